@@ -1,0 +1,121 @@
+"""What a driver is: it decides and asks one platform; it does not wait, print, log in or know TLS.
+
+The order of calls is lifecycle.create's: configure, check, create, then state and endpoint until both are
+known. Each call may come again after a crash; each must then finish the work rather than do it twice.
+
+A driver must not sleep, read the environment or argv, print, open ssh, install Docker, use a shell string or
+let an SDK's exception escape (translate to the classes in machine.errors, DriverError by default).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+from machine.errors import NotSupported
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+from machine.process import Completed
+from machine.wait import Clock
+
+
+@dataclass(frozen=True)
+class DriverContext:
+    """All of the world that a driver may touch."""
+
+    name: str  # the machine's
+    directory: str  # the machine's own; exists, mode 0700; removed after `remove`
+    store: str  # the store's root, for caches shared by machines
+    machine_id: str  # unique; every object made on a platform carries it
+    public_key: str  # one line of authorized_keys, "" when the driver brings no key of ours
+    save: Callable[[Driver], None]  # write the driver's `dump` to disk now, atomically
+    log: Callable[[str], None]  # one line of progress
+    clock: Clock
+    run: Callable[..., Completed]  # machine.process.run
+    lock: Callable[[str], AbstractContextManager[None]]  # one holder per store at a time, across processes
+    siblings: Callable[[], list[dict[str, Any]]]  # dumps of the other machines of this driver in the store
+    user_data: str = ""  # extra cloud-config, for platforms that take some
+    swarm_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
+
+
+class Driver(ABC):
+    """One machine on one platform."""
+
+    name: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]]  # the only place a flag is declared: CLI, env, docs and checks read it
+    provisions: ClassVar[bool] = True  # False: there is nothing to log in to (driver none)
+    boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
+
+    def __init__(self, ctx: DriverContext) -> None:
+        self.ctx = ctx
+
+    @classmethod
+    @abstractmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        """A driver for a new machine, from option values. Pure: UsageError on nonsense, no I/O."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        """The driver of a stored machine, from config.json's Driver object (unknown keys are kept)."""
+
+    @abstractmethod
+    def dump(self) -> dict[str, Any]:
+        """The Driver object for config.json, in docker-machine's key names where it has them; no secrets."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Read-only preflight: PreflightFailed, naming the flag, when `create` could not work. Makes nothing."""
+
+    @abstractmethod
+    def create(self) -> None:
+        """Ask for the machine and switch it on; every id goes to `ctx.save(self)` before it is needed. Returns at once."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """One question. MISSING when the platform does not know the machine (any more)."""
+
+    @abstractmethod
+    def endpoint(self) -> Endpoint | None:
+        """How to reach it, None while not known yet. One question."""
+
+    def power(self, verb: Verb) -> None:
+        """START STOP KILL RESTART: ask and return; already there is success. `state` tells when it is done."""
+        raise NotSupported(
+            f"the driver {self.name} cannot {verb} a machine", resolution=f"{verb} {self.ctx.name} by its own means"
+        )
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove all that `create` made, newest first; absent is success."""
+
+
+@runtime_checkable
+class ConsoleLog(Protocol):
+    """The platform keeps what the machine printed while booting."""
+
+    def console_log(self) -> str: ...
+
+
+@runtime_checkable
+class TakesHostKey(Protocol):
+    """The platform can give the machine its ssh host key; called before `create`, with private and public halves."""
+
+    def give_host_key(self, private: str, public: str) -> None: ...
+
+
+@runtime_checkable
+class BringsKey(Protocol):
+    """The user's own ssh key is used: its path (copied into the machine's directory), or "" for the agent's keys."""
+
+    def key_path(self) -> str: ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """The platform knows why a machine may be unreachable: one sentence for the error, "" if it knows nothing."""
+
+    def explain(self) -> str: ...

@@ -1,0 +1,128 @@
+"""The one error tree. Every way to fail that a user can meet is a class here, with its exit code.
+
+An error is advice: `brief` says what happened and to which thing, `details` what was seen (the last
+answer, the end of a log), `resolution` what to type or change next. Only cli/ prints them.
+
+    MachineError                       1
+        UsageError                     1   the command line does not make sense
+        NameInvalid                    1
+        MachineNotFound                1
+        MachineExists                  1
+        StoreError                     1   the store as a whole: lock, permissions, no room
+            RecordBroken               1   one machine's config.json cannot be read
+        TemplateError                  1   --format
+        CommandFailed                  1   a local program ended with an error
+        WaitTimeout                    1   a deadline passed; carries the last answer
+        DriverError                    1   the platform said no
+            PreflightFailed            3   ... before anything was made
+            NotSupported               1   this driver cannot do that
+        ShellError                     1   ssh to the machine
+            HostKeyMismatch            1
+            LoginRefused               1
+        ProvisionError                 1   a step on the machine failed
+        EngineError                    1   the Docker Engine does not answer
+            EngineUntrusted            1   ... its certificate, or ours, is not accepted
+        CertificateError               1
+        Interrupted                  130
+"""
+
+from __future__ import annotations
+
+
+class MachineError(Exception):
+    """Base of all errors shown to the user; see the module's docstring for the three texts."""
+
+    exit_code = 1
+
+    def __init__(self, brief: str, *, details: str = "", resolution: str = "") -> None:
+        super().__init__(brief)
+        self.brief = brief
+        self.details = details
+        self.resolution = resolution
+
+    def __str__(self) -> str:
+        return self.brief
+
+
+class UsageError(MachineError):
+    """The command line does not make sense as typed."""
+
+
+class NameInvalid(MachineError):
+    """A machine may not be called that."""
+
+
+class MachineNotFound(MachineError):
+    """No record under that name."""
+
+
+class MachineExists(MachineError):
+    """The name is taken."""
+
+
+class StoreError(MachineError):
+    """The store cannot be read or written as a whole."""
+
+
+class RecordBroken(StoreError):
+    """One machine's config.json cannot be read; the other machines are unharmed."""
+
+
+class TemplateError(MachineError):
+    """A --format template does not parse or does not fit the data."""
+
+
+class CommandFailed(MachineError):
+    """A local program could not be started or ended with an error."""
+
+
+class WaitTimeout(MachineError):
+    """A deadline passed; `details` is the last answer that was seen."""
+
+
+class DriverError(MachineError):
+    """The platform refused or failed."""
+
+
+class PreflightFailed(DriverError):
+    """The read-only checks before a create failed; nothing was made."""
+
+    exit_code = 3
+
+
+class NotSupported(DriverError):
+    """The driver has no such power."""
+
+
+class ShellError(MachineError):
+    """The ssh connection to a machine failed."""
+
+
+class HostKeyMismatch(ShellError):
+    """The machine shows another host key than the one on record."""
+
+
+class LoginRefused(ShellError):
+    """sshd answers and accepts none of our keys."""
+
+
+class ProvisionError(MachineError):
+    """A step on the machine failed; `details` is the end of its output."""
+
+
+class EngineError(MachineError):
+    """The Docker Engine does not answer, or not in a way we understand."""
+
+
+class EngineUntrusted(EngineError):
+    """TLS to the engine failed: its certificate or ours is not accepted."""
+
+
+class CertificateError(MachineError):
+    """A certificate or key on disk is missing, broken or does not belong to its CA."""
+
+
+class Interrupted(MachineError):
+    """Ctrl-C; `resolution` says how to go on or clean up."""
+
+    exit_code = 130

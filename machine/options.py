@@ -1,0 +1,70 @@
+"""A driver's or a command's option as data; no parser inside.
+
+The command line, the environment, the docs and the checks all read these tuples.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from machine.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One `--name`. `kind` is string, int, bool or list; `default` None means: by kind ("", 0, False, [])."""
+
+    name: str  # without the dashes: "qemu-memory"
+    kind: str = "string"
+    env: str = ""
+    default: Any = None
+    help: str = ""
+    secret: bool = False  # never stored in config.json, never shown
+    key: str = ""  # the key in config.json's Driver object, for secrets
+
+    @property
+    def empty(self) -> Any:
+        return {"string": "", "int": 0, "bool": False, "list": []}[self.kind]
+
+
+Values = Mapping[str, Any]  # option name -> value of its kind
+
+_TRUE = {"1", "t", "true", "yes", "on"}
+_FALSE = {"0", "f", "false", "no", "off", ""}
+
+
+def parse(option: Option, text: str, source: str) -> Any:
+    """The value of `text` as the option's kind; UsageError names `source` (a flag or a variable)."""
+    if option.kind == "string":
+        return text
+    if option.kind == "list":
+        return [part for part in (p.strip() for p in text.split(",")) if part]
+    if option.kind == "bool":
+        word = text.strip().lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+        raise UsageError(f"{source} must be true or false, not {text!r}")
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{source} must be a whole number, not {text!r}") from None
+
+
+def resolve(options: Sequence[Option], given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Values:
+    """Value of every option: command line, else environment, else default.
+
+    `given` holds only what was typed. Lists on the command line are taken as they are (commas are not
+    split); a list in a variable is split at commas, as docker-machine does both.
+    """
+    values: dict[str, Any] = {}
+    for option in options:
+        if option.name in given and given[option.name] is not None:
+            values[option.name] = given[option.name]
+        elif option.env and environ.get(option.env):
+            values[option.name] = parse(option, environ[option.env], f"${option.env}")
+        else:
+            values[option.name] = option.empty if option.default is None else option.default
+    return values

@@ -1,0 +1,50 @@
+"""Every file name under the store, spelled once. Strings, not pathlib: that costs 5 ms on the fast commands.
+
+STORE/                        --storage-path, $MACHINE_STORAGE_PATH, default ~/.docker/machine
+    certs/                    ca.pem ca-key.pem cert.pem key.pem, and the lock of their making
+    cache/                    images of drivers
+    locks/                    NAME.lock per machine and per shared thing; never deleted while held
+    machines/NAME/            config.json, certificates, keys, a driver's own files, logs
+"""
+
+from __future__ import annotations
+
+import os
+
+CONFIG = "config.json"
+CA, CA_KEY = "ca.pem", "ca-key.pem"
+CERT, KEY = "cert.pem", "key.pem"
+SERVER_CERT, SERVER_KEY = "server.pem", "server-key.pem"
+SSH_KEY, OLD_SSH_KEY = "id_ed25519", "id_rsa"
+HOST_KEY = "ssh_host_ed25519_key"  # the machine's own, made beforehand; the public half has .pub
+KNOWN_HOSTS = "known_hosts"
+SECRETS = "secrets.json"
+LOG = "machine.log"  # everything every command did to this machine, newest last
+
+
+def default_store(environ: os._Environ[str] | dict[str, str] = os.environ) -> str:
+    """The store when no --storage-path is given."""
+    home = environ.get("USERPROFILE") if os.name == "nt" else environ.get("HOME")
+    return environ.get("MACHINE_STORAGE_PATH") or os.path.join(home or os.path.expanduser("~"), ".docker", "machine")
+
+
+def machines(store: str) -> str:
+    return os.path.join(store, "machines")
+
+
+def machine(store: str, name: str, *parts: str) -> str:
+    """A machine's directory, or a file in it."""
+    return os.path.join(store, "machines", name, *parts)
+
+
+def certs(store: str, *parts: str) -> str:
+    return os.path.join(store, "certs", *parts)
+
+
+def cache(store: str, *parts: str) -> str:
+    return os.path.join(store, "cache", *parts)
+
+
+def lock(store: str, noun: str) -> str:
+    """The lock file of one machine ("machine-NAME") or one shared thing ("certs", "qemu")."""
+    return os.path.join(store, "locks", noun + ".lock")

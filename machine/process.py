@@ -1,0 +1,49 @@
+"""Local programs: an argument list in, a Completed out. Never a shell string."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from machine.errors import CommandFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left behind. Output is text, bad bytes replaced."""
+
+    status: int
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def output(self) -> str:
+        """Both streams, for an error's details."""
+        return "\n".join(part.strip() for part in (self.stdout, self.stderr) if part.strip())
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run `argv` to its end. CommandFailed if it is missing, times out or (with `check`) ends non-zero."""
+    shown = shlex.join(argv)
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, cwd=cwd, env=env, check=False)
+    except FileNotFoundError:
+        raise CommandFailed(f"the program {argv[0]} is not installed") from None
+    except PermissionError:
+        raise CommandFailed(f"the program {argv[0]} may not be executed") from None
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(f"{argv[0]} did not end within {timeout:g} s", details=shown) from None
+    result = Completed(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    if check and result.status != 0:
+        raise CommandFailed(f"{argv[0]} ended with status {result.status}", details=f"{shown}\n{result.output}".strip())
+    return result
