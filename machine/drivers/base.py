@@ -72,7 +72,7 @@ class Driver(ABC):
 
     @abstractmethod
     def create(self) -> None:
-        """Ask for the machine and switch it on; every id goes to `ctx.save(self)` before it is needed. Returns at once."""
+        """Ask for the machine, switch it on, return; every id goes to `ctx.save(self)` before it is needed."""
 
     @abstractmethod
     def state(self) -> State:
