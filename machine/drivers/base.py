@@ -47,6 +47,7 @@ class Driver(ABC):
     name: ClassVar[str]
     options: ClassVar[tuple[Option, ...]]  # the only place a flag is declared: CLI, env, docs and checks read it
     provisions: ClassVar[bool] = True  # False: there is nothing to log in to (driver none)
+    restart_over_ssh: ClassVar[bool] = False  # True: the caller reboots it over ssh (driver generic)
     boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
 
     def __init__(self, ctx: DriverContext) -> None:
@@ -64,7 +65,10 @@ class Driver(ABC):
 
     @abstractmethod
     def dump(self) -> dict[str, Any]:
-        """The Driver object for config.json, in docker-machine's key names where it has them; no secrets."""
+        """The Driver object for config.json, in docker-machine's key names where it has them.
+
+        Values of options with `secret=True` go under their option's `key`; the caller stores them elsewhere.
+        """
 
     @abstractmethod
     def check(self) -> None:

@@ -1,0 +1,165 @@
+"""Progress goes to stderr; stdout is data and not touched here.
+
+Three looks: on a terminal one moving line per machine (rich, imported only then), plain lines elsewhere,
+one JSON object a line with --log-format json. Everything said about a machine is also appended, with the
+time, to the log in its directory. Registered secrets are masked in all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+MASK = "*****"
+_SHORTEST_SECRET = 4  # masking shorter ones would turn ordinary words into stars
+
+
+class Console:
+    """What the program says while it works. `for_machine` gives the same console speaking of one machine."""
+
+    def __init__(self, err: TextIO | None = None, *, log_format: str = "text", debug: bool = False) -> None:
+        self.err = sys.stderr if err is None else err
+        self.json = log_format == "json"
+        self.debugging = debug
+        self.machine = ""
+        self._log_path = ""
+        self._shared = _Shared()
+        self._task: Any = None
+
+    def for_machine(self, name: str, log_path: str = "") -> Console:
+        """This console, speaking of machine `name`; lines are also appended to `log_path` once its directory exists."""
+        other = Console(self.err, debug=self.debugging)
+        other.json, other._shared = self.json, self._shared
+        other.machine, other._log_path = name, log_path
+        return other
+
+    def hide(self, secret: str) -> None:
+        """Never show `secret` from now on."""
+        if len(secret) >= _SHORTEST_SECRET:
+            self._shared.secrets.add(secret)
+
+    def step(self, text: str) -> None:
+        """The next thing that is being done; replaces the machine's moving line on a terminal."""
+        self._say("step", text)
+
+    def info(self, text: str) -> None:
+        """A fact worth a line."""
+        self._say("info", text)
+
+    def warn(self, text: str) -> None:
+        """Something the user should look at; not an error."""
+        self._say("warning", text)
+
+    def debug(self, text: str) -> None:
+        """Only shown with --debug; always in the machine's log."""
+        self._say("debug", text)
+
+    def done(self, text: str) -> None:
+        """The last word on a machine: its moving line ends."""
+        self._say("done", text)
+
+    def close(self) -> None:
+        """End the moving lines, if any."""
+        with self._shared.lock:
+            if self._shared.board is not None:
+                self._shared.board.stop()
+                self._shared.board = None
+
+    def mask(self, text: str) -> str:
+        """`text` without any registered secret."""
+        for secret in self._shared.secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    def log(self, level: str, text: str) -> None:
+        """Only to the machine's log file."""
+        if not self._log_path:
+            return
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        lines = "".join(f"{stamp} {level:7} {line}\n" for line in self.mask(text).splitlines())
+        try:
+            fd = os.open(self._log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError:
+            return  # the directory is not there yet, or the disk is full: the screen still has the line
+        with os.fdopen(fd, "a", encoding="utf-8") as file:
+            file.write(lines)
+
+    def _say(self, level: str, text: str) -> None:
+        text = self.mask(text)
+        self.log(level, text)
+        if level == "debug" and not self.debugging:
+            return
+        with self._shared.lock:
+            if self.json:
+                self._write_json(level, text)
+            elif level in ("step", "done") and self.machine and self._on_terminal():
+                self._draw(level, text)
+            else:
+                self._write_plain(level, text)
+
+    def _write_json(self, level: str, text: str) -> None:
+        import json
+
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        entry = {"time": stamp, "level": level, "machine": self.machine, "message": text}
+        print(json.dumps({k: v for k, v in entry.items() if v}), file=self.err, flush=True)
+
+    def _write_plain(self, level: str, text: str) -> None:
+        prefix = f"({self.machine}) " if self.machine else ""
+        word = {"warning": "Warning: ", "debug": "debug: "}.get(level, "")
+        board = self._shared.board
+        for line in text.splitlines() or [""]:
+            if board is not None:
+                board.console.print(f"{prefix}{word}{line}", markup=False, highlight=False, soft_wrap=True)
+            else:
+                print(f"{prefix}{word}{line}", file=self.err, flush=True)
+
+    def _on_terminal(self) -> bool:
+        return self.err.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not self.debugging
+
+    def _draw(self, level: str, text: str) -> None:
+        shared = self._shared
+        if shared.board is None:
+            shared.board = _new_board(self.err)
+        if self._task is None or self._task not in shared.board.task_ids:
+            self._task = shared.board.add_task(text, machine=self.machine, total=None)
+        shared.board.update(self._task, description=text)
+        if level == "done":
+            elapsed = shared.board.tasks[shared.board.task_ids.index(self._task)].elapsed or 0.0
+            shared.board.remove_task(self._task)
+            self._task = None
+            self._write_plain(level, f"{text} ({elapsed:.0f} s)")
+        if not shared.board.task_ids:
+            shared.board.stop()
+            shared.board = None
+
+
+class _Shared:
+    """What all consoles of one program have in common."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.secrets: set[str] = set()
+        self.board: Any = None
+
+
+def _new_board(err: TextIO) -> Any:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    board = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[machine]}", style="bold", markup=False),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        console=RichConsole(file=err),
+        transient=True,
+    )
+    board.start()
+    return board

@@ -1,0 +1,1 @@
+"""An engine that somebody else looks after, known by its URL."""

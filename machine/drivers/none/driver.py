@@ -1,0 +1,73 @@
+"""Driver none: an engine known by its URL. There is nothing to log in to, to provision or to switch on."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from machine.drivers.base import Driver, DriverContext
+from machine.errors import UsageError
+from machine.model import Endpoint, State
+from machine.options import Option, Values
+
+PROBE_SECONDS = 3.0
+
+
+class NoneDriver(Driver):
+    """A machine that is only a URL."""
+
+    name: ClassVar[str] = "none"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("url", help="URL of the engine, such as tcp://10.0.0.5:2376 (required)"),
+    )
+    provisions: ClassVar[bool] = False
+
+    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.data = data
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        url = str(values["url"]).strip()
+        if not url:
+            raise UsageError("the driver none needs the engine's URL", resolution="add --url tcp://ADDRESS:2376")
+        parts = urlsplit(url)
+        try:
+            valid = parts.scheme in ("tcp", "https", "http") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise UsageError(f"{url!r} is not the URL of an engine", resolution="write it as tcp://ADDRESS:PORT")
+        return cls(ctx, {"URL": url, "IPAddress": parts.netloc})
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, dict(data))
+
+    def dump(self) -> dict[str, Any]:
+        return dict(self.data)
+
+    def check(self) -> None:
+        """Nothing is made and nothing is asked: the engine may be switched on later."""
+
+    def create(self) -> None:
+        self.ctx.save(self)
+
+    def state(self) -> State:
+        where = self.endpoint()
+        try:
+            with socket.create_connection((where.address, where.engine_port), PROBE_SECONDS):
+                return State.RUNNING
+        except TimeoutError:
+            return State.TIMEOUT
+        except OSError:
+            return State.STOPPED
+
+    def endpoint(self) -> Endpoint:
+        parts = urlsplit(str(self.data.get("URL", "")))
+        port = parts.port or 2376
+        return Endpoint(address=parts.hostname or "", engine_port=port, listen_port=port)
+
+    def remove(self) -> None:
+        """The engine is not ours: only the record goes, which the caller removes."""
