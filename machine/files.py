@@ -1,0 +1,103 @@
+"""Files of the store are replaced whole or not at all, and are born with their mode.
+
+Imported by the fast commands: needs nothing but `os`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from machine.errors import StoreError
+
+PRIVATE = 0o600
+PUBLIC = 0o644
+
+
+def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
+    """Replace `path` by `data`: a temporary file beside it, fsync, rename.
+
+    Whoever reads meanwhile, or after a crash at any moment, sees the old file or the new one. The mode is
+    there before the first byte and does not depend on the umask. A directory that is missing is made, 0700.
+    StoreError when the disk is full or the place not writable; the old file is then untouched.
+    """
+    directory = os.path.dirname(path) or "."
+    temporary = os.path.join(directory, f".{os.path.basename(path)}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        make_directory(directory)
+        _fill(temporary, data, mode)
+        os.replace(temporary, path)
+        _settle(directory)
+    except OSError as error:
+        _drop(temporary)
+        raise StoreError(
+            f"cannot write {path}: {(error.strerror or str(error)).lower()}",
+            resolution="make room on that disk, or check who owns the directory, then run the command again",
+        ) from error
+    except BaseException:
+        _drop(temporary)
+        raise
+
+
+def read(path: str) -> bytes:
+    """The content of `path`, b"" when there is no such file; StoreError when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise StoreError(
+            f"cannot read {path}: {(error.strerror or str(error)).lower()}",
+            resolution="check who owns the file; the store belongs to the user who made it",
+        ) from error
+
+
+def make_directory(path: str) -> None:
+    """Make `path` and what is missing above it, each 0700 (os.makedirs gives its mode to the last one only)."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        make_directory(os.path.dirname(path) or ".")
+        os.makedirs(path, mode=0o700, exist_ok=True)
+
+
+def leftover(name: str) -> bool:
+    """Whether a file's name is that of a `write` which was killed before its end."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def _fill(path: str, data: bytes, mode: int) -> None:
+    """Make `path` with its mode and all of `data`, down on the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & PRIVATE)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, mode)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settle(directory: str) -> None:
+    """Bring a rename down to the disk, where directories can be synced at all."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:  # Windows opens no directories
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems refuse; the rename itself is done
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _drop(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return

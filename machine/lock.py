@@ -1,0 +1,154 @@
+"""One holder at a time, across processes and threads: advisory locks on files.
+
+The file stays when the lock is given back (removing it would let two waiters each hold "the" lock); its text
+says who held it last. A process that dies, in whatever way, gives its locks back. Programs started meanwhile
+do not inherit them. Imported by the fast commands: needs `os` and `time` only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from machine import files
+from machine.errors import StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+_EVERY = 0.05  # seconds between two tries while there is a deadline
+_FAR = 1 << 30  # on Windows the locked byte lies beyond the text, so that others can read who holds it
+
+
+def hold(path: str, *, seconds: float | None = None, what: str) -> AbstractContextManager[None]:
+    """Hold the lock `path` inside a `with`. Not to be taken twice by one thread: it would wait for itself.
+
+    `seconds` is how long to wait for another holder (None: as long as it takes; 0: one try). `what` says in a
+    few words what the lock is for, to be shown to whoever waits. StoreError after the deadline, naming the
+    holder, or when the lock file cannot be made; missing directories are made, 0700.
+    """
+    return _Hold(path, seconds, what)
+
+
+class _Hold:
+    """The context manager behind `hold`."""
+
+    def __init__(self, path: str, seconds: float | None, what: str) -> None:
+        self._path, self._seconds, self._what = path, seconds, what
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
+        deadline = None if self._seconds is None else time.monotonic() + self._seconds
+        while True:
+            self._descriptor = _open(self._path)
+            try:
+                self._acquire(deadline)
+                if _same(self._descriptor, self._path):
+                    _sign(self._descriptor, f"{os.getpid()} {self._what}\n")
+                    return
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+            os.close(self._descriptor)  # somebody removed the file while we waited: take the new one
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            _sign(self._descriptor, "")
+        finally:
+            _release(self._descriptor)
+            os.close(self._descriptor)
+
+    def _acquire(self, deadline: float | None) -> None:
+        try:
+            while not _take(self._descriptor, wait=deadline is None):
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise self._taken()
+                time.sleep(_EVERY)
+        except OSError as error:  # some network file systems cannot lock
+            raise _refused(self._path, error) from error
+
+    def _taken(self) -> StoreError:
+        pid, _, what = _signature(self._path).partition(" ")
+        by = f" by process {pid}" if pid.isdigit() else ""
+        return StoreError(
+            f"cannot {self._what}: the lock {self._path} is held{by}",
+            details=f"that process is there to: {what}" if what else "",
+            resolution="wait until that command has ended, then run this one again"
+            + (f"; `ps -p {pid}` shows it" if by and os.name != "nt" else ""),
+        )
+
+
+def _open(path: str) -> int:
+    try:
+        files.make_directory(os.path.dirname(path) or ".")
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: str, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot lock {path}: {(error.strerror or str(error)).lower()}",
+        resolution="check that the store belongs to you and that its disk is writable and knows locks",
+    )
+
+
+def _same(descriptor: int, path: str) -> bool:
+    """Whether `path` still names the file that is open."""
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)
+
+
+def _sign(descriptor: int, text: str) -> None:
+    """Write who holds the lock. A full disk must not stop the work, the text is only for people."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, text.encode())
+    except OSError:
+        return
+
+
+def _signature(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(200).strip()
+    except OSError:
+        return ""
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(descriptor: int, *, wait: bool) -> bool:  # noqa: ARG001 (Windows only tries)
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _release(descriptor: int) -> None:
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _take(descriptor: int, *, wait: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    def _release(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

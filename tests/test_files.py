@@ -1,0 +1,86 @@
+"""A file of the store is the old one or the new one, never half of one, and private from its first moment."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from machine import files
+from machine.errors import StoreError
+
+WRITER = """
+import sys
+from machine import files
+number = 0
+print("go", flush=True)
+while True:
+    number += 1
+    files.write(sys.argv[1], (b"%08d" % number) * 20000)
+"""
+
+FULL = """
+import resource, signal, sys
+from machine import files
+from machine.errors import StoreError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    files.write(sys.argv[1], b"n" * 5000)
+except StoreError as error:
+    print(error.brief, "|", error.resolution)
+"""
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path, mode: int, umask: int) -> None:
+    path = tmp_path / "deep" / "er" / "file"
+    before = os.umask(umask)
+    try:
+        files.write(str(path), b"content", mode)
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == b"content"
+    assert path.stat().st_mode & 0o777 == mode
+    assert (tmp_path / "deep").stat().st_mode & 0o077 == 0
+
+
+def test_kill_9_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for turn in range(8):
+        process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.01 + 0.007 * turn)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        content = files.read(str(path))
+        assert len(content) in (0, 160000)
+        assert content == content[:8] * (len(content) // 8)
+        for name in os.listdir(tmp_path):
+            assert name == "file" or files.leftover(name)
+            assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
+    assert "cannot write" in done.stdout
+    assert "make room" in done.stdout
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
+
+
+def test_a_missing_file_reads_as_empty_and_a_directory_does_not(tmp_path: Path) -> None:
+    assert files.read(str(tmp_path / "nothing")) == b""
+    with pytest.raises(StoreError, match="cannot read"):
+        files.read(str(tmp_path))
