@@ -1,0 +1,152 @@
+"""The command line: one command, one file (machine.cli.table); this is where it starts and where errors end.
+
+stdout carries data only, so that `eval "$(machine env dev)"` is safe when it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from machine.errors import MachineError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+    from typing import TextIO
+
+    from machine.cli.globals import Flags
+    from machine.cli.parser import Parser
+
+PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell reports a program whose reader went away
+INTERRUPTED = 130  # 128 + SIGINT
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> int:
+    """Run one command line (without the program's name) and return its exit status. Lets no exception out."""
+    from machine.cli.globals import Flags
+
+    words = list(sys.argv[1:] if argv is None else argv)
+    environ = os.environ if environ is None else environ
+    out, err = stdout or sys.stdout, stderr or sys.stderr
+    flags: Flags | None = None
+    try:
+        flags = Flags(environ)
+        status = _run(words, flags, environ, out, err)
+        out.flush()
+    except BrokenPipeError:
+        _close_quietly(out)
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        _show(MachineError("interrupted"), flags, err, environ)
+        return INTERRUPTED
+    except MachineError as error:
+        _flush(out)
+        _show(error, flags, err, environ)
+        return error.exit_code
+    except Exception as error:
+        _flush(out)
+        from machine.cli.report import bug
+        from machine.paths import default_store
+
+        root = (flags.storage_path if flags else "") or default_store(dict(environ))
+        _show(bug(error, root), flags, err, environ)
+        return 1
+    return status
+
+
+def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    from machine.cli.app import App
+    from machine.cli.globals import leading
+
+    if "docker-cli-plugin-metadata" in words[:1] or "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND" in environ:
+        from machine.cli.plugin import metadata, without_docker
+
+        if words[:1] == ["docker-cli-plugin-metadata"]:
+            out.write(metadata() + "\n")
+            return 0
+        words = without_docker(words)
+    command, rest = leading(words, flags)
+    prog = "docker-machine" if os.path.basename(sys.argv[0]).startswith("docker-machine") else "machine"
+    app = App(flags, environ, out, err, prog)
+    if flags.version:
+        command, rest = "version", []
+    elif flags.help or not command:
+        command, rest = "help", [command] if command else []
+    module = load(command)
+    if getattr(module, "RAW", False) and rest[:1] not in (["--help"], ["-h"]):
+        import argparse
+
+        return _status(module.run(argparse.Namespace(rest=rest), app))
+    parser = parser_of(command, module, rest, environ)
+    args = parser.read(rest, flags)
+    if args.help:
+        out.write(parser.format_help())
+        return 0
+    return _status(module.run(args, app))
+
+
+def load(command: str) -> ModuleType:
+    """A command's module; UsageError with the nearest name if there is no such command."""
+    from importlib import import_module
+
+    from machine.cli.table import COMMANDS
+
+    if command in COMMANDS:
+        return import_module(COMMANDS[command][0])
+    from machine.cli.advice import nearest
+
+    raise UsageError(
+        f"there is no command {command!r}",
+        resolution=nearest(command, COMMANDS, "machine {}, or ") + "machine help for the list",
+    )
+
+
+def parser_of(command: str, module: ModuleType, typed: Sequence[str], environ: Mapping[str, str]) -> Parser:
+    """The parser of one command, its flags declared."""
+    from machine.cli.parser import Parser
+
+    parser = Parser(command, module.HELP, typed=typed, environ=environ)
+    module.add_arguments(parser)
+    return parser
+
+
+def _status(result: object) -> int:
+    return int(result) if isinstance(result, int) else 0
+
+
+def _show(error: MachineError, flags: Flags | None, err: TextIO, environ: Mapping[str, str]) -> None:
+    from machine.cli.report import show
+
+    as_json = flags.log_format == "json" if flags else environ.get("MACHINE_LOG_FORMAT") == "json"
+    try:
+        if flags is not None and flags.debug:
+            import traceback
+
+            traceback.print_exc(file=err)
+        show(error, err, as_json=as_json)
+        err.flush()
+    except (OSError, ValueError):
+        pass  # nobody is listening; the exit status still tells
+
+
+def _flush(out: TextIO) -> None:
+    try:
+        out.flush()
+    except (OSError, ValueError):
+        _close_quietly(out)
+
+
+def _close_quietly(out: TextIO) -> None:
+    """Point stdout at nothing, so that the interpreter's own last flush does not complain."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    except (OSError, ValueError):
+        return  # not a real file: nothing will be flushed at the end

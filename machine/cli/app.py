@@ -1,0 +1,72 @@
+"""What a command gets from its surroundings: the store, the console, the environment, stdout, the global flags."""
+
+from __future__ import annotations
+
+from machine.errors import MachineNotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from machine.cli.globals import Flags
+    from machine.console import Console
+    from machine.store import Store
+
+DEFAULT_NAME = "default"  # the machine that is meant when no name is given
+
+
+class App:
+    """One per call of `main`. The store and the console are made when first asked for."""
+
+    def __init__(
+        self, flags: Flags, environ: Mapping[str, str], stdout: TextIO, stderr: TextIO, prog: str = "machine"
+    ) -> None:
+        self.flags = flags
+        self.environ = environ
+        self.stdout = stdout
+        self.stderr = stderr
+        self.prog = prog  # "docker-machine" when called so
+        self._store: Store | None = None
+        self._console: Console | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store of --storage-path, $MACHINE_STORAGE_PATH or the default place; an absolute path."""
+        if self._store is None:
+            import os
+
+            from machine import paths
+            from machine.store import Store
+
+            root = self.flags.storage_path or paths.default_store(dict(self.environ))
+            self._store = Store(os.path.abspath(os.path.expanduser(root)))
+        return self._store
+
+    @property
+    def console(self) -> Console:
+        """Progress and warnings, on stderr."""
+        if self._console is None:
+            from machine.console import Console
+
+            self._console = Console(self.stderr, log_format=self.flags.log_format, debug=self.flags.debug)
+        return self._console
+
+    def say(self, text: str) -> None:
+        """One line of data on stdout."""
+        self.stdout.write(text + "\n")
+
+    def names(self, given: Sequence[str]) -> list[str]:
+        """The names typed; none typed = the machine called "default". MachineNotFound if there is none."""
+        if given:
+            return list(given)
+        if self.store.exists(DEFAULT_NAME):
+            return [DEFAULT_NAME]
+        raise MachineNotFound(
+            "no machine name given, and there is no machine called default",
+            resolution="name one of: " + " ".join(self.store.names()) if self.store.names() else "machine create dev",
+        )
+
+    def name(self, given: str | None) -> str:
+        """The one name typed, or "default"."""
+        return self.names([given] if given else [])[0]

@@ -1,0 +1,87 @@
+"""A driver's options as flags of `create`: which driver is meant, its flags in the parser, their values out again."""
+
+from __future__ import annotations
+
+import argparse
+
+from machine.cli.words import truth
+from machine.drivers import DEFAULT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from machine.cli.parser import Parser
+    from machine.options import Option
+
+_DEST = "option:"  # argparse's attribute for --NAME is this and NAME, which no other flag can have
+
+
+def chosen(parser: Parser) -> str:
+    """The driver's name: the last -d or --driver typed, else $MACHINE_DRIVER, else the default one.
+
+    The driver's own flags are not known yet, so any other flag may take the next word for its value.
+    """
+    name = parser.environ.get("MACHINE_DRIVER") or DEFAULT
+    typed = parser.typed
+    for at, text in enumerate(typed):
+        if text == "--":
+            break
+        flag, equals, value = text.partition("=")
+        if flag in ("-d", "--driver", "-driver"):
+            name = value if equals else typed[at + 1] if at + 1 < len(typed) else name
+    return name
+
+
+def declare(parser: Parser, driver: str, options: Sequence[Option]) -> None:
+    """Add a driver's options under a heading of their own."""
+    group = parser.add_argument_group(f"flags of the driver {driver}")
+    for option in options:
+        group.add_argument(
+            f"--{option.name}",
+            dest=_DEST + option.name,
+            action=_Append if option.kind == "list" else "store",
+            nargs="?" if option.kind == "bool" else None,
+            const=True if option.kind == "bool" else None,
+            type=_kind(option),
+            default=None,
+            metavar=_metavar(option),
+            help=_explain(option),
+        )
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """Only what was typed, option name -> value of its kind: the `given` of machine.options.resolve."""
+    found = {name[len(_DEST) :]: value for name, value in vars(args).items() if name.startswith(_DEST)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+class _Append(argparse._AppendAction):
+    """Several values; none typed stays None, so that a variable or the default may speak."""
+
+
+def _kind(option: Option) -> Any:
+    if option.kind == "int":
+        return int
+    if option.kind == "bool":
+        return lambda text: truth(text, f"--{option.name}")
+    return str
+
+
+def _metavar(option: Option) -> str:
+    return {"string": "TEXT", "int": "NUMBER", "bool": "true|false", "list": "ITEM"}[option.kind]
+
+
+def _explain(option: Option) -> str:
+    extra = []
+    if option.default not in (None, "", 0, False, []):
+        extra.append(f"default {option.default}")
+    if option.env:
+        extra.append(f"${option.env}")
+    if option.kind == "list":
+        extra.append("may be repeated")
+    if option.secret:
+        extra.append("secret: not kept in config.json")
+    text = option.help + (f" [{'; '.join(extra)}]" if extra else "")
+    return text.replace("%", "%%")

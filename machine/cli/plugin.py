@@ -1,0 +1,122 @@
+"""`machine plugin install|uninstall`: `docker machine ...` works by a plugin of the docker client.
+
+The client looks for programs called docker-NAME in a few directories, asks each for its metadata (the one argument
+`docker-cli-plugin-metadata`, one JSON object back) and then runs it with its own arguments, NAME among them
+(https://github.com/docker/cli/issues/1534).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from machine.errors import StoreError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping, Sequence
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+
+HELP = "Make `docker machine ls` and the other commands work under the docker client, or undo that."
+
+_MARK = "written by machine plugin install"
+_DOCKER_FLAGS_WITH_VALUE = (
+    *("-c", "--context", "-H", "--host", "-l", "--log-level"),
+    *("--config", "--tlscacert", "--tlscert", "--tlskey"),
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """`install` or `uninstall`."""
+    parser.add_argument("verb", choices=("install", "uninstall"), help="What to do")
+
+
+def run(args: Namespace, app: App) -> int:
+    """Print the plugin's path. StoreError if the place is taken or cannot be written."""
+    path = place(app.environ)
+    if args.verb == "install":
+        install(path)
+        app.say(path)
+        app.console.info("`docker machine ls` works now")
+    elif uninstall(path):
+        app.say(path)
+        app.console.info("removed")
+    else:
+        app.console.info(f"there is no plugin at {path}")
+    return 0
+
+
+def metadata() -> str:
+    """The answer to `docker-cli-plugin-metadata`."""
+    import json
+
+    from machine import __version__
+
+    facts = {
+        "SchemaVersion": "0.1.0",
+        "Vendor": "machine",
+        "Version": f"v{__version__}",
+        "ShortDescription": "Docker hosts anywhere, and many of them as one cluster",
+    }
+    return json.dumps(facts)
+
+
+def without_docker(argv: Sequence[str]) -> list[str]:
+    """The words after `machine` when the docker client ran us: its own flags and the plugin's name come first."""
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in _DOCKER_FLAGS_WITH_VALUE else 1
+    return list(argv[at + 1 :]) if argv[at : at + 1] == ["machine"] else list(argv)
+
+
+def place(environ: Mapping[str, str]) -> str:
+    """Where the docker client finds a user's plugins."""
+    home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
+    config = environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
+    return os.path.join(config, "cli-plugins", "docker-machine")
+
+
+def install(path: str) -> None:
+    """Write the plugin: a two-line script that starts this very Python. Ours is replaced, a foreign one refused."""
+    if os.name == "nt":  # the client takes only programs named *.exe there
+        raise UsageError(
+            "on Windows the plugin is installed by hand",
+            resolution=f"copy docker-machine.exe from beside {sys.executable} to {os.path.dirname(path)}",
+        )
+    if os.path.lexists(path) and not _ours(path):
+        raise StoreError(f"{path} is there and not ours", resolution=f"rm {path}, then machine plugin install")
+    if "'" in sys.executable:
+        raise UsageError(f"the path {sys.executable} has a quote in it, which the plugin's script cannot hold")
+    text = f"#!/bin/sh\n# {_MARK}\nexec '{sys.executable}' -P -m machine \"$@\"\n"
+    fresh = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(fresh, path)
+    except OSError as error:
+        raise StoreError(f"the plugin cannot be written: {error}") from None
+
+
+def uninstall(path: str) -> bool:
+    """Remove the plugin; whether there was one. StoreError if it is not ours or cannot be removed."""
+    if not os.path.lexists(path):
+        return False
+    if not _ours(path):
+        raise StoreError(f"{path} was not written by machine plugin install", resolution=f"rm {path}")
+    try:
+        os.remove(path)
+    except OSError as error:
+        raise StoreError(f"the plugin cannot be removed: {error}") from None
+    return True
+
+
+def _ours(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return _MARK.encode() in file.read(4096)
+    except OSError:
+        return False

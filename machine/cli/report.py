@@ -1,0 +1,59 @@
+"""The one printer of errors: what happened, what was seen, what to type next."""
+
+from __future__ import annotations
+
+from machine.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def show(error: MachineError, stream: TextIO, *, as_json: bool = False) -> None:
+    """Write one error: text, or a JSON line {time, level, message, error, details, resolution, status}."""
+    if as_json:
+        import json
+        import time
+
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "level": "error",
+            "message": error.brief,
+            "error": type(error).__name__,
+            "details": error.details,
+            "resolution": error.resolution,
+            "status": error.exit_code,
+        }
+        stream.write(json.dumps(line) + "\n")
+        return
+    text = f"Error: {error.brief}\n"
+    if error.details:
+        text += "".join(f"    {line}\n" for line in error.details.splitlines())
+    if error.resolution:
+        text += f"Try: {error.resolution}\n"
+    stream.write(text)
+
+
+def bug(error: BaseException, root: str) -> MachineError:
+    """An exception that no layer translated is a fault of this program: say so, and where its traceback went.
+
+    `root` is the store; the traceback is appended to `bug.log` in it (mode 0600), or shown if that cannot be written.
+    """
+    import os
+    import traceback
+
+    trace = "".join(traceback.format_exception(error))
+    path = os.path.join(root, "bug.log")
+    try:
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as log:
+            log.write(trace + "\n")
+        seen = f"the traceback is at the end of {path}"
+    except OSError:
+        seen = trace
+    text = f"{type(error).__name__}: {error}".strip(": ")
+    return MachineError(
+        "this is a bug in machine",
+        details=f"{text}\n{seen}",
+        resolution="report it with that traceback; --debug shows it here",
+    )

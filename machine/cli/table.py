@@ -1,0 +1,43 @@
+"""Which commands there are: one literal table, so that running one imports no other.
+
+Name -> (module, one line of help). A command is one module with
+
+    HELP: str                            what `machine help NAME` says first
+    add_arguments(parser) -> None        names and flags, in argparse's terms (parser: machine.cli.parser.Parser)
+    run(args, app) -> int                the work; the number is the exit status
+
+and, only where it needs it, `RAW = True`: every word after the command is its own (`args.rest`), no flag is read.
+"""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "active": ("machine.cli.active", "Print which machine $DOCKER_HOST points to"),
+    "completion": ("machine.cli.completion", "Print a completion script for bash, zsh or fish"),
+    "config": ("machine.cli.config", "Print the docker client's flags for a machine"),
+    "context": ("machine.cli.context", "Make, update or remove the docker context of a machine"),
+    "create": ("machine.cli.create", "Create machines"),
+    "env": ("machine.cli.env", "Print the commands that point the docker client at a machine"),
+    "export": ("machine.cli.export", "Write a machine's record to one file, for a colleague"),
+    "help": ("machine.cli.help", "Show this list, or the help of a command"),
+    "image": ("machine.cli.image", "List, build, fetch and remove the images of the qemu driver"),
+    "import": ("machine.cli.import_", "Read a machine from a file that export wrote"),
+    "inspect": ("machine.cli.inspect", "Print a machine's record"),
+    "ip": ("machine.cli.ip", "Print the addresses of machines"),
+    "kill": ("machine.cli.kill", "Switch machines off at once"),
+    "ls": ("machine.cli.ls", "List machines"),
+    "mount": ("machine.cli.mount", "Mount a directory of a machine with sshfs"),
+    "plugin": ("machine.cli.plugin", "Make `docker machine ...` work: install or uninstall the docker plugin"),
+    "provision": ("machine.cli.provision", "Bring machines to the wanted state again"),
+    "regenerate-certs": ("machine.cli.regenerate_certs", "Issue new certificates for machines"),
+    "restart": ("machine.cli.restart", "Restart machines"),
+    "rm": ("machine.cli.rm", "Remove machines"),
+    "scp": ("machine.cli.scp", "Copy files to, from and between machines"),
+    "ssh": ("machine.cli.ssh", "Log in to a machine or run a command on it"),
+    "start": ("machine.cli.start", "Start machines"),
+    "status": ("machine.cli.status", "Print the state of a machine"),
+    "stop": ("machine.cli.stop", "Stop machines"),
+    "upgrade": ("machine.cli.upgrade", "Bring the Docker Engine of machines to the newest version"),
+    "url": ("machine.cli.url", "Print the URL of a machine's engine"),
+    "version": ("machine.cli.version", "Print this program's version, or that of a machine's engine"),
+}

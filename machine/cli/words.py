@@ -1,0 +1,106 @@
+"""A command line cut into flags and names. Pure; knows no command.
+
+What docker-machine accepted is accepted (Go's flag package, https://pkg.go.dev/flag): one dash or two before a
+long flag, `--flag value` and `--flag=value`, `--bool=false`; and more: flags and names in any order, short flags
+with their value attached (`-t5`) or bundled (`-fy`).
+"""
+
+from __future__ import annotations
+
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+# What may follow a flag: nothing but =true or =false, a value, or a value only after "=".
+SWITCH, VALUE, OPTIONAL = "switch", "value", "optional"
+
+_TRUE = ("1", "t", "true", "yes", "on")
+_FALSE = ("0", "f", "false", "no", "off", "")
+
+
+class Word:
+    """One flag with its value, or one name (`flag` is "")."""
+
+    __slots__ = ("flag", "position", "value")
+
+    def __init__(self, flag: str, value: str, position: int) -> None:
+        self.flag = flag  # as declared: "--timeout", "-t"
+        self.value = value  # of a switch: "true" or "false"
+        self.position = position  # index into argv of the word after this one
+
+
+def truth(text: str, source: str) -> bool:
+    """Whether `text` says yes; UsageError naming `source` on anything that is neither yes nor no."""
+    word = text.strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise UsageError(f"{source} must be true or false, not {text!r}")
+
+
+def cut(argv: Sequence[str], follows: Callable[[str], str], unknown: Callable[[str], UsageError]) -> Iterator[Word]:
+    """The words of `argv` in order.
+
+    `follows(flag)` is SWITCH, VALUE, OPTIONAL or "" for a flag that does not exist; `unknown` makes its error.
+    After `--` everything is a name.
+    """
+    at = 0
+    while at < len(argv):
+        text = argv[at]
+        at += 1
+        if text == "--":
+            for rest in range(at, len(argv)):
+                yield Word("", argv[rest], rest + 1)
+            return
+        if len(text) < 2 or text[0] != "-":
+            yield Word("", text, at)
+            continue
+        for flag, value in _flags(text, follows, unknown):
+            if value is None:
+                if at >= len(argv):
+                    raise UsageError(f"{flag} needs a value", resolution=f"write {flag} VALUE or {flag}=VALUE")
+                value, at = argv[at], at + 1  # noqa: PLW2901
+            yield Word(flag, value, at)
+
+
+def _flags(
+    text: str, follows: Callable[[str], str], unknown: Callable[[str], UsageError]
+) -> Iterator[tuple[str, str | None]]:
+    """The flags in one word of the command line, each with its value; None = the next word is it."""
+    flag, equals, value = text.partition("=")
+    flag = _long_form(flag, follows)
+    kind = follows(flag)
+    if not kind:
+        yield from _bundle(text, follows, unknown)
+    elif kind == SWITCH:
+        yield flag, "true" if not equals or truth(value, flag) else "false"
+    else:
+        yield flag, None if kind == VALUE and not equals else value
+
+
+def _long_form(flag: str, follows: Callable[[str], str]) -> str:
+    """`-driver` is `--driver`, and `--D` is `-D`, where only the other exists."""
+    if follows(flag):
+        return flag
+    other = flag[1:] if flag.startswith("--") else "-" + flag
+    return other if follows(other) else flag
+
+
+def _bundle(
+    text: str, follows: Callable[[str], str], unknown: Callable[[str], UsageError]
+) -> Iterator[tuple[str, str | None]]:
+    """`-fy` as -f -y, `-t5` as -t 5. A value is None when the next word is it."""
+    if text.startswith("--") or not follows(text[:2]):
+        raise unknown(text.partition("=")[0])
+    letters = text[1:]
+    for index, letter in enumerate(letters):
+        kind = follows("-" + letter)
+        rest = letters[index + 1 :]
+        if kind == SWITCH:
+            yield "-" + letter, "true"
+        elif kind == VALUE:
+            yield "-" + letter, rest or None
+            return
+        else:
+            raise unknown(text)
