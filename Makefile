@@ -1,0 +1,51 @@
+# Everything a contributor needs: `make demo` shows the program, `make test` proves it.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: ## the main job on this machine: create a virtual machine, run a container in it, remove it
+	@scripts/install-packages demo
+	@scripts/make-venv $(VENV)
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/demo
+
+test: ## install what the tests need and run all of them, end to end included
+	@scripts/install-packages test
+	@scripts/make-venv $(VENV) dev
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/test $(PYTEST_ARGS)
+
+unit: ## the tests that need neither root nor a virtual machine
+	@scripts/make-venv $(VENV) dev
+	@$(BIN)/pytest -q -n auto -m 'not lab and not vm' $(PYTEST_ARGS)
+
+lint: ## style and layers
+	@scripts/make-venv $(VENV) dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: ## mypy --strict
+	@scripts/make-venv $(VENV) dev
+	@$(BIN)/mypy
+
+bench: ## speed as ratios in one run; DOCKER_MACHINE_BIN names a real docker-machine to run beside
+	@scripts/install-packages test
+	@scripts/make-venv $(VENV) dev
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+docs: ## write the generated pages anew (a test fails when they are out of date)
+	@scripts/make-venv $(VENV) dev
+	@$(BIN)/python scripts/generate-docs
+
+clean: ## remove what the targets above made here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help demo test unit lint types bench docs clean
