@@ -1,0 +1,159 @@
+"""Records on disk: STORE/machines/NAME/config.json, docker-machine's layout.
+
+A machine is there if its directory is there; one without a readable config.json is broken, which is the business of
+that machine alone. Imported by the fast commands: nothing here costs more than `json` and `os`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from machine import paths
+from machine.errors import MachineExists, MachineNotFound, StoreError
+from machine.names import check, natural_key
+from machine.store.document import LARGEST, broken
+from machine.store.order import PHASES
+from machine.store.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+__all__ = ["PHASES", "Record", "Store"]
+
+
+class Store:
+    """The store at `root`, an absolute path that need not exist yet."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """Every machine, broken ones too, in natural order. StoreError when the directory cannot be listed.
+
+        Directories with a leading dot, and those whose names a terminal cannot show, are no machines.
+        """
+        try:
+            with os.scandir(paths.machines(self.root)) as entries:
+                found = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable(paths.machines(self.root), error) from error
+        return sorted((name for name in found if name.isprintable()), key=natural_key)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a machine of that name, broken or not."""
+        return _plain(name) and os.path.isdir(self.directory(name))
+
+    def directory(self, name: str) -> str:
+        """The machine's own directory, whether or not it exists."""
+        return paths.machine(self.root, name)
+
+    def load(self, name: str) -> Record:
+        """The record of `name`: MachineNotFound, or RecordBroken when its config.json cannot be used."""
+        if not self.exists(name):
+            raise self._unknown(name)
+        return Record.parse(self._read(name), self.root, name)
+
+    def save(self, record: Record) -> None:
+        """Write config.json whole or not at all, 0600. StoreError when there is no room, MachineNotFound when removed.
+
+        Secrets that an old record holds in clear text move to the secrets file first. The bytes of a record that
+        was migrated are kept as config.json.bak.
+        """
+        from machine import files, secrets
+
+        directory = self.directory(record.name)
+        if not self.exists(record.name):
+            raise self._unknown(record.name)
+        secrets.move(directory, record.driver_name, record.driver)
+        data = record.encode()
+        if record.before is not None:
+            files.write(os.path.join(directory, paths.CONFIG + ".bak"), record.before)
+        files.write(os.path.join(directory, paths.CONFIG), data)
+        record.before = None
+
+    def add(self, name: str) -> None:
+        """Take the name: make the machine's empty directory, 0700. NameInvalid, MachineExists, StoreError."""
+        from machine import files
+        from machine.store import remove
+
+        check(name)
+        try:
+            files.make_directory(paths.machines(self.root))
+            remove.sweep(paths.machines(self.root))
+            os.mkdir(self.directory(name), 0o700)
+        except FileExistsError:
+            raise self._taken(name) from None
+        except OSError as error:
+            raise _unreadable(self.directory(name), error) from error
+
+    def delete(self, name: str) -> None:
+        """Remove the machine's directory with all that is in it. MachineNotFound, StoreError.
+
+        A delete that is killed half-way leaves no half machine behind: the rest goes with the next add or delete.
+        """
+        from machine.store import remove
+
+        if not _plain(name) or not os.path.lexists(self.directory(name)):
+            raise self._unknown(name)
+        remove.remove(paths.machines(self.root), name)
+
+    def lock(self, noun: str, *, seconds: float | None = None, what: str) -> AbstractContextManager[None]:
+        """Be the only process on this machine or shared thing; see machine.lock.hold and paths.lock."""
+        from machine import lock
+
+        return lock.hold(paths.lock(self.root, noun), seconds=seconds, what=what)
+
+    def _read(self, name: str) -> bytes:
+        path = paths.machine(self.root, name, paths.CONFIG)
+        try:
+            facts = os.stat(path)
+            if not stat.S_ISREG(facts.st_mode):
+                raise broken(name, f"{path} is not a file")
+            if facts.st_size > LARGEST:
+                raise broken(name, f"{path} has {facts.st_size} bytes")
+            with open(path, "rb") as file:
+                return file.read(LARGEST + 1)
+        except FileNotFoundError:
+            if os.path.islink(path):
+                raise broken(name, f"{path} is a link to nowhere") from None
+            raise broken(
+                name,
+                f"{self.directory(name)} has no {paths.CONFIG}: a create was killed at its start, or the file was lost",
+                f"drop it: machine rm -f {name}",
+            ) from None
+        except OSError as error:
+            raise broken(
+                name, f"{path} cannot be read: {error.strerror or error}", f"make it yours: chown, chmod u+r {path}"
+            ) from error
+
+    def _unknown(self, name: str) -> MachineNotFound:
+        import difflib
+
+        near = difflib.get_close_matches(name, self.names(), n=1)
+        return MachineNotFound(
+            f"there is no machine called {name!r}" if not name.isprintable() else f"there is no machine called {name}",
+            details="" if self.names() else f"the store {self.root} has no machines",
+            resolution=f"did you mean {near[0]}?" if near else "machine ls shows all; machine create makes one",
+        )
+
+    def _taken(self, name: str) -> MachineExists:
+        return MachineExists(
+            f"a machine called {name} already exists",
+            resolution=f"choose another name; machine create --resume {name} finishes it, machine rm {name} drops it",
+        )
+
+
+def _plain(name: str) -> bool:
+    """Whether `name` can be a machine's directory at all, and no way out of the store."""
+    return bool(name) and not name.startswith(".") and not any(sign in name for sign in ("/", "\\", "\0"))
+
+
+def _unreadable(path: str, error: OSError) -> StoreError:
+    return StoreError(
+        f"the store cannot be used: {path}: {error.strerror or error}",
+        resolution="make it yours (chown -R, chmod u+rwx), or choose another store with --storage-path",
+    )

@@ -1,0 +1,119 @@
+"""config.json as bytes, to and from the JSON object that a Record wraps; every known key checked and spelled our way.
+
+Whatever the bytes are, `decode` returns an object whose known keys have their kinds, or raises RecordBroken.
+"""
+
+from __future__ import annotations
+
+import json
+
+from machine.errors import RecordBroken, StoreError
+from machine.store import keys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+LARGEST = 16 * 2**20  # bytes; docker-machine's files have about 3 KB
+_KIND_NAMES = {
+    dict: "an object",
+    list: "a list of strings",
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+}
+
+
+def broken(name: str, reason: str, resolution: str = "") -> RecordBroken:
+    """The error of one machine whose config.json cannot be used."""
+    return RecordBroken(
+        f"the record of machine {name} is broken",
+        details=reason,
+        resolution=resolution or f"restore machines/{name}/config.json from a backup, or drop it: machine rm -f {name}",
+    )
+
+
+def decode(data: bytes, name: str) -> dict[str, Any]:
+    """The JSON object in `data`, known keys of the top level folded. RecordBroken if it is none."""
+    try:
+        text = data.decode("utf-8-sig")
+        raw = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair can be neither shown nor saved
+    except UnicodeDecodeError as error:
+        raise broken(name, f"config.json is not UTF-8 text (byte {error.start})") from None
+    except UnicodeEncodeError:
+        raise broken(name, "config.json holds half a surrogate pair") from None
+    except RecursionError:
+        raise broken(name, "config.json is nested too deeply") from None
+    except ValueError as error:  # JSONDecodeError, numbers of thousands of digits
+        raise broken(name, f"config.json is not JSON: {error}" if text.strip() else "config.json is empty") from None
+    if not isinstance(raw, dict):
+        raise broken(name, "config.json is not a JSON object")
+    fold(raw, keys.HOST)
+    return raw
+
+
+def encode(raw: dict[str, Any], name: str) -> bytes:
+    """The bytes to save: 4-space indent, no newline at the end, as docker-machine writes. StoreError if not JSON."""
+    try:
+        return json.dumps(raw, indent=4, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
+        raise StoreError(f"the record of machine {name} cannot be written as JSON", details=str(error)) from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(f"the number {text} is too large")
+    return number
+
+
+def fold(value: dict[str, Any], known: keys.Schema | dict[str, Any]) -> None:
+    """Rename keys that differ from a known one only by case; where both are there the right spelling wins."""
+    missing = [key for key in known if key not in value]
+    if not missing:
+        return
+    wanted = {key.lower(): key for key in missing}
+    found = {key: wanted[key.lower()] for key in value if key not in known and key.lower() in wanted}
+    for old, new in found.items():
+        if new not in value:
+            value[new] = value.pop(old)
+
+
+def shape(value: dict[str, Any], schema: keys.Schema, name: str, where: str, *, fill: bool = True) -> dict[str, Any]:
+    """`value` with the schema's keys first, folded, null replaced by the kind's zero; RecordBroken on a wrong kind.
+
+    With `fill` missing keys get their zero too; without, only keys that are there are looked at. Unknown keys stay.
+    """
+    fold(value, schema)
+    result: dict[str, Any] = {}
+    for key, kind in schema.items():
+        if key in value or fill:
+            found = value.get(key)
+            result[key] = _zero(kind) if found is None else _checked(found, kind, name, f"{where}{key}")
+    result.update((key, found) for key, found in value.items() if key not in result)
+    return result
+
+
+def _zero(kind: type) -> Any:
+    return 0 if kind is float else kind()  # as Go writes it
+
+
+def _checked(found: Any, kind: type, name: str, where: str) -> Any:
+    """`found` if it has the kind (bool is no number, text holds no control characters), else RecordBroken."""
+    good = type(found) is kind or (kind is float and type(found) is int)
+    if good and kind is list:
+        good = all(type(item) is str for item in found)
+    if not good:
+        raise broken(name, f"{where} in config.json must be {_KIND_NAMES.get(kind, 'a number')}")
+    if kind in (int, float) and abs(found) >= 2**63:
+        raise broken(name, f"{where} in config.json is too large a number")
+    for text in found if kind is list else (found,) if kind is str else ():
+        if any(character < " " or character == "\x7f" for character in text):
+            raise broken(name, f"{where} in config.json holds control characters")
+    return found

@@ -1,0 +1,128 @@
+"""The key names of config.json, in the order and spelling that docker-machine 0.16 writes, with their kinds.
+
+A kind is the Python type of the value; `float` also takes whole numbers; a list holds strings only.
+Go folds the case of keys when it reads, and its forks spell some of them differently, so every name here
+is found whatever its case.
+"""
+
+from __future__ import annotations
+
+Schema = dict[str, type]
+
+VERSION = 3  # ConfigVersion
+
+HOST: Schema = {"ConfigVersion": int, "Driver": dict, "DriverName": str, "HostOptions": dict, "Name": str}
+
+OPTIONS: Schema = {
+    "Driver": str,
+    "Memory": int,
+    "Disk": int,
+    "EngineOptions": dict,
+    "SwarmOptions": dict,
+    "AuthOptions": dict,
+}
+
+ENGINE: Schema = {
+    "ArbitraryFlags": list,
+    "Dns": list,
+    "GraphDir": str,
+    "Env": list,
+    "Ipv6": bool,
+    "InsecureRegistry": list,
+    "Labels": list,
+    "LogLevel": str,
+    "StorageDriver": str,
+    "SelinuxEnabled": bool,
+    "TlsVerify": bool,
+    "RegistryMirror": list,
+    "InstallURL": str,
+}
+
+SWARM: Schema = {
+    "IsSwarm": bool,
+    "Address": str,
+    "Discovery": str,
+    "Agent": bool,
+    "Master": bool,
+    "Host": str,
+    "Image": str,
+    "Strategy": str,
+    "Heartbeat": int,
+    "Overcommit": float,
+    "ArbitraryFlags": list,
+    "ArbitraryJoinFlags": list,
+    "Env": list,
+    "IsExperimental": bool,
+}
+
+AUTH: Schema = {
+    "CertDir": str,
+    "CaCertPath": str,
+    "CaPrivateKeyPath": str,
+    "CaCertRemotePath": str,
+    "ServerCertPath": str,
+    "ServerKeyPath": str,
+    "ClientKeyPath": str,
+    "ServerCertRemotePath": str,
+    "ServerKeyRemotePath": str,
+    "ClientCertPath": str,
+    "ServerCertSANs": list,
+    "StorePath": str,
+}
+
+MACHINE: Schema = {"Id": str, "Phase": str, "Created": str, "Version": str}  # ours
+
+BASE_DRIVER: Schema = {  # in every driver's object
+    "IPAddress": str,
+    "MachineName": str,
+    "SSHUser": str,
+    "SSHPort": int,
+    "SSHKeyPath": str,
+    "StorePath": str,
+    "SwarmMaster": bool,
+    "SwarmHost": str,
+    "SwarmDiscovery": str,
+}
+
+ENDPOINT: Schema = {  # in some drivers' objects; EnginePort is generic's, DockerPort azure's
+    "EnginePort": int,
+    "DockerPort": int,
+    "PeerAddress": str,
+    "ListenPort": int,
+    "IPv6Address": str,
+    "URL": str,
+}
+
+PORTS = ("SSHPort", "EnginePort", "DockerPort", "ListenPort")
+
+OWN = {  # docker-machine's drivers; other drivers' objects are kept as they are
+    "virtualbox": (
+        "VBoxManager HostInterfaces CPU Memory DiskSize NatNicType Boot2DockerURL Boot2DockerImportVM HostDNSResolver"
+        " HostOnlyCIDR HostOnlyNicType HostOnlyPromiscMode UIType HostOnlyNoDHCP NoShare DNSProxy"
+        " NoVTXCheck ShareFolder"
+    ),
+    "azure": (
+        "ClientID ClientSecret Environment SubscriptionID TenantID ResourceGroup DockerPort Location Size Image"
+        " VirtualNetwork SubnetName SubnetPrefix AvailabilitySet StorageType OpenPorts PrivateIPAddr UsePrivateIP"
+        " NoPublicIP DNSLabel StaticPublicIP CustomDataFile"
+    ),
+    "openstack": (
+        "AuthUrl ActiveTimeout Insecure CaCert DomainID DomainName Username Password TenantName TenantId Region"
+        " AvailabilityZone EndpointType MachineId FlavorName FlavorId ImageName ImageId KeyPairName NetworkName"
+        " NetworkId UserData PrivateKeyFile SecurityGroups FloatingIpPool ComputeNetwork FloatingIpPoolId IpVersion"
+        " ConfigDrive ExistingKey ApplicationCredentialSecret"
+    ),
+    "amazonec2": (
+        "Id AccessKey SecretKey SessionToken Region AMI SSHKeyID ExistingKey KeyName InstanceId InstanceType"
+        " PrivateIPAddress SecurityGroupId SecurityGroupIds SecurityGroupName SecurityGroupNames SecurityGroupReadOnly"
+        " OpenPorts Tags ReservationId DeviceName RootSize VolumeType IamInstanceProfile VpcId SubnetId Zone"
+        " RequestSpotInstance SpotPrice BlockDurationMinutes PrivateIPOnly UsePrivateIP UseEbsOptimizedInstance"
+        " Monitoring SSHPrivateKeyPath RetryCount Endpoint DisableSSL UserDataFile"
+    ),
+    "digitalocean": (
+        "AccessToken DropletID DropletName Image Region SSHKeyID SSHKeyFingerprint SSHKey Size IPv6 Backups"
+        " PrivateNetworking UserDataFile Monitoring Tags"
+    ),
+    "generic": "EnginePort SSHKey",
+    "none": "URL",
+}

@@ -1,0 +1,72 @@
+"""A record's JSON object put in order: docker-machine's keys first, all of them there, each of its kind."""
+
+from __future__ import annotations
+
+import os
+
+from machine import paths
+from machine.store import keys
+from machine.store.document import broken, fold, shape
+from machine.store.rebase import rebase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PHASES = ("recorded", "created", "reachable", "provisioned", "ready")  # how far `create` has come
+_PLAIN = ("IPAddress", "IPv6Address", "SSHUser", "PeerAddress", "URL")  # end up in command lines and URLs
+_CERT_FILES = {  # key of AuthOptions: (under certs/, file) or (in the machine's directory, file)
+    "CaCertPath": (True, paths.CA),
+    "CaPrivateKeyPath": (True, paths.CA_KEY),
+    "ServerCertPath": (False, paths.SERVER_CERT),
+    "ServerKeyPath": (False, paths.SERVER_KEY),
+    "ClientKeyPath": (True, paths.KEY),
+    "ClientCertPath": (True, paths.CERT),
+}
+
+
+def in_order(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
+    """`raw` with docker-machine's keys first, all of them there and of their kinds; RecordBroken otherwise."""
+    raw = shape(raw, keys.HOST, name, "")
+    if not raw["DriverName"]:
+        raise broken(name, "config.json names no driver")
+    raw["Name"] = name  # the directory's name wins
+    options = raw["HostOptions"] = shape(raw["HostOptions"], keys.OPTIONS, name, "HostOptions.")
+    for key, schema in (("EngineOptions", keys.ENGINE), ("SwarmOptions", keys.SWARM), ("AuthOptions", keys.AUTH)):
+        options[key] = shape(options[key], schema, name, f"HostOptions.{key}.")
+    driver = raw["Driver"]
+    fold(driver, dict.fromkeys(keys.OWN.get(raw["DriverName"], "").split()))
+    driver = raw["Driver"] = shape(driver, keys.BASE_DRIVER, name, "Driver.")
+    driver.update(shape(driver, keys.ENDPOINT, name, "Driver.", fill=False))
+    _check_driver(driver, raw["DriverName"], name)
+    rebase(root, name, driver, options["AuthOptions"])
+    for key, (shared, file) in _CERT_FILES.items():
+        directory = options["AuthOptions"]["CertDir"] if shared else paths.machine(root, name)
+        options["AuthOptions"][key] = options["AuthOptions"][key] or os.path.join(directory, file)
+    if raw.get("Machine") is not None:
+        raw["Machine"] = _machine(raw["Machine"], name)
+    else:
+        raw.pop("Machine", None)
+    return raw
+
+
+def _machine(found: Any, name: str) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise broken(name, "Machine in config.json must be an object")
+    machine = shape(found, keys.MACHINE, name, "Machine.")
+    if machine["Phase"] not in ("", *PHASES):
+        raise broken(name, f"Machine.Phase in config.json is {machine['Phase']!r}, not one of {', '.join(PHASES)}")
+    return machine
+
+
+def _check_driver(driver: dict[str, Any], driver_name: str, name: str) -> None:
+    """Refuse what could not be an address, a user or a port: these go into command lines and URLs."""
+    for key in keys.PORTS:
+        if not 0 <= driver.get(key, 0) < 65536:
+            raise broken(name, f"Driver.{key} in config.json is no port: {driver[key]}")
+    for key in _PLAIN:
+        text = driver.get(key, "")
+        if text.startswith("-") or any(character.isspace() or not character.isprintable() for character in text):
+            raise broken(name, f"Driver.{key} in config.json is not usable: {text!r}")
+    if not driver_name.isprintable():
+        raise broken(name, "DriverName in config.json is not usable")

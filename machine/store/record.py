@@ -1,0 +1,219 @@
+"""One machine as config.json describes it: the JSON object, and cheap answers read from it.
+
+The object keeps docker-machine's key names and every key that is not known here, so that both programs can use one
+store. The four keys of "Machine" are ours: {"Id", "Phase", "Created", "Version"}.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from machine import __version__, paths
+from machine.store import keys
+from machine.store.document import decode, encode
+from machine.store.migrate import upgrade
+from machine.store.order import PHASES, in_order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from machine.model import Endpoint, EngineOptions, SwarmOptions
+
+ENGINE_PORT = 2376
+
+
+class Record:
+    """A thin wrapper over the JSON object `raw`; what is changed in it is on disk after Store.save."""
+
+    def __init__(self, root: str, name: str, raw: dict[str, Any]) -> None:
+        """Use `new` or `parse`; this takes an object that one of them has put in order."""
+        self.root = root
+        self.name = name
+        self.raw = raw
+        self.before: bytes | None = None  # bytes of an older ConfigVersion, kept as config.json.bak by the next save
+
+    @classmethod
+    def parse(cls, data: bytes, root: str, name: str) -> Record:
+        """The record in `data`, migrated, in order, its paths those of the store `root`; RecordBroken if it is none."""
+        raw = decode(data, name)
+        version = upgrade(raw, name)
+        record = cls(root, name, in_order(raw, root, name))
+        record.before = data if version < keys.VERSION else None
+        return record
+
+    @classmethod
+    def new(  # noqa: PLR0917 (the first six are what every caller gives)
+        cls,
+        store_root: str,
+        name: str,
+        driver_name: str,
+        driver: Mapping[str, Any],
+        engine: EngineOptions | None = None,
+        swarm: SwarmOptions | None = None,
+        sans: Sequence[str] = (),
+        *,
+        machine_id: str = "",
+        tls: Mapping[str, str] | None = None,
+    ) -> Record:
+        """The record of a machine about to be made, in the phase "recorded".
+
+        `driver` is the driver's dump; `sans` extra names for the certificate; `machine_id` is made up if "";
+        `tls` the --tls-* paths (ca_cert, ca_key, client_cert, client_key; "" or missing: the store's own).
+        """
+        from machine.store import asked
+
+        given = tls or {}
+        machine = {
+            "Id": machine_id or os.urandom(8).hex(),
+            "Phase": PHASES[0],
+            "Created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "Version": __version__,
+        }
+        auth = {
+            "CaCertPath": given.get("ca_cert", ""),
+            "CaPrivateKeyPath": given.get("ca_key", ""),
+            "ClientCertPath": given.get("client_cert", ""),
+            "ClientKeyPath": given.get("client_key", ""),
+            "ServerCertSANs": list(sans),
+        }
+        options = {
+            "EngineOptions": asked.engine_object(engine),
+            "SwarmOptions": asked.swarm_object(swarm),
+            "AuthOptions": auth,
+        }
+        own = {"MachineName": name, **driver}
+        if swarm is not None:
+            own.update(SwarmMaster=swarm.master, SwarmHost=swarm.host, SwarmDiscovery=swarm.discovery)
+        raw = {
+            "ConfigVersion": keys.VERSION,
+            "Driver": own,
+            "DriverName": driver_name,
+            "HostOptions": options,
+            "Machine": machine,
+        }
+        return cls(store_root, name, in_order(raw, store_root, name))
+
+    def encode(self) -> bytes:
+        """The bytes of config.json. StoreError if something in `raw` is not JSON."""
+        return encode(self.raw, self.name)
+
+    @property
+    def driver_name(self) -> str:
+        found: str = self.raw["DriverName"]
+        return found
+
+    @property
+    def driver(self) -> dict[str, Any]:
+        """The driver's own object."""
+        found: dict[str, Any] = self.raw["Driver"]
+        return found
+
+    @property
+    def auth(self) -> dict[str, Any]:
+        """HostOptions.AuthOptions."""
+        found: dict[str, Any] = self.raw["HostOptions"]["AuthOptions"]
+        return found
+
+    @property
+    def sans(self) -> list[str]:
+        """Extra names asked for in the server's certificate (--tls-san)."""
+        return list(self.auth["ServerCertSANs"])
+
+    @property
+    def machine_id(self) -> str:
+        """What every object made for this machine carries; "" for a machine that docker-machine made."""
+        return str(self.raw.get("Machine", {}).get("Id", ""))
+
+    @property
+    def phase(self) -> str:
+        """How far `create` has come, one of PHASES; docker-machine's records count as "ready"."""
+        return str(self.raw.get("Machine", {}).get("Phase", "") or PHASES[-1])
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        if phase not in PHASES:
+            raise ValueError(f"{phase!r} is not one of {PHASES}")
+        self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["Phase"] = phase
+
+    def reached(self, phase: str) -> bool:
+        """Whether `create` has come at least as far as `phase`."""
+        return PHASES.index(self.phase) >= PHASES.index(phase)
+
+    def address(self) -> str:
+        """The address from here as last seen: an IP literal without brackets or a host name, "" if unknown."""
+        if self.driver_name == "none":
+            return _split(self._text("URL") or self._text("IPAddress"))[0]
+        return (self._text("IPAddress") or self._text("IPv6Address")).strip("[]")
+
+    def engine_port(self) -> int:
+        """The engine's port as seen from here."""
+        if self.driver_name == "none":
+            return _split(self._text("URL") or self._text("IPAddress"))[1] or ENGINE_PORT
+        return self.driver.get("EnginePort") or self.driver.get("DockerPort") or ENGINE_PORT
+
+    def url(self) -> str:
+        """DOCKER_HOST: tcp://host:port, IPv6 in brackets, "" while the address is unknown; driver none: its URL."""
+        if self.driver_name == "none" and self._text("URL"):
+            return self._text("URL")
+        address = self.address()
+        if not address:
+            return ""
+        return f"tcp://[{address}]:{self.engine_port()}" if ":" in address else f"tcp://{address}:{self.engine_port()}"
+
+    def ssh_key_path(self) -> str:
+        """The private key to log in with: the recorded one, else the machine's own that is there, else ""."""
+        if self._text("SSHKeyPath"):
+            return self._text("SSHKeyPath")
+        own = (paths.machine(self.root, self.name, file) for file in (paths.SSH_KEY, paths.OLD_SSH_KEY))
+        return next((path for path in own if os.path.exists(path)), "")
+
+    def cert_dir(self) -> str:
+        """DOCKER_CERT_PATH: the machine's directory in the store that it was loaded from."""
+        return paths.machine(self.root, self.name)
+
+    def endpoint(self) -> Endpoint | None:
+        """How the machine is reached, as last seen; None while the address is unknown."""
+        from machine.model import Endpoint
+
+        address = self.address()
+        if not address:
+            return None
+        own = self.driver
+        return Endpoint(
+            address=address,
+            ssh_user=own["SSHUser"] or "root",
+            ssh_port=own["SSHPort"] or 22,
+            engine_port=self.engine_port(),
+            peer_address=self._text("PeerAddress"),
+            listen_port=own.get("ListenPort") or self.engine_port(),
+        )
+
+    def engine_options(self) -> EngineOptions:
+        """What the user asked of the engine."""
+        from machine.store import asked
+
+        return asked.engine(self.raw["HostOptions"]["EngineOptions"])
+
+    def swarm_options(self) -> SwarmOptions:
+        """What the user asked of classic swarm."""
+        from machine.store import asked
+
+        return asked.swarm(self.raw["HostOptions"]["SwarmOptions"])
+
+    def _text(self, key: str) -> str:
+        return str(self.driver.get(key) or "")
+
+
+def _split(url: str) -> tuple[str, int]:
+    """Host (no brackets) and port (0 if none) of tcp://host:port/path or host:port; ("", 0) for a socket's path."""
+    scheme, found, rest = url.partition("://")
+    netloc = (rest if found else scheme).partition("/")[0].rpartition("@")[2]
+    if netloc.startswith("["):
+        host, _, port = netloc[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        host, _, port = netloc.partition(":") if netloc.count(":") == 1 else (netloc, "", "")
+    return host, int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0
