@@ -1,0 +1,213 @@
+"""A shell on a machine: many commands over ONE ssh connection (paramiko).
+
+Only `connect` imports paramiko (0.15 s); waiting for sshd with `reachable` needs none of it.
+"""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, Self
+
+from machine.errors import ShellError
+from machine.process import Completed
+
+if TYPE_CHECKING:
+    import paramiko
+
+_CHUNK = 32768  # the largest payload of one ssh data message that every server takes (RFC 4254 section 5.2)
+
+
+class Shell(Protocol):
+    """What provisioning needs of a machine."""
+
+    def run(self, command: str, *, stdin: bytes = b"", timeout: float | None = None) -> Completed:
+        """Run a command line through the login shell; a status other than 0 is not an error here."""
+
+    def put(self, path: str, content: bytes, mode: int) -> None:
+        """Write a whole file, never visible half-written or with a wider mode."""
+
+
+class SshShell:
+    """A `Shell` over ssh. Close it, or use it as a context manager."""
+
+    def __init__(self, transport: paramiko.Transport, where: str) -> None:
+        self.transport = transport
+        self.where = where  # "NAME (USER@HOST:PORT)", for errors
+
+    @classmethod
+    def connect(
+        cls,
+        host: str,
+        port: int,
+        user: str,
+        *,
+        key_path: str | None,
+        known_hosts: str,
+        alias: str,
+        timeout: float,
+        trust_new: bool = False,
+    ) -> SshShell:
+        """Log in within `timeout` seconds, key exchange and all.
+
+        `key_path` None means: the keys of the running ssh-agent. `alias` is the machine's name, under which
+        its host key stands in `known_hosts`; with `trust_new` a first key is written down there.
+        ShellError: no answer. HostKeyMismatch: another key, or none on record. LoginRefused: no key fits.
+        """
+        from machine import sshlogin
+
+        transport = sshlogin.login(
+            sshlogin.Target(host, port, user, alias, known_hosts), key_path, timeout=timeout, trust_new=trust_new
+        )
+        return cls(transport, f"{alias} ({user}@{host}:{port})")
+
+    def open(self, timeout: float | None = None) -> paramiko.Channel:
+        """A new session channel on the connection, for callers that stream or need a terminal."""
+        import paramiko
+
+        try:
+            return self.transport.open_session(timeout=timeout)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise self._lost(f"opening a session failed: {error}") from None
+
+    def run(self, command: str, *, stdin: bytes = b"", timeout: float | None = None) -> Completed:
+        """Run `command`; ShellError after `timeout` seconds or when the connection breaks.
+
+        A command that a signal ended has the status 255, as with OpenSSH's client.
+        """
+        import paramiko
+
+        deadline = None if timeout is None else time.monotonic() + timeout
+        channel = self.open(timeout)
+        try:
+            channel.exec_command(command)
+            stdout, stderr = _converse(channel, stdin, deadline)
+        except TimeoutError:
+            raise ShellError(
+                f"a command on {self.where} did not end within {timeout:g} s", details=_shown(command)
+            ) from None
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise self._lost(f"{_shown(command)}\n{error}") from None
+        finally:
+            channel.close()
+        status = channel.exit_status
+        if status < 0 and not self.transport.is_active():
+            raise self._lost(_shown(command))
+        texts = (bytes(stream).decode("utf-8", "replace") for stream in (stdout, stderr))
+        return Completed(status if status >= 0 else 255, *texts)
+
+    def put(self, path: str, content: bytes, mode: int) -> None:
+        """Write `content` to `path` with `mode`, beside it first and then by a rename.
+
+        The new file is born with no more than `mode`; it takes the old one's place only when all its bytes
+        have arrived. ShellError with the machine's words if that failed.
+        """
+        target, fresh = shlex.quote(path), shlex.quote(f"{path}.machine-new")
+        script = (
+            f"umask {0o777 & ~mode:03o} && rm -f {fresh} && cat >{fresh} && chmod {mode:o} {fresh}"
+            f' && [ "$(wc -c <{fresh})" -eq {len(content)} ] && mv -f {fresh} {target} || {{ rm -f {fresh}; exit 1; }}'
+        )
+        done = self.run(script, stdin=content, timeout=30 + len(content) / 100_000)
+        if done.status != 0:
+            raise ShellError(f"cannot write {path} on {self.where}", details=done.output)
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _lost(self, details: str) -> ShellError:
+        return ShellError(f"the ssh connection to {self.where} broke", details=details)
+
+
+def reachable(host: str, port: int, timeout: float = 3.0) -> bool:
+    """Whether an sshd answers there: its "SSH-" line (RFC 4253 section 4.2) is read, nothing is sent.
+
+    An accepted connection alone proves nothing: a port forward accepts before the machine behind it has
+    booted. Stop asking after the first True; sshd (since OpenSSH 9.8) puts a small penalty on a client that
+    leaves without logging in.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        with socket.create_connection((host, port), timeout) as sock:
+            seen = b""
+            while len(seen) < _CHUNK:
+                sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                block = sock.recv(1024)
+                seen += block
+                if seen.startswith(b"SSH-") or b"\nSSH-" in seen:
+                    return True
+                if not block or time.monotonic() >= deadline:
+                    return False
+    except OSError:
+        return False
+    return False
+
+
+def _left(deadline: float | None) -> float | None:
+    """Seconds until `deadline`; TimeoutError when it has passed."""
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _converse(channel: paramiko.Channel, stdin: bytes, deadline: float | None) -> tuple[bytearray, bytearray]:
+    """Feed stdin and read stdout and stderr side by side (they share one window) until the status is there."""
+    stdout, stderr = bytearray(), bytearray()
+    reader = threading.Thread(target=_drain, args=(channel.recv_stderr, stderr), daemon=True)
+    reader.start()
+    if stdin:
+        threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
+    else:
+        channel.shutdown_write()
+    while True:
+        channel.settimeout(_left(deadline))
+        block = channel.recv(_CHUNK * 4)
+        if not block:
+            break
+        stdout += block
+    reader.join(_left(deadline))
+    channel.status_event.wait(_left(deadline))
+    _left(deadline)
+    return stdout, stderr
+
+
+def _drain(receive: Callable[[int], bytes], into: bytearray) -> None:
+    """Read one stream to its end. An error here is the main stream's too, and is reported there."""
+    while True:
+        try:
+            block = receive(_CHUNK * 4)
+        except TimeoutError:
+            continue
+        except OSError:
+            return
+        if not block:
+            return
+        into += block
+
+
+def _feed(channel: paramiko.Channel, content: bytes) -> None:
+    """Send all of stdin and close it; a command that stops reading is free to do so."""
+    view = memoryview(content)
+    try:
+        for start in range(0, len(view), _CHUNK):
+            channel.sendall(bytes(view[start : start + _CHUNK]))
+        channel.shutdown_write()
+    except (OSError, EOFError):
+        return
+
+
+def _shown(command: str) -> str:
+    """The start of a command, for an error's details: scripts are long."""
+    first = command.strip().split("\n", 1)[0]
+    return first if len(first) <= 100 else first[:97] + "..."

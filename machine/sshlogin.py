@@ -1,0 +1,217 @@
+"""From an address to a logged-in paramiko Transport: connect, check the host key, offer the keys.
+
+Every failure becomes a ShellError that says what to do. paramiko's own high-level client is not used: it looks
+host keys up by address and offers keys that nobody asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import paramiko
+
+from machine import knownhosts
+from machine.errors import HostKeyMismatch, LoginRefused, ShellError
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its tracebacks are not for users
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to log in, and under which name the host key is on record."""
+
+    host: str
+    port: int
+    user: str
+    alias: str
+    known_hosts: str
+
+    def __str__(self) -> str:
+        return f"{self.alias} ({self.user}@{self.host}:{self.port})"
+
+
+def login(target: Target, key_path: str | None, *, timeout: float, trust_new: bool) -> paramiko.Transport:
+    """A Transport that is logged in; see `machine.shell.SshShell.connect` for the errors."""
+    deadline = time.monotonic() + timeout
+    transport = _transport(target, timeout)
+    try:
+        _exchange_keys(transport, target, deadline)
+        _check_host_key(transport, target, trust_new)
+        _authenticate(transport, target, key_path, deadline)
+        transport.set_keepalive(30)
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+def _transport(target: Target, timeout: float) -> paramiko.Transport:
+    try:
+        sock = socket.create_connection((target.host, target.port), timeout)
+    except TimeoutError:
+        raise ShellError(
+            f"{target} did not answer within {timeout:g} s",
+            details="The packets vanish: the machine is down, or a firewall drops them.",
+            resolution=f"machine status {target.alias}",
+        ) from None
+    except socket.gaierror as error:
+        raise ShellError(f"the host name {target.host} of {target.alias} is unknown: {error.strerror}") from None
+    except OSError as error:
+        refused = isinstance(error, ConnectionRefusedError)
+        raise ShellError(
+            f"cannot connect to {target}: {error.strerror or error}",
+            details="The host is there and nothing listens on that port." if refused else "",
+            resolution=f"machine status {target.alias}",
+        ) from None
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _notice_a_dead_peer(sock)
+    return paramiko.Transport(sock)
+
+
+def _notice_a_dead_peer(sock: socket.socket) -> None:
+    """Let the kernel end a connection whose other side has been silent for about a minute."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+
+
+def _exchange_keys(transport: paramiko.Transport, target: Target, deadline: float) -> None:
+    """Run the key exchange, asking first for the kind of host key that is on record."""
+    kinds = [entry.kind for entry in knownhosts.entries(target.known_hosts, target.alias) if not entry.revoked]
+    options = transport.get_security_options()
+    algorithms = [name for kind in kinds for name in _algorithms(kind)]
+    offered = tuple(options.key_types)
+    options.key_types = tuple(dict.fromkeys([a for a in algorithms if a in offered] + list(offered)))
+    left = max(deadline - time.monotonic(), 0.1)
+    transport.banner_timeout = transport.handshake_timeout = left
+    try:
+        transport.start_client(timeout=left)  # returns without a word when the time is up
+        transport.get_remote_server_key()
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        late = time.monotonic() >= deadline
+        text = "the time is up" if late else str(error) or "the connection was closed"
+        raise ShellError(
+            f"no ssh conversation with {target}: {text}",
+            details="Something accepts the connection there and does not speak ssh (yet).",
+            resolution=f"wait until {target.alias} has booted, or check its ssh port",
+        ) from None
+
+
+def _algorithms(kind: str) -> list[str]:
+    """The signature algorithms of a kind of host key; an RSA key signs with SHA-2 (RFC 8332)."""
+    return ["rsa-sha2-512", "rsa-sha2-256"] if kind == "ssh-rsa" else [kind]
+
+
+def _check_host_key(transport: paramiko.Transport, target: Target, trust_new: bool) -> None:
+    shown = transport.get_remote_server_key()
+    kind, key = shown.get_name(), base64.b64encode(shown.asbytes()).decode()
+    known = knownhosts.entries(target.known_hosts, target.alias)
+    if any(entry.revoked and entry.key == key for entry in known):
+        raise HostKeyMismatch(
+            f"{target} shows an ssh host key that is marked as revoked in {target.known_hosts}",
+            details=f"{kind} {knownhosts.fingerprint(key)}",
+        )
+    accepted = [entry for entry in known if not entry.revoked]
+    if any(entry.kind == kind and entry.key == key for entry in accepted):
+        return
+    if not accepted and trust_new:
+        knownhosts.add(target.known_hosts, target.alias, kind, key)
+        return
+    forget = f"machine ssh --forget-host-key {target.alias}"
+    if not accepted:
+        raise HostKeyMismatch(
+            f"no ssh host key of {target.alias} is on record",
+            details=f"{target.host}:{target.port} shows {kind} {knownhosts.fingerprint(key)}",
+            resolution=f"machine ssh {target.alias}   (writes the key down in {target.known_hosts})",
+        )
+    rows = [f"{target.known_hosts}:{e.line} has {e.kind} {knownhosts.fingerprint(e.key)}" for e in accepted]
+    raise HostKeyMismatch(
+        f"{target} shows another ssh host key than the one on record",
+        details="\n".join([*rows, f"{target.host}:{target.port} shows {kind} {knownhosts.fingerprint(key)}"]),
+        resolution=f"{forget}   (only if the machine was reinstalled; else somebody sits in between)",
+    )
+
+
+def _authenticate(transport: paramiko.Transport, target: Target, key_path: str | None, deadline: float) -> None:
+    tried: list[str] = []
+    why = ""
+    for label, key in _keys(target, key_path):
+        tried.append(f"{label} ({key.get_name()} {knownhosts.fingerprint(key.get_base64())})")
+        transport.auth_timeout = max(deadline - time.monotonic(), 0.1)
+        try:
+            more = transport.auth_publickey(target.user, key)
+        except paramiko.BadAuthenticationType as error:
+            why = "sshd accepts only: " + ", ".join(error.allowed_types)
+            break
+        except paramiko.AuthenticationException as error:
+            why = "authentication took too long" if "imeout" in str(error) else ""
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            why = f"sshd ended the connection: {error or 'no reason given'}"
+            break
+        else:
+            if not more:
+                return
+            why = "sshd wants a second proof: " + ", ".join(more)
+            break
+    raise LoginRefused(
+        f"sshd on {target.host}:{target.port} lets {target.user} in with none of our keys",
+        details="\n".join([*(f"tried {row}" for row in tried), *([why] if why else [])]),
+        resolution=f"put the public key into ~{target.user}/.ssh/authorized_keys on {target.alias}, "
+        "or name another user or key",
+    )
+
+
+def _keys(target: Target, key_path: str | None) -> Iterator[tuple[str, paramiko.PKey]]:
+    """(where it is from, key) of every key to offer, the best first."""
+    if key_path is None:
+        yield from _agent_keys("no ssh key is set for it")
+        return
+    try:
+        key = paramiko.PKey.from_path(key_path)
+    except FileNotFoundError:
+        raise LoginRefused(f"the ssh key of {target.alias} is missing: {key_path}") from None
+    except OSError as error:
+        raise LoginRefused(f"the ssh key {key_path} cannot be read: {error.strerror}") from None
+    except (TypeError, paramiko.PasswordRequiredException):
+        yield from _agent_keys(f"{key_path} has a passphrase", _public_half(key_path), f"ssh-add {key_path}")
+        return
+    except Exception as error:  # the parsers below paramiko raise a dozen kinds for a file that is no key
+        raise LoginRefused(f"{key_path} is not a usable ssh private key", details=str(error)) from None
+    yield key_path, key
+
+
+def _agent_keys(why: str, wanted: str = "", advice: str = "ssh-add") -> Iterator[tuple[str, paramiko.PKey]]:
+    """The running agent's keys, or only the one whose base64 public half is `wanted`."""
+    agent = paramiko.Agent()
+    try:
+        keys = [key for key in agent.get_keys() if wanted in ("", base64.b64encode(key.asbytes()).decode())]
+        if not keys:
+            running = os.environ.get("SSH_AUTH_SOCK", "")
+            raise LoginRefused(
+                f"{why}, and the ssh-agent has no key for it" if running else f"{why}, and no ssh-agent is running",
+                details=f"SSH_AUTH_SOCK={running}" if running else "SSH_AUTH_SOCK is not set",
+                resolution=advice if running else f'eval "$(ssh-agent)"; {advice}',
+            )
+        for key in keys:
+            yield f"ssh-agent: {key.comment or 'no comment'}", key
+    finally:
+        with contextlib.suppress(OSError):
+            agent.close()
+
+
+def _public_half(key_path: str) -> str:
+    """The base64 field of KEY.pub, "" when there is no such file."""
+    try:
+        with open(key_path + ".pub", encoding="utf-8", errors="replace") as file:
+            fields = file.read().split()
+    except OSError:
+        return ""
+    return fields[1] if len(fields) > 1 else ""
