@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from machine.errors import StoreError
+from machine import files
 
 
 def make(comment: str) -> tuple[str, str]:
@@ -21,23 +19,14 @@ def make(comment: str) -> tuple[str, str]:
 
 
 def ensure(path: str, comment: str) -> tuple[str, str]:
-    """The pair at `path` and `path`.pub, made if it is not there; the private half is born 0600.
+    """The pair at `path` and `path`.pub, made if it is not complete; the private half is born 0600.
 
     The public half is written first: a private key on disk therefore means that the pair is complete.
     """
-    try:
-        with open(path, encoding="ascii") as private, open(path + ".pub", encoding="ascii") as public:
-            return private.read(), public.read().strip()
-    except FileNotFoundError:
-        private_text, public_text = make(comment)
-    try:
-        for target, text in ((path + ".pub", public_text + "\n"), (path, private_text)):
-            fd = os.open(target + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(fd, "w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(target + ".new", target)
-    except OSError as error:
-        raise StoreError(f"the key {path} cannot be written: {error.strerror}") from None
-    return private_text, public_text
+    private, public = files.read(path).decode(), files.read(path + ".pub").decode().strip()
+    if private and public:
+        return private, public
+    private, public = make(comment)
+    files.write(path + ".pub", f"{public}\n".encode(), files.PUBLIC)
+    files.write(path, private.encode())
+    return private, public

@@ -1,0 +1,79 @@
+"""What the commands that change machines have in common: the world they act in, many at once, errors one by one."""
+
+from __future__ import annotations
+
+from machine.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from machine.cli.app import App
+    from machine.lifecycle.world import World
+
+
+def world_of(app: App) -> World:
+    """The store, console and environment of this call, for machine.lifecycle."""
+    from machine.lifecycle.world import World
+
+    flags = app.flags
+    tls = {
+        "ca_cert": flags.tls_ca_cert,
+        "ca_key": flags.tls_ca_key,
+        "client_cert": flags.tls_client_cert,
+        "client_key": flags.tls_client_key,
+    }
+    return World(store=app.store, console=app.console, environ=app.environ, tls=tls)
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """Any number of names; none means the machine called default."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help='machines; without any, the one called "default"')
+
+
+def on_each(app: App, names: Sequence[str], act: Callable[[World, str], None], *, load: bool = True) -> int:
+    """Do `act` on all names in parallel and report each failure; the highest exit status.
+
+    With `load` every record must be readable before anything is done, as docker-machine has it.
+    """
+    from machine.lifecycle import many
+
+    names = list(dict.fromkeys(names))
+    if load:
+        for name in names:
+            app.store.load(name)
+    try:
+        failures = many.each(world_of(app), names, act)
+    finally:
+        app.console.close()
+    for error in failures.values():
+        if not isinstance(error, MachineError):
+            raise error
+    if len(names) == 1 and failures:
+        raise failures[names[0]]
+    for name, error in failures.items():
+        report(app, name, error)
+    return max((error.exit_code for error in failures.values() if isinstance(error, MachineError)), default=0)
+
+
+def report(app: App, name: str, error: BaseException) -> None:
+    """Show one machine's error among several, with its name."""
+    from machine.cli.report import show
+
+    if isinstance(error, MachineError):
+        error.brief = error.brief if name in error.brief else f"{name}: {error.brief}"
+        show(error, app.stderr, as_json=app.flags.log_format == "json")
+
+
+def confirm(app: App, question: str) -> bool | None:
+    """y or n from stdin, asked on stderr; None when stdin has nothing more to say."""
+    import sys
+
+    app.stderr.write(f"{question} (y/n): ")
+    app.stderr.flush()
+    answer = sys.stdin.readline() if sys.stdin is not None else ""
+    if not answer:
+        app.stderr.write("\n")
+        return None
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,157 @@
+"""machine create [-d DRIVER] [FLAGS] NAME..."""
+
+from __future__ import annotations
+
+import re
+
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+    from machine.lifecycle.create import Wanted
+
+HELP = "Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time."
+
+
+def add_arguments(parser: Parser) -> None:
+    """The flags of every driver's create, and those of the driver that is meant."""
+    from machine import drivers
+    from machine.cli import driver_flags
+
+    environ = parser.environ
+    name = driver_flags.chosen(parser)
+    parser.add_argument(
+        "--driver", "-d", default=name, help=f"Which driver makes it (default {drivers.DEFAULT}) [$MACHINE_DRIVER]"
+    )
+    parser.add_argument("--resume", action="store_true", help="Go on with a machine whose creation was cut short")
+    parser.add_argument("--dry-run", action="store_true", help="Print what would be done and touch nothing")
+    parser.add_argument("--no-context", action="store_true", help="Make no docker context for it")
+    engine = parser.add_argument_group("flags of the engine")
+    install = environ.get("MACHINE_DOCKER_INSTALL_URL") or "https://get.docker.com"
+    engine.add_argument(
+        "--engine-install-url",
+        default=install,
+        metavar="URL",
+        help="Script that installs Docker, or distro, or none [$MACHINE_DOCKER_INSTALL_URL]",
+    )
+    engine.add_argument("--engine-opt", action="append", default=[], metavar="K=V", help="A flag of dockerd")
+    engine.add_argument(
+        "--engine-env", action="append", default=[], metavar="K=V", help="A variable in dockerd's environment"
+    )
+    engine.add_argument("--engine-label", action="append", default=[], metavar="K=V", help="A label of the engine")
+    engine.add_argument(
+        "--engine-insecure-registry", action="append", default=[], metavar="HOST", help="A registry without TLS"
+    )
+    engine.add_argument(
+        "--engine-registry-mirror",
+        action="append",
+        default=None,
+        metavar="URL",
+        help="A mirror of the registry [$ENGINE_REGISTRY_MIRROR]",
+    )
+    engine.add_argument(
+        "--engine-storage-driver", default="", metavar="NAME", help="Storage driver; unset, the engine chooses"
+    )
+    engine.add_argument(
+        "--tls-san", action="append", default=[], metavar="NAME", help="One more name or address for the certificate"
+    )
+    swarm = parser.add_argument_group("flags of classic swarm")
+    swarm.add_argument("--swarm", action="store_true", help="Part of a classic swarm")
+    swarm.add_argument("--swarm-master", action="store_true", help="Its manager")
+    swarm.add_argument(
+        "--swarm-discovery", default="", metavar="URL", help="How the swarm finds its nodes, such as token://T"
+    )
+    swarm.add_argument(
+        "--swarm-strategy", default="spread", metavar="NAME", help="spread, binpack or random (default spread)"
+    )
+    swarm.add_argument("--swarm-host", default="tcp://0.0.0.0:3376", metavar="URL", help="Where the manager listens")
+    swarm.add_argument("--swarm-addr", default="", metavar="ADDR", help="Address that the node advertises")
+    swarm.add_argument(
+        "--swarm-image",
+        default=environ.get("MACHINE_SWARM_IMAGE") or "swarm:latest",
+        metavar="IMAGE",
+        help="Image of classic swarm [$MACHINE_SWARM_IMAGE]",
+    )
+    swarm.add_argument("--swarm-opt", action="append", default=[], metavar="K=V", help="A flag of the manager")
+    swarm.add_argument("--swarm-join-opt", action="append", default=[], metavar="K=V", help="A flag of the node's join")
+    swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
+    driver_flags.declare(parser, name, drivers.find(name).options)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what the machines are to be called")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """0 when every machine is ready; 3 when the checks before one failed and nothing was made; else 1."""
+    from machine.cli.acting import on_each
+    from machine.lifecycle import create
+
+    if not args.names:
+        raise UsageError("create needs a name for the machine", resolution="machine create dev")
+    if args.resume:
+        return on_each(app, args.names, lambda world, name: create.resume(world, name, not args.no_context))
+    wanted = wanted_of(args, app)
+    if args.dry_run:
+        return _dry_run(args, app, wanted)
+    status = on_each(app, args.names, lambda world, name: create.create(world, name, wanted), load=False)
+    if status == 0:
+        app.stderr.write(f'To point docker at it: eval "$({app.prog} env {args.names[-1]})"\n')
+    return status
+
+
+def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
+    """The command line as values; UsageError on nonsense."""
+    from machine import drivers
+    from machine.cli import driver_flags
+    from machine.lifecycle.create import Wanted
+    from machine.model import EngineOptions, SwarmOptions
+    from machine.options import resolve
+
+    if args.swarm_discovery and not re.fullmatch(r"[^:]*://.*", args.swarm_discovery):
+        raise UsageError(
+            f"--swarm-discovery {args.swarm_discovery!r} is not a discovery URL",
+            resolution="write it as token://TOKEN, nodes://a:2376,b:2376 or file://PATH",
+        )
+    for flag in ("engine_env", "engine_label"):
+        for item in getattr(args, flag):
+            if "=" not in item:
+                raise UsageError(f"--{flag.replace('_', '-')} {item!r} is not of the form KEY=VALUE")
+    mirrors = args.engine_registry_mirror
+    if mirrors is None:
+        mirrors = [part for part in app.environ.get("ENGINE_REGISTRY_MIRROR", "").split(",") if part]
+    engine = EngineOptions(
+        env=tuple(args.engine_env),
+        insecure_registries=tuple(args.engine_insecure_registry),
+        install_url=args.engine_install_url,
+        labels=tuple(args.engine_label),
+        flags=tuple(args.engine_opt),
+        registry_mirrors=tuple(mirrors),
+        storage_driver=args.engine_storage_driver,
+    )
+    swarm = SwarmOptions(
+        is_swarm=args.swarm or args.swarm_master,
+        master=args.swarm_master,
+        agent=args.swarm,
+        discovery=args.swarm_discovery,
+        address=args.swarm_addr,
+        host=args.swarm_host,
+        image=args.swarm_image,
+        strategy=args.swarm_strategy,
+        flags=tuple(args.swarm_opt),
+        join_flags=tuple(args.swarm_join_opt),
+        experimental=args.swarm_experimental,
+    )
+    values = resolve(drivers.find(args.driver).options, driver_flags.given(args), app.environ)
+    return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context)
+
+
+def _dry_run(args: argparse.Namespace, app: App, wanted: Wanted) -> int:
+    from machine.cli.acting import world_of
+    from machine.lifecycle import create
+
+    for name in args.names:
+        for line in create.describe(world_of(app), name, wanted):
+            app.say(line)
+    return 0

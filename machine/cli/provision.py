@@ -1,0 +1,25 @@
+"""machine provision [NAME...]"""
+
+from __future__ import annotations
+
+from machine.cli.acting import add_names as add_arguments
+from machine.cli.acting import on_each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+
+HELP = (
+    "Bring machines to what their records say: Docker installed, configured, behind TLS. What is right is left alone."
+)
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """Exit status 1 if any machine failed."""
+    from machine.lifecycle import provision
+
+    return on_each(app, app.names(args.names), provision.provision)

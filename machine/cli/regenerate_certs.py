@@ -1,0 +1,41 @@
+"""machine regenerate-certs [-f] [--client-certs] [NAME...]"""
+
+from __future__ import annotations
+
+from machine.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+
+HELP = "Issue new server certificates for machines and hand them over; running containers go on."
+
+
+def add_arguments(parser: Parser) -> None:
+    """Names and two switches."""
+    from machine.cli.acting import add_names
+
+    parser.add_argument("--force", "-f", action="store_true", help="Do not ask first")
+    parser.add_argument("--client-certs", action="store_true", help="A new client certificate as well")
+    add_names(parser)
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """Exit status 1 if any machine failed, or nobody answered the question."""
+    from machine import authority
+    from machine.cli.acting import confirm, on_each, world_of
+    from machine.lifecycle import provision
+
+    names = app.names(args.names)
+    if not args.force:
+        answer = confirm(app, f"Issue new certificates for {', '.join(names)}? The old ones stop working.")
+        if answer is None:
+            raise MachineError("EOF: nobody answered", resolution="add -f to go on without asking")
+        if not answer:
+            return 0
+    if args.client_certs:
+        authority.ensure(app.store.root, **world_of(app).tls).renew_client()
+    return on_each(app, names, provision.regenerate)

@@ -1,0 +1,24 @@
+"""machine restart [NAME...]"""
+
+from __future__ import annotations
+
+from machine.cli.acting import add_names as add_arguments
+from machine.cli.acting import on_each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+
+HELP = "Stop machines and start them again; a host of the driver generic is asked to reboot."
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """Exit status 1 if any machine failed or was already there."""
+    from machine.lifecycle.power import power
+    from machine.model import Verb
+
+    return on_each(app, app.names(args.names), lambda world, name: power(world, name, Verb.RESTART))

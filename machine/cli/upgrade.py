@@ -1,0 +1,23 @@
+"""machine upgrade [NAME...]"""
+
+from __future__ import annotations
+
+from machine.cli.acting import add_names as add_arguments
+from machine.cli.acting import on_each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+
+HELP = "Bring the Docker Engine of machines to the newest version of its package source; containers go on running."
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """Exit status 1 if any machine failed."""
+    from machine.lifecycle import provision
+
+    return on_each(app, app.names(args.names), provision.upgrade)

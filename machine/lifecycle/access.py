@@ -1,0 +1,163 @@
+"""Waiting for a machine to appear, and logging in."""
+
+from __future__ import annotations
+
+import os
+
+from machine import engine, files, paths, shell
+from machine.drivers.base import BringsKey, ConsoleLog, Driver, Explains
+from machine.errors import (
+    DriverError,
+    EngineError,
+    EngineUntrusted,
+    HostKeyMismatch,
+    LoginRefused,
+    MachineError,
+    ShellError,
+)
+from machine.lifecycle.world import World
+from machine.model import Endpoint, State
+from machine.store import Record
+from machine.wait import until
+
+CONSOLE_LINES = 15  # of the boot log, shown when a machine does not come up
+ENGINE_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
+
+
+def wait_for_state(world: World, driver: Driver, wanted: State, seconds: float) -> None:
+    """Until the platform says `wanted`; WaitTimeout carries the last state seen."""
+    seen = [State.NONE]
+
+    def probe() -> bool | None:
+        seen[0] = driver.state()
+        return True if seen[0] is wanted else None
+
+    until(
+        probe,
+        what=f"{driver.ctx.name} to be {wanted}",
+        seconds=seconds,
+        clock=world.clock,
+        last=lambda: f"the last state was {seen[0] or 'unknown'}",
+    )
+
+
+def wait_for_endpoint(world: World, driver: Driver) -> Endpoint:
+    """Until the machine runs and its address is known; DriverError at once when it never will."""
+    seen = [State.NONE]
+
+    def probe() -> Endpoint | None:
+        seen[0] = driver.state()
+        if seen[0] in (State.ERROR, State.MISSING, State.STOPPED):
+            raise DriverError(
+                f"{driver.ctx.name} is {seen[0]} instead of Running",
+                details=clues(driver),
+                resolution=_again(driver.ctx.name),
+            )
+        return driver.endpoint() if seen[0] is State.RUNNING else None
+
+    return until(
+        probe,
+        what=f"an address of {driver.ctx.name}",
+        seconds=driver.boot_timeout,
+        clock=world.clock,
+        last=lambda: f"the last state was {seen[0] or 'unknown'}\n{clues(driver)}".strip(),
+        resolution=_again(driver.ctx.name),
+    )
+
+
+def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> shell.SshShell:
+    """A shell on the machine as soon as its sshd answers and lets us in.
+
+    A machine that is being made may refuse the login for a while, until its first boot has put our key
+    there; a host that the user brought is not given that time.
+    """
+    patient = not isinstance(driver, BringsKey)
+    last: list[MachineError] = []
+
+    def probe() -> shell.SshShell | None:
+        if not shell.reachable(endpoint.address, endpoint.ssh_port, 3.0):
+            return None
+        try:
+            return connect(record, endpoint)
+        except LoginRefused as error:
+            if not patient:
+                raise
+            last[:] = [error]
+        except HostKeyMismatch:
+            raise
+        except ShellError as error:
+            last[:] = [error]
+        return None
+
+    def answer() -> str:
+        seen = f"{last[0].brief}\n{last[0].details}" if last else "nothing answered on that port"
+        return f"{seen.strip()}\n{clues(driver)}".strip()
+
+    return until(
+        probe,
+        what=f"ssh at {endpoint.address} port {endpoint.ssh_port}",
+        seconds=seconds,
+        clock=world.clock,
+        every=0.25,
+        last=answer,
+        resolution=_again(record.name),
+    )
+
+
+def connect(record: Record, endpoint: Endpoint) -> shell.SshShell:
+    """Log in once; a host key that nobody has seen yet is accepted only if none is on record."""
+    known_hosts = os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
+    return shell.SshShell.connect(
+        endpoint.address,
+        endpoint.ssh_port,
+        endpoint.ssh_user,
+        key_path=record.ssh_key_path() or None,
+        known_hosts=known_hosts,
+        alias=record.name,
+        timeout=CONNECT_SECONDS,
+        trust_new=not files.read(known_hosts),
+    )
+
+
+def wait_for_engine(world: World, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
+    """The engine's API version once it answers over TLS from here; EngineUntrusted is final."""
+    last: list[EngineError] = []
+    tls = engine.Tls(*(os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY)))
+
+    def probe() -> str | None:
+        try:
+            return engine.Engine(endpoint.address, endpoint.engine_port, tls, timeout=5.0).ping()
+        except EngineUntrusted:
+            raise
+        except EngineError as error:
+            last[:] = [error]
+            return None
+
+    return until(
+        probe,
+        what=f"the engine at {endpoint.address} port {endpoint.engine_port}",
+        seconds=seconds,
+        clock=world.clock,
+        every=0.2,
+        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
+        resolution=f"let port {endpoint.engine_port} through any firewall, then: machine provision {record.name}",
+    )
+
+
+def clues(driver: Driver) -> str:
+    """What the platform can tell about a machine that does not come up."""
+    found = []
+    try:
+        if isinstance(driver, Explains) and driver.explain():
+            found.append(driver.explain())
+        if isinstance(driver, ConsoleLog):
+            tail = driver.console_log().rstrip().splitlines()[-CONSOLE_LINES:]
+            found.extend(["the end of its console:", *(f"  {line}" for line in tail)] if tail else [])
+    except MachineError as error:
+        found.append(f"(no more is known: {error.brief})")
+    return "\n".join(found)
+
+
+def _again(name: str) -> str:
+    return f"machine create --resume {name} goes on from here; machine rm {name} removes it"

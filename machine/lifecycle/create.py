@@ -1,0 +1,216 @@
+"""From a command line to a Docker host, and on from wherever an earlier try ended.
+
+configure (pure) -> check (read-only) -> record on disk -> driver.create -> address -> ssh -> provision -> verify.
+The record is on disk before the platform is asked for anything, and its phase says how far the story got;
+every step may be repeated, so `resume` is the same story read again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from machine import authority, contexts, drivers, files, keys, names, options, paths
+from machine.console import MASK
+from machine.drivers.base import BringsKey, Driver, TakesHostKey
+from machine.errors import Interrupted, MachineError, MachineExists
+from machine.lifecycle import access, provision
+from machine.lifecycle.world import World, context, keep, keep_endpoint, open_driver
+from machine.model import EngineOptions, State, SwarmOptions, Verb
+from machine.store import Record
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a `create` command line asks for, the name apart. `values` are the driver's options."""
+
+    driver_name: str
+    values: Mapping[str, Any]
+    engine: EngineOptions
+    swarm: SwarmOptions
+    sans: tuple[str, ...] = ()
+    docker_context: bool = True
+
+
+def create(world: World, name: str, wanted: Wanted) -> None:
+    """Make machine `name`. PreflightFailed (exit 3) when nothing was made; MachineExists when the name is taken."""
+    record, driver = plan(world, name, wanted)
+    world.console.step(f"Checking what driver {driver.name} needs")
+    driver.check()
+    with world.store.lock(f"machine-{name}", seconds=0, what=f"create {name}"):
+        world.store.add(name)
+        keep(world, record, driver)
+        if isinstance(driver, BringsKey):
+            _bring_key(world, record, driver)
+        carry_on(world, record, wanted.docker_context)
+
+
+def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
+    """The record and the driver as they would be, with nothing touched."""
+    names.check(name)
+    if world.store.exists(name):
+        raise taken(world, name)
+    cls = drivers.find(wanted.driver_name)
+    record = Record.new(
+        world.store.root, name, wanted.driver_name, {}, wanted.engine, wanted.swarm, wanted.sans, tls=world.tls
+    )
+    hide_secrets(world, cls.options, wanted.values)
+    driver = cls.configure(context(world, record), wanted.values)
+    return record, driver
+
+
+def describe(world: World, name: str, wanted: Wanted) -> list[str]:
+    """What `create` would do, in lines; asks no platform and touches nothing."""
+    _, driver = plan(world, name, wanted)
+    hidden = {option.name for option in driver.options if option.secret}
+    lines = [f"machine {name}, driver {driver.name}"]
+    for option in driver.options:
+        value = wanted.values[option.name]
+        if value not in ("", 0, False, []):
+            lines.append(f"  --{option.name} {MASK if option.name in hidden else value}")
+    if not driver.provisions:
+        return [*lines, f"would be recorded in {world.store.directory(name)}"]
+    lines += [
+        f"1. check, with nothing made: what the driver {driver.name} needs",
+        f"2. record {world.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",
+        "3. ask for the machine, wait for its address and for ssh",
+        f"4. on it, in one script: Docker ({wanted.engine.install_url} if it is missing), certificates, configuration",
+        "5. see from here that the engine answers over TLS",
+    ]
+    if wanted.docker_context:
+        lines.append(f"6. make the docker context {name}")
+    return lines
+
+
+def resume(world: World, name: str, docker_context: bool = True) -> None:
+    """Finish a machine whose creation was cut short; a finished one is provisioned again, which changes nothing."""
+    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"resume {name}"):
+        record = world.store.load(name)
+        world.console.info(f"going on after: {record.phase}")
+        carry_on(world, record, docker_context)
+
+
+def carry_on(world: World, record: Record, docker_context: bool) -> None:
+    """The rest of the story, whatever its beginning was. An error says what exists and how to go on."""
+    try:
+        _carry_on(world, record, docker_context)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {record.name} is half made", resolution=_go_on(record)) from None
+    except MachineError as error:
+        error.resolution = error.resolution or _go_on(record)
+        raise
+
+
+def _carry_on(world: World, record: Record, docker_context: bool) -> None:
+    driver = open_driver(world, record)
+    if not driver.provisions:
+        driver.create()
+        endpoint = driver.endpoint()
+        if endpoint is not None:
+            keep_endpoint(world, record, endpoint)
+        provision.copy_client(record, authority.ensure(world.store.root, **world.tls))
+        advance(world, record, "ready")
+        world.console.done(f"{record.name} points at {record.url()}")
+        return
+    driver = _with_keys(world, record, driver)
+    if not record.reached("reachable"):
+        world.console.step(f"Creating the machine with driver {driver.name}")
+        driver.create()
+        advance(world, record, "created")
+    elif driver.state() is State.STOPPED:
+        driver.power(Verb.START)
+    world.console.step("Waiting for the machine to boot")
+    endpoint = access.wait_for_endpoint(world, driver)
+    keep_endpoint(world, record, endpoint)
+    advance(world, record, "reachable")
+    world.console.step("Waiting for ssh")
+    with access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
+        provision.play(world, record, endpoint, shell)
+    advance(world, record, "provisioned")
+    provision.finish(world, record, endpoint)
+    if docker_context:
+        make_context(world, record)
+    world.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}")
+
+
+def make_context(world: World, record: Record) -> None:
+    """A docker context of the machine's name; one that somebody else made is left alone, with a word about it."""
+    try:
+        contexts.write(record.name, record.url(), record.cert_dir(), environ=world.environ)
+    except MachineError as error:
+        world.console.warn(f"no docker context was made: {error.brief}")
+
+
+def advance(world: World, record: Record, phase: str) -> None:
+    """Write down that the story got to `phase`; never backwards."""
+    if not record.reached(phase):
+        record.phase = phase
+        world.store.save(record)
+
+
+def taken(world: World, name: str) -> MachineError:
+    """Why `name` cannot be made again, and what the user probably wants instead."""
+    try:
+        record = world.store.load(name)
+    except MachineError as error:
+        return MachineExists(
+            f"machine {name} already exists, and its record is broken",
+            details=error.brief,
+            resolution=f"machine rm -f {name} removes what is left of it",
+        )
+    if not record.reached("ready"):
+        return MachineExists(
+            f"machine {name} already exists and is half made (it got as far as: {record.phase})",
+            resolution=_go_on(record),
+        )
+    return MachineExists(
+        f"machine {name} already exists",
+        resolution=f"choose another name, or remove it first: machine rm {name}",
+    )
+
+
+def hide_secrets(world: World, declared: tuple[options.Option, ...], values: Mapping[str, Any]) -> None:
+    """No secret option's value shall appear in anything that is printed or logged."""
+    for option in declared:
+        if option.secret and values.get(option.name):
+            world.console.hide(str(values[option.name]))
+
+
+def _with_keys(world: World, record: Record, driver: Driver) -> Driver:
+    """Make the keys that belong to the machine, and open the driver again so that it knows them."""
+    if isinstance(driver, BringsKey):
+        return driver
+    world.console.step("Making the keys")
+    directory = world.store.directory(record.name)
+    path = os.path.join(directory, paths.SSH_KEY)
+    keys.ensure(path, f"machine-{record.name}")
+    if isinstance(driver, TakesHostKey):
+        _, public = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
+        kind, blob = public.split()[:2]
+        files.write(os.path.join(directory, paths.KNOWN_HOSTS), f"{record.name} {kind} {blob}\n".encode())
+    if record.driver.get("SSHKeyPath") != path:
+        record.driver["SSHKeyPath"] = path
+        world.store.save(record)
+    return open_driver(world, record)
+
+
+def _bring_key(world: World, record: Record, driver: BringsKey) -> None:
+    """Copy the user's own key into the machine's directory, as docker-machine does, so that it can be exported."""
+    source = driver.key_path()
+    if not source:
+        record.driver["SSHKeyPath"] = ""
+        world.store.save(record)
+        return
+    target = os.path.join(world.store.directory(record.name), os.path.basename(paths.OLD_SSH_KEY))
+    files.write(target, files.read(source))
+    public = files.read(source + ".pub")
+    if public:
+        files.write(target + ".pub", public, files.PUBLIC)
+    record.driver["SSHKeyPath"] = target
+    world.store.save(record)
+
+
+def _go_on(record: Record) -> str:
+    return f"machine create --resume {record.name} goes on from here; machine rm {record.name} removes it"

@@ -1,0 +1,66 @@
+"""The same act on several machines at once; one failing does not stop the others."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from machine.errors import Interrupted
+from machine.lifecycle.world import InterruptibleClock, World
+
+Act = Callable[[World, str], None]
+GRACE_SECONDS = 5.0  # after Ctrl-C, for threads to come to the end of what they are in
+POLL_SECONDS = 0.2  # a blocking wait would keep Ctrl-C from the main thread on some systems
+
+
+def each(world: World, names: Sequence[str], act: Act) -> dict[str, BaseException]:
+    """Run `act(world about NAME, NAME)` for every name, each in a thread; the failures by name.
+
+    One name runs in this thread. After Ctrl-C the world's clock wakes all sleepers and Interrupted is
+    raised here; threads that are inside a system call end with the program.
+    """
+    if len(names) == 1:
+        failure = _attempt(world.about(names[0]), names[0], act)
+        return {names[0]: failure} if failure else {}
+    results: queue.Queue[tuple[str, BaseException | None]] = queue.Queue()
+
+    def work(name: str) -> None:
+        results.put((name, _attempt(world.about(name), name, act)))
+
+    threads = [threading.Thread(target=work, args=(name,), daemon=True, name=name) for name in names]
+    for thread in threads:
+        thread.start()
+    failures: dict[str, BaseException] = {}
+    waiting = set(names)
+    try:
+        while waiting:
+            try:
+                name, failure = results.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+            waiting.discard(name)
+            if failure is not None:
+                failures[name] = failure
+    except KeyboardInterrupt:
+        _stop(world, threads)
+        raise Interrupted(f"interrupted while working on {', '.join(sorted(waiting))}") from None
+    return failures
+
+
+def _attempt(world: World, name: str, act: Act) -> BaseException | None:
+    try:
+        act(world, name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # handed to the caller, who prints it
+        world.console.log("error", f"{type(error).__name__}: {error}\n{getattr(error, 'details', '')}")
+        return error
+    return None
+
+
+def _stop(world: World, threads: Sequence[threading.Thread]) -> None:
+    if isinstance(world.clock, InterruptibleClock):
+        world.clock.stop()
+    for thread in threads:
+        thread.join(GRACE_SECONDS / len(threads))

@@ -1,0 +1,123 @@
+"""Start, stop, kill and restart. Drivers ask and return; the waiting is done here, with one deadline each."""
+
+from __future__ import annotations
+
+from machine.drivers.base import Driver
+from machine.errors import DriverError, MachineError, NotSupported, ShellError, WaitTimeout
+from machine.lifecycle import access, provision
+from machine.lifecycle.world import World, keep_endpoint, open_driver
+from machine.model import State, Verb
+from machine.store import Record
+from machine.wait import until
+
+STOP_SECONDS = 90.0  # for an orderly end; then the power is cut
+OFF_SECONDS = 20.0
+REBOOT_SECONDS = 300.0
+SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
+
+
+def power(world: World, name: str, verb: Verb) -> None:
+    """Bring machine `name` where `verb` says; DriverError when it is there already, as docker-machine has it."""
+    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"{verb} {name}"):
+        record = world.store.load(name)
+        driver = open_driver(world, record)
+        if verb is Verb.RESTART:
+            restart(world, record, driver)
+            return
+        state = driver.state()
+        if state is SETTLED[verb]:
+            raise DriverError(f"machine {name} is already {state.lower()}")
+        if state is State.MISSING:
+            raise missing(record)
+        if verb is Verb.START:
+            start(world, record, driver)
+        else:
+            stop(world, driver, verb)
+
+
+def start(world: World, record: Record, driver: Driver) -> None:
+    """Power on, wait for the engine; a new address means a new certificate."""
+    world.console.step("Starting the machine")
+    driver.power(Verb.START)
+    settle(world, record, driver)
+    world.console.done(f"{record.name} is running at {record.url()}")
+
+
+def settle(world: World, record: Record, driver: Driver) -> None:
+    """After a boot: until the engine answers, repairing its certificate when the address has changed."""
+    before = record.endpoint()
+    endpoint = access.wait_for_endpoint(world, driver)
+    keep_endpoint(world, record, endpoint)
+    if not driver.provisions:
+        return
+    world.console.step("Waiting for the engine")
+    if before is not None and before.addresses == endpoint.addresses:
+        try:
+            access.wait_for_engine(world, record, endpoint, driver.boot_timeout)
+        except WaitTimeout as error:
+            error.details = f"{error.details}\n{access.clues(driver)}".strip()
+            raise
+        return
+    with access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
+        provision.play(world, record, endpoint, shell)
+    provision.finish(world, record, endpoint)
+
+
+def stop(world: World, driver: Driver, verb: Verb) -> None:
+    """Ask for an orderly end and wait; cut the power when it does not come, and say so."""
+    name = driver.ctx.name
+    world.console.step("Stopping the machine" if verb is Verb.STOP else "Cutting the machine's power")
+    driver.power(verb)
+    try:
+        access.wait_for_state(world, driver, State.STOPPED, STOP_SECONDS if verb is Verb.STOP else OFF_SECONDS)
+    except WaitTimeout:
+        if verb is Verb.KILL:
+            raise
+        world.console.warn(f"{name} did not shut down within {STOP_SECONDS:g} s; its power is cut")
+        driver.power(Verb.KILL)
+        access.wait_for_state(world, driver, State.STOPPED, OFF_SECONDS)
+    world.console.done(f"{name} is stopped")
+
+
+def restart(world: World, record: Record, driver: Driver) -> None:
+    """Off and on again; a host that only ssh reaches is asked to reboot itself."""
+    if driver.restart_over_ssh:
+        _reboot(world, record)
+    else:
+        state = driver.state()
+        if state is State.MISSING:
+            raise missing(record)
+        if state is not State.STOPPED:
+            stop(world, driver, Verb.STOP)
+        world.console.step("Starting the machine")
+        driver.power(Verb.START)
+    settle(world, record, driver)
+    world.console.done(f"{record.name} is running at {record.url()}")
+
+
+def _reboot(world: World, record: Record) -> None:
+    endpoint, shell = provision.log_in(world, record)
+    boot = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime"
+    with shell:
+        before = shell.run(boot).stdout
+        world.console.step("Rebooting the host")
+        asked = shell.run('if [ "$(id -u)" = 0 ]; then S=; else S="sudo -n"; fi; $S shutdown -r now || $S reboot')
+    if asked.status > 0 and "denied" in asked.output:
+        raise NotSupported(f"{record.name} refused to reboot", details=asked.output)
+
+    def probe() -> bool | None:
+        try:
+            with access.connect(record, endpoint) as again:
+                return True if again.run(boot).stdout != before else None
+        except ShellError:
+            return None
+
+    until(probe, what=f"{record.name} to come back", seconds=REBOOT_SECONDS, clock=world.clock, every=1.0)
+
+
+def missing(record: Record) -> MachineError:
+    """The platform has lost the machine."""
+    return DriverError(
+        f"machine {record.name} does not exist any more on its platform ({record.driver_name})",
+        resolution=f"machine rm {record.name} removes its record; machine create makes it anew",
+    )

@@ -1,0 +1,148 @@
+"""Everything that happens on the machine over ssh: Docker, its certificates, upgrades."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import certs
+from machine import authority, files, paths
+from machine import provision as steps
+from machine.errors import NotSupported
+from machine.lifecycle import access
+from machine.lifecycle.world import World, keep_endpoint, open_driver
+from machine.model import Endpoint
+from machine.names import hostname
+from machine.shell import SshShell
+from machine.store import Record
+
+
+def provision(world: World, name: str) -> None:
+    """Bring a machine to what its record says; a finished one is left as it is, nothing is restarted."""
+    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"provision {name}"):
+        record = world.store.load(name)
+        endpoint, shell = log_in(world, record)
+        with shell:
+            play(world, record, endpoint, shell)
+        finish(world, record, endpoint)
+
+
+def upgrade(world: World, name: str) -> None:
+    """Move the engine to the newest that its package source has; running containers go on."""
+    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"upgrade {name}"):
+        record = world.store.load(name)
+        endpoint, shell = log_in(world, record)
+        with shell:
+            world.console.step("Upgrading Docker")
+            facts = steps.gather(shell, world.console.debug)
+            result = steps.upgrade(facts, shell, world.console.info)
+        access.wait_for_engine(world, record, endpoint)
+        if result.before == result.after:
+            world.console.done(f"Docker {result.after} is already the newest available")
+        else:
+            world.console.done(f"Docker went from {result.before} to {result.after}")
+
+
+def regenerate(world: World, name: str) -> None:
+    """A new server certificate, and a copy of the client pair as it is now; running containers go on."""
+    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"regenerate the certificates of {name}"):
+        record = world.store.load(name)
+        endpoint, shell = log_in(world, record)
+        with shell:
+            play(world, record, endpoint, shell, new_certificate=True)
+        finish(world, record, endpoint)
+
+
+def log_in(world: World, record: Record) -> tuple[Endpoint, SshShell]:
+    """The endpoint as the platform has it now, and a shell there; NotSupported where there is nothing to log in to."""
+    driver = open_driver(world, record)
+    if not driver.provisions:
+        raise NotSupported(
+            f"{record.name} is only a URL (driver {record.driver_name}): there is nothing to provision",
+            resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",
+        )
+    endpoint = access.wait_for_endpoint(world, driver)
+    keep_endpoint(world, record, endpoint)
+    return endpoint, access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout)
+
+
+def play(
+    world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool = False
+) -> steps.Outcome:
+    """Facts, plan, action: Docker installed, configured and listening behind TLS."""
+    world.console.step("Looking at the machine")
+    facts = steps.gather(shell, world.console.debug)
+    pair = server_pair(world, record, endpoint, fresh=new_certificate)
+    ca = files.read(os.path.join(record.cert_dir(), paths.CA))
+    spec = steps.Spec(
+        hostname=hostname(record.name),
+        driver_name=record.driver_name,
+        engine=record.engine_options(),
+        listen_port=endpoint.listen_port,
+        ca=ca,
+        server_cert=pair.cert,
+        server_key=pair.key,
+    )
+    world.console.step(f"Setting up Docker on {facts.distro}")
+    outcome = steps.play(steps.plan(facts, spec), shell, world.console.debug)
+    world.console.log("info", "changed: " + (", ".join(outcome.changed) or "nothing"))
+    return outcome
+
+
+def finish(world: World, record: Record, endpoint: Endpoint) -> None:
+    """See from here that the engine answers over TLS, and write down that the machine is ready."""
+    world.console.step("Checking the engine from here")
+    access.wait_for_engine(world, record, endpoint)
+    record.phase = "ready"
+    world.store.save(record)
+
+
+def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool = False) -> certs.Pair:
+    """The machine's server certificate, issued anew when it is missing, wrong, near its end, or `fresh`.
+
+    Written to the machine's directory, together with copies of the CA and the client pair, before the
+    machine sees it. A machine whose certificates came from a colleague (`import --with-keys`) keeps them.
+    """
+    where = record.cert_dir()
+    own_ca = files.read(os.path.join(where, paths.CA))
+    old = certs.Pair(
+        files.read(os.path.join(where, paths.SERVER_CERT)), files.read(os.path.join(where, paths.SERVER_KEY))
+    )
+    names = server_names(record, endpoint)
+    authority_ = authority.ensure(world.store.root, **world.tls)
+    now = datetime.now(UTC)
+    reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, authority_.ca, now)
+    if not reason and old.key and own_ca == authority_.ca:
+        copy_client(record, authority_)
+        return old
+    world.console.log(
+        "info", f"new server certificate ({reason or 'incomplete or of another CA'}) for {', '.join(names)}"
+    )
+    pair = authority_.issue_server(record.name, names, swarm_master=record.swarm_options().master)
+    files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
+    files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
+    copy_client(record, authority_)
+    record.certificates_end = min(
+        certs.describe(pem).not_after for pem in (pair.cert, authority_.ca, authority_.client.cert)
+    ).strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.store.save(record)
+    return pair
+
+
+def server_names(record: Record, endpoint: Endpoint) -> list[str]:
+    """What the certificate is for: --tls-san first as docker-machine has it, then every address and name."""
+    wanted = [*record.sans, *endpoint.addresses, record.name, "localhost", "127.0.0.1"]
+    return list(dict.fromkeys(wanted))
+
+
+def copy_client(record: Record, authority_: authority.Authority) -> None:
+    """What docker clients use is in the machine's own directory (GitLab Runner reads it there)."""
+    copies = (
+        (paths.CA, authority_.ca, files.PUBLIC),
+        (paths.CERT, authority_.client.cert, files.PUBLIC),
+        (paths.KEY, authority_.client.key, files.PRIVATE),
+    )
+    for name, content, mode in copies:
+        target = os.path.join(record.cert_dir(), name)
+        if files.read(target) != content:
+            files.write(target, content, mode)

@@ -1,0 +1,152 @@
+"""What every act on a machine needs: the store, the console, a clock, and drivers with their context."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from machine import drivers, paths, process, secrets
+from machine.console import Console
+from machine.drivers.base import Driver, DriverContext, TakesHostKey
+from machine.errors import Interrupted, MachineError
+from machine.model import Endpoint
+from machine.store import Record, Store
+from machine.wait import Clock
+
+LOCK_SECONDS = 10.0  # how long to wait for another command that holds the machine
+
+
+class InterruptibleClock:
+    """The system's clock, whose sleepers all wake with Interrupted once `stop` is called (Ctrl-C)."""
+
+    def __init__(self) -> None:
+        from machine.wait import SystemClock
+
+        self._clock = SystemClock()
+        self._stopped = threading.Event()
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise Interrupted("interrupted")
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+@dataclass(frozen=True)
+class World:
+    """Handed to every function here. `tls` are the --tls-* paths: ca_cert, ca_key, client_cert, client_key."""
+
+    store: Store
+    console: Console
+    clock: Clock = field(default_factory=InterruptibleClock)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    tls: Mapping[str, str] = field(default_factory=dict)
+
+    def about(self, name: str) -> World:
+        """The same world, its console speaking of machine `name` and writing to its log."""
+        log = paths.machine(self.store.root, name, paths.LOG)
+        return replace(self, console=self.console.for_machine(name, log))
+
+
+def context(world: World, record: Record, public_key: str = "") -> DriverContext:
+    """What the driver of `record` may touch. `save` writes the record, secrets apart."""
+
+    def save(driver: Driver) -> None:
+        keep(world, record, driver)
+
+    def siblings() -> list[dict[str, Any]]:
+        return [
+            other.driver
+            for other in records(world.store)
+            if other.name != record.name and other.driver_name == record.driver_name
+        ]
+
+    return DriverContext(
+        name=record.name,
+        directory=world.store.directory(record.name),
+        store=world.store.root,
+        machine_id=record.machine_id,
+        public_key=public_key or _stored_public_key(record),
+        save=save,
+        log=world.console.info,
+        clock=world.clock,
+        run=process.run,
+        lock=lambda noun: world.store.lock(noun, seconds=None, what=noun),
+        siblings=siblings,
+        swarm_ports=(3376,) if record.swarm_options().master else (),
+    )
+
+
+def keep(world: World, record: Record, driver: Driver) -> None:
+    """Write what the driver knows to disk: ids to config.json, secrets to where secrets live."""
+    clean, hidden = secrets.split(driver.dump(), driver.options)
+    if hidden:
+        secrets.save(world.store.directory(record.name), hidden)
+    record.driver.update(clean)
+    world.store.save(record)
+
+
+def open_driver(world: World, record: Record) -> Driver:
+    """The driver of a stored machine, with its secrets."""
+    cls = drivers.find(record.driver_name)
+    data = secrets.merge(record.driver, world.store.directory(record.name), cls.options, world.environ)
+    for option in cls.options:
+        if option.secret and isinstance(data.get(option.key), str):
+            world.console.hide(data[option.key])
+    driver = cls.load(context(world, record), data)
+    if isinstance(driver, TakesHostKey):
+        private, public = _stored_host_key(record)
+        if private:
+            driver.give_host_key(private, public)
+    return driver
+
+
+def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Cache how the machine is reached, under docker-machine's key names where it has them."""
+    known = {
+        "SSHUser": endpoint.ssh_user,
+        "SSHPort": endpoint.ssh_port,
+        "EnginePort": endpoint.engine_port,
+        "PeerAddress": endpoint.peer_address,
+        "ListenPort": endpoint.listen_port,
+    }
+    if record.driver_name != "none":  # there it is host:port, as docker-machine writes it
+        known["IPAddress"] = endpoint.address
+    if any(record.driver.get(key) != value for key, value in known.items()):
+        record.driver.update(known)
+        world.store.save(record)
+
+
+def records(store: Store) -> list[Record]:
+    """All records that can be read."""
+    found = []
+    for name in store.names():
+        try:
+            found.append(store.load(name))
+        except MachineError:
+            continue
+    return found
+
+
+def _stored_public_key(record: Record) -> str:
+    return _read(record.ssh_key_path() + ".pub").strip() if record.ssh_key_path() else ""
+
+
+def _stored_host_key(record: Record) -> tuple[str, str]:
+    path = os.path.join(record.cert_dir(), paths.HOST_KEY)
+    return _read(path), _read(path + ".pub").strip()
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return ""
