@@ -1,0 +1,42 @@
+"""What the contract suite needs to let a driver make a real machine: one function per driver.
+
+`ARRANGEMENTS[name](directory)` gives the option values of a machine that can really be made here, inside a
+`with` block that takes away whatever the platform's stand-in needs. A driver without an entry is only held to the
+rules that need no machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.sshd import Sshd
+
+
+@contextmanager
+def generic(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """A real sshd on this machine."""
+    host = Sshd(directory)
+    try:
+        yield {
+            "generic-ip-address": host.address,
+            "generic-ssh-port": host.port,
+            "generic-ssh-user": host.user,
+            "generic-ssh-key": str(host.key),
+        }
+    finally:
+        host.stop()
+
+
+@contextmanager
+def none(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """An address is all there is."""
+    yield {"url": "tcp://127.0.0.1:2376"}
+
+
+ARRANGEMENTS: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, Any]]]] = {
+    "generic": generic,
+    "none": none,
+}

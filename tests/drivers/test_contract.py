@@ -1,0 +1,107 @@
+"""What every driver promises (machine/drivers/base.py), asked of each one in the table; a new one is asked unasked."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine import drivers
+from machine.drivers.base import Driver
+from machine.errors import MachineError, NotSupported
+from machine.model import State, Verb
+from machine.options import resolve
+from tests.drivers import contexts
+from tests.drivers.arrangements import ARRANGEMENTS
+
+KINDS = {"string", "int", "bool", "list"}
+FORBIDDEN_CALLS = {"print", "input", "open_new_tab", "system", "popen", "getenv"}
+FORBIDDEN_NAMES = {("time", "sleep"), ("os", "environ"), ("sys", "argv"), ("os", "system")}
+
+
+@pytest.fixture(params=sorted(drivers.TABLE))
+def cls(request: pytest.FixtureRequest) -> type[Driver]:
+    """One driver after the other."""
+    return drivers.find(request.param)
+
+
+def sources(cls: type[Driver]) -> list[Path]:
+    """All modules of a driver's package."""
+    module = importlib.import_module(cls.__module__)
+    return sorted(Path(str(module.__file__)).parent.rglob("*.py"))
+
+
+def test_it_goes_by_the_name_in_the_table(cls: type[Driver]) -> None:
+    assert drivers.TABLE[cls.name].endswith(f":{cls.__name__}")
+
+
+def test_its_options_are_well_formed(cls: type[Driver]) -> None:
+    names = [option.name for option in cls.options]
+    assert len(names) == len(set(names))
+    variables = [option.env for option in cls.options if option.env]
+    assert len(variables) == len(set(variables))
+    for option in cls.options:
+        assert option.kind in KINDS
+        assert option.help, f"--{option.name} has no help"
+        assert option.name.startswith(f"{cls.name}-") or cls.name == "none"
+        assert not option.secret or option.key, f"--{option.name} is secret and has no key in the Driver object"
+        assert option.default is None or isinstance(option.default, type(option.empty))
+
+
+def test_configuring_touches_nothing(cls: type[Driver]) -> None:
+    try:
+        cls.configure(contexts.forbidding(), resolve(cls.options, {}, {}))
+    except MachineError as error:
+        assert error.resolution, "an option that must be given is named with the way to give it"
+
+
+def test_its_source_keeps_the_rules(cls: type[Driver]) -> None:
+    """No sleeping, printing, reading of the environment or shell strings anywhere in the package."""
+    for path in sources(cls):
+        for node in ast.walk(ast.parse(path.read_text())):
+            where = f"{path.name}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in FORBIDDEN_CALLS or _own_process(path), f"{where} calls {node.func.id}"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert (node.value.id, node.attr) not in FORBIDDEN_NAMES or _own_process(path), where
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                raise AssertionError(f"{where} runs a shell string")
+
+
+def _own_process(path: Path) -> bool:
+    """A module that runs as a program of its own, beside a machine, may wait and read its arguments."""
+    return '__name__ == "__main__"' in path.read_text()
+
+
+def made(cls: type[Driver], tmp_path: Path, given: Any, saved: list[dict[str, Any]]) -> Driver:
+    """The driver of a new machine in a real context."""
+    return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.options, given, {}))
+
+
+@pytest.mark.parametrize("name", sorted(ARRANGEMENTS))
+def test_the_life_of_a_machine(name: str, tmp_path: Path) -> None:
+    """check, create (twice), state, endpoint, a dump that loads again with unknown keys, power, remove (twice)."""
+    cls = drivers.find(name)
+    saved: list[dict[str, Any]] = []
+    with ARRANGEMENTS[name](tmp_path / "platform") as given:
+        driver = made(cls, tmp_path, given, saved)
+        driver.check()
+        driver.create()
+        driver.create()
+        assert saved, "what is known is saved before it is needed"
+        dump = json.loads(json.dumps(driver.dump()))
+        again = cls.load(driver.ctx, {**dump, "FromTheFuture": 1})
+        assert again.dump() == {**dump, "FromTheFuture": 1}
+        assert again.state() in tuple(State)
+        assert again.endpoint() == driver.endpoint()
+        for verb in (Verb.START, Verb.START):
+            try:
+                again.power(verb)
+            except NotSupported as error:
+                assert name in error.brief
+        again.remove()
+        again.remove()
