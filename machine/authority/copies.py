@@ -1,0 +1,36 @@
+"""The copies of CA and client pair that every machine's directory carries."""
+
+from __future__ import annotations
+
+import os
+
+import certs
+from machine import files, paths
+
+
+def deliver(store: str, ca: bytes, client: certs.Pair) -> list[str]:
+    """Give the machines under `ca` the new client pair; returns their names. Machines under another CA keep theirs."""
+    done = []
+    for name in machines(store):
+        here = paths.machine(store, name)
+        theirs = files.read(os.path.join(here, paths.CERT))
+        if files.read(os.path.join(here, paths.CA)) != ca or theirs == client.cert:
+            continue
+        files.write(os.path.join(here, paths.KEY), client.key)
+        files.write(os.path.join(here, paths.CERT), client.cert, files.PUBLIC)
+        done.append(name)
+    return done
+
+
+def cas(store: str) -> dict[str, bytes]:
+    """Machine's name -> its copy of a CA certificate, for those that have one."""
+    found = {name: files.read(paths.machine(store, name, paths.CA)) for name in machines(store)}
+    return {name: ca for name, ca in found.items() if ca}
+
+
+def machines(store: str) -> list[str]:
+    """The names of the machines in the store."""
+    try:
+        return sorted(name for name in os.listdir(paths.machines(store)) if not name.startswith("."))
+    except OSError:
+        return []

@@ -1,0 +1,223 @@
+"""How a store comes to its CA and client pair: reading, mending what a killed program left, making anew.
+
+A key is written before its certificate, so that a certificate on disk always has its key; whoever is killed in
+between leaves a key alone, which nothing was issued with. docker-machine writes the other way round and not
+atomically, so files cut short are met too. Nothing is ever thrown away: what is replaced is kept as *.bak.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+import certs
+from machine import files, paths
+from machine.authority import copies
+from machine.errors import CertificateError
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the four files are, and whether they are the store's own or the user's (--tls-*)."""
+
+    ca: str
+    ca_key: str
+    client_cert: str
+    client_key: str
+    own_ca: bool = True
+    own_client: bool = True
+
+    @classmethod
+    def of(cls, store: str, *, ca_cert: str, ca_key: str, client_cert: str, client_key: str) -> Places:
+        """The given paths, and for each empty one the file under certs/."""
+        return cls(
+            ca_cert or paths.certs(store, paths.CA),
+            ca_key or paths.certs(store, paths.CA_KEY),
+            client_cert or paths.certs(store, paths.CERT),
+            client_key or paths.certs(store, paths.KEY),
+            own_ca=not (ca_cert or ca_key),
+            own_client=not (client_cert or client_key),
+        )
+
+
+def owner() -> str:
+    """Who the certificates are made for: $USER, as docker-machine has it."""
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"
+
+
+def standing(where: Places, now: datetime) -> tuple[certs.Pair, certs.Pair] | None:
+    """CA and client pair when all is well, None when something is to be made. Takes no lock, writes nothing."""
+    ca, client = _read(where.ca, where.ca_key), _read(where.client_cert, where.client_key)
+    well = certs.belongs_together(ca.cert, ca.key) and _fault(client, ca, now) is None
+    return (ca, client) if well and not _loose(where) else None
+
+
+def found_ca(store: str, where: Places, now: datetime, notes: list[str]) -> certs.Pair:
+    """The CA, made or mended where that is safe; its key is b"" when it is elsewhere and the CA in use all the same.
+
+    CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
+    """
+    ca = _read(where.ca, where.ca_key)
+    _tighten(where, notes)
+    if certs.belongs_together(ca.cert, ca.key):
+        return _unless_ended(where, ca, now, notes)
+    if _whole(ca.cert) and _whole(ca.key):
+        raise _misfit(where, ca)
+    if _whole(ca.cert) and _in_use(store, where, ca.cert):
+        return certs.Pair(ca.cert, b"")
+    if not where.own_ca and (ca.cert or ca.key):
+        raise no_key(where) if _whole(ca.cert) else _unreadable(where.ca)
+    for name, copy in copies.cas(store).items():
+        if certs.belongs_together(copy, ca.key):
+            files.write(where.ca, copy, files.PUBLIC)
+            notes.append(f"{where.ca} was missing or cut short: restored from the copy of machine {name}")
+            return certs.Pair(copy, ca.key)
+    if ca.cert or ca.key:
+        notes.append(f"the CA in {os.path.dirname(where.ca)} was only half there and nothing used it: made a new one")
+    elif copies.cas(store):
+        notes.append(
+            "the CA of this store was gone: made a new one; machines keep working with their copies of the old one"
+            " until `machine regenerate-certs NAME...` gives them new certificates"
+        )
+    return replace_ca(where, now)
+
+
+def _unless_ended(where: Places, ca: certs.Pair, now: datetime, notes: list[str]) -> certs.Pair:
+    """The CA, or a new one in place of one of ours that has ended: no machine can be used with that any more."""
+    end = certs.describe(ca.cert).not_after
+    if end > now or not where.own_ca:
+        return ca
+    notes.append(
+        f"the CA of this store has ended on {end:%Y-%m-%d}: made a new one;"
+        " `machine regenerate-certs NAME...` gives the machines new certificates"
+    )
+    return replace_ca(where, now)
+
+
+def replace_ca(where: Places, now: datetime) -> certs.Pair:
+    """A new CA in place of what is there, which is kept as *.bak."""
+    for path in (where.ca, where.ca_key):
+        if os.path.exists(path):
+            os.replace(path, path + ".bak")
+    return _write(certs.make_ca(owner(), now=now), where.ca, where.ca_key)
+
+
+def found_client(where: Places, ca: certs.Pair, now: datetime, notes: list[str]) -> tuple[certs.Pair, bool]:
+    """The client pair, and whether it is new. CertificateError when one is needed and cannot or must not be made."""
+    client = _read(where.client_cert, where.client_key)
+    fault = _fault(client, ca, now)
+    if fault is None:
+        return client, False
+    exists = bool(client.cert or client.key)
+    if exists and (not where.own_client or not ca.key) and certs.belongs_together(client.cert, client.key):
+        notes.append(f"the client certificate {where.client_cert} {fault}")
+        return client, False
+    if exists and not where.own_client:
+        raise _unreadable(where.client_cert, f"the client certificate {fault}")
+    if not ca.key:
+        raise no_key(where)
+    if exists:
+        notes.append(f"the client certificate {fault}: made a new one")
+    return replace_client(where, ca, now), True
+
+
+def replace_client(where: Places, ca: certs.Pair, now: datetime) -> certs.Pair:
+    """A new client pair on disk; CertificateError if the CA cannot issue."""
+    try:
+        made = certs.make_client(ca, f"{owner()}.<bootstrap>", name=owner(), now=now)
+    except certs.CertsError as error:
+        raise cannot_issue(where, error) from error
+    return _write(made, where.client_cert, where.client_key)
+
+
+def sweep(store: str) -> None:
+    """Remove what killed writers left in certs/; only under the lock."""
+    for name in os.listdir(paths.certs(store)):
+        if files.leftover(name):
+            os.unlink(paths.certs(store, name))
+
+
+def no_key(where: Places) -> CertificateError:
+    """The CA can be used but not issue."""
+    return CertificateError(
+        f"the CA's private key {where.ca_key} is not here, so no certificate can be issued",
+        details="Machines that have their certificates can still be used.",
+        resolution="ask whoever made the CA for the key, or name it with --tls-ca-key, or use another --storage-path",
+    )
+
+
+def cannot_issue(where: Places, error: certs.CertsError) -> CertificateError:
+    """`error` of the CA, with what to do about it."""
+    return CertificateError(
+        f"the CA {where.ca} cannot issue a certificate: {error}",
+        resolution="check this computer's clock"
+        if where.own_ca
+        else "name a CA that can by --tls-ca-cert, --tls-ca-key",
+    )
+
+
+def _write(pair: certs.Pair, cert_path: str, key_path: str) -> certs.Pair:
+    """The key first: see the module's docstring."""
+    files.write(key_path, pair.key, files.PRIVATE)
+    files.write(cert_path, pair.cert, files.PUBLIC)
+    return pair
+
+
+def _read(cert_path: str, key_path: str) -> certs.Pair:
+    return certs.Pair(files.read(cert_path), files.read(key_path))
+
+
+def _whole(pem: bytes) -> bool:
+    """Whether a file was written to its end, as far as that shows."""
+    return b"-----END" in pem
+
+
+def _fault(client: certs.Pair, ca: certs.Pair, now: datetime) -> str | None:
+    if not certs.belongs_together(client.cert, client.key):
+        return "and its key are not both there" if not (client.cert and client.key) else "and its key do not fit"
+    return certs.needs_renewal(client.cert, (), ca.cert, now, usage="client")
+
+
+def _in_use(store: str, where: Places, ca: bytes) -> bool:
+    """Whether a machine or the client pair depends on that CA."""
+    client = _read(where.client_cert, where.client_key)
+    paired = certs.issued_by(client.cert, ca) and certs.belongs_together(client.cert, client.key)
+    return paired or ca in copies.cas(store).values()
+
+
+def _loose(where: Places) -> list[str]:
+    """The store's own key files that others may read."""
+    found = [where.ca_key] * where.own_ca + [where.client_key] * where.own_client
+    return [p for p in found if os.name != "nt" and os.path.exists(p) and os.stat(p).st_mode & 0o077]
+
+
+def _tighten(where: Places, notes: list[str]) -> None:
+    for path in _loose(where):
+        os.chmod(path, files.PRIVATE)
+        notes.append(f"{path} was readable by others: its mode is 0600 now")
+
+
+def _misfit(where: Places, ca: certs.Pair) -> CertificateError:
+    """Why two files that are both whole make no CA."""
+    brief = f"the CA {where.ca} and the key {where.ca_key} cannot be used together"
+    try:
+        certs.describe(ca.cert)
+        certs.make_client(ca, owner())
+    except certs.KeyLocked as error:
+        copy = f"openssl pkey -in {where.ca_key} -out COPY"
+        return CertificateError(brief, details=str(error), resolution=f"`{copy}` writes it without; see --tls-ca-key")
+    except certs.CertsError as error:
+        seen = str(error)
+    return CertificateError(
+        brief,
+        details=seen,
+        resolution="put back the right two files from a backup; or move both away, then run"
+        " `machine regenerate-certs NAME...` for every machine",
+    )
+
+
+def _unreadable(path: str, seen: str = "") -> CertificateError:
+    return CertificateError(
+        f"{path} cannot be used", details=seen, resolution="put the right file there, or leave out the --tls-* flags"
+    )
