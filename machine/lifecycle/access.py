@@ -56,12 +56,15 @@ def wait_for_endpoint(world: World, driver: Driver) -> Endpoint:
             )
         return driver.endpoint() if seen[0] is State.RUNNING else None
 
+    def answer() -> str:
+        return f"the last state was {seen[0] or 'unknown'}\n{clues(driver)}".strip()
+
     return until(
         probe,
         what=f"an address of {driver.ctx.name}",
         seconds=driver.boot_timeout,
         clock=world.clock,
-        last=lambda: f"the last state was {seen[0] or 'unknown'}\n{clues(driver)}".strip(),
+        last=answer,
         resolution=_again(driver.ctx.name),
     )
 
