@@ -1,0 +1,210 @@
+"""Docker contexts of machines, written in the docker client's own store (https://docs.docker.com/engine/manage-resources/contexts/).
+
+    $DOCKER_CONFIG or ~/.docker
+        contexts/meta/SHA256(name)/meta.json           name, description, endpoint; and our mark
+        contexts/tls/SHA256(name)/docker/*.pem          copies of ca.pem, cert.pem, key.pem
+        config.json                                     "currentContext", looked at when a context goes
+
+The docker program is not needed. A context is ours if its metadata carries our mark, which the docker client keeps
+when it edits a context; every other context is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from machine import files, paths
+from machine.errors import CertificateError, MachineNotFound, StoreError
+
+_MARK = "Machine"  # key in a context's Metadata: {"Name": machine, "Directory": its directory}
+_PEMS = (paths.CA, paths.CERT, paths.KEY)
+_LOCAL = ("unix://", "npipe://", "ssh://")  # endpoints that do without TLS
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One context of ours."""
+
+    name: str
+    machine: str
+    directory: str  # the machine's, which tells apart machines of one name in two stores
+    host: str  # URL of the engine
+    current: bool  # chosen by `docker context use`
+
+
+def called(machine: str) -> str:
+    """The context's name: the machine's, but for names that the docker client does not take (`default`, one letter)."""
+    return f"machine-{machine}" if machine == "default" or len(machine) < 2 else machine
+
+
+def write(machine: str, url: str, cert_dir: str, *, environ: Mapping[str, str] = os.environ) -> str:
+    """Make or update the context of a machine; returns the context's name.
+
+    `url` as in DOCKER_HOST; `cert_dir` has ca.pem, cert.pem and key.pem, or none of them for an engine without
+    TLS. StoreError if the name is taken by a context that is not this machine's, or nothing can be written;
+    CertificateError if one of the three files is missing; MachineNotFound if `url` is empty.
+    """
+    name = called(machine)
+    if not url:
+        raise MachineNotFound(
+            f"the address of {machine} is not known yet, so there is nothing a context could point to",
+            resolution=f"machine start {machine}, or machine create --resume {machine}",
+        )
+    taken = _read(_meta(environ, name))
+    if taken is not None and not _is(taken, machine, cert_dir):
+        raise _not_ours(name, taken)
+    pems = {} if url.startswith(_LOCAL) else _pems(machine, cert_dir)
+    tls = _tls(environ, name)
+    if not pems:
+        shutil.rmtree(tls, ignore_errors=True)
+    for file, content in pems.items():
+        files.write(os.path.join(tls, "docker", file), content)
+    metadata = (taken or {}).get("Metadata") or {"Description": f"machine: {machine}"}
+    metadata[_MARK] = {"Name": machine, "Directory": os.path.abspath(cert_dir)}
+    endpoint = {"Host": url, "SkipTLSVerify": False}
+    document = {"Name": name, "Metadata": metadata, "Endpoints": {"docker": endpoint}}
+    files.write(_meta(environ, name), json.dumps(document).encode(), files.PUBLIC)
+    return name
+
+
+def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.environ) -> bool:
+    """Remove a machine's context; False when there is none of ours. `cert_dir` as given to `write`, "" for any store.
+
+    If it was the current one, the docker client goes back to its default.
+    """
+    name = called(machine)
+    found = _read(_meta(environ, name))
+    if found is None or not _is(found, machine, cert_dir):
+        return False
+    if current(environ) == name:
+        _forget_current(environ)
+    try:
+        shutil.rmtree(os.path.dirname(_meta(environ, name)))
+        if os.path.isdir(_tls(environ, name)):
+            shutil.rmtree(_tls(environ, name))
+    except OSError as error:
+        raise StoreError(
+            f"cannot remove the docker context {name}: {(error.strerror or str(error)).lower()}",
+            resolution=f"docker context rm -f {name}",
+        ) from error
+    return True
+
+
+def refresh(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Copy renewed certificates of the machines into their contexts; returns the contexts that changed."""
+    changed = []
+    for context in ours(environ):
+        held = os.path.join(_tls(environ, context.name), "docker")
+        fresh = _pems(context.machine, context.directory) if os.path.isdir(held) else {}
+        stale = [file for file, content in fresh.items() if files.read(os.path.join(held, file)) != content]
+        for file in stale:
+            files.write(os.path.join(held, file), fresh[file])
+        if stale:
+            changed.append(context.name)
+    return changed
+
+
+def ours(environ: Mapping[str, str] = os.environ) -> list[Context]:
+    """Every context that this program made, by name."""
+    top = os.path.join(config_dir(environ), "contexts", "meta")
+    try:
+        names = os.listdir(top)
+    except OSError:
+        return []
+    chosen = current(environ)
+    documents = (_read(os.path.join(top, name, "meta.json")) for name in names)
+    found = [_context(document, chosen) for document in documents if document and _mark(document)]
+    return sorted(found, key=lambda context: context.name)
+
+
+def current(environ: Mapping[str, str] = os.environ) -> str:
+    """The context chosen by `docker context use`; "" for the default. DOCKER_CONTEXT and DOCKER_HOST override it."""
+    return str((_read(_config(environ)) or {}).get("currentContext") or "")
+
+
+def config_dir(environ: Mapping[str, str] = os.environ) -> str:
+    """Where the docker client keeps its files."""
+    home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
+    return environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
+
+
+def _context(document: dict[str, Any], chosen: str) -> Context:
+    mark = _mark(document)
+    endpoints = document.get("Endpoints")
+    docker = endpoints.get("docker") if isinstance(endpoints, dict) else None
+    host = str(docker.get("Host", "")) if isinstance(docker, dict) else ""
+    name = str(document.get("Name", ""))
+    return Context(name, str(mark.get("Name", "")), str(mark.get("Directory", "")), host, name == chosen)
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    """A JSON object; {} for a file that is something else, None for no file."""
+    content = files.read(path)
+    if not content:
+        return {} if os.path.lexists(path) else None
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _mark(document: dict[str, Any]) -> dict[str, Any]:
+    metadata = document.get("Metadata")
+    mark = metadata.get(_MARK) if isinstance(metadata, dict) else None
+    return mark if isinstance(mark, dict) else {}
+
+
+def _is(document: dict[str, Any], machine: str, cert_dir: str) -> bool:
+    """Whether a context is that machine's. One whose machine is gone may be taken over by a namesake."""
+    mark = _mark(document)
+    if mark.get("Name") != machine:
+        return False
+    directory = str(mark.get("Directory", ""))
+    return not cert_dir or directory == os.path.abspath(cert_dir) or not os.path.isdir(directory)
+
+
+def _pems(machine: str, cert_dir: str) -> dict[str, bytes]:
+    found = {name: files.read(os.path.join(cert_dir, name)) for name in _PEMS}
+    missing = [name for name, content in found.items() if not content]
+    if missing and len(missing) < len(_PEMS):
+        raise CertificateError(
+            f"{', '.join(missing)} missing in {cert_dir}",
+            resolution=f"machine regenerate-certs {machine}",
+        )
+    return {} if missing else found
+
+
+def _not_ours(name: str, taken: dict[str, Any]) -> StoreError:
+    directory = _mark(taken).get("Directory")
+    whose = f"belongs to the machine in {directory}" if directory else "was not made by machine"
+    return StoreError(
+        f"there is a docker context {name} already, and it {whose}",
+        resolution=f"docker context rm {name}, if nobody needs it",
+    )
+
+
+def _forget_current(environ: Mapping[str, str]) -> None:
+    """Take "currentContext" out of the docker client's config.json, which stays as it is otherwise."""
+    path = os.path.realpath(_config(environ))
+    content = _read(path) or {}
+    content.pop("currentContext", None)
+    files.write(path, json.dumps(content, indent="\t", ensure_ascii=False).encode(), os.stat(path).st_mode & 0o777)
+
+
+def _config(environ: Mapping[str, str]) -> str:
+    return os.path.join(config_dir(environ), "config.json")
+
+
+def _meta(environ: Mapping[str, str], name: str) -> str:
+    return os.path.join(config_dir(environ), "contexts", "meta", sha256(name.encode()).hexdigest(), "meta.json")
+
+
+def _tls(environ: Mapping[str, str], name: str) -> str:
+    return os.path.join(config_dir(environ), "contexts", "tls", sha256(name.encode()).hexdigest())
