@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import paramiko
 
-from machine import knownhosts
 from machine.errors import HostKeyMismatch, LoginRefused, ShellError
+from machine.shell import knownhosts
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its tracebacks are not for users
 

@@ -57,10 +57,10 @@ class SshShell:
         its host key stands in `known_hosts`; with `trust_new` a first key is written down there.
         ShellError: no answer. HostKeyMismatch: another key, or none on record. LoginRefused: no key fits.
         """
-        from machine import sshlogin
+        from machine.shell import login
 
-        transport = sshlogin.login(
-            sshlogin.Target(host, port, user, alias, known_hosts), key_path, timeout=timeout, trust_new=trust_new
+        transport = login.login(
+            login.Target(host, port, user, alias, known_hosts), key_path, timeout=timeout, trust_new=trust_new
         )
         return cls(transport, f"{alias} ({user}@{host}:{port})")
 

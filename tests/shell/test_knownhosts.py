@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import knownhosts
+from machine.shell import knownhosts
 from tests.sshd import keygen
 
 
