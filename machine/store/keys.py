@@ -70,7 +70,7 @@ AUTH: Schema = {
     "StorePath": str,
 }
 
-MACHINE: Schema = {"Id": str, "Phase": str, "Created": str, "Version": str}  # ours
+MACHINE: Schema = {"Id": str, "Phase": str, "Created": str, "Version": str, "CertificatesEnd": str}  # ours
 
 BASE_DRIVER: Schema = {  # in every driver's object
     "IPAddress": str,

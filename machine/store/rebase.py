@@ -14,20 +14,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 _ABSOLUTE = re.compile(r"/|\\\\|[A-Za-z]:[\\/]")  # also a Windows path read on another system
+_MACHINE = re.compile(r"[\\/]machines[\\/][^\\/]+[\\/]?$")
 
 
 def rebase(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any]) -> None:
     """Point every path in `driver` and `auth` that lies in the recorded store to the store `root`, machine `name`.
 
-    The recorded places are AuthOptions.StorePath (the machine's directory), Driver.StorePath (the store) and
-    AuthOptions.CertDir; the last is kept when it is a directory of its own that exists.
+    The recorded places are AuthOptions.StorePath (the machine's directory; the store itself in what docker-machine
+    migrated from version 1), Driver.StorePath (the store) and AuthOptions.CertDir, which is kept when it is a
+    directory of its own that exists. All three are there, "" when they are not known.
     """
     here, certs = os.path.join(root, "machines", name), os.path.join(root, "certs")
-    old_machine, old_root = auth.get("StorePath", ""), driver.get("StorePath", "")
-    if not _ABSOLUTE.match(old_root):
-        old_root = _parent(_parent(old_machine)) if re.search(r"[\\/]machines[\\/][^\\/]+$", old_machine) else ""
+    old_machine = auth["StorePath"] if _MACHINE.search(auth["StorePath"]) else ""
+    old_root = _store_of(driver["StorePath"]) or _store_of(auth["StorePath"])
     moves = [(old_machine, here), (old_root, root)]
-    old_certs = auth.get("CertDir", "")
+    old_certs = auth["CertDir"]
     if not _under(old_certs, old_root) and not (_ABSOLUTE.match(old_certs) and os.path.isdir(old_certs)):
         moves.append((old_certs, certs))
     moves = [(old, new) for old, new in moves if _ABSOLUTE.match(old) and _parent(old) != old and old != new]
@@ -36,7 +37,7 @@ def rebase(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any]) -
             _apply(value, moves)
     auth["StorePath"] = here
     driver["StorePath"] = root
-    auth["CertDir"] = auth["CertDir"] if _ABSOLUTE.match(auth.get("CertDir", "")) else certs
+    auth["CertDir"] = auth["CertDir"] if _ABSOLUTE.match(auth["CertDir"]) else certs
 
 
 def _apply(value: dict[str, Any], moves: list[tuple[str, str]]) -> None:
@@ -59,6 +60,13 @@ def moved(path: str, moves: list[tuple[str, str]]) -> str:
 def _under(path: str, directory: str) -> bool:
     stem = directory.rstrip("/\\")
     return bool(stem) and (path.rstrip("/\\") == stem or path.startswith((stem + "/", stem + "\\")))
+
+
+def _store_of(recorded: str) -> str:
+    """The store that a recorded path names, directly or as a machine's directory; "" if it is no absolute path."""
+    if not _ABSOLUTE.match(recorded):
+        return ""
+    return _parent(_parent(recorded)) if _MACHINE.search(recorded) else recorded
 
 
 def _parent(path: str) -> str:

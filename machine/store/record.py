@@ -96,6 +96,12 @@ class Record:
         }
         return cls(store_root, name, in_order(raw, store_root, name))
 
+    def shown(self) -> dict[str, Any]:
+        """`raw` as it may be shown or given away: clear-text secrets that docker-machine left are ""."""
+        from machine import secrets
+
+        return {**self.raw, "Driver": secrets.without(self.driver_name, self.driver)}
+
     def encode(self) -> bytes:
         """The bytes of config.json. StoreError if something in `raw` is not JSON."""
         return encode(self.raw, self.name)
@@ -137,6 +143,15 @@ class Record:
         if phase not in PHASES:
             raise ValueError(f"{phase!r} is not one of {PHASES}")
         self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["Phase"] = phase
+
+    @property
+    def certificates_end(self) -> str:
+        """When the first of the machine's certificates ends, as 2031-01-31T23:59:59Z; "" if not known."""
+        return str(self.raw.get("Machine", {}).get("CertificatesEnd", ""))
+
+    @certificates_end.setter
+    def certificates_end(self, when: str) -> None:
+        self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["CertificatesEnd"] = when
 
     def reached(self, phase: str) -> bool:
         """Whether `create` has come at least as far as `phase`."""

@@ -50,44 +50,37 @@ def sweep(machines: str) -> None:
 
 
 def _clear(directory: str, *, strict: bool) -> None:
-    """Remove a tree; directories without write permission get it first (that is what keeps files from going)."""
+    """Remove a tree, whatever the modes in it; with `strict` StoreError names the first thing that resists."""
 
-    def retry(act: Callable[..., Any], path: str, info: Any) -> None:
-        if isinstance(info[1], FileNotFoundError):
-            return  # another sweep was faster
-        try:
-            _permit(path, directory)
-            act(path)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if strict:
-                raise _resists(path, error) from error
+    def resist(act: Callable[..., Any], path: str, info: Any) -> None:
+        error = info[1]
+        if act in (os.unlink, os.rmdir) and os.name == "nt" and isinstance(error, PermissionError):
+            try:
+                os.chmod(path, stat.S_IWRITE)  # read-only files cannot be removed there
+                act(path)
+            except OSError as again:
+                error = again
+            else:
+                return
+        if strict and not isinstance(error, FileNotFoundError):  # another sweep may have been faster
+            raise _resists(path, error) from error
 
-    if os.path.islink(directory):
-        return
-    _open_up(directory)
-    shutil.rmtree(directory, onerror=retry)
+    if not os.path.islink(directory):
+        _open_up(directory)
+        shutil.rmtree(directory, onerror=resist)
 
 
 def _open_up(directory: str) -> None:
-    """Give every directory of the tree back to its owner: u+rwx. Links are not followed."""
-    for path, _, _ in os.walk(directory, onerror=None):
-        _permit_one(path)
-
-
-def _permit(path: str, top: str) -> None:
-    if path != top:
-        _permit_one(os.path.dirname(path))
-    if not os.path.islink(path):
-        _permit_one(path)
-
-
-def _permit_one(path: str) -> None:
-    try:
-        os.chmod(path, stat.S_IMODE(os.lstat(path).st_mode) | stat.S_IRWXU)
-    except OSError:
-        return  # not ours; the removal that follows says so
+    """Let the owner of a tree into all of its directories, which is what removing needs. Links are not followed."""
+    waiting = [directory]
+    while waiting:
+        path = waiting.pop()
+        try:
+            os.chmod(path, stat.S_IMODE(os.lstat(path).st_mode) | stat.S_IRWXU)
+            with os.scandir(path) as entries:
+                waiting.extend(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+        except OSError:
+            continue  # not ours; the removal that follows says so
 
 
 def _resists(path: str, error: OSError) -> StoreError:

@@ -1,0 +1,195 @@
+"""Drivers' secrets: from the environment, a private file or the keyring, and never in config.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from machine import secrets
+from machine.errors import StoreError
+from machine.options import Option
+from machine.store import Record, Store
+
+OPTIONS = (
+    Option("cloud-size", env="CLOUD_SIZE"),
+    Option("cloud-token", env="CLOUD_TOKEN", secret=True, key="AccessToken"),
+    Option("cloud-password", secret=True, key="Password"),
+)
+CLEAR = {
+    "openstack": {"Password": "pa55-os"},
+    "azure": {"ClientSecret": "pa55-az"},
+    "amazonec2": {"AccessKey": "pa55-ak", "SecretKey": "pa55-sk", "SessionToken": "pa55-st"},
+    "digitalocean": {"AccessToken": "pa55-do"},
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A machine's directory, empty."""
+    (tmp_path / "dev").mkdir()
+    return tmp_path / "dev"
+
+
+def test_split_takes_the_secrets_out_and_leaves_their_keys() -> None:
+    driver = {"Size": "s", "AccessToken": "t", "Password": ""}
+    assert secrets.split(driver, OPTIONS) == ({"Size": "s", "AccessToken": "", "Password": ""}, {"AccessToken": "t"})
+    assert driver["AccessToken"] == "t"
+
+
+def test_the_environment_wins_then_the_file_then_clear_text(place: Path) -> None:
+    driver = {"Size": "s", "AccessToken": "clear", "Password": "clear"}
+    assert secrets.merge(driver, str(place), OPTIONS, {})["AccessToken"] == "clear"
+    secrets.save(str(place), {"AccessToken": "filed"}, {})
+    merged = secrets.merge(driver, str(place), OPTIONS, {"CLOUD_SIZE": "big"})
+    assert merged == {"Size": "s", "AccessToken": "filed", "Password": "clear"}
+    assert secrets.merge(driver, str(place), OPTIONS, {"CLOUD_TOKEN": "env"})["AccessToken"] == "env"
+    assert driver["AccessToken"] == "clear"
+
+
+def test_the_file_is_private_keeps_the_others_and_forgets_the_empty(place: Path) -> None:
+    before = os.umask(0)
+    try:
+        secrets.save(str(place), {"A": "1", "B": "2"}, {})
+    finally:
+        os.umask(before)
+    path = place / "secrets.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    secrets.save(str(place), {"A": "", "C": "é"}, {})
+    assert secrets.read(str(place)) == {"B": "2", "C": "é"}
+    assert os.listdir(place) == ["secrets.json"]
+    written = path.stat().st_mtime_ns
+    secrets.save(str(place), {"B": "2"}, {})
+    assert path.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"A": 1}', '"s3cret"', "[" * 100_000])
+def test_a_broken_file_is_an_error_that_does_not_tell_its_text(place: Path, text: str) -> None:
+    (place / "secrets.json").write_text(text)
+    with pytest.raises(StoreError) as caught:
+        secrets.merge({}, str(place), OPTIONS, {})
+    assert "secrets.json" in caught.value.brief
+    assert "s3cret" not in f"{caught.value.brief}{caught.value.details}"
+    assert secrets.merge({"Size": "s"}, str(place), OPTIONS[:1], {}) == {"Size": "s"}  # needs none
+
+
+def test_no_secret_ever_stands_in_a_saved_record(place: Path) -> None:
+    """The clear text of docker-machine's drivers moves to the file at the first save; other keys are left alone."""
+    store = Store(str(place))
+    for driver_name, hidden in CLEAR.items():
+        store.add(driver_name)
+        directory = Path(store.directory(driver_name))
+        old = Record.new(store.root, driver_name, driver_name, {"IPAddress": "192.0.2.1", **hidden}).encode()
+        (directory / "config.json").write_bytes(old)
+        record = store.load(driver_name)
+        assert {key: record.driver[key] for key in hidden} == hidden  # readable before the move
+        assert "pa55" not in json.dumps(record.shown())
+        store.save(record)
+        written = json.loads((directory / "config.json").read_bytes())["Driver"]
+        assert {key: written[key] for key in hidden} == dict.fromkeys(hidden, "")
+        assert secrets.read(str(directory)) == hidden
+        assert stat.S_IMODE((directory / "secrets.json").stat().st_mode) == 0o600
+        options = tuple(Option(key.lower(), secret=True, key=key) for key in hidden)
+        found = secrets.merge(store.load(driver_name).driver, str(directory), options, {})
+        assert {key: found[key] for key in hidden} == hidden  # and after it
+        assert not any("pa55" in path.read_text() for path in directory.iterdir() if path.name != "secrets.json")
+
+
+def test_a_secret_that_is_kept_already_is_not_replaced(place: Path) -> None:
+    secrets.save(str(place), {"Password": "new"}, {})
+    driver = {"Password": "old"}
+    secrets.move(str(place), "openstack", driver)
+    assert driver == {"Password": ""}
+    assert secrets.read(str(place)) == {"Password": "new"}
+
+
+def test_a_failed_move_loses_nothing(place: Path) -> None:
+    (place / "secrets.json").write_text("{")
+    driver = {"Password": "old"}
+    with pytest.raises(StoreError):
+        secrets.move(str(place), "openstack", driver)
+    assert driver == {"Password": "old"}
+
+
+def test_drivers_that_are_not_known_are_left_as_they_are(place: Path) -> None:
+    driver = {"Password": "theirs"}
+    secrets.move(str(place), "vmwarevsphere", driver)
+    assert driver == {"Password": "theirs"}
+    assert os.listdir(place) == []
+
+
+RING = """
+import json, os
+PATH = os.environ["RING"]
+def _load():
+    return json.load(open(PATH)) if os.path.exists(PATH) else {}
+def set_password(service, user, value):
+    ring = _load()
+    ring[service + "|" + user] = value
+    json.dump(ring, open(PATH, "w"))
+def get_password(service, user):
+    if os.environ.get("LOCKED"):
+        raise RuntimeError("s3cret is locked")
+    return _load().get(service + "|" + user)
+def delete_password(service, user):
+    ring = _load()
+    del ring[service + "|" + user]
+    json.dump(ring, open(PATH, "w"))
+"""
+
+USER = """
+import os, sys
+from machine import secrets
+from machine.errors import StoreError
+from machine.options import Option
+options = (Option("t", secret=True, key="AccessToken"),)
+where = sys.argv[1]
+try:
+    if "save" in sys.argv:
+        secrets.save(where, {"AccessToken": "tok"})
+    print(secrets.merge({}, where, options).get("AccessToken"))
+    if "forget" in sys.argv:
+        secrets.forget(where, ["AccessToken", "Other"])
+        print(secrets.merge({}, where, options).get("AccessToken"))
+except StoreError as error:
+    print(error.brief, "|", error.resolution)
+"""
+
+
+def with_ring(tmp_path: Path, *arguments: str, ring: bool = True, **environ: str) -> list[str]:
+    """A process that has a `keyring` package (an own small one, on a file) or none at all."""
+    packages = tmp_path / "packages"
+    packages.mkdir(exist_ok=True)
+    (packages / "keyring.py").write_text(RING if ring else "raise ImportError('none')")
+    where = tmp_path / "dev"
+    where.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", USER, str(where), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(packages), "RING": str(tmp_path / "ring"), **environ},
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_keyring_is_used_when_it_is_chosen(tmp_path: Path) -> None:
+    assert with_ring(tmp_path, "save", MACHINE_SECRETS="keyring") == ["tok"]
+    assert not (tmp_path / "dev" / "secrets.json").exists()
+    assert with_ring(tmp_path, MACHINE_SECRETS="keyring") == ["tok"]
+    assert with_ring(tmp_path) == ["None"]  # not chosen, not asked
+    assert with_ring(tmp_path, "forget", MACHINE_SECRETS="keyring") == ["tok", "None"]
+
+
+def test_a_keyring_that_is_missing_or_locked_is_advice(tmp_path: Path) -> None:
+    (said,) = with_ring(tmp_path, "save", ring=False, MACHINE_SECRETS="keyring")
+    assert "not installed" in said
+    assert "pip install keyring" in said
+    (said,) = with_ring(tmp_path, LOCKED="1", MACHINE_SECRETS="keyring")
+    assert "refused" in said
+    assert "s3cret" not in said
