@@ -21,6 +21,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
             LoginRefused               1
         ProvisionError                 1   a step on the machine failed
         EngineError                    1   the Docker Engine does not answer
+            EngineTimeout              1   ... within its deadline
             EngineUntrusted            1   ... its certificate, or ours, is not accepted
         CertificateError               1
         Interrupted                  130
@@ -112,6 +113,10 @@ class ProvisionError(MachineError):
 
 class EngineError(MachineError):
     """The Docker Engine does not answer, or not in a way we understand."""
+
+
+class EngineTimeout(EngineError):
+    """The deadline passed without an answer."""
 
 
 class EngineUntrusted(EngineError):

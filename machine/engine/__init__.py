@@ -1,0 +1,201 @@
+"""The Docker Engine API over TLS: is it there, which version, what does it say of itself.
+
+One question is one connection with one deadline. `ask_many` asks any number of engines at once (`ls`).
+/_ping and /version need no version in their path; every other path gets the newest that both sides know
+(https://docs.docker.com/reference/api/engine/#versioned-api-and-sdk). Engines from 20.10 (1.41) on.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from functools import partial
+
+from machine.engine import failure
+from machine.engine.exchange import Question, converse
+from machine.errors import CertificateError, EngineError, EngineUntrusted, MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+NEWEST = (1, 52)  # the newest API this program was checked against; an older engine is asked in its own
+
+
+class Tls:
+    """The three PEM files by which an engine and this client know each other."""
+
+    __slots__ = ("ca", "cert", "key")
+
+    def __init__(self, ca: str, cert: str, key: str) -> None:
+        self.ca, self.cert, self.key = ca, cert, key
+
+
+class Answer:
+    """What one engine of `ask_many` said: `version` (the /version object), or `error`; and how long it took."""
+
+    __slots__ = ("engine", "error", "seconds", "version")
+
+    def __init__(self, engine: Engine, version: dict[str, Any] | None, error: MachineError | None, seconds: float):
+        self.engine, self.version, self.error, self.seconds = engine, version, error, seconds
+
+
+class Engine:
+    """One engine at tcp://host:port; `tls` None means plain http. `name` is the machine's, for advice.
+
+    Every method raises EngineError (no sensible answer), EngineTimeout (none within `timeout` seconds, all in
+    all), EngineUntrusted (TLS refused, by us or by it) or CertificateError (our own files).
+    """
+
+    def __init__(self, host: str, port: int, tls: Tls | None = None, *, timeout: float = 3.0, name: str = "") -> None:
+        self.host, self.port, self.tls, self.timeout, self.name = host, port, tls, timeout, name
+        self._api = ""
+
+    @property
+    def url(self) -> str:
+        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+
+    def ping(self) -> str:
+        """The engine's newest API version, such as "1.41"; proves that it answers and trusts us."""
+        question = self._ask("/_ping")
+        return question.reply.headers.get("api-version") or str(self.version().get("ApiVersion", ""))
+
+    def version(self) -> dict[str, Any]:
+        """GET /version: Version, ApiVersion, MinAPIVersion, Os, Arch, ..."""
+        return self._object(self._ask("/version"))
+
+    def info(self) -> dict[str, Any]:
+        """GET /info, in the negotiated version."""
+        found = self.get("/info")
+        if not isinstance(found, dict):
+            raise self._nonsense("/info", found)
+        return found
+
+    def get(self, path: str) -> Any:
+        """The JSON answer to a GET of `path` ("/info", "/containers/json?all=1"), in the negotiated version."""
+        if not self._api:
+            self._api = _common(self.ping())
+        return self._json(self._ask(f"/v{self._api}{path}"))
+
+    def question(self, path: str) -> Question:
+        """The question to hand to `converse`; CertificateError when our files cannot be used."""
+        context = None if self.tls is None else _context(self.tls, self.name)
+        return Question(self.host, self.port, context, path, self.timeout)
+
+    def read_version(self, question: Question) -> dict[str, Any]:
+        """The /version object of an asked question, or the error it means."""
+        self._check(question)
+        return self._object(question)
+
+    def _ask(self, path: str) -> Question:
+        question = self.question(path)
+        converse([question])
+        self._check(question)
+        return question
+
+    def _check(self, question: Question) -> None:
+        if question.failure is not None:
+            raise failure.explain(
+                question.failure, question.phase, url=self.url, name=self.name, timeout=self.timeout
+            ) from None
+        reply = question.reply
+        if reply.status < 300:
+            return
+        text = reply.body.decode("utf-8", "replace").strip()
+        if "HTTP request to an HTTPS server" in text:
+            raise EngineUntrusted(f"the engine at {self.url} speaks TLS only, and it was asked without")
+        try:
+            text = json.loads(text)["message"]
+        except (ValueError, KeyError, TypeError):
+            text = text[:300]
+        raise EngineError(f"the engine at {self.url} answered {reply.status} to {question.path}", details=text)
+
+    def _json(self, question: Question) -> Any:
+        try:
+            return json.loads(question.reply.body)
+        except ValueError:
+            raise self._nonsense(question.path, question.reply.body[:60]) from None
+
+    def _object(self, question: Question) -> dict[str, Any]:
+        found = self._json(question)
+        if not isinstance(found, dict):
+            raise self._nonsense(question.path, found)
+        return found
+
+    def _nonsense(self, path: str, seen: object) -> EngineError:
+        return EngineError(f"what answers at {self.url} is no Docker Engine", details=f"{path} gave {str(seen)[:60]}")
+
+
+def ask_many(engines: Iterable[Engine], ended: Callable[[Answer], None] | None = None) -> list[Answer]:
+    """The version of every engine, all asked at once, in the order given; errors are part of the answers.
+
+    `ended` is called with each answer as soon as it is there, in this thread.
+    """
+    answers: list[Answer] = []
+    questions: list[Question] = []
+    for engine in engines:
+        answer = Answer(engine, None, None, 0.0)
+        answers.append(answer)
+        try:
+            question = engine.question("/version")
+        except MachineError as error:
+            answer.error = error
+            if ended is not None:
+                ended(answer)
+        else:
+            question.ended = partial(_settle, answer, question, ended)
+            questions.append(question)
+    converse(questions)
+    return answers
+
+
+def _settle(answer: Answer, question: Question, ended: Callable[[Answer], None] | None) -> None:
+    """Read what a question brought into its answer."""
+    answer.seconds = question.seconds
+    try:
+        answer.version = answer.engine.read_version(question)
+    except MachineError as error:
+        answer.error = error
+    if ended is not None:
+        ended(answer)
+
+
+def _common(theirs: str) -> str:
+    """The newest API version that the engine and this program know."""
+    try:
+        major, minor = (int(part) for part in theirs.split("."))
+    except ValueError:
+        raise EngineError(f"the engine names its API version {theirs[:40]!r}") from None
+    return "{}.{}".format(*min((major, minor), NEWEST))
+
+
+_contexts: dict[tuple[bytes, bytes, bytes], ssl.SSLContext] = {}
+
+
+def _context(tls: Tls, name: str) -> ssl.SSLContext:
+    """A TLS context from three files. Machines of one store have equal copies of them and share one context."""
+    cure = f"machine regenerate-certs {name or 'NAME'}"
+    contents = []
+    for path in (tls.ca, tls.cert, tls.key):
+        try:
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        except OSError as error:
+            raise CertificateError(f"cannot read {path}: {error.strerror}", resolution=cure) from None
+    ca, cert, key = contents
+    found = _contexts.get((ca, cert, key))
+    if found is None:
+        found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            found.load_verify_locations(cadata=ca.decode("ascii", "replace"))
+        except (ssl.SSLError, ValueError):
+            raise CertificateError(f"{tls.ca} holds no certificate", resolution=cure) from None
+        try:
+            found.load_cert_chain(tls.cert, tls.key, password="")
+        except (ssl.SSLError, OSError, ValueError) as error:
+            raise CertificateError(
+                f"{tls.cert} and {tls.key} are no usable pair", details=str(error), resolution=cure
+            ) from None
+        _contexts[ca, cert, key] = found
+    return found

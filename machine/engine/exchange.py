@@ -1,0 +1,221 @@
+"""Many HTTP questions at once, over TLS, in one thread; each has one deadline for everything.
+
+`_talk` is one conversation written from top to bottom as a generator: where it would block it yields the socket it
+waits for. `converse` drives any number of them with a selector. (asyncio would do, and costs 39 ms to import.)
+Nothing here knows Docker; failures stay the socket's own exceptions.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from ssl import SSLContext, SSLSocket, SSLWantReadError, SSLWantWriteError
+
+from machine.engine.reply import Reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from typing import Any
+
+    Wait = tuple[socket.socket, int, float]  # which socket, which events, until when (monotonic seconds)
+    Address = tuple[int, tuple[str, int] | tuple[str, int, int, int]]  # family, what connect() takes
+    Conversation = Generator[Wait, None, None]
+
+MOST_AT_ONCE = 400  # open sockets; a process may usually have 1024 files
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Question:
+    """One GET of `path`. Afterwards `reply.done` holds, or `failure` says why not and `phase` how far it came."""
+
+    def __init__(self, host: str, port: int, context: SSLContext | None, path: str, timeout: float) -> None:
+        self.host, self.port, self.context, self.path, self.timeout = host, port, context, path, timeout
+        self.reply = Reply()
+        self.failure: Exception | None = None
+        self.phase = "resolve"  # then connect, handshake, answer
+        self.seconds = 0.0  # how long it took
+        self.deadline = 0.0
+        self.ended: Callable[[], None] | None = None  # called once it is answered or failed
+
+    def request(self) -> bytes:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (
+            f"GET {self.path} HTTP/1.1\r\nHost: {host}:{self.port}\r\nUser-Agent: machine\r\nConnection: close\r\n\r\n"
+        ).encode()
+
+
+def converse(questions: Iterable[Question]) -> None:
+    """Bring every question to its answer or failure; raises nothing of theirs.
+
+    All begin at once (up to MOST_AT_ONCE), so that it takes as long as the slowest, which is at most its timeout.
+    """
+    waiting = deque(_Task(question) for question in questions)
+    running: set[_Task] = set()
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or running:
+                while waiting and len(running) < MOST_AT_ONCE:
+                    task = waiting.popleft()
+                    running.add(task)
+                    task.begin(selector)
+                soonest = min(task.until for task in running)
+                for key, _ in selector.select(max(soonest - time.monotonic(), 0)):
+                    key.data.advance(selector)
+                now = time.monotonic()
+                for task in running:
+                    if not task.over and task.until <= now:
+                        task.advance(selector, TimeoutError())
+                running = {task for task in running if not task.over}
+        finally:
+            for task in running:
+                task.conversation.close()
+
+
+class _Task:
+    """A question under way: its conversation, and what that waits for."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.conversation = _talk(question)
+        self.until = 0.0
+        self.over = False
+        self._watched: socket.socket | None = None
+        self._began = 0.0
+
+    def begin(self, selector: selectors.BaseSelector) -> None:
+        self._began = time.monotonic()
+        self.question.deadline = self._began + self.question.timeout
+        self.advance(selector)
+
+    def advance(self, selector: selectors.BaseSelector, late: TimeoutError | None = None) -> None:
+        """Let the conversation go on to where it next waits, or to its end."""
+        if self._watched is not None:
+            selector.unregister(self._watched)
+            self._watched = None
+        try:
+            sock, events, self.until = self.conversation.throw(late) if late else next(self.conversation)
+        except StopIteration:
+            self._end(None)
+        except (OSError, ValueError) as error:  # sockets, TLS, NotHttp, a host name that cannot be encoded
+            self._end(error)
+        else:
+            selector.register(sock, events, self)
+            self._watched = sock
+
+    def _end(self, failure: Exception | None) -> None:
+        self.over = True
+        self.question.failure = failure
+        self.question.seconds = time.monotonic() - self._began
+        if self.question.ended is not None:
+            self.question.ended()
+
+
+def _talk(question: Question) -> Conversation:
+    """Resolve, connect, shake hands, ask, read."""
+    addresses = _literal(question.host, question.port)
+    if not addresses:
+        addresses = yield from _resolve(question)
+    question.phase = "connect"
+    sock = yield from _connect(addresses, question.deadline)
+    try:
+        if question.context is not None:
+            question.phase = "handshake"
+            sock = wrapped = question.context.wrap_socket(
+                sock, server_hostname=question.host.partition("%")[0], do_handshake_on_connect=False
+            )
+            yield from _shake_hands(wrapped, question.deadline)
+        question.phase = "answer"
+        try:  # noqa: SIM105 - contextlib costs 4 ms to import
+            sock.sendall(question.request())  # far smaller than any socket's buffer: it goes in one piece
+        except OSError:
+            pass  # a peer that has hung up said why before (a TLS alert); that is read below
+        while not question.reply.done:
+            try:
+                data = sock.recv(65536)
+            except (SSLWantReadError, BlockingIOError):
+                yield sock, READ, question.deadline
+            else:
+                question.reply.feed(data)
+    finally:
+        sock.close()
+
+
+def _literal(host: str, port: int) -> list[Address]:
+    """The address itself if `host` is one; that needs no lookup."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return []
+    return [(row[0], row[4]) for row in found]  # type: ignore[misc]
+
+
+def _resolve(question: Question) -> Generator[Wait, None, list[Address]]:
+    """Look a name up in a thread of its own, for getaddrinfo knows no deadline."""
+    import threading
+
+    ours, theirs = socket.socketpair()
+    found: list[Address] = []
+    failure: list[OSError] = []
+
+    def look_up() -> None:
+        with theirs:
+            try:
+                rows = socket.getaddrinfo(question.host, question.port, type=socket.SOCK_STREAM)
+                found.extend((row[0], row[4]) for row in rows)  # type: ignore[misc]
+            except (OSError, UnicodeError) as error:
+                failure.append(error if isinstance(error, OSError) else OSError(str(error)))
+
+    with ours:
+        threading.Thread(target=look_up, daemon=True).start()
+        yield ours, READ, question.deadline  # closing the other end wakes us
+    if failure:
+        raise failure[0]
+    return found
+
+
+def _connect(addresses: list[Address], deadline: float) -> Generator[Wait, None, socket.socket]:
+    """Try one address after the other, each for an equal part of the time that is left."""
+    last = OSError("the name has no address")
+    for number, (family, address) in enumerate(addresses):
+        now = time.monotonic()
+        until = now + (deadline - now) / (len(addresses) - number)
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            yield from _connect_one(sock, address, until)
+        except OSError as error:
+            last = error
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise last
+
+
+def _connect_one(sock: socket.socket, address: Any, until: float) -> Conversation:
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        sock.connect(address)
+    except BlockingIOError:
+        yield sock, WRITE, until
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:  # OSError picks the subclass by the number: ConnectionRefusedError and its like
+        raise OSError(code, os.strerror(code))
+
+
+def _shake_hands(sock: SSLSocket, deadline: float) -> Conversation:
+    while True:
+        try:
+            sock.do_handshake()
+        except SSLWantReadError:
+            yield sock, READ, deadline
+        except SSLWantWriteError:
+            yield sock, WRITE, deadline
+        else:
+            return
