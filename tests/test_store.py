@@ -123,7 +123,9 @@ AS_NOBODY = """
 import os, sys
 from machine.errors import MachineError
 from machine.store import Record, Store
-import difflib, errno, shutil, machine.files, machine.secrets, machine.store.asked, machine.store.remove  # while they can be read
+# loaded while they can still be read
+import difflib, errno, shutil
+import machine.files, machine.secrets, machine.store.asked, machine.store.remove
 os.setgid(65534), os.setuid(65534)
 store = Store(sys.argv[1])
 try:

@@ -1,0 +1,32 @@
+"""docs/store.md names the keys that are written, and no others."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from machine.store import PHASES, keys
+
+PAGE = (Path(__file__).parents[1] / "docs" / "store.md").read_text()
+ROWS = {
+    "top level": keys.HOST,
+    "`HostOptions`": keys.OPTIONS,
+    "`HostOptions.EngineOptions`": keys.ENGINE,
+    "`HostOptions.SwarmOptions`": keys.SWARM,
+    "`HostOptions.AuthOptions`": keys.AUTH,
+    "`Driver`, every driver": keys.BASE_DRIVER,
+    "`Driver`, read where present": keys.ENDPOINT,
+    "`Machine` (ours)": keys.MACHINE,
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_page_has_the_keys_in_their_order(row: str) -> None:
+    (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {row} |")]
+    assert re.findall(r"`(\w+)`", line.split("|")[2]) == list(ROWS[row])
+
+
+def test_the_page_has_the_phases() -> None:
+    assert ", ".join(f"`{phase}`" for phase in PHASES) in PAGE.replace("\n", " ")
