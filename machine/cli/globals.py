@@ -41,6 +41,7 @@ class Flags:
         self.log_format = "text"
         self.github_api_token = self.bugsnag_api_token = ""
         self.help = self.version = False
+        self.storage_typed = False  # whether --storage-path was on the command line
         for flag, _, follows, variable, _ in TABLE:
             if variable and environ.get(variable):
                 self._set(flag, environ[variable], follows, f"${variable}")
@@ -49,6 +50,7 @@ class Flags:
         """Take one flag from the command line, short or long."""
         flag = _SHORT.get(flag, flag)
         self._set(flag, value, _FOLLOWS[flag], flag)
+        self.storage_typed |= flag == "--storage-path"
 
     def _set(self, flag: str, value: str, follows: str, source: str) -> None:
         if flag == "--log-format" and value not in ("text", "json"):

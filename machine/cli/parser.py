@@ -39,6 +39,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """argparse's complaint as one of ours."""
+        extra = message.removeprefix("unrecognized arguments: ")
+        if extra != message:
+            message = f"takes no more words: {extra}"
         raise UsageError(f"{self.prog}: {message}", resolution=f"see {self.prog} --help")
 
     def flag_follows(self, flag: str) -> str:
@@ -73,7 +76,7 @@ class Parser(argparse.ArgumentParser):
                 given.append((word.flag, kind, word.value))
         if any(flag in ("--help", "-h") for flag, *_ in given):
             return argparse.Namespace(help=True)
-        return self.parse_args([*(_joined(*item) for item in given), "--", *names])
+        return self.parse_args([*(_joined(*item) for item in given), *(["--", *names] if names else [])])
 
     def _unknown(self, flag: str) -> UsageError:
         from machine.cli.advice import nearest

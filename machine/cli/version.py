@@ -22,7 +22,7 @@ def run(args: Namespace, app: App) -> int:
     if args.name:
         from machine.cli.connect import engine_of
 
-        app.say(str(engine_of(app, app.store.load(args.name)).version()["Version"]))
+        app.say(str(engine_of(app.store.load(args.name)).version()["Version"]))
         return 0
     from machine import __version__
 

@@ -1,0 +1,113 @@
+"""Asking all machines at once, with one deadline: the engines first, drivers only about those that do not answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from machine.cli.connect import engine_of
+from machine.cli.listing import one_line
+from machine.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machine.cli.app import App
+    from machine.cli.listing import Row
+    from machine.engine import Answer
+
+_PATIENCE = 1 / 3  # of the timeout, after which a silent engine's driver is asked as well
+
+
+def ask(app: App, rows: Sequence[Row], seconds: float) -> None:
+    """Fill in state, version, error and seconds of all rows that have a record, within `seconds` (0: not asked).
+
+    An engine that answers runs: its driver is not even imported. The others' drivers are asked for the state, each in
+    a thread of its own, from the moment their engine failed or has been silent for a third of the time.
+    """
+    asked = [row for row in rows if row.record is not None]
+    for row in asked:
+        row.state, row.version = "Timeout", "Unknown"
+    if seconds <= 0 or not asked:
+        return
+    from machine.engine import ask_many
+
+    states = _States(app, time.monotonic() + seconds)
+    engines = []
+    by_engine = {}
+    for row in asked:
+        try:
+            engine = engine_of(row.record, seconds=seconds)  # type: ignore[arg-type]
+        except MachineError as error:
+            row.error = one_line(error)
+            states.begin(row)
+        else:
+            engines.append(engine)
+            by_engine[engine] = row
+
+    def ended(answer: Answer) -> None:
+        row = by_engine.pop(answer.engine)
+        row.seconds = answer.seconds
+        if answer.version is not None:
+            row.state, row.version, row.error = "Running", f"v{answer.version.get('Version', '')}", ""
+            states.answered.add(row.name)
+        elif answer.error is not None:
+            row.error = one_line(answer.error)
+            states.begin(row)
+
+    def impatient() -> None:
+        for row in list(by_engine.values()):
+            states.begin(row)
+
+    timer = threading.Timer(seconds * _PATIENCE, impatient)
+    timer.daemon = True
+    timer.start()
+    ask_many(engines, ended)
+    timer.cancel()
+    states.finish()
+
+
+class _States:
+    """The drivers' answers, gathered by threads that are left behind at the deadline."""
+
+    def __init__(self, app: App, deadline: float) -> None:
+        self.app = app
+        self.deadline = deadline
+        self.answered: set[str] = set()  # names whose engine spoke for itself
+        self._threads: dict[str, tuple[Row, threading.Thread]] = {}
+        self._found: dict[str, tuple[str, str]] = {}  # name -> state, error
+        self._lock = threading.Lock()
+
+    def begin(self, row: Row) -> None:
+        """Ask the driver of a row, once."""
+        with self._lock:
+            if row.name in self._threads:
+                return
+            thread = threading.Thread(target=self._ask, args=(row,), daemon=True)
+            self._threads[row.name] = (row, thread)
+        thread.start()
+
+    def finish(self) -> None:
+        """Wait for the drivers until the deadline and fill in what they said."""
+        for name, (row, thread) in self._threads.items():
+            thread.join(max(0.0, self.deadline - time.monotonic()))
+            if name in self.answered or name not in self._found:
+                continue
+            row.state, error = self._found[name]
+            if error:
+                row.error = error
+            elif row.state != "Running":
+                row.error, row.version = "", "Unknown"
+
+    def _ask(self, row: Row) -> None:
+        from machine.cli.acting import world_of
+        from machine.lifecycle.world import open_driver
+
+        try:
+            found = str(open_driver(world_of(self.app), row.record).state()), ""  # type: ignore[arg-type]
+        except MachineError as error:
+            found = "Error", one_line(error)
+        except Exception as error:
+            found = "Error", f"bug in the driver: {type(error).__name__}: {error}"
+        self._found[row.name] = found

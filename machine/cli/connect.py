@@ -1,0 +1,79 @@
+"""How the docker client reaches a machine: URL and certificates from the record, and one look if it answers."""
+
+from __future__ import annotations
+
+import os
+
+from machine import paths
+from machine.errors import CertificateError, MachineError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machine.engine import Engine
+    from machine.store import Record
+
+SECONDS = 10.0  # for one engine that the user asked for; ls has --timeout
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """The halves of tcp://host:port, brackets of IPv6 gone; port 0 if there is none, host "" for a socket's path."""
+    scheme, _, rest = url.partition("://")
+    if scheme in ("unix", "npipe"):
+        return "", 0
+    host, colon, port = rest.partition("/")[0].rpartition(":")
+    if not colon or not port.isdigit():
+        return rest.partition("/")[0].strip("[]"), 0
+    return host.strip("[]"), int(port)
+
+
+def url_of(record: Record, *, swarm: bool = False) -> str:
+    """DOCKER_HOST for a machine, or for the swarm it is master of. MachineError while the address is unknown."""
+    url = record.url()
+    if not url:
+        raise MachineError(
+            f"the address of {record.name} is not known",
+            details=f"its creation came as far as: {record.phase}",
+            resolution=f"machine start {record.name}, or machine create --resume {record.name} if it was never ready",
+        )
+    return swarm_url(record, url) if swarm else url
+
+
+def swarm_url(record: Record, url: str) -> str:
+    """`url` with the port of the swarm manager. UsageError if the machine is not a master."""
+    options = record.raw["HostOptions"]["SwarmOptions"]
+    if not options["Master"]:
+        raise UsageError(f"{record.name} is not the master of a swarm", resolution=f"leave --swarm out: {record.name}")
+    port = host_and_port(str(options["Host"] or ""))[1] or 3376
+    host = host_and_port(url)[0]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+def certificates(record: Record) -> tuple[str, str, str] | None:
+    """Paths of ca.pem, cert.pem and key.pem; None for an engine that is spoken to without TLS (driver none only).
+
+    CertificateError if one is missing.
+    """
+    directory = record.cert_dir()
+    found = tuple(os.path.join(directory, name) for name in (paths.CA, paths.CERT, paths.KEY))
+    missing = [path for path in found if not os.path.exists(path)]
+    if not missing:
+        return found[0], found[1], found[2]
+    if record.driver_name == "none" and len(missing) == len(found):
+        return None
+    raise CertificateError(
+        f"{record.name} has no {os.path.basename(missing[0])}",
+        details=f"{missing[0]} is missing",
+        resolution=f"machine regenerate-certs {record.name}",
+    )
+
+
+def engine_of(record: Record, url: str = "", *, seconds: float = SECONDS) -> Engine:
+    """The engine of a machine; `url` if it is another one than the record's (a swarm's)."""
+    from machine.engine import Engine, Tls
+
+    url = url or url_of(record)
+    host, port = host_and_port(url)
+    if not host:
+        raise UsageError(f"the engine of {record.name} is at {url}, which is no address on a network")
+    files = certificates(record)
+    return Engine(host, port or 2376, Tls(*files) if files else None, timeout=seconds, name=record.name)

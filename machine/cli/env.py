@@ -1,0 +1,91 @@
+"""`machine env [NAME]`."""
+
+from __future__ import annotations
+
+import os
+
+from machine.cli import shells
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+
+HELP = 'Print what points the docker client at a machine; run it as: eval "$(machine env NAME)"'
+
+_KEYS = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+_COMPOSE = "COMPOSE_CONVERT_WINDOWS_PATHS"
+
+
+def add_arguments(parser: Parser) -> None:
+    """One optional name, the shell, and what to print."""
+    parser.add_argument("--swarm", action="store_true", help="The swarm that the machine is master of")
+    parser.add_argument("--shell", metavar="SHELL", help=f"{', '.join(shells.KNOWN)}; else by $SHELL; others get sh's")
+    parser.add_argument("--unset", "-u", action="store_true", help="Unset the variables instead")
+    parser.add_argument("--no-proxy", action="store_true", help="Also keep the machine's address off the proxy")
+    parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
+
+
+def run(args: Namespace, app: App) -> int:
+    """The lines, once the engine has answered over TLS; on any error nothing is on stdout, so that eval is safe.
+
+    Without $SHELL the lines are for sh. A machine without TLS (driver none) unsets the variables of TLS.
+    """
+    windows = os.name == "nt"
+    shell = shells.dialect(args.shell) if args.shell else shells.detect(app.environ, windows=windows)
+    if args.unset:
+        if args.name:
+            raise UsageError("env --unset takes no name", resolution=f"{app.prog} env -u")
+        values: list[tuple[str, str | None]] = [(key, None) for key in _KEYS]
+        values += [(_COMPOSE, None)] * windows
+        values += [(proxy_variable(app.environ), None)] * args.no_proxy
+    else:
+        values = _values(args, app)
+        values += [(_COMPOSE, "true")] * windows
+    lines = [
+        shells.unset_line(shell, key) if value is None else shells.set_line(shell, key, value) for key, value in values
+    ]
+    app.say("\n".join([*lines, shells.hint(shell, _again(args, app))]))
+    return 0
+
+
+def _values(args: Namespace, app: App) -> list[tuple[str, str | None]]:
+    from machine.cli.connect import certificates, engine_of, url_of
+
+    record = app.store.load(app.name(args.name))
+    url = url_of(record, swarm=args.swarm)
+    secure = certificates(record) is not None
+    if not url.startswith(("unix:", "npipe:")):
+        engine_of(record, url).ping()
+    values: list[tuple[str, str | None]] = [
+        ("DOCKER_TLS_VERIFY", "1" if secure else None),
+        ("DOCKER_HOST", url),
+        ("DOCKER_CERT_PATH", record.cert_dir() if secure else None),
+        ("DOCKER_MACHINE_NAME", record.name),
+    ]
+    if args.no_proxy:
+        key = proxy_variable(app.environ)
+        values.append((key, proxied(app.environ.get(key, ""), record.address())))
+    return values
+
+
+def proxy_variable(environ: Mapping[str, str]) -> str:
+    """no_proxy if that is set, else NO_PROXY."""
+    return "no_proxy" if environ.get("no_proxy") else "NO_PROXY"
+
+
+def proxied(old: str, address: str) -> str:
+    """The list `old` with `address` in it once."""
+    return old if not address or address in old.split(",") else f"{old},{address}" if old else address
+
+
+def _again(args: Namespace, app: App) -> list[str]:
+    """The command that was typed, for the hint."""
+    words = [app.prog, *(["-s", app.flags.storage_path] if app.flags.storage_typed else []), "env"]
+    words += ["--shell", args.shell] if args.shell else []
+    words += ["--swarm"] * args.swarm + ["--no-proxy"] * args.no_proxy + ["-u"] * args.unset
+    return words + ([args.name] if args.name else [])

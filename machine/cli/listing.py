@@ -1,0 +1,157 @@
+"""The rows of `ls`: what the records say, which filters they pass, what a template may show of them."""
+
+from __future__ import annotations
+
+import re
+
+from machine.cli.connect import swarm_url
+from machine.errors import MachineError, UsageError
+from machine.template.values import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from machine.store import Record, Store
+
+HEADERS = {
+    "Name": "NAME",
+    "Active": "ACTIVE",
+    "ActiveHost": "ACTIVE_HOST",
+    "ActiveSwarm": "ACTIVE_SWARM",
+    "DriverName": "DRIVER",
+    "State": "STATE",
+    "URL": "URL",
+    "SwarmOptions": "SWARM_OPTIONS",
+    "Swarm": "SWARM",
+    "EngineOptions": "ENGINE_OPTIONS",
+    "Error": "ERRORS",
+    "DockerVersion": "DOCKER",
+    "ResponseTime": "RESPONSE",
+}
+KEYS = ("swarm", "driver", "state", "name", "label")
+
+
+class Row:
+    """One machine: its record (None if broken), and what asking it brought."""
+
+    __slots__ = ("error", "name", "record", "seconds", "state", "version")
+
+    def __init__(self, name: str, record: Record | None, error: str) -> None:
+        self.name = name
+        self.record = record
+        self.error = error  # one line, "" if all is well
+        self.state = "" if record else "Error"
+        self.version = "" if record else "Unknown"  # "v1.2.3" once known
+        self.seconds = 0.0  # until the engine answered
+
+    def options(self, which: str) -> dict[str, Any]:
+        """HostOptions.SwarmOptions or .EngineOptions of the record; empty if broken."""
+        found: dict[str, Any] = self.record.raw["HostOptions"][which] if self.record else {}
+        return found
+
+
+def read_rows(store: Store, names: Iterable[str]) -> list[Row]:
+    """A row for every name; one that cannot be read carries its error."""
+    rows = []
+    for name in names:
+        try:
+            rows.append(Row(name, store.load(name), ""))
+        except MachineError as error:
+            rows.append(Row(name, None, one_line(error)))
+    return rows
+
+
+def one_line(error: MachineError) -> str:
+    """An error as a cell of the table."""
+    return " ".join(error.brief.split())
+
+
+class Filters:
+    """--filter: values of one key are alternatives, different keys must all fit."""
+
+    def __init__(self, typed: Sequence[str]) -> None:
+        """UsageError on anything that is not KEY=VALUE with a known key and a sound regular expression."""
+        self.values: dict[str, list[str]] = {}
+        for text in typed:
+            key, equals, value = text.partition("=")
+            key = key.strip().lower()
+            if not equals or key not in KEYS:
+                raise UsageError(
+                    f"the filter {text!r} is not understood", resolution=f"--filter KEY=VALUE; keys: {' '.join(KEYS)}"
+                )
+            self.values.setdefault(key, []).append(value)
+        self.names = [_expression(value) for value in self.values.get("name", [])]
+        self.of_state = "state" in self.values
+
+    def fit_record(self, row: Row, rows: Sequence[Row]) -> bool:
+        """All filters but state's; `rows` are all there are, for the masters of swarms."""
+        return (
+            self._fits("driver", lambda value: row.record is not None and row.record.driver_name == value)
+            and self._fits("swarm", lambda value: master_name(row, rows) == value)
+            and self._fits("label", lambda value: _has_label(row, value))
+            and (not self.names or any(expression.search(row.name) for expression in self.names))
+        )
+
+    def _fits(self, key: str, one: Callable[[str], bool]) -> bool:
+        return key not in self.values or any(one(value) for value in self.values[key])
+
+    def fit_state(self, row: Row) -> bool:
+        """State's filter, upper and lower case alike."""
+        wanted = self.values.get("state")
+        return wanted is None or row.state.lower() in [value.lower() for value in wanted]
+
+
+def _expression(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"--filter name={text!r} is no regular expression: {error}") from None
+
+
+def _has_label(row: Row, value: str) -> bool:
+    labels = [str(label) for label in row.options("EngineOptions").get("Labels") or []]
+    return value.lower() in [label.lower() for label in labels]
+
+
+def master_name(row: Row, rows: Sequence[Row]) -> str:
+    """The master of the machine's swarm, known by its discovery URL; "" if there is none among `rows`."""
+    discovery = row.options("SwarmOptions").get("Discovery")
+    for other in rows if discovery else ():
+        options = other.options("SwarmOptions")
+        if options.get("Master") and options.get("Discovery") == discovery:
+            return other.name
+    return ""
+
+
+def fields(rows: Sequence[Row], environ: Mapping[str, str]) -> list[Struct]:
+    """What a template, the table and --json may show of each row; the keys are HEADERS'."""
+    current = environ.get("DOCKER_HOST", "")
+    return [_fields(row, rows, current) for row in rows]
+
+
+def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
+    swarm = row.options("SwarmOptions")
+    master = master_name(row, rows)
+    running = row.state == "Running"
+    url = row.record.url() if row.record and running else ""
+    active_host = bool(url) and url == current
+    active_swarm = (
+        row.record is not None and bool(url and swarm.get("Master")) and swarm_url(row.record, url) == current
+    )
+    return Struct(
+        Name=row.name,
+        Active="*" if active_host else "* (swarm)" if active_swarm else "-",
+        ActiveHost=active_host,
+        ActiveSwarm=active_swarm,
+        DriverName=row.record.driver_name if row.record else "not found",
+        State=row.state,
+        URL=url,
+        SwarmOptions=Struct(swarm) if swarm else None,
+        Swarm=f"{row.name} (master)" if swarm.get("Master") else master,
+        EngineOptions=Struct(row.options("EngineOptions")) if row.record else None,
+        Error=row.error,
+        DockerVersion=row.version,
+        ResponseTime=f"{row.seconds * 1000:.0f}ms",
+    )

@@ -1,0 +1,129 @@
+"""`machine ls`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from machine.cli.app import App
+    from machine.cli.listing import Row
+    from machine.cli.parser import Parser
+    from machine.template import Template
+
+HELP = "List machines. A broken one is a row with its error; none makes the list fail."
+
+DEFAULT_FORMAT = (
+    "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t{{.DockerVersion}}\t{{.Error}}"
+)
+_GAP = 3  # spaces between two columns
+_WARN_DAYS = 30
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to list and how."""
+    parser.add_argument("--quiet", "-q", action="store_true", help="Names only; nothing is asked")
+    parser.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="swarm, driver, state, name (a regular expression) or label; may be repeated",
+    )
+    parser.add_argument(
+        "--timeout", "-t", type=float, default=3.0, metavar="SECONDS", help="How long to wait for all of them (3)"
+    )
+    parser.add_argument("--format", "-f", metavar="TEMPLATE", help="Go template, as docs/templates.md")
+    parser.add_argument("--json", action="store_true", help="A JSON list")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="Only these machines")
+
+
+def run(args: Namespace, app: App) -> int:
+    """The table, the template's lines, JSON, or names. UsageError on a bad filter, TemplateError on a bad format."""
+    names = list(dict.fromkeys(args.names)) or app.store.names()
+    for name in args.names:
+        if not app.store.exists(name):
+            app.store.load(name)  # raises the error that names what there is
+    if args.quiet and not args.filter:
+        app.stdout.write("".join(name + "\n" for name in names))
+        return 0
+    rows = _rows(app, names, args)
+    if args.quiet:
+        app.stdout.write("".join(row.name + "\n" for row in rows))
+        return 0
+    _print(app, rows, args)
+    _warn(app, rows)
+    return 0
+
+
+def _rows(app: App, names: Sequence[str], args: Namespace) -> list[Row]:
+    """The machines that pass the filters. With --quiet none is asked, unless for the filter of states."""
+    from machine.cli.listing import Filters, read_rows
+
+    filters = Filters(args.filter)
+    everything = read_rows(app.store, names)
+    rows = [row for row in everything if filters.fit_record(row, everything)]
+    if args.quiet and not filters.of_state:
+        return rows
+    from machine.cli.asking import ask
+
+    ask(app, rows, args.timeout)
+    return [row for row in rows if filters.fit_state(row)]
+
+
+def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
+    from machine.cli.listing import fields
+
+    items = fields(rows, app.environ)
+    if args.json:
+        import json
+
+        app.say(json.dumps(items, indent=4, ensure_ascii=False))
+        return
+    from machine.template import Template
+
+    form = args.format or DEFAULT_FORMAT
+    as_table = form.startswith("table")
+    template = Template(form.removeprefix("table").lstrip(" ") if as_table else form, escapes=True)
+    lines = [template.render(item) for item in items]
+    if as_table:
+        lines = aligned(_header(template) + lines)
+    if lines:
+        app.say("\n".join(lines))
+
+
+def _header(template: Template) -> list[str]:
+    """The template over the columns' names; none for one that looks into the options of swarm or engine."""
+    from machine.cli.listing import HEADERS
+    from machine.errors import TemplateError
+    from machine.template import Struct
+
+    try:
+        return [template.render(Struct(HEADERS))]
+    except TemplateError:
+        return []
+
+
+def aligned(lines: Sequence[str]) -> list[str]:
+    """Columns, separated by tabs in `lines`, under each other."""
+    table = [line.split("\t") for text in lines for line in text.split("\n")]
+    widths = [0] * max((len(row) for row in table), default=0)
+    for row in table:
+        for column, cell in enumerate(row[:-1]):
+            widths[column] = max(widths[column], len(cell) + _GAP)
+    return ["".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip() for row in table]
+
+
+def _warn(app: App, rows: Sequence[Row]) -> None:
+    """Of certificates that end soon, by the date in the record: nothing is read for it."""
+    import time
+
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + _WARN_DAYS * 86400))
+    for row in rows:
+        end = row.record.certificates_end if row.record else ""
+        if end and end < soon:
+            word = "ended" if end < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) else "end"
+            app.console.warn(
+                f"the certificates of {row.name} {word} on {end[:10]}; renew them: machine regenerate-certs {row.name}"
+            )
