@@ -1,0 +1,1 @@
+"""Many engines behind one endpoint: discovery, scheduling, and the chain of backends."""

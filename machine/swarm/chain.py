@@ -1,0 +1,280 @@
+"""The chain: a Docker API request goes down a row of backends, the answer comes back up.
+
+    async def backend(request: Request, next: Next) -> Reply
+
+A backend answers by itself, or asks the rest of the chain with `await next(request)` and may change what goes down
+and what comes up. The front (machine.swarm.server) is the only one who reads requests off a wire; the back
+(machine.swarm.client) the only one who writes them on another. Nothing here knows a socket.
+
+A request or an answer is streamed when its body is an async iterator; whoever takes such an answer and does not pass
+it on has to `await reply.close()`.
+
+The API: https://docs.docker.com/reference/api/engine/ .
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Union
+
+from machine.swarm import target as targets
+
+Headers = Sequence["tuple[bytes, bytes]"]  # names in lower case, as h11 gives them
+READ_LIMIT = 16 << 20  # bytes of a body that a backend wants as a whole: JSON, never an image
+JSON = (b"content-type", b"application/json")
+
+
+class Refused(Exception):
+    """The answer is an error: raised anywhere in a chain, sent to the client as {"message": ...}.
+
+    `status` is the HTTP status; 502 an engine that cannot be reached, 504 one that does not answer in time.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Hijack(ABC):
+    """A connection that has stopped being HTTP: raw bytes both ways (attach, exec, websockets, BuildKit's session)."""
+
+    @abstractmethod
+    async def read(self, limit: int = 65536) -> bytes:
+        """Up to `limit` bytes as soon as there are any; b"" when the other side has ended its half.
+
+        ConnectionError if the connection broke.
+        """
+
+    @abstractmethod
+    async def write(self, data: bytes) -> None:
+        """Send, waiting while the other side is slow. ConnectionError if it is gone."""
+
+    @abstractmethod
+    async def end(self) -> None:
+        """End our half; the other side reads the end and may go on sending."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End both halves once what was written is out."""
+
+
+Body = Union[bytes, "AsyncIterator[bytes]"]
+
+
+class Request:
+    """One API call. Frozen: change it with `replace`. A body that is an iterator can be read once."""
+
+    __slots__ = ("_parts", "body", "headers", "method", "target")
+
+    method: str  # "GET"
+    target: str  # as on the request line: "/v1.43/containers/json?all=1"
+    headers: Headers
+    body: Body
+    _parts: targets.Target | None
+
+    def __init__(self, method: str, target: str, headers: Headers = (), body: Body = b"") -> None:
+        put = object.__setattr__
+        put(self, "method", method)
+        put(self, "target", target)
+        put(self, "headers", headers)
+        put(self, "body", body)
+        put(self, "_parts", None)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Request is not changed, it is replaced: replace({name}=...)")
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.target}>"
+
+    @classmethod
+    def json(cls, method: str, target: str, value: Any) -> Request:
+        """A request whose body is `value` as JSON."""
+        return cls(method, target, (JSON,), json.dumps(value).encode())
+
+    def replace(self, **changes: Any) -> Request:
+        """This request with other method, target, headers or body."""
+        mine = {"method": self.method, "target": self.target, "headers": self.headers, "body": self.body}
+        return Request(**{**mine, **changes})
+
+    @property
+    def parts(self) -> targets.Target:
+        """The target taken apart: version, path, query."""
+        parts = self._parts
+        if parts is None:
+            parts = targets.parse(self.target)
+            object.__setattr__(self, "_parts", parts)
+        return parts
+
+    @property
+    def path(self) -> str:
+        """The path without the version, percent-decoded: "/containers/web/json"."""
+        return self.parts.path
+
+    @property
+    def version(self) -> str:
+        """The API version asked for, "1.43"; "" if none."""
+        return self.parts.version
+
+    @property
+    def query(self) -> Mapping[str, list[str]]:
+        """Every argument with its values."""
+        return self.parts.query
+
+    def arg(self, name: str, default: str = "") -> str:
+        """The first value of an argument."""
+        return self.query.get(name, [default])[0]
+
+    def flag(self, name: str) -> bool:
+        """Whether an argument is given and true, as the engine reads booleans."""
+        return self.arg(name).strip().lower() not in ("", "0", "no", "false", "none")
+
+    def filters(self) -> dict[str, list[str]]:
+        """The argument `filters`, in either of its forms ({"a": ["x"]} or {"a": {"x": true}}); Refused(400)."""
+        return targets.filters(self.arg("filters"), Refused)
+
+    def at(self, path: str, query: Mapping[str, Iterable[str]] | None = None) -> Request:
+        """The same call on another path (decoded) and, if given, other arguments; the version stays."""
+        return self.replace(target=targets.build(self.version, path, self.parts.raw_query if query is None else query))
+
+    def header(self, name: bytes) -> bytes:
+        """The first header of that name (lower case); b"" if there is none."""
+        return _header(self.headers, name)
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether the client asks for a raw connection with `Upgrade`; the older form of attach does not say so."""
+        return bool(self.header(b"upgrade")) and b"upgrade" in self.header(b"connection").lower()
+
+    async def whole(self, limit: int = READ_LIMIT) -> Request:
+        """This request with its body as bytes; Refused(413) if that is more than `limit`."""
+        if isinstance(self.body, bytes):
+            return self
+        return self.replace(body=await _gather(self.body, limit))
+
+    def value(self) -> Any:
+        """The body (bytes by now) as JSON; None if empty; Refused(400) if it is not JSON."""
+        if not isinstance(self.body, bytes):
+            raise TypeError("the body is a stream: await request.whole() first")
+        return _parse(self.body, 400, "the request's body is not JSON") if self.body else None
+
+
+class Reply:
+    """The answer. `body` is bytes, a stream of bytes, or a Hijack with status 101 (or 200, the older form)."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int = 200, headers: Headers = (), body: Body | Hijack = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}>"
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200) -> Reply:
+        """`value` as JSON."""
+        return cls(status, (JSON,), json.dumps(value, separators=(",", ":")).encode())
+
+    @classmethod
+    def error(cls, status: int, message: str) -> Reply:
+        """An error as the engine words it: {"message": ...}."""
+        return cls.json({"message": message}, status)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is an answer and no error."""
+        return self.status < 400
+
+    def header(self, name: bytes) -> bytes:
+        """The first header of that name (lower case); b"" if there is none."""
+        return _header(self.headers, name)
+
+    async def read(self, limit: int = 1 << 30) -> bytes:
+        """The whole body; Refused(502) beyond `limit` bytes. A stream is at its end afterwards."""
+        if isinstance(self.body, Hijack):
+            raise TypeError("a hijacked connection has no body")
+        if not isinstance(self.body, bytes):
+            self.body = await _gather(self.body, limit, 502)
+        return self.body
+
+    async def value(self) -> Any:
+        """The body as JSON, None if empty; an error answer, or one that is not JSON, is raised as Refused."""
+        data = await self.read()
+        if not self.ok:
+            raise Refused(self.status, message(data))
+        return _parse(data, 502, "the engine's answer is not JSON") if data else None
+
+    async def close(self) -> None:
+        """Let go of a body that nobody will read."""
+        if isinstance(self.body, Hijack):
+            self.body.close()
+        elif not isinstance(self.body, bytes):
+            finish = getattr(self.body, "aclose", None)
+            if finish is not None:
+                await finish()
+
+
+Next = Callable[[Request], Awaitable[Reply]]
+Backend = Callable[[Request, Next], Awaitable[Reply]]
+
+
+def link(backend: Backend, rest: Next) -> Next:
+    """One backend in front of the rest of a chain."""
+
+    async def call(request: Request) -> Reply:
+        return await backend(request, rest)
+
+    return call
+
+
+def compose(backends: Sequence[Backend], end: Next | None = None) -> Next:
+    """A chain as one callable; whatever all backends pass on ends in `end`."""
+    call = end or nobody
+    for backend in reversed(backends):
+        call = link(backend, call)
+    return call
+
+
+async def nobody(request: Request) -> Reply:
+    """The end of a chain that has no engine."""
+    return Reply.error(501, f"no backend of this chain answers {request.method} {request.path}")
+
+
+def message(data: bytes) -> str:
+    """The text of an error answer, which is {"message": ...} or plain."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    if isinstance(value, dict) and isinstance(value.get("message"), str):
+        return str(value["message"])
+    return data.decode("utf-8", "replace").strip() or "no reason given"
+
+
+def _header(headers: Headers, name: bytes) -> bytes:
+    for key, value in headers:
+        if key == name:
+            return value
+    return b""
+
+
+async def _gather(body: AsyncIterator[bytes], limit: int, status: int = 413) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in body:
+        size += len(piece)
+        if size > limit:
+            raise Refused(status, f"a body of more than {limit} bytes is not accepted here")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _parse(data: bytes, status: int, brief: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Refused(status, f"{brief}: {error}") from error

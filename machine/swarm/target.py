@@ -1,0 +1,69 @@
+"""A request's target taken apart and put together: version, path, query. Pure.
+
+`/v1.43/containers/web/json?size=1`; the version may be missing. Paths are percent-decoded, because a container may be
+called `node/name`, and clients differ in whether they encode the slash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qs, quote, unquote, urlencode
+
+_VERSION = re.compile(r"/v([0-9]+\.[0-9]+)(?=/|\Z)")
+_SAFE = "/:@!$&'()*+,;=~-._"  # what may stand in a path as it is (RFC 3986, section 3.3)
+
+
+class Target(NamedTuple):
+    """`query` is what the argument list says, `raw_query` its text without the question mark."""
+
+    version: str
+    path: str
+    query: Mapping[str, list[str]]
+    raw_query: str
+
+
+def parse(target: str) -> Target:
+    """Never fails: what is no path is a path nobody knows."""
+    if not target.startswith("/"):  # absolute form, RFC 9112 section 3.2.2
+        scheme, _, rest = target.partition("://")
+        target = "/" + rest.partition("/")[2] if scheme in ("http", "https", "tcp") else target
+    path, _, raw_query = target.partition("?")
+    found = _VERSION.match(path)
+    version = found.group(1) if found else ""
+    if found:
+        path = path[found.end() :] or "/"
+    query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
+    return Target(version, unquote(path), query, raw_query)
+
+
+def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = "") -> str:
+    """The text for the request line; `path` is decoded, `query` raw text or arguments."""
+    text = query if isinstance(query, str) else urlencode({k: list(v) for k, v in query.items()}, doseq=True)
+    return (f"/v{version}" if version else "") + quote(path, safe=_SAFE) + (f"?{text}" if text else "")
+
+
+def filters(text: str, refused: Callable[[int, str], Exception]) -> dict[str, list[str]]:
+    """The JSON of the argument `filters` as {name: [value, ...]}; raises `refused(400, why)`.
+
+    Older clients send lists, newer ones {"value": true}: https://docs.docker.com/reference/api/engine/ .
+    """
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise refused(400, f"the filters are not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise refused(400, "the filters are not an object")
+    found: dict[str, list[str]] = {}
+    for name, values in value.items():
+        if isinstance(values, dict):
+            found[name] = [str(key) for key, on in values.items() if on]
+        elif isinstance(values, list):
+            found[name] = [str(item) for item in values]
+        else:
+            raise refused(400, f"the filter {name} is neither a list nor an object")
+    return found
