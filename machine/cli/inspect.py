@@ -29,10 +29,10 @@ def run(args: Namespace, app: App) -> int:
     if args.format:
         from machine.template import render
 
-        app.say(render(args.format, record.raw))
+        app.say(render(args.format, record.shown()))
         return 0
     import json
 
     form = {"separators": (",", ":")} if args.json else {"indent": 4}
-    app.say(json.dumps(record.raw, ensure_ascii=False, **form))
+    app.say(json.dumps(record.shown(), ensure_ascii=False, **form))
     return 0
