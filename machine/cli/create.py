@@ -97,7 +97,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         return _dry_run(args, app, wanted)
     status = on_each(app, args.names, lambda world, name: create.create(world, name, wanted), load=False)
     if status == 0:
-        app.stderr.write(f'To point docker at it: eval "$({app.prog} env {args.names[-1]})"\n')
+        app.console.info(f'To point docker at it: eval "$({app.prog} env {args.names[-1]})"')
     return status
 
 

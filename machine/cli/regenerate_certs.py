@@ -25,9 +25,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     """Exit status 1 if any machine failed, or nobody answered the question."""
-    from machine import authority
     from machine.cli.acting import confirm, on_each, world_of
     from machine.lifecycle import provision
+    from machine.lifecycle.world import authority_of
 
     names = app.names(args.names)
     if not args.force:
@@ -37,5 +37,5 @@ def run(args: argparse.Namespace, app: App) -> int:
         if not answer:
             return 0
     if args.client_certs:
-        authority.ensure(app.store.root, **world_of(app).tls).renew_client()
+        authority_of(world_of(app)).renew_client()
     return on_each(app, names, provision.regenerate)

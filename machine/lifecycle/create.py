@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from machine import authority, contexts, drivers, files, keys, names, options, paths
+from machine import contexts, drivers, files, keys, names, options, paths
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists
 from machine.lifecycle import access, provision
-from machine.lifecycle.world import World, context, keep, keep_endpoint, open_driver
+from machine.lifecycle.world import World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
 from machine.store import Record
 
@@ -110,7 +110,7 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
         endpoint = driver.endpoint()
         if endpoint is not None:
             keep_endpoint(world, record, endpoint)
-        provision.copy_client(record, authority.ensure(world.store.root, **world.tls))
+        provision.copy_client(record, authority_of(world))
         advance(world, record, "ready")
         world.console.done(f"{record.name} points at {record.url()}")
         return

@@ -10,7 +10,7 @@ from machine import authority, files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
 from machine.lifecycle import access
-from machine.lifecycle.world import World, keep_endpoint, open_driver
+from machine.lifecycle.world import World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint
 from machine.names import hostname
 from machine.shell import SshShell
@@ -101,7 +101,8 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     """The machine's server certificate, issued anew when it is missing, wrong, near its end, or `fresh`.
 
     Written to the machine's directory, together with copies of the CA and the client pair, before the
-    machine sees it. A machine whose certificates came from a colleague (`import --with-keys`) keeps them.
+    machine sees it. A machine whose certificates are of another CA than this store's (a colleague's, imported
+    with its keys) keeps them while they are good, so that the colleague is not locked out.
     """
     where = record.cert_dir()
     own_ca = files.read(os.path.join(where, paths.CA))
@@ -109,21 +110,22 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
         files.read(os.path.join(where, paths.SERVER_CERT)), files.read(os.path.join(where, paths.SERVER_KEY))
     )
     names = server_names(record, endpoint)
-    authority_ = authority.ensure(world.store.root, **world.tls)
+    issuer = authority_of(world)
     now = datetime.now(UTC)
-    reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, authority_.ca, now)
-    if not reason and old.key and own_ca == authority_.ca:
-        copy_client(record, authority_)
+    reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, own_ca or issuer.ca, now)
+    if not reason and old.key:
+        if own_ca == issuer.ca:
+            copy_client(record, issuer)
         return old
     world.console.log(
         "info", f"new server certificate ({reason or 'incomplete or of another CA'}) for {', '.join(names)}"
     )
-    pair = authority_.issue_server(record.name, names, swarm_master=record.swarm_options().master)
+    pair = issuer.issue_server(record.name, names, swarm_master=record.swarm_options().master)
     files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
     files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
-    copy_client(record, authority_)
+    copy_client(record, issuer)
     record.certificates_end = min(
-        certs.describe(pem).not_after for pem in (pair.cert, authority_.ca, authority_.client.cert)
+        certs.describe(pem).not_after for pem in (pair.cert, issuer.ca, issuer.client.cert)
     ).strftime("%Y-%m-%dT%H:%M:%SZ")
     world.store.save(record)
     return pair
@@ -135,12 +137,12 @@ def server_names(record: Record, endpoint: Endpoint) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def copy_client(record: Record, authority_: authority.Authority) -> None:
+def copy_client(record: Record, issuer: authority.Authority) -> None:
     """What docker clients use is in the machine's own directory (GitLab Runner reads it there)."""
     copies = (
-        (paths.CA, authority_.ca, files.PUBLIC),
-        (paths.CERT, authority_.client.cert, files.PUBLIC),
-        (paths.KEY, authority_.client.key, files.PRIVATE),
+        (paths.CA, issuer.ca, files.PUBLIC),
+        (paths.CERT, issuer.client.cert, files.PUBLIC),
+        (paths.KEY, issuer.client.key, files.PRIVATE),
     )
     for name, content, mode in copies:
         target = os.path.join(record.cert_dir(), name)

@@ -27,7 +27,7 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
                 raise
             world.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
         try:
-            contexts.remove(name, environ=world.environ)
+            contexts.remove(name, cert_dir=store.directory(name), environ=world.environ)
         except MachineError as error:
             world.console.warn(f"its docker context stays: {error.brief}")
         store.delete(name)

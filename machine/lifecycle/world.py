@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from machine import drivers, paths, process, secrets
+from machine import authority, drivers, paths, process, secrets
+from machine.authority import Authority
 from machine.console import Console
 from machine.drivers.base import Driver, DriverContext, TakesHostKey
 from machine.errors import Interrupted, MachineError
@@ -82,6 +83,20 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
         siblings=siblings,
         swarm_ports=(3376,) if record.swarm_options().master else (),
     )
+
+
+def authority_of(world: World) -> Authority:
+    """The store's CA and client pair, made on first use; what had to be mended is said."""
+    found = authority.ensure(
+        world.store.root,
+        ca_cert=world.tls.get("ca_cert", ""),
+        ca_key=world.tls.get("ca_key", ""),
+        client_cert=world.tls.get("client_cert", ""),
+        client_key=world.tls.get("client_key", ""),
+    )
+    for note in found.notes:
+        world.console.warn(note)
+    return found
 
 
 def keep(world: World, record: Record, driver: Driver) -> None:

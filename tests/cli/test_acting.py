@@ -1,0 +1,238 @@
+"""The commands that change machines, as typed: docker-machine's statuses and outputs, improved where we say so."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from machine.cli import main
+from tests.sshd import Sshd
+
+
+class Typed:
+    """One command line, run in this process."""
+
+    def __init__(self, line: list[str], stdin: str = "") -> None:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.stdin", io.StringIO(stdin))
+            self.status = main(line, stdout=out, stderr=err)
+        self.out, self.err = out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store."""
+    root = tmp_path / "store"
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(root))
+    return root
+
+
+def none(name: str = "m", *more: str) -> Typed:
+    """A machine of driver none."""
+    return Typed(["create", "-d", "none", "--url", "tcp://127.0.0.1:2376", *more, name])
+
+
+def names() -> list[str]:
+    return Typed(["ls", "-q"]).out.split()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["create", "n", "-d", "none", "--url", "tcp://127.0.0.1:1"],
+        ["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "n"],
+        ["create", "-d", "none", "n", "--url", "tcp://127.0.0.1:1"],
+        ["create", "-driver", "none", "-url=tcp://127.0.0.1:1", "n"],
+        ["--bugsnag-api-token=no-report", "create", "--driver", "none", "--url=tcp://127.0.0.1:1", "n"],
+    ],
+)
+def test_flags_may_stand_anywhere(store: Path, line: list[str]) -> None:
+    assert Typed(line).status == 0
+    assert names() == ["n"]
+    assert Typed(["url", "n"]).out == "tcp://127.0.0.1:1\n"
+
+
+def test_several_names_make_several_machines(store: Path) -> None:
+    assert Typed(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b", "c10", "c9"]).status == 0
+    assert names() == ["a", "b", "c9", "c10"]
+
+
+def test_one_failure_does_not_stop_the_others(store: Path) -> None:
+    none("b")
+    tried = Typed(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b", "c"])
+    assert tried.status == 1
+    assert "machine b already exists" in tried.err
+    assert names() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        (["create"], 1, "needs a name"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "bad_name"], 1, "bad-name"),
+        (["create", "-d", "none", "x"], 1, "--url"),
+        (["create", "-d", "nosuch", "x"], 1, "known drivers: generic, none, qemu"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--swarm-discovery", "abc", "x"], 1, "token://"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--bogus", "x"], 1, "--bogus"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--engine-label", "abc", "x"], 1, "KEY=VALUE"),
+        (
+            ["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1", "x"],
+            3,
+            "no sshd",
+        ),
+        (["rm"], 1, "needs the name"),
+        (["rm", "-y", "nope"], 1, "nope"),
+        (["rm", "-f", "nope"], 0, "nope"),
+        (["start", "nope"], 1, "nope"),
+        (["stop"], 1, "no machine name"),
+        (["provision", "nope"], 1, "nope"),
+        (["upgrade", "nope"], 1, "nope"),
+        (["create", "--resume", "nope"], 1, "nope"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_leaves_nothing(store: Path, line: list[str], status: int, said: str) -> None:
+    typed = Typed(line)
+    assert typed.status == status
+    assert said in typed.err
+    assert typed.out == ""
+    assert "Traceback" not in typed.err
+    assert names() == []
+
+
+def test_a_name_is_given_once(store: Path) -> None:
+    none()
+    again = none()
+    assert again.status == 1
+    assert "machine rm m" in again.err
+
+
+@pytest.mark.parametrize("answer", ["", "n\n", "whatever\n"])
+def test_rm_asks_first(store: Path, answer: str) -> None:
+    none()
+    asked = Typed(["rm", "m"], answer)
+    assert asked.status == 0
+    assert "(y/n)" in asked.err
+    assert names() == ["m"]
+
+
+@pytest.mark.parametrize("line", [["rm", "-y", "m"], ["rm", "m", "-f"], ["rm", "-fy", "m"]])
+def test_rm_without_asking(store: Path, line: list[str]) -> None:
+    none()
+    assert Typed(line).status == 0
+    assert names() == []
+    assert not (store / "machines" / "m").exists()
+
+
+def test_rm_removes_all_or_says_which_it_could_not(store: Path) -> None:
+    none("a")
+    none("b")
+    assert Typed(["rm", "-y", "a", "nope", "b"]).status == 1
+    assert names() == ["a", "b"], "a name that does not exist aborts before anything is done"
+    assert Typed(["rm", "-f", "a", "nope", "b"]).status == 0
+    assert names() == []
+
+
+def test_a_create_killed_before_its_record_is_removed_without_force(store: Path) -> None:
+    (store / "machines" / "m").mkdir(parents=True)
+    (store / "machines" / "m" / ".config.json.1.abc.tmp").touch()
+    assert Typed(["rm", "-y", "m"]).status == 0
+    assert names() == []
+
+
+def test_a_broken_record_needs_force(store: Path) -> None:
+    none()
+    (store / "machines" / "m" / "config.json").write_text("{")
+    assert Typed(["rm", "-y", "m"]).status == 1
+    assert Typed(["rm", "-f", "m"]).status == 0
+    assert names() == []
+
+
+def test_regenerate_certs_without_an_answer(store: Path) -> None:
+    none()
+    asked = Typed(["regenerate-certs", "m"])
+    assert asked.status == 1
+    assert "EOF" in asked.err
+    assert Typed(["regenerate-certs", "m"], "n\n").status == 0
+
+
+@pytest.mark.parametrize("command", ["stop", "kill"])
+def test_what_a_driver_cannot_do(store: Path, tmp_path: Path, command: str) -> None:
+    host = Sshd(tmp_path / "host")
+    try:
+        none("m")
+        config = store / "machines" / "m" / "config.json"
+        record = json.loads(config.read_text())
+        record["DriverName"] = "generic"
+        record["Driver"] |= {"IPAddress": host.address, "SSHPort": host.port}
+        config.write_text(json.dumps(record))
+        typed = Typed([command, "m"])
+        assert typed.status == 1
+        assert f"the driver generic cannot {command} a machine" in typed.err
+        assert "already running" in Typed(["start", "m"]).err
+    finally:
+        host.stop()
+
+
+def test_dry_run_touches_nothing(store: Path) -> None:
+    shown = Typed(["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"])
+    assert shown.status == 0
+    assert "--generic-ip-address 192.0.2.1" in shown.out
+    assert not store.exists()
+
+
+def test_the_record_is_docker_machines(store: Path) -> None:
+    none(
+        "m",
+        "--engine-label",
+        "a=b",
+        "--engine-opt",
+        "mtu=1400",
+        "--tls-san",
+        "db.example",
+        "--swarm-strategy",
+        "binpack",
+    )
+    config = store / "machines" / "m" / "config.json"
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    record = json.loads(config.read_text())
+    assert record["ConfigVersion"] == 3
+    assert record["DriverName"] == "none"
+    assert record["Driver"]["URL"] == "tcp://127.0.0.1:2376"
+    assert record["HostOptions"]["EngineOptions"]["Labels"] == ["a=b"]
+    assert record["HostOptions"]["EngineOptions"]["ArbitraryFlags"] == ["mtu=1400"]
+    assert record["HostOptions"]["AuthOptions"]["ServerCertSANs"] == ["db.example"]
+    assert record["HostOptions"]["SwarmOptions"]["Strategy"] == "binpack"
+    assert "null" not in config.read_text()
+
+
+def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_REGISTRY_MIRROR", "http://a,http://b")
+    none("m", "--engine-opt", "x=1,2")
+    options = json.loads((store / "machines" / "m" / "config.json").read_text())["HostOptions"]["EngineOptions"]
+    assert options["RegistryMirror"] == ["http://a", "http://b"]
+    assert options["ArbitraryFlags"] == ["x=1,2"]
+
+
+def test_the_driver_comes_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_DRIVER", "none")
+    assert Typed(["create", "--url", "tcp://h:1", "x"]).status == 0
+
+
+def test_progress_as_json(store: Path) -> None:
+    made = Typed(["--log-format", "json", "create", "-d", "none", "--url", "tcp://h:1", "x"])
+    assert made.status == 0
+    lines = [json.loads(line) for line in made.err.splitlines()]
+    assert any(line.get("machine") == "x" and line["level"] == "done" for line in lines)
+
+
+def test_what_happened_is_kept_in_the_machines_log(store: Path) -> None:
+    none()
+    log = store / "machines" / "m" / "machine.log"
+    assert "m points at tcp://127.0.0.1:2376" in log.read_text()
+    assert stat.S_IMODE(os.stat(log).st_mode) == 0o600
