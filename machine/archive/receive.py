@@ -1,0 +1,135 @@
+"""`machine import`: a machine in this store out of a colleague's file."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import certs
+from machine import files, names, paths
+from machine.archive import bundle
+from machine.archive.send import FORMAT, LOCAL
+from machine.errors import CertificateError, StoreError
+from machine.store import Record, Store
+
+LOCK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The machine as it is called here, and what the user should know of it."""
+
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def import_(store: Store, path: str, as_name: str | None = None) -> Imported:
+    """Make a machine of the file `path`, called `as_name` or as it was called.
+
+    StoreError if the file is none of ours, MachineExists, NameInvalid, RecordBroken; CertificateError if the keys
+    in it do not belong together. On any of them the store is as before.
+    """
+    return unpack(store, _read(path), path, as_name)
+
+
+def unpack(store: Store, data: bytes, source: str, as_name: str | None = None) -> Imported:
+    """`import_` of a file's bytes; `source` is what errors call it."""
+    contents = bundle.unpack(data, source)
+    manifest = _manifest(contents[bundle.MANIFEST], source)
+    old = str(manifest["Name"])
+    name = names.check(as_name or old)
+    record = Record.parse(contents[paths.CONFIG], store.root, name)
+    _check_pair(contents, source)
+    machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
+    machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
+    ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
+    record.driver["SSHKeyPath"] = paths.machine(store.root, name, ssh_key) if ssh_key else ""
+    with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"import {name}"):
+        store.add(name)
+        try:
+            _write(store, record, contents)
+        except BaseException:
+            store.delete(name)
+            raise
+    return Imported(name, tuple(_notes(record, contents, old)))
+
+
+def _write(store: Store, record: Record, contents: dict[str, bytes]) -> None:
+    """The files first, the record last: a machine without a record is one that was not finished."""
+    for file, content in contents.items():
+        if file not in (bundle.MANIFEST, paths.CONFIG) and content:
+            mode = files.PUBLIC if file in (paths.CA, paths.CERT) else files.PRIVATE
+            files.write(paths.machine(store.root, record.name, file), content, mode)
+    store.save(record)
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(bundle.LARGEST + 1)
+    except OSError as error:
+        raise StoreError(
+            f"cannot read {path}: {(error.strerror or str(error)).lower()}",
+            resolution="give the path of a file that `machine export` wrote",
+        ) from error
+    if len(data) > bundle.LARGEST:
+        raise StoreError(f"{path} is too large for a file that `machine export` wrote")
+    return data
+
+
+def _manifest(data: bytes, source: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("Name"), str) or type(found.get("Format")) is not int:
+        raise StoreError(f"{source} is not a file that `machine export` wrote", details="its manifest makes no sense")
+    if found["Format"] > FORMAT:
+        raise StoreError(
+            f"{source} was written by a newer program ({str(found.get('Program', 'unknown'))[:40]})",
+            resolution="pip install -U machine",
+        )
+    return found
+
+
+def _check_pair(contents: dict[str, bytes], source: str) -> None:
+    """CertificateError unless the pair in the file, if there is one, is whole and of the CA in it."""
+    ca, cert, key = (contents.get(name, b"") for name in (paths.CA, paths.CERT, paths.KEY))
+    if not cert and not key:
+        return
+    if not certs.belongs_together(cert, key) or not certs.issued_by(cert, ca):
+        raise CertificateError(
+            f"the certificate, key and CA in {source} do not belong together",
+            resolution="ask for a new file: machine export --with-keys NAME",
+        )
+
+
+def _renamed(known_hosts: bytes, old: str, new: str) -> bytes:
+    """The host keys under the machine's name here."""
+    lines = [line.split() for line in known_hosts.decode("ascii", "ignore").splitlines()]
+    return "".join(
+        f"{new} {fields[1]} {fields[2]}\n" for fields in lines if len(fields) == 3 and fields[0] == old
+    ).encode()
+
+
+def _notes(record: Record, contents: dict[str, bytes], old: str) -> list[str]:
+    name, address = record.name, record.address() or "(unknown)"
+    found = []
+    if record.driver_name in LOCAL:
+        found.append(
+            f"the disk of {name} was not in the file: the virtual machine is where it was made;"
+            f" it can be used if its address {address} is reachable from here"
+        )
+    if paths.KEY in contents:
+        end = certs.describe(contents[paths.CERT]).not_after
+        found.append(f"{name} is used with its owner's certificate, which ends on {end:%Y-%m-%d}")
+        return found
+    ask = f"machine export --with-keys {old}"
+    found.append(
+        f"no keys came with {name}, so its engine and ssh refuse you: ask its owner for a file made by `{ask}`;"
+        f" or, if you may log in to {address}, adopt it under your own CA with `machine create -d generic`"
+    )
+    return found

@@ -1,0 +1,139 @@
+"""`machine export`: what a colleague needs of a machine, in one file."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from machine import __version__, files, paths
+from machine.archive import bundle
+from machine.errors import CertificateError, StoreError
+from machine.shell import knownhosts
+from machine.store import Record, Store
+
+FORMAT = 1
+_NEUTRAL = "/export"  # stands for the store in the file's paths, so that nobody's home is told
+_ELSEWHERE = ("SSHKey", "SSHPrivateKeyPath", "PrivateKeyFile")  # the owner's own key files
+_OWN_FILES = ("CaCertPath", "CaPrivateKeyPath", "ServerCertPath", "ServerKeyPath", "ClientKeyPath", "ClientCertPath")
+_SECRET = re.compile(r"token|secret|passw|credential|api_?key|access_?key|private_?key$", re.IGNORECASE)
+LOCAL = ("qemu", "virtualbox", "vmwarefusion", "vmwareworkstation", "hyperv", "parallels", "xhyve", "kvm")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written, and what its reader should know."""
+
+    path: str  # "" when only the bytes were asked for
+    data: bytes = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def export(store: Store, name: str, out_path: str, with_keys: bool = False, *, replace: bool = False) -> Exported:
+    """Write machine `name` to `out_path`, 0600 ("": to nowhere, take `.data`).
+
+    With `with_keys` whoever has the file can use the machine, and every engine under the same CA: the notes say so.
+    MachineNotFound, RecordBroken; CertificateError if keys are wanted and are not there; StoreError if `out_path`
+    exists (unless `replace`) or cannot be written.
+    """
+    record = store.load(name)
+    contents, notes = _keys(record) if with_keys else ({}, [])
+    ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
+    manifest = {
+        "Format": FORMAT,
+        "Name": name,
+        "Driver": record.driver_name,
+        "WithKeys": with_keys,
+        "Program": f"machine {__version__}",
+    }
+    contents[bundle.MANIFEST] = json.dumps(manifest, indent=4).encode()
+    contents[paths.CONFIG] = portable(record, ssh_key).encode()
+    _add(contents, paths.CA, files.read(os.path.join(record.cert_dir(), paths.CA)))
+    _add(contents, paths.KNOWN_HOSTS, _host_keys(record))
+    if record.driver_name in LOCAL:
+        notes.append(
+            f"the disk of {name} is not in the file: the virtual machine stays on this computer,"
+            f" and can be used from where its address {record.address() or '(unknown)'} is reachable"
+        )
+    engine = record.engine_options()
+    hidden = [setting.partition("=")[0] for setting in (*engine.env, *engine.flags) if _tells(setting)]
+    if hidden:
+        notes.append(f"left out of the engine's settings, for they hold secrets: {', '.join(hidden)}")
+    data = bundle.pack(contents)
+    if out_path:
+        if os.path.lexists(out_path) and not replace:
+            raise StoreError(
+                f"{out_path} exists already", resolution="add --force to replace it, or name another with -o"
+            )
+        files.write(os.path.abspath(out_path), data)
+    return Exported(out_path, data, tuple(notes))
+
+
+def portable(record: Record, ssh_key: str) -> Record:
+    """A copy of the record without secrets and its owner's paths; `ssh_key` names the key file that goes along."""
+    raw: dict[str, Any] = copy.deepcopy(record.shown())
+    raw["Driver"] = driver = _blanked(raw["Driver"])
+    auth, engine = raw["HostOptions"]["AuthOptions"], raw["HostOptions"]["EngineOptions"]
+    for key in ("Env", "ArbitraryFlags"):
+        engine[key] = [item for item in engine[key] if not _tells(item)]
+    driver["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
+    auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
+    return Record.parse(json.dumps(raw).encode(), _NEUTRAL, record.name)
+
+
+def _blanked(value: Any) -> Any:
+    """`value` with "" for every text under a key that speaks of secrets, at any depth."""
+    if isinstance(value, list):
+        return [_blanked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    gone = {key for key in value if key in _ELSEWHERE or _SECRET.search(key)}
+    return {key: "" if key in gone and isinstance(found, str) else _blanked(found) for key, found in value.items()}
+
+
+def _tells(setting: str) -> bool:
+    """Whether an engine's variable or flag (K=V) holds a secret, by its name or as user:password@ in an URL."""
+    name, _, value = setting.partition("=")
+    return bool(_SECRET.search(name) or re.search(r"://[^/@\s]+@", value))
+
+
+def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
+    """The client pair and the ssh key, and what is to be said of them."""
+    found: dict[str, bytes] = {}
+    for name in (paths.CA, paths.CERT, paths.KEY):
+        _add(found, name, files.read(os.path.join(record.cert_dir(), name)))
+        if name not in found:
+            raise CertificateError(
+                f"{record.name} has no {name} to export",
+                details=f"looked in {record.cert_dir()}",
+                resolution=f"machine regenerate-certs {record.name}, or export it without --with-keys",
+            )
+    notes = [
+        "the file holds private keys: whoever has it can use this machine,"
+        " and every engine whose certificates come from the same CA; send it by a safe way and delete it then"
+    ]
+    path = record.ssh_key_path()
+    key = files.read(path) if path else b""
+    if key:
+        base = os.path.basename(path)
+        found[base if base in (paths.SSH_KEY, paths.OLD_SSH_KEY) else paths.SSH_KEY] = key
+    elif record.driver_name != "none":
+        notes.append(
+            "no ssh key is in the file (the machine has none of its own): `machine ssh` needs the reader's own"
+        )
+    return found, notes
+
+
+def _host_keys(record: Record) -> bytes:
+    """The machine's known_hosts, only the lines that are about it."""
+    path = os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
+    found = [entry for entry in knownhosts.entries(path, record.name) if not entry.revoked]
+    return "".join(f"{record.name} {entry.kind} {entry.key}\n" for entry in found).encode()
+
+
+def _add(contents: dict[str, bytes], name: str, content: bytes) -> None:
+    if content:
+        contents[name] = content
