@@ -6,16 +6,18 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from machine import authority, drivers, paths, process, secrets
-from machine.authority import Authority
+from machine import drivers, paths, process, secrets
 from machine.console import Console
 from machine.drivers.base import Driver, DriverContext, TakesHostKey
 from machine.errors import Interrupted, MachineError
 from machine.model import Endpoint
 from machine.store import Record, Store
 from machine.wait import Clock
+
+if TYPE_CHECKING:
+    from machine.authority import Authority
 
 LOCK_SECONDS = 10.0  # how long to wait for another command that holds the machine
 
@@ -87,6 +89,8 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
 
 def authority_of(world: World) -> Authority:
     """The store's CA and client pair, made on first use; what had to be mended is said."""
+    from machine import authority  # cryptography: `status` and `ls` come here for a driver only
+
     found = authority.ensure(
         world.store.root,
         ca_cert=world.tls.get("ca_cert", ""),
