@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machine import contexts, files, paths
+from machine import contexts, files, paths, secrets
 from machine.errors import MachineError
 from machine.lifecycle.world import World, open_driver
 
@@ -21,7 +21,10 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
         try:
             record = store.load(name)
             world.console.step("Removing the machine")
-            open_driver(world, record).remove()
+            driver = open_driver(world, record)
+            driver.remove()
+            secret_keys = [option.key for option in driver.options if option.secret]
+            secrets.forget(store.directory(name), secret_keys, world.environ)
         except MachineError as error:
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):
                 raise
