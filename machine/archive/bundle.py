@@ -20,6 +20,8 @@ NAMES = (
     paths.KNOWN_HOSTS,
     paths.CERT,
     paths.KEY,
+    paths.SERVER_CERT,
+    paths.SERVER_KEY,
     paths.SSH_KEY,
     paths.OLD_SSH_KEY,
 )

@@ -61,7 +61,7 @@ def _write(store: Store, record: Record, contents: dict[str, bytes]) -> None:
     """The files first, the record last: a machine without a record is one that was not finished."""
     for file, content in contents.items():
         if file not in (bundle.MANIFEST, paths.CONFIG) and content:
-            mode = files.PUBLIC if file in (paths.CA, paths.CERT) else files.PRIVATE
+            mode = files.PUBLIC if file in (paths.CA, paths.CERT, paths.SERVER_CERT) else files.PRIVATE
             files.write(paths.machine(store.root, record.name, file), content, mode)
     store.save(record)
 
@@ -96,15 +96,15 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _check_pair(contents: dict[str, bytes], source: str) -> None:
-    """CertificateError unless the pair in the file, if there is one, is whole and of the CA in it."""
-    ca, cert, key = (contents.get(name, b"") for name in (paths.CA, paths.CERT, paths.KEY))
-    if not cert and not key:
-        return
-    if not certs.belongs_together(cert, key) or not certs.issued_by(cert, ca):
-        raise CertificateError(
-            f"the certificate, key and CA in {source} do not belong together",
-            resolution="ask for a new file: machine export --with-keys NAME",
-        )
+    """CertificateError unless each pair that is in the file is whole and of the CA in it."""
+    ca = contents.get(paths.CA, b"")
+    for cert_file, key_file in ((paths.CERT, paths.KEY), (paths.SERVER_CERT, paths.SERVER_KEY)):
+        cert, key = contents.get(cert_file, b""), contents.get(key_file, b"")
+        if (cert or key) and not (certs.belongs_together(cert, key) and certs.issued_by(cert, ca)):
+            raise CertificateError(
+                f"{cert_file}, {key_file} and {paths.CA} in {source} do not belong together",
+                resolution="ask for a new file: machine export --with-keys NAME",
+            )
 
 
 def _renamed(known_hosts: bytes, old: str, new: str) -> bytes:

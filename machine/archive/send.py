@@ -101,7 +101,7 @@ def _tells(setting: str) -> bool:
 
 
 def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
-    """The client pair and the ssh key, and what is to be said of them."""
+    """The client's and the server's pair and the ssh key, and what is to be said of them."""
     found: dict[str, bytes] = {}
     for name in (paths.CA, paths.CERT, paths.KEY):
         _add(found, name, files.read(os.path.join(record.cert_dir(), name)))
@@ -111,6 +111,8 @@ def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
                 details=f"looked in {record.cert_dir()}",
                 resolution=f"machine regenerate-certs {record.name}, or export it without --with-keys",
             )
+    for name in (paths.SERVER_CERT, paths.SERVER_KEY):  # so that a `provision` over there changes nothing
+        _add(found, name, files.read(os.path.join(record.cert_dir(), name)))
     notes = [
         "the file holds private keys: whoever has it can use this machine,"
         " and every engine whose certificates come from the same CA; send it by a safe way and delete it then"

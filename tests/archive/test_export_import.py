@@ -91,6 +91,8 @@ def test_modes_of_what_was_imported(mine: Store, theirs: Store, tmp_path: Path) 
         "ca.pem": 0o644,
         "cert.pem": 0o644,
         "key.pem": 0o600,
+        "server.pem": 0o644,
+        "server-key.pem": 0o600,
         "id_ed25519": 0o600,
         "known_hosts": 0o600,
     }
@@ -131,8 +133,8 @@ def test_no_secret_and_no_path_of_the_owner_travels(mine: Store, tmp_path: Path,
         sent = archive.export(mine, name, str(tmp_path / name), with_keys)
         with tarfile.open(tmp_path / name) as tar:
             everything = b"".join(content.read() for info in tar if (content := tar.extractfile(info)))
-        server_key = Path(mine.directory(name), "server-key.pem").read_bytes()
-        for word in (b"hush", mine.root.encode(), b"/home/owner", b"a log", server_key):
+        ca_key = Path(mine.root, "certs", "ca-key.pem").read_bytes()
+        for word in (b"hush", mine.root.encode(), b"/home/owner", b"a log", ca_key):
             assert word not in everything, word
         assert any("HTTP_PROXY, API_TOKEN" in note for note in sent.notes)
         config = json.loads(bundle.unpack(sent.data, "x")["config.json"])
@@ -209,6 +211,7 @@ def bent(mine: Store, **changes: bytes) -> bytes:
         ({"config_json": b'{"ConfigVersion": 99}'}, RecordBroken),
         ({"key_pem": b"nonsense"}, CertificateError),
         ({"cert_pem": certs.make_ca("x").cert}, CertificateError),
+        ({"server-key_pem": certs.make_ca("x").key}, CertificateError),
         ({"ca_pem": certs.make_ca("x").cert}, CertificateError),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,

@@ -1,0 +1,69 @@
+"""`machine context create|rm|ls [NAME...]`."""
+
+from __future__ import annotations
+
+from machine.errors import MachineNotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+
+HELP = """Make, update or remove the docker contexts of machines; afterwards `docker --context NAME ...` works.
+
+  create   make the context, or bring its address and certificates up to date (also: update)
+  rm       remove it; the docker client goes back to its default if it was the current one
+  ls       list the contexts that machine made"""
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to do, and any number of names."""
+    parser.add_argument(
+        "verb", choices=("create", "update", "rm", "ls"), metavar="create|update|rm|ls", help="What to do"
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help='Machines; without any, the one called "default"')
+
+
+def run(args: Namespace, app: App) -> int:
+    """The contexts' names on stdout. StoreError if a name is taken by a context that is not ours."""
+    if args.verb == "ls":
+        return _list(app, args.names)
+    names = app.names(args.names)
+    return _remove(app, names) if args.verb == "rm" else _create(app, names)
+
+
+def _create(app: App, names: list[str]) -> int:
+    from machine import contexts
+
+    records = [app.store.load(name) for name in names]
+    for record in records:
+        app.say(contexts.write(record.name, record.url(), record.cert_dir(), environ=app.environ))
+    return 0
+
+
+def _remove(app: App, names: list[str]) -> int:
+    """A context may be left when its machine is gone, so the machine need not exist."""
+    from machine import contexts
+
+    for name in names:
+        if not contexts.remove(name, cert_dir=app.store.directory(name), environ=app.environ):
+            raise MachineNotFound(
+                f"there is no docker context {contexts.called(name)} that machine made for {name}",
+                resolution="machine context ls shows those that there are",
+            )
+        app.say(contexts.called(name))
+    return 0
+
+
+def _list(app: App, names: list[str]) -> int:
+    from machine import contexts
+
+    found = [context for context in contexts.ours(app.environ) if not names or context.machine in names]
+    rows = [("NAME", "MACHINE", "CURRENT", "ENDPOINT")]
+    rows += [(context.name, context.machine, "*" if context.current else "-", context.host) for context in found]
+    widths = [max(len(row[column]) for row in rows) + 3 for column in range(3)]
+    for row in rows:
+        app.say("".join(text.ljust(width) for text, width in zip(row[:3], widths, strict=True)) + row[3])
+    return 0

@@ -1,0 +1,46 @@
+"""`machine export [--with-keys] [-o FILE] NAME`."""
+
+from __future__ import annotations
+
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+
+HELP = """Write a machine to one file, with which `machine import` makes it known to a colleague's store.
+
+Without --with-keys nothing private is in the file, and its reader cannot use the machine yet."""
+
+
+def add_arguments(parser: Parser) -> None:
+    """The machine, the file, what goes in."""
+    parser.add_argument("--with-keys", action="store_true", help="Certificates and private keys as well")
+    parser.add_argument("--output", "-o", metavar="FILE", help="Where to (NAME.tar.gz here; - is stdout)")
+    parser.add_argument("--force", "-f", action="store_true", help="Replace FILE if it exists")
+    parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
+
+
+def run(args: Namespace, app: App) -> int:
+    """The file's path on stdout, or the file itself. StoreError, CertificateError."""
+    from machine import archive
+
+    name = app.name(args.name)
+    target = args.output or f"{name}.tar.gz"
+    raw = getattr(app.stdout, "buffer", None)
+    if target == "-" and (raw is None or app.stdout.isatty()):
+        raise UsageError("the file is not text for a terminal", resolution=f"machine export {name} -o FILE")
+    done = archive.export(app.store, name, "" if target == "-" else target, args.with_keys, replace=args.force)
+    if raw is not None and target == "-":
+        raw.write(done.data)
+        raw.flush()
+    else:
+        app.say(target)
+    for note in done.notes:
+        app.console.warn(note)
+    if not args.with_keys:
+        app.console.info("no keys are in the file; --with-keys puts them in")
+    return 0
