@@ -26,6 +26,19 @@ while True:
     store.save(Record.new(store.root, "dev", "generic", driver))
 """
 
+TAKER = """
+import sys
+from machine.errors import MachineExists
+from machine.store import Store
+print("go", flush=True)
+sys.stdin.readline()
+try:
+    Store(sys.argv[1]).add("dev")
+    print("taken")
+except MachineExists as error:
+    print(type(error).__name__)
+"""
+
 DELETER = """
 import sys
 from machine.store import Store, remove
@@ -76,6 +89,16 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 def whole(record: Record) -> bool:
     mark = record.driver["Mark"]
     return bool(record.driver["End"] == mark and set(record.driver.get("Pad", [mark])) == {mark})
+
+
+def test_one_of_many_takers_gets_the_name(tmp_path: Path) -> None:
+    takers = [start(TAKER, str(tmp_path)) for _ in range(6)]
+    for taker in takers:
+        assert taker.stdin is not None
+        taker.stdin.write(b"\n")
+        taker.stdin.flush()
+    said = sorted(taker.communicate(timeout=30)[0].decode().strip() for taker in takers)
+    assert said == ["MachineExists"] * 5 + ["taken"]
 
 
 def test_readers_see_whole_records_while_two_processes_save(store: Store) -> None:
