@@ -96,16 +96,21 @@ def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.
     return True
 
 
-def refresh(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Copy renewed certificates of the machines into their contexts; returns the contexts that changed."""
+def refresh(environ: Mapping[str, str] = os.environ, *, cert_dir: str = "") -> list[str]:
+    """Copy renewed certificates into the contexts of all machines, or of the one in `cert_dir`; returns those changed.
+
+    A machine that is gone, or whose files are not all there, is passed over. StoreError if nothing can be written.
+    """
     changed = []
     for context in ours(environ):
         held = os.path.join(_tls(environ, context.name), "docker")
-        fresh = _pems(context.machine, context.directory) if os.path.isdir(held) else {}
+        if not os.path.isdir(held) or (cert_dir and context.directory != os.path.abspath(cert_dir)):
+            continue
+        fresh = {file: files.read(os.path.join(context.directory, file)) for file in _PEMS}
         stale = [file for file, content in fresh.items() if files.read(os.path.join(held, file)) != content]
-        for file in stale:
-            files.write(os.path.join(held, file), fresh[file])
-        if stale:
+        if stale and all(fresh.values()):
+            for file in stale:
+                files.write(os.path.join(held, file), fresh[file])
             changed.append(context.name)
     return changed
 

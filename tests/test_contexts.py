@@ -153,9 +153,13 @@ def test_renewed_certificates_reach_the_context(environ: dict[str, str], machine
     renewed = certs.make_client(CA, "me")
     Path(machine, "cert.pem").write_bytes(renewed.cert)
     Path(machine, "key.pem").write_bytes(renewed.key)
-    assert contexts.refresh(environ) == ["dev"]
+    assert contexts.refresh(environ, cert_dir=machine + "-other") == []
+    assert contexts.refresh(environ, cert_dir=machine) == ["dev"]
     held = next(Path(environ["DOCKER_CONFIG"], "contexts", "tls").rglob("key.pem"))
     assert held.read_bytes() == renewed.key
+    Path(machine, "cert.pem").unlink()
+    Path(machine, "ca.pem").write_bytes(b"half")
+    assert contexts.refresh(environ) == []
     shutil.rmtree(machine)
     assert contexts.refresh(environ) == []
 

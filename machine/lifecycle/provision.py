@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 
 import certs
-from machine import authority, files, paths
+from machine import authority, contexts, files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
 from machine.lifecycle import access
@@ -93,6 +93,7 @@ def finish(world: World, record: Record, endpoint: Endpoint) -> None:
     """See from here that the engine answers over TLS, and write down that the machine is ready."""
     world.console.step("Checking the engine from here")
     access.wait_for_engine(world, record, endpoint)
+    contexts.refresh(world.environ, cert_dir=record.cert_dir())
     record.phase = "ready"
     world.store.save(record)
 

@@ -89,7 +89,7 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
 
 def authority_of(world: World) -> Authority:
     """The store's CA and client pair, made on first use; what had to be mended is said."""
-    from machine import authority  # cryptography: `status` and `ls` come here for a driver only
+    from machine import authority, contexts  # cryptography: `status` and `ls` come here for a driver only
 
     found = authority.ensure(
         world.store.root,
@@ -98,8 +98,10 @@ def authority_of(world: World) -> Authority:
         client_cert=world.tls.get("client_cert", ""),
         client_key=world.tls.get("client_key", ""),
     )
-    for note in found.notes:
+    for note in (*found.notes, *found.warnings()):
         world.console.warn(note)
+    if found.delivered:
+        contexts.refresh(world.environ)
     return found
 
 
