@@ -82,9 +82,9 @@ def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO
         command, rest = "help", [command] if command else []
     module = load(command)
     if getattr(module, "RAW", False) and rest[:1] not in (["--help"], ["-h"]):
-        import argparse
+        from machine.cli.parser import Values
 
-        return _status(module.run(argparse.Namespace(rest=rest), app))
+        return _status(module.run(Values(rest=rest), app))
     parser = parser_of(command, module, rest, environ)
     args = parser.read(rest, flags)
     if args.help:

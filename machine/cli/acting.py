@@ -6,10 +6,10 @@ from machine.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
 
     from machine.cli.app import App
+    from machine.cli.parser import Parser
     from machine.lifecycle.world import World
 
 
@@ -27,7 +27,7 @@ def world_of(app: App) -> World:
     return World(store=app.store, console=app.console, environ=app.environ, tls=tls)
 
 
-def add_names(parser: argparse.ArgumentParser) -> None:
+def add_names(parser: Parser) -> None:
     """Any number of names; none means the machine called default."""
     parser.add_argument("names", nargs="*", metavar="NAME", help='machines; without any, the one called "default"')
 

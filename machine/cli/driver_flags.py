@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-
 from machine.cli.words import truth
 from machine.drivers import DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
     from typing import Any
 
     from machine.cli.parser import Parser
     from machine.options import Option
 
-_DEST = "option:"  # argparse's attribute for --NAME is this and NAME, which no other flag can have
+_DEST = "option:"  # the attribute for --NAME is this and NAME, which no other flag can have
 
 
 def chosen(parser: Parser) -> str:
@@ -41,7 +40,7 @@ def declare(parser: Parser, driver: str, options: Sequence[Option]) -> None:
         group.add_argument(
             f"--{option.name}",
             dest=_DEST + option.name,
-            action=_Append if option.kind == "list" else "store",
+            action="append" if option.kind == "list" else "store",
             nargs="?" if option.kind == "bool" else None,
             const=True if option.kind == "bool" else None,
             type=_kind(option),
@@ -51,14 +50,10 @@ def declare(parser: Parser, driver: str, options: Sequence[Option]) -> None:
         )
 
 
-def given(args: argparse.Namespace) -> dict[str, Any]:
+def given(args: Namespace) -> dict[str, Any]:
     """Only what was typed, option name -> value of its kind: the `given` of machine.options.resolve."""
     found = {name[len(_DEST) :]: value for name, value in vars(args).items() if name.startswith(_DEST)}
     return {name: value for name, value in found.items() if value is not None}
-
-
-class _Append(argparse._AppendAction):
-    """Several values; none typed stays None, so that a variable or the default may speak."""
 
 
 def _kind(option: Option) -> Any:

@@ -1,102 +1,201 @@
-"""The parser of one command: argparse's declarations and help, our own cutting of the words.
+"""The parser of one command. Declared in argparse's terms; argparse itself is imported only to print help.
 
-argparse alone takes no names between flags, no `-driver x`, no `--swarm=false`. So `read` cuts the words first
-(machine.cli.words) and hands argparse the flags, each joined to its value, and then the names.
+argparse takes no names between flags, no `-driver x`, no `--swarm=false`, and costs a third of the time of
+`machine ip`. So the words are cut by machine.cli.words and put in their places here.
 """
 
 from __future__ import annotations
 
-import argparse
+import os
 
 from machine.cli.words import OPTIONAL, SWITCH, VALUE, cut
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Mapping, Sequence
-    from typing import NoReturn
+    from typing import Any
 
     from machine.cli.globals import Flags
 
+_KNOWN = {"action", "nargs", "const", "default", "type", "choices", "metavar", "help", "dest", "required"}
+_ACTIONS = ("store", "store_true", "append")
 
-class Parser(argparse.ArgumentParser):
+
+class Values:
+    """The values of one command line, an attribute for each flag and name (in annotations: argparse's Namespace)."""
+
+    def __init__(self, **values: object) -> None:
+        self.__dict__.update(values)
+
+
+class Argument:
+    """One flag or place for names: the arguments of `add_argument`, kept as they were given."""
+
+    __slots__ = ("action", "default", "dest", "flags", "nargs", "options")
+
+    def __init__(self, flags: tuple[str, ...], options: dict[str, Any]) -> None:
+        """ValueError on something of argparse's that is not done here."""
+        self.options = options
+        self.flags = flags if flags[0].startswith("-") else ()
+        self.action = options.get("action", "store")
+        if self.action not in _ACTIONS or not set(options) <= _KNOWN:
+            raise ValueError(f"{flags[0]}: {options} is more than machine.cli.parser does")
+        long = next((flag for flag in flags if flag.startswith("--")), flags[0])
+        self.dest = options.get("dest") or long.lstrip("-").replace("-", "_")
+        self.nargs = options.get("nargs")
+        self.default = options.get("default", False if self.action == "store_true" else None)
+
+    @property
+    def shown(self) -> str:
+        """How errors call it."""
+        return self.flags[0] if self.flags else str(self.options.get("metavar") or self.dest)
+
+    @property
+    def follows(self) -> str:
+        """What may follow the flag, as machine.cli.words has it."""
+        if self.action == "store_true":
+            return SWITCH
+        return OPTIONAL if self.nargs == "?" else VALUE
+
+    def convert(self, text: str) -> Any:
+        """The value that `text` stands for. UsageError if it is none."""
+        try:
+            value = self.options.get("type", str)(text)
+        except (ValueError, TypeError):
+            kind = {"int": "a whole number", "float": "a number"}.get(self.options["type"].__name__, "that")
+            raise UsageError(f"{self.shown} must be {kind}, not {text!r}") from None
+        choices = self.options.get("choices")
+        if choices and value not in choices:
+            raise UsageError(f"{self.shown} must be one of {', '.join(choices)}, not {text!r}")
+        return value
+
+
+class Group:
+    """Flags under one heading of the help."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.arguments: list[Argument] = []
+
+    def add_argument(self, *flags: str, **options: Any) -> None:
+        """As argparse's, with `action` store, store_true or append; `default` may be any value."""
+        self.arguments.append(Argument(flags, options))
+
+
+class Parser(Group):
     """`typed` and `environ` are for commands whose flags depend on others (create's on -d)."""
 
     def __init__(
         self, command: str, description: str, *, typed: Sequence[str] = (), environ: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(
-            prog=f"machine {command}",
-            description=description,
-            allow_abbrev=False,
-            add_help=False,
-            formatter_class=_Formatter,
-        )
-        self.command = command
+        super().__init__("")
+        self.prog = f"machine {command}"
+        self.description = description
         self.typed = list(typed)
         self.environ = dict(environ or {})
+        self.groups: list[Group] = [self]
         self.add_argument("--help", "-h", action="store_true", help="Show this text")
 
-    def error(self, message: str) -> NoReturn:
-        """argparse's complaint as one of ours."""
-        extra = message.removeprefix("unrecognized arguments: ")
-        if extra != message:
-            message = f"takes no more words: {extra}"
-        raise UsageError(f"{self.prog}: {message}", resolution=f"see {self.prog} --help")
+    def add_argument_group(self, title: str) -> Group:
+        """A heading; flags are added to what this returns."""
+        self.groups.append(Group(title))
+        return self.groups[-1]
 
-    def flag_follows(self, flag: str) -> str:
-        """What may follow one of this command's flags (machine.cli.words); "" if it has no such flag."""
-        action = self._option_string_actions.get(flag)
-        if action is None:
-            return ""
-        if action.nargs == 0:
-            return SWITCH
-        return OPTIONAL if action.nargs == "?" else VALUE
+    def flags(self) -> dict[str, Argument]:
+        """Every flag of this command, short and long."""
+        return {flag: argument for group in self.groups for argument in group.arguments for flag in argument.flags}
 
-    def flag_names(self) -> list[str]:
-        """Every flag of this command."""
-        return list(self._option_string_actions)
+    def places(self) -> list[Argument]:
+        """What takes names, in order."""
+        return [argument for group in self.groups for argument in group.arguments if not argument.flags]
 
-    def read(self, argv: Sequence[str], flags: Flags) -> argparse.Namespace:
-        """The values of `argv`; global flags go to `flags`. UsageError on whatever does not fit."""
+    def read(self, argv: Sequence[str], globals_: Flags) -> Namespace:
+        """The values of `argv`; global flags go to `globals_`. UsageError on whatever does not fit."""
         from machine.cli.globals import AFTER_COMMAND
 
-        given: list[tuple[str, str, str]] = []
+        own = self.flags()
+
+        def follows(flag: str) -> str:
+            return own[flag].follows if flag in own else AFTER_COMMAND.get(flag, "")
+
+        found = {a.dest: a.default for a in [*own.values(), *self.places()]}
         names: list[str] = []
-        for word in cut(argv, lambda flag: self.flag_follows(flag) or AFTER_COMMAND.get(flag, ""), self._unknown):
-            kind = self.flag_follows(word.flag)
+        for word in cut(argv, follows, self._unknown):
             if not word.flag:
                 names.append(word.value)
-            elif not kind:
-                flags.set(word.flag, word.value)
-            elif kind == SWITCH and word.value == "false":
-                same = self._option_string_actions[word.flag].option_strings
-                given = [item for item in given if item[0] not in same]
+            elif word.flag not in own:
+                globals_.set(word.flag, word.value)
             else:
-                given.append((word.flag, kind, word.value))
-        if any(flag in ("--help", "-h") for flag, *_ in given):
-            return argparse.Namespace(help=True)
-        return self.parse_args([*(_joined(*item) for item in given), *(["--", *names] if names else [])])
+                argument = own[word.flag]
+                if argument.action == "store_true":
+                    found[argument.dest] = word.value == "true"
+                elif argument.follows == OPTIONAL and not word.value:
+                    found[argument.dest] = argument.options.get("const")
+                elif argument.action == "append":
+                    found[argument.dest] = [*(found[argument.dest] or []), argument.convert(word.value)]
+                else:
+                    found[argument.dest] = argument.convert(word.value)
+        if not found["help"]:
+            self._place(names, found)
+        return Values(**found)  # type: ignore[return-value]
+
+    def _place(self, names: list[str], found: dict[str, Any]) -> None:
+        """Give each place its names: one if it needs one, the rest to those that take more."""
+        places = self.places()
+        needed = sum(place.nargs in (None, "+") for place in places)
+        for place in places:
+            needed -= place.nargs in (None, "+")
+            free = len(names) - needed
+            if free < 1 and place.nargs in (None, "+"):
+                raise UsageError(f"{self.prog} needs a {place.shown}", resolution=f"see {self.prog} --help")
+            count = max(0, free if place.nargs in ("*", "+") else min(free, 1))
+            taken, names = names[:count], names[count:]
+            values = [place.convert(name) for name in taken]
+            if place.nargs in ("*", "+"):
+                found[place.dest] = values or place.default or []
+            elif values:
+                found[place.dest] = values[0]
+        if names:
+            raise UsageError(
+                f"{self.prog} takes no more words than that: {' '.join(names)}", resolution=f"see {self.prog} --help"
+            )
 
     def _unknown(self, flag: str) -> UsageError:
         from machine.cli.advice import nearest
         from machine.cli.globals import AFTER_COMMAND
 
-        known = [*self.flag_names(), *AFTER_COMMAND]
         return UsageError(
             f"{self.prog} has no flag {flag}",
-            resolution=nearest(flag, known, "{}, or ") + f"{self.prog} --help for the list",
+            resolution=nearest(flag, [*self.flags(), *AFTER_COMMAND], "{}, or ") + f"{self.prog} --help for the list",
         )
 
+    def format_help(self) -> str:
+        """Usage, the description, and every flag and name."""
+        import argparse
 
-def _joined(flag: str, kind: str, value: str) -> str:
-    if kind == SWITCH or (kind == OPTIONAL and not value):
-        return flag
-    return f"{flag}={value}" if flag.startswith("--") else flag + value
+        parser = argparse.ArgumentParser(
+            prog=self.prog,
+            description=self.description,
+            add_help=False,
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+                prog, max_help_position=34, width=_columns() - 2
+            ),
+        )
+        for group in self.groups:
+            target = parser.add_argument_group(group.title) if group.title else parser
+            for argument in group.arguments:
+                target.add_argument(*(argument.flags or (argument.dest,)), **argument.options)
+        return parser.format_help()
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Room for long flags: the column of explanations starts at 34, and the terminal's width is used."""
-
-    def __init__(self, prog: str, indent_increment: int = 2, max_help_position: int = 34) -> None:
-        super().__init__(prog, indent_increment, max_help_position)
+def _columns() -> int:
+    """The width for help: $COLUMNS, else the terminal's, else 80."""
+    typed = os.environ.get("COLUMNS", "")
+    if typed.isascii() and typed.isdigit() and int(typed) > 0:
+        return max(int(typed), 40)
+    try:
+        return max(os.get_terminal_size().columns, 40)
+    except (OSError, ValueError, AttributeError):
+        return 80
