@@ -1,0 +1,22 @@
+"""A bare machine becomes a Docker host behind TLS: facts in, a plan out, played over one ssh connection.
+
+    facts = gather(shell, log)  # one exec, changes nothing
+    outcome = play(plan(facts, spec), shell, log)
+
+The second line takes no exec when all is as it should be, else one; two where Docker has to be installed.
+
+facts.py says what is known, sequence.py what follows from it, distros/ what differs between distributions.
+Docker's settings are decided in command.py and settings.py; player.py is the only part that talks to a machine.
+"""
+
+from __future__ import annotations
+
+from machine.provision.facts import Facts, gather
+from machine.provision.player import Outcome, play
+from machine.provision.script import render
+from machine.provision.sequence import plan
+from machine.provision.spec import Spec
+from machine.provision.steps import Plan, Put, Result, Run
+from machine.provision.upgrading import upgrade
+
+__all__ = ["Facts", "Outcome", "Plan", "Put", "Result", "Run", "Spec", "gather", "plan", "play", "render", "upgrade"]

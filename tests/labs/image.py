@@ -1,6 +1,6 @@
 """The two root file systems of the lab's hosts, built once and kept: Debian 12 with sshd, and docker.io on top.
 
-    CACHE/RECIPE/base/       systemd, openssh-server, sudo; /srv/apt holds docker.io and all it needs as a file: repository
+    CACHE/RECIPE/base/       systemd, openssh-server, sudo; /srv/apt has docker.io and all it needs
     CACHE/RECIPE/engine/     an overlay layer over base: docker.io installed, its units enabled
 
 CACHE is $MACHINE_LAB_CACHE or ~/.cache/machine-lab of the invoking user; RECIPE is a hash of this recipe.
@@ -22,17 +22,19 @@ from pathlib import Path
 MIRROR = os.environ.get("MACHINE_LAB_MIRROR", "http://deb.debian.org/debian")
 SUITE = "bookworm"
 PACKAGES = (
-    "systemd systemd-sysv dbus openssh-server sudo iproute2 iptables procps kmod curl ca-certificates busybox-static"
-).split()
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables", "procps", "kmod"),
+    *("curl", "ca-certificates", "busybox-static"),
+)
 USER = "ubuntu"  # may use sudo without a password; root is the other way in
 
 # What makes a boot slow or noisy and is no part of what is tested.
 MASKED = (
-    "systemd-networkd-wait-online.service systemd-timesyncd.service systemd-resolved.service systemd-networkd.service "
-    "systemd-networkd.socket apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
-    "e2scrub_reap.service fstrim.timer getty.target console-getty.service systemd-logind.service "
-    "systemd-update-utmp.service systemd-random-seed.service proc-sys-fs-binfmt_misc.automount"
-).split()
+    *("systemd-networkd-wait-online.service", "systemd-timesyncd.service", "systemd-resolved.service"),
+    *("systemd-networkd.service", "systemd-networkd.socket", "apt-daily.timer"),
+    *("apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service"),
+    *("fstrim.timer", "getty.target", "console-getty.service", "systemd-logind.service"),
+    *("systemd-update-utmp.service", "systemd-random-seed.service", "proc-sys-fs-binfmt_misc.automount"),
+)
 
 # nspawn mounts the v1 controllers read-only, and then no container starts.
 CGROUPS_UNIT = """[Unit]
@@ -41,7 +43,7 @@ DefaultDependencies=no
 Before=sysinit.target
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$d" 2>/dev/null; done; true'
+ExecStart=-/bin/sh -c 'for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$d" 2>/dev/null; done'
 [Install]
 WantedBy=sysinit.target
 """
@@ -107,13 +109,11 @@ def _build(home: Path) -> None:
         if path.exists():
             shutil.rmtree(path)
     download = (
-        "apt-get install -y --no-install-recommends --download-only docker.io && "
+        "apt-get install -y --no-install-recommends --download-only docker.io apparmor && "
         "mkdir -p /srv/apt && mv /var/cache/apt/archives/*.deb /srv/apt/"
     )
-    _run(
-        ["mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES)]
-        + [f"--customize-hook=chroot \"$1\" sh -c '{download}'", SUITE, str(base), MIRROR]
-    )
+    hook = f"--customize-hook=chroot \"$1\" sh -c '{download}'"
+    _run(["mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES), hook, SUITE, str(base), MIRROR])
     index(base / "srv/apt")
     (base / "etc/systemd/system/lab-cgroups.service").write_text(CGROUPS_UNIT)
     _run(["chroot", str(base), "sh", "-c", PREPARE])

@@ -75,9 +75,8 @@ class Host:
     def import_busybox(self, tag: str = "busybox:lab") -> None:
         """Give the engine an image to run, without a registry."""
         links = "for applet in sh cat echo ls sleep httpd; do ln -sf busybox bb/bin/$applet; done"
-        self.run(
-            f"cd /srv && mkdir -p bb/bin && cp /bin/busybox bb/bin/ && {links} && tar -C bb -c . | docker import - {tag}"
-        )
+        self.run(f"cd /srv && mkdir -p bb/bin && cp /bin/busybox bb/bin/ && {links}")
+        self.run(f"cd /srv && tar -C bb -c . | docker import - {tag}")
 
 
 class Lab:
@@ -157,7 +156,7 @@ class Lab:
         raise AssertionError(f"{host.name} did not boot:\n" + (host.root.parent / "console.log").read_text()[-3000:])
 
     def _files(self, place: Path, name: str, engine: str) -> Path:
-        """The host's own file system: a writable layer over the shared ones, and a plain directory for Docker's data."""
+        """The host's own file system: a writable layer over the shared ones; Docker's data in a plain directory."""
         for part in ("upper", "work", "root", "docker"):
             (place / part).mkdir(parents=True)
         lower = str(self.base) if engine == "missing" else f"{self.engine}:{self.base}"

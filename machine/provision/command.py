@@ -1,0 +1,93 @@
+"""dockerd's command line: the shipped one, with what we need and without what daemon.json says instead.
+
+dockerd refuses to start when one setting stands both on its command line and in daemon.json. So every
+setting has one place: hosts and --engine-opt are flags; TLS, labels and registries are in daemon.json. Flags of
+the shipped unit that belong there are moved, whatever else it has is kept as it was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from machine.provision.units import argument, words
+
+# Flag -> key, where the two differ (docs.docker.com/reference/cli/dockerd).
+KEYS = {
+    "label": "labels",
+    "insecure-registry": "insecure-registries",
+    "registry-mirror": "registry-mirrors",
+    "host": "hosts",
+    "log-opt": "log-opts",
+    "storage-opt": "storage-opts",
+    "exec-opt": "exec-opts",
+    "dns-opt": "dns-opts",
+    "default-ulimit": "default-ulimits",
+    "authorization-plugin": "authorization-plugins",
+    "add-runtime": "runtimes",
+}
+_SHORT = {"-H": "host", "-s": "storage-driver", "-l": "log-level", "-D": "debug", "-p": "pidfile", "-G": "group"}
+_LISTS = ("label", "insecure-registry", "registry-mirror")
+_TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+_SWITCHES = ("tls", "tlsverify", "debug")  # flags without a value
+
+
+@dataclass
+class Command:
+    """A dockerd command line taken apart."""
+
+    program: str = ""  # with systemd's prefix characters, as written
+    hosts: list[str] = field(default_factory=list)
+    moved: dict[str, list[str]] = field(default_factory=dict)  # list flags that go to daemon.json
+    kept: list[str] = field(default_factory=list)  # all other words, as written
+
+
+def read(text: str, *, drop: tuple[str, ...] = ()) -> Command:
+    """Take a command line apart; TLS flags and those named in `drop` are left out, for we set them."""
+    command = Command()
+    rest = words(text)
+    if rest:
+        command.program = rest.pop(0)[0]
+    while rest:
+        written, meant = rest.pop(0)
+        flag, equals, value = meant.partition("=")
+        name = _SHORT.get(flag) or (flag.lstrip("-") if flag.startswith("--") else "")
+        if name not in ("host", *_LISTS, *_TLS, *drop):
+            command.kept.append(written)
+            continue
+        if not equals and name not in _SWITCHES and rest:
+            value = rest.pop(0)[1]
+        if name == "host":
+            command.hosts.append(value)
+        elif name in _LISTS:
+            command.moved.setdefault(KEYS[name], []).append(value)
+    return command
+
+
+def option_flags(options: tuple[str, ...]) -> list[str]:
+    """--engine-opt "k=v" or "k" as dockerd flags."""
+    return ["--" + option.lstrip("-") for option in options]
+
+
+def option_keys(options: tuple[str, ...]) -> list[str]:
+    """The daemon.json keys that --engine-opt takes the place of."""
+    names = [option.lstrip("-").partition("=")[0] for option in options]
+    return [KEYS.get(name, name) for name in names]
+
+
+def hosts(command: Command, also: list[str], ours: str, *, socket_unit: bool) -> list[str]:
+    """All addresses to listen on: the shipped ones and daemon.json's, a local socket, and ours."""
+    port = ours.rsplit(":", 1)[-1]
+    found = list(dict.fromkeys([*command.hosts, *also]))
+    found = [host for host in found if not (host.startswith("tcp://") and host.endswith(":" + port))]
+    if not socket_unit:
+        found = ["unix:///var/run/docker.sock" if host.startswith("fd://") else host for host in found]
+    if not any(host.startswith(("fd://", "unix://")) for host in found):
+        found.insert(0, "unix:///var/run/docker.sock")
+    return [*found, ours]
+
+
+def write(command: Command, listen: list[str], options: tuple[str, ...], dockerd: str) -> list[str]:
+    """The words of the new command line, quoted for systemd."""
+    program = command.program or dockerd
+    flags = [word for host in listen for word in ("-H", argument(host))]
+    return [program, *flags, *command.kept, *(argument(flag) for flag in option_flags(options))]

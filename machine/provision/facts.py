@@ -1,0 +1,199 @@
+"""What is known of a machine before its plan is made: plain values, parsed from the one look at it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from machine.errors import ProvisionError
+from machine.process import Completed
+from machine.provision.look import LOOK
+from machine.provision.player import send
+from machine.provision.units import exec_start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machine.shell import Shell
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that may be ours. Its text is known only for configuration, never for keys."""
+
+    mode: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One machine as it is. Every default means: not there, or not known."""
+
+    os_id: str = ""  # os-release ID, ID_LIKE, VERSION_ID, PRETTY_NAME
+    os_like: tuple[str, ...] = ()
+    os_version: str = ""
+    os_name: str = ""
+    arch: str = ""  # uname -m
+    hostname: str = ""  # the kernel's
+    static_hostname: str = ""  # /etc/hostname
+    hosts: tuple[str, ...] = ()  # the names that /etc/hosts gives to 127.0.1.1
+    init: str = ""  # "systemd", "openrc", "boot2docker" or ""
+    packages: str = ""  # the package manager's command
+    fetcher: str = ""  # "curl", "wget" or ""
+    cloud_init: str = ""  # "running", "done" or ""
+    dockerd: str = ""  # path
+    docker: str = ""  # path
+    version: str = ""  # of the dockerd on disk
+    running_version: str = ""  # of the dockerd that runs
+    service: str = ""  # docker.service: "active", "inactive", "failed", "activating", ... or "" = no such unit
+    enabled: bool = False
+    socket: str = ""  # docker.socket likewise
+    exec_start: str = ""  # of docker.service without our drop-in
+    overriding: tuple[str, ...] = ()  # drop-ins that set ExecStart after ours would
+    daemon_json: str | None = None
+    drop_in: str | None = None
+    conf_d: str | None = None  # OpenRC
+    profile: str | None = None  # boot2docker
+    files: Mapping[str, File] = field(default_factory=dict)
+    unapplied: tuple[str, ...] = ()  # configuration that changed after the running engine started
+    interrupted: bool = False  # an earlier restart was cut short
+    containers_running: int = 0
+    images: int = 0
+    storage_driver: str = ""  # of the running engine, or of the images on disk
+    live_restore: bool = False
+    swarm_mode: bool = False
+
+    @property
+    def distro(self) -> str:
+        """Its name for people."""
+        return self.os_name or self.os_id or "an unknown system"
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """(major, minor) of the engine on disk, (0, 0) if there is none."""
+        return release(self.version)
+
+
+def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
+    """Look at a machine: one exec, nothing changed, no socket-activated engine woken. Needs root or sudo there."""
+    log(LOOK.name)
+    return parse(send([LOOK], shell)[-1])
+
+
+def parse(answer: Completed) -> Facts:
+    """Facts from the output of LOOK; ProvisionError if it is not whole."""
+    texts: dict[str, list[str]] = {}
+    units: dict[str, list[str]] = {}
+    for line in answer.stdout.splitlines():
+        key, bar, text = line.partition("|")
+        if not bar:
+            continue
+        texts.setdefault(key, []).append(text)
+        if key == "service_file":
+            units[text] = []
+        elif key == "service_text":
+            units[texts["service_file"][-1]].append(text)
+    if "end" not in texts:
+        raise ProvisionError("the machine could not be looked at", details=answer.output[-2000:])
+    values = {key: lines[-1].strip() for key, lines in texts.items()}
+    return Facts(**_os(texts, values), **_files(texts), **_units(texts, units, values), **_engine(texts, values))
+
+
+def release(version: str) -> tuple[int, int]:
+    """The first two numbers of a version: "20.10.24+dfsg1" is (20, 10)."""
+    numbers = re.findall(r"\d+", version)[:2]
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 else (0, 0)
+
+
+def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
+    os_release: dict[str, str] = {}
+    for line in texts.get("os", []):
+        key, equals, value = line.partition("=")
+        if equals and not key.startswith("#"):
+            os_release[key.strip()] = "".join(shlex.split(value)[:1]) if _balanced(value) else value
+    names = [name for line in texts.get("hosts", []) for name in line.split("#")[0].split()[1:]]
+    boot2docker = "boot2docker" in values or os_release.get("ID") == "boot2docker"
+    return {
+        "os_id": "boot2docker" if boot2docker else os_release.get("ID", "").lower(),
+        "os_like": tuple(os_release.get("ID_LIKE", "").lower().split()),
+        "os_version": os_release.get("VERSION_ID", ""),
+        "os_name": os_release.get("PRETTY_NAME", "") or os_release.get("NAME", ""),
+        "arch": values.get("arch", ""),
+        "hostname": values.get("hostname", ""),
+        "static_hostname": values.get("etc_hostname", ""),
+        "hosts": tuple(names),
+        "init": "boot2docker" if boot2docker else values.get("init", ""),
+        "packages": values.get("packages", ""),
+        "fetcher": values.get("curl", ""),
+        "cloud_init": values.get("cloud_init", ""),
+    }
+
+
+def _balanced(value: str) -> bool:
+    try:
+        shlex.split(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _files(texts: dict[str, list[str]]) -> dict[str, Any]:
+    files = {}
+    for line in texts.get("file", []):
+        mode, digest, path = line.split(" ", 2)
+        files[path] = File(int(mode, 8), digest)
+    contents = {
+        key: "\n".join(texts[key]) + "\n" if key in texts else None
+        for key in ("daemon_json", "drop_in", "conf_d", "profile")
+    }
+    return {**contents, "files": files}
+
+
+def _units(texts: dict[str, list[str]], units: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
+    blocks: dict[str, dict[str, str]] = {}
+    for block in "\n".join(texts.get("unit", [])).split("\n\n"):
+        pairs = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        blocks[pairs.get("Id", "")] = pairs
+    service, socket = blocks.get("docker.service", {}), blocks.get("docker.socket", {})
+    command, overriding = exec_start([(path, "\n".join(lines)) for path, lines in units.items()])
+    running = "info" in values
+    return {
+        "service": _state(service)
+        if service
+        else ("active" if running else "inactive" if values.get("dockerd") else ""),
+        "enabled": service.get("UnitFileState") == "enabled",
+        "socket": _state(socket),
+        "exec_start": command,
+        "overriding": overriding,
+    }
+
+
+def _state(unit: dict[str, str]) -> str:
+    if unit.get("LoadState") == "masked":
+        return "masked"
+    return unit.get("ActiveState", "") if unit.get("LoadState") == "loaded" else ""
+
+
+def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
+    try:
+        info = json.loads(values.get("info") or "{}")
+    except ValueError:
+        info = {}
+    match = re.search(r"version ([^\s,]+)", values.get("version", ""))
+    on_disk = texts.get("images_on_disk", [])
+    return {
+        "dockerd": values.get("dockerd", ""),
+        "docker": values.get("docker", ""),
+        "version": match[1] if match else "",
+        "running_version": info.get("ServerVersion", ""),
+        "unapplied": tuple(texts.get("newer", ())),
+        "interrupted": "kept" in values,
+        "containers_running": info.get("ContainersRunning", 0),
+        "images": info.get("Images", len(on_disk)),
+        "storage_driver": info.get("Driver", "") or "".join(on_disk[:1]),
+        "live_restore": bool(info.get("LiveRestoreEnabled", False)),
+        "swarm_mode": info.get("Swarm", {}).get("LocalNodeState", "inactive") not in ("inactive", ""),
+    }

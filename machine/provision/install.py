@@ -1,0 +1,110 @@
+"""Docker onto a machine that has none: by a script from the net, from the distribution's packages, or not at all."""
+
+from __future__ import annotations
+
+import shlex
+
+from machine.errors import ProvisionError
+from machine.model import EngineOptions
+from machine.provision import packages
+from machine.provision.distros import supported
+from machine.provision.distros.base import Distro
+from machine.provision.facts import Facts
+from machine.provision.steps import Run, Step
+
+DEFAULT_URL = EngineOptions().install_url
+INSTALL_SECONDS = 1800.0
+_FETCHED = "/run/machine-install/install-docker.sh"
+
+# `cloud-init status --wait` says 2 for "done, with recoverable errors".
+WAIT_FOR_CLOUD_INIT = Run(
+    "wait for cloud-init",
+    """\
+status=0
+timeout 600 cloud-init status --wait >/dev/null || status=$?
+case "$status" in
+    0|2) ;;
+    124) echo "cloud-init is not done after 10 minutes; going on without it" ;;
+    *) cloud-init status --long || true ;;
+esac
+""",
+    seconds=660.0,
+)
+
+
+def steps(facts: Facts, url: str) -> list[Step]:
+    """What installs Docker; ProvisionError if it may not or cannot be done."""
+    distro = supported(facts)
+    if url == "none":
+        raise ProvisionError(
+            f"there is no Docker on the machine ({facts.distro}), and --engine-install-url none says not to install it",
+            resolution="install it by hand, then: machine provision NAME",
+        )
+    if distro is None or not distro.manager:
+        raise ProvisionError(
+            f"there is no Docker on the machine, and machine cannot install it on {facts.distro}",
+            resolution=distro.advice if distro else "install it by hand, then: machine provision NAME",
+        )
+    if url == "distro" or (url == DEFAULT_URL and not distro.script):
+        return _from_packages(facts, distro)
+    return _from_script(facts, distro, url)
+
+
+def _manager(facts: Facts, distro: Distro) -> str:
+    """The manager that is there (an old RHEL has yum only), else the one that should be."""
+    return facts.packages if facts.packages in ("dnf", "yum") and distro.manager == "dnf" else distro.manager
+
+
+def _from_packages(facts: Facts, distro: Distro) -> list[Step]:
+    manager = _manager(facts, distro)
+    script = packages.install(manager, distro.packages, distro.optional)
+    advice = distro.advice or f"see that {distro.title}'s package mirror can be reached from the machine"
+    run = Run(f"install {' '.join(distro.packages)}", script, seconds=INSTALL_SECONDS, advice=advice)
+    return [*_repository(facts, distro), run]
+
+
+def _repository(facts: Facts, distro: Distro) -> list[Step]:
+    if not distro.repository:
+        return []
+    target = "/etc/yum.repos.d/docker-ce.repo"
+    script = (
+        f"[ -f {target} ] || {{ {_fetch(facts, distro.repository, target + '.new')} && mv {target}.new {target}; }}"
+    )
+    advice = f"{distro.title} has no Docker of its own; let the machine reach {distro.repository}"
+    return [Run("add Docker's package repository", script, advice=advice)]
+
+
+def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
+    """Fetch the whole script first: a page that ends half-way, or an error page, must never be run."""
+    manager = _manager(facts, distro)
+    before: list[Step] = []
+    if not facts.fetcher:
+        before = [Run("install curl", packages.install(manager, ["curl", "ca-certificates"]), seconds=INSTALL_SECONDS)]
+    fetch = f"rm -rf {_FETCHED} && mkdir -p -m 0700 {_FETCHED.rpartition('/')[0]}\n{_fetch(facts, url, _FETCHED)}\n"
+    fetch += f'[ -s {_FETCHED} ] || {{ echo "{_quiet(url)} is empty" >&2; exit 1; }}\n'
+    advice = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
+    run = f"""\
+conf={_FETCHED}.apt
+printf 'DPkg::Lock::Timeout "{packages.LOCK_SECONDS}";\\n' >"$conf"
+status=0
+APT_CONFIG="$conf" DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 sh {_FETCHED} || status=$?
+rm -rf {_FETCHED.rpartition("/")[0]}
+exit "$status"
+"""
+    return [
+        *before,
+        Run(f"fetch {url}", fetch, seconds=120.0, advice=advice),
+        Run("install Docker", run, seconds=INSTALL_SECONDS, advice=f"{advice} (the output above is the script's)"),
+    ]
+
+
+def _fetch(facts: Facts, url: str, target: str) -> str:
+    """One command: status other than 0 for an HTTP error, its reason on stderr."""
+    if facts.fetcher == "wget":
+        return f"wget -q -T 20 -O {target} {shlex.quote(url)}"
+    return f"curl -fsSL --retry 2 --connect-timeout 20 --max-time 100 -o {target} {shlex.quote(url)}"
+
+
+def _quiet(text: str) -> str:
+    """Text for inside double quotes."""
+    return "".join(char for char in text if char not in '"$`\\')

@@ -1,0 +1,141 @@
+"""Where the engine's configuration lives, by what starts it: systemd, OpenRC or boot2docker's init script.
+
+Each function is pure: facts and wishes in, files out. What the files say is decided in command.py and settings.py.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from machine.errors import ProvisionError
+from machine.provision import command, settings, units
+from machine.provision.facts import Facts
+from machine.provision.look import BOOT2DOCKER, CERTIFICATES, CONF_D, DAEMON_JSON, DROP_IN
+from machine.provision.spec import Spec
+from machine.provision.steps import Put
+
+VALIDATE = (23, 0)  # the first release whose dockerd can check a configuration file
+_BEGIN, _END = "# machine: begin", "# machine: end"
+_KEPT = "# machine: hosts from daemon.json:"
+
+
+def certificates(facts: Facts, spec: Spec) -> list[Put]:
+    """The CA, the server's certificate, and its key that only root may read."""
+    directory = BOOT2DOCKER if facts.init == "boot2docker" else CERTIFICATES
+    return [
+        Put(f"{directory}/ca.pem", spec.ca),
+        Put(f"{directory}/server.pem", spec.server_cert),
+        Put(f"{directory}/server-key.pem", spec.server_key, 0o600, secret=True),
+    ]
+
+
+def configuration(facts: Facts, spec: Spec) -> list[Put]:
+    """The files that make the engine listen behind TLS with the wanted options."""
+    if facts.init == "boot2docker":
+        return [_profile(spec)]
+    if facts.init == "openrc":
+        return [_daemon_json(facts, spec, command.read("")), _conf_d(facts, spec)]
+    parts = command.read(facts.exec_start, drop=_moved_flags(spec))
+    return [_daemon_json(facts, spec, parts), _drop_in(facts, spec, parts)]
+
+
+def is_current(facts: Facts, put: Put) -> bool:
+    """Whether a file on the machine is already as wanted, mode included."""
+    import hashlib
+
+    there = facts.files.get(put.path)
+    return there is not None and there.sha256 == hashlib.sha256(put.content).hexdigest() and there.mode == put.mode
+
+
+def _moved_flags(spec: Spec) -> tuple[str, ...]:
+    """Flags of the shipped command that one of ours takes the place of."""
+    named = tuple(option.lstrip("-").partition("=")[0] for option in spec.engine.flags)
+    scalars = tuple(name for name in named if name not in command.KEYS)
+    return (*scalars, "storage-driver") if spec.engine.storage_driver else scalars
+
+
+def _daemon_json(facts: Facts, spec: Spec, parts: command.Command) -> Put:
+    """daemon.json merged; the very bytes that are there when nothing in them changes."""
+    found = settings.existing(facts)
+    merged = settings.merge(found, parts, spec)
+    there = facts.files.get(DAEMON_JSON)
+    content = settings.text(merged)
+    if merged == found and facts.daemon_json is not None:
+        content = facts.daemon_json.encode()
+    check = f'{shlex.quote(facts.dockerd)} --validate --config-file "$1"' if facts.release >= VALIDATE else ""
+    return Put(
+        DAEMON_JSON,
+        content,
+        there.mode if there else 0o644,
+        check=check,
+        advice=f"the engine refuses the settings: see --engine-opt, and {DAEMON_JSON} on the machine",
+    )
+
+
+def _drop_in(facts: Facts, spec: Spec, parts: command.Command) -> Put:
+    if facts.overriding:
+        late = facts.overriding[0]
+        raise ProvisionError(
+            f"{late} on the machine sets dockerd's command after {units.OURS} would",
+            details="systemd reads drop-ins in the order of their names, and the last ExecStart wins.",
+            resolution=f"rename it, so that it comes first: mv {late} {late.rsplit('/', 1)[0]}/05-override.conf",
+        )
+    foreign = _kept_hosts(facts.drop_in, "X-MachineHosts=") or _json_hosts(facts)
+    socket_unit = facts.socket not in ("", "masked")
+    listen = command.hosts(parts, foreign, spec.host, socket_unit=socket_unit)
+    text = units.drop_in(command.write(parts, listen, spec.engine.flags, facts.dockerd), spec.engine.env)
+    if foreign:
+        text += f"# what daemon.json had as hosts\nX-MachineHosts={' '.join(foreign)}\n"
+    return Put(DROP_IN, text.encode(), 0o600 if spec.engine.env else 0o644)
+
+
+def _json_hosts(facts: Facts) -> list[str]:
+    value = settings.existing(facts).get("hosts", [])
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _kept_hosts(text: str | None, start: str) -> list[str]:
+    """The hosts that an earlier run took out of daemon.json and wrote down in our file."""
+    lines = [line for line in (text or "").splitlines() if line.startswith(start)]
+    return lines[0].removeprefix(start).split() if lines else []
+
+
+def _conf_d(facts: Facts, spec: Spec) -> Put:
+    """OpenRC: a marked block at the end of /etc/conf.d/docker, which the init script reads as shell."""
+    foreign = _kept_hosts(facts.conf_d, _KEPT) or _json_hosts(facts)
+    listen = command.hosts(command.Command(), foreign, spec.host, socket_unit=False)
+    flags = [word for host in listen for word in ("-H", host)] + command.option_flags(spec.engine.flags)
+    before = re.sub(rf"(?ms)^{_BEGIN}.*?^{_END}\n?", "", facts.conf_d or "")
+    block = [_BEGIN, *([f"{_KEPT} {' '.join(foreign)}"] if foreign else [])]
+    block += [f"export {_assignment(pair)}" for pair in spec.engine.env]
+    block += [f'DOCKER_OPTS="${{DOCKER_OPTS:-}} "{shlex.quote(shlex.join(flags))}', _END]
+    text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(block) + "\n"
+    return Put(CONF_D, text.encode(), 0o600 if spec.engine.env else 0o644)
+
+
+def _profile(spec: Spec) -> Put:
+    """boot2docker: its init script reads this file as shell and has variables of its own."""
+    engine = spec.engine
+    flags = [f"--label={label}" for label in spec.labels]
+    flags += [f"--insecure-registry={name}" for name in engine.insecure_registries]
+    flags += [f"--registry-mirror={name}" for name in engine.registry_mirrors]
+    flags += command.option_flags(engine.flags)
+    lines = [
+        "# Written by machine; changes are overwritten by: machine provision",
+        f"EXTRA_ARGS={shlex.quote(' '.join(flags))}",
+        f"CACERT={BOOT2DOCKER}/ca.pem",
+        f"SERVERCERT={BOOT2DOCKER}/server.pem",
+        f"SERVERKEY={BOOT2DOCKER}/server-key.pem",
+        f"DOCKER_HOST={shlex.quote('-H ' + spec.host)}",
+        "DOCKER_TLS=auto",
+    ]
+    if engine.storage_driver:
+        lines.append(f"DOCKER_STORAGE={shlex.quote(engine.storage_driver)}")
+    lines += [f"export {_assignment(pair)}" for pair in engine.env]
+    return Put(f"{BOOT2DOCKER}/profile", ("\n".join(lines) + "\n").encode(), 0o600 if engine.env else 0o644)
+
+
+def _assignment(pair: str) -> str:
+    name, _, value = pair.partition("=")
+    return f"{name}={shlex.quote(value)}"

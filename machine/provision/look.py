@@ -1,0 +1,120 @@
+"""The one question asked of a machine before anything is decided: a script that only reads.
+
+It prints lines `KEY|TEXT`; a key on several lines has several lines of text. It must not call `docker` while
+docker.service is down: even `docker --version` of an old client opens the socket, and systemd then starts the
+old unit. The running engine is asked over its socket, by curl where there is one (docker info runs every CLI plugin).
+"""
+
+from __future__ import annotations
+
+from machine.provision.steps import Run
+
+DROP_IN = "/etc/systemd/system/docker.service.d/10-machine.conf"  # docker-machine's name: each replaces the other's
+DAEMON_JSON = "/etc/docker/daemon.json"
+CONF_D = "/etc/conf.d/docker"
+BOOT2DOCKER = "/var/lib/boot2docker"
+CERTIFICATES = "/etc/docker"
+MANAGED = (
+    DAEMON_JSON,
+    DROP_IN,
+    CONF_D,
+    f"{BOOT2DOCKER}/profile",
+    *(
+        f"{place}/{name}"
+        for place in (CERTIFICATES, BOOT2DOCKER)
+        for name in ("ca.pem", "server.pem", "server-key.pem")
+    ),
+)
+KEPT = ".machine-old"  # the configuration before ours, kept while the engine restarts
+
+_SCRIPT = f"""\
+say() {{
+    printf '%s|%s\\n' "$1" "$2"
+}}
+show() {{ # show KEY FILE
+    [ ! -f "$2" ] || sed -e "s/^/$1|/" -e '$a\\' "$2"
+}}
+first() {{ # the first of these commands that there is
+    for tool in "$@"; do
+        if command -v "$tool" >/dev/null 2>&1; then
+            echo "$tool"
+            return
+        fi
+    done
+}}
+os() {{
+    if [ -f /etc/os-release ]; then show os /etc/os-release; else show os /usr/lib/os-release; fi
+    [ ! -d /var/lib/boot2docker ] || [ ! -f /etc/boot2docker ] || say boot2docker yes
+    say arch "$(uname -m)"
+    say hostname "$(cat /proc/sys/kernel/hostname)"
+    show etc_hostname /etc/hostname
+    [ ! -f /etc/hosts ] || grep -E '^127\\.0\\.1\\.1[[:space:]]' /etc/hosts | sed 's/^/hosts|/' || true
+    if [ -d /run/systemd/system ]; then say init systemd
+    elif [ -x /sbin/openrc-run ]; then say init openrc
+    fi
+    say packages "$(first apt-get dnf yum zypper pacman apk)"
+    say curl "$(first curl wget)"
+    if [ -e /run/cloud-init/result.json ]; then say cloud_init done
+    elif [ -e /run/cloud-init/enabled ]; then say cloud_init running
+    fi
+}}
+engine() {{
+    say dockerd "$(command -v dockerd || true)"
+    say docker "$(command -v docker || true)"
+    if [ -e {DAEMON_JSON}{KEPT} ]; then show daemon_json {DAEMON_JSON}{KEPT}; else show daemon_json {DAEMON_JSON}; fi
+    for file in {" ".join(MANAGED)}; do
+        [ ! -f "$file" ] || say file "$(stat -c %a "$file") $(sha256sum <"$file" | cut -d ' ' -f 1) $file"
+    done
+    [ ! -e {DAEMON_JSON}{KEPT} ] || say kept yes
+    show drop_in {DROP_IN}
+    show conf_d {CONF_D}
+    show profile {BOOT2DOCKER}/profile
+}}
+systemd() {{
+    units=$(systemctl show docker.service docker.socket -p Id -p LoadState -p ActiveState -p UnitFileState \\
+        -p FragmentPath -p DropInPaths || true)
+    printf '%s\\n' "$units" | sed 's/^/unit|/'
+    printf '%s\\n' "$units" | sed -n 's/^FragmentPath=\\(.*docker\\.service\\)$/\\1/p' >"$scratch"
+    printf '%s\\n' "$units" | sed -n 's/^DropInPaths=//p' | tr ' ' '\\n' \\
+        | grep 'docker\\.service\\.d/' >>"$scratch" || true
+    while IFS= read -r file; do
+        say service_file "$file"
+        show service_text "$file"
+    done <"$scratch"
+    [ "$(systemctl is-active docker.service)" = active ]
+}}
+info() {{
+    if command -v curl >/dev/null 2>&1 && curl -sf --max-time 10 --unix-socket /run/docker.sock http://docker/info; then
+        return
+    fi
+    docker info --format '{{{{json .}}}}' 2>/dev/null || true
+}}
+running() {{
+    say info "$(info | tr -d '\\n')"
+    if [ -f /run/docker.pid ]; then
+        for file in {" ".join(MANAGED)}; do
+            [ ! -f "$file" ] || find "$file" -newer /run/docker.pid | sed 's/^/newer|/'
+        done
+    fi
+}}
+on_disk() {{ # what a stopped engine has in its data root
+    for driver in /var/lib/docker/image/*/; do
+        if [ -n "$(ls -A "${{driver}}imagedb/content/sha256" 2>/dev/null)" ]; then
+            say images_on_disk "$(basename "$driver")"
+        fi
+    done
+}}
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+os
+engine
+if [ -d /run/systemd/system ]; then up=systemd
+elif [ -x /sbin/openrc-run ]; then up='rc-service -q docker status'
+else up='[ -S /var/run/docker.sock ]'
+fi
+if eval "$up"; then running; else on_disk; fi
+[ -z "$(command -v dockerd)" ] || say version "$(dockerd --version 2>/dev/null)"
+say end yes
+"""
+
+LOOK = Run("look at the machine", _SCRIPT, ask=True, seconds=120.0)

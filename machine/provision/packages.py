@@ -1,0 +1,116 @@
+"""The package managers: each waits for its lock, answers no questions and restarts nothing it was not asked to.
+
+A value is a script in which `$@` are the packages. `optional` names are taken only where the mirror has them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LOCK_SECONDS = 300
+
+_APT = f"""\
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+apt() {{
+    apt-get -q -y -o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef \\
+        -o Dpkg::Options::=--force-confold "$@"
+}}
+lists() {{
+    waited=0
+    while true; do
+        log=$(apt-get -q update 2>&1) && return
+        case "$log" in *"Could not get lock"*) ;; *) break ;; esac
+        [ "$waited" -lt {LOCK_SECONDS} ] || break
+        waited=$((waited + 3))
+        sleep 3
+    done
+    echo "$log"
+}}
+lists
+"""
+_PACMAN = f"""\
+waited=0
+while [ -e /var/lib/pacman/db.lck ] && [ "$waited" -lt {LOCK_SECONDS} ]; do
+    waited=$((waited + 3))
+    sleep 3
+done
+"""
+_ZYPPER = f"export ZYPP_LOCK_TIMEOUT={LOCK_SECONDS}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """One package manager's words."""
+
+    prepare: str  # functions, and a fresh list of packages
+    exists: str  # a command that tells whether the mirror has "$name"
+    install: str
+    upgrade: str  # of installed packages only
+    owner: str  # prints the package that the file "$file" belongs to
+    installed: str  # prints "NAME VERSION" for "$name", nothing if it is not installed
+
+
+_DNF = Manager(
+    prepare="",
+    exists='dnf -q list "$name" >/dev/null 2>&1',
+    install='dnf -q -y install "$@"',
+    upgrade='dnf -q -y --refresh upgrade "$@"',
+    owner="rpm -qf --qf '%{NAME}\\n' \"$file\"",
+    installed="rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\\n' \"$name\" 2>/dev/null",
+)
+
+MANAGERS = {
+    "apt-get": Manager(
+        prepare=_APT,
+        exists='apt-cache -q show --no-all-versions "$name" >/dev/null 2>&1',
+        install='apt install --no-install-recommends "$@"',
+        upgrade='apt install --only-upgrade "$@"',
+        owner='dpkg -S "$(readlink -f "$file")" | cut -d : -f 1',
+        installed="dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\\n' \"$name\" 2>/dev/null"
+        " | sed -n 's/^installed //p'",
+    ),
+    "dnf": _DNF,
+    "yum": Manager(
+        prepare=_DNF.prepare,
+        exists=_DNF.exists.replace("dnf", "yum"),
+        install=_DNF.install.replace("dnf", "yum"),
+        upgrade='yum -q -y upgrade "$@"',
+        owner=_DNF.owner,
+        installed=_DNF.installed,
+    ),
+    "zypper": Manager(
+        prepare=_ZYPPER,
+        exists='zypper -q --non-interactive search --match-exact "$name" >/dev/null 2>&1',
+        install='zypper -q --non-interactive install --auto-agree-with-licenses "$@"',
+        upgrade='zypper -q --non-interactive refresh\nzypper -q --non-interactive update "$@"',
+        owner=_DNF.owner,
+        installed=_DNF.installed,
+    ),
+    "pacman": Manager(
+        prepare=_PACMAN,
+        exists='pacman -Si "$name" >/dev/null 2>&1',
+        install='pacman -Sy --noconfirm --needed "$@"',
+        upgrade='pacman -Sy --noconfirm --needed "$@"',
+        owner='pacman -Qoq "$file"',
+        installed='pacman -Q "$name" 2>/dev/null',
+    ),
+    "apk": Manager(
+        prepare="",
+        exists='[ -n "$(apk search -q -e "$name")" ]',
+        install=f'apk add -q --wait {LOCK_SECONDS} "$@"',
+        upgrade=f'apk update -q --wait {LOCK_SECONDS}\napk add -q -u --wait {LOCK_SECONDS} "$@"',
+        owner="apk info -q -W \"$file\" | sed 's/-[0-9][^-]*-r[0-9]*$//'",
+        installed="apk list -I \"$name\" 2>/dev/null | sed -n 's/^\\(.*\\)-\\([0-9][^-]*-r[0-9]*\\) .*/\\1 \\2/p'",
+    ),
+}
+
+
+def install(manager: str, packages: Sequence[str], optional: Sequence[str] = ()) -> str:
+    """A script that installs packages, and those of `optional` that there are."""
+    words = MANAGERS[manager]
+    script = f"{words.prepare}set -- {shlex.join(packages)}\n"
+    if optional:
+        script += f'for name in {shlex.join(optional)}; do\n    if {words.exists}; then set -- "$@" "$name"; fi\ndone\n'
+    return script + words.install + "\n"

@@ -1,0 +1,115 @@
+"""The one place where a plan meets a machine: steps in batches over a shell, one exec a batch."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from machine.errors import ProvisionError
+from machine.process import Completed
+from machine.provision import script
+from machine.provision.steps import Plan, Result, Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machine.shell import Shell
+
+Log = Callable[[str], None]
+_TAIL = 30  # lines of a failed step's output that an error shows
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a plan: its own `Result`, and what was played."""
+
+    result: Result
+    played: tuple[str, ...]  # names of all steps
+    round_trips: int  # execs on the connection
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        return self.result.changed
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.result.notes
+
+    @property
+    def restarted(self) -> bool:
+        return self.result.restarted
+
+    @property
+    def before(self) -> str:
+        return self.result.before
+
+    @property
+    def after(self) -> str:
+        return self.result.after
+
+
+def play(plan: Plan, shell: Shell, log: Log) -> Outcome:
+    """Carry out a plan. ProvisionError names the step that failed, with the end of its output."""
+    waiting: list[Step] = []
+    played: list[str] = []
+    round_trips = 0
+    try:
+        step = next(plan)
+        while True:
+            waiting.append(step)
+            played.append(step.name)
+            log(step.name)
+            if not step.ask:
+                step = next(plan)
+                continue
+            answer = send(waiting, shell)[-1]
+            round_trips += 1
+            waiting = []
+            step = plan.send(answer)
+    except StopIteration as end:
+        result: Result = end.value
+    if waiting:
+        send(waiting, shell)
+        round_trips += 1
+    for note in result.notes:
+        log(note)
+    return Outcome(result, tuple(played), round_trips)
+
+
+def send(steps: Sequence[Step], shell: Shell) -> list[Completed]:
+    """Run steps as root in one exec; their answers. ProvisionError for the first that failed."""
+    mark = f"@{secrets.token_hex(8)}"
+    text = script.as_root(script.batch(steps, mark))
+    done = shell.run(script.INTERPRETER, stdin=text.encode(), timeout=sum(step.seconds for step in steps))
+    answers = script.split(steps, mark, done)
+    if not answers:
+        raise _not_root(done)
+    failed = next((number for number, answer in enumerate(answers) if answer.status != 0), None)
+    if failed is not None:
+        raise _failed(steps[failed], answers[failed])
+    if len(answers) < len(steps):
+        raise _failed(steps[len(answers)], Completed(-1))
+    return answers
+
+
+def _failed(step: Step, answer: Completed) -> ProvisionError:
+    seen = "\n".join(answer.output.splitlines()[-_TAIL:])
+    if answer.status < 0:
+        seen = f"{seen}\nthe machine broke off in the middle of it".strip()
+    return ProvisionError(f"failed to {step.name}", details=seen, resolution=step.advice)
+
+
+def _not_root(done: Completed) -> ProvisionError:
+    """Nothing began: no shell, or no way to become root."""
+    if "sudo" in done.output or "doas" in done.output or "password" in done.output:
+        return ProvisionError(
+            "the ssh user cannot become root on the machine",
+            details=done.output,
+            resolution="log in as root, or let the user run sudo without a password:"
+            " echo 'USER ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/USER",
+        )
+    return ProvisionError(
+        "the machine did not run the provisioning script",
+        details=f"status {done.status}\n{done.output}".strip(),
+        resolution="see that its user's login shell runs commands: machine ssh NAME id",
+    )

@@ -1,0 +1,165 @@
+"""Steps as one POSIX script, and its output taken apart again.
+
+Everything stands in functions, so that a shell which reads its script from a pipe has read all of it before the
+first command runs. Each step runs in a subshell of its own with `set -eu` and no standard input; the first that
+fails ends the script. Lines that start with a mark nobody can guess tell the steps' outputs apart. File contents
+travel in here-documents: never in an argument list, which other users of the machine could see.
+
+Plain sh only (dash, busybox ash, bash as sh); a test holds every script to that with shellcheck.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Iterable, Sequence
+
+from machine.process import Completed
+from machine.provision.steps import Plan, Put, Step
+
+INTERPRETER = "sh -s"
+
+_PRELUDE = """\
+export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" LC_ALL=C
+umask 022
+begin() {
+    printf '\\n%s begin %s\\n' "$mark" "$1"
+    printf '\\n%s begin %s\\n' "$mark" "$1" >&2
+}
+end() {
+    printf '\\n%s end %s %s\\n' "$mark" "$1" "$2"
+    [ "$2" -eq 0 ] || exit 1
+}
+put() ( # put PATH MODE [CHECK]: the content is standard input
+    umask 077
+    new="$1.machine-new"
+    [ -d "${1%/*}" ] || (umask 022 && mkdir -p "${1%/*}")
+    rm -f "$new"
+    if [ "${encoded:-}" = yes ]; then base64 -d >"$new"; else cat >"$new"; fi
+    chmod "$2" "$new"
+    if [ -f "$1" ] && [ "$(sha256sum <"$1")" = "$(sha256sum <"$new")" ]; then
+        chmod "$2" "$1"
+        rm -f "$new"
+        return
+    fi
+    if [ -n "${3:-}" ] && ! sh -c "$3" check "$new" </dev/null; then
+        rm -f "$new"
+        return 1
+    fi
+    mv -f "$new" "$1"
+)
+"""
+
+_AS_ROOT = """\
+main() {{
+    if [ "$(id -u)" -eq 0 ]; then
+        script | sh -s
+    elif command -v sudo >/dev/null 2>&1; then
+        script | sudo -n sh -s
+    elif command -v doas >/dev/null 2>&1; then
+        script | doas -n sh -s
+    else
+        echo "neither root nor sudo" >&2
+        exit 1
+    fi
+}}
+script() {{
+cat <<'{end}'
+{script}
+{end}
+}}
+main
+"""
+
+
+def batch(steps: Sequence[Step], mark: str) -> str:
+    """One script for all `steps`, for root; `split` reads its output."""
+    parts = [f"mark={mark}\n{_PRELUDE}main() {{\n"]
+    for number, step in enumerate(steps, 1):
+        parts.append(
+            f"begin {number} # {_one_line(step.name)}\n(\nset -eu\n{body(step)}\n) </dev/null\nend {number} $?\n"
+        )
+    parts.append("}\nmain\n")
+    return "".join(parts)
+
+
+def body(step: Step, *, masked: bool = False) -> str:
+    """The commands of one step; `masked` shows a secret file's size instead of its content."""
+    if not isinstance(step, Put):
+        return step.script.strip("\n")
+    words = [step.path, f"{step.mode:04o}", *([step.check] if step.check else [])]
+    text, encoded = _text(step)
+    if masked and step.secret:
+        text, encoded = f"({len(step.content)} bytes, not shown)\n", False
+    end = _delimiter(text)
+    return f"{'encoded=yes ' if encoded else ''}put {shlex.join(words)} <<'{end}'\n{text}{end}"
+
+
+def split(steps: Sequence[Step], mark: str, done: Completed) -> list[Completed]:
+    """The answer of each step that began, in order; the last one's status is -1 when the script broke off inside."""
+    out, status = _sections(done.stdout, mark)
+    err, _ = _sections(done.stderr, mark)
+    numbers = [number for number in range(1, len(steps) + 1) if number in out or number in err]
+    return [Completed(status.get(number, -1), out.get(number, ""), err.get(number, "")) for number in numbers]
+
+
+def as_root(script: str) -> str:
+    """A script for INTERPRETER that runs `script` as root: directly, or by sudo or doas without a password."""
+    return _AS_ROOT.format(script=script.rstrip("\n"), end=_delimiter(script))
+
+
+def render(plan: Plan, *, masked: bool = True) -> str:
+    """A plan as one script that a person can read and a first boot can run as root.
+
+    A plan that asks is rendered up to its first question, with a remark, for the rest depends on the answer.
+    """
+    steps: list[Step] = []
+    remark = ""
+    try:
+        step = next(plan)
+        while not step.ask:
+            steps.append(step)
+            step = next(plan)
+        steps.append(step)
+        remark = "# The rest is decided by what the last step finds.\n"
+    except StopIteration:
+        pass
+    shown = "".join(f"# {_one_line(step.name)}\n(\nset -eu\n{body(step, masked=masked)}\n)\n" for step in steps)
+    return f"#!/bin/sh\nset -eu\n{_PRELUDE}main() {{\n{shown}:\n}}\nmain </dev/null\n{remark}"
+
+
+def _sections(text: str, mark: str) -> tuple[dict[int, str], dict[int, int]]:
+    """One stream's text by step number, and the statuses that it carries."""
+    sections: dict[int, list[str]] = {}
+    status: dict[int, int] = {}
+    current: list[str] | None = None
+    for line in text.split("\n"):
+        if line.startswith(mark + " begin "):
+            current = sections.setdefault(int(line.split()[2]), [])
+        elif line.startswith(mark + " end "):
+            _, _, number, code = line.split()
+            status[int(number)], current = int(code), None
+        elif current is not None:
+            current.append(line)
+    return {number: "\n".join(lines).strip("\n") for number, lines in sections.items()}, status
+
+
+def _text(step: Put) -> tuple[str, bool]:
+    """The content as lines for a here-document, and whether it had to be encoded."""
+    try:
+        text = step.content.decode("ascii")
+    except UnicodeDecodeError:
+        text = ""
+    if text.endswith("\n") and all(char == "\n" or char.isprintable() or char == "\t" for char in text):
+        return text, False
+    return base64.encodebytes(step.content).decode(), True
+
+
+def _delimiter(text: str) -> str:
+    """A line that does not occur in `text`; the same for the same text, so that scripts can be compared."""
+    return "END_" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _one_line(text: Iterable[str]) -> str:
+    return " ".join("".join(text).split())

@@ -1,0 +1,135 @@
+"""The plan: from the facts of a machine and what is wished for it to the steps that are missing.
+
+Docker is installed if there is none; files are written if they differ; the engine is restarted if one of them
+did, or if it runs with older ones; everything else is left alone. On a machine that is as it should be the plan
+is empty.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from machine.errors import ProvisionError
+from machine.provision import facts as looking
+from machine.provision import install, layouts, liverestore, services, settings
+from machine.provision.distros import supported
+from machine.provision.facts import Facts
+from machine.provision.look import BOOT2DOCKER, DAEMON_JSON, LOOK
+from machine.provision.spec import Spec
+from machine.provision.steps import Plan, Put, Result, Run, Step, Steps
+
+
+def plan(facts: Facts, spec: Spec) -> Plan:
+    """Steps that make a machine a Docker host behind TLS. ProvisionError for what cannot or must not be done."""
+    names: list[str] = []
+    notes: list[str] = []
+    supported(facts)
+    renaming = hostname(facts, spec.hostname)
+    names += [step.name for step in renaming]
+    yield from renaming
+    if not facts.dockerd:
+        facts = yield from _installed(facts, spec)
+        names.append("install Docker")
+    _check(facts, spec)
+    changes, restart = _engine(facts, spec)
+    yield from changes
+    names += [step.name for step in changes]
+    if restart and facts.swarm_mode and facts.containers_running:
+        notes.append("the engine is in swarm mode: its containers were restarted, for swarm mode refuses live-restore")
+    gone = settings.replaced(settings.existing(facts), spec)
+    notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in gone]
+    return Result(tuple(dict.fromkeys(names)), tuple(notes), restarted=restart)
+
+
+def hostname(facts: Facts, name: str) -> list[Run]:
+    """The host name, now and after a reboot, and its line in /etc/hosts (first, or sudo waits for a name server)."""
+    runs = []
+    word = shlex.quote(name)
+    if name not in facts.hosts:
+        runs.append(
+            Run(
+                f"name the machine {name} in /etc/hosts",
+                f"""\
+new=$(sed '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts 2>/dev/null || true)
+printf '%s\\n127.0.1.1 %s\\n' "$new" {word} >/etc/hosts
+""",
+            )
+        )
+    if name not in (facts.hostname,) or name != facts.static_hostname:
+        also = BOOT2DOCKER + "/etc/hostname" if facts.init == "boot2docker" else ""
+        keep = f"mkdir -p {BOOT2DOCKER}/etc\nprintf '%s\\n' {word} >{also}\n" if also else ""
+        script = f"printf '%s\\n' {word} >/etc/hostname\n{keep}hostname {word} 2>/dev/null || printf '%s' {word}"
+        runs.append(Run(f"call the machine {name}", f"{script} >/proc/sys/kernel/hostname"))
+    return runs
+
+
+def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
+    """Install Docker, then look again: where it went and how it starts is only known now."""
+    if facts.cloud_init == "running":
+        yield install.WAIT_FOR_CLOUD_INIT
+        facts = looking.parse((yield LOOK))
+    if not facts.dockerd:
+        yield from install.steps(facts, spec.engine.install_url)
+        facts = looking.parse((yield LOOK))
+    if not facts.dockerd:
+        raise ProvisionError("Docker was installed, and yet there is no dockerd on the machine's PATH")
+    return facts
+
+
+def _check(facts: Facts, spec: Spec) -> None:
+    """Refuse what would damage the machine or cannot work, before anything is written."""
+    settings.check_storage(facts, spec)
+    if facts.init not in services.SERVICES:
+        raise ProvisionError(
+            f"machine does not know what starts services on {facts.distro}",
+            details="systemd, OpenRC and boot2docker are known.",
+        )
+    if facts.service == "masked":
+        raise ProvisionError(
+            "docker.service is masked on the machine",
+            resolution="machine ssh NAME sudo systemctl unmask docker.service",
+        )
+    if not facts.service:
+        raise ProvisionError(
+            f"there is {facts.dockerd} on the machine and no docker.service that starts it",
+            resolution="install Docker as a package of the system (not as a snap), then: machine provision NAME",
+        )
+
+
+def _engine(facts: Facts, spec: Spec) -> tuple[list[Step], bool]:
+    """Certificates, configuration, restart: only what is missing. Second: whether the engine is restarted."""
+    configuration = layouts.configuration(facts, spec)
+    certificates = [put for put in layouts.certificates(facts, spec) if not layouts.is_current(facts, put)]
+    pending = [put for put in configuration if not layouts.is_current(facts, put)]
+    stale = bool(facts.unapplied) or facts.interrupted or facts.service != "active"
+    enable = [] if facts.enabled or facts.init != "systemd" else [services.enable(facts)]
+    if facts.init == "openrc" and (pending or stale):
+        enable = [services.enable(facts)]
+    if not (certificates or pending or stale):
+        return [*enable], False
+    paths = [put.path for put in configuration]
+    steps: list[Step] = [services.keep(paths)]
+    if not liverestore.needed(facts):
+        return [*steps, *certificates, *pending, services.restart(facts, paths), *enable], True
+    return [*steps, *_gently(facts, spec, configuration, certificates, paths), *enable], True
+
+
+def _gently(
+    facts: Facts, spec: Spec, configuration: list[Put], certificates: list[Put], paths: list[str]
+) -> list[Step]:
+    """The same for an engine whose containers are to go on."""
+    import json
+
+    final = next(put for put in configuration if put.path == DAEMON_JSON)
+    wanted = json.loads(final.content)
+    flags = spec.engine.flags
+    held = Put(final.path, settings.text(liverestore.during(wanted, flags)), final.mode, check=final.check)
+    others = [put for put in configuration if put.path != DAEMON_JSON]
+    return [
+        *liverestore.switch_on(facts),
+        *certificates,
+        held,
+        *others,
+        services.restart(facts, paths),
+        *liverestore.put_back(facts, final, wanted, flags),
+    ]

@@ -1,0 +1,91 @@
+"""daemon.json: ours merged into what is there, foreign keys kept (docs.docker.com/reference/cli/dockerd)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from machine.errors import ProvisionError
+from machine.provision.command import Command, option_keys
+from machine.provision.facts import Facts
+from machine.provision.look import CERTIFICATES, DAEMON_JSON
+from machine.provision.spec import Spec
+
+# The engine release that dropped a storage driver (docs.docker.com/engine/deprecated).
+_REMOVED = {"aufs": 24, "overlay": 24, "devicemapper": 25}
+
+
+def existing(facts: Facts) -> dict[str, Any]:
+    """daemon.json as it is; {} when there is none. ProvisionError when it is no JSON object."""
+    if facts.daemon_json is None or not facts.daemon_json.strip():
+        return {}
+    try:
+        found = json.loads(facts.daemon_json)
+    except ValueError as error:
+        raise ProvisionError(
+            f"{DAEMON_JSON} on the machine is not valid JSON",
+            details=str(error),
+            resolution="correct it by hand (machine ssh), then: machine provision",
+        ) from None
+    if not isinstance(found, dict):
+        raise ProvisionError(f"{DAEMON_JSON} on the machine is not a JSON object")
+    return found
+
+
+def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:
+    """`found` with our settings. Its `hosts` are left out: they become flags, as ours are."""
+    merged = {key: value for key, value in found.items() if key not in ("hosts", "tls")}
+    merged["tlsverify"] = True
+    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server-key.pem")):
+        merged[key] = f"{CERTIFICATES}/{name}"
+    engine = spec.engine
+    merged["labels"] = _labels([*_list(merged, "labels"), *command.moved.get("labels", []), *spec.labels])
+    for key, wanted in (
+        ("insecure-registries", engine.insecure_registries),
+        ("registry-mirrors", engine.registry_mirrors),
+    ):
+        values = list(dict.fromkeys([*_list(merged, key), *command.moved.get(key, []), *wanted]))
+        if values:
+            merged[key] = values
+    if engine.storage_driver:
+        merged["storage-driver"] = engine.storage_driver
+    for key in option_keys(engine.flags):
+        merged.pop(key, None)
+    return merged
+
+
+def replaced(found: dict[str, Any], spec: Spec) -> list[str]:
+    """The machine's own keys that --engine-opt takes the place of."""
+    return [key for key in option_keys(spec.engine.flags) if key in found]
+
+
+def text(settings: dict[str, Any]) -> bytes:
+    return (json.dumps(settings, indent=2, ensure_ascii=True) + "\n").encode()
+
+
+def check_storage(facts: Facts, spec: Spec) -> None:
+    """ProvisionError if the wanted storage driver would hide images that are there, or is gone from this engine."""
+    wanted = spec.engine.storage_driver
+    gone = _REMOVED.get(wanted)
+    if gone and facts.release >= (gone, 0):
+        raise ProvisionError(
+            f"Docker {facts.version} has no storage driver {wanted!r} any more",
+            details=f"It was removed in release {gone}.",
+            resolution="leave --engine-storage-driver away: the engine chooses a good one",
+        )
+    if wanted and facts.images and facts.storage_driver not in ("", wanted):
+        raise ProvisionError(
+            f"changing the storage driver from {facts.storage_driver} to {wanted} would hide the machine's images",
+            details="Images and containers of one storage driver cannot be seen under another.",
+            resolution=f"leave --engine-storage-driver away, or insist with: --engine-opt storage-driver={wanted}",
+        )
+
+
+def _list(settings: dict[str, Any], key: str) -> list[str]:
+    value = settings.get(key, [])
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _labels(labels: list[str]) -> list[str]:
+    """One label per key, the last one winning: dockerd refuses two values for a key."""
+    return list({label.partition("=")[0]: label for label in labels}.values())

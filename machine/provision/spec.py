@@ -1,0 +1,30 @@
+"""What the machine is to become: the user's wishes and the certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from machine.model import EngineOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Everything the plan is told besides the facts. The three certificates are PEM."""
+
+    hostname: str
+    driver_name: str
+    ca: bytes
+    server_cert: bytes
+    server_key: bytes = field(repr=False)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    listen_port: int = 2376
+
+    @property
+    def host(self) -> str:
+        """dockerd's -H; Go's listener takes IPv6 too for that address."""
+        return f"tcp://0.0.0.0:{self.listen_port}"
+
+    @property
+    def labels(self) -> list[str]:
+        """The driver's name first, as docker-machine has it."""
+        return [f"provider={self.driver_name}", *self.engine.labels]

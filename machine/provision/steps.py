@@ -1,0 +1,65 @@
+"""What a plan is made of: `Run` and `Put`, yielded by a generator that never touches the world.
+
+A plan yields steps. Only a step with `ask=True` is answered with a `Completed`; after any other the plan is simply
+resumed, so that the player may put many of them into one script. A plan asks seldom: each question costs one
+round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from machine.process import Completed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A POSIX sh script, run as root under `set -eu` with no standard input; status 0 is success."""
+
+    name: str  # what it does, as words after "failed to": "install Docker"
+    script: str
+    ask: bool = False  # the plan needs its output
+    seconds: float = 60.0  # how long it may take
+    advice: str = ""  # what to do when it fails, the error's resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A file, with its content compared first and replaced whole; born with no more than its mode."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+    secret: bool = False  # not shown by --dry-run
+    check: str = (
+        ""  # a command that must accept the new file, whose path is its $1, before it takes the old one's place
+    )
+    advice: str = ""
+    ask: bool = False
+    seconds: float = 30.0
+
+    @property
+    def name(self) -> str:
+        return f"write {self.path}"
+
+
+Step = Run | Put
+Steps = Generator[Step, Completed, T]  # a part of a plan, for `yield from`
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a plan did, as it says itself at its end."""
+
+    changed: tuple[str, ...] = ()  # the names of the steps that changed the machine
+    notes: tuple[str, ...] = ()  # what the user should know: warnings, in whole sentences
+    restarted: bool = False  # whether the engine was
+    before: str = ""  # upgrade: the engine's version before and after
+    after: str = ""
+
+
+Plan = Generator[Step, Completed, Result]

@@ -1,0 +1,71 @@
+"""systemd unit files as text (systemd.service(5), systemd.syntax(7)): reading ExecStart, quoting, our drop-in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+OURS = "10-machine.conf"
+
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')+""", re.DOTALL)
+_QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
+
+
+def exec_start(files: Iterable[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
+    """The command of a service from its files (path, text), the unit first and then its drop-ins in systemd's order.
+
+    Our own drop-in is left out, so that what was shipped can be read again under it. Second, the paths of
+    drop-ins that set the command and are read after ours: systemd orders them by file name.
+    """
+    command, late = "", []
+    for number, (path, text) in enumerate(files):
+        name = path.rsplit("/", 1)[-1]
+        if name == OURS:
+            continue
+        values = _settings(text, "ExecStart")
+        if values:
+            command = values[-1]
+            if number and name > OURS:
+                late.append(path)
+    return command, tuple(late)
+
+
+def _settings(text: str, key: str) -> list[str]:
+    """The values of `key` in a unit file, in order, with continued lines joined."""
+    joined = re.sub(r"\\\n(?:[#;].*\n)*", " ", text)
+    pairs = (line.partition("=") for line in joined.splitlines() if not line.lstrip().startswith(("#", ";")))
+    return [value.strip() for name, equals, value in pairs if equals and name.strip() == key]
+
+
+def words(command: str) -> list[tuple[str, str]]:
+    """A command line's words, each as it is written and as it is meant without its quotes."""
+    return [(word, _QUOTED.sub(_unquote, word)) for word in _WORD.findall(command)]
+
+
+def _unquote(match: re.Match[str]) -> str:
+    if match[1] is not None:
+        return match[1]
+    return re.sub(r"\\(.)", r"\1", match[2] if match[2] is not None else match[3])
+
+
+def argument(value: str) -> str:
+    """One word of an ExecStart line that means exactly `value`: no specifier, no variable, no split."""
+    text = value.replace("%", "%%").replace("$", "$$")
+    return text if text and not re.search(r"""[\s"'\\;]""", text) else _quoted(text)
+
+
+def environment(pair: str) -> str:
+    """The line that sets one "K=V" exactly; only specifiers and quotes are special there, `$` is not."""
+    return f"Environment={_quoted(pair.replace('%', '%%'))}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
+def drop_in(command: Sequence[str], env: Sequence[str]) -> str:
+    """Our drop-in: `command` are words as they are to be written, `env` are "K=V"."""
+    lines = ["# Written by machine; changes are overwritten by: machine provision", "[Service]", "ExecStart="]
+    lines += ["ExecStart=" + " ".join(command), *(environment(pair) for pair in env)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,102 @@
+"""Docker to the newest that the machine's package source has, with its containers going on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+from machine.errors import ProvisionError
+from machine.provision import facts as looking
+from machine.provision import liverestore, packages, services, settings
+from machine.provision.distros import find
+from machine.provision.facts import Facts
+from machine.provision.install import INSTALL_SECONDS
+from machine.provision.look import DAEMON_JSON, LOOK
+from machine.provision.player import Outcome, play
+from machine.provision.steps import Plan, Put, Result, Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machine.shell import Shell
+
+# What belongs to an engine's package, under all the names it is packaged by; only what is installed is moved.
+_COMPANIONS = (
+    *("docker.io", "docker-cli", "containerd", "runc"),
+    *("docker-ce", "docker-ce-cli", "docker-ce-rootless-extras", "containerd.io"),
+    *("docker-buildx-plugin", "docker-compose-plugin"),
+    *("moby-engine", "moby-cli", "moby-containerd", "moby-runc"),
+    *("docker", "docker-openrc"),
+)
+
+
+def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None]) -> Outcome:
+    """Play `upgrade_plan`; the outcome's `before` and `after` are versions of the engine's package."""
+    return play(upgrade_plan(facts), shell, log)
+
+
+def upgrade_plan(facts: Facts) -> Plan:
+    """Move the packages, restart the engine only if they moved."""
+    move = _move(facts)
+    gently = liverestore.needed(facts)
+    if gently:
+        yield services.keep([DAEMON_JSON])
+        yield from liverestore.switch_on(facts)
+    before, after = _versions((yield move).stdout)
+    now = looking.parse((yield LOOK))
+    restart = before != after or now.running_version not in ("", now.version)
+    if restart:
+        if not gently:
+            yield services.keep([DAEMON_JSON])
+        yield services.restart(now, [DAEMON_JSON])
+    if gently:
+        yield from liverestore.put_back(facts, _as_it_was(facts), settings.existing(facts), ())
+        yield services.forget([DAEMON_JSON])
+    changed = (f"upgrade Docker from {before} to {after}",) if before != after else ()
+    return Result(changed, restarted=restart, before=before, after=after)
+
+
+def _as_it_was(facts: Facts) -> Put:
+    """daemon.json with the bytes that the user had; an empty object if there was none."""
+    there = facts.files.get(DAEMON_JSON)
+    return Put(DAEMON_JSON, (facts.daemon_json or "{}\n").encode(), there.mode if there else 0o644)
+
+
+def _move(facts: Facts) -> Run:
+    """Upgrade the package that dockerd came in and those beside it; prints the versions before and after."""
+    distro = find(facts)
+    manager = packages.MANAGERS.get(facts.packages)
+    if not facts.dockerd:
+        raise ProvisionError("there is no Docker on the machine to upgrade", resolution="first: machine provision NAME")
+    if manager is None or (distro is not None and not distro.manager):
+        raise ProvisionError(
+            f"machine cannot upgrade Docker on {facts.distro}",
+            resolution=distro.advice if distro else "upgrade it by the system's own means",
+        )
+    script = f"""\
+file={shlex.quote(facts.dockerd)}
+owner=$({manager.owner} || true)
+[ -n "$owner" ] || {{ echo "$file does not belong to a package" >&2; exit 1; }}
+version() {{
+    name=$1
+    {manager.installed} || true
+}}
+before=$(version "$owner")
+{{
+{manager.prepare}
+set -- "$owner"
+for other in {shlex.join(_COMPANIONS)}; do
+    [ "$other" = "$owner" ] || [ -z "$(version "$other")" ] || set -- "$@" "$other"
+done
+{manager.upgrade}
+}} >&2
+echo "before $before"
+echo "after $(version "$owner")"
+"""
+    advice = "see that the package source Docker came from can be reached from the machine"
+    return Run("upgrade Docker's packages", script, ask=True, seconds=INSTALL_SECONDS, advice=advice)
+
+
+def _versions(text: str) -> tuple[str, str]:
+    """The two versions from the output of `_move`: "before NAME VERSION" and "after NAME VERSION"."""
+    found = {words[0]: words[-1] for words in map(str.split, text.splitlines()) if words}
+    return found.get("before", ""), found.get("after", "")
