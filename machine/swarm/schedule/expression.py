@@ -1,0 +1,115 @@
+"""Scheduling expressions, `KEY==VALUE` and `KEY!=VALUE`, as classic Swarm reads them. Pure.
+
+A value may start with `~` (soft: dropped when nothing fits otherwise) and is a glob with `*`, or a regular
+expression between slashes. Only `*` means something in a glob; every other sign stands for itself.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+_KEY = re.compile(r"[a-z_][a-z0-9\-_.]+\Z", re.IGNORECASE)
+_VALUE = re.compile(r"[=!/]?~?[a-z0-9:\-_\s.*/()?+\[\]\\^$|]+\Z", re.IGNORECASE)
+LONGEST = 1024  # characters of one expression
+
+EQUAL, UNEQUAL = "==", "!="
+
+
+class BadExpression(ValueError):
+    """The text is no expression; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One parsed expression. `value` has neither `~` nor, for a regular expression, its slashes taken off."""
+
+    key: str
+    operator: str  # EQUAL or UNEQUAL
+    value: str
+    soft: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.key}{self.operator}{'~' if self.soft else ''}{self.value}"
+
+    def matches(self, candidates: Iterable[str]) -> bool:
+        """Whether one of the candidates fits (`==`), or none does (`!=`)."""
+        search = pattern(self.value).search
+        found = any(search(candidate) for candidate in candidates)
+        return found if self.operator == EQUAL else not found
+
+
+def parse(text: str) -> Expression:
+    """The expression in `text`; BadExpression when it is none. `==` is looked for before `!=`."""
+    if len(text) > LONGEST:
+        raise BadExpression(f"expression of {len(text)} characters; {LONGEST} is the limit")
+    operator = EQUAL if EQUAL in text else UNEQUAL
+    key, found, value = text.partition(operator)
+    if not found:
+        raise BadExpression(f"{text!r} has neither == nor !=")
+    if not _KEY.match(key):
+        raise BadExpression(f"the key of {text!r} is not a letter or _ followed by letters, digits, - _ or .")
+    if not _VALUE.match(value):
+        raise BadExpression(f"the value of {text!r} is empty or has signs that are not allowed")
+    soft = value.startswith("~")
+    expression = Expression(key, operator, value.removeprefix("~"), soft)
+    pattern(expression.value)
+    return expression
+
+
+@lru_cache(maxsize=4096)
+def pattern(value: str) -> re.Pattern[str]:
+    """What a value looks for, compiled; BadExpression for a regular expression that is wrong or may run away."""
+    if len(value) > 1 and value[0] == value[-1] == "/":
+        return _regex(value[1:-1])
+    return re.compile("^" + ".*".join(re.escape(part) for part in value.split("*")) + r"\Z", re.DOTALL)
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parsed = _parser().parse(text)
+            if _runs_away(parsed):
+                raise BadExpression(f"the regular expression {text!r} repeats a repetition: that may take for ever")
+            return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise BadExpression(f"the regular expression {text!r} cannot be used: {error}") from error
+
+
+def _parser() -> Any:
+    from re import _parser  # type: ignore[attr-defined]  # the standard library's own parser of regular expressions
+
+    return _parser
+
+
+def _runs_away(parsed: Any, *, inside: bool = False) -> bool:
+    """Whether an unbounded repetition holds another one: the shape whose matching time can be exponential."""
+    for operator, argument in parsed:
+        name = str(operator)
+        if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            _, most, body = argument
+            many = int(most) > 1
+            if (inside and many) or _runs_away(body, inside=inside or many):
+                return True
+        elif any(_runs_away(body, inside=inside) for body in _bodies(name, argument)):
+            return True
+    return False
+
+
+def _bodies(name: str, argument: Any) -> list[Any]:
+    if name == "SUBPATTERN":
+        return [argument[-1]]
+    if name == "BRANCH":
+        return list(argument[1])
+    if name in ("ASSERT", "ASSERT_NOT"):
+        return [argument[1]]
+    if name == "ATOMIC_GROUP":
+        return [argument]
+    if name == "GROUPREF_EXISTS":
+        return [body for body in argument[1:] if body is not None]
+    return []

@@ -1,0 +1,143 @@
+"""What the scheduler knows of an engine and of the containers on it. Pure; the cluster keeps it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from machine.swarm.schedule.want import Port, Want
+
+ANY_ADDRESS = ("", "0.0.0.0", "::")
+LABELS = ("storagedriver", "kernelversion", "operatingsystem", "ostype")  # given to every node, lower case values not
+
+
+class Held(Protocol):
+    """A container as far as scheduling goes."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Without the leading slash."""
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def cpus(self) -> int:
+        """Whole CPUs reserved."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes reserved."""
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Ports of the host that it has, or will have when started."""
+
+    @property
+    def exposed(self) -> frozenset[str]:
+        """Ports it listens on in host mode ("80/tcp"); empty in any other mode."""
+
+    @property
+    def known(self) -> bool:
+        """Whether its reservation and its ports are known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A container that is being made: it counts, so that a second create at the same moment goes elsewhere."""
+
+    id: str
+    names: tuple[str, ...]
+    labels: Mapping[str, str]
+    cpus: int = 0
+    memory: int = 0
+    ports: tuple[Port, ...] = ()
+    exposed: frozenset[str] = frozenset()
+    known: bool = True
+
+    @classmethod
+    def of(cls, key: str, want: Want, labels: Mapping[str, str]) -> Reservation:
+        """What `want` will take, under the key `key`."""
+        names = (want.name,) if want.name else ()
+        exposed = want.exposed if want.host_mode else frozenset()
+        return cls(key, names, labels, want.cpus, want.memory, want.ports, exposed)
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One engine. After changing `containers` or `pending` call `touch`; `cpus` and `memory` carry the overcommit."""
+
+    name: str
+    addr: str = ""  # host:port
+    ip: str = ""
+    id: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    cpus: int = 0
+    memory: int = 0
+    healthy: bool = True
+    failures: int = 0
+    retry: int = 3
+    images: frozenset[str] = frozenset()  # ids, repo:tag, and repo
+    containers: Mapping[str, Held] = field(default_factory=dict)
+    pending: dict[str, Held] = field(default_factory=dict)
+    _used: tuple[int, int] | None = None
+    _taken: dict[tuple[str, int], list[str]] | None = None
+
+    def touch(self) -> None:
+        """Forget the sums: containers, or what is known of them, have changed."""
+        self._used = self._taken = None
+
+    @property
+    def health(self) -> int:
+        """100 for an engine that never failed lately, less with each failure, 0 when unhealthy."""
+        if not self.healthy:
+            return 0
+        return max(100 - self.failures * 100 // self.retry, 0)
+
+    @property
+    def count(self) -> int:
+        """Containers in any state, those being made too."""
+        return len(self.containers) + len(self.pending)
+
+    @property
+    def slots(self) -> int | None:
+        """The most containers it takes (label containerslots); None = no limit, as for a label that is no number."""
+        text = self.labels.get("containerslots")
+        try:
+            return None if text is None else int(text)
+        except ValueError:
+            return None
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """CPUs and bytes reserved, by stopped containers too."""
+        if self._used is None:
+            held = list(self.held())
+            self._used = (sum(c.cpus for c in held), sum(c.memory for c in held))
+        return self._used
+
+    @property
+    def known(self) -> bool:
+        """Whether every container's reservation and ports are known."""
+        return all(container.known for container in self.containers.values())
+
+    def held(self) -> Iterable[Held]:
+        """All containers, those being made last."""
+        yield from self.containers.values()
+        yield from self.pending.values()
+
+    def is_free(self, wanted: Port) -> bool:
+        """Whether one of the ports wanted is taken by no container on the same address or on all addresses."""
+        if self._taken is None:
+            self._taken = {}
+            for container in self.held():
+                for port in container.ports:
+                    for number in range(port.first, min(port.last, 65535) + 1):
+                        self._taken.setdefault((port.protocol, number), []).append(port.ip)
+        for number in range(wanted.first, wanted.last + 1):
+            holders = self._taken.get((wanted.protocol, number), ())
+            if not any(ip == wanted.ip or ip in ANY_ADDRESS or wanted.ip in ANY_ADDRESS for ip in holders):
+                return True
+        return False

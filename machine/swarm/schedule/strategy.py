@@ -1,0 +1,65 @@
+"""Which of the nodes that may take a container should: spread, binpack, random. Pure.
+
+weight = cpu + memory + f * health, all whole numbers: cpu = (used + wanted) * 100 / total, memory alike, each 100
+when nothing of it is wanted. A node that is too small or would be more than full is left out. spread takes the
+lightest (f = -10), binpack the heaviest (f = 10); among equals spread takes the node with the fewest containers,
+binpack the one with the most. random looks at no resources.
+"""
+
+from __future__ import annotations
+
+import random as chance
+from collections.abc import Callable, Sequence
+
+from machine.swarm.schedule.filters import NoNode
+from machine.swarm.schedule.node import Node
+from machine.swarm.schedule.want import Want
+
+Strategy = Callable[[Want, Sequence[Node]], list[Node]]
+FULL = 100
+
+
+def weight(want: Want, node: Node, factor: int) -> int | None:
+    """The node's weight for this want; None when the container does not fit on it."""
+    if node.memory < want.memory or node.cpus < want.cpus:
+        return None
+    used_cpus, used_memory = node.used if want.cpus or want.memory else (0, 0)
+    cpu = (used_cpus + want.cpus) * 100 // node.cpus if want.cpus else FULL
+    memory = (used_memory + want.memory) * 100 // node.memory if want.memory else FULL
+    if cpu > FULL or memory > FULL:
+        return None
+    return cpu + memory + factor * node.health
+
+
+def spread(want: Want, nodes: Sequence[Node]) -> list[Node]:
+    """Lightest first."""
+    return [node for _, _, _, node in sorted(_weighed(want, nodes, -10))]
+
+
+def binpack(want: Want, nodes: Sequence[Node]) -> list[Node]:
+    """Heaviest first."""
+    return [node for _, _, _, node in sorted(_weighed(want, nodes, 10), key=lambda w: (-w[0], -w[1], w[2]))]
+
+
+def random(want: Want, nodes: Sequence[Node]) -> list[Node]:  # noqa: ARG001
+    """In any order."""
+    shuffled = list(nodes)
+    chance.shuffle(shuffled)
+    if not shuffled:
+        raise NoNode("No resources available to schedule container")
+    return shuffled
+
+
+STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random}
+
+
+def _weighed(want: Want, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
+    """(weight, containers, position, node) of each node that fits; NoNode without any."""
+    weighed = []
+    for position, node in enumerate(nodes):
+        found = weight(want, node, factor)
+        if found is not None:
+            weighed.append((found, node.count, position, node))
+    if not weighed:
+        raise NoNode("No resources available to schedule container")
+    return weighed

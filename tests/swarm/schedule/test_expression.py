@@ -1,0 +1,88 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machine.swarm.schedule.expression import BadExpression, Expression, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "operator", "value", "soft"),
+    [
+        ("node==n1", "node", "==", "n1", False),
+        ("node!=n1", "node", "!=", "n1", False),
+        ("storage==~ssd", "storage", "==", "ssd", True),
+        ("region!=~us*", "region", "!=", "us*", True),
+        ("node==/n[12]/", "node", "==", "/n[12]/", False),
+        ("com.example.x-y==a b", "com.example.x-y", "==", "a b", False),
+        ("ab===x", "ab", "==", "=x", False),
+    ],
+)
+def test_the_parts_of_an_expression(text, key, operator, value, soft):
+    assert parse(text) == Expression(key, operator, value, soft)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "node", "node=", "node==", "==x", "a==x", "1a==x", "no de==x", "node=x", "node==x@y", "n!=b==c", "x" * 2000],
+)
+def test_what_is_no_expression(text):
+    with pytest.raises(BadExpression):
+        parse(text)
+
+
+def test_a_glob_is_anchored_and_only_the_star_is_special():
+    assert parse("node==web*").matches(["web12"])
+    assert not parse("node==web*").matches(["myweb"])
+    assert not parse("node==v1.2").matches(["v1x2"])
+    assert parse("node==v1.2").matches(["v1.2"])
+    assert parse("node==a(b)[c]").matches(["a(b)[c]"])
+    assert not parse("node==web").matches(["web\n"])
+
+
+def test_a_regular_expression_is_not_anchored():
+    assert parse("node==/eb[12]/").matches(["web1"])
+    assert not parse("node!=/eb[12]/").matches(["x", "web1"])
+    assert parse("node==/(?i)WEB/").matches(["web1"])
+
+
+def test_unequal_means_none_of_them():
+    assert parse("node!=x").matches([])
+    assert not parse("node==x").matches([])
+    assert not parse("node!=x").matches(["y", "x"])
+
+
+@pytest.mark.parametrize("text", ["/(a+)+$/", "/(a*)*b/", "/((a|b)+c*)+/", "/(/", "/[/", "/(?:(?:a+)+)+$/"])
+def test_a_regular_expression_that_may_run_for_ever_is_refused(text):
+    with pytest.raises(BadExpression):
+        parse("node==" + text)
+
+
+def test_a_refused_shape_would_have_been_slow_an_accepted_one_is_not():
+    start = time.monotonic()
+    parse("node==/^a+b+c+$/").matches(["a" * 2000 + "!"])
+    assert time.monotonic() - start < 1
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_expression_or_refused(text):
+    try:
+        expression = parse(text)
+    except BadExpression:
+        return
+    assert parse(str(expression)) == expression
+    expression.matches([text, "", "x"])
+
+
+@given(
+    st.from_regex(r"\A[a-z_][a-z0-9\-_.]{1,8}\Z"),
+    st.sampled_from(["==", "!="]),
+    st.booleans(),
+    st.from_regex(r"\A[a-z0-9:_. ()?+$|\[\]^\\-]{1,12}\Z"),
+)
+def test_a_value_without_a_star_matches_exactly_itself(key, operator, soft, value):
+    expression = parse(f"{key}{operator}{'~' if soft else ''}{value}")
+    assert expression.soft is soft
+    assert expression.matches([value]) is (operator == "==")
+    assert expression.matches([value + "x", "x" + value]) is (operator == "!=")

@@ -1,0 +1,186 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machine.swarm.schedule import NoNode, rank
+from machine.swarm.schedule.expression import parse
+from machine.swarm.schedule.node import Node, Reservation
+from machine.swarm.schedule.strategy import weight
+from machine.swarm.schedule.want import Port, Want
+
+GIB = 1 << 30
+
+
+def held(key, name="", *, cpus=0, memory=0, ports=(), labels=None, exposed=()):
+    return Reservation(key, (name,) if name else (), labels or {}, cpus, memory, tuple(ports), frozenset(exposed))
+
+
+def node(name, *containers, cpus=4, memory=4 * GIB, **more):
+    return Node(name=name, id=f"id-{name}", cpus=cpus, memory=memory, containers={c.id: c for c in containers}, **more)
+
+
+def names(nodes):
+    return [n.name for n in nodes]
+
+
+def test_weight_by_the_formula():
+    n = node("a", held("x", cpus=1, memory=GIB))
+    assert weight(Want(), n, -10) == 100 + 100 - 1000
+    assert weight(Want(cpus=1), n, -10) == 50 + 100 - 1000
+    assert weight(Want(memory=GIB), n, 10) == 100 + 50 + 1000
+    assert weight(Want(cpus=5), n, 10) is None
+    assert weight(Want(cpus=4), n, 10) is None
+    assert weight(Want(cpus=3, memory=3 * GIB), n, 10) == 100 + 100 + 1000
+
+
+def test_spread_takes_the_emptiest_then_the_one_with_fewest_containers():
+    a, b, c = node("a", held("1"), held("2")), node("b", held("3")), node("c", held("4", memory=GIB))
+    assert names(rank([a, b, c], Want())) == ["b", "c", "a"]
+    assert names(rank([c, a, b], Want(memory=GIB))) == ["b", "a", "c"]
+
+
+def test_binpack_fills_one():
+    a, b = node("a", held("1", memory=GIB)), node("b")
+    assert names(rank([b, a], Want(memory=GIB), "binpack")) == ["a", "b"]
+    full = node("f", held("1", memory=4 * GIB))
+    assert names(rank([full, b], Want(memory=GIB), "binpacking")) == ["b"]
+
+
+def test_a_node_that_failed_lately_comes_last_whatever_is_on_it():
+    a, b = node("a", failures=1), node("b", *(held(str(i)) for i in range(9)))
+    assert names(rank([a, b], Want())) == ["b", "a"]
+    assert names(rank([a, b], Want(), "binpack")) == ["b", "a"]
+
+
+def test_random_looks_at_no_resources():
+    nodes = [node(str(i)) for i in range(4)]
+    seen = {names(rank(nodes, Want(memory=99 * GIB), "random"))[0] for _ in range(200)}
+    assert len(seen) == 4
+
+
+def test_health():
+    with pytest.raises(NoNode, match="No healthy node available in the cluster"):
+        rank([node("a", healthy=False), node("b", failures=3)], Want())
+
+
+def test_no_resources():
+    with pytest.raises(NoNode, match="No resources available"):
+        rank([node("a")], Want(memory=5 * GIB))
+
+
+def test_ports_of_stopped_and_pending_containers_count():
+    port = Port("", "tcp", 80, 80)
+    a, b = node("a", held("1", ports=[port])), node("b")
+    b.pending["2"] = held("2", ports=[port])
+    b.touch()
+    assert names(rank([a, b, node("c")], Want(ports=(port,)))) == ["c"]
+    with pytest.raises(NoNode, match="80/tcp"):
+        rank([a, b], Want(ports=(port,)))
+
+
+def test_ports_on_different_addresses_and_protocols_do_not_collide():
+    a = node("a", held("1", ports=[Port("10.0.0.1", "tcp", 80, 80)]))
+    assert a.is_free(Port("10.0.0.2", "tcp", 80, 80))
+    assert a.is_free(Port("10.0.0.1", "udp", 80, 80))
+    assert not a.is_free(Port("10.0.0.1", "tcp", 80, 80))
+    assert not a.is_free(Port("", "tcp", 80, 80))
+    assert a.is_free(Port("", "tcp", 80, 81))
+
+
+def test_host_mode_looks_at_exposed_ports():
+    a, b = node("a", held("1", exposed=["80/tcp"])), node("b", held("2", ports=[Port("", "tcp", 80, 80)]))
+    asked = Want(host_mode=True, exposed=frozenset({"80/tcp"}))
+    assert names(rank([a, b], asked)) == ["b"]
+
+
+def test_containerslots():
+    a = node("a", held("1"), labels={"containerslots": "1"})
+    b = node("b", *(held(str(i)) for i in range(9)), labels={"containerslots": "many"})
+    assert names(rank([a, b], Want())) == ["b"]
+    with pytest.raises(NoNode, match="slot"):
+        rank([a], Want())
+
+
+def test_dependencies_stay_together():
+    a, b = node("a", held("1" * 64, "db")), node("b", held("2" * 64, "data"))
+    assert names(rank([a, b], Want(links=("db",)))) == ["a"]
+    assert names(rank([a, b], Want(volumes_from=("2" * 12,)))) == ["b"]
+    with pytest.raises(NoNode, match="data, db"):
+        rank([a, b], Want(links=("db",), volumes_from=("data",)))
+
+
+def wanting(*, affinity=(), constraint=(), whitelist=()):
+    return Want(
+        affinities=tuple(map(parse, affinity)),
+        constraints=tuple(map(parse, constraint)),
+        whitelists=tuple(map(parse, whitelist)),
+    )
+
+
+def test_affinity():
+    a = node("a", held("1", "web", labels={"tier": "front"}), images=frozenset({"sha256:1", "redis:7", "redis"}))
+    b = node("b", held("2", "db"))
+    assert names(rank([a, b], wanting(affinity=["container==web"]))) == ["a"]
+    assert names(rank([a, b], wanting(affinity=["container!=web"]))) == ["b"]
+    assert names(rank([a, b], wanting(affinity=["image==redis"]))) == ["a"]
+    assert names(rank([a, b], wanting(affinity=["tier==fr*"]))) == ["a"]
+    with pytest.raises(NoNode, match="container==x"):
+        rank([a, b], wanting(affinity=["container==x"]))
+
+
+def test_soft_expressions_are_dropped_when_nothing_fits():
+    nodes = [node("a"), node("b")]
+    assert names(rank(nodes, wanting(constraint=["node==~b"]))) == ["b"]
+    assert names(rank(nodes, wanting(constraint=["node==~z"]))) == ["a", "b"]
+    with pytest.raises(NoNode):
+        rank(nodes, wanting(constraint=["node==~b", "node==z"]))
+
+
+def test_constraint_on_labels_counts_a_missing_one_as_empty():
+    a, b = node("a", labels={"storage": "ssd"}), node("b")
+    assert names(rank([a, b], wanting(constraint=["storage==ssd"]))) == ["a"]
+    assert names(rank([a, b], wanting(constraint=["storage!=ssd"]))) == ["b"]
+    assert names(rank([a, b], wanting(constraint=["node==id-b"]))) == ["b"]
+
+
+def test_whitelist_takes_exact_names():
+    nodes = [node("n1"), node("n11"), node("n2")]
+    assert names(rank(nodes, wanting(whitelist=["node==n1|n2"]))) == ["n1", "n2"]
+
+
+def test_only_the_filters_named_are_applied():
+    assert names(rank([node("a", failures=2)], wanting(constraint=["node==z"]), names=["health"])) == ["a"]
+
+
+node_lists = st.lists(
+    st.tuples(st.integers(1, 8), st.integers(1, 8), st.integers(0, 6), st.integers(0, 3), st.booleans()),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(node_lists, st.integers(0, 4), st.integers(0, 4), st.sampled_from(["spread", "binpack"]))
+def test_whoever_is_chosen_has_room_and_no_fitting_node_is_better(specs, cpus, memory, strategy):
+    nodes = [
+        node(str(i), *(held(f"{i}-{k}", cpus=1, memory=GIB) for k in range(used)), cpus=c, memory=m * GIB,
+             failures=failures, healthy=healthy)
+        for i, (c, m, used, failures, healthy) in enumerate(specs)
+    ]  # fmt: skip
+    asked = Want(cpus=cpus, memory=memory * GIB)
+    fitting = [
+        n
+        for n in nodes
+        if n.healthy and n.failures < 3
+        and n.cpus >= cpus and n.memory >= memory * GIB
+        and (not cpus or n.used[0] + cpus <= n.cpus + n.cpus // 100)
+        and (not memory or (n.used[1] + memory * GIB) * 100 // n.memory <= 100)
+    ]  # fmt: skip
+    try:
+        chosen = rank(nodes, asked, strategy)
+    except NoNode:
+        assert not [n for n in fitting if not cpus or (n.used[0] + cpus) * 100 // n.cpus <= 100]
+        return
+    assert set(names(chosen)) <= set(names(fitting))
+    factor = -10 if strategy == "spread" else 10
+    weights = [weight(asked, n, factor) for n in chosen]
+    assert weights == sorted(weights, reverse=strategy == "binpack")

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from machine.swarm.schedule.expression import BadExpression
+from machine.swarm.schedule.want import Port, lift, policies, ports_of, want
+
+
+def test_expressions_move_from_the_environment_to_labels():
+    body = {"Image": "x", "Env": ["A=1", "affinity:image==x", "constraint:node==n*", "reschedule:on-node-failure"]}
+    found = lift(body)
+    assert body["Env"] == ["A=1"]
+    assert found["affinity"] == ["image==x"]
+    assert json.loads(body["Labels"]["com.docker.swarm.constraints"]) == ["node==n*"]
+    assert json.loads(body["Labels"]["com.docker.swarm.reschedule-policies"]) == ["on-node-failure"]
+
+
+def test_lifting_twice_changes_nothing():
+    body = {"Env": ["affinity:image==x"], "Labels": {"a": "b"}}
+    first = lift(body)
+    copy = json.loads(json.dumps(body))
+    assert lift(body) == first
+    assert body == copy
+    assert body["Labels"]["a"] == "b"
+
+
+def test_labels_and_environment_add_up():
+    body = {"Env": ["constraint:bb==2"], "Labels": {"com.docker.swarm.constraints": '["aa==1"]'}}
+    assert lift(body)["constraint"] == ["aa==1", "bb==2"]
+
+
+@pytest.mark.parametrize("text", ["x", "{}", "[1]", "[[", "null"])
+def test_a_label_that_holds_something_else(text):
+    with pytest.raises(BadExpression):
+        lift({"Labels": {"com.docker.swarm.affinities": text}})
+
+
+def test_a_body_without_anything_stays_as_it_is():
+    body = {"Image": "x", "Env": None, "Labels": None}
+    assert not any(lift(body).values())
+    assert body == {"Image": "x", "Env": None, "Labels": None}
+
+
+def test_what_a_create_asks():
+    body = {
+        "Image": "busybox",
+        "ExposedPorts": {"80/tcp": {}},
+        "HostConfig": {
+            "CpuShares": 2,
+            "Memory": 1 << 30,
+            "PortBindings": {"80/tcp": [{"HostPort": "8080"}], "53/udp": [{"HostIp": "10.0.0.1", "HostPort": "53"}]},
+            "VolumesFrom": ["data:ro"],
+            "Links": ["db:alias"],
+            "NetworkMode": "container:web",
+        },
+    }
+    asked = want(body, lift(body), "n")
+    assert (asked.cpus, asked.memory, asked.name, asked.image) == (2, 1 << 30, "n", "busybox")
+    assert asked.ports == (Port("", "tcp", 8080, 8080), Port("10.0.0.1", "udp", 53, 53))
+    assert (asked.volumes_from, asked.links, asked.net_container) == (("data",), ("db",), "web")
+
+
+def test_bindings_that_fix_no_port_are_left_out():
+    assert ports_of({"80/tcp": [{"HostPort": ""}, {"HostPort": "0"}], "81/tcp": None}) == ()
+    assert ports_of({"80/tcp": [{"HostPort": "80-82"}]}) == (Port("", "tcp", 80, 82),)
+    assert ports_of(None) == ports_of([]) == ()
+
+
+def test_policies():
+    assert policies([]) == policies(["off"]) == "off"
+    assert policies(["on-node-failure"] * 2) == "on-node-failure"
+    for wrong in (["always"], ["off", "on-node-failure"]):
+        with pytest.raises(BadExpression):
+            policies(wrong)
