@@ -38,6 +38,10 @@ class Refused(Exception):
         self.message = message
 
 
+class Unreachable(Refused):
+    """An engine could not be reached or dropped the connection: it is not the call that is wrong."""
+
+
 class Hijack(ABC):
     """A connection that has stopped being HTTP: raw bytes both ways (attach, exec, websockets, BuildKit's session)."""
 

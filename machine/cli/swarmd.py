@@ -1,0 +1,48 @@
+"""machine swarmd ['BACKEND WORD...'...], also installed as `swarmd`"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+
+HELP = """Run a chain of backends that speak the Docker API. Each argument is one backend with its words:
+
+  machine swarmd 'dockerserver tcp://localhost:4567' 'debug' 'dockerclient tcp://10.0.0.5:2375'
+
+Without arguments: print the backends there are."""
+RAW = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Every word is a backend."""
+    parser.add_argument("backends", nargs="*", metavar="'BACKEND WORD...'", help="backends, first the one that listens")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """Serve until interrupted."""
+    if not args.rest:
+        from machine.swarm.backends import names
+
+        lines = names()
+        width = max(len(name) for name in lines) + 2
+        for name, line in lines.items():
+            app.say(f"{name:{width}}{line}")
+        return 0
+    import asyncio
+
+    from machine.swarm.swarmd import serve
+
+    asyncio.run(serve(args.rest, environ=app.environ, log=app.console.info, store=app.store.root))
+    return 0
+
+
+def main() -> int:
+    """The program `swarmd`."""
+    import sys
+
+    from machine.cli import main as machine
+
+    return machine(["swarmd", *sys.argv[1:]])

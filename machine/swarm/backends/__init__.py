@@ -1,0 +1,119 @@
+"""The backends that come with the program, by name; others are found by their entry point, `machine.backends`.
+
+A backend is one of two things:
+
+    async def NAME(request: Request, next: Next, *words: str) -> Reply
+        one function; `words` is what stood after its name on the command line
+
+    def NAME(words: Sequence[str], place: Place) -> AbstractAsyncContextManager[Backend]
+        for what has to be opened and closed: a listener, a connection, a program
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from machine.errors import UsageError
+from machine.swarm.chain import Backend, Next, link, nobody
+
+GROUP = "machine.backends"  # entry points of third parties
+
+# name -> (module, attribute, one line for the list)
+TABLE: Mapping[str, tuple[str, str, str]] = {
+    "aggregate": ("machine.swarm.backends.aggregate", "aggregate", "several backends as one engine"),
+    "debug": ("machine.swarm.backends.debug", "debug", "show every call on stderr"),
+    "dockerclient": ("machine.swarm.backends.dockerclient", "dockerclient", "a Docker Engine at an address"),
+    "dockerserver": ("machine.swarm.backends.dockerserver", "dockerserver", "listen for Docker clients"),
+    "exec": ("machine.swarm.backends.exec", "exec_", "let a program of any language see, change or answer calls"),
+    "machine": ("machine.swarm.backends.machine", "machine", "the engine of a machine of the store"),
+    "simulator": ("machine.swarm.backends.simulator", "simulator", "an engine made up in memory"),
+}
+
+
+class Place(NamedTuple):
+    """Where a backend stands: what comes after it, and what it may use of the world."""
+
+    next: Next
+    environ: Mapping[str, str]
+    log: Callable[[str], None]  # one line for the user, on stderr
+    store: str = ""  # the machine store's directory
+    extra: Mapping[str, Any] = {}  # backends that the caller adds: name -> backend
+
+    async def open(self, stack: contextlib.AsyncExitStack, specs: Sequence[str]) -> Next:
+        """Open a chain inside a backend, each spec a string as on the command line; closed with `stack`."""
+        return await open_chain(specs, self._replace(next=nobody), stack)
+
+
+def names(extra: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Every backend there is, with a line about it, sorted."""
+    from importlib.metadata import entry_points
+
+    found = {name: line for name, (_, _, line) in TABLE.items()}
+    found.update({name: (inspect.getdoc(item) or "").partition("\n")[0] for name, item in (extra or {}).items()})
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, f"from {entry.value}")
+    return dict(sorted(found.items()))
+
+
+def find(name: str, extra: Mapping[str, Any]) -> Any:
+    """The backend of that name; UsageError with the names there are."""
+    if name in extra:
+        return extra[name]
+    if name in TABLE:
+        module, attribute, _ = TABLE[name]
+        return getattr(import_module(module), attribute)
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=name):
+        return entry.load()
+    raise UsageError(f"there is no backend {name!r}", resolution="use one of: " + " ".join(names(extra)))
+
+
+def words_of(spec: str) -> list[str]:
+    """One spec cut as a shell would; UsageError if a quote is not closed or nothing is in it."""
+    import shlex
+
+    try:
+        words = shlex.split(spec)
+    except ValueError as error:
+        raise UsageError(
+            f"cannot read the backend {spec!r}: {error}",
+            resolution="""quote as in 'aggregate "dockerclient tcp://a:2375" "dockerclient tcp://b:2375"'""",
+        ) from error
+    if not words:
+        raise UsageError("a backend without a name", resolution="machine swarmd lists the backends")
+    return words
+
+
+async def open_chain(specs: Sequence[str], place: Place, stack: contextlib.AsyncExitStack) -> Next:
+    """Open the backends of `specs`, last first, and link them; all are closed with `stack`.
+
+    UsageError, CertificateError and the other errors of the program for what does not open.
+    """
+    chain = place.next
+    for spec in reversed(specs):
+        name, *words = words_of(spec)
+        here = place._replace(next=chain)
+        backend = await stack.enter_async_context(_opened(find(name, place.extra), name, words, here))
+        chain = link(backend, chain)
+    return chain
+
+
+def _opened(found: Any, name: str, words: Sequence[str], place: Place) -> contextlib.AbstractAsyncContextManager[Backend]:
+    if not inspect.iscoroutinefunction(found):
+        manager: contextlib.AbstractAsyncContextManager[Backend] = found(words, place)
+        return manager
+    try:
+        inspect.signature(found).bind(None, None, *words)
+    except TypeError as error:
+        raise UsageError(f"the backend {name} does not take these words: {error}") from error
+    return _ready(lambda request, rest: found(request, rest, *words))
+
+
+@contextlib.asynccontextmanager
+async def _ready(backend: Backend) -> AsyncIterator[Backend]:
+    yield backend

@@ -1,0 +1,40 @@
+"""debug: one line on stderr for every call and its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from machine.errors import UsageError
+from machine.swarm.backends import Place
+from machine.swarm.chain import Backend, Hijack, Next, Refused, Reply, Request
+
+
+@contextlib.asynccontextmanager
+async def debug(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    """Shows method, target, status, kind of body and milliseconds; never a header or a body: they hold secrets."""
+    if words:
+        raise UsageError("debug takes no words", details=" ".join(words))
+
+    async def show(request: Request, rest: Next) -> Reply:
+        start = time.perf_counter()
+        try:
+            reply = await rest(request)
+        except Refused as error:
+            place.log(f"{request.method} {request.target} -> {error.status} {error.message} {_ms(start)}")
+            raise
+        place.log(f"{request.method} {request.target} -> {reply.status} {_kind(reply)} {_ms(start)}")
+        return reply
+
+    yield show
+
+
+def _kind(reply: Reply) -> str:
+    if isinstance(reply.body, Hijack):
+        return "raw"
+    return f"{len(reply.body)} bytes" if isinstance(reply.body, bytes) else "stream"
+
+
+def _ms(start: float) -> str:
+    return f"{(time.perf_counter() - start) * 1000:.1f} ms"

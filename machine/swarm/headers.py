@@ -1,0 +1,49 @@
+"""Which headers travel through a proxy and which belong to one connection only. Pure.
+
+RFC 9110 section 7.6.1 (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
+"""
+
+from __future__ import annotations
+
+from machine.swarm.chain import Headers
+
+HOP = frozenset(
+    (
+        b"connection",
+        b"expect",
+        b"host",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+
+def through(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """What goes on to the next hop: no header of this hop, none that `Connection` names, no length."""
+    own: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            own.update(word.strip() for word in value.lower().split(b","))
+    return [
+        (name, value) for name, value in headers if name not in HOP and name not in own and name != b"content-length"
+    ]
+
+
+def length(headers: Headers) -> int | None:
+    """The value of Content-Length, None without one."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+def wire_head(first_line: bytes, headers: Headers) -> bytes:
+    """A head as text for the wire, for answers that h11 must not frame."""
+    lines = [first_line, *(name + b": " + value for name, value in headers)]
+    return b"\r\n".join(lines) + b"\r\n\r\n"

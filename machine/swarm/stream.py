@@ -1,0 +1,327 @@
+"""Bytes both ways over TCP, a unix socket or TLS, with back-pressure and half-close. No HTTP here.
+
+asyncio's own TLS cannot end one half of a connection (it answers a close_notify by closing everything), and
+`echo hello | docker run -i ... cat` needs just that. So TLS is done here on memory BIOs, the way
+https://docs.python.org/3/library/ssl.html#ssl-nonblocking describes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import cast
+
+from machine.swarm.chain import Hijack
+
+HIGH_WATER = 256 * 1024  # bytes read and not yet taken before we stop reading from the socket
+PIECE = 128 * 1024  # bytes written between two looks at whether the other side keeps up
+LINGER = 10.0  # seconds that a closed connection may take to send what was written
+
+
+class Stream(asyncio.Protocol, Hijack):
+    """One connection. With `tls` call `handshake` before anything else."""
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        *,
+        server_side: bool = False,
+        server_name: str | None = None,
+        opened: Callable[[Stream], None] | None = None,
+    ) -> None:
+        self._opened = opened
+        self._buffer = bytearray()
+        self._ended = False  # the other side has ended its half
+        self._closing = False
+        self._reading = True
+        self._writable = True
+        self._broken: Exception | None = None
+        self._readers: list[asyncio.Future[None]] = []
+        self._writers: list[asyncio.Future[None]] = []
+        self._watchers: list[Callable[[], object]] = []
+        self._tls: ssl.SSLObject | None = None
+        self._shaken = tls is None
+        if tls is not None:
+            self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+            self._tls = tls.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=server_name)
+
+    # what the user of a connection calls
+
+    async def handshake(self) -> None:
+        """Agree on TLS; ssl.SSLError if we do not, ConnectionError if the other side went away."""
+        if self._tls is not None:
+            self._shake()
+            while not self._shaken:
+                await self._wait(self._readers)
+                self._raise_if_broken()
+                if self._ended:
+                    raise ConnectionResetError("the connection was closed during the TLS handshake")
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """See Hijack.read."""
+        while not self._buffer:
+            self._raise_if_broken()
+            if self._ended:
+                return b""
+            await self._wait(self._readers)
+        if len(self._buffer) <= limit:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        else:
+            data = bytes(self._buffer[:limit])
+            del self._buffer[:limit]
+        self._go_on_reading()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """See Hijack.write."""
+        if len(data) <= PIECE:
+            self._send(data)
+            if not self._writable:
+                await self._drained()
+            return
+        view = memoryview(data)
+        for start in range(0, len(view), PIECE):
+            self._send(view[start : start + PIECE])
+            await self._drained()
+
+    async def end(self) -> None:
+        """See Hijack.end."""
+        await self._drained()
+        if self._closing or self._broken:
+            return
+        if self._tls is not None:
+            self._say_goodbye()
+        elif self.transport.can_write_eof():
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
+
+    def close(self) -> None:
+        """See Hijack.close."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._tls is not None and self._shaken and self._broken is None:
+            self._say_goodbye()
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._closing = True
+        self.transport.abort()
+
+    def unread(self, data: bytes) -> None:
+        """Put back what was read too far."""
+        self._buffer[:0] = data
+
+    @property
+    def over(self) -> bool:
+        """Whether the other side has ended or dropped the connection, as far as we know."""
+        return self._ended or self._closing or self._broken is not None
+
+    @property
+    def idle(self) -> bool:
+        """Alive with nothing unread: a connection that can carry the next request."""
+        return not self.over and not self._buffer
+
+    def when_over(self, call: Callable[[], object]) -> Callable[[], None]:
+        """Call `call` once when the other side ends or drops the connection; the answer takes that back."""
+        if self.over:
+            call()
+        self._watchers.append(call)
+
+        def forget() -> None:
+            if call in self._watchers:
+                self._watchers.remove(call)
+
+        return forget
+
+    def peer_name(self) -> str:
+        """The name in the other side's certificate (its common name), else its address; "" for a unix socket."""
+        if self._tls is not None and self._shaken:
+            certificate = self._tls.getpeercert() or {}
+            subject = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
+            for part in subject:
+                for key, value in part:
+                    if key == "commonName":
+                        return value
+        address = self.transport.get_extra_info("peername")
+        return str(address[0]) if isinstance(address, tuple) else ""
+
+    # what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A connection is there."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if self._opened is not None:
+            self._opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes off the wire."""
+        if self._tls is None:
+            self._buffer += data
+        else:
+            self._in.write(data)
+            if not self._shaken:
+                self._shake()
+            if self._shaken and self._broken is None:
+                self._decrypt()
+        if len(self._buffer) > HIGH_WATER and self._reading:
+            self._reading = False
+            self.transport.pause_reading()
+        self._wake(self._readers)
+
+    def eof_received(self) -> bool:
+        """The other side has ended its half; ours stays open."""
+        self._end()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone in both directions."""
+        if error is not None and self._broken is None:
+            self._broken = error if isinstance(error, OSError) else ConnectionResetError(str(error))
+        self._closing = True
+        self._writable = True
+        self._wake(self._writers)
+        self._end()
+
+    def pause_writing(self) -> None:
+        """The other side does not keep up."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """The other side has caught up."""
+        self._writable = True
+        self._wake(self._writers)
+
+    # inside
+
+    def _send(self, data: bytes | memoryview) -> None:
+        self._raise_if_broken()
+        if self._closing:
+            raise ConnectionResetError("the connection is closed")
+        if self._tls is None:
+            self.transport.write(data)
+            return
+        sent = 0
+        while sent < len(data):
+            sent += self._tls.write(data[sent:] if sent else data)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._out.pending and not self.transport.is_closing():
+            self.transport.write(self._out.read())
+
+    def _shake(self) -> None:
+        assert self._tls is not None  # noqa: S101
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self._broken = error
+        else:
+            self._shaken = True
+        self._flush()
+
+    def _decrypt(self) -> None:
+        assert self._tls is not None  # noqa: S101
+        try:
+            while True:
+                data = self._tls.read(HIGH_WATER)
+                if not data:
+                    self._end()
+                    break
+                self._buffer += data
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self._end()
+        except ssl.SSLError as error:
+            self._broken = error
+            self._end()
+        self._flush()
+
+    def _say_goodbye(self) -> None:
+        """Send close_notify once; what the other side still sends is read on."""
+        assert self._tls is not None  # noqa: S101
+        with contextlib.suppress(ssl.SSLError, OSError):
+            self._tls.unwrap()
+        self._flush()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._wake(self._readers)
+        watchers, self._watchers = self._watchers, []
+        for call in watchers:
+            call()
+
+    def _go_on_reading(self) -> None:
+        if not self._reading and len(self._buffer) <= HIGH_WATER // 2:
+            self._reading = True
+            self.transport.resume_reading()
+
+    async def _drained(self) -> None:
+        while not self._writable:
+            await self._wait(self._writers)
+            self._raise_if_broken()
+
+    async def _wait(self, waiters: list[asyncio.Future[None]]) -> None:
+        future = asyncio.get_running_loop().create_future()
+        waiters.append(future)
+        try:
+            await future
+        finally:
+            if future in waiters:
+                waiters.remove(future)
+
+    @staticmethod
+    def _wake(waiters: list[asyncio.Future[None]]) -> None:
+        for future in waiters:
+            if not future.done():
+                future.set_result(None)
+
+    def _raise_if_broken(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
+
+async def pump(one: Hijack, other: Hijack) -> None:
+    """Carry bytes both ways until `other`, the engine's side, has ended; then close both.
+
+    `one` ending (the client's stdin) ends only that half.
+    """
+
+    async def forth() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                data = await one.read()
+                if not data:
+                    break
+                await other.write(data)
+            await other.end()
+
+    there = asyncio.ensure_future(forth())
+    try:
+        while True:
+            data = await other.read()
+            if not data:
+                break
+            await one.write(data)
+    except OSError:
+        pass  # one of them is gone: nothing is left to carry
+    finally:
+        there.cancel()
+        one.close()
+        other.close()
+        await asyncio.gather(there, return_exceptions=True)

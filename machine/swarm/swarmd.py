@@ -1,0 +1,34 @@
+"""Run a chain of backends until told to stop: `swarmd 'dockerserver tcp://localhost:4567' 'debug' 'dockerclient'`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from machine.swarm.backends import Place, open_chain
+from machine.swarm.chain import nobody
+
+
+async def serve(
+    specs: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    log: Callable[[str], None],
+    store: str = "",
+    extra: Mapping[str, Any] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Open the chain of `specs`, serve until SIGINT, SIGTERM or `stop`, close it. MachineError if it does not open."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop.set)  # not on Windows, not outside the main thread
+    async with contextlib.AsyncExitStack() as stack:
+        await open_chain(specs, Place(nobody, environ, log, store, extra or {}), stack)
+        if not any(spec.split()[0] == "dockerserver" for spec in specs):
+            log("no dockerserver in this chain: nothing listens")
+        await stop.wait()
