@@ -37,7 +37,7 @@ def declare(parser: Parser, driver: str, options: Sequence[Option]) -> None:
     """Add a driver's options under a heading of their own."""
     group = parser.add_argument_group(f"flags of the driver {driver}")
     for option in options:
-        group.add_argument(
+        argument = group.add_argument(
             f"--{option.name}",
             dest=_DEST + option.name,
             action="append" if option.kind == "list" else "store",
@@ -48,6 +48,7 @@ def declare(parser: Parser, driver: str, options: Sequence[Option]) -> None:
             metavar=_metavar(option),
             help=_explain(option),
         )
+        argument.of_driver = True
 
 
 def given(args: Namespace) -> dict[str, Any]:

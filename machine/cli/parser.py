@@ -33,11 +33,12 @@ class Values:
 class Argument:
     """One flag or place for names: the arguments of `add_argument`, kept as they were given."""
 
-    __slots__ = ("action", "default", "dest", "flags", "nargs", "options")
+    __slots__ = ("action", "default", "dest", "flags", "nargs", "of_driver", "options")
 
     def __init__(self, flags: tuple[str, ...], options: dict[str, Any]) -> None:
         """ValueError on something of argparse's that is not done here."""
         self.options = options
+        self.of_driver = False  # whether it is an option of the chosen driver
         self.flags = flags if flags[0].startswith("-") else ()
         self.action = options.get("action", "store")
         if self.action not in _ACTIONS or not set(options) <= _KNOWN:
@@ -79,9 +80,10 @@ class Group:
         self.title = title
         self.arguments: list[Argument] = []
 
-    def add_argument(self, *flags: str, **options: Any) -> None:
+    def add_argument(self, *flags: str, **options: Any) -> Argument:
         """As argparse's, with `action` store, store_true or append; `default` may be any value."""
         self.arguments.append(Argument(flags, options))
+        return self.arguments[-1]
 
 
 class Parser(Group):
