@@ -53,11 +53,7 @@ def main(
         return error.exit_code
     except Exception as error:
         _flush(out)
-        from machine.cli.report import bug
-        from machine.paths import default_store
-
-        root = (flags.storage_path if flags else "") or default_store(dict(environ))
-        _show(bug(error, root), flags, err, environ)
+        _show(_unforeseen(error, flags, environ), flags, err, environ)
         return 1
     return status
 
@@ -116,6 +112,18 @@ def parser_of(command: str, module: ModuleType, typed: Sequence[str], environ: M
     parser = Parser(command, module.HELP, typed=typed, environ=environ)
     module.add_arguments(parser)
     return parser
+
+
+def _unforeseen(error: Exception, flags: Flags | None, environ: Mapping[str, str]) -> MachineError:
+    """An exception that is none of ours: a full disk behind `> file`, or a bug."""
+    import errno
+
+    if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO):
+        return MachineError(f"the output cannot be written: {error.strerror}")
+    from machine.cli.report import bug
+    from machine.paths import default_store
+
+    return bug(error, (flags.storage_path if flags else "") or default_store(dict(environ)))
 
 
 def _status(result: object) -> int:

@@ -1,0 +1,17 @@
+"""The world in which the reading commands are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.typed import World, new_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An empty store; machines and engines are added by the test."""
+    with new_world(tmp_path) as made:
+        yield made

@@ -1,0 +1,191 @@
+"""`machine ls`: columns, filters, formats; damage, silence and deadlines."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from machine.cli.ls import aligned
+from tests.cli.typed import World
+from tests.engine.servers import blackhole
+
+HEADER = ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS"]
+
+
+def cells(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_the_table(world: World) -> None:
+    port = world.engine()
+    world.machine("m10", port)
+    world.machine("m9", 1)
+    world.broken("bad")
+    typed = world.type("ls", DOCKER_HOST=f"tcp://127.0.0.1:{port}")
+    assert (typed.status, typed.err) == (0, "")
+    rows = cells(typed.out)
+    assert rows[0] == HEADER
+    assert rows[1][:6] == ["bad", "-", "not", "found", "Error", "Unknown"]
+    assert rows[2] == ["m9", "-", "generic", "Stopped", "Unknown"]
+    assert rows[3] == ["m10", "*", "generic", "Running", f"tcp://127.0.0.1:{port}", "v20.10.24"]
+
+
+def test_nothing_to_list(world: World) -> None:
+    assert cells(world.type("ls").out) == [HEADER]
+    assert world.type("ls", "-q").out == ""
+    assert world.type("ls", "--json").out == "[]\n"
+    assert world.type("ls", "--format", "{{.Name}}").out == ""
+
+
+def test_names_only_asks_nothing(world: World) -> None:
+    for name in ("m10", "m9", "M1"):
+        world.broken(name)
+    assert world.type("ls", "-q").out == "M1\nm9\nm10\n"
+    assert world.type("ls", "-q", "m10").out == "m10\n"
+    assert world.type("ls", "nope").status == 1
+
+
+def test_json(world: World) -> None:
+    world.machine("m", world.engine())
+    world.broken("bad")
+    bad, good = json.loads(world.type("ls", "--json").out)
+    assert (good["Name"], good["State"], good["DockerVersion"], good["Active"]) == ("m", "Running", "v20.10.24", "-")
+    assert good["EngineOptions"]["InstallURL"] == "https://get.docker.com"
+    assert (bad["Name"], bad["State"], bad["DriverName"], bad["EngineOptions"]) == ("bad", "Error", "not found", None)
+    assert bad["Error"]
+
+
+@pytest.mark.parametrize(
+    ("form", "out"),
+    [
+        ("{{.Name}}", "m\n"),
+        ("{{.Name}}\\t{{.State}}", "m\tStopped\n"),
+        ("{{.Name}}: {{.EngineOptions.InstallURL}}", "m: https://get.docker.com\n"),
+        ("table {{.Name}}\\t{{.DriverName}}", "NAME   DRIVER\nm      generic\n"),
+        ("table {{.Name}}\\t{{.SwarmOptions.Master}}", "m   false\n"),
+        ("{{.ActiveHost}} {{.ActiveSwarm}} {{.Active}}", "false false -\n"),
+        ("{{if eq .State `Stopped`}}down{{else}}up{{end}}", "down\n"),
+    ],
+)
+def test_formats(world: World, form: str, out: str) -> None:
+    world.machine("m", 1)
+    assert world.type("ls", "--format", form).out == out
+    assert world.type("ls", "-f", form).out == out
+
+
+def test_the_headers_of_all_columns(world: World) -> None:
+    form = "table {{.Name}} {{.Active}} {{.ActiveHost}} {{.ActiveSwarm}} {{.DriverName}} {{.State}} {{.URL}}" + (
+        " {{.SwarmOptions}} {{.Swarm}} {{.EngineOptions}} {{.Error}} {{.DockerVersion}} {{.ResponseTime}}"
+    )
+    assert world.type("ls", "--format", form).out == (
+        "NAME ACTIVE ACTIVE_HOST ACTIVE_SWARM DRIVER STATE URL"
+        " SWARM_OPTIONS SWARM ENGINE_OPTIONS ERRORS DOCKER RESPONSE\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--filter", "foo=bar"],
+        ["--filter", "nope"],
+        ["--filter", "name=["],
+        ["--format", "{{.NAME}}"],
+        ["--format", "{{"],
+        ["--bogus"],
+        ["-s"],
+        ["-t", "soon"],
+    ],
+)
+def test_what_is_refused(world: World, line: list[str]) -> None:
+    world.machine("m", 1)
+    typed = world.type("ls", *line)
+    assert (typed.status, typed.out) == (1, "")
+    assert "Error: " in typed.err
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        (["name=^a"], ["a1"]),
+        (["name=1$", "name=c"], ["a1", "b1", "c2"]),
+        (["driver=none"], ["c2"]),
+        (["DRIVER=none", "name=a"], []),
+        (["label=env=prod"], ["a1"]),
+        (["label=ENV=PROD", "label=env=test"], ["a1", "b1"]),
+        (["swarm=a1"], ["a1", "b1"]),
+        (["state=stopped"], ["b1", "c2"]),
+        (["state=RUNNING"], ["a1"]),
+        (["state=running", "state=error"], ["a1", "bad"]),
+        (["state=error"], ["bad"]),
+        (["name="], ["a1", "b1", "bad", "c2"]),
+    ],
+)
+def test_filters(world: World, filters: list[str], names: list[str]) -> None:
+    swarm = {"IsSwarm": True, "Discovery": "token://x"}
+    world.machine("a1", world.engine(), EngineOptions={"Labels": ["env=prod"]}, SwarmOptions=swarm | {"Master": True})
+    world.machine("b1", 1, EngineOptions={"Labels": ["env=test"]}, SwarmOptions=swarm)
+    world.none("c2", "tcp://127.0.0.1:1")
+    world.broken("bad")
+    words = [word for text in filters for word in ("--filter", text)]
+    assert world.type("ls", "-q", *words).out.split() == names
+    assert [row["Name"] for row in json.loads(world.type("ls", "--json", *words).out)] == names
+
+
+def test_swarm_columns(world: World) -> None:
+    swarm = {"IsSwarm": True, "Discovery": "token://x"}
+    world.machine("master", world.engine(), SwarmOptions=swarm | {"Master": True, "Host": "tcp://0.0.0.0:3376"})
+    world.machine("node", 1, SwarmOptions=swarm)
+    typed = world.type("ls", "--format", "{{.Name}}|{{.Swarm}}|{{.Active}}", DOCKER_HOST="tcp://127.0.0.1:3376")
+    assert typed.out == "master|master (master)|* (swarm)\nnode|master|-\n"
+
+
+def test_a_timeout_of_nothing_asks_nothing(world: World) -> None:
+    world.machine("m", world.engine())
+    typed = world.type("ls", "-t", "0", "--format", "{{.State}}")
+    assert (typed.status, typed.out) == (0, "Timeout\n")
+
+
+def test_a_silent_engine_costs_one_timeout(world: World) -> None:
+    with blackhole() as port:
+        world.machine("a", world.engine())
+        world.none("silent", f"tcp://127.0.0.1:{port}")
+        world.machine("silent2", port)
+        start = time.monotonic()
+        typed = world.type("ls", "-t", "1", "--format", "{{.Name}} {{.State}}")
+        took = time.monotonic() - start
+    assert typed.status == 0
+    assert typed.out.splitlines() == ["a Running", "silent Timeout", "silent2 Stopped"]
+    assert took < 1.9
+
+
+def test_a_driver_that_does_not_exist_is_one_bad_row(world: World) -> None:
+    record = world.machine("m", 1)
+    record.raw["DriverName"] = "unheard-of"
+    world.store.save(record)
+    typed = world.type("ls")
+    assert typed.status == 0
+    assert "unheard-of" in typed.out
+    assert "there is no driver called" in typed.out
+
+
+def test_certificates_that_end_soon_are_told_on_stderr(world: World) -> None:
+    for name, end in (("old", "2001-01-01T00:00:00Z"), ("soon", _in_days(10)), ("fine", _in_days(100))):
+        record = world.machine(name, 1)
+        record.certificates_end = end
+        world.store.save(record)
+    typed = world.type("ls")
+    assert typed.status == 0
+    assert "old ended on 2001-01-01; renew them: machine regenerate-certs old" in typed.err
+    assert "of soon end on" in typed.err
+    assert "fine" not in typed.err
+
+
+def _in_days(days: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + days * 86400))
+
+
+def test_columns_are_aligned() -> None:
+    assert aligned(["A\tB\tC", "long\t\tx"]) == ["A      B   C", "long       x"]
+    assert aligned([]) == []

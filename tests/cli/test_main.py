@@ -1,0 +1,204 @@
+"""Dispatch, flags of every command, help, and how errors end."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from machine import __version__
+from machine.cli import INTERRUPTED, load, main
+from machine.cli.parser import Parser
+from machine.cli.table import COMMANDS
+from machine.errors import UsageError
+from tests.cli.typed import World
+
+BARE = "Usage: machine "
+
+
+@pytest.mark.parametrize("line", [[], ["help"], ["--help"], ["-h"], ["-help"], ["--debug", "--help"], ["help", "--"]])
+def test_a_bare_call_is_help(world: World, line: list[str]) -> None:
+    typed = world.type(*line)
+    assert (typed.status, typed.err) == (0, "")
+    assert typed.out.startswith(BARE)
+    assert all(f"\n  {name} " in typed.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("line", [["--version"], ["-v"], ["version"], ["-version"]])
+def test_the_version(world: World, line: list[str]) -> None:
+    assert world.type(*line).out == f"machine version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "line", [["ls", "--help"], ["help", "ls"], ["ls", "-h"], ["--help", "ls"], ["ls", "a", "-help"]]
+)
+def test_the_help_of_a_command(world: World, line: list[str]) -> None:
+    typed = world.type(*line)
+    assert (typed.status, typed.err) == (0, "")
+    assert "usage: machine ls" in typed.out
+    assert "--filter KEY=VALUE" in typed.out
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("create", "image", "completion")])
+def test_every_command_has_help_and_refuses_an_unknown_flag(world: World, command: str) -> None:
+    assert world.type(command, "--help").out.startswith(f"usage: machine {command}")
+    if getattr(load(command), "RAW", False):
+        return  # its words are another program's
+    typed = world.type(command, "--bogus")
+    assert (typed.status, typed.out) == (1, "")
+    assert "has no flag --bogus" in typed.err
+
+
+def test_create_shows_the_flags_of_the_driver_meant(world: World) -> None:
+    generic = world.type("create", "-d", "generic", "--help")
+    assert "flags of the driver generic" in generic.out
+    assert "--generic-ip-address" in generic.out
+    assert "--generic-ip-address" not in world.type("create", "-d", "none", "--help").out
+    assert "--url" in world.type("create", "--help", MACHINE_DRIVER="none").out
+    assert "--generic-ip-address" in world.type("help", "create", "-d", "generic").out
+
+
+def test_a_mistyped_command_or_flag_is_told_the_nearest(world: World) -> None:
+    typed = world.type("statsu")
+    assert (typed.status, typed.out) == (1, "")
+    assert "there is no command 'statsu'" in typed.err
+    assert "Try: machine status" in typed.err
+    assert "Try: --format" in world.type("ls", "--fromat", "x").err
+    assert "Try: --storage-path" in world.type("--storage-pth", "x", "ls").err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--storage-path", "{}", "ls", "-q"],
+        ["-s", "{}", "ls", "-q"],
+        ["-storage-path={}", "ls", "-q"],
+        ["ls", "--storage-path", "{}", "-q"],
+        ["ls", "-q", "--storage-path={}"],
+        ["--bugsnag-api-token=no-report", "--github-api-token", "x", "-s", "{}", "ls", "-q", "--tls-ca-cert", "x"],
+    ],
+)
+def test_global_flags_before_the_command_and_after(world: World, line: list[str], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "machines" / "elsewhere").mkdir(parents=True)
+    assert world.type(*(word.format(other) for word in line)).out == "elsewhere\n"
+
+
+@pytest.mark.parametrize("flag", ["--log-format", "-s", "--tls-ca-cert"])
+def test_a_global_flag_without_its_value(world: World, flag: str) -> None:
+    typed = world.type(flag)
+    assert typed.status == 1
+    assert f"{flag} needs a value" in typed.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MACHINE_DEBUG", "zz"), ("MACHINE_NATIVE_SSH", "maybe"), ("MACHINE_LOG_FORMAT", "xml")]
+)
+def test_nonsense_in_a_variable_is_an_error(world: World, variable: str, value: str) -> None:
+    typed = world.type("ls", **{variable: value})
+    assert (typed.status, typed.out) == (1, "")
+    assert f"${variable}" in typed.err
+
+
+def test_debug_shows_a_traceback_and_nothing_else_does(world: World) -> None:
+    assert "Traceback" not in world.type("ip", "nope").err
+    for typed in (world.type("--debug", "ip", "nope"), world.type("ip", "nope", MACHINE_DEBUG="1")):
+        assert "Traceback" in typed.err
+        assert "Error: there is no machine called nope" in typed.err
+
+
+def test_errors_as_json_lines(world: World) -> None:
+    typed = world.type("--log-format", "json", "ip", "nope")
+    (line,) = typed.err.splitlines()
+    found = json.loads(line)
+    assert (found["level"], found["error"], found["status"]) == ("error", "MachineNotFound", 1)
+    assert found["message"] == "there is no machine called nope"
+    assert typed.out == ""
+
+
+def test_a_bug_says_so_and_keeps_its_traceback(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr("machine.cli.ip.run", fail)
+    typed = world.type("ip")
+    assert (typed.status, typed.out) == (1, "")
+    assert "this is a bug in machine" in typed.err
+    log = Path(world.store.root, "bug.log")
+    assert str(log) in typed.err
+    assert "unforeseen" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_ctrl_c_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("machine.cli.ip.run", interrupt)
+    assert world.type("ip").status == INTERRUPTED
+
+
+def run(world: World, *line: str, script: str = "") -> subprocess.CompletedProcess[str]:
+    """The program itself, in a process of its own."""
+    own = [sys.executable, "-m", "machine", *line]
+    words = ["bash", "-c", script, *own] if script else own
+    environ = os.environ | world.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(words, capture_output=True, text=True, env=environ, timeout=60, check=False)
+
+
+def test_a_reader_that_goes_away_is_no_error(world: World) -> None:
+    for number in range(3):
+        world.broken(f"m{number}")
+    done = run(world, "help", script='set -o pipefail; "$0" "$@" | true; echo ${PIPESTATUS[0]}')
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("0", "141")
+    full = run(world, "ls", "-q", script='"$0" "$@" > /dev/full')
+    assert "Error: the output cannot be written: No space left on device" in full.stderr
+    assert full.returncode == 1
+
+
+def test_eval_of_a_failed_env_is_harmless(world: World) -> None:
+    done = run(world, "env", "nope", script='set -e; out="$("$0" "$@")" || true; eval "$out"; echo "[$out]"')
+    assert done.stdout == "[]\n"
+    assert "there is no machine called nope" in done.stderr
+
+
+def test_the_parser_places_names() -> None:
+    def read(*argv: str) -> dict[str, object]:
+        from machine.cli.globals import Flags
+
+        parser = Parser("x", "text")
+        parser.add_argument("first")
+        parser.add_argument("rest", nargs="*")
+        parser.add_argument("last", metavar="LAST")
+        parser.add_argument("--switch", action="store_true")
+        parser.add_argument("--number", "-n", type=int, default=1)
+        parser.add_argument("--list", action="append", default=[])
+        values = dict(vars(parser.read(argv, Flags({}))))
+        del values["help"]
+        return values
+
+    assert read("a", "-n5", "b", "--list", "x", "c", "--list=y", "d", "-switch=true", "--switch=false") == {
+        "first": "a",
+        "rest": ["b", "c"],
+        "last": "d",
+        "switch": False,
+        "number": 5,
+        "list": ["x", "y"],
+    }
+    assert read("a", "b") == {"first": "a", "rest": [], "last": "b", "switch": False, "number": 1, "list": []}
+    for wrong in (["a"], ["a", "b", "-n", "x"], [], ["a", "b", "--numb", "3"]):
+        with pytest.raises(UsageError):
+            read(*wrong)
+    with pytest.raises(ValueError, match="more than"):
+        Parser("x", "").add_argument("--y", action="count")
+
+
+def test_main_lets_nothing_out(world: World) -> None:
+    for line in (["\0"], ["ls", "\udcff"], ["ip", "../.."], ["inspect", "/"], ["-"], ["--"], ["ls", "-t", "nan"]):
+        assert isinstance(main(line, environ=world.environ, stdout=io.StringIO(), stderr=io.StringIO()), int)

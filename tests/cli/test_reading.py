@@ -1,0 +1,297 @@
+"""The commands that only read, as typed: docker-machine's probed cases, improved where the manual says so."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.typed import World
+
+ONE_NAME = ["config", "env", "inspect", "ip", "status", "url"]
+
+
+@pytest.mark.parametrize("command", [*ONE_NAME, "version"])
+def test_a_machine_that_is_not_there(world: World, command: str) -> None:
+    typed = world.type(command, "nope")
+    assert (typed.status, typed.out) == (1, "")
+    assert "there is no machine called nope" in typed.err
+
+
+@pytest.mark.parametrize("command", ONE_NAME)
+def test_without_a_name_and_without_a_default(world: World, command: str) -> None:
+    world.none("other", "tcp://192.0.2.1:2375")
+    typed = world.type(command)
+    assert (typed.status, typed.out) == (1, "")
+    assert "no machine called default" in typed.err
+    assert "other" in typed.err
+
+
+def test_without_a_name_the_machine_called_default_is_meant(world: World) -> None:
+    world.machine("default", world.engine())
+    for command in ONE_NAME:
+        typed = world.type(command)
+        assert (typed.status, typed.err) == (0, ""), command
+        assert typed.out == world.type(command, "default").out.replace(" default)", ")")
+
+
+@pytest.mark.parametrize("command", ["config", "env", "inspect", "status", "url"])
+def test_two_names_are_one_too_many(world: World, command: str) -> None:
+    world.none("a", "tcp://192.0.2.1:2375")
+    world.none("b", "tcp://192.0.2.1:2375")
+    typed = world.type(command, "a", "b")
+    assert (typed.status, typed.out) == (1, "")
+
+
+@pytest.mark.parametrize("command", ONE_NAME)
+def test_a_broken_machine_is_an_error_of_its_own(world: World, command: str) -> None:
+    world.broken("bad")
+    typed = world.type(command, "bad")
+    assert (typed.status, typed.out) == (1, "")
+    assert "bad" in typed.err
+    assert "Traceback" not in typed.err
+
+
+def test_ip_prints_addresses_in_the_order_of_the_names(world: World) -> None:
+    world.none("a", "tcp://192.0.2.1:2375")
+    world.none("b", "tcp://[2001:db8::1]:2375")
+    assert world.type("ip", "b", "a").out == "2001:db8::1\n192.0.2.1\n"
+    typed = world.type("ip", "a", "nope")
+    assert (typed.status, typed.out) == (1, "")
+
+
+def test_an_address_that_is_not_known_yet(world: World) -> None:
+    record = world.machine("m", 2376)
+    record.driver["IPAddress"] = ""
+    world.store.save(record)
+    for command in ("ip", "url", "env", "config"):
+        typed = world.type(command, "m")
+        assert (typed.status, typed.out) == (1, "")
+        assert "the address of m is not known" in typed.err
+
+
+def test_url(world: World) -> None:
+    world.machine("m", 2376)
+    world.none("six", "tcp://[2001:db8::1]:2375")
+    assert world.type("url", "m").out == "tcp://127.0.0.1:2376\n"
+    assert world.type("url", "six").out == "tcp://[2001:db8::1]:2375\n"
+
+
+def test_config_after_a_look_at_the_engine(world: World) -> None:
+    port = world.engine()
+    world.machine("m", port)
+    home = world.store.directory("m")
+    assert world.type("config", "m").out.splitlines() == [
+        "--tlsverify",
+        f"--tlscacert={home}/ca.pem",
+        f"--tlscert={home}/cert.pem",
+        f"--tlskey={home}/key.pem",
+        f"-H=tcp://127.0.0.1:{port}",
+    ]
+
+
+@pytest.mark.parametrize("command", ["config", "env"])
+def test_an_engine_that_is_down_or_not_ours(world: World, command: str) -> None:
+    world.machine("down", 1)
+    typed = world.type(command, "down")
+    assert (typed.status, typed.out) == (1, "")
+    assert "nothing listens" in typed.err
+    record = world.machine("foreign", world.engine())
+    other = World(world.directory / "other", world.stack)
+    Path(record.cert_dir(), "ca.pem").write_bytes(other.files.authority.cert)
+    typed = world.type(command, "foreign")
+    assert (typed.status, typed.out) == (1, "")
+    assert "Try: machine regenerate-certs foreign" in typed.err
+
+
+@pytest.mark.parametrize("command", ["config", "env"])
+def test_a_certificate_that_is_missing(world: World, command: str) -> None:
+    record = world.machine("m", world.engine())
+    Path(record.cert_dir(), "key.pem").unlink()
+    typed = world.type(command, "m")
+    assert (typed.status, typed.out) == (1, "")
+    assert "m has no key.pem" in typed.err
+
+
+@pytest.mark.parametrize("command", ["config", "env"])
+def test_swarm_of_a_machine_that_is_no_master(world: World, command: str) -> None:
+    world.machine("m", world.engine())
+    typed = world.type(command, "--swarm", "m")
+    assert (typed.status, typed.out) == (1, "")
+    assert "m is not the master of a swarm" in typed.err
+
+
+@pytest.mark.parametrize("command", ["config", "env"])
+def test_swarm_swaps_the_port(world: World, command: str) -> None:
+    manager = world.engine()
+    world.machine(
+        "m", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"}
+    )
+    typed = world.type(command, "m", "--swarm")
+    assert f"tcp://127.0.0.1:{manager}" in typed.out
+    world.machine("down", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": "tcp://0.0.0.0:1"})
+    typed = world.type(command, "down", "--swarm")
+    assert (typed.status, typed.out) == (1, "")
+
+
+def test_env(world: World) -> None:
+    port = world.engine()
+    world.machine("m", port)
+    assert world.type("env", "m").out.splitlines() == [
+        'export DOCKER_TLS_VERIFY="1"',
+        f'export DOCKER_HOST="tcp://127.0.0.1:{port}"',
+        f'export DOCKER_CERT_PATH="{world.store.directory("m")}"',
+        'export DOCKER_MACHINE_NAME="m"',
+        "# Run this command to configure your shell:",
+        '# eval "$(machine env m)"',
+    ]
+    assert world.type("env", "--shell", "fish", "m").out.startswith('set -gx DOCKER_TLS_VERIFY "1";\n')
+    assert world.type("env", "m", "--shell=powershell").out.startswith('$Env:DOCKER_TLS_VERIFY = "1"\n')
+
+
+def test_env_without_a_shell_is_for_sh(world: World) -> None:
+    world.machine("m", world.engine())
+    typed = world.type("env", "m", SHELL="")
+    assert (typed.status, typed.err) == (0, "")
+    assert typed.out == world.type("env", "m").out
+
+
+def test_env_unset(world: World) -> None:
+    assert world.type("env", "-u").out.splitlines() == [
+        "unset DOCKER_TLS_VERIFY",
+        "unset DOCKER_HOST",
+        "unset DOCKER_CERT_PATH",
+        "unset DOCKER_MACHINE_NAME",
+        "# Run this command to configure your shell:",
+        '# eval "$(machine env -u)"',
+    ]
+    assert "unset NO_PROXY\n" in world.type("env", "--unset", "--no-proxy").out
+    assert "unset no_proxy\n" in world.type("env", "--unset", "--no-proxy", no_proxy="x").out
+    typed = world.type("env", "-u", "a")
+    assert (typed.status, typed.out) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        ({}, 'export NO_PROXY="127.0.0.1"'),
+        ({"NO_PROXY": "a"}, 'export NO_PROXY="a,127.0.0.1"'),
+        ({"NO_PROXY": "a", "no_proxy": "b"}, 'export no_proxy="b,127.0.0.1"'),
+        ({"no_proxy": "127.0.0.1,b"}, 'export no_proxy="127.0.0.1,b"'),
+        ({"no_proxy": "127.0.0.10"}, 'export no_proxy="127.0.0.10,127.0.0.1"'),
+    ],
+)
+def test_env_no_proxy(world: World, environ: dict[str, str], line: str) -> None:
+    world.machine("m", world.engine())
+    assert line in world.type("env", "--no-proxy", "m", **environ).out.splitlines()
+
+
+def test_env_of_an_engine_without_tls_turns_tls_off(world: World) -> None:
+    from tests.engine.servers import serving
+
+    port = world.stack.enter_context(serving(None))
+    world.none("plain", f"tcp://127.0.0.1:{port}")
+    assert world.type("env", "plain").out.splitlines()[:4] == [
+        "unset DOCKER_TLS_VERIFY",
+        f'export DOCKER_HOST="tcp://127.0.0.1:{port}"',
+        "unset DOCKER_CERT_PATH",
+        'export DOCKER_MACHINE_NAME="plain"',
+    ]
+    assert world.type("config", "plain").out == f"-H=tcp://127.0.0.1:{port}\n"
+
+
+def test_status_asks_the_platform(world: World) -> None:
+    world.machine("m", 1)
+    assert world.type("status", "m").out == "Stopped\n"
+    port = world.engine()
+    world.none("up", f"tcp://127.0.0.1:{port}")
+    assert world.type("status", "up").out == "Running\n"
+
+
+def test_version_of_an_engine(world: World) -> None:
+    world.machine("m", world.engine())
+    assert world.type("version", "m").out == "20.10.24\n"
+    world.machine("down", 1)
+    assert world.type("version", "down").status == 1
+
+
+def test_inspect(world: World) -> None:
+    world.machine("m", 2376)
+    typed = world.type("inspect", "m")
+    assert typed.out.startswith('{\n    "ConfigVersion": 3,\n')
+    assert json.loads(typed.out)["Driver"]["IPAddress"] == "127.0.0.1"
+    assert json.loads(world.type("inspect", "--json", "m").out) == json.loads(typed.out)
+    assert world.type("inspect", "--json", "m").out.count("\n") == 1
+    assert world.type("inspect", "--json", "-f", "x", "m").status == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "out"),
+    [
+        ("{{.DriverName}}", "generic\n"),
+        ("{{.No.x}}", "<no value>\n"),
+        ("{{.Driver.EnginePort}}", "2376\n"),
+        ("{{json .HostOptions.EngineOptions.Labels}}", "[]\n"),
+        ("{{range $k, $v := .Machine}}{{if eq $k `Phase`}}{{$v}}{{end}}{{end}}", "recorded\n"),
+    ],
+)
+def test_inspect_through_a_template(world: World, template: str, out: str) -> None:
+    world.machine("m", 2376)
+    for line in (
+        ["inspect", "-f", template, "m"],
+        ["inspect", "m", "--format", template],
+        ["inspect", "m", "-f" + template],
+    ):
+        typed = world.type(*line)
+        assert (typed.status, typed.out, typed.err) == (0, out, "")
+
+
+def test_inspect_with_a_bad_template(world: World) -> None:
+    world.machine("m", 2376)
+    for template in ("{{", "{{nope}}", "{{.Name.x}}"):
+        typed = world.type("inspect", "-f", template, "m")
+        assert (typed.status, typed.out) == (1, "")
+
+
+def test_active(world: World) -> None:
+    port = world.engine()
+    world.machine("m", port)
+    world.machine("other", 1)
+    assert world.type("active", DOCKER_HOST=f"tcp://127.0.0.1:{port}").out == "m\n"
+    for environ in ({}, {"DOCKER_HOST": "tcp://192.0.2.9:2376"}):
+        typed = world.type("active", **environ)
+        assert (typed.status, typed.out) == (1, "")
+        assert "no machine is active" in typed.err
+    typed = world.type("active", DOCKER_HOST="tcp://127.0.0.1:1")
+    assert (typed.status, typed.out) == (1, "")
+    assert "other, which is Stopped" in typed.err
+
+
+def test_active_swarm(world: World) -> None:
+    manager = world.engine()
+    world.machine(
+        "m", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"}
+    )
+    assert world.type("active", "-t", "5", DOCKER_HOST=f"tcp://127.0.0.1:{manager}").out == "m\n"
+
+
+def test_what_gitlab_runner_calls(world: World) -> None:
+    """Its machine_command.go: each call is prefixed, flags may follow the name, trimmed stdout and status are read."""
+    prefix = "--bugsnag-api-token=no-report"
+    port = world.engine()
+    world.machine("runner-token-name", port)
+    name = "runner-token-name"
+    url = world.type(prefix, "url", name)
+    assert (url.status, url.out.strip()) == (0, f"tcp://127.0.0.1:{port}")
+    path = world.type(prefix, "inspect", name, "-f", "{{.HostOptions.AuthOptions.StorePath}}")
+    assert (path.status, path.out.strip()) == (0, world.store.directory(name))
+    assert all(Path(path.out.strip(), file).exists() for file in ("ca.pem", "cert.pem", "key.pem"))
+    assert world.type(prefix, "inspect", name).status == 0
+    assert world.type(prefix, "inspect", "gone").status == 1
+    assert world.type(prefix, "config", name).status == 0
+    world.machine("down", 1)
+    assert world.type(prefix, "config", "down").status == 1
+    assert world.type(prefix, "ip", name).out.strip() == "127.0.0.1"
+    assert re.fullmatch(r"\w+\n", world.type(prefix, "status", name).out)
