@@ -32,4 +32,4 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key of `ls`: digits by value, letters without case, ties by the name itself."""
     parts = re.findall(r"\d+|\D+", name)
     key = tuple((0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p.lower()) for p in parts)
-    return (*key, (2, 0, name))
+    return (*key, (-1, 0, name))
