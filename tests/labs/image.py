@@ -3,8 +3,8 @@
     CACHE/RECIPE/base/       systemd, openssh-server, sudo; /srv/apt has docker.io and all it needs
     CACHE/RECIPE/engine/     an overlay layer over base: docker.io installed, its units enabled
 
-CACHE is $MACHINE_LAB_CACHE or ~/.cache/machine-lab of the invoking user; RECIPE is a hash of this recipe.
-Only the build talks to a mirror (deb.debian.org, or $MACHINE_LAB_MIRROR); it takes about 45 s.
+CACHE is $MACHINE_TEST_LAB_CACHE or ~/.cache/machine-lab of the invoking user; RECIPE is a hash of this recipe.
+Only the build talks to a mirror (deb.debian.org, or $MACHINE_TEST_LAB_MIRROR); it takes about 45 s.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-MIRROR = os.environ.get("MACHINE_LAB_MIRROR", "http://deb.debian.org/debian")
+MIRROR = os.environ.get("MACHINE_TEST_LAB_MIRROR", "http://deb.debian.org/debian")
 SUITE = "bookworm"
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables", "procps", "kmod"),
@@ -84,8 +84,8 @@ def check() -> None:
 
 def cache() -> Path:
     """Where the file systems are kept; HOME is not asked, for tests change it."""
-    if "MACHINE_LAB_CACHE" in os.environ:
-        return Path(os.environ["MACHINE_LAB_CACHE"])
+    if "MACHINE_TEST_LAB_CACHE" in os.environ:
+        return Path(os.environ["MACHINE_TEST_LAB_CACHE"])
     return Path(pwd.getpwuid(os.getuid()).pw_dir) / ".cache" / "machine-lab"
 
 

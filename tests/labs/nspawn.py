@@ -86,6 +86,7 @@ class Lab:
         self.base, self.engine = image.layers()
         self._undo = contextlib.ExitStack()
         self._count = 0
+        self._hosts: dict[str, contextlib.ExitStack] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -130,9 +131,10 @@ class Lab:
         self._count += 1
         address = f"10.213.{self.bridge[4:]}.{10 + self._count}"
         place = self.directory / f"{self._count}-{name}"
-        root = self._files(place, name, engine)
-        self._network(f"{self.bridge}h{self._count}", address)
-        self._boot(place, root, f"{self.bridge}h{self._count}")
+        undo = self._hosts[address] = self._undo.enter_context(contextlib.ExitStack())
+        root = self._files(place, name, engine, undo)
+        self._network(f"{self.bridge}h{self._count}", address, undo)
+        self._boot(place, root, f"{self.bridge}h{self._count}", undo)
         host = Host(name, address, self.key, root)
         if wait:
             self.ready(host)
@@ -145,6 +147,10 @@ class Lab:
             self.ready(host)
         return made
 
+    def drop(self, host: Host) -> None:
+        """Take one host away before the others."""
+        self._hosts.pop(host.address).close()
+
     def ready(self, host: Host) -> None:
         """Wait for the banner of its sshd."""
         deadline = time.monotonic() + BOOT_SECONDS
@@ -155,15 +161,16 @@ class Lab:
             time.sleep(0.05)
         raise AssertionError(f"{host.name} did not boot:\n" + (host.root.parent / "console.log").read_text()[-3000:])
 
-    def _files(self, place: Path, name: str, engine: str) -> Path:
+    def _files(self, place: Path, name: str, engine: str, undo: contextlib.ExitStack) -> Path:
         """The host's own file system: a writable layer over the shared ones; Docker's data in a plain directory."""
         for part in ("upper", "work", "root", "docker"):
             (place / part).mkdir(parents=True)
         lower = str(self.base) if engine == "missing" else f"{self.engine}:{self.base}"
         options = f"lowerdir={lower},upperdir={place / 'upper'},workdir={place / 'work'}"
         root = place / "root"
+        undo.callback(shutil.rmtree, place, ignore_errors=True)
         _run("mount", "-t", "overlay", "lab", "-o", options, str(root))
-        self._undo.callback(_run, "umount", "-l", str(root), check=False)
+        undo.callback(_run, "umount", "-l", str(root), check=False)
         (root / "etc/hostname").write_text(name + "\n")
         (root / "etc/machine-id").write_text(os.urandom(16).hex() + "\n")
         public = Path(self.key + ".pub").read_text()
@@ -174,10 +181,10 @@ class Lab:
             _run("systemctl", f"--root={root}", "-q", "disable", *units)
         return root
 
-    def _network(self, name: str, address: str) -> None:
+    def _network(self, name: str, address: str, undo: contextlib.ExitStack) -> None:
         """A network namespace with eth0, on the lab's bridge, configured before anything boots in it."""
         _run("ip", "netns", "add", name)
-        self._undo.callback(_run, "ip", "netns", "del", name, check=False)
+        undo.callback(_run, "ip", "netns", "del", name, check=False)
         _run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
         _run("ip", "link", "set", name, "master", self.bridge, "up")
         for command in (
@@ -188,7 +195,7 @@ class Lab:
         ):
             _run("ip", "-n", name, *command.split())
 
-    def _boot(self, place: Path, root: Path, name: str) -> None:
+    def _boot(self, place: Path, root: Path, name: str, undo: contextlib.ExitStack) -> None:
         command = ["systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "-D", str(root), "-M", name, "--boot"]
         command += [f"--network-namespace-path=/run/netns/{name}", "--capability=all"]
         command += [
@@ -200,7 +207,7 @@ class Lab:
         command += [f"--bind={place / 'docker'}:/var/lib/docker", "--console=pipe"]
         cgroup = _cgroup(name)
         if cgroup:
-            self._undo.callback(_remove_cgroup, cgroup)
+            undo.callback(_remove_cgroup, cgroup)
         with open(place / "console.log", "wb") as log:
             process = subprocess.Popen(
                 ["sh", "-c", 'for c in $LAB_CGROUPS; do echo $$ >"$c/cgroup.procs"; done; exec "$@"', "sh", *command],
@@ -210,7 +217,7 @@ class Lab:
                 env={**os.environ, "LAB_CGROUPS": " ".join(cgroup), "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
                 start_new_session=True,
             )
-        self._undo.callback(_stop, process)
+        undo.callback(_stop, process)
 
 
 def _cgroup(name: str) -> list[str]:
