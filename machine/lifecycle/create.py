@@ -52,6 +52,10 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     names.check(name)
     if world.store.exists(name):
         raise taken(world, name)
+    if wanted.sans:
+        from machine import authority  # cryptography
+
+        authority.check_names(wanted.sans)
     cls = drivers.find(wanted.driver_name)
     record = Record.new(
         world.store.root, name, wanted.driver_name, {}, wanted.engine, wanted.swarm, wanted.sans, tls=world.tls

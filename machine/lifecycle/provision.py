@@ -122,6 +122,8 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
         "info", f"new server certificate ({reason or 'incomplete or of another CA'}) for {', '.join(names)}"
     )
     pair = issuer.issue_server(record.name, names, swarm_master=record.swarm_options().master)
+    for note in issuer.notes:
+        world.console.warn(note)
     files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
     files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
     copy_client(record, issuer)

@@ -100,6 +100,7 @@ def authority_of(world: World) -> Authority:
     )
     for note in (*found.notes, *found.warnings()):
         world.console.warn(note)
+    found.notes.clear()
     if found.delivered:
         contexts.refresh(world.environ)
     return found

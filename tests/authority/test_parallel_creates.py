@@ -13,6 +13,26 @@ from tests.certs.handshake import client_context, handshake, server_context
 NAMES = [f"m{number}" for number in range(8)]
 
 
+def test_a_tls_san_that_is_no_name_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    words = [
+        "-s",
+        str(store),
+        "create",
+        "-d",
+        "none",
+        "--url",
+        "tcp://127.0.0.1:2376",
+        "--tls-san",
+        "http://x:80",
+        "dev",
+    ]
+    done = subprocess.run([sys.executable, "-m", "machine", *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "'http://x:80' is neither an IP address nor a DNS name" in done.stderr
+    assert not (store / "machines").exists()
+
+
 def test_eight_creates_at_once_share_one_ca(tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     create = [sys.executable, "-m", "machine", "-s", store, "create", "-d", "none", "--url", "tcp://127.0.0.1:2376"]
