@@ -1,0 +1,93 @@
+"""`docker machine ...` by the real docker client."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from machine import __version__
+from machine.cli.plugin import without_docker
+from tests.cli.typed import World
+
+DOCKER = shutil.which("docker")
+needs_docker = pytest.mark.skipif(DOCKER is None, reason="the docker client is not installed")
+
+
+@pytest.fixture
+def plugin(world: World) -> Path:
+    """The installed plugin's path, in a docker configuration of the test."""
+    world.environ["DOCKER_CONFIG"] = str(world.directory / "docker")
+    typed = world.type("plugin", "install")
+    assert typed.status == 0
+    path = Path(typed.out.strip())
+    assert path == world.directory / "docker" / "cli-plugins" / "docker-machine"
+    return path
+
+
+def docker(world: World, *words: str) -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(world.directory)} | world.environ
+    return subprocess.run([str(DOCKER), *words], capture_output=True, text=True, timeout=60, env=environ, check=False)
+
+
+def test_the_metadata_call_is_answered(world: World, plugin: Path) -> None:
+    done = subprocess.run(
+        [plugin, "docker-cli-plugin-metadata"], capture_output=True, text=True, timeout=60, check=True
+    )
+    facts = json.loads(done.stdout)
+    assert (facts["SchemaVersion"], facts["Version"]) == ("0.1.0", f"v{__version__}")
+    assert facts["Vendor"]
+
+
+@needs_docker
+def test_docker_machine_works(world: World, plugin: Path) -> None:
+    world.none("dev", "tcp://127.0.0.1:1")
+    done = docker(world, "machine", "ls", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "dev\n", "")
+    assert docker(world, "machine", "url", "dev").stdout == "tcp://127.0.0.1:1\n"
+    failed = docker(world, "machine", "ip", "nope")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "there is no machine called nope" in failed.stderr
+    assert docker(world, "--log-level", "error", "machine", "ip", "dev").stdout == "127.0.0.1\n"
+
+
+@needs_docker
+def test_docker_lists_it(world: World, plugin: Path) -> None:
+    assert "machine*" in docker(world, "--help").stdout
+    assert "Usage:" in docker(world, "machine").stdout
+
+
+def test_install_again_and_uninstall(world: World, plugin: Path) -> None:
+    assert world.type("plugin", "install").status == 0
+    assert world.type("plugin", "uninstall").out.strip() == str(plugin)
+    assert not plugin.exists()
+    assert world.type("plugin", "uninstall").status == 0
+
+
+def test_a_foreign_plugin_is_left_alone(world: World, plugin: Path) -> None:
+    plugin.write_text("#!/bin/sh\necho mine\n")
+    for verb in ("install", "uninstall"):
+        typed = world.type("plugin", verb)
+        assert (typed.status, typed.out) == (1, "")
+        assert str(plugin) in typed.err
+    assert plugin.read_text() == "#!/bin/sh\necho mine\n"
+
+
+@pytest.mark.parametrize("line", [["plugin"], ["plugin", "fly"], ["plugin", "install", "x"]])
+def test_what_is_refused(world: World, line: list[str]) -> None:
+    assert world.type(*line).status == 1
+
+
+def test_the_home_directory_is_the_default_place(world: World) -> None:
+    assert world.type("plugin", "install").out.strip() == f"{world.directory}/.docker/cli-plugins/docker-machine"
+
+
+def test_dockers_own_words_are_taken_off() -> None:
+    assert without_docker(["machine", "ls"]) == ["ls"]
+    assert without_docker(["-c", "x", "--tlsverify", "machine", "ssh", "a", "machine"]) == ["ssh", "a", "machine"]
+    assert without_docker(["--config=x", "machine"]) == []
+    assert without_docker(["ls", "-q"]) == ["ls", "-q"]
