@@ -1,0 +1,179 @@
+"""`consul://`: consul's key-value store over HTTP.
+
+A node is a key held by a session of its ttl, deleted when the session ends; the leader likewise.
+API: https://developer.hashicorp.com/consul/api-docs/kv and /session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from urllib.parse import quote
+
+from machine.swarm.discovery.base import Discovery
+from machine.swarm.discovery.fetch import Answer, DiscoveryError, fetch
+from machine.swarm.discovery.keys import Place
+from machine.swarm.discovery.ranges import addresses
+from machine.swarm.election import Candidate
+
+PORT = 8500
+SHORTEST_TTL, LONGEST_TTL = 10, 86400  # seconds that consul accepts for a session
+
+
+class Consul(Discovery):
+    """The nodes of one consul."""
+
+    def __init__(self, place: Place, tls: ssl.SSLContext | None = None) -> None:
+        self.shown = f"consul://{','.join(place.hosts)}/{place.nodes}"
+        self.place = place
+        self._tls = tls
+        self._sessions: dict[str, str] = {}
+        self._index = 0
+
+    async def nodes(self) -> list[str]:
+        """Every key under the nodes' path."""
+        return self._listed(await self.call("GET", f"kv/{quote(self.place.nodes)}/?recurse"))
+
+    async def register(self, address: str, ttl: int) -> None:
+        """Renew the session that holds the key, or open one and take the key over."""
+        session = self._sessions.get(address)
+        if session and (await self.call("PUT", f"session/renew/{session}")).status == 200:
+            return
+        session = await self.session(ttl)
+        self._sessions[address] = session
+        if not await self.acquire(self._key(address), address, session):
+            await self._free(self._key(address))
+            if not await self.acquire(self._key(address), address, session):
+                raise DiscoveryError(f"{self.shown}: {address} is held by another session")
+
+    async def withdraw(self, address: str) -> None:
+        """Delete the key."""
+        self._sessions.pop(address, None)
+        await self.call("DELETE", f"kv/{quote(self._key(address))}")
+
+    async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
+        """As consul tells, by its blocking queries."""
+        last: list[str] | None = None
+        index = "0"
+        while True:
+            try:
+                wait = max(int(heartbeat), 1)
+                answer = await self.call(
+                    "GET", f"kv/{quote(self.place.nodes)}/?recurse&index={index}&wait={wait}s", seconds=wait * 1.1 + 5
+                )
+                found = self._listed(answer)
+            except DiscoveryError as error:
+                index = "0"
+                yield error
+                await asyncio.sleep(min(heartbeat, 2.0))
+                continue
+            index = answer.headers.get("x-consul-index", "0")
+            if found != last:
+                last = found
+                yield found
+            elif index == "0":
+                await asyncio.sleep(heartbeat)
+
+    async def session(self, ttl: int) -> str:
+        """A new session that deletes its keys when it ends."""
+        seconds = min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
+        wanted = {"TTL": f"{seconds}s", "Behavior": "delete", "LockDelay": "0s"}
+        answer = _good(await self.call("PUT", "session/create", json.dumps(wanted).encode()), self.shown)
+        return str(answer.json()["ID"])
+
+    async def acquire(self, key: str, value: str, session: str) -> bool:
+        """Take a key for a session; False when another session has it."""
+        answer = await self.call("PUT", f"kv/{quote(key)}?acquire={session}", value.encode())
+        return answer.status == 200 and answer.body.strip() == b"true"
+
+    async def call(self, method: str, what: str, body: bytes = b"", *, seconds: float = 10.0) -> Answer:
+        """One call to the first host that answers without a server's error."""
+        failure: DiscoveryError | None = None
+        for host in self.place.hosts:
+            url = f"{'https' if self._tls else 'http'}://{host}/v1/{what}"
+            try:
+                answer = await fetch(method, url, body, tls=self._tls, seconds=seconds)
+            except DiscoveryError as error:
+                failure = error
+                continue
+            if answer.status < 500:
+                return answer
+            failure = DiscoveryError(f"consul at {host} answered {answer.status}: {answer.body[:200]!r}")
+        raise failure or DiscoveryError(f"{self.shown} has no hosts")
+
+    def candidate(self, address: str, ttl: int) -> ConsulCandidate:
+        """Us, standing for election as `address`."""
+        return ConsulCandidate(self, address, ttl)
+
+    def _listed(self, answer: Answer) -> list[str]:
+        if answer.status == 404:  # no key yet
+            return []
+        values = [base64.b64decode(kv["Value"] or b"").decode() for kv in _good(answer, self.shown).json()]
+        return addresses(sorted(values))
+
+    async def _free(self, key: str) -> None:
+        """End the session that holds a key of ours: it is from an earlier run, whose heartbeat nobody keeps."""
+        answer = await self.call("GET", f"kv/{quote(key)}")
+        holder = answer.json()[0].get("Session") if answer.status == 200 else None
+        if holder:
+            await self.call("PUT", f"session/destroy/{holder}")
+
+    def _key(self, address: str) -> str:
+        return f"{self.place.nodes}/{address}"
+
+
+class ConsulCandidate(Candidate):
+    """A leader is whose session holds the leader's key."""
+
+    def __init__(self, consul: Consul, address: str, ttl: int) -> None:
+        super().__init__(address, ttl)
+        self._consul = consul
+        self._key = consul.place.leader
+        self._session = ""
+        self._index = "0"
+
+    async def leader(self) -> str:
+        """The leader's address, "" without one."""
+        answer = await self._consul.call("GET", f"kv/{quote(self._key)}")
+        self._index = answer.headers.get("x-consul-index", "0")
+        held = answer.json()[0] if answer.status == 200 else {}
+        return base64.b64decode(held.get("Value") or b"").decode() if held.get("Session") else ""
+
+    async def campaign(self) -> bool:
+        """Take the key if nobody has it."""
+        if not self._session:
+            self._session = await self._consul.session(self.ttl)
+        won = await self._consul.acquire(self._key, self.address, self._session)
+        if not won and (await self._consul.call("PUT", f"session/renew/{self._session}")).status != 200:
+            self._session = ""
+        return won
+
+    async def keep(self) -> bool:
+        """Renew the session; False when it is over, and the key with it."""
+        answer = await self._consul.call("PUT", f"session/renew/{self._session}")
+        if answer.status != 200:
+            self._session = ""
+        return answer.status == 200 and await self.leader() == self.address
+
+    async def resign(self) -> None:
+        """End the session."""
+        session, self._session = self._session, ""
+        if session:
+            with suppress(DiscoveryError):
+                await self._consul.call("PUT", f"session/destroy/{session}")
+
+    async def changed(self, seconds: float) -> None:
+        """Until the leader's key changes."""
+        wait = max(int(seconds), 1)
+        what = f"kv/{quote(self._key)}?index={self._index}&wait={wait}s"
+        await self._consul.call("GET", what, seconds=wait * 1.1 + 5)
+
+
+def _good(answer: Answer, shown: str) -> Answer:
+    if answer.status >= 300:
+        raise DiscoveryError(f"{shown} answered {answer.status}: {answer.body[:200]!r}")
+    return answer

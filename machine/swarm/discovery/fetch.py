@@ -1,0 +1,130 @@
+"""One HTTP exchange with a discovery service: asyncio and h11, a connection each. Whole answers, or line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import h11
+
+LIMIT = 16 << 20  # bytes of one answer
+CHUNK = 65536
+
+
+class DiscoveryError(Exception):
+    """The discovery service cannot be reached, says no, or makes no sense; the text says which, and what to change."""
+
+
+class Answer(NamedTuple):
+    """Status, headers (names in lower case) and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON; DiscoveryError if it is not."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise DiscoveryError(f"the discovery service's answer is not JSON: {self.body[:80]!r}") from error
+
+
+async def fetch(
+    method: str,
+    url: str,
+    body: bytes = b"",
+    *,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    seconds: float = 10.0,
+) -> Answer:
+    """The answer to one request. DiscoveryError when there is none within `seconds`, whatever the reason."""
+    try:
+        async with asyncio.timeout(seconds), _exchange(method, url, body, headers, tls) as (head, pieces):
+            data = b""
+            async for piece in pieces:
+                data += piece
+                if len(data) > LIMIT:
+                    raise DiscoveryError(f"{url}: the answer has more than {LIMIT} bytes")
+            return Answer(head.status_code, {k.decode(): v.decode("latin-1") for k, v in head.headers}, data)
+    except TimeoutError:
+        raise DiscoveryError(f"{_shown(url)} did not answer within {seconds:g} s") from None
+
+
+async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[bytes]:
+    """The lines of an answer that goes on, as they come; DiscoveryError when it is an error or breaks."""
+    async with _exchange(method, url, body, None, tls) as (head, pieces):
+        rest = b""
+        async for piece in pieces:
+            rest += piece
+            *whole, rest = rest.split(b"\n")
+            if head.status_code >= 300 or len(rest) > LIMIT:
+                raise DiscoveryError(f"{_shown(url)} answered {head.status_code}: {piece[:200]!r}")
+            for line in whole:
+                if line.strip():
+                    yield line
+
+
+@asynccontextmanager
+async def _exchange(
+    method: str, url: str, body: bytes, headers: Mapping[str, str] | None, tls: ssl.SSLContext | None
+) -> AsyncIterator[tuple[h11.Response, AsyncIterator[bytes]]]:
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    context = (tls or ssl.create_default_context()) if secure else None
+    writer = None
+    try:
+        reader, writer = await asyncio.open_connection(host, port, ssl=context)
+        wire = h11.Connection(h11.CLIENT)
+        fields = [
+            ("host", parts.netloc.rpartition("@")[2]),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
+        ]
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        request = h11.Request(method=method, target=target, headers=[*fields, *(headers or {}).items()])
+        writer.write((wire.send(request) or b"") + (wire.send(h11.Data(data=body)) or b""))
+        writer.write(wire.send(h11.EndOfMessage()) or b"")
+        await writer.drain()
+        head = await _event(wire, reader)
+        while isinstance(head, h11.InformationalResponse):
+            head = await _event(wire, reader)
+        if not isinstance(head, h11.Response):
+            raise DiscoveryError(f"{_shown(url)} closed the connection without an answer")
+        yield head, _pieces(wire, reader)
+    except ssl.SSLCertVerificationError as error:
+        raise DiscoveryError(
+            f"{_shown(url)}: its certificate is not accepted: {error.verify_message}; "
+            "name its CA with --discovery-opt kv.cacertfile=PATH"
+        ) from error
+    except (OSError, h11.ProtocolError, ValueError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise DiscoveryError(f"{_shown(url)} cannot be reached: {error}") from error
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+async def _event(wire: h11.Connection, reader: asyncio.StreamReader) -> Any:
+    while (event := wire.next_event()) is h11.NEED_DATA:
+        wire.receive_data(await reader.read(CHUNK))
+    return event
+
+
+async def _pieces(wire: h11.Connection, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while isinstance(event := await _event(wire, reader), h11.Data):
+        yield bytes(event.data)
+
+
+def _shown(url: str) -> str:
+    """The URL up to its path: a token is a secret of sorts, so that it is not in a log."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,0 +1,126 @@
+"""Tokens and the addresses registered under them, in one SQLite file. What the token service and the store use.
+
+An entry lives for its ttl; with ttl 0 (an entry made on a node's behalf, which has no heartbeat) until it is removed.
+Every call opens the file anew, so that it may be called from any thread and by several programs at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.discovery.ranges import address as checked
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+MOST_CLUSTERS = 100_000
+MOST_ENTRIES = 10_000  # in one cluster
+LONGEST_TTL = 30 * 86400  # seconds
+IDLE = 90 * 86400  # seconds after which a token that nobody uses is forgotten
+WAIT = 10.0  # seconds for another program's write to end
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS cluster (token TEXT PRIMARY KEY, used REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entry (
+    token TEXT NOT NULL REFERENCES cluster(token) ON DELETE CASCADE,
+    address TEXT NOT NULL, until REAL NOT NULL, PRIMARY KEY (token, address)) WITHOUT ROWID;
+"""
+
+
+class UnknownToken(DiscoveryError):
+    """Nobody made this token here."""
+
+
+class Full(DiscoveryError):
+    """A limit is reached."""
+
+
+class Registry:
+    """The file at `path`, made 0600 with its directory (0700) on the first write. `now` gives seconds since 1970."""
+
+    def __init__(self, path: str, *, now: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._now = now
+
+    def create(self) -> str:
+        """A new token: 128 random bits in hexadecimal. Full."""
+        token = secrets.token_hex(16)
+        with self._open() as db:
+            self._add(db, token)
+        return token
+
+    def nodes(self, token: str) -> list[str]:
+        """The addresses whose time is not over, in alphabetic order. UnknownToken."""
+        with self._open("DEFERRED") as db:
+            self._known(db, token)
+            rows = db.execute(
+                "SELECT address FROM entry WHERE token = ? AND (until = 0 OR until > ?) ORDER BY address",
+                (token, self._now()),
+            )
+            return [row[0] for row in rows]
+
+    def register(self, token: str, address: str, ttl: int = 0, *, create: bool = False) -> None:
+        """Enter an address for `ttl` seconds (0: until removed). UnknownToken unless `create`; Full; DiscoveryError."""
+        address = checked(address)
+        if not 0 <= ttl <= LONGEST_TTL:
+            raise DiscoveryError(f"a ttl of {ttl} seconds is not between 1 and {LONGEST_TTL}")
+        now = self._now()
+        with self._open() as db:
+            if create:
+                self._add(db, token, known=True)
+            else:
+                self._known(db, token)
+            db.execute("DELETE FROM entry WHERE token = ? AND until > 0 AND until <= ?", (token, now))
+            db.execute(
+                "INSERT INTO entry VALUES (?, ?, ?) ON CONFLICT (token, address) DO UPDATE SET until = excluded.until",
+                (token, address, now + ttl if ttl else 0),
+            )
+            if db.execute("SELECT count(*) FROM entry WHERE token = ?", (token,)).fetchone()[0] > MOST_ENTRIES:
+                raise Full(f"a cluster may have {MOST_ENTRIES} entries")
+            db.execute("UPDATE cluster SET used = ? WHERE token = ?", (now, token))
+
+    def remove(self, token: str, address: str) -> None:
+        """Take an address out; one that is not there is out."""
+        with self._open() as db:
+            db.execute("DELETE FROM entry WHERE token = ? AND address = ?", (token, address))
+
+    def _add(self, db: sqlite3.Connection, token: str, *, known: bool = False) -> None:
+        if not TOKEN.match(token):
+            raise UnknownToken(f"{token[:64]!r} is not a token: letters, digits, - and _, at most 64")
+        now = self._now()
+        if known and db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():
+            return
+        live = "AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.token = cluster.token AND until = 0)"
+        db.execute(f"DELETE FROM cluster WHERE used < ? {live}", (now - IDLE,))  # noqa: S608 (no input in it)
+        if db.execute("SELECT count(*) FROM cluster").fetchone()[0] >= MOST_CLUSTERS:
+            raise Full(f"there are {MOST_CLUSTERS} tokens already")
+        db.execute("INSERT INTO cluster VALUES (?, ?)", (token, now))
+
+    def _known(self, db: sqlite3.Connection, token: str) -> None:
+        if not db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():
+            raise UnknownToken("this token is not known here; machine swarm create makes one")
+
+    @contextmanager
+    def _open(self, begin: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        """The file, in one transaction: all of the block is kept, or nothing."""
+        try:
+            if not os.path.exists(self.path):
+                os.makedirs(os.path.dirname(os.path.abspath(self.path)), mode=0o700, exist_ok=True)
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
+            with closing(sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)) as db:
+                db.execute("PRAGMA foreign_keys = ON")
+                db.executescript(_SCHEMA)
+                db.execute(f"BEGIN {begin}")
+                try:
+                    yield db
+                except BaseException:
+                    db.execute("ROLLBACK")
+                    raise
+                db.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            raise DiscoveryError(f"the registry {self.path} cannot be used: {error}") from error

@@ -1,0 +1,78 @@
+"""The token service: a backend of the chain that answers the token protocol from a registry.
+
+    POST   /v1/clusters                  a new token, plain text
+    POST   /v1/clusters/T?ttl=SECONDS    body ip:port, raw or a JSON string: registered for that long
+    GET    /v1/clusters/T                200, a JSON array of ip:port; 404 for an unknown token
+    DELETE /v1/clusters/T?address=...    ours: taken out before its time
+
+The same without /v1, for `token://host:port/T`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from machine.swarm.chain import Backend, Next, Refused, Reply, Request
+from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.discovery.registry import Full, Registry, UnknownToken
+
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+LARGEST = 4096  # bytes of a body
+DEFAULT_TTL = 180  # seconds, for a registration that names none
+
+
+def service(registry: Registry) -> Backend:
+    """The service over one registry."""
+
+    async def answer(request: Request, rest: Next) -> Reply:  # noqa: ARG001 (nothing is passed on)
+        words = [word for word in request.path.split("/") if word]
+        if words[:1] == ["v1"]:
+            words = words[1:]
+        if words == [] and request.method in ("GET", "HEAD"):
+            return Reply(200, (TEXT,), b"token discovery\n")
+        if words[:1] != ["clusters"] or len(words) > 2:
+            return Reply.error(404, "there is nothing here; the protocol is POST /v1/clusters")
+        try:
+            return await _act(registry, request, words[1] if len(words) == 2 else "")
+        except UnknownToken as error:
+            return Reply.error(404, str(error))
+        except Full as error:
+            return Reply.error(507, str(error))
+        except DiscoveryError as error:
+            return Reply.error(400, str(error))
+
+    return answer
+
+
+async def _act(registry: Registry, request: Request, token: str) -> Reply:
+    request = await request.whole(LARGEST)
+    if request.method == "POST" and not token:
+        return Reply(200, (TEXT,), (await asyncio.to_thread(registry.create)).encode())
+    if request.method == "GET" and token:
+        return Reply.json(await asyncio.to_thread(registry.nodes, token))
+    if request.method == "POST":
+        text = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else ""
+        await asyncio.to_thread(registry.register, token, _plain(text), _ttl(request))
+        return Reply(200, (TEXT,), b"")
+    if request.method == "DELETE" and token:
+        await asyncio.to_thread(registry.nodes, token)  # raises UnknownToken
+        await asyncio.to_thread(registry.remove, token, request.arg("address"))
+        return Reply(200, (TEXT,), b"")
+    return Reply.error(405, f"{request.method} is not for this path")
+
+
+def _plain(text: str) -> str:
+    """`text`, or what it says as a JSON string."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, str) else text
+
+
+def _ttl(request: Request) -> int:
+    text = request.arg("ttl", str(DEFAULT_TTL))
+    if not text.isascii() or not text.isdecimal() or int(text[:10]) < 1:
+        raise Refused(400, f"ttl={text[:20]} is not a number of seconds")
+    return int(text[:10])

@@ -1,0 +1,95 @@
+"""`token://`: the token protocol's client, and the same over a registry on this disk.
+
+POST /clusters makes a token; POST /clusters/T?ttl=N with "ip:port" as body registers; GET /clusters/T lists them as a
+JSON array. The protocol of Docker's hosted service, which is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from urllib.parse import quote, urlsplit
+
+from machine.swarm.discovery.base import Discovery
+from machine.swarm.discovery.fetch import Answer, DiscoveryError, fetch
+from machine.swarm.discovery.ranges import addresses
+from machine.swarm.discovery.registry import Registry
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def base_of(url: str) -> str:
+    """A service's base URL, checked: https, or http on loopback; DiscoveryError otherwise."""
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not (host in LOOPBACK or host.startswith("127.")):
+        raise DiscoveryError(f"{parts.scheme}://{parts.netloc}: plain http is for loopback only; write https://")
+    if parts.scheme not in ("http", "https") or not host:
+        raise DiscoveryError(f"{url!r} is not the URL of a discovery service, such as https://HOST:PORT/v1")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+class Token(Discovery):
+    """A token of the service at `base`."""
+
+    def __init__(self, base: str, token: str, tls: ssl.SSLContext | None = None) -> None:
+        self.shown = f"token:// at {base}"
+        self._url = f"{base}/clusters/{quote(token, safe='')}"
+        self._tls = tls
+
+    async def nodes(self) -> list[str]:
+        """Asked of the service."""
+        found = (await self._ask("GET", self._url)).json()
+        if not isinstance(found, list):
+            raise DiscoveryError(f"{self.shown}: the answer is not a list")
+        return addresses([str(one) for one in found])
+
+    async def register(self, address: str, ttl: int) -> None:
+        """Said to the service."""
+        await self._ask("POST", f"{self._url}?ttl={ttl}", address.encode())
+
+    async def withdraw(self, address: str) -> None:
+        """Said to the service; one that only knows the old protocol forgets it after its ttl."""
+        answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
+        if answer.status >= 500:
+            raise DiscoveryError(f"{self.shown} answered {answer.status}")
+
+    async def _ask(self, method: str, url: str, body: bytes = b"") -> Answer:
+        answer = await fetch(method, url, body, headers={"content-type": "application/json"}, tls=self._tls)
+        if answer.status == 404:
+            raise DiscoveryError(f"{self.shown} does not know the token (404); machine swarm create makes one")
+        if answer.status >= 300:
+            raise DiscoveryError(
+                f"{self.shown} answered {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}"
+            )
+        return answer
+
+
+class Local(Discovery):
+    """A token of a registry on this disk, by path: the machine store's own, when no service is named."""
+
+    def __init__(self, path: str, token: str) -> None:
+        self.shown = f"token:// in {path}"
+        self._registry = Registry(path)
+        self._token = token
+
+    async def nodes(self) -> list[str]:
+        """Read from the file."""
+        return await asyncio.to_thread(self._registry.nodes, self._token)
+
+    async def register(self, address: str, ttl: int) -> None:
+        """Written to the file."""
+        await asyncio.to_thread(self._registry.register, self._token, address, ttl)
+
+    async def withdraw(self, address: str) -> None:
+        """Written to the file."""
+        await asyncio.to_thread(self._registry.remove, self._token, address)
+
+
+async def create(base: str, tls: ssl.SSLContext | None = None) -> str:
+    """A new token of the service at `base`."""
+    answer = await fetch("POST", f"{base}/clusters", tls=tls)
+    token = answer.body.decode("utf-8", "replace").strip().strip('"')
+    if answer.status >= 300 or not token:
+        raise DiscoveryError(f"{base} made no token: it answered {answer.status}")
+    return token

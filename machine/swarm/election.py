@@ -1,0 +1,104 @@
+"""Who of several managers is the primary: everyone stands, one wins, and steps down when its lease cannot be kept."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+
+from machine.swarm.discovery.fetch import DiscoveryError
+
+RETRY = 10.0  # seconds until a candidate that lost, or could not ask, stands again; a change wakes it earlier
+
+
+class Candidate(ABC):
+    """One manager standing for election, in some key-value store; `address` is where replicas reach it."""
+
+    def __init__(self, address: str, ttl: int) -> None:
+        self.address = address
+        self.ttl = ttl
+
+    @abstractmethod
+    async def leader(self) -> str:
+        """Who leads now, "" if nobody."""
+
+    @abstractmethod
+    async def campaign(self) -> bool:
+        """Try to become the leader; whether we are."""
+
+    @abstractmethod
+    async def keep(self) -> bool:
+        """Stay the leader for another ttl; whether we still are."""
+
+    @abstractmethod
+    async def resign(self) -> None:
+        """Stop being the leader, so that another may at once."""
+
+    @abstractmethod
+    async def changed(self, seconds: float) -> None:
+        """Return when the leader may have changed, at the latest after `seconds`."""
+
+
+class Election:
+    """The state of one candidacy. `run` keeps it going; `primary` is the leader's address, "" while there is none."""
+
+    def __init__(self, candidate: Candidate, *, log: Callable[[str], None] = lambda _: None) -> None:
+        self.candidate = candidate
+        self.primary = ""
+        self.log = log
+        self._change = asyncio.Event()
+
+    @property
+    def leading(self) -> bool:
+        """Whether we are the primary."""
+        return self.primary == self.candidate.address
+
+    async def known(self) -> str:
+        """The primary's address, waiting until there is one."""
+        while not self.primary:
+            self._change.clear()
+            await self._change.wait()
+        return self.primary
+
+    async def run(self) -> None:
+        """Stand, lead, step down, for ever; on cancellation resigns."""
+        try:
+            while True:
+                try:
+                    if await self.candidate.campaign():
+                        self._set(self.candidate.address)
+                        await self._lead()
+                        self._set("")
+                    else:
+                        self._set(await self.candidate.leader())
+                        await self.candidate.changed(RETRY if self.primary else 1.0)
+                except DiscoveryError as error:
+                    self._set("")
+                    self.log(f"election: {error}")
+                    await asyncio.sleep(min(RETRY, max(self.candidate.ttl / 4, 0.5)))
+        finally:
+            if self.leading:
+                self._set("")
+                with suppress(DiscoveryError, asyncio.CancelledError):
+                    await asyncio.wait_for(self.candidate.resign(), 2)
+
+    async def _lead(self) -> None:
+        """Keep the lease; return when it is lost, or may be: a whole ttl without an answer."""
+        kept = time.monotonic()
+        while time.monotonic() - kept < self.candidate.ttl:
+            await asyncio.sleep(self.candidate.ttl / 3)
+            try:
+                async with asyncio.timeout(self.candidate.ttl / 3):
+                    if not await self.candidate.keep():
+                        return
+                kept = time.monotonic()
+            except (DiscoveryError, TimeoutError) as error:
+                self.log(f"election: the lease could not be renewed: {error}")
+
+    def _set(self, primary: str) -> None:
+        if primary != self.primary:
+            self.log(f"election: the primary is {primary or 'nobody'}")
+        self.primary = primary
+        self._change.set()

@@ -1,0 +1,63 @@
+import asyncio
+
+import pytest
+
+from machine.swarm.discovery import DiscoveryError, from_url
+
+
+async def first(stream, count):
+    found = []
+    async for one in stream:
+        found.append(one)
+        if len(found) == count:
+            return found
+    return found
+
+
+def test_nodes_with_and_without_a_scheme():
+    for url in ("nodes://a:1,b:[1:2]", "a:1,b:[1:2]"):
+        assert asyncio.run(from_url(url).nodes()) == ["a:1", "b:1", "b:2"]
+
+
+def test_nodes_cannot_be_joined():
+    with pytest.raises(DiscoveryError, match="fixed list"):
+        asyncio.run(from_url("a:1").register("b:1", 9))
+
+
+def test_a_file_with_comments_and_ranges_is_read_again(tmp_path):
+    path = tmp_path / "cluster"
+    path.write_text("# mine\na:1 # first\n\nb:[1:2]\n")
+    found = from_url(f"file://{path}")
+
+    async def run():
+        stream = found.watch(0.02)
+        assert await first(stream, 1) == [["a:1", "b:1", "b:2"]]
+        path.write_text("c:1\n")
+        assert await first(found.watch(0.02), 1) == [["c:1"]]
+        path.unlink()
+        (error,) = await first(found.watch(0.02), 1)
+        assert isinstance(error, DiscoveryError)
+
+    asyncio.run(run())
+
+
+def test_a_watch_speaks_when_something_changes_and_goes_on_after_an_error(tmp_path):
+    path = tmp_path / "cluster"
+
+    async def change():
+        for text in ("a:1\n", "a:1\n", "nonsense\n", "a:1\nb:1\n"):
+            await asyncio.sleep(0.05)
+            path.write_text(text)
+
+    async def run():
+        task = asyncio.create_task(change())
+        seen = []
+        async for one in from_url(f"file://{path}").watch(0.01):
+            if not isinstance(one, DiscoveryError):
+                seen.append(one)
+            if len(seen) == 2:
+                break
+        await task
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(run(), 10)) == [["a:1"], ["a:1", "b:1"]]

@@ -1,0 +1,159 @@
+"""Discovery and election over key-value stores: a real etcd, and consul by its documented API."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.discovery.keys import place
+from machine.swarm.election import Election
+from tests.swarm.discovery.fake_consul import FakeConsul
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory):
+    if shutil.which("etcd") is None:
+        pytest.skip("no etcd: apt-get install etcd-server")
+    client, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+    where = tmp_path_factory.mktemp("etcd")
+    args = ["--data-dir", where / "data", "--listen-client-urls", client, "--advertise-client-urls", client]
+    args += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
+    with open(where / "log", "wb") as log:
+        process = subprocess.Popen(["etcd", *args], stdout=log, stderr=log)
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError, urllib.error.URLError):
+                if b"true" in urllib.request.urlopen(client + "/health", timeout=1).read():  # noqa: S310
+                    break
+            assert process.poll() is None, (where / "log").read_text()
+            signal.sigtimedwait([], 0.1)
+        yield client.removeprefix("http://")
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+async def until(stream, wanted):
+    async with asyncio.timeout(15):
+        async for found in stream:
+            if found == wanted:
+                return
+
+
+async def primary(election, wanted):
+    async with asyncio.timeout(15):
+        while election.primary != wanted:
+            await asyncio.sleep(0.02)
+
+
+def test_places():
+    assert place("a,b:1/p/q/", 9, {}) == (("a:9", "b:1"), "p/q/docker/swarm/nodes", "p/q/docker/swarm/leader")
+    assert place("[::1]", 9, {"kv.path": "x/y"}) == (("[::1]:9",), "x/y", "docker/swarm/leader")
+    with pytest.raises(DiscoveryError):
+        place("/p", 9, {})
+
+
+async def join_and_leave(url):
+    here, there = from_url(url), from_url(url)
+    assert await here.nodes() == []
+    stream = here.watch(60)
+    await until(stream, [])
+    await there.register("b:1", 30)
+    await until(stream, ["b:1"])
+    await there.register("a:1", 30)
+    await there.register("a:1", 30)
+    await until(stream, ["a:1", "b:1"])
+    await from_url(url).register("b:1", 30)  # the same node, after a restart that forgot its lease
+    await there.withdraw("b:1")
+    await until(stream, ["a:1"])
+    await stream.aclose()
+
+
+async def elect(url):
+    first, second = (Election(from_url(url).candidate(a, 2)) for a in ("m:1", "m:2"))
+    one = asyncio.create_task(first.run())
+    await primary(first, "m:1")
+    two = asyncio.create_task(second.run())
+    await primary(second, "m:1")
+    await asyncio.sleep(2.5)  # longer than the ttl: the lease is kept
+    assert first.leading
+    assert not second.leading
+    assert await second.known() == "m:1"
+    one.cancel()
+    await asyncio.gather(one, return_exceptions=True)
+    await primary(second, "m:2")
+    two.cancel()
+    await asyncio.gather(two, return_exceptions=True)
+    assert await from_url(url).candidate("x:1", 2).leader() == ""
+
+
+def test_etcd_join_and_leave(etcd):
+    asyncio.run(join_and_leave(f"etcd://{etcd}/join"))
+
+
+def test_etcd_forgets_a_node_that_stops_its_heartbeat(etcd):
+    async def run():
+        found = from_url(f"etcd://{etcd}/ttl")
+        await found.register("a:1", 1)
+        stream = found.watch(60)
+        await until(stream, ["a:1"])
+        await until(stream, [])
+
+    asyncio.run(run())
+
+
+def test_etcd_election(etcd):
+    asyncio.run(elect(f"etcd://{etcd}/elect"))
+
+
+def test_etcd_a_leader_that_dies_is_followed(etcd):
+    async def run():
+        url = f"etcd://{etcd}/dies"
+        dead = from_url(url).candidate("m:1", 2)
+        assert await dead.campaign()
+        heir = Election(from_url(url).candidate("m:2", 2))
+        task = asyncio.create_task(heir.run())
+        await primary(heir, "m:1")
+        await primary(heir, "m:2")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_etcd_that_is_not_there_is_an_error_and_the_next_host_is_asked(etcd):
+    async def run():
+        with pytest.raises(DiscoveryError, match="cannot be reached"):
+            await from_url("etcd://127.0.0.1:1").nodes()
+        assert await from_url(f"etcd://127.0.0.1:1,{etcd}/none").nodes() == []
+
+    asyncio.run(run())
+
+
+def test_consul_join_and_leave():
+    async def run():
+        async with FakeConsul() as consul:
+            await join_and_leave(f"consul://127.0.0.1:{consul.port}/p")
+
+    asyncio.run(run())
+
+
+def test_consul_election():
+    async def run():
+        async with FakeConsul() as consul:
+            await elect(f"consul://127.0.0.1:{consul.port}/p")
+
+    asyncio.run(run())

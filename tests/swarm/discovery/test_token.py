@@ -1,0 +1,216 @@
+"""The token service over real connections, and what its client makes of its answers."""
+
+import asyncio
+import json
+import os
+import sqlite3
+import stat
+import threading
+
+import pytest
+
+from machine.swarm.address import Address
+from machine.swarm.chain import compose
+from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.discovery import registry as limits
+from machine.swarm.discovery.fetch import fetch
+from machine.swarm.discovery.registry import Registry, UnknownToken
+from machine.swarm.discovery.service import service
+from machine.swarm.discovery.token import create
+from machine.swarm.server import Server
+
+
+class Clock:
+    """Time that only goes on when told."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def registry(tmp_path, clock):
+    return Registry(str(tmp_path / "swarm" / "registry.db"), now=clock)
+
+
+def served(registry, test):
+    """Run `test(base)` against a service on loopback."""
+
+    async def run():
+        server = Server(compose([service(registry)]))
+        where = await server.listen(Address("127.0.0.1", 0))
+        try:
+            return await test(f"http://127.0.0.1:{where.port}/v1")
+        finally:
+            await server.close()
+
+    return asyncio.run(run())
+
+
+def test_create_register_list_expire(registry, clock):
+    async def test(base):
+        token = await create(base)
+        assert len(token) == 32
+        assert int(token, 16) >= 0
+        found = from_url(f"token://{base.removeprefix('http://')}/{token}", environ={})
+        assert await found.nodes() == []
+        await found.register("10.0.0.2:2376", 60)
+        await found.register("10.0.0.1:2376", 60)
+        await found.register("10.0.0.1:2376", 180)
+        assert await found.nodes() == ["10.0.0.1:2376", "10.0.0.2:2376"]
+        clock.now += 61
+        assert await found.nodes() == ["10.0.0.1:2376"]
+        await found.withdraw("10.0.0.1:2376")
+        await found.withdraw("10.0.0.1:2376")
+        assert await found.nodes() == []
+
+    served(registry, test)
+
+
+def test_the_protocol_as_old_clients_speak_it(registry):
+    async def test(base):
+        made = await fetch("POST", f"{base}/clusters")
+        assert made.status == 200
+        assert made.headers["content-type"].startswith("text/plain")
+        url = f"{base}/clusters/{made.body.decode()}"
+        header = {"content-type": "application/json"}
+        assert (await fetch("POST", f"{url}?ttl=180", b"10.0.0.1:2375", headers=header)).status == 200
+        assert (await fetch("POST", f"{url}?ttl=180", b'"10.0.0.2:2375"', headers=header)).status == 200
+        listed = await fetch("GET", url)
+        assert listed.status == 200
+        assert json.loads(listed.body) == ["10.0.0.1:2375", "10.0.0.2:2375"]
+        plain = url.replace("/v1/", "/")
+        assert (await fetch("GET", plain)).body == listed.body
+
+    served(registry, test)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/clusters/0123456789abcdef", b"", 404),
+        ("POST", "/clusters/0123456789abcdef?ttl=9", b"a:1", 404),
+        ("DELETE", "/clusters/0123456789abcdef?address=a:1", b"", 404),
+        ("GET", "/", b"", 200),
+        ("GET", "/other", b"", 404),
+        ("GET", "/clusters", b"", 405),
+        ("POST", "/clusters/TOKEN?ttl=9", b"no address", 400),
+        ("POST", "/clusters/TOKEN?ttl=0", b"a:1", 400),
+        ("POST", "/clusters/TOKEN?ttl=x", b"a:1", 400),
+        ("POST", "/clusters/TOKEN?ttl=99999999999999", b"a:1", 400),
+        ("POST", "/clusters/TOKEN?ttl=9", b"a:1" * 5000, 413),
+        ("POST", "/clusters/TOKEN?ttl=9", b"\xff\xfe", 400),
+        ("PUT", "/clusters/TOKEN", b"", 405),
+    ],
+)
+def test_what_is_refused(registry, method, path, body, status):
+    async def test(base):
+        token = await create(base)
+        return await fetch(method, base + path.replace("TOKEN", token), body)
+
+    assert served(registry, test).status == status
+
+
+def test_limits_on_entries_and_tokens(registry, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(limits, "MOST_CLUSTERS", 1)
+
+    async def test(base):
+        token = await create(base)
+        answers = [await fetch("POST", f"{base}/clusters/{token}?ttl=9", b"a:%d" % n) for n in range(1, 5)]
+        assert [a.status for a in answers] == [200, 200, 200, 507]
+        assert len(json.loads((await fetch("GET", f"{base}/clusters/{token}")).body)) == 3
+        with pytest.raises(DiscoveryError, match="507"):
+            await create(base)
+
+    served(registry, test)
+
+
+def test_a_token_nobody_uses_is_forgotten_unless_it_holds_entries_without_end(registry, clock):
+    idle, used = registry.create(), registry.create()
+    registry.register(used, "a:1")
+    clock.now += limits.IDLE + 1
+    registry.create()
+    assert registry.nodes(used) == ["a:1"]
+    with pytest.raises(UnknownToken):
+        registry.nodes(idle)
+
+
+def test_the_registry_is_private_durable_and_shared_by_threads(registry):
+    token = registry.create()
+    assert stat.S_IMODE(os.stat(registry.path).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(os.path.dirname(registry.path)).st_mode) == 0o700
+
+    def enter(first):
+        for port in range(first, first + 10):
+            registry.register(token, f"h:{port}", 60)
+
+    threads = [threading.Thread(target=enter, args=(n * 10 + 1,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(Registry(registry.path, now=lambda: 1000.0).nodes(token)) == 40
+
+
+def test_a_file_that_is_no_registry(tmp_path):
+    path = tmp_path / "r.db"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(DiscoveryError, match=r"r\.db"):
+        Registry(str(path)).create()
+    with pytest.raises(DiscoveryError):
+        Registry(str(tmp_path)).nodes("x")
+
+
+def test_a_registry_on_this_disk_is_the_default(registry):
+    token = registry.create()
+    registry.register(token, "a:1")
+    found = from_url(f"token://{token}", registry=registry.path, environ={})
+    assert asyncio.run(found.nodes()) == ["a:1"]
+    registry.register("chosen-by-the-user", "b:1", create=True)
+    assert registry.nodes("chosen-by-the-user") == ["b:1"]
+
+
+def test_where_a_token_is_looked_for():
+    shown = {
+        "token://host/T": "token:// at https://host",
+        "token://host:99/v1/T": "token:// at https://host:99/v1",
+        "token://127.0.0.1:99/v1/T": "token:// at http://127.0.0.1:99/v1",
+        "token://T": "token:// at https://d.example/v1",
+    }
+    for url, where in shown.items():
+        assert from_url(url, environ={"MACHINE_DISCOVERY_URL": "https://d.example/v1/"}).shown == where
+
+
+@pytest.mark.parametrize("url", ["token://", "token://host/", "token://T", "zk://a/b", "x://y", "etcd://", "nodes://"])
+def test_urls_that_name_nothing(url):
+    with pytest.raises(DiscoveryError):
+        from_url(url, environ={})
+
+
+def test_plain_http_beyond_loopback_is_refused():
+    with pytest.raises(DiscoveryError, match="loopback"):
+        from_url("token://T", environ={"MACHINE_DISCOVERY_URL": "http://d.example/v1"})
+
+
+def test_a_service_that_is_not_there():
+    found = from_url("token://127.0.0.1:1/T", environ={})
+    with pytest.raises(DiscoveryError, match="cannot be reached"):
+        asyncio.run(found.nodes())
+
+
+def test_killed_in_the_middle_of_a_write_keeps_what_was_there(registry):
+    token = registry.create()
+    registry.register(token, "a:1")
+    with sqlite3.connect(registry.path, isolation_level=None) as db:  # another program, that dies before COMMIT
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM entry")
+        db.close()
+    assert registry.nodes(token) == ["a:1"]
