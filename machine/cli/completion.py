@@ -99,13 +99,16 @@ def posix(facts: Facts, shell: str) -> str:
     everywhere = " ".join(AFTER_COMMAND)
     for command in COMMANDS:
         flags = " ".join(sorted(facts.flags[command]))
-        lines.append(f'    {command}) flags="{flags} {everywhere}"; choices="{" ".join(facts.words[command])}" ;;')
+        lines.append(f'    {command}) flags="{flags}"; choices="{" ".join(facts.words[command])}" ;;')
     both = " ".join(sorted(part for flag, short, *_ in TABLE for part in (flag, short) if part))
     lines += [f'    "") flags="{both}"; choices="{" ".join(COMMANDS)}" ;;', "    esac"]
+    lines.append(f'    [ -n "$command" ] && flags="$flags {everywhere}"')
     lines += ['    [ "$command" = create ] && case "$driver" in']
     lines += [f'    {name}) flags="$flags {" ".join(sorted(flags))}" ;;' for name, flags in facts.of_driver.items()]
-    lines += ["    esac", '    case "$previous" in', f'    -d|--driver) only="{" ".join(facts.drivers)}" ;;']
-    lines += [f'    {flag}) only="{values}" ;;' for flag, values in _VALUES.items()]
+    lines += ["    esac", '    case "$command $previous" in']
+    drivers = " ".join(facts.drivers)
+    lines.append(f'    "create -d"|"create --driver"|"help -d"|"help --driver") only="{drivers}" ;;')
+    lines += [f'    *" {flag}") only="{values}" ;;' for flag, values in _VALUES.items()]
     lines += ["    esac", _CHOOSE, *(_BASH_TAIL if shell == "bash" else _ZSH_TAIL)]
     return "\n".join(lines) + "\n"
 
@@ -169,24 +172,28 @@ def fish(facts: Facts) -> str:
         "complete -c machine -f",
         "complete -c docker-machine -w machine",
         "function __machine_driver",
+        "    set -l found",
         "    set -l typed (commandline -opc)",
         "    for at in (seq (count $typed))",
-        "        contains -- $typed[$at] -d --driver; and set -l found $typed[(math $at + 1)]",
+        "        contains -- $typed[$at] -d --driver; and set found $typed[(math $at + 1)]",
         "    end",
         '    test "$found" = $argv[1]; or begin; test -z "$found"; and test "$argv[1]" = qemu; end',
         "end",
         "function __machine_remote",
         "    machine ls -q 2>/dev/null | string replace -r '$' ':'",
         "end",
+        "function __machine_no_command",
+        f"    not __fish_seen_subcommand_from {' '.join(COMMANDS)}",
+        "end",
     ]
-    no_command = f"not __fish_seen_subcommand_from {' '.join(COMMANDS)}"
+    no_command = "__machine_no_command"
     for command, (_, text) in COMMANDS.items():
         lines.append(f"complete -c machine -n '{no_command}' -a {command} -d {_quote(text)}")
     for flag, short, follows, _, text in TABLE:
-        letter = f" -s {short[1:]}" if short else ""
-        lines.append(
-            f"complete -c machine -n '{no_command}' -l {flag[2:]}{letter}{' -x' * (follows == VALUE)} -d {_quote(text)}"
-        )
+        rest = f"{' -r' * (follows == VALUE)} -d {_quote(text)}"
+        lines.append(f"complete -c machine -l {flag[2:]}{rest}")
+        if short:
+            lines.append(f"complete -c machine -n '{no_command}' -s {short[1:]}{rest}")
     for command in COMMANDS:
         seen = f"__fish_seen_subcommand_from {command}"
         for word in facts.words[command]:
