@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 
 from machine.errors import CommandFailed
 
@@ -47,3 +49,33 @@ def run(
     if check and result.status != 0:
         raise CommandFailed(f"{argv[0]} ended with status {result.status}", details=f"{shown}\n{result.output}".strip())
     return result
+
+
+def foreground(argv: Sequence[str]) -> int:
+    """Run `argv` on our own terminal and streams; its status, or 128 + the number of the signal that ended it.
+
+    Ctrl-C and Ctrl-\\ are the program's business while it runs; a SIGTERM or SIGHUP to us is passed on to it.
+    Call it from the main thread only. CommandFailed if the program is missing.
+    """
+    try:
+        child = subprocess.Popen(argv)
+    except FileNotFoundError:
+        raise CommandFailed(f"the program {argv[0]} is not installed") from None
+    except PermissionError:
+        raise CommandFailed(f"the program {argv[0]} may not be executed") from None
+    before = {}
+    for name in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            passed_on = name in ("SIGTERM", "SIGHUP")
+            before[number] = signal.signal(number, _pass_on(child) if passed_on else signal.SIG_IGN)
+    try:
+        status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
+def _pass_on(child: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
+    return lambda number, _frame: child.send_signal(number)

@@ -1,0 +1,98 @@
+"""What ssh, scp and mount share: how to log in to a machine, and what its driver says once that has failed."""
+
+from __future__ import annotations
+
+import os
+
+from machine import paths
+from machine.errors import CommandFailed, MachineError, NotSupported
+from machine.shell import knownhosts
+from machine.sshargs import Login
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machine.cli.app import App
+    from machine.store import Record
+
+NO_CONNECTION = 255  # ssh's exit status when it is ssh that failed; also what we return then
+
+
+def login_of(app: App, name: str, user: str = "") -> Login:
+    """The login of machine `name` as the record has it; nothing is contacted. NotSupported for an URL only."""
+    record = app.store.load(name)
+    if record.driver_name == "none":
+        raise NotSupported(
+            f"{name} is only an URL, {record.url()}: there is no host to log in to",
+            resolution="create it with -d generic to have one",
+        )
+    endpoint = record.endpoint()
+    if endpoint is None:
+        raise _state_error(app, record) or MachineError(
+            f"the address of {name} is not known", resolution=f"machine status {name}"
+        )
+    key = record.ssh_key_path()
+    known = known_hosts(record)
+    return Login(
+        name=name,
+        address=endpoint.address,
+        port=endpoint.ssh_port,
+        user=user or endpoint.ssh_user,
+        key_path=key if key and os.path.exists(key) else "",
+        known_hosts=known,
+        key_on_record=any(not entry.revoked for entry in knownhosts.entries(known, name)),
+    )
+
+
+def known_hosts(record: Record) -> str:
+    """The machine's own known_hosts file."""
+    return os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
+
+
+def attached(app: App, argv: Sequence[str], names: Sequence[str], package: str) -> int:
+    """Run ssh or scp on our terminal; after a failed connection say which of the machines is not running.
+
+    The driver is asked only then: while all is well nobody waits for a cloud's library.
+    """
+    from machine import process
+
+    app.stdout.flush()
+    app.console.debug(" ".join(argv))
+    try:
+        status = process.foreground(argv)
+    except CommandFailed as error:
+        raise CommandFailed(error.brief, resolution=f"install it (package {package})") from None
+    if status == NO_CONNECTION:
+        explain(app, names)
+    return status
+
+
+def explain(app: App, names: Sequence[str]) -> None:
+    """Show an error for each of the machines that its driver knows not to be running."""
+    from machine.cli.report import show
+
+    for name in names:
+        error = _state_error(app, app.store.load(name))
+        if error is not None:
+            show(error, app.stderr, as_json=app.flags.log_format == "json")
+
+
+def _state_error(app: App, record: Record) -> MachineError | None:
+    from machine.cli.acting import world_of
+    from machine.lifecycle.world import open_driver
+    from machine.model import State
+
+    try:
+        state = open_driver(world_of(app), record).state()
+    except MachineError as error:
+        return error
+    if state in (State.RUNNING, State.NONE):
+        return None
+    cure = {State.STOPPED: "start", State.SAVED: "start", State.PAUSED: "start", State.MISSING: "rm"}.get(
+        state, "status"
+    )
+    by_hand = "switch the host on, and see that its sshd listens" if record.driver_name == "generic" else ""
+    return MachineError(
+        f"{record.name} is not running: its state is {state}", resolution=by_hand or f"machine {cure} {record.name}"
+    )

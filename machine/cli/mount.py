@@ -1,0 +1,54 @@
+"""machine mount [-u] [[USER@]NAME:]PATH [DIRECTORY]"""
+
+from __future__ import annotations
+
+import os
+
+from machine import sshargs
+from machine.cli import logins
+from machine.errors import CommandFailed, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+
+HELP = """Mount a directory of a machine here with sshfs: machine mount dev:/home/debian ./home
+
+Without DIRECTORY the path here is the same as there. A source without a colon is a path on the machine called default.
+Undo it with machine mount -u dev:/home/debian ./home."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--unmount", "-u", action="store_true", help="Unmount DIRECTORY")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="[USER@]NAME:PATH, and the directory here")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """The exit status of sshfs, fusermount or umount."""
+    if len(args.paths) not in (1, 2):
+        raise UsageError("mount needs a source and a directory", resolution="machine mount NAME:PATH DIRECTORY")
+    source = sshargs.place(args.paths[0])
+    target = args.paths[1] if len(args.paths) == 2 else source.path
+    if not target:
+        raise UsageError("mount needs the directory to mount on", resolution=f"machine mount {args.paths[0]} DIRECTORY")
+    if target.startswith("-"):
+        target = f"./{target}"
+    if args.unmount:
+        return logins.attached(app, [*_unmounter(), target], [], "fuse3")
+    if not os.path.isdir(target):
+        raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
+    name = source.machine or app.name(None)
+    source = sshargs.Place(name, source.user, source.path)
+    return logins.attached(app, sshargs.sshfs(logins.login_of(app, name), source, target), [name], "sshfs")
+
+
+def _unmounter() -> list[str]:
+    """The program that unmounts without being root, where there is one (Linux)."""
+    import shutil
+
+    for program in ("fusermount3", "fusermount"):
+        if shutil.which(program):
+            return [program, "-u"]
+    return ["umount"]

@@ -1,0 +1,68 @@
+"""machine scp [-r] [-q] [-d] [[USER@]NAME:]PATH... [[USER@]NAME:]PATH"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from machine import sshargs
+from machine.cli import logins
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from machine.cli.app import App
+    from machine.sshargs import Login
+
+HELP = """Copy files to, from and between machines: machine scp notes.txt dev:/tmp/
+
+A path on a machine is [USER@]NAME:PATH; localhost:PATH and paths without a colon are here. Between two machines the
+data pass through this computer."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recursive", "-r", action="store_true", help="Copy directories with all that is in them")
+    parser.add_argument(
+        "--delta", "-d", action="store_true", help="Send only what differs (rsync, needed on both sides)"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="Show no progress")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="sources, and last the target")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """The exit status of scp or rsync."""
+    if len(args.paths) < 2:
+        raise UsageError("scp needs a source and a target", resolution="machine scp FILE NAME:PATH")
+    places = [sshargs.place(path) for path in args.paths]
+    names = list(dict.fromkeys(one.machine for one in places if one.machine))
+    if not names:
+        raise UsageError(
+            "neither side is on a machine", resolution="write NAME:PATH for a path on a machine, or use cp"
+        )
+    login = [logins.login_of(app, name) for name in names]
+    style = {"recursive": args.recursive, "quiet": args.quiet}
+    if args.delta:
+        if len(names) > 1 or not any(one.machine == "" for one in places):
+            raise UsageError("rsync cannot copy from machine to machine", resolution="leave --delta out")
+        return logins.attached(app, sshargs.rsync(login[0], places, **style), names, "rsync")
+    if len(names) == 1:
+        return logins.attached(app, sshargs.scp(login, places, **style), names, "openssh-client")
+    with _configuration(app, login) as path:
+        return logins.attached(app, sshargs.scp(login, places, config=path, **style), names, "openssh-client")
+
+
+@contextmanager
+def _configuration(app: App, login: Sequence[Login]) -> Iterator[str]:
+    """The path of an ssh_config for these machines, there as long as the context; in the first one's directory."""
+    import tempfile
+
+    handle, path = tempfile.mkstemp(".ssh_config", ".scp-", app.store.directory(login[0].name))  # born 0600
+    try:
+        with open(handle, "w", encoding="utf-8") as config:
+            config.write(sshargs.configuration(login))
+        yield path
+    finally:
+        os.unlink(path)

@@ -1,0 +1,132 @@
+"""machine ssh [[USER@]NAME] [ssh's options] [COMMAND...]"""
+
+from __future__ import annotations
+
+from machine import sshargs
+from machine.cli import logins
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from machine.cli.app import App
+    from machine.sshargs import Login
+
+HELP = """Log in to a machine, or run a command on it and end with its exit status.
+
+Everything after NAME goes to the system's ssh, options first: machine ssh dev -L 8080:localhost:80 -N.
+With --native-ssh, or where there is no ssh, the built-in client is used; it knows no options but -t and -T."""
+
+RAW = True  # what follows is ssh's; see machine.cli.table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """For the help only: the words are cut by `Call`."""
+    parser.add_argument("rest", nargs="*", metavar="[USER@]NAME [OPTION...] [COMMAND...]", help="as for ssh itself")
+    parser.add_argument("--native-ssh", action="store_true", help="Use the built-in ssh client")
+    parser.add_argument(
+        "--forget-host-key",
+        action="store_true",
+        help="Accept a new host key at the next login; for reinstalled machines",
+    )
+
+
+class Call:
+    """The words after `machine ssh`, cut: options may stand before or after the name; long ones are ours."""
+
+    def __init__(self, words: Sequence[str], app: App) -> None:
+        self.target = ""
+        self.options: list[str] = []
+        self.forget = False
+        rest = list(words)
+        while rest:
+            if rest[0] == "--":
+                del rest[0]
+                break
+            if rest[0].startswith("--"):
+                self._ours(rest, app)
+            elif length := sshargs.option_length(rest):
+                self.options += rest[:length]
+                del rest[:length]
+            elif not self.target:
+                self.target = rest.pop(0)
+            else:
+                break
+        self.command = rest
+
+    def _ours(self, rest: list[str], app: App) -> None:
+        """Take one long flag off `rest`: one of this command's, or a global one."""
+        from machine.cli.globals import AFTER_COMMAND
+        from machine.cli.words import SWITCH
+
+        flag, equals, value = rest.pop(0).partition("=")
+        if flag == "--forget-host-key":
+            self.forget = True
+        elif flag not in AFTER_COMMAND:
+            raise UsageError(
+                f"machine ssh has no flag {flag}", resolution="ssh's own options have one letter; machine ssh --help"
+            )
+        elif AFTER_COMMAND[flag] == SWITCH:
+            app.flags.set(flag, value if equals else "true")
+        elif equals or rest:
+            app.flags.set(flag, value if equals else rest.pop(0))
+        else:
+            raise UsageError(f"{flag} needs a value")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """The exit status of ssh: the remote command's, 255 when the connection failed."""
+    import shutil
+
+    call = Call(args.rest, app)
+    user, _, name = call.target.rpartition("@")
+    name = app.name(name or None)
+    if call.forget:
+        return _forget(app, name)
+    login = logins.login_of(app, name, user)
+    if app.flags.native_ssh or not shutil.which("ssh"):
+        return _native(app, login, call)
+    return logins.attached(app, sshargs.ssh(login, call.options, call.command), [name], "openssh-client")
+
+
+def _forget(app: App, name: str) -> int:
+    from machine.shell import knownhosts
+
+    path = logins.known_hosts(app.store.load(name))
+    gone = knownhosts.forget(path, name)
+    app.console.info(f"{gone} host key(s) of {name} removed from {path}; the next login writes down the new one")
+    return 0
+
+
+def _native(app: App, login: Login, call: Call) -> int:
+    from machine.cli.report import show
+    from machine.cli.session import talk
+    from machine.errors import ShellError
+    from machine.shell import SshShell
+
+    strange = [option for option in call.options if option not in ("-t", "-tt", "-T", "-q")]
+    if strange:
+        raise UsageError(
+            f"the built-in ssh client has no option {strange[0]}",
+            resolution="install ssh (package openssh-client) and leave --native-ssh out",
+        )
+    terminal = "-T" not in call.options and (not call.command or "-t" in call.options or "-tt" in call.options)
+    app.stdout.flush()
+    try:
+        with SshShell.connect(
+            login.address,
+            login.port,
+            login.user,
+            key_path=login.key_path or None,
+            known_hosts=login.known_hosts,
+            alias=login.name,
+            timeout=15,
+            trust_new=not login.key_on_record,
+        ) as shell:
+            return talk(shell, " ".join(call.command), terminal=terminal)
+    except ShellError as error:
+        show(error, app.stderr, as_json=app.flags.log_format == "json")
+        logins.explain(app, [login.name])
+        return logins.NO_CONNECTION
