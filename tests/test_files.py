@@ -53,7 +53,9 @@ def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path, mode: int, umask:
 
 
 def test_kill_9_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+    here = tmp_path / "here"
+    here.mkdir()
+    path = here / "file"
     for turn in range(8):
         process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
         assert process.stdout is not None
@@ -64,19 +66,21 @@ def test_kill_9_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         content = files.read(str(path))
         assert len(content) in (0, 160000)
         assert content == content[:8] * (len(content) // 8)
-        for name in os.listdir(tmp_path):
+        for name in os.listdir(here):
             assert name == "file" or files.leftover(name)
-            assert (tmp_path / name).stat().st_mode & 0o077 == 0
+            assert (here / name).stat().st_mode & 0o077 == 0
 
 
 def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+    here = tmp_path / "here"
+    here.mkdir()
+    path = here / "file"
     path.write_bytes(b"old")
     done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
     assert "cannot write" in done.stdout
     assert "make room" in done.stdout
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert os.listdir(here) == ["file"]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
 
 
