@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from machine.errors import UsageError
 from machine.swarm.chain import Backend, Next, link, nobody
 
+Opened = contextlib.AbstractAsyncContextManager[Backend]
 GROUP = "machine.backends"  # entry points of third parties
 
 # name -> (module, attribute, one line for the list)
@@ -103,9 +104,9 @@ async def open_chain(specs: Sequence[str], place: Place, stack: contextlib.Async
     return chain
 
 
-def _opened(found: Any, name: str, words: Sequence[str], place: Place) -> contextlib.AbstractAsyncContextManager[Backend]:
+def _opened(found: Any, name: str, words: Sequence[str], place: Place) -> Opened:
     if not inspect.iscoroutinefunction(found):
-        manager: contextlib.AbstractAsyncContextManager[Backend] = found(words, place)
+        manager: Opened = found(words, place)
         return manager
     try:
         inspect.signature(found).bind(None, None, *words)
