@@ -60,16 +60,17 @@ def write(machine: str, url: str, cert_dir: str, *, environ: Mapping[str, str] =
     if taken is not None and not _is(taken, machine, cert_dir):
         raise _not_ours(name, taken)
     pems = {} if url.startswith(_LOCAL) else _pems(machine, cert_dir)
+    metadata = (taken or {}).get("Metadata") or {"Description": f"machine: {machine}"}
+    metadata[_MARK] = {"Name": machine, "Directory": os.path.abspath(cert_dir)}
+    endpoint = {"Host": url, "SkipTLSVerify": False}
+    document = {"Name": name, "Metadata": metadata, "Endpoints": {"docker": endpoint}}
+    # the part that says whose it is goes first, so that a kill between the two leaves nothing that `remove` misses
+    files.write(_meta(environ, name), json.dumps(document).encode(), files.PUBLIC)
     tls = _tls(environ, name)
     if not pems:
         shutil.rmtree(tls, ignore_errors=True)
     for file, content in pems.items():
         files.write(os.path.join(tls, "docker", file), content)
-    metadata = (taken or {}).get("Metadata") or {"Description": f"machine: {machine}"}
-    metadata[_MARK] = {"Name": machine, "Directory": os.path.abspath(cert_dir)}
-    endpoint = {"Host": url, "SkipTLSVerify": False}
-    document = {"Name": name, "Metadata": metadata, "Endpoints": {"docker": endpoint}}
-    files.write(_meta(environ, name), json.dumps(document).encode(), files.PUBLIC)
     return name
 
 
@@ -85,9 +86,9 @@ def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.
     if current(environ) == name:
         _forget_current(environ)
     try:
-        shutil.rmtree(os.path.dirname(_meta(environ, name)))
         if os.path.isdir(_tls(environ, name)):
             shutil.rmtree(_tls(environ, name))
+        shutil.rmtree(os.path.dirname(_meta(environ, name)))
     except OSError as error:
         raise StoreError(
             f"cannot remove the docker context {name}: {(error.strerror or str(error)).lower()}",
