@@ -46,8 +46,7 @@ class Facts:
     cloud_init: str = ""  # "running", "done" or ""
     dockerd: str = ""  # path
     docker: str = ""  # path
-    version: str = ""  # of the dockerd on disk
-    running_version: str = ""  # of the dockerd that runs
+    version: str = ""  # of the engine that runs, else of the dockerd on disk
     service: str = ""  # docker.service: "active", "inactive", "failed", "activating", ... or "" = no such unit
     enabled: bool = False
     socket: str = ""  # docker.socket likewise
@@ -73,8 +72,9 @@ class Facts:
 
     @property
     def release(self) -> tuple[int, int]:
-        """(major, minor) of the engine on disk, (0, 0) if there is none."""
-        return release(self.version)
+        """(major, minor) of the engine, (0, 0) if there is none."""
+        numbers = re.findall(r"\d+", self.version)[:2]
+        return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 else (0, 0)
 
 
 def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
@@ -100,12 +100,6 @@ def parse(answer: Completed) -> Facts:
         raise ProvisionError("the machine could not be looked at", details=answer.output[-2000:])
     values = {key: lines[-1].strip() for key, lines in texts.items()}
     return Facts(**_os(texts, values), **_files(texts), **_units(texts, units, values), **_engine(texts, values))
-
-
-def release(version: str) -> tuple[int, int]:
-    """The first two numbers of a version: "20.10.24+dfsg1" is (20, 10)."""
-    numbers = re.findall(r"\d+", version)[:2]
-    return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 else (0, 0)
 
 
 def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
@@ -187,8 +181,7 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
     return {
         "dockerd": values.get("dockerd", ""),
         "docker": values.get("docker", ""),
-        "version": match[1] if match else "",
-        "running_version": info.get("ServerVersion", ""),
+        "version": info.get("ServerVersion", "") or (match[1] if match else ""),
         "unapplied": tuple(texts.get("newer", ())),
         "interrupted": "kept" in values,
         "containers_running": info.get("ContainersRunning", 0),

@@ -43,7 +43,7 @@ def upgrade_plan(facts: Facts) -> Plan:
         yield from liverestore.switch_on(facts)
     before, after = _versions((yield move).stdout)
     now = looking.parse((yield LOOK))
-    restart = before != after or now.running_version not in ("", now.version)
+    restart = before != after
     if restart:
         if not gently:
             yield services.keep([DAEMON_JSON])

@@ -1,0 +1,133 @@
+"""Docker onto real Debian hosts, and to a newer version: from a package mirror and from a script on the net."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from machine.errors import ProvisionError
+from machine.provision import gather, upgrade
+from machine.provision.look import DAEMON_JSON
+from tests.labs import image
+from tests.labs.nspawn import Host, Lab
+from tests.provision.hosts import Boot, ask, provision, settled, shell, wishes
+
+pytestmark = pytest.mark.lab
+
+SCRIPT = """#!/bin/sh
+set -e
+cat "$APT_CONFIG" >/run/apt-config-seen
+apt-get update
+apt-get install -y docker.io
+"""
+SLOW = "Package: slow\nVersion: 1\nArchitecture: all\nMaintainer: lab\nDescription: takes its time\n"
+
+
+class _Net(BaseHTTPRequestHandler):
+    """A web site with an install script, one that fails, and error pages for all else."""
+
+    def do_GET(self) -> None:
+        pages = {"/get": SCRIPT, "/broken": "echo 'no package for you' >&2\nexit 3\n"}
+        found = pages.get(self.path)
+        body = (found or "touch /run/error-page-was-run\n").encode()
+        self.send_response(200 if found else 503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def site(lab: Lab) -> Iterator[str]:
+    """The address of that web site, reachable from the hosts."""
+    server = ThreadingHTTPServer((lab.gateway, 0), _Net)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://{lab.gateway}:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_docker_is_installed_by_a_script(boot: Boot, site: str, tmp_path: Path) -> None:
+    host = boot("scripted", engine="missing")
+    provision(host, wishes(host, install_url=f"{site}/get"), image.USER)
+    assert ask(host, tmp_path, "/_ping") == "OK"
+    assert "DPkg::Lock::Timeout" in host.run("cat /run/apt-config-seen")
+    assert host.run("ls /run/machine-install", check=False) == ""
+
+
+def test_failures_of_the_script_say_why(boot: Boot, site: str) -> None:
+    host = boot("unlucky", engine="missing")
+    with pytest.raises(ProvisionError) as caught:
+        provision(host, wishes(host, install_url=f"{site}/broken"))
+    assert (caught.value.brief, caught.value.details) == ("failed to install Docker", "no package for you")
+    with pytest.raises(ProvisionError) as caught:
+        provision(host, wishes(host, install_url=f"{site}/error"))
+    assert "503" in caught.value.details
+    assert "--engine-install-url distro" in caught.value.resolution
+    assert host.run("ls /run/error-page-was-run", check=False) == ""
+    with pytest.raises(ProvisionError, match="says not to install it"):
+        provision(host, wishes(host, install_url="none"))
+    with pytest.raises(ProvisionError) as caught:  # nothing but the lab can be reached from there
+        provision(host, wishes(host, install_url="https://get.docker.com"))
+    assert caught.value.brief == "failed to fetch https://get.docker.com"
+    assert "--engine-install-url distro" in caught.value.resolution
+
+
+def test_a_busy_package_manager_is_waited_for(boot: Boot, tmp_path: Path) -> None:
+    host = boot("busy", engine="missing")
+    # A package whose installation takes its time holds dpkg's lock.
+    host.run("mkdir -p /tmp/slow/DEBIAN && cat >/tmp/slow/DEBIAN/control", stdin=SLOW)
+    host.run("cat >/tmp/slow/DEBIAN/postinst", stdin="#!/bin/sh\ntouch /run/slow-began\nsleep 6\n")
+    host.run("cd /tmp && chmod 755 slow/DEBIAN/postinst && dpkg-deb -b slow")
+    host.run(
+        "(nohup apt-get install -y /tmp/slow.deb >/dev/null 2>&1 &); until [ -e /run/slow-began ]; do sleep 0.1; done"
+    )
+    provision(host, wishes(host))
+    assert ask(host, tmp_path, "/_ping") == "OK"
+    assert host.run("dpkg-query -W -f '${Version}' slow") == "1"
+
+
+def _publish_newer(host: Host) -> None:
+    """Put a docker.io with a higher version into the host's mirror; its programs are the same."""
+    host.run(
+        "cd /srv/apt && dpkg-deb -R docker.io_*.deb /tmp/new "
+        "&& sed -i 's/^Version: .*/&+lab1/' /tmp/new/DEBIAN/control "
+        "&& dpkg-deb -Znone -b /tmp/new docker.io_newer.deb >/dev/null"
+    )
+    image.index(host.root / "srv/apt")
+
+
+def test_upgrade_moves_the_engine_and_keeps_containers(boot: Boot, tmp_path: Path) -> None:
+    host = boot("old", engine="running")
+    settled(host)
+    spec = wishes(host)
+    provision(host, spec)
+    host.import_busybox()
+    host.run("docker run -d --name stays busybox:lab sleep 3600")
+    started = host.run("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' stays")
+    _publish_newer(host)
+    before = host.main_pid()
+    settings = host.run(f"cat {DAEMON_JSON}")
+    with shell(host, image.USER) as connection:
+        outcome = upgrade(gather(connection, lambda _: None), connection, lambda _: None)
+    assert outcome.after == outcome.before + "+lab1"
+    assert outcome.restarted
+    assert host.main_pid() not in (0, before)
+    assert host.run("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' stays") == started
+    assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
+    assert host.run(f"cat {DAEMON_JSON}") == settings
+    assert provision(host, spec).played == ()
+
+    before = host.main_pid()
+    with shell(host) as connection:
+        outcome = upgrade(gather(connection, lambda _: None), connection, lambda _: None)
+    assert (outcome.changed, outcome.restarted, outcome.after) == ((), False, outcome.before)
+    assert host.main_pid() == before
