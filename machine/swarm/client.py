@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -164,7 +165,7 @@ class _Link:
 
     async def _more(self, sender: asyncio.Future[None] | None) -> None:
         if sender is None or sender.done():
-            self.http.receive_data(await self.stream.read())
+            self._take(await self.stream.read())
             return
         reading = asyncio.ensure_future(self.stream.read())
         try:
@@ -173,9 +174,14 @@ class _Link:
                 error = sender.exception()
                 if error is not None and not isinstance(error, OSError):
                     raise error
-            self.http.receive_data(await reading)
+            self._take(await reading)
         finally:
             reading.cancel()
+
+    def _take(self, data: bytes) -> None:
+        if not data and not self.http.trailing_data[0]:
+            raise ConnectionResetError("it was closed without an answer")
+        self.http.receive_data(data)
 
     @staticmethod
     def _raw(request: Request, response: Any) -> bool:
@@ -255,4 +261,4 @@ def _why(error: OSError) -> str:
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error}"
-    return error.strerror or str(error) or type(error).__name__
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__

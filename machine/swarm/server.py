@@ -13,6 +13,7 @@ import ssl
 import stat
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
 from typing import NamedTuple
 
 import h11
@@ -24,6 +25,7 @@ from machine.swarm.headers import length, through, wire_head
 from machine.swarm.stream import PIECE, Stream, pump
 
 _QUICK = ("GET", "HEAD", "OPTIONS")  # calls that change nothing: dropped when the client goes away
+_REASON = {status.value: status.phrase.encode() for status in HTTPStatus}
 _SMALL = 64 * 1024  # request bodies up to this size are read before the chain is asked
 
 
@@ -236,7 +238,8 @@ class _Connection:
             size = len(body)
         if size is not None and reply.status != 204:
             headers.append((b"content-length", b"%d" % size))
-        head = self.http.send(h11.Response(status_code=reply.status, headers=headers)) or b""
+        reason = _REASON.get(reply.status, b"")
+        head = self.http.send(h11.Response(status_code=reply.status, headers=headers, reason=reason)) or b""
         self.answered = True
         if empty:
             await self.stream.write(head + (self.http.send(h11.EndOfMessage()) or b""))
@@ -301,8 +304,13 @@ class _Connection:
         reply = Reply.error(getattr(error, "error_status_hint", 400), f"this is not a request: {error}")
         headers = [*reply.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(await reply.read()))]
         with contextlib.suppress(OSError):
-            status = b"HTTP/1.1 %d Bad Request" % reply.status
+            status = b"HTTP/1.1 %d %s" % (reply.status, _REASON[reply.status])
             await self.stream.write(wire_head(status, headers) + await reply.read())
+            await self.stream.end()
+            left = self.server.limits.drain  # closing on unread bytes would reset the connection, and our words with it
+            with self._within(2.0):
+                while left > 0 and (data := await self.stream.read()):
+                    left -= len(data)
 
 
 def _chunked(headers: Headers) -> bool:

@@ -18,6 +18,7 @@ import pytest
 
 from tests.sshd import free_port
 
+APPLETS = ("sh", "cat", "echo", "sleep", "ls", "true", "false", "seq", "hostname", "stty", "env", "wc", "head")
 DOCKER = shutil.which("docker") or "docker"
 
 needs_engines = [
@@ -38,6 +39,7 @@ class RealEngine:
         self.flags = flags
         self.port = free_port()
         self.url = f"tcp://127.0.0.1:{self.port}"
+        self.admin = f"unix://{directory}/docker.sock"
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "daemon.json").write_text("{}")
@@ -48,7 +50,7 @@ class RealEngine:
             "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.name,
             "dockerd", "--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec"),
             "--pidfile", str(self.directory / "pid"), "--config-file", str(self.directory / "daemon.json"),
-            "-H", self.url, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2",
+            "-H", self.url, "-H", self.admin, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2",
             *self.flags,
         ]  # fmt: skip
         with (self.directory / "log").open("ab") as log:
@@ -80,14 +82,28 @@ class RealEngine:
 
     def docker(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The docker client speaking to this engine directly."""
-        return docker(self.url, *words, check=check)
+        return docker(self.admin, *words, check=check)
 
     def load_busybox(self) -> None:
         """Make the image `busybox` from the host's static binary."""
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             tar.add(os.path.realpath("/bin/busybox"), "bin/busybox")
-            for applet in ("sh", "cat", "echo", "sleep", "ls", "true", "false", "seq", "hostname", "stty", "env", "wc", "head"):
+            for applet in (
+                "sh",
+                "cat",
+                "echo",
+                "sleep",
+                "ls",
+                "true",
+                "false",
+                "seq",
+                "hostname",
+                "stty",
+                "env",
+                "wc",
+                "head",
+            ):
                 link = tarfile.TarInfo(f"bin/{applet}")
                 link.type, link.linkname = tarfile.SYMTYPE, "busybox"
                 tar.addfile(link)
@@ -96,7 +112,7 @@ class RealEngine:
                 directory.type, directory.mode = tarfile.DIRTYPE, 0o755
                 tar.addfile(directory)
         subprocess.run(
-            [DOCKER, "-H", self.url, "import", "-", "busybox"],
+            [DOCKER, "-H", self.admin, "import", "-", "busybox"],
             input=archive.getvalue(), capture_output=True, check=True, timeout=120,
         )  # fmt: skip
 
@@ -131,10 +147,10 @@ class Engines:
 def docker(url: str, *words: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the docker client against `url`; `text` is its stdin."""
     stdin = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
-    done = subprocess.run([DOCKER, "-H", url, *words], capture_output=True, text=True, timeout=120, **stdin)  # type: ignore[call-overload]
+    done = subprocess.run([DOCKER, "-H", url, *words], capture_output=True, text=True, timeout=120, **stdin)
     if check and done.returncode != 0:
         raise AssertionError(f"docker {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 def _unmount_below(directory: str) -> None:
