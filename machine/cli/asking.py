@@ -78,18 +78,21 @@ class _States:
         self._threads: dict[str, tuple[Row, threading.Thread]] = {}
         self._found: dict[str, tuple[str, str]] = {}  # name -> state, error
         self._lock = threading.Lock()
+        self._closed = False
 
     def begin(self, row: Row) -> None:
         """Ask the driver of a row, once."""
         with self._lock:
-            if row.name in self._threads:
+            if self._closed or row.name in self._threads:
                 return
             thread = threading.Thread(target=self._ask, args=(row,), daemon=True)
             self._threads[row.name] = (row, thread)
-        thread.start()
+            thread.start()
 
     def finish(self) -> None:
         """Wait for the drivers until the deadline and fill in what they said."""
+        with self._lock:
+            self._closed = True  # the impatient timer may still be at work
         for name, (row, thread) in self._threads.items():
             thread.join(max(0.0, self.deadline - time.monotonic()))
             if name in self.answered or name not in self._found:

@@ -162,6 +162,19 @@ def test_a_reader_that_goes_away_is_no_error(world: World) -> None:
     assert full.returncode == 1
 
 
+def test_any_text_can_be_printed(world: World) -> None:
+    world.machine("m", 1)
+    file = Path(world.store.directory("m"), "config.json")
+    file.write_text(file.read_text().replace('"SSHUser": "root"', '"Note": "\\ud800 \\udcff é"'))
+    words = [sys.executable, "-m", "machine", "inspect", "-f", "{{.Driver.Note}}", "m"]
+    for encoding, shown in (("utf-8", b"\\ud800 \xff \xc3\xa9\n"), ("ascii", b"\\ud800 \xff \\xe9\n")):
+        environ = (
+            os.environ | world.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(__file__).parents[2])}
+        )
+        done = subprocess.run(words, capture_output=True, env=environ, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, shown, b"")
+
+
 def test_eval_of_a_failed_env_is_harmless(world: World) -> None:
     done = run(world, "env", "nope", script='set -e; out="$("$0" "$@")" || true; eval "$out"; echo "[$out]"')
     assert done.stdout == "[]\n"
