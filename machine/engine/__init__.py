@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-NEWEST = (1, 52)  # the newest API this program was checked against; an older engine is asked in its own
+NEWEST = (1, 52)  # the newest API this program asks for (Engine 29); an older engine is asked in its own
 
 
 class Tls:

@@ -7,9 +7,6 @@ understood. Nothing here connects anywhere.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import os
 from typing import NamedTuple
 
@@ -71,6 +68,9 @@ def forget(path: str, alias: str) -> int:
 
 def fingerprint(key: str) -> str:
     """A base64 key as ssh shows it: SHA256:..."""
+    import base64
+    import hashlib
+
     try:
         blob = base64.b64decode(key)
     except ValueError:
@@ -92,6 +92,9 @@ def _names(field: str, alias: str) -> bool:
     """Whether a host field (names parted by commas, or one hashed name) means `alias`."""
     if not field.startswith("|1|"):
         return alias.lower() in field.lower().split(",")
+    import base64
+    import hmac
+
     try:
         salt, wanted = (base64.b64decode(part) for part in field[3:].split("|"))
     except ValueError:

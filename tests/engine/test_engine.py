@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine.engine import Engine, Tls, ask_many
+from machine.engine import Answer, Engine, Tls, ask_many
 from machine.errors import CertificateError, EngineError, EngineTimeout, EngineUntrusted
 from tests.engine.servers import VERSION, Files, blackhole, raw, respond, server_context, serving
 
@@ -98,7 +98,7 @@ def test_the_deadline_is_over_the_whole_exchange(files: Files, where: str) -> No
         started = time.monotonic()
         with pytest.raises(EngineTimeout, match=r"did not answer within 0\.5 s") as caught:
             Engine("127.0.0.1", port, files.tls, timeout=0.5).ping()
-        assert 0.45 < time.monotonic() - started < 1.5
+        assert 0.45 < time.monotonic() - started < 2.5
     words = {"connect": "firewall", "handshake": "handshake", "answer": "did not answer", "drip": "did not answer"}
     assert words[where] in caught.value.details
 
@@ -204,21 +204,24 @@ def test_many_at_once_good_and_bad_in_order(files: Files, foreign: Files, tmp_pa
     with (
         serving(context) as good,
         blackhole() as hole,
-        serving(context, raw(lambda peer: time.sleep(3))) as mute,
+        serving(context, raw(lambda peer: time.sleep(9))) as mute,
         serving(server_context(foreign.server, foreign.ca)) as stranger,
     ):
         ports = [good, hole, mute, stranger, good]
-        engines = [Engine("127.0.0.1", port, tls, timeout=0.6, name=f"m{port}") for port in ports]
+        engines = [Engine("127.0.0.1", port, tls, timeout=1.0, name=f"m{port}") for port in ports]
         engines.append(Engine("127.0.0.1", 1, Tls("/nonexistent", tls.cert, tls.key)))
         started = time.monotonic()
-        answers = ask_many(engines)
-        assert time.monotonic() - started < 1.6
+        told: list[Answer] = []
+        answers = ask_many(engines, told.append)
+        assert time.monotonic() - started < 1.9
+    assert sorted(told, key=answers.index) == answers
+    assert told[0].engine is engines[-1]  # its files are missing: known before anything is sent
     assert [a.engine for a in answers] == engines
     assert [a.version for a in answers] == [VERSION, None, None, None, VERSION, None]
     kinds = [type(a.error) for a in answers]
     assert kinds == [type(None), EngineTimeout, EngineTimeout, EngineUntrusted, type(None), CertificateError]
-    assert answers[1].seconds == pytest.approx(0.6, abs=0.3)
-    assert 0 < answers[0].seconds < 0.6
+    assert answers[1].seconds >= 0.95
+    assert 0 < answers[0].seconds < 1.0
 
 
 def test_nobody_to_ask() -> None:
