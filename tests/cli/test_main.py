@@ -163,16 +163,16 @@ def test_a_reader_that_goes_away_is_no_error(world: World) -> None:
 
 
 def test_any_text_can_be_printed(world: World) -> None:
+    """A directory whose name is no UTF-8, and a terminal that knows ASCII only."""
     world.machine("m", 1)
-    file = Path(world.store.directory("m"), "config.json")
-    file.write_text(file.read_text().replace('"SSHUser": "root"', '"Note": "\\ud800 \\udcff é"'))
-    words = [sys.executable, "-m", "machine", "inspect", "-f", "{{.Driver.Note}}", "m"]
-    for encoding, shown in (("utf-8", b"\\ud800 \xff \xc3\xa9\n"), ("ascii", b"\\ud800 \xff \\xe9\n")):
-        environ = (
-            os.environ | world.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(__file__).parents[2])}
-        )
+    odd = str(world.directory / "odd-\udcff-é")
+    os.rename(world.store.root, odd)
+    words = [sys.executable, "-m", "machine", "-s", odd, "inspect", "-f", "{{.HostOptions.AuthOptions.StorePath}}", "m"]
+    home = os.fsencode(str(world.directory))
+    for encoding, shown in (("utf-8", b"odd-\xff-\xc3\xa9"), ("ascii", b"odd-\xff-\\xe9")):
+        environ = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(__file__).parents[2])}
         done = subprocess.run(words, capture_output=True, env=environ, timeout=60, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (0, shown, b"")
+        assert (done.returncode, done.stdout, done.stderr) == (0, home + b"/" + shown + b"/machines/m\n", b"")
 
 
 def test_eval_of_a_failed_env_is_harmless(world: World) -> None:
