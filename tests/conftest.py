@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.labs.fixtures import lab
+
+__all__ = ["home", "lab"]
+
 PERSONAL = ("MACHINE_", "DOCKER_", "QEMU_", "GENERIC_", "ENGINE_", "SSH_AUTH_SOCK")
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh HOME with nothing in it, and none of the variables that the program reads."""
     for name in list(os.environ):
         if name.startswith(PERSONAL) and not name.startswith("MACHINE_TEST_"):
             monkeypatch.delenv(name)
-    place = tmp_path / "home"
-    place.mkdir(mode=0o700)
+    place = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("DOCKER_CONFIG", str(place / ".docker"))
     return place

@@ -1,8 +1,8 @@
 """The program, with a list of the moments at which it can be killed: `python -m tests.killable LOG MOMENT ARG...`.
 
-Every call that leaves a trace (a file written, a program run, a script sent to the machine, a record saved) is a
-moment before and a moment after. They are numbered as they pass and written to LOG, one a line; at the moment
-MOMENT (such as "after Store.save 2") the process kills itself as `kill -9` would. MOMENT "never" only lists them.
+Every call that leaves a trace (a file written, a program run, a script sent to the machine) is a moment before and
+a moment after. They are numbered as they pass and written to LOG, one a line; at the moment
+MOMENT (such as "after files.write 2") the process kills itself as `kill -9` would. MOMENT "never" only lists them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from typing import Any
 
 WATCHED = (
     ("machine.store", "Store", "add"),
-    ("machine.store", "Store", "save"),
     ("machine.store", "Store", "delete"),
     ("machine.files", "", "write"),
     ("machine.process", "", "run"),
     ("machine.shell", "SshShell", "run"),
-    ("machine.contexts", "", "write"),
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from machine import contexts, drivers, files, keys, names, options, paths
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
-from machine.errors import Interrupted, MachineError, MachineExists
+from machine.errors import Interrupted, MachineError, MachineExists, StoreError
 from machine.lifecycle import access, provision
 from machine.lifecycle.world import World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
@@ -42,8 +42,6 @@ def create(world: World, name: str, wanted: Wanted) -> None:
     with world.store.lock(f"machine-{name}", seconds=0, what=f"create {name}"):
         world.store.add(name)
         keep(world, record, driver)
-        if isinstance(driver, BringsKey):
-            _bring_key(world, record, driver)
         carry_on(world, record, wanted.docker_context)
 
 
@@ -185,6 +183,7 @@ def hide_secrets(world: World, declared: tuple[options.Option, ...], values: Map
 def _with_keys(world: World, record: Record, driver: Driver) -> Driver:
     """Make the keys that belong to the machine, and open the driver again so that it knows them."""
     if isinstance(driver, BringsKey):
+        _bring_key(world, record, driver)
         return driver
     world.console.step("Making the keys")
     directory = world.store.directory(record.name)
@@ -201,17 +200,23 @@ def _with_keys(world: World, record: Record, driver: Driver) -> Driver:
 
 
 def _bring_key(world: World, record: Record, driver: BringsKey) -> None:
-    """Copy the user's own key into the machine's directory, as docker-machine does, so that it can be exported."""
+    """Copy the user's own key into the machine's directory, once, as docker-machine does.
+
+    Without one the ssh-agent's keys are used and nothing is recorded.
+    """
     source = driver.key_path()
-    if not source:
-        record.driver["SSHKeyPath"] = ""
-        world.store.save(record)
+    target = os.path.join(world.store.directory(record.name), paths.OLD_SSH_KEY)
+    if not source or os.path.exists(target):
         return
-    target = os.path.join(world.store.directory(record.name), os.path.basename(paths.OLD_SSH_KEY))
-    files.write(target, files.read(source))
+    private = files.read(source)
+    if not private:
+        raise StoreError(
+            f"the key {source} of {record.name} is gone", resolution=f"put it back, or: machine rm {record.name}"
+        )
     public = files.read(source + ".pub")
     if public:
         files.write(target + ".pub", public, files.PUBLIC)
+    files.write(target, private)
     record.driver["SSHKeyPath"] = target
     world.store.save(record)
 
