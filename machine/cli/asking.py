@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.listing import Row
-    from machine.engine import Answer
+    from machine.engine import Answer, Engine
 
 _PATIENCE = 1 / 3  # of the timeout, after which a silent engine's driver is asked as well
 
@@ -34,38 +34,35 @@ def ask(app: App, rows: Sequence[Row], seconds: float) -> None:
     from machine.engine import ask_many
 
     states = _States(app, time.monotonic() + seconds)
-    engines = []
-    by_engine = {}
+    waiting: dict[Engine, Row] = {}
     for row in asked:
         try:
-            engine = engine_of(row.record, seconds=seconds)  # type: ignore[arg-type]
+            waiting[engine_of(row.record, seconds=seconds)] = row  # type: ignore[arg-type]
         except MachineError as error:
             row.error = one_line(error)
             states.begin(row)
-        else:
-            engines.append(engine)
-            by_engine[engine] = row
-
-    def ended(answer: Answer) -> None:
-        row = by_engine.pop(answer.engine)
-        row.seconds = answer.seconds
-        if answer.version is not None:
-            row.state, row.version, row.error = "Running", f"v{answer.version.get('Version', '')}", ""
-            states.answered.add(row.name)
-        elif answer.error is not None:
-            row.error = one_line(answer.error)
-            states.begin(row)
 
     def impatient() -> None:
-        for row in list(by_engine.values()):
+        for row in list(waiting.values()):
             states.begin(row)
 
     timer = threading.Timer(seconds * _PATIENCE, impatient)
     timer.daemon = True
     timer.start()
-    ask_many(engines, ended)
+    ask_many(list(waiting), lambda answer: _ended(waiting.pop(answer.engine), answer, states))
     timer.cancel()
     states.finish()
+
+
+def _ended(row: Row, answer: Answer, states: _States) -> None:
+    """Take an engine's answer; its driver is asked if that was none."""
+    row.seconds = answer.seconds
+    if answer.version is not None:
+        row.state, row.version, row.error = "Running", f"v{answer.version.get('Version', '')}", ""
+        states.answered.add(row.name)
+    elif answer.error is not None:
+        row.error = one_line(answer.error)
+        states.begin(row)
 
 
 class _States:

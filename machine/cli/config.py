@@ -23,12 +23,12 @@ def run(args: Namespace, app: App) -> int:
 
     A machine of the driver none that has no certificates gets its -H alone.
     """
-    from machine.cli.connect import certificates, engine_of, url_of
+    from machine.cli.connect import certificates, look, url_of
 
     record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
     files = certificates(record)
-    engine_of(record, url).ping()
+    look(app, record, url)
     if files:
         ca, cert, key = files
         app.say(f"--tlsverify\n--tlscacert={ca}\n--tlscert={cert}\n--tlskey={key}")

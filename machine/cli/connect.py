@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from machine import paths
-from machine.errors import CertificateError, MachineError, UsageError
+from machine.errors import CertificateError, EngineError, EngineUntrusted, MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from machine.cli.app import App
     from machine.engine import Engine
     from machine.store import Record
 
@@ -77,3 +78,40 @@ def engine_of(record: Record, url: str = "", *, seconds: float = SECONDS) -> Eng
         raise UsageError(f"the engine of {record.name} is at {url}, which is no address on a network")
     files = certificates(record)
     return Engine(host, port or 2376, Tls(*files) if files else None, timeout=seconds, name=record.name)
+
+
+def look(app: App, record: Record, url: str) -> None:
+    """Make sure that the engine at `url` answers and trusts us, over TLS where there are certificates.
+
+    EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off.
+    """
+    try:
+        engine_of(record, url).ping()
+    except EngineUntrusted:
+        raise
+    except EngineError as error:
+        raise _because_off(app, record, error) from None
+
+
+def _because_off(app: App, record: Record, error: EngineError) -> EngineError:
+    """`error`, or a better one when the machine is not even running."""
+    from machine.cli.acting import world_of
+    from machine.drivers.base import Driver
+    from machine.lifecycle.world import open_driver
+    from machine.model import State
+
+    try:
+        driver = open_driver(world_of(app), record)
+        state = driver.state()
+    except MachineError:
+        return error
+    if state in (State.RUNNING, State.TIMEOUT, State.NONE):
+        return error
+    can_start = type(driver).power is not Driver.power and state is not State.MISSING
+    return EngineError(
+        f"{record.name} is {state}",
+        details=error.brief,
+        resolution=f"machine start {record.name}"
+        if can_start
+        else f"look after that host; machine status {record.name}",
+    )

@@ -54,13 +54,13 @@ def run(args: Namespace, app: App) -> int:
 
 
 def _values(args: Namespace, app: App) -> list[tuple[str, str | None]]:
-    from machine.cli.connect import certificates, engine_of, url_of
+    from machine.cli.connect import certificates, look, url_of
 
     record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
     secure = certificates(record) is not None
     if not url.startswith(("unix:", "npipe:")):
-        engine_of(record, url).ping()
+        look(app, record, url)
     values: list[tuple[str, str | None]] = [
         ("DOCKER_TLS_VERIFY", "1" if secure else None),
         ("DOCKER_HOST", url),

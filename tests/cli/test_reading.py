@@ -97,7 +97,7 @@ def test_an_engine_that_is_down_or_not_ours(world: World, command: str) -> None:
     world.machine("down", 1)
     typed = world.type(command, "down")
     assert (typed.status, typed.out) == (1, "")
-    assert "nothing listens" in typed.err
+    assert "Error: down is Stopped\n    nothing listens at tcp://127.0.0.1:1" in typed.err
     record = world.machine("foreign", world.engine())
     other = World(world.directory / "other", world.stack)
     Path(record.cert_dir(), "ca.pem").write_bytes(other.files.authority.cert)
