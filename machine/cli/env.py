@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = 'Print what points the docker client at a machine; run it as: eval "$(machine env NAME)"'
+HELP = """Print what points the docker client at a machine; run it as: eval "$(machine env NAME)"
+
+The engine must answer first; if it does not, nothing is printed to stdout and the status is 1. Values are quoted for
+the shell. Without --shell that is the one in $SHELL, without $SHELL it is sh (on Windows cmd or powershell)."""
 
 _KEYS = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 _COMPOSE = "COMPOSE_CONVERT_WINDOWS_PATHS"
@@ -40,12 +43,9 @@ def run(args: Namespace, app: App) -> int:
     if args.unset:
         if args.name:
             raise UsageError("env --unset takes no name", resolution=f"{app.prog} env -u")
-        values: list[tuple[str, str | None]] = [(key, None) for key in _KEYS]
-        values += [(_COMPOSE, None)] * windows
-        values += [(proxy_variable(app.environ), None)] * args.no_proxy
+        values = unset_values(app.environ, no_proxy=args.no_proxy, windows=windows)
     else:
-        values = _values(args, app)
-        values += [(_COMPOSE, "true")] * windows
+        values = _values(args, app, windows=windows)
     lines = [
         shells.unset_line(shell, key) if value is None else shells.set_line(shell, key, value) for key, value in values
     ]
@@ -53,7 +53,25 @@ def run(args: Namespace, app: App) -> int:
     return 0
 
 
-def _values(args: Namespace, app: App) -> list[tuple[str, str | None]]:
+def unset_values(environ: Mapping[str, str], *, no_proxy: bool, windows: bool) -> list[tuple[str, str | None]]:
+    """Every variable that `env` may have set, None for its value; the proxy's only if asked for."""
+    values: list[tuple[str, str | None]] = [(key, None) for key in _KEYS]
+    values += [(_COMPOSE, None)] * windows
+    return values + [(proxy_variable(environ), None)] * no_proxy
+
+
+def set_values(url: str, cert_dir: str, name: str, *, windows: bool) -> list[tuple[str, str | None]]:
+    """The variables of a machine; `cert_dir` "" for one without TLS, whose variables of TLS are to be unset."""
+    values: list[tuple[str, str | None]] = [
+        ("DOCKER_TLS_VERIFY", "1" if cert_dir else None),
+        ("DOCKER_HOST", url),
+        ("DOCKER_CERT_PATH", cert_dir or None),
+        ("DOCKER_MACHINE_NAME", name),
+    ]
+    return values + [(_COMPOSE, "true")] * windows
+
+
+def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str | None]]:
     from machine.cli.connect import certificates, look, url_of
 
     record = app.store.load(app.name(args.name))
@@ -61,12 +79,7 @@ def _values(args: Namespace, app: App) -> list[tuple[str, str | None]]:
     secure = certificates(record) is not None
     if not url.startswith(("unix:", "npipe:")):
         look(app, record, url)
-    values: list[tuple[str, str | None]] = [
-        ("DOCKER_TLS_VERIFY", "1" if secure else None),
-        ("DOCKER_HOST", url),
-        ("DOCKER_CERT_PATH", record.cert_dir() if secure else None),
-        ("DOCKER_MACHINE_NAME", record.name),
-    ]
+    values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:
         key = proxy_variable(app.environ)
         values.append((key, proxied(app.environ.get(key, ""), record.address())))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from machine.cli.env import set_values, unset_values
 from tests.cli.typed import World
 
 ONE_NAME = ["config", "env", "inspect", "ip", "status", "url"]
@@ -200,6 +201,14 @@ def test_env_of_an_engine_without_tls_turns_tls_off(world: World) -> None:
         'export DOCKER_MACHINE_NAME="plain"',
     ]
     assert world.type("config", "plain").out == f"-H=tcp://127.0.0.1:{port}\n"
+
+
+def test_env_on_windows_also_speaks_to_compose() -> None:
+    compose = "COMPOSE_CONVERT_WINDOWS_PATHS"
+    assert (compose, "true") in set_values("tcp://192.0.2.1:2376", "C:\\m", "m", windows=True)
+    assert (compose, None) in unset_values({}, no_proxy=False, windows=True)
+    assert compose not in dict(set_values("tcp://192.0.2.1:2376", "/m", "m", windows=False))
+    assert compose not in dict(unset_values({}, no_proxy=True, windows=False))
 
 
 def test_status_asks_the_platform(world: World) -> None:
