@@ -1,0 +1,188 @@
+"""The main job on real virtual machines, as a user does it. One machine lives through the module's tests in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.vms import left, program, qemu_pid
+from tests.program import Program
+
+__all__ = ["program"]
+
+pytestmark = pytest.mark.vm
+
+BUSYBOX = """
+mkdir -p "$HOME/root/bin"
+cp "$(command -v busybox)" "$HOME/root/bin/busybox"
+for applet in sh httpd echo sleep ping; do ln -sf busybox "$HOME/root/bin/$applet"; done
+tar -C "$HOME/root" -c . | docker import - busybox
+"""
+SERVE = "echo it works > /index.html; exec httpd -f -h /"
+WEB = f"docker run -d --restart always --name web -p 8080:80 busybox sh -c '{SERVE}'"
+
+
+def fetch(url: str, seconds: float = 60.0) -> str:
+    """The page, as soon as somebody answers."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def docker(program: Program, command: str, name: str = "dev") -> str:
+    """A docker command line with the environment that `machine env` prints."""
+    return program.shell(f'eval "$(machine env {name})"; {command}').fine().out
+
+
+def test_create_makes_a_docker_host(program: Program) -> None:
+    made = program("create", "dev", timeout=900).fine()
+    assert made.out == "", "stdout is for data"
+    assert "Docker behind TLS" in made.err
+    assert "Server" in docker(program, "docker version")
+
+
+def test_a_container_runs_and_its_port_keeps_its_number(program: Program) -> None:
+    docker(program, BUSYBOX)
+    assert docker(program, "docker run --rm busybox echo hello") == "hello\n"
+    docker(program, WEB)
+    address = program("ip", "dev").fine().out.strip()
+    assert address.startswith("127.84.")
+    assert fetch(f"http://{address}:8080/") == "it works\n"
+    docker(program, "docker rm -f web")
+    deadline = time.monotonic() + 30
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex((address, 8080)) != 0:
+                break
+        assert time.monotonic() < deadline, "the forward of a container that is gone stays"
+        time.sleep(0.5)
+    docker(program, WEB)
+
+
+def test_it_is_listed_and_reached(program: Program) -> None:
+    table = program("ls").fine().out.splitlines()
+    assert "dev" in table[1]
+    assert "Running" in table[1]
+    assert program("status", "dev").fine().out == "Running\n"
+    assert "Linux" in program("ssh", "dev", "uname", "-a").fine().out
+    assert program("ssh", "dev", "exit 7").status == 7
+    assert program.shell("docker --context dev info --format '{{.Name}}'").fine().out == "dev\n"
+    record = json.loads(program("inspect", "dev").fine().out)
+    assert record["DriverName"] == "qemu"
+
+
+def test_the_host_key_was_known_before_the_first_connection(program: Program) -> None:
+    directory = program.store / "machines" / "dev"
+    recorded = (directory / "ssh_host_ed25519_key.pub").read_text().split()[1]
+    shown = program("ssh", "dev", "cat", "/etc/ssh/ssh_host_ed25519_key.pub").fine().out.split()[1]
+    assert shown == recorded
+
+
+def test_provisioning_again_changes_nothing(program: Program) -> None:
+    started = "systemctl show -p MainPID --value docker"
+    before = program("ssh", "dev", started).fine().out
+    program("provision", "dev").fine()
+    assert program("ssh", "dev", started).fine().out == before
+
+
+def test_certificates_are_renewed_under_running_containers(program: Program) -> None:
+    pid = docker(program, "docker inspect -f '{{.State.Pid}}' web")
+    program("regenerate-certs", "-f", "dev").fine()
+    assert docker(program, "docker inspect -f '{{.State.Pid}}' web") == pid
+
+
+def test_a_second_machine_and_its_peer_reach_each_other(program: Program) -> None:
+    program("create", "two", timeout=900).fine()
+    peers = {}
+    for name in ("dev", "two"):
+        peers[name] = json.loads(program("inspect", name).fine().out)["Driver"]["PeerAddress"]
+    assert peers["dev"] != peers["two"]
+    assert "0% packet loss" in program("ssh", "dev", "ping", "-c", "3", peers["two"]).fine().out
+    directory = program.store / "machines" / "dev"
+    engine = f"https://{peers['two']}:2376/_ping"
+    for file in ("ca.pem", "cert.pem", "key.pem"):
+        program("scp", "-q", str(directory / file), f"dev:/tmp/{file}").fine()
+    asked = program("ssh", "dev", f"cd /tmp && curl -sS --cacert ca.pem --cert cert.pem --key key.pem {engine}")
+    assert asked.fine().out == "OK", "the certificate carries the address that peers use"
+    assert program("ip", "dev").out != program("ip", "two").out
+    program("rm", "-y", "two").fine()
+
+
+def test_stop_and_start(program: Program) -> None:
+    program("stop", "dev").fine()
+    assert program("status", "dev").fine().out == "Stopped\n"
+    assert "already stopped" in program("stop", "dev").err
+    assert program("env", "dev").out == ""
+    program("start", "dev").fine()
+    address = program("ip", "dev").out.strip()
+    assert fetch(f"http://{address}:8080/") == "it works\n", "the container came back, and its forward"
+
+
+def test_a_reboot_of_this_host_is_survived(program: Program) -> None:
+    """Its processes are gone without a word; pid files and sockets are stale."""
+    os.kill(qemu_pid(program, "dev"), signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while program("status", "dev").fine().out != "Stopped\n":
+        assert time.monotonic() < deadline
+    program("start", "dev").fine()
+    assert docker(program, "docker ps -q").strip()
+
+
+def test_restart_and_kill(program: Program) -> None:
+    program("restart", "dev").fine()
+    program("kill", "dev").fine()
+    assert program("status", "dev").fine().out == "Stopped\n"
+
+
+def test_a_stopped_machine_is_removed_too(program: Program) -> None:
+    program("rm", "-y", "dev").fine()
+    assert left(program) == []
+
+
+def test_a_machine_that_never_boots_says_what_it_printed(program: Program, tmp_path: Path) -> None:
+    blank = tmp_path / "blank.raw"
+    blank.write_bytes(b"\0" * (10 << 20))
+    made = program("create", "--qemu-image", str(blank), "--qemu-boot-timeout", "20", "never", timeout=200)
+    assert made.status == 1
+    assert "--resume never" in made.err
+    assert "gave up waiting for ssh" in made.err
+    program("rm", "-y", "never").fine()
+    assert left(program) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--qemu-program", "/nonexistent/qemu"], "/nonexistent/qemu"),
+        (["--qemu-image", "/nonexistent/image.qcow2"], "/nonexistent/image.qcow2"),
+        (["--qemu-image", "debian-99"], "debian-13"),
+        (["--qemu-memory", "10"], "--qemu-memory"),
+        (["--qemu-disk-size", "999999999"], "--qemu-disk-size"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_made(program: Program, flags: list[str], said: str) -> None:
+    made = program("create", *flags, "refused")
+    assert made.status in (1, 3)
+    assert said in made.err
+    assert left(program) == []
+
+
+def test_a_taken_port_is_named(program: Program) -> None:
+    with socket.create_server(("0.0.0.0", 18080)):
+        made = program("create", "--qemu-publish", "18080:80", "taken")
+    assert made.status in (1, 3)
+    assert "18080" in made.err
+    assert left(program) == []
