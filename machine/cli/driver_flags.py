@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.cli.words import truth
-from machine.drivers import DEFAULT
+from machine.drivers import DEFAULT, TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ def chosen(parser: Parser) -> str:
         if text == "--":
             break
         flag, equals, value = text.partition("=")
-        if flag in ("-d", "--driver", "-driver"):
+        if flag in ("-d", "--d", "--driver", "-driver"):
             name = value if equals else typed[at + 1] if at + 1 < len(typed) else name
+        elif text[:2] == "-d" and text[2:] in TABLE:
+            name = text[2:]
     return name
 
 
