@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.cli.words import seconds
 from machine.errors import MachineError, MachineNotFound
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ HELP = "Print the name of the machine that $DOCKER_HOST points to, if it runs."
 
 def add_arguments(parser: Parser) -> None:
     """How long to wait."""
-    parser.add_argument("--timeout", "-t", type=float, default=10.0, metavar="SECONDS", help="For its answer (10)")
+    parser.add_argument("--timeout", "-t", type=seconds, default=10.0, metavar="SECONDS", help="For its answer (10)")
 
 
 def run(args: Namespace, app: App) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from machine.cli.words import seconds
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -32,7 +34,7 @@ def add_arguments(parser: Parser) -> None:
         help="swarm, driver, state, name (a regular expression) or label; may be repeated",
     )
     parser.add_argument(
-        "--timeout", "-t", type=float, default=3.0, metavar="SECONDS", help="How long to wait for all of them (3)"
+        "--timeout", "-t", type=seconds, default=3.0, metavar="SECONDS", help="How long to wait for all of them (3)"
     )
     parser.add_argument("--format", "-f", metavar="TEMPLATE", help="Go template, as docs/templates.md")
     parser.add_argument("--json", action="store_true", help="A JSON list")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from machine.cli.globals import Flags
 
 _KNOWN = {"action", "nargs", "const", "default", "type", "choices", "metavar", "help", "dest", "required"}
+_KINDS = {"int": "a whole number", "float": "a number", "seconds": "a number of seconds, 86400 at most"}
 _ACTIONS = ("store", "store_true", "append")
 
 
@@ -65,7 +66,7 @@ class Argument:
         try:
             value = self.options.get("type", str)(text)
         except (ValueError, TypeError):
-            kind = {"int": "a whole number", "float": "a number"}.get(self.options["type"].__name__, "that")
+            kind = _KINDS.get(self.options["type"].__name__, "something else")
             raise UsageError(f"{self.shown} must be {kind}, not {text!r}") from None
         choices = self.options.get("choices")
         if choices and value not in choices:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # What may follow a flag: nothing but =true or =false, a value, or a value only after "=".
 SWITCH, VALUE, OPTIONAL = "switch", "value", "optional"
 
+_DAY = 86400.0
 _TRUE = ("1", "t", "true", "yes", "on")
 _FALSE = ("0", "f", "false", "no", "off", "")
 
@@ -37,6 +38,14 @@ def truth(text: str, source: str) -> bool:
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
     raise UsageError(f"{source} must be true or false, not {text!r}")
+
+
+def seconds(text: str) -> float:
+    """A time to wait, for a flag's `type`: 0 to one day. ValueError on anything else."""
+    value = float(text)
+    if not 0 <= value <= _DAY:
+        raise ValueError(text)
+    return value
 
 
 def cut(argv: Sequence[str], follows: Callable[[str], str], unknown: Callable[[str], UsageError]) -> Iterator[Word]:

@@ -96,6 +96,10 @@ def test_the_headers_of_all_columns(world: World) -> None:
         ["--bogus"],
         ["-s"],
         ["-t", "soon"],
+        ["-t", "inf"],
+        ["-t", "nan"],
+        ["-t", "-1"],
+        ["-t", "1e300"],
     ],
 )
 def test_what_is_refused(world: World, line: list[str]) -> None:
