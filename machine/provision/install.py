@@ -14,7 +14,8 @@ from machine.provision.steps import Run, Step
 
 DEFAULT_URL = EngineOptions().install_url
 INSTALL_SECONDS = 1800.0
-_FETCHED = "/run/machine-install/install-docker.sh"
+_PLACE = "/run/machine-install"
+_FETCHED = f"{_PLACE}/install-docker.sh"
 
 # `cloud-init status --wait` says 2 for "done, with recoverable errors".
 WAIT_FOR_CLOUD_INIT = Run(
@@ -80,7 +81,7 @@ def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
     before: list[Step] = []
     if not facts.fetcher:
         before = [Run("install curl", packages.install(manager, ["curl", "ca-certificates"]), seconds=INSTALL_SECONDS)]
-    fetch = f"rm -rf {_FETCHED} && mkdir -p -m 0700 {_FETCHED.rpartition('/')[0]}\n{_fetch(facts, url, _FETCHED)}\n"
+    fetch = f"rm -rf {_PLACE}\nmkdir -m 0700 {_PLACE}\n{_fetch(facts, url, _FETCHED)}\n"
     fetch += f'[ -s {_FETCHED} ] || {{ echo "{_quiet(url)} is empty" >&2; exit 1; }}\n'
     advice = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
     run = f"""\
@@ -88,7 +89,7 @@ conf={_FETCHED}.apt
 printf 'DPkg::Lock::Timeout "{packages.LOCK_SECONDS}";\\n' >"$conf"
 status=0
 APT_CONFIG="$conf" DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 sh {_FETCHED} || status=$?
-rm -rf {_FETCHED.rpartition("/")[0]}
+rm -rf {_PLACE}
 exit "$status"
 """
     return [

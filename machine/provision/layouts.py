@@ -81,7 +81,7 @@ def _drop_in(facts: Facts, spec: Spec, parts: command.Command) -> Put:
             details="systemd reads drop-ins in the order of their names, and the last ExecStart wins.",
             resolution=f"rename it, so that it comes first: mv {late} {late.rsplit('/', 1)[0]}/05-override.conf",
         )
-    foreign = _kept_hosts(facts.drop_in, "X-MachineHosts=") or _json_hosts(facts)
+    foreign = _foreign_hosts(facts, facts.drop_in, "X-MachineHosts=")
     socket_unit = facts.socket not in ("", "masked")
     listen = command.hosts(parts, foreign, spec.host, socket_unit=socket_unit)
     text = units.drop_in(command.write(parts, listen, spec.engine.flags, facts.dockerd), spec.engine.env)
@@ -90,20 +90,17 @@ def _drop_in(facts: Facts, spec: Spec, parts: command.Command) -> Put:
     return Put(DROP_IN, text.encode(), 0o600 if spec.engine.env else 0o644)
 
 
-def _json_hosts(facts: Facts) -> list[str]:
+def _foreign_hosts(facts: Facts, ours: str | None, start: str) -> list[str]:
+    """daemon.json's hosts, and those that an earlier run took out of it and wrote down in our file."""
+    lines = [line for line in (ours or "").splitlines() if line.startswith(start)]
+    kept = lines[0].removeprefix(start).split() if lines else []
     value = settings.existing(facts).get("hosts", [])
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _kept_hosts(text: str | None, start: str) -> list[str]:
-    """The hosts that an earlier run took out of daemon.json and wrote down in our file."""
-    lines = [line for line in (text or "").splitlines() if line.startswith(start)]
-    return lines[0].removeprefix(start).split() if lines else []
+    return list(dict.fromkeys([*kept, *(str(item) for item in value if isinstance(value, list))]))
 
 
 def _conf_d(facts: Facts, spec: Spec) -> Put:
     """OpenRC: a marked block at the end of /etc/conf.d/docker, which the init script reads as shell."""
-    foreign = _kept_hosts(facts.conf_d, _KEPT) or _json_hosts(facts)
+    foreign = _foreign_hosts(facts, facts.conf_d, _KEPT)
     listen = command.hosts(command.Command(), foreign, spec.host, socket_unit=False)
     flags = [word for host in listen for word in ("-H", host)] + command.option_flags(spec.engine.flags)
     before = re.sub(rf"(?ms)^{_BEGIN}.*?^{_END}\n?", "", facts.conf_d or "")

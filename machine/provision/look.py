@@ -54,7 +54,7 @@ os() {{
     fi
     say packages "$(first apt-get dnf yum zypper pacman apk)"
     say curl "$(first curl wget)"
-    if [ -e /run/cloud-init/result.json ]; then say cloud_init done
+    if [ -e /run/cloud-init/result.json ]; then say cloud_init 'done'
     elif [ -e /run/cloud-init/enabled ]; then say cloud_init running
     fi
 }}

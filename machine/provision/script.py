@@ -20,9 +20,11 @@ from machine.provision.steps import Plan, Put, Step
 
 INTERPRETER = "sh -s"
 
-_PRELUDE = """\
+_SETTINGS = """\
 export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" LC_ALL=C
 umask 022
+"""
+_FRAMES = """\
 begin() {
     printf '\\n%s begin %s\\n' "$mark" "$1"
     printf '\\n%s begin %s\\n' "$mark" "$1" >&2
@@ -31,6 +33,8 @@ end() {
     printf '\\n%s end %s %s\\n' "$mark" "$1" "$2"
     [ "$2" -eq 0 ] || exit 1
 }
+"""
+_PUT = """\
 put() ( # put PATH MODE [CHECK]: the content is standard input
     umask 077
     new="$1.machine-new"
@@ -75,7 +79,7 @@ main
 
 def batch(steps: Sequence[Step], mark: str) -> str:
     """One script for all `steps`, for root; `split` reads its output."""
-    parts = [f"mark={mark}\n{_PRELUDE}main() {{\n"]
+    parts = [f"mark={mark}\n{_SETTINGS}{_FRAMES}{_PUT}main() {{\n"]
     for number, step in enumerate(steps, 1):
         parts.append(
             f"begin {number} # {_one_line(step.name)}\n(\nset -eu\n{body(step)}\n) </dev/null\nend {number} $?\n"
@@ -126,7 +130,7 @@ def render(plan: Plan, *, masked: bool = True) -> str:
     except StopIteration:
         pass
     shown = "".join(f"# {_one_line(step.name)}\n(\nset -eu\n{body(step, masked=masked)}\n)\n" for step in steps)
-    return f"#!/bin/sh\nset -eu\n{_PRELUDE}main() {{\n{shown}:\n}}\nmain </dev/null\n{remark}"
+    return f"#!/bin/sh\nset -eu\n{_SETTINGS}{_PUT}main() {{\n{shown}:\n}}\nmain </dev/null\n{remark}"
 
 
 def _sections(text: str, mark: str) -> tuple[dict[int, str], dict[int, int]]:

@@ -1,0 +1,71 @@
+"""What is read from the look at a machine; recorded/ holds real answers of the lab's hosts."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from machine.errors import ProvisionError
+from machine.process import Completed
+from machine.provision import script
+from machine.provision.facts import parse
+from machine.provision.look import LOOK
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def recorded(name: str) -> Completed:
+    return Completed(0, (RECORDED / name).read_text())
+
+
+def test_a_running_engine() -> None:
+    facts = parse(recorded("debian-12-running.txt"))
+    assert (facts.os_id, facts.os_version, facts.distro) == ("debian", "12", "Debian GNU/Linux 12 (bookworm)")
+    assert (facts.init, facts.packages, facts.fetcher) == ("systemd", "apt-get", "curl")
+    assert (facts.service, facts.enabled, facts.socket) == ("active", True, "active")
+    assert (facts.dockerd, facts.release, facts.storage_driver) == ("/usr/sbin/dockerd", (20, 10), "overlay2")
+    assert facts.exec_start.startswith("/usr/sbin/dockerd -H fd:// ")
+
+
+def test_a_sleeping_engine() -> None:
+    facts = parse(recorded("debian-12-socket.txt"))
+    assert (facts.service, facts.enabled, facts.socket) == ("inactive", False, "active")
+    assert facts.version == "20.10.24+dfsg1"
+
+
+def test_no_engine() -> None:
+    facts = parse(recorded("debian-12-missing.txt"))
+    assert (facts.dockerd, facts.version, facts.service, facts.exec_start) == ("", "", "", "")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in RECORDED.glob("*.txt")))
+def test_an_answer_cut_off_anywhere_is_refused(name: str) -> None:
+    text = recorded(name).stdout
+    for end in range(0, len(text) - len("end|yes\n"), 97):
+        with pytest.raises(ProvisionError):
+            parse(Completed(0, text[:end]))
+
+
+def test_odd_values_do_no_harm() -> None:
+    lines = [
+        "os|ID='mint'",
+        'os|PRETTY_NAME="half',
+        "os|nonsense",
+        "hosts|127.0.1.1  a b # c",
+        "info|{broken",
+        "x|",
+        "end|",
+    ]
+    facts = parse(Completed(0, "\n".join(lines)))
+    assert (facts.os_id, facts.os_name, facts.hosts) == ("mint", '"half', ("a", "b"))
+
+
+def test_the_look_only_reads(tmp_path: Path) -> None:
+    """Run it here, as whoever runs the tests: it ends well and says what this computer is."""
+    done = subprocess.run(["sh", "-s"], input=script.batch([LOOK], "@m"), capture_output=True, text=True, timeout=60)
+    answer = script.split([LOOK], "@m", Completed(done.returncode, done.stdout, done.stderr))[0]
+    assert answer.status == 0, answer.stderr
+    kernel = Path("/proc/sys/kernel/hostname").read_text().strip()
+    assert parse(answer).hostname == kernel

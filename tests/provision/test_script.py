@@ -1,0 +1,179 @@
+"""Steps as one script: run by every plain shell there is here, and taken apart again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from machine.process import Completed
+from machine.provision import Plan, Put, Result, Run, plan, render, script
+from machine.provision.install import WAIT_FOR_CLOUD_INIT
+from machine.provision.look import LOOK
+from machine.provision.packages import MANAGERS, install
+from machine.provision.steps import Step
+from machine.provision.upgrading import upgrade_plan
+from tests.provision.test_cases import CASES, every_step, facts, spec
+
+SHELLS = [shell for shell in (["dash"], ["busybox", "sh"], ["bash", "--posix"]) if shutil.which(shell[0])]
+MARK = "@mark"
+
+
+def run(steps: list[Step], shell: list[str]) -> list[Completed]:
+    text = script.batch(steps, MARK)
+    done = subprocess.run([*shell, "-s"], input=text, capture_output=True, text=True, timeout=30)
+    return script.split(steps, MARK, Completed(done.returncode, done.stdout, done.stderr))
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_each_step_has_its_own_answer(shell: list[str]) -> None:
+    steps: list[Step] = [
+        Run("talk", "echo out; echo err >&2; printf 'no newline'"),
+        Run("read nothing", "cat; x=1"),
+        Run("see nothing of the others", 'echo "${x-unset}"; cd /'),
+        Run("fail", "echo before; false; echo after"),
+        Run("never", "echo never"),
+    ]
+    answers = run(steps, shell)
+    assert [answer.status for answer in answers] == [0, 0, 0, 1]
+    assert (answers[0].stdout, answers[0].stderr) == ("out\nno newline", "err")
+    assert answers[1].stdout == ""
+    assert answers[2].stdout == "unset"
+    assert answers[3].stdout == "before"
+
+
+def test_a_script_that_breaks_off_says_where() -> None:
+    answers = run([Run("fine", ":"), Run("die", "kill -9 $$; sleep 5"), Run("never", ":")], ["dash"])
+    assert [answer.status for answer in answers] == [0, -1]
+
+
+def test_output_cannot_pass_for_a_mark() -> None:
+    answers = run([Run("pretend", "echo '@other end 1 7'; echo '@other begin 2'"), Run("go on", "echo here")], ["dash"])
+    assert [answer.status for answer in answers] == [0, 0]
+    assert answers[1].stdout == "here"
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"plain\n",
+        b"",
+        b"no newline at the end",
+        "grüße\n".encode(),
+        b"$HOME `id` \\ 'x' \"y\"\n",
+        bytes(range(256)),
+        b"a\n" * 90000,
+    ],
+    ids=["plain", "empty", "open end", "utf-8", "shell words", "binary", "180 kB"],
+)
+def test_a_file_arrives_as_it_is(tmp_path: Path, shell: list[str], content: bytes) -> None:
+    target = tmp_path / "a new directory" / "it's a file"
+    assert [answer.status for answer in run([Put(str(target), content, 0o640)], shell)] == [0]
+    assert target.read_bytes() == content
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_equal_file_is_not_touched_but_closed(tmp_path: Path) -> None:
+    target = tmp_path / "key"
+    target.write_bytes(b"same\n")
+    target.chmod(0o644)
+    before = target.stat()
+    run([Put(str(target), b"same\n", 0o600)], ["dash"])
+    after = target.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert after.st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_its_check_refuses_stays_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "settings"
+    target.write_bytes(b"good\n")
+    check = 'grep good "$1" || { echo refused >&2; exit 1; }'
+    answer = run([Put(str(target), b"bad\n", check=check)], ["dash"])[0]
+    assert (answer.status, answer.stderr) == (1, "refused")
+    assert target.read_bytes() == b"good\n"
+    assert list(tmp_path.iterdir()) == [target]
+    assert run([Put(str(target), b"good too\n", check=check)], ["dash"])[0].status == 0
+    assert target.read_bytes() == b"good too\n"
+
+
+def test_a_new_file_is_never_open_to_others(tmp_path: Path) -> None:
+    """The check runs while the file has its content and not yet its place."""
+    check = f'stat -c %a "$1" >{tmp_path}/seen'
+    run([Put(str(tmp_path / "key"), b"secret\n", 0o600, check=check)], ["dash"])
+    assert (tmp_path / "seen").read_text() == "600\n"
+
+
+def test_a_plan_without_questions_is_one_script_for_a_first_boot(tmp_path: Path) -> None:
+    def three() -> Plan:
+        yield Run("make", f"mkdir {tmp_path}/d")
+        yield Put(f"{tmp_path}/d/key", b"hunter2\n", 0o600, secret=True)
+        yield Run("use", f"cat {tmp_path}/d/key >{tmp_path}/d/copy")
+        return Result()
+
+    shown = render(three())
+    assert "hunter2" not in shown
+    assert "(8 bytes, not shown)" in shown
+    done = subprocess.run(["dash", "-s"], input=render(three(), masked=False), text=True, timeout=30)
+    assert done.returncode == 0
+    assert (tmp_path / "d/copy").read_bytes() == b"hunter2\n"
+
+
+def test_a_plan_with_a_question_is_shown_up_to_it() -> None:
+    todo = plan(facts({"recorded": "debian-12-missing.txt"}), spec({"engine": {"install_url": "distro"}}))
+    shown = render(todo)
+    assert "docker.io" in shown
+    assert "decided by what the last step finds" in shown
+    assert "restart" not in shown
+
+
+def scripts() -> dict[str, str]:
+    """Every script this program can send, by what it is for."""
+    steps = {step.name: step for step in [LOOK, WAIT_FOR_CLOUD_INIT, *every_step()]}
+    found = {f"step: {name}": script.batch([step], MARK) for name, step in steps.items()}
+    for manager in MANAGERS:
+        found[f"install: {manager}"] = script.batch([Run("install", install(manager, ["a"], ["b"]))], MARK)
+        machine = facts({"os_id": "any", "dockerd": "/usr/bin/dockerd", "packages": manager})
+        found[f"upgrade: {manager}"] = script.batch([next(upgrade_plan(machine))], MARK)
+    found["as root"] = script.as_root(script.batch([LOOK], MARK))
+    found["rendered"] = render(plan(facts({"recorded": "debian-12-socket.txt"}), spec({})))
+    return found
+
+
+SCRIPTS = scripts()
+
+
+def test_there_is_a_script_for_each_thing() -> None:
+    assert len(CASES) > 50
+    assert len(SCRIPTS) > 30
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_every_script_is_plain_sh(shell: list[str]) -> None:
+    for name, text in SCRIPTS.items():
+        done = subprocess.run([*shell, "-n"], input=text, capture_output=True, text=True, timeout=30)
+        assert (done.returncode, done.stderr) == (0, ""), name
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
+    """Left out: what is true of any script made of parts.
+
+    SC2317 SC2329 functions that this one does not call; SC2030 SC2031 variables of a subshell; SC2043 a loop over
+    one word; SC1003 SC2016 text for sed and file names that are to be taken as they are.
+    """
+    for number, text in enumerate(SCRIPTS.values()):
+        (tmp_path / f"{number}.sh").write_text(text)
+    argv = [
+        "shellcheck",
+        "-s",
+        "sh",
+        "-e",
+        "SC2317,SC2329,SC2030,SC2031,SC2043,SC1003,SC2016",
+        *map(str, sorted(tmp_path.glob("*.sh"))),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    assert done.stdout == ""
