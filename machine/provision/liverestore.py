@@ -12,7 +12,7 @@ from typing import Any
 
 from machine.provision import settings
 from machine.provision.facts import Facts
-from machine.provision.look import CONF_D, DAEMON_JSON, DROP_IN, KEPT
+from machine.provision.look import CONF_D, DAEMON_JSON, DROP_IN, KEPT, LIVE
 from machine.provision.steps import Put, Run, Step
 
 KEY = "live-restore"
@@ -36,7 +36,7 @@ done
 """
 _UNDO = f"""\
 if [ -s {DAEMON_JSON}{KEPT} ]; then mv -f {DAEMON_JSON}{KEPT} {DAEMON_JSON}; else rm -f {DAEMON_JSON}; fi
-        rm -f {DAEMON_JSON}{KEPT} {DROP_IN}{KEPT} {CONF_D}{KEPT}"""
+        rm -f {DAEMON_JSON}{KEPT} {DAEMON_JSON}{LIVE} {DROP_IN}{KEPT} {CONF_D}{KEPT}"""
 
 
 def needed(facts: Facts) -> bool:
@@ -50,11 +50,12 @@ def needed(facts: Facts) -> bool:
 
 def switch_on(facts: Facts) -> list[Step]:
     """For the engine as it runs now, with the settings that it has now."""
+    present = _file(facts, {**settings.existing(facts), KEY: True})
+    fallback = Put(DAEMON_JSON + LIVE, present.content, present.mode)
     if facts.live_restore:
-        return []
-    present = {**settings.existing(facts), KEY: True}
+        return [fallback]
     script = _RELOAD.format(value="true", path=DAEMON_JSON, undo=_UNDO)
-    return [_file(facts, present), Run("keep containers running without the engine", script)]
+    return [fallback, present, Run("keep containers running without the engine", script)]
 
 
 def during(final: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:

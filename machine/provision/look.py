@@ -26,6 +26,7 @@ MANAGED = (
     ),
 )
 KEPT = ".machine-old"  # the configuration before ours, kept while the engine restarts
+LIVE = ".machine-live"  # the same daemon.json with live-restore on, to fall back on without losing containers
 
 _SCRIPT = f"""\
 say() {{

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from machine.provision.facts import Facts
-from machine.provision.look import BOOT2DOCKER, KEPT
+from machine.provision.look import BOOT2DOCKER, DAEMON_JSON, KEPT, LIVE
 from machine.provision.steps import Run
 
 
@@ -68,11 +68,16 @@ def keep(paths: Iterable[str]) -> Run:
 
 def forget(paths: Iterable[str]) -> Run:
     """The kept configuration is not needed any more."""
-    return Run("forget the kept configuration", "rm -f " + " ".join(shlex.quote(path + KEPT) for path in paths))
+    copies = [path + KEPT for path in paths] + [DAEMON_JSON + LIVE]
+    return Run("forget the kept configuration", "rm -f " + shlex.join(copies))
 
 
 def restart(facts: Facts, configuration: Sequence[str]) -> Run:
-    """Restart the engine; if it does not come up again, the kept configuration is put back and started."""
+    """Restart the engine; if it does not come up again, the kept configuration is put back and started.
+
+    Where containers are to go on, that is the one with live-restore; what was kept stays for the next run to
+    put back.
+    """
     service = SERVICES[facts.init]
     wanted = service.restart
     if facts.init == "systemd" and facts.service == "active" and facts.socket in ("inactive", "failed"):
@@ -89,7 +94,10 @@ set -e
 if [ "$status" -ne 0 ]; then
     {service.log} >&2 || true
     for file in {shlex.join(configuration)}; do
-        if [ -s "$file{KEPT}" ]; then mv -f "$file{KEPT}" "$file"; else rm -f "$file" "$file{KEPT}"; fi
+        if [ -f "$file{LIVE}" ]; then mv -f "$file{LIVE}" "$file"
+        elif [ -s "$file{KEPT}" ]; then mv -f "$file{KEPT}" "$file"
+        else rm -f "$file" "$file{KEPT}"
+        fi
     done
     {"again >/dev/null 2>&1 || true" if facts.service == "active" else ":"}
     echo "the engine did not start with the new configuration; the one from before was put back" >&2

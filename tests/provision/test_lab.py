@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from machine.errors import ProvisionError
-from machine.provision import gather, plan, play
+from machine.provision import gather, plan, play, render, stock
 from machine.provision.look import DAEMON_JSON, DROP_IN, KEPT
 from machine.provision.player import send
 from machine.provision.steps import Run, Step
@@ -113,6 +113,47 @@ def test_a_broken_option_leaves_the_engine_as_it_was(boot: Boot, tmp_path: Path)
     assert host.run(f"cat {DAEMON_JSON} {DROP_IN}") == files
     assert provision(host, good).restarted
     assert provision(host, good).played == ()
+
+
+@pytest.mark.parametrize("curl", [True, False], ids=["curl", "no curl"])
+def test_containers_outlive_a_broken_option_too(boot: Boot, tmp_path: Path, curl: bool) -> None:
+    host = boot("careful", engine="running")
+    settled(host)
+    host.import_busybox()
+    if not curl:
+        host.run("rm /usr/bin/curl")
+    host.run("docker run -d --name stays busybox:lab sleep 3600")
+    started = host.run("docker inspect -f '{{.State.StartedAt}}' stays")
+    with pytest.raises(ProvisionError, match="restart the engine"):
+        provision(host, wishes(host, flags=("no-such-option=1",)))
+    assert host.run("docker inspect -f '{{.State.Running}} {{.State.StartedAt}}' stays") == f"true {started}"
+    good = wishes(host)
+    provision(host, good)
+    assert host.run("docker inspect -f '{{.State.Running}} {{.State.StartedAt}}' stays") == f"true {started}"
+    assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
+    assert host.run("ls /etc/docker").split() == ["ca.pem", "daemon.json", "key.json", "server-key.pem", "server.pem"]
+    assert provision(host, good).played == ()
+
+
+def test_swarm_mode_is_told_that_its_containers_restart(boot: Boot, tmp_path: Path) -> None:
+    host = boot("clustered", engine="running")
+    settled(host)
+    host.import_busybox()
+    host.run(f"docker swarm init --advertise-addr {host.address}")
+    host.run("docker run -d --name goes --restart always busybox:lab sleep 3600")
+    outcome = provision(host, wishes(host))
+    assert "swarm mode" in outcome.notes[0]
+    assert ask(host, tmp_path, "/info")["Swarm"]["LocalNodeState"] == "active"
+    assert host.run("docker inspect -f '{{.State.Running}}' goes") == "true\n"
+
+
+def test_a_stock_machine_can_be_set_up_at_its_first_boot(boot: Boot, tmp_path: Path) -> None:
+    """No look, no questions: the plan for a stock Debian, rendered to one script that root runs, as user data would."""
+    host = boot("firstboot", engine="socket")
+    spec = wishes(host)
+    host.run("sh -s", stdin=render(plan(stock.debian("12"), spec), masked=False))
+    assert ask(host, tmp_path, "/_ping") == "OK"
+    assert provision(host, spec).played == ()
 
 
 def test_an_interrupted_run_is_finished_by_the_next(boot: Boot, tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""Machines whose facts are known without a look: fresh images of a distribution with its own Docker.
+
+A plan made from these asks nothing, so it renders to one script: for `create --dry-run`, and for platforms that
+run user data at the first boot.
+"""
+
+from __future__ import annotations
+
+from machine.provision.facts import Facts
+
+
+def debian(version: str = "13") -> Facts:
+    """A fresh Debian with docker.io, asleep behind its socket."""
+    return Facts(
+        os_id="debian",
+        os_version=version,
+        os_name=f"Debian GNU/Linux {version}",
+        init="systemd",
+        packages="apt-get",
+        dockerd="/usr/sbin/dockerd",
+        docker="/usr/bin/docker",
+        service="inactive",
+        socket="active",
+        exec_start="/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS",
+    )
