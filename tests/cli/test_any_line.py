@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.cli.typed import World, new_world
 
 COMMANDS = ["active", "config", "env", "help", "inspect", "ip", "ls", "status", "url", "version", "plugin", "ssh", ""]
-LINE = """m bad nope default -q -f {{.Name}} {{ --format --filter name=m state=x -t 0 -t=inf -tnan -t=-1 -t1e300 -t=1 -u --unset
---swarm --shell fish cmd --no-proxy --json -- - --debug -D --log-format json -s /nonexistent/store --storage-path=
---help=false uninstall -vh = \udcff"""
+LINE = """m bad nope default -q -f {{.Name}} {{ --format --filter name=m state=x -t 0 -t=inf -tnan -t=-1 -t1e300 -t=1
+-u --unset --swarm --shell fish cmd --no-proxy --json -- - --debug -D --log-format json -s /nonexistent/store
+--storage-path= --help=false uninstall -vh = \udcff"""
 WORDS = st.sampled_from(LINE.split()) | st.text(max_size=6)
 
 
