@@ -50,7 +50,8 @@ class RealEngine:
             "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.name,
             "dockerd", "--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec"),
             "--pidfile", str(self.directory / "pid"), "--config-file", str(self.directory / "daemon.json"),
-            "-H", self.url, "-H", self.admin, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=overlay2",
+            "-H", self.url, "-H", self.admin, "--iptables=false", "--ip6tables=false", "--bridge=none",
+            "--storage-driver=overlay2",
             *self.flags,
         ]  # fmt: skip
         with (self.directory / "log").open("ab") as log:

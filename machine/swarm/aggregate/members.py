@@ -1,0 +1,126 @@
+"""The engines behind an aggregate: their names, and asking several of them at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from machine.swarm.chain import Next, Refused, Reply, Request, Unreachable
+from machine.swarm.merge import Node
+
+PATIENCE = 15.0  # seconds that one engine may take for a question that all are asked
+
+
+class Member:
+    """One engine. Called `fallback` until it has said its own name."""
+
+    def __init__(self, ask: Next, fallback: str) -> None:
+        self.ask = ask
+        self.node = Node(fallback)
+        self.known = False
+        self.why = ""  # why it did not answer the last time; "" = it did
+        self.creating = 0  # containers that are being created there
+
+    @property
+    def name(self) -> str:
+        """What it is called in NODE/NAME."""
+        return self.node.name
+
+    async def value(self, request: Request) -> Any:
+        """A question's answer as JSON. Refused, and Unreachable if it does not answer within PATIENCE."""
+
+        async def answer() -> Any:
+            return await (await self.ask(request)).value()
+
+        try:
+            found = await asyncio.wait_for(answer(), PATIENCE)
+        except asyncio.TimeoutError as error:  # noqa: UP041 (another class than TimeoutError before Python 3.11)
+            self.why = f"no answer within {PATIENCE:g} s"
+            raise Unreachable(504, f"{self.name}: {self.why}") from error
+        except Unreachable as error:
+            self.why = error.message
+            raise
+        self.why = ""
+        return found
+
+    async def has(self, path: str) -> bool:
+        """Whether GET `path` answers with something."""
+        try:
+            await self.value(Request("GET", path))
+        except Refused:
+            return False
+        return True
+
+
+class Members:
+    """All of them. `log` is told when one goes away or comes back."""
+
+    def __init__(self, members: Sequence[Member], log: Callable[[str], None]) -> None:
+        self.all = list(members)
+        self.log = log
+
+    async def present(self) -> list[Member]:
+        """Those whose names are known; asks the others for theirs. Unreachable if that leaves none."""
+        await asyncio.gather(*(self._introduce(member) for member in self.all if not member.known))
+        present = [member for member in self.all if member.known]
+        if not present:
+            raise Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in self.all))
+        return present
+
+    async def ask(self, request: Request, among: Iterable[Member] | None = None) -> list[tuple[Member, Any]]:
+        """What those say who answer: (member, JSON). Raises what the first said if every one refuses."""
+        members = list(among) if among is not None else await self.present()
+        answers = await asyncio.gather(*(member.value(request) for member in members), return_exceptions=True)
+        good = []
+        for member, answer in zip(members, answers):  # noqa: B905 (strict= came with Python 3.10)
+            if isinstance(answer, Unreachable):
+                self.log(f"{member.name} does not answer {request.method} {request.path}: {answer.message}")
+            elif isinstance(answer, BaseException) and not isinstance(answer, Refused):
+                raise answer
+            elif not isinstance(answer, BaseException):
+                good.append((member, answer))
+        if not good:
+            raise next((a for a in answers if isinstance(a, Refused) and not isinstance(a, Unreachable)), None) or (
+                Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in members))
+            )
+        return good
+
+    async def nodes(self, request: Request) -> list[tuple[Node, Any]]:
+        """The same by node, as machine.swarm.merge wants it."""
+        return [(member.node, answer) for member, answer in await self.ask(request)]
+
+    def absent(self) -> list[tuple[str, str]]:
+        """Who did not answer lately, and why."""
+        return [(member.name, member.why) for member in self.all if member.why]
+
+    async def first(self, request: Request) -> Reply:
+        """The answer of the first one that can be reached; the body must not be a stream."""
+        last: Unreachable | None = None
+        for member in await self.present():
+            try:
+                return await member.ask(request)
+            except Unreachable as error:
+                member.why, last = error.message, error
+        raise last or Unreachable(502, "none of the engines answers")
+
+    async def _introduce(self, member: Member) -> None:
+        try:
+            info = await member.value(Request("GET", "/info"))
+        except Refused as error:
+            member.why = error.message
+            return
+        taken = {other.name for other in self.all if other.known}
+        name = base = str(info.get("Name") or member.name)
+        number = 2
+        while name in taken:
+            name, number = f"{base}-{number}", number + 1
+        member.node = member.node._replace(
+            name=name,
+            id=str(info.get("ID", "")),
+            cpus=int(info.get("NCPU") or 0),
+            memory=int(info.get("MemTotal") or 0),
+            labels=tuple(info.get("Labels") or ()),
+        )
+        member.known = True
+        self.log(f"aggregate: {name} is {member.node.address}")

@@ -1,0 +1,194 @@
+"""Streams of several engines as one, and one stream for several engines; each with back-pressure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from machine.swarm.aggregate.members import Member
+from machine.swarm.chain import Body, Refused, Request
+from machine.swarm.merge import event
+
+_QUEUED = 64  # lines or chunks between the engines and the client
+_RETRY = (1.0, 10.0)  # seconds before a lost stream of events is asked for again: first, at most
+
+
+async def lines(body: Body) -> AsyncIterator[bytes]:
+    """A body line by line, without empty ones."""
+    rest = b""
+    if isinstance(body, bytes):
+        rest = body
+    else:
+        async for data in body:
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                if line.strip():
+                    yield line.strip()
+    for line in rest.split(b"\n"):
+        if line.strip():
+            yield line.strip()
+
+
+async def together(sources: Sequence[AsyncIterator[bytes]]) -> AsyncIterator[bytes]:
+    """What all of them give, as it comes; ends with the last. An error of one is raised."""
+    queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_QUEUED)
+
+    async def carry(source: AsyncIterator[bytes]) -> None:
+        try:
+            async for data in source:
+                await queue.put(data)
+        except Exception as error:
+            await queue.put(error)
+        await queue.put(None)
+
+    tasks = [asyncio.ensure_future(carry(source)) for source in sources]
+    open_sources = len(tasks)
+    try:
+        while open_sources:
+            item = await queue.get()
+            if item is None:
+                open_sources -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def events(member: Member, request: Request, log: Callable[[str], None]) -> AsyncIterator[bytes]:
+    """One engine's events, marked with its name; asked for again when the engine comes back."""
+    wait = _RETRY[0]
+    while True:
+        try:
+            reply = await member.ask(request)
+            try:
+                if not reply.ok:
+                    await reply.value()
+                async for line in lines(reply.body):  # type: ignore[arg-type]
+                    wait = _RETRY[0]
+                    yield json.dumps(event(member.node, json.loads(line)), separators=(",", ":")).encode() + b"\n"
+            finally:
+                await reply.close()
+            if request.arg("until"):
+                return
+        except (Refused, ValueError) as error:
+            if request.arg("until"):
+                return
+            log(f"the events of {member.name} stopped: {error}")
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, _RETRY[1])
+
+
+async def progress(member: Member, request: Request, failed: list[str]) -> AsyncIterator[bytes]:
+    """One engine's progress of a pull or a load, its name before each id. An error is noted and shown as progress."""
+    name = member.name
+    try:
+        reply = await member.ask(request)
+        try:
+            if not reply.ok:
+                await reply.value()
+            async for line in lines(reply.body):  # type: ignore[arg-type]
+                entry = _parsed(line)
+                if "error" in entry:
+                    raise Refused(500, str(entry["error"]))
+                entry["id"] = f"{name}: {entry['id']}" if entry.get("id") else name
+                yield _line(entry)
+        finally:
+            await reply.close()
+    except Refused as error:
+        failed.append(f"{name}: {error.message}")
+        yield _line({"id": name, "status": f"failed: {error.message}"})
+    finally:
+        if isinstance(request.body, _Copy):
+            await request.body.aclose()
+
+
+async def everywhere(members: Sequence[Member], requests: Sequence[Request]) -> AsyncIterator[bytes]:
+    """The progress of the same work on all; fails only if it failed on every one."""
+    failed: list[str] = []
+    pairs = zip(members, requests)  # noqa: B905 (strict= came with Python 3.10)
+    async for line in together([progress(member, request, failed) for member, request in pairs]):
+        yield line
+    if len(failed) == len(members):
+        text = "; ".join(failed)
+        yield _line({"error": text, "errorDetail": {"message": text}})
+
+
+def tee(body: AsyncIterator[bytes], count: int) -> list[AsyncIterator[bytes]]:
+    """One stream for `count` readers, as fast as the slowest; a reader that was closed is left out."""
+    source = _Source(body)
+    source.copies = [_Copy(source) for _ in range(count)]
+    return list(source.copies)
+
+
+class _Source:
+    """What is read once and handed to all copies."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self.body = body
+        self.copies: list[_Copy] = []
+        self.task: asyncio.Future[None] | None = None
+
+    async def feed(self) -> None:
+        last: Exception | None = None
+        try:
+            async for data in self.body:
+                for copy in self.copies:
+                    await copy.put(data)
+                if all(copy.closed for copy in self.copies):
+                    return
+        except Exception as error:
+            last = error
+        for copy in self.copies:
+            await copy.put(last)
+
+
+class _Copy:
+    """One reader's view of a shared stream. The first that reads starts the feeding."""
+
+    def __init__(self, source: _Source) -> None:
+        self.source = source
+        self.queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(8)
+        self.closed = False
+
+    def __aiter__(self) -> _Copy:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.source.task is None:
+            self.source.task = asyncio.ensure_future(self.source.feed())
+        item = await self.queue.get()
+        if item is None:
+            raise StopAsyncIteration
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    async def put(self, item: bytes | Exception | None) -> None:
+        if not self.closed:
+            await self.queue.put(item)
+
+    async def aclose(self) -> None:
+        self.closed = True
+        while not self.queue.empty():
+            self.queue.get_nowait()  # makes room for a feeder that waits in put
+        task = self.source.task
+        if task is not None and all(copy.closed for copy in self.source.copies):
+            task.cancel()
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    return entry if isinstance(entry, dict) else {"status": line.decode("utf-8", "replace")}
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\r\n"

@@ -1,0 +1,52 @@
+"""aggregate "BACKEND WORD..." "BACKEND WORD..." ...: several backends as one engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from machine.errors import UsageError
+from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.routes import Aggregate
+from machine.swarm.backends import Place, words_of
+from machine.swarm.chain import Backend, Next, Reply, Request
+from machine.swarm.merge import Node
+
+
+@contextlib.asynccontextmanager
+async def aggregate(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    """Each word is a backend with its words, quoted once more."""
+    if not words:
+        raise UsageError(
+            "aggregate needs the backends that it joins",
+            resolution="""'aggregate "dockerclient tcp://a:2375" "dockerclient tcp://b:2375"'""",
+        )
+    async with contextlib.AsyncExitStack() as stack:
+        members = []
+        for number, spec in enumerate(words, 1):
+            member = Member(await place.open(stack, [spec]), f"engine-{number}")
+            member.node = Node(member.name, *_where(spec, place))
+            members.append(member)
+        joined = Aggregate(Members(members, place.log))
+
+        async def backend(request: Request, _: Next) -> Reply:
+            return await joined(request)
+
+        yield backend
+
+
+def _where(spec: str, place: Place) -> tuple[str, str, str]:
+    """No id yet, the address to show, and the host of the engine, because published ports are there too."""
+    from machine.swarm.address import parse
+
+    name, *rest = words_of(spec)
+    urls = [word for word in rest if "://" in word or word.startswith(":")]
+    if name == "dockerclient" and urls:
+        address = parse(urls[-1])
+    elif name == "machine" and rest:
+        from machine.swarm.backends.machine import address_of
+
+        address = address_of(place.store, rest[0])[0]
+    else:
+        return "", spec, ""
+    return "", str(address), "127.0.0.1" if address.host == "localhost" else address.host

@@ -1,0 +1,61 @@
+"""machine NAME: the engine of a machine of the store, with its certificates. The only part of the chain that knows
+the store; it is not shipped to machines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Sequence
+
+from machine import paths
+from machine.errors import EngineError, UsageError
+from machine.store import Store
+from machine.swarm.address import TLS_PORT, Address, Trust, parse
+from machine.swarm.backends import Place
+from machine.swarm.chain import Backend, Next, Reply, Request, Unreachable
+from machine.swarm.client import Client
+
+
+@contextlib.asynccontextmanager
+async def machine(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    """Where the machine is is looked up again when it cannot be reached. MachineNotFound, EngineError without a URL."""
+    if len(words) != 1:
+        raise UsageError("the backend machine takes one name", resolution="machine ls -q shows the names")
+    name = words[0]
+    where, trust = address_of(place.store, name)
+    client = Client(where, trust)
+
+    async def ask(request: Request, _: Next) -> Reply:
+        nonlocal client, where
+        try:
+            return await client(request)
+        except Unreachable:
+            moved, trust = address_of(place.store, name)
+            if moved == where or not isinstance(request.body, bytes):
+                raise
+            place.log(f"{name} is at {moved} now")
+            await client.close()
+            client, where = Client(moved, trust), moved
+            return await client(request)
+
+    try:
+        yield ask
+    finally:
+        await client.close()
+
+
+def address_of(store: str, name: str) -> tuple[Address, Trust | None]:
+    """Where a machine's engine is, and the files to trust it by; None for a machine without certificates."""
+    record = Store(store).load(name)
+    url = record.url()
+    if not url:
+        raise EngineError(f"{name} has no address yet", resolution=f"machine start {name}")
+    directory = record.cert_dir()
+    ca, cert, key = (os.path.join(directory, file) for file in (paths.CA, paths.CERT, paths.KEY))
+    if not all(os.path.exists(file) for file in (ca, cert, key)):
+        if record.driver_name == "none":
+            return parse(url), None
+        raise EngineError(
+            f"the certificates of {name} are not in {directory}", resolution=f"machine regenerate-certs {name}"
+        )
+    return parse(url, default_port=TLS_PORT), Trust(ca, cert, key)

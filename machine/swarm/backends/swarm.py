@@ -1,0 +1,87 @@
+"""swarm [flags of manage] DISCOVERY: the classic swarm manager as a backend. The end of a chain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from machine.errors import UsageError
+from machine.swarm.address import trust_of
+from machine.swarm.backends import Place
+from machine.swarm.chain import Backend
+from machine.swarm.cluster import Settings
+from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.flags import MANAGE, Given, gather, pairs, percent, seconds
+from machine.swarm.manage import Plan, manager
+from machine.swarm.schedule import DEFAULT, FILTERS, STRATEGIES
+
+REGISTRY = os.path.join("swarm", "registry.db")  # under the machine store
+
+
+@contextlib.asynccontextmanager
+async def swarm(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
+    given = gather("swarm", words, MANAGE, place.environ)
+    plan = plan_of(given, place.environ, os.path.join(place.store, REGISTRY) if place.store else "")
+    try:
+        async with manager(plan, place.log) as backend:
+            yield backend
+    except DiscoveryError as error:
+        raise UsageError(str(error)) from error
+
+
+def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
+    """What the command line of `manage` means. UsageError."""
+    url = given.one_url(environ.get("SWARM_DISCOVERY", ""))
+    cluster_options = pairs(given.all("--cluster-opt"), "--cluster-opt")
+    settings = Settings(
+        strategy=_strategy(given.text("--strategy")),
+        filters=_filters(given.all("--filter")),
+        overcommit=percent(cluster_options.get("swarm.overcommit", "0.05")),
+        createretry=_whole(cluster_options.get("swarm.createretry", "0"), "swarm.createretry"),
+        refresh_min=seconds(given.text("--engine-refresh-min-interval"), "--engine-refresh-min-interval"),
+        refresh_max=seconds(given.text("--engine-refresh-max-interval"), "--engine-refresh-max-interval"),
+        retry=_whole(given.text("--engine-failure-retry"), "--engine-failure-retry"),
+        heartbeat=seconds(given.text("--heartbeat"), "--heartbeat"),
+        cors=given.on("--api-enable-cors"),
+    )
+    if not 0 < settings.refresh_min <= settings.refresh_max or settings.retry < 1:
+        raise UsageError("--engine-refresh-min-interval must be positive and not above the maximum; retries at least 1")
+    if given.text("--engine-refresh-retry") not in ("", "3"):
+        raise UsageError("--engine-refresh-retry is called --engine-failure-retry")
+    if given.text("--cluster-driver") != "swarm":
+        raise UsageError(f"there is no cluster driver {given.text('--cluster-driver')!r}; there is swarm")
+    try:
+        discovery = from_url(
+            url, registry=registry, options=pairs(given.all("--discovery-opt"), "--discovery-opt"), environ=environ
+        )
+    except DiscoveryError as error:
+        raise UsageError(str(error)) from error
+    return Plan(
+        discovery=discovery,
+        settings=settings,
+        trust=trust_of(given.switches(), environ),
+        replication=given.on("--replication"),
+        advertise=given.text("--advertise"),
+        ttl=round(seconds(given.text("--replication-ttl"), "--replication-ttl")),
+    )
+
+
+def _strategy(name: str) -> str:
+    if name not in STRATEGIES:
+        raise UsageError(f"there is no strategy {name!r}", resolution="choose spread, binpack or random")
+    return name
+
+
+def _filters(names: Sequence[str]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in FILTERS]
+    if unknown:
+        raise UsageError(f"there is no filter {unknown[0]!r}", resolution=f"choose among {', '.join(FILTERS)}")
+    return tuple(names) or DEFAULT
+
+
+def _whole(text: str, name: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise UsageError(f"{name} must be a whole number, not {text!r}")
+    return int(text)

@@ -1,0 +1,163 @@
+"""Merging what engines say: unions, names, sums; never an exception for odd JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machine.swarm import merge
+from machine.swarm.merge import Node
+
+A = Node("a", "ID-A", "tcp://10.0.0.1:2376", "10.0.0.1", 4, 8, ("zone=x", "ssd"))
+B = Node("b", "ID-B", "tcp://10.0.0.2:2376", "10.0.0.2")
+
+
+def entry(name: str, created: int = 0, **more: Any) -> dict[str, Any]:
+    return {"Id": name * 64, "Names": ["/" + name], "Created": created, "Ports": [], **more}
+
+
+def test_containers_are_a_union_newest_first_with_the_node_in_their_names() -> None:
+    said = [(A, [entry("x", 1), entry("same", 4)]), (B, [entry("y", 3), entry("same", 2)])]
+    found = merge.containers(said)
+    assert [each["Names"] for each in found] == [["/a/same"], ["/y", "/b/y"], ["/b/same"], ["/x", "/a/x"]]
+    assert [each["Created"] for each in merge.containers(said, limit=2)] == [4, 3]
+
+
+def test_published_ports_are_at_the_node() -> None:
+    port = {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 80, "Type": "tcp"}
+    local = {"IP": "127.0.0.1", "PrivatePort": 81, "PublicPort": 81, "Type": "tcp"}
+    (found,) = merge.containers([(A, [entry("x", Ports=[port, local])])])
+    assert [each["IP"] for each in found["Ports"]] == ["10.0.0.1", "127.0.0.1"]
+    settings = {"Ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "80"}], "81/tcp": None}}
+    shown = merge.inspected(A, {"Id": "x", "NetworkSettings": settings})
+    assert shown["NetworkSettings"]["Ports"] == {"80/tcp": [{"HostIp": "10.0.0.1", "HostPort": "80"}], "81/tcp": None}
+    assert shown["Node"] == {
+        "ID": "ID-A", "IP": "10.0.0.1", "Addr": "tcp://10.0.0.1:2376", "Name": "a", "Cpus": 4, "Memory": 8,
+        "Labels": {"zone": "x", "ssd": ""},
+    }  # fmt: skip
+
+
+def test_a_links_alias_is_not_a_name() -> None:
+    linked = entry("db", Names=["/web/alias", "/db"])
+    assert merge.containers([(A, [linked])])[0]["Names"] == ["/db", "/a/db"]
+
+
+def test_images_are_grouped_by_id() -> None:
+    one = {"Id": "sha256:1", "RepoTags": ["x:1"], "RepoDigests": None, "Created": 1}
+    also = {"Id": "sha256:1", "RepoTags": ["x:1", "y:2"], "RepoDigests": ["x@sha256:2"], "Created": 1}
+    two = {"Id": "sha256:2", "RepoTags": ["z:1"], "RepoDigests": [], "Created": 5}
+    found = merge.images([(A, [one]), (B, [also, two])])
+    assert [(each["Id"], each["RepoTags"], each["RepoDigests"]) for each in found] == [
+        ("sha256:2", ["z:1"], []),
+        ("sha256:1", ["x:1", "y:2"], ["x@sha256:2"]),
+    ]
+
+
+def test_networks_of_a_name_are_one_and_those_across_nodes_go_by_id() -> None:
+    local = [{"Name": "net", "Id": id_, "Scope": "local", "Containers": {id_: {}}} for id_ in "12"]
+    across = {"Name": "over", "Id": "3", "Scope": "global", "Containers": None}
+    found = merge.networks([(A, [local[0], across]), (B, [local[1], across])])
+    assert [(each["Name"], sorted(each["Containers"])) for each in found] == [("net", ["1", "2"]), ("over", [])]
+
+
+def test_volumes_by_name_and_warnings_by_node() -> None:
+    answer = {"Volumes": [{"Name": "v"}], "Warnings": ["w"]}
+    assert merge.volumes([(A, answer), (B, {"Volumes": None, "Warnings": None})]) == {
+        "Volumes": [{"Name": "v"}],
+        "Warnings": ["a: w"],
+    }
+
+
+def test_prune_adds_up() -> None:
+    said = [
+        (A, {"ContainersDeleted": ["1"], "SpaceReclaimed": 5}),
+        (B, {"ContainersDeleted": None, "SpaceReclaimed": 6}),
+    ]
+    assert merge.pruned(said)["ContainersDeleted"] == ["1"]
+    assert merge.pruned(said)["SpaceReclaimed"] == 11
+
+
+def test_the_version_is_what_all_of_them_speak() -> None:
+    said = [(A, {"ApiVersion": "1.51", "MinAPIVersion": "1.24"}), (B, {"ApiVersion": "1.9", "MinAPIVersion": "1.44"})]
+    assert merge.version(said) == {"ApiVersion": "1.9", "MinAPIVersion": "1.44"}
+
+
+def test_info_adds_numbers_joins_differences_and_names_who_is_away() -> None:
+    one = {
+        "NCPU": 2,
+        "MemTotal": 10,
+        "Containers": 3,
+        "ContainersRunning": 1,
+        "ServerVersion": "20.10",
+        "Warnings": ["w"],
+    }
+    two = {
+        "NCPU": 4,
+        "MemTotal": 20,
+        "Containers": 1,
+        "ContainersRunning": 1,
+        "ServerVersion": "29.0",
+        "Warnings": None,
+    }
+    found = merge.info([(A, one), (B, two)], [("c", "refused")])
+    assert (found["NCPU"], found["MemTotal"], found["Containers"], found["ServerVersion"]) == (6, 30, 4, "20.10, 29.0")
+    assert found["Warnings"] == ["a: w"]
+    assert ["  └ Error", "refused"] in found["SystemStatus"]
+    assert "node.c=unreachable: refused" in found["Labels"]
+
+
+def test_events_say_where_they_happened() -> None:
+    found = merge.event(A, {"from": "img", "Actor": {"ID": "1", "Attributes": {"name": "x"}}})
+    assert found["from"] == "img node:a"
+    assert found["Actor"]["Attributes"] == {
+        "name": "x", "node.name": "a", "node.id": "ID-A", "node.addr": "tcp://10.0.0.1:2376", "node.ip": "10.0.0.1",
+    }  # fmt: skip
+    assert found["node"]["Ip"] == "10.0.0.1"
+
+
+KEYS = st.sampled_from(
+    [
+        "Id",
+        "Names",
+        "Created",
+        "Ports",
+        "IP",
+        "RepoTags",
+        "Name",
+        "Containers",
+        "Volumes",
+        "Scope",
+        "Images",
+        "Warnings",
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("function", [merge.containers, merge.images, merge.networks])
+@given(items=st.lists(st.dictionaries(KEYS, JSON, max_size=6), max_size=4))
+def test_odd_lists_lose_nothing(function: Any, items: list[Any]) -> None:
+    found = function([(A, items), (B, None)])
+    if function is merge.containers:
+        assert len(found) == len(items)
+    else:
+        assert len(found) <= len(items)
+
+
+@given(lists=st.lists(st.lists(st.integers(0, 50), max_size=6), min_size=1, max_size=4))
+def test_every_container_of_every_node_is_there_once(lists: list[list[int]]) -> None:
+    nodes = [Node(f"n{i}") for i in range(len(lists))]
+    said = [
+        (node, [entry(f"c{n}", n, Id=f"{node.name}-{i}") for i, n in enumerate(ns)])
+        for node, ns in zip(nodes, lists, strict=True)
+    ]
+    found = merge.containers(said)
+    assert sorted(each["Id"] for each in found) == sorted(each["Id"] for _, items in said for each in items)
+    assert [each["Created"] for each in found] == sorted((each["Created"] for each in found), reverse=True)
