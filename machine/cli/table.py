@@ -37,6 +37,7 @@ COMMANDS = {
     "start": ("machine.cli.start", "Start machines"),
     "status": ("machine.cli.status", "Print the state of a machine"),
     "stop": ("machine.cli.stop", "Stop machines"),
+    "swarm": ("machine.cli.swarm", "Many engines behind one endpoint: classic Swarm's create, list, join, manage"),
     "swarmd": ("machine.cli.swarmd", "Run a chain of backends that speak the Docker API"),
     "upgrade": ("machine.cli.upgrade", "Bring the Docker Engine of machines to the newest version"),
     "url": ("machine.cli.url", "Print the URL of a machine's engine"),

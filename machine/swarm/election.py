@@ -58,8 +58,7 @@ class Election:
     async def known(self) -> str:
         """The primary's address, waiting until there is one."""
         while not self.primary:
-            self._change.clear()
-            await self._change.wait()
+            await self.changed()
         return self.primary
 
     async def run(self) -> None:
@@ -98,7 +97,13 @@ class Election:
                 self.log(f"election: the lease could not be renewed: {error}")
 
     def _set(self, primary: str) -> None:
-        if primary != self.primary:
-            self.log(f"election: the primary is {primary or 'nobody'}")
+        if primary == self.primary:
+            return
+        self.log(f"election: the primary is {primary or 'nobody'}")
         self.primary = primary
-        self._change.set()
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+    async def changed(self) -> None:
+        """Until the primary is another, or there is none any more."""
+        await self._change.wait()

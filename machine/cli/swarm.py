@@ -1,0 +1,57 @@
+"""machine swarm create|list|join|manage|discovery, also installed as `machine-swarm`: classic Swarm's command line."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from machine.cli.app import App
+
+HELP = """Many engines behind one endpoint, as classic Docker Swarm did it.
+
+  machine swarm manage                    one endpoint for all machines of the store
+  machine swarm create                    print a token for --swarm-discovery token://TOKEN
+  machine swarm manage token://TOKEN      one endpoint for the machines made with that token
+  machine swarm list token://TOKEN        the engines registered under it
+  machine swarm join --advertise HOST:PORT DISCOVERY
+  machine swarm discovery                 serve tokens to other hosts
+
+A discovery is token://T, nodes://HOST:PORT,..., file://PATH, etcd://HOST/PREFIX or consul://HOST/PREFIX.
+`machine swarm help COMMAND` shows a command's flags."""
+RAW = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Every word is the subcommand's."""
+    parser.add_argument("words", nargs="*", metavar="COMMAND [FLAGS] [DISCOVERY]", help="what to do")
+
+
+def run(args: argparse.Namespace, app: App) -> int:
+    """One subcommand; manage, join and discovery go on until interrupted."""
+    from machine.swarm import own
+    from machine.swarm.program import Surroundings
+    from machine.swarm.program import run as act
+
+    def say(text: str) -> None:
+        app.say(text)
+        app.stdout.flush()
+
+    around = Surroundings(
+        environ=app.environ,
+        say=say,
+        log=app.console.info,
+        registry=own.registry(app.store),
+        own=lambda given, plan: own.complete(app.store, given, plan, dict(app.environ)),
+        prog=f"{app.prog} swarm",
+    )
+    return act(args.rest, around)
+
+
+def main() -> int:
+    """The program `machine-swarm`."""
+    import sys
+
+    from machine.cli import main as machine
+
+    return machine(["swarm", *sys.argv[1:]])

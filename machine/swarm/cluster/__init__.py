@@ -1,0 +1,213 @@
+"""The engines of one swarm and all that is on them: kept in memory, fed by discovery and by the engines' events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from machine.swarm.chain import Next, Refused, Unreachable
+from machine.swarm.cluster import events
+from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.engine import Engine
+from machine.swarm.cluster.facts import Facts, api_of
+from machine.swarm.cluster.health import Health
+from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.discovery.base import Discovery
+from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.schedule.filters import DEFAULT
+
+__all__ = ["Cluster", "Container", "Engine", "Settings"]
+
+DIALLED_AT_ONCE = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
+AT_ONCE = 32  # engines that are being listed at the same time
+QUEUE = 10_000  # events kept for a client that does not read them
+STUDY_PAUSE = 0.004  # seconds between two inspects that nobody waits for
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """classic Swarm's flags of `manage`; times in seconds, overcommit in percent."""
+
+    strategy: str = "spread"
+    filters: Sequence[str] = DEFAULT
+    overcommit: int = 5
+    createretry: int = 0
+    refresh_min: float = 30.0
+    refresh_max: float = 60.0
+    retry: int = 3
+    heartbeat: float = 60.0
+    cors: bool = False
+
+
+class Cluster:
+    """`connect` makes the way to an engine from its address. `run` keeps the cluster alive."""
+
+    def __init__(
+        self,
+        discovery: Discovery,
+        connect: Callable[[str], Next],
+        settings: Settings | None = None,
+        *,
+        log: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.discovery = discovery
+        self.connect = connect
+        self.settings = settings or Settings()
+        self.log = log
+        self.index = Index()
+        self.engines: dict[str, Engine] = {}
+        self.doors = asyncio.Semaphore(DIALLED_AT_ONCE)
+        self.gate = asyncio.Semaphore(AT_ONCE)
+        self.watchers: list[Callable[[Engine, str], None]] = []  # told of engine_connect, engine_disconnect, ...
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._readers: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self._said = ""
+
+    async def run(self) -> None:
+        """Follow the discovery until cancelled; then every engine is let go."""
+        study = asyncio.ensure_future(self._study())
+        try:
+            async for found in self.discovery.watch(self.settings.heartbeat):
+                if isinstance(found, DiscoveryError):
+                    self._say(f"discovery: {found}")
+                    continue
+                self._said = ""
+                await self.replace(found)
+        finally:
+            study.cancel()
+            await self.replace([])
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self.log(text)
+        self._said = text
+
+    async def replace(self, addresses: Iterable[str]) -> None:
+        """Have exactly these engines: first let go of the others, then take the new ones in."""
+        wanted = dict.fromkeys(addresses)
+        for address in [a for a in self.engines if a not in wanted]:
+            await self._remove(address)
+        for address in wanted:
+            if address not in self.engines:
+                engine = Engine(self, address, self.connect(address))
+                self.engines[address] = engine
+                self._tasks[address] = asyncio.ensure_future(engine.run())
+
+    async def _remove(self, address: str) -> None:
+        engine = self.engines.pop(address)
+        engine.pulse.state = Health.GONE
+        task = self._tasks.pop(address)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        for key in list(engine.containers):
+            engine.forget(key)
+        if engine.facts is not None:
+            self.engine_changed(engine, "engine_removed")
+
+    def healthy(self) -> list[Engine]:
+        """Engines that answer, by name."""
+        return sorted((e for e in self.engines.values() if e.reachable), key=lambda e: (e.name, e.address))
+
+    def some(self) -> Engine:
+        """Any engine that answers; Refused(503)."""
+        found = self.healthy()
+        if not found:
+            raise Refused(503, "No healthy node available in the cluster")
+        return found[0]
+
+    def engine(self, text: str) -> Engine | None:
+        """The engine of that name, id or address."""
+        for engine in self.engines.values():
+            if text in (engine.name, engine.id, engine.address):
+                return engine
+        return None
+
+    def find(self, text: str) -> Container:
+        """The container that `text` means; Refused(404)."""
+        try:
+            found = self.index.find(text)
+        except Ambiguous as error:
+            raise Refused(404, f"No such container: {error}") from error
+        if found is None:
+            raise Refused(404, f"No such container: {text}")
+        return found
+
+    def api(self) -> str:
+        """The newest API version that every healthy engine speaks."""
+        spoken = [e.facts.api for e in self.engines.values() if e.reachable and e.facts]
+        major, minor = min(spoken, default=api_of("1.41"))
+        return f"{major}.{minor}"
+
+    def admit(self, engine: Engine, facts: Facts) -> None:
+        """Refuse an engine that is here already under another address."""
+        for other in self.engines.values():
+            if other is engine or other.facts is None or not other.reachable or other.facts.id != facts.id:
+                continue
+            if other.facts.name == facts.name:
+                raise Unreachable(
+                    502,
+                    f"has the id and the name of the engine at {other.address}: the same one, or a clone of its disk "
+                    "(then remove /etc/docker/key.json and engine-id under its data root, rename it and restart it)",
+                )
+
+    def engine_changed(self, engine: Engine, happened: str) -> None:
+        """Note that an engine came, went or came back; tell everyone."""
+        reason = f": {engine.pulse.error}" if engine.pulse.error else ""
+        self.log(f"{happened} {engine.name} at {engine.address}{reason}")
+        engine.redraw()
+        self._spread(events.own(happened, engine.shown(), time.time()))
+        for watcher in self.watchers:
+            watcher(engine, happened)
+
+    def publish(self, engine: Engine, event: dict[str, Any]) -> None:
+        """Pass an engine's event on to whoever listens."""
+        if self._readers:
+            self._spread(events.mark(event, engine.shown()))
+
+    def _spread(self, event: dict[str, Any]) -> None:
+        for queue in self._readers:
+            if queue.full():  # the client does not read: end its stream rather than grow
+                while not queue.empty():
+                    queue.get_nowait()
+                queue.put_nowait(None)
+            else:
+                queue.put_nowait(event)
+
+    async def listen(self) -> AsyncIterator[dict[str, Any]]:
+        """Events from now on. Ends when they are not read for too long."""
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(QUEUE)
+        self._readers.add(queue)
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self._readers.discard(queue)
+
+    async def know(self, engine: Engine) -> None:
+        """Learn the reservations and ports of all containers on an engine, now. Refused."""
+        async with asyncio.TaskGroup() as group:
+            gate = asyncio.Semaphore(8)
+
+            async def learn(container: Container) -> None:
+                async with gate:
+                    with suppress(Refused):
+                        await engine.learn(container)
+
+            for container in list(engine.containers.values()):
+                if not container.known:
+                    group.create_task(learn(container))
+
+    async def _study(self) -> None:
+        """Learn what nobody asked for yet, one container after the other; first those that may have to move."""
+        while True:
+            for engine in list(self.engines.values()):
+                unknown = [c for c in engine.containers.values() if not c.known] if engine.reachable else []
+                for container in sorted(unknown, key=lambda c: not c.moves):
+                    with suppress(Refused, ValueError, KeyError, TypeError, AttributeError):
+                        await engine.learn(container)
+                    await asyncio.sleep(STUDY_PAUSE)
+            await asyncio.sleep(1)

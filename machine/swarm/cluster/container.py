@@ -1,0 +1,133 @@
+"""A container as the cluster remembers it: facts that are asked for, and its entry of `ps` as finished bytes. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from sys import intern
+from typing import Any
+
+from machine.swarm.cluster import status
+from machine.swarm.schedule.node import ANY_ADDRESS
+from machine.swarm.schedule.want import ID, KINDS, Port, ports_of
+
+NO_LABELS: Mapping[str, str] = {}
+UP = frozenset(("running", "paused", "restarting"))
+HOST_DOWN = "Host Down"
+POLICY = KINDS["reschedule"]
+
+
+class Container:
+    """One container on one engine. `node` and `ip` are the engine's name and address, as shown in the entry.
+
+    `known` is False until its reservation and its ports have been learned from an inspect.
+    """
+
+    __slots__ = (
+        "_cut", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id", "image", "image_id", "known",
+        "labels", "memory", "mode", "names", "public", "recipe", "state", "status",
+    )  # fmt: skip
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine  # machine.swarm.cluster.engine.Engine
+        self.id = ""
+        self.names: tuple[str, ...] = ()  # its own, without aliases from links
+        self.cpus = self.memory = 0
+        self.bindings: tuple[Port, ...] = ()
+        self.public: tuple[Port, ...] = ()
+        self.exposed: frozenset[str] = frozenset()
+        self.known = False
+        self.recipe: bytes | None = None  # its inspect, kept only for one that is to be made again elsewhere
+        self.status = status.Status("")
+
+    @property
+    def name(self) -> str:
+        """Its first name, "" while it has none."""
+        return self.names[0] if self.names else ""
+
+    @property
+    def swarm_id(self) -> str:
+        """The id that stays when it is made again on another engine; "" if it was not made through us."""
+        return self.labels.get(ID, "")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether `ps` without -a shows it."""
+        return self.state in UP
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Ports of the host that it has or will have."""
+        return self.bindings + self.public if self.public else self.bindings
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is to be made again elsewhere when its engine fails."""
+        return "on-node-failure" in self.labels.get(POLICY, "")
+
+    def take(self, entry: dict[str, Any], node: str, ip: str, now: float) -> None:
+        """Remember what an engine's list says of it. `entry` is changed on the way; do not use it afterwards."""
+        names = [str(name).lstrip("/") for name in entry.get("Names") or ()]
+        self.id = str(entry["Id"])
+        self.names = tuple(name for name in names if "/" not in name)
+        self.image = intern(str(entry.get("Image") or ""))
+        self.image_id = intern(str(entry.get("ImageID") or ""))
+        self.created = int(entry.get("Created") or 0)
+        self.state = intern(str(entry.get("State") or ""))
+        labels = entry.get("Labels")
+        self.labels = {str(k): str(v) for k, v in labels.items()} if labels else NO_LABELS
+        self.mode = intern(str((entry.get("HostConfig") or {}).get("NetworkMode") or ""))
+        entry["Names"] = [f"/{node}/{name}" for name in names]
+        entry["Ports"], self.public = _ports(entry.get("Ports") or (), ip)
+        told = status.read(str(entry.pop("Status", "")), now)
+        if not status.same(self.status, told, now):
+            self.status = told
+        body = json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+        self.entry = body[:-1] + b',"Status":'
+        self._cut = len(self.entry)
+        self.draw(now)
+
+    def draw(self, now: float) -> None:
+        """Bring the entry's status up to date; it holds until `due`."""
+        if self.engine.reachable:
+            text, self.due = self.status.at(now)
+        else:
+            text, self.due = HOST_DOWN, status.NEVER
+        self.entry = self.entry[: self._cut] + json.dumps(text).encode() + b"}"
+
+    def learn(self, inspect: Mapping[str, Any], cpus: int) -> None:
+        """Remember what its inspect says of reservation and ports; `cpus` = the CPUs of its engine."""
+        host = inspect.get("HostConfig") or {}
+        self.cpus = -(-int(host.get("CpuShares") or 0) * cpus // 1024)
+        self.memory = int(host.get("Memory") or 0)
+        self.bindings = ports_of(host.get("PortBindings"))
+        exposed = (inspect.get("Config") or {}).get("ExposedPorts") or ()
+        self.exposed = frozenset(exposed) if host.get("NetworkMode") == "host" else frozenset()
+        self.known = True
+        if self.moves:
+            self.recipe = json.dumps(inspect).encode()
+
+    def value(self) -> dict[str, Any]:
+        """The entry as JSON values, for what is asked too seldom to be remembered."""
+        found: dict[str, Any] = json.loads(self.entry)
+        return found
+
+
+def shares(cpus: int, total: int) -> int:
+    """The CPU shares that an engine with `total` CPUs is given for a reservation of whole CPUs."""
+    return -(-cpus * 1024 // max(total, 1))
+
+
+def _ports(ports: Any, ip: str) -> tuple[list[dict[str, Any]], tuple[Port, ...]]:
+    """The entry's ports with the engine's address for "all addresses", and what they take on the host."""
+    shown, taken = [], []
+    for port in ports:
+        public = port.get("PublicPort")
+        if public:
+            where = str(port.get("IP") or "")
+            taken.append(Port(where, str(port.get("Type") or "tcp"), int(public), int(public)))
+            if where in ANY_ADDRESS:
+                port["IP"] = ip
+        if port not in shown:  # 0.0.0.0 and :: are one address now
+            shown.append(port)
+    return shown, tuple(taken)

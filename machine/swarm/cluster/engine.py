@@ -1,0 +1,318 @@
+"""One engine of the cluster: keeps what is remembered of it fresh, from its events and a look now and then.
+
+Reached -> events opened -> everything listed -> events applied; when the events break, from the start again, so that
+nothing that happened meanwhile is missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from machine.swarm.chain import Next, Refused, Reply, Request, Unreachable
+from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.events import Effect, Lines, effect
+from machine.swarm.cluster.facts import Facts, facts_of, spoken
+from machine.swarm.cluster.health import Health, Pulse
+from machine.swarm.schedule.node import Node
+from machine.swarm.target import build
+
+if TYPE_CHECKING:
+    from machine.swarm.cluster import Cluster
+
+ANSWER = 30.0  # seconds for an answer that is not a stream
+SPECS = 300.0  # seconds between two looks at /info
+KINDS = ("image", "network", "volume")
+
+
+class Engine:
+    """The engine at `address` ("host:port"), asked through `client`. `node` is what the scheduler sees of it."""
+
+    def __init__(self, cluster: Cluster, address: str, client: Next) -> None:
+        self.cluster = cluster
+        self.address = address
+        self.ip = address.rpartition(":")[0].strip("[]")
+        self.client = client
+        self.pulse = Pulse(cluster.settings.retry)
+        self.containers: dict[str, Container] = {}
+        self.node = Node(name=address, addr=address, ip=self.ip, healthy=False, retry=cluster.settings.retry)
+        self.node.containers = self.containers
+        self.facts: Facts | None = None
+        self.images: list[dict[str, Any]] = []
+        self.networks: list[dict[str, Any]] = []
+        self.volumes: list[dict[str, Any]] = []
+        self.updated = 0.0  # seconds since 1970, of the last look
+        self._due: set[str] = set()  # kinds, and ids of containers, to look at again
+        self._wake = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """Its host's name; its address while that is not known."""
+        return self.node.name
+
+    @property
+    def id(self) -> str:
+        """Unique in the cluster, even if a disk with its engine's id was cloned."""
+        return f"{self.facts.id}|{self.address}" if self.facts else ""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it is healthy."""
+        return self.pulse.state is Health.HEALTHY
+
+    def shown(self) -> dict[str, str]:
+        """Its part of an event."""
+        return {"name": self.name, "id": self.id, "addr": self.address, "ip": self.ip}
+
+    async def ask(self, request: Request) -> Reply:
+        """Pass a client's call on, in an API version that this engine speaks. Unreachable counts as a failure."""
+        if self.facts is not None and request.version:
+            parts = request.parts
+            version = spoken(parts.version, self.facts)
+            if version != parts.version:
+                request = request.replace(target=build(version, parts.path, parts.raw_query))
+        try:
+            return await self.client(request)
+        except Unreachable as error:
+            self.failed(error.message)
+            raise
+
+    async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
+        """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
+        target = build(spoken("1.99", self.facts) if self.facts and versioned else "", path, query or "")
+        seconds = ANSWER / 3 if self.pulse.failures else ANSWER
+        try:
+            async with asyncio.timeout(seconds):
+                return await (await self.client(Request("GET", target))).value()
+        except TimeoutError:
+            raise Unreachable(504, f"{self.address} did not answer {path} within {seconds:g} s") from None
+
+    def failed(self, why: str) -> None:
+        """Note that it did not answer."""
+        happened = self.pulse.failure(why)
+        self._changed(happened)
+
+    def _changed(self, happened: str) -> None:
+        self.node.healthy, self.node.failures = self.reachable, self.pulse.failures
+        if happened:
+            self.cluster.engine_changed(self, happened)
+
+    async def run(self) -> None:
+        """Keep it fresh until cancelled."""
+        try:
+            while True:
+                try:
+                    async with self.cluster.doors:
+                        version = await self.get("/version", versioned=False)
+                    async with self.cluster.gate:
+                        events = await self._reach(version)
+                    await self._follow(events)
+                except Refused as error:
+                    self.failed(error.message)
+                except (OSError, TimeoutError) as error:
+                    self.failed(str(error) or "it does not answer in time")
+                except Exception as error:  # one engine's nonsense must not end the care for it
+                    self.failed(f"its answers make no sense: {error!r}")
+                await asyncio.sleep(self.pulse.pause * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
+        finally:
+            close = getattr(self.client, "close", None)
+            if close is not None:
+                with suppress(Exception):
+                    await close()
+
+    async def _reach(self, version: Any) -> Reply:
+        """Learn what it is and all that is on it. The answer is its stream of events, opened before the looking."""
+        await self._specs(version)
+        async with asyncio.timeout(ANSWER):
+            events = await self.client(Request("GET", build(spoken("1.99", self._facts()), "/events")))
+        try:
+            if not events.ok:
+                await events.value()
+            await self.look()
+            self._changed(self.pulse.success())
+            self._due.update(KINDS)
+        except BaseException:
+            await events.close()
+            raise
+        return events
+
+    def _facts(self) -> Facts:
+        if self.facts is None:
+            raise Unreachable(502, f"{self.address} was not reached yet")
+        return self.facts
+
+    async def _specs(self, version: Any = None) -> None:
+        version = version or await self.get("/version", versioned=False)
+        facts = facts_of(version, await self.get("/info", versioned=False))
+        self.cluster.admit(self, facts)
+        self.facts = facts
+        node, over = self.node, self.cluster.settings.overcommit
+        if node.name != facts.name:
+            for container in self.containers.values():
+                self.cluster.index.drop(container)
+            self.containers.clear()
+        node.name, node.id, node.labels = facts.name, self.id, facts.labels
+        node.cpus = facts.cpus + facts.cpus * over // 100
+        node.memory = facts.memory + facts.memory * over // 100
+
+    async def _follow(self, events: Reply) -> None:
+        """Apply events, look now and then, until one of the two fails."""
+        if not isinstance(events.body, AsyncIterator):
+            raise Unreachable(502, f"{self.address} ends its events at once")
+        jobs = [
+            asyncio.ensure_future(job)
+            for job in (self._listen(events.body), self._catch_up(), self._look_now_and_then())
+        ]
+        try:
+            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            for job in done:
+                job.result()
+        finally:
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+            await events.close()
+        raise Unreachable(502, f"{self.address} ended its events")
+
+    async def _listen(self, body: AsyncIterator[bytes]) -> None:
+        lines = Lines()
+        async for data in body:
+            for event in lines.feed(data):
+                found = effect(event)
+                if found is not None:
+                    self._apply(found)
+                self.cluster.publish(self, event)
+
+    def _apply(self, found: Effect) -> None:
+        if found.gone:
+            self.forget(found.id)
+        elif found.kind == "container" and found.created and found.id in self.containers:
+            return  # made through us, and looked at already
+        else:
+            self._due.add(found.id if found.kind == "container" else found.kind)
+            self._wake.set()
+
+    async def _catch_up(self) -> None:
+        """Look again at what events named; what comes meanwhile is done together in the next round."""
+        while True:
+            due, self._due = self._due, set()
+            for kind in KINDS:
+                if kind in due:
+                    await self._look_at(kind)
+            if "daemon" in due:
+                await self._specs()
+            ids = due.difference((*KINDS, "daemon"))
+            if ids:
+                await self.look(ids)
+                for key in ids:
+                    if key in self.containers and not self.containers[key].known:
+                        await self.learn(self.containers[key])
+            if not self._due:
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _look_now_and_then(self) -> None:
+        settings = self.cluster.settings
+        specs = time.monotonic()
+        while True:
+            pause = random.uniform(settings.refresh_min, settings.refresh_max)  # noqa: S311
+            await asyncio.sleep(min(pause, self.pulse.pause * 2) if self.pulse.failures else pause)
+            try:
+                await self.look()
+                if time.monotonic() - specs > SPECS:
+                    await self._specs()
+                    specs = time.monotonic()
+            except Refused as error:
+                self.failed(error.message)
+                if not self.reachable:
+                    raise
+            else:
+                self._changed(self.pulse.success())
+                self._due.update(KINDS)
+                self._wake.set()
+
+    async def look(self, ids: Iterable[str] = ()) -> None:
+        """List its containers again, all or some; Refused."""
+        ids = list(ids)
+        query = {"all": ["1"]}
+        if ids:
+            query["filters"] = [json.dumps({"id": ids})]
+        entries = await self.get("/containers/json", query)
+        if not isinstance(entries, list):
+            raise Unreachable(502, f"{self.address} lists containers that are no list")
+        now = time.time()
+        for entry in entries:
+            self._take(entry, now)
+        listed = {entry["Id"] for entry in entries}
+        for key in ids or list(self.containers):
+            if key not in listed:
+                self.forget(key)
+        self.updated = now
+        self.node.touch()
+
+    def _take(self, entry: dict[str, Any], now: float) -> None:
+        container = self.containers.get(entry["Id"])
+        index = self.cluster.index
+        if container is None:
+            container = Container(self)
+            container.take(entry, self.name, self.ip, now)
+            self.containers[container.id] = container
+            index.add(container)
+            return
+        names, created = container.names, container.created
+        container.take(entry, self.name, self.ip, now)
+        if names != container.names or created != container.created:
+            index.renamed(container, names)
+
+    def forget(self, key: str) -> None:
+        """A container is no more."""
+        container = self.containers.pop(key, None)
+        if container is not None:
+            self.cluster.index.drop(container)
+            self.node.touch()
+
+    async def learn(self, container: Container) -> None:
+        """Inspect a container for its reservation and ports; one that has gone is forgotten. Refused."""
+        try:
+            found = await self.get(f"/containers/{container.id}/json")
+        except Refused as error:
+            if error.status != 404:
+                raise
+            self.forget(container.id)
+            return
+        container.learn(found, self._facts().cpus)
+        self.node.touch()
+
+    async def _look_at(self, kind: str) -> None:
+        if kind == "image":
+            self.images = await self.get("/images/json", {"all": ["0"]}) or []
+            self.node.images = frozenset(_image_names(self.images))
+        elif kind == "network":
+            self.networks = await self.get("/networks") or []
+        else:
+            self.volumes = (await self.get("/volumes") or {}).get("Volumes") or []
+
+    async def look_at(self, *kinds: str) -> None:
+        """Look at images, networks or volumes again, now. Refused."""
+        for kind in kinds:
+            await self._look_at(kind)
+
+    def redraw(self) -> None:
+        """Its containers' entries again: whether it is reachable has changed."""
+        now = time.time()
+        for container in self.containers.values():
+            container.draw(now)
+
+
+def _image_names(images: Iterable[dict[str, Any]]) -> Iterable[str]:
+    for image in images:
+        yield str(image.get("Id") or "")
+        for tag in image.get("RepoTags") or ():
+            yield str(tag)
+            yield str(tag).rpartition(":")[0]
+        yield from (str(digest) for digest in image.get("RepoDigests") or ())

@@ -1,0 +1,150 @@
+"""Engines' events: cut out of a stream, marked with their node, chosen by a client's filters. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+LONGEST = 1 << 20  # bytes of one event
+
+# what an event changes of what is remembered; container events not named here change nothing
+_CONTAINER = frozenset(("create", "start", "die", "rename", "pause", "unpause", "update", "restart"))
+
+
+class Lines:
+    """A stream of JSON objects, one per line or one after the other. Feed it bytes in any pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """The objects that are whole now. ValueError when the stream is something else, or one is too long."""
+        self._rest += data
+        *whole, self._rest = self._rest.split(b"\n")
+        found = [value for line in whole if line.strip() for value in _objects(line)]
+        if self._rest.endswith(b"}"):  # engines before 1.22 sent no line ends
+            try:
+                found += _objects(self._rest)
+                self._rest = b""
+            except ValueError:
+                pass  # a brace inside an object that is not whole yet
+        if len(self._rest) > LONGEST:
+            raise ValueError(f"an event of more than {LONGEST} bytes")
+        return found
+
+
+class Effect(NamedTuple):
+    """What to look at again after an event: a container's id, or a kind of object; `gone` = it is no more."""
+
+    kind: str  # container, image, network, volume, daemon
+    id: str = ""
+    gone: bool = False
+    created: bool = False
+
+
+def effect(event: Mapping[str, Any]) -> Effect | None:
+    """What an event changes; None = nothing that is remembered."""
+    actor = event.get("Actor") or {}
+    kind = str(event.get("Type") or "container")
+    action = str(event.get("Action") or event.get("status") or "")
+    key = str(actor.get("ID") or event.get("id") or "")
+    if kind == "container":
+        if action == "destroy":
+            return Effect(kind, key, gone=True)
+        if action in _CONTAINER or action.startswith("health_status"):
+            return Effect(kind, key, created=action == "create")
+        return None
+    if kind == "network" and action in ("connect", "disconnect"):
+        container = str((actor.get("Attributes") or {}).get("container") or "")
+        return Effect("container", container) if container else None
+    if kind == "volume" and action in ("mount", "unmount"):
+        return None
+    return Effect(kind, key) if kind in ("image", "network", "volume", "daemon") else None
+
+
+def mark(event: dict[str, Any], node: Mapping[str, str]) -> dict[str, Any]:
+    """The event as clients see it: with its node (keys name, id, addr, ip) in From, the attributes and `node`."""
+    name = node.get("name", "")
+    source = event.get("from") or ""
+    actor = dict(event.get("Actor") or {})
+    attributes = dict(actor.get("Attributes") or {})
+    attributes.update({f"node.{key}": value for key, value in node.items()})
+    actor["Attributes"] = attributes
+    shown = {"Name": name, "Id": node.get("id", ""), "Addr": node.get("addr", ""), "Ip": node.get("ip", "")}
+    return {**event, "from": f"{source} node:{name}".strip(), "Actor": actor, "node": shown}
+
+
+def own(action: str, node: Mapping[str, str], now: float) -> dict[str, Any]:
+    """An event about an engine itself: engine_connect, engine_disconnect, engine_reconnect, engine_removed."""
+    event = {
+        "status": action,
+        "id": node.get("id", ""),
+        "from": "swarm",
+        "Type": "swarm",
+        "Action": action,
+        "Actor": {"ID": node.get("id", ""), "Attributes": {}},
+        "time": int(now),
+        "timeNano": int(now * 1e9),
+    }
+    return mark(event, node)
+
+
+def encode(event: Mapping[str, Any]) -> bytes:
+    """One line for a client."""
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def passes(event: Mapping[str, Any], filters: Mapping[str, Sequence[str]]) -> bool:
+    """Whether an event is one of those asked for: values of one filter are alternatives, filters add up."""
+    actor = event.get("Actor") or {}
+    attributes = actor.get("Attributes") or {}
+    kind = str(event.get("Type") or "container")
+    action = str(event.get("Action") or event.get("status") or "")
+    key = str(actor.get("ID") or event.get("id") or "")
+    name = str(attributes.get("name") or "")
+    for filter_, values in filters.items():
+        if not values:
+            continue
+        if filter_ == "type":
+            good = kind in values
+        elif filter_ in ("event", "action"):
+            good = any(action == value or action.startswith(value + ":") for value in values)
+        elif filter_ == "label":
+            good = all(_labelled(attributes, value) for value in values)
+        elif filter_ == "node":
+            good = bool({attributes.get("node.name"), attributes.get("node.id")} & set(values))
+        elif filter_ == "image":
+            image = key if kind == "image" else str(attributes.get("image") or "")
+            good = any(value in (image, name, image.partition(":")[0]) for value in values)
+        elif filter_ in ("container", "volume", "network", "daemon", "plugin"):
+            good = kind == filter_ and any(value == name or (value and key.startswith(value)) for value in values)
+        elif filter_ == "scope":
+            good = (event.get("scope") or "local") in values
+        else:
+            good = False
+        if not good:
+            return False
+    return True
+
+
+def _labelled(attributes: Mapping[str, Any], text: str) -> bool:
+    key, equals, value = text.partition("=")
+    return key in attributes and (not equals or attributes[key] == value)
+
+
+def _objects(data: bytes) -> list[dict[str, Any]]:
+    text = data.decode("utf-8", "replace").strip()
+    decoder = json.JSONDecoder()
+    found, start = [], 0
+    while start < len(text):
+        try:
+            value, start = decoder.raw_decode(text, start)
+        except RecursionError as error:
+            raise ValueError("an event nested too deep") from error
+        if not isinstance(value, dict):
+            raise ValueError("an event that is no object")  # noqa: TRY004 (the stream is wrong, not the caller)
+        found.append(value)
+        while start < len(text) and text[start].isspace():
+            start += 1
+    return found

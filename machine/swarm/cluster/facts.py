@@ -1,0 +1,69 @@
+"""What an engine's /version and /info say, as far as the cluster needs it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+OLDEST, NEWEST = (1, 24), (1, 99)  # API versions; what is passed on is not ours to limit
+Api = tuple[int, int]
+
+
+class Facts(NamedTuple):
+    """One engine. `cpus` and `memory` are the real ones, without overcommit; `labels` has the automatic ones too."""
+
+    id: str
+    name: str
+    labels: dict[str, str]
+    cpus: int
+    memory: int
+    version: str
+    api: Api
+    oldest_api: Api
+    ostype: str
+    arch: str
+
+
+def api_of(text: str, default: Api = OLDEST) -> Api:
+    """ "1.43" as (1, 43)."""
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else default
+
+
+def spoken(asked: str, facts: Facts) -> str:
+    """The version to ask the engine in for a client that asked in `asked`; "" stays "" (the engine's own)."""
+    if not asked:
+        return ""
+    major, minor = max(min(api_of(asked), facts.api), facts.oldest_api)
+    return f"{major}.{minor}"
+
+
+def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
+    """The facts in both answers. ValueError when they are no engine's."""
+    name, key = str(info.get("Name") or ""), str(info.get("ID") or "")
+    if not name or not key:
+        raise ValueError("its info has neither name nor id: this is no Docker Engine")
+    labels: dict[str, str] = {}
+    for label in info.get("Labels") or ():
+        label_key, _, value = str(label).partition("=")
+        if label_key != "node":  # means the node's own name in a constraint
+            labels[label_key] = value
+    automatic = {
+        "storagedriver": info.get("Driver"),
+        "kernelversion": info.get("KernelVersion"),
+        "operatingsystem": info.get("OperatingSystem"),
+        "ostype": info.get("OSType") or version.get("Os"),
+    }
+    labels.update({label_key: str(value) for label_key, value in automatic.items() if value})
+    return Facts(
+        id=key,
+        name=name,
+        labels=labels,
+        cpus=int(info.get("NCPU") or 0),
+        memory=int(info.get("MemTotal") or 0),
+        version=str(version.get("Version") or ""),
+        api=min(api_of(str(version.get("ApiVersion") or "")), NEWEST),
+        oldest_api=api_of(str(version.get("MinAPIVersion") or ""), (1, 12)),
+        ostype=labels.get("ostype", ""),
+        arch=str(version.get("Arch") or info.get("Architecture") or ""),
+    )

@@ -1,0 +1,50 @@
+"""Whether an engine counts as reachable: a state machine over single successes and failures. Pure.
+
+Pending (not reached yet) -> Healthy -> Unhealthy after `retry` failures in a row -> Healthy at the next success.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+LONGEST_PAUSE = 10.0  # seconds between two tries at an engine that does not answer
+LONGEST_WRONG = 60.0  # ... at one that answers and cannot be used
+
+
+class Health(StrEnum):
+    """The words that `info` shows."""
+
+    PENDING = "Pending"
+    HEALTHY = "Healthy"
+    UNHEALTHY = "Unhealthy"
+    GONE = "Disconnected"
+
+
+class Pulse:
+    """One engine's state. `error` is why it is not healthy, "" if it is."""
+
+    def __init__(self, retry: int = 3) -> None:
+        self.retry = retry
+        self.state = Health.PENDING
+        self.failures = 0
+        self.error = ""
+
+    def success(self) -> str:
+        """It answered. Returns the event that this is: engine_connect, engine_reconnect, or ""."""
+        before, self.state = self.state, Health.HEALTHY
+        self.failures, self.error = 0, ""
+        return {Health.PENDING: "engine_connect", Health.UNHEALTHY: "engine_reconnect"}.get(before, "")
+
+    def failure(self, why: str) -> str:
+        """It did not. Returns engine_disconnect when that was once too often, else ""."""
+        self.failures += 1
+        self.error = why
+        if self.state is Health.HEALTHY and self.failures >= self.retry:
+            self.state = Health.UNHEALTHY
+            return "engine_disconnect"
+        return ""
+
+    @property
+    def pause(self) -> float:
+        """Seconds to wait before the next try."""
+        return min(self.failures + 1, LONGEST_PAUSE)

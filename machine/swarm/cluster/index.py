@@ -1,0 +1,117 @@
+"""Every container of the cluster, found by id, by name, by the beginning of an id. Pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+
+from machine.swarm.cluster.container import Container
+
+_HEX = frozenset("0123456789abcdef")
+
+
+class Ambiguous(LookupError):
+    """Several containers fit; the text names them."""
+
+
+class Index:
+    """What was added and not dropped. A container is in it once, whatever its names."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._ids: dict[str, list[Container]] = {}  # more than one only while an engine is known by two addresses
+        self._names: dict[str, list[Container]] = {}
+        self._swarm: dict[str, list[Container]] = {}
+        self._order: list[Container] | None = []
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self.newest_first())
+
+    def add(self, container: Container) -> None:
+        """A new one, with its id and names."""
+        self._ids.setdefault(container.id, []).append(container)
+        self._enter_names(container)
+        if container.swarm_id:
+            self._swarm.setdefault(container.swarm_id, []).append(container)
+        self._order = None
+
+    def drop(self, container: Container) -> None:
+        """One that is no more."""
+        _remove(self._ids, container.id, container)
+        _remove(self._swarm, container.swarm_id, container)
+        for name in container.names:
+            _remove(self._names, name, container)
+        self._order = None
+
+    def renamed(self, container: Container, before: Iterable[str]) -> None:
+        """One whose names were others."""
+        for name in before:
+            _remove(self._names, name, container)
+        self._enter_names(container)
+        self._order = None
+
+    def newest_first(self) -> list[Container]:
+        """All, in the order in which engines list them. Not a copy."""
+        if self._order is None:
+            found = [container for same in self._ids.values() for container in same]
+            found.sort(key=attrgetter("created"), reverse=True)
+            self._order = found
+        return self._order
+
+    def fresh(self) -> list[Container]:
+        """All, newest first, their entries' statuses true now."""
+        now = self._now()
+        found = self.newest_first()
+        for container in [c for c in found if c.due <= now]:
+            container.draw(now)
+        return found
+
+    def named(self, name: str) -> list[Container]:
+        """Those of exactly that name, on whatever engine."""
+        return self._names.get(name, [])
+
+    def doubles(self, swarm_id: str) -> list[Container]:
+        """Those that are one and the same to the cluster."""
+        return self._swarm.get(swarm_id, []) if swarm_id else []
+
+    def find(self, text: str) -> Container | None:
+        """The container of that id, name, NODE/name, swarm id, or beginning of an id; Ambiguous if several."""
+        text = text.lstrip("/")
+        if not text:
+            return None
+        for found in (self._ids.get(text), self._names.get(text), self._on_node(text), self._swarm.get(text)):
+            if found:
+                return _only(text, found)
+        if _HEX.issuperset(text):
+            return _only(text, [c for key, same in self._ids.items() if key.startswith(text) for c in same])
+        return None
+
+    def _on_node(self, text: str) -> list[Container]:
+        node, slash, name = text.partition("/")
+        if not slash:
+            return []
+        candidates = [*self._names.get(name, ()), *self._ids.get(name, ())]
+        return [c for c in candidates if node in (c.engine.name, c.engine.id)]
+
+    def _enter_names(self, container: Container) -> None:
+        for name in container.names:
+            self._names.setdefault(name, []).append(container)
+
+
+def _only(text: str, found: list[Container]) -> Container | None:
+    if len(found) > 1:
+        up = [c for c in found if c.engine.reachable]
+        if len(up) == 1:
+            return up[0]
+        shown = ", ".join(sorted(f"{c.engine.name}/{c.name or c.id[:12]}" for c in found)[:5])
+        raise Ambiguous(f"{text} may be any of {shown}: say which")
+    return found[0] if found else None
+
+
+def _remove(table: dict[str, list[Container]], key: str, container: Container) -> None:
+    found = table.get(key)
+    if found and container in found:
+        found.remove(container)
+        if not found:
+            del table[key]

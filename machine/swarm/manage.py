@@ -1,0 +1,138 @@
+"""The manager: discovery, cluster, routes and watchdog joined into one backend; alone, or one of several replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+from machine.swarm.address import Trust, parse
+from machine.swarm.chain import Backend, Next, Refused, Reply, Request
+from machine.swarm.client import Client
+from machine.swarm.cluster import Cluster, Settings
+from machine.swarm.discovery import Discovery, DiscoveryError
+from machine.swarm.election import Election
+from machine.swarm.rescheduling import Watchdog
+from machine.swarm.routes import Desk, answer
+
+OWN = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
+
+
+class Plan(NamedTuple):
+    """What a manager is to be. `trust` is shown to engines and to the primary; `advertise` is "host:port"."""
+
+    discovery: Discovery
+    settings: Settings
+    trust: Trust | None = None
+    replication: bool = False
+    advertise: str = ""
+    ttl: int = 20
+    debug: bool = False
+    trusted: Callable[[str], Trust | None] | None = None  # another trust for each engine's address, where known
+
+
+@contextlib.asynccontextmanager
+async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
+    """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election."""
+    _many_files()
+    connect = connector(plan.trust, plan.trusted)
+    cluster = Cluster(plan.discovery, connect, plan.settings, log=log)
+    desk = Desk(cluster, debug=plan.debug)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(_end, asyncio.ensure_future(cluster.run()))
+        if not plan.replication:
+            watchdog = Watchdog(desk)
+            stack.push_async_callback(watchdog.close)
+            yield _local(desk)
+            return
+        candidate = getattr(plan.discovery, "candidate", None)
+        if candidate is None or not plan.advertise:
+            raise DiscoveryError("replication takes etcd:// or consul:// as discovery, and --advertise HOST:PORT")
+        election = Election(candidate(plan.advertise, plan.ttl), log=log)
+        replicas = Replicas(desk, election, connect)
+        stack.push_async_callback(replicas.close)
+        stack.push_async_callback(_end, asyncio.ensure_future(election.run()))
+        stack.push_async_callback(_end, asyncio.ensure_future(replicas.follow()))
+        yield replicas
+
+
+def connector(trust: Trust | None, trusted: Callable[[str], Trust | None] | None = None) -> Callable[[str], Next]:
+    """The way to an engine, or to another manager, from its address; those of the same files share a TLS context."""
+    contexts = {trust: trust.for_client() if trust else None}
+
+    def connect(address: str) -> Next:
+        files = (trusted(address) if trusted else None) or trust
+        if files not in contexts:
+            contexts[files] = files.for_client() if files else None
+        client = Client(parse(address))
+        client.tls = contexts[files]
+        return client
+
+    return connect
+
+
+def _local(desk: Desk) -> Backend:
+    async def ask(request: Request, rest: Next) -> Reply:
+        return await answer(desk, request, rest)
+
+    return ask
+
+
+class Replicas:
+    """Answers as the primary does, by itself or through the primary. The watchdog only lives in the primary."""
+
+    def __init__(self, desk: Desk, election: Election, connect: Callable[[str], Next]) -> None:
+        self._desk = desk
+        self._election = election
+        self._connect = connect
+        self._primary: tuple[str, Next] | None = None
+        self._watchdog: Watchdog | None = None
+
+    async def __call__(self, request: Request, rest: Next) -> Reply:
+        """One call; waits while there is no primary."""
+        if request.path in OWN or request.path.startswith("/debug/"):
+            return await answer(self._desk, request, rest)
+        primary = await self._election.known()
+        if self._election.leading:
+            return await answer(self._desk, request, rest)
+        if self._primary is None or self._primary[0] != primary:
+            self._primary = (primary, self._connect(primary))
+        if request.header(b"x-machine-swarm-replica"):
+            raise Refused(503, "the replicas do not agree on their primary yet: try again")
+        marked = request.replace(headers=[*request.headers, (b"x-machine-swarm-replica", b"1")])
+        return await self._primary[1](marked)
+
+    async def follow(self) -> None:
+        """Take the role that the election gives, for ever."""
+        while True:
+            leading = self._election.leading
+            self._desk.role = "primary" if leading else "replica"
+            self._desk.primary = self._election.primary
+            if leading and self._watchdog is None:
+                self._watchdog = Watchdog(self._desk)
+            elif not leading and self._watchdog is not None:
+                await self.close()
+            await self._election.changed()
+
+    async def close(self) -> None:
+        """End the watchdog, if it is ours."""
+        watchdog, self._watchdog = self._watchdog, None
+        if watchdog is not None:
+            await watchdog.close()
+
+
+async def _end(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _many_files() -> None:
+    """Each engine takes two connections or more: use as many files as the system allows."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,85 @@
+"""A manager on the laptop: its engines are the machines of the store, its certificates the store's.
+
+The only part of the manager that knows the store; it is not shipped to machines.
+"""
+
+from __future__ import annotations
+
+import os
+
+from machine import authority, files, paths
+from machine.errors import MachineError
+from machine.store import Record, Store
+from machine.swarm.address import Trust
+from machine.swarm.backends.swarm import REGISTRY, plan_of
+from machine.swarm.discovery import Discovery
+from machine.swarm.flags import Given
+from machine.swarm.manage import Plan
+
+NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+def registry(store: Store) -> str:
+    """The path of the store's own registry of tokens."""
+    return os.path.join(store.root, REGISTRY)
+
+
+class Machines(Discovery):
+    """Every machine of the store that has an address."""
+
+    shown = "the machines of the store"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def nodes(self) -> list[str]:
+        """As recorded now; machines whose record cannot be read are left out."""
+        return list(engines(self._store))
+
+
+def engines(store: Store) -> dict[str, Record]:
+    """The machines' engines: address -> record."""
+    found = {}
+    for name in store.names():
+        try:
+            record = store.load(name)
+        except MachineError:
+            continue
+        if record.address():
+            found[_address(record)] = record
+    return found
+
+
+def complete(store: Store, given: Given, plan: Plan | None, environ: dict[str, str]) -> tuple[Plan, Trust | None]:
+    """The plan with the store's certificates for engines, and the TLS of the front: a certificate for this host.
+
+    Without a plan, one over all machines of the store. CertificateError, StoreError.
+    """
+    if plan is None:
+        given.words = ["nodes://placeholder:1"]
+        plan = plan_of(given, environ, registry(store))._replace(discovery=Machines(store))
+    own = authority.ensure(store.root)
+    directory = os.path.join(store.root, "swarm")
+    ca, cert, key = (os.path.join(directory, name) for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY))
+    pair = own.issue_server("swarm", NAMES, swarm_master=True)
+    files.make_directory(directory)
+    for path, data, mode in ((ca, own.ca, 0o644), (cert, pair.cert, 0o644), (key, pair.key, 0o600)):
+        files.write(path, data, mode)
+    at = store.root
+    client = Trust(paths.certs(at, paths.CA), paths.certs(at, paths.CERT), paths.certs(at, paths.KEY))
+    plan = plan._replace(trust=client, trusted=lambda address: trust_for(store, address))
+    return plan, Trust(ca, cert, key)
+
+
+def trust_for(store: Store, address: str) -> Trust | None:
+    """The certificates of the machine at `address`, which may be another store's; None if they are this store's."""
+    record = engines(store).get(address)
+    if record is None:
+        return None
+    ca, cert, key = (os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY))
+    return Trust(ca, cert, key) if all(os.path.exists(path) for path in (ca, cert, key)) else None
+
+
+def _address(record: Record) -> str:
+    host = record.address()
+    return f"[{host}]:{record.engine_port()}" if ":" in host else f"{host}:{record.engine_port()}"

@@ -1,0 +1,256 @@
+"""Classic Swarm's commands: create, list, join, manage, and discovery, which serves tokens.
+
+Runs on plain python3 with h11, so that it can be shipped to a machine; the machine store, where there is one, is
+handed in as `Surroundings`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from machine import __version__
+from machine.errors import MachineError, UsageError
+from machine.swarm import flags as all_flags
+from machine.swarm.address import TLS_PORT, Address, Trust, parse, trust_of
+from machine.swarm.backends.swarm import plan_of
+from machine.swarm.chain import Backend, compose
+from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
+from machine.swarm.flags import Given, gather, help_of, pairs, seconds
+from machine.swarm.manage import Plan, manager
+from machine.swarm.server import Server
+
+ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
+MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
+ABOUT = {
+    "create": ("", all_flags.CREATE, "print a new token"),
+    "list": ("DISCOVERY", all_flags.LIST, "print the engines that a discovery knows"),
+    "manage": ("DISCOVERY", all_flags.MANAGE, "run a manager: one endpoint for all engines of a discovery"),
+    "join": ("DISCOVERY", all_flags.JOIN, "register an engine, again and again, until stopped"),
+    "discovery": ("", all_flags.DISCOVERY, "serve the token protocol"),
+}
+
+
+class Surroundings(NamedTuple):
+    """What a command uses of the world. `registry` is a path; `own` completes a manager's plan from the store."""
+
+    environ: Mapping[str, str]
+    say: Callable[[str], None]  # one line of data
+    log: Callable[[str], None]  # one line for the user
+    registry: str = ""
+    own: Callable[[Given, Plan | None], tuple[Plan, Trust | None]] | None = None
+    prog: str = "machine-swarm"
+
+
+def run(words: Sequence[str], around: Surroundings) -> int:
+    """One command line, without the program's name. MachineError for what does not work."""
+    command, rest, debug = _leading(list(words))
+    if command == "version":
+        around.say(f"{around.prog} version {__version__}")
+        return 0
+    if command == "help" or rest[:1] in (["--help"], ["-h"], ["-help"]):
+        around.say(text_of(around.prog, (rest[0] if rest else "") if command == "help" else command))
+        return 0
+    if command not in ABOUT:
+        raise UsageError(f"there is no command {command!r}", resolution=f"{around.prog} help shows them")
+    if not debug:
+        around = around._replace(log=_without_traces(around.log))
+    given = gather(command, rest, ABOUT[command][1], around.environ)
+    act: Callable[[Given, Surroundings], Awaitable[None]] = {
+        "create": create, "list": show, "manage": manage, "join": join, "discovery": discovery,
+    }[command]  # fmt: skip
+    try:
+        asyncio.run(_until_stopped(act(given, around)))
+    except DiscoveryError as error:
+        raise MachineError(str(error)) from error
+    return 0
+
+
+def text_of(prog: str, command: str = "") -> str:
+    """Help: of one command, or the list of them."""
+    command = ALIASES.get(command, command)
+    if command in ABOUT:
+        takes, flags, line = ABOUT[command]
+        return f"Usage: {prog} {command} [FLAGS] {takes}".rstrip() + f"\n\n{line}\n\n{help_of(flags)}"
+    lines = [f"Usage: {prog} [--debug] [--log-level LEVEL] COMMAND [FLAGS] [DISCOVERY]", "", "Commands:"]
+    lines += [f"  {name:12} {line}" for name, (_, _, line) in ABOUT.items()]
+    return "\n".join([*lines, "", f"{prog} help COMMAND shows its flags."])
+
+
+async def create(given: Given, around: Surroundings) -> None:
+    """A token of the service at MACHINE_DISCOVERY_URL, or of the registry here."""
+    from machine.swarm.discovery.registry import Registry
+    from machine.swarm.discovery.token import base_of
+    from machine.swarm.discovery.token import create as ask
+
+    base = around.environ.get("MACHINE_DISCOVERY_URL", "")
+    if base:
+        tls = tls_of(pairs(given.all("--discovery-opt"), "--discovery-opt"))
+        around.say(await ask(base_of(base), tls))
+    elif around.registry:
+        around.say(await asyncio.to_thread(Registry(around.registry).create))
+    else:
+        raise UsageError(
+            "there is no discovery service to make a token",
+            resolution=f"set MACHINE_DISCOVERY_URL=https://HOST:PORT/v1; {around.prog} discovery runs one",
+        )
+
+
+async def show(given: Given, around: Surroundings) -> None:
+    """The addresses, one per line."""
+    found = _discovery(given, around)
+    try:
+        async with asyncio.timeout(seconds(given.text("--timeout"), "--timeout")):
+            for address in await found.nodes():
+                around.say(address)
+    except TimeoutError:
+        raise DiscoveryError(f"{found.shown} did not answer within {given.text('--timeout')}") from None
+
+
+async def join(given: Given, around: Surroundings) -> None:
+    """Register `--advertise` every heartbeat; a heartbeat that fails is said and tried again."""
+    from machine.swarm.discovery.ranges import address
+
+    found = _discovery(given, around)
+    if not given.text("--advertise"):
+        raise UsageError("join needs --advertise HOST:PORT", resolution="name the engine's address")
+    here = address(given.text("--advertise"))
+    beat, ttl = (seconds(given.text(name), name) for name in ("--heartbeat", "--ttl"))
+    if beat < 1 or ttl <= beat:
+        raise UsageError("--heartbeat must be at least 1s, and --ttl longer than it")
+    await asyncio.sleep(random.uniform(0, seconds(given.text("--delay"), "--delay")))  # noqa: S311
+    while True:
+        try:
+            await found.register(here, round(ttl))
+            around.log(f"registered {here} with {found.shown}")
+        except DiscoveryError as error:
+            around.log(f"could not register {here}: {error}")
+        await asyncio.sleep(beat)
+
+
+async def manage(given: Given, around: Surroundings) -> None:
+    """Serve until stopped."""
+    plan, front = _plan(given, around)
+    async with manager(plan, around.log) as backend:
+        await _serve(backend, given, around, front, given.all("--host") or [MANAGER_AT])
+
+
+async def discovery(given: Given, around: Surroundings) -> None:
+    """Serve tokens until stopped."""
+    from machine.swarm.discovery.registry import Registry
+    from machine.swarm.discovery.service import service
+
+    path = given.text("--registry") or around.registry or "registry.db"
+    front = trust_of(given.switches(), around.environ)
+    if front is not None and not given.on("--tlsverify"):
+        front = front._replace(verify=False)
+    await _serve(service(Registry(os.path.abspath(path))), given, around, front, given.all("--host") or [SERVICE_AT])
+
+
+def _plan(given: Given, around: Surroundings) -> tuple[Plan, Trust | None]:
+    """The manager, and the TLS of its front."""
+    url = given.words or around.environ.get("SWARM_DISCOVERY")
+    if not url and around.own:
+        return around.own(given, None)
+    plan = plan_of(given, around.environ, around.registry)
+    if around.own and plan.trust is None and _of_the_store(given, around):
+        return around.own(given, plan)
+    return plan, plan.trust
+
+
+def _of_the_store(given: Given, around: Surroundings) -> bool:
+    """Whether the discovery is a token of the store's own registry, whose engines are the store's machines."""
+    url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
+    return url.startswith("token://") and "/" not in url[8:] and not around.environ.get("MACHINE_DISCOVERY_URL")
+
+
+async def _serve(
+    backend: Backend, given: Given, around: Surroundings, front: Trust | None, urls: Sequence[str]
+) -> None:
+    server = Server(compose([backend]), log=around.log)
+    try:
+        for url in urls:
+            address = parse(url, default_port=TLS_PORT if front else 2375)
+            _safe(address, front, given)
+            around.log(f"listening on {await server.listen(address, front)}{' with TLS' if front else ''}")
+        await asyncio.Event().wait()
+    finally:
+        await server.close()
+
+
+def _safe(address: Address, front: Trust | None, given: Given) -> None:
+    if front is None and not address.loopback and not given.on("--insecure"):
+        raise UsageError(
+            f"listening on {address} without TLS would give every engine to whoever can reach it",
+            resolution="add --tlsverify --tlscacert --tlscert --tlskey, or --insecure if you mean it",
+        )
+
+
+def _discovery(given: Given, around: Surroundings) -> Discovery:
+    url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
+    options = pairs(given.all("--discovery-opt"), "--discovery-opt")
+    return from_url(url, registry=around.registry, options=options, environ=around.environ)
+
+
+def _leading(words: list[str]) -> tuple[str, list[str], bool]:
+    """Classic Swarm's flags before the command; the command by its full name, and what follows it."""
+    debug = False
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        name = "-" + name if name.startswith("-") and not name.startswith("--") and len(name) > 2 else name
+        if name in ("--debug", "-D"):
+            debug = not equals or value.lower() in ("true", "1")
+        elif name in ("--log-level", "-l"):
+            level = value if equals else (words.pop(0) if words else "")
+            debug = debug or level == "debug"
+        elif name in ("--experimental", "-experimental"):
+            continue
+        elif name in ("--version", "-v"):
+            return "version", [], debug
+        elif name in ("--help", "-h"):
+            return "help", [], debug
+        elif word.startswith("-"):
+            raise UsageError(f"there is no flag {word} before the command", resolution="put it after the command")
+        else:
+            return ALIASES.get(word, word), words, debug
+    return "help", [], debug
+
+
+def _without_traces(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Only the last line of a traceback: the rest is for --debug."""
+    return lambda text: log(text.strip().splitlines()[-1] if text.startswith("Traceback") else text)
+
+
+async def _until_stopped(work: Awaitable[None]) -> None:
+    """Run, until it ends or SIGINT or SIGTERM come."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, task.cancel)  # not on Windows, not outside the main thread
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program as it is shipped to machines: no store. Logs go to stderr, where systemd picks them up."""
+    words = list(sys.argv[1:] if argv is None else argv)
+
+    def log(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    try:
+        return run(words, Surroundings(os.environ, lambda text: print(text, flush=True), log))
+    except MachineError as error:
+        log(f"Error: {error.brief}")
+        for text in (error.details, error.resolution and f"Try: {error.resolution}"):
+            if text:
+                log(text)
+        return error.exit_code

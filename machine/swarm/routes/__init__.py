@@ -1,0 +1,44 @@
+"""The swarm as one engine: every route of the Docker API, answered from memory or by the engines concerned."""
+
+from __future__ import annotations
+
+from machine.swarm.chain import Next, Refused, Reply, Request
+from machine.swarm.routes import build, containers, create, images, networks, system, volumes
+from machine.swarm.routes.desk import Desk
+from machine.swarm.routes.table import TABLE
+
+__all__ = ["TABLE", "Desk", "answer", "build", "containers", "create", "images", "networks", "system", "volumes"]
+
+MODE = ("swarm", "nodes", "services", "tasks", "secrets", "configs")
+
+
+async def answer(desk: Desk, request: Request, rest: Next | None = None) -> Reply:  # noqa: ARG001 (the end of a chain)
+    """One call. Refused is for the front to word."""
+    found = TABLE.find(request.method, request.path)
+    if found is None:
+        return unknown(request)
+    handler, name = found
+    reply = await handler(desk, request, name)
+    if desk.cluster.settings.cors and reply.status != 101:
+        reply.headers = [*reply.headers, *CORS]
+    return reply
+
+
+CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-headers", b"Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth"),
+    (b"access-control-allow-methods", b"GET, POST, DELETE, PUT, OPTIONS"),
+)
+
+
+def unknown(request: Request) -> Reply:
+    """No route: say what is meant instead."""
+    first = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
+    if request.method == "OPTIONS":
+        return Reply(200, CORS)
+    if first in MODE:
+        raise Refused(404, "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets.")
+    methods = TABLE.methods(request.path)
+    if methods:
+        return Reply.error(405, f"{request.method} is not for {request.path}; it takes {', '.join(methods)}")
+    return Reply.error(404, f"page not found: {request.method} {request.path}")

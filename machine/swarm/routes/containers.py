@@ -1,0 +1,186 @@
+"""Routes of containers that exist: most go to the one engine that has it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from machine.swarm.chain import JSON, Refused, Reply, Request
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.container import Container
+from machine.swarm.routes import listing
+from machine.swarm.routes.desk import Desk, without
+from machine.swarm.routes.table import TABLE
+
+OF = "/containers/{name}/"
+
+
+@TABLE.at("GET", "/containers/json", "/containers/ps")
+async def ps(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """From memory, unless sizes are asked for."""
+    filters = request.filters()
+    for key in ("before", "since"):  # the older way to say it
+        if request.arg(key):
+            filters.setdefault(key, []).append(request.arg(key))
+    limit = request.arg("limit", "0")
+    count = int(limit) if limit.lstrip("-").isdecimal() else 0
+    found = listing.choose(desk.cluster.index, filters, every=request.flag("all"), limit=count)
+    if request.flag("size"):
+        return Reply.json(await _with_sizes(desk, found))
+    return Reply(200, (JSON,), listing.encode(found))
+
+
+async def _with_sizes(desk: Desk, found: list[Container]) -> list[dict[str, Any]]:
+    engines = list(dict.fromkeys(c.engine for c in found if c.engine.reachable))
+
+    async def ask(engine: Engine) -> Any:
+        ids = [c.id for c in found if c.engine is engine]
+        query = {"all": ["1"], "size": ["1"], "filters": [json.dumps({"id": ids})]}
+        return await engine.get("/containers/json", query)
+
+    answers = (await desk.each(engines, ask)).values()
+    sizes = {entry["Id"]: entry for answer in answers if not isinstance(answer, Refused) for entry in answer}
+    keys = ("SizeRw", "SizeRootFs")
+    return [{**c.value(), **{k: sizes[c.id][k] for k in keys if k in sizes.get(c.id, {})}} for c in found]
+
+
+@TABLE.at("GET", OF + "json")
+async def inspect(desk: Desk, request: Request, name: str) -> Reply:
+    """The engine's answer, and which node it is."""
+    container = desk.container(name)
+    reply = await _pass(container, request, "json")
+    if not reply.ok:
+        return reply
+    value = await reply.value()
+    engine: Engine = container.engine
+    if not container.known and not request.flag("size"):
+        container.learn(value, engine.facts.cpus if engine.facts else 0)
+        engine.node.touch()
+    value["Node"] = {
+        "ID": engine.id,
+        "IP": engine.ip,
+        "Addr": engine.address,
+        "Name": engine.name,
+        "Cpus": engine.facts.cpus if engine.facts else 0,
+        "Memory": engine.facts.memory if engine.facts else 0,
+        "Labels": engine.node.labels,
+    }
+    return Reply.json(value)
+
+
+@TABLE.at("GET", OF + "top", OF + "logs", OF + "changes", OF + "stats", OF + "export", OF + "attach/ws")
+@TABLE.at("GET HEAD PUT", OF + "archive")
+@TABLE.at("POST", OF + "attach", OF + "resize", OF + "wait", OF + "copy")
+async def through(desk: Desk, request: Request, name: str) -> Reply:
+    """To its engine and back, streams and raw connections too."""
+    return await _pass(desk.container(name), request, request.path.rpartition(name + "/")[2])
+
+
+@TABLE.at("POST", *(OF + verb for verb in ("start", "stop", "restart", "kill", "pause", "unpause", "update")))
+async def change(desk: Desk, request: Request, name: str) -> Reply:
+    """To its engine; what is remembered is true again before the client hears of it."""
+    container = desk.container(name)
+    verb = request.path.rpartition("/")[2]
+    reply = await _pass(container, request, verb)
+    if reply.ok:
+        await _look(container)
+        if verb == "update":
+            container.known = False
+            with suppress(Refused):
+                await container.engine.learn(container)
+    return reply
+
+
+@TABLE.at("POST", OF + "rename")
+async def rename(desk: Desk, request: Request, name: str) -> Reply:
+    """Names are unique in the cluster, not only on the engine."""
+    container = desk.container(name)
+    wanted = request.arg("name").strip("/")
+    others = [c for c in desk.cluster.index.named(wanted) if c is not container]
+    if others or wanted in desk.being_made:
+        raise Refused(409, f"Conflict: The name {wanted} is already assigned. You have to choose another.")
+    desk.being_made.add(wanted)
+    try:
+        reply = await _pass(container, request, "rename")
+        if reply.ok:
+            await _look(container)
+    finally:
+        desk.being_made.discard(wanted)
+    return reply
+
+
+@TABLE.at("DELETE", "/containers/{name}")
+async def remove(desk: Desk, request: Request, name: str) -> Reply:
+    """To its engine; forgotten at once."""
+    container = desk.container(name)
+    reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}"))
+    if reply.ok:
+        container.engine.forget(container.id)
+    return reply
+
+
+@TABLE.at("POST", "/containers/prune")
+async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """On every engine."""
+    answers = await desk.values(desk.cluster.healthy(), request)
+    gone = []
+    for engine, answer in answers.items():
+        for key in answer.get("ContainersDeleted") or ():
+            gone.append(key)
+            engine.forget(key)
+    reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
+    return Reply.json({"ContainersDeleted": gone or None, "SpaceReclaimed": reclaimed})
+
+
+@TABLE.at("POST", OF + "exec")
+async def exec_create(desk: Desk, request: Request, name: str) -> Reply:
+    """To its engine, and remember which that is."""
+    container = desk.container(name)
+    reply = await _pass(container, request, "exec")
+    if not reply.ok:
+        return reply
+    value = await reply.value()
+    desk.remember_exec(str(value.get("Id")), container.engine)
+    return Reply(reply.status, without(reply.headers, b"content-length"), json.dumps(value).encode())
+
+
+@TABLE.at("GET", "/exec/{name}/json")
+@TABLE.at("POST", "/exec/{name}/start", "/exec/{name}/resize")
+async def exec_use(desk: Desk, request: Request, name: str) -> Reply:
+    """To the engine that has it; if we were restarted since, every engine is asked once."""
+    engine = desk.execs.get(name)
+    if engine is None:
+
+        async def ask(one: Engine) -> bool:
+            await one.get(f"/exec/{name}/json")
+            return True
+
+        found = [e for e, yes in (await desk.each(desk.cluster.healthy(), ask)).items() if yes is True]
+        if not found:
+            raise Refused(404, f"No such exec instance: {name}")
+        engine = found[0]
+        desk.remember_exec(name, engine)
+    return await engine.ask(request)
+
+
+@TABLE.at("POST", "/commit")
+async def commit(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """On the container's engine, where the image is then."""
+    container = desk.container(request.arg("container"))
+    query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}
+    reply: Reply = await container.engine.ask(request.at("/commit", query))
+    if reply.ok:
+        with suppress(Refused):
+            await container.engine.look_at("image")
+    return reply
+
+
+async def _pass(container: Container, request: Request, verb: str) -> Reply:
+    reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}/{verb}"))
+    return reply
+
+
+async def _look(container: Container) -> None:
+    with suppress(Refused):
+        await container.engine.look([container.id])

@@ -1,0 +1,203 @@
+"""POST /containers/create: choose an engine and make the container there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from machine.swarm.chain import JSON, Refused, Reply, Request
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.container import shares
+from machine.swarm.cluster.index import Ambiguous
+from machine.swarm.routes.desk import Desk
+from machine.swarm.routes.table import TABLE
+from machine.swarm.schedule.expression import BadExpression, Expression
+from machine.swarm.schedule.node import Reservation
+from machine.swarm.schedule.want import ID, Want, lift, want
+
+BUILT_IN = ("", "default", "bridge", "host", "none", "nat")
+
+
+@TABLE.at("POST", "/containers/create")
+async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """201 with the id; 409 for a name that is taken anywhere in the cluster."""
+    request = await request.whole()
+    body = request.value()
+    if not isinstance(body, dict):
+        raise Refused(400, "the body of a create is a JSON object")
+    wanted = request.arg("name").strip("/")
+    with taken(desk, wanted):
+        return await make(desk, request, body, wanted)
+
+
+@contextmanager
+def taken(desk: Desk, name: str) -> Iterator[None]:
+    """Have the name while a container of it is made; Refused(409) if somebody has it."""
+    if name and (desk.cluster.index.named(name) or name in desk.being_made):
+        raise Refused(409, f"Conflict: The name {name} is already assigned. You have to delete (or rename) it first.")
+    desk.being_made.add(name)
+    try:
+        yield
+    finally:
+        desk.being_made.discard(name)
+
+
+async def make(
+    desk: Desk, request: Request, body: dict[str, Any], name: str, *, avoid: frozenset[str] = frozenset()
+) -> Reply:
+    """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses."""
+    try:
+        found = lift(body)
+        pinned = _pins(desk, body)
+        asked = want(body, found, name)
+    except (BadExpression, AttributeError, TypeError, ValueError) as error:
+        raise Refused(400, f"this create cannot be read: {error}") from error
+    asked = replace(asked, constraints=(*asked.constraints, *pinned, *_platform(request)))
+    labels = dict(body.get("Labels") or {})
+    labels.setdefault(ID, secrets.token_hex(32))
+    body["Labels"] = labels
+    tries = desk.cluster.settings.createretry + 1
+    looked_for_image = False
+    while True:
+        engine = await _choose(desk, asked, body, avoid)
+        reply = await _make_on(engine, request, body, asked)
+        if reply.ok or (tries <= 1 and reply.status != 404):
+            return reply
+        if reply.status == 404 and not looked_for_image and b"o such image" in await reply.read():
+            looked_for_image = True
+            affinity = Expression("image", "==", asked.image)
+            holders = [e for e in desk.cluster.healthy() if affinity.matches(e.node.images) and e is not engine]
+            if not holders:
+                return reply
+            asked = replace(asked, affinities=(*asked.affinities, affinity))
+            continue
+        tries -= 1
+        if tries <= 0 or reply.status == 404:
+            return reply
+        avoid |= {engine.address}
+
+
+async def _choose(desk: Desk, asked: Want, body: dict[str, Any], avoid: frozenset[str]) -> Engine:
+    """The best engine, its containers' reservations and ports known as far as they matter."""
+    cluster = desk.cluster
+    engines = [e for e in cluster.engines.values() if e.address not in avoid] if avoid else None
+    engines = _with_network(desk, body, engines)
+    weighs = bool(asked.cpus or asked.memory)
+    if weighs and cluster.settings.strategy.startswith("binpack"):
+        for engine in cluster.healthy():  # the fullest can only be told when all are known
+            if not engine.node.known:
+                await cluster.know(engine)
+    studied: set[str] = set()
+    while True:
+        best = desk.choose(asked, engines)[0]
+        if not (weighs or asked.ports or asked.host_mode) or best.node.known or best.address in studied:
+            return best
+        studied.add(best.address)
+        await cluster.know(best)  # what was unknown can only make it worse: choose again
+
+
+async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked: Want) -> Reply:
+    key = body["Labels"][ID]
+    engine.node.pending[key] = Reservation.of(key, asked, body["Labels"])
+    engine.node.touch()
+    try:
+        host = body.get("HostConfig") or {}
+        told = body
+        if asked.cpus and engine.facts:
+            told = {**body, "HostConfig": {**host, "CpuShares": shares(asked.cpus, engine.facts.cpus)}}
+        query = {k: list(v) for k, v in request.query.items() if k != "name"}
+        if asked.name:
+            query["name"] = [asked.name]
+        call = Request.json("POST", request.at("/containers/create", query).target, told)
+        reply = await engine.ask(call.replace(headers=[JSON, *_registry(request)]))
+        await reply.read()
+        if reply.ok:
+            await _remember(engine, str((await reply.value()).get("Id")), told)
+        return reply
+    finally:
+        engine.node.pending.pop(key, None)
+        engine.node.touch()
+
+
+async def _remember(engine: Engine, key: str, told: dict[str, Any]) -> None:
+    with suppress(Refused):
+        await engine.look([key])
+        container = engine.containers.get(key)
+        if container is not None and container.moves:
+            await engine.learn(container)
+        elif container is not None and engine.facts:
+            container.learn({"Config": told, "HostConfig": told.get("HostConfig") or {}}, engine.facts.cpus)
+
+
+def _pins(desk: Desk, body: dict[str, Any]) -> list[Expression]:
+    """Take NODE/ off names of networks, volumes and containers, in place; the nodes that they pin the container to."""
+    host = body.get("HostConfig")
+    if not isinstance(host, dict):
+        return []
+    pins = []
+    mode, node = _off(desk, str(host.get("NetworkMode") or ""))
+    if mode.startswith("container:"):
+        mode = f"container:{_id(desk, mode.removeprefix('container:'))}"
+    if mode:
+        host["NetworkMode"] = mode
+    pins.append(node)
+    binds = []
+    for bind in host.get("Binds") or ():
+        text, node = _off(desk, str(bind))
+        binds.append(text)
+        pins.append(node)
+    if host.get("Binds"):
+        host["Binds"] = binds
+    if host.get("VolumesFrom"):
+        host["VolumesFrom"] = [_reference(desk, str(text)) for text in host["VolumesFrom"]]
+    if host.get("Links"):
+        host["Links"] = [_off(desk, str(text).lstrip("/"))[0] for text in host["Links"]]
+    networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig")
+    if networks:
+        body["NetworkingConfig"]["EndpointsConfig"] = {_off(desk, k)[0]: v for k, v in networks.items()}
+    return [Expression("node", "==", node) for node in pins if node]
+
+
+def _off(desk: Desk, text: str) -> tuple[str, str]:
+    """`NODE/rest` as (rest, NODE) if there is such a node, else (text, "")."""
+    node, slash, rest = text.partition("/")
+    if slash and node and rest and desk.cluster.engine(node):
+        return rest, node
+    return text, ""
+
+
+def _reference(desk: Desk, text: str) -> str:
+    name, colon, mode = text.partition(":")
+    return f"{_id(desk, name)}{colon}{mode}"
+
+
+def _id(desk: Desk, name: str) -> str:
+    """The id of the container called so, which its engine understands; the name if there is none."""
+    try:
+        found = desk.cluster.index.find(name)
+    except Ambiguous:
+        return name
+    return found.id if found else name
+
+
+def _with_network(desk: Desk, body: dict[str, Any], engines: list[Engine] | None) -> list[Engine] | None:
+    """The engines that have the network asked for; all, if it is built in or none has it."""
+    mode = str((body.get("HostConfig") or {}).get("NetworkMode") or "")
+    if mode in BUILT_IN or mode.startswith("container:"):
+        return engines
+    every = list(desk.cluster.engines.values()) if engines is None else engines
+    having = [e for e in every if any(mode in (n.get("Name"), n.get("Id")) for n in e.networks)]
+    return having or engines
+
+
+def _platform(request: Request) -> list[Expression]:
+    """`platform=linux/amd64` as a constraint on the kind of system."""
+    ostype = request.arg("platform").partition("/")[0]
+    return [Expression("ostype", "==", ostype)] if ostype else []
+
+
+def _registry(request: Request) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in request.headers if name.startswith(b"x-registry") or name == b"user-agent"]

@@ -1,0 +1,115 @@
+"""What all routes share: the cluster, what was promised to clients, and ways to ask engines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from machine.swarm.chain import Headers, Refused, Request
+from machine.swarm.cluster import Cluster, Engine
+from machine.swarm.cluster.container import Container
+from machine.swarm.schedule import NoNode, rank
+from machine.swarm.schedule.expression import BadExpression
+from machine.swarm.schedule.want import Want
+
+T = TypeVar("T")
+REMEMBERED = 100_000  # exec ids, and sessions, of which the engine is remembered
+AT_ONCE = 64  # engines asked at the same time for one call
+
+
+class Desk:
+    """One per manager. `role` is "primary" or "replica", as `info` says it."""
+
+    def __init__(self, cluster: Cluster, *, role: str = "primary", debug: bool = False) -> None:
+        self.cluster = cluster
+        self.role = role
+        self.primary = ""  # the primary's address, while we are a replica
+        self.debug = debug
+        self.being_made: set[str] = set()  # names of containers that are on their way
+        self.execs: OrderedDict[str, Engine] = OrderedDict()
+        self.sessions: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
+        self.builder: tuple[Engine, float] | None = None
+
+    def remember_exec(self, key: str, engine: Engine) -> None:
+        """Where an exec is, for its start, resize and inspect."""
+        self.execs[key] = engine
+        while len(self.execs) > REMEMBERED:
+            self.execs.popitem(last=False)
+
+    def remember_session(self, key: str, engine: Engine) -> None:
+        """Where a build's session is, for its builds."""
+        self.sessions[key] = (engine, time.monotonic())
+        while len(self.sessions) > REMEMBERED:
+            self.sessions.popitem(last=False)
+
+    def container(self, name: str) -> Container:
+        """The container that is meant, on an engine that answers; Refused(404, 500)."""
+        found = self.cluster.find(name)
+        if not found.engine.reachable:
+            raise Refused(500, f"Container {name} is on {found.engine.name}, which does not answer: Host Down")
+        return found
+
+    def node(self, name: str) -> Engine:
+        """The engine of that name, healthy; Refused(404, 500)."""
+        engine = self.cluster.engine(name)
+        if engine is None:
+            raise Refused(404, f"No such node: {name}")
+        if not engine.reachable:
+            raise Refused(500, f"Node {name} does not answer: {engine.pulse.error}")
+        return engine
+
+    def choose(self, want: Want, nodes: Iterable[Engine] | None = None) -> list[Engine]:
+        """The engines that can take it, best first; Refused(500) as classic Swarm answers when none can."""
+        engines = {e.node.addr: e for e in (self.cluster.engines.values() if nodes is None else nodes)}
+        settings = self.cluster.settings
+        try:
+            ranked = rank([e.node for e in engines.values()], want, settings.strategy, settings.filters)
+        except (NoNode, BadExpression) as error:
+            raise Refused(500, str(error)) from error
+        return [engines[node.addr] for node in ranked]
+
+    async def each(self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]) -> dict[Engine, T | Refused]:
+        """Do something with every engine, many at a time: its result, or why it refused."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(engine: Engine) -> T | Refused:
+            async with gate:
+                try:
+                    return await act(engine)
+                except Refused as error:
+                    return error
+
+        results = await asyncio.gather(*(one(engine) for engine in engines))
+        return dict(zip(engines, results, strict=True))
+
+    async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
+        """The same call to every engine: the JSON of those that answered well; Refused if none did."""
+        if not engines:
+            raise Refused(503, "No healthy node available in the cluster")
+
+        async def ask(engine: Engine) -> Any:
+            return await (await engine.ask(request)).value()
+
+        return good(await self.each(engines, ask))
+
+
+def good(results: dict[Engine, T | Refused]) -> dict[Engine, T]:
+    """What went well; the first refusal is raised when nothing did."""
+    fine: dict[Engine, T] = {}
+    refusal: Refused | None = None
+    for engine, result in results.items():
+        if isinstance(result, Refused):
+            refusal = refusal or result
+        else:
+            fine[engine] = result
+    if refusal is not None and not fine:
+        raise refusal
+    return fine
+
+
+def without(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:
+    """Headers but those named (lower case)."""
+    return [(name, value) for name, value in headers if name not in names]

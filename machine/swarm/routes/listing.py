@@ -1,0 +1,140 @@
+"""`ps`: containers from memory, chosen by a client's filters. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from machine.swarm.chain import Refused
+from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.index import Ambiguous, Index
+
+_PLAIN = re.compile(r"[\w-]+\Z")
+Test = Callable[[Container], bool]
+KNOWN = (
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
+    "node", "publish", "since", "status", "volume",
+)  # fmt: skip
+
+
+def choose(index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, limit: int = 0) -> list[Container]:
+    """The containers that pass, newest first; Refused(400) for a filter that does not exist or makes no sense."""
+    unknown = [name for name in filters if name not in KNOWN]
+    if unknown:
+        raise Refused(400, f"invalid filter '{unknown[0]}'")
+    every = every or limit > 0 or bool(filters.get("status")) or bool(filters.get("exited"))
+    found = index.fresh()
+    if not every:
+        found = [c for c in found if c.is_up and not _is_swarm(c)]
+    for name, values in filters.items():
+        if values:
+            test = _test(name, values, index)
+            found = [c for c in found if test(c)]
+    return found[:limit] if limit > 0 else found
+
+
+def encode(found: Sequence[Container]) -> bytes:
+    """The JSON array of their entries."""
+    return b"[" + b",".join([c.entry for c in found]) + b"]"
+
+
+def _is_swarm(container: Container) -> bool:
+    return container.image.partition(":")[0] == "swarm"
+
+
+def _test(name: str, values: Sequence[str], index: Index) -> Test:  # noqa: PLR0911 (a table of them)
+    if name == "name":
+        return _named(values)
+    if name == "label":
+        pairs = [value.partition("=") for value in values]
+        return lambda c: all(k in c.labels and (not eq or c.labels[k] == v) for k, eq, v in pairs)
+    if name == "status":
+        wanted = frozenset(values)
+        return lambda c: c.state in wanted
+    if name == "node":
+        nodes = frozenset(values)
+        return lambda c: not nodes.isdisjoint((c.engine.name, c.engine.id, c.engine.address))
+    if name == "id":
+        return lambda c: any(c.id.startswith(value) for value in values)
+    if name == "ancestor":
+        return lambda c: any(_descends(c, value) for value in values)
+    if name in ("before", "since"):
+        return _relative(name, values[0], index)
+    if name == "is-task":
+        return lambda c: ("com.docker.swarm.task.id" in c.labels) == (values[0].lower() in ("1", "true"))
+    if name == "isolation":
+        return lambda _: True
+    return lambda c: _detail(name, values, c)
+
+
+def _named(values: Sequence[str]) -> Test:
+    """Regular expressions, found anywhere in a name, with or without its slash."""
+    if len(values) == 1 and _PLAIN.match(values[0]):
+        text = values[0]
+        return lambda c: any(text in name for name in c.names)
+    try:
+        patterns = [re.compile(value) for value in values]
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Refused(400, f"invalid filter 'name': {error}") from error
+
+    def test(container: Container) -> bool:
+        names = [spelt for n in container.names for spelt in (n, f"/{n}", f"/{container.engine.name}/{n}")]
+        return any(pattern.search(name) for pattern in patterns for name in names)
+
+    return test
+
+
+def _descends(container: Container, image: str) -> bool:
+    plain = container.image_id.partition(":")[2]
+    if image in (container.image, container.image_id, plain) or (len(image) >= 12 and plain.startswith(image)):
+        return True
+    return ":" not in image and container.image.partition(":")[0] == image
+
+
+def _relative(name: str, text: str, index: Index) -> Test:
+    try:
+        other = index.find(text)
+    except Ambiguous as error:
+        raise Refused(404, f"No such container: {error}") from error
+    if other is None:
+        raise Refused(404, f"No such container: {text}")
+    if name == "before":
+        return lambda c: c.created < other.created
+    return lambda c: c.created > other.created
+
+
+def _detail(name: str, values: Sequence[str], container: Container) -> bool:
+    """Filters that are asked too seldom to remember anything for them: read in the entry."""
+    entry = container.value()
+    if name == "exited":
+        return any(str(entry.get("Status")).startswith(f"Exited ({value})") for value in values)
+    if name == "health":
+        return _health(str(entry.get("Status"))) in values
+    if name == "volume":
+        mounts = entry.get("Mounts") or ()
+        return any(value in (m.get("Name"), m.get("Destination"), m.get("Source")) for m in mounts for value in values)
+    if name == "network":
+        networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+        named = {n.rpartition("/")[2] for n in values}
+        return any(key in named or (net or {}).get("NetworkID") in named for key, net in networks.items())
+    key = "PublicPort" if name == "publish" else "PrivatePort"
+    return any(_has_port(entry.get("Ports") or (), key, value) for value in values)
+
+
+def _health(status: str) -> str:
+    for word, text in (("healthy", "(healthy)"), ("unhealthy", "(unhealthy)"), ("starting", "(health: starting)")):
+        if status.endswith(text):
+            return word
+    return "none"
+
+
+def _has_port(ports: Sequence[Mapping[str, Any]], key: str, wanted: str) -> bool:
+    numbers, _, protocol = wanted.partition("/")
+    first, _, last = numbers.partition("-")
+    if not first.isdecimal() or (last and not last.isdecimal()):
+        raise Refused(400, f"{wanted!r} is not a port")
+    return any(
+        port.get(key) and int(first) <= port[key] <= int(last or first) and port.get("Type") == (protocol or "tcp")
+        for port in ports
+    )
