@@ -171,6 +171,45 @@ def test_tls_on_both_sides_with_half_close(trust: Keys) -> None:
             assert without.returncode != 0
 
 
+def test_an_aggregate_of_three_is_one_engine_to_the_docker_client(tmp_path: Path) -> None:
+    """What libswarm's aggregate never did: create, attach, exec, logs, cp, build and rm reach the right engine."""
+    with Engines(3) as engines:
+        url = f"tcp://127.0.0.1:{free_port()}"
+        joined = " ".join(f'"dockerclient {engine.url}"' for engine in engines)
+        with swarmd(f"dockerserver {url}", f"aggregate {joined}"):
+            for number in range(3):
+                words = ["run", "-d", f"--name=c{number}", "--network=none", "busybox", "sh", "-c"]
+                docker(url, *words, f"while true; do echo i am {number}; sleep 0.2; done")
+            assert [len(engine.docker("ps", "-q").stdout.split()) for engine in engines] == [1, 1, 1]
+            names = docker(url, "ps", "--no-trunc", "--format={{.Names}}").stdout.split()
+            assert sorted(name.split(",")[0] for name in names) == ["c0", "c1", "c2"]
+            for number in range(3):
+                assert docker(url, "exec", "-i", f"c{number}", "cat", text=f"to {number}").stdout == f"to {number}"
+                assert f"i am {number}" in docker(url, "logs", f"c{number}").stdout
+                (tmp_path / "file").write_text(f"file {number}")
+                docker(url, "cp", str(tmp_path / "file"), f"c{number}:/tmp/file")
+                assert docker(url, "exec", f"c{number}", "cat", "/tmp/file").stdout == f"file {number}"
+            assert docker(url, "run", "--rm", "-i", "--network=none", "busybox", "cat", text="hi").stdout == "hi"
+            assert docker(url, "run", "--rm", "--network=none", "busybox", "false", check=False).returncode == 1
+            info = docker(url, "info").stdout
+            assert all(engine.name in info for engine in engines)
+            (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo built > /x\nCMD cat /x\n")
+            environ = {**os.environ, "DOCKER_BUILDKIT": "0"}
+            build = [DOCKER, "-H", url, "build", "--network=none", "-t", "built", str(tmp_path)]
+            assert subprocess.run(build, env=environ, capture_output=True, timeout=120).returncode == 0
+            for _ in range(3):
+                assert docker(url, "run", "--rm", "--network=none", "built").stdout == "built\n"
+            docker(url, "save", "-o", str(tmp_path / "image.tar"), "built")
+            docker(url, "rmi", "built")
+            docker(url, "load", "-i", str(tmp_path / "image.tar"))
+            assert all("built" in engine.docker("images").stdout for engine in engines)
+            engines[0].stop()
+            left = docker(url, "ps", "-q").stdout.split()
+            assert len(left) == 2
+            assert "node-1" in docker(url, "info").stdout
+            docker(url, "rm", "-f", *left)
+
+
 def test_docker_py_works_through_the_chain(url: str) -> None:
     docker_py = pytest.importorskip("docker")
     client = docker_py.DockerClient(base_url=url, timeout=30)
