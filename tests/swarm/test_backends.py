@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from machine.authority import ensure
 from machine.errors import EngineError, MachineNotFound, UsageError
 from machine.store import Store
 from machine.store.record import Record
+from machine.swarm.address import Trust
 from machine.swarm.backends import TABLE, Place, names, open_chain, words_of
 from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends.flags import read
@@ -249,3 +252,35 @@ def test_a_machine_is_reached_with_its_certificates(tmp_path: Path) -> None:
 
 async def _value() -> Reply:
     return Reply(200, (), b"secured")
+
+
+def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    authority = ensure(store.root)
+    pair = authority.issue_server("made", ["127.0.0.1"])
+    for name, data in (("ca", authority.ca), ("cert", pair.cert), ("key", pair.key)):
+        (tmp_path / name).write_bytes(data)
+    trust = Trust(*(str(tmp_path / name) for name in ("ca", "cert", "key")))
+
+    async def story() -> None:
+        async with front(lambda _: _value(), trust) as address:
+            log: list[str] = []
+            spec = f"create none --name made --rm --url {address}"
+            async with chain(spec, store=store.root, log=log) as ask:
+                assert not store.exists("made")
+                both = await asyncio.gather(ask(Request("GET", "/x")), ask(Request("GET", "/y")))
+                assert [await reply.read() for reply in both] == [b"secured", b"secured"]
+                assert store.exists("made")
+                assert sum("creating made" in line for line in log) == 1
+            assert not store.exists("made")
+            async with chain(f"create none --name kept --url {address}", store=store.root) as ask:
+                assert (await ask(Request("GET", "/x"))).ok
+            assert store.exists("kept")
+        async with chain("create none --name bad", store=store.root) as ask:
+            with pytest.raises(Refused, match="bad could not be created: Error:"):
+                await ask(Request("GET", "/x"))
+        with pytest.raises(UsageError, match="needs a driver"):
+            async with chain("create --rm", store=store.root):
+                pass
+
+    run(story(), 60)

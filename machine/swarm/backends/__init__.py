@@ -26,6 +26,7 @@ GROUP = "machine.backends"  # entry points of third parties
 # name -> (module, attribute, one line for the list)
 TABLE: Mapping[str, tuple[str, str, str]] = {
     "aggregate": ("machine.swarm.backends.aggregate", "aggregate", "several backends as one engine"),
+    "create": ("machine.swarm.backends.create", "create", "a machine made on first use"),
     "debug": ("machine.swarm.backends.debug", "debug", "show every call on stderr"),
     "dockerclient": ("machine.swarm.backends.dockerclient", "dockerclient", "a Docker Engine at an address"),
     "dockerserver": ("machine.swarm.backends.dockerserver", "dockerserver", "listen for Docker clients"),

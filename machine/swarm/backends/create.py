@@ -1,0 +1,99 @@
+"""create DRIVER [--name NAME] [--rm] [FLAG...]: a machine made on first use, with the flags of `machine create`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+
+from machine.errors import UsageError
+from machine.swarm.backends import Place
+from machine.swarm.backends.machine import machine
+from machine.swarm.chain import Backend, Next, Refused, Reply, Request
+
+
+@contextlib.asynccontextmanager
+async def create(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    """A machine of that name that is there already is used. `--rm` removes, at the end, one that was made here."""
+    wanted = _Wanted(words, place)
+    async with contextlib.AsyncExitStack() as stack:
+        backend: Backend | None = None
+        making = asyncio.Lock()
+
+        async def ask(request: Request, rest: Next) -> Reply:
+            nonlocal backend
+            async with making:
+                if backend is None:
+                    await wanted.make()
+                    backend = await stack.enter_async_context(machine([wanted.name], place))
+            return await backend(request, rest)
+
+        try:
+            yield ask
+        finally:
+            await wanted.unmake()
+
+
+class _Wanted:
+    """The words, and the machine they ask for."""
+
+    def __init__(self, words: Sequence[str], place: Place) -> None:
+        if not words or words[0].startswith("-"):
+            raise UsageError("create needs a driver", resolution="'create qemu --name dev --rm'")
+        self.driver = words[0]
+        self.name = f"swarmd-{self.driver}"
+        self.remove = False
+        self.made = False
+        self.flags: list[str] = []
+        self.place = place
+        rest = list(words[1:])
+        while rest:
+            word = rest.pop(0)
+            if word == "--rm":
+                self.remove = True
+            elif word == "--name" and rest:
+                self.name = rest.pop(0)
+            elif word.startswith("--name="):
+                self.name = word.partition("=")[2]
+            else:
+                self.flags.append(word)
+
+    async def make(self) -> None:
+        """Create it unless it is there. Refused(502) with the last words of `machine create`."""
+        from machine.store import Store
+
+        if Store(self.place.store).exists(self.name):
+            return
+        self.made = True
+        self.place.log(f"creating {self.name} with the driver {self.driver}; calls wait for it")
+        status, last = await self._machine("create", "-d", self.driver, *self.flags, self.name)
+        if status != 0:
+            await self.unmake()
+            raise Refused(502, f"{self.name} could not be created: {last}")
+
+    async def unmake(self) -> None:
+        """Remove it if it was made here and that was asked for."""
+        if self.made and self.remove:
+            self.made = False
+            await self._machine("rm", "-f", "-y", self.name)
+
+    async def _machine(self, *words: str) -> tuple[int, str]:
+        """Run this program once more; its progress is ours. Its status and the lines that tell why."""
+        argv = [sys.executable, "-m", "machine", "--storage-path", self.place.store, *words]
+        pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=none, stdout=none, stderr=pipe, env=dict(self.place.environ), start_new_session=True
+        )
+        told: list[str] = []
+        try:
+            assert process.stderr is not None  # noqa: S101
+            async for line in process.stderr:
+                text = line.decode("utf-8", "replace").rstrip()
+                told = [text] if text.startswith("Error:") or not told else [*told, text]
+                self.place.log(text)
+            return await process.wait(), " ".join(told[:3])
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
