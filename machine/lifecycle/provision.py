@@ -36,6 +36,8 @@ def upgrade(world: World, name: str) -> None:
             world.console.step("Upgrading Docker")
             facts = steps.gather(shell, world.console.debug)
             result = steps.upgrade(facts, shell, world.console.info)
+        for note in result.notes:
+            world.console.warn(note)
         access.wait_for_engine(world, record, endpoint)
         if result.before == result.after:
             world.console.done(f"Docker {result.after} is already the newest available")
@@ -85,6 +87,8 @@ def play(
     )
     world.console.step(f"Setting up Docker on {facts.distro}")
     outcome = steps.play(steps.plan(facts, spec), shell, world.console.debug)
+    for note in outcome.notes:
+        world.console.warn(note)
     world.console.log("info", "changed: " + (", ".join(outcome.changed) or "nothing"))
     return outcome
 

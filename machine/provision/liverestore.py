@@ -48,6 +48,13 @@ def needed(facts: Facts) -> bool:
     return possible and (not facts.live_restore or facts.interrupted)
 
 
+def warnings(facts: Facts) -> list[str]:
+    """What to tell the user after a restart that containers did not outlive."""
+    if facts.swarm_mode and facts.containers_running:
+        return ["the engine is in swarm mode: its containers were restarted, for swarm mode refuses live-restore"]
+    return []
+
+
 def switch_on(facts: Facts) -> list[Step]:
     """For the engine as it runs now, with the settings that it has now."""
     present = _file(facts, {**settings.existing(facts), KEY: True})

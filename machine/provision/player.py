@@ -71,8 +71,6 @@ def play(plan: Plan, shell: Shell, log: Log) -> Outcome:
     if waiting:
         send(waiting, shell)
         round_trips += 1
-    for note in result.notes:
-        log(note)
     return Outcome(result, tuple(played), round_trips)
 
 

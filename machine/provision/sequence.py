@@ -34,8 +34,8 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     changes, restart = _engine(facts, spec)
     yield from changes
     names += [step.name for step in changes]
-    if restart and facts.swarm_mode and facts.containers_running:
-        notes.append("the engine is in swarm mode: its containers were restarted, for swarm mode refuses live-restore")
+    if restart:
+        notes += liverestore.warnings(facts)
     gone = settings.replaced(settings.existing(facts), spec)
     notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in gone]
     return Result(tuple(dict.fromkeys(names)), tuple(notes), restarted=restart)

@@ -52,7 +52,8 @@ def upgrade_plan(facts: Facts) -> Plan:
         yield from liverestore.put_back(facts, _as_it_was(facts), settings.existing(facts), ())
         yield services.forget([DAEMON_JSON])
     changed = (f"upgrade Docker from {before} to {after}",) if before != after else ()
-    return Result(changed, restarted=restart, before=before, after=after)
+    notes = tuple(liverestore.warnings(facts)) if restart else ()
+    return Result(changed, notes, restarted=restart, before=before, after=after)
 
 
 def _as_it_was(facts: Facts) -> Put:

@@ -46,7 +46,8 @@ def test_only_questions_cost_round_trips(tmp_path: Path) -> None:
     assert (tmp_path / "end").exists()
     assert (outcome.round_trips, len(shell.calls)) == (2, 2)
     assert outcome.played == (f"write {tmp_path}/n", "count", "note", "leave")
-    assert lines == [*outcome.played, "mind the gap"]
+    assert lines == list(outcome.played)
+    assert outcome.notes == ("mind the gap",)
 
 
 def test_an_empty_plan_asks_nothing() -> None:

@@ -1,0 +1,79 @@
+"""The plan of an upgrade, and what it says; it is played on real hosts in test_lab_packages.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from machine.errors import ProvisionError
+from machine.process import Completed
+from machine.provision.facts import Facts
+from machine.provision.look import LOOK
+from machine.provision.steps import Result
+from machine.provision.upgrading import upgrade_plan
+from tests.provision.test_cases import facts
+
+INFO = {"ServerVersion": "28.0.0", "Driver": "overlay2", "ContainersRunning": 1}
+LOOKED = ["init|systemd", "dockerd|/usr/bin/dockerd", "info|" + json.dumps(INFO), "end|yes"]
+HOST = {"os_id": "fedora", "init": "systemd", "packages": "dnf", "dockerd": "/usr/bin/dockerd", "service": "active"}
+
+
+def played(machine: Facts, after: str) -> tuple[list[str], Result]:
+    """The names of the steps when the package goes from 1.0 to `after`."""
+    names: list[str] = []
+    todo = upgrade_plan(machine)
+    try:
+        step = next(todo)
+        while True:
+            names.append(step.name)
+            if step is LOOK:
+                step = todo.send(Completed(0, "\n".join(LOOKED)))
+            elif step.ask:
+                step = todo.send(Completed(0, f"before moby-engine 1.0\nafter moby-engine {after}"))
+            else:
+                step = next(todo)
+    except StopIteration as end:
+        return names, end.value
+
+
+def test_nothing_newer_restarts_nothing() -> None:
+    names, result = played(facts(HOST), "1.0")
+    assert names == ["upgrade Docker's packages", "look at the machine"]
+    assert (result.restarted, result.changed, result.before, result.after) == (False, (), "1.0", "1.0")
+
+
+def test_something_newer_restarts_once() -> None:
+    names, result = played(facts(HOST), "2.0")
+    assert names.count("restart the engine") == 1
+    assert (result.restarted, result.before, result.after) == (True, "1.0", "2.0")
+    assert result.changed == ("upgrade Docker from 1.0 to 2.0",)
+
+
+@pytest.mark.parametrize("after", ["1.0", "2.0"])
+def test_containers_are_cared_for_before_packages_move(after: str) -> None:
+    """The packages' own scripts may restart the engine, so live-restore is on before they run, and off at the end."""
+    names, _ = played(facts({**HOST, "containers_running": 1}), after)
+    on, moved = names.index("keep containers running without the engine"), names.index("upgrade Docker's packages")
+    assert on < moved < names.index("put live-restore back")
+    assert names[-1] == "forget the kept configuration"
+
+
+def test_swarm_mode_is_warned_of() -> None:
+    names, result = played(facts({**HOST, "containers_running": 1, "swarm_mode": True}), "2.0")
+    assert "keep containers running without the engine" not in names
+    assert "swarm mode" in result.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("machine", "brief", "resolution"),
+    [
+        ({**HOST, "dockerd": ""}, "no Docker on the machine to upgrade", "machine provision"),
+        ({**HOST, "os_id": "flatcar", "packages": ""}, "cannot upgrade Docker on flatcar", "part of this system"),
+        ({**HOST, "os_id": "void", "packages": ""}, "cannot upgrade Docker on void", "own means"),
+    ],
+)
+def test_what_cannot_be_upgraded_is_said(machine: dict[str, object], brief: str, resolution: str) -> None:
+    with pytest.raises(ProvisionError, match=brief) as caught:
+        next(upgrade_plan(facts(machine)))
+    assert resolution in caught.value.resolution
