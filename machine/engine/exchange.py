@@ -125,7 +125,7 @@ def _talk(question: Question) -> Conversation:
         if question.context is not None:
             question.phase = "handshake"
             sock = wrapped = question.context.wrap_socket(
-                sock, server_hostname=question.host.partition("%")[0], do_handshake_on_connect=False
+                sock, server_hostname=_plain(question.host.partition("%")[0]), do_handshake_on_connect=False
             )
             yield from _shake_hands(wrapped, question.deadline)
         question.phase = "answer"
@@ -147,10 +147,15 @@ def _talk(question: Question) -> Conversation:
 def _literal(host: str, port: int) -> list[Address]:
     """The address itself if `host` is one; that needs no lookup."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return []
     return [(row[0], row[4]) for row in found]  # type: ignore[misc]
+
+
+def _plain(host: str) -> str | bytes:
+    """`host` as bytes where that is the same: text goes through the codec `idna`, which costs 2 ms to import."""
+    return host.encode() if host.isascii() else host
 
 
 def _resolve(question: Question) -> Generator[Wait, None, list[Address]]:

@@ -15,10 +15,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import paramiko
-
 from machine.errors import HostKeyMismatch, LoginRefused, ShellError
 from machine.shell import knownhosts
+from machine.shell.library import paramiko
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its tracebacks are not for users
 

@@ -114,6 +114,6 @@ def _checked(found: Any, kind: type, name: str, where: str) -> Any:
     if kind in (int, float) and abs(found) >= 2**63:
         raise broken(name, f"{where} in config.json is too large a number")
     for text in found if kind is list else (found,) if kind is str else ():
-        if any(character < " " or character == "\x7f" for character in text):
+        if not text.isprintable() and any(character < " " or character == "\x7f" for character in text):
             raise broken(name, f"{where} in config.json holds control characters")
     return found
