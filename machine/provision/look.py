@@ -59,13 +59,22 @@ os() {{
     elif [ -e /run/cloud-init/enabled ]; then say cloud_init running
     fi
 }}
+files() {{ # mode, digest and path of those of our files that there are: two processes for all of them
+    set --
+    for file in {" ".join(MANAGED)}; do
+        [ ! -f "$file" ] || set -- "$@" "$file"
+    done
+    [ "$#" -gt 0 ] || return 0
+    stat -c %a "$@" >"$scratch"
+    sha256sum "$@" | while read -r digest file && read -r mode <&3; do
+        say file "$mode $digest $file"
+    done 3<"$scratch"
+}}
 engine() {{
     say dockerd "$(command -v dockerd || true)"
     say docker "$(command -v docker || true)"
     if [ -e {DAEMON_JSON}{KEPT} ]; then show daemon_json {DAEMON_JSON}{KEPT}; else show daemon_json {DAEMON_JSON}; fi
-    for file in {" ".join(MANAGED)}; do
-        [ ! -f "$file" ] || say file "$(stat -c %a "$file") $(sha256sum <"$file" | cut -d ' ' -f 1) $file"
-    done
+    files
     [ ! -e {DAEMON_JSON}{KEPT} ] || say kept yes
     show drop_in {DROP_IN}
     show conf_d {CONF_D}
@@ -94,9 +103,7 @@ running() {{
     answer=$(info | tr -d '\\n')
     say info "$answer"
     if [ -f /run/docker.pid ]; then
-        for file in {" ".join(MANAGED)}; do
-            [ ! -f "$file" ] || find "$file" -newer /run/docker.pid | sed 's/^/newer|/'
-        done
+        find {" ".join(MANAGED)} -newer /run/docker.pid 2>/dev/null | sed 's/^/newer|/'
     fi
 }}
 on_disk() {{ # what a stopped engine has in its data root
