@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import certs
-from machine import authority, contexts, files, paths
+from machine import contexts, files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
-from machine.lifecycle import access
+from machine.lifecycle import access, ahead
 from machine.lifecycle.world import World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint
 from machine.names import hostname
 from machine.shell import SshShell
 from machine.store import Record
+
+if TYPE_CHECKING:
+    import certs
+    from machine.authority import Authority
 
 
 def provision(world: World, name: str) -> None:
@@ -73,6 +77,7 @@ def play(
 ) -> steps.Outcome:
     """Facts, plan, action: Docker installed, configured and listening behind TLS."""
     world.console.step("Looking at the machine")
+    ahead.load(ahead.CERTIFICATES, ahead.PLANS)
     facts = steps.gather(shell, world.console.debug)
     pair = server_pair(world, record, endpoint, fresh=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
@@ -109,6 +114,9 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     machine sees it. A machine whose certificates are of another CA than this store's (a colleague's, imported
     with its keys) keeps them while they are good, so that the colleague is not locked out.
     """
+    import certs
+    from machine import authority
+
     where = record.cert_dir()
     own_ca = files.read(os.path.join(where, paths.CA))
     old = certs.Pair(
@@ -119,7 +127,7 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     now = datetime.now(UTC)
     reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, own_ca or issuer.ca, now)
     if not reason and old.key:
-        if own_ca == issuer.ca:
+        if own_ca in (b"", issuer.ca):  # none yet: killed between the server's certificate and the copies
             copy_client(record, issuer)
         return old
     world.console.log(
@@ -144,7 +152,7 @@ def server_names(record: Record, endpoint: Endpoint) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def copy_client(record: Record, issuer: authority.Authority) -> None:
+def copy_client(record: Record, issuer: Authority) -> None:
     """What docker clients use is in the machine's own directory (GitLab Runner reads it there)."""
     copies = (
         (paths.CA, issuer.ca, files.PUBLIC),
