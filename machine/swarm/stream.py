@@ -1,9 +1,4 @@
-"""Bytes both ways over TCP, a unix socket or TLS, with back-pressure and half-close. No HTTP here.
-
-asyncio's own TLS cannot end one half of a connection (it answers a close_notify by closing everything), and
-`echo hello | docker run -i ... cat` needs just that. So TLS is done here on memory BIOs, the way
-https://docs.python.org/3/library/ssl.html#ssl-nonblocking describes.
-"""
+"""Bytes both ways over TCP, a unix socket or TLS, with back-pressure and half-close. No HTTP here."""
 
 from __future__ import annotations
 
@@ -15,6 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from machine.swarm.chain import Hijack
+from machine.swarm.tls import Tls
 
 HIGH_WATER = 256 * 1024  # bytes read and not yet taken before we stop reading from the socket
 PIECE = 128 * 1024  # bytes written between two looks at whether the other side keeps up
@@ -42,23 +38,21 @@ class Stream(asyncio.Protocol, Hijack):
         self._readers: list[asyncio.Future[None]] = []
         self._writers: list[asyncio.Future[None]] = []
         self._watchers: list[Callable[[], object]] = []
-        self._tls: ssl.SSLObject | None = None
-        self._shaken = tls is None
-        if tls is not None:
-            self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-            self._tls = tls.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=server_name)
+        self._tls = Tls(tls, server_side=server_side, server_name=server_name) if tls else None
 
     # what the user of a connection calls
 
     async def handshake(self) -> None:
         """Agree on TLS; ssl.SSLError if we do not, ConnectionError if the other side went away."""
-        if self._tls is not None:
-            self._shake()
-            while not self._shaken:
-                await self._wait(self._readers)
-                self._raise_if_broken()
-                if self._ended:
-                    raise ConnectionResetError("the connection was closed during the TLS handshake")
+        if self._tls is None:
+            return
+        self._tls.shake()
+        self._flush()
+        while not self._tls.shaken:
+            await self._wait(self._readers)
+            self._raise_if_broken()
+            if self._ended:
+                raise ConnectionResetError("the connection was closed during the TLS handshake")
 
     async def read(self, limit: int = 65536) -> bytes:
         """See Hijack.read."""
@@ -94,7 +88,8 @@ class Stream(asyncio.Protocol, Hijack):
         if self._closing or self._broken:
             return
         if self._tls is not None:
-            self._say_goodbye()
+            self._tls.goodbye()
+            self._flush()
         elif self.transport.can_write_eof():
             with contextlib.suppress(OSError):
                 self.transport.write_eof()
@@ -104,8 +99,9 @@ class Stream(asyncio.Protocol, Hijack):
         if self._closing:
             return
         self._closing = True
-        if self._tls is not None and self._shaken and self._broken is None:
-            self._say_goodbye()
+        if self._tls is not None and self._tls.shaken and self._broken is None:
+            self._tls.goodbye()
+            self._flush()
         self.transport.close()
         if self.transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(LINGER, self.transport.abort)
@@ -143,15 +139,9 @@ class Stream(asyncio.Protocol, Hijack):
 
     def peer_name(self) -> str:
         """The name in the other side's certificate (its common name), else its address; "" for a unix socket."""
-        if self._tls is not None and self._shaken:
-            certificate = self._tls.getpeercert() or {}
-            subject = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
-            for part in subject:
-                for key, value in part:
-                    if key == "commonName":
-                        return value
+        name = self._tls.common_name() if self._tls is not None else ""
         address = self.transport.get_extra_info("peername")
-        return str(address[0]) if isinstance(address, tuple) else ""
+        return name or (str(address[0]) if isinstance(address, tuple) else "")
 
     # what asyncio calls
 
@@ -170,12 +160,14 @@ class Stream(asyncio.Protocol, Hijack):
         """Bytes off the wire."""
         if self._tls is None:
             self._buffer += data
-        else:
-            self._in.write(data)
-            if not self._shaken:
-                self._shake()
-            if self._shaken and self._broken is None:
-                self._decrypt()
+        elif self._broken is None:
+            try:
+                self._buffer += self._tls.receive(data)
+            except ssl.SSLError as error:
+                self._broken = error
+            self._flush()
+            if self._tls.ended or self._broken:
+                self._end()
         if len(self._buffer) > HIGH_WATER and self._reading:
             self._reading = False
             self.transport.pause_reading()
@@ -213,51 +205,13 @@ class Stream(asyncio.Protocol, Hijack):
         if self._tls is None:
             self.transport.write(data)
             return
-        sent = 0
-        while sent < len(data):
-            sent += self._tls.write(data[sent:] if sent else data)
+        self._tls.send(data)
         self._flush()
 
     def _flush(self) -> None:
-        if self._out.pending and not self.transport.is_closing():
-            self.transport.write(self._out.read())
-
-    def _shake(self) -> None:
-        assert self._tls is not None  # noqa: S101
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError as error:
-            self._broken = error
-        else:
-            self._shaken = True
-        self._flush()
-
-    def _decrypt(self) -> None:
-        assert self._tls is not None  # noqa: S101
-        try:
-            while True:
-                data = self._tls.read(HIGH_WATER)
-                if not data:
-                    self._end()
-                    break
-                self._buffer += data
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            self._end()
-        except ssl.SSLError as error:
-            self._broken = error
-            self._end()
-        self._flush()
-
-    def _say_goodbye(self) -> None:
-        """Send close_notify once; what the other side still sends is read on."""
-        assert self._tls is not None  # noqa: S101
-        with contextlib.suppress(ssl.SSLError, OSError):
-            self._tls.unwrap()
-        self._flush()
+        data = self._tls.outgoing() if self._tls is not None else b""
+        if data and not self.transport.is_closing():
+            self.transport.write(data)
 
     def _end(self) -> None:
         self._ended = True
