@@ -16,6 +16,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
         DriverError                    1   the platform said no
             PreflightFailed            3   ... before anything was made
             NotSupported               1   this driver cannot do that
+            Unfinished                 1   a removal is under way; the caller asks again
         ShellError                     1   ssh to the machine
             HostKeyMismatch            1
             LoginRefused               1
@@ -93,6 +94,21 @@ class PreflightFailed(DriverError):
 
 class NotSupported(DriverError):
     """The driver has no such power."""
+
+
+class Unfinished(DriverError):
+    """The platform is still at it: the rest of a removal has to wait for that, and the caller asks again."""
+
+
+def before_anything(error: DriverError) -> PreflightFailed:
+    """The same error, class name included, as one of the checks before a create: nothing was made."""
+    if isinstance(error, PreflightFailed):
+        return error
+    kind = type(error)
+    found: PreflightFailed = type(kind.__name__, (kind, PreflightFailed), {"__doc__": kind.__doc__})(
+        error.brief, details=error.details, resolution=error.resolution
+    )
+    return found
 
 
 class ShellError(MachineError):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "qemu"
 TABLE = {
+    "amazonec2": "machine.drivers.amazonec2.driver:AmazonDriver",
     "generic": "machine.drivers.generic.driver:GenericDriver",
     "none": "machine.drivers.none.driver:NoneDriver",
     "qemu": "machine.drivers.qemu.driver:QemuDriver",

@@ -48,6 +48,7 @@ class Driver(ABC):
     options: ClassVar[tuple[Option, ...]]  # the only place a flag is declared: CLI, env, docs and checks read it
     provisions: ClassVar[bool] = True  # False: there is nothing to log in to (driver none)
     restart_over_ssh: ClassVar[bool] = False  # True: the caller reboots it over ssh (driver generic)
+    adopts: ClassVar[bool] = False  # True: the host was there before, so a refused login is final (driver generic)
     boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
 
     def __init__(self, ctx: DriverContext) -> None:
@@ -94,7 +95,10 @@ class Driver(ABC):
 
     @abstractmethod
     def remove(self) -> None:
-        """Remove all that `create` made, newest first; absent is success."""
+        """Remove all that `create` made, newest first; absent is success.
+
+        Unfinished when a rest must wait until the platform has ended something: it is then called again.
+        """
 
 
 @runtime_checkable
@@ -113,9 +117,12 @@ class TakesHostKey(Protocol):
 
 @runtime_checkable
 class BringsKey(Protocol):
-    """The user's own ssh key is used: its path (copied into the machine's directory), or "" for the agent's keys."""
+    """The user's own ssh key is used: its path (copied into the machine's directory), or "" for the agent's keys.
 
-    def key_path(self) -> str: ...
+    None: this machine gets a key of its own, as if the driver had no such power.
+    """
+
+    def key_path(self) -> str | None: ...
 
 
 @runtime_checkable

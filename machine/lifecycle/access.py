@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machine import engine, files, paths, shell
-from machine.drivers.base import BringsKey, ConsoleLog, Driver, Explains
+from machine.drivers.base import ConsoleLog, Driver, Explains
 from machine.errors import (
     DriverError,
     EngineError,
@@ -73,9 +73,9 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
     """A shell on the machine as soon as its sshd answers and lets us in.
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
-    there; a host that the user brought is not given that time.
+    there; a host that was there before is not given that time.
     """
-    patient = not isinstance(driver, BringsKey)
+    patient = not driver.adopts
     last: list[MachineError] = []
 
     def probe() -> shell.SshShell | None:

@@ -181,33 +181,33 @@ def hide_secrets(world: World, declared: tuple[options.Option, ...], values: Map
 
 
 def _with_keys(world: World, record: Record, driver: Driver) -> Driver:
-    """Make the keys that belong to the machine, and open the driver again so that it knows them."""
-    if isinstance(driver, BringsKey):
-        _bring_key(world, record, driver)
-        return driver
-    world.console.step("Making the keys")
+    """Bring or make the keys that belong to the machine, and open the driver again so that it knows them."""
     directory = world.store.directory(record.name)
-    path = os.path.join(directory, paths.SSH_KEY)
-    keys.ensure(path, f"machine-{record.name}")
+    source = driver.key_path() if isinstance(driver, BringsKey) else None
+    if source is None:
+        world.console.step("Making the keys")
+        path = os.path.join(directory, paths.SSH_KEY)
+        keys.ensure(path, f"machine-{record.name}")
+        _keep_key(world, record, path)
+    elif source:
+        _keep_key(world, record, _bring_key(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
     if isinstance(driver, TakesHostKey):
         _, public = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
         kind, blob = public.split()[:2]
         files.write(os.path.join(directory, paths.KNOWN_HOSTS), f"{record.name} {kind} {blob}\n".encode())
-    if record.driver.get("SSHKeyPath") != path:
-        record.driver["SSHKeyPath"] = path
-        world.store.save(record)
     return open_driver(world, record)
 
 
-def _bring_key(world: World, record: Record, driver: BringsKey) -> None:
-    """Copy the user's own key into the machine's directory, once, as docker-machine does.
+def _keep_key(world: World, record: Record, path: str) -> None:
+    if record.driver.get("SSHKeyPath") != path:
+        record.driver["SSHKeyPath"] = path
+        world.store.save(record)
 
-    Without one the ssh-agent's keys are used and nothing is recorded.
-    """
-    source = driver.key_path()
-    target = os.path.join(world.store.directory(record.name), paths.OLD_SSH_KEY)
-    if not source or os.path.exists(target):
-        return
+
+def _bring_key(record: Record, source: str, target: str) -> str:
+    """Copy the user's own key into the machine's directory, once, as docker-machine does; where it is now."""
+    if os.path.exists(target):
+        return target
     private = files.read(source)
     if not private:
         raise StoreError(
@@ -217,8 +217,7 @@ def _bring_key(world: World, record: Record, driver: BringsKey) -> None:
     if public:
         files.write(target + ".pub", public, files.PUBLIC)
     files.write(target, private)
-    record.driver["SSHKeyPath"] = target
-    world.store.save(record)
+    return target
 
 
 def _go_on(record: Record) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 from machine import contexts, files, paths, secrets
-from machine.errors import MachineError
+from machine.drivers.base import Driver
+from machine.errors import MachineError, Unfinished
 from machine.lifecycle.world import World, open_driver
+from machine.wait import until
 
 WAIT_SECONDS = 10.0
+END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
 
 
 def remove(world: World, name: str, *, force: bool = False) -> None:
@@ -22,7 +25,7 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
             record = store.load(name)
             world.console.step("Removing the machine")
             driver = open_driver(world, record)
-            driver.remove()
+            _remove_all(world, driver)
             secret_keys = [option.key for option in driver.options if option.secret]
             secrets.forget(store.directory(name), secret_keys, world.environ)
         except MachineError as error:
@@ -35,6 +38,31 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
             world.console.warn(f"its docker context stays: {error.brief}")
         store.delete(name)
     world.console.done(f"{name} is removed")
+
+
+def _remove_all(world: World, driver: Driver) -> None:
+    """Ask the driver until it has nothing more to wait for; WaitTimeout with what it was waiting for."""
+    last: list[Unfinished] = []
+
+    def attempt() -> bool | None:
+        try:
+            driver.remove()
+        except Unfinished as error:
+            if not last:
+                world.console.info(f"{error.brief}; what depends on it goes after that")
+            last[:] = [error]
+            return None
+        return True
+
+    until(
+        attempt,
+        what=f"the platform to end {driver.ctx.name}",
+        seconds=END_SECONDS,
+        clock=world.clock,
+        every=1.0,
+        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
+        resolution=f"machine rm {driver.ctx.name} again removes the rest; machine rm -f {driver.ctx.name} forgets it",
+    )
 
 
 def barely_begun(directory: str) -> bool:

@@ -1,0 +1,408 @@
+"""Driver amazonec2: an instance of EC2, its key pair, and the security group that machines share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+from machine.drivers import userdata
+from machine.drivers.amazonec2 import failures, firewall, launch, settings
+from machine.drivers.amazonec2.api import MADE_BY, MADE_TAG, Api
+from machine.drivers.amazonec2.options import OPTIONS
+from machine.drivers.amazonec2.survey import survey
+from machine.drivers.base import Driver, DriverContext
+from machine.errors import DriverError, NotSupported, PreflightFailed, Unfinished, before_anything
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+
+ENGINE_PORT = 2376
+APPEARING_SECONDS = 60.0  # EC2 may deny for a while what it has just made
+GONE = ("terminated",)
+ENDING = ("terminated", "shutting-down")
+STATES = {
+    "pending": State.STARTING,
+    "running": State.RUNNING,
+    "stopping": State.STOPPING,
+    "shutting-down": State.STOPPING,
+    "stopped": State.STOPPED,
+    "terminated": State.MISSING,
+}
+
+
+class AmazonDriver(Driver):
+    """A machine that is one instance. `data` is its Driver object; unknown keys stay in it."""
+
+    name: ClassVar[str] = "amazonec2"
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+
+    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.data = data
+        self.api = Api(data)
+        self._host_key = ("", "")
+        self._asked_at: float | None = None  # when this process asked for the instance
+        self._seen: dict[str, Any] | None = None  # the instance, from a question that endpoint need not repeat
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, settings.from_values(values))
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, dict(data))
+
+    def dump(self) -> dict[str, Any]:
+        return dict(self.data)
+
+    def key_path(self) -> str | None:
+        """The user's own key, None to have one made."""
+        return str(self.data.get("SSHPrivateKeyPath") or "") or None
+
+    def give_host_key(self, private: str, public: str) -> None:
+        self._host_key = (private, public)
+
+    # before
+
+    def check(self) -> None:
+        with _preflight():
+            if self.data.get("BlockDurationMinutes"):
+                self.ctx.log("--amazonec2-block-duration-minutes is ignored: EC2 ended spot blocks in 2022")
+            self._check_files()
+            survey(self.api, self.data, self.ctx.name)
+
+    def _check_files(self) -> None:
+        self._user_data()
+        key = self.key_path()
+        if key and not os.access(key, os.R_OK):
+            raise PreflightFailed(f"the key {key} cannot be read", resolution="check --amazonec2-ssh-keypath")
+        if key and not self.data.get("ExistingKey") and not os.access(f"{key}.pub", os.R_OK):
+            raise PreflightFailed(
+                f"the public half {key}.pub cannot be read",
+                resolution=f"ssh-keygen -y -f {key} > {key}.pub writes it; or name its key pair in EC2 with "
+                "--amazonec2-keypair-name",
+            )
+
+    def _user_data(self) -> str:
+        """All that cloud-init is told; DriverError when the user's file cannot be used."""
+        path = str(self.data.get("UserDataFile") or "")
+        own = ""
+        try:
+            if path:
+                with open(path, encoding="utf-8") as file:
+                    own = file.read()
+            text = userdata.compose(self._host_key, own, self.ctx.user_data)
+        except (OSError, ValueError) as error:  # also text that is no UTF-8
+            raise DriverError(
+                f"the user data {path} cannot be used", details=str(error), resolution="check --amazonec2-userdata"
+            ) from None
+        if len(text.encode()) > launch.LARGEST_USER_DATA:
+            raise DriverError(
+                f"the user data {path} is too long: EC2 takes {launch.LARGEST_USER_DATA} bytes",
+                resolution="let it fetch the rest (#include), and name the shorter file with --amazonec2-userdata",
+            )
+        return text
+
+    # create
+
+    def create(self) -> None:
+        if self.data.get("ClientToken") and self._adopt():
+            return
+        if not self.data.get("Subnets"):
+            survey(self.api, self.data, self.ctx.name)
+            self.ctx.save(self)
+        self._ensure_key_pair()
+        self._ensure_groups()
+        self._run()
+
+    def _adopt(self) -> bool:
+        """Whether an earlier try made the instance already; it is ours then, and running."""
+        alive = [instance for instance in self._instances() if _state(instance) not in ENDING]
+        if not alive:
+            if self.data.get("InstanceId"):
+                self._next_token()
+            return False
+        self._keep(alive[0])
+        if _state(alive[0]) == "stopped":
+            self.power(Verb.START)
+        return True
+
+    def _ensure_key_pair(self) -> None:
+        if self.data.get("ExistingKey") or self.data.get("KeyPairId"):
+            return
+        if not self.ctx.public_key:
+            raise DriverError("there is no public key to send to EC2", resolution="check --amazonec2-ssh-keypath")
+        name = self.data["KeyName"] = f"{self.ctx.name}-{self.ctx.machine_id[:12]}"
+        self.ctx.save(self)
+        try:
+            made = self.api.import_key_pair(name, self.ctx.public_key, self._tags())
+        except failures.NameTaken:
+            mine = self.api.key_pairs(machine_id=self.ctx.machine_id)
+            if name not in [pair.get("KeyName") for pair in mine]:
+                raise
+            made = str(mine[0].get("KeyPairId") or "")
+        self.data["KeyPairId"] = made or name
+        self.ctx.save(self)
+
+    def _ensure_groups(self) -> None:
+        """Every wanted group exists and lets in what must come in. One process of this store at a time."""
+        names, vpc = settings.group_names(self.data), str(self.data["VpcId"])
+        with self.ctx.lock(f"amazonec2-{vpc}"):
+            present = {
+                key: group for group in self.api.groups(names, vpc) for key in (group["GroupId"], group["GroupName"])
+            }
+            ids = []
+            for name in names:
+                group = present.get(name) or self._make_group(name, vpc)
+                ids.append(str(group["GroupId"]))
+                self.data["SecurityGroupIds"] = ids
+                self.ctx.save(self)
+                if not self.data.get("SecurityGroupReadOnly"):
+                    self._open(group)
+
+    def _make_group(self, name: str, vpc: str) -> dict[str, Any]:
+        if self.data.get("SecurityGroupReadOnly") or name.startswith("sg-"):
+            raise failures.BadGroup(f"there is no security group {name} in {vpc}", resolution=failures.BadGroup.advice)
+        try:
+            made = self.api.create_group(name, vpc)
+        except failures.NameTaken:  # by another computer, a moment ago
+            found = self.api.groups([name], vpc)
+            if not found:
+                raise
+            return found[0]
+        return {"GroupId": made, "IpPermissions": []}
+
+    def _open(self, group: dict[str, Any]) -> None:
+        wanted = firewall.openings(
+            int(self.data.get("SSHPort") or 22), ENGINE_PORT, self.ctx.swarm_ports, self.data.get("OpenPorts") or []
+        )
+        rules = firewall.rules(wanted, self.data.get("AllowFrom") or [], group["GroupId"])
+        missing = firewall.missing(rules, group.get("IpPermissions", []))
+        if not missing:
+            return
+        try:
+            self.api.authorize(group["GroupId"], missing)
+        except failures.NameTaken:  # some of them came from elsewhere meanwhile: one by one
+            for rule in missing:
+                try:
+                    self.api.authorize(group["GroupId"], [rule])
+                except failures.NameTaken:
+                    continue
+
+    def _run(self) -> None:
+        """Ask for the instance, in the next subnet when one has no room. A repeated request makes no second one."""
+        if not self.data.get("ClientToken"):
+            self._next_token()
+        user_data = self._user_data()
+        subnets = list(self.data["Subnets"])
+        for number, subnet in enumerate(subnets):
+            self.data["SubnetId"] = subnet
+            self.ctx.save(self)
+            self._asked_at = self.ctx.clock.now()
+            try:
+                made = self.api.run_instance(launch.request(self.data, self._tags(), user_data=user_data))
+            except failures.NoCapacity as error:
+                self._next_token()
+                if number == len(subnets) - 1:
+                    raise
+                self.ctx.log(f"no room in {subnet} ({error.code}), trying {subnets[number + 1]}")
+                continue
+            self._keep(made)
+            return
+
+    def _keep(self, instance: dict[str, Any]) -> None:
+        self.data["InstanceId"] = instance["InstanceId"]
+        self.data["ReservationId"] = instance.get("ReservationId", "")
+        self.data["PrivateIPAddress"] = instance.get("PrivateIpAddress", "")
+        self.data["SubnetId"] = instance.get("SubnetId") or self.data.get("SubnetId", "")
+        self.ctx.save(self)
+
+    def _next_token(self) -> None:
+        """A token that EC2 has not seen: the one before got an answer that ends its use."""
+        self.data["Launches"] = int(self.data.get("Launches") or 0) + 1
+        self.data["ClientToken"] = f"{self.ctx.machine_id}-{self.data['Launches']}"[:64]
+        self.data["InstanceId"] = ""
+        self.ctx.save(self)
+
+    def _tags(self) -> list[dict[str, str]]:
+        return launch.tags(self.data, self.ctx.name, self.ctx.machine_id)
+
+    # life
+
+    def state(self) -> State:
+        instance = self._instance()
+        if instance is None:
+            just_asked = self._asked_at is not None and self.ctx.clock.now() - self._asked_at < APPEARING_SECONDS
+            return State.STARTING if just_asked else State.MISSING
+        self._seen = instance
+        return STATES.get(_state(instance), State.ERROR)
+
+    def endpoint(self) -> Endpoint | None:
+        instance, self._seen = self._seen or self._instance(), None
+        if instance is None:
+            return None
+        private = str(instance.get("PrivateIpAddress") or "")
+        if self.data.get("Ipv6AddressOnly"):
+            address = _ipv6(instance)
+        elif self.data.get("PrivateIPOnly") or self.data.get("UsePrivateIP"):
+            address = private
+        else:
+            address = str(instance.get("PublicIpAddress") or "")
+        if not address:
+            return None
+        return Endpoint(
+            address=address,
+            ssh_user=str(self.data.get("SSHUser") or "ubuntu"),
+            ssh_port=int(self.data.get("SSHPort") or 22),
+            engine_port=ENGINE_PORT,
+            peer_address=private,
+            listen_port=ENGINE_PORT,
+        )
+
+    def power(self, verb: Verb) -> None:
+        instance = self._instance()
+        if instance is None or _state(instance) in ENDING:
+            raise failures.InstanceGone(
+                f"EC2 has no instance for {self.ctx.name} any more",
+                resolution=f"machine rm {self.ctx.name} removes its record",
+            )
+        instance_id, state = str(instance["InstanceId"]), _state(instance)
+        try:
+            if verb is Verb.START and state not in ("running", "pending"):
+                self.api.start(instance_id)
+            elif verb is Verb.STOP and state not in ("stopped", "stopping"):
+                self.api.stop(instance_id, force=False)
+            elif verb is Verb.KILL and state != "stopped":
+                self.api.stop(instance_id, force=True)
+            elif verb is Verb.RESTART:
+                self.api.reboot(instance_id)
+        except failures.WrongState as error:
+            if instance.get("InstanceLifecycle") == "spot":
+                raise NotSupported(
+                    f"{self.ctx.name} is a spot instance: it can only run or be removed",
+                    details=error.details,
+                    resolution=f"machine rm {self.ctx.name}",
+                ) from None
+            raise
+
+    def console_log(self) -> str:
+        return self.api.console(self.data["InstanceId"]) if self.data.get("InstanceId") else ""
+
+    def explain(self) -> str:
+        """Why it may not come up or not be reachable, as far as EC2 can tell."""
+        instance = self._instance()
+        if instance is None:
+            return ""
+        reason = str(instance.get("StateReason", {}).get("Message") or "")
+        if _state(instance) != "running":
+            return f"EC2 says: {reason}" if reason else ""
+        if self.endpoint() is None:
+            return "it has no address of the wanted kind: look at its subnet, or --amazonec2-use-private-address"
+        port = int(self.data.get("SSHPort") or 22)
+        holders = [instance, *instance.get("NetworkInterfaces", [])]
+        ids = sorted({str(g["GroupId"]) for h in holders for g in (h.get("SecurityGroups") or h.get("Groups") or [])})
+        present = [
+            rule for group in self.api.groups(ids, str(instance.get("VpcId"))) for rule in group["IpPermissions"]
+        ]
+        allowed = firewall.sources(present, port)
+        if not allowed:
+            return f"no rule of its security groups ({', '.join(ids)}) lets port {port} in"
+        if set(allowed).isdisjoint(firewall.EVERYBODY):
+            return f"its security groups let port {port} in from {', '.join(allowed)} only"
+        return ""
+
+    # the end
+
+    def remove(self) -> None:
+        """Instance, key pair, and the groups that no machine uses. Unfinished while EC2 still ends the instance."""
+        instances = self._all_instances()
+        self.api.terminate([instance["InstanceId"] for instance in instances if _state(instance) not in ENDING])
+        self._remove_key_pairs()
+        ending = [str(instance["InstanceId"]) for instance in instances if _state(instance) not in GONE]
+        self._remove_groups(ending)
+
+    def _remove_key_pairs(self) -> None:
+        if self.data.get("ExistingKey") or not self.data.get("KeyName"):
+            return
+        self.api.delete_key_pair(str(self.data["KeyName"]))
+
+    def _remove_groups(self, ending: list[str]) -> None:
+        if not self.data.get("KeyName") or not self.data.get("VpcId"):
+            return  # create did not get as far as groups
+        names, vpc = settings.group_names(self.data), str(self.data["VpcId"])
+        with self.ctx.lock(f"amazonec2-{vpc}"):
+            taken = {group for other in self.ctx.siblings() for group in other.get("SecurityGroupIds") or []}
+            for group in self.api.groups(names, vpc):
+                ours = any(tag["Key"] == MADE_TAG and tag["Value"] == MADE_BY for tag in group.get("Tags", []))
+                if ours and group["GroupId"] not in taken:
+                    self._remove_group(group, ending)
+
+    def _remove_group(self, group: dict[str, Any], ending: list[str]) -> None:
+        users = {
+            str(interface.get("Attachment", {}).get("InstanceId") or "another")
+            for interface in self.api.interfaces(group["GroupId"])
+        }
+        if users - set(ending):
+            return
+        if not users:
+            try:
+                self.api.delete_group(group["GroupId"])
+            except failures.InUse as error:
+                if not ending:
+                    return  # something else refers to it: it is not only ours
+                raise self._unfinished(error.details) from None
+            return
+        raise self._unfinished(f"{', '.join(sorted(users))} still has the security group {group['GroupId']}")
+
+    def _unfinished(self, details: str) -> Unfinished:
+        return Unfinished(
+            f"EC2 is still ending the instance of {self.ctx.name}",
+            details=details,
+            resolution=f"machine rm {self.ctx.name} again removes its security group too",
+        )
+
+    # questions
+
+    def _instance(self) -> dict[str, Any] | None:
+        """The machine's instance, None if EC2 knows of none."""
+        found = self._instances()
+        alive = [instance for instance in found if _state(instance) not in ENDING]
+        return next(iter([*alive, *found]), None)
+
+    def _instances(self) -> list[dict[str, Any]]:
+        """By the recorded id; when that is missing or unknown, by tag."""
+        recorded = str(self.data.get("InstanceId") or "")
+        found = self.api.instances(instance_id=recorded) if recorded else []
+        if not found and self.data.get("ClientToken"):
+            found = self.api.instances(machine_id=self.ctx.machine_id)
+        return found
+
+    def _all_instances(self) -> list[dict[str, Any]]:
+        """By the recorded id and by tag: more than one, where a request was made twice after all."""
+        recorded = str(self.data.get("InstanceId") or "")
+        found = self.api.instances(instance_id=recorded) if recorded else []
+        if self.data.get("ClientToken"):
+            found += self.api.instances(machine_id=self.ctx.machine_id)
+        return list({instance["InstanceId"]: instance for instance in found}.values())
+
+
+@contextmanager
+def _preflight() -> Iterator[None]:
+    try:
+        yield
+    except DriverError as error:
+        raise before_anything(error) from None
+
+
+def _state(instance: dict[str, Any]) -> str:
+    return str(instance.get("State", {}).get("Name", ""))
+
+
+def _ipv6(instance: dict[str, Any]) -> str:
+    if instance.get("Ipv6Address"):
+        return str(instance["Ipv6Address"])
+    for interface in instance.get("NetworkInterfaces", []):
+        for address in interface.get("Ipv6Addresses", []):
+            return str(address["Ipv6Address"])
+    return ""

@@ -1,0 +1,72 @@
+"""User data for cloud-init: the machine's ssh host key, and whatever more the user wants, in one text. Pure.
+
+cloud-config, scripts and the other kinds: https://cloudinit.readthedocs.io/en/latest/explanation/format/index.html.
+Several parts travel as MIME multi-part. JSON is written where YAML is read.
+"""
+
+from __future__ import annotations
+
+import json
+
+KINDS = (  # how a text begins -> what cloud-init calls it
+    ("#cloud-config-archive", "text/cloud-config-archive"),
+    ("#cloud-config", "text/cloud-config"),
+    ("#!", "text/x-shellscript"),
+    ("#include", "text/x-include-url"),
+    ("#cloud-boothook", "text/cloud-boothook"),
+    ("#part-handler", "text/part-handler"),
+    ("## template: jinja", "text/jinja2"),
+)
+BOUNDARY = "==machine-part=="
+
+
+class UnknownKind(ValueError):
+    """cloud-init would not know what to do with a text that begins like this."""
+
+
+def compose(host_key: tuple[str, str], *parts: str) -> str:
+    """What to hand to the platform; "" when there is nothing to say.
+
+    `host_key` is (private, public) in OpenSSH's format, both "" to let the machine make its own. `parts` are texts of
+    the user's; ours comes last, so that its keys win. One that brings MIME headers of its own is taken along whole.
+    UnknownKind on a part that cloud-init would ignore.
+    """
+    texts = [part for part in parts if part.strip()]
+    private, public = host_key
+    if private:
+        texts.append(_host_key(private, public))
+    if len(texts) < 2:
+        for text in texts:
+            kind(text)
+        return "".join(texts)
+    lines = [f'Content-Type: multipart/mixed; boundary="{BOUNDARY}"', "MIME-Version: 1.0", ""]
+    for text in texts:
+        lines += [f"--{BOUNDARY}", *_headers(text), text.rstrip("\n"), ""]
+    return "\n".join([*lines, f"--{BOUNDARY}--", ""])
+
+
+def kind(text: str) -> str:
+    """The MIME type by which cloud-init knows a text; UnknownKind."""
+    for beginning, name in KINDS:
+        if text.startswith(beginning):
+            return name
+    if text.lower().startswith(("content-type:", "mime-version:")):
+        return "multipart/mixed"
+    raise UnknownKind(f"it begins with {text.split(chr(10), 1)[0][:40]!r}, not with #cloud-config or #!")
+
+
+def _headers(text: str) -> list[str]:
+    name = kind(text)
+    if name == "multipart/mixed":
+        return []  # it has its own
+    return [f'Content-Type: {name}; charset="utf-8"', "Content-Transfer-Encoding: 8bit", ""]
+
+
+def _host_key(private: str, public: str) -> str:
+    config = {
+        "ssh_deletekeys": True,
+        "ssh_genkeytypes": ["ed25519"],
+        "ssh_keys": {"ed25519_private": private, "ed25519_public": public},
+        "ssh": {"emit_keys_to_console": False},
+    }
+    return "#cloud-config\n" + json.dumps(config, indent=1) + "\n"
