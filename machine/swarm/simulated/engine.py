@@ -7,31 +7,22 @@ Quick enough for a thousand of them in one process: what was said of a container
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import Any
 
 from machine.swarm import target as targets
 from machine.swarm.chain import Refused
 from machine.swarm.simulated.container import Container, now
+from machine.swarm.simulated.things import Said, Things, dump, json_said, tagged, value_of
 
 API, OLDEST_API = "1.51", "1.24"
 GIB = 1 << 30
 
 
-class Said(NamedTuple):
-    """An answer. `until` set: the answer comes when that container has ended; `events`: the event stream follows."""
-
-    status: int = 200
-    body: bytes = b""
-    events: bool = False
-    until: str = ""
-
-
-class SimulatedEngine:
+class SimulatedEngine(Things):
     """Called `name`, with `containers` running ones called NAME-1, NAME-2, ..., or with those that `named` lists."""
 
     def __init__(
@@ -45,19 +36,15 @@ class SimulatedEngine:
         labels: tuple[str, ...] = (),
         oldest_api: str = OLDEST_API,
     ) -> None:
+        super().__init__()
         self.name = name
         self.id = token_hex(16)
         self.cpus, self.memory, self.labels, self.oldest_api = cpus, memory, labels, oldest_api
         self.containers: dict[str, Container] = {}
         self.names: dict[str, str] = {}
-        self.images: dict[str, str] = {"busybox:latest": "sha256:" + "b" * 64}
-        self.volumes: dict[str, dict[str, Any]] = {}
-        self.networks: dict[str, dict[str, Any]] = {}
         self.listeners: set[Callable[[bytes], None]] = set()
         self.waiting: dict[str, list[Callable[[int], None]]] = {}
         self.calls = 0  # requests answered
-        for net in ("bridge", "host", "none"):
-            self._add_network({"Name": net, "Driver": "null" if net == "none" else net})
         for each in named or tuple(f"{name}-{i + 1}" for i in range(containers)):
             made = self._add(
                 {"Image": "busybox:latest", "Cmd": ["sleep", "1000"], "Labels": {"made-by": "simulator"}}, each
@@ -70,7 +57,7 @@ class SimulatedEngine:
         try:
             return self._route(method, target, body)
         except Refused as error:
-            return _json({"message": error.message}, error.status)
+            return json_said({"message": error.message}, error.status)
 
     def _route(self, method: str, target: str, body: bytes) -> Said:
         parts = targets.parse(target)
@@ -81,7 +68,7 @@ class SimulatedEngine:
         for verb, pattern, answer in _ROUTES:
             found = pattern.match(parts.path) if method in verb else None
             if found:
-                said: Said = answer(self, query, _value(body), **found.groupdict())
+                said: Said = answer(self, query, value_of(body), **found.groupdict())
                 return said
         raise Refused(404, f"page not found: {parts.path}")
 
@@ -100,12 +87,14 @@ class SimulatedEngine:
             "Os": "linux",
             "Arch": "amd64",
         }
-        return _json({**facts, "GitCommit": "simulator", "GoVersion": "", "KernelVersion": "6.1.0", "Components": []})
+        return json_said(
+            {**facts, "GitCommit": "simulator", "GoVersion": "", "KernelVersion": "6.1.0", "Components": []}
+        )
 
     def info(self, query: Mapping[str, str], body: Any) -> Said:
         """GET /info"""
         states = [each.state for each in self.containers.values()]
-        return _json(
+        return json_said(
             {
                 "ID": self.id,
                 "Name": self.name,
@@ -145,7 +134,7 @@ class SimulatedEngine:
         for each in self.containers.values():
             if (everything or each.state in ("running", "paused")) and (not wanted or _matches(each, wanted)):
                 if not each.listed:
-                    each.listed = _dump(each.entry())
+                    each.listed = dump(each.entry())
                 pieces.append(each.listed)
         return Said(200, b"[" + b",".join(pieces) + b"]")
 
@@ -158,14 +147,14 @@ class SimulatedEngine:
             text = f'Conflict. The container name "/{name}" is already in use by container "{self.names[name]}". '
             raise Refused(409, text + "You have to remove (or rename) that container to be able to reuse that name.")
         if self._image(str(body.get("Image", ""))) is None:
-            raise Refused(404, f"No such image: {_tagged(str(body.get('Image', '')))}")
+            raise Refused(404, f"No such image: {tagged(str(body.get('Image', '')))}")
         made = self._add(body, name)
         self._tell("create", made)
-        return _json({"Id": made.id, "Warnings": []}, 201)
+        return json_said({"Id": made.id, "Warnings": []}, 201)
 
     def inspect(self, query: Mapping[str, str], body: Any, x: str) -> Said:
         """GET /containers/X/json"""
-        return _json(self._find(x).inspect())
+        return json_said(self._find(x).inspect())
 
     def act(self, query: Mapping[str, str], body: Any, x: str, verb: str) -> Said:
         """POST /containers/X/(start|stop|kill|restart|pause|unpause|rename|wait)"""
@@ -174,7 +163,9 @@ class SimulatedEngine:
             self._rename(found, query.get("name", ""))
         elif verb == "wait":
             return (
-                Said(until=found.id) if found.state in ("running", "paused") else _json({"StatusCode": found.exit_code})
+                Said(until=found.id)
+                if found.state in ("running", "paused")
+                else json_said({"StatusCode": found.exit_code})
             )
         elif verb in ("pause", "unpause"):
             found.state = "paused" if verb == "pause" else "running"
@@ -186,7 +177,7 @@ class SimulatedEngine:
             self._check_ports(found)
             found.state, found.started = "running", now()
         else:
-            return Said(304) if verb == "stop" else _json({"message": f"Container {x} is not running"}, 409)
+            return Said(304) if verb == "stop" else json_said({"message": f"Container {x} is not running"}, 409)
         self._tell(verb, found)
         return Said(204)
 
@@ -209,93 +200,7 @@ class SimulatedEngine:
     def top(self, query: Mapping[str, str], body: Any, x: str) -> Said:
         """GET /containers/X/top"""
         self._find(x)
-        return _json({"Titles": ["PID", "CMD"], "Processes": []})
-
-    # images, networks, volumes
-
-    def image_list(self, query: Mapping[str, str], body: Any) -> Said:
-        """GET /images/json"""
-        by_id: dict[str, list[str]] = {}
-        for tag, identity in self.images.items():
-            by_id.setdefault(identity, []).append(tag)
-        common = {
-            "ParentId": "",
-            "RepoDigests": [],
-            "Created": 1700000000,
-            "Size": 1024,
-            "Labels": {},
-            "Containers": -1,
-        }
-        return _json([{"Id": identity, "RepoTags": tags, **common} for identity, tags in by_id.items()])
-
-    def image_pull(self, query: Mapping[str, str], body: Any) -> Said:
-        """POST /images/create: whatever is asked for is there."""
-        name = query.get("fromImage", "")
-        tag = _tagged(f"{name}:{query['tag']}" if query.get("tag") else name)
-        self.images.setdefault(tag, "sha256:" + token_hex(32))
-        return Said(200, _dump({"status": f"Status: Downloaded newer image for {tag}"}) + b"\r\n")
-
-    def image_inspect(self, query: Mapping[str, str], body: Any, x: str) -> Said:
-        """GET /images/X/json"""
-        identity = self._image(x)
-        if identity is None:
-            raise Refused(404, f"No such image: {_tagged(x)}")
-        tags = [tag for tag, each in self.images.items() if each == identity]
-        return _json(
-            {"Id": identity, "RepoTags": tags, "RepoDigests": [], "Os": "linux", "Architecture": "amd64", "Size": 1024}
-        )
-
-    def image_remove(self, query: Mapping[str, str], body: Any, x: str) -> Said:
-        """DELETE /images/X"""
-        if self.images.pop(_tagged(x), None) is None:
-            raise Refused(404, f"No such image: {_tagged(x)}")
-        return _json([{"Untagged": _tagged(x)}])
-
-    def network_list(self, query: Mapping[str, str], body: Any) -> Said:
-        """GET /networks"""
-        return _json(list(self.networks.values()))
-
-    def network_create(self, query: Mapping[str, str], body: Any) -> Said:
-        """POST /networks/create"""
-        return _json({"Id": self._add_network(body or {}), "Warning": ""}, 201)
-
-    def network(self, query: Mapping[str, str], body: Any, x: str) -> Said:
-        """GET /networks/X"""
-        return _json(self.networks[self._network(x)])
-
-    def network_remove(self, query: Mapping[str, str], body: Any, x: str) -> Said:
-        """DELETE /networks/X"""
-        del self.networks[self._network(x)]
-        return Said(204)
-
-    def volume_list(self, query: Mapping[str, str], body: Any) -> Said:
-        """GET /volumes"""
-        return _json({"Volumes": list(self.volumes.values()), "Warnings": None})
-
-    def volume_create(self, query: Mapping[str, str], body: Any) -> Said:
-        """POST /volumes/create"""
-        asked = body or {}
-        name = asked.get("Name") or token_hex(32)
-        made = {"Name": name, "Driver": asked.get("Driver") or "local", "Labels": asked.get("Labels") or {}}
-        self.volumes[name] = {
-            **made,
-            "Mountpoint": f"/var/lib/docker/volumes/{name}/_data",
-            "Scope": "local",
-            "Options": {},
-        }
-        return _json(self.volumes[name], 201)
-
-    def volume(self, query: Mapping[str, str], body: Any, x: str) -> Said:
-        """GET /volumes/X"""
-        if x not in self.volumes:
-            raise Refused(404, f"get {x}: no such volume")
-        return _json(self.volumes[x])
-
-    def volume_remove(self, query: Mapping[str, str], body: Any, x: str) -> Said:
-        """DELETE /volumes/X"""
-        if self.volumes.pop(x, None) is None:
-            raise Refused(404, f"get {x}: no such volume")
-        return Said(204)
+        return json_said({"Titles": ["PID", "CMD"], "Processes": []})
 
     # inside
 
@@ -318,30 +223,6 @@ class SimulatedEngine:
                 raise Refused(404, f"No such container: {x}")
             identity = ids[0]
         return self.containers[identity]
-
-    def _image(self, name: str) -> str | None:
-        found = self.images.get(_tagged(name))
-        if found or not name:
-            return found
-        ids = [
-            each
-            for each in self.images.values()
-            if each in (name, "sha256:" + name) or each.startswith("sha256:" + name)
-        ]
-        return ids[0] if ids else None
-
-    def _add_network(self, asked: dict[str, Any]) -> str:
-        identity = token_hex(32)
-        made = {"Name": asked.get("Name", identity), "Id": identity, "Driver": asked.get("Driver") or "bridge"}
-        extra = {"Scope": "local", "Containers": {}, "Options": {}, "Labels": asked.get("Labels") or {}}
-        self.networks[identity] = {**made, **extra, "IPAM": {"Driver": "default", "Config": []}}
-        return identity
-
-    def _network(self, x: str) -> str:
-        for identity, each in self.networks.items():
-            if x in (identity, each["Name"]):
-                return identity
-        raise Refused(404, f"network {x} not found")
 
     def _rename(self, found: Container, name: str) -> None:
         if not name or name in self.names:
@@ -377,7 +258,7 @@ class SimulatedEngine:
         attributes = {"image": about.config.get("Image", ""), "name": about.name, **about.labels}
         event = {"status": action, "id": about.id, "from": attributes["image"], "Type": "container", "Action": action}
         actor = {"Actor": {"ID": about.id, "Attributes": attributes}, "scope": "local"}
-        line = _dump({**event, **actor, "time": when // 10**9, "timeNano": when}) + b"\n"
+        line = dump({**event, **actor, "time": when // 10**9, "timeNano": when}) + b"\n"
         for listener in tuple(self.listeners):
             listener(line)
 
@@ -437,24 +318,3 @@ def _matches(each: Container, wanted: Mapping[str, Any]) -> bool:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(piece) for piece in version.split("."))
-
-
-def _tagged(name: str) -> str:
-    return name if ":" in name.rpartition("/")[2] or "@" in name or not name else name + ":latest"
-
-
-def _value(body: bytes) -> Any:
-    if not body:
-        return None
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise Refused(400, f"invalid JSON: {error}") from error
-
-
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _json(value: Any, status: int = 200) -> Said:
-    return Said(status, _dump(value))
