@@ -14,9 +14,27 @@ from __future__ import annotations
 from machine.provision.facts import Facts, gather
 from machine.provision.player import Outcome, play
 from machine.provision.script import render
-from machine.provision.sequence import plan
 from machine.provision.spec import Spec
 from machine.provision.steps import Plan, Put, Result, Run
-from machine.provision.upgrading import upgrade
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machine.shell import Shell
 
 __all__ = ["Facts", "Outcome", "Plan", "Put", "Result", "Run", "Spec", "gather", "plan", "play", "render", "upgrade"]
+
+
+def plan(facts: Facts, spec: Spec) -> Plan:
+    """See machine.provision.sequence, which is not needed before there are facts: it can be imported meanwhile."""
+    from machine.provision import sequence
+
+    return sequence.plan(facts, spec)
+
+
+def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None]) -> Outcome:
+    """See machine.provision.upgrading."""
+    from machine.provision import upgrading
+
+    return upgrading.upgrade(facts, shell, log)
