@@ -51,6 +51,7 @@ class Server:
                 finally:
                     os.umask(before)
                 self._paths.append(address.path)
+                _give_to_docker(address.path)
             else:
                 listener = await loop.create_server(stream, address.host, address.port, backlog=1024)
         except OSError as error:
@@ -82,6 +83,14 @@ class Server:
         task = asyncio.get_running_loop().create_task(Connection(stream, self.chain, self.limits, self.log).run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _give_to_docker(path: str) -> None:
+    """As dockerd does: the group `docker`, if there is one and we may, can use the socket."""
+    with contextlib.suppress(ImportError, KeyError, OSError):
+        import grp  # not on Windows
+
+        os.chown(path, -1, grp.getgrnam("docker").gr_gid)
 
 
 def _make_room(path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -127,6 +128,37 @@ def test_events_stream_while_things_happen(url: str) -> None:
     process.kill()
     process.communicate()
     assert {"create seen", "start seen", "die seen", "destroy seen"} <= set(seen)
+
+
+def test_websockets_and_buildkits_session_are_carried(url: str) -> None:
+    """What clients other than docker's use: attach over a websocket (RFC 6455), and an upgrade to HTTP/2."""
+    docker(url, "run", "-di", "--name=ws", "--network=none", "busybox", "cat")
+    mask, payload = b"\x01\x02\x03\x04", b"hello\n"
+    frame = bytes([0x82, 0x80 | len(payload)]) + mask + bytes(c ^ mask[i % 4] for i, c in enumerate(payload))
+    handshake = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    got = _raw(
+        url, f"GET /containers/ws/attach/ws?stream=1&stdout=1&stdin=1 HTTP/1.1\r\n{handshake}Origin: http://x", frame
+    )
+    assert b"101 UPGRADED" in got
+    assert got.endswith(b"\x82\x06hello\n")
+    docker(url, "rm", "-f", "ws")
+    names = "".join(f"X-Docker-Expose-Session-{key}: {'k' * 25}\r\n" for key in ("Uuid", "Name", "Sharedkey"))
+    assert b"PRI * HTTP/2.0" in _raw(url, f"POST /session HTTP/1.1\r\nUpgrade: h2c\r\n{names}X-End: 1", b"")
+
+
+def _raw(url: str, head: str, after: bytes) -> bytes:
+    host, port = url.removeprefix("tcp://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as sock:
+        sock.sendall(f"{head}\r\nHost: x\r\nConnection: Upgrade\r\n\r\n".encode())
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += sock.recv(65536)
+        sock.sendall(after)
+        sock.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while data := sock.recv(65536):
+                got += data
+    return got
 
 
 def test_errors_and_debug_lines(engine: RealEngine) -> None:

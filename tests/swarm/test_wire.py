@@ -14,6 +14,7 @@ import pytest
 from machine.errors import CertificateError, UsageError
 from machine.swarm.address import Address, Trust, dial, parse, trust_of
 from machine.swarm.chain import Refused, Reply, Request, Unreachable
+from machine.swarm.headers import through
 from machine.swarm.server import Limits, Server
 from tests.swarm.wire import client, front, keys, raw_server, run
 
@@ -407,6 +408,45 @@ def test_a_unix_socket_is_made_private_taken_over_when_stale_and_removed(tmp_pat
         Path(path).write_text("not a socket")
         with pytest.raises(UsageError, match="no socket"):
             await second.listen(Address(path=path))
+
+    run(story())
+
+
+def test_headers_of_one_hop_stay_there() -> None:
+    given = (
+        (b"connection", b"close, X-Mine"),
+        (b"x-mine", b"1"),
+        (b"host", b"h"),
+        (b"te", b"x"),
+        (b"content-length", b"5"),
+    )
+    assert through((*given, (b"x-registry-auth", b"secret"))) == [(b"x-registry-auth", b"secret")]
+    seen: list[dict[bytes, bytes]] = []
+
+    async def look(request: Request) -> Reply:
+        seen.append(dict(request.headers))
+        return Reply(200, ((b"api-version", b"1.44"), (b"transfer-encoding", b"chunked"), (b"connection", b"x")), b"ok")
+
+    async def story() -> None:
+        async with front(look) as engine, client(engine) as back, front(back) as address, client(address) as ask:
+            reply = await ask(Request("POST", "/x", ((b"x-a", b"1"), (b"expect", b"100-continue")), b"12345"))
+            assert await reply.read() == b"ok"
+            assert {name for name, _ in reply.headers} == {b"api-version", b"content-length"}
+        host = f"127.0.0.1:{engine.port}".encode()
+        assert seen == [{b"host": host, b"x-a": b"1", b"content-length": b"5"}]
+
+    run(story())
+
+
+def test_a_client_that_waits_for_100_gets_it_before_its_body_is_read() -> None:
+    async def story() -> None:
+        async with front(echo) as address:
+            stream = await dial(address)
+            await stream.write(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            assert (await stream.read()).startswith(b"HTTP/1.1 100")
+            await stream.write(b"abc")
+            assert b'"size":3' in await stream.read()
+            stream.close()
 
     run(story())
 
