@@ -5,8 +5,6 @@ Whatever the bytes are, `decode` returns an object whose known keys have their k
 
 from __future__ import annotations
 
-import json
-
 from machine.errors import RecordBroken, StoreError
 from machine.store import keys
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 LARGEST = 16 * 2**20  # bytes; docker-machine's files have about 3 KB
+_BOM = b"\xef\xbb\xbf"  # the codec utf-8-sig is a module of its own
 _KIND_NAMES = {
     dict: "an object",
     list: "a list of strings",
@@ -35,8 +34,10 @@ def broken(name: str, reason: str, resolution: str = "") -> RecordBroken:
 
 def decode(data: bytes, name: str) -> dict[str, Any]:
     """The JSON object in `data`, known keys of the top level folded. RecordBroken if it is none."""
+    import json  # with `re` it is a third of `ls -q`, which reads no record
+
     try:
-        text = data.decode("utf-8-sig")
+        text = data.removeprefix(_BOM).decode()
         raw = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair can be neither shown nor saved
@@ -56,6 +57,8 @@ def decode(data: bytes, name: str) -> dict[str, Any]:
 
 def encode(raw: dict[str, Any], name: str) -> bytes:
     """The bytes to save: 4-space indent, no newline at the end, as docker-machine writes. StoreError if not JSON."""
+    import json
+
     try:
         return json.dumps(raw, indent=4, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, TypeError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
