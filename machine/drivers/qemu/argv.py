@@ -1,0 +1,162 @@
+"""The qemu command line, as a pure function of what a machine shall be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from machine.drivers.qemu import net, places
+
+SERIAL_PORT = "machine.ports"  # over which the machine tells which of its ports are open
+# In software: what containers built for x86-64-v2 need, no more. Wider vectors cost time there, and the emulation of
+# newer instructions in qemu 7.2 is not dependable.
+SOFT_MODEL = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
+NAT = "nat"  # qemu's name of the first network, to which forwards are added
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A kernel that qemu loads itself; `root` is the disk as that kernel names it."""
+
+    kernel: str
+    initrd: str = ""
+    root: str = "/dev/nvme0n1"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """All that a command line needs. Paths are absolute; memory in MB; `forwards` are (host port, guest port)."""
+
+    program: str
+    name: str
+    uuid: str
+    arch: str  # amd64 or arm64
+    accel: str  # kvm, hvf or tcg
+    cpus: int
+    memory: int
+    directory: str
+    sockets: str
+    place: net.Place
+    lan: net.Lan
+    nat_mac: str
+    forwards: Sequence[tuple[int, int]]
+    boot: Boot | None  # None: the disk's own boot loader
+    firmware: str = ""
+    passt: str = ""  # socket of a passt that serves the first network
+
+
+def build(machine: Machine) -> list[str]:
+    """The whole argument list, the program first. qemu goes to the background by itself once the machine runs."""
+    return [
+        machine.program,
+        *("-name", f"guest={_escape(machine.name)}"),
+        *("-uuid", machine.uuid),
+        *("-pidfile", f"{machine.directory}/{places.PID}"),
+        *("-daemonize", "-nodefaults", "-no-user-config", "-display", "none"),
+        *_processor(machine),
+        *_disks(machine),
+        *_console(machine),
+        *_network(machine),
+        *("-device", "virtio-rng-pci"),
+        *("-rtc", "base=utc"),
+        *_kernel(machine),
+    ]
+
+
+def forwards(place: net.Place, publish: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(host port, guest port) of everything that is open as long as the machine runs."""
+    fixed = [(place.ssh, 22), (place.engine, net.ENGINE), (place.swarm, net.SWARM)]
+    return fixed + [pair for pair in publish if pair not in fixed]
+
+
+def _processor(machine: Machine) -> list[str]:
+    accel = "tcg,thread=multi,tb-size=512" if machine.accel == "tcg" else machine.accel
+    board = "virt" if machine.arch == "arm64" else "pc"
+    return [
+        *("-machine", f"{board},usb=off" if board == "pc" else board),
+        *("-accel", accel),
+        *("-cpu", _model(machine)),
+        *("-smp", str(machine.cpus)),
+        *("-m", f"{machine.memory}M"),
+        *(("-bios", machine.firmware) if machine.firmware else ()),
+    ]
+
+
+def _model(machine: Machine) -> str:
+    """The processor shown to the machine.
+
+    qemu 7.2's software processor corrupts the flags around CMPXCHG16B now and then, which panics Linux from 6.5 on.
+    A kernel that we boot is told not to use it (see _kernel); one with a boot loader of its own does not see it.
+    """
+    if machine.accel != "tcg":
+        return "host"
+    if machine.arch == "arm64":
+        return "max,pauth-impdef=on"
+    return SOFT_MODEL if machine.boot else f"{SOFT_MODEL},-cx16"
+
+
+def _disks(machine: Machine) -> list[str]:
+    """The disk as NVMe where we load the kernel (Debian's has that driver built in, so no initrd is needed)."""
+    disk = f"{machine.directory}/{places.DISK}"
+    card = "nvme,serial=machine" if machine.boot and "nvme" in machine.boot.root else "virtio-blk-pci"
+    seed = f"{machine.directory}/{places.SEED}"
+    return [
+        "-drive",
+        f"if=none,id=disk,format=qcow2,file={_escape(disk)},cache=writeback,discard=unmap,detect-zeroes=unmap",
+        *("-device", f"{card},drive=disk"),
+        *("-drive", f"if=none,id=seed,format=raw,readonly=on,file={_escape(seed)}"),
+        *("-device", "virtio-blk-pci,drive=seed"),
+    ]
+
+
+def _console(machine: Machine) -> list[str]:
+    """Boot messages into a file; QMP for the driver and for the watcher; the machine's word on its open ports."""
+    log = f"{machine.directory}/{places.CONSOLE}"
+
+    def server(ident: str, name: str) -> tuple[str, str]:
+        return "-chardev", f"socket,id={ident},path={_escape(f'{machine.sockets}/{name}')},server=on,wait=off"
+
+    return [
+        *("-chardev", f"file,id=console,path={_escape(log)}", "-serial", "chardev:console"),
+        *server("qmp", places.QMP),
+        *("-mon", "chardev=qmp,mode=control"),
+        *server("qmp-forward", places.QMP_FORWARD),
+        *("-mon", "chardev=qmp-forward,mode=control"),
+        *("-device", "virtio-serial-pci"),
+        *server("guest", places.GUEST),
+        *("-device", f"virtserialport,chardev=guest,name={SERIAL_PORT}"),
+    ]
+
+
+def _network(machine: Machine) -> list[str]:
+    """Card one: NAT to the world, forwards from here. Card two: the network of all machines of the store."""
+    if machine.passt:
+        nat = f"stream,id={NAT},server=off,addr.type=unix,addr.path={_escape(machine.passt)}"
+    else:
+        rules = "".join(f",hostfwd=tcp:{machine.place.address}:{host}-:{guest}" for host, guest in machine.forwards)
+        nat = f"user,id={NAT},ipv6=off{rules}"
+    lan = f"socket,id=lan,mcast={machine.lan.group}:{machine.lan.port},localaddr=127.0.0.1"
+    return [
+        *("-netdev", nat),
+        *("-device", f"virtio-net-pci,netdev={NAT},mac={machine.nat_mac},romfile="),
+        *("-netdev", lan),
+        *("-device", f"virtio-net-pci,netdev=lan,mac={net.lan_mac(machine.place.peer)},romfile="),
+    ]
+
+
+def _kernel(machine: Machine) -> list[str]:
+    """The kernel and its command line, when the boot is ours."""
+    if machine.boot is None:
+        return []
+    console = "ttyAMA0" if machine.arch == "arm64" else "ttyS0"
+    words = [f"root={machine.boot.root}", "rw", "rootfstype=ext4", f"console={console}", "TERM=dumb"]
+    words += ["quiet", "panic=10", "ds=nocloud", "systemd.show_status=0"]
+    if machine.accel == "tcg":  # a processor made of software does not speculate: the guards only cost time
+        words += ["mitigations=off", *(["clearcpuid=141"] if machine.arch == "amd64" else [])]  # 141: CMPXCHG16B
+    initrd = ["-initrd", machine.boot.initrd] if machine.boot.initrd else []
+    return ["-kernel", machine.boot.kernel, *initrd, "-append", " ".join(words)]
+
+
+def _escape(value: str) -> str:
+    """A comma in an option's value is written twice (qemu's option syntax)."""
+    return value.replace(",", ",,")

@@ -1,0 +1,143 @@
+"""Building an image from Debian's mirror with mmdebstrap, as root or not. Nothing on this host is mounted."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from machine import names
+from machine.drivers.qemu import recipe
+from machine.errors import CommandFailed, DriverError
+from machine.process import Completed
+
+SECONDS = 1800.0  # for a build over a slow line
+NEEDED = 1600 << 20  # bytes, in the store's disk and in the temporary directory
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on an ordinary user's PATH in Debian
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+TOOLS = {
+    "mmdebstrap": "mmdebstrap",
+    "mke2fs": "e2fsprogs",
+    "debugfs": "e2fsprogs",
+    "qemu-img": "qemu-utils",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Paths of what a build made; `initrd` "" when the kernel needs none. `root` is the disk as the kernel names it."""
+
+    disk: str
+    kernel: str
+    initrd: str
+    root: str
+
+
+def build(
+    name: str, arch: str, mirror: str, work: str, *, run: Callable[..., Completed], log: Callable[[str], None]
+) -> Built:
+    """Build image `name` in the empty directory `work`; DriverError names what is missing or what went wrong."""
+    check(work, root=os.geteuid() == 0)
+    image = os.path.join(work, "root.img")
+    with open(image, "wb"):
+        pass
+    os.chmod(image, 0o666)  # noqa: S103 (in a 0700 directory; the user namespace writes it through a descriptor)
+    log(f"building {name} from {mirror} with mmdebstrap, about a minute")
+    command = recipe.command(name, arch, mirror, image, keyring=KEYRING, root=os.geteuid() == 0)
+    try:
+        run(command, timeout=SECONDS)
+    except CommandFailed as error:
+        raise DriverError(
+            f"the image {name} could not be built",
+            details=_end(error.details or error.brief),
+            resolution=f"check that {mirror} can be reached (--qemu-image-mirror names another mirror), "
+            "or give an image with --qemu-image URL or PATH",
+        ) from error
+    os.chmod(image, 0o600)
+    return _unpack(image, work, run)
+
+
+def check(work: str, *, root: bool) -> None:
+    """What a build needs on this host; DriverError names the cure for the first thing that is missing."""
+    missing = sorted({package for tool, package in TOOLS.items() if not tool_path(tool)})
+    if not os.path.exists(KEYRING):
+        missing.append("debian-archive-keyring")
+    if not root and not tool_path("newuidmap"):
+        missing.append("uidmap")
+    if missing:
+        raise DriverError(
+            "building an image needs programs that are not installed: " + ", ".join(missing),
+            resolution=f"sudo apt-get install {' '.join(missing)}, or give an image with --qemu-image URL or PATH",
+        )
+    if not root:
+        _check_subordinate(pwd.getpwuid(os.geteuid()).pw_name)
+    for place, cure in ((work, "--storage-path"), (tempfile.gettempdir(), "$TMPDIR")):
+        room = shutil.disk_usage(place).free
+        if room < NEEDED:
+            raise DriverError(
+                f"no room to build an image: {place} has {room >> 20} MB free, {NEEDED >> 20} MB are needed",
+                resolution=f"make room there, or choose another place with {cure}",
+            )
+
+
+def tool_path(tool: str) -> str:
+    """Where a program is, also in the places that an ordinary user's PATH leaves out; "" when nowhere."""
+    return shutil.which(tool) or shutil.which(tool, path=SYSTEM_PATH) or ""
+
+
+def kernel_boot(config: str) -> tuple[bool, str]:
+    """(needs an initrd, root disk) from a kernel's config: what is built in decides."""
+    built_in = {line.removesuffix("=y") for line in config.splitlines() if line.endswith("=y")}
+    if "CONFIG_EXT4_FS" in built_in and "CONFIG_BLK_DEV_NVME" in built_in:
+        return False, "/dev/nvme0n1"
+    if {"CONFIG_EXT4_FS", "CONFIG_VIRTIO_BLK", "CONFIG_VIRTIO_PCI"} <= built_in:
+        return False, "/dev/vda"
+    return True, f"LABEL={recipe.LABEL}"
+
+
+def _unpack(image: str, work: str, run: Callable[..., Completed]) -> Built:
+    """The kernel out of the file system, and the file system into qcow2. debugfs needs no mount."""
+    debugfs = tool_path("debugfs")
+    listing = run([debugfs, "-R", "ls -p /boot", image], timeout=60).stdout
+    versions = re.findall(r"/vmlinu[xz]-([^/\s]+)/", listing)
+    if not versions:
+        raise DriverError("the image that was built holds no kernel", details=_end(listing))
+    version = max(versions, key=names.natural_key)
+
+    def take(file: str) -> str:
+        target = os.path.join(work, file)
+        run([debugfs, "-R", f"dump /boot/{file}-{version} {file}", image], cwd=work, timeout=120)
+        if not os.path.exists(target) or not os.path.getsize(target):
+            raise DriverError(f"the image that was built has no /boot/{file}-{version}")
+        return target
+
+    with open(take("config"), encoding="ascii", errors="replace") as file:
+        needs_initrd, root = kernel_boot(file.read())
+    kernel = take("vmlinuz")
+    initrd = take("initrd.img") if needs_initrd else ""
+    disk = os.path.join(work, "disk.qcow2")
+    run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", image, disk], timeout=600)
+    os.unlink(image)
+    return Built(disk, kernel, initrd, root)
+
+
+def _check_subordinate(user: str, path: str = "/etc/subuid") -> None:
+    """Without root, mmdebstrap needs a range of subordinate user ids (user_namespaces(7), subuid(5))."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            owners = {line.partition(":")[0] for line in file}
+    except OSError:
+        owners = set()
+    if not owners & {user, str(os.geteuid())}:
+        raise DriverError(
+            f"{user} has no subordinate user ids, without which an image can only be built as root",
+            resolution=f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
+        )
+
+
+def _end(text: str, lines: int = 12) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])

@@ -1,0 +1,287 @@
+"""Driver qemu: what to make, in which order, and what each state means. The rest is in the files beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from typing import Any, ClassVar, Self
+
+from machine.drivers.base import Driver, DriverContext
+from machine.drivers.qemu import accel, argv, net, places, preflight, process, seed, settings, vm
+from machine.drivers.qemu.image import Cache, Image
+from machine.drivers.qemu.options import OPTIONS
+from machine.errors import DriverError, MachineError
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+from machine.wait import until
+
+GONE_SECONDS = 10.0  # for a killed process to leave the list of processes
+_NAMESPACE = uuid.UUID("5c1f9e0e-8f2b-4c7e-9d0a-7a84f1272376")  # of the uuids made from machine ids
+QMP_STATES = {
+    "running": State.RUNNING,
+    "paused": State.PAUSED,
+    "suspended": State.SAVED,
+    "prelaunch": State.STARTING,
+    "inmigrate": State.STARTING,
+    "shutdown": State.STOPPING,
+}
+
+
+class QemuDriver(Driver):
+    """A virtual machine of this host."""
+
+    name: ClassVar[str] = "qemu"
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+
+    def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.settings = wanted
+        self.data = data  # what was found out: addresses, ports, base image; and keys of a newer version
+        self.boot_timeout = float(wanted.boot_timeout)
+        self.host_key = ("", "")
+        self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
+        self.sockets = places.runtime(ctx.directory, ctx.machine_id)
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, settings.from_values(values), {})
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, settings.load(data), dict(data))
+
+    def dump(self) -> dict[str, Any]:
+        return {**self.data, **settings.dump(self.settings)}
+
+    def give_host_key(self, private: str, public: str) -> None:
+        """Take the ssh host key that the machine shall show."""
+        self.host_key = (private, public)
+
+    def check(self) -> None:
+        host = accel.look()
+        preflight.check(self.ctx, self.settings, host, self._cache().find(self.settings.image, host.arch) is not None)
+
+    def create(self) -> None:
+        """Image, address, disk, seed, power: each step is skipped when an earlier call has done it."""
+        if self._pid():
+            return
+        image = self._image()
+        self._settle()
+        disk = self._file(places.DISK)
+        if not os.path.exists(disk):
+            self._make_disk(image, disk)
+        self._write_seed(image)
+        self._power_on(image)
+
+    def state(self) -> State:
+        """Running only while this machine's own qemu lives; what qemu itself says decides the rest."""
+        if not self._pid():
+            return State.STOPPED if os.path.exists(self._file(places.DISK)) else State.MISSING
+        status = vm.status(self._socket(places.QMP))
+        return QMP_STATES.get(status, State.ERROR) if status else State.RUNNING
+
+    def endpoint(self) -> Endpoint | None:
+        if not self.data.get("IPAddress"):
+            return None
+        place = self._place()
+        return Endpoint(
+            address=place.address,
+            ssh_user=self.settings.user,
+            ssh_port=place.ssh,
+            engine_port=place.engine,
+            peer_address=place.peer,
+            listen_port=net.ENGINE,
+        )
+
+    def power(self, verb: Verb) -> None:
+        if verb is Verb.START:
+            self._start()
+        elif verb is Verb.STOP:
+            if self._pid():
+                vm.command(self._socket(places.QMP), "system_powerdown")
+        elif verb is Verb.RESTART and self._pid():
+            vm.command(self._socket(places.QMP), "system_reset")
+        elif verb is Verb.RESTART:
+            self._start()
+        else:
+            self._kill()
+
+    def remove(self) -> None:
+        """The process first; then the files, the disk last, so that a repeated call still knows what to look for."""
+        pid = self._kill()
+        if pid:
+            self._wait_gone()
+        for name in (*places.SOCKETS, *places.FILES):
+            for directory in {self.ctx.directory, self.sockets}:
+                _unlink(os.path.join(directory, name))
+        if self.sockets != self.ctx.directory and os.path.isdir(self.sockets):
+            os.rmdir(self.sockets)
+
+    def console_log(self) -> str:
+        """What the machine printed on its serial console since it was last switched on."""
+        try:
+            with open(self._file(places.CONSOLE), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def explain(self) -> str:
+        """Why a machine may be slow or unreachable."""
+        if "Kernel panic" in self.console_log():
+            return "its kernel has panicked; the console log says where"
+        if self.state() is State.ERROR:
+            return f"qemu has stopped it ({vm.status(self._socket(places.QMP))}): is the host's disk full?"
+        if self._accel() == "tcg":
+            return "there is no hardware acceleration here, so it boots slowly: --qemu-boot-timeout gives it longer"
+        return ""
+
+    def _start(self) -> None:
+        if self._pid():
+            self._resume()
+            return
+        if not os.path.exists(self._file(places.DISK)):
+            raise DriverError(
+                f"the disk of {self.ctx.name} is gone",
+                resolution=f"machine rm {self.ctx.name} removes what is left; machine create makes it anew",
+            )
+        preflight.check_ports(self._place(), self.settings.publish)
+        self._power_on(self._base())
+
+    def _resume(self) -> None:
+        if vm.status(self._socket(places.QMP)) in ("paused", "suspended", "io-error"):
+            vm.command(self._socket(places.QMP), "cont")
+
+    def _kill(self) -> int:
+        pid = self._pid()
+        if pid:
+            process.end(pid)
+        return pid
+
+    def _wait_gone(self) -> None:
+        until(
+            lambda: None if self._pid() else True,
+            what=f"the qemu of {self.ctx.name} to end",
+            seconds=GONE_SECONDS,
+            clock=self.ctx.clock,
+            every=0.02,
+        )
+
+    def _image(self) -> Image:
+        """The base image, written down so that it is never removed under this machine."""
+        if os.path.exists(self._file(places.DISK)) and self.data.get("Base"):
+            return self._base()
+        found = self._cache().obtain(self.settings.image, accel.look().arch, self.settings.mirror)
+        self.data["Base"] = {key: getattr(found, key) for key in Image.__slots__}
+        self.ctx.save(self)
+        return found
+
+    def _base(self) -> Image:
+        known = self.data.get("Base") or {}
+        return Image(**{key: known[key] for key in Image.__slots__ if key in known})
+
+    def _settle(self) -> None:
+        """Addresses and ports, written down. One that another program has taken meanwhile is chosen anew."""
+        publish = [host for host, _ in self.settings.publish]
+        with self.ctx.lock("qemu"):
+            if self.data.get("IPAddress"):
+                place = self._place()
+                needed = (place.ssh, place.engine, place.swarm, *publish)
+                if all(net.can_listen(place.address, port) for port in needed):
+                    return
+            others = self.ctx.siblings()
+            taken = {str(other.get(key)) for other in others for key in ("IPAddress", "PeerAddress")}
+            linux = sys.platform.startswith("linux")
+            place = net.choose(net.lan_of(self.ctx.store), taken, publish, net.can_listen, own_addresses=linux)
+            self.data.update(
+                IPAddress=place.address,
+                PeerAddress=place.peer,
+                SSHPort=place.ssh,
+                EnginePort=place.engine,
+                SwarmPort=place.swarm,
+                ListenPort=net.ENGINE,
+            )
+            self.ctx.save(self)
+        if place.ssh != 22 and linux:
+            self.ctx.log(f"ssh of {self.ctx.name} is on port {place.ssh}: port 22 is not ours to open here")
+
+    def _place(self) -> net.Place:
+        data = self.data
+        return net.Place(
+            address=str(data["IPAddress"]),
+            peer=str(data["PeerAddress"]),
+            ssh=int(data["SSHPort"]),
+            engine=int(data["EnginePort"]),
+            swarm=int(data.get("SwarmPort") or net.SWARM),
+        )
+
+    def _make_disk(self, image: Image, disk: str) -> None:
+        """An overlay of the wanted size. The base is named relative to it, so that a store can be moved."""
+        base = self._cache().path(image.disk)
+        if not os.path.isabs(image.disk):
+            base = os.path.relpath(base, self.ctx.directory)
+        vm.make_overlay(disk, base, image.format, self.settings.disk, self.ctx.run)
+
+    def _write_seed(self, image: Image) -> None:
+        wanted = seed.Seed(
+            name=self.ctx.name,
+            machine_id=self.ctx.machine_id,
+            user=self.settings.user,
+            public_key=self.ctx.public_key,
+            host_key=self.host_key,
+            nat_mac=net.nat_mac(self.ctx.machine_id),
+            peer=self._place().peer,
+            teaches=not image.taught,
+            user_data=self.ctx.user_data,
+        )
+        seed.write(self._file(places.SEED), wanted)
+
+    def _power_on(self, image: Image) -> None:
+        host = accel.look()
+        machine = argv.Machine(
+            program=self.settings.program or accel.program(host.arch),
+            name=self.ctx.name,
+            uuid=self.uuid,
+            arch=host.arch,
+            accel=self._accel(),
+            cpus=os.cpu_count() or 1 if self.settings.cpus == -1 else self.settings.cpus,
+            memory=self.settings.memory,
+            directory=self.ctx.directory,
+            sockets=self.sockets,
+            place=self._place(),
+            lan=net.lan_of(self.ctx.store),
+            nat_mac=net.nat_mac(self.ctx.machine_id),
+            forwards=argv.forwards(self._place(), self.settings.publish),
+            boot=self._cache().boot(image),
+            firmware="" if image.kernel else vm.firmware(host.arch),
+        )
+        if self.sockets != self.ctx.directory:
+            places.prepare(self.sockets)
+        for name in (*places.SOCKETS, places.PID):  # of a run before the host's last reboot
+            _unlink(os.path.join(self.sockets, name))
+        vm.launch(argv.build(machine), self.ctx.name, self.ctx.run)
+        vm.watch_ports(machine, self.ctx.run)
+
+    def _accel(self) -> str:
+        return accel.choose(accel.look()) if self.settings.accel == "auto" else self.settings.accel
+
+    def _cache(self) -> Cache:
+        return Cache(self.ctx.store, lock=self.ctx.lock, run=self.ctx.run, log=self.ctx.log)
+
+    def _pid(self) -> int:
+        return process.find(self.ctx.directory, self.uuid, self.ctx.run)
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.ctx.directory, name)
+
+    def _socket(self, name: str) -> str:
+        return os.path.join(self.sockets, name)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise MachineError(f"cannot remove {path}: {error.strerror}") from error

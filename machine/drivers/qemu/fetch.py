@@ -1,0 +1,126 @@
+"""Downloading an image: resumable, checked, and on disk under its name only when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
+from typing import cast
+
+from machine.errors import DriverError
+
+TIMEOUT = 10.0  # seconds without a byte
+CHUNK = 1 << 20
+SITE = "https://cloud.debian.org/images/cloud"  # Debian's official cloud images
+SUITES = {"debian-13": ("trixie", "13"), "debian-12": ("bookworm", "12")}
+
+
+class Unreachable(DriverError):
+    """The site cannot be reached, or has no such file; another way to an image may be open."""
+
+
+def official(name: str, arch: str, site: str = SITE) -> tuple[str, str]:
+    """(URL of the image, URL of its list of SHA-512 sums) for a name such as debian-13."""
+    suite, number = SUITES[name]
+    directory = f"{site}/{suite}/latest"
+    return f"{directory}/debian-{number}-genericcloud-{arch}.qcow2", f"{directory}/SHA512SUMS"
+
+
+def published_sum(listing: str, file_name: str) -> str:
+    """The checksum of `file_name` in the text of a SHA512SUMS file; Unreachable when it is not listed."""
+    for line in listing.splitlines():
+        digest, _, name = line.strip().partition(" ")
+        if name.strip().lstrip("*") == file_name:
+            return digest.lower()
+    raise Unreachable(f"the list of checksums does not name {file_name}")
+
+
+def text(url: str) -> str:
+    """A small text file."""
+    try:
+        with _open(url, 0) as answer:
+            return answer.read(4 * CHUNK).decode("utf-8", "replace")
+    except (OSError, HTTPException) as error:
+        raise _unreachable(url, error) from error
+
+
+def download(url: str, target: str, checksum: str, log: Callable[[str], None]) -> None:
+    """Bring `url` to the file `target`, whole. `checksum` is "sha512:HEX", "sha256:HEX" or "" for none known.
+
+    What an earlier try left in `target`.part is continued. Unreachable when the site does not answer;
+    DriverError, with the part removed, when the checksum is wrong or the disk is full.
+    """
+    part = f"{target}.part"
+    try:
+        _transfer(url, part, log)
+    except HTTPException as error:
+        raise _unreachable(url, error) from error
+    except urllib.error.URLError as error:
+        raise _unreachable(url, error) from error
+    except (TimeoutError, ConnectionError) as error:
+        raise _unreachable(url, error) from error
+    except OSError as error:
+        raise DriverError(
+            f"cannot write {part}: {error.strerror}", resolution="make room on that disk, then run the command again"
+        ) from error
+    if checksum:
+        kind, _, wanted = checksum.partition(":")
+        found = digest(part, kind)
+        if found != wanted.lower():
+            os.unlink(part)
+            raise DriverError(
+                f"the checksum of {url} is wrong; what was downloaded is removed",
+                details=f"{kind} published: {wanted}\n{kind} downloaded: {found}",
+                resolution="run the command again; if it fails again, a proxy or mirror on the way changes the file: "
+                "give another image with --qemu-image URL or PATH, or `machine image build`",
+            )
+    os.replace(part, target)
+
+
+def digest(path: str, kind: str) -> str:
+    """The checksum of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+def _transfer(url: str, part: str, log: Callable[[str], None]) -> None:
+    """Append to `part` what it lacks of `url`."""
+    have = os.path.getsize(part) if os.path.exists(part) else 0
+    try:
+        answer = _open(url, have)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not have:  # 416: nothing is left to send, the part is whole
+            raise
+        return
+    with answer:
+        resumed = answer.status == 206
+        size = int(answer.headers.get("Content-Length") or 0) + (have if resumed else 0)
+        log(f"downloading {url}" + (f", {size >> 20} MB" if size else "") + (", going on" if resumed else ""))
+        with open(part, "ab" if resumed else "wb") as file:
+            while chunk := answer.read(CHUNK):
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if size and os.path.getsize(part) < size:
+            raise ConnectionResetError(f"the connection ended after {os.path.getsize(part)} of {size} bytes")
+
+
+def _open(url: str, start: int) -> HTTPResponse:
+    if not url.startswith(("http://", "https://", "file://")):
+        raise DriverError(f"{url} is no http, https or file URL", resolution="give another --qemu-image")
+    request = urllib.request.Request(url)  # noqa: S310 (the scheme is checked above)
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    return cast(HTTPResponse, urllib.request.urlopen(request, timeout=TIMEOUT))  # noqa: S310
+
+
+def _unreachable(url: str, error: Exception) -> Unreachable:
+    reason = getattr(error, "reason", "") or error
+    return Unreachable(
+        f"{url} cannot be downloaded",
+        details=str(reason),
+        resolution="check the URL and this host's way to the network",
+    )

@@ -1,0 +1,40 @@
+"""The flags of driver qemu."""
+
+from __future__ import annotations
+
+from machine.options import Option
+
+DEFAULT_IMAGE = "debian-13"
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+USER = "machine"
+
+OPTIONS = (
+    Option(
+        "qemu-image",
+        env="QEMU_IMAGE",
+        default=DEFAULT_IMAGE,
+        help="name (debian-13, debian-12), URL or path of the disk image",
+    ),
+    Option("qemu-cpu-count", "int", env="QEMU_CPU_COUNT", default=2, help="virtual CPUs; -1 for all of this host's"),
+    Option("qemu-memory", "int", env="QEMU_MEMORY", default=1024, help="memory in MB"),
+    Option("qemu-disk-size", "int", env="QEMU_DISK_SIZE", default=20000, help="size of the disk in MB, filled as used"),
+    Option("qemu-boot-timeout", "int", env="QEMU_BOOT_TIMEOUT", default=300, help="seconds a boot may take"),
+    Option(
+        "qemu-publish", "list", env="QEMU_PUBLISH", help="HOST:GUEST port, kept open at the machine's address; repeat"
+    ),
+    Option(
+        "qemu-network",
+        env="QEMU_NETWORK",
+        default="auto",
+        help="how the machine is reached: user (in qemu), passt (a program of its own), or auto",
+    ),
+    Option("qemu-ssh-user", env="QEMU_SSH_USER", default=USER, help="login made on the machine, with sudo rights"),
+    Option("qemu-accel", env="QEMU_ACCEL", default="auto", help="kvm, hvf, tcg (software), or auto: what works here"),
+    Option(
+        "qemu-image-mirror",
+        env="QEMU_IMAGE_MIRROR",
+        default=DEFAULT_MIRROR,
+        help="Debian mirror from which an image is built when none can be downloaded",
+    ),
+    Option("qemu-program", env="QEMU_PROGRAM", help="the qemu binary; empty: qemu-system-* for this host's processor"),
+)

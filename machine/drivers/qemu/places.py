@@ -1,0 +1,47 @@
+"""Every file of a machine of this driver, spelled once; and where its sockets may be."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from machine.errors import DriverError
+
+DISK = "disk.qcow2"  # the machine's own, over a shared base image
+SEED = "seed.iso"
+PID = "qemu.pid"
+CONSOLE = "console.log"
+FORWARDS = "forward.log"
+QMP = "qmp.sock"  # for the driver
+QMP_FORWARD = "qmp-forward.sock"  # for the watcher of published ports
+GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
+PASST = "passt.sock"
+SOCKETS = (QMP, QMP_FORWARD, GUEST, PASST)
+FILES = (SEED, PID, CONSOLE, FORWARDS, DISK)
+
+LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107
+
+
+def runtime(directory: str, machine_id: str, temporary: str = "/tmp") -> str:  # noqa: S108 (made 0700, owner checked)
+    """The directory of a machine's sockets: its own, unless that makes their paths too long for the system."""
+    longest = max(len(os.fsencode(os.path.join(directory, name))) for name in SOCKETS)
+    if longest <= LONGEST:
+        return directory
+    tag = hashlib.sha256(f"{machine_id} {directory}".encode()).hexdigest()[:16]
+    return os.path.join(temporary, f"machine-{os.getuid()}-{tag}")
+
+
+def prepare(runtime_directory: str) -> None:
+    """Make a runtime directory outside of the store, 0700; DriverError when somebody else has made it."""
+    try:
+        os.mkdir(runtime_directory, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise DriverError(f"cannot make {runtime_directory}: {error.strerror}") from error
+    seen = os.lstat(runtime_directory)
+    if seen.st_uid != os.getuid() or seen.st_mode & 0o077 or os.path.islink(runtime_directory):
+        raise DriverError(
+            f"{runtime_directory} is not safe for sockets: others own it or may enter it",
+            resolution="remove it, or use a store with a shorter path (--storage-path)",
+        )

@@ -1,0 +1,106 @@
+"""The read-only checks before a create: what would make it fail, each with its cure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+from machine.drivers.base import DriverContext
+from machine.drivers.qemu import accel, image, net
+from machine.drivers.qemu.settings import Settings
+from machine.errors import DriverError, PreflightFailed
+
+LEAST_ROOM = 2500 << 20  # bytes: what a machine writes in its first minutes, Docker included
+FOR_IMAGE = 2500 << 20  # a build's raw and finished image side by side
+
+
+def check(ctx: DriverContext, wanted: Settings, host: accel.Host, cached: bool) -> None:
+    """PreflightFailed for the first thing that is not right. Nothing is made."""
+    if not (sys.platform.startswith("linux") or sys.platform == "darwin"):
+        raise PreflightFailed(
+            "the driver qemu needs Linux or macOS", resolution="choose another driver with -d, or run it inside WSL 2"
+        )
+    check_programs(wanted, host)
+    check_accel(wanted.accel, host)
+    check_size(wanted)
+    check_image(wanted.image)
+    check_room(ctx.store, LEAST_ROOM + (0 if cached else FOR_IMAGE))
+
+
+def check_programs(wanted: Settings, host: accel.Host) -> None:
+    """qemu and qemu-img."""
+    for program, package in ((wanted.program or accel.program(host.arch), "qemu-system"), ("qemu-img", "qemu-utils")):
+        if not shutil.which(program):
+            hint = "give its path with --qemu-program" if package == "qemu-system" else ""
+            raise PreflightFailed(
+                f"the program {program} is not installed",
+                details=hint,
+                resolution=f"sudo apt-get install {package} (Fedora: dnf install qemu; macOS: brew install qemu)",
+            )
+
+
+def check_accel(word: str, host: accel.Host) -> None:
+    """An accelerator that was asked for by name must be there."""
+    if word == "kvm" and not (host.virtualised and host.kvm_opens):
+        why = "its processor has no vmx or svm flag" if not host.virtualised else f"{accel.KVM} cannot be opened"
+        raise PreflightFailed(
+            f"KVM does not work on this host: {why}",
+            resolution="leave --qemu-accel out, or join the group kvm: sudo usermod -aG kvm $USER, and log in again",
+        )
+    if word == "hvf" and host.system != "darwin":
+        raise PreflightFailed("hvf exists on macOS only", resolution="leave --qemu-accel out")
+
+
+def check_size(wanted: Settings) -> None:
+    """No more memory than the host has; processors beyond the host's only make a machine slower."""
+    have = _memory()
+    if have and wanted.memory > have:
+        raise PreflightFailed(
+            f"--qemu-memory {wanted.memory} is more than this host has ({have} MB)", resolution="give less"
+        )
+
+
+def check_image(word: str) -> None:
+    """A name that is known, an URL, or a file that can be read."""
+    try:
+        kind = image.classify(word)
+    except DriverError as error:
+        raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from error
+    if kind == "path" and not os.access(os.path.expanduser(word), os.R_OK):
+        raise PreflightFailed(
+            f"the image {word} cannot be read", resolution="give the path of a qcow2 or raw image with --qemu-image"
+        )
+
+
+def check_room(store: str, needed: int) -> None:
+    """Room in the store, also when it does not exist yet."""
+    place = store
+    while not os.path.isdir(place):
+        place = os.path.dirname(place) or "/"
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise PreflightFailed(
+            f"no room for a machine: {place} has {free >> 20} MB free, {needed >> 20} MB are needed",
+            resolution="make room, or put the store on another disk with --storage-path (or MACHINE_STORAGE_PATH)",
+        )
+
+
+def check_ports(place: net.Place, publish: Sequence[tuple[int, int]]) -> None:
+    """Every port that a machine is about to open; DriverError names the first one that is taken."""
+    for port in (place.ssh, place.engine, place.swarm, *(host for host, _ in publish)):
+        if not net.can_listen(place.address, port):
+            raise DriverError(
+                f"port {port} of {place.address} is taken by another program",
+                details="the machine's certificate and record name that address, so it keeps it",
+                resolution=f"end that program (ss -ltnp 'sport = {port}' shows it), then start the machine again",
+            )
+
+
+def _memory() -> int:
+    """MB of memory of this host, 0 when unknown."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    except (ValueError, OSError):
+        return 0

@@ -1,0 +1,82 @@
+"""Finding and ending the qemu of one machine, and no other: by its pid file, else by its uuid in the list of processes.
+
+A pid is trusted only when that process carries the machine's uuid on its command line and was started with the
+machine's own pid file. So neither a recycled pid nor a copied store can make us end a stranger.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+from machine.drivers.qemu import places
+from machine.process import Completed
+
+Run = Callable[..., Completed]
+
+
+def find(directory: str, uuid: str, run: Run) -> int:
+    """The pid of the machine's qemu, 0 when it does not run."""
+    pid = _recorded(os.path.join(directory, places.PID))
+    if pid and is_ours(command_line(pid, run), directory, uuid):
+        return pid
+    for candidate, words in _all(run):
+        if is_ours(words, directory, uuid):
+            return candidate
+    return 0
+
+
+def is_ours(words: list[str], directory: str, uuid: str) -> bool:
+    """Whether a process with these arguments is the machine's: its uuid, and its pid file or one that is gone."""
+    if uuid not in words or "-pidfile" not in words:
+        return False
+    there = words[words.index("-pidfile") + 1 :][:1]
+    ours = os.path.join(directory, places.PID)
+    return bool(there) and (os.path.realpath(there[0]) == os.path.realpath(ours) or not os.path.exists(there[0]))
+
+
+def end(pid: int) -> None:
+    """Cut its power. A process that is gone already is success."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def command_line(pid: int, run: Run) -> list[str]:
+    """The arguments of a living process, [] when there is none; the words of a dead one not yet waited for are []."""
+    if sys.platform.startswith("linux"):
+        return _linux(pid)
+    return run(["ps", "-ww", "-p", str(pid), "-o", "command="], check=False, timeout=10).stdout.split()
+
+
+def _linux(pid: int) -> list[str]:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+    except OSError:
+        return []
+
+
+def _recorded(path: str) -> int:
+    try:
+        with open(path, encoding="ascii") as file:
+            text = file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return int(text) if text.isdigit() and len(text) < 10 else 0
+
+
+def _all(run: Run) -> Iterator[tuple[int, list[str]]]:
+    """Every process that this user may look at."""
+    if sys.platform.startswith("linux"):
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                yield int(entry), _linux(int(entry))
+        return
+    for line in run(["ps", "-axww", "-o", "pid=,command="], check=False, timeout=10).stdout.splitlines():
+        pid, _, words = line.strip().partition(" ")
+        if pid.isdigit():
+            yield int(pid), words.split()

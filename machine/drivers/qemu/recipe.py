@@ -1,0 +1,127 @@
+"""What goes into an image that is built here, and how: the mmdebstrap command line and its hook. Pure.
+
+The result is one ext4 file system on the whole disk, without a boot loader: qemu loads the kernel itself. So nothing
+is mounted for writing on this host and no root rights are needed. What only costs time at boot is left out.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from machine.drivers.qemu import guest, net
+
+SUITES = {"debian-13": "trixie", "debian-12": "bookworm"}
+SIZE = "4G"  # of the file system as built; sparse, and it grows to the disk's size on the first boot
+LABEL = "machine"
+DESCRIPTOR = 9  # over which the hook writes the image: its path may not be reachable inside a user namespace
+
+PACKAGES = (
+    *("systemd-sysv", "dbus", "udev", "systemd-timesyncd", "iproute2", "netbase", "kmod", "e2fsprogs", "procps"),
+    *("openssh-server", "sudo", "cloud-init", "docker.io", "apparmor", "iptables", "ca-certificates", "curl"),
+    *("python3-minimal", "rsync", "gnupg", "less", "iputils-ping", "initramfs-tools", "zstd"),
+)
+EXTRA = {"trixie": ("docker-cli",), "bookworm": ()}
+
+# Timers that start work nobody asked for, devices that are not there, and AppArmor's profiles of programs that are
+# not installed (docker loads its own): each costs a second or more under software emulation.
+MASKED = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
+    *("e2scrub_reap.service", "systemd-networkd-wait-online.service", "systemd-pstore.service"),
+    *("modprobe@configfs.service", "modprobe@drm.service", "modprobe@fuse.service", "apparmor.service"),
+    *("getty@tty1.service", "sshd-keygen.service", "cloud-init-hotplugd.socket"),
+)
+
+ENABLED = ("systemd-networkd.service", guest.UNIT)
+
+_CLOUD = """\
+datasource_list: [ NoCloud, None ]
+cloud_init_modules: [bootcmd, write_files, set_hostname, update_etc_hosts, ca_certs, users_groups, ssh]
+cloud_config_modules: [runcmd]
+cloud_final_modules: [package_update_upgrade_install, write_files_deferred, scripts_user]
+"""
+_SEED_FIRST = "[Unit]\nAfter=systemd-modules-load.service\n"
+
+FILES = (
+    *guest.FILES,
+    ("/etc/cloud/cloud.cfg.d/90_machine.cfg", "0644", _CLOUD),
+    ("/etc/modules-load.d/machine.conf", "0644", "virtio_blk\nisofs\noverlay\n"),
+    ("/etc/systemd/system/cloud-init-main.service.d/seed.conf", "0644", _SEED_FIRST),
+    ("/etc/systemd/system/cloud-init-local.service.d/seed.conf", "0644", _SEED_FIRST),
+    ("/etc/fstab", "0644", f"LABEL={LABEL} / ext4 defaults,x-systemd.growfs 0 0\n"),
+    ("/etc/initramfs-tools/conf.d/machine", "0644", "MODULES=list\nCOMPRESS=zstd\n"),
+    ("/etc/initramfs-tools/modules", "0644", "virtio_pci\nvirtio_blk\next4\n"),
+)
+_APT = ('Apt::Install-Recommends "false"', 'Acquire::Languages { "none"; }', "Acquire::Retries 3")
+_DPKG = (
+    *("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/doc/*"),
+    *("path-include=/usr/share/doc/*/copyright", "force-unsafe-io"),
+)
+
+
+def command(name: str, arch: str, mirror: str, image: str, *, keyring: str, root: bool) -> list[str]:
+    """The argument list that writes the file system of image `name` into the existing file `image`.
+
+    The constant shell text only opens that file as descriptor 9; mmdebstrap's own temporary files are in $TMPDIR.
+    """
+    suite = SUITES[name]
+    words = ["mmdebstrap", f"--mode={'auto' if root else 'unshare'}", "--variant=minbase", "--format=null"]
+    words += [f"--architectures={arch}", f"--keyring={keyring}"]
+    words += [f"--include={','.join((*PACKAGES, *EXTRA[suite], f'linux-image-cloud-{arch}'))}"]
+    words += [f"--aptopt={option}" for option in _APT]
+    words += [f"--dpkgopt={option}" for option in _DPKG]
+    words += [f"--essential-hook={early()}", f"--customize-hook={late()}"]
+    words += [suite, "-", *sources(suite, mirror)]
+    return ["sh", "-c", f'exec {DESCRIPTOR}<>"$1"; shift; exec "$@"', "sh", image, *words]
+
+
+def sources(suite: str, mirror: str) -> list[str]:
+    """The lines of sources.list: the release and its updates; security from beside the mirror when it is Debian's."""
+    lines = [f"deb {mirror} {suite} main", f"deb {mirror} {suite}-updates main"]
+    if mirror.endswith("//deb.debian.org/debian"):
+        lines.append(f"deb {mirror}-security {suite}-security main")
+    return lines
+
+
+def early() -> str:
+    """Before the packages are configured: what they look at then."""
+    return _write([entry for entry in FILES if entry[0].startswith("/etc/initramfs-tools/")])
+
+
+def late() -> str:
+    """After them: our files, no traces of this host, and the whole tree into the image.
+
+    The tree is looked at through a bind mount, under which /proc, /sys and /dev are not in the way; where nothing
+    can be mounted, mmdebstrap has not mounted those either.
+    """
+    return "\n".join(
+        [
+            "set -e",
+            "PATH=$PATH:/usr/sbin:/sbin",
+            'r="$1"',
+            _write([entry for entry in FILES if not entry[0].startswith("/etc/initramfs-tools/")]),
+            f'chroot "$r" systemctl -q enable {" ".join(ENABLED)}',
+            f'chroot "$r" systemctl -q mask {" ".join(MASKED)}',
+            'chroot "$r" systemctl -q set-default multi-user.target',
+            'rm -f "$r/etc/hostname" "$r/etc/resolv.conf" "$r"/etc/ssh/ssh_host_*',
+            f'echo nameserver {net.NAT_DNS} > "$r/etc/resolv.conf"',
+            ': > "$r/etc/machine-id"',
+            'rm -rf "$r"/var/lib/apt/lists/*_* "$r"/var/cache/apt/*.bin "$r"/var/cache/apt/archives/*.deb',
+            'rm -rf "$r"/var/log/*.log "$r"/var/log/apt',
+            "b=$(mktemp -d)",
+            'mount --bind "$r" "$b" 2>/dev/null || { rmdir "$b"; b=$r; }',
+            f'mke2fs -q -F -t ext4 -m 1 -L {LABEL} -E lazy_itable_init=1 -d "$b" /proc/self/fd/{DESCRIPTOR} {SIZE}',
+            'if [ "$b" != "$r" ]; then umount "$b"; rmdir "$b"; fi',
+        ]
+    )
+
+
+def _write(files: list[tuple[str, str, str]]) -> str:
+    """Shell text that writes files below $1, each with its mode."""
+    lines = []
+    for path, mode, content in files:
+        directory = path.rpartition("/")[0]
+        target = f'"$1{path}"'
+        lines.append(f'mkdir -p "$1{directory}"')
+        lines.append(f"printf %s {shlex.quote(content)} > {target}")
+        lines.append(f"chmod {mode} {target}")
+    return "\n".join(lines)

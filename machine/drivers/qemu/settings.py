@@ -1,0 +1,138 @@
+"""What a machine of driver qemu shall be: option values, checked, as a frozen value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from machine.errors import UsageError
+from machine.options import Values
+
+NETWORKS = ("auto", "user", "passt")
+ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
+LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
+LEAST_DISK = 2000  # MB
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Memory and disk in MB, the boot timeout in seconds; `publish` is (host port, guest port)."""
+
+    image: str
+    cpus: int
+    memory: int
+    disk: int
+    boot_timeout: int
+    publish: tuple[tuple[int, int], ...]
+    network: str
+    user: str
+    accel: str
+    mirror: str
+    program: str
+
+
+def from_values(values: Values) -> Settings:
+    """The settings that option values ask for; UsageError names the flag that makes no sense."""
+    cpus = values["qemu-cpu-count"]
+    if cpus != -1 and not 1 <= cpus <= 255:
+        raise _wrong("qemu-cpu-count", cpus, "a number from 1 to 255, or -1 for all of this host's")
+    return Settings(
+        image=_text(values, "qemu-image", "debian-13, debian-12, an URL or a path"),
+        cpus=cpus,
+        memory=_least(values, "qemu-memory", LEAST_MEMORY, "MB"),
+        disk=_least(values, "qemu-disk-size", LEAST_DISK, "MB"),
+        boot_timeout=_least(values, "qemu-boot-timeout", 1, "seconds"),
+        publish=publish(values["qemu-publish"]),
+        network=_one_of(values, "qemu-network", NETWORKS),
+        user=_user(values["qemu-ssh-user"]),
+        accel=_one_of(values, "qemu-accel", ACCELERATORS),
+        mirror=_text(values, "qemu-image-mirror", "such as http://deb.debian.org/debian").rstrip("/"),
+        program=values["qemu-program"],
+    )
+
+
+def publish(words: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """`HOST:GUEST` port pairs (`PORT` alone is both); UsageError on anything else and on a host port given twice."""
+    pairs: list[tuple[int, int]] = []
+    for word in words:
+        host, _, guest = word.partition(":")
+        if not all(part.isascii() and part.isdigit() and 0 < int(part) < 65536 for part in (host, guest or host)):
+            raise _wrong("qemu-publish", word, "HOST:GUEST, two ports from 1 to 65535, such as 8080:80")
+        pairs.append((int(host), int(guest or host)))
+    hosts = [host for host, _ in pairs]
+    twice = next((host for host in hosts if hosts.count(host) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--qemu-publish names the host port {twice} twice", resolution="publish each port once")
+    return tuple(pairs)
+
+
+def dump(settings: Settings) -> dict[str, Any]:
+    """The settings under their keys of config.json's Driver object."""
+    return {
+        "Image": settings.image,
+        "CPU": settings.cpus,
+        "Memory": settings.memory,
+        "DiskSize": settings.disk,
+        "BootTimeout": settings.boot_timeout,
+        "Publish": [f"{host}:{guest}" for host, guest in settings.publish],
+        "Network": settings.network,
+        "SSHUser": settings.user,
+        "Accel": settings.accel,
+        "ImageMirror": settings.mirror,
+        "Program": settings.program,
+    }
+
+
+def load(data: Mapping[str, Any]) -> Settings:
+    """The settings of a stored machine; keys that are missing get their defaults."""
+    from machine.drivers.qemu.options import DEFAULT_IMAGE, DEFAULT_MIRROR, USER
+
+    return Settings(
+        image=str(data.get("Image") or DEFAULT_IMAGE),
+        cpus=int(data.get("CPU") or 1),
+        memory=int(data.get("Memory") or 1024),
+        disk=int(data.get("DiskSize") or 20000),
+        boot_timeout=int(data.get("BootTimeout") or 300),
+        publish=publish(data.get("Publish") or []),
+        network=str(data.get("Network") or "auto"),
+        user=str(data.get("SSHUser") or USER),
+        accel=str(data.get("Accel") or "auto"),
+        mirror=str(data.get("ImageMirror") or DEFAULT_MIRROR),
+        program=str(data.get("Program") or ""),
+    )
+
+
+def _text(values: Values, flag: str, wanted: str) -> str:
+    text = str(values[flag]).strip()
+    if not text:
+        raise _wrong(flag, text, wanted)
+    return text
+
+
+def _least(values: Values, flag: str, least: int, unit: str) -> int:
+    number = int(values[flag])
+    if number < least:
+        raise _wrong(flag, number, f"at least {least} {unit}")
+    return number
+
+
+def _one_of(values: Values, flag: str, words: tuple[str, ...]) -> str:
+    word = str(values[flag])
+    if word not in words:
+        raise _wrong(flag, word, "one of " + ", ".join(words))
+    return word
+
+
+def _user(name: str) -> str:
+    if not _USER.fullmatch(name):
+        raise _wrong("qemu-ssh-user", name, "a login name: a-z, 0-9, - and _, beginning with a letter")
+    if name == "root":
+        raise _wrong("qemu-ssh-user", name, "an ordinary user; it gets sudo rights")
+    return name
+
+
+def _wrong(flag: str, value: object, wanted: str) -> UsageError:
+    return UsageError(f"--{flag} cannot be {value!r}", resolution=f"give --{flag} {wanted}")

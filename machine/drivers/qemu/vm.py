@@ -1,0 +1,103 @@
+"""The acts on one virtual machine: its disk, its start, a word to the qemu that runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import machine
+from machine.drivers.qemu import argv, places
+from machine.drivers.qemu.qmp import Client, QmpError
+from machine.errors import CommandFailed, DriverError
+from machine.process import Completed
+
+Run = Callable[..., Completed]
+START_SECONDS = 60.0  # for qemu to go to the background
+ASK_SECONDS = 3.0
+FIRMWARE = (
+    "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd",
+    "/usr/share/AAVMF/AAVMF_CODE.fd",
+    "/opt/homebrew/share/qemu/edk2-aarch64-code.fd",
+    "/usr/local/share/qemu/edk2-aarch64-code.fd",
+)
+
+
+def status(socket_path: str) -> str:
+    """qemu's word for what the machine does: running, paused, io-error, ...; "" when qemu does not answer."""
+    try:
+        with Client(socket_path, ASK_SECONDS) as client:
+            return str(client.command("query-status")["status"])
+    except QmpError:
+        return ""
+
+
+def command(socket_path: str, name: str) -> None:
+    """One QMP command; success too when qemu ends while it is asked."""
+    with Client(socket_path, ASK_SECONDS) as client:
+        client.command(name)
+
+
+def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Run) -> None:
+    """A qcow2 disk of the given size over a base image; under its name only when it is whole.
+
+    `base` may be relative to the disk's directory.
+    """
+    part = f"{disk}.part"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, part, f"{megabytes}M"]
+    try:
+        run(command, timeout=60)
+        os.replace(part, disk)
+    except CommandFailed as error:
+        raise DriverError(
+            f"the disk {disk} could not be made", details=error.details, resolution="make room on that disk"
+        ) from error
+
+
+def launch(command: list[str], name: str, run: Run) -> None:
+    """Start qemu; it is in the background when this returns. DriverError translates what it says when it does not."""
+    try:
+        run(command, timeout=START_SECONDS)
+    except CommandFailed as error:
+        raise explained(error, name) from error
+
+
+def explained(error: CommandFailed, name: str) -> DriverError:
+    """qemu's own words, with the cure for the usual ones."""
+    said = error.details.partition("\n")[2].strip() or error.brief
+    brief, cure = f"qemu could not start {name}", "--debug shows the whole command line"
+    if "host forwarding" in said:
+        brief = f"a port that {name} needs is taken by another program"
+        cure = "end that program (ss -ltnp shows it), or publish other ports (--qemu-publish)"
+    elif "lock" in said and "write" in said:
+        brief, cure = f"the disk of {name} is in use by another process", "end that process first"
+    elif "allocate memory" in said:
+        brief, cure = f"there is not enough memory to start {name}", "stop other machines, or give less --qemu-memory"
+    elif "not installed" in said:
+        cure = "install qemu: sudo apt-get install qemu-system qemu-utils (macOS: brew install qemu)"
+    elif "invalid accelerator" in said or "accel" in said:
+        cure = "choose --qemu-accel tcg, which works everywhere"
+    return DriverError(brief, details=said, resolution=cure)
+
+
+def watch_ports(vm: argv.Machine, run: Run) -> None:
+    """Start the watcher that keeps the forwards in step with the ports that containers publish."""
+    fixed = ",".join(str(guest) for _, guest in vm.forwards)
+    package_root = os.path.dirname(os.path.dirname(os.path.abspath(machine.__file__)))
+    socket, guest = (os.path.join(vm.sockets, name) for name in (places.QMP_FORWARD, places.GUEST))
+    log = os.path.join(vm.directory, places.FORWARDS)
+    words = [sys.executable, "-m", "machine.drivers.qemu.forward", socket, guest, log, vm.place.address, fixed]
+    run(words, cwd=package_root, timeout=30)
+
+
+def firmware(arch: str) -> str:
+    """The UEFI of an arm64 machine with a boot loader of its own; "" where none is needed."""
+    if arch != "arm64":
+        return ""
+    found = next((path for path in FIRMWARE if os.path.exists(path)), "")
+    if not found:
+        raise DriverError(
+            "booting this image needs UEFI firmware for arm64, which is not installed",
+            resolution="sudo apt-get install qemu-efi-aarch64",
+        )
+    return found
