@@ -40,6 +40,10 @@ bench: ## speed as ratios in one run; DOCKER_MACHINE_BIN names a real docker-mac
 	@scripts/make-venv $(VENV) dev
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench $(BENCH_ARGS)
 
+bench-swarm: ## a manager over 10, 100, 1,000 simulated engines; CLASSIC_SWARM_BIN names a classic Swarm to run beside
+	@scripts/make-venv $(VENV) dev
+	@$(BIN)/python -m tests.bench.swarm $(BENCH_ARGS)
+
 docs: ## write the generated pages anew (a test fails when they are out of date)
 	@scripts/make-venv $(VENV) dev
 	@$(BIN)/python scripts/generate-docs
@@ -48,4 +52,4 @@ clean: ## remove what the targets above made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help demo test unit lint types bench docs clean
+.PHONY: help demo test unit lint types bench bench-swarm docs clean

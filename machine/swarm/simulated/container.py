@@ -108,8 +108,26 @@ class Container:
     def _networks(self) -> dict[str, Any]:
         up = self.state in ("running", "paused")
         wanted = ((self.config.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}) or {"bridge": {}}
-        address = self.address if up else ""
-        return {name: {"NetworkID": "", "EndpointID": "", "IPAddress": address, "IPPrefixLen": 16} for name in wanted}
+        return {name: self._endpoint(up) for name in wanted}
+
+    def _endpoint(self, up: bool) -> dict[str, Any]:
+        """One network as the container sees it; ids are those of a network and an endpoint, 64 digits."""
+        last = self.address.rpartition(".")[2]
+        return {
+            "IPAMConfig": None,
+            "Links": None,
+            "Aliases": None,
+            "MacAddress": f"02:42:ac:11:00:{int(last):02x}" if up else "",
+            "DriverOpts": None,
+            "NetworkID": self.id[32:] + self.id[:32],
+            "EndpointID": self.id[::-1] if up else "",
+            "Gateway": "172.17.0.1" if up else "",
+            "IPAddress": self.address if up else "",
+            "IPPrefixLen": 16 if up else 0,
+            "IPv6Gateway": "",
+            "GlobalIPv6Address": "",
+            "GlobalIPv6PrefixLen": 0,
+        }
 
 
 def now() -> str:
