@@ -5,7 +5,8 @@
         host.address, host.key, host.run("docker ps")
         lab.hosts(["h2", "h3"], engine="socket")      # boots them side by side
 
-All a lab makes (bridge, network namespaces, mounts, processes, files) is gone after `with`. The hosts reach this
+All a lab makes (bridge, network namespaces, mounts, processes, files) is gone after `with`, or when the next lab
+starts if its process was killed. The hosts reach this
 computer and each other, nothing else. Users: root and `ubuntu` (sudo without a password), both by `lab.key`.
 """
 
@@ -14,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.labs import image
+from tests.labs import image, sweep
 from tests.labs.image import LabUnavailable
 
 ENGINES = ("running", "socket", "off", "missing")
@@ -89,9 +89,11 @@ class Lab:
         self._hosts: dict[str, contextlib.ExitStack] = {}
 
     def __enter__(self) -> Self:
+        sweep.sweep()
         try:
             self._directory()
             self._bridge()
+            sweep.claim(self.directory, self.bridge)
         except BaseException:
             self._undo.close()
             raise
@@ -103,7 +105,7 @@ class Lab:
         self._undo.close()
 
     def _directory(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="machine-lab-"))
+        self.directory = Path(tempfile.mkdtemp(prefix=sweep.PREFIX))
         self._undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self.key = str(self.directory / "id_ed25519")
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", self.key)
@@ -205,9 +207,8 @@ class Lab:
             "--link-journal=no",
         ]
         command += [f"--bind={place / 'docker'}:/var/lib/docker", "--console=pipe"]
-        cgroup = _cgroup(name)
-        if cgroup:
-            undo.callback(_remove_cgroup, cgroup)
+        cgroup = sweep.cgroups(name)
+        undo.callback(sweep.remove_cgroups, name)
         with open(place / "console.log", "wb") as log:
             process = subprocess.Popen(
                 ["sh", "-c", 'for c in $LAB_CGROUPS; do echo $$ >"$c/cgroup.procs"; done; exec "$@"', "sh", *command],
@@ -220,44 +221,9 @@ class Lab:
         undo.callback(_stop, process)
 
 
-def _cgroup(name: str) -> list[str]:
-    """A control group of its own for the host's systemd, in each hierarchy that a systemd manages."""
-    made = []
-    for hierarchy in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
-        if os.path.exists(hierarchy + "/cgroup.procs"):
-            os.makedirs(f"{hierarchy}/{name}", exist_ok=True)
-            made.append(f"{hierarchy}/{name}")
-    return made
-
-
-def _remove_cgroup(directories: list[str]) -> None:
-    """Remove control groups, deepest first; they are empty once their processes are gone."""
-    for top in directories:
-        for directory, _, _ in os.walk(top, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(directory)
-
-
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a host at once: when its first process dies, the kernel ends all others; then wait until they are gone."""
-    family = _descendants(process.pid)
-    for pid in [*reversed(family), process.pid]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    sweep.end(process.pid)
     process.wait()
-    deadline = time.monotonic() + 10
-    while any(os.path.exists(f"/proc/{pid}") for pid in family) and time.monotonic() < deadline:
-        time.sleep(0.02)
-
-
-def _descendants(pid: int) -> list[int]:
-    """The processes below one, parents before their children."""
-    found = []
-    with contextlib.suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for child in map(int, children):
-            found += [child, *_descendants(child)]
-    return found
 
 
 def _run(*argv: str, check: bool = True) -> None:
