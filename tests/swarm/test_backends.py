@@ -23,7 +23,9 @@ from machine.swarm.backends import TABLE, Place, names, open_chain, words_of
 from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends.flags import read
 from machine.swarm.backends.machine import address_of
+from machine.swarm.backends.simulator import simulated
 from machine.swarm.chain import Backend, Next, Refused, Reply, Request, nobody
+from machine.swarm.simulated import SimulatedEngine
 from tests.swarm.wire import front, keys, run
 
 
@@ -246,6 +248,24 @@ def test_a_machine_is_reached_with_its_certificates(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             async with chain("machine", store=store.root):
                 pass
+
+    run(story())
+
+
+def test_machines_can_be_joined(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+
+    async def story() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            for name in ("one", "two"):
+                engine = simulated(SimulatedEngine(name, 1))
+                address = await stack.enter_async_context(front(engine))
+                _record(store, name, "none", {"URL": str(address)})
+            ask = await stack.enter_async_context(chain('aggregate "machine one" "machine two"', store=store.root))
+            listed = await (await ask(Request("GET", "/containers/json"))).value()
+            assert sorted(each["Names"][0] for each in listed) == ["/one-1", "/two-1"]
+            found = await (await ask(Request("GET", "/containers/two-1/json"))).value()
+            assert (found["Node"]["Name"], found["Node"]["IP"]) == ("two", "127.0.0.1")
 
     run(story())
 
