@@ -1,15 +1,19 @@
-"""Local programs: an argument list in, a Completed out. Never a shell string."""
+"""Local programs: an argument list in, a Completed out. Never a shell string.
+
+Drivers see this module whether or not they run anything, so what runs programs is imported when one is run.
+"""
 
 from __future__ import annotations
 
-import shlex
-import signal
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
 
 from machine.errors import CommandFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from types import FrameType
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,9 @@ def run(
     check: bool = True,
 ) -> Completed:
     """Run `argv` to its end. CommandFailed if it is missing, times out or (with `check`) ends non-zero."""
+    import shlex
+    import subprocess
+
     shown = shlex.join(argv)
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, cwd=cwd, env=env, check=False)
@@ -57,6 +64,9 @@ def foreground(argv: Sequence[str]) -> int:
     Ctrl-C and Ctrl-\\ are the program's business while it runs; a SIGTERM or SIGHUP to us is passed on to it.
     Call it from the main thread only. CommandFailed if the program is missing.
     """
+    import signal
+    import subprocess
+
     try:
         child = subprocess.Popen(argv)
     except FileNotFoundError:
