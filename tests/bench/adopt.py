@@ -80,7 +80,8 @@ class Hosts:
     def told(self, key: str) -> str:
         """What the hosts' sshd saw, for a remark."""
         return "; ".join(
-            f"{links} ssh connections, {trips} round trips" for links, trips in sorted(self.seen.get(key, ()))
+            f"{commands} round trips on {logins} ssh connection{'s' * (logins != 1)}, {looks - logins} other looks"
+            for looks, logins, commands in sorted(self.seen.get(key, ()))
         )
 
 

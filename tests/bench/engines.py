@@ -8,57 +8,69 @@ listens; ends with its standard input. At an address of neither list nothing lis
 
 from __future__ import annotations
 
-import asyncio
 import json
+import selectors
 import socket
 import ssl
 import sys
+import threading
 from pathlib import Path
-from typing import Any
 
 from tests.fake_engine import VERSION
 
 
 def main(path: str) -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input ends. A thread with a plain socket for each connection."""
     spec = json.loads(Path(path).read_text())
     held = [part for address in spec["silent"] for part in silent(address, spec["port"])]
-    asyncio.run(serve(spec))
-    for part in held:
-        part.close()
-
-
-async def serve(spec: dict[str, Any]) -> None:
-    """A server for each address; back when standard input ends."""
+    listeners = selectors.DefaultSelector()
     for one in spec["answering"]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(one["pair"])
         context.load_verify_locations(spec["ca"])
         context.verify_mode = ssl.CERT_REQUIRED
-        await asyncio.start_server(answer, one["address"], spec["port"], ssl=context)
+        listener = socket.create_server((one["address"], spec["port"]), backlog=64)
+        listeners.register(listener, selectors.EVENT_READ, context)
+    listeners.register(sys.stdin, selectors.EVENT_READ)
     print("ready", flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    while True:
+        for key, _ in listeners.select():
+            if key.fileobj is sys.stdin:
+                for part in held:
+                    part.close()
+                return
+            peer, _ = key.fileobj.accept()  # type: ignore[union-attr]
+            threading.Thread(target=answer, args=(peer, key.data), daemon=True).start()
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def answer(peer: socket.socket, context: ssl.SSLContext) -> None:
     """/_ping and /version, in any version of the API, one after the other on one connection."""
-    body = json.dumps(VERSION).encode()
+    peer.settimeout(30)
     try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            reply = b"OK" if b"_ping" in head.split(b"\r\n")[0] else body
-            kind = b"text/plain" if reply == b"OK" else b"application/json"
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nApi-Version: 1.47\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
-                % (kind, len(reply), reply)
-            )
-            await writer.drain()
-            if b"connection: close" in head.lower():
-                break
-    except (OSError, asyncio.IncompleteReadError):
-        return
+        with context.wrap_socket(peer, server_side=True) as link:
+            for head in iter(lambda: request(link), b""):
+                ping = b"_ping" in head.split(b"\r\n")[0]
+                body = b"OK" if ping else json.dumps(VERSION).encode()
+                kind = b"text/plain" if ping else b"application/json"
+                lengths = b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
+                link.sendall(b"HTTP/1.1 200 OK\r\nApi-Version: 1.47\r\n" + lengths + body)
+                if b"connection: close" in head.lower():
+                    return
+    except OSError:
+        return  # a client that hung up
     finally:
-        writer.close()
+        peer.close()
+
+
+def request(link: ssl.SSLSocket) -> bytes:
+    """The head of the next request, b"" at the end; none of ours has a body."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = link.recv(4096)
+        if not data:
+            return b""
+        head += data
+    return head
 
 
 def silent(address: str, port: int) -> list[socket.socket]:

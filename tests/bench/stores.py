@@ -14,16 +14,15 @@ from machine.store import Record, Store
 from tests.bench.subject import ROOT
 
 PORT = 2376  # the only one that docker-machine asks
-NET = "127.84"
 
 
 class Fleet:
     """Addresses of one loopback net, and the certificates that all their engines have in common."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, net: str = "127.91") -> None:
         self.place = place
         place.mkdir(parents=True)
-        self.addresses = [f"{NET}.{third}.{last}" for third in (1, 2, 3) for last in range(1, 101)]
+        self.addresses = [f"{net}.{third}.{last}" for third in (1, 2, 3) for last in range(1, 101)]
         authority = certs.make_ca("bench")
         client = certs.make_client(authority, "bench")
         self.files = {"ca.pem": authority.cert, "cert.pem": client.cert, "key.pem": client.key}
@@ -59,7 +58,7 @@ class Fleet:
             assert process.stdin is not None
             assert process.stdout is not None
             if process.stdout.readline() != b"ready\n":
-                raise RuntimeError(f"the engines of the bench cannot listen at {NET}.1.1 port {PORT}")
+                raise RuntimeError(f"the engines of the bench cannot listen at {self.addresses[0]} port {PORT}")
             try:
                 yield
             finally:

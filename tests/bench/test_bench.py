@@ -1,0 +1,110 @@
+"""The bench tells the truth: its engines are what they are called, its figures are of what ran, failures are shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from machine.engine import Engine, Tls, ask_many
+from machine.errors import EngineError, EngineTimeout
+from tests.bench import startup
+from tests.bench.figures import Failed, Row, Samples, interleaved, table
+from tests.bench.stores import PORT, Fleet
+from tests.bench.subject import PEER, Subject, timed
+
+PEER_SCRIPT = """#!/bin/sh
+# Stands where a docker-machine would: notes what it was asked, and cannot say a status.
+echo "$MACHINE_STORAGE_PATH $*" >>"$HOME/asked"
+[ "$1" != status ] || { echo "no status today" >&2; exit 3; }
+"""
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
+
+
+@pytest.fixture
+def net() -> str:
+    """A loopback net that no other test of this moment uses."""
+    return f"127.{100 + os.getpid() % 150}"
+
+
+@linux
+def test_the_engines_answer_refuse_or_are_silent(tmp_path: Path, net: str) -> None:
+    fleet = Fleet(tmp_path / "fleet", net)
+    tls = Tls(*(str(tmp_path / "fleet" / name) for name in ("ca.pem", "cert.pem", "key.pem")))
+    for name, content in fleet.files.items():
+        (tmp_path / "fleet" / name).write_bytes(content)
+    addresses = [*fleet.answering(2), *fleet.refusing(1), *fleet.silent(1)]
+    with fleet.engines(answering=2, silent=1):
+        answers = ask_many(Engine(address, PORT, tls, timeout=1.0) for address in addresses)
+        again = Engine(addresses[0], PORT, tls, timeout=5.0).info()
+    assert [answer.version and answer.version["Version"] for answer in answers] == ["27.9.9", "27.9.9", None, None]
+    assert again["Version"] == "27.9.9"
+    assert "nothing listens" in str(answers[2].error)
+    assert isinstance(answers[2].error, EngineError)
+    assert isinstance(answers[3].error, EngineTimeout)
+
+
+@linux
+def test_the_same_commands_are_run_with_the_peer(tmp_path: Path, net: str) -> None:
+    peer = tmp_path / "docker-machine"
+    peer.write_text(PEER_SCRIPT)
+    peer.chmod(0o755)
+    ours = tmp_path / "machine"
+    ours.write_text(f'#!/bin/sh\nPYTHONPATH={Path(__file__).parents[2]} exec {sys.executable} -m machine "$@"\n')
+    ours.chmod(0o755)
+    subject = Subject(tmp_path, str(ours), str(peer), runs=1)
+    lines = ("version", "ip dev", "env dev", "status dev")
+    found = list(startup.rows(subject, lines, net))
+    assert [(row.what, row.against) for row in found] == [
+        (line.removesuffix(" dev"), against) for line in lines for against in ("python -c pass", PEER)
+    ]
+    assert all(row.ours.median for row in found), table(found)
+    assert all(row.ours.failure == "" for row in found), table(found)
+    asked = (tmp_path / "home" / "asked").read_text().splitlines()
+    store = str(tmp_path / "startup-store")
+    assert asked.count(f"{store} ip dev") == startup.FACTOR + 1
+    assert found[-1].theirs.failure == f"{PEER} status dev failed: status 3, no status today"
+    text = table(found)
+    assert "no status today" in text.splitlines()[-1]
+    assert f"{found[3].ours.median / found[3].theirs.median:.2f}" in text.splitlines()[5]  # type: ignore[operator]
+
+
+def test_what_is_compared_takes_turns() -> None:
+    order: list[str] = []
+
+    def call(name: str) -> float:
+        order.append(name)
+        if name == "c":
+            raise Failed("gone")
+        return {"a": 1.0, "b": 2.0}[name]
+
+    found = interleaved(3, {name: lambda name=name: call(name) for name in "abc"})  # type: ignore[misc]
+    assert order == ["a", "b", "c", "b", "a", "a", "b"]  # c failed once and was left alone
+    assert found["a"].seconds == [1.0, 1.0, 1.0]
+    assert found["c"].median is None
+    assert found["c"].failure == "c failed: gone"
+
+
+def test_the_table() -> None:
+    rows = [
+        Row("quick", Samples([0.03, 0.01, 0.02]), "bare", Samples([0.01]), "2.5x"),
+        Row("slow", Samples([1.5]), remark="one connection"),
+        Row("broken", Samples([1.0], "ours failed: status 1"), "bare", Samples([0.5])),
+    ]
+    assert table(rows).splitlines() == [
+        "what    runs  ours     against  figure   ratio  aim   remark",
+        "------------------------------------------------------------",
+        "quick   3     20.0 ms  bare     10.0 ms  2.00   2.5x",
+        "slow    1     1.50 s                                  one connection",
+        "broken  1              bare     500 ms                ours failed: status 1",
+    ]
+
+
+def test_a_command_that_fails_is_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="status 7, sorry"):
+        timed(["sh", "-c", "echo sorry >&2; exit 7"], {"PATH": os.environ["PATH"]})
+    with pytest.raises(Failed, match="no-such-program"):
+        timed([str(tmp_path / "no-such-program")], {})
