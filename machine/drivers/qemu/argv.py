@@ -150,7 +150,7 @@ def _kernel(machine: Machine) -> list[str]:
         return []
     console = "ttyAMA0" if machine.arch == "arm64" else "ttyS0"
     words = [f"root={machine.boot.root}", "rw", "rootfstype=ext4", f"console={console}", "TERM=dumb"]
-    words += ["quiet", "panic=10", "ds=nocloud", "systemd.show_status=0"]
+    words += ["quiet", "panic=10", "ds=nocloud", "systemd.show_status=0", "systemd.ssh_auto=no"]
     if machine.accel == "tcg":  # a processor made of software does not speculate: the guards only cost time
         words += ["mitigations=off", *(["clearcpuid=141"] if machine.arch == "amd64" else [])]  # 141: CMPXCHG16B
     initrd = ["-initrd", machine.boot.initrd] if machine.boot.initrd else []
