@@ -31,11 +31,13 @@ def main(
     stderr: TextIO | None = None,
 ) -> int:
     """Run one command line (without the program's name) and return its exit status. Lets no exception out."""
+    from machine.cli import streams
     from machine.cli.globals import Flags
 
+    streams.complete()
     words = list(sys.argv[1:] if argv is None else argv)
     environ = os.environ if environ is None else environ
-    out, err = stdout or _real_stdout(), stderr or sys.stderr
+    out, err = stdout or streams.stdout(), stderr or sys.stderr
     flags: Flags | None = None
     try:
         flags = Flags(environ)
@@ -112,22 +114,6 @@ def parser_of(command: str, module: ModuleType, typed: Sequence[str], environ: M
     parser = Parser(command, module.HELP, typed=typed, environ=environ)
     module.add_arguments(parser)
     return parser
-
-
-def _real_stdout() -> TextIO:
-    """sys.stdout, which can print any text: bytes of odd file names as they are, what it has no letter for escaped."""
-    import codecs
-
-    def instead(error: UnicodeError) -> tuple[str | bytes, int]:
-        try:
-            return codecs.lookup_error("surrogateescape")(error)
-        except UnicodeError:
-            return codecs.lookup_error("backslashreplace")(error)
-
-    codecs.register_error("machine", instead)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="machine")
-    return sys.stdout
 
 
 def _unforeseen(error: Exception, flags: Flags | None, environ: Mapping[str, str]) -> MachineError:
