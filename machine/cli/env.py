@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machine.cli import shells
+from machine.cli import expiry, shells
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -79,6 +79,7 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
     secure = certificates(record) is not None
     if not url.startswith(("unix:", "npipe:")):
         look(app, record, url)
+    expiry.warn(app, [record])
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:
         key = proxy_variable(app.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.cli import expiry
 from machine.cli.words import seconds
 
 TYPE_CHECKING = False
@@ -20,7 +21,6 @@ DEFAULT_FORMAT = (
     "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t{{.DockerVersion}}\t{{.Error}}"
 )
 _GAP = 3  # spaces between two columns
-_WARN_DAYS = 30
 
 
 def add_arguments(parser: Parser) -> None:
@@ -55,7 +55,7 @@ def run(args: Namespace, app: App) -> int:
         app.stdout.write("".join(row.name + "\n" for row in rows))
         return 0
     _print(app, rows, args)
-    _warn(app, rows)
+    expiry.warn(app, (row.record for row in rows if row.record is not None))
     return 0
 
 
@@ -115,17 +115,3 @@ def aligned(lines: Sequence[str]) -> list[str]:
         for column, cell in enumerate(row[:-1]):
             widths[column] = max(widths[column], len(cell) + _GAP)
     return ["".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip() for row in table]
-
-
-def _warn(app: App, rows: Sequence[Row]) -> None:
-    """Of certificates that end soon, by the date in the record: nothing is read for it."""
-    import time
-
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + _WARN_DAYS * 86400))
-    for row in rows:
-        end = row.record.certificates_end if row.record else ""
-        if end and end < soon:
-            word = "ended" if end < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) else "end"
-            app.console.warn(
-                f"the certificates of {row.name} {word} on {end[:10]}; renew them: machine regenerate-certs {row.name}"
-            )

@@ -129,6 +129,7 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     if not reason and old.key:
         if own_ca in (b"", issuer.ca):  # none yet: killed between the server's certificate and the copies
             copy_client(record, issuer)
+        note_end(world, record)
         return old
     world.console.log(
         "info", f"new server certificate ({reason or 'incomplete or of another CA'}) for {', '.join(names)}"
@@ -139,11 +140,19 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
     files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
     copy_client(record, issuer)
-    record.certificates_end = min(
-        certs.describe(pem).not_after for pem in (pair.cert, issuer.ca, issuer.client.cert)
-    ).strftime("%Y-%m-%dT%H:%M:%SZ")
-    world.store.save(record)
+    note_end(world, record)
     return pair
+
+
+def note_end(world: World, record: Record) -> None:
+    """Write down when the first of the machine's three certificates ends, for `ls` and `env` to warn of."""
+    import certs
+
+    pems = [files.read(os.path.join(record.cert_dir(), name)) for name in (paths.SERVER_CERT, paths.CA, paths.CERT)]
+    end = min(certs.describe(pem).not_after for pem in pems if pem).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if record.certificates_end != end:
+        record.certificates_end = end
+        world.store.save(record)
 
 
 def server_names(record: Record, endpoint: Endpoint) -> list[str]:

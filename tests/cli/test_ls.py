@@ -181,7 +181,7 @@ def test_certificates_that_end_soon_are_told_on_stderr(world: World) -> None:
         world.store.save(record)
     typed = world.type("ls")
     assert typed.status == 0
-    assert "old ended on 2001-01-01; renew them: machine regenerate-certs old" in typed.err
+    assert "old ended on 2001-01-01; renew them: machine regenerate-certs --client-certs old" in typed.err
     assert "of soon end on" in typed.err
     assert "fine" not in typed.err
 
