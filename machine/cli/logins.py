@@ -69,13 +69,39 @@ def attached(app: App, argv: Sequence[str], names: Sequence[str], package: str) 
 
 
 def explain(app: App, names: Sequence[str]) -> None:
-    """Show an error for each of the machines that its driver knows not to be running."""
+    """Show what is wrong with the machines: not running, says the driver; or another host key than the one known."""
     from machine.cli.report import show
 
     for name in names:
-        error = _state_error(app, app.store.load(name))
+        record = app.store.load(name)
+        error = _state_error(app, record) or _key_error(record)
         if error is not None:
             show(error, app.stderr, as_json=app.flags.log_format == "json")
+
+
+def _key_error(record: Record) -> MachineError | None:
+    """HostKeyMismatch, with the cure that ssh does not know, if that is why it refused."""
+    from machine.errors import HostKeyMismatch, ShellError
+    from machine.shell import SshShell
+
+    endpoint, known = record.endpoint(), known_hosts(record)
+    if endpoint is None or not knownhosts.entries(known, record.name):
+        return None
+    try:
+        SshShell.connect(
+            endpoint.address,
+            endpoint.ssh_port,
+            endpoint.ssh_user,
+            key_path=record.ssh_key_path() or None,
+            known_hosts=known,
+            alias=record.name,
+            timeout=10,
+        ).close()
+    except HostKeyMismatch as error:
+        return error
+    except ShellError:
+        return None  # ssh has said why
+    return None
 
 
 def _state_error(app: App, record: Record) -> MachineError | None:
