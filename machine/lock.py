@@ -1,8 +1,8 @@
 """One holder at a time, across processes and threads: advisory locks on files.
 
-The file stays when the lock is given back (removing it would let two waiters each hold "the" lock); its text
-says who held it last. A process that dies, in whatever way, gives its locks back. Programs started meanwhile
-do not inherit them. Imported by the fast commands: needs `os` and `time` only.
+The file stays when the lock is given back, unless its holder drops it: whoever waited for that one notices and
+takes the new one. Its text says who holds it. A process that dies, in whatever way, gives its locks back.
+Programs started meanwhile do not inherit them. Imported by the fast commands: needs `os` and `time` only.
 """
 
 from __future__ import annotations
@@ -31,6 +31,32 @@ def hold(path: str, *, seconds: float | None = None, what: str) -> AbstractConte
     holder, or when the lock file cannot be made; missing directories are made, 0700.
     """
     return _Hold(path, seconds, what)
+
+
+def drop(path: str) -> None:
+    """Remove the lock's file; only for its holder. Where open files cannot be removed (Windows) it stays."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def holder(path: str) -> str:
+    """The id of the process that holds the lock `path` now ("unknown" if it did not sign), "" if none does."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return ""
+    try:
+        if _take(descriptor, wait=False):
+            _release(descriptor)
+            return ""
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    pid = _signature(path).partition(" ")[0]
+    return pid if pid.isdigit() else "unknown"
 
 
 class _Hold:

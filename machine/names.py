@@ -1,4 +1,4 @@
-"""What a machine may be called. The rule is docker-machine's; the length is DNS's (RFC 1035, 63 octets a label)."""
+"""What a machine may be called. The rule is docker-machine's; the length is a file name's, for it is one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import re
 from machine.errors import NameInvalid
 
 _ALLOWED = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*")
-LONGEST = 253
+LONGEST = 200  # file systems take 255 bytes; a lock's or a removed machine's directory needs some more than the name
+LABEL = 63  # octets of a host name's part, RFC 1035
 
 
 def check(name: str) -> str:
-    """`name` itself, or NameInvalid. A name longer than a host name may be is refused."""
+    """`name` itself, or NameInvalid."""
     if not _ALLOWED.fullmatch(name):
         raise NameInvalid(
             f"{name!r} cannot be the name of a machine",
@@ -19,13 +20,20 @@ def check(name: str) -> str:
             resolution="choose a name such as " + (re.sub(r"[^a-zA-Z0-9.-]+", "-", name).strip("-.") or "dev"),
         )
     if len(name) > LONGEST:
-        raise NameInvalid(f"the name {name[:20]}... is {len(name)} characters long; {LONGEST} is the most")
+        raise NameInvalid(
+            f"the name {name[:20]}... is {len(name)} characters long; {LONGEST} is the most",
+            resolution=f"shorten it; {LABEL} or fewer also fit into a host name whole",
+        )
     return name
 
 
 def hostname(name: str) -> str:
-    """The host name set on a machine: at most 63 characters, the longest label."""
-    return name[:63].rstrip("-.")
+    """The host name set on a machine: its name; of one over 63 characters the start and a hash, so that two differ."""
+    if len(name) <= LABEL:
+        return name.rstrip("-.")
+    from hashlib import sha256
+
+    return f"{name[: LABEL - 9].rstrip('-.')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

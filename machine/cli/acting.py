@@ -32,26 +32,34 @@ def add_names(parser: Parser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help='machines; without any, the one called "default"')
 
 
-def on_each(app: App, names: Sequence[str], act: Callable[[World, str], None], *, load: bool = True) -> int:
+def on_each(
+    app: App,
+    names: Sequence[str],
+    act: Callable[[World, str], None],
+    *,
+    load: bool = True,
+    after: Callable[[Sequence[str]], str] = lambda _: "",
+) -> int:
     """Do `act` on all names in parallel and report each failure; the highest exit status.
 
-    With `load` every record must be readable before anything is done, as docker-machine has it.
+    With `load` every record must be readable before anything is done, as docker-machine has it. `after` has the
+    advice for those of several that were cut short by Ctrl-C, SIGTERM or SIGHUP.
     """
+    from machine.cli.ending import orderly
     from machine.lifecycle import many
 
     names = list(dict.fromkeys(names))
     if load:
         for name in names:
             app.store.load(name)
-    try:
-        failures = many.each(world_of(app), names, act)
-    finally:
-        app.console.close()
-    for error in failures.values():
-        if not isinstance(error, MachineError):
-            raise error
-    if len(names) == 1 and failures:
-        raise failures[names[0]]
+    with orderly():
+        try:
+            failures = many.each(world_of(app), names, act, after)
+        finally:
+            app.console.close()
+        for error in failures.values():
+            if len(names) == 1 or not isinstance(error, MachineError):
+                raise error
     for name, error in failures.items():
         report(app, name, error)
     return max((error.exit_code for error in failures.values() if isinstance(error, MachineError)), default=0)

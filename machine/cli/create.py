@@ -9,6 +9,7 @@ from machine.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
@@ -31,12 +32,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="Print what would be done and touch nothing")
     parser.add_argument("--no-context", action="store_true", help="Make no docker context for it")
     engine = parser.add_argument_group("flags of the engine")
-    install = environ.get("MACHINE_DOCKER_INSTALL_URL") or "https://get.docker.com"
     engine.add_argument(
         "--engine-install-url",
-        default=install,
+        default=None,
         metavar="URL",
-        help="Script that installs Docker, or distro, or none [$MACHINE_DOCKER_INSTALL_URL]",
+        help="Script that installs Docker (default https://get.docker.com), or distro, or none; a --resume may name"
+        " another [$MACHINE_DOCKER_INSTALL_URL]",
     )
     engine.add_argument("--engine-opt", action="append", default=[], metavar="K=V", help="A flag of dockerd")
     engine.add_argument(
@@ -90,12 +91,19 @@ def run(args: argparse.Namespace, app: App) -> int:
 
     if not args.names:
         raise UsageError("create needs a name for the machine", resolution="machine create dev")
+
+    def after(cut: Sequence[str]) -> str:
+        return create.go_on(app.store, cut)
+
     if args.resume:
-        return on_each(app, args.names, lambda world, name: create.resume(world, name, not args.no_context))
+        url = args.engine_install_url or ""
+        return on_each(
+            app, args.names, lambda world, name: create.resume(world, name, not args.no_context, url), after=after
+        )
     wanted = wanted_of(args, app)
     if args.dry_run:
         return _dry_run(args, app, wanted)
-    status = on_each(app, args.names, lambda world, name: create.create(world, name, wanted), load=False)
+    status = on_each(app, args.names, lambda world, name: create.create(world, name, wanted), load=False, after=after)
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({app.prog} env {args.names[-1]})"')
     return status
@@ -124,7 +132,9 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
     engine = EngineOptions(
         env=tuple(args.engine_env),
         insecure_registries=tuple(args.engine_insecure_registry),
-        install_url=args.engine_install_url,
+        install_url=args.engine_install_url
+        or app.environ.get("MACHINE_DOCKER_INSTALL_URL")
+        or EngineOptions().install_url,
         labels=tuple(args.engine_label),
         flags=tuple(args.engine_opt),
         registry_mirrors=tuple(mirrors),

@@ -8,7 +8,7 @@ every step may be repeated, so `resume` is the same story read again.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from machine.errors import Interrupted, MachineError, MachineExists, StoreError
 from machine.lifecycle import access, provision
 from machine.lifecycle.world import World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
-from machine.store import Record
+from machine.store import Record, Store
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,25 @@ class Wanted:
 
 def create(world: World, name: str, wanted: Wanted) -> None:
     """Make machine `name`. PreflightFailed (exit 3) when nothing was made; MachineExists when the name is taken."""
+    try:
+        _create(world, name, wanted)
+    except KeyboardInterrupt:  # before there was anything, or just about then
+        advice = go_on(world.store, [name])
+        what = f"{name} is half made" if advice else f"nothing was made of {name}"
+        raise Interrupted(f"interrupted; {what}", resolution=advice) from None
+
+
+def _create(world: World, name: str, wanted: Wanted) -> None:
     record, driver = plan(world, name, wanted)
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
     with world.store.lock(f"machine-{name}", seconds=0, what=f"create {name}"):
         world.store.add(name)
-        keep(world, record, driver)
+        try:
+            keep(world, record, driver)
+        except BaseException:  # no platform was asked for anything yet: leave no half of a record
+            world.store.delete(name)
+            raise
         carry_on(world, record, wanted.docker_context)
 
 
@@ -86,11 +99,17 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
     return lines
 
 
-def resume(world: World, name: str, docker_context: bool = True) -> None:
-    """Finish a machine whose creation was cut short; a finished one is provisioned again, which changes nothing."""
+def resume(world: World, name: str, docker_context: bool = True, install_url: str = "") -> None:
+    """Finish a machine whose creation was cut short; a finished one is provisioned again, which changes nothing.
+
+    `install_url`, if given, takes the place of the one that `create` was called with, which may be what failed.
+    """
     with world.store.lock(f"machine-{name}", seconds=10.0, what=f"resume {name}"):
         record = world.store.load(name)
         world.console.info(f"going on after: {record.phase}")
+        if install_url:
+            record.raw["HostOptions"]["EngineOptions"]["InstallURL"] = install_url
+            world.store.save(record)
         carry_on(world, record, docker_context)
 
 
@@ -101,7 +120,8 @@ def carry_on(world: World, record: Record, docker_context: bool) -> None:
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; {record.name} is half made", resolution=_go_on(record)) from None
     except MachineError as error:
-        error.resolution = error.resolution or _go_on(record)
+        if f"--resume {record.name}" not in error.resolution:
+            error.resolution = f"{error.resolution}; then {_go_on(record)}" if error.resolution else _go_on(record)
         raise
 
 
@@ -162,6 +182,12 @@ def taken(world: World, name: str) -> MachineError:
             details=error.brief,
             resolution=f"machine rm -f {name} removes what is left of it",
         )
+    holder = world.store.holder(f"machine-{name}")
+    if holder and not record.reached("ready"):
+        return MachineExists(
+            f"machine {name} is being made by process {holder}",
+            resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",
+        )
     if not record.reached("ready"):
         return MachineExists(
             f"machine {name} already exists and is half made (it got as far as: {record.phase})",
@@ -218,6 +244,12 @@ def _bring_key(record: Record, source: str, target: str) -> str:
         files.write(target + ".pub", public, files.PUBLIC)
     files.write(target, private)
     return target
+
+
+def go_on(store: Store, names: Sequence[str]) -> str:
+    """What to type after several creates were cut short: for those of which there is something."""
+    there = " ".join(name for name in names if store.exists(name))
+    return f"machine create --resume {there} goes on from here; machine rm {there} removes what there is" * bool(there)
 
 
 def _go_on(record: Record) -> str:

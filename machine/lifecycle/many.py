@@ -8,17 +8,21 @@ from collections.abc import Callable, Sequence
 
 from machine.errors import Interrupted
 from machine.lifecycle.world import InterruptibleClock, World
+from machine.names import natural_key
 
 Act = Callable[[World, str], None]
 GRACE_SECONDS = 5.0  # after Ctrl-C, for threads to come to the end of what they are in
 POLL_SECONDS = 0.2  # a blocking wait would keep Ctrl-C from the main thread on some systems
 
 
-def each(world: World, names: Sequence[str], act: Act) -> dict[str, BaseException]:
+def each(
+    world: World, names: Sequence[str], act: Act, after: Callable[[Sequence[str]], str] = lambda _: ""
+) -> dict[str, BaseException]:
     """Run `act(world about NAME, NAME)` for every name, each in a thread; the failures by name.
 
     One name runs in this thread. After Ctrl-C the world's clock wakes all sleepers and Interrupted is
-    raised here; threads that are inside a system call end with the program.
+    raised here, naming those that had not ended, with the advice `after` has for them; threads that are inside
+    a system call end with the program.
     """
     if len(names) == 1:
         failure = _attempt(world.about(names[0]), names[0], act)
@@ -44,8 +48,19 @@ def each(world: World, names: Sequence[str], act: Act) -> dict[str, BaseExceptio
                 failures[name] = failure
     except KeyboardInterrupt:
         _stop(world, threads)
-        raise Interrupted(f"interrupted while working on {', '.join(sorted(waiting))}") from None
+        cut = sorted(waiting - _ended_well(results), key=natural_key)
+        raise Interrupted(f"interrupted while working on {', '.join(cut or names)}", resolution=after(cut)) from None
     return failures
+
+
+def _ended_well(results: queue.Queue[tuple[str, BaseException | None]]) -> set[str]:
+    """The names that came to their end without a failure since results were last looked at."""
+    found = set()
+    while not results.empty():
+        name, failure = results.get()
+        if failure is None:
+            found.add(name)
+    return found
 
 
 def _attempt(world: World, name: str, act: Act) -> BaseException | None:

@@ -37,6 +37,7 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
         except MachineError as error:
             world.console.warn(f"its docker context stays: {error.brief}")
         store.delete(name)
+        store.drop_lock(f"machine-{name}")
     world.console.done(f"{name} is removed")
 
 

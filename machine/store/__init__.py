@@ -107,6 +107,18 @@ class Store:
 
         return lock.hold(paths.lock(self.root, noun), seconds=seconds, what=what)
 
+    def drop_lock(self, noun: str) -> None:
+        """Remove the file of a lock that is held here: what it was for is gone. Whoever waits takes a new one."""
+        from machine import lock
+
+        lock.drop(paths.lock(self.root, noun))
+
+    def holder(self, noun: str) -> str:
+        """The id of the process that holds that lock now, "" if none does."""
+        from machine import lock
+
+        return lock.holder(paths.lock(self.root, noun))
+
     def _read(self, name: str) -> bytes:
         path = paths.machine(self.root, name, paths.CONFIG)
         try:
