@@ -97,7 +97,7 @@ def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
             speaker.sendall(b"nonsense\n" + report(("tcp", 22)).encode() + b"\n")
             _until(lambda: not _answers(18080))
             speaker.close()
-        _until(lambda: not _watchers(str(guest)))
+        _until(lambda: not watchers(str(guest)))
     finally:
         qemu.kill()
         qemu.wait()
@@ -113,7 +113,7 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _watchers(mark: str) -> list[int]:
+def watchers(mark: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():

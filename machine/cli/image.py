@@ -1,0 +1,101 @@
+"""`machine image ls|build|pull|rm`."""
+
+from __future__ import annotations
+
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+    from machine.drivers.qemu.image import Cache
+
+HELP = """List, build, fetch and remove the base images of the driver qemu. `create` gets what it needs by itself.
+
+  ls       list the images of the store
+  build    build images by name (debian-13, debian-12) from Debian's mirror; machines that exist keep their old one
+  pull     download images anew, by name or URL
+  rm       remove images that no machine stands on; without a name, only disks that nothing needs any more"""
+VERBS = ("ls", "build", "pull", "rm")
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to do, and any number of images."""
+    parser.add_argument("verb", choices=VERBS, metavar="ls|build|pull|rm", help="What to do")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="Names such as debian-13, or URLs for pull")
+    parser.add_argument("--qemu-image-mirror", default=None, metavar="URL", help="Debian mirror to build from")
+
+
+def run(args: Namespace, app: App) -> int:
+    """What was made or removed on stdout, progress on stderr. DriverError when one cannot be had."""
+    from machine.drivers.qemu import accel
+
+    cache, arch = _cache(app), accel.look().arch
+    if args.verb == "ls":
+        return _list(app, cache)
+    if args.verb == "rm":
+        return _remove(app, cache, arch, args.images)
+    if not args.images:
+        raise UsageError(f"which image shall I {args.verb}?", resolution=f"machine image {args.verb} debian-13")
+    mirror = args.qemu_image_mirror or app.environ.get("QEMU_IMAGE_MIRROR")
+    act: Callable[[str], object] = lambda word: cache.pull(word, arch)  # noqa: E731
+    if args.verb == "build":
+        from machine.drivers.qemu.options import DEFAULT_MIRROR
+
+        act = lambda word: cache.build(word, arch, (mirror or DEFAULT_MIRROR).rstrip("/"))  # noqa: E731
+    for word in args.images:
+        act(word)
+        app.say(word)
+    return 0
+
+
+def _cache(app: App) -> Cache:
+    from machine import process
+    from machine.drivers.qemu.image import Cache
+
+    return Cache(
+        app.store.root,
+        lock=lambda noun: app.store.lock(noun, seconds=None, what=noun),
+        run=process.run,
+        log=app.console.info,
+    )
+
+
+def _list(app: App, cache: Cache) -> int:
+    rows = [("NAME", "ARCH", "SIZE", "MADE", "USED BY", "ORIGIN")]
+    for image in cache.all():
+        users = [name for name, disk in _users(app) if disk == image.disk]
+        size = f"{cache.size(image) >> 20} MB"
+        rows.append((image.name, image.arch, size, image.made, " ".join(users) or "-", image.origin))
+    widths = [max(len(row[column]) for row in rows) + 3 for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        app.say("".join(text.ljust(width) for text, width in zip(row, widths, strict=False)) + row[-1])
+    return 0
+
+
+def _remove(app: App, cache: Cache, arch: str, names: list[str]) -> int:
+    used = [disk for _, disk in _users(app)]
+    for name in names:
+        cache.remove(name, arch, used)
+        app.say(name)
+    for file in cache.sweep(used):
+        app.console.info(f"removed {file}, which nothing needed any more")
+    return 0
+
+
+def _users(app: App) -> list[tuple[str, str]]:
+    """(machine, base disk) of every machine of the driver whose record can be read."""
+    from machine.errors import MachineError
+
+    found = []
+    for name in app.store.names():
+        try:
+            base = app.store.load(name).driver.get("Base")
+        except MachineError:
+            continue
+        if isinstance(base, dict) and base.get("disk"):
+            found.append((name, str(base["disk"])))
+    return found

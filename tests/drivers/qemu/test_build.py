@@ -1,0 +1,122 @@
+"""Building an image: the recipe as text, what is checked before, what is read from the kernel after."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from machine import process
+from machine.drivers.qemu import build, recipe
+from machine.errors import CommandFailed, DriverError
+from machine.process import Completed
+
+MIRROR = "http://deb.debian.org/debian"
+CLOUD = "CONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_PCI=y\n"
+
+
+def words(name: str = "debian-13", root: bool = True) -> list[str]:
+    return recipe.command(name, "amd64", MIRROR, "/i", keyring="/k", root=root)
+
+
+def test_the_kernel_decides_how_it_finds_its_disk() -> None:
+    assert build.kernel_boot(CLOUD) == (False, "/dev/nvme0n1")
+    assert build.kernel_boot(CLOUD.replace("NVME=y", "NVME=m").replace("BLK=m", "BLK=y")) == (False, "/dev/vda")
+    assert build.kernel_boot(CLOUD.replace("NVME=y", "NVME=m")) == (True, "LABEL=machine")
+    assert build.kernel_boot(CLOUD.replace("EXT4_FS=y", "EXT4_FS=m")) == (True, "LABEL=machine")
+
+
+def test_what_an_image_must_hold() -> None:
+    included = next(word for word in words() if word.startswith("--include=")).removeprefix("--include=").split(",")
+    for package in ("openssh-server", "sudo", "cloud-init", "docker.io", "docker-cli", "apparmor", "iptables", "rsync"):
+        assert package in included
+    assert "linux-image-cloud-amd64" in included
+    assert "docker-cli" not in next(word for word in words("debian-12") if word.startswith("--include="))
+    assert words()[-4:] == [
+        "-",
+        f"deb {MIRROR} trixie main",
+        f"deb {MIRROR} trixie-updates main",
+        f"deb {MIRROR}-security trixie-security main",
+    ]
+
+
+def test_without_root_a_user_namespace() -> None:
+    assert "--mode=unshare" in words(root=False)
+    assert "--mode=auto" in words()
+
+
+def test_another_mirror_has_no_security_beside_it() -> None:
+    assert len(recipe.sources("trixie", "http://mirror.local/debian")) == 2
+
+
+@pytest.mark.parametrize("text", [recipe.early(), recipe.late()])
+def test_the_hooks_are_posix_shell(text: str) -> None:
+    subprocess.run(["sh", "-n", "-c", text], check=True, timeout=10)
+
+
+def test_the_hook_writes_the_files_with_their_modes(tmp_path: Path) -> None:
+    subprocess.run(["sh", "-ec", recipe.early(), "sh", str(tmp_path)], check=True, timeout=10)
+    assert (tmp_path / "etc/initramfs-tools/modules").read_text().split() == ["virtio_pci", "virtio_blk", "ext4"]
+
+
+def test_a_program_that_is_missing_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(build, "SYSTEM_PATH", str(tmp_path))
+    with pytest.raises(DriverError) as caught:
+        build.check(str(tmp_path), root=True)
+    assert "mmdebstrap" in caught.value.brief
+    assert "apt-get install" in caught.value.resolution
+    assert "qemu-utils" in caught.value.resolution
+
+
+def test_a_user_without_subordinate_ids(tmp_path: Path) -> None:
+    listing = tmp_path / "subuid"
+    listing.write_text("alice:100000:65536\n")
+    build._check_subordinate("alice", str(listing))
+    for path in (str(listing), str(tmp_path / "nothing")):
+        with pytest.raises(DriverError) as caught:
+            build._check_subordinate("bob", path)
+        assert "usermod --add-subuids" in caught.value.resolution
+
+
+def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "NEEDED", 1 << 60)
+    monkeypatch.setattr(build, "TOOLS", {"sh": "dash"})
+    monkeypatch.setattr(build, "KEYRING", "/")
+    with pytest.raises(DriverError) as caught:
+        build.check(str(tmp_path), root=True)
+    assert "--storage-path" in caught.value.resolution
+
+
+def test_a_build_that_fails_shows_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(argv: list[str], **named: object) -> Completed:
+        raise CommandFailed("sh ended with status 25", details="\n".join(f"line {number}" for number in range(100)))
+
+    monkeypatch.setattr(build, "TOOLS", {"sh": "dash"})
+    monkeypatch.setattr(build, "KEYRING", "/")
+    with pytest.raises(DriverError) as caught:
+        build.build("debian-13", "amd64", MIRROR, str(tmp_path), run=fail, log=lambda _: None)
+    assert caught.value.details.startswith("line 88")
+    assert "--qemu-image-mirror" in caught.value.resolution
+
+
+@pytest.mark.skipif(not build.tool_path("mke2fs") or not build.tool_path("qemu-img"), reason="no mke2fs or qemu-img")
+def test_the_kernel_is_taken_out_without_mounting(tmp_path: Path) -> None:
+    """A real ext4 file system with two kernels in it: the newer one is taken, by number and not by letter."""
+    boot = tmp_path / "tree" / "boot"
+    boot.mkdir(parents=True)
+    for version in ("6.9.1-cloud-amd64", "6.12.0-cloud-amd64"):
+        (boot / f"vmlinuz-{version}").write_text(version)
+        (boot / f"config-{version}").write_text(CLOUD)
+    work = tmp_path / "work"
+    work.mkdir()
+    image = work / "root.img"
+    words = [build.tool_path("mke2fs"), "-q", "-t", "ext4", "-d", str(tmp_path / "tree"), str(image), "16M"]
+    subprocess.run(words, check=True, timeout=60)
+    built = build._unpack(str(image), str(work), process.run)
+    assert Path(built.kernel).read_text() == "6.12.0-cloud-amd64"
+    assert (built.initrd, built.root) == ("", "/dev/nvme0n1")
+    assert Path(built.disk).read_bytes()[:4] == b"QFI\xfb"
+    assert not os.path.exists(image)

@@ -1,0 +1,87 @@
+"""Only the machine's own qemu is ever found, by pid file or by uuid. Real processes stand in for qemu."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from machine.drivers.qemu import places, process
+from machine.process import run
+
+UUID = "1b671a64-40d5-491e-99b0-da01ff1f3341"
+Start = Callable[..., int]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a process with the given extra arguments; its pid."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(*words: str) -> int:
+        ready = "import sys; print(); sys.stdout.flush(); sys.stdin.read()"
+        made = subprocess.Popen([sys.executable, "-c", ready, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert made.stdout is not None
+        made.stdout.readline()
+        running.append(made)
+        return made.pid
+
+    yield begin
+    for each in running:
+        each.kill()
+        each.communicate()
+
+
+def machine(directory: Path, pid: int | str) -> str:
+    (directory / places.PID).write_text(f"{pid}\n")
+    return str(directory / places.PID)
+
+
+def test_by_its_pid_file(tmp_path: Path, start: Start) -> None:
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / places.PID))
+    machine(tmp_path, pid)
+    assert process.find(str(tmp_path), UUID, run) == pid
+
+
+def test_by_its_uuid_when_the_pid_file_is_lost(tmp_path: Path, start: Start) -> None:
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / places.PID))
+    assert process.find(str(tmp_path), UUID, run) == pid
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "99999999999999", "1"])
+def test_a_pid_file_that_lies(tmp_path: Path, text: str) -> None:
+    machine(tmp_path, text)
+    assert process.find(str(tmp_path), UUID, run) == 0
+
+
+def test_a_pid_that_was_given_to_a_stranger(tmp_path: Path, start: Start) -> None:
+    pid = start("-uuid", "another", "-pidfile", str(tmp_path / places.PID))
+    machine(tmp_path, pid)
+    assert process.find(str(tmp_path), UUID, run) == 0
+
+
+def test_the_machine_of_a_copied_store_is_not_ours(tmp_path: Path, start: Start) -> None:
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.mkdir()
+    ours.mkdir()
+    pid = start("-uuid", UUID, "-pidfile", str(theirs / places.PID))
+    machine(theirs, pid)
+    machine(ours, pid)
+    assert process.find(str(ours), UUID, run) == 0
+    assert process.find(str(theirs), UUID, run) == pid
+
+
+def test_a_store_that_was_moved_keeps_its_machine(tmp_path: Path, start: Start) -> None:
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / "old" / places.PID))
+    machine(tmp_path, pid)
+    assert process.find(str(tmp_path), UUID, run) == pid
+
+
+def test_ending(tmp_path: Path, start: Start) -> None:
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / places.PID))
+    process.end(pid)
+    process.end(pid)
+    assert process.find(str(tmp_path), UUID, run) == 0
