@@ -42,7 +42,6 @@ class Machine:
     forwards: Sequence[tuple[int, int]]
     boot: Boot | None  # None: the disk's own boot loader
     firmware: str = ""
-    passt: str = ""  # socket of a passt that serves the first network
 
 
 def build(machine: Machine) -> list[str]:
@@ -130,11 +129,8 @@ def _console(machine: Machine) -> list[str]:
 
 def _network(machine: Machine) -> list[str]:
     """Card one: NAT to the world, forwards from here. Card two: the network of all machines of the store."""
-    if machine.passt:
-        nat = f"stream,id={NAT},server=off,addr.type=unix,addr.path={_escape(machine.passt)}"
-    else:
-        rules = "".join(f",hostfwd=tcp:{machine.place.address}:{host}-:{guest}" for host, guest in machine.forwards)
-        nat = f"user,id={NAT},ipv6=off{rules}"
+    rules = "".join(f",hostfwd=tcp:{machine.place.address}:{host}-:{guest}" for host, guest in machine.forwards)
+    nat = f"user,id={NAT},ipv6=off{rules}"
     lan = f"socket,id=lan,mcast={machine.lan.group}:{machine.lan.port},localaddr=127.0.0.1"
     return [
         *("-netdev", nat),

@@ -22,12 +22,6 @@ OPTIONS = (
     Option(
         "qemu-publish", "list", env="QEMU_PUBLISH", help="HOST:GUEST port, kept open at the machine's address; repeat"
     ),
-    Option(
-        "qemu-network",
-        env="QEMU_NETWORK",
-        default="auto",
-        help="how the machine is reached: user (in qemu), passt (a program of its own), or auto",
-    ),
     Option("qemu-ssh-user", env="QEMU_SSH_USER", default=USER, help="login made on the machine, with sudo rights"),
     Option("qemu-accel", env="QEMU_ACCEL", default="auto", help="kvm, hvf, tcg (software), or auto: what works here"),
     Option(

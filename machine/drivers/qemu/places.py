@@ -15,8 +15,7 @@ FORWARDS = "forward.log"
 QMP = "qmp.sock"  # for the driver
 QMP_FORWARD = "qmp-forward.sock"  # for the watcher of published ports
 GUEST = "guest.sock"  # the other end of the machine's serial port `machine.ports`
-PASST = "passt.sock"
-SOCKETS = (QMP, QMP_FORWARD, GUEST, PASST)
+SOCKETS = (QMP, QMP_FORWARD, GUEST)
 FILES = (SEED, PID, CONSOLE, FORWARDS, DISK)
 
 LONGEST = 100  # bytes of a unix socket's path; macOS takes 103, Linux 107

@@ -10,7 +10,6 @@ from typing import Any
 from machine.errors import UsageError
 from machine.options import Values
 
-NETWORKS = ("auto", "user", "passt")
 ACCELERATORS = ("auto", "kvm", "hvf", "tcg")
 LEAST_MEMORY = 256  # MB; below, Debian's own kernel and systemd do not come up
 LEAST_DISK = 2000  # MB
@@ -27,7 +26,6 @@ class Settings:
     disk: int
     boot_timeout: int
     publish: tuple[tuple[int, int], ...]
-    network: str
     user: str
     accel: str
     mirror: str
@@ -46,7 +44,6 @@ def from_values(values: Values) -> Settings:
         disk=_least(values, "qemu-disk-size", LEAST_DISK, "MB"),
         boot_timeout=_least(values, "qemu-boot-timeout", 1, "seconds"),
         publish=publish(values["qemu-publish"]),
-        network=_one_of(values, "qemu-network", NETWORKS),
         user=_user(values["qemu-ssh-user"]),
         accel=_one_of(values, "qemu-accel", ACCELERATORS),
         mirror=_text(values, "qemu-image-mirror", "such as http://deb.debian.org/debian").rstrip("/"),
@@ -78,7 +75,6 @@ def dump(settings: Settings) -> dict[str, Any]:
         "DiskSize": settings.disk,
         "BootTimeout": settings.boot_timeout,
         "Publish": [f"{host}:{guest}" for host, guest in settings.publish],
-        "Network": settings.network,
         "SSHUser": settings.user,
         "Accel": settings.accel,
         "ImageMirror": settings.mirror,
@@ -97,7 +93,6 @@ def load(data: Mapping[str, Any]) -> Settings:
         disk=int(data.get("DiskSize") or 20000),
         boot_timeout=int(data.get("BootTimeout") or 300),
         publish=publish(data.get("Publish") or []),
-        network=str(data.get("Network") or "auto"),
         user=str(data.get("SSHUser") or USER),
         accel=str(data.get("Accel") or "auto"),
         mirror=str(data.get("ImageMirror") or DEFAULT_MIRROR),

@@ -79,11 +79,6 @@ def test_a_fixed_port_is_forwarded_once() -> None:
     assert argv.forwards(PLACE, [(3376, 3376), (80, 8080)]) == [(22, 22), (2376, 2376), (3376, 3376), (80, 8080)]
 
 
-def test_passt_takes_the_place_of_nat() -> None:
-    nat, _ = after(built(passt="/run/p,1.sock"), "-netdev")
-    assert nat == "stream,id=nat,server=off,addr.type=unix,addr.path=/run/p,,1.sock"
-
-
 def test_arm() -> None:
     words = built(arch="arm64", accel="hvf", boot=None, firmware="/fw.fd")
     assert after(words, "-machine") == ["virt"]

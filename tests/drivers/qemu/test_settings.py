@@ -19,7 +19,7 @@ def of(**given: Any) -> settings.Settings:
 def test_defaults() -> None:
     wanted = of()
     assert (wanted.image, wanted.cpus, wanted.memory, wanted.disk) == ("debian-13", 2, 1024, 20000)
-    assert (wanted.accel, wanted.network, wanted.user) == ("auto", "auto", "machine")
+    assert (wanted.accel, wanted.user) == ("auto", "machine")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,6 @@ def test_defaults() -> None:
         ("qemu_memory", 10),
         ("qemu_disk_size", 100),
         ("qemu_boot_timeout", 0),
-        ("qemu_network", "bridge"),
         ("qemu_accel", "xen"),
         ("qemu_ssh_user", "root"),
         ("qemu_ssh_user", "a b"),

@@ -1,0 +1,61 @@
+"""`machine image` as typed, over a cache with real disks and a real HTTP server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from machine.drivers.qemu import accel
+from machine.store import Record
+from tests.cli.typed import World
+from tests.drivers.qemu.site import Site
+from tests.drivers.qemu.test_image import stored
+
+ARCH = accel.look().arch
+
+
+def test_an_empty_cache(world: World) -> None:
+    typed = world.type("image", "ls")
+    assert (typed.status, typed.out.split()) == (0, ["NAME", "ARCH", "SIZE", "MADE", "USED", "BY", "ORIGIN"])
+
+
+@pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
+def test_an_image_comes_is_listed_and_goes(world: World, tmp_path: Path) -> None:
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "d.qcow2"), "10M"], check=True)
+    with Site() as site:
+        site.files["/small.qcow2"] = (tmp_path / "d.qcow2").read_bytes()
+        typed = world.type("image", "pull", f"{site.url}/small.qcow2")
+    assert typed.status == 0, typed.err
+    assert "without a checksum" in typed.err
+    lines = world.type("image", "ls").out.splitlines()
+    name, arch = lines[1].split()[:2]
+    assert name.startswith("small-")
+    assert arch == ARCH
+    assert world.type("image", "rm", name).out == f"{name}\n"
+    assert len(world.type("image", "ls").out.splitlines()) == 1
+
+
+@pytest.mark.skipif(ARCH != "amd64", reason="the stored image is of amd64")
+def test_an_image_in_use_stays(world: World) -> None:
+    made = stored(Path(world.store.root))
+    world.store.add("dev")
+    world.store.save(Record.new(world.store.root, "dev", "qemu", {"Base": {"disk": made.disk}}))
+    assert "dev" in world.type("image", "ls").out.splitlines()[1]
+    typed = world.type("image", "rm", "debian-13")
+    assert typed.status == 1
+    assert "base of machines" in typed.err
+    typed = world.type("image", "rm", "nothing")
+    assert typed.status == 1
+    assert "machine image ls" in typed.err
+
+
+def test_what_shall_be_built(world: World) -> None:
+    typed = world.type("image", "build")
+    assert typed.status == 1
+    assert "machine image build debian-13" in typed.err
+    typed = world.type("image", "build", "fedora")
+    assert typed.status == 1
+    assert "debian-12" in typed.err
