@@ -59,6 +59,7 @@ class Facts:
     files: Mapping[str, File] = field(default_factory=dict)
     unapplied: tuple[str, ...] = ()  # configuration that changed after the running engine started
     interrupted: bool = False  # an earlier restart was cut short
+    silent: bool = False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
     containers_running: int = 0
     images: int = 0
     storage_driver: str = ""  # of the running engine, or of the images on disk
@@ -184,6 +185,7 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         "version": info.get("ServerVersion", "") or (match[1] if match else ""),
         "unapplied": tuple(texts.get("newer", ())),
         "interrupted": "kept" in values,
+        "silent": "info" in values and not info,
         "containers_running": info.get("ContainersRunning", 0),
         "images": info.get("Images", len(on_disk)),
         "storage_driver": info.get("Driver", "") or "".join(on_disk[:1]),

@@ -62,26 +62,30 @@ def play(plan: Plan, shell: Shell, log: Log) -> Outcome:
             if not step.ask:
                 step = next(plan)
                 continue
-            answer = send(waiting, shell)[-1]
+            answer = send(waiting, shell, alone=True)[-1]
             round_trips += 1
             waiting = []
             step = plan.send(answer)
     except StopIteration as end:
         result: Result = end.value
     if waiting:
-        send(waiting, shell)
+        send(waiting, shell, alone=True)
         round_trips += 1
     return Outcome(result, tuple(played), round_trips)
 
 
-def send(steps: Sequence[Step], shell: Shell) -> list[Completed]:
-    """Run steps as root in one exec; their answers. ProvisionError for the first that failed."""
+def send(steps: Sequence[Step], shell: Shell, *, alone: bool = False) -> list[Completed]:
+    """Run steps as root in one exec; their answers. ProvisionError for the first that failed.
+
+    With `alone` another `send` that changes the machine, from wherever it comes, is waited for first.
+    """
     mark = f"@{secrets.token_hex(8)}"
-    text = script.as_root(script.batch(steps, mark))
-    done = shell.run(script.INTERPRETER, stdin=text.encode(), timeout=sum(step.seconds for step in steps))
+    text = script.as_root(script.batch(steps, mark, alone=alone))
+    seconds = sum(step.seconds for step in steps) + (script.ALONE_SECONDS if alone else 0)
+    done = shell.run(script.INTERPRETER, stdin=text.encode(), timeout=seconds)
     answers = script.split(steps, mark, done)
     if not answers:
-        raise _not_root(done)
+        raise _busy() if done.status == script.BUSY else _not_root(done)
     failed = next((number for number, answer in enumerate(answers) if answer.status != 0), None)
     if failed is not None:
         raise _failed(steps[failed], answers[failed])
@@ -95,6 +99,14 @@ def _failed(step: Step, answer: Completed) -> ProvisionError:
     if answer.status < 0:
         seen = f"{seen}\nthe machine broke off in the middle of it".strip()
     return ProvisionError(f"failed to {step.name}", details=seen, resolution=step.advice)
+
+
+def _busy() -> ProvisionError:
+    return ProvisionError(
+        f"somebody else has been provisioning the machine for more than {script.ALONE_SECONDS} s",
+        details="/run/machine-provision.lock is held there",
+        resolution="run this again when that has ended; on the machine, fuser -v /run/machine-provision.lock shows it",
+    )
 
 
 def _not_root(done: Completed) -> ProvisionError:

@@ -55,6 +55,17 @@ put() ( # put PATH MODE [CHECK]: the content is standard input
 )
 """
 
+# Two that provision one machine at the same time would trip over each other. Descriptor 9 holds the lock; steps do
+# not get it, or a daemon that one of them starts would hold the lock for good.
+ALONE_SECONDS = 300
+BUSY = 75  # EX_TEMPFAIL of sysexits.h: the script's status when the lock was not to be had
+_ALONE = f"""\
+if [ -w /run ] && command -v flock >/dev/null 2>&1; then
+    exec 9>/run/machine-provision.lock
+    flock -w {ALONE_SECONDS} 9 || exit {BUSY}
+fi
+"""
+
 _AS_ROOT = """\
 main() {{
     if [ "$(id -u)" -eq 0 ]; then
@@ -77,12 +88,13 @@ main
 """
 
 
-def batch(steps: Sequence[Step], mark: str) -> str:
-    """One script for all `steps`, for root; `split` reads its output."""
-    parts = [f"mark={mark}\n{_SETTINGS}{_FRAMES}{_PUT}main() {{\n"]
+def batch(steps: Sequence[Step], mark: str, *, alone: bool = False) -> str:
+    """One script for all `steps`, for root; `split` reads its output. `alone`: no other such script runs meanwhile."""
+    parts = [f"mark={mark}\n{_SETTINGS}{_FRAMES}{_PUT}main() {{\n{_ALONE * alone}"]
+    streams = "</dev/null 9>&-" if alone else "</dev/null"
     for number, step in enumerate(steps, 1):
         parts.append(
-            f"begin {number} # {_one_line(step.name)}\n(\nset -eu\n{body(step)}\n) </dev/null\nend {number} $?\n"
+            f"begin {number} # {_one_line(step.name)}\n(\nset -eu\n{body(step)}\n) {streams}\nend {number} $?\n"
         )
     parts.append("}\nmain\n")
     return "".join(parts)

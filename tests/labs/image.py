@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MIRROR = os.environ.get("MACHINE_TEST_LAB_MIRROR", "http://deb.debian.org/debian")
-SUITE = "bookworm"
+SUITE = os.environ.get("MACHINE_TEST_LAB_SUITE", "bookworm")  # trixie works too
+ENGINE = ("docker.io", "apparmor", *(() if SUITE == "bookworm" else ("docker-cli",)))  # a package of its own since 13
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables", "procps", "kmod"),
     *("curl", "ca-certificates", "busybox-static"),
@@ -92,7 +93,7 @@ def cache() -> Path:
 def layers() -> tuple[Path, Path]:
     """The directories `base` and `engine`, built when they are not there yet (one builder at a time)."""
     check()
-    recipe = "\n".join([SUITE, *PACKAGES, CGROUPS_UNIT, PREPARE])
+    recipe = "\n".join([SUITE, *PACKAGES, *ENGINE, CGROUPS_UNIT, PREPARE])
     home = cache() / hashlib.sha256(recipe.encode()).hexdigest()[:12]
     home.mkdir(parents=True, exist_ok=True)
     with open(home / "lock", "w") as lock:
@@ -109,7 +110,7 @@ def _build(home: Path) -> None:
         if path.exists():
             shutil.rmtree(path)
     download = (
-        "apt-get install -y --no-install-recommends --download-only docker.io apparmor && "
+        f"apt-get install -y --no-install-recommends --download-only {' '.join(ENGINE)} && "
         "mkdir -p /srv/apt && mv /var/cache/apt/archives/*.deb /srv/apt/"
     )
     hook = f"--customize-hook=chroot \"$1\" sh -c '{download}'"
@@ -124,7 +125,9 @@ def _build(home: Path) -> None:
         (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (root / "usr/sbin/policy-rc.d").chmod(0o755)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-        _run(["chroot", str(root), "apt-get", "install", "-q", "-y", "docker.io"], env=environment)
+        _run(
+            ["chroot", str(root), "apt-get", "install", "-q", "-y", "--no-install-recommends", *ENGINE], env=environment
+        )
         (root / "usr/sbin/policy-rc.d").unlink()
 
 

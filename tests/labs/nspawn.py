@@ -206,6 +206,9 @@ class Lab:
             "--timezone=off",
             "--link-journal=no",
         ]
+        command += [
+            "--setenv=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
+        ]  # systemd 257 wants to be asked for v1 control groups
         command += [f"--bind={place / 'docker'}:/var/lib/docker", "--console=pipe"]
         cgroup = sweep.cgroups(name)
         undo.callback(sweep.remove_cgroups, name)

@@ -46,7 +46,8 @@ def test_looking_does_not_wake_a_sleeping_engine(boot: Boot) -> None:
     host = boot("asleep", engine="socket")
     with shell(host, USER) as connection:
         facts = gather(connection, lambda _: None)
-    assert (facts.service, facts.socket, facts.version) == ("inactive", "active", "20.10.24+dfsg1")
+    assert (facts.service, facts.socket) == ("inactive", "active")
+    assert facts.release >= (20, 10)
     assert host.main_pid() == 0
 
 
@@ -131,7 +132,8 @@ def test_containers_outlive_a_broken_option_too(boot: Boot, tmp_path: Path, curl
     provision(host, good)
     assert host.run("docker inspect -f '{{.State.Running}} {{.State.StartedAt}}' stays") == f"true {started}"
     assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
-    assert host.run("ls /etc/docker").split() == ["ca.pem", "daemon.json", "key.json", "server-key.pem", "server.pem"]
+    left = set(host.run("ls /etc/docker").split()) - {"key.json"}  # which releases before 23 make themselves
+    assert left == {"ca.pem", "daemon.json", "server-key.pem", "server.pem"}
     assert provision(host, good).played == ()
 
 
