@@ -36,50 +36,51 @@ class Api:
 
     def zones(self) -> list[str]:
         """Names of the region's zones that are in service."""
-        found = self._call("describe_availability_zones", Filters=[_is("state", "available")])["AvailabilityZones"]
+        found = self._ask("describe_availability_zones", "AvailabilityZones", Filters=[_is("state", "available")])
         return [str(zone["ZoneName"]) for zone in found]
 
     def instance_type(self, name: str) -> dict[str, Any]:
         """InstanceTypeInfo; BadSize."""
-        return _first(self._call("describe_instance_types", InstanceTypes=[name])["InstanceTypes"])
+        return _first(self._ask("describe_instance_types", "InstanceTypes", InstanceTypes=[name]))
 
     def zones_offering(self, instance_type: str) -> list[str]:
         """Names of the zones where the type exists."""
-        found = self._call(
+        found = self._ask(
             "describe_instance_type_offerings",
+            "InstanceTypeOfferings",
             LocationType="availability-zone",
             Filters=[_is("instance-type", instance_type)],
         )
-        return [str(offer["Location"]) for offer in found["InstanceTypeOfferings"]]
+        return [str(offer["Location"]) for offer in found]
 
     def parameter(self, name: str) -> str:
         """The value of a public SSM parameter; AmazonError."""
-        return str(self._call("get_parameter", service="ssm", Name=name)["Parameter"]["Value"])
+        return str(self._ask("get_parameter", "Parameter", service="ssm", Name=name)["Value"])
 
     def image(self, image_id: str) -> dict[str, Any]:
         """Image; BadImage."""
-        return _first(self._call("describe_images", ImageIds=[image_id])["Images"])
+        return _first(self._ask("describe_images", "Images", ImageIds=[image_id]))
 
     def images(self, owners: Sequence[str], pattern: str) -> list[dict[str, Any]]:
         """Images of these accounts whose name fits."""
-        return list(self._call("describe_images", Owners=list(owners), Filters=[_is("name", pattern)])["Images"])
+        return list(self._ask("describe_images", "Images", Owners=list(owners), Filters=[_is("name", pattern)]))
 
     def vpc(self, vpc_id: str) -> dict[str, Any]:
         """Vpc; BadNetwork."""
-        return _first(self._call("describe_vpcs", VpcIds=[vpc_id])["Vpcs"])
+        return _first(self._ask("describe_vpcs", "Vpcs", VpcIds=[vpc_id]))
 
     def default_vpc(self) -> dict[str, Any]:
         """The region's default Vpc, {} if there is none."""
-        return _first(self._call("describe_vpcs", Filters=[_is("is-default", "true")])["Vpcs"])
+        return _first(self._ask("describe_vpcs", "Vpcs", Filters=[_is("is-default", "true")]))
 
     def subnet(self, subnet_id: str) -> dict[str, Any]:
         """Subnet; BadNetwork."""
-        return _first(self._call("describe_subnets", SubnetIds=[subnet_id])["Subnets"])
+        return _first(self._ask("describe_subnets", "Subnets", SubnetIds=[subnet_id]))
 
     def subnets(self, vpc_id: str) -> list[dict[str, Any]]:
         """The VPC's subnets that are in service."""
         wanted = [_is("vpc-id", vpc_id), _is("state", "available")]
-        return list(self._call("describe_subnets", Filters=wanted)["Subnets"])
+        return list(self._ask("describe_subnets", "Subnets", Filters=wanted))
 
     def groups(self, names: Sequence[str], vpc_id: str) -> list[dict[str, Any]]:
         """SecurityGroups among `names` (names or ids) that exist in the VPC."""
@@ -89,25 +90,25 @@ class Api:
             ("group-id", [name for name in names if name.startswith("sg-")]),
         ):
             if wanted:
-                found += self._call("describe_security_groups", Filters=[_is(key, *wanted), _is("vpc-id", vpc_id)])[
-                    "SecurityGroups"
-                ]
+                found += self._ask(
+                    "describe_security_groups", "SecurityGroups", Filters=[_is(key, *wanted), _is("vpc-id", vpc_id)]
+                )
         return found
 
     def key_pairs(self, *, name: str = "", machine_id: str = "") -> list[dict[str, Any]]:
         """KeyPairInfos, by name or by tag."""
         wanted = _is("key-name", name) if name else _is(f"tag:{ID_TAG}", machine_id)
-        return list(self._call("describe_key_pairs", Filters=[wanted])["KeyPairs"])
+        return list(self._ask("describe_key_pairs", "KeyPairs", Filters=[wanted]))
 
     def quota(self, code: str) -> float:
         """The value of a quota of EC2; AmazonError."""
-        found = self._call("get_service_quota", service="service-quotas", ServiceCode="ec2", QuotaCode=code)
-        return float(found["Quota"]["Value"])
+        found = self._ask("get_service_quota", "Quota", service="service-quotas", ServiceCode="ec2", QuotaCode=code)
+        return float(found["Value"])
 
     def instances(self, *, instance_id: str = "", machine_id: str = "") -> list[dict[str, Any]]:
         """Instances by id or by tag, terminated ones too as long as EC2 remembers them; [] if there is none."""
         wanted = _is("instance-id", instance_id) if instance_id else _is(f"tag:{ID_TAG}", machine_id)
-        return _instances(self._call("describe_instances", Filters=[wanted]))
+        return _instances(self._ask("describe_instances", "Reservations", Filters=[wanted]))
 
     def running(self) -> list[dict[str, Any]]:
         """Every instance of the account in this region that counts against its quota."""
@@ -117,7 +118,7 @@ class Api:
 
     def interfaces(self, group_id: str) -> list[dict[str, Any]]:
         """NetworkInterfaces that have the group."""
-        return list(self._call("describe_network_interfaces", Filters=[_is("group-id", group_id)])["NetworkInterfaces"])
+        return list(self._ask("describe_network_interfaces", "NetworkInterfaces", Filters=[_is("group-id", group_id)]))
 
     def console(self, instance_id: str) -> str:
         """What the instance wrote to its console, as far as EC2 has fetched it."""
@@ -138,14 +139,15 @@ class Api:
     def create_group(self, name: str, vpc_id: str) -> str:
         """The id of a new security group that machines share; NameTaken."""
         shared = [{"Key": "Name", "Value": name}, {"Key": MADE_TAG, "Value": MADE_BY}]
-        made = self._call(
+        made = self._ask(
             "create_security_group",
+            "GroupId",
             GroupName=name,
             Description="Docker hosts: ssh and the engine behind TLS",
             VpcId=vpc_id,
             TagSpecifications=[{"ResourceType": "security-group", "Tags": shared}],
         )
-        return str(made["GroupId"])
+        return str(made)
 
     def authorize(self, group_id: str, rules: Sequence[Mapping[str, Any]]) -> None:
         """Add rules to a group; NameTaken when one is there already."""
@@ -154,7 +156,9 @@ class Api:
     def run_instance(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The new Instance, its reservation's id under ReservationId; DryRun if the request says so and would do."""
         made = self._call("run_instances", **request)
-        return {**_first(made["Instances"]), "ReservationId": made.get("ReservationId", "")}
+        if not made.get("Instances"):
+            raise failures.unanswered(failures.ServiceBroken, "the answer to run instances makes no sense", str(made))
+        return {**made["Instances"][0], "ReservationId": made.get("ReservationId", "")}
 
     # what is done with it
 
@@ -237,11 +241,22 @@ class Api:
             answer: dict[str, Any] = client(**request)
         return answer
 
+    def _ask(self, operation: str, key: str, *, service: str = "ec2", **request: Any) -> Any:
+        """`key` of the answer; ServiceBroken when it is not in there, as when something else than EC2 answered."""
+        answer = self._call(operation, service=service, **request)
+        if key not in answer:
+            raise failures.unanswered(
+                failures.ServiceBroken,
+                f"the answer to {operation.replace('_', ' ')} makes no sense",
+                f"it has no {key}",
+            )
+        return answer[key]
+
     def _pages(self, operation: str, key: str, **request: Any) -> list[dict[str, Any]]:
         pages = self._client("ec2").get_paginator(operation)
         with _Translated(operation.replace("_", " ")):
-            found = [item for page in pages.paginate(**request) for item in page[key]]
-        return _instances({"Reservations": found})
+            found = [item for page in pages.paginate(**request) for item in page.get(key, [])]
+        return _instances(found)
 
 
 class _Translated:
@@ -257,10 +272,15 @@ class _Translated:
         if error is None:
             return
         from botocore import exceptions as sdk
+        from botocore.parsers import ResponseParserError
 
         if isinstance(error, sdk.ClientError):
             answer = error.response.get("Error", {})
             raise failures.translate(str(answer.get("Code", "")), str(answer.get("Message", "")), self.doing) from None
+        if isinstance(error, ResponseParserError):
+            raise failures.unanswered(
+                failures.ServiceBroken, f"EC2's answer to {self.doing} makes no sense", str(error)
+            ) from None
         if isinstance(error, sdk.BotoCoreError):
             raise _unanswered(error, sdk, self.doing) from None
 
@@ -272,8 +292,6 @@ def _unanswered(error: Exception, sdk: Any, doing: str) -> failures.AmazonError:
         return failures.unanswered(failures.Unreachable, "EC2 cannot be reached", str(error))
     if isinstance(error, sdk.ParamValidationError | sdk.NoRegionError):
         return failures.unanswered(failures.BadRequest, f"{doing} cannot be asked like this", str(error))
-    if isinstance(error, sdk.ResponseParserError):
-        return failures.unanswered(failures.ServiceBroken, f"EC2's answer to {doing} makes no sense", str(error))
     if "Endpoint" in type(error).__name__:
         return failures.unanswered(failures.Unreachable, "EC2 cannot be reached", str(error))
     return failures.unanswered(failures.BadCredentials, "there are no credentials that can be used", str(error))
@@ -304,9 +322,9 @@ def _first(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-def _instances(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _instances(reservations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {**instance, "ReservationId": reservation.get("ReservationId", "")}
-        for reservation in answer.get("Reservations", [])
+        for reservation in reservations
         for instance in reservation.get("Instances", [])
     ]

@@ -1,0 +1,92 @@
+"""The `Cloud` that driver amazonec2 is tried on: moto_server behind a door.
+
+The door adds two promises of EC2 that moto does not keep: a repeated ClientToken gets the first answer again, and an
+instance may be terminated twice. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+from tests.drivers.amazonec2.moto import ENVIRON, KEYS, REGION, Moto
+from tests.drivers.door import Answer, Call, Door
+
+ERROR = (
+    "<?xml version='1.0' encoding='UTF-8'?><Response><Errors><Error><Code>{}</Code><Message>{}</Message></Error>"
+    "</Errors><RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"
+)
+
+
+def form(call: Call) -> dict[str, str]:
+    """The parameters of a call in EC2's query protocol."""
+    return dict(urllib.parse.parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def naming(call: Call) -> str:
+    """RunInstances, GetParameter, ...; the dry run of one has (dry) behind it."""
+    target = call.headers.get("X-Amz-Target", "")
+    if target:
+        return target.rpartition(".")[2]
+    found = form(call)
+    return found.get("Action", call.path) + (" (dry)" if found.get("DryRun") == "true" else "")
+
+
+def refusal(code: str, text: str = "no", status: int = 400) -> Answer:
+    """An error as EC2 words it."""
+    return Answer(status, ERROR.format(code, text).encode(), {"Content-Type": "text/xml"})
+
+
+class Ec2Door(Door):
+    """Keeps the two promises."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream, naming)
+        self._answers: dict[str, Answer] = {}
+
+    def forward(self, call: Call) -> Answer:
+        parameters = form(call)
+        token = parameters.get("ClientToken", "")
+        if parameters.get("Action") == "TerminateInstances":
+            token = "terminate " + parameters["InstanceId.1"]
+        if token in self._answers:
+            return self._answers[token]
+        found = super().forward(call)
+        if token and found.status == 200:
+            self._answers[token] = found
+        return found
+
+
+class Ec2:
+    """A fresh account."""
+
+    driver = "amazonec2"
+    making = "RunInstances"
+    secrets = (KEYS[1],)
+    sdk = ("boto3", "botocore")
+    impatient: dict[str, Any] = {"amazonec2-retries": -1, "amazonec2-api-timeout": 1}  # noqa: RUF012
+    throttled = refusal("RequestLimitExceeded", "Request limit exceeded.", 503)
+    broken = refusal("InternalError", "An internal error has occurred", 500)
+
+    def __init__(self, moto: Moto) -> None:
+        self.moto = moto
+        moto.reset()
+        self.door = Ec2Door(moto.url)
+
+    def options(self) -> dict[str, Any]:
+        return {"amazonec2-endpoint": self.door.url, "amazonec2-region": REGION}
+
+    def credentials(self) -> dict[str, str]:
+        return {"AWS_ACCESS_KEY_ID": KEYS[0], "AWS_SECRET_ACCESS_KEY": KEYS[1], **ENVIRON}
+
+    def listing(self) -> Any:
+        return self.moto.listing()
+
+    def machines(self) -> int:
+        return len(self.moto.listing()["instances"])
+
+    def changes(self, call: str) -> bool:
+        return not call.startswith(("Describe", "Get")) and "(dry)" not in call
+
+    def forget(self) -> None:
+        self.moto.reset()

@@ -1,0 +1,9 @@
+"""Driver amazonec2 as every cloud's driver: see tests/drivers/cloud.py."""
+
+from __future__ import annotations
+
+from tests.drivers.cloud import CloudContract
+
+
+class TestAmazon(CloudContract):
+    """Against moto_server."""

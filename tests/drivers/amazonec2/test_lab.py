@@ -1,0 +1,106 @@
+"""`machine create -d amazonec2` to its end: the API is moto's, the instance a real host that boots from its user data.
+
+The instance is given the address of a lab host, in a VPC with the lab's network. When RunInstances is done, the host
+takes host key and login key from what the API was given, as cloud-init would.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from tests.drivers import firstboot
+from tests.drivers.amazonec2.ec2 import Ec2
+from tests.drivers.door import Answer, Call, Door, through
+from tests.labs.nspawn import Host, Lab
+from tests.program import Ended, Program
+from tests.sshd import keygen
+
+pytestmark = pytest.mark.lab
+
+
+def subnet(cloud: Ec2, host: Host) -> str:
+    """A subnet that holds the host's address."""
+    ec2 = cloud.moto.client()
+    network = host.address.rsplit(".", 1)[0] + ".0/24"
+    vpc = ec2.create_vpc(CidrBlock=network)["Vpc"]["VpcId"]
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock=network, AvailabilityZone="us-east-1b")
+    return str(made["Subnet"]["SubnetId"])
+
+
+def boots(cloud: Ec2, host: Host) -> None:
+    """From now on a RunInstances boots the host."""
+
+    def act(door: Door, call: Call) -> Answer | None:
+        found = through(door, call)
+        ec2 = cloud.moto.client()
+        running = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+        instance = next(i for i in running if i["State"]["Name"] != "terminated")
+        told = ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
+        user_data = base64.b64decode(told["UserData"]["Value"]).decode()
+        pair = ec2.describe_key_pairs(KeyNames=[instance["KeyName"]], IncludePublicKey=True)["KeyPairs"][0]
+        firstboot.boot(host, user_data, "ubuntu", pair["PublicKey"])
+        return found
+
+    cloud.door.on("RunInstances", act, times=1)
+
+
+def typed(cloud: Ec2, host: Host, *more: str) -> list[str]:
+    """`create` as a user with a private network would type it."""
+    return [
+        *("create", "-d", "amazonec2"),
+        *(f"--{option}={value}" for option, value in cloud.options().items()),
+        f"--amazonec2-subnet-id={subnet(cloud, host)}",
+        "--amazonec2-private-address-only",
+        f"--amazonec2-private-ip-address={host.address}",
+        *more,
+        "dev",
+    ]
+
+
+def run(cloud: Ec2, program: Program, *words: str) -> Ended:
+    """The program with the account's credentials."""
+    return program(*words, environ=cloud.credentials())
+
+
+def test_from_nothing_to_a_container_and_back(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
+    host = lab.host("ec2", engine="running")
+    host.import_busybox()
+    user_data = tmp_path / "user-data"
+    user_data.write_text("#!/bin/sh\necho told > /srv/told\n")
+    program = Program(tmp_path / "p")
+    line = typed(cloud, host, f"--amazonec2-userdata={user_data}", "--amazonec2-open-port=80")
+    before = cloud.listing()
+    boots(cloud, host)
+    run(cloud, program, *line).fine()
+    assert host.run("cat /srv/told") == "told\n"
+    assert run(cloud, program, "ip", "dev").fine().out.strip() == host.address
+    assert run(cloud, program, "status", "dev").fine().out.strip() == "Running"
+    assert program("ssh", "dev", "whoami").fine().out.strip() == "ubuntu"
+    said = program.shell('eval "$(machine env dev)"; docker run --rm busybox:lab echo from the cloud').fine()
+    assert said.out.strip() == "from the cloud"
+    for verb in ("stop", "start", "restart"):
+        run(cloud, program, verb, "dev").fine()
+    run(cloud, program, "provision", "dev").fine()
+    program("config", "dev").fine()
+    run(cloud, program, "rm", "-y", "dev").fine()
+    assert cloud.listing() == before
+    assert program.names() == []
+
+
+def test_a_key_of_the_users_own(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
+    """It is sent to EC2, logs in, and is refused until the first boot has put it there."""
+    host = lab.host("ec2own", engine="running")
+    key = keygen(tmp_path / "own" / "id")
+    program = Program(tmp_path / "p")
+    line = typed(cloud, host, f"--amazonec2-ssh-keypath={key}")
+    before = cloud.listing()
+    boots(cloud, host)
+    run(cloud, program, *line).fine()
+    pair = cloud.moto.client().describe_key_pairs(IncludePublicKey=True)["KeyPairs"][0]
+    assert pair["PublicKey"].split()[:2] == Path(f"{key}.pub").read_text().split()[:2]
+    run(cloud, program, "rm", "-y", "dev").fine()
+    assert cloud.listing() == before
+    assert key.exists()
