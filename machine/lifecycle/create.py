@@ -78,7 +78,7 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
 
 def describe(world: World, name: str, wanted: Wanted) -> list[str]:
     """What `create` would do, in lines; asks no platform and touches nothing."""
-    _, driver = plan(world, name, wanted)
+    record, driver = plan(world, name, wanted)
     hidden = {option.name for option in driver.options if option.secret}
     lines = [f"machine {name}, driver {driver.name}"]
     for option in driver.options:
@@ -96,7 +96,23 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
     ]
     if wanted.docker_context:
         lines.append(f"6. make the docker context {name}")
-    return lines
+    return [*lines, "", "# step 4 on a fresh Debian; it depends on what is found:", *script_of(record, wanted)]
+
+
+def script_of(record: Record, wanted: Wanted) -> list[str]:
+    """What would run on a fresh Debian with Docker installed, line by line; certificates are not made for it."""
+    from machine import provision as steps
+    from machine.provision import stock
+
+    spec = steps.Spec(
+        hostname=names.hostname(record.name),
+        driver_name=wanted.driver_name,
+        engine=wanted.engine,
+        ca=b"(certificate of the CA)\n",
+        server_cert=b"(certificate of the machine)\n",
+        server_key=b"",
+    )
+    return steps.render(steps.plan(stock.debian(), spec)).splitlines()
 
 
 def resume(world: World, name: str, docker_context: bool = True, install_url: str = "") -> None:
