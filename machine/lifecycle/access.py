@@ -73,13 +73,15 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
     """A shell on the machine as soon as its sshd answers and lets us in.
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
-    there; a host that was there before is not given that time.
+    there; a host that was there before is not given that time. Where an sshd has answered before, none is
+    looked for: that would be one more connection, which a newer sshd counts against us.
     """
     patient = not driver.adopts
+    seen_before = driver.adopts or record.reached("ready")
     last: list[MachineError] = []
 
     def probe() -> shell.SshShell | None:
-        if not shell.reachable(endpoint.address, endpoint.ssh_port, 3.0):
+        if not seen_before and not shell.reachable(endpoint.address, endpoint.ssh_port, 3.0):
             return None
         try:
             return connect(record, endpoint)
