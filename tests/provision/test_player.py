@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,3 +87,27 @@ def test_a_login_shell_that_runs_nothing_is_named() -> None:
     with pytest.raises(ProvisionError, match="did not run the provisioning script") as caught:
         play(one(), Nologin(), lambda _: None)
     assert "not available" in caught.value.details
+
+
+@needs_root
+def test_two_plans_for_one_machine_take_turns(tmp_path: Path) -> None:
+    """And a daemon that a step leaves behind does not keep the machine's lock."""
+    log = tmp_path / "log"
+
+    def slow(name: str) -> Plan:
+        yield Run("begin", f"echo {name} >>{log}; (sleep 30 >/dev/null 2>&1 & echo $! >>{tmp_path}/pids); sleep 0.5")
+        yield Run("finish", f"echo {name} >>{log}")
+        return Result()
+
+    threads = [threading.Thread(target=play, args=(slow(name), LocalShell(), print)) for name in "abc"]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        turns = log.read_text().split()
+        assert sorted(turns) == ["a", "a", "b", "b", "c", "c"]
+        assert turns[0::2] == turns[1::2]
+    finally:
+        for pid in (tmp_path / "pids").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)

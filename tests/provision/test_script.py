@@ -138,6 +138,7 @@ def scripts() -> dict[str, str]:
         found[f"install: {manager}"] = script.batch([Run("install", install(manager, ["a"], ["b"]))], MARK)
         machine = facts({"os_id": "any", "dockerd": "/usr/bin/dockerd", "packages": manager})
         found[f"upgrade: {manager}"] = script.batch([next(upgrade_plan(machine))], MARK)
+    found["alone"] = script.batch([LOOK], MARK, alone=True)
     found["as root"] = script.as_root(script.batch([LOOK], MARK))
     found["rendered"] = render(plan(facts({"recorded": "debian-12-socket.txt"}), spec({})))
     return found
