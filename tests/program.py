@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +67,12 @@ class Program:
             argv, input=stdin, capture_output=True, text=True, timeout=timeout, env={**self.environ(), **environ}
         )
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *line: str, stderr: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
+        """`machine LINE...`, while it runs; stdin has nothing, stdout and stderr are pipes."""
+        argv = [sys.executable, "-m", "machine", *line]
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        return subprocess.Popen(argv, stdin=nothing, stdout=pipe, stderr=stderr, text=True, env=self.environ())
 
     def names(self) -> list[str]:
         """The machines that `ls -q` shows."""
