@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from machine.swarm.election import Election
 from machine.swarm.rescheduling import Watchdog
 from machine.swarm.routes import Desk, answer
 
+SELDOM = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
 OWN = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
 
 
@@ -36,6 +38,7 @@ class Plan(NamedTuple):
 async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
     """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election."""
     _many_files()
+    gc.set_threshold(*SELDOM)
     connect = connector(plan.trust, plan.trusted)
     cluster = Cluster(plan.discovery, connect, plan.settings, log=log)
     desk = Desk(cluster, debug=plan.debug)

@@ -66,6 +66,7 @@ class Cluster:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._readers: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._said = ""
+        self._admitted: dict[tuple[str, str], set[Engine]] = {}  # id and name -> engines that have them
 
     async def run(self) -> None:
         """Follow the discovery until cancelled; then every engine is let go."""
@@ -144,10 +145,13 @@ class Cluster:
 
     def admit(self, engine: Engine, facts: Facts) -> None:
         """Refuse an engine that is here already under another address."""
-        for other in self.engines.values():
-            if other is engine or other.facts is None or not other.reachable or other.facts.id != facts.id:
-                continue
-            if other.facts.name == facts.name:
+        known = self._admitted.setdefault((facts.id, facts.name), set())
+        known.add(engine)
+        for other in list(known):
+            if self.engines.get(other.address) is not other or other.facts is None or other.facts.id != facts.id:
+                known.discard(other) if other is not engine else None
+            elif other is not engine and other.reachable and other.facts.name == facts.name:
+                known.discard(engine)
                 raise Unreachable(
                     502,
                     f"has the id and the name of the engine at {other.address}: the same one, or a clone of its disk "

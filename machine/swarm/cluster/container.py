@@ -25,7 +25,7 @@ class Container:
 
     __slots__ = (
         "_cut", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id", "image", "image_id", "known",
-        "labels", "memory", "mode", "names", "public", "recipe", "state", "status",
+        "labels", "memory", "mode", "names", "public", "recipe", "sought", "state", "status",
     )  # fmt: skip
 
     def __init__(self, engine: Any) -> None:
@@ -70,6 +70,7 @@ class Container:
         names = [str(name).lstrip("/") for name in entry.get("Names") or ()]
         self.id = str(entry["Id"])
         self.names = tuple(name for name in names if "/" not in name)
+        self.sought = "\n".join(self.names)
         self.image = intern(str(entry.get("Image") or ""))
         self.image_id = intern(str(entry.get("ImageID") or ""))
         self.created = int(entry.get("Created") or 0)

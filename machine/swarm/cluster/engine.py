@@ -20,6 +20,7 @@ from machine.swarm.cluster.events import Effect, Lines, effect
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.schedule.node import Node
+from machine.swarm.schedule.want import ID
 from machine.swarm.target import build
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ class Engine:
         self.pulse = Pulse(cluster.settings.retry)
         self.containers: dict[str, Container] = {}
         self.node = Node(name=address, addr=address, ip=self.ip, healthy=False, retry=cluster.settings.retry)
-        self.node.containers = self.containers
+        self.node.containers, self.node.owner = self.containers, self
         self.facts: Facts | None = None
         self.images: list[dict[str, Any]] = []
         self.networks: list[dict[str, Any]] = []
         self.volumes: list[dict[str, Any]] = []
         self.updated = 0.0  # seconds since 1970, of the last look
+        self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
         self._wake = asyncio.Event()
 
@@ -98,7 +100,8 @@ class Engine:
         self._changed(happened)
 
     def _changed(self, happened: str) -> None:
-        self.node.healthy, self.node.failures = self.reachable, self.pulse.failures
+        self.node.beat(self.reachable, self.pulse.failures)
+        self.summary = None
         if happened:
             self.cluster.engine_changed(self, happened)
 
@@ -159,6 +162,7 @@ class Engine:
         node.name, node.id, node.labels = facts.name, self.id, facts.labels
         node.cpus = facts.cpus + facts.cpus * over // 100
         node.memory = facts.memory + facts.memory * over // 100
+        self.summary = None
 
     async def _follow(self, events: Reply) -> None:
         """Apply events, look now and then, until one of the two fails."""
@@ -184,9 +188,13 @@ class Engine:
         async for data in body:
             for event in lines.feed(data):
                 found = effect(event)
-                if found is not None:
+                if found is not None and not (found.created and self._is_ours(event)):
                     self._apply(found)
                 self.cluster.publish(self, event)
+
+    def _is_ours(self, event: dict[str, Any]) -> bool:
+        """Whether a container is being made through us: then we look at it anyway."""
+        return event["Actor"]["Attributes"].get(ID) in self.node.pending if event.get("Actor") else False
 
     def _apply(self, found: Effect) -> None:
         if found.gone:
@@ -253,7 +261,7 @@ class Engine:
             if key not in listed:
                 self.forget(key)
         self.updated = now
-        self.node.touch()
+        self._touch()
 
     def _take(self, entry: dict[str, Any], now: float) -> None:
         container = self.containers.get(entry["Id"])
@@ -274,7 +282,11 @@ class Engine:
         container = self.containers.pop(key, None)
         if container is not None:
             self.cluster.index.drop(container)
-            self.node.touch()
+            self._touch()
+
+    def _touch(self) -> None:
+        self.node.touch()
+        self.summary = None
 
     async def learn(self, container: Container) -> None:
         """Inspect a container for its reservation and ports; one that has gone is forgotten. Refused."""
@@ -286,7 +298,7 @@ class Engine:
             self.forget(container.id)
             return
         container.learn(found, self._facts().cpus)
-        self.node.touch()
+        self._touch()
 
     async def _look_at(self, kind: str) -> None:
         if kind == "image":

@@ -59,13 +59,11 @@ class Index:
             self._order = found
         return self._order
 
-    def fresh(self) -> list[Container]:
-        """All, newest first, their entries' statuses true now."""
+    def freshen(self, found: Iterable[Container]) -> None:
+        """Make the statuses in these entries true now."""
         now = self._now()
-        found = self.newest_first()
         for container in [c for c in found if c.due <= now]:
             container.draw(now)
-        return found
 
     def named(self, name: str) -> list[Container]:
         """Those of exactly that name, on whatever engine."""

@@ -63,13 +63,13 @@ class Desk:
 
     def choose(self, want: Want, nodes: Iterable[Engine] | None = None) -> list[Engine]:
         """The engines that can take it, best first; Refused(500) as classic Swarm answers when none can."""
-        engines = {e.node.addr: e for e in (self.cluster.engines.values() if nodes is None else nodes)}
+        engines = self.cluster.engines.values() if nodes is None else nodes
         settings = self.cluster.settings
         try:
-            ranked = rank([e.node for e in engines.values()], want, settings.strategy, settings.filters)
+            ranked = rank([e.node for e in engines], want, settings.strategy, settings.filters)
         except (NoNode, BadExpression) as error:
             raise Refused(500, str(error)) from error
-        return [engines[node.addr] for node in ranked]
+        return [node.owner for node in ranked]
 
     async def each(self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]) -> dict[Engine, T | Refused]:
         """Do something with every engine, many at a time: its result, or why it refused."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from machine.swarm.chain import Refused
-from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.container import UP, Container
 from machine.swarm.cluster.index import Ambiguous, Index
 
+_BY_STATUS = ("exited", "health")
 _PLAIN = re.compile(r"[\w-]+\Z")
 Test = Callable[[Container], bool]
 KNOWN = (
@@ -24,14 +25,21 @@ def choose(index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, l
     if unknown:
         raise Refused(400, f"invalid filter '{unknown[0]}'")
     every = every or limit > 0 or bool(filters.get("status")) or bool(filters.get("exited"))
-    found = index.fresh()
+    found = index.newest_first()
     if not every:
-        found = [c for c in found if c.is_up and not _is_swarm(c)]
+        found = [c for c in found if c.state in UP and not _is_swarm(c)]
     for name, values in filters.items():
-        if values:
+        if name in _BY_STATUS:
+            index.freshen(found)
+        if name == "name" and len(values) == 1 and _PLAIN.match(values[0]):
+            text = values[0]
+            found = [c for c in found if text in c.sought]
+        elif values:
             test = _test(name, values, index)
             found = [c for c in found if test(c)]
-    return found[:limit] if limit > 0 else found
+    found = found[:limit] if limit > 0 else found
+    index.freshen(found)
+    return found
 
 
 def encode(found: Sequence[Container]) -> bytes:
@@ -70,9 +78,6 @@ def _test(name: str, values: Sequence[str], index: Index) -> Test:  # noqa: PLR0
 
 def _named(values: Sequence[str]) -> Test:
     """Regular expressions, found anywhere in a name, with or without its slash."""
-    if len(values) == 1 and _PLAIN.match(values[0]):
-        text = values[0]
-        return lambda c: any(text in name for name in c.names)
     try:
         patterns = [re.compile(value) for value in values]
     except (re.error, OverflowError, RecursionError) as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from machine import __version__
 from machine.swarm.chain import JSON, Refused, Reply, Request
@@ -60,23 +61,24 @@ async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
     cluster = desk.cluster
     engines = sorted(cluster.engines.values(), key=lambda e: (e.name, e.address))
     up = [e for e in engines if e.reachable]
-    rows = [row for engine in engines for row in _rows(engine)]
-    states = [c.state for e in up for c in e.containers.values()]
-    running, paused = states.count("running") + states.count("restarting"), states.count("paused")
-    return Reply.json(
+    for engine in engines:
+        if engine.summary is None:
+            engine.summary = Summary.of(engine)
+    running, paused, stopped = (sum(e.summary.counts[n] for e in up) for n in range(3))
+    reply = Reply.json(
         {
             "ID": "",
             "Name": "swarm",
             "ServerVersion": NAME,
-            "Containers": len(states),
+            "Containers": running + paused + stopped,
             "ContainersRunning": running,
             "ContainersPaused": paused,
-            "ContainersStopped": len(states) - running - paused,
+            "ContainersStopped": stopped,
             "Images": len({image.get("Id") for e in up for image in e.images}),
             "NCPU": sum(e.node.cpus for e in up),
             "MemTotal": sum(e.node.memory for e in up),
-            "SystemStatus": [*_heading(desk, len(engines)), *rows],
-            "DriverStatus": [*_heading(desk, len(engines)), *rows] if _old(request) else [],
+            "SystemStatus": _ROWS,
+            "DriverStatus": _ROWS if _old(request) else [],
             "Driver": "",
             "OSType": _ostype(cluster),
             "OperatingSystem": "linux",
@@ -94,6 +96,28 @@ async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
             "Warnings": None,
         }
     )
+    heading = json.dumps(_heading(desk, len(engines)), separators=(",", ":")).encode()
+    rows = b",".join([heading[1:-1], *(engine.summary.rows for engine in engines)])
+    reply.body = (await reply.read()).replace(b'"%s"' % _ROWS.encode(), b"[" + rows + b"]")
+    return reply
+
+
+class Summary(NamedTuple):
+    """An engine's part of `info`: running, paused and other containers; its rows as JSON without the outer brackets."""
+
+    counts: tuple[int, int, int]
+    rows: bytes
+
+    @classmethod
+    def of(cls, engine: Engine) -> Summary:
+        """As the engine is now."""
+        states = [c.state for c in engine.containers.values()]
+        running, paused = states.count("running") + states.count("restarting"), states.count("paused")
+        counts = (running, paused, len(states) - running - paused)
+        return cls(counts, json.dumps(_rows(engine, counts), separators=(",", ":")).encode()[1:-1])
+
+
+_ROWS = "the rows of the table of engines"  # stands for them until the rest is JSON
 
 
 @TABLE.at("GET", "/events")
@@ -199,21 +223,19 @@ def _heading(desk: Desk, count: int) -> list[list[str]]:
     return [*first, ["Strategy", settings.strategy], ["Filters", ", ".join(settings.filters)], ["Nodes", str(count)]]
 
 
-def _rows(engine: Engine) -> list[list[str]]:
+def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
     facts, node = engine.facts, engine.node
     if facts is None:
         rows = [["ID", ""], ["Status", str(engine.pulse.state)]]
         error = engine.pulse.error or "not reached yet"
         tail = [["Error", error], ["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", ""]]
         return [[f" {engine.name}", engine.address], *_indented(rows + tail)]
-    states = [c.state for c in engine.containers.values()]
-    running, paused = states.count("running") + states.count("restarting"), states.count("paused")
-    detail = f" ({running} Running, {paused} Paused, {len(states) - running - paused} Stopped)"
+    detail = " ({} Running, {} Paused, {} Stopped)".format(*counts)
     used_cpus, used_memory = node.used
     rows = [
         ["ID", engine.id],
         ["Status", str(engine.pulse.state)],
-        ["Containers", f"{len(states)}{detail if engine.pulse.state is Health.HEALTHY else ''}"],
+        ["Containers", f"{sum(counts)}{detail if engine.pulse.state is Health.HEALTHY else ''}"],
         ["Reserved CPUs", f"{used_cpus} / {node.cpus}"],
         ["Reserved Memory", f"{size(used_memory)} / {size(node.memory)}"],
         ["Labels", ", ".join(f"{k}={v}" for k, v in sorted(node.labels.items()))],

@@ -21,7 +21,7 @@ class NoNode(Exception):
 
 def health(want: Want, nodes: Sequence[Node], soft: bool) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that answer."""
-    left = [node for node in nodes if node.healthy and node.health > 0]
+    left = [node for node in nodes if node.health > 0]
     if not left:
         raise NoNode("No healthy node available in the cluster")
     return left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from machine.swarm.schedule.want import Port, Want
 
@@ -67,7 +67,11 @@ class Reservation:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One engine. After changing `containers` or `pending` call `touch`; `cpus` and `memory` carry the overcommit."""
+    """One engine. After changing `containers` or `pending` call `touch`; `cpus` and `memory` carry the overcommit.
+
+    `health` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy; `beat` sets it.
+    `owner` is whatever the caller needs to find its own object again.
+    """
 
     name: str
     addr: str = ""  # host:port
@@ -82,19 +86,22 @@ class Node:
     images: frozenset[str] = frozenset()  # ids, repo:tag, and repo
     containers: Mapping[str, Held] = field(default_factory=dict)
     pending: dict[str, Held] = field(default_factory=dict)
+    owner: Any = None
+    health: int = field(default=0, init=False)
     _used: tuple[int, int] | None = None
     _taken: dict[tuple[str, int], list[str]] | None = None
+
+    def __post_init__(self) -> None:
+        self.beat(self.healthy, self.failures)
+
+    def beat(self, healthy: bool, failures: int) -> None:
+        """Note how it answers."""
+        self.healthy, self.failures = healthy, failures
+        self.health = max(100 - failures * 100 // self.retry, 0) if healthy else 0
 
     def touch(self) -> None:
         """Forget the sums: containers, or what is known of them, have changed."""
         self._used = self._taken = None
-
-    @property
-    def health(self) -> int:
-        """100 for an engine that never failed lately, less with each failure, 0 when unhealthy."""
-        if not self.healthy:
-            return 0
-        return max(100 - self.failures * 100 // self.retry, 0)
 
     @property
     def count(self) -> int:

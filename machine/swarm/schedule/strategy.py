@@ -55,11 +55,15 @@ STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpac
 
 def _weighed(want: Want, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
-    weighed = []
-    for position, node in enumerate(nodes):
-        found = weight(want, node, factor)
-        if found is not None:
-            weighed.append((found, node.count, position, node))
+    if want.cpus or want.memory:
+        weights = [weight(want, node, factor) for node in nodes]
+    else:  # the same for every node, but for its health
+        weights = [2 * FULL + factor * node.health for node in nodes]
+    weighed = [
+        (found, len(node.containers) + len(node.pending), position, node)
+        for position, (found, node) in enumerate(zip(weights, nodes, strict=True))
+        if found is not None
+    ]
     if not weighed:
         raise NoNode("No resources available to schedule container")
     return weighed
