@@ -48,6 +48,8 @@ def build(
     os.chmod(image, 0o666)  # noqa: S103 (in a 0700 directory; the user namespace writes it through a descriptor)
     log(f"building {name} from {mirror} with mmdebstrap, about a minute")
     command = recipe.command(name, arch, mirror, image, keyring=KEYRING, root=os.geteuid() == 0)
+    if tool_path("setpriv"):  # util-linux: a build ends with us, however we end, and clears up after itself
+        command = [tool_path("setpriv"), "--pdeathsig", "TERM", *command]
     try:
         run(command, timeout=SECONDS)
     except CommandFailed as error:

@@ -65,6 +65,9 @@ class QemuDriver(Driver):
     def create(self) -> None:
         """Image, address, disk, seed, power: each step is skipped when an earlier call has done it."""
         if self._pid():
+            vm.watch_ports(
+                self._machine(self._base()), self.ctx.run
+            )  # a crash may have come in between; two do no harm
             return
         image = self._image()
         self._settle()
@@ -236,9 +239,9 @@ class QemuDriver(Driver):
         )
         seed.write(self._file(places.SEED), wanted)
 
-    def _power_on(self, image: Image) -> None:
+    def _machine(self, image: Image) -> argv.Machine:
         host = accel.look()
-        machine = argv.Machine(
+        return argv.Machine(
             program=self.settings.program or accel.program(host.arch),
             name=self.ctx.name,
             uuid=self.uuid,
@@ -255,6 +258,9 @@ class QemuDriver(Driver):
             boot=self._cache().boot(image),
             firmware="" if image.kernel else vm.firmware(host.arch),
         )
+
+    def _power_on(self, image: Image) -> None:
+        machine = self._machine(image)
         if self.sockets != self.ctx.directory:
             places.prepare(self.sockets)
         for name in (*places.SOCKETS, places.PID):  # of a run before the host's last reboot

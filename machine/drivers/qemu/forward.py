@@ -83,19 +83,25 @@ def main(argv: list[str]) -> int:
     qmp_path, guest_path, log_path, address, fixed_text = argv
     fixed = {(kind, int(number)) for number in fixed_text.split(",") if number for kind in ("tcp",)}
     _to_background()
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+    try:
+        with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
+            guest.connect(guest_path)
+            say = _log(log_path)
+            with guest.makefile("r", encoding="ascii", errors="replace") as lines:
+                watch(iter(lambda: lines.readline(GREATEST_LINE), ""), Forwards(qmp.monitor, address, say), fixed)
+    except (QmpError, OSError):
+        return 1  # qemu has ended, or another watcher serves it already
+    return 0
+
+
+def _log(path: str) -> Callable[[str], None]:
+    """A new log; only the watcher that serves the machine gets that far."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
 
     def say(text: str) -> None:
         os.write(log, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n".encode())
 
-    try:
-        with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
-            guest.connect(guest_path)
-            with guest.makefile("r", encoding="ascii", errors="replace") as lines:
-                watch(iter(lambda: lines.readline(GREATEST_LINE), ""), Forwards(qmp.monitor, address, say), fixed)
-    except (QmpError, OSError) as error:
-        say(f"ended: {error}")
-    return 0
+    return say
 
 
 def _to_background() -> None:

@@ -11,7 +11,7 @@ import shlex
 from machine.drivers.qemu import guest, net
 
 SUITES = {"debian-13": "trixie", "debian-12": "bookworm"}
-SIZE = "4G"  # of the file system as built; sparse, and it grows to the disk's size on the first boot
+SIZE = "2000M"  # of the file system as built; sparse, and it grows to the disk's size on the first boot
 LABEL = "machine"
 DESCRIPTOR = 9  # over which the hook writes the image: its path may not be reachable inside a user namespace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -44,6 +45,12 @@ def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Ru
     `base` may be relative to the disk's directory.
     """
     part = f"{disk}.part"
+    least = virtual_size(os.path.join(os.path.dirname(disk), base), run)
+    if megabytes << 20 < least:
+        raise DriverError(
+            f"--qemu-disk-size {megabytes} is less than the image needs ({least + (1 << 20) - 1 >> 20} MB)",
+            resolution="give more, or another --qemu-image",
+        )
     command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, part, f"{megabytes}M"]
     try:
         run(command, timeout=60)
@@ -52,6 +59,11 @@ def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Ru
         raise DriverError(
             f"the disk {disk} could not be made", details=error.details, resolution="make room on that disk"
         ) from error
+
+
+def virtual_size(image: str, run: Run) -> int:
+    """Bytes of the disk that an image holds, as the machine sees it."""
+    return int(json.loads(run(["qemu-img", "info", "--output=json", "-U", image], timeout=60).stdout)["virtual-size"])
 
 
 def launch(command: list[str], name: str, run: Run) -> None:
