@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.chain import JSON, Refused, Reply, Request
+from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.routes import listing
@@ -28,7 +28,7 @@ async def ps(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     found = listing.choose(desk.cluster.index, filters, every=request.flag("all"), limit=count)
     if request.flag("size"):
         return Reply.json(await _with_sizes(desk, found))
-    return Reply(200, (JSON,), listing.encode(found))
+    return listing.reply(found)
 
 
 async def _with_sizes(desk: Desk, found: list[Container]) -> list[dict[str, Any]]:

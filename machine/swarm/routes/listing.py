@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from machine.swarm.chain import Refused
+from machine.swarm.chain import JSON, Refused, Reply
 from machine.swarm.cluster.container import UP, Container
 from machine.swarm.cluster.index import Ambiguous, Index
 
+AT_ONCE = 500  # entries of one piece
 _BY_STATUS = ("exited", "health")
 _PLAIN = re.compile(r"[\w-]+\Z")
 Test = Callable[[Container], bool]
@@ -42,9 +43,21 @@ def choose(index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, l
     return found
 
 
-def encode(found: Sequence[Container]) -> bytes:
-    """The JSON array of their entries."""
-    return b"[" + b",".join([c.entry for c in found]) + b"]"
+def reply(found: Sequence[Container]) -> Reply:
+    """The JSON array of their entries; a long one in pieces, for tens of megabytes at once cost more than to make."""
+    entries = [c.entry for c in found]
+    if len(entries) <= AT_ONCE:
+        return Reply(200, (JSON,), b"[" + b",".join(entries) + b"]")
+    size = sum(map(len, entries)) + len(entries) + 1
+    return Reply(200, (JSON, (b"content-length", b"%d" % size)), _pieces(entries))
+
+
+async def _pieces(entries: list[bytes]) -> AsyncIterator[bytes]:
+    before = b"["
+    for start in range(0, len(entries), AT_ONCE):
+        yield before + b",".join(entries[start : start + AT_ONCE])
+        before = b","
+    yield b"]"
 
 
 def _is_swarm(container: Container) -> bool:
