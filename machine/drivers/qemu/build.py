@@ -40,7 +40,10 @@ class Built:
 def build(
     name: str, arch: str, mirror: str, work: str, *, run: Callable[..., Completed], log: Callable[[str], None]
 ) -> Built:
-    """Build image `name` in the empty directory `work`; DriverError names what is missing or what went wrong."""
+    """Build image `name` in the empty directory `work`; DriverError names what is missing or what went wrong.
+
+    Should this program be killed meanwhile, mmdebstrap goes on, ends by itself and clears its own temporary files.
+    """
     check(work, root=os.geteuid() == 0)
     image = os.path.join(work, "root.img")
     with open(image, "wb"):
@@ -48,8 +51,6 @@ def build(
     os.chmod(image, 0o666)  # noqa: S103 (in a 0700 directory; the user namespace writes it through a descriptor)
     log(f"building {name} from {mirror} with mmdebstrap, about a minute")
     command = recipe.command(name, arch, mirror, image, keyring=KEYRING, root=os.geteuid() == 0)
-    if tool_path("setpriv"):  # util-linux: a build ends with us, however we end, and clears up after itself
-        command = [tool_path("setpriv"), "--pdeathsig", "TERM", *command]
     try:
         run(command, timeout=SECONDS)
     except CommandFailed as error:

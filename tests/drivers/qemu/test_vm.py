@@ -139,12 +139,12 @@ def test_the_life_of_a_real_machine(machine: Machine) -> None:
         == driver.uuid
     )
 
-    machine.ssh("nohup python3 -m http.server 18080 >/dev/null 2>&1 & exit 0")
-    machine.ssh("nohup python3 -m http.server 8081 >/dev/null 2>&1 & exit 0")
+    for port in (18080, 8081):
+        machine.ssh(f"sudo systemd-run -q --unit web{port} python3 -m http.server {port}")
     address = machine.endpoint.address
     machine.wait("a forward that follows an open port", lambda: _opens(address, 18080), 30)
     assert _opens(address, 18081), "--qemu-publish"
-    machine.ssh("pkill -f 'http.server 18080' || true")
+    machine.ssh("sudo systemctl stop web18080")
     machine.wait("the end of that forward", lambda: not _opens(address, 18080), 30)
 
     driver.power(Verb.STOP)
