@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
-    from machine.drivers.qemu.image import Cache
+    from machine.drivers.images.cache import Cache
 
 HELP = """List, build, fetch and remove the base images of the driver qemu. `create` gets what it needs by itself.
 
@@ -54,7 +54,7 @@ def run(args: Namespace, app: App) -> int:
 
 def _cache(app: App) -> Cache:
     from machine import process
-    from machine.drivers.qemu.image import Cache
+    from machine.drivers.images.cache import Cache
 
     return Cache(
         app.store.root,

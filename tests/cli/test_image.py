@@ -11,8 +11,8 @@ import pytest
 from machine.drivers.qemu import accel
 from machine.store import Record
 from tests.cli.typed import World
-from tests.drivers.qemu.site import Site
-from tests.drivers.qemu.test_image import stored
+from tests.drivers.images.site import Site
+from tests.drivers.images.test_cache import stored
 
 ARCH = accel.look().arch
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from machine.drivers.images.cache import Boot
 from machine.drivers.qemu import net, places
 
 SERIAL_PORT = "machine.ports"  # over which the machine tells which of its ports are open
@@ -12,15 +13,6 @@ SERIAL_PORT = "machine.ports"  # over which the machine tells which of its ports
 # newer instructions in qemu 7.2 is not dependable.
 SOFT_MODEL = "qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand"
 NAT = "nat"  # qemu's name of the first network, to which forwards are added
-
-
-@dataclass(frozen=True, slots=True)
-class Boot:
-    """A kernel that qemu loads itself; `root` is the disk as that kernel names it."""
-
-    kernel: str
-    initrd: str = ""
-    root: str = "/dev/nvme0n1"
 
 
 @dataclass(frozen=True, slots=True)

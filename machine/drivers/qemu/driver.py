@@ -8,8 +8,9 @@ import uuid
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.qemu import accel, argv, net, places, preflight, process, seed, settings, vm
-from machine.drivers.qemu.image import Cache, Image
+from machine.drivers.images import seed
+from machine.drivers.images.cache import Cache, Image
+from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, MachineError
 from machine.model import Endpoint, State, Verb
@@ -234,6 +235,7 @@ class QemuDriver(Driver):
             host_key=self.host_key,
             nat_mac=net.nat_mac(self.ctx.machine_id),
             peer=self._place().peer,
+            lan_mac=net.lan_mac(self._place().peer),
             teaches=not image.taught,
             user_data=self.ctx.user_data,
         )

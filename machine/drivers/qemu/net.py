@@ -24,10 +24,6 @@ USUAL = (  # ssh, engine, swarm master: the best first. Port 22 needs root unles
 )
 HOSTS = range(1, 255)
 
-# Inside the NAT of qemu; fixed, so that an image may rely on them.
-NAT_ADDRESS, NAT_GATEWAY, NAT_DNS, NAT_BITS = "10.0.2.15", "10.0.2.2", "10.0.2.3", 24
-LAN_BITS = 24
-
 Free = Callable[[str, int], bool]  # (address, port): may a server be opened there now?
 
 

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from machine.drivers.base import DriverContext
-from machine.drivers.qemu import accel, image, net
+from machine.drivers.images import cache
+from machine.drivers.qemu import accel, net
 from machine.drivers.qemu.settings import Settings
 from machine.errors import DriverError, PreflightFailed
 
@@ -65,7 +66,7 @@ def check_size(wanted: Settings) -> None:
 def check_image(word: str) -> None:
     """A name that is known, an URL, or a file that can be read."""
     try:
-        kind = image.classify(word)
+        kind = cache.classify(word)
     except DriverError as error:
         raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from error
     if kind == "path" and not os.access(os.path.expanduser(word), os.R_OK):

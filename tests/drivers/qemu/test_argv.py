@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from machine.drivers.images.cache import Boot
 from machine.drivers.qemu import argv, net
 
 PLACE = net.Place("127.84.7.1", "10.84.7.1", 22, 2376, 3376)
@@ -26,7 +27,7 @@ PLAIN = argv.Machine(
     lan=net.Lan(7, "239.84.1.2", 21000),
     nat_mac="52:54:00:00:00:01",
     forwards=argv.forwards(PLACE, [(8080, 80)]),
-    boot=argv.Boot("/cache/vmlinuz"),
+    boot=Boot("/cache/vmlinuz"),
 )
 
 
@@ -47,7 +48,7 @@ def test_a_kernel_of_ours_boots_from_nvme_without_an_initrd() -> None:
 
 
 def test_a_kernel_without_the_driver_gets_its_initrd() -> None:
-    words = built(boot=argv.Boot("/cache/vmlinuz", "/cache/initrd", "LABEL=machine"))
+    words = built(boot=Boot("/cache/vmlinuz", "/cache/initrd", "LABEL=machine"))
     assert after(words, "-initrd") == ["/cache/initrd"]
     assert "virtio-blk-pci,drive=disk" in after(words, "-device")
 

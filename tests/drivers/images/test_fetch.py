@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.qemu import fetch
+from machine.drivers.images import fetch
 from machine.errors import DriverError
-from tests.drivers.qemu.site import Site
+from tests.drivers.images.site import Site
 
 IMAGE = "debian-13-genericcloud-amd64.qcow2"
 DATA = bytes(range(256)) * 5000

@@ -14,10 +14,10 @@ from shutil import which
 import pytest
 
 from machine import lock, process
-from machine.drivers.qemu import image
-from machine.drivers.qemu.image import Cache
+from machine.drivers.images import cache as image
+from machine.drivers.images.cache import Cache
 from machine.errors import DriverError
-from tests.drivers.qemu.site import Site
+from tests.drivers.images.site import Site
 
 pytestmark = pytest.mark.skipif(which("qemu-img") is None, reason="qemu-img is not installed")
 NAME = "debian-13-genericcloud-amd64.qcow2"

@@ -15,7 +15,12 @@ from machine.errors import DriverError
 TIMEOUT = 10.0  # seconds without a byte
 CHUNK = 1 << 20
 SITE = "https://cloud.debian.org/images/cloud"  # Debian's official cloud images
-SUITES = {"debian-13": ("trixie", "13"), "debian-12": ("bookworm", "12")}
+SUITES = {  # name -> (directory, number, kind): genericcloud has no drivers of real or VirtualBox's hardware
+    "debian-13": ("trixie", "13", "genericcloud"),
+    "debian-12": ("bookworm", "12", "genericcloud"),
+    "debian-13-generic": ("trixie", "13", "generic"),
+    "debian-12-generic": ("bookworm", "12", "generic"),
+}
 
 
 class Unreachable(DriverError):
@@ -24,9 +29,9 @@ class Unreachable(DriverError):
 
 def official(name: str, arch: str, site: str = SITE) -> tuple[str, str]:
     """(URL of the image, URL of its list of SHA-512 sums) for a name such as debian-13."""
-    suite, number = SUITES[name]
+    suite, number, kind = SUITES[name]
     directory = f"{site}/{suite}/latest"
-    return f"{directory}/debian-{number}-genericcloud-{arch}.qcow2", f"{directory}/SHA512SUMS"
+    return f"{directory}/debian-{number}-{kind}-{arch}.qcow2", f"{directory}/SHA512SUMS"
 
 
 def published_sum(listing: str, file_name: str) -> str:
@@ -38,24 +43,24 @@ def published_sum(listing: str, file_name: str) -> str:
     raise Unreachable(f"the list of checksums does not name {file_name}")
 
 
-def text(url: str) -> str:
+def text(url: str, *, driver: str = "qemu") -> str:
     """A small text file."""
     try:
-        with _open(url, 0) as answer:
+        with _open(url, 0, driver) as answer:
             return answer.read(4 * CHUNK).decode("utf-8", "replace")
     except (OSError, HTTPException) as error:
         raise _unreachable(url, error) from error
 
 
-def download(url: str, target: str, checksum: str, log: Callable[[str], None]) -> None:
+def download(url: str, target: str, checksum: str, log: Callable[[str], None], *, driver: str = "qemu") -> None:
     """Bring `url` to the file `target`, whole. `checksum` is "sha512:HEX", "sha256:HEX" or "" for none known.
 
     What an earlier try left in `target`.part is continued. Unreachable when the site does not answer;
-    DriverError, with the part removed, when the checksum is wrong or the disk is full.
+    DriverError, with the part removed, when the checksum is wrong or the disk is full. `driver`: whose flags it names.
     """
     part = f"{target}.part"
     try:
-        _transfer(url, part, log)
+        _transfer(url, part, log, driver)
     except HTTPException as error:
         raise _unreachable(url, error) from error
     except urllib.error.URLError as error:
@@ -75,7 +80,7 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None]) -
                 f"the checksum of {url} is wrong; what was downloaded is removed",
                 details=f"{kind} published: {wanted}\n{kind} downloaded: {found}",
                 resolution="run the command again; if it fails again, a proxy or mirror on the way changes the file: "
-                "give another image with --qemu-image URL or PATH, or `machine image build`",
+                f"give another image with --{driver}-image URL or PATH, or `machine image build`",
             )
     os.replace(part, target)
 
@@ -86,11 +91,11 @@ def digest(path: str, kind: str) -> str:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
-def _transfer(url: str, part: str, log: Callable[[str], None]) -> None:
+def _transfer(url: str, part: str, log: Callable[[str], None], driver: str) -> None:
     """Append to `part` what it lacks of `url`."""
     have = os.path.getsize(part) if os.path.exists(part) else 0
     try:
-        answer = _open(url, have)
+        answer = _open(url, have, driver)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:  # 416: nothing is left to send, the part is whole
             raise
@@ -108,9 +113,9 @@ def _transfer(url: str, part: str, log: Callable[[str], None]) -> None:
             raise ConnectionResetError(f"the connection ended after {os.path.getsize(part)} of {size} bytes")
 
 
-def _open(url: str, start: int) -> HTTPResponse:
+def _open(url: str, start: int, driver: str) -> HTTPResponse:
     if not url.startswith(("http://", "https://", "file://")):
-        raise DriverError(f"{url} is no http, https or file URL", resolution="give another --qemu-image")
+        raise DriverError(f"{url} is no http, https or file URL", resolution=f"give another --{driver}-image")
     request = urllib.request.Request(url)  # noqa: S310 (the scheme is checked above)
     if start:
         request.add_header("Range", f"bytes={start}-")

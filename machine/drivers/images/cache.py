@@ -20,12 +20,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from machine import files, paths
-from machine.drivers.qemu import build, fetch
-from machine.drivers.qemu.argv import Boot
+from machine.drivers.images import build, fetch
 from machine.errors import DriverError, MachineError
 from machine.process import Completed
 
 NAMES = tuple(fetch.SUITES)
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A kernel that qemu loads itself; `root` is the disk as that kernel names it."""
+
+    kernel: str
+    initrd: str = ""
+    root: str = "/dev/nvme0n1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +71,11 @@ class Cache:
         run: Callable[..., Completed],
         log: Callable[[str], None],
         site: str = fetch.SITE,
+        driver: str = "qemu",
     ) -> None:
         self.directory = paths.cache(store, "images")
         self._lock, self._run, self._log, self._site = lock, run, log, site
+        self._driver = driver  # whose flags an error names
 
     def find(self, name: str, arch: str) -> Image | None:
         """The image of that name, None when the cache has it not, or not whole."""
@@ -100,8 +110,8 @@ class Cache:
         return Boot(self.path(image.kernel), self.path(image.initrd) if image.initrd else "", image.root)
 
     def obtain(self, word: str, arch: str, mirror: str) -> Image:
-        """The image that `--qemu-image` means: from the cache, by download, or built here."""
-        kind = classify(word)
+        """The image that `--DRIVER-image` means: from the cache, by download, or built here."""
+        kind = classify(word, self._driver)
         if kind == "path":
             return self._local(word, arch)
         name = word if kind == "name" else url_name(word)
@@ -119,15 +129,17 @@ class Cache:
 
     def build(self, name: str, arch: str, mirror: str) -> Image:
         """Build the image anew. Machines over an older one keep theirs."""
-        _known(name)
+        _known(name, self._driver)
         with self._lock(f"image-{name}"):
             return self._build(name, arch, mirror)
 
     def pull(self, word: str, arch: str) -> Image:
         """Download the image anew, by name or URL."""
-        kind = classify(word)
+        kind = classify(word, self._driver)
         if kind == "path":
-            raise DriverError(f"{word} is a file on this host", resolution="use it as it is: --qemu-image PATH")
+            raise DriverError(
+                f"{word} is a file on this host", resolution=f"use it as it is: --{self._driver}-image PATH"
+            )
         name = word if kind == "name" else url_name(word)
         with self._lock(f"image-{name}"):
             return self._pull(name, arch) if kind == "name" else self._pull_url(word, name, arch)
@@ -165,7 +177,7 @@ class Cache:
         work = self.path(f".build-{name}-{arch}-{os.urandom(4).hex()}")
         files.make_directory(work)
         try:
-            built = build.build(name, arch, mirror, work, run=self._run, log=self._log)
+            built = build.build(name, arch, mirror, work, run=self._run, log=self._log, driver=self._driver)
             names = {}
             for part, suffix in ((built.disk, "qcow2"), (built.kernel, "vmlinuz"), (built.initrd, "initrd")):
                 names[suffix] = f"{stem}.{suffix}" if part else ""
@@ -181,7 +193,7 @@ class Cache:
 
     def _pull(self, name: str, arch: str) -> Image:
         url, sums = fetch.official(name, arch, self._site)
-        listing = fetch.text(sums)
+        listing = fetch.text(sums, driver=self._driver)
         checksum = "sha512:" + fetch.published_sum(listing, url.rpartition("/")[2])
         return self._download(url, name, arch, checksum)
 
@@ -196,15 +208,15 @@ class Cache:
     def _download(self, url: str, name: str, arch: str, checksum: str) -> Image:
         files.make_directory(self.directory)
         arrived = self.path(f"{name}-{arch}.download")
-        fetch.download(url, arrived, checksum, self._log)
-        kind = disk_format(arrived, self._run)
+        fetch.download(url, arrived, checksum, self._log, driver=self._driver)
+        kind = disk_format(arrived, self._run, self._driver)
         disk = f"{name}-{arch}-{os.urandom(4).hex()}.qcow2"
         os.replace(arrived, self.path(disk))
         return self._keep(Image(name, arch, disk, kind, origin=url))
 
     def _local(self, word: str, arch: str) -> Image:
         path = os.path.abspath(os.path.expanduser(word))
-        return Image(word, arch, path, disk_format(path, self._run), origin=path)
+        return Image(word, arch, path, disk_format(path, self._run, self._driver), origin=path)
 
     def _keep(self, image: Image) -> Image:
         from datetime import UTC, datetime
@@ -226,13 +238,13 @@ class Cache:
         yield from os.listdir(self.directory) if os.path.isdir(self.directory) else ()
 
 
-def classify(word: str) -> str:
-    """What `--qemu-image` is: "url", "path" or "name"; DriverError for a name that is none of ours."""
+def classify(word: str, driver: str = "qemu") -> str:
+    """What `--DRIVER-image` is: "url", "path" or "name"; DriverError for a name that is none of ours."""
     if "://" in word:
         return "url"
     if os.sep in word or word.endswith((".qcow2", ".img", ".raw")) or word.startswith(("~", ".")):
         return "path"
-    _known(word)
+    _known(word, driver)
     return "name"
 
 
@@ -243,7 +255,7 @@ def url_name(url: str) -> str:
     return f"{stem or 'image'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
-def disk_format(path: str, run: Callable[..., Completed]) -> str:
+def disk_format(path: str, run: Callable[..., Completed], driver: str = "qemu") -> str:
     """qcow2 or raw, as qemu-img sees it; DriverError when it is no image that a machine can stand on."""
     try:
         seen = json.loads(run(["qemu-img", "info", "--output=json", path], timeout=60).stdout)
@@ -251,7 +263,7 @@ def disk_format(path: str, run: Callable[..., Completed]) -> str:
         raise DriverError(
             f"{path} is no disk image that qemu can read",
             details=error.details if isinstance(error, MachineError) else str(error),
-            resolution="give a qcow2 or raw image with --qemu-image",
+            resolution=f"give a qcow2 or raw image with --{driver}-image",
         ) from error
     if seen.get("backing-filename"):
         raise DriverError(
@@ -261,10 +273,10 @@ def disk_format(path: str, run: Callable[..., Completed]) -> str:
     return str(seen.get("format"))
 
 
-def _known(name: str) -> None:
+def _known(name: str, driver: str) -> None:
     if name not in NAMES:
         raise DriverError(
             f"there is no image called {name!r}",
             details="known names: " + ", ".join(NAMES),
-            resolution="give one of them, an URL, or a path with a slash in it, with --qemu-image",
+            resolution=f"give one of them, an URL, or a path with a slash in it, with --{driver}-image",
         )

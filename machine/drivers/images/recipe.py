@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 
-from machine.drivers.qemu import guest, net
+from machine.drivers.images import guest, nat
 
 SUITES = {"debian-13": "trixie", "debian-12": "bookworm"}
 SIZE = "2000M"  # of the file system as built; sparse, and it grows to the disk's size on the first boot
@@ -133,7 +133,7 @@ def late() -> str:
             f'chroot "$r" systemctl -q mask {" ".join(MASKED)}',
             'chroot "$r" systemctl -q set-default multi-user.target',
             'rm -f "$r/etc/hostname" "$r/etc/resolv.conf" "$r/var/lib/dbus/machine-id" "$r"/etc/ssh/ssh_host_*',
-            f'echo nameserver {net.NAT_DNS} > "$r/etc/resolv.conf"',
+            f'echo nameserver {nat.DNS} > "$r/etc/resolv.conf"',
             ': > "$r/etc/machine-id"',
             'rm -rf "$r"/var/lib/apt/lists/*_* "$r"/var/cache/apt/*.bin "$r"/var/cache/apt/archives/*.deb',
             'rm -rf "$r"/var/log/*.log "$r"/var/log/apt',

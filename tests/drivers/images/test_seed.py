@@ -11,7 +11,7 @@ from pathlib import Path
 import pycdlib
 
 from machine import names
-from machine.drivers.qemu import guest, seed
+from machine.drivers.images import guest, seed
 
 PLAIN = seed.Seed(
     name="dev",
@@ -21,6 +21,7 @@ PLAIN = seed.Seed(
     host_key=("-----BEGIN OPENSSH PRIVATE KEY-----\nsecret\n", "ssh-ed25519 BBBB dev"),
     nat_mac="52:54:00:00:00:01",
     peer="10.84.7.1",
+    lan_mac="02:54:0a:54:07:01",
     teaches=False,
 )
 

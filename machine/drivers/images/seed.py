@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from machine import files, names
-from machine.drivers.qemu import guest, net
+from machine.drivers.images import guest
+from machine.drivers.images import nat as inside
 
 LABEL = "cidata"
 
@@ -27,7 +28,9 @@ class Seed:
     host_key: tuple[str, str]
     nat_mac: str
     peer: str  # its address on the machines' network
+    lan_mac: str  # of its card there
     teaches: bool  # the image does not know the watcher's other end yet: bring it
+    lan_bits: int = 24  # of the prefix of that network
     user_data: str = ""  # more cloud-config, "" for none
 
 
@@ -99,14 +102,14 @@ def _network(seed: Seed) -> dict[str, Any]:
     nat = {
         "match": {"macaddress": seed.nat_mac},
         "set-name": "nat0",
-        "addresses": [f"{net.NAT_ADDRESS}/{net.NAT_BITS}"],
-        "routes": [{"to": "0.0.0.0/0", "via": net.NAT_GATEWAY}],
-        "nameservers": {"addresses": [net.NAT_DNS]},
+        "addresses": [f"{inside.ADDRESS}/{inside.BITS}"],
+        "routes": [{"to": "0.0.0.0/0", "via": inside.GATEWAY}],
+        "nameservers": {"addresses": [inside.DNS]},
     }
     lan = {
-        "match": {"macaddress": net.lan_mac(seed.peer)},
+        "match": {"macaddress": seed.lan_mac},
         "set-name": "lan0",
-        "addresses": [f"{seed.peer}/{net.LAN_BITS}"],
+        "addresses": [f"{seed.peer}/{seed.lan_bits}"],
     }
     return {"version": 2, "ethernets": {"nat0": nat, "lan0": lan}}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine import process
-from machine.drivers.qemu import build, recipe
+from machine.drivers.images import build, recipe
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from machine import names
-from machine.drivers.qemu import recipe
+from machine.drivers.images import recipe
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -38,13 +38,20 @@ class Built:
 
 
 def build(
-    name: str, arch: str, mirror: str, work: str, *, run: Callable[..., Completed], log: Callable[[str], None]
+    name: str,
+    arch: str,
+    mirror: str,
+    work: str,
+    *,
+    run: Callable[..., Completed],
+    log: Callable[[str], None],
+    driver: str = "qemu",
 ) -> Built:
     """Build image `name` in the empty directory `work`; DriverError names what is missing or what went wrong.
 
     Should this program be killed meanwhile, mmdebstrap goes on, ends by itself and clears its own temporary files.
     """
-    check(work, root=os.geteuid() == 0)
+    check(work, root=os.geteuid() == 0, driver=driver)
     image = os.path.join(work, "root.img")
     with open(image, "wb"):
         pass
@@ -57,14 +64,14 @@ def build(
         raise DriverError(
             f"the image {name} could not be built",
             details=_end(error.details or error.brief),
-            resolution=f"check that {mirror} can be reached (--qemu-image-mirror names another mirror), "
-            "or give an image with --qemu-image URL or PATH",
+            resolution=f"check that {mirror} can be reached (--{driver}-image-mirror names another mirror), "
+            f"or give an image with --{driver}-image URL or PATH",
         ) from error
     os.chmod(image, 0o600)
     return _unpack(image, work, run)
 
 
-def check(work: str, *, root: bool) -> None:
+def check(work: str, *, root: bool, driver: str = "qemu") -> None:
     """What a build needs on this host; DriverError names the cure for the first thing that is missing."""
     missing = sorted({package for tool, package in TOOLS.items() if not tool_path(tool)})
     if not os.path.exists(KEYRING):
@@ -74,7 +81,7 @@ def check(work: str, *, root: bool) -> None:
     if missing:
         raise DriverError(
             "building an image needs programs that are not installed: " + ", ".join(missing),
-            resolution=f"sudo apt-get install {' '.join(missing)}, or give an image with --qemu-image URL or PATH",
+            resolution=f"sudo apt-get install {' '.join(missing)}, or give an image with --{driver}-image URL or PATH",
         )
     if not root:
         _check_subordinate(pwd.getpwuid(os.geteuid()).pw_name)
