@@ -105,10 +105,10 @@ def before_anything(error: DriverError) -> PreflightFailed:
     if isinstance(error, PreflightFailed):
         return error
     kind = type(error)
-    found: PreflightFailed = type(kind.__name__, (kind, PreflightFailed), {"__doc__": kind.__doc__})(
-        error.brief, details=error.details, resolution=error.resolution
-    )
-    return found
+    found: type[PreflightFailed] = PreflightFailed
+    if kind is not DriverError:
+        found = type(kind.__name__, (kind, PreflightFailed), {})
+    return found(error.brief, details=error.details, resolution=error.resolution)
 
 
 class ShellError(MachineError):

@@ -6,6 +6,7 @@ Several parts travel as MIME multi-part. JSON is written where YAML is read.
 
 from __future__ import annotations
 
+import base64
 import json
 
 KINDS = (  # how a text begins -> what cloud-init calls it
@@ -41,7 +42,7 @@ def compose(host_key: tuple[str, str], *parts: str) -> str:
         return "".join(texts)
     lines = [f'Content-Type: multipart/mixed; boundary="{BOUNDARY}"', "MIME-Version: 1.0", ""]
     for text in texts:
-        lines += [f"--{BOUNDARY}", *_headers(text), text.rstrip("\n"), ""]
+        lines += [f"--{BOUNDARY}", *_part(text), ""]
     return "\n".join([*lines, f"--{BOUNDARY}--", ""])
 
 
@@ -55,11 +56,15 @@ def kind(text: str) -> str:
     raise UnknownKind(f"it begins with {text.split(chr(10), 1)[0][:40]!r}, not with #cloud-config or #!")
 
 
-def _headers(text: str) -> list[str]:
+def _part(text: str) -> list[str]:
+    """Headers and body of one part; what is not ASCII goes as base64, which every reader gets right."""
     name = kind(text)
     if name == "multipart/mixed":
-        return []  # it has its own
-    return [f'Content-Type: {name}; charset="utf-8"', "Content-Transfer-Encoding: 8bit", ""]
+        return [text.rstrip("\n")]  # it has its own headers
+    header = f'Content-Type: {name}; charset="utf-8"'
+    if text.isascii():
+        return [header, "Content-Transfer-Encoding: 7bit", "", text.rstrip("\n")]
+    return [header, "Content-Transfer-Encoding: base64", "", base64.encodebytes(text.encode()).decode().rstrip("\n")]
 
 
 def _host_key(private: str, public: str) -> str:

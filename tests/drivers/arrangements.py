@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.drivers.amazonec2.moto import KEYS, REGION, Moto
 from tests.sshd import Sshd
 
 
@@ -36,7 +37,23 @@ def none(directory: Path) -> Iterator[Mapping[str, Any]]:
     yield {"url": "tcp://127.0.0.1:2376"}
 
 
+@contextmanager
+def amazonec2(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """moto_server."""
+    account = Moto(directory)
+    try:
+        yield {
+            "amazonec2-endpoint": account.url,
+            "amazonec2-region": REGION,
+            "amazonec2-access-key": KEYS[0],
+            "amazonec2-secret-key": KEYS[1],
+        }
+    finally:
+        account.stop()
+
+
 ARRANGEMENTS: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, Any]]]] = {
+    "amazonec2": amazonec2,
     "generic": generic,
     "none": none,
 }

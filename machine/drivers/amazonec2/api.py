@@ -233,6 +233,7 @@ class Api:
                         user_agent_extra="machine",
                     ),
                 )
+            self._clients[service].meta.events.register_first("needs-retry.ec2.RunInstances", _no_room_is_final)
         return self._clients[service]
 
     def _call(self, operation: str, *, service: str = "ec2", **request: Any) -> dict[str, Any]:
@@ -295,6 +296,14 @@ def _unanswered(error: Exception, sdk: Any, doing: str) -> failures.AmazonError:
     if "Endpoint" in type(error).__name__:
         return failures.unanswered(failures.Unreachable, "EC2 cannot be reached", str(error))
     return failures.unanswered(failures.BadCredentials, "there are no credentials that can be used", str(error))
+
+
+def _no_room_is_final(response: Any, **_: Any) -> None:
+    """EC2 says with status 500 that it has no room, and the SDK would ask for the same place over and over."""
+    if response is not None:
+        code = (response[1] or {}).get("Error", {}).get("Code", "")
+        if failures.classify(str(code)) is failures.NoCapacity:
+            response[0].status_code = 400
 
 
 def _sdk() -> Any:

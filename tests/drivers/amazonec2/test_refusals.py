@@ -1,0 +1,318 @@
+"""Every way in which EC2 says no is a class with advice; those moto knows are moto's own answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine.drivers.amazonec2 import failures
+from machine.errors import DriverError, NotSupported, PreflightFailed, before_anything
+from machine.model import State, Verb
+from tests.drivers.amazonec2.ec2 import Ec2, refusal
+from tests.drivers.amazonec2.moto import REGION
+from tests.drivers.cloud import make, new, unmake
+from tests.drivers.door import Answer, answer
+from tests.sshd import keygen
+
+
+def check(cloud: Ec2, place: Path, **given: Any) -> PreflightFailed:
+    """The refusal of a check with these flags; nothing was made."""
+    before = cloud.listing()
+    with pytest.raises(PreflightFailed) as caught:
+        new(cloud, place, **{f"amazonec2-{name.replace('_', '-')}": value for name, value in given.items()}).check()
+    assert caught.value.exit_code == 3
+    assert caught.value.resolution
+    assert cloud.listing() == before
+    return caught.value
+
+
+@pytest.mark.parametrize("code", [code for _, codes in failures.TABLE for code in codes.split()])
+def test_every_code_has_its_class(code: str) -> None:
+    full = code + "NotFound" if code.endswith(".") else code
+    cls = next(cls for cls, codes in failures.TABLE if code in codes.split())
+    error = failures.translate(full, "the cloud's own words", "run instances")
+    assert type(error) is cls
+    assert "the cloud's own words" in error.details
+    assert error.resolution or cls in (failures.DryRun, failures.InstanceGone)
+    early = before_anything(error)
+    assert isinstance(early, cls)
+    assert (early.exit_code, type(early).__name__) == (3, cls.__name__)
+
+
+def test_a_code_that_nobody_knows() -> None:
+    error = failures.translate("BrandNewThing", "x" * 5000, "run instances")
+    assert type(error) is failures.AmazonError
+    assert error.brief == "EC2 refused run instances: brand new thing"
+    assert len(error.details) < 600
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        ({"instance_type": "t9.huge"}, "--amazonec2-instance-type"),
+        ({"ami": "ami-9999"}, "--amazonec2-ami"),
+        ({"ami": "ami-00000003"}, "--amazonec2-instance-type"),  # for arm64
+        ({"distribution": "debian-12"}, "--amazonec2-ami"),
+        ({"root_size": 4}, "--amazonec2-root-size"),
+        ({"zone": "z"}, "--amazonec2-zone"),
+        ({"vpc_id": "vpc-0"}, "--amazonec2-vpc-id"),
+        ({"subnet_id": "subnet-0"}, "--amazonec2-subnet-id"),
+        ({"private_ip_address": "10.9.9.9"}, "--amazonec2-private-ip-address"),
+        ({"security_group": ["sg-0"]}, "--amazonec2-security-group"),
+        ({"security_group": ["nosuch"], "security_group_readonly": True}, "--amazonec2-security-group"),
+        ({"userdata": "/nonexistent"}, "--amazonec2-userdata"),
+        ({"ssh_keypath": "/nonexistent"}, "--amazonec2-ssh-keypath"),
+        ({"endpoint": "http://127.0.0.1:1", "retries": -1}, "--amazonec2-endpoint"),
+    ],
+)
+def test_the_checks_name_the_flag(cloud: Ec2, tmp_path: Path, flags: dict[str, Any], named: str) -> None:
+    if "root_size" in flags:  # moto's images are of 15 GB
+        flags = {**flags, "ami": "ami-00000002"}
+    assert named in check(cloud, tmp_path, **flags).resolution
+
+
+def test_a_key_pair_that_is_not_there(cloud: Ec2, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "id")
+    error = check(cloud, tmp_path, keypair_name="nosuch", ssh_keypath=str(key))
+    assert "--amazonec2-keypair-name" in error.resolution
+    Path(f"{key}.pub").unlink()
+    assert "ssh-keygen -y" in check(cloud, tmp_path, ssh_keypath=str(key)).resolution
+
+
+def test_a_key_pair_that_is_there_stays(cloud: Ec2, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "id")
+    cloud.moto.client().import_key_pair(KeyName="mine", PublicKeyMaterial=Path(f"{key}.pub").read_bytes())
+    before = cloud.listing()
+    driver = make(new(cloud, tmp_path, **{"amazonec2-keypair-name": "mine", "amazonec2-ssh-keypath": str(key)}))
+    assert cloud.listing()["keys"] == ["mine"]
+    unmake(driver)
+    assert cloud.listing() == before
+
+
+def test_user_data_that_cannot_be_used(cloud: Ec2, tmp_path: Path) -> None:
+    path = tmp_path / "user-data"
+    for content in (b"nothing that cloud-init knows", b"\xff\xfe\x00", b"#!/bin/sh\n" + b"#" * 20000):
+        path.write_bytes(content)
+        assert "--amazonec2-userdata" in check(cloud, tmp_path, userdata=str(path)).resolution
+
+
+def test_no_credentials_at_all(cloud: Ec2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud, "credentials", dict)
+    error = check(cloud, tmp_path)
+    assert isinstance(error, failures.BadCredentials)
+    assert isinstance(check(cloud, tmp_path, profile="nosuch"), failures.BadCredentials)
+    assert cloud.door.names() == []
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "cls"),
+    [
+        (refusal("AuthFailure", status=401), failures.BadCredentials),
+        (refusal("RequestExpired"), failures.BadCredentials),
+        (refusal("UnauthorizedOperation", status=403), failures.NotAllowed),
+        (refusal("OptInRequired", status=401), failures.NotAllowed),
+    ],
+)
+def test_credentials_that_are_not_accepted(
+    cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: type[failures.AmazonError]
+) -> None:
+    cloud.door.on(None, lambda door, call: spoilt)
+    assert isinstance(check(cloud, tmp_path), cls)
+
+
+@pytest.mark.parametrize(
+    ("code", "cls"),
+    [
+        ("VcpuLimitExceeded", failures.QuotaExceeded),
+        ("MaxSpotInstanceCountExceeded", failures.QuotaExceeded),
+        ("InvalidAMIID.Unavailable", failures.BadImage),
+        ("InvalidParameterCombination", failures.BadRequest),
+        ("RequestLimitExceeded", failures.RateLimited),
+        ("InvalidBlockDeviceMapping", failures.BadDisk),
+    ],
+)
+def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls: type[failures.AmazonError]) -> None:
+    before = cloud.listing()
+    driver = new(cloud, tmp_path, **{"amazonec2-retries": -1})
+    driver.check()
+    cloud.door.on("RunInstances", lambda door, call: refusal(code, f"{code} it is"))
+    with pytest.raises(cls) as caught:
+        driver.create()
+    assert code in caught.value.details
+    cloud.door.clear()
+    unmake(driver)
+    assert cloud.listing() == before
+
+
+def test_the_next_zone_when_one_is_full(cloud: Ec2, tmp_path: Path) -> None:
+    said: list[str] = []
+    driver = new(cloud, tmp_path)
+    object.__setattr__(driver.ctx, "log", said.append)
+    cloud.door.on("RunInstances", lambda door, call: refusal("InsufficientInstanceCapacity", status=500), times=2)
+    make(driver)
+    tried = [call.body.count(b"ClientToken") for call in cloud.door.calls if call.name == "RunInstances"]
+    assert len(tried) == 3
+    assert len([line for line in said if "no room in" in line]) == 2
+    assert cloud.machines() == 1
+    unmake(driver)
+
+
+def test_no_room_anywhere_is_an_error_and_a_later_try_works(cloud: Ec2, tmp_path: Path) -> None:
+    driver = new(cloud, tmp_path)
+    driver.check()
+    cloud.door.on("RunInstances", lambda door, call: refusal("InsufficientInstanceCapacity", status=500))
+    with pytest.raises(failures.NoCapacity) as caught:
+        driver.create()
+    assert "--amazonec2-zone" in caught.value.resolution
+    cloud.door.clear()
+    make(driver)
+    assert cloud.machines() == 1
+    unmake(driver)
+
+
+def quota(value: float) -> Answer:
+    """What Service Quotas says."""
+    body = json.dumps({"Quota": {"QuotaCode": "L-1216C47A", "Value": value}}).encode()
+    return Answer(200, body, {"Content-Type": "application/x-amz-json-1.1"})
+
+
+def test_the_quota_is_looked_at_first(cloud: Ec2, tmp_path: Path) -> None:
+    cloud.door.on("GetServiceQuota", lambda door, call: quota(4))
+    first = make(new(cloud, tmp_path, "first", **{"amazonec2-ami": "ami-00000002"}))
+    used = sum(
+        i["CpuOptions"]["CoreCount"] * i["CpuOptions"].get("ThreadsPerCore", 1)
+        for r in cloud.moto.client().describe_instances()["Reservations"]
+        for i in r["Instances"]
+        if i.get("CpuOptions")
+    )
+    cloud.door.clear()
+    cloud.door.on("GetServiceQuota", lambda door, call: quota(2))
+    assert "are in use" in check(cloud, tmp_path).brief
+    assert used <= 4
+    unmake(first)
+
+
+def test_an_account_that_may_not_read_quotas_or_parameters(cloud: Ec2, tmp_path: Path) -> None:
+    for name in ("GetServiceQuota", "GetParameter"):
+        cloud.door.on(name, answer(400, b'{"__type": "AccessDeniedException", "message": "no"}'))
+    driver = make(new(cloud, tmp_path))
+    assert driver.dump()["AMI"] == "ami-00000002", "the publisher's newest, not a stranger's newer one"
+    unmake(driver)
+
+
+def test_the_image_that_the_publisher_names(cloud: Ec2, tmp_path: Path) -> None:
+    body = json.dumps({"Parameter": {"Name": "x", "Value": "ami-00000001"}}).encode()
+    cloud.door.on("GetParameter", answer(200, body, {"Content-Type": "application/x-amz-json-1.1"}))
+    driver = new(cloud, tmp_path)
+    driver.check()
+    assert driver.dump()["AMI"] == "ami-00000001"
+
+
+def test_an_image_for_arm_and_one_of_debian(cloud: Ec2, tmp_path: Path) -> None:
+    arm = new(cloud, tmp_path, **{"amazonec2-instance-type": "t4g.small"})
+    arm.check()
+    assert (arm.dump()["AMI"], arm.dump()["Architecture"]) == ("ami-00000003", "arm64")
+    debian = new(cloud, tmp_path, **{"amazonec2-distribution": "debian-13"})
+    debian.check()
+    assert (debian.dump()["AMI"], debian.dump()["DeviceName"]) == ("ami-00000005", "/dev/xvda")
+
+
+def test_a_spot_instance_cannot_stop_and_says_so(cloud: Ec2, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path, **{"amazonec2-request-spot-instance": True}))
+    cloud.door.on("StopInstances", lambda door, call: refusal("UnsupportedOperation"))
+    with pytest.raises(NotSupported) as caught:
+        driver.power(Verb.STOP)
+    assert "spot" in caught.value.brief
+    cloud.door.clear()
+    unmake(driver)
+
+
+def explained(cloud: Ec2, driver: Any, mend: Callable[[Any, str], None]) -> str:
+    """What the driver says of a machine whose group was changed."""
+    ec2 = cloud.moto.client()
+    group = ec2.describe_security_groups(GroupNames=["docker-machine"])["SecurityGroups"][0]
+    ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
+    mend(ec2, group["GroupId"])
+    return str(driver.explain())
+
+
+def test_why_ssh_does_not_answer(cloud: Ec2, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    assert driver.explain() == ""  # type: ignore[attr-defined]
+    assert "lets port 22 in" in explained(cloud, driver, lambda ec2, group: None)
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}
+    cloud.moto.client().authorize_security_group_ingress(
+        GroupId=driver.dump()["SecurityGroupIds"][0], IpPermissions=[rule]
+    )
+    assert "203.0.113.0/24 only" in driver.explain()  # type: ignore[attr-defined]
+    unmake(driver)
+
+
+def test_a_group_that_somebody_made_stays_and_is_not_touched_when_readonly(cloud: Ec2, tmp_path: Path) -> None:
+    ec2 = cloud.moto.client()
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = ec2.create_security_group(GroupName="docker-machine", Description="theirs", VpcId=vpc)["GroupId"]
+    before = cloud.listing()
+    driver = make(new(cloud, tmp_path, **{"amazonec2-security-group-readonly": True}))
+    assert driver.dump()["SecurityGroupIds"] == [group]
+    unmake(driver)
+    assert cloud.listing() == before
+    driver = make(new(cloud, tmp_path, **{"amazonec2-security-group": [group], "amazonec2-open-port": ["80"]}))
+    rules = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+    assert sorted(rule["FromPort"] for rule in rules) == [22, 80, 2376]
+    unmake(driver)
+    assert cloud.listing()["groups"] != before["groups"], "rules stay in a group that is not ours"
+
+
+def test_a_record_of_docker_machine(cloud: Ec2, tmp_path: Path) -> None:
+    """It has an instance and a key pair, and neither tags nor a token."""
+    ec2 = cloud.moto.client()
+    ec2.create_key_pair(KeyName="old")
+    made = ec2.run_instances(ImageId="ami-00000001", MinCount=1, MaxCount=1, InstanceType="t2.micro", KeyName="old")
+    instance = made["Instances"][0]["InstanceId"]
+    fresh = new(cloud, tmp_path)
+    credentials = {key: fresh.dump()[key] for key in ("AccessKey", "SecretKey", "Endpoint", "Region")}
+    old = type(fresh).load(
+        fresh.ctx,
+        {
+            **credentials,
+            "InstanceId": instance,
+            "KeyName": "old",
+            "VpcId": "vpc-1",
+            "SecurityGroupName": "docker-machine",
+            "Zone": "a",
+            "SSHUser": "ubuntu",
+        },
+    )
+    assert old.state() is State.RUNNING
+    assert old.endpoint() is not None
+    unmake(old)
+    assert old.state() is State.MISSING
+    assert cloud.listing()["keys"] == []
+    assert cloud.machines() == 0
+
+
+def test_a_protected_instance_is_not_forgotten(cloud: Ec2, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    cloud.moto.client().modify_instance_attribute(
+        InstanceId=driver.dump()["InstanceId"], DisableApiTermination={"Value": True}
+    )
+    with pytest.raises(DriverError) as caught:
+        driver.remove()
+    assert isinstance(caught.value, failures.Protected)
+    cloud.moto.client().modify_instance_attribute(
+        InstanceId=driver.dump()["InstanceId"], DisableApiTermination={"Value": False}
+    )
+    unmake(driver)
+
+
+def test_a_leftover_token_of_other_keys_is_not_sent(cloud: Ec2, tmp_path: Path) -> None:
+    driver = new(cloud, tmp_path)
+    driver.data["SessionToken"] = "stale"  # type: ignore[attr-defined]
+    driver.check()
+    assert all("X-Amz-Security-Token" not in call.headers for call in cloud.door.calls)
+    assert REGION in cloud.door.calls[0].headers["Authorization"]

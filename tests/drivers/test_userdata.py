@@ -1,0 +1,51 @@
+"""User data for cloud-init: read back as cloud-init reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from machine.drivers.userdata import UnknownKind, compose
+from tests.drivers.firstboot import config, parts
+
+PAIR = ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n", "ssh-ed25519 AAAA dev")
+
+
+def test_nothing_to_say() -> None:
+    assert compose(("", "")) == ""
+    assert compose(("", ""), "", "  \n") == ""
+
+
+def test_the_host_key_alone_is_plain_cloud_config() -> None:
+    text = compose(PAIR)
+    assert text.startswith("#cloud-config\n")
+    assert config(text)["ssh_keys"] == {"ed25519_private": PAIR[0], "ed25519_public": PAIR[1]}
+    assert config(text)["ssh_deletekeys"] is True
+
+
+def test_what_the_user_brings_stays_as_it_is_when_alone() -> None:
+    assert compose(("", ""), "#!/bin/sh\ntrue\n") == "#!/bin/sh\ntrue\n"
+
+
+def test_both_are_parts_and_ours_wins() -> None:
+    own = "#cloud-config\nssh_keys: {rsa_private: x}\npackages: [zsh]\nnote: 'gr\u00fc\u00df'\n"
+    text = compose(PAIR, own, "#!/bin/sh\necho '--==' \u00e9\n")
+    assert [kind for kind, _ in parts(text)] == ["text/cloud-config", "text/x-shellscript", "text/cloud-config"]
+    merged = config(text)
+    assert merged["packages"] == ["zsh"]
+    assert merged["note"] == "gr\u00fc\u00df"
+    assert merged["ssh_keys"]["ed25519_private"] == PAIR[0]
+    assert parts(text)[1][1].strip() == "#!/bin/sh\necho '--==' \u00e9"
+
+
+def test_mime_is_taken_along_whole() -> None:
+    inner = compose(("", ""), "#!/bin/sh\necho one\n", "#cloud-config\na: 1\n").replace("machine-part", "theirs")
+    found = [kind for kind, _ in parts(compose(PAIR, inner))]
+    assert found == ["text/x-shellscript", "text/cloud-config", "text/cloud-config"]
+
+
+@pytest.mark.parametrize("text", ["packages: [zsh]\n", "\x1f\x8b binary", "echo hello\n"])
+def test_what_cloud_init_would_ignore_is_refused(text: str) -> None:
+    with pytest.raises(UnknownKind):
+        compose(("", ""), text)
+    with pytest.raises(UnknownKind):
+        compose(PAIR, text)
