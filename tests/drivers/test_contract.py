@@ -52,6 +52,13 @@ def test_its_options_are_well_formed(cls: type[Driver]) -> None:
         assert option.default is None or isinstance(option.default, type(option.empty))
 
 
+def test_its_page_names_every_option(cls: type[Driver]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "drivers" / f"{cls.name}.md").read_text()
+    missing = [f"--{option.name}" for option in cls.options if f"`--{option.name}`" not in page]
+    missing += [option.env for option in cls.options if option.env and f"`{option.env}`" not in page]
+    assert not missing
+
+
 def test_configuring_touches_nothing(cls: type[Driver]) -> None:
     try:
         cls.configure(contexts.forbidding(), resolve(cls.options, {}, {}))
