@@ -65,6 +65,7 @@ def _user_data(seed: Seed) -> dict[str, Any]:
         "gecos": "machine",
         "shell": "/bin/bash",
         "sudo": "ALL=(ALL) NOPASSWD:ALL",
+        "groups": ["docker"],  # docker without sudo, for one who may become root anyhow
         "lock_passwd": True,
         "ssh_authorized_keys": [seed.public_key] if seed.public_key else [],
     }
