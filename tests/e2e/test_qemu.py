@@ -78,6 +78,7 @@ def test_it_is_listed_and_reached(program: Program) -> None:
     assert "Running" in table[1]
     assert program("status", "dev").fine().out == "Running\n"
     assert "Linux" in program("ssh", "dev", "uname", "-a").fine().out
+    assert "CONTAINER ID" in program("ssh", "dev", "docker", "ps").fine().out
     assert program("ssh", "dev", "exit 7").status == 7
     assert program.shell("docker --context dev info --format '{{.Name}}'").fine().out == "dev\n"
     record = json.loads(program("inspect", "dev").fine().out)
