@@ -41,6 +41,7 @@ class Settings:
     retry: int = 3
     heartbeat: float = 60.0
     cors: bool = False
+    pace: float = 1.0  # stretches the pauses between tries at an engine that does not answer
 
 
 class Cluster:

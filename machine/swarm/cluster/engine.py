@@ -39,7 +39,7 @@ class Engine:
         self.address = address
         self.ip = address.rpartition(":")[0].strip("[]")
         self.client = client
-        self.pulse = Pulse(cluster.settings.retry)
+        self.pulse = Pulse(cluster.settings.retry, cluster.settings.pace)
         self.containers: dict[str, Container] = {}
         self.node = Node(name=address, addr=address, ip=self.ip, healthy=False, retry=cluster.settings.retry)
         self.node.containers, self.node.owner = self.containers, self
@@ -254,7 +254,7 @@ class Engine:
         if not isinstance(entries, list):
             raise Unreachable(502, f"{self.address} lists containers that are no list")
         now = time.time()
-        for entry in entries:
+        for entry in reversed(entries):  # oldest first
             self._take(entry, now)
         listed = {entry["Id"] for entry in entries}
         for key in ids or list(self.containers):

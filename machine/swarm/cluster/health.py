@@ -8,7 +8,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 LONGEST_PAUSE = 10.0  # seconds between two tries at an engine that does not answer
-LONGEST_WRONG = 60.0  # ... at one that answers and cannot be used
 
 
 class Health(StrEnum):
@@ -23,8 +22,10 @@ class Health(StrEnum):
 class Pulse:
     """One engine's state. `error` is why it is not healthy, "" if it is."""
 
-    def __init__(self, retry: int = 3) -> None:
+    def __init__(self, retry: int = 3, pace: float = 1.0) -> None:
+        """`pace` stretches or shortens the pauses between tries."""
         self.retry = retry
+        self.pace = pace
         self.state = Health.PENDING
         self.failures = 0
         self.error = ""
@@ -47,4 +48,4 @@ class Pulse:
     @property
     def pause(self) -> float:
         """Seconds to wait before the next try."""
-        return min(self.failures + 1, LONGEST_PAUSE)
+        return min(self.failures + 1, LONGEST_PAUSE) * self.pace

@@ -55,6 +55,7 @@ class Index:
         """All, in the order in which engines list them. Not a copy."""
         if self._order is None:
             found = [container for same in self._ids.values() for container in same]
+            found.reverse()  # of two made in the same second the one added later is the newer
             found.sort(key=attrgetter("created"), reverse=True)
             self._order = found
         return self._order

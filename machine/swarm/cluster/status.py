@@ -68,7 +68,8 @@ def duration(seconds: float) -> tuple[str, float]:
     for unit, size, most in (("days", DAY, 2 * WEEK), ("weeks", WEEK, 2 * MONTH), ("months", MONTH, 2 * YEAR)):
         if hours * HOUR < most:
             return f"{hours * HOUR // size} {unit}", lasts
-    return f"{whole // YEAR} years", lasts
+    years = whole // YEAR
+    return f"{years} years", min(lasts, (years + 1) * YEAR - seconds)
 
 
 def seconds_of(words: str) -> int | None:

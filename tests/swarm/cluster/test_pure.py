@@ -1,0 +1,141 @@
+"""Facts, health, containers and the index: values in, values out."""
+
+import json
+
+import pytest
+
+from machine.swarm.cluster.container import Container, shares
+from machine.swarm.cluster.facts import facts_of, spoken
+from machine.swarm.cluster.health import Health, Pulse
+from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.schedule.want import Port
+
+
+class Host:
+    """An engine as a container sees it."""
+
+    def __init__(self, name, reachable=True):
+        self.name = self.id = name
+        self.reachable = reachable
+
+
+def entry(key="a" * 64, *names, **more):
+    return {"Id": key, "Names": [f"/{n}" for n in names], "Image": "x", "Created": 5, "State": "running",
+            "Status": "Up 5 minutes", **more}  # fmt: skip
+
+
+def container(host, key="a" * 64, *names, **more):
+    made = Container(host)
+    made.take(entry(key, *names, **more), host.name, "10.0.0.9", 1000.0)
+    return made
+
+
+def test_the_entry_is_that_of_the_cluster():
+    ports = [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
+             {"IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
+             {"PrivatePort": 81, "Type": "tcp"}]  # fmt: skip
+    made = container(Host("n1"), "a" * 64, "web", "db/alias", Ports=ports)
+    shown = made.value()
+    assert shown["Names"] == ["/n1/web", "/n1/db/alias"]
+    assert shown["Status"] == "Up 5 minutes"
+    assert [p.get("IP") for p in shown["Ports"]] == ["10.0.0.9", None]
+    assert made.names == ("web",)
+    assert made.ports == (Port("0.0.0.0", "tcp", 8080, 8080), Port("::", "tcp", 8080, 8080))
+
+
+def test_the_entry_says_when_the_host_is_down_and_when_it_is_back():
+    host = Host("n1")
+    made = container(host, "a" * 64, "web")
+    host.reachable = False
+    made.draw(1000.0)
+    assert made.value()["Status"] == "Host Down"
+    host.reachable = True
+    made.draw(1060.0)
+    assert made.value()["Status"] == "Up 6 minutes"
+
+
+def test_what_an_inspect_tells():
+    made = container(Host("n1"))
+    assert not made.known
+    host = {"CpuShares": 512, "Memory": 7, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
+    made.learn({"HostConfig": host}, 4)
+    assert (made.known, made.cpus, made.memory, made.recipe) == (True, 2, 7, None)
+    assert made.ports == (Port("", "tcp", 80, 80),)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 7, 64])
+def test_shares_there_and_back(total):
+    for cpus in range(1, total + 1):
+        made = container(Host("n1"))
+        made.learn({"HostConfig": {"CpuShares": shares(cpus, total)}}, total)
+        assert made.cpus in (cpus, cpus + 1)  # ceil on both ways, as classic Swarm has it
+
+
+def test_only_what_may_move_keeps_its_recipe():
+    labels = {"com.docker.swarm.reschedule-policies": '["on-node-failure"]'}
+    made = container(Host("n1"), Labels=labels)
+    made.learn({"Name": "/x"}, 1)
+    assert json.loads(made.recipe) == {"Name": "/x"}
+
+
+def test_found_by_id_name_node_and_beginning():
+    index, n1, n2 = Index(), Host("n1"), Host("n2")
+    web1 = container(n1, "ab" * 32, "web", Created=1)
+    web2 = container(n2, "ac" * 32, "web", Created=2)
+    one = container(n1, "ff" * 32, "one", Created=3, Labels={"com.docker.swarm.id": "sid"})
+    for made in (web1, web2, one):
+        index.add(made)
+    assert index.newest_first() == [one, web2, web1]
+    assert index.find("ab" * 32) is index.find("n1/web") is index.find("/n1/web") is index.find("aba") is web1
+    assert index.find("n1/" + "ab" * 32) is web1
+    assert index.find("one") is index.find("sid") is index.find("f") is one
+    assert index.find("nothing") is index.find("") is index.find("n3/web") is None
+    for text in ("web", "a"):
+        with pytest.raises(Ambiguous, match="n1/web, n2/web"):
+            index.find(text)
+    n2.reachable = False
+    assert index.find("web") is web1
+    index.drop(web1)
+    assert index.find("web") is web2
+    web2.names = ("db",)
+    index.renamed(web2, ("web",))
+    assert index.find("web") is None
+    assert index.find("db") is web2
+    assert len(index) == 2
+
+
+def test_health_goes_through_its_states():
+    pulse = Pulse(3)
+    assert (pulse.failure("x"), pulse.state) == ("", Health.PENDING)
+    assert (pulse.success(), pulse.state, pulse.error) == ("engine_connect", Health.HEALTHY, "")
+    assert [pulse.failure("x") for _ in range(4)] == ["", "", "engine_disconnect", ""]
+    assert (pulse.state, pulse.error) == (Health.UNHEALTHY, "x")
+    assert pulse.success() == "engine_reconnect"
+    assert pulse.success() == ""
+
+
+def test_pauses_grow_and_end_growing():
+    pulse = Pulse(3)
+    pauses = []
+    for _ in range(20):
+        pauses.append(pulse.pause)
+        pulse.failure("x")
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (1, 10)
+
+
+def test_facts():
+    version = {"Version": "29.0", "ApiVersion": "1.52", "MinAPIVersion": "1.44", "Os": "linux", "Arch": "amd64"}
+    info = {
+        "Name": "n",
+        "ID": "I",
+        "NCPU": 4,
+        "MemTotal": 9,
+        "Labels": ["a=b=c", "flag", "node=x"],
+        "Driver": "overlay2",
+    }
+    facts = facts_of(version, info)
+    assert facts.labels == {"a": "b=c", "flag": "", "storagedriver": "overlay2", "ostype": "linux"}
+    assert [spoken(v, facts) for v in ("", "1.24", "1.47", "1.99")] == ["", "1.44", "1.47", "1.52"]
+    with pytest.raises(ValueError, match="no Docker Engine"):
+        facts_of(version, {})

@@ -1,0 +1,146 @@
+"""A swarm in memory: simulated engines that can be switched off and on, behind a real manager."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+
+from machine.swarm.backends.simulator import simulated
+from machine.swarm.chain import Reply, Request, Unreachable
+from machine.swarm.cluster import Cluster, Settings
+from machine.swarm.discovery.base import Discovery
+from machine.swarm.rescheduling import Watchdog
+from machine.swarm.routes import Desk, answer
+from machine.swarm.simulated.engine import SimulatedEngine
+
+
+class Place:
+    """Where an engine is reached. `down`: refuses; `hangs`: never answers. Both end its events."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.down = self.hangs = False
+        self.asked = []
+        self._ask = simulated(engine)
+        self._cut = asyncio.Event()
+
+    def switch(self, *, down):
+        """Off or on."""
+        self.down = down
+        cut, self._cut = self._cut, asyncio.Event()
+        cut.set()
+
+    async def __call__(self, request):
+        if self.down:
+            raise Unreachable(502, "connection refused")
+        if self.hangs:
+            await asyncio.Event().wait()
+        self.asked.append((request.method, request.target))
+        reply = await self._ask(request)
+        if request.path == "/events":
+            return Reply(reply.status, reply.headers, self._until_cut(reply.body, self._cut))
+        await asyncio.sleep(0)
+        return reply
+
+    @staticmethod
+    async def _until_cut(body, cut):
+        ended = asyncio.ensure_future(cut.wait())
+        try:
+            while True:
+                piece = asyncio.ensure_future(anext(body))
+                await asyncio.wait((piece, ended), return_when=asyncio.FIRST_COMPLETED)
+                if not piece.done():
+                    piece.cancel()
+                    return
+                yield piece.result()
+        finally:
+            ended.cancel()
+
+
+class Listed(Discovery):
+    """Addresses that a test changes."""
+
+    def __init__(self, addresses):
+        self.addresses = list(addresses)
+
+    async def nodes(self):
+        return list(self.addresses)
+
+
+class Fleet:
+    """`await fleet.ask("GET", "/info")` speaks to the manager; `fleet.places[0]` is the first engine's."""
+
+    def __init__(self, engines, **settings):
+        self.places = [Place(engine) for engine in engines]
+        self.by_address = {f"10.0.0.{n + 1}:2375": place for n, place in enumerate(self.places)}
+        given = {"refresh_min": 0.2, "refresh_max": 0.3, "heartbeat": 0.1, "pace": 0.02, **settings}
+        self.discovery = Listed(self.by_address)
+        self.lines = []
+        self.cluster = Cluster(self.discovery, self.by_address.__getitem__, Settings(**given), log=self.lines.append)
+        self.desk = Desk(self.cluster)
+
+    async def __aenter__(self):
+        self.watchdog = Watchdog(self.desk)
+        self.task = asyncio.ensure_future(self.cluster.run())
+        await self.until(lambda: len(self.cluster.healthy()) == len(self.places))
+        await self.until(lambda: all(e.images for e in self.cluster.healthy()))
+        return self
+
+    async def __aexit__(self, *_):
+        await self.watchdog.close()
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def call(self, method, target, value=None):
+        """The manager's answer, errors raised as Refused."""
+        request = Request(method, target) if value is None else Request.json(method, target, value)
+        return await answer(self.desk, request)
+
+    async def ask(self, method, target, value=None):
+        """The JSON of the manager's answer."""
+        return await (await self.call(method, target, value)).value()
+
+    async def create(self, name="", *, start=False, **body):
+        """Make a container, and perhaps start it; its id."""
+        made = await self.ask("POST", f"/containers/create?name={name}", {"Image": "busybox", **body})
+        if start:
+            await self.call("POST", f"/containers/{made['Id']}/start")
+        return made["Id"]
+
+    async def names(self, query="all=1"):
+        """NODE/name of the containers listed."""
+        return [c["Names"][0].lstrip("/") for c in await self.ask("GET", f"/containers/json?{query}")]
+
+    async def until(self, true, seconds=10):
+        """Wait for something to become true."""
+        async with asyncio.timeout(seconds):
+            while not true():
+                await asyncio.sleep(0.01)
+
+    async def events(self, target="/events"):
+        """A running collection of events: a list that grows, and the task to cancel."""
+        found = []
+        reply = await self.call("GET", target)
+
+        async def read():
+            with contextlib.suppress(asyncio.CancelledError):
+                async for piece in reply.body:
+                    found.extend(json.loads(line) for line in piece.splitlines() if line)
+
+        return found, asyncio.ensure_future(read())
+
+
+def engines(count, containers=0, **more):
+    """Simulated engines called n1, n2, ..."""
+    return [SimulatedEngine(f"n{n + 1}", containers, **more) for n in range(count)]
+
+
+def swarm(test, count=3, containers=0, *, made=None, **settings):
+    """Run `test(fleet)` against a fleet."""
+
+    async def run():
+        async with Fleet(made or engines(count, containers), **settings) as fleet:
+            await asyncio.wait_for(test(fleet), 30)
+
+    asyncio.run(run())

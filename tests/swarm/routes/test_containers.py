@@ -1,0 +1,248 @@
+"""The manager over simulated engines: listing, finding, creating, many at once."""
+
+import asyncio
+import json
+from urllib.parse import quote
+
+import pytest
+
+from machine.swarm.chain import Refused, Request
+from machine.swarm.routes import TABLE
+from machine.swarm.simulated.engine import GIB, SimulatedEngine
+from tests.swarm.fleet import engines, swarm
+
+
+def filters(**values):
+    return "all=1&filters=" + quote(json.dumps(values))
+
+
+def test_containers_spread_and_a_port_taken_on_every_engine_is_refused():
+    async def test(fleet):
+        port = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
+        for n in range(3):
+            await fleet.create(f"c{n}", start=True, **port)
+        assert sorted(await fleet.names()) == ["n1/c0", "n2/c1", "n3/c2"]
+        with pytest.raises(Refused, match="80/tcp") as refused:
+            await fleet.create("c3", **port)
+        assert refused.value.status == 500
+
+    swarm(test)
+
+
+def test_binpack_fills_one():
+    async def test(fleet):
+        for n in range(3):
+            await fleet.create(f"c{n}", HostConfig={"Memory": GIB})
+        assert {name.split("/")[0] for name in await fleet.names()} == {"n1"}
+
+    swarm(test, strategy="binpack")
+
+
+def test_reservations_of_containers_made_before_the_manager_count():
+    async def test(fleet):
+        for _ in range(2):
+            await fleet.create(HostConfig={"Memory": 5 * GIB})
+        assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n1", "n2", "n3"]
+
+    made = engines(3)
+    made[0].answer(
+        "POST", "/containers/create", json.dumps({"Image": "busybox", "HostConfig": {"Memory": 5 * GIB}}).encode()
+    )
+    swarm(test, made=made)
+
+
+def test_cpus_become_shares_of_the_engine():
+    async def test(fleet):
+        key = await fleet.create("c", HostConfig={"CpuShares": 2})
+        shown = await fleet.ask("GET", "/containers/c/json")
+        assert shown["HostConfig"]["CpuShares"] == 512
+        assert fleet.cluster.find(key).cpus == 2
+
+    swarm(test, 1)
+
+
+def test_constraints_affinities_and_soft_ones():
+    async def test(fleet):
+        await fleet.create("db", Env=["constraint:node==n2", "A=1"])
+        await fleet.create("web", Env=["affinity:container==db"])
+        await fleet.create("ssd", Labels={"com.docker.swarm.constraints": '["storage==ssd"]'})
+        await fleet.create("soft", Env=["constraint:node==~nowhere"])
+        names = await fleet.names()
+        assert {"n2/db", "n2/web", "n3/ssd"} < set(names)
+        shown = await fleet.ask("GET", "/containers/db/json")
+        assert shown["Config"]["Env"] == ["A=1"]
+        assert shown["Node"]["Name"] == "n2"
+        with pytest.raises(Refused, match="node==nowhere"):
+            await fleet.create("hard", Env=["constraint:node==nowhere"])
+        with pytest.raises(Refused) as refused:
+            await fleet.create("wrong", Env=["constraint:node=="])
+        assert refused.value.status == 400
+
+    swarm(test, made=[*engines(2), SimulatedEngine("n3", labels=("storage=ssd",))])
+
+
+def test_names_are_unique_in_the_cluster():
+    async def test(fleet):
+        await fleet.create("web")
+        other = await fleet.create("other", Env=["constraint:node==n3"])
+        for call in (fleet.create("web"), fleet.call("POST", f"/containers/{other}/rename?name=web")):
+            with pytest.raises(Refused, match="Conflict") as refused:
+                await call
+            assert refused.value.status == 409
+        await fleet.call("POST", f"/containers/{other}/rename?name=new")
+        assert "n3/new" in await fleet.names()
+        await fleet.call("DELETE", "/containers/new")
+        assert "n3/new" not in await fleet.names()
+        await fleet.create("new")
+
+    swarm(test)
+
+
+def test_one_name_asked_for_many_times_at_once_is_given_once():
+    async def test(fleet):
+        done = await asyncio.gather(*(fleet.create("web") for _ in range(20)), return_exceptions=True)
+        assert sum(isinstance(one, str) for one in done) == 1
+        assert await fleet.names() == ["n1/web"] or len(await fleet.names()) == 1
+
+    swarm(test)
+
+
+def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once():
+    async def test(fleet):
+        gate = asyncio.Semaphore(64)
+
+        async def one(n):
+            async with gate:
+                return await fleet.create(f"c{n}")
+
+        keys = await asyncio.gather(*(one(n) for n in range(300)))
+        assert len(set(keys)) == 300
+        counts = [len(place.engine.containers) for place in fleet.places]
+        assert counts == [30] * 10
+        await asyncio.sleep(0.4)
+        assert sorted(await fleet.names("all=1")) == sorted(set(await fleet.names("all=1")))
+        assert len(await fleet.names()) == 300
+
+    swarm(test, 10)
+
+
+def test_finding_by_id_name_node_and_beginning():
+    async def test(fleet):
+        key = await fleet.create("web")
+        for text in (key, key[:12], "web", "n1/web", f"n1/{key}"):
+            assert (await fleet.ask("GET", f"/v1.41/containers/{text}/json"))["Id"] == key
+        for text in ("nothing", "n2/web"):
+            with pytest.raises(Refused, match="No such container") as refused:
+                await fleet.call("GET", f"/containers/{text}/json")
+            assert refused.value.status == 404
+
+    swarm(test)
+
+
+def test_a_name_on_two_engines_needs_its_node():
+    async def test(fleet):
+        with pytest.raises(Refused, match="n1/web, n2/web"):
+            await fleet.call("POST", "/containers/web/stop")
+        await fleet.call("POST", "/containers/n2/web/stop")
+        assert await fleet.names("") == ["n1/web"]
+
+    swarm(test, made=[SimulatedEngine("n1", named=("web",)), SimulatedEngine("n2", named=("web",))])
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["n2/b1", "n1/a2", "n1/a1"]),
+        ("all=1", ["n2/b2", "n2/b1", "n1/a2", "n1/a1"]),
+        ("limit=1", ["n2/b2"]),
+        (filters(name=["a"]), ["n1/a2", "n1/a1"]),
+        (filters(name=["^/a1$"]), ["n1/a1"]),
+        (filters(node=["n2"]), ["n2/b2", "n2/b1"]),
+        (filters(status=["created"]), ["n2/b2"]),
+        (filters(label=["made-by=simulator"]), ["n2/b1", "n1/a2", "n1/a1"]),
+        (filters(label=["k"]), ["n2/b2"]),
+        (filters(ancestor=["busybox"]), ["n2/b2", "n2/b1", "n1/a2", "n1/a1"]),
+        (filters(before=["b1"]), []),
+        (filters(node=["n1"], name=["2"]), ["n1/a2"]),
+        (filters(exited=["0"]), []),
+        (filters(health=["none"], name=["b"]), ["n2/b2", "n2/b1"]),
+        (filters(publish=["80"]), []),
+        (filters(network=["bridge"], volume=["x"]), []),
+    ],
+)
+def test_lists(query, found):
+    async def test(fleet):
+        await fleet.create("b2", Labels={"k": "v"}, Env=["constraint:node==n2"])
+        assert sorted(await fleet.names(query)) == sorted(found)
+        assert [c["Created"] for c in await fleet.ask("GET", f"/containers/json?{query}")] == sorted(
+            (c["Created"] for c in await fleet.ask("GET", f"/containers/json?{query}")), reverse=True
+        )
+
+    swarm(test, made=[SimulatedEngine("n1", named=("a1", "a2")), SimulatedEngine("n2", named=("b1",))])
+
+
+@pytest.mark.parametrize("wrong", [filters(nonsense=["x"]), filters(name=["("]), filters(publish=["x"]), "filters=["])
+def test_filters_that_are_refused(wrong):
+    async def test(fleet):
+        with pytest.raises(Refused) as refused:
+            await fleet.ask("GET", f"/containers/json?{wrong}")
+        assert refused.value.status == 400
+
+    swarm(test, 1, 1)
+
+
+def test_a_long_list_in_pieces_is_the_same_list():
+    async def test(fleet):
+        request = Request("GET", "/containers/json?all=1")
+        reply = await fleet.call("GET", request.target)
+        data = await reply.read()
+        assert len(data) == int(reply.header(b"content-length"))
+        assert len(json.loads(data)) == 1200
+
+    swarm(test, 2, 600)
+
+
+def test_what_happens_on_an_engine_behind_our_back_is_seen():
+    async def test(fleet):
+        engine = fleet.places[0].engine
+        made = json.loads(engine.answer("POST", "/containers/create?name=back", b'{"Image":"busybox"}').body)["Id"]
+        await fleet.until(lambda: "back" in [c.name for c in fleet.cluster.index.newest_first()])
+        engine.answer("POST", f"/containers/{made}/start", b"")
+        await fleet.until(lambda: fleet.cluster.find("back").state == "running")
+        engine.answer("DELETE", f"/containers/{made}?force=1", b"")
+        await fleet.until(lambda: not fleet.cluster.index.named("back"))
+
+    swarm(test)
+
+
+def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_manager():
+    async def test(fleet):
+        await fleet.create("web", start=True, Env=["constraint:node==n2"])
+        place = fleet.places[1]
+        place.asked.clear()
+        with pytest.raises(Refused):
+            await fleet.ask("POST", "/exec/unknown/start")
+        await fleet.call("GET", "/containers/web/logs?stdout=1")
+        assert any("/logs" in target for _, target in place.asked)
+
+    swarm(test)
+
+
+def test_every_route_has_a_way_and_a_nonsense_path_has_none():
+    assert len(TABLE.routes) > 60
+    for methods, path in TABLE.routes:
+        for method in methods:
+            assert TABLE.find(method, path.replace("{name}", "node/some thing")) is not None
+    assert TABLE.find("GET", "/nonsense") is None
+    assert TABLE.find("GET", "") is None
+    assert TABLE.find("POST", "/containers/node/web/start")[1] == "node/web"
+
+
+def test_swarm_mode_and_unknown_paths_say_what_is_meant():
+    async def test(fleet):
+        with pytest.raises(Refused, match="swarm mode"):
+            await fleet.call("GET", "/v1.41/services")
+        assert (await fleet.call("GET", "/nonsense")).status == 404
+        assert (await fleet.call("PUT", "/info")).status == 405
+
+    swarm(test, 1)

@@ -1,0 +1,185 @@
+"""The cluster as a whole: ping, version, info, events; images, networks and volumes united."""
+
+import asyncio
+
+import pytest
+
+from machine.swarm.chain import Refused
+from machine.swarm.routes.images import unite
+from machine.swarm.routes.system import size
+from machine.swarm.routes.tee import Tee
+from machine.swarm.simulated.engine import SimulatedEngine
+from tests.swarm.fleet import engines, swarm
+
+
+def rows(info):
+    return [tuple(row) for row in info["SystemStatus"]]
+
+
+def test_ping_version_and_the_oldest_of_the_newest():
+    async def test(fleet):
+        ping = await fleet.call("HEAD", "/_ping")
+        assert ping.header(b"api-version") == b"1.51"
+        assert ping.header(b"ostype") == b"linux"
+        version = await fleet.ask("GET", "/version")
+        assert version["ApiVersion"] == "1.51"
+        assert version["MinAPIVersion"] == "1.24"
+        assert version["Version"].startswith("swarm/")
+
+    swarm(test)
+
+
+def test_an_old_client_reaches_an_engine_that_is_too_new_for_it():
+    async def test(fleet):
+        await fleet.create("web")
+        assert (await fleet.ask("GET", "/v1.24/containers/web/json"))["Name"] == "/web"
+        assert any(target.startswith("/v1.44/containers/") for _, target in fleet.places[0].asked)
+
+    swarm(test, made=[SimulatedEngine("n1", oldest_api="1.44")])
+
+
+def test_info_has_sums_and_a_row_for_each_engine():
+    async def test(fleet):
+        await fleet.create("web", HostConfig={"CpuShares": 1, "Memory": 1 << 30})
+        await fleet.until(lambda: all(c.known for c in fleet.cluster.index.newest_first()))
+        info = await fleet.ask("GET", "/info")
+        assert (info["Containers"], info["ContainersRunning"], info["ContainersStopped"]) == (7, 6, 1)
+        assert info["NCPU"] == 12
+        found = rows(info)
+        assert found[:4] == [
+            ("Role", "primary"),
+            ("Strategy", "spread"),
+            ("Filters", "health, port, containerslots, dependency, affinity, constraint, whitelist"),
+            ("Nodes", "3"),
+        ]
+        assert found[4] == (" n1", "10.0.0.1:2375")
+        assert ("  └ Status", "Healthy") in found
+        assert ("  └ Containers", "3 (2 Running, 0 Paused, 1 Stopped)") in found
+        assert ("  └ Reserved CPUs", "1 / 4") in found
+        assert ("  └ Reserved Memory", "1 GiB / 8.4 GiB") in found
+        assert info["DriverStatus"] == []
+        assert (await fleet.ask("GET", "/v1.20/info"))["DriverStatus"] == info["SystemStatus"]
+
+    swarm(test, 3, 2)
+
+
+def test_sizes_are_worded_as_classic_swarm_does():
+    assert [size(n) for n in (0, 1023, 1 << 30, int(4.2 * (1 << 30)))] == ["0 B", "1023 B", "1 GiB", "4.2 GiB"]
+
+
+def test_events_of_all_engines_with_their_node():
+    async def test(fleet):
+        found, task = await fleet.events('/events?filters={"event":["create"]}')
+        await asyncio.sleep(0.05)
+        for n in range(3):
+            await fleet.create(f"c{n}")
+        await fleet.until(lambda: len(found) == 3)
+        assert sorted(e["node"]["Name"] for e in found) == ["n1", "n2", "n3"]
+        assert all(e["from"].endswith(f"node:{e['node']['Name']}") for e in found)
+        task.cancel()
+        await task
+
+    swarm(test)
+
+
+def test_events_end_at_until_and_a_wrong_time_is_refused():
+    async def test(fleet):
+        reply = await fleet.call("GET", "/events?until=1")
+        assert await reply.read() == b""
+        with pytest.raises(Refused, match="not a time"):
+            await fleet.call("GET", "/events?since=yesterday")
+
+    swarm(test, 1)
+
+
+def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else():
+    async def test(fleet):
+        stuck = fleet.cluster.listen()
+        first = asyncio.ensure_future(anext(stuck))
+        await asyncio.sleep(0)
+        fleet.cluster._spread({"n": 0})
+        await first
+        for n in range(10_001):
+            fleet.cluster._spread({"n": n})
+        with pytest.raises(StopAsyncIteration):
+            await anext(stuck)
+
+    swarm(test, 1)
+
+
+def test_images_of_one_id_are_one_with_all_their_tags():
+    a = {"Id": "1", "Created": 1, "RepoTags": ["x:1"], "RepoDigests": None}
+    b = {"Id": "1", "Created": 1, "RepoTags": ["y:1", "x:1"], "RepoDigests": ["d"]}
+    c = {"Id": "2", "Created": 2, "RepoTags": ["<none>:<none>"], "RepoDigests": []}
+    assert unite([[a, c], [b], []]) == [
+        c,
+        {"Id": "1", "Created": 1, "RepoTags": ["x:1", "y:1"], "RepoDigests": ["d"]},
+    ]
+
+
+def test_networks_and_volumes_carry_their_node():
+    async def test(fleet):
+        await fleet.until(lambda: all(e.networks for e in fleet.cluster.healthy()))
+        networks = await fleet.ask("GET", "/networks")
+        assert {n["Name"] for n in networks} >= {"n1/bridge", "n2/bridge"}
+        await fleet.ask("POST", "/volumes/create", {"Name": "data"})
+        volumes = (await fleet.ask("GET", "/volumes"))["Volumes"]
+        assert sorted(v["Name"] for v in volumes) == ["n1/data", "n2/data"]
+        await fleet.ask("POST", "/volumes/create", {"Name": "n2/own"})
+        assert (await fleet.ask("GET", "/volumes/own"))["Name"] == "n2/own"
+        await fleet.call("DELETE", "/volumes/data")
+        assert [v["Name"] for v in (await fleet.ask("GET", "/volumes"))["Volumes"]] == ["n2/own"]
+        with pytest.raises(Refused, match="no such volume"):
+            await fleet.ask("GET", "/volumes/data")
+
+    swarm(test, 2)
+
+
+def test_a_network_pins_its_containers():
+    async def test(fleet):
+        await fleet.ask("POST", "/networks/create", {"Name": "n2/mine", "Driver": "bridge"})
+        for _ in range(2):
+            await fleet.create(HostConfig={"NetworkMode": "mine"})
+        await fleet.create(HostConfig={"NetworkMode": "n3/bridge"})
+        assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n2", "n2", "n3"]
+        with pytest.raises(Refused, match="say which"):
+            await fleet.ask("GET", "/networks/bridge")
+
+    swarm(test)
+
+
+def test_a_pull_goes_to_every_engine():
+    async def test(fleet):
+        reply = await fleet.call("POST", "/images/create?fromImage=redis&tag=7")
+        text = (await reply.read()).decode()
+        for name in ("n1", "n2"):
+            assert f'"id":"{name}","status":"Pulling redis:7... : downloaded"' in text
+        assert "errorDetail" not in text
+        assert all(any("redis:7" in (i.get("RepoTags") or ()) for i in e.images) for e in fleet.cluster.healthy())
+
+    swarm(test, 2)
+
+
+def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
+    async def run():
+        async def source():
+            for n in range(100):
+                yield b"%d," % n
+
+        tee = Tee(source(), 3)
+
+        async def read(number, most):
+            seen = b""
+            async for piece in tee.readers[number]:
+                seen += piece
+                if len(seen) > most:
+                    tee.leave(number)
+                    break
+            return seen
+
+        got = await asyncio.gather(read(0, 1 << 20), read(1, 10), read(2, 1 << 20), tee.run())
+        whole = b"".join(b"%d," % n for n in range(100))
+        assert got[0] == got[2] == whole
+        assert whole.startswith(got[1])
+
+    asyncio.run(asyncio.wait_for(run(), 10))

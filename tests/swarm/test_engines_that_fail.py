@@ -1,0 +1,219 @@
+"""Engines that die, hang, return, double, come and go: nothing is lost and nothing is made twice."""
+
+import asyncio
+
+import pytest
+
+from machine.swarm.chain import Refused
+from machine.swarm.rescheduling import again
+from machine.swarm.simulated.engine import SimulatedEngine
+from tests.swarm.fleet import engines, swarm
+
+MOVES = {"Env": ["reschedule:on-node-failure"]}
+
+
+def state(fleet, n):
+    return str(fleet.cluster.engines[f"10.0.0.{n}:2375"].pulse.state)
+
+
+async def settled(fleet, count):
+    await fleet.until(lambda: len(fleet.cluster.healthy()) == count)
+
+
+def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on():
+    async def test(fleet):
+        await fleet.create("web", start=True)
+        fleet.places[0].switch(down=True)
+        await settled(fleet, 2)
+        (shown,) = await fleet.ask("GET", "/containers/json?all=1")
+        assert shown["Status"] == "Host Down"
+        with pytest.raises(Refused, match="Host Down"):
+            await fleet.call("POST", "/containers/web/stop")
+        info = await fleet.ask("GET", "/info")
+        assert ["  └ Status", "Unhealthy"] in info["SystemStatus"]
+        assert ["  └ Error", "connection refused"] in info["SystemStatus"]
+        await fleet.create("other")
+        fleet.places[0].switch(down=False)
+        await settled(fleet, 3)
+        names = {c["Names"][0]: c["Status"] for c in await fleet.ask("GET", "/containers/json?all=1")}
+        assert names["/n1/web"].startswith("Up")
+
+    swarm(test)
+
+
+def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes():
+    async def test(fleet):
+        first = await fleet.create("web", start=True, **MOVES)
+        await fleet.create("stays", start=True, Env=["constraint:node==n1"])
+        await fleet.until(lambda: all(c.recipe for c in [fleet.cluster.find("web")]))
+        fleet.places[0].switch(down=True)
+        await fleet.until(lambda: [c for c in fleet.cluster.index.named("web") if c.engine.name != "n1"])
+        await fleet.until(lambda: fleet.cluster.find("web").state == "running")
+        moved = fleet.cluster.find("web")
+        assert (moved.engine.name, moved.id != first) == ("n2", True)
+        assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
+        assert len(fleet.places[1].engine.containers) + len(fleet.places[2].engine.containers) == 1
+        fleet.places[0].switch(down=False)
+        await settled(fleet, 3)
+        await fleet.until(lambda: first not in fleet.places[0].engine.containers)
+        await asyncio.sleep(0.5)
+        assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
+        assert moved.id in fleet.places[1].engine.containers
+        deletions = [target for method, target in fleet.places[0].asked if method == "DELETE"]
+        assert deletions
+        assert not any("v=1" in target for target in deletions)
+
+    swarm(test)
+
+
+def test_a_movable_container_that_fits_nowhere_stays_known():
+    async def test(fleet):
+        await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
+        await fleet.until(lambda: fleet.cluster.find("web").recipe)
+        fleet.places[0].switch(down=True)
+        await settled(fleet, 1)
+        await fleet.until(lambda: any("rescheduling: web" in line for line in fleet.lines))
+        assert await fleet.names() == ["n1/web"]
+        fleet.places[0].switch(down=False)
+        await settled(fleet, 2)
+        assert len(fleet.places[0].engine.containers) == 1
+        assert fleet.cluster.find("web").engine.name == "n1"
+
+    swarm(test, 2)
+
+
+def test_an_engine_that_hangs_does_not_stall_the_others():
+    async def test(fleet):
+        fleet.places[0].hangs = True
+        for n in range(4):
+            await fleet.create(f"c{n}", Env=["constraint:node!=n1"])
+        assert len(await fleet.names()) == 4
+
+    swarm(test)
+
+
+def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as_it_is():
+    async def test(fleet):
+        await fleet.create("web", Env=["constraint:node==n1"])
+        fleet.places[0].switch(down=True)
+        await settled(fleet, 1)
+        place = fleet.places[0]
+        place.engine = SimulatedEngine("n1", named=("new",))
+        from machine.swarm.backends.simulator import simulated
+
+        place._ask = simulated(place.engine)
+        place.switch(down=False)
+        await settled(fleet, 2)
+        assert await fleet.names() == ["n1/new"]
+
+    swarm(test, 2)
+
+
+def test_the_same_engine_under_two_addresses_is_taken_once():
+    same = SimulatedEngine("n1", 2)
+
+    async def test(fleet):
+        await fleet.until(lambda: fleet.cluster.engines["10.0.0.9:2375"].pulse.error)
+        assert "the engine at 10.0.0.1:2375" in fleet.cluster.engines["10.0.0.9:2375"].pulse.error
+        assert len(await fleet.names()) == 2
+        fleet.places[0].switch(down=True)
+        await fleet.until(lambda: [e.address for e in fleet.cluster.healthy()] == ["10.0.0.9:2375"])
+
+    async def prepare(fleet):
+        from tests.swarm.fleet import Place
+
+        fleet.by_address["10.0.0.9:2375"] = Place(same)
+        fleet.discovery.addresses.append("10.0.0.9:2375")
+        await fleet.until(lambda: "10.0.0.9:2375" in fleet.cluster.engines)
+        await test(fleet)
+
+    swarm(prepare, made=[same])
+
+
+def test_cloned_engines_with_names_of_their_own_are_all_taken():
+    made = engines(3)
+    for engine in made:
+        engine.id = "cloned"
+
+    async def test(fleet):
+        for n in range(3):
+            await fleet.create(f"c{n}")
+        assert sorted(await fleet.names()) == ["n1/c0", "n2/c1", "n3/c2"]
+        ids = [row[1] for row in (await fleet.ask("GET", "/info"))["SystemStatus"] if row[0] == "  └ ID"]
+        assert len(set(ids)) == 3
+
+    swarm(test, made=made)
+
+
+def test_engines_come_and_go_with_the_discovery():
+    async def test(fleet):
+        found, task = await fleet.events('/events?filters={"type":["swarm"]}')
+        await asyncio.sleep(0.05)
+        gone = fleet.discovery.addresses.pop()
+        await fleet.until(lambda: gone not in fleet.cluster.engines)
+        assert len(await fleet.names()) == 4
+        fleet.discovery.addresses.append(gone)
+        await settled(fleet, 3)
+        assert len(await fleet.names()) == 6
+        await fleet.until(lambda: len(found) == 2)
+        assert [e["Action"] for e in found] == ["engine_removed", "engine_connect"]
+        task.cancel()
+        await task
+
+    swarm(test, 3, 2)
+
+
+def test_nonsense_from_one_engine_is_its_own_trouble():
+    class Mad(SimulatedEngine):
+        mad = False
+
+        def answer(self, method, target, body=b""):
+            said = super().answer(method, target, body)
+            return said._replace(body=b"[1,2") if self.mad and not said.events else said
+
+    async def test(fleet):
+        fleet.places[0].engine.mad = True
+        await settled(fleet, 1)
+        await fleet.create("web")
+        assert await fleet.names() == ["n2/web"]
+        fleet.places[0].engine.mad = False
+        await settled(fleet, 2)
+
+    swarm(test, made=[Mad("n1"), SimulatedEngine("n2")])
+
+
+def test_a_manager_started_again_has_the_same_state():
+    made = engines(3)
+    seen = {}
+
+    async def first(fleet):
+        for n in range(6):
+            await fleet.create(f"c{n}", start=n % 2 == 0, HostConfig={"Memory": 1 << 20})
+        seen["list"] = sorted(await fleet.names())
+
+    async def second(fleet):
+        assert sorted(await fleet.names()) == seen["list"]
+        await fleet.until(lambda: all(c.known for c in fleet.cluster.index.newest_first()))
+        assert [e.node.used[1] for e in fleet.cluster.healthy()] == [2 << 20] * 3
+
+    swarm(first, made=made)
+    swarm(second, made=made)
+
+
+def test_the_recipe_of_a_container_leaves_out_what_its_engine_gave_it():
+    inspect = {
+        "Id": "abcdef012345" + "0" * 52,
+        "Config": {"Image": "x", "Hostname": "abcdef012345", "Env": ["A=1"]},
+        "HostConfig": {"NetworkMode": "mine", "Memory": 5},
+        "NetworkSettings": {
+            "Networks": {
+                "mine": {"IPAddress": "10.1.1.1", "Aliases": ["abcdef012345", "db"], "IPAMConfig": None},
+                "other": {"Gateway": "10.2.2.1", "Aliases": None},
+            }
+        },
+    }
+    body, others = again(inspect)
+    assert "Hostname" not in body
+    assert body["HostConfig"] == {"NetworkMode": "mine", "Memory": 5}
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {"mine": {"Aliases": ["db"], "IPAMConfig": None}}}
+    assert others == {"other": {"Aliases": None}}
