@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         for name in names:
             if not app.store.exists(name):
                 app.store.load(name)  # raises the error that names what there is
-        if not args.yes and not confirm(app, f"Remove {', '.join(names)} and everything on them?"):
+        if not args.yes and not confirm(app, f"Remove {', '.join(names)}? What was made on a platform for them is lost."):
             return 0
         return on_each(app, names, remove, load=False)
     try:
