@@ -49,6 +49,7 @@ MANAGE = (
     Flag("--refresh-on-node-filter", "switch", help="accepted; lists are always fresh"),
     Flag("--container-name-refresh-filter", help="accepted; names are always fresh"),
     Flag("--insecure", "switch", help="listen without TLS beyond this host, whoever may reach it"),
+    Flag("--registry", help="file of tokens and their engines, for token://TOKEN without a service"),
 )
 JOIN = (
     ADVERTISE,

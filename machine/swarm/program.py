@@ -138,7 +138,7 @@ async def manage(given: Given, around: Surroundings) -> None:
     """Serve until stopped."""
     plan, front = _plan(given, around)
     async with manager(plan, around.log) as backend:
-        await _serve(backend, given, around, front, given.all("--host") or [MANAGER_AT])
+        await _serve(_registering(plan, backend), given, around, front, given.all("--host") or [MANAGER_AT])
 
 
 async def discovery(given: Given, around: Surroundings) -> None:
@@ -150,7 +150,15 @@ async def discovery(given: Given, around: Surroundings) -> None:
     front = trust_of(given.switches(), around.environ)
     if front is not None and not given.on("--tlsverify"):
         front = front._replace(verify=False)
-    await _serve(service(Registry(os.path.abspath(path))), given, around, front, given.all("--host") or [SERVICE_AT])
+    await _serve([service(Registry(os.path.abspath(path)))], given, around, front, given.all("--host") or [SERVICE_AT])
+
+
+def _registering(plan: Plan, backend: Backend) -> list[Backend]:
+    """The manager, and before it its registry, if it has one: whoever may use the manager may register engines."""
+    from machine.swarm.discovery.service import registrar
+    from machine.swarm.discovery.token import Local
+
+    return [registrar(plan.discovery.registry), backend] if isinstance(plan.discovery, Local) else [backend]
 
 
 def _plan(given: Given, around: Surroundings) -> tuple[Plan, Trust | None]:
@@ -171,9 +179,9 @@ def _of_the_store(given: Given, around: Surroundings) -> bool:
 
 
 async def _serve(
-    backend: Backend, given: Given, around: Surroundings, front: Trust | None, urls: Sequence[str]
+    backends: Sequence[Backend], given: Given, around: Surroundings, front: Trust | None, urls: Sequence[str]
 ) -> None:
-    server = Server(compose([backend]), log=around.log)
+    server = Server(compose(backends), log=around.log)
     try:
         for url in urls:
             address = parse(url, default_port=TLS_PORT if front else 2375)

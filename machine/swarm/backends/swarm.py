@@ -54,7 +54,10 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
         raise UsageError(f"there is no cluster driver {given.text('--cluster-driver')!r}; there is swarm")
     try:
         discovery = from_url(
-            url, registry=registry, options=pairs(given.all("--discovery-opt"), "--discovery-opt"), environ=environ
+            url,
+            registry=given.text("--registry") or registry,
+            options=pairs(given.all("--discovery-opt"), "--discovery-opt"),
+            environ=environ,
         )
     except DiscoveryError as error:
         raise UsageError(str(error)) from error

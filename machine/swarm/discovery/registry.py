@@ -54,6 +54,11 @@ class Registry:
             self._add(db, token)
         return token
 
+    def know(self, token: str) -> None:
+        """Take a token that somebody else made. UnknownToken if it cannot be one; Full."""
+        with self._open() as db:
+            self._add(db, token, known=True)
+
     def nodes(self, token: str) -> list[str]:
         """The addresses whose time is not over, in alphabetic order. UnknownToken."""
         with self._open("DEFERRED") as db:

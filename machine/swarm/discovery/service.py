@@ -5,7 +5,8 @@
     GET    /v1/clusters/T                200, a JSON array of ip:port; 404 for an unknown token
     DELETE /v1/clusters/T?address=...    ours: taken out before its time
 
-The same without /v1, for `token://host:port/T`.
+The same without /v1, for `token://host:port/T`. A manager whose token is in a registry of its own serves it too, behind
+its TLS: there ttl=0 means "until taken out", for nodes that are registered by somebody else and have no heartbeat.
 """
 
 from __future__ import annotations
@@ -22,8 +23,18 @@ LARGEST = 4096  # bytes of a body
 DEFAULT_TTL = 180  # seconds, for a registration that names none
 
 
-def service(registry: Registry) -> Backend:
-    """The service over one registry."""
+def registrar(registry: Registry) -> Backend:
+    """The service in front of something else, for members that are trusted: passes on what is not about clusters."""
+    own = service(registry, shortest=0)
+
+    async def answer(request: Request, rest: Next) -> Reply:
+        return await (own(request, rest) if request.path.startswith("/v1/clusters/") else rest(request))
+
+    return answer
+
+
+def service(registry: Registry, *, shortest: int = 1) -> Backend:
+    """The service over one registry; `shortest` is the least ttl that is taken."""
 
     async def answer(request: Request, rest: Next) -> Reply:  # noqa: ARG001 (nothing is passed on)
         words = [word for word in request.path.split("/") if word]
@@ -34,7 +45,7 @@ def service(registry: Registry) -> Backend:
         if words[:1] != ["clusters"] or len(words) > 2:
             return Reply.error(404, "there is nothing here; the protocol is POST /v1/clusters")
         try:
-            return await _act(registry, request, words[1] if len(words) == 2 else "")
+            return await _act(registry, request, words[1] if len(words) == 2 else "", shortest)
         except UnknownToken as error:
             return Reply.error(404, str(error))
         except Full as error:
@@ -45,7 +56,7 @@ def service(registry: Registry) -> Backend:
     return answer
 
 
-async def _act(registry: Registry, request: Request, token: str) -> Reply:
+async def _act(registry: Registry, request: Request, token: str, shortest: int) -> Reply:
     request = await request.whole(LARGEST)
     if len(request.body) > LARGEST:  # type: ignore[arg-type]  # bytes by now
         raise Refused(413, f"a body of more than {LARGEST} bytes is not accepted here")
@@ -55,7 +66,7 @@ async def _act(registry: Registry, request: Request, token: str) -> Reply:
         return Reply.json(await asyncio.to_thread(registry.nodes, token))
     if request.method == "POST":
         text = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else ""
-        await asyncio.to_thread(registry.register, token, _plain(text), _ttl(request))
+        await asyncio.to_thread(registry.register, token, _plain(text), _ttl(request, shortest))
         return Reply(200, (TEXT,), b"")
     if request.method == "DELETE" and token:
         await asyncio.to_thread(registry.nodes, token)  # raises UnknownToken
@@ -73,8 +84,8 @@ def _plain(text: str) -> str:
     return value if isinstance(value, str) else text
 
 
-def _ttl(request: Request) -> int:
+def _ttl(request: Request, shortest: int) -> int:
     text = request.arg("ttl", str(DEFAULT_TTL))
-    if not text.isascii() or not text.isdecimal() or int(text[:10]) < 1:
+    if not text.isascii() or not text.isdecimal() or int(text[:10]) < shortest:
         raise Refused(400, f"ttl={text[:20]} is not a number of seconds")
     return int(text[:10])

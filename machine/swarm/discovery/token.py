@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
 from machine.swarm.discovery.base import Discovery
@@ -15,6 +16,7 @@ from machine.swarm.discovery.fetch import Answer, DiscoveryError, fetch
 from machine.swarm.discovery.ranges import addresses
 from machine.swarm.discovery.registry import Registry
 
+LOOK = 2.0  # seconds between two looks at a registry on this disk
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -70,20 +72,26 @@ class Local(Discovery):
 
     def __init__(self, path: str, token: str) -> None:
         self.shown = f"token:// in {path}"
-        self._registry = Registry(path)
+        self.registry = Registry(path)
         self._token = token
+
+    async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
+        """Looks every few seconds: a look costs nothing here."""
+        await asyncio.to_thread(self.registry.know, self._token)
+        async for found in super().watch(min(heartbeat, LOOK)):
+            yield found
 
     async def nodes(self) -> list[str]:
         """Read from the file."""
-        return await asyncio.to_thread(self._registry.nodes, self._token)
+        return await asyncio.to_thread(self.registry.nodes, self._token)
 
     async def register(self, address: str, ttl: int) -> None:
         """Written to the file."""
-        await asyncio.to_thread(self._registry.register, self._token, address, ttl)
+        await asyncio.to_thread(self.registry.register, self._token, address, ttl)
 
     async def withdraw(self, address: str) -> None:
         """Written to the file."""
-        await asyncio.to_thread(self._registry.remove, self._token, address)
+        await asyncio.to_thread(self.registry.remove, self._token, address)
 
 
 async def create(base: str, tls: ssl.SSLContext | None = None) -> str:

@@ -36,7 +36,7 @@ def etcd(tmp_path_factory):
     try:
         for _ in range(200):
             with contextlib.suppress(OSError, urllib.error.URLError):
-                if b"true" in urllib.request.urlopen(client + "/health", timeout=1).read():  # noqa: S310
+                if b"true" in urllib.request.urlopen(client + "/health", timeout=1).read():
                     break
             assert process.poll() is None, (where / "log").read_text()
             signal.sigtimedwait([], 0.1)

@@ -209,8 +209,8 @@ def test_a_service_that_is_not_there():
 def test_killed_in_the_middle_of_a_write_keeps_what_was_there(registry):
     token = registry.create()
     registry.register(token, "a:1")
-    with sqlite3.connect(registry.path, isolation_level=None) as db:  # another program, that dies before COMMIT
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("DELETE FROM entry")
-        db.close()
+    db = sqlite3.connect(registry.path, isolation_level=None)  # another program, that dies before COMMIT
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("DELETE FROM entry")
+    db.close()
     assert registry.nodes(token) == ["a:1"]

@@ -9,7 +9,7 @@ from machine.swarm.routes.images import unite
 from machine.swarm.routes.system import size
 from machine.swarm.routes.tee import Tee
 from machine.swarm.simulated.engine import SimulatedEngine
-from tests.swarm.fleet import engines, swarm
+from tests.swarm.fleet import swarm
 
 
 def rows(info):

@@ -1,0 +1,46 @@
+"""What is shipped to a machine runs there with nothing but python3."""
+
+import subprocess
+import sys
+
+from machine.swarm.bundle import bundle
+
+
+def shipped(tmp_path, *words):
+    path = tmp_path / "machine-swarm.pyz"
+    path.write_bytes(bundle())
+    argv = [sys.executable, "-I", "-S", str(path), *words]  # -S: without any installed package
+    return subprocess.run(argv, capture_output=True, text=True, env={}, cwd=tmp_path)
+
+
+def test_it_runs_alone(tmp_path):
+    done = shipped(tmp_path, "list", "nodes://a:[1:2]")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a:1\na:2\n", "")
+
+
+def test_every_module_in_it_can_be_imported(tmp_path):
+    path = tmp_path / "x.pyz"
+    path.write_bytes(bundle())
+    code = (
+        "import sys, zipfile, importlib; sys.path.insert(0, sys.argv[1])\n"
+        "for name in zipfile.ZipFile(sys.argv[1]).namelist():\n"
+        "    if name.startswith('machine/') and 'simulator' not in name:\n"
+        "        importlib.import_module(name[:-3].replace('/', '.').removesuffix('.__init__'))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_error_is_said_without_a_traceback(tmp_path):
+    done = shipped(tmp_path, "manage", "--strategy=best", "a:1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: there is no strategy 'best'\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_it_is_small_and_the_same_every_time():
+    bundle.cache_clear()
+    first = bundle()
+    bundle.cache_clear()
+    assert first == bundle()
+    assert len(first) < 300_000

@@ -1,0 +1,244 @@
+"""Classic Swarm's command line, over real connections; and the manager with the certificates of the machine store."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from machine import authority
+from machine.cli import main as machine
+from machine.errors import MachineError, UsageError
+from machine.model import SwarmOptions
+from machine.store import Record, Store
+from machine.swarm.address import Address, Trust
+from machine.swarm.backends.simulator import simulated
+from machine.swarm.backends.swarm import plan_of
+from machine.swarm.discovery.registry import Registry
+from machine.swarm.discovery.token import Token
+from machine.swarm.flags import MANAGE, gather, percent, seconds
+from machine.swarm.program import Surroundings, run
+from machine.swarm.server import Server
+from machine.swarm.simulated.engine import SimulatedEngine
+from tests.sshd import free_port
+
+
+@pytest.fixture
+def around(tmp_path):
+    said = []
+    return Surroundings({"HOME": str(tmp_path)}, said.append, said.append, registry=str(tmp_path / "r.db")), said
+
+
+def test_create_and_list_with_a_registry_here(around):
+    surroundings, said = around
+    assert run(["-l", "debug", "-experimental", "c"], surroundings) == 0
+    token = said.pop()
+    Registry(surroundings.registry).register(token, "10.0.0.1:2376")
+    assert run(["l", f"token://{token}"], surroundings) == 0
+    assert run(["--debug", "list", "--timeout=5s", "nodes://a:[1:2]"], surroundings) == 0
+    assert said == ["10.0.0.1:2376", "a:1", "a:2"]
+
+
+def test_the_discovery_may_come_from_a_variable(around):
+    surroundings, said = around
+    assert run(["list"], surroundings._replace(environ={"SWARM_DISCOVERY": "a:1"})) == 0
+    assert said == ["a:1"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"], ["list"], ["list", "a:1", "b:1"], ["list", "--nonsense", "a:1"], ["--nonsense"], ["list", "x://y"],
+        ["join", "a:1"], ["join", "--advertise", "a:1", "--heartbeat=9s", "--ttl=5s", "file:///x"],
+        ["join", "--advertise", "nonsense", "file:///x"], ["list", "--timeout"], ["list", "--timeout=soon", "a:1"],
+        ["manage", "--strategy=best", "a:1"], ["manage", "--filter=nonsense", "a:1"], ["manage", "-c", "mesos", "a:1"],
+        ["manage", "--engine-refresh-retry=9", "a:1"], ["manage", "--cluster-opt=x", "a:1"],
+        ["manage", "--cluster-opt=swarm.overcommit=much", "a:1"], ["manage", "--replication", "a:1"],
+        ["manage", "-H", "tcp://0.0.0.0:0", "a:1"], ["manage", "--engine-refresh-min-interval=90s", "a:1"],
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_said(around, words):
+    with pytest.raises(MachineError):
+        run(words, around[0])
+
+
+def test_help_and_version(around):
+    surroundings, said = around
+    for words in ([], ["--help"], ["help"], ["manage", "--help"], ["help", "join"], ["--version"]):
+        assert run(words, surroundings) == 0
+    assert "--engine-failure-retry" in said[3]
+    assert "(default 180s)" in said[4]
+    assert said[5].startswith("machine-swarm version ")
+
+
+def test_the_flags_of_manage_mean_what_they_meant():
+    typed = (
+        "--strategy binpack -f health -f port --heartbeat=1s --cluster-opt swarm.overcommit=0.5 "
+        "--cluster-opt=swarm.createretry=2 --engine-refresh-min-interval 5s --engine-refresh-max-interval=1m30s "
+        "--engine-failure-retry 5 --cors --tlsverify --tlscacert=ca --tlscert=c --tlskey=k nodes://a:1"
+    )
+    words = typed.split()
+    plan = plan_of(gather("manage", words, MANAGE, {}), {"HOME": "/nowhere"}, "")
+    settings = plan.settings
+    assert (settings.strategy, settings.filters, settings.overcommit) == ("binpack", ("health", "port"), 50)
+    assert (settings.createretry, settings.refresh_min, settings.refresh_max, settings.retry) == (2, 5, 90, 5)
+    assert (settings.heartbeat, settings.cors) == (1, True)
+    assert plan.trust == Trust("ca", "c", "k", True)
+    default = plan_of(gather("manage", ["a:1"], MANAGE, {}), {"HOME": "/nowhere"}, "")
+    assert (default.settings.overcommit, default.settings.strategy, default.trust, default.ttl) == (
+        5,
+        "spread",
+        None,
+        20,
+    )
+
+
+def test_times_and_ratios():
+    assert [seconds(t, "x") for t in ("60s", "1m30s", "500ms", "7", "1h")] == [60, 90, 0.5, 7, 3600]
+    for wrong in ("", "s", "1x", "-1s", "1 s", "9" * 50):
+        with pytest.raises(UsageError):
+            seconds(wrong, "x")
+    assert [percent(t) for t in ("0.05", "0", "0.29", "-0.5")] == [5, 0, 29, -50]
+
+
+def test_join_registers_again_and_again_and_discovery_serves(tmp_path):
+    port = free_port()
+    env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
+    argv = [sys.executable, "-m", "machine", "swarm"]
+    base = f"http://127.0.0.1:{port}/v1"
+    with running([*argv, "discovery", "-H", f"tcp://127.0.0.1:{port}"], env):
+        until(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/").status == 200)
+        made = subprocess.run(
+            [*argv, "create"], env={**env, "MACHINE_DISCOVERY_URL": base}, capture_output=True, text=True, check=True
+        )
+        url = f"token://127.0.0.1:{port}/v1/{made.stdout.strip()}"
+        with running([*argv, "join", "--advertise", "10.0.0.1:2376", "--heartbeat=1s", "--ttl=2s", url], env):
+            listed = f"{base}/clusters/{made.stdout.strip()}"
+            until(lambda: json.load(urllib.request.urlopen(listed)) == ["10.0.0.1:2376"])
+            time.sleep(2.5)  # longer than the ttl
+            assert json.load(urllib.request.urlopen(listed)) == ["10.0.0.1:2376"]
+        until(lambda: json.load(urllib.request.urlopen(listed)) == [])
+
+
+def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(tmp_path):
+    store = Store(str(tmp_path / "store"))
+    own = authority.ensure(store.root)
+    pair = own.issue_server("engine", ["127.0.0.1"])
+    for name, data in (("server.pem", pair.cert), ("server-key.pem", pair.key)):
+        (tmp_path / name).write_bytes(data)
+    certs = tmp_path / "store" / "certs"
+    front = Trust(str(certs / "ca.pem"), str(tmp_path / "server.pem"), str(tmp_path / "server-key.pem"))
+    port = free_port()
+
+    async def engine():
+        server = Server(simulated(SimulatedEngine("n1", named=("web",))))
+        where = await server.listen(Address("127.0.0.1", 0), front)
+        store.add("n1")
+        driver = {"IPAddress": "127.0.0.1", "EnginePort": where.port}
+        store.save(Record.new(store.root, "n1", "generic", driver, None, SwarmOptions()))
+        try:
+            return await asyncio.to_thread(ask)
+        finally:
+            await server.close()
+
+    def ask():
+        env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": store.root}
+        argv = [sys.executable, "-m", "machine", "swarm", "manage", "-H", f"tcp://127.0.0.1:{port}"]
+        tls = ssl.create_default_context(cafile=str(certs / "ca.pem"))
+        with running(argv, env):
+            tls.load_cert_chain(certs / "cert.pem", certs / "key.pem")
+            url = f"https://127.0.0.1:{port}/containers/json"
+            until(lambda: json.load(urllib.request.urlopen(url, context=tls))[0]["Names"] == ["/n1/web"])
+            nobody = ssl.create_default_context(cafile=str(certs / "ca.pem"))
+            with pytest.raises((urllib.error.URLError, OSError)):
+                urllib.request.urlopen(url, context=nobody).read()
+        return True
+
+    assert asyncio.run(engine())
+
+
+def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_path):
+    port = free_port()
+    argv = [sys.executable, "-m", "machine", "swarm", "manage", "--tls=false", "-H", f"tcp://127.0.0.1:{port}"]
+    argv += ["--registry", str(tmp_path / "r.db"), "token://mine"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
+
+    async def engine():
+        server = Server(simulated(SimulatedEngine("n1")))
+        where = await server.listen(Address("127.0.0.1", 0))
+        try:
+            await asyncio.to_thread(register, where.port)
+        finally:
+            await server.close()
+
+    def register(engine_port):
+        wrapper = "import sys; from machine.swarm.program import main; sys.exit(main(sys.argv[1:]))"
+        with running([sys.executable, "-c", wrapper, *argv[4:]], env):
+            base = f"http://127.0.0.1:{port}"
+            until(lambda: urllib.request.urlopen(f"{base}/_ping").status == 200)
+            found = Token(f"{base}/v1", "mine")
+            until(lambda: asyncio.run(found.nodes()) == [])
+            asyncio.run(found.register(f"127.0.0.1:{engine_port}", 0))
+            until(lambda: "Healthy" in urllib.request.urlopen(f"{base}/info").read().decode())
+            asyncio.run(found.withdraw(f"127.0.0.1:{engine_port}"))
+            until(lambda: "Healthy" not in urllib.request.urlopen(f"{base}/info").read().decode())
+
+    asyncio.run(engine())
+
+
+def test_it_listens_nowhere_without_tls_but_here():
+    with pytest.raises(UsageError, match="without TLS"):
+        run(["manage", "-H", "tcp://0.0.0.0:0", "a:1"], Surroundings({"HOME": "/nowhere"}, print, print))
+
+
+def test_it_is_a_command_of_machine():
+    out = io.StringIO()
+    assert machine(["swarm", "list", "nodes://a:1"], environ={"HOME": "/nowhere"}, stdout=out, stderr=out) == 0
+    assert out.getvalue() == "a:1\n"
+
+
+def test_the_manager_needs_nothing_but_h11(tmp_path):
+    """What is shipped to a machine may import the standard library and h11."""
+    code = (
+        "import sys, machine.swarm.program, machine.swarm.discovery.etcd, machine.swarm.discovery.consul, "
+        "machine.swarm.discovery.token, machine.swarm.discovery.service, machine.swarm.discovery.fixed\n"
+        "own = {m.partition('.')[0] for m in sys.modules if not m.startswith('_')} - set(sys.stdlib_module_names)\n"
+        "print(sorted(m for m in own if not m.startswith(('_', 'sitecustomize', 'usercustomize'))))\n"
+        "print(sorted(m for m in sys.modules if m.startswith('machine.') and not m.startswith('machine.swarm')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    outside, ours = done.stdout.splitlines()
+    assert set(eval(outside)) <= {"h11", "machine", "mypy_extensions"} | {m for m in eval(outside) if "editable" in m}  # noqa: S307
+    assert eval(ours) == ["machine.errors"]  # noqa: S307
+
+
+@contextlib.contextmanager
+def running(argv, env):
+    """A program that goes on until the block ends."""
+    process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        yield process
+        assert process.poll() is None, process.stderr.read().decode()
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stderr.close()
+
+
+def until(true, seconds=20):
+    """Wait for something to become true; errors on the way do not count."""
+    end = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
+            if true():
+                return
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,0 +1,103 @@
+"""Two managers over one etcd: one leads, the other forwards, and takes over."""
+
+import asyncio
+
+import pytest
+
+from machine.swarm.address import Address
+from machine.swarm.backends.simulator import simulated
+from machine.swarm.chain import Request, compose
+from machine.swarm.cluster import Settings
+from machine.swarm.discovery import from_url
+from machine.swarm.manage import Plan, manager
+from machine.swarm.server import Server
+from machine.swarm.simulated.engine import SimulatedEngine
+from tests.sshd import free_port
+from tests.swarm.discovery.test_stores import etcd
+
+__all__ = ["etcd"]
+
+
+class Manager:
+    """One manager, listening where it advertises."""
+
+    def __init__(self, url):
+        self.at = f"127.0.0.1:{free_port()}"
+        self.plan = Plan(from_url(url), Settings(heartbeat=1), replication=True, advertise=self.at, ttl=2)
+
+    async def __aenter__(self):
+        self.alive = manager(self.plan)
+        self.chain = compose([await self.alive.__aenter__()])
+        self.server = Server(self.chain)
+        host, _, port = self.at.partition(":")
+        await self.server.listen(Address(host, int(port)))
+        return self
+
+    async def __aexit__(self, *_):
+        await self.server.close()
+        await self.alive.__aexit__(None, None, None)
+
+    async def ask(self, method, target, value=None):
+        request = Request(method, target) if value is None else Request.json(method, target, value)
+        return await (await self.chain(request)).value()
+
+    async def role(self):
+        return dict(row for row in (await self.ask("GET", "/info"))["SystemStatus"] if row[0] in ("Role", "Primary"))
+
+
+async def until(true):
+    async with asyncio.timeout(20):
+        while not await true():
+            await asyncio.sleep(0.05)
+
+
+def test_one_leads_the_other_forwards_and_takes_over(etcd):
+    async def run():
+        url = f"etcd://{etcd}/replicas"
+        engine = Server(simulated(SimulatedEngine("n1", named=("web",))))
+        at = await engine.listen(Address("127.0.0.1", 0))
+        await from_url(url).register(f"127.0.0.1:{at.port}", 60)
+        async with Manager(url) as first:
+
+            async def leads():
+                return (await first.role())["Role"] == "primary"
+
+            await until(leads)
+            async with Manager(url) as second:
+
+                async def follows():
+                    return (await second.role()) == {"Role": "replica", "Primary": first.at}
+
+                await until(follows)
+                await until(lambda: listed(second))
+                made = await second.ask("POST", "/containers/create?name=new", {"Image": "busybox"})
+                assert (await first.ask("GET", "/containers/new/json"))["Id"] == made["Id"]
+                assert (await second.ask("GET", "/containers/new/json"))["Node"]["Name"] == "n1"
+                await first.server.close()
+                await first.alive.__aexit__(None, None, None)
+                first.server, first.alive = Server(first.chain), manager(first.plan)  # for its own __aexit__
+                await first.alive.__aenter__()
+
+                async def took_over():
+                    return (await second.role())["Role"] == "primary"
+
+                await until(took_over)
+                assert len(await second.ask("GET", "/containers/json?all=1")) == 2
+        await engine.close()
+
+    async def listed(one):
+        return len(await one.ask("GET", "/containers/json?all=1")) == 1
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_discovery_that_cannot_elect_is_refused():
+    from machine.swarm.discovery import DiscoveryError
+
+    async def run():
+        plan = Plan(from_url("a:1"), Settings(), replication=True, advertise="b:1")
+        async with manager(plan):
+            raise AssertionError("it must not start")
+
+    with pytest.raises(DiscoveryError, match="etcd"):
+        asyncio.run(run())
