@@ -23,7 +23,7 @@ test: ## install what the tests need and run all of them, end to end included
 
 unit: ## the tests that need neither root nor a virtual machine
 	@scripts/make-venv $(VENV) dev
-	@$(BIN)/pytest -q -n auto -m 'not lab and not vm' $(PYTEST_ARGS)
+	@$(BIN)/pytest -q -n auto -m 'not lab and not vm and not slow' $(PYTEST_ARGS)
 
 lint: ## style and layers
 	@scripts/make-venv $(VENV) dev

@@ -292,6 +292,7 @@ class CloudContract:
                 assert again(rest).state() is State.RUNNING
         assert cloud.listing() == before
 
+    @pytest.mark.slow
     def test_every_answer_may_be_lost_once(self, cloud: Cloud, tmp_path: Path) -> None:
         """Each call that changes something is done over there, its answer is lost, and the repetition finds it done."""
         before = cloud.listing()
@@ -308,6 +309,7 @@ class CloudContract:
             unmake(again(driver))
             assert cloud.listing() == before, name
 
+    @pytest.mark.slow
     def test_throttled_and_broken_answers_are_repeated(self, cloud: Cloud, tmp_path: Path) -> None:
         before = cloud.listing()
         for spoilt in (cloud.throttled, cloud.broken):
@@ -367,6 +369,7 @@ class CloudContract:
             driver.check()
         assert caught.value.resolution
 
+    @pytest.mark.slow
     def test_kill_9_after_every_call_leaves_nothing(self, cloud: Cloud, tmp_path: Path) -> None:
         """`create` is killed when the cloud has done a call and the program has not heard of it; then `rm`."""
         before = cloud.listing()
@@ -381,6 +384,7 @@ class CloudContract:
             assert cloud.listing() == before, f"after call {number}, {name}"
             assert program.names() == []
 
+    @pytest.mark.slow
     def test_the_name_is_taken(self, cloud: Cloud, tmp_path: Path) -> None:
         """A second `create NAME` asks the cloud nothing."""
         program = Program(tmp_path / "p")
@@ -391,6 +395,7 @@ class CloudContract:
         assert cloud.door.names() == []
         program.run([sys.executable, "-m", "machine", "rm", "-y", "dev"], "", 60, cloud.credentials()).fine()
 
+    @pytest.mark.slow
     def test_no_secret_is_to_be_seen(self, cloud: Cloud, tmp_path: Path) -> None:
         """Nowhere in the store but in a 0600 file; not in what is printed, not with --debug, not in `inspect`."""
         program = Program(tmp_path / "p")

@@ -1,13 +1,14 @@
 """One function per call to Amazon's API, by boto3. Nothing of boto3 leaves this module: its errors become ours.
 
-Building a client costs half a second, so it is done at the first call. Throttled and failed calls are repeated by the
-SDK itself (its "standard" mode, with growing pauses) as often as the record says.
+A first client costs 0.2 s and more, so it is built at the first call. Throttled and failed calls are repeated by the SDK
+itself (its "standard" mode, with growing pauses) as often as the record says.
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from machine.drivers.amazonec2 import failures
@@ -207,6 +208,7 @@ class Api:
                 token = ""  # keys that last have none: this one is left over from other keys
             with _Translated("the credentials"):
                 self._session = boto3.Session(
+                    botocore_session=_knowing_models(),
                     aws_access_key_id=data.get("AccessKey") or None,
                     aws_secret_access_key=data.get("SecretKey") or None,
                     aws_session_token=token or None,
@@ -314,6 +316,22 @@ def _sdk() -> Any:
             "the driver amazonec2 needs the package boto3", resolution="pip install 'machine[amazonec2]'"
         ) from None
     return boto3
+
+
+def _knowing_models() -> Any:
+    """A session with what others of this process have read of the SDK's descriptions: that is most of its start."""
+    import botocore.session
+
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _models())
+    return session
+
+
+@cache
+def _models() -> Any:
+    import botocore.session
+
+    return botocore.session.get_session().get_component("data_loader")
 
 
 def _endpoint(data: Mapping[str, Any]) -> str:

@@ -91,6 +91,7 @@ class Moto:
         program = shutil.which("moto_server", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         if program is None:
             pytest.skip("needs moto_server (pip install 'moto[ec2,server]')")
+        self._clients: dict[str, Any] = {}
         directory.mkdir(parents=True, exist_ok=True)
         images = directory / "images.json"
         images.write_text(json.dumps(IMAGES))
@@ -136,13 +137,15 @@ class Moto:
         """boto3's own client, past everything that stands in front of it."""
         import boto3
 
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.url,
-            aws_access_key_id="operator",
-            aws_secret_access_key="operator",
-        )
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                region_name=REGION,
+                endpoint_url=self.url,
+                aws_access_key_id="operator",
+                aws_secret_access_key="operator",
+            )
+        return self._clients[service]
 
     def listing(self) -> dict[str, Any]:
         """All that can cost money or be in somebody's way, by kind."""

@@ -7,13 +7,16 @@ takes host key and login key from what the API was given, as cloud-init would.
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.drivers import firstboot
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.door import Answer, Call, Door, through
+from tests.drivers.door import Answer, Call, Door, answer, through
 from tests.labs.nspawn import Host, Lab
 from tests.program import Ended, Program
 from tests.sshd import keygen
@@ -104,3 +107,31 @@ def test_a_key_of_the_users_own(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
     run(cloud, program, "rm", "-y", "dev").fine()
     assert cloud.listing() == before
     assert key.exists()
+
+
+def test_resume_after_a_kill_makes_no_second_instance(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
+    """The program dies when EC2 has made the instance and it has not heard of it."""
+    host = lab.host("ec2killed", engine="running")
+    program = Program(tmp_path / "p")
+    line = typed(cloud, host)
+    before = cloud.listing()
+    boots(cloud, host)
+    cloud.door.on("DescribeInstances", answer(500), times=10**6)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "machine", *line],
+        env={**program.environ(), **cloud.credentials()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while "DescribeInstances" not in cloud.door.names()[-1:] or cloud.machines() == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait(10)
+    cloud.door.clear()
+    run(cloud, program, "create", "--resume", "dev").fine()
+    assert cloud.machines() == 1
+    program("config", "dev").fine()
+    run(cloud, program, "rm", "-y", "dev").fine()
+    assert cloud.listing() == before
