@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 DEFAULT = "qemu"
 TABLE = {
     "amazonec2": "machine.drivers.amazonec2.driver:AmazonDriver",
+    "digitalocean": "machine.drivers.digitalocean.driver:DigitalOceanDriver",
     "generic": "machine.drivers.generic.driver:GenericDriver",
     "none": "machine.drivers.none.driver:NoneDriver",
     "qemu": "machine.drivers.qemu.driver:QemuDriver",
+    "virtualbox": "machine.drivers.virtualbox.driver:VirtualBoxDriver",
 }
 GROUP = "machine.drivers"  # entry points of third parties, for names not in TABLE
 

@@ -17,6 +17,18 @@ from tests.sshd import Sshd
 
 
 @contextmanager
+def digitalocean(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """An account behind DigitalOcean's own description, where a droplet runs as soon as it is made."""
+    from tests.drivers.digitalocean.ocean import Ocean
+
+    cloud = Ocean(boot=0)
+    try:
+        yield {**cloud.options(), "digitalocean-access-token": cloud.secrets[0]}
+    finally:
+        cloud.close()
+
+
+@contextmanager
 def generic(directory: Path) -> Iterator[Mapping[str, Any]]:
     """A real sshd on this machine."""
     host = Sshd(directory)
@@ -54,6 +66,7 @@ def amazonec2(directory: Path) -> Iterator[Mapping[str, Any]]:
 
 ARRANGEMENTS: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, Any]]]] = {
     "amazonec2": amazonec2,
+    "digitalocean": digitalocean,
     "generic": generic,
     "none": none,
 }

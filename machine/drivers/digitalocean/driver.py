@@ -1,0 +1,321 @@
+"""Driver digitalocean: a droplet with its ssh key, its firewall, and what else was asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+from machine.drivers import userdata
+from machine.drivers.base import Driver, DriverContext
+from machine.drivers.digitalocean import failures, removal, request, settings
+from machine.drivers.digitalocean.api import Api
+from machine.drivers.digitalocean.options import NEW, OPTIONS
+from machine.drivers.digitalocean.survey import lookups, survey
+from machine.errors import DriverError, PreflightFailed, before_anything
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+
+APPEARING_SECONDS = 60.0  # a droplet may be unknown for a moment after it was made
+STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED, "archive": State.MISSING}
+
+
+class DigitalOceanDriver(Driver):
+    """A machine that is one droplet. `data` is its Driver object; unknown keys stay in it."""
+
+    name: ClassVar[str] = "digitalocean"
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+
+    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.data = data
+        self.api = Api(data)
+        self._host_key = ("", "")
+        self._made_at: float | None = None  # when this process got the droplet's id
+        self._seen: dict[str, Any] | None = None  # the droplet, from a question that endpoint need not repeat
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, settings.from_values(values))
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, dict(data))
+
+    def dump(self) -> dict[str, Any]:
+        return dict(self.data)
+
+    def key_path(self) -> str | None:
+        """The user's own key, "" for the agent's, None to have one made."""
+        if self.data.get("SSHKey") or self.data.get("SSHKeyFingerprint"):
+            return str(self.data.get("SSHKey") or "")
+        return None
+
+    def give_host_key(self, private: str, public: str) -> None:
+        self._host_key = (private, public)
+
+    # before
+
+    def check(self) -> None:
+        with _preflight():
+            if self.data.get("PrivateNetworking"):
+                self.ctx.log("--digitalocean-private-networking is ignored: every droplet has a private address")
+            self._check_files()
+            survey(self.api, self.data, self.ctx.log)
+
+    def _check_files(self) -> None:
+        self._user_data()
+        key = str(self.data.get("SSHKey") or "")
+        if key and not os.access(key, os.R_OK):
+            raise failures.made(failures.BadKey, f"the key {key} cannot be read")
+        if key and not self.data.get("SSHKeyFingerprint") and not os.access(f"{key}.pub", os.R_OK):
+            raise PreflightFailed(
+                f"the public half {key}.pub cannot be read",
+                resolution=f"ssh-keygen -y -f {key} > {key}.pub writes it; or name the account's copy with "
+                "--digitalocean-ssh-key-fingerprint",
+            )
+
+    def _user_data(self) -> str:
+        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
+        path = str(self.data.get("UserDataFile") or "")
+        own = ""
+        try:
+            if path:
+                with open(path, encoding="utf-8") as file:
+                    own = file.read()
+            text = userdata.compose(self._host_key, own, self.ctx.user_data)
+        except (OSError, ValueError) as error:  # also text that is no UTF-8
+            raise failures.made(failures.BadUserData, f"the user data {path} cannot be used", str(error)) from None
+        if len(text.encode()) > request.LARGEST_USER_DATA:
+            raise failures.made(
+                failures.BadUserData,
+                f"the user data {path} is too long: DigitalOcean takes {request.LARGEST_USER_DATA} bytes",
+            )
+        return text
+
+    # create
+
+    def create(self) -> None:
+        if self.data.get("Tag") and self._adopt():
+            return
+        self.data["Tag"] = request.tag(self.ctx.machine_id)
+        if self.data.get("Joined") is None:
+            lookups(self.api, self.data)
+        self.ctx.save(self)
+        self._ensure_key()
+        self.api.make_tag(self.data["Tag"])
+        self._ensure_firewall()
+        self._ensure_volume()
+        self._make()
+
+    def _adopt(self) -> bool:
+        """Whether an earlier try made the droplet already; it is ours then, and running."""
+        droplet = self._droplet()
+        if droplet is None:
+            return False
+        self._keep(droplet)
+        if droplet["status"] == "off":
+            self.power(Verb.START)
+        return True
+
+    def _ensure_key(self) -> None:
+        """The account knows the key that the machine lets in. One that was there before is not ours to remove."""
+        if self.data.get("SSHKeyID"):
+            return
+        if not self.ctx.public_key:
+            raise failures.made(failures.BadKey, "there is no public key to send to DigitalOcean")
+        name = self.data["KeyName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+        self.ctx.save(self)
+        try:
+            key = self.api.make_key(name, self.ctx.public_key)
+        except failures.NameTaken:
+            mine = self.ctx.public_key.split()[:2]
+            same = [key for key in self.api.ssh_keys() if str(key.get("public_key")).split()[:2] == mine]
+            if not same:
+                raise
+            key = same[0]
+            if key.get("name") != name:
+                self.data["KeyName"] = ""
+        self.data["SSHKeyID"] = int(key["id"])
+        self.ctx.save(self)
+
+    def _ensure_firewall(self) -> None:
+        """Before the droplet is there, so that no port is ever open that shall not be."""
+        for firewall, tag in (self.data.get("Joined") or {}).items():
+            if not tag:
+                self.api.join_firewall(firewall, self.data["Tag"])
+        if not request.has_own_firewall(self.data) or self.data.get("FirewallID"):
+            return
+        name = self.data["FirewallName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+        self.ctx.save(self)
+        try:
+            made = self.api.make_firewall(
+                request.firewall(self.data, self.ctx.swarm_ports, self.data.get("Neighbours") or [])
+            )
+        except failures.NameTaken:  # by an earlier try
+            same = [wall for wall in self.api.firewalls() if wall.get("name") == name]
+            if not same:
+                raise
+            made = same[0]
+        self.data["FirewallID"] = str(made["id"])
+        self.ctx.save(self)
+
+    def _ensure_volume(self) -> None:
+        if not self.data.get("VolumeSize") or self.data.get("OwnVolumeID"):
+            return
+        name = self.data["OwnVolumeName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+        self.ctx.save(self)
+        try:
+            made = self.api.make_volume(request.volume(self.data, self.ctx.name))
+        except failures.NameTaken:  # by an earlier try
+            same = self.api.volumes(name=name, region=str(self.data["Region"]))
+            if not same:
+                raise
+            made = same[0]
+        self.data["OwnVolumeID"] = str(made["id"])
+        self.ctx.save(self)
+
+    def _make(self) -> None:
+        """Ask for the droplet. DigitalOcean would make a second one for a repeated request, so after a doubtful
+        answer its list is looked at first, and asked again only when the droplet is not in there."""
+        tags = [tag for tag in (self.data.get("Joined") or {}).values() if tag]
+        body = request.droplet(self.data, self.ctx.name, tags, self._user_data())
+        self.data["DropletName"] = body["name"]
+        self.ctx.save(self)
+        again = int(self.data.get("RetrySeconds") or 0) > 0
+        try:
+            made = self.api.make_droplet(body)
+        except (failures.RateLimited, *failures.UNANSWERED) as error:
+            if not again:
+                raise
+            found = self.api.droplets(self.data["Tag"])
+            if not found and isinstance(error, failures.ApiTimeout):
+                raise  # it may be made yet
+            made = found[0] if found else self.api.make_droplet(body)
+        self._made_at = self.ctx.clock.now()
+        self._keep(made)
+
+    def _keep(self, droplet: dict[str, Any]) -> None:
+        self.data["DropletID"] = int(droplet["id"])
+        self.ctx.save(self)
+
+    # life
+
+    def state(self) -> State:
+        droplet = self._seen = self._droplet()
+        if droplet is None:
+            just_made = self._made_at is not None and self.ctx.clock.now() - self._made_at < APPEARING_SECONDS
+            return State.STARTING if just_made else State.MISSING
+        return STATES.get(str(droplet.get("status")), State.ERROR)
+
+    def endpoint(self) -> Endpoint | None:
+        droplet, self._seen = self._seen or self._droplet(), None
+        if droplet is None:
+            return None
+        private = _address(droplet, "v4", "private")
+        if self.data.get("UsePrivateIP"):
+            address = private
+        elif self.data.get("ReservedIP"):
+            address = self._reserved(droplet)
+        else:
+            address = _address(droplet, "v4", "public") or _address(droplet, "v6", "public")
+        if not address:
+            return None
+        return Endpoint(
+            address=address,
+            ssh_user=str(self.data.get("SSHUser") or "root"),
+            ssh_port=int(self.data.get("SSHPort") or 22),
+            engine_port=request.ENGINE_PORT,
+            peer_address=private,
+            listen_port=request.ENGINE_PORT,
+        )
+
+    def _reserved(self, droplet: dict[str, Any]) -> str:
+        """The reserved address once it leads to the droplet, "" until then.
+
+        It can only be asked for when the droplet runs, so not in `create`. A new one is made together with its way
+        to the droplet: it carries no tag, and would not be found again otherwise.
+        """
+        kept, wanted = str(self.data.get("ReservedAddress") or ""), str(self.data["ReservedIP"])
+        if kept:
+            return kept
+        if droplet.get("status") != "active":
+            return ""
+        address = "" if wanted == NEW else wanted
+        leading = removal.leading_to(self.api.reserved_ips(), {int(droplet["id"])})
+        try:
+            if wanted == NEW:
+                address = leading[0] if leading else str(self.api.make_reserved_ip(int(droplet["id"]))["ip"])
+            elif wanted not in leading:
+                self.api.assign(wanted, int(droplet["id"]))
+                return ""
+        except failures.WrongState:  # it is still being made: at the next question
+            return ""
+        self.data["ReservedAddress"] = address
+        self.ctx.save(self)
+        return address
+
+    def power(self, verb: Verb) -> None:
+        droplet = self._droplet()
+        if droplet is None:
+            raise failures.DropletGone(
+                f"DigitalOcean has no droplet for {self.ctx.name} any more",
+                resolution=f"machine rm {self.ctx.name} removes its record",
+            )
+        on, droplet_id = droplet.get("status") != "off", int(droplet["id"])
+        if verb is Verb.START and not on:
+            self.api.act(droplet_id, "power_on")
+        elif verb is Verb.STOP and on:
+            self.api.act(droplet_id, "shutdown")
+        elif verb is Verb.KILL and on:
+            self.api.act(droplet_id, "power_off")
+        elif verb is Verb.RESTART:
+            self.api.act(droplet_id, "reboot" if on else "power_on")
+
+    def explain(self) -> str:
+        """Why it may not be reachable, as far as DigitalOcean can tell."""
+        droplet = self._droplet()
+        if droplet is None or droplet.get("status") != "active":
+            return ""
+        firewalls = self.api.firewalls_of(int(droplet["id"]))
+        if not firewalls:
+            return ""
+        names = ", ".join(str(wall.get("name")) for wall in firewalls)
+        port = int(self.data.get("SSHPort") or 22)
+        allowed = request.sources(firewalls, port)
+        if not allowed:
+            return f"no rule of its firewalls ({names}) lets port {port} in"
+        if "0.0.0.0/0" not in allowed:
+            return f"its firewalls ({names}) let port {port} in only from {', '.join(allowed)}"
+        return ""
+
+    def remove(self) -> None:
+        """The droplet and all that was made with it. Unfinished while its volume is still attached."""
+        removal.remove(self.api, self.data, self.ctx)
+
+    # questions
+
+    def _droplet(self) -> dict[str, Any] | None:
+        """By the recorded id; when that is missing or unknown, by tag."""
+        recorded = int(self.data.get("DropletID") or 0)
+        found = self.api.droplet(recorded) if recorded else None
+        if found is None and self.data.get("Tag"):
+            found = next(iter(self.api.droplets(str(self.data["Tag"]))), None)
+        if found is None or found.get("status") == "archive":
+            return None
+        self._made_at = None  # it has appeared: from now on unknown means gone
+        return found
+
+
+@contextmanager
+def _preflight() -> Iterator[None]:
+    try:
+        yield
+    except DriverError as error:
+        raise before_anything(error) from None
+
+
+def _address(droplet: dict[str, Any], family: str, kind: str) -> str:
+    networks = (droplet.get("networks") or {}).get(family) or []
+    return next((str(network["ip_address"]) for network in networks if network.get("type") == kind), "")
