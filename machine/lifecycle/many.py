@@ -22,7 +22,7 @@ def each(
 
     One name runs in this thread. After Ctrl-C the world's clock wakes all sleepers and Interrupted is
     raised here, naming those that had not ended, with the advice `after` has for them; threads that are inside
-    a system call end with the program.
+    a system call end with the program. If all come to a good end meanwhile, that is the result.
     """
     if len(names) == 1:
         failure = _attempt(world.about(names[0]), names[0], act)
@@ -49,7 +49,9 @@ def each(
     except KeyboardInterrupt:
         _stop(world, threads)
         cut = sorted(waiting - _ended_well(results), key=natural_key)
-        raise Interrupted(f"interrupted while working on {', '.join(cut or names)}", resolution=after(cut)) from None
+        if cut or failures:
+            what = f"interrupted while working on {', '.join(cut)}" if cut else "interrupted"
+            raise Interrupted(what, resolution=after(cut)) from None
     return failures
 
 
