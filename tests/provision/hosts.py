@@ -15,6 +15,7 @@ import certs
 from machine.model import EngineOptions
 from machine.provision import Outcome, Spec, gather, plan, play
 from machine.shell import SshShell
+from tests.labs import image
 from tests.labs.nspawn import Host
 
 
@@ -84,3 +85,13 @@ def settled(host: Host) -> None:
     while host.run("systemctl is-active docker.service", check=False).strip() != "active":
         assert time.monotonic() < deadline, host.run("journalctl -u docker -n 20 --no-pager", check=False)
         time.sleep(0.1)
+
+
+def publish_newer(host: Host) -> None:
+    """Put a docker.io with a higher version into the host's mirror; its programs are the same."""
+    host.run(
+        "cd /srv/apt && dpkg-deb -R docker.io_*.deb /tmp/new "
+        "&& sed -i 's/^Version: .*/&+lab1/' /tmp/new/DEBIAN/control "
+        "&& dpkg-deb -Znone -b /tmp/new docker.io_newer.deb >/dev/null"
+    )
+    image.index(host.root / "srv/apt")

@@ -13,8 +13,8 @@ from machine.errors import ProvisionError
 from machine.provision import gather, upgrade
 from machine.provision.look import DAEMON_JSON
 from tests.labs import image
-from tests.labs.nspawn import Host, Lab
-from tests.provision.hosts import Boot, ask, provision, settled, shell, wishes
+from tests.labs.nspawn import Lab
+from tests.provision.hosts import Boot, ask, provision, publish_newer, settled, shell, wishes
 
 pytestmark = pytest.mark.lab
 
@@ -95,16 +95,6 @@ def test_a_busy_package_manager_is_waited_for(boot: Boot, tmp_path: Path) -> Non
     assert host.run("dpkg-query -W -f '${Version}' slow") == "1"
 
 
-def _publish_newer(host: Host) -> None:
-    """Put a docker.io with a higher version into the host's mirror; its programs are the same."""
-    host.run(
-        "cd /srv/apt && dpkg-deb -R docker.io_*.deb /tmp/new "
-        "&& sed -i 's/^Version: .*/&+lab1/' /tmp/new/DEBIAN/control "
-        "&& dpkg-deb -Znone -b /tmp/new docker.io_newer.deb >/dev/null"
-    )
-    image.index(host.root / "srv/apt")
-
-
 def test_upgrade_moves_the_engine_and_keeps_containers(boot: Boot, tmp_path: Path) -> None:
     host = boot("old", engine="running")
     settled(host)
@@ -113,7 +103,7 @@ def test_upgrade_moves_the_engine_and_keeps_containers(boot: Boot, tmp_path: Pat
     host.import_busybox()
     host.run("docker run -d --name stays busybox:lab sleep 3600")
     started = host.run("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' stays")
-    _publish_newer(host)
+    publish_newer(host)
     before = host.main_pid()
     settings = host.run(f"cat {DAEMON_JSON}")
     with shell(host, image.USER) as connection:
