@@ -16,7 +16,7 @@ async def answer(desk: Desk, request: Request, rest: Next | None = None) -> Repl
     """One call. Refused is for the front to word."""
     found = TABLE.find(request.method, request.path)
     if found is None:
-        return unknown(request)
+        return Reply(200, CORS) if desk.cluster.settings.cors and request.method == "OPTIONS" else unknown(request)
     handler, name = found
     reply = await handler(desk, request, name)
     if desk.cluster.settings.cors and reply.status != 101:
@@ -34,8 +34,6 @@ CORS = (
 def unknown(request: Request) -> Reply:
     """No route: say what is meant instead."""
     first = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
-    if request.method == "OPTIONS":
-        return Reply(200, CORS)
     if first in MODE:
         raise Refused(404, "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets.")
     methods = TABLE.methods(request.path)

@@ -246,3 +246,17 @@ def test_swarm_mode_and_unknown_paths_say_what_is_meant():
         assert (await fleet.call("PUT", "/info")).status == 405
 
     swarm(test, 1)
+
+
+def test_browsers_of_other_sites_are_only_let_in_when_asked_for():
+    async def closed(fleet):
+        assert (await fleet.call("OPTIONS", "/info")).status == 405
+        assert not (await fleet.call("GET", "/info")).header(b"access-control-allow-origin")
+
+    async def opened(fleet):
+        for method in ("OPTIONS", "GET"):
+            reply = await fleet.call(method, "/info")
+            assert (reply.status, reply.header(b"access-control-allow-origin")) == (200, b"*")
+
+    swarm(closed, 1)
+    swarm(opened, 1, cors=True)
