@@ -122,10 +122,20 @@ def _unforeseen(error: Exception, flags: Flags | None, environ: Mapping[str, str
 
     if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO):
         return MachineError(f"the output cannot be written: {error.strerror}")
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _somewhere():
+        return MachineError("the working directory does not exist any more", resolution="cd to one that does")
     from machine.cli.report import bug
     from machine.paths import default_store
 
     return bug(error, (flags.storage_path if flags else "") or default_store(dict(environ)))
+
+
+def _somewhere() -> bool:
+    """Whether there is a working directory, for relative paths to mean something."""
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def _status(result: object) -> int:
