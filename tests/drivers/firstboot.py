@@ -44,8 +44,9 @@ def boot(host: Host, user_data: str, user: str, public_key: str) -> None:
         (host.root / "etc/ssh/ssh_host_ed25519_key").write_text(keys["ed25519_private"])
         (host.root / "etc/ssh/ssh_host_ed25519_key.pub").write_text(keys["ed25519_public"] + "\n")
         (host.root.parent / "known_hosts").unlink(missing_ok=True)
-    home = host.root / "home" / user / ".ssh"
-    (home / "authorized_keys").write_text(public_key.strip() + "\n")
+    home = host.root / ("root" if user == "root" else f"home/{user}") / ".ssh"
+    with open(home / "authorized_keys", "a" if user == "root" else "w", encoding="ascii") as file:
+        file.write(public_key.strip() + "\n")  # as root the lab logs in too
     for kind, text in parts(user_data):
         if kind == "text/x-shellscript":
             host.run(f"sh -c {shlex.quote(text)}")

@@ -128,7 +128,7 @@ class Api:
         return self._one("make a volume", "volume", "/v2/volumes", body)
 
     def make_droplet(self, body: Mapping[str, Any]) -> Json:
-        """A new droplet. Never asked twice in here: nothing tells DigitalOcean that it would be the same one."""
+        """A new droplet. Repeated only if throttled: nothing tells DigitalOcean that it would be the same one."""
         return self._one("make a droplet", "droplet", "/v2/droplets", body, repeat=False)
 
     def make_reserved_ip(self, droplet_id: int) -> Json:
@@ -209,16 +209,17 @@ class Api:
         params: Mapping[str, Any] | None = None,
         repeat: bool = True,
     ) -> Json:
-        """The answer's JSON, {} if it has none."""
+        """The answer's JSON, {} if it has none. Not to `repeat` is for what must not be done twice."""
         link = self._connection()
         patience = _number(self.data, "RetrySeconds", 30)
+        link.retryCls = link.patient if repeat else link.careful
         with _Translated(doing):
             found = link.request(
                 path,
                 params=dict(params or {}),
                 data=None if body is None else json.dumps(body),
                 method=method,
-                retry_failed=repeat and patience > 0,
+                retry_failed=patience > 0,
             ).object
         if found in ("", None):
             return {}

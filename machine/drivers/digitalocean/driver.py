@@ -186,7 +186,7 @@ class DigitalOceanDriver(Driver):
         again = int(self.data.get("RetrySeconds") or 0) > 0
         try:
             made = self.api.make_droplet(body)
-        except (failures.RateLimited, *failures.UNANSWERED) as error:
+        except failures.UNANSWERED as error:
             if not again:
                 raise
             found = self.api.droplets(self.data["Tag"])
@@ -242,19 +242,27 @@ class DigitalOceanDriver(Driver):
             return kept
         if droplet.get("status") != "active":
             return ""
-        address = "" if wanted == NEW else wanted
-        leading = removal.leading_to(self.api.reserved_ips(), {int(droplet["id"])})
+        droplet_id = int(droplet["id"])
+        leading = self._leading_to(droplet_id)
         try:
-            if wanted == NEW:
-                address = leading[0] if leading else str(self.api.make_reserved_ip(int(droplet["id"]))["ip"])
-            elif wanted not in leading:
-                self.api.assign(wanted, int(droplet["id"]))
-                return ""
-        except failures.WrongState:  # it is still being made: at the next question
+            if wanted == NEW and not leading:
+                leading = [str(self.api.make_reserved_ip(droplet_id)["ip"])]
+            elif wanted not in (NEW, *leading):
+                self.api.assign(wanted, droplet_id)
+        except failures.WrongState:  # the droplet is still being made: at the next question
+            return ""
+        except failures.DigitalOceanError:
+            if not (leading := self._leading_to(droplet_id)):  # else done, and the answer was lost
+                raise
+        address = leading[0] if wanted == NEW else wanted
+        if address not in leading:
             return ""
         self.data["ReservedAddress"] = address
         self.ctx.save(self)
         return address
+
+    def _leading_to(self, droplet_id: int) -> list[str]:
+        return removal.leading_to(self.api.reserved_ips(), {droplet_id})
 
     def power(self, verb: Verb) -> None:
         droplet = self._droplet()

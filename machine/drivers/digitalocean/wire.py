@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -17,7 +18,7 @@ from libcloud.common.digitalocean import (
     DigitalOcean_v2_Connection,
     DigitalOcean_v2_Response,
 )
-from libcloud.utils.retry import Retry
+from libcloud.utils.retry import MinimalRetry, Retry
 
 FIRST_PAUSE = 0.25  # seconds before the first repetition; each one after doubles it
 LONGEST_PAUSE = 60.0  # seconds that DigitalOcean may ask to wait for; beyond that it is an error
@@ -64,7 +65,11 @@ class Cloud(DigitalOcean_v2_BaseDriver):
 
 
 def connect(url: str, token: str, timeout: float, patience: float) -> Any:
-    """A driver for the API at `url`; `timeout` seconds for an answer, `patience` seconds for repetitions."""
+    """A driver for the API at `url`; `timeout` seconds for an answer, `patience` seconds for repetitions.
+
+    Its connection's `retryCls` has to be set before a call: to `patient`, or to `careful`, which repeats only what was
+    throttled, and so not done.
+    """
     make: Any = Cloud  # whose parameters libcloud has not typed
     cloud = make(token)
     link = cloud.connection
@@ -74,11 +79,15 @@ def connect(url: str, token: str, timeout: float, patience: float) -> Any:
     link.port = parts.port or (443 if link.secure else 80)
     link.request_path = parts.path.rstrip("/")
     link.timeout = timeout
-    repeat: Any = Patient
-    link.retryCls = lambda **_: repeat(retry_delay=FIRST_PAUSE, timeout=patience, backoff=2)
+    link.patient, link.careful = (_repeating(kind, patience) for kind in (Patient, MinimalRetry))
     link.user_agent_append("machine")
     link.connect()
     return cloud
+
+
+def _repeating(kind: Any, patience: float) -> Callable[..., Any]:
+    """What libcloud makes for each call. Its own way would take one number for patience and for the deadline."""
+    return lambda **_: kind(retry_delay=FIRST_PAUSE, timeout=patience, backoff=2)
 
 
 def _message(body: str) -> str:

@@ -1,0 +1,225 @@
+"""Every way in which DigitalOcean says no is a class with advice; checks make nothing and name the flag."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine.drivers.digitalocean import failures
+from machine.errors import DriverError, PreflightFailed, before_anything
+from machine.model import State, Verb
+from tests.drivers.cloud import make, new, settled, unmake
+from tests.drivers.digitalocean.ocean import Ocean, refusal
+from tests.drivers.door import answer
+from tests.sshd import keygen
+
+WORDS = [  # what DigitalOcean says, and what it means
+    (401, "Unable to authenticate you", failures.BadCredentials),
+    (403, "You are not authorized to perform this operation", failures.NotAllowed),
+    (404, "The resource you were accessing could not be found.", failures.NotFound),
+    (409, "duplicate name", failures.NameTaken),
+    (409, "Volume is still attached to a Droplet.", failures.InUse),
+    (422, "SSH Key is already in use on your account", failures.NameTaken),
+    (422, "creating this/these droplet(s) will exceed your droplet limit", failures.QuotaExceeded),
+    (422, "Size is not available in this region.", failures.NoCapacity),
+    (422, "Region is not available", failures.NoCapacity),
+    (422, "You specified an invalid size for Droplet creation.", failures.BadSize),
+    (422, "You specified an invalid image for Droplet creation.", failures.BadImage),
+    (422, "You specified an invalid region for Droplet creation.", failures.BadRegion),
+    (422, "abc are invalid key identifiers for Droplet creation.", failures.BadKey),
+    (422, "user_data is too long", failures.BadUserData),
+    (422, "Droplet already has a pending event.", failures.WrongState),
+    (422, "inbound rule ports are invalid", failures.BadFirewall),
+    (422, "volume size is invalid", failures.BadSize),
+    (422, "VPC is not valid", failures.BadNetwork),
+    (422, "something new", failures.DigitalOceanError),
+    (429, "API rate limit exceeded.", failures.RateLimited),
+    (500, "Unexpected server-side error", failures.ServiceBroken),
+    (503, "<html>", failures.ServiceBroken),
+]
+
+
+@pytest.mark.parametrize(("status", "text", "cls"), WORDS)
+def test_every_refusal_has_its_class(status: int, text: str, cls: type[failures.DigitalOceanError]) -> None:
+    error = failures.refused(status, text, "make a droplet")
+    assert type(error) is cls
+    assert error.status == status
+    assert text in error.details
+    assert error.resolution
+    assert isinstance(before_anything(error), PreflightFailed)
+    assert isinstance(before_anything(error), cls)
+
+
+def refused(cloud: Ocean, place: Path, **given: Any) -> PreflightFailed:
+    """The refusal of a check with these flags; nothing was made."""
+    before = cloud.listing()
+    flags = {f"digitalocean-{name.replace('_', '-')}": value for name, value in given.items()}
+    with pytest.raises(PreflightFailed) as caught:
+        new(cloud, place, **flags).check()
+    assert caught.value.exit_code == 3
+    assert cloud.listing() == before
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "cls"),
+    [
+        ("image", "ubuntu-16-04-x64", "BadImage"),
+        ("image", "999", "BadImage"),
+        ("image", "big-disk", "BadImage"),
+        ("size", "512mb", "BadSize"),
+        ("size", "gone-1gb", "NoCapacity"),
+        ("region", "mars1", "BadRegion"),
+        ("region", "nyc1", "BadRegion"),
+        ("ssh-key-fingerprint", "00:11", "BadKey"),
+        ("ssh-key-path", "/nonexistent/id", "BadKey"),
+        ("vpc-uuid", "c33931f2-a26a-4e61-b85c-4e95a2ec431b", "BadNetwork"),  # of another region
+        ("vpc-uuid", "00000000-0000-0000-0000-000000000000", "BadNetwork"),
+        ("volume", ["none such"], "BadVolume"),
+        ("firewall", ["none such"], "BadFirewall"),
+        ("reserved-ip", "198.51.100.9", "BadNetwork"),
+        ("userdata", "/nonexistent/data", "BadUserData"),
+    ],
+)
+def test_what_is_not_there_is_named_with_its_flag(
+    cloud: Ocean, flag: str, value: Any, cls: str, tmp_path: Path
+) -> None:
+    error = refused(cloud, tmp_path, **{flag: value})
+    assert type(error).__name__ == cls
+    assert f"--digitalocean-{flag}" in error.resolution
+    assert (value[0] if isinstance(value, list) else value) in error.brief
+
+
+def test_an_image_that_the_region_has_not(cloud: Ocean, tmp_path: Path) -> None:
+    assert "fra1" in refused(cloud, tmp_path, image="debian-13-x64", region="fra1").brief
+    assert "fra1" in refused(cloud, tmp_path, size="s-2vcpu-4gb", region="fra1").brief
+
+
+def test_things_that_are_elsewhere_or_taken(cloud: Ocean, tmp_path: Path) -> None:
+    account = cloud.account
+    account.make_volume({"name": "far", "size_gigabytes": 5, "region": "fra1"})
+    far = account.make_reserved({"region": "fra1"})["ip"]
+    account.make_volume({"name": "near", "size_gigabytes": 5, "region": "nyc3"})["droplet_ids"] = [7]
+    assert "no volume far in nyc3" in refused(cloud, tmp_path, volume=["far"]).brief
+    assert "attached to another" in refused(cloud, tmp_path, volume=["near"]).brief
+    assert "another region" in refused(cloud, tmp_path, reserved_ip=far).brief
+    other = make(new(cloud, tmp_path))
+    taken = account.make_reserved({"droplet_id": other.dump()["DropletID"]})["ip"]
+    assert "leads to the droplet contract" in refused(cloud, tmp_path, reserved_ip=taken).brief
+
+
+def test_the_limit_and_a_locked_account(cloud: Ocean, tmp_path: Path) -> None:
+    cloud.account.limit = 1
+    driver = make(new(cloud, tmp_path))
+    error = refused(cloud, tmp_path)
+    assert type(error).__name__ == "QuotaExceeded"
+    assert "1 droplets and may have 1" in error.brief
+    unmake(driver)
+    cloud.account.locked = True
+    assert type(refused(cloud, tmp_path)).__name__ == "NotAllowed"
+
+
+def test_a_limit_that_is_reached_meanwhile(cloud: Ocean, tmp_path: Path) -> None:
+    """What was made before the refusal goes with `rm`."""
+    before = cloud.listing()
+    driver = new(cloud, tmp_path)
+    driver.check()
+    cloud.account.limit = 0
+    with pytest.raises(failures.QuotaExceeded) as caught:
+        driver.create()
+    assert "exceed your droplet limit" in caught.value.details
+    assert cloud.listing() != before
+    unmake(driver)
+    assert cloud.listing() == before
+
+
+def test_a_token_that_may_not_read_the_account(cloud: Ocean, tmp_path: Path) -> None:
+    cloud.door.on("GET /v2/account", answer(403, b'{"id": "forbidden", "message": "no"}'))
+    unmake(make(new(cloud, tmp_path)))
+
+
+def test_a_wrong_token(cloud: Ocean, tmp_path: Path) -> None:
+    for token in ("dop_v1_another", "two words", "line\nbreak"):
+        driver = new(cloud, tmp_path)
+        driver.api.data["AccessToken"] = token  # type: ignore[attr-defined]
+        with pytest.raises(PreflightFailed) as caught:
+            driver.check()
+        assert type(caught.value).__name__ == "BadCredentials"
+        assert token not in f"{caught.value.brief}{caught.value.details}{caught.value.resolution}"
+
+
+def test_user_data_that_cannot_be_sent(cloud: Ocean, tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    for content in (b"nothing that cloud-init knows", b"#!/bin/sh\n\xff", b"#!/bin/sh\n" + b"#" * 70000):
+        path.write_bytes(content)
+        assert str(path) in refused(cloud, tmp_path, userdata=str(path)).brief
+
+
+def test_a_key_without_its_public_half(cloud: Ocean, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "own" / "id")
+    Path(f"{key}.pub").unlink()
+    assert "ssh-keygen -y" in refused(cloud, tmp_path, ssh_key_path=str(key)).resolution
+
+
+def test_a_wait_of_an_hour_is_not_waited(cloud: Ocean, tmp_path: Path) -> None:
+    throttled = refusal(429, "too_many_requests", "API rate limit exceeded.", **{"Retry-After": "3600"})
+    cloud.door.on(None, answer(429, throttled.body, throttled.headers))
+    assert type(refused(cloud, tmp_path)).__name__ == "RateLimited"
+    assert len(cloud.door.calls) == 1
+
+
+def test_a_busy_droplet(cloud: Ocean, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    cloud.account.boot = 5
+    driver.power(Verb.STOP)
+    with pytest.raises(failures.WrongState) as caught:
+        driver.power(Verb.STOP)
+    assert "pending event" in caught.value.details
+    assert caught.value.resolution
+    unmake(driver)
+
+
+def test_a_droplet_that_never_was_and_one_of_a_moment_ago(cloud: Ocean, tmp_path: Path) -> None:
+    driver = new(cloud, tmp_path)
+    assert driver.state() is State.MISSING
+    assert driver.endpoint() is None
+    driver.create()
+    cloud.door.on("GET /v2/droplets/ID", answer(404, b'{"id": "not_found", "message": "no"}'), times=1)
+    empty = b'{"droplets": [], "links": {}, "meta": {"total": 0}}'
+    cloud.door.on("GET /v2/droplets", answer(200, empty), times=1)
+    assert driver.state() is State.STARTING, "it was made a moment ago, and may not be known everywhere"
+    settled(driver, State.RUNNING)
+    cloud.forget()
+    assert driver.state() is State.MISSING, "it was seen, so now it is gone"
+
+
+def test_another_endpoint_may_have_a_path(cloud: Ocean, tmp_path: Path) -> None:
+    with pytest.raises(DriverError):
+        new(cloud, tmp_path, **{"digitalocean-endpoint": f"{cloud.door.url}/proxy/", **cloud.impatient}).check()
+    assert cloud.door.calls[0].path.startswith("/proxy/v2/account")
+    cloud.server.wrong.clear()  # the description knows no such path, and so says the account
+
+
+def test_without_the_sdk(tmp_path: Path) -> None:
+    """The error names the package, and only what talks to the cloud needs it."""
+    (tmp_path / "libcloud").mkdir()
+    (tmp_path / "libcloud" / "__init__.py").write_text("raise ImportError('not here')")
+    program = (
+        "from machine.drivers.digitalocean.api import Api\n"
+        "from machine.errors import PreflightFailed\n"
+        "try: Api({'AccessToken': 't'}).account()\n"
+        "except PreflightFailed as error: print(error.resolution)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3]}"},
+    )
+    assert said.stdout == "pip install 'machine[digitalocean]'\n"
