@@ -6,44 +6,12 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-EVERYBODY = ("0.0.0.0/0", "::/0")
-BY_PORT = {4789: ("udp",), 7946: ("tcp", "udp")}  # swarm mode's; all others are tcp
+from machine.drivers.ports import EVERYBODY, Opening, network, openings, parse
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Opening:
-    """Ports `first` to `last` of one protocol."""
-
-    protocol: str
-    first: int
-    last: int
-
-
-def parse(text: str) -> Opening:
-    """`80`, `53/udp` or `8000-8100/tcp`; ValueError on anything else."""
-    ports, _, protocol = text.strip().lower().partition("/")
-    first, _, last = ports.partition("-")
-    protocol, last = protocol or "tcp", last or first
-    whole = all(part.isascii() and part.isdigit() and 0 < int(part) < 65536 for part in (first, last))
-    if protocol not in ("tcp", "udp") or not whole or int(first) > int(last):
-        raise ValueError(text)
-    return Opening(protocol, int(first), int(last))
-
-
-def openings(ssh: int, engine: int, swarm: Iterable[int], more: Iterable[str]) -> list[Opening]:
-    """Everything that must get in: ssh, the engine, swarm ports, and the user's own."""
-    found = [Opening("tcp", ssh, ssh), Opening("tcp", engine, engine)]
-    found += [Opening(protocol, port, port) for port in swarm for protocol in BY_PORT.get(port, ("tcp",))]
-    return sorted({*found, *map(parse, more)})
-
-
-def network(text: str) -> str:
-    """A CIDR in its canonical spelling, one address meaning itself alone; ValueError."""
-    return str(ipaddress.ip_network(text.strip(), strict=False))
+__all__ = ["EVERYBODY", "Opening", "inside", "missing", "network", "openings", "parse", "rules", "sources"]
 
 
 def inside(address: str, cidr: str) -> bool:
