@@ -15,6 +15,7 @@ TABLE = {
     "generic": "machine.drivers.generic.driver:GenericDriver",
     "none": "machine.drivers.none.driver:NoneDriver",
     "qemu": "machine.drivers.qemu.driver:QemuDriver",
+    "virtualbox": "machine.drivers.virtualbox.driver:VirtualBoxDriver",
 }
 GROUP = "machine.drivers"  # entry points of third parties, for names not in TABLE
 

@@ -197,10 +197,11 @@ class Record:
         if not address:
             return None
         own = self.driver
+        at_home = self.driver_name == "virtualbox" and "UUID" not in own  # docker-machine's: a port of 127.0.0.1
         return Endpoint(
             address=address,
             ssh_user=own["SSHUser"] or "root",
-            ssh_port=own["SSHPort"] or 22,
+            ssh_port=22 if at_home else own["SSHPort"] or 22,
             engine_port=self.engine_port(),
             peer_address=self._text("PeerAddress"),
             listen_port=own.get("ListenPort") or self.engine_port(),

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.drivers.amazonec2.moto import KEYS, REGION, Moto
+from tests.drivers.virtualbox.fake import Fake
+from tests.drivers.virtualbox.places import bootable
 from tests.sshd import Sshd
 
 
@@ -64,9 +66,21 @@ def amazonec2(directory: Path) -> Iterator[Mapping[str, Any]]:
         account.stop()
 
 
+@contextmanager
+def virtualbox(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """A VBoxManage that keeps state and answers as the real one was recorded; nothing boots behind it."""
+    fake = Fake(directory / "virtualbox")
+    yield {
+        "virtualbox-program": fake.script(directory / "VBoxManage"),
+        "virtualbox-image": bootable(directory / "boot.img"),
+        "virtualbox-no-share": True,
+    }
+
+
 ARRANGEMENTS: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, Any]]]] = {
     "amazonec2": amazonec2,
     "digitalocean": digitalocean,
     "generic": generic,
     "none": none,
+    "virtualbox": virtualbox,
 }

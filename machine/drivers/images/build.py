@@ -7,11 +7,11 @@ import pwd
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from machine import names
-from machine.drivers.images import recipe
+from machine.drivers.images import loader, recipe
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -29,7 +29,10 @@ TOOLS = {
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """Paths of what a build made; `initrd` "" when the kernel needs none. `root` is the disk as the kernel names it."""
+    """Paths of what a build made; `initrd` "" when the kernel needs none. `root` is the disk as the kernel names it.
+
+    An image with a boot loader of its own has none of the last three.
+    """
 
     disk: str
     kernel: str
@@ -51,7 +54,12 @@ def build(
 
     Should this program be killed meanwhile, mmdebstrap goes on, ends by itself and clears its own temporary files.
     """
-    check(work, root=os.geteuid() == 0, driver=driver)
+    check(
+        work,
+        root=os.geteuid() == 0,
+        driver=driver,
+        tools={**TOOLS, **(loader.needs(arch) if recipe.bootable(name) else {})},
+    )
     image = os.path.join(work, "root.img")
     with open(image, "wb"):
         pass
@@ -68,12 +76,15 @@ def build(
             f"or give an image with --{driver}-image URL or PATH",
         ) from error
     os.chmod(image, 0o600)
+    if recipe.bootable(name):
+        loader.install(image, recipe.OFFSET, recipe.LABEL, work, run)
+        return Built(_finish(image, work, run), "", "", "")
     return _unpack(image, work, run)
 
 
-def check(work: str, *, root: bool, driver: str = "qemu") -> None:
+def check(work: str, *, root: bool, driver: str = "qemu", tools: Mapping[str, str] | None = None) -> None:
     """What a build needs on this host; DriverError names the cure for the first thing that is missing."""
-    missing = sorted({package for tool, package in TOOLS.items() if not tool_path(tool)})
+    missing = sorted({package for tool, package in (TOOLS if tools is None else tools).items() if not tool_path(tool)})
     if not os.path.exists(KEYRING):
         missing.append("debian-archive-keyring")
     if not root and not tool_path("newuidmap"):
@@ -95,7 +106,9 @@ def check(work: str, *, root: bool, driver: str = "qemu") -> None:
 
 
 def tool_path(tool: str) -> str:
-    """Where a program is, also in the places that an ordinary user's PATH leaves out; "" when nowhere."""
+    """Where a program (or a file, by its path) is, also where a user's PATH does not look; "" when nowhere."""
+    if os.path.isabs(tool):
+        return tool if os.path.exists(tool) else ""
     return shutil.which(tool) or shutil.which(tool, path=SYSTEM_PATH) or ""
 
 
@@ -129,10 +142,14 @@ def _unpack(image: str, work: str, run: Callable[..., Completed]) -> Built:
         needs_initrd, root = kernel_boot(file.read())
     kernel = take("vmlinuz")
     initrd = take("initrd.img") if needs_initrd else ""
+    return Built(_finish(image, work, run), kernel, initrd, root)
+
+
+def _finish(image: str, work: str, run: Callable[..., Completed]) -> str:
     disk = os.path.join(work, "disk.qcow2")
     run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", image, disk], timeout=600)
     os.unlink(image)
-    return Built(disk, kernel, initrd, root)
+    return disk
 
 
 def _check_subordinate(user: str, path: str = "/etc/subuid") -> None:

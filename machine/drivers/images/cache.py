@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from machine import files, paths
-from machine.drivers.images import build, fetch
-from machine.errors import DriverError, MachineError
+from machine.drivers.images import build, disks, fetch
+from machine.errors import DriverError
 from machine.process import Completed
 
 NAMES = tuple(fetch.SUITES)
@@ -209,14 +209,14 @@ class Cache:
         files.make_directory(self.directory)
         arrived = self.path(f"{name}-{arch}.download")
         fetch.download(url, arrived, checksum, self._log, driver=self._driver)
-        kind = disk_format(arrived, self._run, self._driver)
+        kind = disk_format(arrived, self._driver)
         disk = f"{name}-{arch}-{os.urandom(4).hex()}.qcow2"
         os.replace(arrived, self.path(disk))
         return self._keep(Image(name, arch, disk, kind, origin=url))
 
     def _local(self, word: str, arch: str) -> Image:
         path = os.path.abspath(os.path.expanduser(word))
-        return Image(word, arch, path, disk_format(path, self._run, self._driver), origin=path)
+        return Image(word, arch, path, disk_format(path, self._driver), origin=path)
 
     def _keep(self, image: Image) -> Image:
         from datetime import UTC, datetime
@@ -255,22 +255,22 @@ def url_name(url: str) -> str:
     return f"{stem or 'image'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
-def disk_format(path: str, run: Callable[..., Completed], driver: str = "qemu") -> str:
-    """qcow2 or raw, as qemu-img sees it; DriverError when it is no image that a machine can stand on."""
+def disk_format(path: str, driver: str = "qemu") -> str:
+    """qcow2, raw or another format; DriverError when it is no image that a machine can stand on."""
     try:
-        seen = json.loads(run(["qemu-img", "info", "--output=json", path], timeout=60).stdout)
-    except (MachineError, ValueError) as error:
+        seen = disks.look(path)
+    except DriverError as error:
         raise DriverError(
-            f"{path} is no disk image that qemu can read",
-            details=error.details if isinstance(error, MachineError) else str(error),
+            f"{path} is no disk image that can be read",
+            details=error.brief,
             resolution=f"give a qcow2 or raw image with --{driver}-image",
         ) from error
-    if seen.get("backing-filename"):
+    if seen.base:
         raise DriverError(
-            f"{path} stands on another image, {seen['backing-filename']}",
+            f"{path} stands on another image, {seen.base}",
             resolution=f"make it whole first: qemu-img convert -O qcow2 {path} WHOLE.qcow2",
         )
-    return str(seen.get("format"))
+    return seen.format
 
 
 def _known(name: str, driver: str) -> None:

@@ -2,6 +2,9 @@
 
 The result is one ext4 file system on the whole disk, without a boot loader: qemu loads the kernel itself. So nothing
 is mounted for writing on this host and no root rights are needed. What only costs time at boot is left out.
+
+An image called -generic is for hypervisors that boot from a disk and for other hardware than qemu's: it has Debian's
+whole kernel, an initrd with every disk driver, and its file system leaves OFFSET bytes before it for a boot loader.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import shlex
 from machine.drivers.images import guest, nat
 
 SUITES = {"debian-13": "trixie", "debian-12": "bookworm"}
+GENERIC = "-generic"  # ending of the names of images with a boot loader and all drivers
+OFFSET = 1 << 20  # bytes before their file system
 SIZE = "2000M"  # of the file system as built; sparse, and it grows to the disk's size on the first boot
 LABEL = "machine"
 DESCRIPTOR = 9  # over which the hook writes the image: its path may not be reachable inside a user namespace
@@ -21,6 +26,7 @@ PACKAGES = (
     *("python3-minimal", "rsync", "gnupg", "less", "iputils-ping", "initramfs-tools", "zstd"),
 )
 EXTRA = {"trixie": ("docker-cli",), "bookworm": ()}
+PARTITIONED = ("cloud-guest-utils", "fdisk")  # what grows a partition at the first boot
 
 # Timers that start work nobody asked for, devices that are not there, and AppArmor's profiles of programs that are
 # not installed (docker loads its own): each costs a second or more under software emulation.
@@ -45,6 +51,7 @@ cloud_init_modules: [bootcmd, write_files, set_hostname, update_etc_hosts, ca_ce
 cloud_config_modules: [runcmd]
 cloud_final_modules: [package_update_upgrade_install, write_files_deferred, scripts_user]
 """
+_CLOUD_PARTITIONED = _CLOUD.replace("write_files, set_hostname", "growpart, resizefs, write_files, set_hostname")
 UNUSED_MODULES = (
     *("ata_piix", "ata_generic", "serio_raw", "psmouse", "pcspkr", "i2c_piix4", "qemu_fw_cfg"),
     *("sha1_ssse3", "sha256_ssse3", "sha512_ssse3"),
@@ -92,15 +99,34 @@ def command(name: str, arch: str, mirror: str, image: str, *, keyring: str, root
 
     The constant shell text only opens that file as descriptor 9; mmdebstrap's own temporary files are in $TMPDIR.
     """
-    suite = SUITES[name]
+    suite = SUITES[name.removesuffix(GENERIC)]
     words = ["mmdebstrap", f"--mode={'auto' if root else 'unshare'}", "--variant=minbase", "--format=null"]
     words += [f"--architectures={arch}", f"--keyring={keyring}"]
-    words += [f"--include={','.join((*PACKAGES, *EXTRA[suite], f'linux-image-cloud-{arch}'))}"]
+    kernel = (*PARTITIONED, f"linux-image-{arch}") if bootable(name) else (f"linux-image-cloud-{arch}",)
+    words += [f"--include={','.join((*PACKAGES, *EXTRA[suite], *kernel))}"]
     words += [f"--aptopt={option}" for option in _APT]
     words += [f"--dpkgopt={option}" for option in _DPKG]
-    words += [f"--essential-hook={early()}", f"--customize-hook={late()}"]
+    words += [f"--essential-hook={early(name)}", f"--customize-hook={late(name)}"]
     words += [suite, "-", *sources(suite, mirror)]
     return ["sh", "-c", f'exec {DESCRIPTOR}<>"$1"; shift; exec "$@"', "sh", image, *words]
+
+
+def bootable(name: str) -> bool:
+    """Whether an image gets a boot loader of its own."""
+    return name.endswith(GENERIC)
+
+
+def files(name: str) -> list[tuple[str, str, str]]:
+    """(path, mode, content) of every file that is added to image `name`."""
+    if not bootable(name):
+        return list(FILES)
+    other = {
+        "/etc/cloud/cloud.cfg.d/90_machine.cfg": _CLOUD_PARTITIONED,
+        "/etc/modprobe.d/machine.conf": "alias net-pf-40 off\n",
+        "/etc/initramfs-tools/conf.d/machine": "MODULES=most\nCOMPRESS=zstd\n",
+        "/etc/initramfs-tools/modules": "",
+    }
+    return [(path, mode, other.get(path, content)) for path, mode, content in FILES]
 
 
 def sources(suite: str, mirror: str) -> list[str]:
@@ -111,23 +137,24 @@ def sources(suite: str, mirror: str) -> list[str]:
     return lines
 
 
-def early() -> str:
+def early(name: str) -> str:
     """Before the packages are configured: what they look at then."""
-    return _write([entry for entry in FILES if entry[0].startswith("/etc/initramfs-tools/")])
+    return _write([entry for entry in files(name) if entry[0].startswith("/etc/initramfs-tools/")])
 
 
-def late() -> str:
+def late(name: str) -> str:
     """After them: our files, no traces of this host, and the whole tree into the image.
 
     The tree is looked at through a bind mount, under which /proc, /sys and /dev are not in the way; where nothing
     can be mounted, mmdebstrap has not mounted those either.
     """
+    extended = "lazy_itable_init=1" + (f",offset={OFFSET}" if bootable(name) else "")
     return "\n".join(
         [
             "set -e",
             "PATH=$PATH:/usr/sbin:/sbin",
             'r="$1"',
-            _write([entry for entry in FILES if not entry[0].startswith("/etc/initramfs-tools/")]),
+            _write([entry for entry in files(name) if not entry[0].startswith("/etc/initramfs-tools/")]),
             f'chroot "$r" systemctl -q enable {" ".join(ENABLED)}',
             'chroot "$r" systemctl -q disable systemd-timesyncd.service',
             f'chroot "$r" systemctl -q mask {" ".join(MASKED)}',
@@ -139,7 +166,7 @@ def late() -> str:
             'rm -rf "$r"/var/log/*.log "$r"/var/log/apt',
             "b=$(mktemp -d)",
             'mount --bind "$r" "$b" 2>/dev/null || { rmdir "$b"; b=$r; }',
-            f'mke2fs -q -F -t ext4 -m 1 -L {LABEL} -E lazy_itable_init=1 -d "$b" /proc/self/fd/{DESCRIPTOR} {SIZE}',
+            f'mke2fs -q -F -t ext4 -m 1 -L {LABEL} -E {extended} -d "$b" /proc/self/fd/{DESCRIPTOR} {SIZE}',
             'if [ "$b" != "$r" ]; then umount "$b"; rmdir "$b"; fi',
         ]
     )

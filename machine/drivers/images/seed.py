@@ -31,6 +31,9 @@ class Seed:
     lan_mac: str  # of its card there
     teaches: bool  # the image does not know the watcher's other end yet: bring it
     lan_bits: int = 24  # of the prefix of that network
+    nat_static: bool = True  # the address inside the NAT is the usual one; False: asked for by DHCP
+    files: tuple[tuple[str, str, str], ...] = ()  # more files: (path, mode, content)
+    units: tuple[str, ...] = ()  # systemd units among them, to be started
     user_data: str = ""  # more cloud-config, "" for none
 
 
@@ -83,11 +86,12 @@ def _user_data(seed: Seed) -> dict[str, Any]:
     if private:
         config["ssh_deletekeys"] = True
         config["ssh_keys"] = {"ed25519_private": private, "ed25519_public": public}
-    if seed.teaches:
-        config["write_files"] = [
-            {"path": path, "permissions": mode, "content": text} for path, mode, text in guest.FILES
-        ]
-        config["runcmd"] = [["systemctl", "enable", "--now", guest.UNIT]]
+    files = (*(guest.FILES if seed.teaches else ()), *seed.files)
+    units = (*((guest.UNIT,) if seed.teaches else ()), *seed.units)
+    if files:
+        config["write_files"] = [{"path": path, "permissions": mode, "content": text} for path, mode, text in files]
+    if units:
+        config["runcmd"] = [["systemctl", "enable", "--now", unit] for unit in units]
     return config
 
 
@@ -100,13 +104,15 @@ def _archive(config: str, more: str) -> str:
 
 def _network(seed: Seed) -> dict[str, Any]:
     """Version 2: https://cloudinit.readthedocs.io/en/latest/reference/network-config-format-v2.html."""
-    nat = {
+    nat: dict[str, Any] = {
         "match": {"macaddress": seed.nat_mac},
         "set-name": "nat0",
         "addresses": [f"{inside.ADDRESS}/{inside.BITS}"],
         "routes": [{"to": "0.0.0.0/0", "via": inside.GATEWAY}],
         "nameservers": {"addresses": [inside.DNS]},
     }
+    if not seed.nat_static:
+        nat = {"match": {"macaddress": seed.nat_mac}, "set-name": "nat0", "dhcp4": True}
     lan = {
         "match": {"macaddress": seed.lan_mac},
         "set-name": "lan0",

@@ -51,13 +51,15 @@ def test_another_mirror_has_no_security_beside_it() -> None:
     assert len(recipe.sources("trixie", "http://mirror.local/debian")) == 2
 
 
-@pytest.mark.parametrize("text", [recipe.early(), recipe.late()])
+@pytest.mark.parametrize(
+    "text", [part(name) for part in (recipe.early, recipe.late) for name in ("debian-13", "debian-13-generic")]
+)
 def test_the_hooks_are_posix_shell(text: str) -> None:
     subprocess.run(["sh", "-n", "-c", text], check=True, timeout=10)
 
 
 def test_the_hook_writes_the_files_with_their_modes(tmp_path: Path) -> None:
-    subprocess.run(["sh", "-ec", recipe.early(), "sh", str(tmp_path)], check=True, timeout=10)
+    subprocess.run(["sh", "-ec", recipe.early("debian-13"), "sh", str(tmp_path)], check=True, timeout=10)
     assert (tmp_path / "etc/initramfs-tools/modules").read_text().split() == ["virtio_pci", "virtio_blk", "ext4"]
 
 

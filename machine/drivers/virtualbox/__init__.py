@@ -1,0 +1,1 @@
+"""Machines of VirtualBox on this host, by its program VBoxManage."""

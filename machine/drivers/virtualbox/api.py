@@ -1,0 +1,195 @@
+"""VBoxManage, one function per call. Its complaints become the classes of failures.py; see `VBoxManage help`.
+
+The spelling of the options is the old one, which every VirtualBox since 5 takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+
+from machine.drivers.virtualbox import failures, parse
+from machine.drivers.virtualbox.failures import MARK, failure
+from machine.errors import CommandFailed, DriverError
+from machine.process import Completed
+
+SECONDS = 120.0  # for a call that moves no disk
+DISK_SECONDS = 1800.0
+CONTROLLER = "SATA"
+DVD, DISK = 0, 1  # ports of the controller
+PROGRAM = "VBoxManage"
+PLACES = {
+    "win32": (r"C:\Program Files\Oracle\VirtualBox", r"C:\Program Files (x86)\Oracle\VirtualBox"),
+    "darwin": ("/Applications/VirtualBox.app/Contents/MacOS", "/usr/local/bin"),
+}
+
+
+def program(wanted: str, install_path: str, platform: str = sys.platform) -> str:
+    """The path of VBoxManage: as wanted, where an installer said, on the PATH, or where it usually is; or ""."""
+    file = PROGRAM + (".exe" if platform == "win32" else "")
+    if wanted:
+        return shutil.which(wanted) or ""
+    candidates = [os.path.join(place, file) for place in (install_path, *PLACES.get(platform, ())) if place]
+    if install_path and os.path.exists(candidates[0]):
+        return candidates[0]
+    return shutil.which(file) or next((path for path in candidates if os.path.exists(path)), "")
+
+
+class VBox:
+    """The program at `path`. `name` is the machine's, for advice."""
+
+    def __init__(self, path: str, name: str, run: Callable[..., Completed]) -> None:
+        self._path, self._name, self._run = path, name, run
+
+    def call(self, *words: str, seconds: float = SECONDS) -> Completed:
+        """Run it with those words; what it says of an error counts, also when it ends with 0."""
+        if not self._path:
+            raise failures.NotInstalled(
+                "VBoxManage is not installed",
+                resolution="install VirtualBox (https://www.virtualbox.org/wiki/Downloads), or name the program with "
+                "--virtualbox-program",
+            )
+        try:
+            done = self._run([self._path, *words], timeout=seconds, check=False)
+        except CommandFailed as error:
+            raise DriverError(error.brief, details=error.details, resolution="try again") from error
+        if done.status or MARK in done.stderr:
+            raise failure(" ".join(words[:2]), done.stderr or done.stdout, self._name)
+        return done
+
+    def version(self) -> str:
+        """All that `--version` prints, a wrapper's warning included."""
+        return self.call("--version").stdout
+
+    def machines(self) -> dict[str, str]:
+        """UUID -> name of every machine."""
+        return parse.vms(self.call("list", "vms").stdout)
+
+    def host(self) -> dict[str, str]:
+        """Facts about this host."""
+        return (parse.blocks(self.call("list", "hostinfo").stdout.replace("\n\n", "\n")) or [{}])[0]
+
+    def info(self, vm: str) -> dict[str, str] | None:
+        """All fields of a machine, None when VirtualBox does not know it."""
+        try:
+            return parse.fields(self.call("showvminfo", vm, "--machinereadable").stdout)
+        except failures.NotRegistered:
+            return None
+
+    def create(self, name: str, uuid: str, folder: str, arm: bool) -> None:
+        words = ["createvm", "--basefolder", folder, "--name", name, "--uuid", uuid, "--register"]
+        self.call(*words, *(("--platform-architecture", "arm") if arm else ()))
+
+    def modify(self, vm: str, *words: str) -> str:
+        """Change settings; what it warns of."""
+        return self.call("modifyvm", vm, *words).stderr.strip()
+
+    def add_controller(self, vm: str) -> None:
+        try:
+            self.call("storagectl", vm, "--name", CONTROLLER, "--add", "sata", "--hostiocache", "on")
+        except failures.AlreadyThere:
+            return
+
+    def attach(self, vm: str, port: int, kind: str, medium: str) -> None:
+        where = ("--storagectl", CONTROLLER, "--port", str(port), "--device", "0")
+        self.call("storageattach", vm, *where, "--type", kind, "--medium", medium)
+
+    def convert_raw(self, source: str, target: str, kind: str) -> None:
+        self.call("convertfromraw", source, target, "--format", kind, seconds=DISK_SECONDS)
+
+    def clone(self, source: str, target: str, kind: str) -> None:
+        """Copy a disk of any format; neither stays in VirtualBox's list of disks."""
+        self.call("clonemedium", "disk", source, target, "--format", kind, seconds=DISK_SECONDS)
+        for medium in (target, source):
+            self.forget(medium)
+
+    def capacity(self, disk: str) -> int:
+        """MB of a disk as the machine sees it."""
+        text = self.call("showmediuminfo", "disk", disk).stdout
+        number = (parse.blocks(text) or [{}])[0].get("Capacity", "0").split()[0]
+        return int(number)
+
+    def resize(self, disk: str, megabytes: int) -> None:
+        """In bytes, since --resize takes a thousandfold growth for a mistake."""
+        self.call("modifymedium", "disk", disk, "--resizebyte", str(megabytes << 20), seconds=DISK_SECONDS)
+
+    def forget(self, disk: str) -> None:
+        """Take a disk off VirtualBox's list; that it is not there, or another machine's, is fine."""
+        try:
+            self.call("closemedium", "disk", disk)
+        except (failures.FileMissing, failures.InUse, failures.NotRegistered):
+            return
+
+    def share(self, vm: str, name: str, directory: str) -> None:
+        with contextlib.suppress(failures.AlreadyThere):
+            self.call("sharedfolder", "add", vm, "--name", name, "--hostpath", directory, "--automount")
+        self.call("setextradata", vm, f"VBoxInternal2/SharedFoldersEnableSymlinksCreate/{name}", "1")
+
+    def set_property(self, vm: str, name: str, value: str) -> None:
+        self.call("guestproperty", "set", vm, name, value)
+
+    def get_property(self, vm: str, name: str) -> str:
+        """ "" when it is not set, or the machine is gone."""
+        try:
+            return parse.property_value(self.call("guestproperty", "get", vm, name).stdout)
+        except failures.NotRegistered:
+            return ""
+
+    def start(self, vm: str, interface: str) -> None:
+        self.call("startvm", vm, "--type", interface)
+
+    def control(self, vm: str, word: str) -> None:
+        """pause, resume, reset, poweroff, acpipowerbutton. Nothing to do with a machine that is off."""
+        try:
+            self.call("controlvm", vm, word)
+        except failures.NotRunning:
+            return
+
+    def unregister(self, vm: str) -> None:
+        """Remove a machine with the disks attached to it; gone already is fine."""
+        try:
+            self.call("unregistervm", vm, "--delete")
+        except failures.NotRegistered:
+            return
+
+    def interfaces(self) -> list[dict[str, str]]:
+        return parse.blocks(self.call("list", "hostonlyifs").stdout)
+
+    def make_interface(self) -> str:
+        """The name of a new host-only interface."""
+        return parse.made_interface(self.call("hostonlyif", "create").stdout)
+
+    def remove_interface(self, name: str) -> None:
+        self.call("hostonlyif", "remove", name)
+
+    def address_interface(self, name: str, address: str, mask: str) -> None:
+        self.call("hostonlyif", "ipconfig", name, "--ip", address, "--netmask", mask)
+
+    def networks(self) -> list[dict[str, str]]:
+        """The host-only networks of macOS."""
+        return parse.blocks(self.call("list", "hostonlynets").stdout)
+
+    def make_network(self, name: str, mask: str, lower: str, upper: str) -> None:
+        span = ("--netmask", mask, "--lower-ip", lower, "--upper-ip", upper)
+        self.call("hostonlynet", "add", "--name", name, *span, "--enable")
+
+    def dhcp_servers(self) -> list[dict[str, str]]:
+        return parse.blocks(self.call("list", "dhcpservers").stdout)
+
+    def serve_dhcp(self, verb: str, network: str, wanted: Sequence[str]) -> None:
+        """`verb` is add or modify; `wanted` are server, mask, lowest and highest address."""
+        server, mask, lower, upper = wanted
+        span = ("--ip", server, "--netmask", mask, "--lowerip", lower, "--upperip", upper)
+        self.call("dhcpserver", verb, "--netname", network, *span, "--enable")
+
+    def lease(self, interface: str, mac: str) -> str:
+        """The address that the DHCP server has given to a card, "" while none."""
+        try:
+            return parse.lease(
+                self.call("dhcpserver", "findlease", f"--interface={interface}", f"--mac-address={mac}").stdout
+            )
+        except DriverError:
+            return ""

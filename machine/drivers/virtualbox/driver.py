@@ -1,0 +1,305 @@
+"""Driver virtualbox: what to make, in which order, and what each state means. The rest is in the files beside it.
+
+A machine is known to VirtualBox by a UUID that follows from its machine id and is written down before the first call,
+so that whatever a create has left can be found. One that docker-machine made is known by its name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import uuid
+from typing import Any, ClassVar, Self
+
+from machine.drivers.base import Driver, DriverContext
+from machine.drivers.images import recipe, seed
+from machine.drivers.images.cache import Cache, classify
+from machine.drivers.virtualbox import (
+    api,
+    failures,
+    hardware,
+    hostonly,
+    media,
+    network,
+    parse,
+    preflight,
+    settings,
+    shares,
+)
+from machine.drivers.virtualbox.options import OPTIONS
+from machine.errors import DriverError, Unfinished
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+from machine.process import Completed
+
+_NAMESPACE = uuid.UUID("0f3d6f3c-57a1-4f6c-8d7a-9f6c6c1f1b5e")  # of the uuids made from machine ids
+ADDRESS = "/Machine/Address"  # guest property: the address that a machine of ours has, whatever store it is in
+STATES = {
+    "running": State.RUNNING,
+    "paused": State.PAUSED,
+    "saved": State.SAVED,
+    "aborted-saved": State.SAVED,
+    "poweroff": State.STOPPED,
+    "aborted": State.STOPPED,
+    "starting": State.STARTING,
+    "restoring": State.STARTING,
+    "stopping": State.STOPPING,
+    "saving": State.STOPPING,
+    "gurumeditation": State.ERROR,
+}
+ALIVE = (State.RUNNING, State.PAUSED, State.STARTING, State.STOPPING, State.ERROR)
+
+
+class VirtualBoxDriver(Driver):
+    """A virtual machine of this host's VirtualBox."""
+
+    name: ClassVar[str] = "virtualbox"
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+
+    def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.settings = wanted
+        self.data = data  # what was found out, and keys that are not ours
+        self.boot_timeout = float(wanted.boot_timeout)
+        self.host_key = ("", "")
+        self.plan = network.parse(wanted.cidr)
+        self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
+        self.vbox = api.VBox(api.program(wanted.program, wanted.install_path), ctx.name, self._run)
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, settings.from_values(values), {"UUID": ""})
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, settings.load(data), dict(data))
+
+    def dump(self) -> dict[str, Any]:
+        return {**self.data, **settings.dump(self.settings)}
+
+    def give_host_key(self, private: str, public: str) -> None:
+        """Take the ssh host key that the machine shall show; boot2docker makes its own."""
+        self.host_key = (private, public)
+
+    def key_path(self) -> str | None:
+        """The key of an imported boot2docker VM; None for a key of the machine's own."""
+        return os.path.expanduser("~/.ssh/id_boot2docker") if self.settings.imported else None
+
+    def check(self) -> None:
+        preflight.check(self.ctx, self.vbox, self.settings, self.uuid)
+
+    def create(self) -> None:
+        """UUID, machine, network, disk, seed, hardware, power; what an earlier call has done is skipped."""
+        self.data["UUID"] = self.uuid
+        self.ctx.save(self)
+        info = self.vbox.info(self.uuid)
+        if info is None:
+            shutil.rmtree(os.path.join(self.ctx.directory, self.ctx.name), ignore_errors=True)
+            self.vbox.create(self.ctx.name, self.uuid, self.ctx.directory, hardware.arm())
+            info = self.vbox.info(self.uuid) or {}
+        if STATES.get(info.get("VMState", "")) in ALIVE:
+            return
+        self._settle()
+        self._media()
+        hardware.equip(self.vbox, self.uuid, info, self._wanted())
+        self.vbox.start(self.uuid, self.settings.interface)
+
+    def state(self) -> State:
+        info = self.vbox.info(self._vm())
+        if info is None:
+            return State.MISSING
+        return STATES.get(info.get("VMState", ""), State.RUNNING)
+
+    def endpoint(self) -> Endpoint | None:
+        """By its host-only address: fixed for our images, asked of the DHCP server for boot2docker."""
+        address = str(self.data.get("IPAddress") or "")
+        if not address and self.settings.boot2docker and self.data.get("HostOnlyNetwork"):
+            address = self.vbox.lease(self.data["HostOnlyNetwork"], network.mac(self.ctx.machine_id, 2))
+        return Endpoint(address=address, ssh_user=self.settings.user) if address else None
+
+    def power(self, verb: Verb) -> None:
+        state = self.state()
+        if state is State.MISSING:
+            raise DriverError(
+                f"VirtualBox does not know {self.ctx.name} any more",
+                resolution=f"machine rm {self.ctx.name} forgets it; machine create makes it anew",
+            )
+        if verb is Verb.START:
+            self._start(state)
+        elif verb is Verb.RESTART and state in ALIVE:
+            self.vbox.control(self._vm(), "reset")
+        elif verb is Verb.RESTART:
+            self._start(state)
+        elif state in ALIVE:
+            if verb is Verb.STOP and state is State.PAUSED:
+                self.vbox.control(self._vm(), "resume")
+            self.vbox.control(self._vm(), "acpipowerbutton" if verb is Verb.STOP else "poweroff")
+
+    def remove(self) -> None:
+        """The machine with its disks; then what was never attached; the shared host-only network stays."""
+        vm = self._vm()
+        info = self.vbox.info(vm)
+        if info is not None:
+            if STATES.get(info.get("VMState", "")) in ALIVE:
+                self.vbox.control(vm, "poweroff")
+            try:
+                self.vbox.unregister(vm)
+            except (failures.InUse, failures.WrongState) as error:
+                raise Unfinished(
+                    f"VirtualBox still holds {self.ctx.name}", details=error.details, resolution=error.resolution
+                ) from error
+        for name in media.FILES:
+            path = self._file(name)
+            if name in (media.PART, media.DISK) and os.path.exists(path):
+                self.vbox.forget(path)
+            if os.path.exists(path):
+                os.unlink(path)
+        shutil.rmtree(self._file(self.ctx.name), ignore_errors=True)
+        hostonly.undo(self.vbox, self.data)
+
+    def console_log(self) -> str:
+        """What the machine printed on its serial port since it was last switched on."""
+        try:
+            with open(self._file(media.CONSOLE), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def explain(self) -> str:
+        """Why a machine may be unreachable."""
+        if "Kernel panic" in self.console_log():
+            return "its kernel has panicked; the console log says where"
+        if self.state() is State.ERROR:
+            return "VirtualBox has stopped it (guru meditation); VBox.log in the machine's directory says why"
+        wanted = str(self.plan.host)
+        if not self._nets() and not any(block.get("IPAddress") == wanted for block in self.vbox.interfaces()):
+            return f"no host-only interface of this host has the address {wanted} any more: stop and start the machine"
+        return ""
+
+    def _vm(self) -> str:
+        """How VirtualBox knows the machine: by our UUID, or by its name when docker-machine made it."""
+        return self.uuid if "UUID" in self.data else self.ctx.name
+
+    def _settle(self) -> None:
+        """The network, an address on it and a port of this host, written down; two creates do not choose the same."""
+        with self.ctx.lock("virtualbox"):
+            self._join()
+            if not self.settings.boot2docker and not self.data.get("IPAddress"):
+                taken = {str(other.get("IPAddress") or "") for other in self.ctx.siblings()}
+                taken |= {self.vbox.get_property(vm, ADDRESS) for vm in self.vbox.machines() if vm != self.uuid}
+                self.data["IPAddress"] = network.choose(self.plan, taken, self.ctx.store)
+                self.vbox.set_property(self.uuid, ADDRESS, self.data["IPAddress"])
+            self.ctx.save(self)
+
+    def _join(self) -> None:
+        """The host-only network as planned, and a free port for the way in through the NAT."""
+        self.data["HostOnlyNetwork"] = self._network()
+        port = int(self.data.get("NATPort") or 0)
+        if not port or not _free(port):
+            self.data["NATPort"] = _free_port()
+
+    def _network(self) -> str:
+        """The name of the host-only network; a restart of the host may have taken its address away."""
+        dhcp, nets = not self.settings.no_dhcp, self._nets()
+        return hostonly.ensure(self.vbox, self.plan, self.data, lambda: self.ctx.save(self), dhcp=dhcp, nets=nets)
+
+    def _start(self, state: State) -> None:
+        if state is State.PAUSED:
+            self.vbox.control(self._vm(), "resume")
+        if state in ALIVE:
+            return
+        with self.ctx.lock("virtualbox"):
+            if "UUID" in self.data and state is State.STOPPED:
+                self._join()
+                info = self.vbox.info(self.uuid) or {}
+                hardware.network(self.vbox, self.uuid, info, self._wanted())
+            else:
+                self._network()
+            self.ctx.save(self)
+        self.vbox.start(self._vm(), self.settings.interface)
+
+    def _media(self) -> None:
+        own = self.ctx.directory
+        if self.settings.boot2docker:
+            media.iso(self.settings.boot2docker, self.ctx.store, own, self.ctx.log)
+            if self.settings.imported:
+                media.imported(self.vbox, self.settings.imported, own)
+                return
+            media.for_boot2docker(self.vbox, self.ctx.public_key, own)
+        else:
+            if not os.path.exists(self._file(media.DISK)):
+                path, kind = self._image()
+                media.from_image(self.vbox, path, kind, own)
+            self._write_seed()
+        media.grow(self.vbox, own, self.settings.disk)
+
+    def _image(self) -> tuple[str, str]:
+        """(path, format) of the image. Debian's is the one with drivers for this hardware."""
+        word = self.settings.image
+        if classify(word, self.name) == "name" and not recipe.bootable(word):
+            word += recipe.GENERIC
+        cache = Cache(self.ctx.store, lock=self.ctx.lock, run=self.ctx.run, log=self.ctx.log, driver=self.name)
+        found = cache.obtain(word, "arm64" if hardware.arm() else "amd64", self.settings.mirror)
+        return cache.path(found.disk), found.format
+
+    def _write_seed(self) -> None:
+        share = shares.wanted(self.settings)
+        unit = shares.unit(share[1]) if share else None
+        wanted = seed.Seed(
+            name=self.ctx.name,
+            machine_id=self.ctx.machine_id,
+            user=self.settings.user,
+            public_key=self.ctx.public_key,
+            host_key=self.host_key,
+            nat_mac=network.mac(self.ctx.machine_id, 1),
+            peer=str(self.data["IPAddress"]),
+            lan_mac=network.mac(self.ctx.machine_id, 2),
+            lan_bits=self.plan.bits,
+            teaches=False,
+            nat_static=False,
+            files=((f"/etc/systemd/system/{unit[0]}", "0644", unit[1]),) if unit else (),
+            units=(unit[0],) if unit else (),
+            user_data=self.ctx.user_data,
+        )
+        seed.write(self._file(media.SEED), wanted)
+
+    def _wanted(self) -> hardware.Wanted:
+        return hardware.Wanted(
+            settings=self.settings,
+            directory=self.ctx.directory,
+            macs=(network.mac(self.ctx.machine_id, 1), network.mac(self.ctx.machine_id, 2)),
+            network=str(self.data["HostOnlyNetwork"]),
+            nets=self._nets(),
+            nat_port=int(self.data["NATPort"]),
+        )
+
+    def _nets(self) -> bool:
+        """Whether this VirtualBox has host-only networks in place of interfaces."""
+        return sys.platform == "darwin" and parse.version(self.vbox.version()) >= (7, 0, 0)
+
+    def _run(self, argv: list[str], **how: Any) -> Completed:
+        """One call at a time: VirtualBox's own server does not like two. Copying a disk does not need it."""
+        if argv[1:2] == ["convertfromraw"]:
+            return self.ctx.run(argv, **how)
+        with self.ctx.lock("virtualbox-call"):
+            return self.ctx.run(argv, **how)
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.ctx.directory, name)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as server:
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])

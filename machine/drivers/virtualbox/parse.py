@@ -1,0 +1,79 @@
+"""What VBoxManage prints, as values. Pure; held to recorded output of VirtualBox 7.2.
+
+Only what is asked for is understood: unknown keys are kept, unknown lines passed over.
+"""
+
+from __future__ import annotations
+
+import re
+
+_VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\S*$", re.MULTILINE)
+_VM = re.compile(r'^"(.*)" \{([0-9a-fA-F-]{36})\}$', re.MULTILINE)
+_FIELD = re.compile(r'^"?([^"=]+)"?=(?:"(.*)"|(.*))$')
+_MADE = re.compile(r"Interface '(.+)' was successfully created")
+_LEASE = re.compile(r"^IP Address:\s+(\S+)", re.MULTILINE)
+
+
+def version(text: str) -> tuple[int, int, int]:
+    """(7, 2, 22) of `--version`, whose last line it is: a wrapper may warn before. (0, 0, 0) if not there."""
+    found = _VERSION.findall(text)
+    return (int(found[-1][0]), int(found[-1][1]), int(found[-1][2])) if found else (0, 0, 0)
+
+
+def lacks_kernel_driver(text: str) -> bool:
+    """Whether the wrapper of `--version` warns that the kernel's part of VirtualBox is not loaded."""
+    return "vboxdrv" in text and "WARNING" in text
+
+
+def vms(text: str) -> dict[str, str]:
+    """UUID -> name, of `list vms` and `list runningvms`."""
+    return {uuid.lower(): name for name, uuid in _VM.findall(text)}
+
+
+def fields(text: str) -> dict[str, str]:
+    """Key -> value, of `showvminfo --machinereadable`."""
+    found = {}
+    for line in text.splitlines():
+        match = _FIELD.match(line)
+        if match:
+            found[match[1].strip()] = match[2] if match[2] is not None else match[3]
+    return found
+
+
+def forwards(info: dict[str, str]) -> dict[str, str]:
+    """Name -> rule (protocol,host address,host port,guest address,guest port) of a machine's NAT forwards."""
+    rules = (value for key, value in info.items() if key.startswith("Forwarding("))
+    return {name: rest for name, _, rest in (rule.partition(",") for rule in rules)}
+
+
+def shares(info: dict[str, str]) -> set[str]:
+    """Names of a machine's shared folders."""
+    return {value for key, value in info.items() if key.startswith("SharedFolderNameMachineMapping")}
+
+
+def blocks(text: str) -> list[dict[str, str]]:
+    """The paragraphs of `list hostonlyifs`, `list hostonlynets` and `list dhcpservers`, as key -> value."""
+    found = []
+    for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
+        pairs = (line.partition(":") for line in paragraph.splitlines() if not line.startswith((" ", "\t")))
+        block = {key.strip(): value.strip() for key, colon, value in pairs if colon}
+        if block:
+            found.append(block)
+    return found
+
+
+def made_interface(text: str) -> str:
+    """The name that `hostonlyif create` tells, "" if it tells none."""
+    match = _MADE.search(text)
+    return match[1] if match else ""
+
+
+def property_value(text: str) -> str:
+    """The value that `guestproperty get` prints, "" for "No value set!"."""
+    return text.partition("Value:")[2].strip() if text.startswith("Value:") else ""
+
+
+def lease(text: str) -> str:
+    """The address that `dhcpserver findlease` prints, "" if none."""
+    match = _LEASE.search(text)
+    return match[1] if match else ""

@@ -1,0 +1,31 @@
+"""Directories of this host that a machine sees, and the units that mount them there. Pure.
+
+The file system vboxsf is in Linux itself since 5.6, so that an image needs no Guest Additions.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from machine.drivers.virtualbox.settings import Settings, split_share
+
+HOMES = {"linux": ("/home", "hosthome"), "darwin": ("/Users", "Users"), "win32": (r"\\?\c:\Users", "c/Users")}
+
+
+def wanted(settings: Settings, platform: str = sys.platform) -> tuple[str, str] | None:
+    """(directory here, name), docker-machine's; None for no share."""
+    if settings.no_share:
+        return None
+    if settings.share:
+        return split_share(settings.share)
+    return HOMES.get(platform)
+
+
+def unit(name: str) -> tuple[str, str]:
+    """(name, text) of the systemd unit that mounts the share at /NAME (systemd.mount(5))."""
+    escaped = "".join(c if c.isalnum() or c in "_." else f"\\x{ord(c):02x}" for c in name.replace("/", "\0"))
+    text = (
+        f"[Unit]\nDescription=Shared by the host\n[Mount]\nWhat={name}\nWhere=/{name}\nType=vboxsf\n"
+        "Options=uid=1000,gid=1000\n[Install]\nWantedBy=multi-user.target\n"
+    )
+    return escaped.replace("\\x00", "-") + ".mount", text

@@ -1,0 +1,308 @@
+"""The driver on a VBoxManage that keeps state: a life, every moment of a kill, and each way to fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pycdlib
+import pytest
+
+from machine.drivers.virtualbox import failures, media
+from machine.drivers.virtualbox.driver import VirtualBoxDriver
+from machine.errors import DriverError, PreflightFailed, Unfinished
+from machine.model import State, Verb
+from machine.process import Completed
+from tests.drivers.virtualbox import places
+from tests.drivers.virtualbox.fake import Fake
+
+pytestmark = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
+
+
+@pytest.fixture
+def vbox(tmp_path: Path) -> Fake:
+    return Fake(tmp_path / "virtualbox")
+
+
+def test_a_life(tmp_path: Path, vbox: Fake) -> None:
+    made = places.driver(tmp_path, vbox.run, no_share=False, share_folder=f"{tmp_path}:data")
+    made.check()
+    assert made.state() is State.MISSING
+    assert made.endpoint() is None
+    made.create()
+    (vm,) = vbox.listing()["vms"].values()
+    assert vm["state"] == "running"
+    assert vm["disks"] == {"0": made._file(media.SEED), "1": made._file(media.DISK)}
+    assert vm["shares"] == {"data": str(tmp_path)}
+    assert vm["set"]["--uartmode1"] == f"file,{made._file(media.CONSOLE)}"
+    assert vm["set"]["--hostonlyadapter2"] == "vboxnet0"
+    assert vbox.listing()["interfaces"] == {"vboxnet0": ["192.168.59.1", "255.255.255.0"]}
+    endpoint = made.endpoint()
+    assert endpoint is not None
+    assert endpoint.address.startswith("192.168.59.")
+    assert (endpoint.ssh_user, endpoint.ssh_port, endpoint.engine_port) == ("machine", 22, 2376)
+    before = len(vbox.calls())
+    made.create()
+    assert [call[0] for call in vbox.calls()[before:]] == ["showvminfo"], "a second call only looks"
+
+    again = places.driver(tmp_path, vbox.run)
+    assert again.endpoint() == endpoint
+    for verb, state in (
+        (Verb.START, State.RUNNING),
+        (Verb.RESTART, State.RUNNING),
+        (Verb.STOP, State.STOPPED),
+        (Verb.STOP, State.STOPPED),
+        (Verb.START, State.RUNNING),
+        (Verb.KILL, State.STOPPED),
+        (Verb.KILL, State.STOPPED),
+        (Verb.RESTART, State.RUNNING),
+    ):
+        again.power(verb)
+        assert again.state() is state
+    vbox.run(["VBoxManage", "controlvm", again.uuid, "pause"])
+    assert again.state() is State.PAUSED
+    again.power(Verb.START)
+    assert again.state() is State.RUNNING
+    again.remove()
+    again.remove()
+    assert again.state() is State.MISSING
+    assert places.files(tmp_path) == []
+    assert vbox.listing()["vms"] == {}
+    assert vbox.listing()["media"] == []
+    with pytest.raises(DriverError, match="any more"):
+        again.power(Verb.START)
+
+
+def test_the_seed_says_what_the_machine_needs(tmp_path: Path, vbox: Fake) -> None:
+    made = places.driver(tmp_path, vbox.run, no_share=False, share_folder=f"{tmp_path}:data")
+    made.create()
+    disc = pycdlib.PyCdlib()
+    disc.open(made._file(media.SEED))
+    try:
+        texts = {}
+        for name in ("user-data", "network-config"):
+            with disc.open_file_from_iso(joliet_path=f"/{name}") as file:
+                texts[name] = file.read().decode()
+    finally:
+        disc.close()
+    (vm,) = vbox.listing()["vms"].values()
+    for number in (1, 2):
+        mac = vm["set"][f"--macaddress{number}"].lower()
+        assert ":".join(mac[i : i + 2] for i in range(0, 12, 2)) in texts["network-config"]
+    assert f"{made.data['IPAddress']}/24" in texts["network-config"]
+    assert '"dhcp4": true' in texts["network-config"]
+    assert "PRIVATE" in texts["user-data"]
+    assert "Where=/data" in texts["user-data"]
+
+
+def test_after_a_restart_of_the_host(tmp_path: Path, vbox: Fake) -> None:
+    """The interface is gone and the port of the way in is taken: start makes both anew, the address stays."""
+    import socket
+
+    made = places.driver(tmp_path, vbox.run)
+    made.create()
+    address, port = made.data["IPAddress"], made.data["NATPort"]
+    made.power(Verb.KILL)
+    with vbox.state() as space:
+        space["interfaces"].clear()
+    assert "host-only" in made.explain()
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", port))
+        made.power(Verb.START)
+    (vm,) = vbox.listing()["vms"].values()
+    assert made.data["IPAddress"] == address
+    assert list(vbox.listing()["interfaces"].values()) == [["192.168.59.1", "255.255.255.0"]]
+    assert vm["nat"] == {"ssh": f"tcp,127.0.0.1,{made.data['NATPort']},,22"}
+    assert made.data["NATPort"] != port
+
+
+def killed_after(tmp_path: Path, vbox: Fake, number: int) -> bool:
+    """Whether a create that is killed the moment its call `number` is done was killed at all."""
+
+    def run(argv: list[str], **how: Any) -> Completed:
+        done = vbox.run(argv, **how)
+        if len(vbox.calls()) >= number:
+            os._exit(9)  # as a kill -9: no handler runs
+        return done
+
+    child = os.fork()
+    if not child:
+        try:
+            places.driver(tmp_path, run, no_share=False, share_folder=f"{tmp_path}:data").create()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@pytest.mark.parametrize("then", ["remove", "create"])
+def test_killed_after_every_call(tmp_path: Path, then: str) -> None:
+    number, killed = 0, True
+    while killed:
+        number += 1
+        here = tmp_path / str(number)
+        vbox = Fake(here / "virtualbox")
+        shared = vbox.run(["VBoxManage", "hostonlyif", "create"])
+        assert shared.status == 0, "an interface of somebody else's, to be left alone"
+        before = vbox.listing()
+        killed = killed_after(here, vbox, number + 1)
+        again = places.driver(here, vbox.run)
+        if then == "create":
+            again.create()
+            assert again.state() is State.RUNNING
+            after = vbox.listing()
+            assert len(after["vms"]) == 1
+            assert len(after["interfaces"]) == 2
+            assert after["media"] == []
+        again.remove()
+        after = vbox.listing()
+        interfaces = after.pop("interfaces")
+        assert {**after, "interfaces": before["interfaces"]} == before, f"after call {number}"
+        assert set(interfaces) - set(before["interfaces"]) <= {"vboxnet1"}
+        assert all(
+            address == ["192.168.59.1", "255.255.255.0"] for name, address in interfaces.items() if name != "vboxnet0"
+        )
+        assert places.files(here) == [], f"after call {number}"
+    assert number > 20
+
+
+def test_an_interface_that_may_not_have_the_address_is_not_left(tmp_path: Path, vbox: Fake) -> None:
+    made = places.driver(tmp_path, vbox.run, hostonly_cidr="192.168.99.1/24")
+    with pytest.raises(failures.AddressForbidden) as caught:
+        made.create()
+    assert "192.168.99.0/24" in caught.value.resolution
+    assert "networks.conf" in caught.value.resolution
+    assert vbox.listing()["interfaces"] == {}
+    made.remove()
+
+
+def test_an_image_without_a_boot_loader(tmp_path: Path, vbox: Fake) -> None:
+    image = tmp_path / "flat.img"
+    image.write_bytes(bytes(1 << 20))
+    made = places.driver(tmp_path, vbox.run, image=str(image))
+    with pytest.raises(media.NotBootable) as caught:
+        made.create()
+    assert "--virtualbox-image" in caught.value.resolution
+    made.remove()
+    assert places.files(tmp_path) == []
+
+
+def test_a_qcow2_image_and_a_vdi(tmp_path: Path, vbox: Fake) -> None:
+    import subprocess
+
+    raw = places.bootable(tmp_path / "x.img")
+    for kind in ("qcow2", "vdi"):
+        image = tmp_path / f"x.{kind}"
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", kind, raw, str(image)], check=True)
+        made = places.driver(tmp_path / kind, vbox.run, name=kind, image=f"{tmp_path}/./x.{kind}", disk_size=3000)
+        made.create()
+        disk = made._file(media.DISK)
+        assert subprocess.run(["qemu-img", "compare", "-q", raw, disk], check=False).returncode == 0
+        made.remove()
+    assert vbox.listing()["media"] == []
+
+
+def test_a_lock_that_is_still_held(tmp_path: Path, vbox: Fake) -> None:
+    made = places.driver(tmp_path, vbox.run)
+    made.create()
+    vbox.held.add("dev")
+    with pytest.raises(Unfinished):
+        made.remove()
+    assert made.state() is State.STOPPED
+    made.remove()
+    assert made.state() is State.MISSING
+
+
+def test_lost_by_the_platform(tmp_path: Path, vbox: Fake) -> None:
+    made = places.driver(tmp_path, vbox.run)
+    made.create()
+    with vbox.state() as space:
+        space["vms"].clear()
+    assert made.state() is State.MISSING
+    made.remove()
+    assert places.files(tmp_path) == []
+
+
+def test_another_machine_of_that_name(tmp_path: Path, vbox: Fake) -> None:
+    vbox.run(["VBoxManage", "createvm", "--basefolder", str(tmp_path / "else"), "--name", "dev", "--register"])
+    made = places.driver(tmp_path, vbox.run)
+    with pytest.raises(PreflightFailed, match="another virtual machine called dev"):
+        made.check()
+    made.remove()
+    assert len(vbox.listing()["vms"]) == 1, "it is not ours"
+
+
+def test_two_stores_do_not_share_an_address(tmp_path: Path, vbox: Fake) -> None:
+    addresses = set()
+    for number in range(4):
+        made = places.driver(tmp_path / str(number), vbox.run, name=f"m{number}")
+        made.create()
+        addresses.add(made.data["IPAddress"])
+    assert len(addresses) == 4
+    assert list(vbox.listing()["interfaces"]) == ["vboxnet0"]
+
+
+def test_boot2docker(tmp_path: Path, vbox: Fake) -> None:
+    import tarfile
+
+    iso = tmp_path / "b2d.iso"
+    iso.write_bytes(b"iso")
+    made = places.driver(tmp_path, vbox.run, boot2docker_url=str(iso))
+    made.check()
+    made.create()
+    (vm,) = vbox.listing()["vms"].values()
+    assert vm["disks"]["0"] == made._file(media.ISO)
+    assert vm["set"]["--boot1"] == "dvd"
+    assert made.endpoint() is None, "the DHCP server has not seen it yet"
+    raw = tmp_path / "raw"
+    import subprocess
+
+    subprocess.run(["qemu-img", "convert", "-O", "raw", made._file(media.DISK), str(raw)], check=True)
+    with tarfile.open(raw) as tar:
+        names = tar.getnames()
+        assert names[0] == "boot2docker, please format-me"
+        key = tar.extractfile(".ssh/authorized_keys")
+        assert key is not None
+        assert key.read().decode().strip() == made.ctx.public_key.strip()
+    made.remove()
+    assert places.files(tmp_path) == []
+
+
+def test_a_machine_of_docker_machine(tmp_path: Path, vbox: Fake) -> None:
+    """It is known by its name, and its record's port is of another address."""
+    ctx = places.driver(tmp_path, vbox.run, name="old").ctx
+    vbox.run(["VBoxManage", "createvm", "--basefolder", ctx.directory, "--name", "old", "--register"])
+    old = {"IPAddress": "192.168.59.101", "SSHPort": 49153, "SSHUser": "docker", "Memory": 1024, "VBoxManager": {}}
+    made = VirtualBoxDriver.load(ctx, {**old, "Program": "sh"})
+    made.power(Verb.START)
+    assert made.state() is State.RUNNING
+    endpoint = made.endpoint()
+    assert endpoint is not None
+    assert (endpoint.ssh_port, endpoint.ssh_user) == (22, "docker")
+    assert made.dump()["VBoxManager"] == {}
+    made.remove()
+    assert vbox.listing()["vms"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"program": "/nonexistent/VBoxManage"}, "not installed"),
+        ({"memory": 999999}, "--virtualbox-memory"),
+        ({"image": "fedora"}, "fedora"),
+        ({"image": "/nonexistent.qcow2"}, "/nonexistent.qcow2"),
+        ({"boot2docker_url": "/nonexistent.iso"}, "/nonexistent.iso"),
+        ({"share_folder": "/nonexistent:x", "no_share": False}, "/nonexistent"),
+        ({"hostonly_cidr": "192.168.99.1/24"}, "--virtualbox-hostonly-cidr"),
+        ({"boot2docker_url": "/etc/passwd", "import_boot2docker_vm": "b2d"}, "b2d"),
+    ],
+)
+def test_the_preflight_names_what_is_wrong(tmp_path: Path, vbox: Fake, given: dict[str, Any], words: str) -> None:
+    made = places.driver(tmp_path, vbox.run, **given)
+    with pytest.raises(PreflightFailed) as caught:
+        made.check()
+    assert words in caught.value.brief
+    assert caught.value.resolution
+    assert caught.value.exit_code == 3
+    assert vbox.listing()["vms"] == {}
