@@ -72,23 +72,23 @@ class Console:
                 self._shared.board = None
 
     def mask(self, text: str) -> str:
-        """`text` without any registered secret."""
-        for secret in self._shared.secrets:
+        """`text` without any registered secret; the longest go first, for one may be the start of another."""
+        for secret in sorted(self._shared.secrets, key=len, reverse=True):  # other threads may add some
             text = text.replace(secret, MASK)
         return text
 
     def log(self, level: str, text: str) -> None:
-        """Only to the machine's log file."""
+        """Only to the machine's log file. One that cannot be written stops nothing: `rm` is the cure of a full disk."""
         if not self._log_path:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         lines = "".join(f"{stamp} {level:7} {line}\n" for line in self.mask(text).splitlines())
         try:
             fd = os.open(self._log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(lines)
         except OSError:
             return  # the directory is not there yet, or the disk is full: the screen still has the line
-        with os.fdopen(fd, "a", encoding="utf-8") as file:
-            file.write(lines)
 
     def _say(self, level: str, text: str) -> None:
         text = self.mask(text)
