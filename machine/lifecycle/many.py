@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from machine.errors import Interrupted
+from machine.errors import Interrupted, MachineError
 from machine.lifecycle.world import InterruptibleClock, World
 from machine.names import natural_key
 
@@ -18,7 +18,7 @@ POLL_SECONDS = 0.2  # a blocking wait would keep Ctrl-C from the main thread on 
 def each(
     world: World, names: Sequence[str], act: Act, after: Callable[[Sequence[str]], str] = lambda _: ""
 ) -> dict[str, BaseException]:
-    """Run `act(world about NAME, NAME)` for every name, each in a thread; the failures by name.
+    """Run `act(world about NAME, NAME)` for every name, each in a thread; the failures by name, secrets masked.
 
     One name runs in this thread. After Ctrl-C the world's clock wakes all sleepers and Interrupted is
     raised here, naming those that had not ended, with the advice `after` has for them; threads that are inside
@@ -51,8 +51,17 @@ def each(
         cut = sorted(waiting - _ended_well(results), key=natural_key)
         if cut or failures:
             what = f"interrupted while working on {', '.join(cut)}" if cut else "interrupted"
-            raise Interrupted(what, resolution=after(cut)) from None
+            raise Interrupted(what, details=_failed_before(failures), resolution=after(cut)) from None
     return failures
+
+
+def _failed_before(failures: Mapping[str, BaseException]) -> str:
+    """What had failed before Ctrl-C came, each with its own advice: nobody else will show it."""
+    lines = []
+    for name in sorted(failures, key=natural_key):
+        lines.append(f"{name} had failed: {failures[name]}")
+        lines += [f"    {cure}" for cure in [getattr(failures[name], "resolution", "")] if cure]
+    return "\n".join(lines)
 
 
 def _ended_well(results: queue.Queue[tuple[str, BaseException | None]]) -> set[str]:
@@ -71,6 +80,10 @@ def _attempt(world: World, name: str, act: Act) -> BaseException | None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # handed to the caller, who prints it
+        if isinstance(error, MachineError):  # a platform may repeat what it was sent
+            mask = world.console.mask
+            error.brief, error.details = mask(error.brief), mask(error.details)
+            error.resolution = mask(error.resolution)
         world.console.log("error", f"{type(error).__name__}: {error}\n{getattr(error, 'details', '')}")
         return error
     return None

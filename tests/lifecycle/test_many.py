@@ -1,0 +1,62 @@
+"""The same act on several machines: Ctrl-C, failures, and what is shown of them."""
+
+from __future__ import annotations
+
+import _thread
+import io
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from machine.console import MASK, Console
+from machine.errors import DriverError, Interrupted
+from machine.lifecycle import many
+from machine.lifecycle.world import World
+from machine.store import Store
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(store=Store(str(tmp_path / "store")), console=Console(io.StringIO()))
+
+
+@pytest.mark.parametrize("names", [["one"], ["one", "two"]])
+def test_a_platform_that_repeats_a_secret_is_not_repeated(world: World, names: list[str]) -> None:
+    world.console.hide("hunter2222")
+
+    def act(_: World, name: str) -> None:
+        raise DriverError(f"{name}: hunter2222 is no key", details="sent hunter2222", resolution="not hunter2222")
+
+    failures = many.each(world, names, act)
+    assert sorted(failures) == names
+    for name, error in failures.items():
+        assert isinstance(error, DriverError)
+        assert error.brief == str(error.args[0]).replace("hunter2222", MASK) == f"{name}: {MASK} is no key"
+        assert (error.details, error.resolution) == (f"sent {MASK}", f"not {MASK}")
+
+
+def test_a_failure_before_ctrl_c_is_told_with_it(world: World) -> None:
+    """`broken` has failed and `slow` is at work when the main thread is interrupted."""
+    failed = threading.Event()
+
+    def act(about: World, name: str) -> None:
+        if name == "broken":
+            failed.set()
+            raise DriverError("no quota is left", resolution="ask for more")
+        about.clock.sleep(60)
+
+    def interrupt() -> None:
+        failed.wait(10)
+        time.sleep(1)  # for the failure to be taken
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    asked: list[list[str]] = []
+    with pytest.raises(Interrupted) as caught:
+        many.each(world, ["broken", "slow"], act, lambda cut: asked.append(list(cut)) or "go on")
+    assert caught.value.brief == "interrupted while working on slow"
+    assert "broken had failed: no quota is left" in caught.value.details
+    assert "ask for more" in caught.value.details
+    assert asked == [["slow"]], "advice on what was cut short only: the other has its own"
