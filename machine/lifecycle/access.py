@@ -42,7 +42,7 @@ def wait_for_state(world: World, driver: Driver, wanted: State, seconds: float) 
     )
 
 
-def wait_for_endpoint(world: World, driver: Driver) -> Endpoint:
+def wait_for_endpoint(world: World, record: Record, driver: Driver) -> Endpoint:
     """Until the machine runs and its address is known; DriverError at once when it never will."""
     seen = [State.NONE]
 
@@ -52,7 +52,7 @@ def wait_for_endpoint(world: World, driver: Driver) -> Endpoint:
             raise DriverError(
                 f"{driver.ctx.name} is {seen[0]} instead of Running",
                 details=clues(driver),
-                resolution=_again(driver.ctx.name),
+                resolution=_cure(record, driver, seen[0]),
             )
         return driver.endpoint() if seen[0] is State.RUNNING else None
 
@@ -65,7 +65,7 @@ def wait_for_endpoint(world: World, driver: Driver) -> Endpoint:
         seconds=driver.boot_timeout,
         clock=world.clock,
         last=answer,
-        resolution=_again(driver.ctx.name),
+        resolution=_cure(record, driver),
     )
 
 
@@ -106,7 +106,7 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
         clock=world.clock,
         every=0.25,
         last=answer,
-        resolution=_again(record.name),
+        resolution=_cure(record, driver),
     )
 
 
@@ -164,5 +164,15 @@ def clues(driver: Driver) -> str:
     return "\n".join(found)
 
 
-def _again(name: str) -> str:
-    return f"machine create --resume {name} goes on from here; machine rm {name} removes it"
+def _cure(record: Record, driver: Driver, state: State = State.NONE) -> str:
+    """What to type next. A machine that was ready once is not to be thrown away because it is off."""
+    name = record.name
+    if not record.reached("ready"):
+        return f"machine create --resume {name} goes on from here; machine rm {name} removes it"
+    if state is State.MISSING:
+        return f"machine rm {name} removes its record; machine create makes it anew"
+    if type(driver).power is Driver.power:
+        return "switch the host on, see that its sshd listens, then run this command again"
+    if state is State.STOPPED:
+        return f"machine start {name}"
+    return f"machine status {name} shows its state; machine restart {name} boots it anew"

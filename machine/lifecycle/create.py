@@ -160,7 +160,7 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
     elif driver.state() is State.STOPPED:
         driver.power(Verb.START)
     world.console.step("Waiting for the machine to boot")
-    endpoint = access.wait_for_endpoint(world, driver)
+    endpoint = access.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
     advance(world, record, "reachable")
     world.console.step("Waiting for ssh")

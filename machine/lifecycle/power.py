@@ -7,12 +7,14 @@ from machine.errors import DriverError, MachineError, NotSupported, ShellError, 
 from machine.lifecycle import access, provision
 from machine.lifecycle.world import World, keep_endpoint, open_driver
 from machine.model import State, Verb
+from machine.shell import Shell
 from machine.store import Record
 from machine.wait import until
 
 STOP_SECONDS = 90.0  # for an orderly end; then the power is cut
 OFF_SECONDS = 20.0
 REBOOT_SECONDS = 300.0
+REBOOT_ASK_SECONDS = 30.0
 SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
 
 
@@ -46,7 +48,7 @@ def start(world: World, record: Record, driver: Driver) -> None:
 def settle(world: World, record: Record, driver: Driver) -> None:
     """After a boot: until the engine answers, repairing its certificate when the address has changed."""
     before = record.endpoint()
-    endpoint = access.wait_for_endpoint(world, driver)
+    endpoint = access.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
     if not driver.provisions:
         return
@@ -101,9 +103,7 @@ def _reboot(world: World, record: Record) -> None:
     with shell:
         before = shell.run(boot).stdout
         world.console.step("Rebooting the host")
-        asked = shell.run('if [ "$(id -u)" = 0 ]; then S=; else S="sudo -n"; fi; $S shutdown -r now || $S reboot')
-    if asked.status > 0 and "denied" in asked.output:
-        raise NotSupported(f"{record.name} refused to reboot", details=asked.output)
+        ask_to_reboot(shell, record.name)
 
     def probe() -> bool | None:
         try:
@@ -113,6 +113,24 @@ def _reboot(world: World, record: Record) -> None:
             return None
 
     until(probe, what=f"{record.name} to come back", seconds=REBOOT_SECONDS, clock=world.clock, every=1.0)
+
+
+def ask_to_reboot(shell: Shell, name: str) -> None:
+    """Have the host reboot itself; NotSupported with its words when it does not want to.
+
+    A connection that breaks, and a shell that a signal ends (status 255), are what a reboot looks like.
+    """
+    command = 'if [ "$(id -u)" = 0 ]; then S=; else S="sudo -n"; fi; $S shutdown -r now || $S reboot'
+    try:
+        asked = shell.run(command, timeout=REBOOT_ASK_SECONDS)
+    except ShellError:
+        return
+    if asked.status not in (0, 255):
+        raise NotSupported(
+            f"{name} refused to reboot",
+            details=asked.output,
+            resolution="let its ssh user run shutdown as root (sudo without a password), or reboot it by other means",
+        )
 
 
 def missing(record: Record) -> MachineError:

@@ -67,7 +67,7 @@ def log_in(world: World, record: Record) -> tuple[Endpoint, SshShell]:
             f"{record.name} is only a URL (driver {record.driver_name}): there is nothing to provision",
             resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",
         )
-    endpoint = access.wait_for_endpoint(world, driver)
+    endpoint = access.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
     return endpoint, access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout)
 
