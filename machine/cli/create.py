@@ -105,8 +105,16 @@ def run(args: argparse.Namespace, app: App) -> int:
         return _dry_run(args, app, wanted)
     status = on_each(app, args.names, lambda world, name: create.create(world, name, wanted), load=False, after=after)
     if status == 0:
-        app.console.info(f'To point docker at it: eval "$({app.prog} env {args.names[-1]})"')
+        app.console.info(f'To point docker at it: eval "$({_env_line(app, args.names[-1])})"')
     return status
+
+
+def _env_line(app: App, name: str) -> str:
+    """The command that finds the machine again: in the store that was named, if one was."""
+    import shlex
+
+    where = ["-s", app.flags.storage_path] if app.flags.storage_typed else []
+    return shlex.join([app.prog, *where, "env", name])
 
 
 def wanted_of(args: argparse.Namespace, app: App) -> Wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.errors import MachineError, UsageError
+from machine.errors import Interrupted, MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    """0 when all are gone, when the answer was no, and always with --force; else 1."""
+    """0 when all are gone, when the answer was no, and with --force unless it was interrupted; else 1."""
     from machine.cli.acting import confirm, on_each, report
     from machine.lifecycle.remove import remove
 
@@ -35,11 +35,15 @@ def run(args: argparse.Namespace, app: App) -> int:
         for name in names:
             if not app.store.exists(name):
                 app.store.load(name)  # raises the error that names what there is
-        if not args.yes and not confirm(app, f"Remove {', '.join(names)}? What was made on a platform for them is lost."):
+        if not args.yes and not confirm(
+            app, f"Remove {', '.join(names)}? What was made on a platform for them is lost."
+        ):
             return 0
         return on_each(app, names, remove, load=False)
     try:
         on_each(app, names, lambda world, name: remove(world, name, force=True), load=False)
+    except Interrupted:
+        raise
     except MachineError as error:
         report(app, names[0], error)
     return 0

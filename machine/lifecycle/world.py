@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from machine import drivers, paths, process, secrets
 from machine.console import Console
 from machine.drivers.base import Driver, DriverContext, TakesHostKey
-from machine.errors import Interrupted, MachineError
+from machine.errors import Interrupted, MachineError, RecordBroken
 from machine.model import Endpoint
 from machine.store import Record, Store
 from machine.wait import Clock
@@ -116,13 +116,21 @@ def keep(world: World, record: Record, driver: Driver) -> None:
 
 
 def open_driver(world: World, record: Record) -> Driver:
-    """The driver of a stored machine, with its secrets."""
+    """The driver of a stored machine, with its secrets. RecordBroken when what is recorded makes no sense to it."""
     cls = drivers.find(record.driver_name)
     data = secrets.merge(record.driver, world.store.directory(record.name), cls.options, world.environ)
     for option in cls.options:
         if option.secret and isinstance(data.get(option.key), str):
             world.console.hide(data[option.key])
-    driver = cls.load(context(world, record), data)
+    try:
+        driver = cls.load(context(world, record), data)
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        raise RecordBroken(
+            f"the record of machine {record.name} is broken",
+            details=f"Driver in config.json is nothing that the driver {record.driver_name} can read"
+            f" ({type(error).__name__}: {world.console.mask(str(error))})",
+            resolution=f"mend machines/{record.name}/config.json, or drop the machine: machine rm -f {record.name}",
+        ) from error
     if isinstance(driver, TakesHostKey):
         private, public = _stored_host_key(record)
         if private:

@@ -236,3 +236,66 @@ def test_what_happened_is_kept_in_the_machines_log(store: Path) -> None:
     log = store / "machines" / "m" / "machine.log"
     assert "m points at tcp://127.0.0.1:2376" in log.read_text()
     assert stat.S_IMODE(os.stat(log).st_mode) == 0o600
+
+
+def change(store: Path, driver: str, **values: object) -> None:
+    """Make machine m one of another driver, as if that had made it."""
+    config = store / "machines" / "m" / "config.json"
+    record = json.loads(config.read_text())
+    record["DriverName"] = driver
+    record["Driver"] |= values
+    config.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("values", [{"CPU": "many"}, {"Memory": [1]}, {"Publish": 7}])
+def test_what_a_driver_cannot_read_is_a_broken_record(store: Path, values: dict[str, object]) -> None:
+    none()
+    change(store, "qemu", IPAddress="127.84.1.1", **values)
+    for line in (["status", "m"], ["rm", "-y", "m"], ["start", "m"]):
+        typed = Typed(line)
+        assert typed.status == 1
+        assert "the record of machine m is broken" in typed.err
+    listed = Typed(["ls"])
+    assert listed.status == 0
+    assert "bug" not in listed.out
+    assert Typed(["rm", "-f", "m"]).status == 0
+    assert names() == []
+
+
+def test_a_full_disk_does_not_keep_machines_from_being_removed(store: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    none()
+    log = store / "machines" / "m" / "machine.log"
+    log.unlink()
+    log.symlink_to("/dev/full")
+    assert Typed(["rm", "-y", "m"]).status == 0
+    assert names() == []
+
+
+@pytest.mark.parametrize("command", ["provision", "upgrade", "restart"])
+def test_a_finished_machine_that_is_off_is_not_to_be_thrown_away(store: Path, command: str) -> None:
+    none()
+    change(store, "generic", IPAddress="127.0.0.1", SSHPort=1)
+    typed = Typed([command, "m"])
+    assert typed.status == 1
+    assert "switch the host on" in typed.err
+    assert "machine rm" not in typed.err
+
+
+def test_rm_that_is_interrupted_says_so_with_force_too(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    none()
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("machine.store.Store.delete", interrupted)
+    assert Typed(["rm", "-f", "m"]).status == 130
+    assert names() == ["m"]
+
+
+def test_the_hint_names_the_store_that_was_named(store: Path, tmp_path: Path) -> None:
+    other = str(tmp_path / "other store")
+    made = Typed(["-s", other, "create", "-d", "none", "--url", "tcp://h:1", "x"])
+    assert f"$(machine -s '{other}' env x)" in made.err
+    assert "-s" not in none().err
