@@ -97,7 +97,7 @@ class Api:
 
     def count_droplets(self) -> int:
         """How many droplets the account has."""
-        found = self._ask("count droplets", "GET", "/v2/droplets?per_page=1")
+        found = self._ask("count droplets", "GET", "/v2/droplets", params={"per_page": 1})
         return int(_inside(found, "meta", dict).get("total") or 0)
 
     # what is made
@@ -284,6 +284,8 @@ def _sdk() -> Any:
             "the driver digitalocean needs the package apache-libcloud",
             resolution="pip install 'machine[digitalocean]'",
         ) from None
+    except ValueError as error:  # libcloud's, when $SSL_CERT_FILE names no file
+        raise failures.made(failures.Unreachable, "the package apache-libcloud does not load", str(error)) from None
     return wire
 
 

@@ -21,6 +21,7 @@ from libcloud.common.digitalocean import (
 from libcloud.utils.retry import MinimalRetry, Retry
 
 FIRST_PAUSE = 0.25  # seconds before the first repetition; each one after doubles it
+PAGE = 200  # entries of a list in one answer, DigitalOcean's most
 LONGEST_PAUSE = 60.0  # seconds that DigitalOcean may ask to wait for; beyond that it is an error
 
 
@@ -53,9 +54,13 @@ class Patient(Retry):
 
 
 class Connection(DigitalOcean_v2_Connection):
-    """With our way to read errors."""
+    """With our way to read errors, and a page size only where there are pages."""
 
     responseCls = Answer
+
+    def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """200 of a list at once, unless the call says otherwise."""
+        return {"per_page": PAGE, **params} if self.method == "GET" else params
 
 
 class Cloud(DigitalOcean_v2_BaseDriver):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ from machine.drivers.digitalocean import failures
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State, Verb
 from tests.drivers.cloud import make, new, settled, unmake
-from tests.drivers.digitalocean.ocean import Ocean, refusal
-from tests.drivers.door import answer
+from tests.drivers.digitalocean.ocean import Ocean, naming, refusal
+from tests.drivers.door import Door, answer
+from tests.engine.servers import Files
 from tests.sshd import keygen
 
 WORDS = [  # what DigitalOcean says, and what it means
@@ -204,22 +206,44 @@ def test_another_endpoint_may_have_a_path(cloud: Ocean, tmp_path: Path) -> None:
     cloud.server.wrong.clear()  # the description knows no such path, and so says the account
 
 
-def test_without_the_sdk(tmp_path: Path) -> None:
-    """The error names the package, and only what talks to the cloud needs it."""
-    (tmp_path / "libcloud").mkdir()
-    (tmp_path / "libcloud" / "__init__.py").write_text("raise ImportError('not here')")
-    program = (
-        "from machine.drivers.digitalocean.api import Api\n"
-        "from machine.errors import PreflightFailed\n"
-        "try: Api({'AccessToken': 't'}).account()\n"
-        "except PreflightFailed as error: print(error.resolution)\n"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", program],
+ASK = """
+import sys
+from machine.drivers.digitalocean.api import Api
+from machine.errors import DriverError
+try: print(Api({"AccessToken": sys.argv[1], "Endpoint": sys.argv[2]}).account()["status"])
+except DriverError as error: print(type(error).__name__, error.details, error.resolution)
+"""
+
+
+def asked(url: str, token: str, **environ: str) -> str:
+    """What a process with that environment says of the account."""
+    return subprocess.run(
+        [sys.executable, "-c", ASK, token, url],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
-        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3]}"},
-    )
-    assert said.stdout == "pip install 'machine[digitalocean]'\n"
+        env={"PYTHONPATH": str(Path(__file__).parents[3]), **environ},
+    ).stdout
+
+
+def test_tls_to_a_cloud_with_a_ca_of_its_own(cloud: Ocean, tmp_path: Path) -> None:
+    """Refused at once, with the reason; SSL_CERT_FILE makes the CA known, and may name no file at all."""
+    files = Files(tmp_path / "pki")
+    door = Door(cloud.server.url, naming, files.server)
+    try:
+        assert re.match("Unreachable.*certificate verify failed", asked(door.url, cloud.secrets[0]), re.DOTALL)
+        assert asked(door.url, cloud.secrets[0], SSL_CERT_FILE=files.ca) == "active\n"
+        assert "/nonexistent" in asked(door.url, cloud.secrets[0], SSL_CERT_FILE="/nonexistent")
+        assert len(door.calls) == 1
+    finally:
+        door.close()
+
+
+def test_without_the_sdk(cloud: Ocean, tmp_path: Path) -> None:
+    """The error names the package."""
+    (tmp_path / "libcloud").mkdir()
+    (tmp_path / "libcloud" / "__init__.py").write_text("raise ImportError('not here')")
+    path = f"{tmp_path}:{Path(__file__).parents[3]}"
+    said = asked(cloud.door.url, cloud.secrets[0], PYTHONPATH=path)
+    assert said == "PreflightFailed  pip install 'machine[digitalocean]'\n"
