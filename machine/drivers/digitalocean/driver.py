@@ -18,7 +18,7 @@ from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
 APPEARING_SECONDS = 60.0  # a droplet may be unknown for a moment after it was made
-STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED, "archive": State.MISSING}
+STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED}
 
 
 class DigitalOceanDriver(Driver):

@@ -164,10 +164,10 @@ BY_WORDS: tuple[tuple[str, type[DigitalOceanError]], ...] = (  # of 400, 409, 41
     (r"not available|unavailable|no capacity|sold out|out of stock|insufficient", NoCapacity),
     (r"ssh.?key|public.?key|fingerprint|\bkey\b", BadKey),
     (r"user.?data", BadUserData),
+    (r"firewall|inbound|outbound|\brule", BadFirewall),
+    (r"volume", BadVolume),
     (r"image", BadImage),
     (r"size", BadSize),
-    (r"firewall|inbound|outbound|rule", BadFirewall),
-    (r"volume", BadVolume),
     (r"vpc|reserved|floating", BadNetwork),
     (r"region", BadRegion),
 )

@@ -36,7 +36,7 @@ WORDS = [  # what DigitalOcean says, and what it means
     (422, "user_data is too long", failures.BadUserData),
     (422, "Droplet already has a pending event.", failures.WrongState),
     (422, "inbound rule ports are invalid", failures.BadFirewall),
-    (422, "volume size is invalid", failures.BadSize),
+    (422, "volume size is invalid", failures.BadVolume),
     (422, "VPC is not valid", failures.BadNetwork),
     (422, "something new", failures.DigitalOceanError),
     (429, "API rate limit exceeded.", failures.RateLimited),
