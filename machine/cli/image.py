@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machine.cli.parser import Parser
     from machine.drivers.images.cache import Cache
 
-HELP = """List, build, fetch and remove the base images of the driver qemu. `create` gets what it needs by itself.
+HELP = """List, build, fetch and remove the base images of qemu and virtualbox. `create` gets what it needs by itself.
 
   ls       list the images of the store
   build    build images by name (debian-13, debian-12) from Debian's mirror; machines that exist keep their old one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 import tempfile
@@ -54,6 +53,11 @@ def build(
 
     Should this program be killed meanwhile, mmdebstrap goes on, ends by itself and clears its own temporary files.
     """
+    if not hasattr(os, "geteuid"):
+        raise DriverError(
+            "an image can only be built on Linux",
+            resolution=f"let it be downloaded, or give one with --{driver}-image URL or PATH",
+        )
     check(
         work,
         root=os.geteuid() == 0,
@@ -95,6 +99,8 @@ def check(work: str, *, root: bool, driver: str = "qemu", tools: Mapping[str, st
             resolution=f"sudo apt-get install {' '.join(missing)}, or give an image with --{driver}-image URL or PATH",
         )
     if not root:
+        import pwd
+
         _check_subordinate(pwd.getpwuid(os.geteuid()).pw_name)
     for place, cure in ((work, "--storage-path"), (tempfile.gettempdir(), "$TMPDIR")):
         room = shutil.disk_usage(place).free

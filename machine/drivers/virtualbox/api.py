@@ -148,6 +148,11 @@ class VBox:
         except failures.NotRunning:
             return
 
+    def discard(self, vm: str) -> None:
+        """Forget what a machine was doing when it was saved."""
+        with contextlib.suppress(failures.WrongState):
+            self.call("discardstate", vm)
+
     def unregister(self, vm: str) -> None:
         """Remove a machine with the disks attached to it; gone already is fine."""
         try:

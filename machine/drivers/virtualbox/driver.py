@@ -142,8 +142,11 @@ class VirtualBoxDriver(Driver):
         vm = self._vm()
         info = self.vbox.info(vm)
         if info is not None:
-            if STATES.get(info.get("VMState", "")) in ALIVE:
+            state = STATES.get(info.get("VMState", ""))
+            if state in ALIVE:
                 self.vbox.control(vm, "poweroff")
+            elif state is State.SAVED:
+                self.vbox.discard(vm)
             try:
                 self.vbox.unregister(vm)
             except (failures.InUse, failures.WrongState) as error:

@@ -85,12 +85,12 @@ def _pending(vbox: VBox, data: dict[str, Any]) -> list[str]:
 
 
 def _dhcp(vbox: VBox, plan: Plan, network: str) -> None:
+    """A server with our range; which address it has itself is its own business."""
     wanted = (str(plan.dhcp_server), plan.mask, str(plan.lower), str(plan.upper))
-    keys = ("Dhcpd IP", "NetworkMask", "LowerIPAddress", "UpperIPAddress")
+    keys = ("NetworkMask", "LowerIPAddress", "UpperIPAddress", "Enabled")
     for block in vbox.dhcp_servers():
         if block.get("NetworkName") == network:
-            server = block.get("Dhcpd IP", block.get("IP", ""))  # the key of VirtualBox 5
-            if (server, *(block.get(key, "") for key in keys[1:]), block.get("Enabled")) != (*wanted, "Yes"):
+            if tuple(block.get(key, "") for key in keys) != (*wanted[1:], "Yes"):
                 vbox.serve_dhcp("modify", network, wanted)
             return
     vbox.serve_dhcp("add", network, wanted)

@@ -276,6 +276,14 @@ class Fake:
         vm["state"] = after if ended else vm["state"]
         return Completed(0, "", PROGRESS)
 
+    def do_discardstate(self, space: dict[str, Any], words: list[str]) -> Completed:
+        vm = found(space, words[0])
+        assert vm is not None
+        if vm["state"] != "saved":
+            return said("discardstate")
+        vm["state"] = "aborted"
+        return Completed(0)
+
     def alive(self, vm: Vm) -> bool:
         if vm["state"] in ("running", "paused") and self.cut and self.cut(vm, ""):
             vm["state"] = "poweroff"
@@ -285,7 +293,7 @@ class Fake:
         vm = found(space, words[0])
         if vm is None:
             return missing("unregistervm", words[0])
-        if self.alive(vm) or vm["name"] in self.held:
+        if self.alive(vm) or vm["state"] == "saved" or vm["name"] in self.held:
             self.held.discard(vm["name"])
             return Completed(1, "", LOCKED.format(vm["name"]))
         for medium in vm["disks"].values():

@@ -214,6 +214,69 @@ def test_a_lock_that_is_still_held(tmp_path: Path, vbox: Fake) -> None:
     assert made.state() is State.MISSING
 
 
+def test_a_saved_machine(tmp_path: Path, vbox: Fake) -> None:
+    made = places.driver(tmp_path, vbox.run)
+    made.create()
+    for _ in range(2):
+        vbox.run(["VBoxManage", "controlvm", made.uuid, "savestate"])
+        assert made.state() is State.SAVED
+        made.power(Verb.START)
+        assert made.state() is State.RUNNING
+    vbox.run(["VBoxManage", "controlvm", made.uuid, "savestate"])
+    made.remove()
+    assert made.state() is State.MISSING
+
+
+def test_no_secret_is_stored_or_said(tmp_path: Path, vbox: Fake) -> None:
+    made = places.driver(tmp_path, vbox.run)
+    made.create()
+    assert "PRIVATE" not in (tmp_path / "dev.json").read_text()
+    assert "PRIVATE" not in str(vbox.calls())
+    assert os.stat(made._file(media.SEED)).st_mode & 0o077 == 0
+
+
+def test_calls_take_turns(tmp_path: Path, vbox: Fake) -> None:
+    """Four creates at once: never two calls of VirtualBox at a time, but for the copying of disks."""
+    import threading
+    import time
+
+    inside, most = [0], [0]
+
+    def run(argv: list[str], **how: Any) -> Completed:
+        if argv[1] == "convertfromraw":
+            return vbox.run(argv, **how)
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.001)
+        try:
+            return vbox.run(argv, **how)
+        finally:
+            inside[0] -= 1
+
+    made = [places.driver(tmp_path, run, name=f"m{number}") for number in range(4)]
+    threads = [threading.Thread(target=each.create) for each in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most[0] == 1
+    assert len(vbox.listing()["interfaces"]) == 1
+    assert len({each.data["IPAddress"] for each in made}) == 4
+    assert {vm["state"] for vm in vbox.listing()["vms"].values()} == {"running"}
+
+
+def test_a_program_that_never_answers(tmp_path: Path) -> None:
+    from machine import process
+
+    silent = tmp_path / "VBoxManage"
+    silent.write_text("#!/bin/sh\nexec sleep 60\n")
+    silent.chmod(0o755)
+    made = places.driver(tmp_path, lambda argv, **how: process.run(argv, timeout=0.3, check=False), program=str(silent))
+    for ask in (made.state, made.check, made.create):
+        with pytest.raises(DriverError, match="did not end within"):
+            ask()
+
+
 def test_lost_by_the_platform(tmp_path: Path, vbox: Fake) -> None:
     made = places.driver(tmp_path, vbox.run)
     made.create()
