@@ -132,6 +132,8 @@ def load(data: Mapping[str, Any]) -> Settings:
     for field, (key, default) in KEYS.items():
         value = data.get(key)
         found[field] = default if value is None or value == "" else type(default)(value)
+    if "UUID" not in data and not data.get("SSHUser"):
+        found["user"] = BOOT2DOCKER_USER  # docker-machine's machines are boot2docker's
     return Settings(**found)
 
 

@@ -348,6 +348,16 @@ def test_a_machine_of_docker_machine(tmp_path: Path, vbox: Fake) -> None:
     assert vbox.listing()["vms"] == {}
 
 
+def test_its_record_leads_to_ssh_at_its_own_address() -> None:
+    from machine.store import Record
+
+    old: dict[str, Any] = {"IPAddress": "192.168.99.100", "SSHPort": 49153, "SSHUser": "docker"}
+    for driver, port in ((old, 22), ({**old, "UUID": "x", "SSHPort": 2222}, 2222)):
+        endpoint = Record.new("/store", "dev", "virtualbox", driver).endpoint()
+        assert endpoint is not None
+        assert (endpoint.address, endpoint.ssh_port) == ("192.168.99.100", port)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

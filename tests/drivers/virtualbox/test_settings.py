@@ -61,6 +61,7 @@ def test_a_record_of_docker_machine() -> None:
         "Boot2DockerURL": "",
     }
     found = settings.load(old)
+    assert found.user == "docker"
     assert (found.cpus, found.memory, found.cidr, found.dns_proxy) == (2, 512, "192.168.99.1/24", True)
 
 
