@@ -18,6 +18,7 @@ from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
 APPEARING_SECONDS = 60.0  # a droplet may be unknown for a moment after it was made
+STARTING_SECONDS = 60.0  # it is called off until a power_on is done
 STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED}
 
 
@@ -33,6 +34,7 @@ class DigitalOceanDriver(Driver):
         self.api = Api(data)
         self._host_key = ("", "")
         self._made_at: float | None = None  # when this process got the droplet's id
+        self._started_at: float | None = None  # when this process asked for it to be switched on
         self._seen: dict[str, Any] | None = None  # the droplet, from a question that endpoint need not repeat
 
     @classmethod
@@ -205,9 +207,14 @@ class DigitalOceanDriver(Driver):
     def state(self) -> State:
         droplet = self._seen = self._droplet()
         if droplet is None:
-            just_made = self._made_at is not None and self.ctx.clock.now() - self._made_at < APPEARING_SECONDS
-            return State.STARTING if just_made else State.MISSING
-        return STATES.get(str(droplet.get("status")), State.ERROR)
+            return State.STARTING if self._within(self._made_at, APPEARING_SECONDS) else State.MISSING
+        found = STATES.get(str(droplet.get("status")), State.ERROR)
+        if found is State.STOPPED and self._within(self._started_at, STARTING_SECONDS):
+            return State.STARTING
+        return found
+
+    def _within(self, moment: float | None, seconds: float) -> bool:
+        return moment is not None and self.ctx.clock.now() - moment < seconds
 
     def endpoint(self) -> Endpoint | None:
         droplet, self._seen = self._seen or self._droplet(), None
@@ -272,14 +279,16 @@ class DigitalOceanDriver(Driver):
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
         on, droplet_id = droplet.get("status") != "off", int(droplet["id"])
-        if verb is Verb.START and not on:
+        self._started_at = None
+        if verb in (Verb.START, Verb.RESTART) and not on:
             self.api.act(droplet_id, "power_on")
+            self._started_at = self.ctx.clock.now()
         elif verb is Verb.STOP and on:
             self.api.act(droplet_id, "shutdown")
         elif verb is Verb.KILL and on:
             self.api.act(droplet_id, "power_off")
         elif verb is Verb.RESTART:
-            self.api.act(droplet_id, "reboot" if on else "power_on")
+            self.api.act(droplet_id, "reboot")
 
     def explain(self) -> str:
         """Why it may not be reachable, as far as DigitalOcean can tell."""

@@ -10,7 +10,7 @@ import pytest
 
 from machine.drivers.base import Driver
 from machine.errors import DriverError, Unfinished
-from machine.model import State
+from machine.model import State, Verb
 from tests.drivers import firstboot
 from tests.drivers.cloud import again, make, new, settled, unmake
 from tests.drivers.digitalocean.account import Account
@@ -237,6 +237,18 @@ def test_a_stopped_half_made_machine_is_started_by_a_second_create(cloud: Ocean,
     again(driver).create()
     settled(driver, State.RUNNING)
     assert cloud.machines() == 1
+
+
+def test_a_droplet_that_is_being_switched_on_is_not_stopped(cloud: Ocean, tmp_path: Path) -> None:
+    """DigitalOcean calls it off until it is on; whoever waits for it must not give up."""
+    driver = make(machine(cloud, tmp_path))
+    driver.power(Verb.STOP)
+    settled(driver, State.STOPPED)
+    cloud.account.boot = 0.5
+    driver.power(Verb.START)
+    assert driver.state() is State.STARTING
+    assert again(driver).state() is State.STOPPED, "another process cannot know"
+    settled(driver, State.RUNNING)
 
 
 def test_a_broken_answer_to_the_one_call_that_must_not_come_twice(cloud: Ocean, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def boots(cloud: Ocean, host: Host, then: Callable[[], None] = lambda: None) -> 
     """The next droplet is that host; `then` happens before the program hears of it."""
     account = cloud.account
     account.addresses.append(host.address)
+    account.boot = 0.5  # longer than a question takes
 
     def act(door: Door, call: Call) -> Answer | None:
         found = door.forward(call)
