@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 DEFAULT = "qemu"
 TABLE = {
     "amazonec2": "machine.drivers.amazonec2.driver:AmazonDriver",
+    "azure": "machine.drivers.azure.driver:AzureDriver",
     "digitalocean": "machine.drivers.digitalocean.driver:DigitalOceanDriver",
     "generic": "machine.drivers.generic.driver:GenericDriver",
     "none": "machine.drivers.none.driver:NoneDriver",

@@ -1,0 +1,346 @@
+"""Driver azure: a virtual machine with its disk, network interface, address and firewall, in what machines share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+from machine import names
+from machine.drivers import userdata
+from machine.drivers.azure import bodies, failures, firewall, settings, shared
+from machine.drivers.azure.api import Api
+from machine.drivers.azure.options import OPTIONS
+from machine.drivers.azure.survey import survey
+from machine.drivers.base import Driver, DriverContext
+from machine.errors import DriverError, Unfinished, before_anything
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+
+STATES = {  # https://learn.microsoft.com/azure/virtual-machines/states-billing
+    "starting": State.STARTING,
+    "running": State.RUNNING,
+    "stopping": State.STOPPING,
+    "stopped": State.STOPPED,
+    "deallocating": State.STOPPING,
+    "deallocated": State.STOPPED,
+}
+KINDS = {  # ARM's types -> a kind of bodies.names
+    "microsoft.compute/virtualmachines": "vm",
+    "microsoft.network/networkinterfaces": "nic",
+    "microsoft.network/publicipaddresses": "ip",
+    "microsoft.network/networksecuritygroups": "nsg",
+    "microsoft.compute/disks": "disk",
+}
+DEPENDENTS = (("vm",), ("nic",), ("ip", "nsg", "disk"))  # what has to be gone before the next can go
+
+
+class AzureDriver(Driver):
+    """A machine that is one VM. `data` is its Driver object; unknown keys stay in it."""
+
+    name: ClassVar[str] = "azure"
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    boot_timeout: float = 600.0
+
+    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.data = data
+        self.api = Api(data, ctx.log)
+        self._host_key = ("", "")
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        data = settings.from_values(values)
+        data["ResourceName"] = f"{ctx.name[:40]}-{ctx.machine_id[:8]}"  # two of one name do not meet
+        return cls(ctx, data)
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, dict(data))
+
+    def dump(self) -> dict[str, Any]:
+        return dict(self.data)
+
+    def give_host_key(self, private: str, public: str) -> None:
+        self._host_key = (private, public)
+
+    # before
+
+    def check(self) -> None:
+        with _preflight():
+            self._user_data()
+            survey(self.api, self.data)
+
+    def _user_data(self) -> str:
+        """All that cloud-init is told; DriverError when the user's file cannot be used."""
+        path = str(self.data.get("CustomDataFile") or "")
+        own = ""
+        try:
+            if path:
+                with open(path, encoding="utf-8") as file:
+                    own = file.read()
+            text = userdata.compose(self._host_key, own, self.ctx.user_data)
+        except (OSError, ValueError) as error:  # also text that is no UTF-8
+            raise DriverError(
+                f"the user data {path} cannot be used", details=str(error), resolution="check --azure-custom-data"
+            ) from None
+        if len(text.encode()) > bodies.LARGEST_CUSTOM_DATA:
+            raise DriverError(
+                f"the user data {path} is too long: Azure takes {bodies.LARGEST_CUSTOM_DATA} bytes",
+                resolution="let it fetch the rest (#include), and name the shorter file with --azure-custom-data",
+            )
+        return text
+
+    # create
+
+    def create(self) -> None:
+        """Every name is known and saved beforehand, and repeating a PUT makes nothing twice."""
+        self.data["Removed"] = False
+        if self.data.get("Asked") and self._adopt():
+            return
+        if not self.data.get("Surveyed"):
+            survey(self.api, self.data)
+        self.ctx.save(self)
+        shared.ensure(self.api, self.data, self.ctx, self._save)
+        self._make_network()
+        self._make_machine()
+
+    def _adopt(self) -> bool:
+        """Whether an earlier try made the machine already; it is ours then, and running."""
+        machine = self._machine()
+        if machine is None or (_provisioning(machine) == "Failed" and not _power(machine)):
+            return False
+        self._keep(machine)
+        if STATES.get(_power(machine)) is State.STOPPED:
+            self.power(Verb.START)
+        return True
+
+    def _make_network(self) -> None:
+        """Firewall, address and interface."""
+        group, own, carried = self._group, self._names, self._tags()
+        if not self.data.get("NSG"):
+            wanted = firewall.openings(22, self._engine_port, self.ctx.swarm_ports, self.data.get("OpenPorts") or [])
+            rules = firewall.rules(wanted, self.data.get("AllowFrom") or [])
+            body = bodies.security_group(self.data, carried, rules)
+            self.data["NSGID"] = self.api.put_security_group(group, own["nsg"], body)["id"]
+            self._save()
+        if not self.data.get("NoPublicIP"):
+            made = self.api.put_address(group, own["ip"], bodies.address(self.data, carried))
+            self.data["PublicIPID"] = made["id"]
+            self._save()
+        made = self.api.put_interface(group, own["nic"], bodies.interface(self.data, carried))
+        self.data["NICID"], self.data["PrivateIPAddress"] = made["id"], _inner_address(made)
+        self._save()
+
+    def _make_machine(self) -> None:
+        if not self.ctx.public_key:
+            raise DriverError("there is no public key to give to Azure", resolution=f"machine rm {self.ctx.name}")
+        self.data["Asked"] = True
+        self._save()
+        own, hostname = self._names, names.hostname(self.ctx.name)
+        body = bodies.machine(
+            self.data,
+            self._tags(),
+            disk=own["disk"],
+            hostname=hostname,
+            key=self.ctx.public_key.strip(),
+            user_data=self._user_data(),
+        )
+        self._keep(self.api.put_machine(self._group, own["vm"], body))
+
+    def _keep(self, machine: dict[str, Any]) -> None:
+        self.data["VMID"] = machine["id"]
+        disk = _of(machine, "storageProfile", "osDisk")
+        if disk.get("name"):
+            self.data["DiskName"] = disk["name"]
+        self._save()
+
+    # life
+
+    def state(self) -> State:
+        machine = self._machine()
+        if machine is None:
+            return State.MISSING
+        doing, power = _provisioning(machine), _power(machine)
+        if doing == "Deleting":
+            return State.STOPPING
+        if doing == "Failed" and not power:
+            return State.ERROR
+        return STATES.get(power, State.ERROR) if power else State.STARTING
+
+    def endpoint(self) -> Endpoint | None:
+        own = self._names
+        interface = self.api.interface(self._group, own["nic"])
+        if interface is None:
+            return None
+        private = address = _inner_address(interface)
+        if not (self.data.get("UsePrivateIP") or self.data.get("NoPublicIP")):
+            found = self.api.address(self._group, own["ip"])
+            address = str(((found or {}).get("properties") or {}).get("ipAddress") or "")
+        if not address:
+            return None
+        return Endpoint(
+            address=address,
+            ssh_user=str(self.data.get("SSHUser") or "docker-user"),
+            ssh_port=int(self.data.get("SSHPort") or 22),
+            engine_port=self._engine_port,
+            peer_address=private,
+            listen_port=self._engine_port,
+        )
+
+    def power(self, verb: Verb) -> None:
+        """STOP also ends what a machine costs by the hour (Azure calls it deallocated), KILL alone does not."""
+        machine = self._machine()
+        if machine is None or _provisioning(machine) == "Deleting":
+            raise failures.Gone(
+                f"Azure has no machine for {self.ctx.name} any more",
+                resolution=f"machine rm {self.ctx.name} removes its record",
+            )
+        group, vm, now = self._group, self._names["vm"], _power(machine)
+        if verb is Verb.START and now not in ("running", "starting"):
+            self.api.power("start", group, vm)
+        elif verb is Verb.STOP and now not in ("deallocated", "deallocating"):
+            self.api.power("deallocate", group, vm)
+        elif verb is Verb.KILL and now not in ("stopped", "deallocated", "deallocating"):
+            self.api.power("power_off", group, vm, skip_shutdown=True)
+        elif verb is Verb.RESTART:
+            self.api.power("restart" if now in ("running", "starting") else "start", group, vm)
+
+    def console_log(self) -> str:
+        return self.api.console(self._group, self._names["vm"]) if self.data.get("Asked") else ""
+
+    def explain(self) -> str:
+        """Why it may not come up or not be reachable, as far as Azure can tell."""
+        machine = self._machine()
+        if machine is None:
+            return ""
+        if _provisioning(machine) == "Failed":
+            return f"Azure says: {_reason(machine)}"
+        return self._explain_firewall() if _power(machine) == "running" else ""
+
+    def _explain_firewall(self) -> str:
+        nsg = str(self.data.get("NSGID") or "")
+        if not nsg:
+            return ""
+        group, name = nsg.split("/")[4], nsg.rpartition("/")[2]
+        found = self.api.security_group(group, name)
+        allowed = firewall.sources(((found or {}).get("properties") or {}).get("securityRules") or [], 22)
+        if not allowed:
+            return f"no rule of its security group {name} lets port 22 in"
+        if firewall.ANYWHERE.isdisjoint(source.lower() for source in allowed):
+            return f"its security group {name} lets port 22 in from {', '.join(allowed)} only"
+        return ""
+
+    # the end
+
+    def remove(self) -> None:
+        """Machine, interface, address, firewall and disk, then what no machine shares any more.
+
+        Unfinished while Azure is still at one of them: the next depends on it.
+        """
+        machine = self._machine()
+        if machine is not None and self.data.get("DiskName") != _of(machine, "storageProfile", "osDisk").get("name"):
+            self._keep(machine)  # a machine of docker-machine's: Azure chose the name of its disk
+        own, group = self._names, self._group
+        if machine is None or _provisioning(machine) != "Deleting":
+            for kinds in DEPENDENTS:
+                if kinds != ("vm",) or machine is not None:
+                    self._delete([(kind, own[kind]) for kind in kinds])
+            found = [(KINDS.get(str(thing.get("type")).lower(), ""), str(thing["name"])) for thing in self._tagged()]
+            for kinds in DEPENDENTS:
+                self._delete([(kind, name) for kind, name in found if kind in kinds])
+            gone = {name.lower() for name in (*own.values(), *(name for _, name in found))}
+            shared.tidy(self.api, self.data, self.ctx, self._save, gone)
+            return
+        raise self._unfinished(f"the machine {own['vm']} is being deleted in {group}")
+
+    def _delete(self, things: list[tuple[str, str]]) -> None:
+        left = []
+        for kind, name in things:
+            try:
+                if not self.api.delete(kind, self._group, name):
+                    left.append(f"{name} is being deleted")
+            except failures.InUse as error:
+                left.append(error.details)
+        if left:
+            raise self._unfinished("\n".join(left))
+
+    def _tagged(self) -> list[dict[str, Any]]:
+        """More of this machine's, whatever its name."""
+        own = {name.lower() for name in self._names.values()}
+        found = self.api.contents(self._group, self.ctx.machine_id) if self.ctx.machine_id else []
+        return [thing for thing in found if str(thing.get("name")).lower() not in own]
+
+    def _unfinished(self, details: str) -> Unfinished:
+        return Unfinished(
+            f"Azure is still removing {self.ctx.name}",
+            details=details,
+            resolution=f"machine rm {self.ctx.name} again removes the rest too",
+        )
+
+    # questions
+
+    def _machine(self) -> dict[str, Any] | None:
+        return self.api.machine(self._group, self._names["vm"])
+
+    def _save(self) -> None:
+        self.ctx.save(self)
+
+    def _tags(self) -> dict[str, str]:
+        return bodies.tags(self.data, self.ctx.name, self.ctx.machine_id)
+
+    @property
+    def _names(self) -> dict[str, str]:
+        return bodies.names(self.data, self.ctx.name)
+
+    @property
+    def _group(self) -> str:
+        return str(self.data["ResourceGroup"])
+
+    @property
+    def _engine_port(self) -> int:
+        return int(self.data.get("DockerPort") or 2376)
+
+
+@contextmanager
+def _preflight() -> Iterator[None]:
+    try:
+        yield
+    except DriverError as error:
+        raise before_anything(error) from None
+
+
+def _of(machine: dict[str, Any], *keys: str) -> dict[str, Any]:
+    found: dict[str, Any] = machine.get("properties") or {}
+    for key in keys:
+        found = found.get(key) or {}
+    return found
+
+
+def _statuses(machine: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(_of(machine, "instanceView").get("statuses") or [])
+
+
+def _provisioning(machine: dict[str, Any]) -> str:
+    return str(_of(machine).get("provisioningState") or "")
+
+
+def _power(machine: dict[str, Any]) -> str:
+    codes = [str(status.get("code") or "") for status in _statuses(machine)]
+    return next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "").lower()
+
+
+def _reason(machine: dict[str, Any]) -> str:
+    """What went wrong, in Azure's words."""
+    for status in _statuses(machine):
+        if str(status.get("code", "")).lower().startswith("provisioningstate/failed"):
+            return str(status.get("message") or status.get("code"))
+    return "its provisioning failed"
+
+
+def _inner_address(interface: dict[str, Any]) -> str:
+    for config in (interface.get("properties") or {}).get("ipConfigurations") or []:
+        address = (config.get("properties") or {}).get("privateIPAddress")
+        if address:
+            return str(address)
+    return ""

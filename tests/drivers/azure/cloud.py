@@ -1,0 +1,95 @@
+"""The `Cloud` that driver azure is tried on: the fake ARM and its directory behind a door with TLS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import certs
+from tests.drivers.azure.arm import SUBSCRIPTION, Arm
+from tests.drivers.azure.directory import CLIENT, SECRET, TENANT
+from tests.drivers.door import Answer, Call, Door
+
+ERROR = {"Content-Type": "application/json; charset=utf-8"}
+
+
+def naming(call: Call) -> str:
+    """Token, Poll, or the method and the kind: `PUT virtualMachines`, `POST deallocate`."""
+    parts = call.path.partition("?")[0].strip("/").split("/")
+    if "oauth2" in parts or ".well-known" in parts:
+        return f"Login {parts[-1]}"
+    if "operations" in parts or "operationresults" in parts:
+        return "Poll"
+    if len(parts) < 5:
+        return f"{call.method} {parts[2] if len(parts) > 2 else parts[0]}"
+    if parts[4] == "resources":
+        return "GET resources"
+    if parts[2] == "providers":
+        return f"{call.method} {parts[-1] if 'locations' not in parts else parts[6]}"
+    kind = parts[6] if len(parts) < 9 else parts[8]
+    return f"{call.method} {kind}"
+
+
+def refusal(status: int, code: str, text: str) -> Answer:
+    """An error as ARM words it."""
+    return Answer(status, json.dumps({"error": {"code": code, "message": text}}).encode(), ERROR)
+
+
+class Azure:
+    """A fresh subscription."""
+
+    driver = "azure"
+    making = "PUT virtualMachines"
+    secrets = (SECRET,)
+    sdk = ("azure.core", "azure.identity", "azure.mgmt", "msal")
+    impatient: dict[str, Any] = {"azure-retries": 0, "azure-api-timeout": 1}  # noqa: RUF012
+    throttled = Answer(
+        429,
+        json.dumps({"error": {"code": "SubscriptionRequestsThrottled", "message": "too many"}}).encode(),
+        {**ERROR, "Retry-After": "1"},
+    )
+    broken = refusal(500, "InternalServerError", "Encountered internal server error.")
+
+    def __init__(self, arm: Arm, pki: Path) -> None:
+        self.arm = arm
+        arm.reset()
+        self.ca = str(pki / "ca.pem")
+        self.door = Door(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")))
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "azure-subscription-id": SUBSCRIPTION,
+            "azure-tenant-id": TENANT,
+            "azure-client-id": CLIENT,
+            "azure-endpoint": self.door.url,
+            "azure-authority-host": self.door.url,
+            "azure-ca-cert": self.ca,
+            "azure-polling-interval": 0,
+        }
+
+    def credentials(self) -> dict[str, str]:
+        return {"AZURE_CLIENT_SECRET": SECRET}
+
+    def listing(self) -> Any:
+        return self.arm.listing()
+
+    def machines(self) -> int:
+        return sum(kind.endswith("virtualMachines") for kind in self.listing().values())
+
+    def changes(self, call: str) -> bool:
+        return call.startswith(("PUT ", "DELETE "))
+
+    def forget(self) -> None:
+        with self.arm.lock:
+            self.arm.account.things.clear()
+
+
+def pki(directory: Path) -> Path:
+    """A CA and a server's certificate for loopback."""
+    directory.mkdir(parents=True, exist_ok=True)
+    ca = certs.make_ca("test")
+    server = certs.make_server(ca, "test", ["127.0.0.1", "localhost"])
+    for name, content in (("ca.pem", ca.cert), ("server.pem", server.cert), ("server-key.pem", server.key)):
+        (directory / name).write_bytes(content)
+    return directory

@@ -1,0 +1,306 @@
+"""What is asked for, in which shape; what the states mean; what Azure's refusals become."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine.drivers.azure import failures
+from machine.drivers.azure.driver import AzureDriver
+from machine.errors import DriverError, MachineError, PreflightFailed
+from machine.model import State, Verb
+from tests.drivers import contexts
+from tests.drivers.azure import recorded
+from tests.drivers.azure.arm import CONSOLE, SUBSCRIPTION
+from tests.drivers.azure.cloud import Azure, refusal
+from tests.drivers.azure.resources import Refused
+from tests.drivers.cloud import again, make, new, settled, unmake
+
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
+CLASSES = {  # recorded or quoted code -> class
+    "SkuNotAvailable": failures.NoCapacity,
+    "OperationNotAllowed": failures.QuotaExceeded,
+    "AuthorizationFailed": failures.NotAllowed,
+    "LinkedAuthorizationFailed": failures.NotAllowed,
+    "MissingSubscriptionRegistration": failures.BadSubscription,
+    "PrivateIPAddressNotInAnySubnet": failures.BadNetwork,
+    "InvalidParameter": failures.BadDisk,
+    "GatewayTimeout": failures.ServiceBroken,
+    "InternalExecutionError": failures.ServiceBroken,
+    "ResourceGroupNotFound": failures.Gone,
+    "ResourceNotFound": failures.Gone,
+    "PropertyChangeNotAllowed": failures.BadRequest,
+    "InvalidTemplate": failures.BadRequest,
+    "BadRequest": failures.BadRequest,
+}
+
+
+def body(cloud: Azure, name: str) -> dict[str, Any]:
+    """What the last call of that name carried."""
+    return dict(json.loads([call.body for call in cloud.door.calls if call.name == name][-1]))
+
+
+def flags(**given: Any) -> dict[str, Any]:
+    """Flags with _ for -."""
+    return {f"azure-{key.replace('_', '-')}": value for key, value in given.items()}
+
+
+def test_what_a_plain_machine_is(cloud: Azure, tmp_path: Path) -> None:
+    driver = new(cloud, tmp_path)
+    driver.give_host_key("PRIVATE", "ssh-ed25519 PUBLIC")  # type: ignore[attr-defined]
+    make(driver)
+    asked = body(cloud, "PUT virtualMachines")
+    inner = asked["properties"]
+    assert inner["storageProfile"]["imageReference"] == {
+        "publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest",
+    }  # fmt: skip
+    assert inner["storageProfile"]["osDisk"]["deleteOption"] == "Delete"
+    assert inner["osProfile"]["linuxConfiguration"]["disablePasswordAuthentication"] is True
+    assert "PRIVATE" in base64.b64decode(inner["osProfile"]["customData"]).decode()
+    assert inner["availabilitySet"]["id"].endswith("/availabilitySets/docker-machine")
+    assert asked["tags"]["machine-id"] == driver.ctx.machine_id
+    assert body(cloud, "PUT availabilitySets")["properties"]["platformFaultDomainCount"] == 2, "all the region has"
+    assert body(cloud, "PUT publicIPAddresses")["sku"] == {"name": "Standard"}
+    ports = [rule["properties"] for rule in body(cloud, "PUT networkSecurityGroups")["properties"]["securityRules"]]
+    assert [(p["destinationPortRange"], p["sourceAddressPrefix"]) for p in ports] == [("22", "*"), ("2376", "*")]
+    own = [thing for thing in cloud.arm.account.things.values() if "machine-id" in thing["tags"]]
+    assert len(own) == 5
+    found = driver.endpoint()
+    assert found is not None
+    assert found.address.startswith("20.0.0.")
+    assert found.peer_address.startswith("192.168.0.")
+    assert driver.console_log().replace("\r\n", "\n") == CONSOLE.replace("\r\n", "\n")  # type: ignore[attr-defined]
+    unmake(driver)
+
+
+def test_what_everything_else_becomes(cloud: Azure, tmp_path: Path) -> None:
+    identity = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
+    driver = new(
+        cloud,
+        tmp_path,
+        **flags(
+            size="standard_d2s_v5", image="somebody:hardened:sold:latest", disk_size=64, storage_type="Premium_LRS",
+            spot=True, spot_max_price="0.05", availability_zone="2", accelerated_networking=True, dns="mine-4711",
+            private_ip_address="192.168.7.7", identity=[identity, "system"], tags="owner,ada,team,x",
+            open_port=["80", "53/udp"], allow_from=["203.0.113.9"], docker_port=2377,
+        ),
+    )  # fmt: skip
+    make(driver)
+    asked = body(cloud, "PUT virtualMachines")
+    inner = asked["properties"]
+    assert inner["hardwareProfile"]["vmSize"] == "Standard_D2s_v5"
+    assert (inner["priority"], inner["billingProfile"]) == ("Spot", {"maxPrice": 0.05})
+    assert asked["zones"] == ["2"] == body(cloud, "PUT publicIPAddresses")["zones"]
+    assert "availabilitySet" not in inner
+    assert asked["plan"] == {"publisher": "somebody", "product": "hardened", "name": "sold"}, "the image's own"
+    assert asked["identity"] == {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {identity: {}}}
+    assert asked["tags"]["owner"] == "ada"
+    assert body(cloud, "PUT publicIPAddresses")["properties"]["dnsSettings"] == {"domainNameLabel": "mine-4711"}
+    nic = body(cloud, "PUT networkInterfaces")["properties"]
+    assert nic["enableAcceleratedNetworking"] is True
+    assert nic["ipConfigurations"][0]["properties"]["privateIPAddress"] == "192.168.7.7"
+    rules = [rule["properties"] for rule in body(cloud, "PUT networkSecurityGroups")["properties"]["securityRules"]]
+    assert {rule["sourceAddressPrefix"] for rule in rules} == {"203.0.113.9/32"}
+    assert {rule["destinationPortRange"] for rule in rules} == {"22", "2377", "80", "53"}
+    found = driver.endpoint()
+    assert found is not None
+    assert (found.engine_port, found.peer_address) == (2377, "192.168.7.7")
+    assert "203.0.113.9/32 only" in driver.explain()  # type: ignore[attr-defined]
+    unmake(driver)
+    assert cloud.listing() == {}
+
+
+def test_arm64_takes_the_image_for_it(cloud: Azure, tmp_path: Path) -> None:
+    driver = new(cloud, tmp_path, **flags(size="Standard_B2pls_v2"))
+    driver.check()
+    assert driver.dump()["Image"] == "Canonical:ubuntu-24_04-lts:server-arm64:latest"
+
+
+def test_no_public_address(cloud: Azure, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path, **flags(no_public_ip=True)))
+    assert "PUT publicIPAddresses" not in cloud.door.names()
+    found = driver.endpoint()
+    assert found is not None
+    assert found.address == found.peer_address
+    assert body(cloud, "PUT virtualNetworks")["properties"]["subnets"][0]["properties"]["defaultOutboundAccess"]
+    unmake(driver)
+
+
+def test_what_others_made_stays(cloud: Azure, tmp_path: Path) -> None:
+    """A group, a network without our subnet and a firewall that somebody made: used, and left as they were."""
+    make(probe := new(cloud, tmp_path / "probe"))
+    for thing in cloud.arm.account.things.values():
+        thing["tags"] = {"made-by": "ada"}
+    shown = json.dumps(
+        cloud.arm.account.things[f"{GROUP}/providers/microsoft.network/virtualnetworks/docker-machine-vnet".lower()]
+    )
+    before = cloud.listing()
+    nsg = str(probe.dump()["NSGID"])
+    given = flags(nsg=nsg, vnet="docker-machine:docker-machine-vnet", availability_set="none")
+    driver = make(new(cloud, tmp_path, **given))
+    assert body(cloud, "PUT networkInterfaces")["properties"]["networkSecurityGroup"]["id"] == nsg
+    unmake(driver)
+    assert cloud.listing() == before
+    driver = new(cloud, tmp_path, **flags(subnet="another", subnet_prefix="192.168.200.0/24", availability_set="none"))
+    network = cloud.arm.account.things[
+        f"{GROUP}/providers/microsoft.network/virtualnetworks/docker-machine-vnet".lower()
+    ]
+    network["properties"]["addressSpace"]["addressPrefixes"].append("10.0.0.0/8")
+    with pytest.raises(DriverError):
+        new(cloud, tmp_path, **flags(subnet="third", subnet_prefix="172.16.0.0/12")).check()
+    driver.check()
+    make(driver)
+    assert len(network["properties"]["subnets"]) == 2
+    unmake(driver)
+    assert cloud.listing() == before
+    network["properties"]["addressSpace"]["addressPrefixes"].pop()
+    assert json.dumps(network) == shown
+
+
+def test_a_machine_that_somebody_else_has_in_the_network_keeps_it(cloud: Azure, tmp_path: Path) -> None:
+    """Of another store: Azure says that network and set are in use, and so the group stays too."""
+    before = cloud.listing()
+    one, two = make(new(cloud, tmp_path / "one")), make(new(cloud, tmp_path / "two"))
+    unmake(one)
+    assert two.state() is State.RUNNING
+    assert cloud.machines() == 1
+    unmake(two)
+    assert cloud.listing() == before
+
+
+def test_a_record_of_docker_machines(cloud: Azure, tmp_path: Path) -> None:
+    """It named everything after the machine, and Azure named the disk."""
+    before = cloud.listing()
+    made = make(new(cloud, tmp_path, "old"))
+    renamed = json.loads(json.dumps(cloud.arm.account.things).replace(str(made.dump()["ResourceName"]), "old"))
+    renamed = {key.lower(): thing for key, thing in renamed.items()}
+    disk = next(thing for thing in renamed.values() if thing["type"].endswith("/disks"))
+    cloud.arm.account.things = json.loads(json.dumps(renamed).replace(disk["name"], "old_OsDisk_1_119c7c0b"))
+    cloud.arm.account.things = {thing["id"].lower(): thing for thing in cloud.arm.account.things.values()}
+    kept = ("SubscriptionID", "TenantID", "ClientID", "ClientSecret", "ResourceGroup", "VirtualNetwork", "SubnetName",
+            "AvailabilitySet", "DockerPort", "SSHUser", "Location", "Endpoint", "AuthorityHost", "CaCert")  # fmt: skip
+    data = {key: value for key, value in made.dump().items() if key in kept}
+    old = AzureDriver.load(contexts.real(tmp_path, "old"), {**data, "PollingInterval": 0})
+    assert old.state() is State.RUNNING
+    assert old.endpoint() is not None
+    unmake(old)
+    assert cloud.listing() == before
+
+
+def test_stop_after_kill_ends_what_it_costs(cloud: Azure, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    driver.power(Verb.KILL)
+    settled(driver, State.STOPPED)
+    driver.power(Verb.STOP)
+    settled(driver, State.STOPPED)
+    assert [name for name in cloud.door.names() if name.startswith("POST")] == [
+        "Login token", "POST powerOff", "POST deallocate",
+    ][1:]  # fmt: skip
+    again(driver).create()
+    settled(driver, State.RUNNING)
+    unmake(driver)
+
+
+def test_a_machine_that_failed(cloud: Azure, tmp_path: Path) -> None:
+    """It is an error that says why, and a second create asks once more."""
+    driver = make(new(cloud, tmp_path))
+    machine = cloud.arm.account.of("virtualMachines")[0]
+    machine["properties"]["provisioningState"], machine["power"] = "Failed", ""
+    machine["failure"] = "Allocation failed. We do not have sufficient capacity."
+    assert driver.state() is State.ERROR
+    assert "sufficient capacity" in driver.explain()  # type: ignore[attr-defined]
+    cloud.door.clear()
+    again(driver).create()
+    assert cloud.door.names().count("PUT virtualMachines") == 1
+    assert cloud.machines() == 1
+    unmake(driver)
+    assert cloud.listing() == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"size": "Standard_A2"}, "azure-size"),
+        ({"size": "Standard_NC6"}, "NotAvailableForSubscription"),
+        ({"size": "Standard_D96s_v5"}, "Quotas"),
+        ({"location": "mars"}, "azure-location"),
+        ({"image": "Canonical:UbuntuServer:16.04.0-LTS:latest"}, "azure-image"),
+        ({"image": "Canonical:ubuntu-24_04-lts:server:1.0.0"}, "azure-image"),
+        ({"image": "Canonical:ubuntu-24_04-lts:server-arm64:latest"}, "azure-size"),
+        ({"image": f"{GROUP}/providers/Microsoft.Compute/images/mine"}, "azure-image"),
+        ({"disk_size": 10}, "azure-disk-size"),
+        ({"availability_zone": "3"}, "azure-availability-zone"),
+        ({"spot": True}, "azure-spot"),
+        ({"dns": "taken"}, "azure-dns"),
+        ({"nsg": "none-such"}, "azure-nsg"),
+        ({"vnet": "other:net"}, "azure-vnet"),
+        ({"subscription_id": SUBSCRIPTION.replace("1", "2")}, "azure-subscription-id"),
+        ({"custom_data": "/nonexistent/file"}, "azure-custom-data"),
+    ],
+)
+def test_the_preflight_names_the_flag(cloud: Azure, tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(PreflightFailed) as caught:
+        new(cloud, tmp_path, **flags(**given)).check()
+    assert said in caught.value.resolution + caught.value.details
+    assert caught.value.exit_code == 3
+    assert cloud.listing() == {}
+
+
+@pytest.mark.parametrize("code", sorted(CLASSES))
+def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, code: str) -> None:
+    """Told when the machine is asked for; what was made until then goes with rm."""
+    status, said = recorded.errors()[code]
+    cls = failures.classify(code, json.dumps(said), status)
+    assert cls is CLASSES[code]
+    if status < 400 or status >= 500:
+        return
+    driver = new(cloud, tmp_path, **flags(retries=0))
+    driver.check()
+    refused = Refused(status, code, "")
+    refused.body = said
+    cloud.arm.refusals["virtualMachines"] = refused
+    with pytest.raises(DriverError) as caught:
+        driver.create()
+    assert type(caught.value) is cls
+    assert code in caught.value.details
+    assert caught.value.resolution
+    unmake(again(driver))
+    assert cloud.listing() == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text", "cls"),
+    [
+        (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", failures.QuotaExceeded),
+        (409, "AllocationFailed", "", failures.NoCapacity),
+        (400, "MarketplacePurchaseEligibilityFailed", "", failures.PlanNotAccepted),
+        (404, "PlatformImageNotFound", "", failures.BadImage),
+        (400, "InvalidParameter", "The requested VM size X is not available", failures.BadSize),
+        (409, "ScopeLocked", "", failures.Locked),
+        (403, "RequestDisallowedByPolicy", "", failures.ForbiddenByPolicy),
+        (400, "PublicIPCountLimitReached", "", failures.QuotaExceeded),
+        (400, "SomethingNewLimitReached", "", failures.QuotaExceeded),
+        (401, "ExpiredAuthenticationToken", "", failures.BadCredentials),
+        (429, "", "", failures.RateLimited),
+        (503, "", "", failures.ServiceBroken),
+        (418, "Teapot", "", failures.AzureError),
+    ],
+)
+def test_classes(status: int, code: str, text: str, cls: type[MachineError]) -> None:
+    found = failures.translate(code, text, status, "do it")
+    assert type(found) is cls
+    assert text in found.details
+
+
+def test_a_lock_of_the_administrator_is_said(cloud: Azure, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    said = refusal(409, "ScopeLocked", "The scope cannot perform delete operation because of lock 'keep'.")
+    cloud.door.on("DELETE virtualMachines", lambda door, call: said, times=1)
+    with pytest.raises(failures.Locked) as caught:
+        driver.remove()
+    assert "keep" in caught.value.details
+    unmake(driver)

@@ -1,0 +1,160 @@
+"""Flags and their checks; the ports of a firewall. All of it is pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from machine.drivers.azure import bodies, firewall, options, settings
+from machine.drivers.azure.driver import AzureDriver
+from machine.errors import UsageError
+from machine.options import resolve
+from tests.drivers import contexts
+from tests.drivers.azure.arm import SUBSCRIPTION
+
+OLD = {  # docker-machine 0.16: flag -> its variable
+    "environment": "AZURE_ENVIRONMENT",
+    "subscription-id": "AZURE_SUBSCRIPTION_ID",
+    "resource-group": "AZURE_RESOURCE_GROUP",
+    "ssh-user": "AZURE_SSH_USER",
+    "docker-port": "AZURE_DOCKER_PORT",
+    "location": "AZURE_LOCATION",
+    "size": "AZURE_SIZE",
+    "image": "AZURE_IMAGE",
+    "vnet": "AZURE_VNET",
+    "subnet": "AZURE_SUBNET",
+    "subnet-prefix": "AZURE_SUBNET_PREFIX",
+    "availability-set": "AZURE_AVAILABILITY_SET",
+    "custom-data": "AZURE_CUSTOM_DATA_FILE",
+    "private-ip-address": "",
+    "storage-type": "AZURE_STORAGE_TYPE",
+    "use-private-ip": "",
+    "no-public-ip": "",
+    "static-public-ip": "",
+    "dns": "AZURE_DNS_LABEL",
+    "open-port": "",
+    "client-id": "AZURE_CLIENT_ID",
+    "client-secret": "AZURE_CLIENT_SECRET",
+    # its fork's
+    "tenant-id": "AZURE_TENANT_ID",
+    "nsg": "AZURE_NSG",
+    "plan": "",
+    "managed-disks": "AZURE_MANAGED_DISKS",
+    "fault-domain-count": "AZURE_FAULT_DOMAIN_COUNT",
+    "update-domain-count": "AZURE_UPDATE_DOMAIN_COUNT",
+    "disk-size": "AZURE_DISK_SIZE",
+    "tags": "AZURE_TAGS",
+    "availability-zone": "AZURE_AVAILABILITY_ZONE",
+    "enable-public-ip-standard-sku": "AZURE_STANDARD_PUBLIC_IP_SKU",
+    "accelerated-networking": "AZURE_ACCELERATED_NETWORKING",
+}
+
+
+def data(**given: Any) -> dict[str, Any]:
+    """The Driver object of these flags (with _ for -)."""
+    named = {f"azure-{key.replace('_', '-')}": value for key, value in given.items()}
+    return settings.from_values(resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION, **named}, {}))
+
+
+@pytest.mark.parametrize("flag", sorted(OLD))
+def test_every_old_flag_is_there_under_its_variable(flag: str) -> None:
+    found = {option.name: option for option in options.OPTIONS}[f"azure-{flag}"]
+    assert OLD[flag] in ("", found.env)
+
+
+def test_the_defaults_are_docker_machines_where_those_still_work() -> None:
+    found = data()
+    assert (found["ResourceGroup"], found["Location"], found["SSHUser"]) == ("docker-machine", "westus", "docker-user")
+    assert (found["VirtualNetwork"], found["SubnetName"]) == ("docker-machine-vnet", "docker-machine")
+    assert (found["SubnetPrefix"], found["AvailabilitySet"]) == ("192.168.0.0/16", "docker-machine")
+    assert found["DockerPort"] == 2376
+    assert data(location="West US 2")["Location"] == "westus2"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"subscription_id": ""}, "azure-subscription-id"),
+        ({"subscription_id": "mine"}, "azure-subscription-id"),
+        ({"environment": "AzureGermanCloud"}, "azure-environment"),
+        ({"client_secret": "s"}, "AZURE_CLIENT_ID"),
+        ({"login": "password"}, "azure-login"),
+        ({"login": "secret", "client_id": "c"}, "azure-client-secret"),
+        ({"login": "certificate", "client_id": "c"}, "azure-client-certificate"),
+        ({"endpoint": "http://127.0.0.1"}, "azure-endpoint"),
+        ({"image": "ubuntu"}, "azure-image"),
+        ({"plan": "a:b"}, "azure-plan"),
+        ({"ssh_user": "root"}, "azure-ssh-user"),
+        ({"identity": ["me"]}, "azure-identity"),
+        ({"spot_max_price": "0.1"}, "azure-spot"),
+        ({"spot": True, "spot_max_price": "cheap"}, "azure-spot-max-price"),
+        ({"disk_size": 0}, "azure-disk-size"),
+        ({"docker_port": 70000}, "azure-docker-port"),
+        ({"subnet_prefix": "here"}, "azure-subnet-prefix"),
+        ({"private_ip_address": "10.0.0.1"}, "azure-private-ip-address"),
+        ({"dns": "My.Name"}, "azure-dns"),
+        ({"dns": "mine", "no_public_ip": True}, "azure-dns"),
+        ({"open_port": ["80/icmp"]}, "azure-open-port"),
+        ({"open_port": ["80-"]}, "azure-open-port"),
+        ({"allow_from": ["somewhere"]}, "azure-allow-from"),
+        ({"tags": "a,b,c"}, "azure-tags"),
+        ({"tags": "machine-id,1"}, "azure-tags"),
+        ({"resource_group": "a/b"}, "azure-resource-group"),
+    ],
+)
+def test_nonsense_names_its_flag(given: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        data(**given)
+    assert named in caught.value.brief + caught.value.resolution
+    assert caught.value.resolution
+
+
+@pytest.mark.parametrize("flag", ["subscription_cert", "publish_settings_file"])
+def test_a_management_certificate_gets_the_way_to_a_service_principal(flag: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        data(**{flag: "mycert.pem"})
+    assert "az ad sp create-for-rbac" in caught.value.resolution
+    assert data(**{flag: "mycert.pem"}, client_id="c", client_secret="s"), "left over beside a service principal"
+
+
+def test_two_machines_of_one_name_share_no_name() -> None:
+    one = AzureDriver.configure(
+        contexts.forbidding(), resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION}, {})
+    ).dump()
+    assert bodies.names(one, "pure")["vm"] == "pure-01234567"
+    assert bodies.names({}, "dev") == {  # of docker-machine's record
+        "vm": "dev", "nic": "dev-nic", "ip": "dev-ip", "nsg": "dev-firewall", "disk": "dev-os",
+    }  # fmt: skip
+
+
+def test_the_clouds() -> None:
+    assert settings.endpoint(data()) == "https://management.azure.com"
+    government = data(environment="AzureUSGovernmentCloud")
+    assert settings.scope(government) == "https://management.core.usgovcloudapi.net/.default"
+    assert settings.authority(data(environment="azurechinacloud")) == "https://login.chinacloudapi.cn"
+    assert settings.scope(data(endpoint="https://arm.local/")) == "https://arm.local/.default"
+
+
+def test_zones_and_spot_machines_are_in_no_set() -> None:
+    assert settings.availability_set(data()) == "docker-machine"
+    assert settings.availability_set(data(availability_zone="1")) == ""
+    assert settings.availability_set(data(spot=True)) == ""
+    assert settings.availability_set(data(availability_set="none")) == ""
+
+
+def test_rules() -> None:
+    wanted = firewall.openings(22, 2376, (3376, 7946), ["80", "8000-8100/udp"])
+    found = firewall.rules(wanted, ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"])
+    inner = [rule["properties"] for rule in found]
+    assert len({p["priority"] for p in inner}) == len(inner) == 2 * 7
+    assert {(p["protocol"], p["destinationPortRange"]) for p in inner} == {
+        ("Tcp", "22"), ("Tcp", "80"), ("Tcp", "2376"), ("Tcp", "3376"), ("Tcp", "7946"), ("Udp", "7946"),
+        ("Udp", "8000-8100"),
+    }  # fmt: skip
+    assert inner[0]["sourceAddressPrefixes"] == ["203.0.113.0/24", "198.51.100.7/32"]
+    assert inner[1]["sourceAddressPrefix"] == "2001:db8::/32"
+    assert firewall.sources(found, 22) == ["203.0.113.0/24", "198.51.100.7/32", "2001:db8::/32"]
+    assert firewall.sources(found, 443) == []
+    refusing = {"properties": {**inner[0], "access": "Deny", "priority": 1, "sourceAddressPrefixes": ["*"]}}
+    assert firewall.sources([*found, refusing], 22) == []
