@@ -63,6 +63,17 @@ def read(text: str, *, drop: tuple[str, ...] = ()) -> Command:
     return command
 
 
+def settings_file(text: str, options: tuple[str, ...]) -> str:
+    """The file that a command line or --engine-opt names by --config-file, "" if neither does."""
+    given = [meant for _, meant in words(text)] + option_flags(options)
+    found = ""
+    for flag, after in zip(given, [*given[1:], ""], strict=False):
+        name, equals, value = flag.partition("=")
+        if name == "--config-file":
+            found = value if equals else after
+    return found
+
+
 def option_flags(options: tuple[str, ...]) -> list[str]:
     """--engine-opt "k=v" or "k" as dockerd flags."""
     return ["--" + option.lstrip("-") for option in options]

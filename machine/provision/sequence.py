@@ -10,8 +10,8 @@ from __future__ import annotations
 import shlex
 
 from machine.errors import ProvisionError
+from machine.provision import command, install, layouts, liverestore, services, settings
 from machine.provision import facts as looking
-from machine.provision import install, layouts, liverestore, services, settings
 from machine.provision.distros import supported
 from machine.provision.facts import Facts
 from machine.provision.look import BOOT2DOCKER, DAEMON_JSON, LOOK
@@ -79,6 +79,13 @@ def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
 def _check(facts: Facts, spec: Spec) -> None:
     """Refuse what would damage the machine or cannot work, before anything is written."""
     settings.check_storage(facts, spec)
+    elsewhere = command.settings_file(facts.exec_start, spec.engine.flags)
+    if elsewhere not in ("", DAEMON_JSON):  # it would listen on the network, and never read that it needs TLS
+        raise ProvisionError(
+            f"dockerd on the machine is told to read {elsewhere} instead of {DAEMON_JSON}, where TLS is switched on",
+            resolution=f"move its settings to {DAEMON_JSON}, take --config-file out of the command of docker.service"
+            " (or out of --engine-opt), then: machine provision NAME",
+        )
     if facts.init not in services.SERVICES:
         raise ProvisionError(
             f"machine does not know what starts services on {facts.distro}",
