@@ -57,6 +57,19 @@ def merge(
     return merged
 
 
+def overruled(
+    driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str] = os.environ
+) -> list[str]:
+    """The variables that hold another secret than the one kept for the machine: new ones, or another account's."""
+    kept = merge(driver, directory, options, {CHOICE: environ.get(CHOICE, "file")})
+    secret = [option for option in options if option.secret and option.key and option.env]
+    return [
+        option.env
+        for option in secret
+        if environ.get(option.env) and kept.get(option.key) and environ[option.env] != kept[option.key]
+    ]
+
+
 def save(directory: str, hidden: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> None:
     """Keep secrets of the machine in `directory`, beside those already kept; "" forgets one. StoreError."""
     if environ.get(CHOICE, "file") == "keyring":

@@ -6,8 +6,10 @@ import os
 
 from machine import contexts, files, paths, secrets
 from machine.drivers.base import Driver
-from machine.errors import MachineError, Unfinished
+from machine.errors import DriverError, MachineError, Unfinished
 from machine.lifecycle.world import World, open_driver
+from machine.model import State
+from machine.store import Record
 from machine.wait import until
 
 WAIT_SECONDS = 10.0
@@ -25,6 +27,8 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
             record = store.load(name)
             world.console.step("Removing the machine")
             driver = open_driver(world, record)
+            if not force:
+                check_account(world, record, driver)
             _remove_all(world, driver)
             secret_keys = [option.key for option in driver.options if option.secret]
             secrets.forget(store.directory(name), secret_keys, world.environ)
@@ -39,6 +43,23 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
         store.delete(name)
         store.drop_lock(f"machine-{name}")
     world.console.done(f"{name} is removed")
+
+
+def check_account(world: World, record: Record, driver: Driver) -> None:
+    """DriverError when the machine cannot be seen and we ask with another secret than it was made with.
+
+    Another account's answer is "no such machine" too; believing it would forget a machine that goes on costing money.
+    """
+    others = secrets.overruled(record.driver, world.store.directory(record.name), driver.options, world.environ)
+    if not others or driver.state() is not State.MISSING:
+        return
+    variables = ", ".join(f"${name}" for name in others)
+    raise DriverError(
+        f"{record.name} is not in the account that was asked, which may be another one than it was made in",
+        details=f"{variables} differ from what is kept for {record.name} and were used instead",
+        resolution=f"unset {' '.join(others)}, then machine rm {record.name};"
+        f" if that machine is really gone: machine rm -f {record.name}",
+    )
 
 
 def _remove_all(world: World, driver: Driver) -> None:
