@@ -19,6 +19,21 @@ from tests.sshd import Sshd
 
 
 @contextmanager
+def azure(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """A subscription of the fake Resource Manager."""
+    from tests.drivers.azure.arm import Arm
+    from tests.drivers.azure.cloud import Azure, pki
+
+    arm = Arm(quick=True)
+    cloud = Azure(arm, pki(directory))
+    try:
+        yield {**cloud.options(), "azure-client-secret": cloud.secrets[0]}
+    finally:
+        cloud.door.close()
+        arm.stop()
+
+
+@contextmanager
 def digitalocean(directory: Path) -> Iterator[Mapping[str, Any]]:
     """An account behind DigitalOcean's own description, where a droplet runs as soon as it is made."""
     from tests.drivers.digitalocean.ocean import Ocean
@@ -79,6 +94,7 @@ def virtualbox(directory: Path) -> Iterator[Mapping[str, Any]]:
 
 ARRANGEMENTS: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, Any]]]] = {
     "amazonec2": amazonec2,
+    "azure": azure,
     "digitalocean": digitalocean,
     "generic": generic,
     "none": none,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +174,27 @@ def test_a_machine_that_somebody_else_has_in_the_network_keeps_it(cloud: Azure, 
     assert cloud.machines() == 1
     unmake(two)
     assert cloud.listing() == before
+
+
+def test_machines_that_go_at_once_leave_nothing(cloud: Azure, tmp_path: Path) -> None:
+    """Each sees the others in the store; the last one through cleans up all the same."""
+    made = {name: make(new(cloud, tmp_path, name)) for name in ("a", "b", "c")}
+
+    def others(name: str) -> Callable[[], list[dict[str, Any]]]:
+        return lambda: [driver.dump() for other, driver in made.items() if other != name]
+
+    for name, driver in made.items():
+        driver.ctx = dataclasses.replace(driver.ctx, siblings=others(name))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(unmake, made.values()))
+    assert cloud.listing() == {}
+
+
+def test_a_missing_sdk_is_a_pip_install_away(cloud: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.mgmt.compute", None)
+    with pytest.raises(PreflightFailed) as caught:
+        new(cloud, tmp_path).check()
+    assert caught.value.resolution == "pip install 'machine[azure]'"
 
 
 def test_a_record_of_docker_machines(cloud: Azure, tmp_path: Path) -> None:
