@@ -1,0 +1,42 @@
+"""The scripts behind `make`: what they make works on machines that differ from the author's."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def test_a_dynamic_busybox_brings_its_libraries(tmp_path: Path) -> None:
+    """On Debian's own machines busybox is not static; any dynamically linked program stands for it here."""
+    listed = subprocess.run(["ldd", "/bin/ls"], capture_output=True, text=True, check=False).stdout
+    libraries = re.findall(r"/\S+", listed)
+    if not libraries:
+        pytest.skip("/bin/ls of this system is static, or there is no ldd")
+    program = tmp_path / "path" / "busybox"
+    program.parent.mkdir()
+    shutil.copy("/bin/ls", program)
+    subprocess.run(
+        [SCRIPTS / "busybox-root", tmp_path / "root"],
+        env={"PATH": f"{program.parent}:/usr/bin:/bin"},
+        check=True,
+    )
+    assert (tmp_path / "root/bin/busybox").read_bytes() == program.read_bytes()
+    assert (tmp_path / "root/bin/sh").readlink() == Path("busybox")
+    for library in libraries:
+        assert (tmp_path / "root" / library.lstrip("/")).is_file(), library
+
+
+def test_a_static_busybox_comes_alone(tmp_path: Path) -> None:
+    program = tmp_path / "path" / "busybox"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    root = tmp_path / "root"
+    subprocess.run([SCRIPTS / "busybox-root", root], env={"PATH": f"{program.parent}:/usr/bin:/bin"}, check=True)
+    assert sorted(path.name for path in root.iterdir()) == ["bin"]
