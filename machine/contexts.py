@@ -97,6 +97,18 @@ def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.
     return True
 
 
+def moved(machine: str, before: str, url: str, cert_dir: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Point a machine's context to `url`; False if it has none, or one that does not point to `before`.
+
+    The errors of `write`.
+    """
+    here = (called(machine), machine, os.path.abspath(cert_dir), before)
+    if not any((one.name, one.machine, one.directory, one.host) == here for one in ours(environ)):
+        return False
+    write(machine, url, cert_dir, environ=environ)
+    return True
+
+
 def refresh(environ: Mapping[str, str] = os.environ, *, cert_dir: str = "") -> list[str]:
     """Copy renewed certificates into the contexts of all machines, or of the one in `cert_dir`; returns those changed.
 

@@ -152,7 +152,8 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
         advance(world, record, "ready")
         world.console.done(f"{record.name} points at {record.url()}")
         return
-    driver = _with_keys(world, record, driver)
+    if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's
+        driver = _with_keys(world, record, driver)
     if not record.reached("reachable"):
         world.console.step(f"Creating the machine with driver {driver.name}")
         driver.create()

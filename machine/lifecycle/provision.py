@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machine import contexts, files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
-from machine.lifecycle import access, ahead
+from machine.lifecycle import access, ahead, renewals
 from machine.lifecycle.world import World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint
 from machine.names import hostname
@@ -126,33 +126,22 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     issuer = authority_of(world)
     now = datetime.now(UTC)
     reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, own_ca or issuer.ca, now)
-    if not reason and old.key:
+    if not reason and not certs.belongs_together(old.cert, old.key):  # killed between the two files
+        reason = "its key is another one's"
+    if not reason:
         if own_ca in (b"", issuer.ca):  # none yet: killed between the server's certificate and the copies
             copy_client(record, issuer)
-        note_end(world, record)
+        renewals.note_end(world, record)
         return old
-    world.console.log(
-        "info", f"new server certificate ({reason or 'incomplete or of another CA'}) for {', '.join(names)}"
-    )
+    world.console.log("info", f"new server certificate ({reason}) for {', '.join(names)}")
     pair = issuer.issue_server(record.name, names, swarm_master=record.swarm_options().master)
     for note in issuer.notes:
         world.console.warn(note)
     files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
     files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
     copy_client(record, issuer)
-    note_end(world, record)
+    renewals.note_end(world, record)
     return pair
-
-
-def note_end(world: World, record: Record) -> None:
-    """Write down when the first of the machine's three certificates ends, for `ls` and `env` to warn of."""
-    import certs
-
-    pems = [files.read(os.path.join(record.cert_dir(), name)) for name in (paths.SERVER_CERT, paths.CA, paths.CERT)]
-    end = min(certs.describe(pem).not_after for pem in pems if pem).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if record.certificates_end != end:
-        record.certificates_end = end
-        world.store.save(record)
 
 
 def server_names(record: Record, endpoint: Endpoint) -> list[str]:

@@ -89,7 +89,8 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
 
 def authority_of(world: World) -> Authority:
     """The store's CA and client pair, made on first use; what had to be mended is said."""
-    from machine import authority, contexts  # cryptography: `status` and `ls` come here for a driver only
+    from machine import authority  # cryptography: `status` and `ls` come here for a driver only
+    from machine.lifecycle import renewals
 
     found = authority.ensure(
         world.store.root,
@@ -102,7 +103,7 @@ def authority_of(world: World) -> Authority:
         world.console.warn(note)
     found.notes.clear()
     if found.delivered:
-        contexts.refresh(world.environ)
+        renewals.hand_on(world, found.delivered)
     return found
 
 
@@ -139,7 +140,10 @@ def open_driver(world: World, record: Record) -> Driver:
 
 
 def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:
-    """Cache how the machine is reached, under docker-machine's key names where it has them."""
+    """Cache how the machine is reached, under docker-machine's key names where it has them.
+
+    A docker context that pointed to the old address follows.
+    """
     known = {
         "SSHUser": endpoint.ssh_user,
         "SSHPort": endpoint.ssh_port,
@@ -150,8 +154,22 @@ def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:
     if record.driver_name != "none":  # there it is host:port, as docker-machine writes it
         known["IPAddress"] = endpoint.address
     if any(record.driver.get(key) != value for key, value in known.items()):
+        before = record.url()
         record.driver.update(known)
+        _follow(world, record, before)
         world.store.save(record)
+
+
+def _follow(world: World, record: Record, before: str) -> None:
+    """Ahead of the record, so that a kill between the two does not leave the context behind for good."""
+    from machine import contexts
+
+    if before in ("", record.url()):
+        return
+    try:
+        contexts.moved(record.name, before, record.url(), record.cert_dir(), environ=world.environ)
+    except MachineError as error:
+        world.console.warn(f"the docker context of {record.name} still points to {before}: {error.brief}")
 
 
 def records(store: Store) -> list[Record]:

@@ -1,0 +1,57 @@
+"""What follows from new client certificates: docker contexts get them, records say how long they last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from machine import contexts, files, paths
+from machine.errors import MachineError
+from machine.lifecycle.world import World, authority_of
+from machine.store import Record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def renew_client(world: World) -> None:
+    """A new client pair now (`regenerate-certs --client-certs`), and a new CA where that is about to end."""
+    issuer = authority_of(world)
+    issuer.delivered.clear()
+    issuer.renew_client()
+    hand_on(world, issuer.delivered)
+
+
+def hand_on(world: World, delivered: Sequence[str]) -> None:
+    """The machines `delivered` have a new client pair in their directories: tell their contexts and records.
+
+    A machine that another command works on is passed over; its record is brought up to date by the next one.
+    """
+    contexts.refresh(world.environ)
+    for name in delivered:
+        try:
+            with world.store.lock(f"machine-{name}", seconds=0, what=f"note the certificates of {name}"):
+                note_end(world, world.store.load(name))
+        except MachineError as error:
+            world.console.debug(f"the end of {name}'s certificates was not noted: {error.brief}")
+
+
+def note_end(world: World, record: Record) -> None:
+    """Write down when the first of the machine's three certificates ends, for `ls` and `env` to warn of."""
+    ends = [_end(record, name) for name in (paths.SERVER_CERT, paths.CA, paths.CERT)]
+    known = [end for end in ends if end is not None]
+    end = min(known).strftime("%Y-%m-%dT%H:%M:%SZ") if known else ""
+    if record.certificates_end != end:
+        record.certificates_end = end
+        world.store.save(record)
+
+
+def _end(record: Record, name: str) -> datetime | None:
+    """When a certificate of the machine ends, None where there is none that can be read."""
+    import certs
+
+    try:
+        return certs.describe(files.read(os.path.join(record.cert_dir(), name))).not_after
+    except certs.CertsError:
+        return None

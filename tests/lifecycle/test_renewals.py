@@ -1,0 +1,112 @@
+"""Certificates and addresses that change under machines in use, and keys that must not: a real store, no machine."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+import certs
+from machine import contexts, drivers
+from machine.console import Console
+from machine.errors import DriverError
+from machine.lifecycle import create, provision, renewals
+from machine.lifecycle.world import World, authority_of, keep_endpoint
+from machine.model import Endpoint
+from machine.store import Record, Store
+from tests.lifecycle.test_remove import Cloud
+
+HERE = Endpoint("192.0.2.7")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    environ = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
+    return World(Store(str(tmp_path / "store")), Console(io.StringIO()), environ=environ)
+
+
+def ready(world: World, name: str) -> Record:
+    """A machine with its address, its certificates and a docker context."""
+    world.store.add(name)
+    record = Record.new(world.store.root, name, "generic", {"IPAddress": HERE.address, "EnginePort": 2376})
+    record.phase = "ready"
+    world.store.save(record)
+    provision.server_pair(world, record, HERE)
+    contexts.write(name, record.url(), record.cert_dir(), environ=world.environ)
+    return record
+
+
+def held(world: World) -> dict[str, bytes]:
+    """What the docker client has in its contexts, by file name; of one machine."""
+    return {path.name: path.read_bytes() for path in Path(world.environ["DOCKER_CONFIG"]).rglob("*.pem")}
+
+
+def test_a_key_whose_certificate_was_not_written_any_more_is_not_given_to_the_engine(world: World) -> None:
+    record = ready(world, "dev")
+    newer = authority_of(world).issue_server("dev", [HERE.address])
+    Path(record.cert_dir(), "server-key.pem").write_bytes(newer.key)
+    pair = provision.server_pair(world, record, HERE)
+    assert certs.belongs_together(pair.cert, pair.key)
+    assert Path(record.cert_dir(), "server-key.pem").read_bytes() == pair.key
+    assert provision.server_pair(world, record, HERE) == pair, "and then it stays"
+
+
+def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_not_named(world: World) -> None:
+    record = ready(world, "dev")
+    record.certificates_end = "2001-01-01T00:00:00Z"
+    world.store.save(record)
+    renewals.renew_client(world)
+    fresh = Path(record.cert_dir(), "key.pem").read_bytes()
+    assert fresh == authority_of(world).client.key
+    assert held(world)["key.pem"] == fresh
+    assert world.store.load("dev").certificates_end > "2026"
+
+
+def test_a_machine_that_somebody_works_on_is_passed_over(world: World) -> None:
+    record = ready(world, "dev")
+    record.certificates_end = "2001-01-01T00:00:00Z"
+    world.store.save(record)
+    with world.store.lock("machine-dev", what="work"):
+        renewals.renew_client(world)
+    assert world.store.load("dev").certificates_end == "2001-01-01T00:00:00Z"
+    assert held(world)["cert.pem"] == authority_of(world).client.cert
+
+
+def test_certificates_that_cannot_be_read_are_no_crash(world: World) -> None:
+    record = ready(world, "dev")
+    for name in ("server.pem", "ca.pem", "cert.pem"):
+        Path(record.cert_dir(), name).write_bytes(b"half")
+    renewals.note_end(world, record)
+    assert world.store.load("dev").certificates_end == ""
+
+
+def test_a_docker_context_follows_the_address(world: World) -> None:
+    record = ready(world, "dev")
+    keep_endpoint(world, record, Endpoint("192.0.2.99"))
+    assert [one.host for one in contexts.ours(world.environ)] == ["tcp://192.0.2.99:2376"]
+    assert world.store.load("dev").address() == "192.0.2.99"
+
+
+def test_a_context_that_was_pointed_elsewhere_does_not_follow(world: World) -> None:
+    record = ready(world, "dev")
+    contexts.write("dev", "tcp://gateway.example:2376", record.cert_dir(), environ=world.environ)
+    keep_endpoint(world, record, Endpoint("192.0.2.99"))
+    assert [one.host for one in contexts.ours(world.environ)] == ["tcp://gateway.example:2376"]
+
+
+def test_resuming_a_machine_of_docker_machine_leaves_its_key_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(drivers.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
+    monkeypatch.setattr(Cloud, "accounts", {"first": set()})
+    world.store.add("old")
+    key = world.store.directory("old") + "/id_rsa"
+    Path(key).write_text("a key\n")
+    record = Record.new(world.store.root, "old", "cloud", {"AccessToken": "first", "SSHKeyPath": key})
+    del record.raw["Machine"]
+    world.store.save(record)
+    with pytest.raises(DriverError):  # it is gone from the cloud, which is as far as this needs to go
+        create.resume(world, "old")
+    assert world.store.load("old").ssh_key_path() == key
+    assert not Path(world.store.directory("old"), "id_ed25519").exists()
