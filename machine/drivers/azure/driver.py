@@ -47,6 +47,7 @@ class AzureDriver(Driver):
         self.data = data
         self.api = Api(data, ctx.log)
         self._host_key = ("", "")
+        self._gone: set[str] = set()  # names that this process has seen removed
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -96,6 +97,7 @@ class AzureDriver(Driver):
     def create(self) -> None:
         """Every name is known and saved beforehand, and repeating a PUT makes nothing twice."""
         self.data["Removed"] = False
+        self._gone.clear()
         if self.data.get("Asked") and self._adopt():
             return
         if not self.data.get("Surveyed"):
@@ -238,27 +240,34 @@ class AzureDriver(Driver):
 
         Unfinished while Azure is still at one of them: the next depends on it.
         """
-        machine = self._machine()
-        if machine is not None and self.data.get("DiskName") != _of(machine, "storageProfile", "osDisk").get("name"):
-            self._keep(machine)  # a machine of docker-machine's: Azure chose the name of its disk
-        own, group = self._names, self._group
-        if machine is None or _provisioning(machine) != "Deleting":
-            for kinds in DEPENDENTS:
-                if kinds != ("vm",) or machine is not None:
-                    self._delete([(kind, own[kind]) for kind in kinds])
-            found = [(KINDS.get(str(thing.get("type")).lower(), ""), str(thing["name"])) for thing in self._tagged()]
-            for kinds in DEPENDENTS:
-                self._delete([(kind, name) for kind, name in found if kind in kinds])
-            gone = {name.lower() for name in (*own.values(), *(name for _, name in found))}
-            shared.tidy(self.api, self.data, self.ctx, self._save, gone)
-            return
-        raise self._unfinished(f"the machine {own['vm']} is being deleted in {group}")
+        own = self._names
+        machine = None if own["vm"] in self._gone else self._machine()
+        if machine is None:
+            self._gone.add(own["vm"])
+        else:
+            disk = _of(machine, "storageProfile", "osDisk").get("name")
+            if disk and disk != own["disk"]:  # a machine of docker-machine's: Azure chose the name of its disk
+                self._keep(machine)
+                own = self._names
+            if _provisioning(machine) == "Deleting":
+                raise self._unfinished(f"the machine {own['vm']} is being deleted")
+        for kinds in DEPENDENTS:
+            self._delete([(kind, own[kind]) for kind in kinds])
+        found = [(KINDS.get(str(thing.get("type")).lower(), ""), str(thing["name"])) for thing in self._tagged()]
+        for kinds in DEPENDENTS:
+            self._delete([(kind, name) for kind, name in found if kind in kinds])
+        gone = {name.lower() for name in (*own.values(), *(name for _, name in found))}
+        shared.tidy(self.api, self.data, self.ctx, self._save, gone)
 
     def _delete(self, things: list[tuple[str, str]]) -> None:
         left = []
         for kind, name in things:
+            if name in self._gone:
+                continue
             try:
-                if not self.api.delete(kind, self._group, name):
+                if self.api.delete(kind, self._group, name):
+                    self._gone.add(name)
+                else:
                     left.append(f"{name} is being deleted")
             except failures.InUse as error:
                 left.append(error.details)

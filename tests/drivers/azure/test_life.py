@@ -190,6 +190,19 @@ def test_machines_that_go_at_once_leave_nothing(cloud: Azure, tmp_path: Path) ->
     assert cloud.listing() == {}
 
 
+def test_what_only_its_tag_tells_goes_too(cloud: Azure, tmp_path: Path) -> None:
+    """A disk of another name with the machine's tag; one with another machine's stays, and so does its group."""
+    driver = make(new(cloud, tmp_path))
+    for name, machine_id in (("stray", driver.ctx.machine_id), ("strange", "another")):
+        disk_id = f"{GROUP}/providers/Microsoft.Compute/disks/{name}"
+        cloud.arm.account.things[disk_id.lower()] = {
+            "id": disk_id, "name": name, "type": "Microsoft.Compute/disks", "location": "westus",
+            "tags": {"machine-id": machine_id}, "properties": {},
+        }  # fmt: skip
+    unmake(driver)
+    assert [thing_id.rpartition("/")[2] for thing_id in cloud.listing()] == ["docker-machine", "strange"]
+
+
 def test_a_missing_sdk_is_a_pip_install_away(cloud: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure.mgmt.compute", None)
     with pytest.raises(PreflightFailed) as caught:
