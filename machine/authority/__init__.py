@@ -114,13 +114,15 @@ def ensure(
     standing = founding.standing(places, moment)
     if standing is not None:
         ca, client = standing
-        return Authority(store, places, ca.cert, ca.key, client)
+        if not copies.behind(store, ca.cert, founding.previous_client(places)):
+            return Authority(store, places, ca.cert, ca.key, client)
     with _locked(store):
         founding.sweep(store)
         notes: list[str] = []
         ca = founding.found_ca(store, places, moment, notes)
         client, changed = founding.found_client(places, ca, moment, notes)
-        delivered = copies.deliver(store, ca.cert, client) if changed else []
+        late = changed or copies.behind(store, ca.cert, founding.previous_client(places))
+        delivered = copies.deliver(store, ca.cert, client) if late else []
     return Authority(store, places, ca.cert, ca.key, client, notes, delivered)
 
 

@@ -22,6 +22,15 @@ def deliver(store: str, ca: bytes, client: certs.Pair) -> list[str]:
     return done
 
 
+def behind(store: str, ca: bytes, previous: bytes) -> bool:
+    """Whether a machine under `ca` still has the `previous` client certificate: a delivery was cut short."""
+    return bool(previous) and any(
+        files.read(paths.machine(store, name, paths.CERT)) == previous
+        and files.read(paths.machine(store, name, paths.CA)) == ca
+        for name in machines(store)
+    )
+
+
 def cas(store: str) -> dict[str, bytes]:
     """Machine's name -> its copy of a CA certificate, for those that have one."""
     found = {name: files.read(paths.machine(store, name, paths.CA)) for name in machines(store)}

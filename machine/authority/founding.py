@@ -123,12 +123,21 @@ def found_client(where: Places, ca: certs.Pair, now: datetime, notes: list[str])
 
 
 def replace_client(where: Places, ca: certs.Pair, now: datetime) -> certs.Pair:
-    """A new client pair on disk; CertificateError if the CA cannot issue."""
+    """A new client pair on disk; the old one is kept as *.bak. CertificateError if the CA cannot issue."""
     try:
         made = certs.make_client(ca, f"{owner()}.<bootstrap>", name=owner(), now=now)
     except certs.CertsError as error:
         raise cannot_issue(where, error) from error
+    for path, mode in ((where.client_key, files.PRIVATE), (where.client_cert, files.PUBLIC)):
+        old = files.read(path)
+        if old:
+            files.write(path + ".bak", old, mode)
     return _write(made, where.client_cert, where.client_key)
+
+
+def previous_client(where: Places) -> bytes:
+    """The client certificate before this one, b"" if there was none."""
+    return files.read(where.client_cert + ".bak")
 
 
 def sweep(store: str) -> None:

@@ -248,6 +248,21 @@ def test_a_client_pair_is_renewed_in_its_last_30_days_and_handed_on(store: str) 
     assert (mine / "key.pem").read_bytes() == later.client.key
     assert (mine / "key.pem").stat().st_mode & 0o777 == 0o600
     assert (theirs / "cert.pem").read_bytes() == before
+    assert (certs_dir(store) / "cert.pem.bak").read_bytes() == first.client.cert
+    assert (certs_dir(store) / "key.pem.bak").read_bytes() == first.client.key
+    assert (certs_dir(store) / "key.pem.bak").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_delivery_that_was_cut_short_is_finished_by_the_next_command(store: str) -> None:
+    first = authority.ensure(store)
+    first.renew_client()
+    old = certs.Pair(*((certs_dir(store) / f"{name}.pem.bak").read_bytes() for name in ("cert", "key")))
+    mine = machine_copy(store, "mine", first.ca, old)
+    (mine / "key.pem").write_bytes(first.client.key)  # killed between a key and its certificate
+    found = authority.ensure(store)
+    assert found.delivered == ["mine"]
+    assert (mine / "cert.pem").read_bytes() == first.client.cert
+    assert authority.ensure(store).delivered == []
 
 
 def test_a_ca_near_its_end_is_warned_of_and_renewed_on_demand(store: str) -> None:
