@@ -106,7 +106,9 @@ def _check(facts: Facts, spec: Spec) -> None:
 def _engine(facts: Facts, spec: Spec) -> tuple[list[Step], bool]:
     """Certificates, configuration, restart: only what is missing. Second: whether the engine is restarted."""
     configuration = layouts.configuration(facts, spec)
-    certificates = [put for put in layouts.certificates(facts, spec) if not layouts.is_current(facts, put)]
+    certificates = layouts.certificates(facts, spec)  # all or none: since we looked another's key may have come there
+    if all(layouts.is_current(facts, put) for put in certificates):
+        certificates = []
     pending = [put for put in configuration if not layouts.is_current(facts, put)]
     stale = bool(facts.unapplied) or facts.interrupted or facts.service != "active"
     enable = [] if facts.enabled or facts.init != "systemd" else [services.enable(facts)]
