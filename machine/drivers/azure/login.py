@@ -65,7 +65,14 @@ def _unattended(identity: Any, client: str, where: Mapping[str, Any]) -> Any:
     """The SDK's own order, without what would open a window."""
     excluded = {
         f"exclude_{name}_credential": True
-        for name in ("powershell", "developer_cli", "interactive_browser", "visual_studio_code", "shared_token_cache")
+        for name in (
+            "powershell",
+            "developer_cli",
+            "interactive_browser",
+            "visual_studio_code",
+            "shared_token_cache",
+            "broker",
+        )
     }
     mine = {"managed_identity_client_id": client} if client else {}
     return identity.DefaultAzureCredential(**excluded, **mine, **where)

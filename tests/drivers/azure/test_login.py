@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from machine.drivers.azure import login
 from machine.drivers.azure.api import Api
 from machine.errors import DriverError, PreflightFailed
 from tests.drivers.azure.cloud import Azure
@@ -110,3 +111,25 @@ def test_an_unknown_application(cloud: Azure, tmp_path: Path) -> None:
         new(cloud, tmp_path, **{"azure-client-id": CLIENT.replace("2", "3")}).check()
     assert type(caught.value).__name__ == "BadCredentials"
     assert SECRET not in caught.value.details + caught.value.brief
+
+
+@pytest.mark.parametrize(
+    ("data", "cls"),
+    [
+        ({}, "DefaultAzureCredential"),
+        ({"ClientID": "c"}, "DefaultAzureCredential"),
+        ({"ClientID": "c", "ClientSecret": "s"}, "ClientSecretCredential"),
+        ({"Login": "managed-identity"}, "ManagedIdentityCredential"),
+        ({"Login": "managed-identity", "ClientID": "c"}, "ManagedIdentityCredential"),
+        ({"Login": "workload-identity"}, "WorkloadIdentityCredential"),
+        ({"Login": "cli"}, "AzureCliCredential"),
+    ],
+)
+def test_which_credential(data: dict[str, Any], cls: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The SDK's class for each way; making one asks nobody."""
+    pytest.importorskip("azure.identity", reason="needs the SDK: pip install 'machine[azure]'")
+    for name, value in (("TENANT_ID", TENANT), ("CLIENT_ID", CLIENT), ("FEDERATED_TOKEN_FILE", str(tmp_path / "t"))):
+        monkeypatch.setenv(f"AZURE_{name}", value)
+    api = Api({"SubscriptionID": "s", "TenantID": TENANT, **data}, lambda line: None)
+    found = login.credential(api.data, api._transport(), api.say)
+    assert type(found).__name__ == cls
