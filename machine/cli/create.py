@@ -86,6 +86,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     """0 when every machine is ready; 3 when the checks before one failed and nothing was made; else 1."""
+    from machine import names
     from machine.cli.acting import on_each
     from machine.lifecycle import create
 
@@ -100,6 +101,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         return on_each(
             app, args.names, lambda world, name: create.resume(world, name, not args.no_context, url), after=after
         )
+    for name in args.names:
+        names.check(name)  # all of them before the first is made
     wanted = wanted_of(args, app)
     if args.dry_run:
         return _dry_run(args, app, wanted)

@@ -15,7 +15,7 @@ from typing import Any
 from machine import contexts, drivers, files, keys, names, options, paths
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
-from machine.errors import Interrupted, MachineError, MachineExists, StoreError
+from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, StoreError, UsageError
 from machine.lifecycle import access, provision
 from machine.lifecycle.world import World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
@@ -59,7 +59,7 @@ def _create(world: World, name: str, wanted: Wanted) -> None:
 
 
 def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
-    """The record and the driver as they would be, with nothing touched."""
+    """The record and the driver as they would be, with nothing touched. UsageError on what cannot be recorded."""
     names.check(name)
     if world.store.exists(name):
         raise taken(world, name)
@@ -73,6 +73,14 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     )
     hide_secrets(world, cls.options, wanted.values)
     driver = cls.configure(context(world, record), wanted.values)
+    try:
+        Record.new(world.store.root, name, wanted.driver_name, driver.dump())
+    except RecordBroken as error:  # an address with a blank in it and the like: nobody could read it back
+        raise UsageError(
+            f"{name} cannot be recorded like this",
+            details=error.details,
+            resolution=f"correct that option; machine create -d {wanted.driver_name} --help explains all",
+        ) from error
     return record, driver
 
 
@@ -191,20 +199,19 @@ def advance(world: World, record: Record, phase: str) -> None:
 
 def taken(world: World, name: str) -> MachineError:
     """Why `name` cannot be made again, and what the user probably wants instead."""
+    holder = world.store.holder(f"machine-{name}")
     try:
         record = world.store.load(name)
-    except MachineError as error:
+    except MachineError as error:  # no record yet, if somebody is at work on it: that is not to be thrown away
+        if holder:
+            return _being_made(name, holder)
         return MachineExists(
             f"machine {name} already exists, and its record is broken",
             details=error.brief,
             resolution=f"machine rm -f {name} removes what is left of it",
         )
-    holder = world.store.holder(f"machine-{name}")
     if holder and not record.reached("ready"):
-        return MachineExists(
-            f"machine {name} is being made by process {holder}",
-            resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",
-        )
+        return _being_made(name, holder)
     if not record.reached("ready"):
         return MachineExists(
             f"machine {name} already exists and is half made (it got as far as: {record.phase})",
@@ -213,6 +220,13 @@ def taken(world: World, name: str) -> MachineError:
     return MachineExists(
         f"machine {name} already exists",
         resolution=f"choose another name, or remove it first: machine rm {name}",
+    )
+
+
+def _being_made(name: str, holder: str) -> MachineError:
+    return MachineExists(
+        f"machine {name} is being made by process {holder}",
+        resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",
     )
 
 

@@ -299,3 +299,32 @@ def test_the_hint_names_the_store_that_was_named(store: Path, tmp_path: Path) ->
     made = Typed(["-s", other, "create", "-d", "none", "--url", "tcp://h:1", "x"])
     assert f"$(machine -s '{other}' env x)" in made.err
     assert "-s" not in none().err
+
+
+def test_a_bad_name_among_several_stops_all_of_them(store: Path) -> None:
+    typed = Typed(["create", "-d", "none", "--url", "tcp://h:1", "good", "bad_name"])
+    assert typed.status == 1
+    assert "bad_name" in typed.err
+    assert names() == []
+
+
+@pytest.mark.parametrize("url", ["tcp://h:2376/x y", "tcp://h:2376/a\u00a0b"])
+def test_what_could_not_be_read_back_is_not_recorded(store: Path, url: str) -> None:
+    typed = Typed(["create", "-d", "none", "--url", url, "m"])
+    assert typed.status == 1
+    assert "Driver.URL" in typed.err
+    assert names() == []
+
+
+def test_one_that_is_being_made_is_not_called_broken(store: Path) -> None:
+    """Between taking the name and writing the record there is nothing to read."""
+    from machine.store import Store
+
+    here = Store(str(store))
+    here.add("m")
+    with here.lock("machine-m", what="create m"):
+        typed = none("m")
+    assert typed.status == 1
+    assert "is being made by process" in typed.err
+    assert "rm -f" not in typed.err
+    assert "rm -f m" in none("m").err
