@@ -55,10 +55,13 @@ def text(url: str, *, driver: str = "qemu") -> str:
 def download(url: str, target: str, checksum: str, log: Callable[[str], None], *, driver: str = "qemu") -> None:
     """Bring `url` to the file `target`, whole. `checksum` is "sha512:HEX", "sha256:HEX" or "" for none known.
 
-    What an earlier try left in `target`.part is continued. Unreachable when the site does not answer;
-    DriverError, with the part removed, when the checksum is wrong or the disk is full. `driver`: whose flags it names.
+    What an earlier try left in `target`.part is continued, if there is a checksum. Unreachable when the site does not
+    answer; DriverError, with the part removed, when the checksum is wrong or the disk is full. `driver`: whose flags
+    it names.
     """
     part = f"{target}.part"
+    if not checksum:  # nothing would tell that the site has another file now, and that two are put together
+        _forget(part)
     try:
         _transfer(url, part, log, driver)
     except HTTPException as error:
@@ -83,6 +86,15 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
                 f"give another image with --{driver}-image URL or PATH, or `machine image build`",
             )
     os.replace(part, target)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DriverError(f"cannot remove {path}: {error.strerror}", resolution="check who owns it") from error
 
 
 def digest(path: str, kind: str) -> str:
