@@ -50,6 +50,8 @@ def run(
         raise CommandFailed(f"the program {argv[0]} is not installed") from None
     except PermissionError:
         raise CommandFailed(f"the program {argv[0]} may not be executed") from None
+    except OSError as error:  # made for another processor, no memory left to fork, ...
+        raise CommandFailed(f"the program {argv[0]} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise CommandFailed(f"{argv[0]} did not end within {timeout:g} s", details=shown) from None
     result = Completed(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
@@ -73,6 +75,8 @@ def foreground(argv: Sequence[str]) -> int:
         raise CommandFailed(f"the program {argv[0]} is not installed") from None
     except PermissionError:
         raise CommandFailed(f"the program {argv[0]} may not be executed") from None
+    except OSError as error:
+        raise CommandFailed(f"the program {argv[0]} cannot be run: {error.strerror}") from None
     before = {}
     for name in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

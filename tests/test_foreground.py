@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,12 @@ def test_signals_to_us_reach_it_and_ctrl_c_does_not_end_us(
     assert process.foreground(["sh", "-c", script]) == 4
     assert capfd.readouterr().out == f"{word}\n"
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(number)) == before
+
+
+def test_a_program_for_another_processor(tmp_path: Path) -> None:
+    program = tmp_path / "odd"
+    program.write_bytes(b"\x7fELF, or so it says")
+    program.chmod(0o755)
+    for run in (process.foreground, process.run):
+        with pytest.raises(CommandFailed, match="odd cannot be run: Exec format error"):
+            run([str(program)])
