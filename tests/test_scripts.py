@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -40,3 +41,20 @@ def test_a_static_busybox_comes_alone(tmp_path: Path) -> None:
     root = tmp_path / "root"
     subprocess.run([SCRIPTS / "busybox-root", root], env={"PATH": f"{program.parent}:/usr/bin:/bin"}, check=True)
     assert sorted(path.name for path in root.iterdir()) == ["bin"]
+
+
+def test_a_venv_whose_python_is_gone_is_made_anew(tmp_path: Path) -> None:
+    """After an upgrade of the system. A directory that is no venv is left alone. pip finds no index here and gives up."""
+    venv, other = tmp_path / "venv", tmp_path / "other"
+    for place in (venv, other):
+        (place / "bin").mkdir(parents=True)
+        (place / ".installed").touch()
+        (place / "mine").touch()
+        (place / "bin" / "python").symlink_to(tmp_path / "gone")
+    (venv / "pyvenv.cfg").touch()
+    os.utime(venv / ".installed")
+    environ = {"PATH": "/usr/bin:/bin", "PYTHON": "no-such-python", "PIP_NO_INDEX": "1", "HOME": str(tmp_path)}
+    for place in (venv, other):
+        subprocess.run([SCRIPTS / "make-venv", place], env=environ, check=False, capture_output=True, timeout=120)
+    assert not (venv / "mine").exists()
+    assert (other / "mine").exists()
