@@ -76,7 +76,10 @@ def _read(path: str) -> bytes:
             resolution="give the path of a file that `machine export` wrote",
         ) from error
     if len(data) > bundle.LARGEST:
-        raise StoreError(f"{path} is too large for a file that `machine export` wrote")
+        raise StoreError(
+            f"{path} is too large for a file that `machine export` wrote",
+            resolution="give the path of a file that `machine export` wrote",
+        )
     return data
 
 
@@ -86,7 +89,11 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("Name"), str) or type(found.get("Format")) is not int:
-        raise StoreError(f"{source} is not a file that `machine export` wrote", details="its manifest makes no sense")
+        raise StoreError(
+            f"{source} is not a file that `machine export` wrote",
+            details="its manifest makes no sense",
+            resolution="ask for a new one: machine export --with-keys NAME",
+        )
     if found["Format"] > FORMAT:
         raise StoreError(
             f"{source} was written by a newer program ({str(found.get('Program', 'unknown'))[:40]})",

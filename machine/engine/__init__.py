@@ -104,12 +104,19 @@ class Engine:
             return
         text = reply.body.decode("utf-8", "replace").strip()
         if "HTTP request to an HTTPS server" in text:
-            raise EngineUntrusted(f"the engine at {self.url} speaks TLS only, and it was asked without")
+            raise EngineUntrusted(
+                f"the engine at {self.url} speaks TLS only, and it was asked without",
+                resolution=f"machine regenerate-certs {self.name or 'NAME'}",
+            )
         try:
             text = json.loads(text)["message"]
         except (ValueError, KeyError, TypeError):
             text = text[:300]
-        raise EngineError(f"the engine at {self.url} answered {reply.status} to {question.path}", details=text)
+        raise EngineError(
+            f"the engine at {self.url} answered {reply.status} to {question.path}",
+            details=text,
+            resolution=f"look at its log: machine ssh {self.name or 'NAME'} sudo journalctl -u docker -n 50",
+        )
 
     def _json(self, question: Question) -> Any:
         try:
@@ -124,7 +131,11 @@ class Engine:
         return found
 
     def _nonsense(self, path: str, seen: object) -> EngineError:
-        return EngineError(f"what answers at {self.url} is no Docker Engine", details=f"{path} gave {str(seen)[:60]}")
+        return EngineError(
+            f"what answers at {self.url} is no Docker Engine",
+            details=f"{path} gave {str(seen)[:60]}",
+            resolution=failure.check_address(self.name),
+        )
 
 
 def ask_many(engines: Iterable[Engine], ended: Callable[[Answer], None] | None = None) -> list[Answer]:
@@ -166,7 +177,9 @@ def _common(theirs: str) -> str:
     try:
         major, minor = (int(part) for part in theirs.split("."))
     except ValueError:
-        raise EngineError(f"the engine names its API version {theirs[:40]!r}") from None
+        raise EngineError(
+            f"the engine names its API version {theirs[:40]!r}", resolution="see that a Docker Engine listens there"
+        ) from None
     return "{}.{}".format(*min((major, minor), NEWEST))
 
 

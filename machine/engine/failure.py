@@ -10,6 +10,7 @@ from machine.errors import EngineError, EngineTimeout, EngineUntrusted
 
 _EXPIRED, _NOT_YET = 10, 9  # OpenSSL's X509_V_ERR_* (openssl-verification-options(1))
 _OTHER_NAME = (62, 64)  # host name and IP address mismatch
+_CLOSED = "Docker may be starting just now; an engine may also treat a client certificate like this."
 
 _PHASES = {
     "resolve": "the host name was not resolved in that time",
@@ -25,7 +26,9 @@ def explain(error: Exception, phase: str, *, url: str, name: str, timeout: float
     if isinstance(error, ssl.SSLError):
         return _tls(error, phase, url, machine)
     if isinstance(error, NotHttp):
-        return EngineError(f"what answers at {url} is no Docker Engine", details=str(error))
+        return EngineError(
+            f"what answers at {url} is no Docker Engine", details=str(error), resolution=check_address(machine)
+        )
     if isinstance(error, TimeoutError):
         return EngineTimeout(
             f"the engine at {url} did not answer within {timeout:g} s",
@@ -45,10 +48,13 @@ def _socket(error: Exception, phase: str, url: str, machine: str) -> EngineError
     if isinstance(error, (ConnectionResetError, BrokenPipeError)):
         return EngineError(
             f"the engine at {url} closed the connection during the {phase}",
-            details="Docker may be starting just now; an engine may also treat a client certificate like this.",
+            details=_CLOSED,
+            resolution=f"wait some seconds and run this again; if it stays: machine provision {machine}",
         )
     if isinstance(error, socket.gaierror):
-        return EngineError(f"the host name in {url} is unknown", details=error.strerror or "")
+        return EngineError(
+            f"the host name in {url} is unknown", details=error.strerror or "", resolution=check_address(machine)
+        )
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return EngineError(f"the engine at {url} cannot be reached: {words}", resolution=f"machine status {machine}")
 
@@ -74,10 +80,22 @@ def _tls(error: ssl.SSLError, phase: str, url: str, machine: str) -> EngineError
             resolution=f"{renew}, or machine regenerate-certs --client-certs if ours has expired",
         )
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"):
-        return EngineUntrusted(f"what answers at {url} does not speak TLS", details=reason.replace("_", " ").lower())
+        return EngineUntrusted(
+            f"what answers at {url} does not speak TLS",
+            details=reason.replace("_", " ").lower(),
+            resolution=f"{check_address(machine)}; if that is the machine: machine provision {machine}",
+        )
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return EngineError(
             f"the engine at {url} closed the connection during the {phase}",
-            details="Docker may be starting just now; an engine may also treat a client certificate like this.",
+            details=_CLOSED,
+            resolution=f"wait some seconds and run this again; if it stays: machine provision {machine}",
         )
-    return EngineUntrusted(f"TLS with the engine at {url} failed", details=reason.replace("_", " ").lower())
+    return EngineUntrusted(
+        f"TLS with the engine at {url} failed", details=reason.replace("_", " ").lower(), resolution=renew
+    )
+
+
+def check_address(machine: str) -> str:
+    """What to do when something else answers there; `machine` is its name, or ""."""
+    return f"check that this is still its address: machine inspect {machine or 'NAME'}"

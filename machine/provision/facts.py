@@ -88,7 +88,7 @@ def parse(answer: Completed) -> Facts:
     """Facts from the output of LOOK; ProvisionError if it is not whole."""
     texts: dict[str, list[str]] = {}
     units: dict[str, list[str]] = {}
-    for line in answer.stdout.splitlines():
+    for line in answer.stdout.split("\n"):  # splitlines would also split at the rarer ends that JSON may hold
         key, bar, text = line.partition("|")
         if not bar:
             continue
@@ -98,7 +98,11 @@ def parse(answer: Completed) -> Facts:
         elif key == "service_text":
             units[texts["service_file"][-1]].append(text)
     if "end" not in texts:
-        raise ProvisionError("the machine could not be looked at", details=answer.output[-2000:])
+        raise ProvisionError(
+            "the machine could not be looked at",
+            details=answer.output[-2000:],
+            resolution="see that its /tmp can be written and its disk has room: machine ssh NAME df -h",
+        )
     values = {key: lines[-1].strip() for key, lines in texts.items()}
     return Facts(**_os(texts, values), **_files(texts), **_units(texts, units, values), **_engine(texts, values))
 

@@ -28,7 +28,10 @@ def existing(facts: Facts) -> dict[str, Any]:
             resolution="correct it by hand (machine ssh), then: machine provision",
         ) from None
     if not isinstance(found, dict):
-        raise ProvisionError(f"{DAEMON_JSON} on the machine is not a JSON object")
+        raise ProvisionError(
+            f"{DAEMON_JSON} on the machine is not a JSON object",
+            resolution="correct it by hand (machine ssh), then: machine provision",
+        )
     return found
 
 

@@ -37,6 +37,7 @@ class SshShell:
     def __init__(self, transport: paramiko.Transport, where: str) -> None:
         self.transport = transport
         self.where = where  # "NAME (USER@HOST:PORT)", for errors
+        self.alias = where.partition(" ")[0]
 
     @classmethod
     def connect(
@@ -87,7 +88,9 @@ class SshShell:
             stdout, stderr = _converse(channel, stdin, deadline)
         except TimeoutError:
             raise ShellError(
-                f"a command on {self.where} did not end within {timeout:g} s", details=_shown(command)
+                f"a command on {self.where} did not end within {timeout:g} s",
+                details=_shown(command),
+                resolution=f"it may still run there: look with machine ssh {self.alias}, then run this again",
             ) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._lost(f"{_shown(command)}\n{error}") from None
@@ -112,7 +115,11 @@ class SshShell:
         )
         done = self.run(script, stdin=content, timeout=30 + len(content) / 100_000)
         if done.status != 0:
-            raise ShellError(f"cannot write {path} on {self.where}", details=done.output)
+            raise ShellError(
+                f"cannot write {path} on {self.where}",
+                details=done.output,
+                resolution=f"check the place and its disk: machine ssh {self.alias} df -h",
+            )
 
     def close(self) -> None:
         self.transport.close()
@@ -124,7 +131,11 @@ class SshShell:
         self.close()
 
     def _lost(self, details: str) -> ShellError:
-        return ShellError(f"the ssh connection to {self.where} broke", details=details)
+        return ShellError(
+            f"the ssh connection to {self.where} broke",
+            details=details,
+            resolution=f"see that it still runs (machine status {self.alias}), then run the command again",
+        )
 
 
 def reachable(host: str, port: int, timeout: float = 3.0) -> bool:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from machine import files
 from machine.errors import StoreError
+
+_CURE = "check who owns that file, and that its disk has room; then run the command again"
 
 
 class Entry(NamedTuple):
@@ -46,7 +49,7 @@ def add(path: str, alias: str, kind: str, key: str) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from None
+        raise StoreError(f"cannot write {path}: {error.strerror}", resolution=_CURE) from None
 
 
 def forget(path: str, alias: str) -> int:
@@ -55,14 +58,7 @@ def forget(path: str, alias: str) -> int:
     if not gone:
         return 0
     kept = [text for number, text in enumerate(_lines(path), 1) if number not in gone]
-    fresh = f"{path}.{os.getpid()}.tmp"
-    try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.writelines(kept)
-        os.replace(fresh, path)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from None
+    files.write(path, "".join(kept).encode("utf-8", "surrogateescape"))
     return len(gone)
 
 
@@ -85,7 +81,7 @@ def _lines(path: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}") from None
+        raise StoreError(f"cannot read {path}: {error.strerror}", resolution=_CURE) from None
 
 
 def _names(field: str, alias: str) -> bool:

@@ -21,6 +21,8 @@ from machine.shell.library import paramiko
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its tracebacks are not for users
 
+_PUT_BACK = "put the right key there, readable for you; or name another as SSHKeyPath in the machine's config.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -61,7 +63,10 @@ def _transport(target: Target, timeout: float) -> paramiko.Transport:
             resolution=f"machine status {target.alias}",
         ) from None
     except socket.gaierror as error:
-        raise ShellError(f"the host name {target.host} of {target.alias} is unknown: {error.strerror}") from None
+        raise ShellError(
+            f"the host name {target.host} of {target.alias} is unknown: {error.strerror}",
+            resolution="check this computer's name server, and that the name is spelled as its owner does",
+        ) from None
     except OSError as error:
         refused = isinstance(error, ConnectionRefusedError)
         raise ShellError(
@@ -117,6 +122,7 @@ def _check_host_key(transport: paramiko.Transport, target: Target, trust_new: bo
         raise HostKeyMismatch(
             f"{target} shows an ssh host key that is marked as revoked in {target.known_hosts}",
             details=f"{kind} {knownhosts.fingerprint(key)}",
+            resolution="that key was given up as stolen; take its line out of the file only if you know better",
         )
     accepted = [entry for entry in known if not entry.revoked]
     if any(entry.kind == kind and entry.key == key for entry in accepted):
@@ -176,14 +182,16 @@ def _keys(target: Target, key_path: str | None) -> Iterator[tuple[str, paramiko.
     try:
         key = paramiko.PKey.from_path(key_path)
     except FileNotFoundError:
-        raise LoginRefused(f"the ssh key of {target.alias} is missing: {key_path}") from None
+        raise LoginRefused(f"the ssh key of {target.alias} is missing: {key_path}", resolution=_PUT_BACK) from None
     except OSError as error:
-        raise LoginRefused(f"the ssh key {key_path} cannot be read: {error.strerror}") from None
+        raise LoginRefused(f"the ssh key {key_path} cannot be read: {error.strerror}", resolution=_PUT_BACK) from None
     except (TypeError, paramiko.PasswordRequiredException):
         yield from _agent_keys(f"{key_path} has a passphrase", _public_half(key_path), f"ssh-add {key_path}")
         return
     except Exception as error:  # the parsers below paramiko raise a dozen kinds for a file that is no key
-        raise LoginRefused(f"{key_path} is not a usable ssh private key", details=str(error)) from None
+        raise LoginRefused(
+            f"{key_path} is not a usable ssh private key", details=str(error), resolution=_PUT_BACK
+        ) from None
     yield key_path, key
 
 

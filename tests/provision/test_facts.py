@@ -62,6 +62,13 @@ def test_odd_values_do_no_harm() -> None:
     assert (facts.os_id, facts.os_name, facts.hosts) == ("mint", '"half', ("a", "b"))
 
 
+def test_a_file_is_known_byte_by_byte() -> None:
+    """Or it would be written again, and the engine restarted, for line ends that are not ours."""
+    text = '{"labels": ["a=\u2028\x0c\x85"]}\r\n{}\n'
+    shown = "".join(f"daemon_json|{line}\n" for line in text.split("\n")[:-1])
+    assert parse(Completed(0, shown + "end|yes\n")).daemon_json == text
+
+
 def test_the_look_only_reads(tmp_path: Path) -> None:
     """Run it here, as whoever runs the tests: it ends well and says what this computer is."""
     done = subprocess.run(["sh", "-s"], input=script.batch([LOOK], "@m"), capture_output=True, text=True, timeout=60)

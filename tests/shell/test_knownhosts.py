@@ -54,3 +54,5 @@ def test_forget_leaves_the_others_and_the_revoked(tmp_path: Path) -> None:
     assert knownhosts.forget(str(file), "dev") == 1
     assert file.read_text() == "# mine\n@revoked dev ssh-rsa BBBB\nb ssh-rsa CCCC\ngarbage\n"
     assert knownhosts.forget(str(file), "dev") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["known_hosts"]
+    assert file.stat().st_mode & 0o777 == 0o600
