@@ -44,7 +44,7 @@ def test_a_static_busybox_comes_alone(tmp_path: Path) -> None:
 
 
 def test_a_venv_whose_python_is_gone_is_made_anew(tmp_path: Path) -> None:
-    """After an upgrade of the system. A directory that is no venv is left alone. pip finds no index here and gives up."""
+    """After an upgrade of the system. What is no venv is left alone. pip finds no index here and gives up."""
     venv, other = tmp_path / "venv", tmp_path / "other"
     for place in (venv, other):
         (place / "bin").mkdir(parents=True)
