@@ -30,11 +30,11 @@ pytestmark = [
 
 @pytest.fixture
 def network() -> Iterator[None]:
-    """Every address of the host-only network is this host's."""
+    """Every address of the host-only network is this host's; what it sends there comes from its own one."""
     there = subprocess.run(["ip", "route", "show", "table", "all", NETWORK], capture_output=True, text=True, check=True)
     if there.stdout.strip():
         pytest.skip(f"this host has a route to {NETWORK}")
-    subprocess.run(["ip", "route", "add", "local", NETWORK, "dev", "lo"], check=True)
+    subprocess.run(["ip", "route", "add", "local", NETWORK, "dev", "lo", "src", HOST.partition("/")[0]], check=True)
     try:
         yield
     finally:
@@ -50,6 +50,7 @@ def test_create_ends_in_a_docker_host(program: Program, network: None, tmp_path:
         "hostonly-no-dhcp": "true",
         "boot-timeout": "900",
         "disk-size": "9000",
+        "cpu-count": "2",
         "no-share": "true",
     }
     line = [f"--virtualbox-{name}={value}" for name, value in flags.items()]
