@@ -158,6 +158,8 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
             keep_endpoint(world, record, endpoint)
         provision.copy_client(record, authority_of(world))
         advance(world, record, "ready")
+        if docker_context:
+            make_context(world, record)
         world.console.done(f"{record.name} points at {record.url()}")
         return
     if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's

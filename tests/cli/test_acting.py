@@ -328,3 +328,14 @@ def test_one_that_is_being_made_is_not_called_broken(store: Path) -> None:
     assert "is being made by process" in typed.err
     assert "rm -f" not in typed.err
     assert "rm -f m" in none("m").err
+
+
+def test_create_makes_a_docker_context_and_rm_removes_it(store: Path, home: Path) -> None:
+    def contexts() -> list[str]:
+        return [json.loads(path.read_text())["Name"] for path in home.rglob("meta.json")]
+
+    none("mine")
+    none("plain", "--no-context")
+    assert contexts() == ["mine"]
+    assert Typed(["rm", "-y", "mine", "plain"]).status == 0
+    assert contexts() == []
