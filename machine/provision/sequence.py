@@ -42,7 +42,11 @@ def plan(facts: Facts, spec: Spec) -> Plan:
 
 
 def hostname(facts: Facts, name: str) -> list[Run]:
-    """The host name, now and after a reboot, and its line in /etc/hosts (first, or sudo waits for a name server)."""
+    """The host name, now and after a reboot, and its line in /etc/hosts (first, or sudo waits for a name server).
+
+    A full disk shows while the new /etc/hosts is still beside the old one. That is then written over and not
+    replaced: in containers it is a mount, and elsewhere it has a label of SELinux.
+    """
     runs = []
     word = shlex.quote(name)
     if name not in facts.hosts:
@@ -50,8 +54,10 @@ def hostname(facts: Facts, name: str) -> list[Run]:
             Run(
                 f"name the machine {name} in /etc/hosts",
                 f"""\
-new=$(sed '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts 2>/dev/null || true)
-printf '%s\\n127.0.1.1 %s\\n' "$new" {word} >/etc/hosts
+new=$([ ! -f /etc/hosts ] || sed '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts)
+printf '%s\\n127.0.1.1 %s\\n' "$new" {word} >/etc/hosts.machine-new
+cat /etc/hosts.machine-new >/etc/hosts
+rm -f /etc/hosts.machine-new
 """,
             )
         )

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from machine.process import Completed
-from machine.provision import Plan, Put, Result, Run, plan, render, script
+from machine.provision import Facts, Plan, Put, Result, Run, plan, render, script
 from machine.provision.install import WAIT_FOR_CLOUD_INIT
 from machine.provision.look import LOOK
 from machine.provision.packages import MANAGERS, install
+from machine.provision.sequence import hostname
 from machine.provision.steps import Step
 from machine.provision.upgrading import upgrade_plan
 from tests.provision.test_cases import CASES, every_step, facts, spec
@@ -178,3 +179,17 @@ def test_shellcheck_finds_nothing(tmp_path: Path) -> None:
     ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["room", "full-disk"])
+def test_etc_hosts_is_whole_or_as_it_was(tmp_path: Path, full: bool) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n127.0.1.1\told.example old\n192.0.2.1 x")
+    before = hosts.read_text()
+    if full:
+        (tmp_path / "hosts.machine-new").symlink_to("/dev/full")
+    run = hostname(Facts(hostname="dev", static_hostname="dev"), "dev")[0]
+    text = "set -eu\n" + run.script.replace("/etc/", f"{tmp_path}/")
+    done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, timeout=20)
+    assert (done.returncode != 0) is full
+    assert hosts.read_text() == (before if full else "127.0.0.1 localhost\n192.0.2.1 x\n127.0.1.1 dev\n")
