@@ -34,11 +34,13 @@ def network() -> Iterator[None]:
     there = subprocess.run(["ip", "route", "show", "table", "all", NETWORK], capture_output=True, text=True, check=True)
     if there.stdout.strip():
         pytest.skip(f"this host has a route to {NETWORK}")
-    subprocess.run(["ip", "route", "add", "local", NETWORK, "dev", "lo", "src", HOST.partition("/")[0]], check=True)
+    local = ["local", NETWORK, "dev", "lo"]
+    subprocess.run(["ip", "route", "add", *local], check=True)
+    subprocess.run(["ip", "route", "replace", *local, "src", HOST.partition("/")[0]], check=True)  # local by now
     try:
         yield
     finally:
-        subprocess.run(["ip", "route", "del", "local", NETWORK, "dev", "lo"], check=True)
+        subprocess.run(["ip", "route", "del", *local], check=True)
 
 
 def test_create_ends_in_a_docker_host(program: Program, network: None, tmp_path: Path) -> None:
