@@ -17,7 +17,7 @@ from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, StoreError, UsageError
 from machine.lifecycle import access, provision
-from machine.lifecycle.world import World, authority_of, context, keep, keep_endpoint, open_driver
+from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
 from machine.store import Record, Store
 
@@ -128,7 +128,7 @@ def resume(world: World, name: str, docker_context: bool = True, install_url: st
 
     `install_url`, if given, takes the place of the one that `create` was called with, which may be what failed.
     """
-    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"resume {name}"):
+    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"resume {name}"):
         record = world.store.load(name)
         world.console.info(f"going on after: {record.phase}")
         if install_url:

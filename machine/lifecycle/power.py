@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.drivers.base import Driver
 from machine.errors import DriverError, MachineError, NotSupported, ShellError, WaitTimeout
 from machine.lifecycle import access, provision
-from machine.lifecycle.world import World, keep_endpoint, open_driver
+from machine.lifecycle.world import LOCK_SECONDS, World, keep_endpoint, open_driver
 from machine.model import State, Verb
 from machine.shell import Shell
 from machine.store import Record
@@ -20,7 +20,7 @@ SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State
 
 def power(world: World, name: str, verb: Verb) -> None:
     """Bring machine `name` where `verb` says; DriverError when it is there already, as docker-machine has it."""
-    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"{verb} {name}"):
+    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"{verb} {name}"):
         record = world.store.load(name)
         driver = open_driver(world, record)
         if verb is Verb.RESTART:

@@ -10,7 +10,7 @@ from machine import contexts, files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
 from machine.lifecycle import access, ahead, renewals
-from machine.lifecycle.world import World, authority_of, keep_endpoint, open_driver
+from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint
 from machine.names import hostname
 from machine.shell import SshShell
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def provision(world: World, name: str) -> None:
     """Bring a machine to what its record says; a finished one is left as it is, nothing is restarted."""
-    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"provision {name}"):
+    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"provision {name}"):
         record = world.store.load(name)
         endpoint, shell = log_in(world, record)
         with shell:
@@ -33,7 +33,7 @@ def provision(world: World, name: str) -> None:
 
 def upgrade(world: World, name: str) -> None:
     """Move the engine to the newest that its package source has; running containers go on."""
-    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"upgrade {name}"):
+    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"upgrade {name}"):
         record = world.store.load(name)
         endpoint, shell = log_in(world, record)
         with shell:
@@ -51,7 +51,7 @@ def upgrade(world: World, name: str) -> None:
 
 def regenerate(world: World, name: str) -> None:
     """A new server certificate, and a copy of the client pair as it is now; running containers go on."""
-    with world.store.lock(f"machine-{name}", seconds=10.0, what=f"regenerate the certificates of {name}"):
+    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"regenerate the certificates of {name}"):
         record = world.store.load(name)
         endpoint, shell = log_in(world, record)
         with shell:

@@ -7,12 +7,11 @@ import os
 from machine import contexts, files, paths, secrets
 from machine.drivers.base import Driver
 from machine.errors import DriverError, MachineError, Unfinished
-from machine.lifecycle.world import World, open_driver
+from machine.lifecycle.world import LOCK_SECONDS, World, open_driver
 from machine.model import State
 from machine.store import Record
 from machine.wait import until
 
-WAIT_SECONDS = 10.0
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
 
 
@@ -22,7 +21,7 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
     Repeating it finishes what an interrupted one began: absent is success for every part.
     """
     store = world.store
-    with store.lock(f"machine-{name}", seconds=WAIT_SECONDS, what=f"remove {name}"):
+    with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"remove {name}"):
         try:
             record = store.load(name)
             world.console.step("Removing the machine")

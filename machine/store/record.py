@@ -1,7 +1,7 @@
 """One machine as config.json describes it: the JSON object, and cheap answers read from it.
 
 The object keeps docker-machine's key names and every key that is not known here, so that both programs can use one
-store. The four keys of "Machine" are ours: {"Id", "Phase", "Created", "Version"}.
+store. The keys of "Machine" are ours: {"Id", "Phase", "Created", "Version", "CertificatesEnd"}.
 """
 
 from __future__ import annotations

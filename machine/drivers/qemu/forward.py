@@ -79,7 +79,7 @@ def watch(lines: Iterable[str], forwards: Forwards, fixed: Collection[Port]) -> 
 
 
 def main(argv: list[str]) -> int:
-    """`QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED`: FIXED is a comma list of host ports that are taken already."""
+    """`QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED`: FIXED is a comma list of guest ports that are forwarded anyway."""
     qmp_path, guest_path, log_path, address, fixed_text = argv
     fixed = {(kind, int(number)) for number in fixed_text.split(",") if number for kind in ("tcp",)}
     _to_background()
