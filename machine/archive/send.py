@@ -20,6 +20,7 @@ _NEUTRAL = "/export"  # stands for the store in the file's paths, so that nobody
 _ELSEWHERE = ("SSHKey", "SSHPrivateKeyPath", "PrivateKeyFile")  # the owner's own key files
 _OWN_FILES = ("CaCertPath", "CaPrivateKeyPath", "ServerCertPath", "ServerKeyPath", "ClientKeyPath", "ClientCertPath")
 _SECRET = re.compile(r"token|secret|passw|credential|api_?key|access_?key|private_?key$", re.IGNORECASE)
+_ACCOUNT = re.compile(r"://[^/@\s]+@")
 LOCAL = ("qemu", "virtualbox", "vmwarefusion", "vmwareworkstation", "hyperv", "parallels", "xhyve", "kvm")
 
 
@@ -58,8 +59,10 @@ def export(store: Store, name: str, out_path: str, with_keys: bool = False, *, r
             f"the disk of {name} is not in the file: the virtual machine stays on this computer,"
             f" and can be used from where its address {record.address() or '(unknown)'} is reachable"
         )
-    engine = record.engine_options()
-    hidden = [setting.partition("=")[0] for setting in (*engine.env, *engine.flags) if _tells(setting)]
+    hidden = [
+        key if _ACCOUNT.search(item.partition("=")[0]) else item.partition("=")[0]
+        for _, key, item in _telling(record.raw)
+    ]
     if hidden:
         notes.append(f"left out of the engine's settings, for they hold secrets: {', '.join(hidden)}")
     data = bundle.pack(contents)
@@ -76,9 +79,9 @@ def portable(record: Record, ssh_key: str) -> Record:
     """A copy of the record without secrets and its owner's paths; `ssh_key` names the key file that goes along."""
     raw: dict[str, Any] = copy.deepcopy(record.shown())
     raw["Driver"] = driver = _blanked(raw["Driver"])
-    auth, engine = raw["HostOptions"]["AuthOptions"], raw["HostOptions"]["EngineOptions"]
-    for key in ("Env", "ArbitraryFlags"):
-        engine[key] = [item for item in engine[key] if not _tells(item)]
+    auth = raw["HostOptions"]["AuthOptions"]
+    for place, key, item in _telling(raw):
+        place[key] = [one for one in place[key] if one != item] if isinstance(place[key], list) else ""
     driver["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
     auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
     return Record.parse(json.dumps(raw).encode(), _NEUTRAL, record.name)
@@ -94,10 +97,19 @@ def _blanked(value: Any) -> Any:
     return {key: "" if key in gone and isinstance(found, str) else _blanked(found) for key, found in value.items()}
 
 
-def _tells(setting: str) -> bool:
-    """Whether an engine's variable or flag (K=V) holds a secret, by its name or as user:password@ in an URL."""
-    name, _, value = setting.partition("=")
-    return bool(_SECRET.search(name) or re.search(r"://[^/@\s]+@", value))
+def _telling(raw: dict[str, Any]) -> list[tuple[dict[str, Any], str, str]]:
+    """(object, key, setting) of what the user set for engine and swarm that holds a secret.
+
+    By its name where it has one (K=V), or as user:password@ in an URL.
+    """
+    found = []
+    for place in (raw["HostOptions"]["EngineOptions"], raw["HostOptions"]["SwarmOptions"]):
+        for key, value in place.items():
+            for item in value if isinstance(value, list) else [value]:
+                named = isinstance(item, str) and "=" in item and _SECRET.search(item.partition("=")[0])
+                if named or (isinstance(item, str) and _ACCOUNT.search(item)):
+                    found.append((place, key, item))
+    return found
 
 
 def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:

@@ -18,6 +18,7 @@ from machine.store import Record, Store
 from tests.certs.handshake import client_context, handshake, server_context
 
 ENV = ("HTTP_PROXY=http://me:hush@proxy:3128", "NO_PROXY=localhost", "API_TOKEN=hush")
+MIRRORS = ("https://me:hush@mirror.example", "https://open.example")
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def add(store: Store, name: str, driver: str, data: dict[str, object]) -> Path:
     (here / "secrets.json").write_text('{"Password": "hush"}')
     (here / "machine.log").write_text("a log\n")
     data = {"SSHKeyPath": str(here / "id_ed25519"), **data}
-    record = Record.new(store.root, name, driver, data, EngineOptions(env=ENV))
+    engine = EngineOptions(env=ENV, registry_mirrors=MIRRORS, install_url="https://me:hush@files.example/get.sh")
+    record = Record.new(store.root, name, driver, data, engine)
     record.phase = "ready"
     store.save(record)
     return here
@@ -136,9 +138,11 @@ def test_no_secret_and_no_path_of_the_owner_travels(mine: Store, tmp_path: Path,
         ca_key = Path(mine.root, "certs", "ca-key.pem").read_bytes()
         for word in (b"hush", mine.root.encode(), b"/home/owner", b"a log", ca_key):
             assert word not in everything, word
-        assert any("HTTP_PROXY, API_TOKEN" in note for note in sent.notes)
+        assert any("HTTP_PROXY, API_TOKEN, RegistryMirror, InstallURL" in note for note in sent.notes)
         config = json.loads(bundle.unpack(sent.data, "x")["config.json"])
-        assert config["HostOptions"]["EngineOptions"]["Env"] == ["NO_PROXY=localhost"]
+        engine = config["HostOptions"]["EngineOptions"]
+        assert engine["Env"] == ["NO_PROXY=localhost"]
+        assert (engine["RegistryMirror"], engine["InstallURL"]) == (["https://open.example"], "")
     assert config["Driver"]["nested"] == [{"apiKey": "", "Zone": "z1"}]
     assert mine.load("cloud").driver["AccessToken"] == "hush", "the owner's record stays as it was"
 
