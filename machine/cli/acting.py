@@ -67,10 +67,13 @@ def on_each(
 
 def report(app: App, name: str, error: BaseException) -> None:
     """Show one machine's error among several, with its name."""
+    import re
+
     from machine.cli.report import show
 
     if isinstance(error, MachineError):
-        error.brief = error.brief if name in error.brief else f"{name}: {error.brief}"
+        named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.brief)
+        error.brief = error.brief if named else f"{name}: {error.brief}"
         show(error, app.stderr, as_json=app.flags.log_format == "json")
 
 

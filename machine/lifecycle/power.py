@@ -134,7 +134,12 @@ def ask_to_reboot(shell: Shell, name: str) -> None:
 
 
 def missing(record: Record) -> MachineError:
-    """The platform has lost the machine."""
+    """The platform has lost the machine, or a create that was cut short has never asked for it."""
+    if not record.reached("ready"):
+        return DriverError(
+            f"machine {record.name} is half made (it got as far as: {record.phase}), and its platform has none yet",
+            resolution=f"machine create --resume {record.name} goes on from here; machine rm {record.name} removes it",
+        )
     return DriverError(
         f"machine {record.name} does not exist any more on its platform ({record.driver_name})",
         resolution=f"machine rm {record.name} removes its record; machine create makes it anew",

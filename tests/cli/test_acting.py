@@ -339,3 +339,26 @@ def test_create_makes_a_docker_context_and_rm_removes_it(store: Path, home: Path
     assert contexts() == ["mine"]
     assert Typed(["rm", "-y", "mine", "plain"]).status == 0
     assert contexts() == []
+
+
+def test_each_of_several_errors_names_its_machine(store: Path) -> None:
+    """Also when the machine's name is a part of some word of the error."""
+    line = ["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1", "s", "port-2"]
+    typed = Typed(line)
+    assert typed.status == 3
+    assert "Error: s: no sshd answers" in typed.err
+    assert "Error: port-2: no sshd answers" in typed.err
+
+
+def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
+    none()
+    change(store, "qemu")
+    config = store / "machines" / "m" / "config.json"
+    for phase, cure in (("recorded", "create --resume m"), ("ready", "machine create makes it anew")):
+        record = json.loads(config.read_text())
+        record["Machine"]["Phase"] = phase
+        config.write_text(json.dumps(record))
+        for verb in ("start", "stop", "restart"):
+            typed = Typed([verb, "m"])
+            assert typed.status == 1
+            assert cure in typed.err, (phase, verb)
