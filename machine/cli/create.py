@@ -98,6 +98,9 @@ def run(args: argparse.Namespace, app: App) -> int:
 
     if args.resume:
         url = args.engine_install_url or ""
+        passed_over = _passed_over(args)
+        if passed_over:
+            app.console.warn(f"--resume goes on with what the first create was told; not looked at: {passed_over}")
         return on_each(
             app, args.names, lambda world, name: create.resume(world, name, not args.no_context, url), after=after
         )
@@ -110,6 +113,16 @@ def run(args: argparse.Namespace, app: App) -> int:
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({_env_line(app, args.names[-1])})"')
     return status
+
+
+def _passed_over(args: argparse.Namespace) -> str:
+    """The flags that were typed beside --resume and say nothing to it."""
+    from machine.cli import driver_flags
+
+    shared = "engine_opt engine_env engine_label engine_insecure_registry engine_registry_mirror engine_storage_driver"
+    swarm = "tls_san swarm swarm_master swarm_discovery swarm_addr swarm_opt swarm_join_opt swarm_experimental"
+    typed = [name.replace("_", "-") for name in f"{shared} {swarm}".split() if getattr(args, name)]
+    return " ".join(f"--{name}" for name in [*typed, *driver_flags.given(args)])
 
 
 def _env_line(app: App, name: str) -> str:

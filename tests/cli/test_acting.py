@@ -362,3 +362,12 @@ def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
             typed = Typed([verb, "m"])
             assert typed.status == 1
             assert cure in typed.err, (phase, verb)
+
+
+def test_a_resume_says_which_flags_it_passes_over(store: Path) -> None:
+    none()
+    typed = Typed(["create", "--resume", "-d", "none", "--url", "tcp://h:2", "--engine-label", "a=b", "m"])
+    assert typed.status == 0
+    assert "not looked at: --engine-label --url" in typed.err
+    assert Typed(["url", "m"]).out == "tcp://127.0.0.1:2376\n"
+    assert "not looked at" not in Typed(["create", "--resume", "--engine-install-url", "none", "m"]).err
