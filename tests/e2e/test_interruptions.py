@@ -156,7 +156,8 @@ def test_ctrl_c_while_docker_is_being_installed(boot: Boot, lab: Lab, program: P
         process.communicate(timeout=30)
         assert process.returncode == 130
         resumed = program.start("create", "--resume", "dev")
-        until(lambda: host.run("fuser /run/machine-provision.lock 2>/dev/null | wc -w", check=False).strip() != "1")
+        assert resumed.stderr is not None
+        read_until(resumed.stderr, "Setting up Docker")
         host.run("touch /run/go")
         _, told = resumed.communicate(timeout=200)
         site.terminate()
