@@ -39,6 +39,7 @@ def wait_for_state(world: World, driver: Driver, wanted: State, seconds: float) 
         seconds=seconds,
         clock=world.clock,
         last=lambda: f"the last state was {seen[0] or 'unknown'}",
+        resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.drivers.base import Driver
-from machine.errors import DriverError, MachineError, NotSupported, ShellError, WaitTimeout
+from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
 from machine.lifecycle import access, provision
 from machine.lifecycle.world import LOCK_SECONDS, World, keep_endpoint, open_driver
 from machine.model import State, Verb
@@ -105,14 +105,27 @@ def _reboot(world: World, record: Record) -> None:
         world.console.step("Rebooting the host")
         ask_to_reboot(shell, record.name)
 
+    last: list[ShellError] = []
+
     def probe() -> bool | None:
         try:
             with access.connect(record, endpoint) as again:
                 return True if again.run(boot).stdout != before else None
-        except ShellError:
+        except HostKeyMismatch:
+            raise
+        except ShellError as error:
+            last[:] = [error]
             return None
 
-    until(probe, what=f"{record.name} to come back", seconds=REBOOT_SECONDS, clock=world.clock, every=1.0)
+    until(
+        probe,
+        what=f"{record.name} to come back",
+        seconds=REBOOT_SECONDS,
+        clock=world.clock,
+        every=1.0,
+        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "it answers, and has not rebooted yet",
+        resolution=f"look at the host's own console; once it answers: machine provision {record.name}",
+    )
 
 
 def ask_to_reboot(shell: Shell, name: str) -> None:
