@@ -20,12 +20,13 @@ apt() {{
 lists() {{
     waited=0
     while true; do
-        log=$(apt-get -q update 2>&1) && return
+        log=$(apt-get -q update 2>&1) && case "$log" in *"Failed to fetch"*) false ;; esac && return
         case "$log" in *"Could not get lock"*) ;; *) break ;; esac
         [ "$waited" -lt {LOCK_SECONDS} ] || break
         waited=$((waited + 3))
         sleep 3
     done
+    export stale=yes
     echo "$log"
 }}
 lists
@@ -44,7 +45,7 @@ _ZYPPER = f"export ZYPP_LOCK_TIMEOUT={LOCK_SECONDS}\n"
 class Manager:
     """One package manager's words."""
 
-    prepare: str  # functions, and a fresh list of packages
+    prepare: str  # functions, and a fresh list of packages; stale=yes where it goes on with the old one
     exists: str  # a command that tells whether the mirror has "$name"
     install: str
     upgrade: str  # of installed packages only

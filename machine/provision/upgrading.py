@@ -41,7 +41,8 @@ def upgrade_plan(facts: Facts) -> Plan:
     if gently:
         yield services.keep([DAEMON_JSON])
         yield from liverestore.switch_on(facts)
-    before, after = _versions((yield move).stdout)
+    said = (yield move).stdout
+    before, after = _versions(said)
     now = looking.parse((yield LOOK))
     restart = before != after
     if restart:
@@ -52,8 +53,10 @@ def upgrade_plan(facts: Facts) -> Plan:
         yield from liverestore.put_back(facts, _as_it_was(facts), settings.existing(facts), ())
         yield services.forget([DAEMON_JSON])
     changed = (f"upgrade Docker from {before} to {after}",) if before != after else ()
-    notes = tuple(liverestore.warnings(facts)) if restart else ()
-    return Result(changed, notes, restarted=restart, before=before, after=after)
+    notes = liverestore.warnings(facts) if restart else []
+    if "stale yes" in said.splitlines():
+        notes.append("not every package list could be fetched, so there may be a newer Docker than these know of")
+    return Result(changed, tuple(notes), restarted=restart, before=before, after=after)
 
 
 def _as_it_was(facts: Facts) -> Put:
@@ -90,6 +93,7 @@ for other in {shlex.join(_COMPANIONS)}; do
 done
 {manager.upgrade}
 }} >&2
+echo "stale ${{stale:-no}}"
 echo "before $before"
 echo "after $(version "$owner")"
 """

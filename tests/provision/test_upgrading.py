@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision.facts import Facts
 from machine.provision.look import LOOK
-from machine.provision.steps import Result
+from machine.provision.steps import Result, Run
 from machine.provision.upgrading import upgrade_plan
 from tests.provision.test_cases import facts
 
@@ -41,6 +43,30 @@ def test_nothing_newer_restarts_nothing() -> None:
     names, result = played(facts(HOST), "1.0")
     assert names == ["upgrade Docker's packages", "look at the machine"]
     assert (result.restarted, result.changed, result.before, result.after) == (False, (), "1.0", "1.0")
+
+
+@pytest.mark.parametrize("says", ["W: Failed to fetch http://deb.example/InRelease", "E: no network", ""])
+def test_old_package_lists_are_told_of(tmp_path: Path, says: str) -> None:
+    """apt-get update ends with 0 although it fetched nothing; played with an apt-get and a dpkg that do the same."""
+    for name, script in (
+        ("apt-get", f'[ "$2" != update ] || {{ echo "{says}"; {"exit 1" if says[:1] == "E" else ":"}; }}'),
+        ("dpkg", "echo docker.io: /usr/sbin/dockerd"),
+        ("dpkg-query", "echo installed docker.io 1.0"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    machine = facts({**HOST, "os_id": "debian", "packages": "apt-get"})
+    todo = upgrade_plan(machine)
+    move = next(todo)
+    assert isinstance(move, Run)
+    text = f"PATH={tmp_path}:$PATH\nset -eu\n{move.script}"
+    done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    todo.send(Completed(0, done.stdout))
+    with pytest.raises(StopIteration) as end:
+        todo.send(Completed(0, "\n".join(LOOKED)))
+    assert end.value.value.before == "1.0"
+    assert any("package list" in note for note in end.value.value.notes) is bool(says)
 
 
 def test_something_newer_restarts_once() -> None:
