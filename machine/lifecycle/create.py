@@ -46,6 +46,11 @@ def create(world: World, name: str, wanted: Wanted) -> None:
 
 def _create(world: World, name: str, wanted: Wanted) -> None:
     record, driver = plan(world, name, wanted)
+    if wanted.swarm.is_swarm:
+        world.console.warn(
+            "the --swarm flags are recorded, but neither manager nor agent is put on the machine yet;"
+            " `machine swarm manage` here finds it all the same"
+        )
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
     with world.store.lock(f"machine-{name}", seconds=0, what=f"create {name}"):

@@ -211,6 +211,14 @@ def test_the_record_is_docker_machines(store: Path) -> None:
     assert "null" not in config.read_text()
 
 
+def test_the_swarm_flags_are_recorded_and_said_to_do_no_more(store: Path) -> None:
+    made = none("m", "--swarm", "--swarm-discovery", "token://t")
+    assert made.status == 0
+    assert "recorded" in made.err
+    record = json.loads((store / "machines" / "m" / "config.json").read_text())
+    assert record["HostOptions"]["SwarmOptions"]["Discovery"] == "token://t"
+
+
 def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_REGISTRY_MIRROR", "http://a,http://b")
     none("m", "--engine-opt", "x=1,2")
