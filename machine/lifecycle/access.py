@@ -23,6 +23,7 @@ from machine.wait import until
 CONSOLE_LINES = 15  # of the boot log, shown when a machine does not come up
 ENGINE_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
+LOGIN_SECONDS = 60.0  # for a login to be accepted where it was before
 
 
 def wait_for_state(world: World, driver: Driver, wanted: State, seconds: float) -> None:
@@ -74,10 +75,12 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
     """A shell on the machine as soon as its sshd answers and lets us in.
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
-    there; a host that was there before is not given that time. Where an sshd has answered before, none is
+    there; one that was ready once is given a minute, for sshd refuses users while a system comes up; a host
+    that was there before is given no time. Where an sshd has answered before, none is
     looked for: that would be one more connection, which a newer sshd counts against us.
     """
-    patient = not driver.adopts
+    patience = 0.0 if driver.adopts else LOGIN_SECONDS if record.reached("ready") else float("inf")
+    began = world.clock.now()
     seen_before = driver.adopts or record.reached("ready")
     last: list[MachineError] = []
 
@@ -87,7 +90,7 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
         try:
             return connect(record, endpoint)
         except LoginRefused as error:
-            if not patient:
+            if world.clock.now() - began >= patience:
                 raise
             last[:] = [error]
         except HostKeyMismatch:

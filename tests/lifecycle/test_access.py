@@ -1,42 +1,63 @@
-"""Waiting for a machine: what the error says when it does not come."""
+"""How long a login that is refused is tried again, against a real sshd and a clock that leaps."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from machine import drivers
 from machine.console import Console
-from machine.errors import WaitTimeout
-from machine.lifecycle import access
+from machine.errors import LoginRefused, WaitTimeout
+from machine.lifecycle.access import wait_for_shell
 from machine.lifecycle.world import World, context
-from machine.model import State
+from machine.model import Endpoint
 from machine.store import Record, Store
-from tests.lifecycle.test_remove import Cloud
+from tests.sshd import Sshd, keygen
 
 
-class Hurried:
-    """A clock on which waiting takes no time."""
+class LeapingClock:
+    """Sleeping takes no time, and half a minute passes."""
 
     def __init__(self) -> None:
-        self.time = 0.0
+        self.at = 0.0
 
     def now(self) -> float:
-        return self.time
+        return self.at
 
     def sleep(self, seconds: float) -> None:
-        self.time += seconds
+        self.at += 30.0
 
 
-def test_a_state_that_never_comes_is_told_with_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Cloud, "accounts", {"first": {"dev"}})
-    store = Store(str(tmp_path / "store"))
-    world = World(store, Console(io.StringIO()), clock=Hurried())
-    record = Record.new(store.root, "dev", "cloud", {})
-    driver = Cloud(context(world, record), {"AccessToken": "first"})
-    with pytest.raises(WaitTimeout) as caught:
-        access.wait_for_state(world, driver, State.STOPPED, 90.0)
-    assert "dev to be Stopped after 90 s" in caught.value.brief
-    assert "Running" in caught.value.details
-    assert "machine status dev" in caught.value.resolution
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    found = Sshd(tmp_path / "sshd")
+    yield found
+    found.stop()
+
+
+CASES = (
+    ("generic", "ready", LoginRefused, 0),
+    ("cloud", "ready", LoginRefused, 60),
+    ("cloud", "reachable", WaitTimeout, 300),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def test_a_refused_login_is_not_tried_for_as_long_as_a_first_boot(
+    tmp_path: Path, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, case: tuple[str, str, type[Exception], int]
+) -> None:
+    driver, phase, error, passed = case
+    monkeypatch.setitem(drivers.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
+    world = World(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
+    world.store.add("dev")
+    data = {"SSHKeyPath": str(keygen(tmp_path / "stranger")), "AccessToken": "", "IPAddress": sshd.address}
+    record = Record.new(world.store.root, "dev", driver, data)
+    record.phase = phase
+    world.store.save(record)
+    opened = drivers.find(driver).load(context(world, record), record.driver)
+    with pytest.raises(error):
+        wait_for_shell(world, record, opened, Endpoint(sshd.address, sshd.user, sshd.port), 300.0)
+    assert world.clock.now() == passed
