@@ -161,7 +161,8 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
         endpoint = driver.endpoint()
         if endpoint is not None:
             keep_endpoint(world, record, endpoint)
-        provision.copy_client(record, authority_of(world))
+        if not record.reached("ready"):  # later the user may have put another CA's files there, or none
+            provision.copy_client(record, authority_of(world))
         advance(world, record, "ready")
         if docker_context:
             make_context(world, record)

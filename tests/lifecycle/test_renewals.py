@@ -110,3 +110,15 @@ def test_resuming_a_machine_of_docker_machine_leaves_its_key_alone(
         create.resume(world, "old")
     assert world.store.load("old").ssh_key_path() == key
     assert not Path(world.store.directory("old"), "id_ed25519").exists()
+
+
+def test_resuming_an_engine_of_somebody_else_leaves_its_certificates_alone(world: World) -> None:
+    world.store.add("theirs")
+    record = Record.new(world.store.root, "theirs", "none", {"URL": "tcp://192.0.2.7:2376"})
+    world.store.save(record)
+    create.resume(world, "theirs", docker_context=False)
+    place = Path(record.cert_dir(), "key.pem")
+    assert place.read_bytes() == authority_of(world).client.key
+    place.write_bytes(b"of another CA")
+    create.resume(world, "theirs", docker_context=False)
+    assert place.read_bytes() == b"of another CA"
