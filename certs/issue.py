@@ -20,7 +20,7 @@ from certs.pem import Pair, PrivateKey, key_to_pem, load_cert, load_key, new_key
 CA_DAYS = 3650
 LEAF_DAYS = 825  # the most that Apple's and other clients accept of a server
 BACK = timedelta(minutes=5)  # certificates start earlier than now, for machines whose clock is slow
-_LONGEST = 64  # characters of a name in a subject, RFC 5280 appendix A.1
+_LONGEST = 64  # of a name in a subject, RFC 5280 appendix A.1
 
 
 def make_ca(organisation: str, *, now: datetime | None = None, days: float = CA_DAYS) -> Pair:
@@ -107,10 +107,15 @@ def _fit(issuer: x509.Certificate, ca: Pair, now: datetime) -> None:
 def _subject(organisation: str, common_name: str) -> x509.Name:
     return x509.Name(
         [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation[:_LONGEST] or "unknown"),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name[:_LONGEST] or "unknown"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, _fitting(organisation)),
+            x509.NameAttribute(NameOID.COMMON_NAME, _fitting(common_name)),
         ]
     )
+
+
+def _fitting(text: str) -> str:
+    """`text` as far as a subject holds it: the library counts bytes, and takes no halves of characters."""
+    return text.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore") or "unknown"
 
 
 def _span(now: datetime | None, days: float) -> tuple[datetime, datetime]:

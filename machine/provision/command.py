@@ -35,7 +35,7 @@ _SWITCHES = ("tls", "tlsverify", "debug")  # flags without a value
 class Command:
     """A dockerd command line taken apart."""
 
-    program: str = ""  # with systemd's prefix characters, as written
+    program: str = ""  # with systemd's prefix characters, and with what it is started by (env K=V), as written
     hosts: list[str] = field(default_factory=list)
     moved: dict[str, list[str]] = field(default_factory=dict)  # list flags that go to daemon.json
     kept: list[str] = field(default_factory=list)  # all other words, as written
@@ -45,8 +45,9 @@ def read(text: str, *, drop: tuple[str, ...] = ()) -> Command:
     """Take a command line apart; TLS flags and those named in `drop` are left out, for we set them."""
     command = Command()
     rest = words(text)
-    if rest:
-        command.program = rest.pop(0)[0]
+    start = next((at for at, (_, meant) in enumerate(rest) if meant.rpartition("/")[2] == "dockerd"), 0)
+    command.program = " ".join(written for written, _ in rest[: start + 1])
+    del rest[: start + 1]
     while rest:
         written, meant = rest.pop(0)
         flag, equals, value = meant.partition("=")

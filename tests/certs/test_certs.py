@@ -277,3 +277,8 @@ def test_openssl_agrees(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert subprocess.run([*verify, "-purpose", "sslclient", str(server)], capture_output=True).returncode != 0
     assert ExtendedKeyUsageOID.SERVER_AUTH.dotted_string == "1.3.6.1.5.5.7.3.1"
+
+
+@pytest.mark.parametrize("name", ["", "\udcff", "\u00fc" * 100, "a" * 100, "a\0b"])
+def test_any_user_name_fits_into_a_subject(name: str) -> None:
+    assert 1 <= len(certs.describe(certs.make_client(certs.make_ca(name), name).cert).organisation.encode()) <= 64

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.provision import units
+from machine.provision import command, units
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
@@ -56,3 +56,9 @@ def test_systemd_accepts_what_we_write(tmp_path: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
     ours = [line for line in done.stderr.splitlines() if "docker.service" in line]
     assert ours == []
+
+
+@pytest.mark.parametrize("start", ["-/usr/bin/dockerd", "/usr/bin/env PATH=${BIN}:${PATH} ${BIN}/dockerd"])
+def test_what_starts_dockerd_stays_before_its_flags(start: str) -> None:
+    parts = command.read(f"{start} --host=fd:// --debug $OPTS")
+    assert command.write(parts, parts.hosts, (), "x") == [start, "-H", "fd://", "--debug", "$OPTS"]
