@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
 from machine.errors import ProvisionError
 from machine.provision import facts as looking
@@ -39,6 +40,8 @@ def upgrade_plan(facts: Facts) -> Plan:
     move = _move(facts)
     gently = liverestore.needed(facts)
     if gently:
+        left = f"{move.advice}; live-restore stays on until the next machine upgrade or provision puts it back"
+        move = replace(move, advice=left)
         yield services.keep([DAEMON_JSON])
         yield from liverestore.switch_on(facts)
     said = (yield move).stdout

@@ -85,6 +85,13 @@ def test_containers_are_cared_for_before_packages_move(after: str) -> None:
     assert names[-1] == "forget the kept configuration"
 
 
+@pytest.mark.parametrize(("running", "said"), [(1, True), (0, False)])
+def test_what_a_failed_upgrade_leaves_is_told(running: int, said: bool) -> None:
+    todo = upgrade_plan(facts({**HOST, "containers_running": running}))
+    moving = next(step for step in todo if step.name == "upgrade Docker's packages")
+    assert ("live-restore stays on" in moving.advice) is said
+
+
 def test_swarm_mode_is_warned_of() -> None:
     names, result = played(facts({**HOST, "containers_running": 1, "swarm_mode": True}), "2.0")
     assert "keep containers running without the engine" not in names
