@@ -134,6 +134,11 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
         renewals.note_end(world, record)
         return old
     world.console.log("info", f"new server certificate ({reason}) for {', '.join(names)}")
+    if own_ca not in (b"", issuer.ca):
+        world.console.warn(
+            f"{record.name} gets a certificate of this store's CA instead of the CA it was made with ({reason});"
+            " whoever uses it with a certificate of that one is refused from now on"
+        )
     pair = issuer.issue_server(record.name, names, swarm_master=record.swarm_options().master)
     for note in issuer.notes:
         world.console.warn(note)

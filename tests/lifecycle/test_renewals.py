@@ -52,6 +52,21 @@ def test_a_key_whose_certificate_was_not_written_any_more_is_not_given_to_the_en
     assert provision.server_pair(world, record, HERE) == pair, "and then it stays"
 
 
+def test_a_machine_that_changes_its_ca_is_warned_of(world: World) -> None:
+    record = ready(world, "dev")
+    assert "instead of the CA" not in world.console.err.getvalue()
+    theirs = certs.make_ca("them")
+    Path(record.cert_dir(), "ca.pem").write_bytes(theirs.cert)
+    server = certs.make_server(theirs, "them", provision.server_names(record, HERE))
+    Path(record.cert_dir(), "server.pem").write_bytes(server.cert)
+    Path(record.cert_dir(), "server-key.pem").write_bytes(server.key)
+    assert provision.server_pair(world, record, HERE) == server, "good, so it is kept"
+    assert "instead of the CA" not in world.console.err.getvalue()
+    moved = provision.server_pair(world, record, Endpoint("192.0.2.99"))
+    assert certs.issued_by(moved.cert, authority_of(world).ca)
+    assert "instead of the CA it was made with (does not carry 192.0.2.99)" in world.console.err.getvalue()
+
+
 def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_not_named(world: World) -> None:
     record = ready(world, "dev")
     record.certificates_end = "2001-01-01T00:00:00Z"
