@@ -125,7 +125,10 @@ class Fake:
 
     def do_showvminfo(self, space: dict[str, Any], words: list[str]) -> Completed:
         vm = found(space, words[0])
-        return Completed(0, info(vm)) if vm else missing("showvminfo", words[0])
+        if vm is None:
+            return missing("showvminfo", words[0])
+        self.alive(vm)  # it may have ended by itself
+        return Completed(0, info(vm))
 
     def do_modifyvm(self, space: dict[str, Any], words: list[str]) -> Completed:
         vm = found(space, words[0])
