@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machine.errors import UsageError
+from machine.errors import DriverError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
+    from machine.drivers.base import Driver
     from machine.lifecycle.create import Wanted
 
 HELP = "Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time."
@@ -80,8 +81,20 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm-opt", action="append", default=[], metavar="K=V", help="A flag of the manager")
     swarm.add_argument("--swarm-join-opt", action="append", default=[], metavar="K=V", help="A flag of the node's join")
     swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
-    driver_flags.declare(parser, name, drivers.find(name).options)
+    driver_flags.declare(parser, name, _driver(parser, name).options)
     parser.add_argument("names", nargs="*", metavar="NAME", help="what the machines are to be called")
+
+
+def _driver(parser: Parser, name: str) -> type[Driver]:
+    """The driver's class; an unknown one that nobody typed is the variable's fault, and the error says so."""
+    from machine import drivers
+
+    try:
+        return drivers.find(name)
+    except DriverError as error:
+        if name == parser.environ.get("MACHINE_DRIVER") and name not in parser.typed:
+            error.resolution = f"unset MACHINE_DRIVER, which says {name!r}, or choose another driver with -d"
+        raise
 
 
 def run(args: argparse.Namespace, app: App) -> int:

@@ -53,7 +53,7 @@ def _create(world: World, name: str, wanted: Wanted) -> None:
         )
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
-    with world.store.lock(f"machine-{name}", seconds=0, what=f"create {name}"):
+    with world.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
         world.store.add(name)
         try:
             keep(world, record, driver)

@@ -53,7 +53,7 @@ def settle(world: World, record: Record, driver: Driver) -> None:
     if not driver.provisions:
         return
     world.console.step("Waiting for the engine")
-    if before is not None and before.addresses == endpoint.addresses:
+    if before is not None and before.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
             access.wait_for_engine(world, record, endpoint, driver.boot_timeout)
         except WaitTimeout as error:

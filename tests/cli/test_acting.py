@@ -227,6 +227,13 @@ def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest
     assert options["ArbitraryFlags"] == ["x=1,2"]
 
 
+def test_an_unknown_driver_in_the_environment_is_named(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_DRIVER", "xhyve")
+    made = Typed(["create", "x"])
+    assert made.status == 1
+    assert "unset MACHINE_DRIVER" in made.err
+
+
 def test_the_driver_comes_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_DRIVER", "none")
     assert Typed(["create", "--url", "tcp://h:1", "x"]).status == 0

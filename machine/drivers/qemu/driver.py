@@ -12,7 +12,7 @@ from machine.drivers.images import seed
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
 from machine.drivers.qemu.options import OPTIONS
-from machine.errors import DriverError, MachineError
+from machine.errors import DriverError, MachineError, before_anything
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 from machine.wait import until
@@ -62,6 +62,10 @@ class QemuDriver(Driver):
     def check(self) -> None:
         host = accel.look()
         preflight.check(self.ctx, self.settings, host, self._cache().find(self.settings.image, host.arch) is not None)
+        try:
+            self._free_place()
+        except DriverError as error:
+            raise before_anything(error) from None
 
     def create(self) -> None:
         """Image, address, disk, seed, power: each step is skipped when an earlier call has done it."""
@@ -120,7 +124,13 @@ class QemuDriver(Driver):
             for directory in {self.ctx.directory, self.sockets}:
                 _unlink(os.path.join(directory, name))
         if self.sockets != self.ctx.directory and os.path.isdir(self.sockets):
-            os.rmdir(self.sockets)
+            try:
+                os.rmdir(self.sockets)
+            except OSError as error:
+                raise DriverError(
+                    f"{self.sockets} of {self.ctx.name} cannot be removed: {error.strerror}",
+                    resolution=f"look what is in it, remove it, then: machine rm {self.ctx.name}",
+                ) from None
 
     def console_log(self) -> str:
         """What the machine printed on its serial console since it was last switched on."""
@@ -184,6 +194,17 @@ class QemuDriver(Driver):
         known = self.data.get("Base") or {}
         return Image(**{key: known[key] for key in Image.__slots__ if key in known})
 
+    def _free_place(self) -> net.Place:
+        """A place that no machine of the store has and whose ports are free now; DriverError when there is none."""
+        taken = {str(other.get(key)) for other in self.ctx.siblings() for key in ("IPAddress", "PeerAddress")}
+        return net.choose(
+            net.lan_of(self.ctx.store),
+            taken,
+            [host for host, _ in self.settings.publish],
+            net.can_listen,
+            own_addresses=sys.platform.startswith("linux"),
+        )
+
     def _settle(self) -> None:
         """Addresses and ports, written down. One that another program has taken meanwhile is chosen anew."""
         publish = [host for host, _ in self.settings.publish]
@@ -193,10 +214,7 @@ class QemuDriver(Driver):
                 needed = (place.ssh, place.engine, place.swarm, *publish)
                 if all(net.can_listen(place.address, port) for port in needed):
                     return
-            others = self.ctx.siblings()
-            taken = {str(other.get(key)) for other in others for key in ("IPAddress", "PeerAddress")}
-            linux = sys.platform.startswith("linux")
-            place = net.choose(net.lan_of(self.ctx.store), taken, publish, net.can_listen, own_addresses=linux)
+            place = self._free_place()
             self.data.update(
                 IPAddress=place.address,
                 PeerAddress=place.peer,
@@ -206,7 +224,7 @@ class QemuDriver(Driver):
                 ListenPort=net.ENGINE,
             )
             self.ctx.save(self)
-        if place.ssh != 22 and linux:
+        if place.ssh != 22 and sys.platform.startswith("linux"):
             self.ctx.log(f"ssh of {self.ctx.name} is on port {place.ssh}: port 22 is not ours to open here")
 
     def _place(self) -> net.Place:

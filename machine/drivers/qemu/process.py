@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from machine.drivers.qemu import places
+from machine.errors import DriverError
 from machine.process import Completed
 
 Run = Callable[..., Completed]
@@ -38,11 +39,16 @@ def is_ours(words: list[str], directory: str, uuid: str) -> bool:
 
 
 def end(pid: int) -> None:
-    """Cut its power. A process that is gone already is success."""
+    """Cut its power. A process that is gone already is success; DriverError for another user's."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+    except PermissionError:
+        raise DriverError(
+            f"the virtual machine's process {pid} belongs to another user",
+            resolution="run this as the user who started the machine (it may have been started with sudo)",
+        ) from None
 
 
 def command_line(pid: int, run: Run) -> list[str]:
