@@ -1,7 +1,7 @@
 """One function per call to Amazon's API, by boto3. Nothing of boto3 leaves this module: its errors become ours.
 
-A first client costs 0.2 s and more, so it is built at the first call. Throttled and failed calls are repeated by the SDK
-itself (its "standard" mode, with growing pauses) as often as the record says.
+A first client costs 0.2 s and more, so it is built at the first call. Throttled and failed calls are repeated by the
+SDK itself (its "standard" mode, with growing pauses) as often as the record says.
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
 """
 
