@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machine import contexts, files, paths
+from machine import files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
 from machine.lifecycle import access, ahead, renewals
@@ -102,7 +102,7 @@ def finish(world: World, record: Record, endpoint: Endpoint) -> None:
     """See from here that the engine answers over TLS, and write down that the machine is ready."""
     world.console.step("Checking the engine from here")
     access.wait_for_engine(world, record, endpoint)
-    contexts.refresh(world.environ, cert_dir=record.cert_dir())
+    renewals.refresh_contexts(world, record.cert_dir())
     record.phase = "ready"
     world.store.save(record)
 

@@ -28,13 +28,21 @@ def hand_on(world: World, delivered: Sequence[str]) -> None:
 
     A machine that another command works on is passed over; its record is brought up to date by the next one.
     """
-    contexts.refresh(world.environ)
+    refresh_contexts(world)
     for name in delivered:
         try:
             with world.store.lock(f"machine-{name}", seconds=0, what=f"note the certificates of {name}"):
                 note_end(world, world.store.load(name))
         except MachineError as error:
             world.console.debug(f"the end of {name}'s certificates was not noted: {error.brief}")
+
+
+def refresh_contexts(world: World, cert_dir: str = "") -> None:
+    """Give renewed certificates to the docker contexts, or to that of one machine. What docker keeps is not vital."""
+    try:
+        contexts.refresh(world.environ, cert_dir=cert_dir)
+    except MachineError as error:
+        world.console.warn(f"docker contexts keep their old certificates: {error.brief}")
 
 
 def note_end(world: World, record: Record) -> None:

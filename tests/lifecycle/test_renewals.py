@@ -78,6 +78,16 @@ def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_no
     assert world.store.load("dev").certificates_end > "2026"
 
 
+def test_contexts_that_cannot_be_written_stop_nothing(world: World) -> None:
+    record = ready(world, "dev")
+    for path in Path(world.environ["DOCKER_CONFIG"]).rglob("key.pem"):
+        path.unlink()
+        path.mkdir()
+    renewals.renew_client(world)
+    assert "docker contexts keep their old certificates" in world.console.err.getvalue()
+    assert Path(record.cert_dir(), "cert.pem").read_bytes() == authority_of(world).client.cert
+
+
 def test_a_machine_that_somebody_works_on_is_passed_over(world: World) -> None:
     record = ready(world, "dev")
     record.certificates_end = "2001-01-01T00:00:00Z"
