@@ -64,7 +64,9 @@ def certificates(record: Record) -> tuple[str, str, str] | None:
     raise CertificateError(
         f"{record.name} has no {os.path.basename(missing[0])}",
         details=f"{missing[0]} is missing",
-        resolution=f"machine regenerate-certs {record.name}",
+        resolution=f"machine regenerate-certs {record.name}"
+        if record.reached("ready")
+        else f"machine create --resume {record.name} goes on with its creation",
     )
 
 

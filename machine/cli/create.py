@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from machine.drivers.base import Driver
     from machine.lifecycle.create import Wanted
 
+OWN_FLAGS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
+
 HELP = "Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time."
 
 
@@ -163,6 +165,12 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
         for item in getattr(args, flag):
             if "=" not in item:
                 raise UsageError(f"--{flag.replace('_', '-')} {item!r} is not of the form KEY=VALUE")
+    for item in args.engine_opt:
+        if item.partition("=")[0].lstrip("-") in OWN_FLAGS:
+            raise UsageError(
+                f"--engine-opt {item!r} would change how the engine is protected",
+                resolution="leave it out: TLS with client certificates is what makes a machine reachable safely",
+            )
     mirrors = args.engine_registry_mirror
     if mirrors is None:
         mirrors = [part for part in app.environ.get("ENGINE_REGISTRY_MIRROR", "").split(",") if part]

@@ -78,7 +78,7 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
     from machine.cli.listing import fields
 
     items = fields(rows, app.environ)
-    if args.json:
+    if args.json or args.format == "json":
         import json
 
         app.say(json.dumps(items, indent=4, ensure_ascii=False))

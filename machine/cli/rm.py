@@ -36,8 +36,9 @@ def run(args: argparse.Namespace, app: App) -> int:
             if not app.store.exists(name):
                 app.store.load(name)  # raises the error that names what there is
         if not args.yes and not confirm(
-            app, f"Remove {', '.join(names)}? What was made on a platform for them is lost."
+            app, f"Remove {', '.join(names)}? What was made on a platform is lost with it."
         ):
+            app.console.info("nothing was removed; -y answers the question beforehand")
             return 0
         return on_each(app, names, remove, load=False)
     try:

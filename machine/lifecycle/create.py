@@ -109,7 +109,12 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
     ]
     if wanted.docker_context:
         lines.append(f"6. make the docker context {name}")
-    return [*lines, "", "# step 4 on a fresh Debian; it depends on what is found:", *script_of(record, wanted)]
+    return [
+        *lines,
+        "",
+        "# step 4 as it would be on a fresh Debian that has Docker; what is found decides:",
+        *script_of(record, wanted),
+    ]
 
 
 def script_of(record: Record, wanted: Wanted) -> list[str]:

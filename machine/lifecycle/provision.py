@@ -27,8 +27,11 @@ def provision(world: World, name: str) -> None:
         record = world.store.load(name)
         endpoint, shell = log_in(world, record)
         with shell:
-            play(world, record, endpoint, shell)
+            outcome = play(world, record, endpoint, shell)
         finish(world, record, endpoint)
+        world.console.done(
+            f"{name} is set up anew" if outcome.changed else f"{name} is as it should be: nothing changed"
+        )
 
 
 def upgrade(world: World, name: str) -> None:
@@ -57,6 +60,7 @@ def regenerate(world: World, name: str) -> None:
         with shell:
             play(world, record, endpoint, shell, new_certificate=True)
         finish(world, record, endpoint)
+        world.console.done(f"{name} has a new certificate")
 
 
 def log_in(world: World, record: Record) -> tuple[Endpoint, SshShell]:

@@ -155,7 +155,7 @@ class Store:
     def _taken(self, name: str) -> MachineExists:
         return MachineExists(
             f"a machine called {name} already exists",
-            resolution=f"choose another name; machine create --resume {name} finishes it, machine rm {name} drops it",
+            resolution=f"choose another name for the new one, or remove the old one first: machine rm {name}",
         )
 
 

@@ -86,6 +86,7 @@ def test_one_failure_does_not_stop_the_others(store: Path) -> None:
             3,
             "no sshd",
         ),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--engine-opt", "tlsverify=false", "x"], 1, "protected"),
         (["rm"], 1, "needs the name"),
         (["rm", "-y", "nope"], 1, "nope"),
         (["rm", "-f", "nope"], 0, "nope"),
@@ -118,6 +119,7 @@ def test_rm_asks_first(store: Path, answer: str) -> None:
     asked = Typed(["rm", "m"], answer)
     assert asked.status == 0
     assert "(y/n)" in asked.err
+    assert "nothing was removed" in asked.err
     assert names() == ["m"]
 
 

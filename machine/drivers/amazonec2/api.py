@@ -313,7 +313,7 @@ def _sdk() -> Any:
         import boto3
     except ImportError:
         raise PreflightFailed(
-            "the driver amazonec2 needs the package boto3", resolution="pip install 'machine[amazonec2]'"
+            "the driver amazonec2 needs the package boto3", resolution="pip install '.[amazonec2]'"
         ) from None
     return boto3
 

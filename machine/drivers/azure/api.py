@@ -421,5 +421,5 @@ def _sdk(name: str) -> Any:
     except ImportError:
         raise PreflightFailed(
             "the driver azure needs the packages azure-identity and azure-mgmt-compute, -network and -resource",
-            resolution="pip install 'machine[azure]'",
+            resolution="pip install '.[azure]'",
         ) from None

@@ -44,6 +44,8 @@ MASKED = (
 )
 
 ENABLED = ("systemd-networkd.service", "systemd-timesyncd.timer", guest.UNIT)
+# docker.service: provisioning starts and enables it, once, with its certificates; until then the socket does for it.
+DISABLED = ("systemd-timesyncd.service", "docker.service")
 
 _CLOUD = """\
 datasource_list: [ NoCloud, None ]
@@ -83,6 +85,7 @@ FILES = (
     ("/etc/modprobe.d/machine.conf", "0644", _MODULES),
     ("/etc/containerd/config.toml", "0644", _CONTAINERD),
     ("/etc/systemd/system/systemd-timesyncd.timer", "0644", _LATER),
+    ("/etc/sysctl.d/50-ping.conf", "0644", "net.ipv4.ping_group_range = 0 2147483647\n"),  # ping without root
     ("/etc/fstab", "0644", f"LABEL={LABEL} / ext4 defaults,x-systemd.growfs 0 0\n"),
     ("/etc/initramfs-tools/conf.d/machine", "0644", "MODULES=list\nCOMPRESS=zstd\n"),
     ("/etc/initramfs-tools/modules", "0644", "virtio_pci\nvirtio_blk\next4\n"),
@@ -156,7 +159,7 @@ def late(name: str) -> str:
             'r="$1"',
             _write([entry for entry in files(name) if not entry[0].startswith("/etc/initramfs-tools/")]),
             f'chroot "$r" systemctl -q enable {" ".join(ENABLED)}',
-            'chroot "$r" systemctl -q disable systemd-timesyncd.service',
+            f'chroot "$r" systemctl -q disable {" ".join(DISABLED)}',
             f'chroot "$r" systemctl -q mask {" ".join(MASKED)}',
             'chroot "$r" systemctl -q set-default multi-user.target',
             'rm -f "$r/etc/hostname" "$r/etc/resolv.conf" "$r/var/lib/dbus/machine-id" "$r"/etc/ssh/ssh_host_*',

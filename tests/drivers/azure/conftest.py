@@ -14,7 +14,7 @@ from tests.drivers.azure.cloud import Azure, pki
 @pytest.fixture(scope="session")
 def arm() -> Iterator[Arm]:
     """Running while tests do."""
-    pytest.importorskip("azure.mgmt.compute", reason="needs the SDK: pip install 'machine[azure]'")
+    pytest.importorskip("azure.mgmt.compute", reason="needs the SDK: pip install '.[azure]'")
     server = Arm()
     yield server
     server.stop()

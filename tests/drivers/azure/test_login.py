@@ -127,7 +127,7 @@ def test_an_unknown_application(cloud: Azure, tmp_path: Path) -> None:
 )
 def test_which_credential(data: dict[str, Any], cls: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The SDK's class for each way; making one asks nobody."""
-    pytest.importorskip("azure.identity", reason="needs the SDK: pip install 'machine[azure]'")
+    pytest.importorskip("azure.identity", reason="needs the SDK: pip install '.[azure]'")
     for name, value in (("TENANT_ID", TENANT), ("CLIENT_ID", CLIENT), ("FEDERATED_TOKEN_FILE", str(tmp_path / "t"))):
         monkeypatch.setenv(f"AZURE_{name}", value)
     api = Api({"SubscriptionID": "s", "TenantID": TENANT, **data}, lambda line: None)

@@ -1,0 +1,61 @@
+"""kill -9 of `create` around everything that the qemu driver does: `rm` leaves no process, no disk, no port.
+
+The moments are those of tests/killable.py up to the first command on the machine; what comes after is the same for
+every driver and is killed in tests/lifecycle/test_killed.py.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.vms import left, program
+from tests.program import Program
+
+__all__ = ["program"]
+
+pytestmark = pytest.mark.vm
+
+LINE = ["create", "--no-context", "victim"]
+FIRST_COMMAND = "before SshShell.run 1"
+
+
+def open_ports(program: Program) -> list[str]:
+    """Listening sockets on the loopback addresses that are given to machines, from the kernel's table."""
+    found = []
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        address, state = row.split()[1], row.split()[3]
+        host = socket.inet_ntoa(bytes.fromhex(address[:8])[::-1])
+        if state == "0A" and host.startswith("127.84."):
+            found.append(f"{host}:{int(address[9:], 16)}")
+    return sorted(found)
+
+
+def test_rm_after_a_kill_leaves_nothing(program: Program, tmp_path: Path) -> None:
+    before = open_ports(program)
+    listing = tmp_path / "moments"
+    program.killed(listing, "never", *LINE, timeout=900).fine()
+    program("rm", "-y", "victim").fine()
+    passed = listing.read_text().splitlines()
+    moments = passed[: passed.index(FIRST_COMMAND) + 1]
+    assert any(moment.startswith("after process.run") for moment in moments), "qemu is started by a watched call"
+    for number, moment in enumerate(moments):
+        ended = program.killed(tmp_path / f"log{number}", moment, *LINE, timeout=900)
+        if ended.status == 0:  # the CA was made by the first create, so a moment or two less pass by
+            assert "files.write" in moment
+        for name in program.names():
+            program("rm", "-y", name).fine()
+        assert left(program) == [], moment
+        assert open_ports(program) == before, moment
+
+
+def test_resume_after_a_kill_in_the_middle_of_a_boot_finishes(program: Program, tmp_path: Path) -> None:
+    program.killed(tmp_path / "log", FIRST_COMMAND, *LINE, timeout=900)
+    again = program(*LINE)
+    assert again.status == 1
+    assert "create --resume victim" in again.err
+    program("create", "--resume", "--no-context", "victim", timeout=900).fine()
+    program("config", "victim").fine()
+    program("rm", "-y", "victim").fine()
