@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from machine.drivers.qemu.net import lan_of
 from tests.e2e.vms import left, program
 from tests.program import Program
 
@@ -23,12 +24,13 @@ FIRST_COMMAND = "before SshShell.run 1"
 
 
 def open_ports(program: Program) -> list[str]:
-    """Listening sockets on the loopback addresses that are given to machines, from the kernel's table."""
+    """Listening sockets on the loopback addresses that this store's machines are given, from the kernel's table."""
     found = []
+    ours = f"127.84.{lan_of(str(program.store)).octet}."
     for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         address, state = row.split()[1], row.split()[3]
         host = socket.inet_ntoa(bytes.fromhex(address[:8])[::-1])
-        if state == "0A" and host.startswith("127.84."):
+        if state == "0A" and host.startswith(ours):
             found.append(f"{host}:{int(address[9:], 16)}")
     return sorted(found)
 

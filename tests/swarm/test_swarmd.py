@@ -84,7 +84,7 @@ def test_exec_logs_attach_wait_top_and_rm(url: str) -> None:
         process.stdout.close()
     waiting = subprocess.Popen([DOCKER, "-H", url, "wait", "web"], stdout=subprocess.PIPE, text=True)
     assert "line" in docker(url, "logs", "--tail=1", "web").stdout
-    assert "sleep" in docker(url, "top", "web").stdout
+    assert "sh -c" in docker(url, "top", "web").stdout
     time.sleep(0.3)
     docker(url, "kill", "web")
     assert waiting.communicate(timeout=20)[0] == "137\n"
