@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     assert left(made) == []
 
 
-def left(program: Program) -> list[str]:
+def left(program: Program, seconds: float = 5.0) -> list[str]:
+    """What is still there of this store's machines after a moment: the watcher of ports ends when it sees qemu gone."""
+    deadline = time.monotonic() + seconds
+    while (found := _traces(program)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def _traces(program: Program) -> list[str]:
     """Processes that work on this store's machines, and files of machines."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
