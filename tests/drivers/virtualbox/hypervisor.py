@@ -28,7 +28,7 @@ def words(vm: dict[str, Any]) -> list[str]:
     base = address.rpartition(".")[0]
     forwards = ",".join(f"hostfwd=tcp:{address}:{port}-{address}:{port}" for port in (22, 2376))
     console = told["--uartmode1"].partition(",")[2]
-    line = ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", MODEL, "-display", "none"]
+    line = ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=single", "-cpu", MODEL, "-display", "none"]
     line += ["-m", told["--memory"], "-smp", told["--cpus"], "-uuid", vm["uuid"], "-name", vm["name"]]
     line += ["-device", "ich9-ahci,id=sata", "-serial", f"file:{console}", "-boot", "c"]
     for port, medium in vm["disks"].items():
