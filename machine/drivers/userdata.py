@@ -1,4 +1,4 @@
-"""User data for cloud-init: the machine's ssh host key, and whatever more the user wants, in one text. Pure.
+"""User data for cloud-init: the machine's ssh host key, and whatever more the user wants, in one text. Only `with_file` reads.
 
 cloud-config, scripts and the other kinds: https://cloudinit.readthedocs.io/en/latest/explanation/format/index.html.
 Several parts travel as MIME multi-part. JSON is written where YAML is read.
@@ -23,6 +23,15 @@ BOUNDARY = "==machine-part=="
 
 class UnknownKind(ValueError):
     """cloud-init would not know what to do with a text that begins like this."""
+
+
+def with_file(path: str, host_key: tuple[str, str], more: str) -> str:
+    """`compose`, with the text of the user's file (none if `path` is "") before `more`; OSError, ValueError too."""
+    own = ""
+    if path:
+        with open(path, encoding="utf-8") as file:
+            own = file.read()
+    return compose(host_key, own, more)
 
 
 def compose(host_key: tuple[str, str], *parts: str) -> str:

@@ -87,12 +87,8 @@ class AmazonDriver(Driver):
     def _user_data(self) -> str:
         """All that cloud-init is told; DriverError when the user's file cannot be used."""
         path = str(self.data.get("UserDataFile") or "")
-        own = ""
         try:
-            if path:
-                with open(path, encoding="utf-8") as file:
-                    own = file.read()
-            text = userdata.compose(self._host_key, own, self.ctx.user_data)
+            text = userdata.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
             raise DriverError(
                 f"the user data {path} cannot be used", details=str(error), resolution="check --amazonec2-userdata"

@@ -81,12 +81,8 @@ class DigitalOceanDriver(Driver):
     def _user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
         path = str(self.data.get("UserDataFile") or "")
-        own = ""
         try:
-            if path:
-                with open(path, encoding="utf-8") as file:
-                    own = file.read()
-            text = userdata.compose(self._host_key, own, self.ctx.user_data)
+            text = userdata.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
             raise failures.made(failures.BadUserData, f"the user data {path} cannot be used", str(error)) from None
         if len(text.encode()) > request.LARGEST_USER_DATA:
