@@ -1,4 +1,4 @@
-"""User data for cloud-init: the machine's ssh host key, and whatever more the user wants, in one text. Only `with_file` reads.
+"""User data for cloud-init: the ssh host key, and whatever more the user wants, in one text. Only `with_file` reads.
 
 cloud-config, scripts and the other kinds: https://cloudinit.readthedocs.io/en/latest/explanation/format/index.html.
 Several parts travel as MIME multi-part. JSON is written where YAML is read.
