@@ -12,12 +12,13 @@ from machine.drivers.images import seed
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
 from machine.drivers.qemu.options import OPTIONS
-from machine.errors import DriverError, MachineError, before_anything
+from machine.errors import DriverError, MachineError, WaitTimeout, before_anything
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 from machine.wait import until
 
 GONE_SECONDS = 10.0  # for a killed process to leave the list of processes
+PORTS_SECONDS = 2.0  # for a process that ended to let go of its ports
 _NAMESPACE = uuid.UUID("5c1f9e0e-8f2b-4c7e-9d0a-7a84f1272376")  # of the uuids made from machine ids
 QMP_STATES = {
     "running": State.RUNNING,
@@ -117,9 +118,7 @@ class QemuDriver(Driver):
 
     def remove(self) -> None:
         """The process first; then the files, the disk last, so that a repeated call still knows what to look for."""
-        pid = self._kill()
-        if pid:
-            self._wait_gone()
+        self._kill()
         for name in (*places.SOCKETS, *places.FILES):
             for directory in {self.ctx.directory, self.sockets}:
                 _unlink(os.path.join(directory, name))
@@ -159,27 +158,41 @@ class QemuDriver(Driver):
                 f"the disk of {self.ctx.name} is gone",
                 resolution=f"machine rm {self.ctx.name} removes what is left; machine create makes it anew",
             )
-        preflight.check_ports(self._place(), self.settings.publish)
+        self._check_ports()
         self._power_on(self._base())
 
     def _resume(self) -> None:
         if vm.status(self._socket(places.QMP)) in ("paused", "suspended", "io-error"):
             vm.command(self._socket(places.QMP), "cont")
 
-    def _kill(self) -> int:
+    def _kill(self) -> None:
+        """Cut the power, and return when the machine's ports are free again."""
         pid = self._pid()
-        if pid:
-            process.end(pid)
-        return pid
-
-    def _wait_gone(self) -> None:
+        if not pid:
+            return
+        process.end(pid)
         until(
-            lambda: None if self._pid() else True,
+            lambda: process.gone(pid) or None,
             what=f"the qemu of {self.ctx.name} to end",
             seconds=GONE_SECONDS,
             clock=self.ctx.clock,
             every=0.02,
         )
+
+    def _check_ports(self) -> None:
+        """A qemu that has just ended by itself may hold its ports for a moment longer than its pid file."""
+        place, publish = self._place(), [host for host, _ in self.settings.publish]
+        needed = (place.ssh, place.engine, place.swarm, *publish)
+        try:
+            until(
+                lambda: all(net.can_listen(place.address, port) for port in needed) or None,
+                what=f"the ports of {self.ctx.name}",
+                seconds=PORTS_SECONDS,
+                clock=self.ctx.clock,
+                every=0.05,
+            )
+        except WaitTimeout:
+            preflight.check_ports(place, self.settings.publish)
 
     def _image(self) -> Image:
         """The base image, written down so that it is never removed under this machine."""

@@ -51,6 +51,31 @@ def end(pid: int) -> None:
         ) from None
 
 
+def gone(pid: int) -> bool:
+    """Whether nothing of a process is left, its open ports included.
+
+    A process that ends gives its memory back first, so that its command line is empty, and closes its files later:
+    only then are its ports free. One that nobody has waited for is gone when its last thread is.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """proc(5): the state follows the name in brackets; a dead leader may have threads that still hold the files."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+        return state in (b"Z", b"X") and len(os.listdir(f"/proc/{pid}/task")) < 2
+    except (OSError, IndexError):
+        return not os.path.isdir(f"/proc/{pid}") and os.path.isdir("/proc/self")
+
+
 def command_line(pid: int, run: Run) -> list[str]:
     """The arguments of a living process, [] when there is none; the words of a dead one not yet waited for are []."""
     if sys.platform.startswith("linux"):

@@ -89,3 +89,32 @@ def test_ending(tmp_path: Path, start: Start) -> None:
     while process.find(str(tmp_path), UUID, run) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.find(str(tmp_path), UUID, run) == 0
+
+
+def test_a_process_is_gone_when_its_ports_are_free(start: Start) -> None:
+    pid = start("any")
+    assert not process.gone(pid)
+    process.end(pid)
+    deadline = time.monotonic() + 10
+    while not process.gone(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert process.gone(pid), "dead, though its parent has not waited for it"
+
+
+def test_a_leader_that_ended_before_its_threads_is_not_gone() -> None:
+    """Its files are open as long as one thread runs."""
+    script = (
+        "import ctypes, threading, sys\n"
+        "threading.Thread(target=sys.stdin.read).start()\n"
+        "print(flush=True)\n"
+        "ctypes.CDLL(None).syscall(60 if __import__('platform').machine() == 'x86_64' else 93, 0)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as made:
+        assert made.stdout is not None
+        made.stdout.readline()
+        time.sleep(0.3)
+        assert not process.gone(made.pid)
+        made.kill()
+        made.communicate()
+        assert process.gone(made.pid)
