@@ -53,7 +53,9 @@ class Registry:
             self._process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            assert self._process.poll() is None and time.monotonic() < deadline, (self.directory / "log").read_text()
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                raise AssertionError((self.directory / "log").read_text())
             time.sleep(0.05)
         return self
 
