@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
-from machine.drivers import userdata
+from machine.drivers import ownkey, userdata
 from machine.drivers.amazonec2 import failures, firewall, launch, settings
 from machine.drivers.amazonec2.api import MADE_BY, MADE_TAG, Api
 from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.survey import survey
 from machine.drivers.base import Driver, DriverContext
-from machine.errors import DriverError, NotSupported, PreflightFailed, Unfinished, before_anything
+from machine.errors import DriverError, NotSupported, Unfinished, before_anything
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -74,15 +73,12 @@ class AmazonDriver(Driver):
 
     def _check_files(self) -> None:
         self._user_data()
-        key = self.key_path()
-        if key and not os.access(key, os.R_OK):
-            raise PreflightFailed(f"the key {key} cannot be read", resolution="check --amazonec2-ssh-keypath")
-        if key and not self.data.get("ExistingKey") and not os.access(f"{key}.pub", os.R_OK):
-            raise PreflightFailed(
-                f"the public half {key}.pub cannot be read",
-                resolution=f"ssh-keygen -y -f {key} > {key}.pub writes it; or name its key pair in EC2 with "
-                "--amazonec2-keypair-name",
-            )
+        ownkey.check(
+            self.key_path() or "",
+            "--amazonec2-ssh-keypath",
+            sent=not self.data.get("ExistingKey"),
+            otherwise="name its key pair in EC2 with --amazonec2-keypair-name",
+        )
 
     def _user_data(self) -> str:
         """All that cloud-init is told; DriverError when the user's file cannot be used."""

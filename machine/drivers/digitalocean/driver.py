@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
-from machine.drivers import userdata
+from machine.drivers import ownkey, userdata
 from machine.drivers.base import Driver, DriverContext
 from machine.drivers.digitalocean import failures, removal, request, settings
 from machine.drivers.digitalocean.api import Api
 from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.survey import lookups, survey
-from machine.errors import DriverError, PreflightFailed, before_anything
+from machine.errors import DriverError, before_anything
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -68,15 +67,12 @@ class DigitalOceanDriver(Driver):
 
     def _check_files(self) -> None:
         self._user_data()
-        key = str(self.data.get("SSHKey") or "")
-        if key and not os.access(key, os.R_OK):
-            raise failures.made(failures.BadKey, f"the key {key} cannot be read")
-        if key and not self.data.get("SSHKeyFingerprint") and not os.access(f"{key}.pub", os.R_OK):
-            raise PreflightFailed(
-                f"the public half {key}.pub cannot be read",
-                resolution=f"ssh-keygen -y -f {key} > {key}.pub writes it; or name the account's copy with "
-                "--digitalocean-ssh-key-fingerprint",
-            )
+        ownkey.check(
+            str(self.data.get("SSHKey") or ""),
+            "--digitalocean-ssh-key-path",
+            sent=not self.data.get("SSHKeyFingerprint"),
+            otherwise="name the account's copy with --digitalocean-ssh-key-fingerprint",
+        )
 
     def _user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""

@@ -9,6 +9,7 @@ import os
 import socket
 from typing import Any, ClassVar, Self
 
+from machine.drivers import ownkey
 from machine.drivers.base import Driver, DriverContext
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint, State
@@ -70,11 +71,7 @@ class GenericDriver(Driver):
         return str(self.data.get("SSHKey") or "")
 
     def check(self) -> None:
-        key = self.key_path()
-        if key and not os.access(key, os.R_OK):
-            raise PreflightFailed(
-                f"the key {key} cannot be read", resolution="give the path of a private key with --generic-ssh-key"
-            )
+        ownkey.check(self.key_path(), "--generic-ssh-key", sent=False)
         if self.state() is not State.RUNNING:
             raise PreflightFailed(
                 f"no sshd answers at {self.data['IPAddress']} port {self.data['SSHPort']}",

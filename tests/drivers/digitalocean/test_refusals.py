@@ -78,7 +78,7 @@ def refused(cloud: Ocean, place: Path, **given: Any) -> PreflightFailed:
         ("region", "mars1", "BadRegion"),
         ("region", "nyc1", "BadRegion"),
         ("ssh-key-fingerprint", "00:11", "BadKey"),
-        ("ssh-key-path", "/nonexistent/id", "BadKey"),
+        ("ssh-key-path", "/nonexistent/id", "PreflightFailed"),
         ("vpc-uuid", "c33931f2-a26a-4e61-b85c-4e95a2ec431b", "BadNetwork"),  # of another region
         ("vpc-uuid", "00000000-0000-0000-0000-000000000000", "BadNetwork"),
         ("volume", ["none such"], "BadVolume"),
