@@ -24,6 +24,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
         EngineError                    1   the Docker Engine does not answer
             EngineTimeout              1   ... within its deadline
             EngineUntrusted            1   ... its certificate, or ours, is not accepted
+            EngineRefused              1   ... it answered, and its answer is no
         CertificateError               1
         Interrupted                  130
 """
@@ -137,6 +138,14 @@ class EngineTimeout(EngineError):
 
 class EngineUntrusted(EngineError):
     """TLS to the engine failed: its certificate or ours is not accepted."""
+
+
+class EngineRefused(EngineError):
+    """The engine answered with an HTTP status over 299, kept in `status`; `details` are its words."""
+
+    def __init__(self, brief: str, *, status: int, details: str = "", resolution: str = "") -> None:
+        super().__init__(brief, details=details, resolution=resolution)
+        self.status = status
 
 
 class CertificateError(MachineError):

@@ -13,7 +13,7 @@ from functools import partial
 
 from machine.engine import failure
 from machine.engine.exchange import Question, converse
-from machine.errors import CertificateError, EngineError, EngineUntrusted, MachineError
+from machine.errors import CertificateError, EngineError, EngineRefused, EngineUntrusted, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Engine:
     """One engine at tcp://host:port; `tls` None means plain http. `name` is the machine's, for advice.
 
     Every method raises EngineError (no sensible answer), EngineTimeout (none within `timeout` seconds, all in
-    all), EngineUntrusted (TLS refused, by us or by it) or CertificateError (our own files).
+    all), EngineUntrusted (TLS refused, by us or by it), EngineRefused (it says no) or CertificateError (our own files).
     """
 
     def __init__(self, host: str, port: int, tls: Tls | None = None, *, timeout: float = 3.0, name: str = "") -> None:
@@ -74,9 +74,31 @@ class Engine:
 
     def get(self, path: str) -> Any:
         """The JSON answer to a GET of `path` ("/info", "/containers/json?all=1"), in the negotiated version."""
+        return self._json(self._ask(self._versioned(path)))
+
+    def post(self, path: str, content: object = None) -> Any:
+        """The answer to a POST of `content` as JSON (None: no body): what its JSON says, None if it is empty.
+
+        Small requests only, some kilobytes. EngineRefused carries the status and the engine's words.
+        """
+        return self._act("POST", path, None if content is None else json.dumps(content).encode())
+
+    def delete(self, path: str) -> None:
+        """DELETE `path`; EngineRefused with status 404 when there is no such thing."""
+        self._act("DELETE", path, None)
+
+    def _act(self, method: str, path: str, body: bytes | None) -> Any:
+        question = self.question(self._versioned(path))
+        question.method = method
+        question.body = b"" if body is None and method == "POST" else body
+        converse([question])
+        self._check(question)
+        return self._json(question) if question.reply.body.strip() else None
+
+    def _versioned(self, path: str) -> str:
         if not self._api:
             self._api = _common(self.ping())
-        return self._json(self._ask(f"/v{self._api}{path}"))
+        return f"/v{self._api}{path}"
 
     def question(self, path: str) -> Question:
         """The question to hand to `converse`; CertificateError when our files cannot be used."""
@@ -112,8 +134,9 @@ class Engine:
             text = json.loads(text)["message"]
         except (ValueError, KeyError, TypeError):
             text = text[:300]
-        raise EngineError(
+        raise EngineRefused(
             f"the engine at {self.url} answered {reply.status} to {question.path}",
+            status=reply.status,
             details=text,
             resolution=f"look at its log: machine ssh {self.name or 'NAME'} sudo journalctl -u docker -n 50",
         )

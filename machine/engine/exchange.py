@@ -30,10 +30,15 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Question:
-    """One GET of `path`. Afterwards `reply.done` holds, or `failure` says why not and `phase` how far it came."""
+    """One request for `path`, a GET unless said otherwise.
+
+    Afterwards `reply.done` holds, or `failure` says why not and `phase` how far it came.
+    """
 
     def __init__(self, host: str, port: int, context: SSLContext | None, path: str, timeout: float) -> None:
         self.host, self.port, self.context, self.path, self.timeout = host, port, context, path, timeout
+        self.method = "GET"
+        self.body: bytes | None = None  # JSON, for POST
         self.reply = Reply()
         self.failure: Exception | None = None
         self.phase = "resolve"  # then connect, handshake, answer
@@ -43,9 +48,10 @@ class Question:
 
     def request(self) -> bytes:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return (
-            f"GET {self.path} HTTP/1.1\r\nHost: {host}:{self.port}\r\nUser-Agent: machine\r\nConnection: close\r\n\r\n"
-        ).encode()
+        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}:{self.port}", "User-Agent: machine"]
+        if self.body is not None:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
+        return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + (self.body or b"")
 
 
 def converse(questions: Iterable[Question]) -> None:

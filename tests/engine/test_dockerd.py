@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from machine.engine import Engine, Tls, ask_many
-from machine.errors import EngineError, EngineTimeout, EngineUntrusted
+from machine.errors import EngineError, EngineRefused, EngineTimeout, EngineUntrusted
 from tests.engine.servers import Files
 from tests.sshd import free_port
 
@@ -88,6 +88,18 @@ def test_info_and_lists_in_the_negotiated_version(dockerd: Dockerd) -> None:
     with pytest.raises(EngineError, match="answered 404") as caught:
         engine.get("/containers/none/json")
     assert caught.value.details == "No such container: none"
+
+
+def test_things_are_made_and_removed(dockerd: Dockerd) -> None:
+    engine = Engine("127.0.0.1", dockerd.port, dockerd.files.tls)
+    assert engine.post("/volumes/create", {"Name": "made-here", "Labels": {"a": "b"}})["Labels"] == {"a": "b"}
+    assert engine.post("/volumes/prune")["VolumesDeleted"] in (None, [], ["made-here"])
+    engine.post("/volumes/create", {"Name": "made-here"})
+    engine.delete("/volumes/made-here")
+    with pytest.raises(EngineRefused, match="answered 404") as caught:
+        engine.delete("/volumes/made-here")
+    assert caught.value.status == 404
+    assert "made-here" in caught.value.details
 
 
 @pytest.mark.parametrize("client", ["none", "foreign", "expired"])
