@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -143,6 +144,30 @@ class Engines:
             engine.stop()
         _unmount_below(str(self.directory))
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Client(NamedTuple):
+    """A docker client. `buildkit`: it builds with BuildKit by itself or through buildx."""
+
+    path: str
+    version: str
+    buildkit: bool
+
+
+def clients() -> list[Client]:
+    """Every docker client in PATH, each version once."""
+    found: dict[str, Client] = {}
+    for directory in os.environ.get("PATH", "").split(os.pathsep):
+        path = shutil.which("docker", path=directory or os.curdir)
+        if path is None:
+            continue
+        words = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.split()
+        version = words[2].rstrip(",") if len(words) > 2 else "0"
+        buildx = subprocess.run([path, "buildx", "version"], capture_output=True, check=False).returncode == 0
+        major = version.partition(".")[0]
+        built_in = major.isdecimal() and 18 < int(major) < 23  # taken out of the client in 23.0
+        found.setdefault(version, Client(path, version, buildx or built_in))
+    return list(found.values())
 
 
 def docker(url: str, *words: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ import docker as dockerpy
 import pytest
 
 from tests.sshd import free_port
-from tests.swarm.engines import docker
+from tests.swarm.engines import clients, docker
 from tests.swarm.islands import Islands, needs_islands
 
 pytestmark = needs_islands
@@ -144,6 +144,40 @@ def test_build_save_load_and_events(manager, tmp_path):
         assert manager.docker("run", "--rm", "-e", f"constraint:node=={node}", "built") == "built"
     manager.docker("rmi", "built")
     assert "Images" in manager.docker("system", "df")
+
+
+@pytest.mark.parametrize("client", clients(), ids=lambda client: client.version)
+def test_every_docker_client_on_this_host(manager, client, tmp_path):
+    def say(*words, text=None, **env):
+        argv = [client.path, "-H", manager.url, *words]
+        more = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
+        done = subprocess.run(
+            argv, env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False, **more
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    say("run", "-d", "--name", "web", "-e", "constraint:node==node-3", "busybox", "sh", "-c", "echo out; sleep 1000")
+    assert "node-3/web" in say("ps", "--format", "{{.Names}}")
+    assert say("logs", "web") == "out"
+    assert say("exec", "-i", "web", "cat", text="to it") == "to it"
+    assert say("run", "--rm", "-i", "busybox", "cat", text="through and back") == "through and back"
+    assert "Nodes: 3" in say("info")
+    assert "swarm/" in say("version")
+    say("cp", "web:/bin/busybox", str(tmp_path / "busybox"))
+    assert (tmp_path / "busybox").stat().st_size > 100_000
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo built > /built\nCMD cat /built\n")
+    (tmp_path / ".dockerignore").write_text("busybox\n")
+    builders = ("0", "1") if client.buildkit else ("0",)
+    for number, kit in enumerate(builders, 1):
+        node = f"constraint:node==node-{number}"
+        say("build", "-t", f"built{number}", "--build-arg", node, str(tmp_path), DOCKER_BUILDKIT=kit)
+        found = say("images", "--filter", f"node=node-{number}", "--format", "{{.Repository}}")
+        assert f"built{number}" in found
+        assert say("run", "--rm", f"built{number}") == "built"
+        say("rmi", f"built{number}")
+    say("system", "df")
+    say("rm", "-f", "web")
 
 
 def test_networks_and_volumes(manager):

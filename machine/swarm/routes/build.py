@@ -1,4 +1,8 @@
-"""Builds: one engine each. The session that a BuildKit build speaks through goes to the same engine as the build."""
+"""Builds: one engine each. The session that a BuildKit build speaks through goes to the same engine as the build.
+
+A session comes at the same moment as its build and says nothing of what it is for, so it waits for its build to be
+placed. buildx never sends a build: it speaks gRPC on /grpc, and its sessions follow that.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,9 @@ from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression
 from machine.swarm.schedule.want import KINDS, Want, lift, want
 
-WAIT = 5.0  # seconds that a build waits for its session to come
+HOLD = 1.0  # seconds that a session waits for a build that names it
+HOLD_BESIDE_GRPC = 0.2  # the same while buildx is about, whose sessions wait in vain
+ABOUT = 60.0  # seconds after a call of buildx in which it is about
 KEPT = 3600.0  # seconds that a session's engine is remembered
 SESSION = b"x-docker-expose-session-uuid"
 
@@ -28,8 +34,10 @@ async def build(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
     asked, query["buildargs"] = _want(request.arg("buildargs"))
     if not query["buildargs"]:
         del query["buildargs"]
-    engine = await _engine_of(desk, request.arg("session")) if request.arg("session") else None
-    engine = engine or desk.choose(asked)[0]
+    session = request.arg("session")
+    engine = _engine_of(desk, session) or desk.choose(asked)[0]
+    if session:
+        desk.remember_session(session, engine)
     if request.arg("buildid"):
         desk.remember_session(request.arg("buildid"), engine)
     reply = await engine.ask(request.at("/build", query))
@@ -51,16 +59,27 @@ async def _then_look(body: AsyncIterator[bytes], engine: Engine) -> AsyncIterato
             await close()
 
 
-@TABLE.at("POST", "/session", "/grpc")
+@TABLE.at("POST", "/session")
 async def session(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """A raw connection to the engine that builds; buildx's, which names no session, all to one engine."""
-    if request.path == "/grpc":
+    """A raw connection to the engine that builds: the one its build was placed on, else buildx's."""
+    key = request.header(SESSION).decode("latin-1")
+    engine = await _placed(desk, key) if key else None
+    if engine is None:
         engine = _builder(desk)
-    else:
-        engine = desk.choose(Want())[0]
-        key = request.header(SESSION).decode("latin-1")
         if key:
             desk.remember_session(key, engine)
+    return await _raw(engine, request)
+
+
+@TABLE.at("POST", "/grpc")
+async def grpc(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """buildx's connections, which name no session: all to one engine."""
+    engine = _builder(desk)
+    desk.buildx = time.monotonic()
+    return await _raw(engine, request)
+
+
+async def _raw(engine: Engine, request: Request) -> Reply:
     reply = await engine.ask(request)
     if not isinstance(reply.body, Hijack) and not reply.ok:
         await reply.read()
@@ -70,7 +89,7 @@ async def session(desk: Desk, request: Request, name: str) -> Reply:  # noqa: AR
 @TABLE.at("POST", "/build/cancel")
 async def cancel(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """To the engine of that build."""
-    engine = await _engine_of(desk, request.arg("id"), wait=0)
+    engine = _engine_of(desk, request.arg("id"))
     if engine is None:
         raise Refused(404, f"No such build: {request.arg('id')}")
     return await engine.ask(request)
@@ -103,15 +122,20 @@ def _want(text: str) -> tuple[Want, list[str]]:
     return asked, [json.dumps(left)] if left else []
 
 
-async def _engine_of(desk: Desk, key: str, *, wait: float = WAIT) -> Engine | None:
-    end = time.monotonic() + wait
-    while True:
-        found = desk.sessions.get(key)
-        if found is not None and found[0].reachable and time.monotonic() - found[1] < KEPT:
-            return found[0]
-        if time.monotonic() >= end:
-            return None
-        await asyncio.sleep(0.05)
+def _engine_of(desk: Desk, key: str) -> Engine | None:
+    """Where that session or build is, if its engine answers."""
+    found = desk.sessions.get(key)
+    alive = found is not None and found[0].reachable and time.monotonic() - found[1] < KEPT
+    return found[0] if found and alive else None
+
+
+async def _placed(desk: Desk, key: str) -> Engine | None:
+    """The engine of the build that names this session, waiting a moment for it; None for a session without one."""
+    now = time.monotonic()
+    end = now + (HOLD_BESIDE_GRPC if now - desk.buildx < ABOUT else HOLD)
+    while (engine := _engine_of(desk, key)) is None and time.monotonic() < end:
+        await asyncio.sleep(0.01)
+    return engine
 
 
 def _builder(desk: Desk) -> Engine:

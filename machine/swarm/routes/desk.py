@@ -31,7 +31,8 @@ class Desk:
         self.being_made: set[str] = set()  # names of containers that are on their way
         self.execs: OrderedDict[str, Engine] = OrderedDict()
         self.sessions: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
-        self.builder: tuple[Engine, float] | None = None
+        self.builder: tuple[Engine, float] | None = None  # of connections that say nothing of what they build
+        self.buildx = float("-inf")  # time.monotonic() of the last call of buildx
 
     def remember_exec(self, key: str, engine: Engine) -> None:
         """Where an exec is, for its start, resize and inspect."""

@@ -1,0 +1,85 @@
+"""Where builds go, and the raw connections that belong to them."""
+
+import asyncio
+import json
+from urllib.parse import quote
+
+import pytest
+
+from machine.swarm.chain import Refused, Request
+from machine.swarm.routes import answer, build
+from tests.swarm.fleet import swarm
+
+
+async def session(fleet, key):
+    """Open a session, as a client does beside its build; the engine may refuse it, we look at where it went."""
+    return await answer(fleet.desk, Request("POST", "/session", ((build.SESSION, key.encode()),)))
+
+
+def went(fleet, path):
+    """The numbers of the engines that were asked for a path."""
+    return [n for n, place in enumerate(fleet.places, 1) for _, target in place.asked if path in target]
+
+
+def arguments(**values):
+    return "buildargs=" + quote(json.dumps({key.replace("_", ":"): value for key, value in values.items()}))
+
+
+@pytest.mark.parametrize("first", ["session", "build"])
+def test_a_session_goes_where_its_build_was_placed_whoever_comes_first(first):
+    async def test(fleet):
+        for number in (3, 1, 2):
+            key = f"key{number}"
+            calls = [
+                session(fleet, key),
+                fleet.call("POST", f"/v1.41/build?version=2&session={key}&{arguments(constraint_node=f'=n{number}')}"),
+            ]
+            await asyncio.gather(*(calls if first == "session" else reversed(calls)))
+        assert went(fleet, "/session") == went(fleet, "/build") == [1, 2, 3]
+        sent = [target for place in fleet.places for _, target in place.asked if "/build" in target]
+        assert not any("constraint" in target for target in sent)
+
+    swarm(test)
+
+
+def test_what_names_no_build_goes_to_one_engine(monkeypatch):
+    monkeypatch.setattr(build, "HOLD", 0.05)
+
+    async def test(fleet):
+        for number in range(4):
+            await fleet.call("POST", "/grpc")
+            await session(fleet, f"key{number}")
+            await fleet.create(start=True)  # so that another engine would be chosen
+        assert len(set(went(fleet, "/grpc") + went(fleet, "/session"))) == 1
+        (builder,) = set(went(fleet, "/grpc"))
+        fleet.places[builder - 1].switch(down=True)
+        await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
+        await fleet.call("POST", "/grpc")
+        assert len(set(went(fleet, "/grpc"))) == 2
+
+    swarm(test)
+
+
+def test_a_build_that_fits_nowhere_or_makes_no_sense_is_refused():
+    async def test(fleet):
+        for query, status in ((arguments(constraint_node="=n9"), 500), (arguments(constraint_node=""), 400)):
+            with pytest.raises(Refused) as told:
+                await fleet.call("POST", f"/build?{query}")
+            assert told.value.status == status
+        for query in ("buildargs=nonsense", "buildargs=[1]"):
+            with pytest.raises(Refused, match="buildargs"):
+                await fleet.call("POST", f"/build?{query}")
+        assert went(fleet, "/build") == []
+
+    swarm(test)
+
+
+def test_a_build_is_cancelled_where_it_runs():
+    async def test(fleet):
+        await fleet.call("POST", f"/build?buildid=b1&{arguments(constraint_node='=n2')}")
+        await fleet.call("POST", "/build/cancel?id=b1")
+        assert went(fleet, "/build/cancel") == [2]
+        with pytest.raises(Refused, match="No such build"):
+            await fleet.call("POST", "/build/cancel?id=other")
+
+    swarm(test)
