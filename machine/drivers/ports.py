@@ -18,12 +18,17 @@ class Opening:
     first: int
     last: int
 
+    @property
+    def ports(self) -> str:
+        """As most clouds write them: 80 or 8000-8100."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
 
 def parse(text: str) -> Opening:
     """`80`, `53/udp` or `8000-8100/tcp`; ValueError on anything else."""
     ports, _, protocol = text.strip().lower().partition("/")
-    first, _, last = ports.partition("-")
-    protocol, last = protocol or "tcp", last or first
+    first, dash, last = ports.partition("-")
+    protocol, last = protocol or "tcp", last if dash else first
     whole = all(part.isascii() and part.isdigit() and 0 < int(part) < 65536 for part in (first, last))
     if protocol not in ("tcp", "udp") or not whole or int(first) > int(last):
         raise ValueError(text)

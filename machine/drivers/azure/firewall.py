@@ -6,51 +6,15 @@ network in by a default rule, so that machines reach each other whatever is said
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from machine.drivers.ports import Opening, network, openings, parse
+
+__all__ = ["ANYWHERE", "Opening", "network", "openings", "parse", "rules", "sources"]
 
 FIRST_PRIORITY = 100  # the least that a user's rule may have
 ANYWHERE = {"*", "0.0.0.0/0", "::/0", "internet", "any"}
-BY_PORT = {4789: ("udp",), 7946: ("tcp", "udp")}  # swarm mode's; all others are tcp
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Opening:
-    """Ports `first` to `last` of one protocol."""
-
-    protocol: str
-    first: int
-    last: int
-
-    @property
-    def ports(self) -> str:
-        """As ARM writes it: 80 or 8000-8100."""
-        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-
-
-def parse(text: str) -> Opening:
-    """`80`, `53/udp` or `8000-8100/tcp`; ValueError on anything else."""
-    ports, _, protocol = text.strip().lower().partition("/")
-    first, dash, last = ports.partition("-")
-    protocol, last = protocol or "tcp", last if dash else first
-    whole = all(part.isascii() and part.isdigit() and 0 < int(part) < 65536 for part in (first, last))
-    if protocol not in ("tcp", "udp") or not whole or int(first) > int(last):
-        raise ValueError(text)
-    return Opening(protocol, int(first), int(last))
-
-
-def network(text: str) -> str:
-    """A CIDR in its canonical spelling, one address meaning itself alone; ValueError."""
-    return str(ipaddress.ip_network(text.strip(), strict=False))
-
-
-def openings(ssh: int, engine: int, swarm: Iterable[int], more: Iterable[str]) -> list[Opening]:
-    """Everything that must get in: ssh, the engine, swarm ports, and the user's own."""
-    found = [Opening("tcp", ssh, ssh), Opening("tcp", engine, engine)]
-    found += [Opening(protocol, port, port) for port in swarm for protocol in BY_PORT.get(port, ("tcp",))]
-    return sorted({*found, *map(parse, more)})
 
 
 def rules(wanted: Sequence[Opening], networks: Sequence[str]) -> list[dict[str, Any]]:

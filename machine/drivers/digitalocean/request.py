@@ -73,7 +73,7 @@ def firewall(data: Mapping[str, Any], swarm: Sequence[int], neighbours: Sequence
     return {
         "name": data["FirewallName"],
         "tags": [data["Tag"]],
-        "inbound_rules": [{"protocol": o.protocol, "ports": _ports(o), "sources": sources} for o in wanted],
+        "inbound_rules": [{"protocol": o.protocol, "ports": o.ports, "sources": sources} for o in wanted],
         "outbound_rules": [
             {"protocol": protocol, "ports": "0", "destinations": out} for protocol in ("tcp", "udp", "icmp")
         ],
@@ -102,9 +102,3 @@ def sources(firewalls: Sequence[Mapping[str, Any]], port: int) -> list[str]:
             for kind, values in (rule.get("sources") or {}).items():
                 found |= {value if kind == "addresses" else f"{kind} {value}" for value in values or []}
     return sorted(found)
-
-
-def _ports(opening: ports.Opening) -> str:
-    if opening.first == opening.last:
-        return str(opening.first)
-    return f"{opening.first}-{opening.last}"

@@ -1,0 +1,49 @@
+"""Ports as users write them and as firewalls are told of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from machine.drivers.ports import Opening, network, openings, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("80", Opening("tcp", 80, 80)),
+        (" 53/UDP ", Opening("udp", 53, 53)),
+        ("8000-8100/tcp", Opening("tcp", 8000, 8100)),
+        ("1-65535", Opening("tcp", 1, 65535)),
+    ],
+)
+def test_what_is_understood(text: str, found: Opening) -> None:
+    assert parse(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "http", "0", "65536", "80-", "-80", "90-80", "80/icmp", "80 81", "1-2-3", "\u0664"]
+)
+def test_what_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^"):
+        parse(text)
+
+
+def test_swarm_modes_ports_have_their_protocols() -> None:
+    found = openings(22, 2376, (2377, 7946, 4789), ["80", "22"])
+    assert [(o.protocol, o.ports) for o in found] == [
+        ("tcp", "22"),
+        ("tcp", "80"),
+        ("tcp", "2376"),
+        ("tcp", "2377"),
+        ("tcp", "7946"),
+        ("udp", "4789"),
+        ("udp", "7946"),
+    ]
+
+
+def test_networks_are_spelled_one_way() -> None:
+    assert network(" 203.0.113.9 ") == "203.0.113.9/32"
+    assert network("203.0.113.9/24") == "203.0.113.0/24"
+    assert network("2001:DB8::1/64") == "2001:db8::/64"
+    with pytest.raises(ValueError, match="not appear"):
+        network("everywhere")
