@@ -8,7 +8,7 @@ import uuid
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.images import seed
+from machine.drivers.images import console, seed
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
 from machine.drivers.qemu.options import OPTIONS
@@ -133,16 +133,13 @@ class QemuDriver(Driver):
 
     def console_log(self) -> str:
         """What the machine printed on its serial console since it was last switched on."""
-        try:
-            with open(self._file(places.CONSOLE), encoding="utf-8", errors="replace") as file:
-                return file.read()
-        except OSError:
-            return ""
+        return console.read(self._file(places.CONSOLE))
 
     def explain(self) -> str:
         """Why a machine may be slow or unreachable."""
-        if "Kernel panic" in self.console_log():
-            return "its kernel has panicked; the console log says where"
+        printed = console.verdict(self.console_log())
+        if printed:
+            return printed
         if self.state() is State.ERROR:
             return f"qemu has stopped it ({vm.status(self._socket(places.QMP))}): is the host's disk full?"
         if self._accel() == "tcg":

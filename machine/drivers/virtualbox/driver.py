@@ -14,7 +14,7 @@ import uuid
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.images import recipe, seed
+from machine.drivers.images import console, recipe, seed
 from machine.drivers.images.cache import Cache, classify
 from machine.drivers.virtualbox import (
     api,
@@ -164,16 +164,13 @@ class VirtualBoxDriver(Driver):
 
     def console_log(self) -> str:
         """What the machine printed on its serial port since it was last switched on."""
-        try:
-            with open(self._file(media.CONSOLE), encoding="utf-8", errors="replace") as file:
-                return file.read()
-        except OSError:
-            return ""
+        return console.read(self._file(media.CONSOLE))
 
     def explain(self) -> str:
         """Why a machine may be unreachable."""
-        if "Kernel panic" in self.console_log():
-            return "its kernel has panicked; the console log says where"
+        printed = console.verdict(self.console_log())
+        if printed:
+            return printed
         if self.state() is State.ERROR:
             return "VirtualBox has stopped it (guru meditation); VBox.log in the machine's directory says why"
         wanted = str(self.plan.host)
