@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
 MASK = "*****"
+_LOG_LIMIT = 1 << 20  # bytes of a machine's log; beyond it the older half is forgotten
 _SHORTEST_SECRET = 4  # masking shorter ones would turn ordinary words into stars
 
 
@@ -87,6 +88,10 @@ class Console:
             fd = os.open(self._log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(lines)
+                file.flush()
+                long = os.fstat(fd).st_size > _LOG_LIMIT
+            if long:
+                _forget_older_half(self._log_path)
         except OSError:
             return  # the directory is not there yet, or the disk is full: the screen still has the line
 
@@ -138,6 +143,19 @@ class Console:
         if not shared.board.task_ids:
             shared.board.stop()
             shared.board = None
+
+
+def _forget_older_half(path: str) -> None:
+    """Cut a log at the first whole line of its second half; what two commands say meanwhile may lose a line."""
+    import contextlib
+
+    from machine import files
+    from machine.errors import StoreError
+
+    with contextlib.suppress(StoreError), open(path, "rb") as file:
+        file.seek(_LOG_LIMIT // 2)
+        file.readline()
+        files.write(path, file.read())
 
 
 class _Shared:

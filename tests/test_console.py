@@ -27,3 +27,15 @@ def test_a_secret_that_begins_another_leaves_no_rest() -> None:
         console.hide(f"token{number:02}")
     for number in range(30):
         assert console.mask(f"it is token{number:02}-and-more, not token{number:02}") == f"it is {MASK}, not {MASK}"
+
+
+def test_a_log_forgets_its_older_half(tmp_path: Path) -> None:
+    log = tmp_path / "machine.log"
+    console = Console(io.StringIO()).for_machine("dev", str(log))
+    for number in range(12):
+        console.log("info", f"{number} " + "x" * 100_000)
+    said = log.read_text().splitlines()
+    assert log.stat().st_size <= 1 << 20
+    assert said[-1].split()[2] == "11"
+    assert said[0].split()[1:2] == ["info"], "whole lines"
+    assert log.stat().st_mode & 0o777 == 0o600
