@@ -39,8 +39,8 @@ class Address(NamedTuple):
             return False
 
 
-def parse(text: str, *, default_port: int = PLAIN_PORT) -> Address:
-    """`tcp://host:port`, `host:port`, `:port`, `unix:///path`; no host means localhost. UsageError if it is none."""
+def parse(text: str, *, default_port: int = PLAIN_PORT, default_host: str = "localhost") -> Address:
+    """`tcp://host:port`, `host:port`, `:port`, `unix:///path`. UsageError if it is none."""
     scheme, mark, rest = text.partition("://")
     if not mark:
         scheme, rest = "tcp", text
@@ -55,7 +55,7 @@ def parse(text: str, *, default_port: int = PLAIN_PORT) -> Address:
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise UsageError(f"{text!r} has no sensible port", resolution="write tcp://HOST:PORT")
-    return Address(host or "localhost", int(port) if port else default_port)
+    return Address(host or default_host, int(port) if port else default_port)
 
 
 class Trust(NamedTuple):

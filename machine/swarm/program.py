@@ -28,6 +28,7 @@ from machine.swarm.server import Server
 
 ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
 MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
+EVERYWHERE = "0.0.0.0"  # what `-H :3376` means, as in classic Swarm
 ABOUT = {
     "create": ("", all_flags.CREATE, "print a new token"),
     "list": ("DISCOVERY", all_flags.LIST, "print the engines that a discovery knows"),
@@ -184,7 +185,7 @@ async def _serve(
     server = Server(compose(backends), log=around.log)
     try:
         for url in urls:
-            address = parse(url, default_port=TLS_PORT if front else 2375)
+            address = parse(url, default_port=TLS_PORT if front else 2375, default_host=EVERYWHERE)
             _safe(address, front, given)
             around.log(f"listening on {await server.listen(address, front)}{' with TLS' if front else ''}")
         await asyncio.Event().wait()

@@ -51,7 +51,9 @@ def test_words_nest_their_quotes() -> None:
     outer = words_of(spec)
     assert outer == ["aggregate", "dockerclient tcp://a:1", "aggregate 'dockerclient tcp://b:1' 'debug'"]
     assert words_of(outer[2])[1] == "dockerclient tcp://b:1"
-    for bad in ("aggregate 'x", "", "   "):
+    lines = """aggregate "dockerclient tcp://a:1" \\\n   "dockerclient tcp://b:1" \\\r\n 'debug'"""
+    assert words_of(lines) == ["aggregate", "dockerclient tcp://a:1", "dockerclient tcp://b:1", "debug"]
+    for bad in ("aggregate 'x", "", "   ", "\\\n"):
         with pytest.raises(UsageError):
             words_of(bad)
 

@@ -197,6 +197,8 @@ def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_
 def test_it_listens_nowhere_without_tls_but_here():
     with pytest.raises(UsageError, match="without TLS"):
         run(["manage", "-H", "tcp://0.0.0.0:0", "a:1"], Surroundings({"HOME": "/nowhere"}, print, print))
+    with pytest.raises(UsageError, match=r"0\.0\.0\.0:4000 without TLS"):  # no host is every host, as in classic Swarm
+        run(["manage", "-H", ":4000", "a:1"], Surroundings({"HOME": "/nowhere"}, print, print))
 
 
 def test_it_is_a_command_of_machine():

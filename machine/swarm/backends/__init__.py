@@ -77,11 +77,11 @@ def find(name: str, extra: Mapping[str, Any]) -> Any:
 
 
 def words_of(spec: str) -> list[str]:
-    """One spec cut as a shell would; UsageError if a quote is not closed or nothing is in it."""
+    r"""One spec cut as a shell would, lines that end in \ joined; UsageError if a quote is open or nothing is in it."""
     import shlex
 
     try:
-        words = shlex.split(spec)
+        words = shlex.split(spec.replace("\\\r\n", "").replace("\\\n", ""))
     except ValueError as error:
         raise UsageError(
             f"cannot read the backend {spec!r}: {error}",
