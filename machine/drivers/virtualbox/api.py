@@ -175,11 +175,14 @@ class VBox:
 
     def networks(self) -> list[dict[str, str]]:
         """The host-only networks of macOS."""
-        return parse.blocks(self.call("list", "hostonlynets").stdout)
+        return parse.networks(self.call("list", "hostonlynets").stdout)
 
     def make_network(self, name: str, mask: str, lower: str, upper: str) -> None:
         span = ("--netmask", mask, "--lower-ip", lower, "--upper-ip", upper)
         self.call("hostonlynet", "add", "--name", name, *span, "--enable")
+
+    def enable_network(self, name: str) -> None:
+        self.call("hostonlynet", "modify", "--name", name, "--enable")
 
     def dhcp_servers(self) -> list[dict[str, str]]:
         return parse.blocks(self.call("list", "dhcpservers").stdout)

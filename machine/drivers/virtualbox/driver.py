@@ -57,6 +57,7 @@ class VirtualBoxDriver(Driver):
 
     name: ClassVar[str] = "virtualbox"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
+    platform: str = sys.platform
 
     def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)
@@ -66,7 +67,7 @@ class VirtualBoxDriver(Driver):
         self.host_key = ("", "")
         self.plan = network.parse(wanted.cidr)
         self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
-        self.vbox = api.VBox(api.program(wanted.program, wanted.install_path), ctx.name, self._run)
+        self.vbox = api.VBox(api.program(wanted.program, wanted.install_path, self.platform), ctx.name, self._run)
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -277,7 +278,7 @@ class VirtualBoxDriver(Driver):
 
     def _nets(self) -> bool:
         """Whether this VirtualBox has host-only networks in place of interfaces."""
-        return sys.platform == "darwin" and parse.version(self.vbox.version()) >= (7, 0, 0)
+        return self.platform == "darwin" and parse.version(self.vbox.version()) >= (7, 0, 0)
 
     def _run(self, argv: list[str], **how: Any) -> Completed:
         """One call at a time: VirtualBox's own server does not like two. Copying a disk does not need it."""

@@ -97,8 +97,11 @@ def _dhcp(vbox: VBox, plan: Plan, network: str) -> None:
 
 
 def _net(vbox: VBox, plan: Plan) -> str:
+    """By its range: macOS gives this host the first address of it, and hands out the others."""
     for block in vbox.networks():
         if block.get("LowerIP") == str(plan.lower) and block.get("NetworkMask") == plan.mask:
+            if block.get("State") == "Disabled":
+                vbox.enable_network(block["Name"])
             return block["Name"]
     name = f"machine-{plan.network.network_address}"
     vbox.make_network(name, plan.mask, str(plan.lower), str(plan.upper))

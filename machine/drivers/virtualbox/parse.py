@@ -10,6 +10,7 @@ import re
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\S*$", re.MULTILINE)
 _VM = re.compile(r'^"(.*)" \{([0-9a-fA-F-]{36})\}$', re.MULTILINE)
 _FIELD = re.compile(r'^"?([^"=]+)"?=(?:"(.*)"|(.*))$')
+_ESCAPED = re.compile(r'\\([\\"])')  # inside of quotes, as in Windows' paths
 _MADE = re.compile(r"Interface '(.+)' was successfully created")
 _LEASE = re.compile(r"^IP Address:\s+(\S+)", re.MULTILINE)
 
@@ -36,7 +37,7 @@ def fields(text: str) -> dict[str, str]:
     for line in text.splitlines():
         match = _FIELD.match(line)
         if match:
-            found[match[1].strip()] = match[2] if match[2] is not None else match[3]
+            found[match[1].strip()] = match[3] if match[2] is None else _ESCAPED.sub(r"\1", match[2])
     return found
 
 
@@ -52,14 +53,18 @@ def shares(info: dict[str, str]) -> set[str]:
 
 
 def blocks(text: str) -> list[dict[str, str]]:
-    """The paragraphs of `list hostonlyifs`, `list hostonlynets` and `list dhcpservers`, as key -> value."""
+    """The paragraphs of `list hostonlyifs` and `list dhcpservers`, as key -> value."""
     found = []
     for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
-        pairs = (line.partition(":") for line in paragraph.splitlines() if not line.startswith((" ", "\t")))
-        block = {key.strip(): value.strip() for key, colon, value in pairs if colon}
+        block = _pairs(paragraph)
         if block:
             found.append(block)
     return found
+
+
+def networks(text: str) -> list[dict[str, str]]:
+    """The entries of `list hostonlynets` as key -> value; each has an empty line after its GUID."""
+    return [block for part in re.split(r"^(?=Name:)", text, flags=re.MULTILINE) for block in [_pairs(part)] if block]
 
 
 def made_interface(text: str) -> str:
@@ -77,3 +82,8 @@ def lease(text: str) -> str:
     """The address that `dhcpserver findlease` prints, "" if none."""
     match = _LEASE.search(text)
     return match[1] if match else ""
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in text.splitlines() if not line.startswith((" ", "\t")))
+    return {key.strip(): value.strip() for key, colon, value in pairs if colon}

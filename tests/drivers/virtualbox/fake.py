@@ -32,6 +32,16 @@ LOCKED = (
 )
 SPACE = {"vms": {}, "media": [], "interfaces": {}, "dhcp": {}, "calls": []}
 ARGUMENTS = {"--uart1": 2, "--uartmode1": 2}
+NET = """Name:            {name}
+GUID:            {guid}
+
+State:           {state}
+NetworkMask:     {mask}
+LowerIP:         {lower}
+UpperIP:         {upper}
+VBoxNetworkName: hostonly-{name}
+
+"""  # as macOS prints it (VBoxManageList.cpp), the empty line included
 
 
 def known_options() -> set[str]:
@@ -49,6 +59,7 @@ class Fake:
         self.directory = directory
         self.boot, self.cut = boot, cut
         self.held: set[str] = set()  # machines whose lock is still held
+        self.nets = False  # whether it has the host-only networks of macOS, and no interfaces
         directory.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -98,6 +109,9 @@ class Fake:
             there = space["vms"].items()
             shown = [(id, vm) for id, vm in there if what == "vms" or vm["state"] == "running"]
             return Completed(0, "".join(f'"{vm["name"]}" {{{id}}}\n' for id, vm in shown))
+        if what == "hostonlynets" and self.nets:
+            there = space.setdefault("nets", {}).items()
+            return Completed(0, "".join(NET.format(name=name, **values) for name, values in there))
         if what == "hostonlyifs":
             text = first("list", "hostonlyifs", text="vboxnet0").stdout
             blocks = [replaced(text, name, address, mask) for name, (address, mask) in space["interfaces"].items()]
@@ -139,19 +153,23 @@ class Fake:
         rest, options, warned = words[1:], known_options(), ""
         while rest:
             option = rest.pop(0)
+            name, _, value = option.partition("=")
+            if self.nets and name == "--host-only-net2" and value in space.get("nets", {}):
+                vm["set"][name] = value
+                continue
             if option not in options:
                 return said("modifyvm", "*", "--nosuchoption", rc=1, swap={"--nosuchoption": option})
-            value = [rest.pop(0) for _ in range(ARGUMENTS.get(option, 1))]
+            values = [rest.pop(0) for _ in range(ARGUMENTS.get(option, 1))]
             if option == "--natpf1":
-                failed = self._forward(vm, value[0], rest)
+                failed = self._forward(vm, values[0], rest)
                 if failed:
                     return failed
                 continue
-            if option.startswith("--hostonlyadapter") and value[0] not in space["interfaces"]:
+            if option.startswith("--hostonlyadapter") and values[0] not in space["interfaces"]:
                 warned = first("modifyvm", "*", "--nic2", "hostonly", text="warning").stderr.replace(
-                    "vboxnet0", value[0]
+                    "vboxnet0", values[0]
                 )
-            vm["set"][option] = ",".join(value)
+            vm["set"][option] = ",".join(values)
         return Completed(0, "", warned)
 
     def _forward(self, vm: Vm, rule: str, rest: list[str]) -> Completed | None:
@@ -323,6 +341,24 @@ class Fake:
             return said("hostonlyif", "ipconfig", rc=1, text="E_ACCESSDENIED")
         there[words[1]] = [given["--ip"], given["--netmask"]]
         return said("hostonlyif", "ipconfig")
+
+    def do_hostonlynet(self, space: dict[str, Any], words: list[str]) -> Completed:
+        """macOS has them; elsewhere the command is unknown, as was recorded."""
+        if not self.nets:
+            return said("hostonlynet", rc=2)
+        there = space.setdefault("nets", {})
+        flags = [word for word in words[1:] if word in ("--enable", "--disable")]
+        rest = [word for word in words[1:] if word not in flags]
+        given = dict(zip(rest[::2], rest[1::2], strict=True))
+        name = given["--name"]
+        if words[0] == "modify" and name in there:
+            there[name]["state"] = "Enabled" if flags == ["--enable"] else "Disabled"
+        elif words[0] == "add" and name not in there:
+            span = {"mask": given["--netmask"], "lower": given["--lower-ip"], "upper": given["--upper-ip"]}
+            there[name] = {"guid": str(uuid.uuid4()), "state": "Enabled" if flags else "Disabled", **span}
+        else:
+            return Completed(1, "", f"VBoxManage: error: hostonlynet {words[0]}: {name}\n")
+        return Completed(0)
 
     def do_dhcpserver(self, space: dict[str, Any], words: list[str]) -> Completed:
         if words[0] == "findlease":

@@ -118,6 +118,36 @@ def test_after_a_restart_of_the_host(tmp_path: Path, vbox: Fake) -> None:
     assert made.data["NATPort"] != port
 
 
+def test_on_macos_there_are_networks_in_place_of_interfaces(
+    tmp_path: Path, vbox: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made once, shared by all, switched on again when somebody has switched it off; no DHCP server beside it."""
+    monkeypatch.setattr(VirtualBoxDriver, "platform", "darwin")
+    vbox.nets = True
+    other = ("--netmask", "255.255.0.0", "--lower-ip", "10.7.0.1", "--upper-ip", "10.7.0.99", "--enable")
+    assert vbox.run(["VBoxManage", "hostonlynet", "add", "--name", "somebody's", *other]).status == 0
+    made = [places.driver(tmp_path, vbox.run, name=name) for name in ("one", "two")]
+    for each in made:
+        each.check()
+        each.create()
+    seen = vbox.listing()
+    assert set(seen["nets"]) == {"somebody's", "machine-192.168.59.0"}
+    assert seen["interfaces"] == {}
+    assert {(vm["set"]["--nic2"], vm["set"]["--host-only-net2"]) for vm in seen["vms"].values()} == {
+        ("hostonlynet", "machine-192.168.59.0")
+    }
+    assert not [call for call in vbox.calls() if call[0] in ("hostonlyif", "dhcpserver")]
+    assert len({each.data["IPAddress"] for each in made}) == 2
+    made[0].power(Verb.KILL)
+    vbox.run(["VBoxManage", "hostonlynet", "modify", "--name", "machine-192.168.59.0", "--disable"])
+    made[0].power(Verb.START)
+    assert vbox.listing()["nets"]["machine-192.168.59.0"]["state"] == "Enabled"
+    for each in made:
+        assert each.explain() == ""
+        each.remove()
+    assert set(vbox.listing()["nets"]) == {"somebody's", "machine-192.168.59.0"}
+
+
 def killed_after(tmp_path: Path, vbox: Fake, number: int) -> bool:
     """Whether a create that is killed the moment its call `number` is done was killed at all."""
 

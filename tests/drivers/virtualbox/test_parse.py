@@ -6,6 +6,7 @@ import pytest
 
 from machine.drivers.virtualbox import failures, parse
 from tests.drivers.virtualbox import transcripts
+from tests.drivers.virtualbox.fake import NET
 from tests.drivers.virtualbox.transcripts import Transcript, every, first
 
 FAILED = [each for each in every() if failures.MARK in each.stderr]
@@ -70,6 +71,29 @@ def test_interfaces_and_dhcp_servers() -> None:
     assert parse.blocks("") == []
     names = {block["Name"] for block in parse.blocks(first("list", "bridgedifs").stdout)}
     assert {"eth0", "ifb0"} <= names
+
+
+def test_host_only_networks_have_an_empty_line_inside() -> None:
+    text = NET.format(
+        name="a b", guid="g", state="Enabled", mask="255.255.255.0", lower="10.0.0.100", upper="10.0.0.254"
+    )
+    for whole in (text + text.replace("a b", "c"), (text + text.replace("a b", "c")).replace("\n", "\r\n")):
+        one, other = parse.networks(whole)
+        assert (one["Name"], one["LowerIP"], one["NetworkMask"]) == ("a b", "10.0.0.100", "255.255.255.0")
+        assert (other["Name"], other["VBoxNetworkName"]) == ("c", "hostonly-c")
+    assert parse.networks("") == []
+
+
+def test_paths_of_windows_are_escaped_in_quotes() -> None:
+    found = parse.fields(
+        'CfgFile="C:\\\\Users\\\\a\\\\dev.vbox"\nname="a\\"b"\n"SATA-1-0"="C:\\\\x\\\\disk.vdi"\nmemory=1024\n'
+    )
+    assert found == {
+        "CfgFile": "C:\\Users\\a\\dev.vbox",
+        "name": 'a"b',
+        "SATA-1-0": "C:\\x\\disk.vdi",
+        "memory": "1024",
+    }
 
 
 def test_values() -> None:
