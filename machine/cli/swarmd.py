@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     """Serve until interrupted."""
+    if args.rest in (["--version"], ["-v"]):
+        from machine import __version__
+
+        app.say(f"swarmd version {__version__}")
+        return 0
     if not args.rest:
         from machine.swarm.backends import names
 
@@ -45,4 +50,5 @@ def main() -> int:
 
     from machine.cli import main as machine
 
-    return machine(["swarmd", *sys.argv[1:]])
+    words = sys.argv[1:]
+    return machine(["swarmd", *(["--help"] if words[:1] in (["help"], ["h"]) else words)])
