@@ -4,6 +4,11 @@ Looked up in this order: the option's environment variable; machines/NAME/secret
 being the one of config.json's Driver object); the system's keyring, if $MACHINE_SECRETS is "keyring" and the package
 `keyring` is installed; last, the clear text that docker-machine left in config.json. New secrets are written to
 the file, or to the keyring if that is chosen; the keys in config.json stay, with "" as value.
+
+Secrets that only go together are a unit, never mixed from two places: an option's `unit` names the one at its head. If
+the head is a secret itself (an access key), the environment counts for the others when it has a head, and what it lacks
+is "" unless its head is the one that is kept. If the head is none (a user's name, an id; it has a `key` too), the
+environment's secret counts when the head's variable is unset or says what the Driver object says.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from machine.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from machine.options import Option
@@ -30,6 +35,7 @@ CLEAR_TEXT = {  # keys in which docker-machine's drivers keep secrets; those of 
     "digitalocean": ("AccessToken",),
     "openstack": ("Password", "ApplicationCredentialSecret"),
 }
+TOGETHER = ("amazonec2",)  # of these they are one unit
 
 
 def split(driver: Mapping[str, Any], options: Iterable[Option]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -43,30 +49,56 @@ def merge(
 ) -> dict[str, Any]:
     """A copy of the Driver object with its secrets filled in, for Driver.load. StoreError if they cannot be read."""
     options = list(options)
-    wanted = _keys(options)
-    if not wanted:
+    if not _keys(options):
         return dict(driver)
     stored = read(directory)
+    heads = {option.name: option for option in options}
+
+    def kept(option: Option) -> str:
+        found = stored.get(option.key, "") or _from_keyring(directory, option.key, environ)
+        return found or str(driver.get(option.key) or "")
+
     merged = dict(driver)
     for option in options:
-        if option.key in wanted:
-            found = environ.get(option.env, "") if option.env else ""
-            found = found or stored.get(option.key, "") or _from_keyring(directory, option.key, environ)
-            if found:
+        if option.secret and option.key:
+            found = _one(option, heads.get(option.unit), kept, environ)
+            if found or option.key in merged:
                 merged[option.key] = found
     return merged
+
+
+def _one(option: Option, head: Option | None, kept: Callable[[Option], str], environ: Mapping[str, str]) -> str:
+    """One secret: the environment's if it counts, else what is kept, which is asked for only then."""
+    value = environ.get(option.env, "") if option.env else ""
+    said = environ.get(head.env, "") if head is not None and head.env else ""
+    if head is None:
+        return value or kept(option)
+    if not head.secret:
+        return value if value and said in ("", kept(head)) else kept(option)
+    if not said:
+        return kept(option)
+    return value or (kept(option) if kept(head) == said else "")
+
+
+def own(
+    hidden: Mapping[str, str], options: Iterable[Option], environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Those of `hidden` that are the machine's own: not what a variable brings along to this one command."""
+    brought = {option.key: environ[option.env] for option in options if option.env and environ.get(option.env)}
+    return {key: value for key, value in hidden.items() if brought.get(key) != value}
 
 
 def overruled(
     driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str] = os.environ
 ) -> list[str]:
     """The variables that hold another secret than the one kept for the machine: new ones, or another account's."""
+    options = list(options)
     kept = merge(driver, directory, options, {CHOICE: environ.get(CHOICE, "file")})
-    secret = [option for option in options if option.secret and option.key and option.env]
+    used = merge(driver, directory, options, environ)
     return [
         option.env
-        for option in secret
-        if environ.get(option.env) and kept.get(option.key) and environ[option.env] != kept[option.key]
+        for option in options
+        if option.secret and environ.get(option.env) and kept.get(option.key) and used[option.key] != kept[option.key]
     ]
 
 
@@ -104,6 +136,11 @@ def read(directory: str) -> dict[str, str]:
     return found
 
 
+def find(directory: str, key: str, environ: Mapping[str, str] = os.environ) -> str:
+    """One secret that was kept for the machine under `key`, "" if there is none. StoreError if it cannot be read."""
+    return read(directory).get(key, "") or _from_keyring(directory, key, environ)
+
+
 def move(directory: str, driver_name: str, driver: dict[str, Any]) -> None:
     """Take the clear text that docker-machine left in `driver` out of it and keep it where secrets live.
 
@@ -115,6 +152,8 @@ def move(directory: str, driver_name: str, driver: dict[str, Any]) -> None:
         return
     kept = read(directory)
     fresh = {key: value for key, value in found.items() if key not in kept}
+    if driver_name in TOGETHER and any(kept.get(key, value) != value for key, value in found.items()):
+        fresh = {}  # of other keys than those that are kept
     if fresh:
         save(directory, fresh)
     driver.update(dict.fromkeys(found, ""))
@@ -140,6 +179,7 @@ def forget(directory: str, keys: Iterable[str], environ: Mapping[str, str] = os.
 
 
 def _keys(options: Iterable[Option]) -> tuple[str, ...]:
+    """Of secrets; other options have a key too where they are the head of a unit."""
     return tuple(option.key for option in options if option.secret and option.key)
 
 

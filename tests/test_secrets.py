@@ -52,6 +52,73 @@ def test_the_environment_wins_then_the_file_then_clear_text(place: Path) -> None
     assert driver["AccessToken"] == "clear"
 
 
+PAIR = (
+    Option("cloud-id", env="CLOUD_ID", secret=True, key="AccessKey"),
+    Option("cloud-secret", env="CLOUD_SECRET", secret=True, key="SecretKey", unit="cloud-id"),
+    Option("cloud-session", env="CLOUD_SESSION", secret=True, key="SessionToken", unit="cloud-id"),
+)
+NAMED = (
+    Option("cloud-user", env="CLOUD_USER", key="User"),
+    Option("cloud-password", env="CLOUD_PASSWORD", secret=True, key="Password", unit="cloud-user"),
+)
+KEPT = {"AccessKey": "id1", "SecretKey": "secret1", "SessionToken": "session1"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({}, ("id1", "secret1", "session1")),
+        ({"CLOUD_SESSION": "left over"}, ("id1", "secret1", "session1")),
+        ({"CLOUD_SECRET": "left over"}, ("id1", "secret1", "session1")),
+        ({"CLOUD_ID": "id2", "CLOUD_SECRET": "secret2"}, ("id2", "secret2", "")),
+        ({"CLOUD_ID": "id2", "CLOUD_SECRET": "secret2", "CLOUD_SESSION": "s2"}, ("id2", "secret2", "s2")),
+        ({"CLOUD_ID": "id2"}, ("id2", "", "")),
+        ({"CLOUD_ID": "id1"}, ("id1", "secret1", "session1")),
+        ({"CLOUD_ID": "id1", "CLOUD_SESSION": "renewed"}, ("id1", "secret1", "renewed")),
+    ],
+)
+def test_a_unit_whose_head_is_secret_comes_from_one_place(
+    place: Path, environ: dict[str, str], found: tuple[str, ...]
+) -> None:
+    secrets.save(str(place), KEPT, {})
+    empty = dict.fromkeys(KEPT, "")
+    assert tuple(secrets.merge(empty, str(place), PAIR, environ).values()) == found
+    differ = [name for name, key in zip(environ, KEPT, strict=False) if environ[name] not in KEPT.values()]
+    overruled = secrets.overruled(empty, str(place), PAIR, environ)
+    assert bool(overruled) == (found != tuple(KEPT.values()))
+    assert set(overruled) <= set(differ) | {"CLOUD_SESSION"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({}, "kept"),
+        ({"CLOUD_PASSWORD": "new"}, "new"),
+        ({"CLOUD_USER": "ada", "CLOUD_PASSWORD": "new"}, "new"),
+        ({"CLOUD_USER": "bob", "CLOUD_PASSWORD": "bob's"}, "kept"),
+        ({"CLOUD_USER": "bob"}, "kept"),
+    ],
+)
+def test_a_secret_belongs_to_the_recorded_user(place: Path, environ: dict[str, str], found: str) -> None:
+    secrets.save(str(place), {"Password": "kept"}, {})
+    merged = secrets.merge({"User": "ada", "Password": ""}, str(place), NAMED, environ)
+    assert merged == {"User": "ada", "Password": found}
+
+
+def test_what_a_variable_brings_is_not_the_machines_own() -> None:
+    hidden = {"AccessKey": "id2", "SecretKey": "secret1"}
+    assert secrets.own(hidden, PAIR, {"CLOUD_ID": "id2"}) == {"SecretKey": "secret1"}
+    assert secrets.own(hidden, PAIR, {}) == hidden
+
+
+def test_clear_text_of_other_keys_is_not_mixed_into_kept_ones(place: Path) -> None:
+    secrets.save(str(place), {"AccessKey": "id1", "SecretKey": "secret1"}, {})
+    driver = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
+    secrets.move(str(place), "amazonec2", driver)
+    assert secrets.read(str(place)) == {"AccessKey": "id1", "SecretKey": "secret1"}
+    assert set(driver.values()) == {""}
+
+
 def test_the_file_is_private_keeps_the_others_and_forgets_the_empty(place: Path) -> None:
     before = os.umask(0)
     try:

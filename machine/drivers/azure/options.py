@@ -14,12 +14,18 @@ OPTIONS = (
     # credentials and where to ask
     Option("azure-subscription-id", env="AZURE_SUBSCRIPTION_ID", help="subscription that pays (required)"),
     Option("azure-tenant-id", env="AZURE_TENANT_ID", help="directory of the service principal; empty: ARM is asked"),
-    Option("azure-client-id", env="AZURE_CLIENT_ID", help="service principal, or user-assigned managed identity"),
+    Option(
+        "azure-client-id",
+        env="AZURE_CLIENT_ID",
+        key="ClientID",
+        help="service principal, or user-assigned managed identity",
+    ),
     Option(
         "azure-client-secret",
         env="AZURE_CLIENT_SECRET",
         secret=True,
         key="ClientSecret",
+        unit="azure-client-id",
         help="secret of the service principal",
     ),
     Option(
@@ -32,6 +38,7 @@ OPTIONS = (
         env="AZURE_CLIENT_CERTIFICATE_PASSWORD",
         secret=True,
         key="ClientCertificatePassword",
+        unit="azure-client-id",
         help="password of that file",
     ),
     Option(
