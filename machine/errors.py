@@ -25,6 +25,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
             EngineTimeout              1   ... within its deadline
             EngineUntrusted            1   ... its certificate, or ours, is not accepted
             EngineRefused              1   ... it answered, and its answer is no
+        SwarmModeError                 1   a cluster cannot be formed or changed
         CertificateError               1
         Interrupted                  130
 """
@@ -146,6 +147,10 @@ class EngineRefused(EngineError):
     def __init__(self, brief: str, *, status: int, details: str = "", resolution: str = "") -> None:
         super().__init__(brief, details=details, resolution=resolution)
         self.status = status
+
+
+class SwarmModeError(MachineError):
+    """Engines cannot form a cluster, or a change would break theirs (Docker's swarm mode)."""
 
 
 class CertificateError(MachineError):

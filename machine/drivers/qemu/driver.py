@@ -35,6 +35,7 @@ class QemuDriver(Driver):
 
     name: ClassVar[str] = "qemu"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
+    behind_nat: ClassVar[bool] = True
 
     def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)

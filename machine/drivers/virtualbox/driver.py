@@ -57,6 +57,7 @@ class VirtualBoxDriver(Driver):
 
     name: ClassVar[str] = "virtualbox"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
+    behind_nat: ClassVar[bool] = True
     platform: str = sys.platform
 
     def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:

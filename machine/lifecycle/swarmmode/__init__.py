@@ -1,0 +1,71 @@
+"""Swarm mode's part in a machine's life (`create --swarm-mode`).
+
+    check       before anything is made: is there a cluster to join, could it be reached
+    enter       once its engine answers: found the cluster, or join it
+    awake       after a restart: unlock an autolocked manager
+    leave       before it is removed: drained, demoted, off the list
+
+The record says what was asked (Machine.SwarmMode), the engines say what is. Only they are believed: whatever moment a
+command was killed at, the next one looks and goes on. Who changes a cluster holds the lock `swarm-mode-CLUSTER`.
+"""
+
+from __future__ import annotations
+
+from machine.lifecycle.world import World
+from machine.model import Endpoint
+from machine.store import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from machine.drivers.base import Driver
+    from machine.swarmmode.asked import Membership
+
+KEY = "SwarmMode"  # of Machine in config.json
+
+
+def asked_for(record: Record) -> bool:
+    """Whether the machine is, or is to be, in a cluster."""
+    return bool((record.raw.get("Machine") or {}).get(KEY))
+
+
+def record_wish(record: Record, wish: Membership | None) -> None:
+    """Put what was asked into a new record."""
+    if wish is not None:
+        record.raw["Machine"][KEY] = wish.dump()
+
+
+def check(world: World, record: Record, driver: Driver) -> None:
+    """PreflightFailed when the machine could not join, before it costs anything."""
+    if asked_for(record):
+        from machine.lifecycle.swarmmode import entering
+
+        entering.check(world, record, driver)
+
+
+def enter(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Found the cluster or join it; a member stays as it is. SwarmModeError says why it cannot."""
+    if asked_for(record):
+        from machine.lifecycle.swarmmode import entering
+
+        entering.enter(world, record, endpoint)
+
+
+def awake(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Unlock the machine's engine if it came up locked."""
+    if asked_for(record):
+        from machine.lifecycle.swarmmode import keys
+
+        keys.awake(world, record, endpoint)
+
+
+def leave(world: World, record: Record, driver: Driver, *, force: bool = False, together: Collection[str] = ()) -> None:
+    """Take the machine out of its cluster in good order; `together` are names that are removed by the same command.
+
+    SwarmModeError when the cluster would not survive it; with `force` that is only said.
+    """
+    if asked_for(record):
+        from machine.lifecycle.swarmmode import leaving
+
+        leaving.depart(world, record, stays=driver.adopts, force=force, together=together)

@@ -1,0 +1,263 @@
+"""Founding a cluster, or joining the one that is there."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+
+from machine import drivers
+from machine.drivers.base import Driver
+from machine.engine import Engine
+from machine.errors import MachineError, PreflightFailed, SwarmModeError
+from machine.lifecycle import access
+from machine.lifecycle.swarmmode import keys, members, reach
+from machine.lifecycle.swarmmode.members import Manager
+from machine.lifecycle.world import World
+from machine.model import Endpoint
+from machine.store import Record
+from machine.swarmmode import api, asked
+from machine.swarmmode.asked import Membership
+from machine.swarmmode.nodes import pool, tolerates
+from machine.swarmmode.ports import Side
+from machine.wait import until
+
+MANAGER_SECONDS = 900.0  # for a manager that is being made by somebody else just now
+MEMBER_SECONDS = 120.0
+NETWORKS = "ip -o -4 address show scope global | awk '{print $4}'"
+
+
+def check(world: World, record: Record, driver: Driver) -> None:
+    """Before the machine is made: PreflightFailed when there is nothing to join, or it could never reach it."""
+    what = members.of(record)
+    if not driver.provisions:
+        raise PreflightFailed(
+            f"the driver {driver.name} cannot take part in swarm mode: there is no host to set up",
+            resolution="leave --swarm-mode out, or choose a driver that makes hosts",
+        )
+    others = members.members(world, what.cluster, but=[record.name])
+    managers = [(other, theirs) for other, theirs in others if theirs.role == "manager"]
+    if what.role == "worker" and not managers:
+        known = f" --swarm-discovery {what.cluster}" if what.cluster != asked.DEFAULT_CLUSTER else ""
+        raise PreflightFailed(
+            f"the cluster {what.cluster} has no manager that {record.name} could join",
+            resolution=f"machine create --swarm-mode manager{known} NAME, then this command again",
+        )
+    for other, theirs in managers:
+        _check_border(record, what, driver, other, theirs)
+    if managers and all(other.reached("ready") for other, _ in managers) and not members.living(world, what.cluster):
+        raise PreflightFailed(
+            f"no manager of the cluster {what.cluster} answers, so {record.name} could not join",
+            resolution=f"machine start {' '.join(other.name for other, _ in managers)}; machine ls shows their state",
+        )
+
+
+def _check_border(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
+    """One of the two lives behind this computer's NAT and the other does not: neither way would ever work."""
+    near, far = behind_nat(other.driver_name), driver.behind_nat
+    alike = near == far and (not near or other.driver_name == driver.name)
+    if alike or what.address or theirs.address or driver.adopts or _adopts(other.driver_name):
+        return
+    inside, outside = (other.name, record.name) if near else (record.name, other.name)
+    raise PreflightFailed(
+        f"{record.name} ({driver.name}) and the manager {other.name} ({other.driver_name}) cannot form a cluster",
+        details=f"{inside} lives behind this computer's NAT: {outside} could reach none of its ports, and swarm mode"
+        " wants every node to reach every other (2377/tcp, 7946/tcp and udp, 4789/udp)",
+        resolution="make all of them with one driver, or give an address that others reach (--swarm-addr);"
+        f" {reach.CLASSIC}",
+    )
+
+
+def behind_nat(driver_name: str) -> bool:
+    """Whether machines of that driver are reached from this computer only."""
+    try:
+        return drivers.find(driver_name).behind_nat
+    except MachineError:
+        return False
+
+
+def _adopts(driver_name: str) -> bool:
+    try:
+        return drivers.find(driver_name).adopts
+    except MachineError:
+        return False
+
+
+def enter(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Bring the engine into its cluster, from wherever an earlier try left it."""
+    what = members.of(record)
+    engine = members.engine_of(record, endpoint)
+    here = _settled(world, record, engine)
+    if here.state == "locked":
+        keys.unlock(world, record, engine)
+        here = _settled(world, record, engine)
+    if here.state == "active":
+        _confirm(world, record, engine, here)
+        return
+    if here.state == "error":
+        api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
+    if what.role == "worker":
+        _wait_for_a_manager(world, record, what.cluster)
+    with members.alone(world, what.cluster):
+        manager = members.living(world, what.cluster, but=[record.name])
+        if manager is not None:
+            _join(world, record, endpoint, engine, manager)
+        else:
+            _found(world, record, endpoint, engine)
+
+
+def _settled(world: World, record: Record, engine: Engine) -> api.Local:
+    """What the engine says once it has made up its mind after its start."""
+    last: list[api.Local] = []
+
+    def probe() -> api.Local | None:
+        last[:] = [api.local(engine)]
+        return last[0] if last[0].state != "pending" else None
+
+    return until(
+        probe,
+        what=f"{record.name} to say whether it is in a cluster",
+        seconds=MEMBER_SECONDS,
+        clock=world.clock,
+        last=lambda: last[0].error if last else "",
+        resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
+    )
+
+
+def _wait_for_a_manager(world: World, record: Record, cluster: str) -> None:
+    """Until one lives, as long as somebody is making one; what to do about it if not is said by the join."""
+
+    def probe() -> bool | None:
+        if members.living(world, cluster, but=[record.name]) is not None:
+            return True
+        under_way = [
+            other.name
+            for other, theirs in members.members(world, cluster, but=[record.name])
+            if theirs.role == "manager" and not theirs.node_id and world.store.holder(f"machine-{other.name}")
+        ]
+        return None if under_way else True
+
+    until(
+        probe,
+        what=f"a manager of the cluster {cluster}",
+        seconds=MANAGER_SECONDS,
+        clock=world.clock,
+        every=1.0,
+        resolution=f"machine create --resume {record.name} goes on once there is one",
+    )
+
+
+def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> None:
+    """The engine is in a cluster: is it the right one? Then note what it is there."""
+    what = members.of(record)
+    others = members.members(world, what.cluster, but=[record.name])
+    ids = {theirs.cluster_id for _, theirs in others if theirs.cluster_id}
+    foreign = bool(here.cluster_id and ids and here.cluster_id not in ids)
+    if not here.is_manager and what.node_id != here.node_id:
+        manager = members.living(world, what.cluster, but=[record.name])
+        foreign = manager is None or here.node_id not in {node.id for node in api.nodes(manager.engine)}
+    if foreign:
+        raise SwarmModeError(
+            f"{record.name} is in another cluster already, not in {what.cluster}",
+            resolution=f"machine ssh {record.name} sudo docker swarm leave --force, if that one can do without it;"
+            f" then machine provision {record.name}",
+        )
+    role = "manager" if here.is_manager else "worker"
+    cluster_id = here.cluster_id or what.cluster_id or next(iter(ids), "")
+    members.keep(world, record, replace(what, role=role, node_id=here.node_id, cluster_id=cluster_id))
+    if here.is_manager:
+        keys.keep_key(world, record, engine)
+
+
+def _found(world: World, record: Record, endpoint: Endpoint, engine: Engine) -> None:
+    """Start the cluster here, unless it may exist where nobody answers."""
+    what = members.of(record)
+    begun = [
+        other.name
+        for other, theirs in members.members(world, what.cluster, but=[record.name])
+        if (theirs.node_id or theirs.founder) and ((there := members.ask(other)) is None or there.state != "inactive")
+    ]
+    if begun or what.role == "worker":
+        raise SwarmModeError(
+            f"no manager of the cluster {what.cluster} answers, so {record.name} cannot join it",
+            details=f"its other machines: {', '.join(begun)}" if begun else "it has no other machine in this store",
+            resolution=f"machine start {begun[0]}"
+            if begun
+            else f"machine create --swarm-mode manager NAME, then machine create --resume {record.name}",
+        )
+    world.console.step(f"Starting the cluster {what.cluster}")
+    address = members.advertised(record, what, endpoint)
+    pools = pool(_networks(world, record, endpoint), what.pools)
+    members.keep(world, record, replace(what, founder=True))  # before it is so, that no second cluster comes of a kill
+    api.init(engine, what, address, pools)
+    _confirm(world, record, engine, _settled(world, record, engine))
+    world.console.info(f"{record.name} manages the new cluster {what.cluster} at {address}")
+
+
+def _networks(world: World, record: Record, endpoint: Endpoint) -> list[str]:
+    """The host's own networks, as far as it tells."""
+    try:
+        with access.connect(record, endpoint) as shell:
+            said = shell.run(NETWORKS, timeout=20).stdout.split()
+    except MachineError as error:
+        world.console.debug(f"the networks of {record.name} are not known: {error.brief}")
+        return []
+    found = []
+    for text in said:
+        try:
+            found.append(str(ipaddress.IPv4Interface(text)))
+        except ValueError:
+            continue
+    return found
+
+
+def _join(world: World, record: Record, endpoint: Endpoint, engine: Engine, manager: Manager) -> None:
+    """Join through a living manager, over TLS, with a token that is asked for now and kept nowhere."""
+    what = members.of(record)
+    passed_over = asked.settings(what)
+    if passed_over:
+        world.console.warn(f"the cluster {what.cluster} exists already; not looked at: {passed_over}")
+    address = members.advertised(record, what, endpoint)
+    here = Side(record.name, address, record.driver_name, what.role == "manager")
+    there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)
+    border = behind_nat(record.driver_name) != behind_nat(manager.record.driver_name)
+    reach.check(world, record, here, manager.record, there, behind_nat=border)
+    world.console.step(f"Joining the cluster {what.cluster} as {what.role}")
+    token = api.token(manager.engine, what.role)
+    world.console.hide(token)
+    managers = manager.local.managers or (f"{manager.local.address}:2377",)
+    api.join(engine, what, address, managers, token)
+    here_now = _settled(world, record, engine)
+    if here_now.state != "active":
+        raise SwarmModeError(
+            f"{record.name} could not join the cluster {what.cluster}",
+            details=here_now.error or f"its engine says {here_now.state}",
+            resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
+        )
+    known = replace(what, node_id=here_now.node_id, cluster_id=manager.local.cluster_id)
+    members.keep(world, record, known)
+    if here_now.is_manager:
+        keys.keep_key(world, record, engine)
+    _see_ready(world, record, manager)
+
+
+def _see_ready(world: World, record: Record, manager: Manager) -> None:
+    """Until the manager lists the new node as ready."""
+    what, seen = members.of(record), ["it is not listed"]
+
+    def probe() -> int | None:
+        nodes = api.nodes(manager.engine)
+        node = next((one for one in nodes if one.id == what.node_id), None)
+        seen[0] = f"{manager.record.name} says it is {node.state}" if node else "it is not listed"
+        return sum(one.is_manager for one in nodes) if node and node.state == "ready" else None
+
+    managers = until(
+        probe,
+        what=f"{record.name} to be ready in the cluster {what.cluster}",
+        seconds=MEMBER_SECONDS,
+        clock=world.clock,
+        last=lambda: seen[0],
+        resolution=f"machine swarm-mode ls {what.cluster}",
+    )
+    world.console.info(f"{record.name} is a {what.role} of the cluster {what.cluster}")
+    if what.role == "manager" and tolerates(managers):
+        world.console.info(tolerates(managers))

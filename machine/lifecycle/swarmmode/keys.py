@@ -1,0 +1,80 @@
+"""The key of an autolocked cluster: kept with every manager's secrets, given to an engine that came up locked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from machine import secrets
+from machine.engine import Engine
+from machine.errors import EngineError, SwarmModeError
+from machine.lifecycle.swarmmode import members
+from machine.lifecycle.world import World
+from machine.model import Endpoint
+from machine.store import Record
+from machine.swarmmode import api
+from machine.swarmmode.asked import UNLOCK_KEY
+from machine.wait import until
+
+UNLOCK_SECONDS = 30.0
+
+
+def keep_key(world: World, record: Record, manager: Engine) -> None:
+    """Keep the cluster's key, if it has one, for this machine, which is a manager."""
+    key = api.unlock_key(manager)
+    what = members.of(record)
+    if key:
+        world.console.hide(key)
+        secrets.save(world.store.directory(record.name), {UNLOCK_KEY: key}, world.environ)
+    if what.autolock != bool(key):
+        members.keep(world, record, replace(what, autolock=bool(key)))
+
+
+def stored(world: World, cluster: str, first: str = "") -> list[str]:
+    """The keys known to this store for a cluster, that of machine `first` before the others."""
+    names = [first, *(record.name for record, _ in members.members(world, cluster, but=[first]))]
+    found = [secrets.find(world.store.directory(name), UNLOCK_KEY, world.environ) for name in names if name]
+    return list(dict.fromkeys(key for key in found if key))
+
+
+def awake(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Unlock the engine if it is locked; nothing to do for a machine without autolock."""
+    if members.of(record).autolock:
+        unlock(world, record, members.engine_of(record, endpoint))
+
+
+def unlock(world: World, record: Record, engine: Engine) -> bool:
+    """Unlock an engine; False if it was not locked. SwarmModeError when no key is known or none fits."""
+    if api.local(engine).state != "locked":
+        return False
+    what = members.of(record)
+    keys = stored(world, what.cluster, record.name)
+    if not keys:
+        raise SwarmModeError(
+            f"{record.name} is locked, and this store has no key for the cluster {what.cluster}",
+            resolution=f"machine ssh {record.name} sudo docker swarm unlock",
+        )
+    world.console.step(f"Unlocking the manager {record.name}")
+    last = ""
+    for key in keys:
+        world.console.hide(key)
+        try:
+            api.unlock(engine, key)
+        except EngineError as error:
+            last = error.details
+        else:
+            break
+    else:
+        raise SwarmModeError(
+            f"{record.name} is locked, and no key of this store fits",
+            details=last,
+            resolution=f"machine ssh {record.name} sudo docker swarm unlock",
+        )
+    until(
+        lambda: True if api.local(engine).state == "active" else None,
+        what=f"{record.name} to be back in the cluster {what.cluster}",
+        seconds=UNLOCK_SECONDS,
+        clock=world.clock,
+        last=lambda: api.local(engine).error,
+        resolution=f"machine swarm-mode ls {what.cluster}",
+    )
+    return True

@@ -1,0 +1,167 @@
+"""Out of a cluster in good order: drained, demoted, gone, off the list. Each step may have been done before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from machine import secrets
+from machine.engine import Engine
+from machine.errors import EngineRefused, MachineError, SwarmModeError
+from machine.lifecycle.swarmmode import members
+from machine.lifecycle.swarmmode.members import Manager
+from machine.lifecycle.world import World
+from machine.store import Record
+from machine.swarmmode import api
+from machine.swarmmode.asked import UNLOCK_KEY, Membership
+from machine.swarmmode.nodes import Node, harm
+from machine.wait import until
+
+DRAIN_SECONDS = 90.0
+DEMOTE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Going:
+    """A machine on its way out of its cluster."""
+
+    world: World
+    record: Record
+    what: Membership
+    here: api.Local | None  # what its engine says, None if it does not answer
+    stays: bool  # the host goes on after this
+    force: bool
+    together: Collection[str]  # machines that are removed by the same command
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    def leave(self) -> None:
+        """Have the engine itself leave, if it answers and is in a cluster."""
+        if self.here is not None and self.here.state != "inactive":
+            api.leave(members.engine_of(self.record))
+
+
+def depart(world: World, record: Record, *, stays: bool, force: bool, together: Collection[str]) -> None:
+    """Take the machine out; with `force` what cannot be done is only said. `stays`: the host goes on after this."""
+    what = members.of(record)
+    world.console.step(f"Leaving the cluster {what.cluster}")
+    try:
+        with members.alone(world, what.cluster):
+            _depart(Going(world, record, what, members.ask(record), stays, force, together))
+    except MachineError as error:
+        if not force:
+            raise
+        world.console.warn(f"{error.brief}; it goes all the same")
+    secrets.forget(world.store.directory(record.name), [UNLOCK_KEY], world.environ)
+
+
+def _depart(going: Going) -> None:
+    cluster, everybody = going.what.cluster, {going.name, *going.together}
+    manager = members.living(going.world, cluster, but=everybody)
+    manager = manager or members.living(going.world, cluster, but=[going.name])
+    if manager is not None:
+        _with_help(going, manager)
+        return
+    if not going.force:
+        _check_alone(going)
+    if going.stays:
+        going.leave()
+
+
+def _check_alone(going: Going) -> None:
+    """No other manager of this store answers: SwarmModeError if somebody would miss this machine."""
+    if going.here is not None and going.here.is_manager:
+        try:
+            nodes = api.nodes(members.engine_of(going.record))
+        except EngineRefused as error:  # no leader: too few managers are there for anything to be changed
+            raise _unheard(going, error.details) from None
+        me = members.own_node(going.record, going.what, nodes)
+        if me is not None:
+            _check(going, nodes, me)
+        return
+    others = members.members(going.world, going.what.cluster, but=[going.name, *going.together])
+    stay = [other.name for other, theirs in others if theirs.node_id]
+    if going.what.node_id and stay:
+        raise _unheard(going, f"its other machines: {', '.join(stay)}")
+
+
+def _unheard(going: Going, details: str) -> SwarmModeError:
+    return SwarmModeError(
+        f"too few managers of the cluster {going.what.cluster} answer for {going.name} to be taken off its list",
+        details=details,
+        resolution=f"machine start NAME for its managers; machine rm -f {going.name} removes it without a word to them",
+    )
+
+
+def _with_help(going: Going, manager: Manager) -> None:
+    """The whole good order, through a manager that is not this machine."""
+    nodes = api.nodes(manager.engine)
+    me = members.own_node(going.record, going.what, nodes)
+    ids = _ids(going, nodes)
+    if me is None or not any(node.id != me.id and node.id not in ids for node in nodes):
+        if going.stays:  # the whole cluster ends, or this engine is not of it
+            going.leave()
+        return
+    if not going.force:
+        _check(going, nodes, me)
+    _drain(going, manager.engine, me)
+    if me.role == "manager" or me.is_manager:
+        demote(going.world, going.record, manager.engine, me)
+    going.leave()
+    api.forget(manager.engine, me.id)
+    going.world.console.info(f"{going.name} has left the cluster {going.what.cluster}")
+
+
+def _check(going: Going, nodes: list[Node], me: Node) -> None:
+    reason = harm(nodes, me, _ids(going, nodes))
+    if reason:
+        raise SwarmModeError(
+            f"the cluster {going.what.cluster} would break without {going.name}",
+            details=reason,
+            resolution="make another manager first: machine swarm-mode promote NAME;"
+            f" machine rm -f {going.name} removes it all the same",
+        )
+
+
+def _drain(going: Going, manager: Engine, me: Node) -> None:
+    """No more tasks for it, and those it has go elsewhere; one that does not in time is said."""
+    api.update(manager, me.id, availability="drain")
+    if me.state != "ready":
+        return
+    try:
+        until(
+            lambda: True if api.tasks_left(manager, me.id) == 0 else None,
+            what=f"the tasks of {going.name} to move",
+            seconds=DRAIN_SECONDS,
+            clock=going.world.clock,
+        )
+    except MachineError as error:
+        going.world.console.warn(error.brief)
+
+
+def demote(world: World, record: Record, manager: Engine, me: Node) -> None:
+    """Make a node a worker and wait until the managers count without it."""
+    api.update(manager, me.id, role="worker")
+
+    def probe() -> bool | None:
+        return None if any(one.id == me.id and one.is_manager for one in api.nodes(manager)) else True
+
+    until(
+        probe,
+        what=f"{record.name} to be no manager any more",
+        seconds=DEMOTE_SECONDS,
+        clock=world.clock,
+        resolution="see that most managers answer: machine swarm-mode ls",
+    )
+
+
+def _ids(going: Going, nodes: list[Node]) -> set[str]:
+    """The nodes of the machines that go together with this one."""
+    found = set()
+    for other, theirs in members.members(going.world, going.what.cluster, but=[going.name]):
+        node = members.own_node(other, theirs, nodes) if other.name in going.together else None
+        if node is not None:
+            found.add(node.id)
+    return found

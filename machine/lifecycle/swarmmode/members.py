@@ -1,0 +1,153 @@
+"""The machines of one cluster in this store, and the engines among them that manage it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from machine import engine, names, paths
+from machine.errors import EngineError, MachineError, SwarmModeError
+from machine.lifecycle.swarmmode import KEY
+from machine.lifecycle.world import World, records
+from machine.model import Endpoint
+from machine.store import Record
+from machine.swarmmode import api, asked
+from machine.swarmmode.asked import Membership
+from machine.swarmmode.nodes import Node, mine
+
+ASK_SECONDS = 5.0
+CHANGE_SECONDS = 40.0  # /swarm/join answers after 20 s at the latest
+LOCK_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A machine of the store whose engine manages its cluster now."""
+
+    record: Record
+    engine: engine.Engine
+    local: api.Local
+
+
+def membership(record: Record) -> Membership | None:
+    """What the record says; RecordBroken when it makes no sense."""
+    return asked.read((record.raw.get("Machine") or {}).get(KEY), record.name)
+
+
+def of(record: Record) -> Membership:
+    """The same for a machine that must be in a cluster; SwarmModeError."""
+    found = membership(record)
+    if found is None:
+        raise SwarmModeError(
+            f"{record.name} is in no cluster of swarm mode",
+            resolution="machine create --swarm-mode worker NAME makes a machine that is",
+        )
+    return found
+
+
+def keep(world: World, record: Record, what: Membership | None) -> None:
+    """Write it down; None: in no cluster any more."""
+    known = record.raw["Machine"]
+    before = known.get(KEY)
+    if what is None:
+        known.pop(KEY, None)
+    else:
+        known[KEY] = what.dump()
+    if known.get(KEY) != before:
+        world.store.save(record)
+
+
+def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float = CHANGE_SECONDS) -> engine.Engine:
+    """The machine's engine, as seen from here. EngineError while its address is not known."""
+    there = endpoint or record.endpoint()
+    if there is None:
+        raise EngineError(f"{record.name} has no address yet", resolution=f"machine create --resume {record.name}")
+    tls = engine.Tls(*(os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY)))
+    return engine.Engine(there.address, there.engine_port, tls, timeout=timeout, name=record.name)
+
+
+def members(world: World, cluster: str, but: Collection[str] = ()) -> list[tuple[Record, Membership]]:
+    """The machines of a cluster in this store, managers first."""
+    found = []
+    for record in records(world.store):
+        with contextlib.suppress(MachineError):
+            what = membership(record)
+            if what is not None and what.cluster == cluster and record.name not in but:
+                found.append((record, what))
+    return sorted(found, key=lambda pair: (pair[1].role != "manager", names.natural_key(pair[0].name)))
+
+
+def ask(record: Record) -> api.Local | None:
+    """What the machine's engine says of its cluster; None when it does not answer."""
+    try:
+        return api.local(engine_of(record, timeout=ASK_SECONDS))
+    except MachineError:
+        return None
+
+
+def living(world: World, cluster: str, but: Collection[str] = ()) -> Manager | None:
+    """The first machine of the cluster whose engine is a manager that can act; None if none answers so."""
+    for record, _ in members(world, cluster, but):
+        there = ask(record)
+        if there is None or not there.is_manager:
+            continue
+        manager = Manager(record, engine_of(record), there)
+        try:
+            manager.engine.get("/swarm")  # fails without a leader
+        except MachineError:
+            continue
+        return manager
+    return None
+
+
+def needed(world: World, cluster: str) -> Manager:
+    """The same; SwarmModeError when there is none."""
+    found = living(world, cluster)
+    if found is None:
+        there = ", ".join(record.name for record, _ in members(world, cluster))
+        raise SwarmModeError(
+            f"no manager of the cluster {cluster} answers",
+            details=f"its machines in this store: {there}" if there else "no machine of this store is in it",
+            resolution="machine ls shows which are running; machine start NAME",
+        )
+    return found
+
+
+def advertised(record: Record, what: Membership, endpoint: Endpoint) -> str:
+    """The IP address by which the other nodes shall reach the machine. SwarmModeError when it can be none."""
+    if what.address == asked.PUBLIC:
+        name = endpoint.address
+    else:
+        name = what.address or endpoint.peer_address or endpoint.address
+    try:
+        address = str(socket.getaddrinfo(name, 2377, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as error:
+        raise SwarmModeError(f"{name}, the address of {record.name}, cannot be looked up", details=str(error)) from None
+    if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        raise SwarmModeError(
+            f"{record.name} is known by {address} only, where no other node could reach it",
+            resolution=f"machine rm {record.name}, then create it with --swarm-addr, an address that others reach",
+        )
+    return address
+
+
+def own_node(record: Record, what: Membership, nodes: Collection[Node]) -> Node | None:
+    """The machine's row in the cluster's list."""
+    endpoint = record.endpoint()
+    addresses = {what.address, *(endpoint.addresses if endpoint else ())}
+    return mine(nodes, what.node_id, names.hostname(record.name), addresses)
+
+
+@contextlib.contextmanager
+def alone(world: World, cluster: str) -> Iterator[None]:
+    """Be the only command of this store that changes the cluster."""
+    safe = re.sub(r"[^a-zA-Z0-9.-]", "_", cluster)[:40]
+    noun = f"swarm-mode-{safe}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
+    with world.store.lock(noun, seconds=LOCK_SECONDS, what=f"change the cluster {cluster}"):
+        yield

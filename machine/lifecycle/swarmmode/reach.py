@@ -1,0 +1,48 @@
+"""Before two nodes are joined: do the ports get through, both ways?"""
+
+from __future__ import annotations
+
+import contextlib
+
+from machine.errors import MachineError, SwarmModeError
+from machine.lifecycle import access
+from machine.lifecycle.world import World
+from machine.shell import Shell
+from machine.store import Record
+from machine.swarmmode import ports
+from machine.swarmmode.ports import Side
+
+CLASSIC = (
+    "a cluster over such a border is what classic Swarm is for, whose master only makes connections:"
+    " machine create --swarm --swarm-master NAME, or machine swarm manage on this computer"
+)
+
+
+def check(world: World, record: Record, here: Side, other: Record, there: Side, *, behind_nat: bool) -> None:
+    """SwarmModeError naming each port that does not get through, and who must let it.
+
+    What cannot be found out (no python3 on a host, say) is a warning: joining tells soon enough. `behind_nat` says that
+    one of the two lives behind this computer's NAT.
+    """
+    world.console.step(f"Checking the ports between {here.name} and {there.name}")
+    with contextlib.ExitStack() as stack:
+        shells: dict[str, Shell] = {}
+        try:
+            for one in (record, other):
+                endpoint = one.endpoint()
+                assert endpoint is not None, "both machines have answered over their engines"  # noqa: S101
+                shells[one.name] = stack.enter_context(access.connect(one, endpoint))
+        except MachineError as error:
+            world.console.warn(f"the ports between {here.name} and {there.name} were not checked: {error.brief}")
+            return
+        answers = ports.probe(here, there, shells)
+    if isinstance(answers, str):
+        world.console.warn(f"the ports between {here.name} and {there.name} were not checked: {answers}")
+        return
+    missing = ports.closed(here, there, answers)
+    if not missing:
+        return
+    seen, todo = ports.explain(missing)
+    if behind_nat:
+        todo = f"make both with one driver, or {todo}; {CLASSIC}"
+    raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=todo)

@@ -1,0 +1,158 @@
+"""One function for each question to an engine about its cluster.
+
+https://docs.docker.com/reference/api/engine/, the sections Swarm, Node and Task. Every function raises what
+machine.engine.Engine raises; a node that is no manager refuses (503) all but local, init, join, leave and unlock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from machine.engine import Engine
+from machine.errors import EngineRefused
+from machine.swarmmode.asked import Membership, nanoseconds
+from machine.swarmmode.nodes import Node, node
+
+LISTEN = "0.0.0.0:2377"
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What an engine says of itself."""
+
+    state: str  # inactive, pending, active, error, locked
+    node_id: str
+    address: str  # that it advertises
+    is_manager: bool
+    error: str
+    cluster_id: str  # managers know it
+    managers: tuple[str, ...]  # ADDRESS:2377 of all managers
+
+
+def local(engine: Engine) -> Local:
+    """The engine's own view (/info), from any node."""
+    swarm = engine.info().get("Swarm") or {}
+    return Local(
+        state=str(swarm.get("LocalNodeState") or "inactive"),
+        node_id=str(swarm.get("NodeID") or ""),
+        address=str(swarm.get("NodeAddr") or ""),
+        is_manager=bool(swarm.get("ControlAvailable")),
+        error=str(swarm.get("Error") or ""),
+        cluster_id=str((swarm.get("Cluster") or {}).get("ID") or ""),
+        managers=tuple(str(one["Addr"]) for one in swarm.get("RemoteManagers") or [] if one.get("Addr")),
+    )
+
+
+def init(engine: Engine, asked: Membership, advertise: str, pools: Sequence[str]) -> None:
+    """Start a cluster with this engine as its first manager."""
+    spec: dict[str, Any] = {"EncryptionConfig": {"AutoLockManagers": asked.autolock}}
+    if asked.cert_expiry:
+        spec["CAConfig"] = {"NodeCertExpiry": nanoseconds(asked.cert_expiry)}
+    body: dict[str, Any] = {
+        "ListenAddr": LISTEN,
+        "AdvertiseAddr": advertise,
+        "DataPathAddr": asked.data_path,
+        "Availability": asked.availability,
+        "Spec": spec,
+    }
+    if pools:
+        body |= {"DefaultAddrPool": list(pools), "SubnetSize": 24}
+    engine.post("/swarm/init", body)
+
+
+def join(engine: Engine, asked: Membership, advertise: str, managers: Sequence[str], token: str) -> None:
+    """Ask the engine to join; it goes on trying in the background when it answers that the time is up."""
+    body: dict[str, Any] = {
+        "ListenAddr": LISTEN,
+        "AdvertiseAddr": advertise,
+        "DataPathAddr": asked.data_path,
+        "Availability": asked.availability,
+        "RemoteAddrs": list(managers),
+        "JoinToken": token,
+    }
+    try:
+        engine.post("/swarm/join", body)
+    except EngineRefused as error:
+        if "will continue in the background" not in error.details:
+            raise
+
+
+def leave(engine: Engine) -> None:
+    """Leave, whatever the engine was in the cluster; not to be in one is success."""
+    try:
+        engine.post("/swarm/leave?force=true")
+    except EngineRefused as error:
+        if "not part of a swarm" not in error.details:
+            raise
+
+
+def cluster(manager: Engine) -> dict[str, Any]:
+    """/swarm: ID, Spec, Version, JoinTokens {Manager, Worker}: secrets, to be hidden and never kept."""
+    found: dict[str, Any] = manager.get("/swarm")
+    return found
+
+
+def token(manager: Engine, role: str) -> str:
+    """What a machine needs to join as `role`."""
+    return str(cluster(manager)["JoinTokens"][role.capitalize()])
+
+
+def rotate(manager: Engine, role: str) -> None:
+    """Make the role's token invalid and a new one."""
+    now = cluster(manager)
+    flag = f"rotate{role.capitalize()}Token=true"
+    manager.post(f"/swarm/update?version={now['Version']['Index']}&{flag}", now["Spec"])
+
+
+def unlock_key(manager: Engine) -> str:
+    """The key that an autolocked manager needs after its engine was restarted; "" where there is none."""
+    found = manager.get("/swarm/unlockkey")
+    return str((found or {}).get("UnlockKey") or "")
+
+
+def unlock(engine: Engine, key: str) -> None:
+    """Give a locked engine its key."""
+    engine.post("/swarm/unlock", {"UnlockKey": key})
+
+
+def nodes(manager: Engine) -> list[Node]:
+    """All nodes of the cluster."""
+    return [node(found) for found in manager.get("/nodes")]
+
+
+def update(manager: Engine, node_id: str, *, role: str = "", availability: str = "") -> None:
+    """Change a node's role or availability; another change at the same time makes it try again."""
+    for attempt in range(5):
+        now = node(manager.get(f"/nodes/{node_id}"))
+        spec = dict(now.spec)
+        spec |= {"Role": role} if role else {}
+        spec |= {"Availability": availability} if availability else {}
+        if spec == now.spec:
+            return
+        try:
+            manager.post(f"/nodes/{node_id}/update?version={now.index}", spec)
+        except EngineRefused as error:
+            if "out of sequence" not in error.details or attempt == 4:
+                raise
+        else:
+            return
+
+
+def forget(manager: Engine, node_id: str) -> None:
+    """Take a node off the list; absent is success."""
+    try:
+        manager.delete(f"/nodes/{node_id}?force=true")
+    except EngineRefused as error:
+        if error.status != 404:
+            raise
+
+
+def tasks_left(manager: Engine, node_id: str) -> int:
+    """How many tasks still run on a node."""
+    wanted = quote(json.dumps({"node": [node_id]}))
+    running = ("running", "starting", "preparing", "ready", "assigned", "accepted")
+    return sum(found["Status"]["State"] in running for found in manager.get(f"/tasks?filters={wanted}") or [])
