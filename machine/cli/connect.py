@@ -44,7 +44,7 @@ def swarm_url(record: Record, url: str) -> str:
     options = record.raw["HostOptions"]["SwarmOptions"]
     if not options["Master"]:
         raise UsageError(f"{record.name} is not the master of a swarm", resolution=f"leave --swarm out: {record.name}")
-    port = host_and_port(str(options["Host"] or ""))[1] or 3376
+    port = record.manager_port()
     host = host_and_port(url)[0]
     return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 

@@ -76,9 +76,9 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm-addr", default="", metavar="ADDR", help="Address that the node advertises")
     swarm.add_argument(
         "--swarm-image",
-        default=environ.get("MACHINE_SWARM_IMAGE") or "swarm:latest",
+        default=environ.get("MACHINE_SWARM_IMAGE", ""),
         metavar="IMAGE",
-        help="Image of classic swarm [$MACHINE_SWARM_IMAGE]",
+        help="Run docker-machine's two containers of this image instead of services [$MACHINE_SWARM_IMAGE]",
     )
     swarm.add_argument("--swarm-opt", action="append", default=[], metavar="K=V", help="A flag of the manager")
     swarm.add_argument("--swarm-join-opt", action="append", default=[], metavar="K=V", help="A flag of the node's join")
@@ -192,11 +192,12 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
         discovery=args.swarm_discovery,
         address=args.swarm_addr,
         host=args.swarm_host,
-        image=args.swarm_image,
+        image=args.swarm_image or SwarmOptions().image,
         strategy=args.swarm_strategy,
         flags=tuple(args.swarm_opt),
         join_flags=tuple(args.swarm_join_opt),
         experimental=args.swarm_experimental,
+        containers=bool(args.swarm_image),
     )
     values = resolve(drivers.find(args.driver).options, driver_flags.given(args), app.environ)
     return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context)

@@ -87,13 +87,35 @@ class Engine:
         """DELETE `path`; EngineRefused with status 404 when there is no such thing."""
         self._act("DELETE", path, None)
 
+    def pull(self, image: str) -> None:
+        """Have the engine fetch an image from its registry, within `timeout`. EngineError if it could not."""
+        from urllib.parse import quote
+
+        exact = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
+        question = self._send("POST", f"/images/create?fromImage={quote(exact, safe='')}", None)
+        for line in question.reply.body.decode("utf-8", "replace").splitlines():
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(said, dict) and said.get("error"):
+                raise EngineError(
+                    f"the engine at {self.url} could not pull {image}",
+                    details=str(said["error"]),
+                    resolution="name an image that its registries have, or load it there first: docker load",
+                )
+
     def _act(self, method: str, path: str, body: bytes | None) -> Any:
+        question = self._send(method, path, body)
+        return self._json(question) if question.reply.body.strip() else None
+
+    def _send(self, method: str, path: str, body: bytes | None) -> Question:
         question = self.question(self._versioned(path))
         question.method = method
         question.body = b"" if body is None and method == "POST" else body
         converse([question])
         self._check(question)
-        return self._json(question) if question.reply.body.strip() else None
+        return question
 
     def _versioned(self, path: str) -> str:
         if not self._api:

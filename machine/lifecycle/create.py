@@ -16,7 +16,8 @@ from machine import contexts, drivers, files, keys, names, options, paths
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, StoreError, UsageError
-from machine.lifecycle import access, provision
+from machine.lifecycle import access, provision, swarm
+from machine.lifecycle.account import as_given, check_account
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
 from machine.store import Record, Store
@@ -46,11 +47,6 @@ def create(world: World, name: str, wanted: Wanted) -> None:
 
 def _create(world: World, name: str, wanted: Wanted) -> None:
     record, driver = plan(world, name, wanted)
-    if wanted.swarm.is_swarm:
-        world.console.warn(
-            "the --swarm flags are recorded, but neither manager nor agent is put on the machine yet;"
-            " `machine swarm manage` here finds it all the same"
-        )
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
     with world.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
@@ -60,7 +56,7 @@ def _create(world: World, name: str, wanted: Wanted) -> None:
         except BaseException:  # no platform was asked for anything yet: leave no half of a record
             world.store.delete(name)
             raise
-        carry_on(world, record, wanted.docker_context)
+        carry_on(as_given(world, driver.options), record, wanted.docker_context)
 
 
 def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
@@ -72,6 +68,7 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
         from machine import authority  # cryptography
 
         authority.check_names(wanted.sans)
+    swarm.check(wanted.swarm)
     cls = drivers.find(wanted.driver_name)
     record = Record.new(
         world.store.root, name, wanted.driver_name, {}, wanted.engine, wanted.swarm, wanted.sans, tls=world.tls
@@ -100,6 +97,7 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
             lines.append(f"  --{option.name} {MASK if option.name in hidden else value}")
     if not driver.provisions:
         return [*lines, f"would be recorded in {world.store.directory(name)}"]
+    lines += [f"  {line}" for line in swarm.plan_lines(record)]
     lines += [
         f"1. check, with nothing made: what the driver {driver.name} needs",
         f"2. record {world.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",
@@ -144,6 +142,10 @@ def resume(world: World, name: str, docker_context: bool = True, install_url: st
         if install_url:
             record.raw["HostOptions"]["EngineOptions"]["InstallURL"] = install_url
             world.store.save(record)
+        if not record.reached("ready"):
+            check_account(
+                world, record, open_driver(world, record), command="machine create --resume", gone="machine rm -f"
+            )
         carry_on(world, record, docker_context)
 
 
@@ -168,6 +170,8 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
             keep_endpoint(world, record, endpoint)
         if not record.reached("ready"):  # later the user may have put another CA's files there, or none
             provision.copy_client(record, authority_of(world))
+        if endpoint is not None:
+            swarm.enter(world, record, endpoint)
         advance(world, record, "ready")
         if docker_context:
             make_context(world, record)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machine import files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
-from machine.lifecycle import access, ahead, renewals
+from machine.lifecycle import access, ahead, renewals, swarm
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint
 from machine.names import hostname
@@ -93,6 +93,7 @@ def play(
         ca=ca,
         server_cert=pair.cert,
         server_key=pair.key,
+        swarm=swarm.services(world, record, endpoint),
     )
     world.console.step(f"Setting up Docker on {facts.distro}")
     outcome = steps.play(steps.plan(facts, spec), shell, world.console.debug)
@@ -103,9 +104,10 @@ def play(
 
 
 def finish(world: World, record: Record, endpoint: Endpoint) -> None:
-    """See from here that the engine answers over TLS, and write down that the machine is ready."""
+    """See from here that the engine answers over TLS, enter its swarm, and write down that the machine is ready."""
     world.console.step("Checking the engine from here")
     access.wait_for_engine(world, record, endpoint)
+    swarm.enter(world, record, endpoint)
     renewals.refresh_contexts(world, record.cert_dir())
     record.phase = "ready"
     world.store.save(record)

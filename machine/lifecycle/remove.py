@@ -6,10 +6,10 @@ import os
 
 from machine import contexts, files, paths, secrets
 from machine.drivers.base import Driver
-from machine.errors import DriverError, MachineError, Unfinished
+from machine.errors import MachineError, Unfinished
+from machine.lifecycle import swarm
+from machine.lifecycle.account import check_account
 from machine.lifecycle.world import LOCK_SECONDS, World, open_driver
-from machine.model import State
-from machine.store import Record
 from machine.wait import until
 
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
@@ -22,18 +22,22 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
     """
     store = world.store
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"remove {name}"):
+        record = None
         try:
             record = store.load(name)
             world.console.step("Removing the machine")
             driver = open_driver(world, record)
             if not force:
                 check_account(world, record, driver)
+            swarm.leave(world, record)
             _remove_all(world, driver)
             secret_keys = [option.key for option in driver.options if option.secret]
             secrets.forget(store.directory(name), secret_keys, world.environ)
         except MachineError as error:
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):
                 raise
+            if record is not None:
+                swarm.leave(world, record)
             world.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
         try:
             contexts.remove(name, cert_dir=store.directory(name), environ=world.environ)
@@ -42,23 +46,6 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
         store.delete(name)
         store.drop_lock(f"machine-{name}")
     world.console.done(f"{name} is removed")
-
-
-def check_account(world: World, record: Record, driver: Driver) -> None:
-    """DriverError when the machine cannot be seen and we ask with another secret than it was made with.
-
-    Another account's answer is "no such machine" too; believing it would forget a machine that goes on costing money.
-    """
-    others = secrets.overruled(record.driver, world.store.directory(record.name), driver.options, world.environ)
-    if not others or driver.state() is not State.MISSING:
-        return
-    variables = ", ".join(f"${name}" for name in others)
-    raise DriverError(
-        f"{record.name} is not in the account that was asked, which may be another one than it was made in",
-        details=f"{variables} differ from what is kept for {record.name} and were used instead",
-        resolution=f"unset {' '.join(others)}, then machine rm {record.name};"
-        f" if that machine is really gone: machine rm -f {record.name}",
-    )
 
 
 def _remove_all(world: World, driver: Driver) -> None:

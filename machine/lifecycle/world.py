@@ -83,7 +83,7 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
         run=process.run,
         lock=lambda noun: world.store.lock(noun, seconds=None, what=noun),
         siblings=siblings,
-        swarm_ports=(3376,) if record.swarm_options().master else (),
+        swarm_ports=(record.manager_port(),) if record.swarm_options().master else (),
     )
 
 
@@ -110,8 +110,11 @@ def authority_of(world: World) -> Authority:
 def keep(world: World, record: Record, driver: Driver) -> None:
     """Write what the driver knows to disk: ids to config.json, secrets to where secrets live."""
     clean, hidden = secrets.split(driver.dump(), driver.options)
+    directory = world.store.directory(record.name)
+    if os.path.exists(os.path.join(directory, paths.CONFIG)):  # then what `create` was given is kept already
+        hidden = secrets.own(hidden, driver.options, world.environ)
     if hidden:
-        secrets.save(world.store.directory(record.name), hidden)
+        secrets.save(directory, hidden)
     record.driver.update(clean)
     world.store.save(record)
 

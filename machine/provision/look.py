@@ -25,6 +25,10 @@ MANAGED = (
         for name in ("ca.pem", "server.pem", "server-key.pem")
     ),
 )
+SWARM_PROGRAM = "/usr/local/lib/machine/machine-swarm.pyz"
+SWARM_ENVIRONMENT = "/etc/machine-swarm.env"
+SWARM_UNITS = {name: f"/etc/systemd/system/machine-swarm-{name}.service" for name in ("manager", "agent")}
+WATCHED = (*MANAGED, SWARM_PROGRAM, SWARM_ENVIRONMENT, *SWARM_UNITS.values())  # the last ones are not the engine's
 KEPT = ".machine-old"  # the configuration before ours, kept while the engine restarts
 LIVE = ".machine-live"  # the same daemon.json with live-restore on, to fall back on without losing containers
 
@@ -61,7 +65,7 @@ os() {{
 }}
 files() {{ # mode, digest and path of those of our files that there are: two processes for all of them
     set --
-    for file in {" ".join(MANAGED)}; do
+    for file in {" ".join(WATCHED)}; do
         [ ! -f "$file" ] || set -- "$@" "$file"
     done
     [ "$#" -gt 0 ] || return 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 
 from machine.errors import ProvisionError
-from machine.provision import command, install, layouts, liverestore, services, settings
+from machine.provision import command, install, layouts, liverestore, services, settings, swarm
 from machine.provision import facts as looking
 from machine.provision.distros import supported
 from machine.provision.facts import Facts
@@ -34,6 +34,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     changes, restart = _engine(facts, spec)
     yield from changes
     names += [step.name for step in changes]
+    names += yield from swarm.steps(facts, spec)
     if restart:
         notes += liverestore.warnings(facts)
     gone = settings.replaced(settings.existing(facts), spec)
@@ -85,6 +86,7 @@ def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
 def _check(facts: Facts, spec: Spec) -> None:
     """Refuse what would damage the machine or cannot work, before anything is written."""
     settings.check_storage(facts, spec)
+    swarm.check(facts, spec)
     elsewhere = command.settings_file(facts.exec_start, spec.engine.flags)
     if elsewhere not in ("", DAEMON_JSON):  # it would listen on the network, and never read that it needs TLS
         raise ProvisionError(

@@ -8,6 +8,17 @@ from machine.model import EngineOptions
 
 
 @dataclass(frozen=True, slots=True)
+class Swarm:
+    """What the machine runs for a classic swarm: words of machine-swarm's command line, () for what it does not run."""
+
+    program: bytes = field(repr=False)  # a zipapp for python3
+    discovery: str = field(repr=False)  # a token in it is a secret
+    manage: tuple[str, ...] = ()
+    join: tuple[str, ...] = ()
+    listens: tuple[str, int] = ("127.0.0.1", 3376)  # where the machine itself finds the manager
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """Everything the plan is told besides the facts. The three certificates are PEM."""
 
@@ -18,6 +29,7 @@ class Spec:
     server_key: bytes = field(repr=False)
     engine: EngineOptions = field(default_factory=EngineOptions)
     listen_port: int = 2376
+    swarm: Swarm | None = None
 
     @property
     def host(self) -> str:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+CONTAINERS = "Containers"  # ours: --swarm-image was given
+
 
 def engine(found: Mapping[str, Any]) -> EngineOptions:
     """HostOptions.EngineOptions as the model's value."""
@@ -38,6 +40,7 @@ def swarm(found: Mapping[str, Any]) -> SwarmOptions:
         flags=tuple(found["ArbitraryFlags"]),
         join_flags=tuple(found["ArbitraryJoinFlags"]),
         experimental=found["IsExperimental"],
+        containers=found.get(CONTAINERS) is True,
     )
 
 
@@ -73,4 +76,5 @@ def swarm_object(given: SwarmOptions | None) -> dict[str, Any]:
         "ArbitraryFlags": list(given.flags),
         "ArbitraryJoinFlags": list(given.join_flags),
         "IsExperimental": given.experimental,
+        **({CONTAINERS: True} if given.containers else {}),
     }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from machine.model import Endpoint, EngineOptions, SwarmOptions
 
-ENGINE_PORT = 2376
+ENGINE_PORT, MANAGER_PORT = 2376, 3376
 
 
 class Record:
@@ -168,6 +168,12 @@ class Record:
         if self.driver_name == "none":
             return _split(self._text("URL") or self._text("IPAddress"))[1] or ENGINE_PORT
         return self.driver.get("EnginePort") or self.driver.get("DockerPort") or ENGINE_PORT
+
+    def manager_port(self) -> int:
+        """The port of a swarm's manager on this machine, as seen from here."""
+        port = _split(str(self.raw["HostOptions"]["SwarmOptions"]["Host"] or ""))[1] or MANAGER_PORT
+        forwarded = self.driver.get("SwarmPort")
+        return forwarded if port == MANAGER_PORT and isinstance(forwarded, int) and forwarded else port
 
     def url(self) -> str:
         """DOCKER_HOST: tcp://host:port, IPv6 in brackets, "" while the address is unknown; driver none: its URL."""

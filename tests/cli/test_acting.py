@@ -213,12 +213,31 @@ def test_the_record_is_docker_machines(store: Path) -> None:
     assert "null" not in config.read_text()
 
 
-def test_the_swarm_flags_are_recorded_and_said_to_do_no_more(store: Path) -> None:
-    made = none("m", "--swarm", "--swarm-discovery", "token://t")
-    assert made.status == 0
-    assert "recorded" in made.err
+def test_a_node_is_entered_under_its_token_and_taken_out_by_rm(store: Path) -> None:
+    assert none("m", "--swarm", "--swarm-discovery", "token://t").status == 0
     record = json.loads((store / "machines" / "m" / "config.json").read_text())
     assert record["HostOptions"]["SwarmOptions"]["Discovery"] == "token://t"
+    assert Typed(["swarm", "list", "token://t"]).out == "127.0.0.1:2376\n"
+    assert Typed(["rm", "-y", "m"]).status == 0
+    assert Typed(["swarm", "list", "token://t"]).out == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--swarm"], "--swarm-discovery"),
+        (["--swarm-master", "--swarm-discovery", "token://t", "--swarm-strategy", "best"], "spread, binpack or random"),
+        (["--swarm-master", "--swarm-discovery", "token://t", "--swarm-opt", "strateggy=x"], "--strategy"),
+        (["--swarm-master", "--swarm-discovery", "zk://a", "--swarm-opt", "heartbeat=1s"], "zk://"),
+        (["--swarm", "--swarm-discovery", "token://t", "--swarm-join-opt", "heart=1s"], "--swarm-join-opt"),
+        (["--swarm-master", "--swarm-discovery", "token://t", "--swarm-host", "tcp://0.0.0.0:x"], "port"),
+    ],
+)
+def test_swarm_flags_that_make_no_sense(store: Path, flags: list[str], said: str) -> None:
+    made = none("m", *flags)
+    assert made.status == 1
+    assert said in made.err
+    assert names() == []
 
 
 def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

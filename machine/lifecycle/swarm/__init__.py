@@ -1,0 +1,142 @@
+"""Classic swarm's part in a machine's life.
+
+    check       before anything is made: do the flags make sense
+    services    while it is provisioned: what the machine itself has to run (machine/provision/swarm.py puts it there)
+    enter       once its engine answers: known to the swarm's managers
+    leave       before it is removed: known to none
+
+A machine whose discovery it can reach enters itself. For a token that no service keeps, this store does it: it enters
+the engine in its own registry, which managers on this computer read, and in the registry of each master of the store.
+What was entered is in the record (Driver.SwarmEntered) before it is entered, so that it is found after a kill. A
+machine writes that down before it looks for masters, and a master before it looks for machines: of two that are made
+side by side, one sees the other.
+"""
+
+from __future__ import annotations
+
+from machine.errors import MachineError
+from machine.lifecycle.swarm import words
+from machine.lifecycle.swarm.words import check
+from machine.lifecycle.world import World, records
+from machine.model import Endpoint
+from machine.provision.spec import Swarm
+from machine.store import Record
+
+__all__ = ["check", "enter", "leave", "plan_lines", "services"]
+
+ENTERED = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
+
+
+def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
+    """What the machine has to run for its swarm; None if it is in none, or docker-machine's containers do it."""
+    options = record.swarm_options()
+    if not by_services(record):
+        return None
+    from machine.swarm.bundle import bundle
+
+    way = words.way_of(options.discovery, world.environ)
+    return Swarm(
+        program=bundle(),
+        discovery=way.url,
+        manage=words.manage(options, endpoint, way) if options.master else (),
+        join=words.join(options, endpoint) if options.agent and way.joins else (),
+        listens=words.manager_listens(options),
+    )
+
+
+def by_services(record: Record) -> bool:
+    """Whether our own manager and agent are the machine's part of a swarm."""
+    options = record.swarm_options()
+    ours = record.machine_id and record.driver_name != "none"
+    return bool(ours and options.is_swarm and options.discovery and not options.containers)
+
+
+def enter(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Make the machine known where it does not do that itself; a master that does not answer in time is an error.
+
+    Repeating it changes nothing; an address that is not the machine's any more is taken out.
+    """
+    options = record.swarm_options()
+    if not (record.machine_id and options.is_swarm and options.discovery):
+        return
+    from machine.lifecycle.swarm import containers, registers
+
+    if options.containers and record.driver_name != "none":
+        containers.ensure(world, record, endpoint)
+    if options.master and by_services(record):
+        registers.wait_for_manager(world, record, endpoint)
+    way = words.way_of(options.discovery, world.environ)
+    entered = words.addresses(options, endpoint) if options.agent and way.token else []
+    before = record.driver.get(ENTERED)
+    if before not in (None, entered):
+        leave(world, record)
+    if before != entered:
+        record.driver[ENTERED] = entered
+        world.store.save(record)
+    if not way.token:
+        return
+    if entered:
+        registers.enter_here(world, record, way, entered[0])
+    for master, node in _pairs(world, record):
+        registers.enter_there(world, master, node, way)
+
+
+def leave(world: World, record: Record) -> None:
+    """Take the machine out of every registry that it was entered in. What cannot be asked now is only warned of.
+
+    The record on disk goes on saying what was entered: repeating it is safe.
+    """
+    entered = record.driver.pop(ENTERED, None)
+    options = record.swarm_options()
+    if entered is None or not options.discovery:
+        return
+    from machine.lifecycle.swarm import registers
+
+    way = words.way_of(options.discovery, world.environ)
+    if entered:
+        registers.leave_here(world, record, way, entered[0])
+        for master in _masters(world, record):
+            registers.leave_there(world, master, record, way, entered)
+    elif way.joins and options.agent:
+        endpoint = record.endpoint()
+        if endpoint is not None:
+            registers.leave_here(world, record, way, words.for_others(options, endpoint))
+
+
+def plan_lines(record: Record) -> list[str]:
+    """What `create --dry-run` says of it."""
+    options = record.swarm_options()
+    if not options.is_swarm:
+        return []
+    parts = ["manager"] * options.master + ["node"] * options.agent
+    how = "docker-machine's containers" if options.containers else "systemd units, and python3 if it is missing"
+    return [f"classic swarm: {' and '.join(parts)} ({how})"]
+
+
+def _pairs(world: World, record: Record) -> list[tuple[Record, Record]]:
+    """(master, node): the record's machine as a node of every master, and every node if it is one itself."""
+    options = record.swarm_options()
+    pairs = [(master, record) for master in _masters(world, record)] if options.agent else []
+    if options.master and by_services(record):
+        nodes = [other for other in _others(world, record) if other.driver.get(ENTERED)]
+        pairs += [(record, node) for node in nodes] + ([(record, record)] if options.agent else [])
+    return pairs
+
+
+def _masters(world: World, record: Record) -> list[Record]:
+    """The other masters of the machine's swarm whose manager is ours and has answered once."""
+    return [other for other in _others(world, record) if other.swarm_options().master and by_services(other)]
+
+
+def _others(world: World, record: Record) -> list[Record]:
+    """The other machines of this store with the same discovery that have come as far as entering."""
+    wanted = record.swarm_options().discovery
+    found = []
+    for other in records(world.store):
+        try:
+            options = other.swarm_options()
+        except MachineError:
+            continue
+        if other.name != record.name and options.discovery == wanted and ENTERED in other.driver:
+            found.append(other)
+    return found

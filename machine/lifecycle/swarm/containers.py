@@ -1,0 +1,98 @@
+"""`--swarm-image`: docker-machine's two containers, as it makes them, through the machine's own engine."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import quote
+
+from machine import engine, paths
+from machine.errors import EngineRefused
+from machine.lifecycle.swarm import words
+from machine.lifecycle.world import World
+from machine.model import Endpoint, EngineOptions, SwarmOptions
+from machine.store import Record
+
+MASTER, AGENT = "swarm-agent-master", "swarm-agent"
+PULL_SECONDS = 600.0
+_ALWAYS = {"Name": "always", "MaximumRetryCount": 0}
+
+
+def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> dict[str, dict[str, Any]]:
+    """The bodies of POST /containers/create, by name. The manager always advertises 3376, as docker-machine has it."""
+    here = words.from_here(endpoint)
+    found: dict[str, dict[str, Any]] = {}
+    experimental = ["--experimental"] if options.experimental else []
+    common = {"Image": options.image, "Env": list(asked.env)}
+    if options.master:
+        port = f"{words.manager_port(options)}/tcp"
+        certificates = words.CERTIFICATES
+        command = [
+            *("manage", "--tlsverify", f"--tlscacert={certificates}/ca.pem", f"--tlscert={certificates}/server.pem"),
+            *(f"--tlskey={certificates}/server-key.pem", "-H", options.host, "--strategy", options.strategy),
+            *("--advertise", words.join_host(endpoint.address, words.PORT)),
+        ]
+        found[MASTER] = {
+            **common,
+            "Cmd": [*experimental, *command, *(f"--{flag}" for flag in options.flags), options.discovery],
+            "ExposedPorts": {"2375/tcp": {}, port: {}},
+            "HostConfig": {
+                "Binds": [f"{certificates}:{certificates}"],
+                "PortBindings": {port: [{"HostIp": "0.0.0.0", "HostPort": port.partition("/")[0]}]},
+                "RestartPolicy": _ALWAYS,
+            },
+        }
+    if options.agent:
+        flags = [f"--{flag}" for flag in options.join_flags]
+        command = [*experimental, "join", "--advertise", here, *flags, options.discovery]
+        found[AGENT] = {**common, "Cmd": command, "HostConfig": {"RestartPolicy": _ALWAYS}}
+    return found
+
+
+def ensure(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Containers that are as wanted run; others of those names are made anew. EngineError."""
+    todo = wanted(record.swarm_options(), record.engine_options(), endpoint)
+    files = (os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY))
+    asked = engine.Engine(
+        endpoint.address, endpoint.engine_port, engine.Tls(*files), timeout=PULL_SECONDS, name=record.name
+    )
+    for name, body in todo.items():
+        there = _found(asked, f"/containers/{name}/json")
+        if there is not None and not _same(there, body):
+            asked.delete(f"/containers/{name}?force=1")
+            there = None
+        if there is None:
+            world.console.step(f"Making the container {name} of {body['Image']}")
+            if _found(asked, f"/images/{body['Image']}/json") is None:
+                asked.pull(body["Image"])
+            asked.post(f"/containers/create?name={quote(name)}", body)
+        _start(asked, name)
+
+
+def _start(asked: engine.Engine, name: str) -> None:
+    try:
+        asked.post(f"/containers/{name}/start")
+    except EngineRefused as refused:
+        if refused.status != 304:  # it runs already
+            raise
+
+
+def _found(asked: engine.Engine, path: str) -> dict[str, Any] | None:
+    try:
+        return dict(asked.get(path))
+    except EngineRefused as refused:
+        if refused.status == 404:
+            return None
+        raise
+
+
+def _same(there: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether a container was made from that body."""
+    config, host = there.get("Config") or {}, there.get("HostConfig") or {}
+    return (
+        config.get("Image") == body["Image"]
+        and config.get("Cmd") == body["Cmd"]
+        and set(body["Env"]) <= set(config.get("Env") or ())
+        and (host.get("Binds") or []) == body["HostConfig"].get("Binds", [])
+        and (host.get("RestartPolicy") or {}).get("Name") == "always"
+    )

@@ -1,0 +1,126 @@
+"""Entering engines where managers look for them: this store's registry, a service here, the registry of a master."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from typing import Any
+
+from machine import engine, paths
+from machine.errors import EngineError, EngineUntrusted, MachineError
+from machine.lifecycle.swarm import words
+from machine.lifecycle.swarm.words import Way
+from machine.lifecycle.world import World
+from machine.model import Endpoint
+from machine.store import Record
+from machine.swarm import own
+from machine.swarm.address import Trust
+from machine.swarm.discovery import Discovery, DiscoveryError, from_url
+from machine.swarm.discovery.registry import LONGEST_TTL, Registry
+from machine.swarm.discovery.token import Local, Token
+from machine.wait import until
+
+MANAGER_SECONDS = 60.0
+
+
+def wait_for_manager(world: World, record: Record, endpoint: Endpoint) -> None:
+    """Until the manager answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
+    port = record.manager_port()
+    tls = engine.Tls(*_client(record))
+    last: list[EngineError] = []
+    world.console.step("Waiting for the swarm's manager")
+
+    def probe() -> str | None:
+        try:
+            return engine.Engine(endpoint.address, port, tls, timeout=5.0, name=record.name).ping()
+        except EngineUntrusted:
+            raise
+        except EngineError as error:
+            last[:] = [error]
+            return None
+
+    until(
+        probe,
+        what=f"the swarm's manager at {endpoint.address} port {port}",
+        seconds=MANAGER_SECONDS,
+        clock=world.clock,
+        every=0.2,
+        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
+        resolution=f"let port {port} through any firewall, then: machine provision {record.name};"
+        f" its log: machine ssh {record.name} sudo journalctl -u machine-swarm-manager -n 50",
+    )
+
+
+def enter_here(world: World, record: Record, way: Way, address: str) -> None:
+    """Where managers on this computer look: with the service there is, else in this store's registry. MachineError."""
+    try:
+        found = _here(world, record)
+        if isinstance(found, Local):
+            Registry(found.registry.path).register(way.token, address, 0, create=True)
+        else:  # a service on this computer; it wants an end, and `provision` begins anew
+            asyncio.run(found.register(address, LONGEST_TTL))
+    except DiscoveryError as error:
+        raise MachineError(
+            f"{record.name} could not be entered in its swarm",
+            details=str(error),
+            resolution=f"machine provision {record.name} tries it again",
+        ) from error
+
+
+def leave_here(world: World, record: Record, way: Way, address: str) -> None:
+    """Out of there; a store's registry that is not there is not made for that."""
+    if way.token and not os.path.exists(own.registry(world.store)) and not world.environ.get("MACHINE_DISCOVERY_URL"):
+        return
+    _quietly(world, f"{address} stays entered in its swarm's discovery", lambda: _here(world, record).withdraw(address))
+
+
+def enter_there(world: World, master: Record, node: Record, way: Way) -> None:
+    """In the registry of a master. A warning if it does not answer: it is told when it is provisioned."""
+    endpoint = node.endpoint()
+    if endpoint is None:
+        return
+    address = _seen_by(master, node, endpoint)
+    failed = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
+    _quietly(world, failed, lambda: _there(master, way).register(address, 0))
+
+
+def leave_there(world: World, master: Record, node: Record, way: Way, entered: list[str]) -> None:
+    """Out of it; a warning if the master does not answer."""
+    endpoint = node.endpoint()
+    addresses = {*entered, *([_seen_by(master, node, endpoint)] if endpoint else [])}
+
+    async def withdraw() -> None:
+        for address in sorted(addresses):
+            await _there(master, way).withdraw(address)
+
+    _quietly(world, f"the swarm's manager on {master.name} goes on listing {node.name}", withdraw)
+
+
+def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
+    return words.for_others(node.swarm_options(), endpoint, near=master.driver_name == node.driver_name)
+
+
+def _here(world: World, record: Record) -> Discovery:
+    return from_url(
+        record.swarm_options().discovery, registry=own.registry(world.store), options={}, environ=world.environ
+    )
+
+
+def _there(master: Record, way: Way) -> Token:
+    at = words.join_host(master.address(), master.manager_port())
+    return Token(f"https://{at}/v1", way.token, Trust(*_client(master)).for_client())
+
+
+def _client(record: Record) -> tuple[str, str, str]:
+    where = record.cert_dir()
+    return (os.path.join(where, paths.CA), os.path.join(where, paths.CERT), os.path.join(where, paths.KEY))
+
+
+def _quietly(world: World, failed: str, act: Any) -> None:
+    """Do something of which a failure is only said."""
+    try:
+        work: Coroutine[Any, Any, None] = act()
+        asyncio.run(work)
+    except (DiscoveryError, MachineError) as error:
+        world.console.warn(f"{failed} ({error.brief if isinstance(error, MachineError) else error})")

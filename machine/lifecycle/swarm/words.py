@@ -1,0 +1,152 @@
+"""What the flags of classic swarm mean: how nodes become known, and what a machine has to run for it. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from machine.errors import UsageError
+from machine.model import Endpoint, SwarmOptions
+
+PORT = 3376
+REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps
+CERTIFICATES = "/etc/docker"
+_STORES = ("etcd", "consul")  # a node can enter itself there
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the nodes of one discovery become known.
+
+    `url` is the discovery as a program on a machine has to be told. Who enters a node: it does so itself (`joins`),
+    or whoever makes it does (`token`, kept by this store's registry or a service on this computer, and by the
+    registry of each master), or nobody, for the list is fixed.
+    """
+
+    url: str
+    joins: bool = False
+    token: str = ""
+
+
+def way_of(discovery: str, environ: Mapping[str, str]) -> Way:
+    """What `discovery` means, seen from this computer; $MACHINE_DISCOVERY_URL is where a bare token is kept."""
+    scheme, _, rest = discovery.partition("://")
+    if scheme in _STORES:
+        return Way(discovery, joins=True)
+    if scheme != "token":
+        return Way(discovery)
+    place, _, token = rest.rpartition("/")
+    if not place and environ.get("MACHINE_DISCOVERY_URL"):
+        service = environ["MACHINE_DISCOVERY_URL"]
+        parts = urlsplit(service if "://" in service else f"https://{service}")
+        place = f"{parts.netloc}{parts.path.rstrip('/')}"
+    if not place or loopback(urlsplit(f"//{place}").hostname or ""):
+        return Way(f"token://{token}", token=token)
+    return Way(f"token://{place}/{token}", joins=True)
+
+
+def loopback(host: str) -> bool:
+    """Whether an address or name is only good on the computer that uses it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def manager_port(options: SwarmOptions) -> int:
+    """The port of --swarm-host."""
+    try:
+        return urlsplit(options.host).port or PORT
+    except ValueError:
+        return PORT
+
+
+def manager_listens(options: SwarmOptions) -> tuple[str, int]:
+    """Where a program on the machine itself finds the manager."""
+    host = urlsplit(options.host).hostname or ""
+    return ("127.0.0.1" if host in ("", "0.0.0.0", "::") else host), manager_port(options)
+
+
+def from_here(endpoint: Endpoint) -> str:
+    """The engine as this computer reaches it: "host:port"."""
+    return join_host(endpoint.address, endpoint.engine_port)
+
+
+def for_others(options: SwarmOptions, endpoint: Endpoint, *, near: bool = False) -> str:
+    """The engine as other machines reach it: --swarm-addr, else its own address unless that is this computer's.
+
+    `near` are machines of the same driver, which have the address for peers.
+    """
+    host, port = split_host(options.address)
+    if host:
+        return join_host(host, port or endpoint.listen_port)
+    if endpoint.peer_address and (near or loopback(endpoint.address)):
+        return join_host(endpoint.peer_address, endpoint.listen_port)
+    return from_here(endpoint)
+
+
+def addresses(options: SwarmOptions, endpoint: Endpoint) -> list[str]:
+    """Every address that the engine is entered by, the one from here first."""
+    others = [for_others(options, endpoint, near=near) for near in (False, True)]
+    return list(dict.fromkeys([from_here(endpoint), *others]))
+
+
+def manage(options: SwarmOptions, endpoint: Endpoint, way: Way) -> tuple[str, ...]:
+    """The manager's words, `manage` first and the discovery left out: that is a secret and goes by the environment."""
+    host, _ = split_host(for_others(options, endpoint))
+    certificates = [
+        *("--tlscacert", f"{CERTIFICATES}/ca.pem"),
+        *("--tlscert", f"{CERTIFICATES}/server.pem"),
+        *("--tlskey", f"{CERTIFICATES}/server-key.pem"),
+    ]
+    words = ["manage", "--tlsverify", *certificates, "-H", options.host, "--strategy", options.strategy]
+    words += ["--advertise", join_host(host, manager_port(options))]
+    if way.token:
+        words += ["--registry", REGISTRY]
+    return (*words, *(f"--{flag}" for flag in options.flags))
+
+
+def join(options: SwarmOptions, endpoint: Endpoint) -> tuple[str, ...]:
+    """The agent's words, `join` first and the discovery left out."""
+    return ("join", "--advertise", for_others(options, endpoint), *(f"--{flag}" for flag in options.join_flags))
+
+
+def check(options: SwarmOptions) -> None:
+    """UsageError for what could not work, before anything is made. docker-machine's containers check for themselves."""
+    if not options.is_swarm or options.containers:
+        return
+    if not options.discovery:
+        raise UsageError(
+            "--swarm and --swarm-master need --swarm-discovery",
+            resolution="machine swarm create prints a token; then say: --swarm-discovery token://TOKEN",
+        )
+    from machine.swarm.address import parse
+    from machine.swarm.backends.swarm import plan_of
+    from machine.swarm.flags import JOIN, MANAGE, gather
+
+    way = way_of(options.discovery, {})
+    somewhere = Endpoint("192.0.2.1")
+    if options.master:
+        parse(options.host, default_port=PORT)
+        words = [word for word in manage(options, somewhere, way)[1:] if not word.startswith("--discovery-opt")]
+        plan_of(gather("--swarm-opt: manage", [*words, way.url], MANAGE, {}), {}, REGISTRY)
+    gather("--swarm-join-opt: join", join(options, somewhere)[1:], JOIN, {})
+
+
+def split_host(text: str) -> tuple[str, int]:
+    """Host without brackets and port, 0 if there is none."""
+    if text.count(":") > 1 and not text.startswith("["):
+        return text, 0
+    try:
+        parts = urlsplit(f"//{text}")
+        port = parts.port or 0
+    except ValueError:
+        raise UsageError(f"{text!r} is no address of the form HOST or HOST:PORT") from None
+    return parts.hostname or "", port
+
+
+def join_host(host: str, port: int) -> str:
+    """ "host:port", IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

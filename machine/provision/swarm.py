@@ -1,0 +1,219 @@
+"""A machine's part in a classic swarm: two systemd units that run one Python program, and what they need.
+
+    /usr/local/lib/machine/machine-swarm.pyz    manager and agent, a zipapp
+    /etc/machine-swarm.env                      the discovery, which may hold a secret token
+    machine-swarm-manager.service               on a master
+    machine-swarm-agent.service                 on a node that enters itself
+
+A unit's process carries in its environment a digest of everything that it was started with, so that a look tells
+whether it has to be started anew: after a change, and also when an earlier run was cut short before that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterable
+
+from machine.errors import ProvisionError
+from machine.process import Completed
+from machine.provision import layouts, packages, units
+from machine.provision.distros import find
+from machine.provision.facts import Facts
+from machine.provision.look import SWARM_ENVIRONMENT, SWARM_PROGRAM, SWARM_UNITS
+from machine.provision.spec import Spec, Swarm
+from machine.provision.steps import Put, Run, Step, Steps
+
+STATE = "/var/lib/machine-swarm"
+SETUP = "MACHINE_SWARM_SETUP"
+NEWEST_FIRST = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
+INSTALL_SECONDS = 900.0
+ABOUT = {"manager": "Manager of a classic Docker swarm", "agent": "Enters this engine in a classic Docker swarm"}
+
+_PYTHON = f"""\
+python() {{ # the first Python that is new enough and whole
+    for name in {" ".join(NEWEST_FIRST)}; do
+        path=$(command -v "$name") || continue
+        if "$path" -c 'import sys; sys.version_info >= (3, 11) or sys.exit(1); import asyncio, sqlite3, ssl' \\
+            >/dev/null 2>&1; then
+            echo "python|$path"
+            return
+        fi
+    done
+}}
+"""
+_UNITS = f"""\
+for name in {" ".join(SWARM_UNITS)}; do
+    unit=machine-swarm-$name.service
+    pid=$(systemctl show "$unit" -p MainPID | sed 's/^MainPID=//')
+    setup=
+    if [ "${{pid:-0}}" != 0 ] && [ -r "/proc/$pid/environ" ]; then
+        setup=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^{SETUP}=//p')
+    fi
+    echo "$name|$(systemctl is-active "$unit" || true) $(systemctl is-enabled "$unit" 2>/dev/null || true) $setup"
+done
+"""
+LOOK = Run("look at the swarm's services", f"{_PYTHON}python\n{_UNITS}", ask=True)
+
+
+def check(facts: Facts, spec: Spec) -> None:
+    """ProvisionError where there is nothing to run the services."""
+    if spec.swarm is not None and facts.init != "systemd":
+        raise ProvisionError(
+            f"the swarm's manager and agent run under systemd, which {facts.distro} does not have",
+            resolution="take an image with systemd, or run docker-machine's containers: --swarm-image IMAGE",
+        )
+
+
+def steps(facts: Facts, spec: Spec) -> Steps[list[str]]:
+    """What is missing or too much of the swarm's services; the names of the steps that change something."""
+    there = [path for path in (SWARM_PROGRAM, SWARM_ENVIRONMENT, *SWARM_UNITS.values()) if path in facts.files]
+    swarm = spec.swarm
+    if swarm is None or not (swarm.manage or swarm.join):
+        removal = [_remove([*SWARM_UNITS], [SWARM_PROGRAM, SWARM_ENVIRONMENT], STATE)] if there else []
+        yield from removal
+        return [step.name for step in removal]
+    seen = _read((yield LOOK))
+    names = []
+    if "python" not in seen:
+        install = _install(facts)
+        seen |= _read((yield install))
+        names.append(install.name)
+    if "python" not in seen:
+        raise _no_python(facts)
+    changes = list(_changes(facts, spec, swarm, seen))
+    yield from changes
+    return [*names, *(step.name for step in changes)]
+
+
+def _changes(facts: Facts, spec: Spec, swarm: Swarm, seen: dict[str, str]) -> Iterable[Step]:
+    program = Put(SWARM_PROGRAM, swarm.program)
+    environment = Put(
+        SWARM_ENVIRONMENT, f'SWARM_DISCOVERY="{_escaped(swarm.discovery)}"\n'.encode(), 0o600, secret=True
+    )
+    for put in (program, environment):
+        if not layouts.is_current(facts, put):
+            yield put
+    for name, words in (("manager", swarm.manage), ("agent", swarm.join)):
+        path = SWARM_UNITS[name]
+        if not words:
+            if path in facts.files:
+                yield _remove([name], [], "")
+            continue
+        used = [program.content, environment.content]
+        if name == "manager":
+            used += [spec.ca, spec.server_cert]
+        text, setup = unit(name, seen["python"], words, used)
+        put = Put(path, text.encode())
+        current = layouts.is_current(facts, put)
+        if not current:
+            yield put
+        active, enabled, running = (*seen.get(name, "").split(" "), "", "", "")[:3]
+        if not current or (active, enabled, running) != ("active", "enabled", setup):
+            yield _restart(name, swarm.listens if name == "manager" else None, seen["python"])
+
+
+def unit(name: str, python: str, words: tuple[str, ...], used: Iterable[bytes]) -> tuple[str, str]:
+    """A unit's text, and the digest of that and of the other things that its process depends on."""
+    command = " ".join(units.argument(word) for word in (python, SWARM_PROGRAM, *words))
+    text = f"""\
+# Written by machine; changes are overwritten by: machine provision
+[Unit]
+Description={ABOUT[name]}
+Wants=network-online.target
+After=network-online.target docker.service
+StartLimitIntervalSec=0
+
+[Service]
+Environment={SETUP}=@
+EnvironmentFile={SWARM_ENVIRONMENT}
+ExecStart={command}
+Restart=always
+RestartSec=2
+StateDirectory={STATE.rpartition("/")[2]}
+StateDirectoryMode=0700
+UMask=0077
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectHome=read-only
+ProtectSystem=full
+
+[Install]
+WantedBy=multi-user.target
+"""
+    setup = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in (text.encode(), *used))).hexdigest()
+    return text.replace(f"{SETUP}=@", f"{SETUP}={setup}"), setup
+
+
+def _restart(name: str, listens: tuple[str, int] | None, python: str) -> Run:
+    """Start a unit with what it has now, at every boot too; see that it stays, and that a manager listens."""
+    knock = f"import socket; socket.create_connection({listens!r}, 1)"
+    up = f"{shlex.quote(python)} -c {shlex.quote(knock)} 2>/dev/null" if listens else '[ "$tries" -ge 6 ]'
+    script = f"""\
+unit=machine-swarm-{name}.service
+systemctl daemon-reload
+systemctl -q enable "$unit" 2>/dev/null
+systemctl restart "$unit"
+tries=0
+until {up}; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 100 ] || [ "$(systemctl is-active "$unit")" != active ]; then
+        journalctl -u "$unit" -n 20 --no-pager -o cat >&2 || true
+        exit 1
+    fi
+    sleep 0.2
+done
+"""
+    advice = "the end of its log is above; correct --swarm-opt, --swarm-join-opt or --swarm-host"
+    return Run(f"start machine-swarm-{name}", script, advice=advice)
+
+
+def _remove(names: list[str], files: list[str], state: str) -> Run:
+    """Away with units, with files, and with what the manager remembered."""
+    services = " ".join(f"machine-swarm-{name}.service" for name in names)
+    gone = [*(SWARM_UNITS[name] for name in names), *files]
+    script = f"systemctl -q disable --now {services} 2>/dev/null || true\nrm -f {shlex.join(gone)}\n"
+    script += f"rm -rf {state}\n" if state else ""
+    return Run(f"remove {services}", f"{script}systemctl daemon-reload\n")
+
+
+def _install(facts: Facts) -> Run:
+    """Python by the package manager: the distribution's own, and if that is too old, a newer one beside it."""
+    distro = find(facts)
+    manager = facts.packages if facts.packages in packages.MANAGERS else distro.manager if distro else ""
+    if manager not in packages.MANAGERS:
+        raise _no_python(facts)
+    words = packages.MANAGERS[manager]
+    newer = " ".join(reversed(NEWEST_FIRST[1:]))
+    script = f"""\
+{_PYTHON}{words.prepare}
+install() {{
+    {words.install}
+}}
+install {"python" if manager == "pacman" else "python3"} >&2
+for name in {newer}; do
+    [ -z "$(python)" ] || break
+    if {words.exists}; then install "$name" >&2; fi
+done
+python
+"""
+    advice = "see that the distribution's package mirror can be reached from the machine"
+    return Run("install python3", script, ask=True, seconds=INSTALL_SECONDS, advice=advice)
+
+
+def _no_python(facts: Facts) -> ProvisionError:
+    return ProvisionError(
+        f"the swarm's manager and agent need Python 3.11 or newer, and {facts.distro} has none",
+        resolution="take a newer image (Debian 12, Ubuntu 24.04, Fedora), install python3.11 there by hand,"
+        " or run docker-machine's containers: --swarm-image IMAGE",
+    )
+
+
+def _read(answer: Completed) -> dict[str, str]:
+    """Lines `KEY|TEXT`."""
+    return {key: text for key, bar, text in (line.partition("|") for line in answer.stdout.splitlines()) if bar}
+
+
+def _escaped(text: str) -> str:
+    """For inside double quotes of an environment file (systemd.exec(5))."""
+    return "".join(f"\\{char}" if char in '"\\`$' else char for char in text)
