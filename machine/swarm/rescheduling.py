@@ -1,7 +1,8 @@
 """Containers that move: those with `reschedule:on-node-failure` are made again elsewhere when their engine fails.
 
 What classic Swarm got wrong here: it killed doubles with their volumes, whichever came back last. Here the newer of
-two is kept, volumes are never removed, and a container is started elsewhere only once it has been made there.
+two is kept, volumes are never removed, and the old record goes only once the new container is there and, if it is to
+run, has been started.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from machine.swarm.chain import Refused, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.health import Health
 from machine.swarm.routes.create import make
 from machine.swarm.routes.desk import Desk
 
@@ -22,12 +24,18 @@ _MADE_BY_ENGINE = ("Gateway", "IPAddress", "MacAddress", "NetworkID", "EndpointI
 
 
 class Watchdog:
-    """Hears of engines that fail and return. `close` ends what it is doing."""
+    """Hears of engines that fail and return, and sees to those that did before. `close` ends what it is doing."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._moving: set[str] = set()  # swarm ids of containers that are on their way
         self._tasks: set[asyncio.Task[None]] = set()
         desk.cluster.watchers.append(self._happened)
+        for engine in list(desk.cluster.engines.values()):  # of a replica that becomes the primary
+            if engine.reachable:
+                self._start(self._return(engine))
+            elif engine.pulse.state is Health.UNHEALTHY:
+                self._start(self._leave(engine))
 
     def _happened(self, engine: Engine, what: str) -> None:
         if what == "engine_disconnect":
@@ -60,6 +68,10 @@ class Watchdog:
             if not left:
                 return
             for container in left:
+                if engine.reachable:
+                    return
+                if container.swarm_id in self._moving or container.id not in engine.containers:
+                    continue  # the engine failed twice, and the first care for it still goes on
                 if container.recipe is None or not container.name:
                     log(f"rescheduling: {container.id[:12]} of {engine.name} was never inspected: it stays")
                     continue
@@ -70,36 +82,62 @@ class Watchdog:
             await asyncio.sleep(PATIENCE)
 
     async def _move(self, container: Container) -> None:
-        """Make one container elsewhere, join its networks, start it if it ran; then the old record goes."""
+        """Make one container elsewhere, join its networks, start it if it ran; only then the old record goes."""
         desk, cluster, engine = self._desk, self._desk.cluster, container.engine
         recipe = json.loads(container.recipe or b"{}")
         body, others = again(recipe)
         if container.cpus:
             body["HostConfig"]["CpuShares"] = container.cpus  # whole CPUs again; the new engine's share is worked out
         call = Request.json("POST", f"/v{cluster.api()}/containers/create", body)
-        reply = await make(desk, call, body, container.name, avoid=frozenset({engine.address}))
-        made = str((await reply.value())["Id"])
-        engine.forget(container.id)
-        new = cluster.find(made)
-        for network, settings in others.items():
+        self._moving.add(container.swarm_id)
+        try:
+            reply = await make(desk, call, body, container.name, avoid=frozenset({engine.address}))
+            made = str((await reply.value())["Id"])
+            new: Engine = cluster.find(made).engine
+            try:
+                await self._put_to_work(new, made, others, start=container.is_up)
+            except Refused:
+                await self._unmake(new, made)
+                raise
+            cluster.log(f"rescheduling: {container.name} moved from {engine.name} to {new.name}")
+            if engine.reachable:  # it came back meanwhile, and still has the old one
+                await self._drop(container)
+            else:
+                engine.forget(container.id)
+        finally:
+            self._moving.discard(container.swarm_id)
+
+    async def _put_to_work(self, engine: Engine, key: str, networks: dict[str, Any], *, start: bool) -> None:
+        api = f"/v{self._desk.cluster.api()}"
+        for network, settings in networks.items():
             with suppress(Refused):
-                target = f"/v{cluster.api()}/networks/{network}/connect"
-                value = {"Container": made, "EndpointConfig": settings}
-                await (await new.engine.ask(Request.json("POST", target, value))).value()
-        if container.is_up:
-            await (await new.engine.ask(Request("POST", f"/v{cluster.api()}/containers/{made}/start"))).value()
-            await new.engine.look([made])
-        cluster.log(f"rescheduling: {container.name} moved from {engine.name} to {new.engine.name}")
+                value = {"Container": key, "EndpointConfig": settings}
+                await (await engine.ask(Request.json("POST", f"{api}/networks/{network}/connect", value))).value()
+        if start:
+            await (await engine.ask(Request("POST", f"{api}/containers/{key}/start"))).value()
+            await engine.look([key])
+
+    async def _unmake(self, engine: Engine, key: str) -> None:
+        """A container that was made and does not start: the old one stays what there is."""
+        with suppress(Refused):
+            await (
+                await engine.ask(Request("DELETE", f"/v{self._desk.cluster.api()}/containers/{key}?force=1"))
+            ).value()
+            engine.forget(key)
 
     def _elsewhere(self, container: Container) -> list[Container]:
         doubles = self._desk.cluster.index.doubles(container.swarm_id)
         return [c for c in doubles if c.engine is not container.engine and c.engine.reachable]
 
     async def _return(self, engine: Engine) -> None:
-        """Of a container that is on this engine and, moved meanwhile, on another, keep the newer one."""
+        """Of a container that is on this engine and, moved meanwhile, on another, keep the newer one.
+
+        One that is on its way is left to whoever moves it: it may yet fail.
+        """
         for container in [c for c in list(engine.containers.values()) if c.moves]:
             for other in self._elsewhere(container):
-                await self._drop(min(container, other, key=lambda c: c.created))
+                if container.swarm_id not in self._moving:
+                    await self._drop(min(container, other, key=_age))
 
     async def _drop(self, old: Container) -> None:
         cluster = self._desk.cluster
@@ -108,6 +146,11 @@ class Watchdog:
         with suppress(Refused):
             await (await old.engine.ask(Request("DELETE", f"{target}?force=1"))).value()
             old.engine.forget(old.id)
+
+
+def _age(container: Container) -> tuple[int, bool, str, str]:
+    """Sorts doubles so that the one to keep comes last, in whatever order two engines return."""
+    return container.created, container.is_up, container.engine.address, container.id
 
 
 def again(inspect: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

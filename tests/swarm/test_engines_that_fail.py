@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from machine.swarm.chain import Refused
-from machine.swarm.rescheduling import again
+from machine.swarm.rescheduling import Watchdog, again
 from machine.swarm.simulated.engine import SimulatedEngine
 from tests.swarm.fleet import engines, swarm
 
@@ -62,6 +62,107 @@ def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes():
         deletions = [target for method, target in fleet.places[0].asked if method == "DELETE"]
         assert deletions
         assert not any("v=1" in target for target in deletions)
+
+    swarm(test)
+
+
+class Starts:
+    """Stands before engines: a start waits for `go`, and is refused while `broken`."""
+
+    def __init__(self, fleet):
+        self.go, self.asked, self.broken = asyncio.Event(), asyncio.Event(), False
+        for place in fleet.places[1:]:
+            place._ask = self.before(place._ask)
+
+    def before(self, ask):
+        async def call(request):
+            if request.path.endswith("/start"):
+                self.asked.set()
+                await self.go.wait()
+                if self.broken:
+                    raise Refused(500, "no such device")
+            return await ask(request)
+
+        return call
+
+
+async def fails(fleet):
+    """A movable container runs on n1, which fails; its id. Whoever starts it elsewhere has to wait."""
+    first = await fleet.create("web", start=True, **MOVES)
+    await fleet.until(lambda: fleet.cluster.find("web").recipe)
+    starts = Starts(fleet)
+    fleet.places[0].switch(down=True)
+    await starts.asked.wait()
+    return first, starts
+
+
+def elsewhere(fleet):
+    """How many containers are on the other engines."""
+    return sum(len(place.engine.containers) for place in fleet.places[1:])
+
+
+def test_a_container_that_does_not_start_elsewhere_is_not_lost():
+    async def test(fleet):
+        first, starts = await fails(fleet)
+        starts.broken = True
+        starts.go.set()
+        await fleet.until(lambda: any("web of n1: no such device" in line for line in fleet.lines))
+        assert (elsewhere(fleet), fleet.cluster.find("web").id) == (0, first)
+        fleet.places[0].switch(down=False)
+        await settled(fleet, 3)
+        await asyncio.sleep(0.3)
+        assert await fleet.names("") == ["n1/web"]
+
+    swarm(test)
+
+
+def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_the_other_one_runs():
+    async def test(fleet):
+        first, starts = await fails(fleet)
+        fleet.places[0].switch(down=False)
+        await settled(fleet, 3)
+        await asyncio.sleep(0.3)
+        assert first in fleet.places[0].engine.containers
+        starts.go.set()
+        await fleet.until(lambda: first not in fleet.places[0].engine.containers)
+        assert elsewhere(fleet) == 1
+        assert fleet.cluster.find("web").state == "running"
+
+    swarm(test)
+
+
+def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once():
+    async def test(fleet):
+        _, starts = await fails(fleet)
+        engine = fleet.cluster.engine("n1")
+        for watcher in fleet.cluster.watchers * 3:
+            watcher(engine, "engine_disconnect")
+        await asyncio.sleep(0.2)
+        starts.go.set()
+        await fleet.until(lambda: fleet.cluster.find("web").state == "running" and not engine.containers)
+        assert elsewhere(fleet) == 1
+
+    swarm(test)
+
+
+def test_a_watchdog_that_comes_late_sees_to_what_failed_before():
+    async def test(fleet):
+        await fleet.watchdog.close()
+        first, starts = await fleet.create("web", start=True, **MOVES), Starts(fleet)
+        starts.go.set()
+        await fleet.until(lambda: fleet.cluster.find("web").recipe)
+        fleet.places[0].switch(down=True)
+        await settled(fleet, 2)
+        fleet.watchdog = Watchdog(fleet.desk)
+        await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
+        await fleet.until(lambda: fleet.cluster.find("web").state == "running")
+        await fleet.watchdog.close()
+        fleet.places[0].switch(down=False)
+        await settled(fleet, 3)
+        assert sorted(await fleet.names()) == ["n1/web", "n2/web"]
+        fleet.watchdog = Watchdog(fleet.desk)
+        await fleet.until(lambda: first not in fleet.places[0].engine.containers)
+        assert await fleet.names() == ["n2/web"]
 
     swarm(test)
 

@@ -103,10 +103,10 @@ class Cluster:
         engine = self.engines.pop(address)
         engine.pulse.state = Health.GONE
         task = self._tasks.pop(address)
+        engine.forget_all()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        for key in list(engine.containers):
-            engine.forget(key)
+        engine.forget_all()  # what it took in while it was being stopped
         if engine.facts is not None:
             self.engine_changed(engine, "engine_removed")
 

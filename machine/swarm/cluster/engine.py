@@ -284,6 +284,11 @@ class Engine:
             self.cluster.index.drop(container)
             self._touch()
 
+    def forget_all(self) -> None:
+        """The engine is let go, and its containers with it."""
+        for key in list(self.containers):
+            self.forget(key)
+
     def _touch(self) -> None:
         self.node.touch()
         self.summary = None
