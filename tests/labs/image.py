@@ -1,7 +1,7 @@
 """The two root file systems of the lab's hosts, built once and kept: Debian 12 with sshd, and docker.io on top.
 
-    CACHE/RECIPE/base/       systemd, openssh-server, sudo; /srv/apt has docker.io and all it needs
-    CACHE/RECIPE/engine/     an overlay layer over base: docker.io installed, its units enabled
+    CACHE/RECIPE/base/       systemd, openssh-server, sudo; /srv/apt has docker.io, python3 and all they need
+    CACHE/RECIPE/engine/     an overlay layer over base: docker.io and python3 installed, its units enabled
 
 CACHE is $MACHINE_TEST_LAB_CACHE or ~/.cache/machine-lab of the invoking user; RECIPE is a hash of this recipe.
 Only the build talks to a mirror (deb.debian.org, or $MACHINE_TEST_LAB_MIRROR); it takes about 45 s.
@@ -22,6 +22,7 @@ from pathlib import Path
 MIRROR = os.environ.get("MACHINE_TEST_LAB_MIRROR", "http://deb.debian.org/debian")
 SUITE = os.environ.get("MACHINE_TEST_LAB_SUITE", "bookworm")  # trixie works too
 ENGINE = ("docker.io", "apparmor", *(() if SUITE == "bookworm" else ("docker-cli",)))  # a package of its own since 13
+PYTHON = ("python3",)  # beside the engine, as in every cloud's image; hosts without an engine can install it
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables", "procps", "kmod"),
     *("curl", "ca-certificates", "busybox-static"),
@@ -93,7 +94,7 @@ def cache() -> Path:
 def layers() -> tuple[Path, Path]:
     """The directories `base` and `engine`, built when they are not there yet (one builder at a time)."""
     check()
-    recipe = "\n".join([SUITE, *PACKAGES, *ENGINE, CGROUPS_UNIT, PREPARE])
+    recipe = "\n".join([SUITE, *PACKAGES, *ENGINE, *PYTHON, CGROUPS_UNIT, PREPARE])
     home = cache() / hashlib.sha256(recipe.encode()).hexdigest()[:12]
     home.mkdir(parents=True, exist_ok=True)
     with open(home / "lock", "w") as lock:
@@ -110,7 +111,7 @@ def _build(home: Path) -> None:
         if path.exists():
             shutil.rmtree(path)
     download = (
-        f"apt-get install -y --no-install-recommends --download-only {' '.join(ENGINE)} && "
+        f"apt-get install -y --no-install-recommends --download-only {' '.join(ENGINE + PYTHON)} && "
         "mkdir -p /srv/apt && mv /var/cache/apt/archives/*.deb /srv/apt/"
     )
     hook = f"--customize-hook=chroot \"$1\" sh -c '{download}'"
@@ -126,7 +127,8 @@ def _build(home: Path) -> None:
         (root / "usr/sbin/policy-rc.d").chmod(0o755)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
         _run(
-            ["chroot", str(root), "apt-get", "install", "-q", "-y", "--no-install-recommends", *ENGINE], env=environment
+            ["chroot", str(root), "apt-get", "install", "-q", "-y", "--no-install-recommends", *ENGINE, *PYTHON],
+            env=environment,
         )
         (root / "usr/sbin/policy-rc.d").unlink()
 
