@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from machine.cli.parser import Parser
     from machine.drivers.base import Driver
     from machine.lifecycle.create import Wanted
+    from machine.swarmmode.asked import Membership
 
 OWN_FLAGS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
+MODE_FLAGS = (  # they mean something beside --swarm-mode only
+    "swarm_availability",
+    "swarm_data_path_addr",
+    "swarm_autolock",
+    "swarm_cert_expiry",
+    "swarm_default_addr_pool",
+)
 
 HELP = "Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time."
 
@@ -83,8 +91,42 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm-opt", action="append", default=[], metavar="K=V", help="A flag of the manager")
     swarm.add_argument("--swarm-join-opt", action="append", default=[], metavar="K=V", help="A flag of the node's join")
     swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
+    _add_swarm_mode(parser)
     driver_flags.declare(parser, name, _driver(parser, name).options)
     parser.add_argument("names", nargs="*", metavar="NAME", help="what the machines are to be called")
+
+
+def _add_swarm_mode(parser: Parser) -> None:
+    mode = parser.add_argument_group("flags of Docker's swarm mode")
+    mode.add_argument(
+        "--swarm-mode",
+        default="",
+        metavar="manager|worker",
+        help="Part of a cluster that the engines form themselves; --swarm-discovery is then its name (default"
+        " default), --swarm-addr the address that others reach, or public for the one seen from here",
+    )
+    mode.add_argument(
+        "--swarm-availability", default="", metavar="WORD", help="active, pause or drain: which tasks it takes (active)"
+    )
+    mode.add_argument(
+        "--swarm-data-path-addr", default="", metavar="ADDR", help="Address or interface for traffic between containers"
+    )
+    mode.add_argument(
+        "--swarm-autolock", action="store_true", help="First manager: restarted managers need a key, which is kept here"
+    )
+    mode.add_argument(
+        "--swarm-cert-expiry",
+        default="",
+        metavar="TIME",
+        help="First manager: how long nodes' certificates last (2160h)",
+    )
+    mode.add_argument(
+        "--swarm-default-addr-pool",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="First manager: where overlay networks get their addresses; unset, where the host has none of its own",
+    )
 
 
 def _driver(parser: Parser, name: str) -> type[Driver]:
@@ -136,7 +178,11 @@ def _passed_over(args: argparse.Namespace) -> str:
 
     shared = "engine_opt engine_env engine_label engine_insecure_registry engine_registry_mirror engine_storage_driver"
     swarm = "tls_san swarm swarm_master swarm_discovery swarm_addr swarm_opt swarm_join_opt swarm_experimental"
-    typed = [name.replace("_", "-") for name in f"{shared} {swarm}".split() if getattr(args, name)]
+    typed = [
+        name.replace("_", "-")
+        for name in [*f"{shared} {swarm}".split(), "swarm_mode", *MODE_FLAGS]
+        if getattr(args, name)
+    ]
     return " ".join(f"--{name}" for name in [*typed, *driver_flags.given(args)])
 
 
@@ -156,7 +202,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
     from machine.model import EngineOptions, SwarmOptions
     from machine.options import resolve
 
-    if args.swarm_discovery and not re.fullmatch(r"[^:]*://.*", args.swarm_discovery):
+    if args.swarm_discovery and not args.swarm_mode and not re.fullmatch(r"[^:]*://.*", args.swarm_discovery):
         raise UsageError(
             f"--swarm-discovery {args.swarm_discovery!r} is not a discovery URL",
             resolution="write it as token://TOKEN, nodes://a:2376,b:2376 or file://PATH",
@@ -189,8 +235,8 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
         is_swarm=args.swarm or args.swarm_master,
         master=args.swarm_master,
         agent=args.swarm,
-        discovery=args.swarm_discovery,
-        address=args.swarm_addr,
+        discovery="" if args.swarm_mode else args.swarm_discovery,
+        address="" if args.swarm_mode else args.swarm_addr,
         host=args.swarm_host,
         image=args.swarm_image or SwarmOptions().image,
         strategy=args.swarm_strategy,
@@ -200,7 +246,38 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
         containers=bool(args.swarm_image),
     )
     values = resolve(drivers.find(args.driver).options, driver_flags.given(args), app.environ)
-    return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context)
+    mode = _mode_of(args)
+    return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode)
+
+
+def _mode_of(args: argparse.Namespace) -> Membership | None:
+    """What is asked of swarm mode, None for nothing. UsageError on flags that do not go together."""
+    typed = ["--" + name.replace("_", "-") for name in MODE_FLAGS if getattr(args, name)]
+    if not args.swarm_mode:
+        if typed:
+            raise UsageError(
+                f"{' '.join(typed)} means nothing without --swarm-mode", resolution="add --swarm-mode manager or worker"
+            )
+        return None
+    if args.swarm or args.swarm_master:
+        raise UsageError(
+            "--swarm-mode is Docker's own cluster and --swarm the classic one: a machine is in one of them",
+            resolution="leave one of the two flags out; docs/swarm-mode.md compares them",
+        )
+    from machine.swarmmode import asked
+
+    return asked.check(
+        asked.Membership(
+            role=args.swarm_mode,
+            cluster=args.swarm_discovery or asked.DEFAULT_CLUSTER,
+            availability=args.swarm_availability or "active",
+            address=args.swarm_addr,
+            data_path=args.swarm_data_path_addr,
+            autolock=args.swarm_autolock,
+            cert_expiry=args.swarm_cert_expiry,
+            pools=tuple(args.swarm_default_addr_pool),
+        )
+    )
 
 
 def _dry_run(args: argparse.Namespace, app: App, wanted: Wanted) -> int:

@@ -40,9 +40,9 @@ def run(args: argparse.Namespace, app: App) -> int:
         ):
             app.console.info("nothing was removed; -y answers the question beforehand")
             return 0
-        return on_each(app, names, remove, load=False)
+        return on_each(app, names, lambda world, name: remove(world, name, together=names), load=False)
     try:
-        on_each(app, names, lambda world, name: remove(world, name, force=True), load=False)
+        on_each(app, names, lambda world, name: remove(world, name, force=True, together=names), load=False)
     except Interrupted:
         raise
     except MachineError as error:

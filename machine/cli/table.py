@@ -38,6 +38,7 @@ COMMANDS = {
     "status": ("machine.cli.status", "Print the state of a machine"),
     "stop": ("machine.cli.stop", "Stop machines"),
     "swarm": ("machine.cli.swarm", "Many engines behind one endpoint: classic Swarm's create, list, join, manage"),
+    "swarm-mode": ("machine.cli.swarm_mode", "Docker's own clusters: list nodes, promote, demote, leave, tokens"),
     "swarmd": ("machine.cli.swarmd", "Run a chain of backends that speak the Docker API"),
     "upgrade": ("machine.cli.upgrade", "Bring the Docker Engine of machines to the newest version"),
     "url": ("machine.cli.url", "Print the URL of a machine's engine"),

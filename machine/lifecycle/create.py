@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from machine import contexts, drivers, files, keys, names, options, paths
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, StoreError, UsageError
-from machine.lifecycle import access, provision, swarm
+from machine.lifecycle import access, provision, swarm, swarmmode
 from machine.lifecycle.account import as_given, check_account
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
 from machine.store import Record, Store
+
+if TYPE_CHECKING:
+    from machine.swarmmode.asked import Membership
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Wanted:
     swarm: SwarmOptions
     sans: tuple[str, ...] = ()
     docker_context: bool = True
+    mode: Membership | None = None  # Docker's own swarm mode
 
 
 def create(world: World, name: str, wanted: Wanted) -> None:
@@ -49,6 +53,7 @@ def _create(world: World, name: str, wanted: Wanted) -> None:
     record, driver = plan(world, name, wanted)
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
+    swarmmode.check(world, record, driver)
     with world.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
         world.store.add(name)
         try:
@@ -73,6 +78,7 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     record = Record.new(
         world.store.root, name, wanted.driver_name, {}, wanted.engine, wanted.swarm, wanted.sans, tls=world.tls
     )
+    swarmmode.record_wish(record, wanted.mode)
     hide_secrets(world, cls.options, wanted.values)
     driver = cls.configure(context(world, record), wanted.values)
     try:
@@ -105,6 +111,8 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
         f"4. on it, in one script: Docker ({wanted.engine.install_url} if it is missing), certificates, configuration",
         "5. see from here that the engine answers over TLS",
     ]
+    if wanted.mode is not None:
+        lines.append(f"   and bring it into the cluster {wanted.mode.cluster} of swarm mode, as {wanted.mode.role}")
     if wanted.docker_context:
         lines.append(f"6. make the docker context {name}")
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
-from machine.lifecycle import access, provision
+from machine.lifecycle import access, provision, swarmmode
 from machine.lifecycle.world import LOCK_SECONDS, World, keep_endpoint, open_driver
 from machine.model import State, Verb
 from machine.shell import Shell
@@ -56,6 +56,7 @@ def settle(world: World, record: Record, driver: Driver) -> None:
     if before is not None and before.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
             access.wait_for_engine(world, record, endpoint, driver.boot_timeout)
+            swarmmode.awake(world, record, endpoint)
         except WaitTimeout as error:
             error.details = f"{error.details}\n{access.clues(driver)}".strip()
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machine import files, paths
 from machine import provision as steps
 from machine.errors import NotSupported
-from machine.lifecycle import access, ahead, renewals, swarm
+from machine.lifecycle import access, ahead, renewals, swarm, swarmmode
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint
 from machine.names import hostname
@@ -46,6 +46,7 @@ def upgrade(world: World, name: str) -> None:
         for note in result.notes:
             world.console.warn(note)
         access.wait_for_engine(world, record, endpoint)
+        swarmmode.awake(world, record, endpoint)
         if result.before == result.after:
             world.console.done(f"Docker {result.after} is already the newest available")
         else:
@@ -108,6 +109,7 @@ def finish(world: World, record: Record, endpoint: Endpoint) -> None:
     world.console.step("Checking the engine from here")
     access.wait_for_engine(world, record, endpoint)
     swarm.enter(world, record, endpoint)
+    swarmmode.enter(world, record, endpoint)
     renewals.refresh_contexts(world, record.cert_dir())
     record.phase = "ready"
     world.store.save(record)

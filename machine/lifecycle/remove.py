@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 from machine import contexts, files, paths, secrets
 from machine.drivers.base import Driver
 from machine.errors import MachineError, Unfinished
-from machine.lifecycle import swarm
+from machine.lifecycle import swarm, swarmmode
 from machine.lifecycle.account import check_account
 from machine.lifecycle.world import LOCK_SECONDS, World, open_driver
 from machine.wait import until
@@ -15,10 +16,11 @@ from machine.wait import until
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
 
 
-def remove(world: World, name: str, *, force: bool = False) -> None:
+def remove(world: World, name: str, *, force: bool = False, together: Collection[str] = ()) -> None:
     """Remove all that `create` made. With `force` the record goes even when the platform does not answer.
 
-    Repeating it finishes what an interrupted one began: absent is success for every part.
+    `together` are the names that the same command removes. Repeating it finishes what an interrupted one began:
+    absent is success for every part.
     """
     store = world.store
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"remove {name}"):
@@ -30,8 +32,9 @@ def remove(world: World, name: str, *, force: bool = False) -> None:
             if not force:
                 check_account(world, record, driver)
             swarm.leave(world, record)
+            swarmmode.leave(world, record, driver, force=force, together=together)
             _remove_all(world, driver)
-            secret_keys = [option.key for option in driver.options if option.secret]
+            secret_keys = [option.key for option in driver.secret_options(record.driver) if option.secret]
             secrets.forget(store.directory(name), secret_keys, world.environ)
         except MachineError as error:
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):

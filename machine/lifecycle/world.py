@@ -14,6 +14,7 @@ from machine.drivers.base import Driver, DriverContext, TakesHostKey
 from machine.errors import Interrupted, MachineError, RecordBroken
 from machine.model import Endpoint
 from machine.store import Record, Store
+from machine.swarmmode import ports_of
 from machine.wait import Clock
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
         run=process.run,
         lock=lambda noun: world.store.lock(noun, seconds=None, what=noun),
         siblings=siblings,
-        swarm_ports=(record.manager_port(),) if record.swarm_options().master else (),
+        swarm_ports=(*((record.manager_port(),) if record.swarm_options().master else ()), *ports_of(record.raw)),
     )
 
 
@@ -109,7 +110,8 @@ def authority_of(world: World) -> Authority:
 
 def keep(world: World, record: Record, driver: Driver) -> None:
     """Write what the driver knows to disk: ids to config.json, secrets to where secrets live."""
-    clean, hidden = secrets.split(driver.dump(), driver.options)
+    dump = driver.dump()
+    clean, hidden = secrets.split(dump, driver.secret_options(dump))
     directory = world.store.directory(record.name)
     if os.path.exists(os.path.join(directory, paths.CONFIG)):  # then what `create` was given is kept already
         hidden = secrets.own(hidden, driver.options, world.environ)
@@ -122,8 +124,9 @@ def keep(world: World, record: Record, driver: Driver) -> None:
 def open_driver(world: World, record: Record) -> Driver:
     """The driver of a stored machine, with its secrets. RecordBroken when what is recorded makes no sense to it."""
     cls = drivers.find(record.driver_name)
-    data = secrets.merge(record.driver, world.store.directory(record.name), cls.options, world.environ)
-    for option in cls.options:
+    options = cls.secret_options(record.driver)
+    data = secrets.merge(record.driver, world.store.directory(record.name), options, world.environ)
+    for option in options:
         if option.secret and isinstance(data.get(option.key), str):
             world.console.hide(data[option.key])
     try:

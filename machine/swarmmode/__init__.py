@@ -9,4 +9,18 @@ prober.py    the program that runs on both nodes to find out
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+KEY = "SwarmMode"  # of Machine in config.json
 PORTS = (2377, 7946, 4789)  # control (tcp), gossip (tcp and udp), overlay networks (udp)
+
+
+def ports_of(raw: Mapping[str, Any]) -> tuple[int, ...]:
+    """What a platform's firewall has to let in for the machine of this record: PORTS, or nothing.
+
+    Workers get the managers' port too, for they may be promoted.
+    """
+    return PORTS if (raw.get("Machine") or {}).get(KEY) else ()

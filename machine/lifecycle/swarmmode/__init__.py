@@ -14,6 +14,7 @@ from __future__ import annotations
 from machine.lifecycle.world import World
 from machine.model import Endpoint
 from machine.store import Record
+from machine.swarmmode import KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from machine.drivers.base import Driver
     from machine.swarmmode.asked import Membership
-
-KEY = "SwarmMode"  # of Machine in config.json
 
 
 def asked_for(record: Record) -> bool:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 from machine import engine, names, paths
 from machine.errors import EngineError, MachineError, SwarmModeError
-from machine.lifecycle.swarmmode import KEY
 from machine.lifecycle.world import World, records
 from machine.model import Endpoint
 from machine.store import Record
-from machine.swarmmode import api, asked
+from machine.swarmmode import KEY, api, asked
 from machine.swarmmode.asked import Membership
 from machine.swarmmode.nodes import Node, mine
 

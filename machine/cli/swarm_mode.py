@@ -1,0 +1,120 @@
+"""machine swarm-mode ls|token|promote|demote|leave|unlock|unlock-key."""
+
+from __future__ import annotations
+
+from machine.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+    from machine.lifecycle.swarmmode.verbs import Row
+
+HELP = """The clusters that engines form themselves (`create --swarm-mode`; docs/swarm-mode.md).
+
+  ls [CLUSTER...]              the nodes of all clusters of this store, or of these
+  token ROLE [CLUSTER]         print what an engine needs to join as manager or worker; --rotate makes a new one
+  promote NAME...              make workers managers
+  demote NAME...               make managers workers
+  leave NAME...                take machines out of their cluster, drained and demoted; the machines stay
+  unlock NAME...               unlock managers of an autolocked cluster after a restart
+  unlock-key [CLUSTER]         print the key of an autolocked cluster
+
+CLUSTER is what --swarm-discovery said at create; without it the only cluster of the store is meant."""
+VERBS = ("ls", "token", "promote", "demote", "leave", "unlock", "unlock-key")
+COLUMNS = ("machine", "cluster", "node", "role", "manager", "availability", "state", "address", "engine", "error")
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to do, and its words."""
+    parser.add_argument("verb", choices=VERBS, metavar="|".join(VERBS), help="What to do")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="Machines, or a role and a cluster")
+    parser.add_argument("--force", "-f", action="store_true", help="demote, leave: even if the cluster breaks")
+    parser.add_argument("--rotate", action="store_true", help="token: make a new one, the old one is void")
+    parser.add_argument("--json", action="store_true", help="ls: a JSON list")
+
+
+def run(args: Namespace, app: App) -> int:
+    """Data on stdout, progress on stderr. SwarmModeError says why something cannot be done."""
+    if args.verb == "ls":
+        return _ls(args, app)
+    if args.verb in ("token", "unlock-key"):
+        return _print(args, app)
+    if not args.words:
+        raise UsageError(f"{args.verb} needs the name of a machine", resolution="machine swarm-mode ls shows them")
+    from machine.cli.acting import on_each
+    from machine.lifecycle.swarmmode import verbs
+
+    if args.verb == "leave":
+        names = list(dict.fromkeys(args.words))
+        return on_each(
+            app, names, lambda world, name: verbs.leave(world, name, force=args.force, together=names), load=True
+        )
+    if args.verb == "demote":
+        return on_each(app, args.words, lambda world, name: verbs.demote(world, name, force=args.force))
+    return on_each(app, args.words, verbs.promote if args.verb == "promote" else verbs.unlock)
+
+
+def _ls(args: Namespace, app: App) -> int:
+    from machine.cli.acting import world_of
+    from machine.lifecycle.swarmmode import verbs
+
+    world = world_of(app)
+    there = verbs.clusters(world)
+    for name in args.words:
+        _known(name, there)
+    rows = [row for cluster in args.words or there for row in verbs.look(world, cluster)]
+    if args.json:
+        import json
+
+        app.say(json.dumps([row.shown() for row in rows], indent=4, ensure_ascii=False))
+        return 0
+    from machine.cli.ls import aligned
+
+    header = ["NAME", "CLUSTER", "NODE", "ROLE", "MANAGER", "AVAILABILITY", "STATE", "ADDRESS", "ENGINE", "ERROR"]
+    lines = ["\t".join(header), *("\t".join(_cells(row)) for row in rows)]
+    app.say("\n".join(aligned(lines)))
+    return 0
+
+
+def _cells(row: Row) -> list[str]:
+    found = row.shown()
+    found["machine"] = row.machine or f"({row.hostname})"
+    found["node"] = row.node[:12]
+    return [found[column] for column in COLUMNS]
+
+
+def _print(args: Namespace, app: App) -> int:
+    """A token or a key, alone on stdout."""
+    from machine.cli.acting import world_of
+    from machine.lifecycle.swarmmode import verbs
+    from machine.swarmmode.asked import ROLES
+
+    words = list(args.words)
+    role = words.pop(0) if args.verb == "token" and words and words[0] in ROLES else ""
+    if args.verb == "token" and not role:
+        raise UsageError("token of which role?", resolution="machine swarm-mode token worker, or manager")
+    world = world_of(app)
+    there = verbs.clusters(world)
+    if len(words) > 1 or (not words and len(there) != 1):
+        raise UsageError(
+            f"{args.verb} of which cluster?" if there else "no machine of this store is in a cluster",
+            resolution=f"name one of: {' '.join(there)}" if there else "machine create --swarm-mode manager NAME",
+        )
+    cluster = words[0] if words else there[0]
+    _known(cluster, there)
+    if role:
+        app.say(verbs.token(world, cluster, role, rotate=args.rotate))
+    else:
+        app.say(verbs.unlock_key(world, cluster))
+    return 0
+
+
+def _known(cluster: str, there: list[str]) -> None:
+    if cluster not in there:
+        raise UsageError(
+            f"there is no cluster {cluster}",
+            resolution=f"name one of: {' '.join(there)}" if there else "machine create --swarm-mode manager NAME",
+        )
