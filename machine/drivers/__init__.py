@@ -18,7 +18,7 @@ TABLE = {
     "qemu": "machine.drivers.qemu.driver:QemuDriver",
     "virtualbox": "machine.drivers.virtualbox.driver:VirtualBoxDriver",
 }
-GROUP = "machine.drivers"  # entry points of third parties, for names not in TABLE
+GROUP = "machine.drivers"  # entry points of third parties, for names not in TABLE; then docker-machine's plugins
 
 
 def find(name: str) -> type[Driver]:
@@ -34,10 +34,18 @@ def find(name: str) -> type[Driver]:
     for entry in entry_points(group=GROUP, name=name):
         loaded: type[Driver] = entry.load()
         return loaded
+    from machine.drivers.plugin import program
+
+    path = program.find(name)
+    if path:
+        from machine.drivers.plugin.driver import made_for
+
+        return made_for(name, path)
     raise DriverError(
         f"there is no driver called {name!r}",
         details="known drivers: " + ", ".join(names()),
-        resolution=f"choose one with -d, or install the Python package that brings {name!r}",
+        resolution=f"choose one with -d, or put the plugin docker-machine-driver-{name} into a directory of your PATH,"
+        " or install the Python package that brings the driver",
     )
 
 
@@ -45,4 +53,6 @@ def names() -> list[str]:
     """Every driver that can be named, installed third-party ones included."""
     from importlib.metadata import entry_points
 
-    return sorted({*TABLE, *(entry.name for entry in entry_points(group=GROUP))})
+    from machine.drivers.plugin import program
+
+    return sorted({*TABLE, *(entry.name for entry in entry_points(group=GROUP)), *program.names()})

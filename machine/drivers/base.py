@@ -72,6 +72,11 @@ class Driver(ABC):
         Values of options with `secret=True` go under their option's `key`; the caller stores them elsewhere.
         """
 
+    @classmethod
+    def secret_options(cls, data: dict[str, Any]) -> Sequence[Option]:  # noqa: ARG003 (for those that differ by machine)
+        """The options whose values are kept apart from the Driver object `data`. Asks nobody."""
+        return cls.options
+
     @abstractmethod
     def check(self) -> None:
         """Read-only preflight: PreflightFailed, naming the flag, when `create` could not work. Makes nothing."""

@@ -114,7 +114,7 @@ def keep(world: World, record: Record, driver: Driver) -> None:
     clean, hidden = secrets.split(dump, driver.secret_options(dump))
     directory = world.store.directory(record.name)
     if os.path.exists(os.path.join(directory, paths.CONFIG)):  # then what `create` was given is kept already
-        hidden = secrets.own(hidden, driver.options, world.environ)
+        hidden = secrets.own(hidden, driver.secret_options(dump), world.environ)
     if hidden:
         secrets.save(directory, hidden)
     record.driver.update(clean)
