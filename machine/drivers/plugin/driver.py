@@ -1,0 +1,327 @@
+"""A driver that is a plugin of docker-machine: every question and every act is a call to its program.
+
+The Driver object in config.json is the plugin's own JSON, whole, so that docker-machine reads it too. Our notes are
+in its key MachinePlugin: {"Create": "", "begun" or "done", "Flags": what create was told, secrets left out, "Secrets":
+where in the JSON the secrets belong}. A record without that key was written by docker-machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any, ClassVar, Self
+
+from machine.drivers.base import Driver, DriverContext
+from machine.drivers.plugin import flags, gob, rpc, session
+from machine.drivers.plugin.address import endpoint_of
+from machine.drivers.plugin.session import Session
+from machine.errors import DriverError, Interrupted, PreflightFailed, UsageError
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+
+NOTES = "MachinePlugin"
+POLL_SECONDS = 1.0  # between two looks at what a plugin knows while it creates
+PATIENCE = 60.0  # seconds for a plugin to come to an end with Create after Ctrl-C
+STATES = (  # libmachine/state, by number; the last one is rancher's
+    *(State.NONE, State.RUNNING, State.PAUSED, State.SAVED, State.STOPPED),
+    *(State.STOPPING, State.STARTING, State.ERROR, State.TIMEOUT, State.MISSING),
+)
+SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
+SWARM = ("SwarmMaster", "SwarmHost", "SwarmDiscovery")  # the caller's to write
+_FLAG = "--"  # keys of ours that begin so hold secrets which the plugin's JSON has no place for
+
+
+class _Asked:
+    """The options, asked of the program when somebody looks at them, once."""
+
+    def __get__(self, instance: object, owner: type[PluginDriver]) -> tuple[Option, ...]:
+        if owner.asked is None:
+            with contextlib.closing(Session(owner.path, owner.name)) as plugin:
+                plugin.ask("SetConfigRaw", gob.BYTES, b'{"MachineName":"","StorePath":""}')
+                owner.asked = flags.options(plugin.ask("GetCreateFlags"))
+        return owner.asked
+
+
+class PluginDriver(Driver):
+    """The base of a class per plugin; `made_for` makes them."""
+
+    name: ClassVar[str] = ""
+    path: ClassVar[str] = ""  # of the program
+    asked: ClassVar[tuple[Option, ...] | None] = None
+    options = _Asked()
+
+    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+        """`data` is the plugin's JSON with its secrets, and the notes."""
+        super().__init__(ctx)
+        self.data = data
+        self._session: Session | None = None
+        self._trouble = ""
+
+    @classmethod
+    def secret_options(cls, data: dict[str, Any]) -> tuple[Option, ...]:
+        """The secrets of the record that `data` is from; known without the program."""
+        return tuple(
+            Option(place["Flag"], env=place["Variable"], secret=True, key=place["Key"])
+            for place in (data.get(NOTES) or {}).get("Secrets", ())
+        )
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        """Have the plugin read the flags, which is a call to a program on this computer. UsageError with its words."""
+        driver = cls(ctx, {"MachineName": ctx.name, "StorePath": ctx.store})
+        driver._tell(driver._open(), values)
+        driver._look()
+        secret = {option.name for option in cls.options if option.secret}
+        places = flags.hidden_places(driver.data, values, cls.options)
+        for option in cls.options:
+            if option.secret and values[option.name] and option.name not in {place["Flag"] for place in places}:
+                driver.data[_FLAG + option.name] = values[option.name]
+                places.append({"Key": _FLAG + option.name, "Flag": option.name, "Variable": option.env})
+        given = {name: value for name, value in values.items() if name not in secret and value}
+        driver.data[NOTES] = {"Create": "", "Flags": given, "Secrets": places}
+        return driver
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        """Secrets from inside objects were kept beside them, under dotted keys; they go back."""
+        found = json.loads(json.dumps(data))
+        for option in cls.secret_options(found):
+            if "." in option.key and not option.key.startswith(_FLAG):
+                flags.put(found, option.key, found.pop(option.key, ""))
+        return cls(ctx, found)
+
+    def dump(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(json.dumps(self.data))
+        texts = dict(flags.texts(found))
+        for option in self.secret_options(found):
+            if "." in option.key and not option.key.startswith(_FLAG):
+                flags.put(found, option.key, "")
+                found[option.key] = texts.get(option.key, "")
+        return found if NOTES not in found else {key: value for key, value in found.items() if key not in SWARM}
+
+    def key_path(self) -> str:
+        """Plugins make their keys themselves; which one it is they say afterwards."""
+        return ""
+
+    def explain(self) -> str:
+        return self._trouble
+
+    def check(self) -> None:
+        try:
+            self._work("PreCreateCheck")
+        except rpc.Refused as error:
+            raise PreflightFailed(
+                f"the plugin of driver {self.name} refuses: {_first(error)}",
+                details=_rest(error),
+                resolution=f"machine create -d {self.name} --help explains its flags",
+            ) from None
+
+    def create(self) -> None:
+        """One Create, never two: what an earlier one has left is gone on with, or removed first."""
+        stage = self._stage
+        if stage == "done":
+            return
+        if stage == "begun":
+            if self._take_over():
+                return
+            self._start_over()
+        plugin = self._open()
+        if not plugin.configured:
+            self._tell(plugin, self._recorded())
+            self.check()
+        self._enter("begun")
+        self._create(plugin)
+        self._finish()
+
+    def _create(self, plugin: Session) -> None:
+        """Wait for Create, and write down what the plugin knows while it goes on."""
+        with plugin.working():
+            call = plugin.start("Create")
+            try:
+                while not call.wait(POLL_SECONDS):
+                    self.ctx.clock.sleep(0.0)
+                    self._keep()
+            except (Interrupted, KeyboardInterrupt):
+                self.ctx.log(f"letting the plugin come to an end, {PATIENCE:g} s at most; Ctrl-C again stops at once")
+                if call.wait(PATIENCE):
+                    with contextlib.suppress(DriverError):
+                        plugin.result(call)
+                        self._finish()
+                raise
+            finally:
+                with contextlib.suppress(DriverError):
+                    self._keep()
+        try:
+            plugin.result(call)
+        except rpc.Refused as error:
+            raise DriverError(
+                f"the plugin of driver {self.name} could not create {self.ctx.name}: {_first(error)}",
+                details=_rest(error),
+            ) from None
+
+    def _finish(self) -> None:
+        path = self._question("GetSSHKeyPath")
+        self._look()
+        if path:
+            self.data["SSHKeyPath"] = path
+        self._enter("done")
+
+    def _take_over(self) -> bool:
+        """Whether an earlier Create that was cut short has made the machine; it is switched on."""
+        try:
+            state = self.state()
+            if state in (State.STOPPED, State.SAVED, State.PAUSED):
+                self._work("Start")
+        except DriverError as error:
+            self.ctx.log(f"the earlier try left nothing to go on with ({error.brief})")
+            return False
+        if state in (State.NONE, State.MISSING, State.ERROR, State.TIMEOUT):
+            return False
+        self._finish()
+        return True
+
+    def _start_over(self) -> None:
+        """Have the plugin remove what it knows of an earlier Create, then begin with a new one that knows nothing."""
+        self.ctx.log("removing what the earlier try has left")
+        self.remove()
+        if self._session is not None:
+            session.drop(self._session)
+        self._session = None
+        kept = {key: value for key, value in self.data.items() if key == NOTES or key.startswith(_FLAG)}
+        values = self._recorded()
+        self.data = {**kept, "MachineName": self.ctx.name, "StorePath": self.ctx.store}
+        self._tell(self._open(), values)
+        self._look()
+
+    def state(self) -> State:
+        if self._stage == "":
+            return State.MISSING
+        number = self._question("GetState")
+        return STATES[number] if number in range(len(STATES)) else State.ERROR
+
+    def endpoint(self) -> Endpoint | None:
+        try:
+            found = endpoint_of(self._open().ask)
+        except rpc.Refused as error:
+            self._trouble = f"the plugin says: {error.brief}"
+            return None
+        self._trouble = "" if found else "the plugin knows no address yet"
+        return found
+
+    def power(self, verb: Verb) -> None:
+        if verb in SETTLED and self.state() is SETTLED[verb]:
+            return
+        try:
+            self._work(verb.value.capitalize())
+        except rpc.Refused as error:
+            raise self._failed(f"{verb} {self.ctx.name}", error) from None
+        self._keep()
+
+    def remove(self) -> None:
+        """Nothing, when Create was never called; else what the plugin's Remove does."""
+        if self._stage == "":
+            return
+        try:
+            self._work("Remove")
+        except rpc.Refused as error:
+            raise self._failed(f"remove {self.ctx.name}", error) from None
+        if NOTES in self.data:
+            self._enter("")
+
+    @property
+    def _stage(self) -> str:
+        """How far Create has come; docker-machine's own records count as done."""
+        return str((self.data.get(NOTES) or {"Create": "done"}).get("Create", ""))
+
+    def _enter(self, stage: str) -> None:
+        self.data[NOTES]["Create"] = stage
+        self.ctx.save(self)
+
+    def _open(self) -> Session:
+        """The plugin for this machine, which has read its JSON."""
+        if self._session is None or not self._session.alive:
+            self._session = session.of(self.path, self.name, self.ctx.directory, self.ctx.log)
+            own = {key: value for key, value in self.data.items() if key != NOTES and not key.startswith(_FLAG)}
+            self._session.ask("SetConfigRaw", gob.BYTES, json.dumps(own).encode())
+        return self._session
+
+    def _tell(self, plugin: Session, values: Values) -> None:
+        """SetConfigFromFlags; UsageError with the plugin's words."""
+        swarm = {
+            "swarm-master": ("bool", bool(self.data.get("SwarmMaster") or 3376 in self.ctx.swarm_ports)),
+            "swarm-host": ("string", str(self.data.get("SwarmHost") or "")),
+            "swarm-discovery": ("string", str(self.data.get("SwarmDiscovery") or "")),
+        }
+        try:
+            plugin.ask("SetConfigFromFlags", gob.INTERFACE, flags.told(self.options, values, swarm, plugin.service))
+        except rpc.Refused as error:
+            raise UsageError(
+                f"the plugin of driver {self.name} does not take these flags: {_first(error)}",
+                details=_rest(error),
+                resolution=f"machine create -d {self.name} --help explains them",
+            ) from None
+        plugin.configured = True
+
+    def _recorded(self) -> Values:
+        """What create was told, from the record."""
+        values = {option.name: option.empty if option.default is None else option.default for option in self.options}
+        values |= self.data[NOTES]["Flags"]
+        texts = dict(flags.texts(self.data))
+        return values | {place["Flag"]: texts.get(place["Key"], "") for place in self.data[NOTES]["Secrets"]}
+
+    def _question(self, method: str) -> Any:
+        """A call for an answer; DriverError with the plugin's words."""
+        try:
+            return self._open().ask(method)
+        except rpc.Refused as error:
+            raise self._failed(f"answer {method}", error) from None
+
+    def _work(self, method: str) -> None:
+        """A call that takes as long as it takes. Refused with the plugin's words."""
+        plugin = self._open()
+        call = plugin.start(method)
+        while not call.wait(POLL_SECONDS):
+            self.ctx.clock.sleep(0.0)
+        plugin.result(call)
+
+    def _look(self) -> bool:
+        """Read the plugin's JSON anew; whether something in it is new."""
+        raw = self._question("GetConfigRaw")
+        try:
+            found = json.loads(raw)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise DriverError(f"the plugin of driver {self.name} gives no JSON object for its machine")
+        if not found.get("SSHKeyPath"):  # it says so by GetSSHKeyPath only
+            found.pop("SSHKeyPath", None)
+        before = json.dumps(self.data)
+        self.data |= found
+        return json.dumps(self.data) != before
+
+    def _keep(self) -> None:
+        if self._look():
+            self.ctx.save(self)
+
+    def _failed(self, act: str, error: rpc.Refused) -> DriverError:
+        return DriverError(f"the plugin of driver {self.name} could not {act}: {_first(error)}", details=_rest(error))
+
+
+def made_for(name: str, path: str) -> type[PluginDriver]:
+    """The driver class of the plugin at `path`; the program is not started yet."""
+    key = (name, path)
+    if key not in _MADE:
+        _MADE[key] = type("PluginDriver", (PluginDriver,), {"name": name, "path": path, "__module__": __name__})
+    return _MADE[key]
+
+
+_MADE: dict[tuple[str, str], type[PluginDriver]] = {}
+
+
+def _first(error: rpc.Refused) -> str:
+    return error.brief.partition("\n")[0]
+
+
+def _rest(error: rpc.Refused) -> str:
+    """Of a panic there is a stack trace; its beginning is enough."""
+    return "\n".join(error.brief.splitlines()[1:12])

@@ -1,0 +1,96 @@
+"""A plugin's flags as options of `create`, and option values as what the plugin is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from machine.drivers.plugin import gob
+from machine.options import Option, Values
+
+# libmachine/mcnflag: the last word of the name under which a flag's type is registered
+KINDS = {"StringFlag": "string", "IntFlag": "int", "BoolFlag": "bool", "StringSliceFlag": "list"}
+FLAGS = gob.Struct("RPCFlags", (("Values", gob.Map(gob.STRING, gob.INTERFACE)),))
+OLD_SERVICE = "RpcServerDriver"
+
+_TYPES: dict[str, tuple[str, gob.Type]] = {
+    "string": ("string", gob.STRING),
+    "int": ("int", gob.INT),
+    "bool": ("bool", gob.BOOL),
+    "list": ("[]string", gob.Slice(gob.STRING)),
+}
+_SECRET = re.compile(  # the protocol does not say which flags are secret, their names do
+    r"(^|[-_])(token|secret|passw(or)?d|passphrase|pass|credentials?|(api|access|secret|auth|consumer|private)[-_]?key)$"
+)
+
+
+def secret(name: str) -> bool:
+    """Whether a flag is called like one whose value nobody should see; paths and ids are not."""
+    return bool(_SECRET.search(name.lower()))
+
+
+def options(flags: Sequence[Any]) -> tuple[Option, ...]:
+    """The answer to GetCreateFlags; flags of kinds that nobody knows are left out, and so take their own defaults."""
+    found = {}
+    for flag in flags:
+        if not isinstance(flag, gob.Named) or not isinstance(flag.value, dict):
+            continue
+        kind, name = KINDS.get(flag.name.rpartition(".")[2]), str(flag.value.get("Name") or "")
+        if kind is None or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+            continue
+        found[name] = Option(
+            name,
+            kind,
+            env=str(flag.value.get("EnvVar") or ""),
+            default=flag.value.get("Value") or None,
+            help=" ".join(str(flag.value.get("Usage") or "").split()) or "(the plugin does not say)",
+            secret=kind == "string" and secret(name),
+        )
+    return tuple(found.values())
+
+
+def told(declared: Sequence[Option], values: Values, extra: Mapping[str, tuple[str, Any]], service: str) -> gob.Named:
+    """The argument of SetConfigFromFlags: every flag with a value of its kind, and `extra` as name -> (kind, value)."""
+    all_values = {**extra, **{option.name: (option.kind, values[option.name]) for option in declared}}
+    named = {}
+    for name, (kind, value) in all_values.items():
+        registered, of = _TYPES[kind]
+        named[name] = gob.Named(registered, list(value) if kind == "list" else value, of)
+    title = "*rpcdriver.RpcFlags" if service == OLD_SERVICE else "*rpcdriver.RPCFlags"
+    return gob.Named(title, {"Values": named}, FLAGS)
+
+
+def hidden_places(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -> list[dict[str, str]]:
+    """Where in a plugin's JSON the values of secret flags ended up: [{"Key", "Flag", "Variable"}].
+
+    A key inside an object is written with dots.
+    """
+    wanted = {str(values[option.name]): option for option in declared if option.secret and values[option.name]}
+    return [
+        {"Key": key, "Flag": wanted[value].name, "Variable": wanted[value].env}
+        for key, value in texts(config)
+        if value in wanted
+    ]
+
+
+def texts(config: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Every text in nested objects, with its dotted key."""
+    found = []
+    for key, value in config.items():
+        if isinstance(value, dict):
+            found += texts(value, f"{before}{key}.")
+        elif isinstance(value, str):
+            found.append((before + key, value))
+    return found
+
+
+def put(config: dict[str, Any], key: str, text: str) -> None:
+    """Set the text at a dotted key, if there is such a place."""
+    *way, last = key.split(".")
+    for part in way:
+        inner = config.get(part)
+        if not isinstance(inner, dict):
+            return
+        config = inner
+    config[last] = text

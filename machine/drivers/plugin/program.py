@@ -1,0 +1,127 @@
+"""The program of a plugin: started, its first line read, its words passed on, and ended.
+
+It gets docker-machine's two variables, says `host:port` in its first line on stdout, writes what the user may want to
+know to stdout and all else to stderr. Nothing secret goes into its arguments: it has none.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from typing import IO
+
+from machine.errors import DriverError
+
+TOKEN = {"MACHINE_PLUGIN_TOKEN": "42"}  # what docker-machine says; a plugin started by hand has not got it
+PREFIX = "docker-machine-driver-"
+ADDRESS_SECONDS = 10.0
+END_SECONDS = 2.0
+LAST_LINES = 12  # of stderr, for errors
+LINE_LIMIT = 64 * 1024
+_HERE = ("127.", "[::1]:", "localhost:")
+
+
+class Program:
+    """A running plugin. Ctrl-C at the terminal does not reach it: what it began is ours to end or wait for."""
+
+    def __init__(self, path: str, name: str, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+        """Start it. DriverError when it cannot be started or says no address."""
+        self._say, self._last = say, collections.deque[str](maxlen=LAST_LINES)
+        self._first: queue.Queue[str] = queue.Queue()
+        self.path = path
+        try:
+            self.process = subprocess.Popen(
+                [path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**environ, **TOKEN, "MACHINE_PLUGIN_DRIVER_NAME": name},
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                process_group=0 if os.name == "posix" else None,
+            )
+        except OSError as error:
+            raise DriverError(f"the plugin {path} cannot be started: {error.strerror}") from None
+        self._readers = [
+            threading.Thread(target=work, args=(stream,), daemon=True)
+            for work, stream in ((self._read_out, self.process.stdout), (self._read_err, self.process.stderr))
+        ]
+        for reader in self._readers:
+            reader.start()
+        try:
+            self.address = self._address()
+        except BaseException:
+            self.end()
+            raise
+
+    def _address(self) -> tuple[str, int]:
+        try:
+            line = self._first.get(timeout=ADDRESS_SECONDS)
+        except queue.Empty:
+            line = ""
+        host, _, port = line.strip().rpartition(":")
+        if not (line.startswith(_HERE) and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise DriverError(
+                f"the plugin {self.path} does not say where it listens",
+                details=f"its first line: {line.strip()[:200]}\n{self.last_words()}".strip(),
+                resolution="see that it is a plugin for docker-machine, and for this processor and system",
+            )
+        return host.strip("[]"), int(port)
+
+    def last_words(self) -> str:
+        """The end of what it wrote to stderr; whole once it has ended."""
+        if self.process.poll() is not None:
+            self._readers[1].join(1.0)
+        return "\n".join(self._last)
+
+    def end(self, patience: float = 0.0) -> None:
+        """Wait `patience` seconds for its own end, then end it."""
+        for ask, seconds in ((None, patience), (self.process.terminate, END_SECONDS), (self.process.kill, END_SECONDS)):
+            if ask is not None:
+                ask()
+            try:
+                self.process.wait(seconds)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        for reader in self._readers:
+            reader.join(1.0)
+
+    def _read_out(self, stream: IO[bytes]) -> None:
+        first = True
+        while line := stream.readline(LINE_LIMIT):
+            text = line.decode("utf-8", "replace").rstrip()
+            if first:
+                self._first.put(text)
+                first = False
+            elif text:
+                self._say(text)
+        if first:
+            self._first.put("")
+        stream.close()
+
+    def _read_err(self, stream: IO[bytes]) -> None:
+        while line := stream.readline(LINE_LIMIT):
+            self._last.append(line.decode("utf-8", "replace").rstrip())
+        stream.close()
+
+
+def find(name: str) -> str:
+    """The path of the plugin for driver `name` on PATH, "" if there is none."""
+    if not name or not all(character.isalnum() or character in "-_." for character in name):
+        return ""
+    return shutil.which(PREFIX + name) or ""
+
+
+def names() -> list[str]:
+    """The drivers that have a plugin on PATH."""
+    found = set()
+    for directory in os.get_exec_path():
+        with contextlib.suppress(OSError):
+            found |= {entry.removesuffix(".exe") for entry in os.listdir(directory) if entry.startswith(PREFIX)}
+    return sorted(entry.removeprefix(PREFIX) for entry in found)
