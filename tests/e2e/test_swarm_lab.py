@@ -1,0 +1,137 @@
+"""`create --swarm` on real hosts: a master and a worker, one endpoint over both. Each test goes on from the last."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.hosts import IMAGE, docker, generic, until
+from tests.labs.nspawn import Host, Lab
+from tests.program import Program
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(not shutil.which("docker"), reason="needs the docker client"),
+]
+UNITS = "systemctl show -p MainPID --value machine-swarm-manager docker"
+
+
+@dataclass
+class Swarm:
+    """Two hosts, the program that made machines of them, and their token."""
+
+    program: Program
+    head: Host
+    worker: Host
+    token: str
+
+    def docker(self, line: str) -> str:
+        """A docker command line as `eval "$(machine env --swarm head)"` lets a user type it."""
+        return self.program.shell(f'eval "$(machine env --shell bash --swarm head)"; docker {line}').fine().out
+
+    def nodes(self) -> dict[str, str]:
+        """Name and status of every engine that the manager lists."""
+        status = json.loads(self.docker("info --format '{{json .SystemStatus}}'"))
+        names = [pair[0].strip() for pair in status if pair[0].startswith(" ") and "└" not in pair[0]]
+        return dict(zip(names, [pair[1] for pair in status if pair[0].endswith("Status")], strict=True))
+
+    def wait_for(self, *names: str) -> None:
+        """Until the manager lists exactly these, all healthy."""
+        until(lambda: self.nodes() == dict.fromkeys(names, "Healthy"))
+
+
+@pytest.fixture(scope="module")
+def swarm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]:
+    head, worker = lab.hosts(["head", "worker"])
+    program = Program(tmp_path_factory.mktemp("swarm") / "user")
+    token = program("swarm", "create").fine().out.strip()
+    yield Swarm(program, head, worker, token)
+    for host in (head, worker):
+        lab.drop(host)
+
+
+def test_a_worker_first_and_then_its_master(swarm: Swarm) -> None:
+    """The master is told of those who were there before it, and installs what its manager needs."""
+    swarm.head.run("apt-get -q -y purge python3-minimal python3.11-minimal && ! command -v python3")
+    flags = ["--swarm", "--swarm-discovery", f"token://{swarm.token}"]
+    swarm.program(*generic(swarm.worker), *flags, "worker").fine()
+    made = swarm.program(*generic(swarm.head), *flags, "--swarm-master", "--swarm-strategy", "spread", "head").fine()
+    assert "Warning" not in made.err
+    swarm.wait_for("head", "worker")
+    assert swarm.docker("info --format '{{.ServerVersion}} {{.NCPU}}'").startswith("swarm/")
+
+
+def test_containers_spread_over_both(swarm: Swarm) -> None:
+    for host in (swarm.head, swarm.worker):
+        host.import_busybox(IMAGE)
+    for _ in range(2):
+        swarm.docker(f"run -d -p 80:80 {IMAGE} sleep 3600")
+    names = swarm.docker("ps --format '{{.Names}}'").split()
+    assert sorted(name.partition("/")[0] for name in names) == ["head", "worker"]
+
+
+def test_what_the_other_commands_say_of_a_master(swarm: Swarm) -> None:
+    url = f"tcp://{swarm.head.address}:3376"
+    assert f'DOCKER_HOST="{url}"' in swarm.program("env", "--shell", "bash", "--swarm", "head").fine().out
+    assert f"-H={url}" in swarm.program("config", "--swarm", "head").fine().out
+    there = {"DOCKER_HOST": url}
+    rows = swarm.program("ls", "-f", "{{.Name}}|{{.Active}}|{{.Swarm}}", environ=there).fine().out.splitlines()
+    assert rows == ["head|* (swarm)|head (master)", "worker|-|head"]
+    assert swarm.program("active", environ=there).fine().out == "head\n"
+    assert "not the master" in swarm.program("env", "--swarm", "worker").err
+    assert "provider=generic" in swarm.docker("info --format '{{json .SystemStatus}}'")
+
+
+def test_the_token_is_in_no_argument_list(swarm: Swarm) -> None:
+    assert swarm.token not in swarm.head.run("cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '")
+    assert swarm.head.run("stat -c %a /etc/machine-swarm.env").strip() == "600"
+
+
+def test_provision_repairs_what_is_broken_and_restarts_nothing_else(swarm: Swarm) -> None:
+    before = swarm.head.run(UNITS)
+    again = swarm.program("provision", "head").fine()
+    assert "nothing changed" in again.err
+    assert swarm.head.run(UNITS) == before
+    unit = "/etc/systemd/system/machine-swarm-manager.service"
+    swarm.head.run(f"systemctl disable --now machine-swarm-manager; rm {unit}; systemctl daemon-reload")
+    swarm.program("provision", "head").fine()
+    swarm.wait_for("head", "worker")
+    assert swarm.head.run(UNITS).split()[1:] == before.split()[1:], "the engine went on"
+    assert swarm.head.run("systemctl is-enabled machine-swarm-manager").strip() == "enabled"
+
+
+def test_a_new_certificate_reaches_the_manager(swarm: Swarm) -> None:
+    before = swarm.head.run(UNITS).split()
+    swarm.program("regenerate-certs", "-f", "head").fine()
+    assert swarm.head.run(UNITS).split()[0] != before[0]
+    swarm.wait_for("head", "worker")
+
+
+def test_a_master_on_this_computer_has_the_same_engines(swarm: Swarm) -> None:
+    port = "33760"
+    manager = swarm.program.start("swarm", "manage", "-H", f"tcp://127.0.0.1:{port}", f"token://{swarm.token}")
+    try:
+        certificates = swarm.program("config", "head").fine().out.splitlines()[:4]
+        listed = ["-H", f"tcp://127.0.0.1:{port}", "ps", "-a", "--format", "{{.Names}}"]
+
+        def both() -> bool:
+            names = docker(swarm.program, *(word.replace('"', "") for word in certificates), *listed).out.split()
+            return {name.partition("/")[0] for name in names} == {"head", "worker"}
+
+        until(both)
+    finally:
+        manager.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            manager.communicate(timeout=20)
+
+
+def test_rm_takes_a_machine_out_everywhere(swarm: Swarm) -> None:
+    swarm.program("rm", "-y", "worker").fine()
+    assert swarm.program("swarm", "list", f"token://{swarm.token}").fine().out == f"{swarm.head.address}:2376\n"
+    until(lambda: "worker" not in swarm.nodes())
