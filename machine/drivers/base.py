@@ -132,6 +132,17 @@ class BringsKey(Protocol):
 
 
 @runtime_checkable
+class KnowsAccount(Protocol):
+    """The platform has accounts, each of which sees its own machines only, and says which one we ask with."""
+
+    def account_recorded(self) -> str:
+        """The one that `create` asked with, from the record; "" if that is not known. Asks nobody."""
+
+    def account_asked(self) -> str:
+        """The one that would be asked now; "" if the platform does not tell. One question."""
+
+
+@runtime_checkable
 class Explains(Protocol):
     """The platform knows why a machine may be unreachable: one sentence for the error, "" if it knows nothing."""
 

@@ -396,6 +396,26 @@ class CloudContract:
         program.run([sys.executable, "-m", "machine", "rm", "-y", "dev"], "", 60, cloud.credentials()).fine()
 
     @pytest.mark.slow
+    def test_another_account_is_not_believed(self, cloud: Cloud, tmp_path: Path) -> None:
+        """Where other credentials see nothing, nothing is forgotten, made or kept; its own ones find all."""
+        if not (strangers := getattr(cloud, "strangers", dict)()):
+            pytest.skip("this stand-in has one account")
+        before = cloud.listing()
+        program = Program(tmp_path / "p")
+        calls_of_create(cloud, program)
+        made = cloud.listing()
+        kept = (program.store / "machines" / "dev" / "secrets.json").read_text()
+        for words in (["rm", "-y", "dev"], ["create", "--resume", "dev"]):
+            done = program.run([sys.executable, "-m", "machine", *words], "", 60, strangers)
+            assert done.status == 1, done.err
+            assert "dev" in done.err
+        assert program.names() == ["dev"]
+        assert cloud.listing() == made
+        assert (program.store / "machines" / "dev" / "secrets.json").read_text() == kept
+        program.run([sys.executable, "-m", "machine", "rm", "-y", "dev"], "", 60, {}).fine()
+        assert cloud.listing() == before
+
+    @pytest.mark.slow
     def test_no_secret_is_to_be_seen(self, cloud: Cloud, tmp_path: Path) -> None:
         """Nowhere in the store but in a 0600 file; not in what is printed, not with --debug, not in `inspect`."""
         program = Program(tmp_path / "p")

@@ -35,6 +35,13 @@ class Api:
 
     # what there is
 
+    def account(self) -> str:
+        """The id of the account that is asked; "" where nobody tells, as on clouds that only speak EC2's API."""
+        try:
+            return str(self._ask("get_caller_identity", "Account", service="sts"))
+        except failures.AmazonError:
+            return ""
+
     def zones(self) -> list[str]:
         """Names of the region's zones that are in service."""
         found = self._ask("describe_availability_zones", "AvailabilityZones", Filters=[_is("state", "available")])

@@ -62,6 +62,12 @@ class AmazonDriver(Driver):
     def give_host_key(self, private: str, public: str) -> None:
         self._host_key = (private, public)
 
+    def account_recorded(self) -> str:
+        return str(self.data.get("AccountID") or "")
+
+    def account_asked(self) -> str:
+        return self.api.account()
+
     # before
 
     def check(self) -> None:

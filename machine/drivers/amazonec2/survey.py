@@ -28,6 +28,7 @@ def survey(api: Api, data: dict[str, Any], name: str) -> None:
     """Ask, and settle in `data` what was left open; PreflightFailed or an AmazonError."""
     data["Region"] = api.region()
     zones = api.zones()  # the first call: credentials and region are good when it answers
+    data["AccountID"] = api.account()
     if settings.zone(data) and settings.zone(data) not in zones:
         raise PreflightFailed(
             f"there is no zone {settings.zone(data)} in service in {data['Region']}",

@@ -11,7 +11,7 @@ from machine.drivers.base import Driver, DriverContext
 from machine.drivers.digitalocean import failures, removal, request, settings
 from machine.drivers.digitalocean.api import Api
 from machine.drivers.digitalocean.options import NEW, OPTIONS
-from machine.drivers.digitalocean.survey import lookups, survey
+from machine.drivers.digitalocean.survey import account_id, lookups, survey
 from machine.errors import DriverError, before_anything
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -55,6 +55,15 @@ class DigitalOceanDriver(Driver):
 
     def give_host_key(self, private: str, public: str) -> None:
         self._host_key = (private, public)
+
+    def account_recorded(self) -> str:
+        return str(self.data.get("Account") or "")
+
+    def account_asked(self) -> str:
+        try:
+            return account_id(self.api.account())
+        except failures.NotAllowed:  # a token for certain things only
+            return ""
 
     # before
 

@@ -17,12 +17,17 @@ Data = dict[str, Any]
 
 def survey(api: Api, data: Data, log: Callable[[str], None]) -> None:
     """DigitalOceanError, naming the flag, for the first thing that is not right."""
-    _quota(api, log)
+    _quota(api, data, log)
     region = _region(api, data)
     _image(api, data, _size(api, data, region))
     lookups(api, data)
     if data.get("ReservedIP") not in ("", None, NEW):
         _reserved(api, data)
+
+
+def account_id(account: Data) -> str:
+    """What tells accounts apart: a token is of a team, and one user may be in several."""
+    return str((account.get("team") or account).get("uuid") or "")
 
 
 def lookups(api: Api, data: Data) -> None:
@@ -34,9 +39,10 @@ def lookups(api: Api, data: Data) -> None:
     data["Joined"] = _joined(api, data)
 
 
-def _quota(api: Api, log: Callable[[str], None]) -> None:
+def _quota(api: Api, data: Data, log: Callable[[str], None]) -> None:
     try:
         account = api.account()
+        data["Account"] = account_id(account)
     except failures.NotAllowed:  # a token for certain things only
         log("the token may not read the account, so its limit is not checked")
         return

@@ -79,6 +79,13 @@ class Ec2:
     def credentials(self) -> dict[str, str]:
         return {"AWS_ACCESS_KEY_ID": KEYS[0], "AWS_SECRET_ACCESS_KEY": KEYS[1], **ENVIRON}
 
+    def strangers(self) -> dict[str, str]:
+        """A role in another account, with a session token of its own."""
+        role = {"RoleArn": "arn:aws:iam::222222222222:role/other", "RoleSessionName": "other"}
+        made = self.moto.client("sts").assume_role(**role)["Credentials"]
+        keys = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        return {**keys, "AWS_SESSION_TOKEN": made["SessionToken"], **ENVIRON}
+
     def listing(self) -> Any:
         return self.moto.listing()
 

@@ -71,6 +71,10 @@ class Azure:
     def credentials(self) -> dict[str, str]:
         return {"AZURE_CLIENT_SECRET": SECRET}
 
+    def strangers(self) -> dict[str, str]:
+        """A secret of another service principal: Azure lets it see nothing of this subscription."""
+        return {"AZURE_CLIENT_SECRET": "another-principal's"}
+
     def listing(self) -> Any:
         return self.arm.listing()
 

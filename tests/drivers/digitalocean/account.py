@@ -37,8 +37,10 @@ def unprocessable(message: str) -> Refusal:
 class Account:
     """One account. `boot` and `let_go` are the seconds that a droplet takes to start and to release its volumes."""
 
-    def __init__(self, boot: float = 0.05, let_go: float = 0.1) -> None:
-        self.boot, self.let_go = boot, let_go
+    def __init__(
+        self, boot: float = 0.05, let_go: float = 0.1, team: str = "5df3e3004a17e242b7c20ca6c9fc25b701a47ece"
+    ) -> None:
+        self.boot, self.let_go, self.team = boot, let_go, team
         self.limit = 10
         self.locked = False
         self.addresses = [f"203.0.113.{number}" for number in range(250, 1, -1)]
@@ -90,6 +92,7 @@ class Account:
             "floating_ip_limit": 3,
             "email": "somebody@example.com",
             "uuid": "b6fr89dbf6d9156cace5f3c78dc9851d957381ef",
+            "team": {"uuid": self.team, "name": "Test"},
             "email_verified": True,
             "status": "locked" if self.locked else "active",
             "status_message": "",

@@ -52,6 +52,12 @@ class Ocean:
     def credentials(self) -> dict[str, str]:
         return {"DIGITALOCEAN_ACCESS_TOKEN": TOKEN}
 
+    def strangers(self) -> dict[str, str]:
+        """Of the same person in another team."""
+        token = "dop_v1_of-another-team"
+        self.server.strangers[token] = Account(team="another-team")
+        return {"DIGITALOCEAN_ACCESS_TOKEN": token}
+
     def listing(self) -> Any:
         with self.server.lock:
             self.account.settle()

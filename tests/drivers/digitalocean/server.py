@@ -101,6 +101,7 @@ class Server:
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.strangers: dict[str, Account] = {}  # by their tokens
         self.wrong: list[str] = []
         self.lock = threading.Lock()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -132,14 +133,16 @@ class Server:
     def _do(self, exchange: Exchange, headers: Mapping[str, str], body: dict[str, Any], wrong: str) -> Found:
         if wrong:
             raise Refusal(400, "bad_request", wrong)
-        if headers.get("Authorization") != f"Bearer {TOKEN}":
+        token = headers.get("Authorization", "").removeprefix("Bearer ")
+        account = self.account if token == TOKEN else self.strangers.get(token)
+        if account is None:
             raise Refusal(401, "unauthorized", "Unable to authenticate you")
-        self.account.settle()
+        account.settle()
         for method, pattern, route in ROUTES:
             match = re.fullmatch(f"/v2/{pattern}", urllib.parse.unquote(exchange.path))
             if match and method == exchange.method:
                 words = match.groups()
-                return route(self.account, words, {**exchange.query, "droplet": words[0] if words else ""}, body)
+                return route(account, words, {**exchange.query, "droplet": words[0] if words else ""}, body)
         raise missing()
 
 

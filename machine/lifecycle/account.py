@@ -1,0 +1,56 @@
+"""Whose account is asked about a machine: the one that it was made in, or one that happens to be in the shell.
+
+Another account's answer is "no such machine" too. Believing it would forget a machine that goes on costing money, or
+make a second one elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from machine import secrets
+from machine.drivers.base import Driver, KnowsAccount
+from machine.errors import DriverError
+from machine.lifecycle.world import World
+from machine.model import State
+from machine.options import Option
+from machine.store import Record
+
+
+def check_account(
+    world: World, record: Record, driver: Driver, *, command: str = "machine rm", gone: str = "machine rm -f"
+) -> None:
+    """DriverError when the machine cannot be seen, and the account that is asked is, or may be, another one.
+
+    `command` is what the user wants (to be followed by the name), `gone` what to type if the machine really is gone.
+    """
+    recorded = driver.account_recorded() if isinstance(driver, KnowsAccount) else ""
+    options = driver.secret_options(record.driver)
+    others = secrets.overruled(record.driver, world.store.directory(record.name), options, world.environ)
+    if not (recorded or others) or driver.state() is not State.MISSING:
+        return
+    asked = driver.account_asked() if recorded and isinstance(driver, KnowsAccount) else ""
+    if recorded and recorded == asked:
+        return
+    variables = ", ".join(f"${name}" for name in others)
+    if asked:
+        raise DriverError(
+            f"{record.name} was made in the account {recorded}, and the one that was asked is {asked}",
+            details=f"{variables} differ from what is kept for {record.name} and were used instead" if others else "",
+            resolution=(f"unset {' '.join(others)}" if others else f"use the credentials of {recorded}")
+            + f", then {command} {record.name}; if that machine is really gone: {gone} {record.name}",
+        )
+    if others:
+        raise DriverError(
+            f"{record.name} is not in the account that was asked, which may be another one than it was made in",
+            details=f"{variables} differ from what is kept for {record.name} and were used instead",
+            resolution=f"unset {' '.join(others)}, then {command} {record.name};"
+            f" if that machine is really gone: {gone} {record.name}",
+        )
+
+
+def as_given(world: World, options: Iterable[Option]) -> World:
+    """The same world for the rest of a create: its secrets are on record by now, and what was typed wins."""
+    names = {option.env for option in options if option.secret and option.env}
+    return replace(world, environ={name: value for name, value in world.environ.items() if name not in names})

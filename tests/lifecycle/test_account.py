@@ -1,0 +1,181 @@
+"""Which account is asked: what was typed, kept, or happens to be in the environment."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pytest
+
+from machine import drivers, secrets
+from machine.console import Console
+from machine.drivers.base import Driver, DriverContext
+from machine.errors import DriverError
+from machine.lifecycle.create import Wanted, create, resume
+from machine.lifecycle.remove import remove
+from machine.lifecycle.world import World
+from machine.model import Endpoint, EngineOptions, State, SwarmOptions
+from machine.options import Option, Values, resolve
+from machine.store import Record, Store
+
+
+class Cloud(Driver):
+    """A cloud that says whose token it is asked with; a token is `person/account`, "" is whoever logged in."""
+
+    name: ClassVar[str] = "cloud"
+    provisions: ClassVar[bool] = False
+    options: ClassVar[tuple[Option, ...]] = (Option("cloud-token", env="CLOUD_TOKEN", secret=True, key="AccessToken"),)
+    machines: ClassVar[dict[str, set[str]]] = {}  # account -> the machines there
+    logged_in: ClassVar[str] = "ada/home"
+    tells: ClassVar[bool] = True
+    asked: ClassVar[list[str]] = []  # the tokens that machines were made with
+
+    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.data = data
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, {"AccessToken": values["cloud-token"]})
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, data)
+
+    def dump(self) -> dict[str, Any]:
+        return dict(self.data)
+
+    def account_recorded(self) -> str:
+        return str(self.data.get("Account") or "")
+
+    def account_asked(self) -> str:
+        return self._account if self.tells else ""
+
+    def check(self) -> None:
+        self.data["Account"] = self.account_asked()
+
+    def create(self) -> None:
+        self.asked.append(str(self.data["AccessToken"]))
+        self._there.add(self.ctx.name)
+        self.ctx.save(self)
+
+    def state(self) -> State:
+        return State.RUNNING if self.ctx.name in self._there else State.MISSING
+
+    def endpoint(self) -> Endpoint | None:
+        return None
+
+    def remove(self) -> None:
+        self._there.discard(self.ctx.name)
+
+    @property
+    def _account(self) -> str:
+        return (str(self.data["AccessToken"]) or self.logged_in).partition("/")[2]
+
+    @property
+    def _there(self) -> set[str]:
+        return self.machines.setdefault(self._account, set())
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setitem(drivers.TABLE, "cloud", f"{__name__}:Cloud")
+    for name, value in (("machines", {}), ("logged_in", "ada/home"), ("tells", True), ("asked", [])):
+        monkeypatch.setattr(Cloud, name, value)
+    return Store(str(tmp_path / "store"))
+
+
+def world(store: Store, **environ: str) -> World:
+    return World(store, Console(io.StringIO()), environ={"HOME": store.root, "DOCKER_CONFIG": store.root, **environ})
+
+
+def make(store: Store, typed: str = "", **environ: str) -> None:
+    """`create dev`, with the token typed or in the environment."""
+    values = resolve(Cloud.options, {"cloud-token": typed} if typed else {}, environ)
+    wanted = Wanted("cloud", values, EngineOptions(), SwarmOptions(), docker_context=False)
+    create(world(store, **environ), "dev", wanted)
+
+
+def test_what_was_typed_is_what_create_asks_with_and_keeps(store: Store) -> None:
+    make(store, "bob/typed", CLOUD_TOKEN="bob/environment")
+    assert Cloud.asked == ["bob/typed"]
+    assert Cloud.machines["typed"] == {"dev"}
+    assert secrets.read(store.directory("dev")) == {"AccessToken": "bob/typed"}
+
+
+def test_a_later_commands_variable_is_not_kept(store: Store) -> None:
+    make(store, CLOUD_TOKEN="bob/work")
+    resume(world(store, CLOUD_TOKEN="bob2/work"), "dev", docker_context=False)
+    assert Cloud.asked == ["bob/work", "bob2/work"], "the variable wins for the one command"
+    assert secrets.read(store.directory("dev")) == {"AccessToken": "bob/work"}
+
+
+def test_a_machine_made_without_a_token_stays_without(store: Store) -> None:
+    make(store)
+    resume(world(store, CLOUD_TOKEN="ada2/home"), "dev", docker_context=False)
+    assert secrets.read(store.directory("dev")) == {}
+
+
+def test_another_login_is_told_from_a_machine_that_is_gone(store: Store) -> None:
+    """No variable of ours has changed: another profile or role is in force."""
+    make(store)
+    Cloud.logged_in = "ada/work"
+    with pytest.raises(DriverError) as caught:
+        remove(world(store), "dev")
+    assert "made in the account home" in caught.value.brief
+    assert "asked is work" in caught.value.brief
+    assert "credentials of home" in caught.value.resolution
+    assert store.names() == ["dev"]
+    Cloud.logged_in = "ada/home"
+    Cloud.machines["home"].clear()
+    remove(world(store), "dev")
+    assert store.names() == []
+
+
+def test_a_new_token_of_the_same_account_may_say_that_it_is_gone(store: Store) -> None:
+    make(store, CLOUD_TOKEN="bob/work")
+    Cloud.machines["work"].clear()
+    remove(world(store, CLOUD_TOKEN="bob2/work"), "dev")
+    assert store.names() == []
+
+
+def test_a_variable_of_another_account_is_named(store: Store) -> None:
+    make(store, CLOUD_TOKEN="bob/work")
+    with pytest.raises(DriverError) as caught:
+        remove(world(store, CLOUD_TOKEN="bob/home"), "dev")
+    assert "unset CLOUD_TOKEN" in caught.value.resolution
+    assert "bob" not in f"{caught.value.brief}{caught.value.details}{caught.value.resolution}"
+    remove(world(store, CLOUD_TOKEN="bob/home"), "dev", force=True)
+    assert store.names() == []
+
+
+def test_a_resumed_create_makes_nothing_in_another_account(store: Store) -> None:
+    make(store)
+    record = store.load("dev")
+    record.phase = "recorded"
+    store.save(record)
+    Cloud.machines["home"].clear()
+    Cloud.logged_in = "ada/work"
+    with pytest.raises(DriverError) as caught:
+        resume(world(store), "dev", docker_context=False)
+    assert "create --resume dev" in caught.value.resolution
+    assert Cloud.machines.get("work", set()) == set()
+    Cloud.logged_in = "ada/home"
+    resume(world(store), "dev", docker_context=False)
+    assert Cloud.machines["home"] == {"dev"}
+
+
+def test_where_nobody_tells_it_is_believed(store: Store) -> None:
+    make(store)
+    Cloud.tells = False
+    Cloud.machines["home"].clear()
+    remove(world(store), "dev")
+    assert store.names() == []
+
+
+def test_a_record_of_before_is_removed_as_before(store: Store) -> None:
+    store.add("old")
+    store.save(Record.new(store.root, "old", "cloud", {"AccessToken": ""}))
+    remove(world(store), "old")
+    assert store.names() == []
