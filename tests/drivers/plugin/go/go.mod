@@ -1,0 +1,3 @@
+module example.org/testplugin
+
+go 1.19
