@@ -139,7 +139,9 @@ def test_build_save_load_and_events(manager, tmp_path):
     assert "node.name=node-2" in events
     manager.docker("save", "built", "-o", str(tmp_path / "image.tar"))
     manager.docker("rmi", "built")
-    manager.docker("load", "-i", str(tmp_path / "image.tar"))
+    loaded = manager.docker("load", "-i", str(tmp_path / "image.tar"))
+    assert loaded.count("Loaded image: built:latest") == 1
+    assert all(f"node-{n}: Loading image... : loaded" in loaded for n in (1, 2, 3))
     for node in ("node-1", "node-3"):
         assert manager.docker("run", "--rm", "-e", f"constraint:node=={node}", "built") == "built"
     manager.docker("rmi", "built")

@@ -50,10 +50,16 @@ def swarmd(*specs: str) -> Iterator[Path]:
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
-@pytest.fixture
-def url(engine: RealEngine) -> Iterator[str]:
+@pytest.fixture(params=["dockerclient", "swarm"])
+def url(engine: RealEngine, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The engine behind a chain: passed through, or as the only one that a manager has."""
     address = f"tcp://127.0.0.1:{free_port()}"
-    with swarmd(f"dockerserver {address}", "debug", f"dockerclient {engine.url}"):
+    end = f"swarm 127.0.0.1:{engine.port}" if request.param == "swarm" else f"dockerclient {engine.url}"
+    with swarmd(f"dockerserver {address}", "debug", end) as log:
+        deadline = time.monotonic() + 20
+        while request.param == "swarm" and "engine_connect" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
         yield address
 
 

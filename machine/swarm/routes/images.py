@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from machine.swarm.chain import JSON, Refused, Reply, Request
 from machine.swarm.cluster import Engine, events
@@ -136,34 +136,36 @@ async def spread(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
 async def _progress(engines: list[Engine], request: Request, doing: str, done: str) -> AsyncIterator[bytes]:
     for engine in engines:
         yield events.encode({"id": engine.name, "status": doing})
-    lines: asyncio.Queue[tuple[Engine, str] | None] = asyncio.Queue()
+    ends: asyncio.Queue[tuple[Engine, Outcome]] = asyncio.Queue()
     tee = Tee(request.body, len(engines))
     bodiless = request.body == b""
 
     async def ask(number: int, engine: Engine) -> None:
         body = b"" if bodiless else tee.readers[number]
         try:
-            failure = await _outcome(await engine.ask(request.replace(body=body)))
+            outcome = await _outcome(await engine.ask(request.replace(body=body)))
             with suppress(Refused):
                 await engine.look_at("image")
         except Refused as error:
-            failure = error.message
+            outcome = Outcome(error.message)
         finally:
             tee.leave(number)
-        await lines.put((engine, failure))
+        await ends.put((engine, outcome))
 
     tasks = [asyncio.ensure_future(ask(n, e)) for n, e in enumerate(engines)]
     if not bodiless:
         tasks.append(asyncio.ensure_future(tee.run()))
     failures = []
+    loaded: dict[str, None] = {}
     try:
         for _ in engines:
-            item = await lines.get()
-            assert item is not None  # noqa: S101
-            engine, failure = item
-            if failure:
-                failures.append(f"{engine.name}: {failure}")
-            yield events.encode({"id": engine.name, "status": f"{doing} : {failure or done}"})
+            engine, outcome = await ends.get()
+            if outcome.failure:
+                failures.append(f"{engine.name}: {outcome.failure}")
+            loaded.update(dict.fromkeys(outcome.loaded))
+            yield events.encode({"id": engine.name, "status": f"{doing} : {outcome.failure or done}"})
+        for text in loaded:
+            yield events.encode({"stream": text})
         if len(failures) == len(engines):
             yield events.encode({"errorDetail": {"message": "; ".join(failures)}, "error": "; ".join(failures)})
     finally:
@@ -172,24 +174,38 @@ async def _progress(engines: list[Engine], request: Request, doing: str, done: s
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _outcome(reply: Reply) -> str:
-    """Read an engine's progress to its end: "" if it went well, else why not."""
+class Outcome(NamedTuple):
+    """What came of it on one engine: "" or why it failed, and the lines that say which images were loaded."""
+
+    failure: str = ""
+    loaded: Sequence[str] = ()
+
+
+async def _outcome(reply: Reply) -> Outcome:
+    """Read an engine's progress to its end."""
     if not reply.ok:
         try:
             await reply.value()
         except Refused as error:
-            return error.message
+            return Outcome(error.message)
     failure = ""
-    if isinstance(reply.body, AsyncIterator):
-        lines = events.Lines()
-        async for piece in reply.body:
-            try:
-                for line in lines.feed(piece):
-                    failure = str(line.get("error") or "") or failure
-            except ValueError:
-                lines = events.Lines()
-    elif isinstance(reply.body, bytes):
-        with suppress(ValueError):
-            for line in events.Lines().feed(reply.body + b"\n"):
+    loaded: list[str] = []
+    lines = events.Lines()
+    async for piece in _pieces(reply):
+        try:
+            for line in lines.feed(piece):
                 failure = str(line.get("error") or "") or failure
-    return failure
+                text = str(line.get("stream") or "")
+                if text.startswith("Loaded image"):  # clients look for these words
+                    loaded.append(text)
+        except ValueError:
+            lines = events.Lines()
+    return Outcome(failure, loaded)
+
+
+async def _pieces(reply: Reply) -> AsyncIterator[bytes]:
+    if isinstance(reply.body, bytes):
+        yield reply.body + b"\n"
+    elif isinstance(reply.body, AsyncIterator):
+        async for piece in reply.body:
+            yield piece
