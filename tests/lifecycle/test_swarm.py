@@ -1,0 +1,143 @@
+"""What the flags of classic swarm mean, and that whatever was registered is taken out again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from machine.lifecycle.swarm import containers, words
+from machine.lifecycle.swarm.words import Way
+from machine.model import Endpoint, EngineOptions, SwarmOptions
+from machine.swarm.discovery.registry import Registry
+from tests.program import Program
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+NONE = ["create", "-d", "none", "--url", "tcp://192.0.2.7:2376", "--no-context"]
+NODE = [*NONE, "--swarm", "--swarm-discovery", f"token://{TOKEN}", "m"]
+AWAY = Endpoint("192.0.2.1", peer_address="10.0.0.1")  # a cloud's, with a private address
+HOME = Endpoint("127.84.0.1", engine_port=12376, peer_address="10.84.0.1")  # a virtual machine on this computer
+
+
+@pytest.mark.parametrize(
+    ("discovery", "environ", "way"),
+    [
+        ("token://T", {}, Way("token://T", token="T")),
+        ("token://T", {"MACHINE_DISCOVERY_URL": "https://d.example/v1/"}, Way("token://d.example/v1/T", joins=True)),
+        ("token://T", {"MACHINE_DISCOVERY_URL": "http://127.0.0.1:8080/v1"}, Way("token://T", token="T")),
+        ("token://d.example:99/v1/T", {}, Way("token://d.example:99/v1/T", joins=True)),
+        ("token://localhost:8080/v1/T", {}, Way("token://T", token="T")),
+        ("token://[::1]:8080/v1/T", {}, Way("token://T", token="T")),
+        ("etcd://10.0.0.9/prod", {}, Way("etcd://10.0.0.9/prod", joins=True)),
+        ("consul://10.0.0.9", {}, Way("consul://10.0.0.9", joins=True)),
+        ("nodes://10.0.0.[1:9]:2376", {}, Way("nodes://10.0.0.[1:9]:2376")),
+        ("file:///etc/nodes", {}, Way("file:///etc/nodes")),
+    ],
+)
+def test_ways_of_becoming_known(discovery: str, environ: dict[str, str], way: Way) -> None:
+    assert words.way_of(discovery, environ) == way
+
+
+@pytest.mark.parametrize(
+    ("address", "endpoint", "far", "near"),
+    [
+        ("", AWAY, "192.0.2.1:2376", "10.0.0.1:2376"),
+        ("", HOME, "10.84.0.1:2376", "10.84.0.1:2376"),
+        ("", Endpoint("2001:db8::1"), "[2001:db8::1]:2376", "[2001:db8::1]:2376"),
+        ("10.9.9.9", AWAY, "10.9.9.9:2376", "10.9.9.9:2376"),
+        ("node.example:4000", HOME, "node.example:4000", "node.example:4000"),
+        ("2001:db8::2", AWAY, "[2001:db8::2]:2376", "[2001:db8::2]:2376"),
+    ],
+)
+def test_the_address_for_others(address: str, endpoint: Endpoint, far: str, near: str) -> None:
+    options = SwarmOptions(address=address)
+    assert words.for_others(options, endpoint) == far
+    assert words.for_others(options, endpoint, near=True) == near
+
+
+def test_the_managers_words() -> None:
+    options = SwarmOptions(True, True, True, "token://T", strategy="binpack", flags=("heartbeat=5s", "api-enable-cors"))
+    typed = words.manage(options, AWAY, words.way_of("token://T", {}))
+    assert " ".join(typed) == (
+        "manage --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/server.pem"
+        " --tlskey /etc/docker/server-key.pem -H tcp://0.0.0.0:3376 --strategy binpack --advertise 192.0.2.1:3376"
+        " --registry /var/lib/machine-swarm/registry.db --heartbeat=5s --api-enable-cors"
+    )
+    assert "--registry" not in words.manage(options, AWAY, words.way_of("etcd://e", {}))
+
+
+def test_docker_machines_containers() -> None:
+    """As they were captured of docker-machine 0.16."""
+    options = SwarmOptions(
+        True, True, True, "token://T", image="swarm:1.2.9", flags=("a=b",), join_flags=("ttl=9m",), experimental=True
+    )
+    made = containers.wanted(options, EngineOptions(env=("HTTP_PROXY=http://p",)), Endpoint("192.0.2.1"))
+    assert list(made) == ["swarm-agent-master", "swarm-agent"]
+    assert " ".join(made["swarm-agent-master"].pop("Cmd")) == (
+        "--experimental manage --tlsverify --tlscacert=/etc/docker/ca.pem --tlscert=/etc/docker/server.pem"
+        " --tlskey=/etc/docker/server-key.pem -H tcp://0.0.0.0:3376 --strategy spread --advertise 192.0.2.1:3376"
+        " --a=b token://T"
+    )
+    assert made["swarm-agent-master"] == {
+        "Image": "swarm:1.2.9",
+        "Env": ["HTTP_PROXY=http://p"],
+        "ExposedPorts": {"2375/tcp": {}, "3376/tcp": {}},
+        "HostConfig": {
+            "Binds": ["/etc/docker:/etc/docker"],
+            "PortBindings": {"3376/tcp": [{"HostIp": "0.0.0.0", "HostPort": "3376"}]},
+            "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
+        },
+    }
+    joining = " ".join(made["swarm-agent"]["Cmd"])
+    assert joining == "--experimental join --advertise 192.0.2.1:2376 --ttl=9m token://T"
+
+
+def entered(program: Program) -> list[str]:
+    registry = Registry(str(program.store / "swarm" / "registry.db"))
+    registry.know(TOKEN)
+    return registry.nodes(TOKEN)
+
+
+def test_rm_after_a_kill_finds_what_was_entered(tmp_path: Path) -> None:
+    listing, log = Program(tmp_path / "listing"), tmp_path / "moments"
+    listing.killed(log, "never", *NODE).fine()
+    assert entered(listing) == ["192.0.2.7:2376"]
+    moments = log.read_text().splitlines()
+    assert "after Registry.register 1" in moments
+    first = moments.index("before Registry.register 1")
+    seen = 0
+    for number, moment in enumerate(moments[first - 2 : first + 4]):  # before that it is as without a swarm
+        program = Program(tmp_path / str(number))
+        assert program.killed(tmp_path / f"log{number}", moment, *NODE).status == -9, moment
+        seen += entered(program) != []
+        for name in program.names():
+            program("rm", "-y", name).fine()
+        assert entered(program) == [], moment
+    assert seen, "it was never entered when it was killed"
+
+
+def test_resume_enters_and_a_new_address_takes_the_old_ones_place(tmp_path: Path) -> None:
+    program = Program(tmp_path / "user")
+    assert program.killed(tmp_path / "log", "before Registry.register 1", *NODE).status == -9
+    program("create", "--resume", "m").fine()
+    assert entered(program) == ["192.0.2.7:2376"]
+    config = program.store / "machines" / "m" / "config.json"
+    raw = json.loads(config.read_text())
+    raw["Driver"]["URL"] = "tcp://192.0.2.8:2376"
+    config.write_text(json.dumps(raw))
+    program("create", "--resume", "m").fine()
+    assert entered(program) == ["192.0.2.8:2376"]
+
+
+def test_a_registry_that_resists_is_said_and_removing_goes_on(tmp_path: Path) -> None:
+    program = Program(tmp_path / "user")
+    program(*NODE).fine()
+    registry = program.store / "swarm" / "registry.db"
+    registry.write_bytes(b"no database")
+    removed = program("rm", "-y", "m").fine()
+    assert "192.0.2.7:2376 stays entered" in removed.err
+    again = program(*NODE)
+    assert again.status == 1
+    assert "could not be entered in its swarm" in again.err
+    assert "--resume m" in again.err
