@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from machine import secrets
 from machine.engine import Engine
-from machine.errors import EngineRefused, MachineError, SwarmModeError
+from machine.errors import EngineError, EngineRefused, MachineError, SwarmModeError
 from machine.lifecycle.swarmmode import members
 from machine.lifecycle.swarmmode.members import Manager
 from machine.lifecycle.world import World
@@ -38,9 +38,15 @@ class Going:
         return self.record.name
 
     def leave(self) -> None:
-        """Have the engine itself leave, if it answers and is in a cluster."""
-        if self.here is not None and self.here.state != "inactive":
+        """Have the engine itself leave, if it is in a cluster. One that does not answer is given up, with a word."""
+        if self.here is not None and self.here.state == "inactive":
+            return
+        try:
             api.leave(members.engine_of(self.record))
+        except EngineError as error:
+            if self.here is not None:
+                raise
+            self.world.console.warn(f"{self.name} was not told that it is in no cluster any more: {error.brief}")
 
 
 def depart(world: World, record: Record, *, stays: bool, force: bool, together: Collection[str]) -> None:
@@ -100,17 +106,18 @@ def _with_help(going: Going, manager: Manager) -> None:
     nodes = api.nodes(manager.engine)
     me = members.own_node(going.record, going.what, nodes)
     ids = _ids(going, nodes)
-    if me is None or not any(node.id != me.id and node.id not in ids for node in nodes):
-        if going.stays:  # the whole cluster ends, or this engine is not of it
-            going.leave()
+    ends = me is None or not any(node.id != me.id and node.id not in ids for node in nodes)
+    if ends and not going.stays:  # the whole cluster goes, or this engine is not of it
         return
-    if not going.force:
-        _check(going, nodes, me)
-    _drain(going, manager.engine, me)
-    if me.role == "manager" or me.is_manager:
+    if me is not None and not ends:
+        if not going.force:
+            _check(going, nodes, me)
+        _drain(going, manager.engine, me)
+    if me is not None and (me.role == "manager" or me.is_manager):
         demote(going.world, going.record, manager.engine, me)
     going.leave()
-    api.forget(manager.engine, me.id)
+    if me is not None:
+        api.forget(manager.engine, me.id)
     going.world.console.info(f"{going.name} has left the cluster {going.what.cluster}")
 
 

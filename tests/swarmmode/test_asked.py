@@ -1,0 +1,69 @@
+"""What may be asked of swarm mode, and that the record gives it back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from machine.errors import RecordBroken, UsageError
+from machine.swarmmode import ports_of
+from machine.swarmmode.asked import Membership, check, nanoseconds, read, settings
+
+FULL = Membership(
+    "manager", "shop", "drain", "public", "eth1", True, "720h", ("10.208.0.0/12",), True, "node", "cluster"
+)
+
+
+def test_the_record_gives_back_what_was_put_in() -> None:
+    assert read(FULL.dump(), "m") == FULL
+    assert read(Membership("worker").dump(), "m") == Membership("worker")
+    assert read(None, "m") is None
+    assert read({}, "m") is None
+    assert read({"Role": "worker", "Later": 1}, "m") == Membership("worker"), "a later version's keys are none of ours"
+
+
+@pytest.mark.parametrize("found", ["x", [1], {"Role": "boss"}, {"Cluster": "a"}, {"Role": "worker", "NodeId": 7}])
+def test_nonsense_in_the_record_is_named(found: Any) -> None:
+    with pytest.raises(RecordBroken) as caught:
+        read(found, "dev")
+    assert "SwarmMode" in caught.value.details
+    assert "machines/dev/config.json" in caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [
+        ({"role": "boss"}, "--swarm-mode"),
+        ({"availability": "on"}, "--swarm-availability"),
+        ({"cluster": "a b"}, "--swarm-discovery"),
+        ({"address": "eth0"}, "--swarm-addr"),
+        ({"data_path": "10.0.0.300/8"}, "--swarm-data-path-addr"),
+        ({"cert_expiry": "59m"}, "--swarm-cert-expiry"),
+        ({"cert_expiry": "3 weeks"}, "no duration"),
+        ({"pools": ("10.0.0.1/8",)}, "--swarm-default-addr-pool"),
+        ({"role": "worker"}, "--swarm-autolock --swarm-cert-expiry --swarm-default-addr-pool"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(change: dict[str, Any], flag: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check(replace(FULL, **change))
+    assert flag in caught.value.brief
+
+
+def test_what_makes_sense_is_taken() -> None:
+    assert check(FULL) is FULL
+    check(Membership("worker", "token://7c3b", address="fd00::7", data_path="10.1.2.3"))
+    assert settings(FULL) == "--swarm-autolock --swarm-cert-expiry --swarm-default-addr-pool"
+    assert settings(Membership("manager")) == ""
+
+
+def test_durations() -> None:
+    assert nanoseconds("2160h") == 90 * 24 * 3600 * 10**9
+    assert nanoseconds("1h30m5s") == 5405 * 10**9
+
+
+def test_ports_are_asked_for_only_where_swarm_mode_is() -> None:
+    assert ports_of({"Machine": {"SwarmMode": FULL.dump()}}) == (2377, 7946, 4789)
+    assert ports_of({"Machine": {}}) == ports_of({}) == ()
