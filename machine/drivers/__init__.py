@@ -15,6 +15,7 @@ TABLE = {
     "digitalocean": "machine.drivers.digitalocean.driver:DigitalOceanDriver",
     "generic": "machine.drivers.generic.driver:GenericDriver",
     "none": "machine.drivers.none.driver:NoneDriver",
+    "openstack": "machine.drivers.openstack.driver:OpenStackDriver",
     "qemu": "machine.drivers.qemu.driver:QemuDriver",
     "virtualbox": "machine.drivers.virtualbox.driver:VirtualBoxDriver",
 }

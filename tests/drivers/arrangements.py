@@ -67,6 +67,18 @@ def none(directory: Path) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
+def openstack(directory: Path) -> Iterator[Mapping[str, Any]]:
+    """A project in memory, where a server is up as soon as it is asked for."""
+    from tests.drivers.openstack.stack import Stack
+
+    cloud = Stack(build=0, power=0, end=0)
+    try:
+        yield {**cloud.options(), "openstack-password": cloud.secrets[0]}
+    finally:
+        cloud.close()
+
+
+@contextmanager
 def amazonec2(directory: Path) -> Iterator[Mapping[str, Any]]:
     """moto_server."""
     account = Moto(directory)
@@ -98,5 +110,6 @@ ARRANGEMENTS: dict[str, Callable[[Path], AbstractContextManager[Mapping[str, Any
     "digitalocean": digitalocean,
     "generic": generic,
     "none": none,
+    "openstack": openstack,
     "virtualbox": virtualbox,
 }

@@ -1,0 +1,440 @@
+"""Driver openstack: a server with its key pair, its root volume, its floating address, and the group machines share."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+from machine.drivers import ports, userdata
+from machine.drivers.base import Driver, DriverContext
+from machine.drivers.openstack import conoha, failures, firewall, removal, request, settings
+from machine.drivers.openstack.api import Api
+from machine.drivers.openstack.options import GROUP, OPTIONS
+from machine.drivers.openstack.survey import find_group, survey
+from machine.errors import DriverError, MachineError, PreflightFailed, before_anything
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+
+Json = dict[str, Any]
+STATES = {  # https://docs.openstack.org/api-guide/compute/server_concepts.html#server-status
+    "ACTIVE": State.RUNNING,
+    "BUILD": State.STARTING,
+    "DELETED": State.MISSING,
+    "HARD_REBOOT": State.STARTING,
+    "MIGRATING": State.RUNNING,
+    "PASSWORD": State.RUNNING,
+    "PAUSED": State.PAUSED,
+    "REBOOT": State.STARTING,
+    "REBUILD": State.STARTING,
+    "RESCUE": State.RUNNING,
+    "RESIZE": State.STARTING,
+    "REVERT_RESIZE": State.STARTING,
+    "SHELVED": State.SAVED,
+    "SHELVED_OFFLOADED": State.SAVED,
+    "SHUTOFF": State.STOPPED,
+    "SOFT_DELETED": State.MISSING,
+    "SUSPENDED": State.SAVED,
+    "VERIFY_RESIZE": State.RUNNING,
+}
+TASKS = {  # what is under way wins over where it comes from
+    "deleting": State.STOPPING,
+    "powering-off": State.STOPPING,
+    "powering-on": State.STARTING,
+    "resuming": State.STARTING,
+    "unpausing": State.STARTING,
+    "unshelving": State.STARTING,
+}
+WAKING = {
+    "SHUTOFF": "start",
+    "PAUSED": "unpause",
+    "SUSPENDED": "resume",
+    "SHELVED": "unshelve",
+    "SHELVED_OFFLOADED": "unshelve",
+}
+VOLUME_READY, VOLUME_FAILED = ("available",), ("error", "error_restoring")
+
+
+class OpenStackDriver(Driver):
+    """A machine that is one server. `data` is its Driver object; unknown keys stay in it."""
+
+    name: ClassVar[str] = "openstack"
+    options: ClassVar[tuple[Option, ...]] = OPTIONS
+
+    def __init__(self, ctx: DriverContext, data: Json) -> None:
+        super().__init__(ctx)
+        self.data = data
+        self.api = Api(data)
+        self.boot_timeout = float(data.get("ActiveTimeout") or 300)
+        self._host_key = ("", "")
+        self._making = False  # this process is in the middle of a create
+        self._fresh = False  # this process asked for the server
+        self._seen: Json | None = None  # the server, from a question that endpoint need not repeat
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, settings.from_values(values))
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: Json) -> Self:
+        return cls(ctx, settings.folded(data))
+
+    def dump(self) -> Json:
+        return dict(self.data)
+
+    def key_path(self) -> str | None:
+        """The user's own key, None to have one made."""
+        return str(self.data.get("PrivateKeyFile") or "") or None
+
+    def give_host_key(self, private: str, public: str) -> None:
+        self._host_key = (private, public)
+
+    def account_recorded(self) -> str:
+        return str(self.data.get("ProjectId") or "")
+
+    def account_asked(self) -> str:
+        return self.api.log_in()
+
+    # before
+
+    def check(self) -> None:
+        with _preflight():
+            if self.data.get("ComputeNetwork"):
+                self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
+            self._check_files()
+            survey(self.api, self.data, self.ctx.log)
+
+    def _check_files(self) -> None:
+        self._user_data()
+        key = self.key_path()
+        if key and not os.access(key, os.R_OK):
+            raise failures.made(failures.BadKey, f"the key {key} cannot be read")
+        if key and not self.data.get("ExistingKey") and not os.access(f"{key}.pub", os.R_OK):
+            raise PreflightFailed(
+                f"the public half {key}.pub cannot be read",
+                resolution=f"ssh-keygen -y -f {key} > {key}.pub writes it; or name its key pair in the cloud with "
+                "--openstack-keypair-name",
+            )
+
+    def _user_data(self) -> str:
+        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
+        path, here = str(self.data.get("UserDataFile") or ""), settings.is_conoha(self.data)
+        try:
+            if here:
+                own = ""
+                if path:
+                    with open(path, encoding="utf-8") as file:
+                        own = file.read()
+                text = conoha.user_data([self.ctx.user_data, own, userdata.compose(self._host_key)])
+            else:
+                text = userdata.with_file(path, self._host_key, self.ctx.user_data)
+        except (OSError, ValueError) as error:  # also text that is no UTF-8
+            raise failures.made(failures.BadUserData, f"the user data {path} cannot be used", str(error)) from None
+        most = conoha.LARGEST_USER_DATA if here else request.LARGEST_USER_DATA
+        if len(text.encode()) > most:
+            raise failures.made(failures.BadUserData, f"the user data {path} is too long: the cloud takes {most} bytes")
+        return text
+
+    # create
+
+    def create(self) -> None:
+        """As far as it goes now. A root volume has to be ready before the server is asked for: `state` goes on then."""
+        if self.data.get("Asked") and self._adopt():
+            return
+        if not self.data.get("Surveyed"):
+            survey(self.api, self.data, self.ctx.log)
+        self.data["Asked"] = True
+        self.ctx.save(self)
+        self._ensure_key()
+        self._ensure_groups()
+        self._ensure_volume()
+        self._making = True
+        self._go_on()
+
+    def _adopt(self) -> bool:
+        """Whether an earlier try made the server already; it is ours then, and running."""
+        alive = removal.find(self.api, self.data, self.ctx.machine_id)
+        if not alive:
+            self.data["MachineId"] = ""
+            return False
+        self._keep(alive[0])
+        if str(alive[0].get("status")) in WAKING:
+            self.power(Verb.START)
+        return True
+
+    def _ensure_key(self) -> None:
+        if self.data.get("ExistingKey"):
+            return
+        if not self.ctx.public_key:
+            raise failures.made(failures.BadKey, "there is no public key to send to the cloud")
+        name = self.data["KeyPairName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+        self.ctx.save(self)
+        self._once_or_again(
+            lambda: self.api.make_key(name, self.ctx.public_key),
+            lambda: True if self.api.has_key(name) else None,
+            (*failures.UNANSWERED, failures.NameTaken),  # the name carries the id: it was an earlier try
+        )
+
+    def _ensure_groups(self) -> None:
+        """Every wanted group exists, and ours lets in what must come in. One process of this store at a time."""
+        names = [str(name) for name in self.data.get("SecurityGroups") or []]
+        with self.ctx.lock(f"openstack-{self.data['ProjectId']}"):
+            present, ids = self.api.groups(), []
+            for name in names:
+                group = find_group(present, name, self.data)
+                if group is None and name == GROUP:
+                    group = self._make_group()
+                if group is None:
+                    raise failures.made(failures.BadGroup, f"there is no security group {name}")
+                ids.append(str(group["id"]))
+                self.data["SecurityGroupIds"] = list(ids)
+                self.ctx.save(self)
+                if name == GROUP:
+                    self._open(group)
+
+    def _make_group(self) -> Json:
+        """Two computers at once would make two of them: the first by id is everybody's."""
+        made = self._once_or_again(
+            lambda: self.api.make_group(GROUP, request.GROUP_MARK),
+            lambda: find_group(self.api.groups(), GROUP, self.data),
+        )
+        first = find_group(self.api.groups(), GROUP, self.data) or made
+        if first["id"] != made["id"]:
+            self.api.delete_group(str(made["id"]))
+        return first
+
+    def _open(self, group: Json) -> None:
+        wanted = ports.openings(
+            int(self.data.get("SSHPort") or 22),
+            request.ENGINE_PORT,
+            self.ctx.swarm_ports,
+            self.data.get("OpenPorts") or [],
+        )
+        rules = firewall.rules(wanted, self.data.get("AllowFrom") or [], str(group["id"]))
+        left = firewall.missing(rules, group.get("security_group_rules") or [])
+        if not left:
+            return
+        try:
+            self.api.make_rules(left)
+        except (failures.NameTaken, *failures.UNANSWERED):  # some of them are there by now: one by one
+            for rule in left:
+                try:
+                    self.api.make_rules([rule])
+                except failures.NameTaken:
+                    continue
+
+    def _ensure_volume(self) -> None:
+        if not self.data.get("BootFromVolume") or self.data.get("VolumeId"):
+            return
+        name = str(self.data.get("VolumeName") or request.own_name(self.ctx.name, self.ctx.machine_id))
+        self.data["OwnVolumeName"] = name
+        self.ctx.save(self)
+
+        def left() -> Json | None:
+            found = removal.volumes(self.api, self.data, self.ctx.machine_id)
+            return next((one for one in found if one.get("status") not in ("deleting", *VOLUME_FAILED)), None)
+
+        made = left() or self._once_or_again(
+            lambda: self.api.make_volume(request.volume(self.data, self.ctx.name, self.ctx.machine_id)), left
+        )
+        self.data["OwnVolumeID"] = str(made["id"])
+        self.ctx.save(self)
+
+    def _go_on(self) -> None:
+        """Ask for the server as soon as its root volume is ready."""
+        if self.data.get("OwnVolumeID"):
+            volume = self.api.volume(str(self.data["OwnVolumeID"]))
+            status = str((volume or {}).get("status"))
+            if volume is None or status in VOLUME_FAILED:
+                raise failures.made(failures.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
+            if status not in VOLUME_READY:
+                return
+        body = request.server(self.data, self.ctx.name, self.ctx.machine_id, self._user_data())
+
+        def found() -> Json | None:
+            return next(iter(removal.find(self.api, self.data, self.ctx.machine_id)), None)
+
+        self._keep(self._once_or_again(lambda: self.api.make_server(body), found))
+        self._fresh = True
+
+    def _keep(self, server: Json) -> None:
+        self.data["MachineId"] = str(server["id"])
+        self._making = False
+        self.ctx.save(self)
+
+    # life
+
+    def state(self) -> State:
+        if self._making:
+            self._go_on()
+            if self._making:
+                return State.STARTING
+        server = self._seen = self._server()
+        if server is None:
+            return State.MISSING
+        status, fault = str(server.get("status")), str((server.get("fault") or {}).get("message") or "")
+        if self._fresh and status == "ERROR" and fault:
+            raise failures.failed(self.ctx.name, fault)
+        task = TASKS.get(str(server.get("task_state") or ""))
+        return task or STATES.get(status, State.ERROR)
+
+    def endpoint(self) -> Endpoint | None:
+        server, self._seen = self._seen or self._server(), None
+        if server is None:
+            return None
+        family = int(self.data.get("IpVersion") or 4)
+        own = _addresses(server, family, str(self.data.get("NetworkName") or ""))
+        fixed = next((address for kind, address in own if kind != "floating"), "")
+        floating = next((address for kind, address in own if kind == "floating"), "")
+        if self.data.get("FloatingIpPool") and family == 4 and self.data.get("Asked"):
+            address = self._floating(server) if STATES.get(str(server.get("status"))) is State.RUNNING else ""
+            address = address or str(self.data.get("FloatingIp") or "")
+        else:
+            address = floating or fixed
+        if not address:
+            return None
+        return Endpoint(
+            address=address,
+            ssh_user=str(self.data.get("SSHUser") or "root"),
+            ssh_port=int(self.data.get("SSHPort") or 22),
+            engine_port=request.ENGINE_PORT,
+            peer_address=fixed,
+            listen_port=request.ENGINE_PORT,
+        )
+
+    def _floating(self, server: Json) -> str:
+        """The floating address, made when the server runs: it leads to the server's port."""
+        if self.data.get("FloatingIp"):
+            return str(self.data["FloatingIp"])
+        found = self.api.ports(str(server["id"]))
+        port = next((port for port in found if port.get("network_id") == self.data.get("NetworkId")), None)
+        if port is None:
+            return ""
+        note, pool = request.mark(self.ctx.machine_id), str(self.data["FloatingIpPoolId"])
+
+        def made() -> Json | None:
+            return next(iter(self.api.addresses(note)), None)
+
+        address = made() or self._once_or_again(lambda: self.api.make_address(pool, str(port["id"]), note), made)
+        self.data["FloatingIpId"] = str(address["id"])
+        self.data["FloatingIp"] = str(address["floating_ip_address"])
+        self.ctx.save(self)
+        return str(self.data["FloatingIp"])
+
+    def power(self, verb: Verb) -> None:
+        server = self._server()
+        if server is None:
+            raise failures.ServerGone(
+                f"the cloud has no server for {self.ctx.name} any more",
+                resolution=f"machine rm {self.ctx.name} removes its record",
+            )
+        server_id, status, task = str(server["id"]), str(server.get("status")), str(server.get("task_state") or "")
+        if verb in (Verb.START, Verb.RESTART) and status in WAKING:
+            if TASKS.get(task) is not State.STARTING:
+                self.api.act(server_id, WAKING[status])
+        elif verb is Verb.RESTART:
+            self.api.act(server_id, "reboot")
+        elif verb in (Verb.STOP, Verb.KILL) and status not in WAKING and TASKS.get(task) is not State.STOPPING:
+            self.api.act(server_id, "stop")
+
+    def console_log(self) -> str:
+        return self.api.console(str(self.data["MachineId"])) if self.data.get("MachineId") else ""
+
+    def explain(self) -> str:
+        """Why it may not come up or not be reachable, as far as the cloud can tell."""
+        server = self._server()
+        if server is None:
+            return ""
+        status = str(server.get("status"))
+        fault = str((server.get("fault") or {}).get("message") or "")
+        if fault and status == "ERROR":
+            error = failures.failed(self.ctx.name, fault)
+            return f"its state is {status}: {fault}; {error.resolution}"
+        said = f"its state is {status}"
+        if status != "ACTIVE":
+            return said
+        address = self.endpoint()
+        if address is None:
+            return f"{said}, but it has no IPv{self.data.get('IpVersion') or 4} address"
+        return f"{said}; {self._door(server, address)}".rstrip("; ")
+
+    def _door(self, server: Json, endpoint: Endpoint) -> str:
+        """What its security groups say to a login from here."""
+        ids = {str(one) for port in self.api.ports(str(server["id"])) for one in port.get("security_group_ids") or []}
+        groups = [group for group in self.api.groups() if group.get("id") in ids]
+        names = ", ".join(sorted(str(group.get("name")) for group in groups))
+        rules = [rule for group in groups for rule in group.get("security_group_rules") or []]
+        family = "IPv6" if ":" in endpoint.address else "IPv4"
+        allowed = firewall.sources(rules, endpoint.ssh_port, family)
+        networks = [one for one in allowed if not one.startswith("group ")]
+        if not networks:
+            return f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
+        here = _our_address(endpoint.address)
+        if here and not firewall.reaches(here, networks):
+            return f"its security groups ({names}) let port {endpoint.ssh_port} in from {', '.join(networks)} only"
+        return ""
+
+    def remove(self) -> None:
+        """The server and all that was made with it. Unfinished while the cloud still ends it."""
+        self._making = False
+        removal.remove(self.api, self.data, self.ctx)
+
+    # questions
+
+    def _once_or_again(
+        self,
+        make: Callable[[], Any],
+        look: Callable[[], Any],
+        doubtful: tuple[type[MachineError], ...] = failures.UNANSWERED,
+    ) -> Any:
+        """What `make` makes. The cloud would make a second one for a repeated request, so after a doubtful answer what
+        is there is looked at first, and it is asked again only when nothing is found, and nothing may still come."""
+        try:
+            return make()
+        except doubtful as error:
+            if not self.data.get("Retries") and not isinstance(error, failures.NameTaken):
+                raise
+            found = look()
+            if found is not None:
+                return found
+            if isinstance(error, failures.ApiTimeout | failures.NameTaken):
+                raise
+            return make()
+
+    def _server(self) -> Json | None:
+        """By the recorded id; when that is missing or unknown, by mark."""
+        recorded = str(self.data.get("MachineId") or "")
+        found = self.api.server(recorded) if recorded else None
+        if found is None and self.data.get("Asked"):
+            servers = [one for one in self.api.servers() if request.is_ours(one, self.data, self.ctx.machine_id)]
+            found = next(iter(servers), None)
+        return None if removal.gone(found) else found
+
+
+@contextmanager
+def _preflight() -> Iterator[None]:
+    try:
+        yield
+    except DriverError as error:
+        raise before_anything(error) from None
+
+
+def _addresses(server: Json, family: int, network: str) -> list[tuple[str, str]]:
+    """(kind, address) of a server's addresses of one family, those on the wanted network first."""
+    found: list[Json] = []
+    for _, entries in sorted((server.get("addresses") or {}).items(), key=lambda item: item[0] != network):
+        found += [entry for entry in entries or [] if int(entry.get("version") or 0) == family and entry.get("addr")]
+    return [(str(entry.get("OS-EXT-IPS:type") or "fixed"), str(entry["addr"])) for entry in found]
+
+
+def _our_address(address: str) -> str:
+    """From which address of ours a packet would go there, "" if no way is known. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))
+            return str(probe.getsockname()[0]).partition("%")[0]
+    except OSError:
+        return ""

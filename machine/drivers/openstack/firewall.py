@@ -1,0 +1,84 @@
+"""Rules of Neutron's security groups. Pure; the shapes are those of the Network API.
+
+https://docs.openstack.org/api-ref/network/v2/#security-group-rules-security-group-rules. A group with no rule lets
+nothing in; a rule with no protocol, port or source lets in all of them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from machine.drivers.ports import EVERYBODY, Opening
+
+Rule = Mapping[str, Any]
+TCP = ("tcp", "6", None, "any", "0")
+
+
+def rules(wanted: Sequence[Opening], networks: Sequence[str], group: str) -> list[dict[str, Any]]:
+    """One rule per opening and source. Where only some networks get in, the group's own machines do too."""
+    found: list[dict[str, Any]] = []
+    for opening in wanted:
+        rule = {
+            "direction": "ingress",
+            "security_group_id": group,
+            "protocol": opening.protocol,
+            "port_range_min": opening.first,
+            "port_range_max": opening.last,
+        }
+        found += [
+            {**rule, "ethertype": _family(network), "remote_ip_prefix": network} for network in networks or EVERYBODY
+        ]
+        if networks:
+            found += [{**rule, "ethertype": family, "remote_group_id": group} for family in ("IPv4", "IPv6")]
+    return found
+
+
+def missing(wanted: Sequence[Rule], present: Sequence[Rule]) -> list[dict[str, Any]]:
+    """What of `wanted` no rule of `present` allows yet."""
+    return [dict(rule) for rule in wanted if not any(_covers(other, rule) for other in present)]
+
+
+def sources(present: Sequence[Rule], port: int, family: str = "IPv4") -> list[str]:
+    """From where a tcp port can be reached: networks, and ids of groups behind `group `."""
+    found = set()
+    for rule in present:
+        if not _lets_in(rule, family) or rule.get("protocol") not in TCP or not _has(rule, port, port):
+            continue
+        found.add(f"group {rule['remote_group_id']}" if rule.get("remote_group_id") else _source(rule))
+    return sorted(found)
+
+
+def reaches(address: str, sources_: Sequence[str]) -> bool:
+    """Whether one of the networks holds an address."""
+    where = ipaddress.ip_address(address)
+    return any(where in ipaddress.ip_network(source) for source in sources_ if not source.startswith("group "))
+
+
+def _covers(other: Rule, rule: Rule) -> bool:
+    if not _lets_in(other, rule["ethertype"]) or other.get("protocol") not in (None, rule["protocol"]):
+        return False
+    if not _has(other, rule["port_range_min"], rule["port_range_max"]):
+        return False
+    if rule.get("remote_group_id") or other.get("remote_group_id"):
+        return bool(other.get("remote_group_id") == rule.get("remote_group_id"))
+    mine, theirs = ipaddress.ip_network(_source(rule)), ipaddress.ip_network(_source(other))
+    return mine.version == theirs.version and mine.subnet_of(theirs)  # type: ignore[arg-type]
+
+
+def _lets_in(rule: Rule, family: str) -> bool:
+    return rule.get("direction") == "ingress" and rule.get("ethertype", family) == family
+
+
+def _has(rule: Rule, first: int, last: int) -> bool:
+    least, most = rule.get("port_range_min"), rule.get("port_range_max")
+    return (least is None or int(least) <= first) and (most is None or last <= int(most))
+
+
+def _source(rule: Rule) -> str:
+    return str(rule.get("remote_ip_prefix") or (EVERYBODY[1] if rule.get("ethertype") == "IPv6" else EVERYBODY[0]))
+
+
+def _family(network: str) -> str:
+    return "IPv6" if ":" in network else "IPv4"

@@ -1,0 +1,288 @@
+"""What a machine of driver openstack shall be: option values, checked, as the Driver object of config.json.
+
+The keys are docker-machine's where it has them, then those of its fork, then ours.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from machine.drivers import ports
+from machine.drivers.openstack import conoha
+from machine.drivers.openstack.options import GROUP, PROFILES
+from machine.errors import UsageError
+from machine.options import Values
+
+PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
+    "auth-url": "AuthUrl",
+    "cloud": "Cloud",
+    "insecure": "Insecure",
+    "username": "Username",
+    "user-id": "UserId",
+    "password": "Password",
+    "token": "Token",
+    "application-credential-id": "ApplicationCredentialId",
+    "application-credential-name": "ApplicationCredentialName",
+    "application-credential-secret": "ApplicationCredentialSecret",
+    "domain-name": "DomainName",
+    "domain-id": "DomainID",
+    "user-domain-name": "UserDomainName",
+    "user-domain-id": "UserDomainId",
+    "region": "Region",
+    "api-timeout": "ApiTimeout",
+    "retries": "Retries",
+    "availability-zone": "AvailabilityZone",
+    "server-group-name": "ServerGroupName",
+    "server-group-id": "ServerGroupId",
+    "ssh-user": "SSHUser",
+    "ssh-port": "SSHPort",
+    "keypair-name": "KeyPairName",
+    "admin-password": "AdminPass",
+    "config-drive": "ConfigDrive",
+    "metadata": "Metadata",
+    "active-timeout": "ActiveTimeout",
+    "volume-size": "VolumeSize",
+    "volume-type": "VolumeType",
+    "volume-name": "VolumeName",
+    "volume-id": "VolumeId",
+    "volume-device-path": "VolumeDevicePath",
+    "net-name": "NetworkName",
+    "net-id": "NetworkId",
+    "nova-network": "ComputeNetwork",
+    "floatingip-pool": "FloatingIpPool",
+    "ip-version": "IpVersion",
+    "flavor-name": "FlavorName",
+    "flavor-id": "FlavorId",
+    "image-name": "ImageName",
+    "image-id": "ImageId",
+}
+OLD_AND_NEW = {  # key -> the same thing under two names
+    "TenantName": ("project-name", "tenant-name"),
+    "TenantId": ("project-id", "tenant-id"),
+    "TenantDomainName": ("project-domain-name", "tenant-domain-name"),
+    "TenantDomainId": ("project-domain-id", "tenant-domain-id"),
+}
+BY_NAME_OR_ID = ("flavor", "image", "net", "server-group")
+KEYS_OF_OTHERS = {"DomainId": "DomainID"}  # docker-machine's forks spell some keys otherwise
+INTERFACES = ("public", "internal", "admin")
+_URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
+
+
+def from_values(values: Values) -> dict[str, Any]:
+    """The Driver object that option values ask for; UsageError names the flag that makes no sense."""
+
+    def value(flag: str) -> Any:
+        return values[f"openstack-{flag}"]
+
+    data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
+    for key, (new, old) in OLD_AND_NEW.items():
+        data[key] = _same(new, old, values)
+    data["AuthUrl"] = str(value("auth-url")).strip()
+    data["Profile"] = _profile(value("profile"), data["AuthUrl"])
+    _check_login(data)
+    _check_machine(data)
+    for flag, least, most in (
+        ("ssh-port", 1, 65535),
+        ("api-timeout", 1, 3600),
+        ("retries", 0, 100),
+        ("active-timeout", 1, 86400),
+        ("volume-size", 0, 65536),
+    ):
+        if not least <= value(flag) <= most:
+            raise _wrong(flag, value(flag), f"a number from {least} to {most}")
+    if value("ip-version") not in (4, 6):
+        raise _wrong("ip-version", value("ip-version"), "4 or 6")
+    data["EndpointType"] = _interface(value("endpoint-type"))
+    data["Endpoints"] = [_endpoint(text) for text in value("endpoint")]
+    data["CaCert"] = _absolute(value("cacert"))
+    data["ClientConfigFile"] = _absolute(value("client-config-file"))
+    data["UserDataFile"] = _absolute(value("user-data-file"))
+    _check_key(data, value("private-key-file"))
+    metadata(data["Metadata"])
+    _check_groups(data, value)
+    volume = ("VolumeSize", "VolumeType", "VolumeName", "VolumeId", "VolumeDevicePath")
+    data["BootFromVolume"] = bool(value("boot-from-volume") or any(data[key] for key in volume))
+    return data
+
+
+def folded(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored Driver object with the keys that we know it by."""
+    return {KEYS_OF_OTHERS.get(key, key): value for key, value in data.items()}
+
+
+def is_conoha(data: Mapping[str, Any]) -> bool:
+    """Whether the cloud is ConoHa. Records of docker-machine have no profile: their URL tells."""
+    return str(data.get("Profile") or _profile("auto", str(data.get("AuthUrl") or ""))) == conoha.NAME
+
+
+def region(data: Mapping[str, Any]) -> str:
+    """The wanted region, "" for the cloud's first."""
+    wanted = str(data.get("Region") or "")
+    return wanted or (conoha.region(str(data.get("AuthUrl") or "")) if is_conoha(data) else "")
+
+
+def metadata(text: str) -> dict[str, str]:
+    """`key,value,key,value` as a mapping; UsageError on an odd number of words, and on the key that is ours."""
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    if len(words) % 2:
+        raise UsageError(
+            f"--openstack-metadata has a key without a value: {words[-1]!r}", resolution="write key,value,key,value"
+        )
+    found = dict(zip(words[::2], words[1::2], strict=True))
+    for key in found:
+        if not key or key == "machine-id" or len(key) > 255:
+            raise _wrong("metadata", key, "other keys; machine-id is set")
+    return found
+
+
+def endpoints(data: Mapping[str, Any]) -> dict[str, str]:
+    """Service type -> URL, where it is not to be the cloud's."""
+    pairs = (str(text).partition("=") for text in data.get("Endpoints") or [])
+    return {service: url for service, _, url in pairs}
+
+
+def _profile(wanted: str, url: str) -> str:
+    word = wanted.strip().lower()
+    if word not in PROFILES:
+        raise _wrong("profile", wanted, "one of " + ", ".join(PROFILES))
+    if word == "auto":
+        return conoha.NAME if conoha.is_host(url) else "openstack"
+    return word
+
+
+def _check_login(data: Mapping[str, Any]) -> None:
+    """Enough to log in: clouds.yaml has it all, else a URL and one of the three ways."""
+    if data["Cloud"]:
+        return
+    if not data["AuthUrl"]:
+        raise UsageError(
+            "the driver openstack needs to know the cloud",
+            resolution="set $OS_AUTH_URL, add --openstack-auth-url, or name a cloud of clouds.yaml: --openstack-cloud",
+        )
+    if not _URL.fullmatch(data["AuthUrl"]):
+        raise _wrong("auth-url", data["AuthUrl"], "an URL such as https://HOST:5000/v3")
+    named, secret = (data[f"ApplicationCredential{part}"] for part in ("Name", "Secret"))
+    if data["ApplicationCredentialId"] or named:
+        if not secret:
+            raise _missing("application-credential-secret", "an application credential")
+        if not data["ApplicationCredentialId"] and not (data["Username"] or data["UserId"]):
+            raise _missing("username", "an application credential named by its name")
+        return
+    if data["Token"]:
+        return
+    if not (data["Username"] or data["UserId"]):
+        raise _missing("username", "the driver openstack")
+    if not data["Password"]:
+        raise _missing("password", "the user")
+    if not (data["TenantName"] or data["TenantId"]):
+        raise _missing("project-name", "the user")
+
+
+def _check_machine(data: Mapping[str, Any]) -> None:
+    for flag in BY_NAME_OR_ID:
+        key = {"net": "Network", "server-group": "ServerGroup"}.get(flag, flag.capitalize())
+        if data[f"{key}Name"] and data[f"{key}Id"]:
+            raise UsageError(
+                f"--openstack-{flag}-name and --openstack-{flag}-id exclude each other",
+                resolution="give one of the two",
+            )
+    for flag, key in (("flavor", "Flavor"), ("image", "Image")):
+        if not (data[f"{key}Name"] or data[f"{key}Id"]) and not (key == "Image" and data["VolumeId"]):
+            raise UsageError(
+                f"the driver openstack needs to know the {flag}",
+                resolution=f"add --openstack-{flag}-name; `openstack {flag} list` shows them",
+            )
+    if data["VolumeId"] and (data["VolumeSize"] or data["VolumeType"] or data["VolumeName"]):
+        raise UsageError(
+            "--openstack-volume-id names a volume that exists: it has its size, type and name already",
+            resolution="leave --openstack-volume-size, -type and -name out, or --openstack-volume-id",
+        )
+    if is_conoha(data) and data["AdminPass"] and not conoha.is_password(data["AdminPass"]):
+        raise UsageError(
+            "ConoHa does not take that --openstack-admin-password",
+            resolution="give 9 to 70 characters with a small and a capital letter, a digit and a symbol",
+        )
+    if is_conoha(data) and data["FloatingIpPool"]:
+        raise UsageError(
+            "ConoHa has no floating addresses: a server's own address is a public one",
+            resolution="leave --openstack-floatingip-pool out",
+        )
+
+
+def _check_key(data: dict[str, Any], path: str) -> None:
+    if data["KeyPairName"] and not path:
+        raise UsageError(
+            "--openstack-keypair-name needs the private key that belongs to it",
+            resolution="add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
+        )
+    data["ExistingKey"] = bool(data["KeyPairName"])
+    data["PrivateKeyFile"] = _absolute(path)
+
+
+def _check_groups(data: dict[str, Any], value: Any) -> None:
+    data["SecurityGroups"] = [name.strip() for name in value("sec-groups").split(",") if name.strip()] or [GROUP]
+    data["OpenPorts"] = [_port(text) for text in value("open-port")]
+    data["AllowFrom"] = [_network(text) for text in value("allow-from")]
+    if (data["OpenPorts"] or data["AllowFrom"]) and GROUP not in data["SecurityGroups"]:
+        raise UsageError(
+            f"--openstack-open-port and --openstack-allow-from are for the group {GROUP}",
+            resolution=f"add {GROUP} to --openstack-sec-groups, or change the rules of your own groups instead",
+        )
+
+
+def _interface(text: str) -> str:
+    word = text.strip().removesuffix("URL")
+    if word not in ("", *INTERFACES):
+        raise _wrong("endpoint-type", text, "one of " + ", ".join(INTERFACES))
+    return word
+
+
+def _endpoint(text: str) -> str:
+    service, _, url = text.strip().partition("=")
+    if not re.fullmatch(r"[a-z][a-z-]*", service) or not _URL.fullmatch(url):
+        raise _wrong("endpoint", text, "SERVICE=URL, such as compute=https://HOST:8774/v2.1")
+    return f"{service}={url}"
+
+
+def _same(flag: str, other: str, values: Values) -> str:
+    first, second = str(values[f"openstack-{flag}"]), str(values[f"openstack-{other}"])
+    if first and second and first != second:
+        raise UsageError(
+            f"--openstack-{flag} and --openstack-{other} differ",
+            resolution="they mean the same: give one (their variables count too)",
+        )
+    return first or second
+
+
+def _port(text: str) -> str:
+    try:
+        ports.parse(text)
+    except ValueError:
+        raise _wrong("open-port", text, "PORT, PORT/udp or FIRST-LAST") from None
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        return ports.network(text)
+    except ValueError:
+        raise _wrong("allow-from", text, "a network such as 203.0.113.0/24") from None
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
+
+
+def _missing(flag: str, who: str) -> UsageError:
+    variable = "OS_" + flag.upper().replace("-", "_")
+    return UsageError(
+        f"{who} needs --openstack-{flag}",
+        resolution=f"set ${variable}, add --openstack-{flag}, or name a cloud of clouds.yaml: --openstack-cloud",
+    )
+
+
+def _wrong(flag: str, value: object, wanted: str) -> UsageError:
+    return UsageError(f"--openstack-{flag} cannot be {value!r}", resolution=f"give {wanted}")
