@@ -17,6 +17,7 @@ from machine.provision.sequence import hostname
 from machine.provision.steps import Step
 from machine.provision.upgrading import upgrade_plan
 from tests.provision.test_cases import CASES, every_step, facts, spec
+from tests.provision.test_swarm import every_swarm_step
 
 SHELLS = [shell for shell in (["dash"], ["busybox", "sh"], ["bash", "--posix"]) if shutil.which(shell[0])]
 MARK = "@mark"
@@ -139,6 +140,7 @@ def scripts() -> dict[str, str]:
         found[f"install: {manager}"] = script.batch([Run("install", install(manager, ["a"], ["b"]))], MARK)
         machine = facts({"os_id": "any", "dockerd": "/usr/bin/dockerd", "packages": manager})
         found[f"upgrade: {manager}"] = script.batch([next(upgrade_plan(machine))], MARK)
+        found |= {f"swarm: {manager}: {s.name}": script.batch([s], MARK) for s in every_swarm_step(manager)}
     found["alone"] = script.batch([LOOK], MARK, alone=True)
     found["as root"] = script.as_root(script.batch([LOOK], MARK))
     found["rendered"] = render(plan(facts({"recorded": "debian-12-socket.txt"}), spec({})))
