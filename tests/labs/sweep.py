@@ -19,19 +19,19 @@ PREFIX = "machine-lab-"
 
 def claim(directory: Path, bridge: str) -> None:
     """Write down that this process owns a lab."""
-    (directory / "owner").write_text(f"{os.getpid()} {_started(os.getpid())} {bridge}\n")
+    (directory / "owner").write_text(f"{os.getpid()} {started(os.getpid())} {bridge}\n")
 
 
 def sweep() -> None:
     """Remove the labs whose owners are gone."""
     for directory in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
         with contextlib.suppress(OSError, ValueError):
-            pid, started, bridge = (directory / "owner").read_text().split()
-            if _started(int(pid)) != started:
+            pid, began, bridge = (directory / "owner").read_text().split()
+            if started(int(pid)) != began:
                 _remove(directory, bridge)
 
 
-def _started(pid: int) -> str:
+def started(pid: int) -> str:
     """When a process began, in clock ticks since boot; "" if there is none (proc(5), field 22 of stat)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
