@@ -135,3 +135,23 @@ def test_rm_takes_a_machine_out_everywhere(swarm: Swarm) -> None:
     swarm.program("rm", "-y", "worker").fine()
     assert swarm.program("swarm", "list", f"token://{swarm.token}").fine().out == f"{swarm.head.address}:2376\n"
     until(lambda: "worker" not in swarm.nodes())
+
+
+def test_docker_machines_containers_where_an_image_is_named(swarm: Swarm) -> None:
+    """The image does nothing here: what is looked at is how it is started."""
+    swarm.worker.run("docker rm -f $(docker ps -aq)")
+    entry = """'ENTRYPOINT ["/bin/sh", "-c", "sleep 3600", "swarm"]'"""
+    swarm.worker.run(f"tar -C /srv/bb -c . | docker import --change {entry} - swarm:lab")
+    flags = ["--swarm", "--swarm-master", "--swarm-image", "swarm:lab", "--swarm-discovery", "token://old"]
+    swarm.program(*generic(swarm.worker), *flags, "old").fine()
+    shown = "docker inspect -f '{{json .Args}} {{json .HostConfig.Binds}} {{.HostConfig.RestartPolicy.Name}} {{.Id}}' "
+    manager = swarm.worker.run(shown + "swarm-agent-master")
+    assert f'"-H","tcp://0.0.0.0:3376","--strategy","spread","--advertise","{swarm.worker.address}:3376"' in manager
+    assert '["/etc/docker:/etc/docker"] always' in manager
+    agent = swarm.worker.run(shown + "swarm-agent")
+    assert f'"join","--advertise","{swarm.worker.address}:2376","token://old"' in agent
+    assert swarm.worker.run("ls /etc/systemd/system | grep swarm || true") == ""
+    swarm.worker.run("docker rm -f swarm-agent")
+    swarm.program("provision", "old").fine()
+    assert swarm.worker.run(shown + "swarm-agent-master") == manager, "what is right is left alone"
+    assert swarm.worker.run("docker inspect -f '{{.State.Running}}' swarm-agent") == "true\n"
