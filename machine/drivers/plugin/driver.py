@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext
@@ -121,14 +122,16 @@ class PluginDriver(Driver):
         stage = self._stage
         if stage == "done":
             return
+        values = self._recorded
         if stage == "begun":
             if self._take_over():
                 return
-            self._start_over()
+            values = self._start_over()
         plugin = self._open()
         if not plugin.configured:
-            self._tell(plugin, self._recorded())
+            self._tell(plugin, values())
             self.check()
+            self._look()
         self._enter("begun")
         self._create(plugin)
         self._finish()
@@ -172,6 +175,8 @@ class PluginDriver(Driver):
             state = self.state()
             if state in (State.STOPPED, State.SAVED, State.PAUSED):
                 self._work("Start")
+        except rpc.Lost:
+            raise
         except DriverError as error:
             self.ctx.log(f"the earlier try left nothing to go on with ({error.brief})")
             return False
@@ -180,8 +185,8 @@ class PluginDriver(Driver):
         self._finish()
         return True
 
-    def _start_over(self) -> None:
-        """Have the plugin remove what it knows of an earlier Create, then begin with a new one that knows nothing."""
+    def _start_over(self) -> Callable[[], Values]:
+        """Have the plugin remove what it knows of an earlier Create and forget that; what create was told."""
         self.ctx.log("removing what the earlier try has left")
         self.remove()
         if self._session is not None:
@@ -190,8 +195,7 @@ class PluginDriver(Driver):
         kept = {key: value for key, value in self.data.items() if key == NOTES or key.startswith(_FLAG)}
         values = self._recorded()
         self.data = {**kept, "MachineName": self.ctx.name, "StorePath": self.ctx.store}
-        self._tell(self._open(), values)
-        self._look()
+        return lambda: values
 
     def state(self) -> State:
         if self._stage == "":

@@ -67,7 +67,7 @@ class Connection:
         self._decoder, self._encoder = gob.Decoder(), gob.Encoder()
         self._sending, self._numbers = threading.Lock(), itertools.count()
         self._calls: dict[int, Call] = {}
-        self._lost: str = ""
+        self.lost = ""  # why no more answers will come
         try:
             self._socket.sendall(f"CONNECT {PATH} HTTP/1.0\n\n".encode())
             self._decoder.feed(self._head())
@@ -93,8 +93,8 @@ class Connection:
                 call.end(error=Refused(str(error)))
                 return call
             self._calls[number] = call
-            if self._lost:
-                self._fail(self._lost)
+            if self.lost:
+                self._fail(self.lost)
                 return call
             try:
                 self._socket.sendall(encoded)
@@ -150,7 +150,7 @@ class Connection:
 
     def _fail(self, why: str) -> None:
         """No more answers will come."""
-        self._lost = self._lost or why
+        self.lost = self.lost or why
         while self._calls:
             _, call = self._calls.popitem()
-            call.end(error=Lost(f"the connection to the plugin is lost: {self._lost}"))
+            call.end(error=Lost(f"the connection to the plugin is lost: {self.lost}"))

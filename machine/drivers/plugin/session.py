@@ -97,7 +97,7 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        return self.program.process.poll() is None and not self._stop.is_set()
+        return not self._connection.lost and self.program.process.poll() is None and not self._stop.is_set()
 
     def close(self) -> None:
         """Say goodbye and see that it ends."""

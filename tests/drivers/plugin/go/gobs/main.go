@@ -68,6 +68,7 @@ func main() {
 		}
 		return
 	}
+	gob.Register(new(rpcdriver.RPCFlags))
 	in := gob.NewDecoder(os.Stdin)
 	var empty struct{}
 	var number int

@@ -44,7 +44,7 @@ func (f RPCFlags) Bool(name string) bool { return f.Values[name].(bool) }
 
 func init() {
 	for _, kind := range []interface{}{
-		new(RPCFlags), new(mcnflag.IntFlag), new(mcnflag.StringFlag), new(mcnflag.StringSliceFlag), new(mcnflag.BoolFlag),
+		new(mcnflag.IntFlag), new(mcnflag.StringFlag), new(mcnflag.StringSliceFlag), new(mcnflag.BoolFlag),
 	} {
 		gob.Register(kind)
 	}
@@ -154,8 +154,13 @@ func (s *Server) Create(_, _ *Nothing) (err error) {
 	return s.driver.Create()
 }
 
-// Serve runs until it is closed or hears nothing for ten seconds, under the given names of the service.
-func Serve(driver Driver, names ...string) {
+// Serve runs until it is closed or hears nothing for ten seconds. Before version 0.5.1 two names were others.
+func Serve(driver Driver, old bool) {
+	names, flags := []string{"RPCServerDriver", "RpcServerDriver"}, "*rpcdriver.RPCFlags"
+	if old {
+		names, flags = names[1:], "*rpcdriver.RpcFlags"
+	}
+	gob.RegisterName(flags, new(RPCFlags))
 	if os.Getenv("MACHINE_PLUGIN_TOKEN") != "42" {
 		fmt.Fprintln(os.Stderr, "This is a plugin; it is started by machine.")
 		os.Exit(1)

@@ -58,11 +58,7 @@ type server struct {
 }
 
 func main() {
-	names := []string{"RPCServerDriver", "RpcServerDriver"}
-	if strings.HasSuffix(os.Args[0], "-old") {
-		names = names[1:]
-	}
-	rpcdriver.Serve(&Driver{BaseDriver: &BaseDriver{}}, names...)
+	rpcdriver.Serve(&Driver{BaseDriver: &BaseDriver{}}, strings.HasSuffix(os.Args[0], "-old"))
 }
 
 // DriverName is what -d says.

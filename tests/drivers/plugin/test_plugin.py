@@ -1,0 +1,374 @@
+"""A plugin in Go, driven as the command line drives it, against the service it rents from."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine import drivers
+from machine.drivers.plugin import rpc, session
+from machine.drivers.plugin.driver import NOTES, PluginDriver
+from machine.drivers.plugin.program import Program
+from machine.errors import DriverError, Interrupted, MachineError, PreflightFailed, UsageError
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, resolve
+from machine.wait import SystemClock
+from tests.drivers import contexts
+from tests.drivers.plugin.build import installed
+from tests.drivers.plugin.cloud import TOKEN, Cloud
+
+SECRETS = {
+    "testcloud-api-token": TOKEN,
+    "testcloud-password": "pa55-of-the-project",
+    "testcloud-user-pass": "pa55-of-the-user",
+}
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    made = Cloud()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[PluginDriver]]:
+    """The driver class of the plugin, found on PATH; no program is left behind."""
+    monkeypatch.setenv("PATH", installed(tmp_path / "bin", "testcloud", "testcloud-old"))
+    monkeypatch.setenv("TESTCLOUD_TAGS", "from,the variable")
+    found = drivers.find("testcloud")
+    assert issubclass(found, PluginDriver)
+    yield found
+    session.close_all()
+
+
+def configured(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud, **more: Any) -> tuple[PluginDriver, list[Any]]:
+    """The driver of a new machine, and the list of what it saves."""
+    saved: list[dict[str, Any]] = []
+    given = {"testcloud-endpoint": cloud.url, **SECRETS, **{name.replace("_", "-"): more[name] for name in more}}
+    return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.options, given)), saved
+
+
+def programs() -> set[int]:
+    """The processes that these tests' plugins are."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/exe"):
+        try:
+            if f"{os.sep}docker-machine-driver-testcloud" in os.readlink(entry):
+                found.add(int(entry.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def failing(driver: PluginDriver) -> None:
+    with pytest.raises(MachineError):
+        driver.create()
+
+
+def until(holds: Any, seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_its_flags_are_options(cls: type[PluginDriver]) -> None:
+    by_name = {option.name: option for option in cls.options}
+    assert by_name["testcloud-size"] == Option("testcloud-size", "int", "TESTCLOUD_SIZE", 2, "processors")
+    assert by_name["testcloud-tag"].kind == "list"
+    assert by_name["testcloud-protected"].kind == "bool"
+    assert {option.name for option in cls.options if option.secret} == set(SECRETS)
+
+
+def test_the_life_of_a_machine(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    """As lifecycle does it: configure, then each step with a driver loaded from the record, in one process."""
+    driver, saved = configured(cls, tmp_path, cloud, testcloud_note="words", testcloud_size=3)
+    driver.check()
+    assert driver.state() is State.MISSING
+    assert not cloud.servers
+    driver = cls.load(driver.ctx, driver.dump())
+    driver.create()
+    driver.create()
+    (server,) = cloud.servers.values()
+    assert server.asked["note"] == "words/pa55-of-the-user"  # known to the program only, not to its JSON
+    assert (server.asked["size"], server.asked["tags"]) == (3, ["from", "the variable"])
+    assert server.asked["key"].startswith("ssh-rsa ")
+    last = saved[-1]
+    assert (last["ServerID"], last["IPAddress"], last[NOTES]["Create"]) == (server.id, "127.0.0.1", "done")
+    assert Path(last["SSHKeyPath"]).read_text().startswith("-----BEGIN RSA PRIVATE KEY")
+    session.close_all()  # a later command, hence another process
+    later = cls.load(driver.ctx, {**last, "FromTheFuture": 1})
+    assert later.dump() == {**last, "FromTheFuture": 1}
+    assert later.state() is State.RUNNING
+    assert later.endpoint() == Endpoint("127.0.0.1", "root", 22)
+    for verb, state in ((Verb.STOP, State.STOPPED), (Verb.START, State.RUNNING), (Verb.KILL, State.STOPPED)):
+        later.power(verb)
+        later.power(verb)
+        assert later.state() is state
+    asked = [line.rpartition("/")[2] for line in cloud.asked if line.endswith(("/start", "/stop"))]
+    assert asked == ["stop", "start", "stop"]
+    later.remove()
+    later.remove()
+    assert not cloud.servers
+
+
+def test_a_record_of_docker_machine_is_kept_whole(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    driver, _ = configured(cls, tmp_path, cloud)
+    driver.check()
+    driver.create()
+    theirs = {key: value for key, value in driver.data.items() if key != NOTES and not key.startswith("--")}
+    session.close_all()
+    again = cls.load(driver.ctx, {**theirs, "Unknown": {"kept": 1.5}})
+    assert again.state() is State.RUNNING
+    assert again.endpoint() is not None
+    again.power(Verb.STOP)
+    assert again.dump() == {**theirs, "Unknown": {"kept": 1.5}}
+    assert cls.secret_options(again.dump()) == ()
+    again.remove()
+    assert not cloud.servers
+
+
+def test_secrets_have_keys_of_their_own(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    """By value, wherever the plugin's JSON has them: at the top, in an object, or not at all."""
+    driver, _ = configured(cls, tmp_path, cloud)
+    dump = driver.dump()
+    keys = {option.name: option.key for option in cls.secret_options(dump)}
+    assert keys == {
+        "testcloud-api-token": "Token",
+        "testcloud-password": "Account.Password",
+        "testcloud-user-pass": "--testcloud-user-pass",
+    }
+    kept = {key: dump.pop(key) for key in keys.values()}
+    assert kept == {keys[name]: value for name, value in SECRETS.items()}
+    assert not any(value in json.dumps(dump) for value in SECRETS.values())
+    assert cls.load(driver.ctx, {**dump, **kept}).data["Account"] == {"Project": "p", "Password": "pa55-of-the-project"}
+
+
+def test_refusals_are_advice(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    with pytest.raises(UsageError, match="requires --testcloud-api-token") as refused:
+        configured(cls, tmp_path, cloud, testcloud_api_token="")
+    assert "machine create -d testcloud --help" in refused.value.resolution
+    driver, _ = configured(cls, tmp_path, cloud, testcloud_api_token="wrong")
+    with pytest.raises(PreflightFailed, match="401"):
+        driver.check()
+    with pytest.raises(UsageError, match="64 bits"):
+        configured(cls, tmp_path, cloud, testcloud_size=1 << 70)
+    driver, saved = configured(cls, tmp_path, cloud, testcloud_note="panic", testcloud_user_pass="")
+    driver.check()
+    with pytest.raises(DriverError, match="could not create contract: panic in the driver: on demand") as panic:
+        driver.create()
+    assert panic.value.details == "with a second line"
+    assert saved[-1][NOTES]["Create"] == "begun"
+    cloud.full = True
+    driver, _ = configured(cls, tmp_path, cloud)
+    driver.check()
+    with pytest.raises(DriverError, match="503"):
+        driver.create()
+    driver.remove()
+
+
+def test_ids_are_on_record_while_it_creates(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    """What a kill -9 in the middle would leave is enough to remove the server."""
+    cloud.held = True
+    driver, saved = configured(cls, tmp_path, cloud)
+    driver.check()
+    worker = threading.Thread(target=driver.create)
+    worker.start()
+    try:
+        until(lambda: saved and saved[-1].get("ServerID"))
+        assert saved[-1][NOTES]["Create"] == "begun"
+        left = json.loads(json.dumps(saved[-1]))
+    finally:
+        cloud.release()
+        worker.join()
+    session.close_all()
+    cls.load(driver.ctx, left).remove()
+    assert not cloud.servers
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_cut_short_create_is_gone_on_with_or_begun_anew(
+    cls: type[PluginDriver], tmp_path: Path, cloud: Cloud, there: bool
+) -> None:
+    """With what is on record: one server in the end, made with all the flags of the first try."""
+    cloud.held = True
+    driver, saved = configured(cls, tmp_path, cloud, testcloud_note="again")
+    driver.check()
+    worker = threading.Thread(target=failing, args=(driver,))
+    worker.start()
+    until(lambda: saved and saved[-1].get("ServerID"))
+    assert driver._session is not None
+    driver._session.program.process.kill()
+    worker.join()
+    left = json.loads(json.dumps(saved[-1]))
+    if there:
+        cloud.release()
+    else:
+        cloud.held = False
+        cloud.servers[left["ServerID"]].state = "failed"
+    again = cls.load(driver.ctx, left)
+    again.create()
+    (server,) = cloud.servers.values()
+    assert (server.id == left["ServerID"]) is there
+    assert server.asked["note"] == "again/pa55-of-the-user"
+    assert saved[-1][NOTES]["Create"] == "done"
+    assert saved[-1]["ServerID"] == server.id
+
+
+def test_killed_before_create_nothing_is_removed(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    driver, _ = configured(cls, tmp_path, cloud)
+    driver.check()
+    session.close_all()
+    left = cls.load(driver.ctx, driver.dump())
+    left.remove()
+    assert left.state() is State.MISSING
+    left.create()
+    assert len(cloud.servers) == 1
+
+
+def test_an_interrupted_create_lets_the_plugin_come_to_an_end(
+    cls: type[PluginDriver], tmp_path: Path, cloud: Cloud
+) -> None:
+    class Stopped(SystemClock):
+        def sleep(self, seconds: float) -> None:
+            threading.Timer(0.3, cloud.release).start()
+            raise Interrupted("interrupted")
+
+    cloud.held = True
+    driver, saved = configured(cls, tmp_path, cloud)
+    driver.ctx = replace(driver.ctx, clock=Stopped())
+    driver.check()
+    with pytest.raises(Interrupted):
+        driver.create()
+    assert saved[-1][NOTES]["Create"] == "done"
+    assert saved[-1]["IPAddress"] == "127.0.0.1"
+
+
+def test_two_machines_are_two_programs_which_end(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    before = programs()
+    first, _ = configured(cls, tmp_path / "1", cloud)
+    second, _ = configured(cls, tmp_path / "2", cloud)
+    assert len(programs() - before) == 2
+    first.check()
+    second.check()
+    session.close_all()
+    assert programs() == before
+
+
+def test_it_is_kept_alive_and_ends_by_itself(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    """It ends itself after ten seconds without a beat, so it outlives those with one."""
+    before = programs()
+    driver, _ = configured(cls, tmp_path, cloud)
+    orphan = Program(cls.path, cls.name, os.environ, lambda line: None)
+    assert len(programs() - before) == 2
+    assert orphan.process.wait(15) == 1
+    driver.check()
+    orphan.end()
+
+
+def test_a_plugin_that_dies_says_why(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    driver, _ = configured(cls, tmp_path, cloud)
+    assert driver._session is not None
+    driver._session.program.process.kill()
+    driver._session.program.process.wait()
+    driver.check()  # a new program takes over
+    driver._session.program.process.kill()
+    driver._session.program.process.wait()
+    with pytest.raises(DriverError, match="ended in the middle of its work"):
+        driver._session.ask("GetMachineName")
+
+
+def test_its_words_go_to_progress(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    said: list[str] = []
+    driver, _ = configured(cls, tmp_path, cloud)
+    driver.ctx = replace(driver.ctx, log=said.append)
+    driver = cls.load(driver.ctx, driver.dump())
+    driver.check()
+    driver.create()
+    session.close_all()
+    assert "Server is up" in said
+    assert not any("debugging" in line for line in said)
+
+
+def test_the_service_of_2015(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    old = drivers.find("testcloud-old")
+    assert issubclass(old, PluginDriver)
+    driver, _ = configured(old, tmp_path, cloud)
+    assert driver._session is not None
+    assert driver._session.service == "RpcServerDriver"
+
+
+@pytest.mark.parametrize("name", ["", "no-such", "../bin/testcloud", "a b", "test*"])
+def test_other_names_are_no_drivers(cls: type[PluginDriver], name: str) -> None:
+    with pytest.raises(DriverError) as refused:
+        drivers.find(name)
+    assert "testcloud" in refused.value.details
+
+
+SCRIPTS = {
+    "silent": "exit 0",
+    "talks": "echo hello; echo why >&2; exec sleep 60",
+    "elsewhere": "echo 192.0.2.1:80; exec sleep 60",
+    "nobody": "echo 127.0.0.1:1; exec sleep 60",
+}
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_program_that_is_no_plugin(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / f"docker-machine-driver-{name}"
+    place.write_text(f"#!/bin/sh\n{SCRIPTS[name]}\n")
+    place.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    began = time.monotonic()
+    with pytest.raises(DriverError) as refused:
+        assert drivers.find(name).options
+    assert time.monotonic() - began < 5
+    assert str(place) in refused.value.brief or "nothing answers" in refused.value.brief
+    place.chmod(0o644)
+    with pytest.raises(DriverError, match="there is no driver"):
+        drivers.find(name)
+
+
+def asked(port: int) -> None:
+    """One call, to its end."""
+    call = rpc.Connection("127.0.0.1", port).start("Service.Method")
+    assert call.wait(10)
+    call.result()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.0 404 Not Found\r\n\r\n",
+        b"HTTP/1.0 200 Connected to Go RPC\n\n\x03\xff\xff\xff",
+        b"HTTP/1.0 200 Connected to Go RPC\n\n\x03\x04\x00\x02\x03\x04\x00\x02",
+        b"x" * 5000,
+    ],
+)
+def test_whatever_answers_a_call_ends(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            link, _ = server.accept()
+            with link:
+                link.recv(100)
+                link.sendall(answer)
+                if b" 200 " in answer:
+                    link.recv(1000)
+
+        worker = threading.Thread(target=serve)
+        worker.start()
+        with pytest.raises(rpc.Lost):
+            asked(server.getsockname()[1])
+        worker.join()
