@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot
+from tests.drivers import firstboot, story
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.door import Answer, Call, Door, answer, through
+from tests.drivers.story import run
 from tests.labs.nspawn import Host, Lab
-from tests.program import Ended, Program
+from tests.program import Program
 from tests.sshd import keygen
 
 pytestmark = pytest.mark.lab
@@ -63,34 +64,10 @@ def typed(cloud: Ec2, host: Host, *more: str) -> list[str]:
     ]
 
 
-def run(cloud: Ec2, program: Program, *words: str) -> Ended:
-    """The program with the account's credentials."""
-    return program(*words, environ=cloud.credentials())
-
-
 def test_from_nothing_to_a_container_and_back(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
-    host = lab.host("ec2", engine="running")
-    host.import_busybox()
-    user_data = tmp_path / "user-data"
-    user_data.write_text("#!/bin/sh\necho told > /srv/told\n")
-    program = Program(tmp_path / "p")
-    line = typed(cloud, host, f"--amazonec2-userdata={user_data}", "--amazonec2-open-port=80")
-    before = cloud.listing()
-    boots(cloud, host)
-    run(cloud, program, *line).fine()
-    assert host.run("cat /srv/told") == "told\n"
-    assert run(cloud, program, "ip", "dev").fine().out.strip() == host.address
-    assert run(cloud, program, "status", "dev").fine().out.strip() == "Running"
-    assert program("ssh", "dev", "whoami").fine().out.strip() == "ubuntu"
-    said = program.shell('eval "$(machine env dev)"; docker run --rm busybox:lab echo from the cloud').fine()
-    assert said.out.strip() == "from the cloud"
-    for verb in ("stop", "start", "restart"):
-        run(cloud, program, verb, "dev").fine()
-    run(cloud, program, "provision", "dev").fine()
-    program("config", "dev").fine()
-    run(cloud, program, "rm", "-y", "dev").fine()
-    assert cloud.listing() == before
-    assert program.names() == []
+    more = ("--amazonec2-open-port=80",)
+    told = {"user_data": "amazonec2-userdata", "user": "ubuntu", "more": more}
+    story.whole(cloud, lab.host("ec2", engine="running"), tmp_path, typed=typed, boots=boots, **told)
 
 
 def test_a_key_of_the_users_own(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:

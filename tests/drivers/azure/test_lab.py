@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot
+from tests.drivers import firstboot, story
 from tests.drivers.azure.cloud import Azure
 from tests.drivers.door import Answer, Call, Door, through
 from tests.labs.nspawn import Host, Lab
-from tests.program import Ended, Program
 
 pytestmark = pytest.mark.lab
 
@@ -35,35 +34,19 @@ def boots(cloud: Azure, host: Host) -> None:
     cloud.door.on(cloud.making, act, times=1)
 
 
-def run(cloud: Azure, program: Program, *words: str) -> Ended:
-    """The program with the secret of the service principal."""
-    return program(*words, environ=cloud.credentials())
-
-
-def test_from_nothing_to_a_container_and_back(cloud: Azure, lab: Lab, tmp_path: Path) -> None:
-    host = lab.host("azure", engine="running")
-    host.import_busybox()
-    user_data = tmp_path / "custom-data"
-    user_data.write_text("#!/bin/sh\necho told > /srv/told\n")
-    program = Program(tmp_path / "p")
+def typed(cloud: Azure, host: Host, *more: str) -> list[str]:
+    """`create` as a user with a private network would type it."""
     network = host.address.rsplit(".", 1)[0] + ".0/24"
-    line = [
+    return [
         *("create", "-d", "azure"),
         *(f"--{option}={value}" for option, value in cloud.options().items()),
         *("--azure-no-public-ip", "--azure-ssh-user=ubuntu", f"--azure-subnet-prefix={network}"),
-        *(f"--azure-private-ip-address={host.address}", f"--azure-custom-data={user_data}", "dev"),
+        f"--azure-private-ip-address={host.address}",
+        *more,
+        "dev",
     ]
-    before = cloud.listing()
-    boots(cloud, host)
-    run(cloud, program, *line).fine()
-    assert host.run("cat /srv/told") == "told\n"
-    assert run(cloud, program, "ip", "dev").fine().out.strip() == host.address
-    assert run(cloud, program, "status", "dev").fine().out.strip() == "Running"
-    assert program("ssh", "dev", "whoami").fine().out.strip() == "ubuntu"
-    said = program.shell('eval "$(machine env dev)"; docker run --rm busybox:lab echo from the cloud').fine()
-    assert said.out.strip() == "from the cloud"
-    for verb in ("stop", "start", "restart"):
-        run(cloud, program, verb, "dev").fine()
-    run(cloud, program, "rm", "-y", "dev").fine()
-    assert cloud.listing() == before
-    assert program.names() == []
+
+
+def test_from_nothing_to_a_container_and_back(cloud: Azure, lab: Lab, tmp_path: Path) -> None:
+    told = {"user_data": "azure-custom-data", "user": "ubuntu"}
+    story.whole(cloud, lab.host("azure", engine="running"), tmp_path, typed=typed, boots=boots, **told)

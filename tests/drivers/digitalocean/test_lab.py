@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot
+from tests.drivers import firstboot, story
 from tests.drivers.digitalocean.ocean import Ocean
 from tests.drivers.door import Answer, Call, Door
+from tests.drivers.story import run
 from tests.labs.nspawn import Host, Lab
-from tests.program import Ended, Program
+from tests.program import Program
 
 pytestmark = pytest.mark.lab
 
@@ -41,13 +42,8 @@ def boots(cloud: Ocean, host: Host, then: Callable[[], None] = lambda: None) -> 
     cloud.door.on(cloud.making, act, times=1)
 
 
-def run(cloud: Ocean, program: Program, *words: str) -> Ended:
-    """The program with the account's token."""
-    return program(*words, environ=cloud.credentials())
-
-
-def typed(cloud: Ocean, *more: str) -> list[str]:
-    """`create` as typed."""
+def typed(cloud: Ocean, host: Host, *more: str) -> list[str]:
+    """`create` as typed; the account gives the droplet its address."""
     return [
         *("create", "-d", "digitalocean"),
         *(f"--{option}={value}" for option, value in cloud.options().items()),
@@ -57,28 +53,9 @@ def typed(cloud: Ocean, *more: str) -> list[str]:
 
 
 def test_from_nothing_to_a_container_and_back(cloud: Ocean, lab: Lab, tmp_path: Path) -> None:
-    host = lab.host("ocean", engine="running")
-    host.import_busybox()
-    user_data = tmp_path / "user-data"
-    user_data.write_text("#!/bin/sh\necho told > /srv/told\n")
-    program = Program(tmp_path / "p")
-    before = cloud.listing()
-    boots(cloud, host)
-    more = (f"--digitalocean-userdata={user_data}", "--digitalocean-open-port=80", "--digitalocean-volume-size=10")
-    run(cloud, program, *typed(cloud, *more)).fine()
-    assert host.run("cat /srv/told") == "told\n"
-    assert run(cloud, program, "ip", "dev").fine().out.strip() == host.address
-    assert run(cloud, program, "status", "dev").fine().out.strip() == "Running"
-    assert program("ssh", "dev", "whoami").fine().out.strip() == "root"
-    said = program.shell('eval "$(machine env dev)"; docker run --rm busybox:lab echo from the cloud').fine()
-    assert said.out.strip() == "from the cloud"
-    for verb in ("stop", "start", "restart"):
-        run(cloud, program, verb, "dev").fine()
-    run(cloud, program, "provision", "dev").fine()
-    program("config", "dev").fine()
-    run(cloud, program, "rm", "-y", "dev").fine()
-    assert cloud.listing() == before
-    assert program.names() == []
+    more = ("--digitalocean-open-port=80", "--digitalocean-volume-size=10")
+    told = {"user_data": "digitalocean-userdata", "user": "root", "more": more}
+    story.whole(cloud, lab.host("ocean", engine="running"), tmp_path, typed=typed, boots=boots, **told)
 
 
 def test_resume_after_a_kill_makes_no_second_droplet(cloud: Ocean, lab: Lab, tmp_path: Path) -> None:
@@ -89,7 +66,7 @@ def test_resume_after_a_kill_makes_no_second_droplet(cloud: Ocean, lab: Lab, tmp
     running: list[subprocess.Popen[bytes]] = []
     boots(cloud, host, lambda: os.kill(running[0].pid, signal.SIGKILL))
     environ = {**program.environ(), **cloud.credentials()}
-    argv = [sys.executable, "-m", "machine", *typed(cloud)]
+    argv = [sys.executable, "-m", "machine", *typed(cloud, host)]
     with subprocess.Popen(argv, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         running.append(process)
         assert process.wait(120) == -signal.SIGKILL
