@@ -39,7 +39,18 @@ class Refused(Exception):
 
 
 class Unreachable(Refused):
-    """An engine could not be reached or dropped the connection: it is not the call that is wrong."""
+    """An engine could not be reached or dropped the connection: it is not the call that is wrong.
+
+    `sent` = it may have got the call, and done what it says.
+    """
+
+    sent = True
+
+
+class NotConnected(Unreachable):
+    """There was no connection, so the engine has heard nothing of the call."""
+
+    sent = False
 
 
 class Hijack(ABC):

@@ -12,7 +12,7 @@ from typing import Any
 import h11
 
 from machine.swarm.address import Address, Trust, dial
-from machine.swarm.chain import Headers, Reply, Request, Unreachable
+from machine.swarm.chain import Headers, NotConnected, Reply, Request, Unreachable
 from machine.swarm.headers import through
 from machine.swarm.stream import PIECE, Stream
 
@@ -68,9 +68,9 @@ class Client:
         try:
             return _Link(await dial(self.address, self.tls, timeout=self.connect_timeout))
         except TimeoutError as error:
-            raise Unreachable(504, f"the engine at {self.address} does not answer: {error}") from error
+            raise NotConnected(504, f"the engine at {self.address} does not answer: {error}") from error
         except OSError as error:
-            raise Unreachable(502, f"cannot connect to the engine at {self.address}: {_why(error)}") from error
+            raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_why(error)}") from error
 
     async def _ask(self, link: _Link, request: Request) -> Reply:
         try:

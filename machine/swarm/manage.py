@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from machine.swarm.address import Trust, parse
-from machine.swarm.chain import Backend, Next, Refused, Reply, Request
+from machine.swarm.chain import Backend, Next, Refused, Reply, Request, Unreachable
 from machine.swarm.client import Client
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery import Discovery, DiscoveryError
@@ -19,6 +20,9 @@ from machine.swarm.routes import Desk, answer
 
 SELDOM = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
 OWN = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
+
+
+REPLICA = b"x-machine-swarm-replica"  # a call that a replica has passed on
 
 
 class Plan(NamedTuple):
@@ -89,6 +93,7 @@ class Replicas:
         self._desk = desk
         self._election = election
         self._connect = connect
+        self._patience = 2.0 * election.candidate.ttl  # seconds that a call waits for a primary that can be reached
         self._primary: tuple[str, Next] | None = None
         self._watchdog: Watchdog | None = None
 
@@ -96,15 +101,26 @@ class Replicas:
         """One call; waits while there is no primary."""
         if request.path in OWN or request.path.startswith("/debug/"):
             return await answer(self._desk, request, rest)
-        primary = await self._election.known()
-        if self._election.leading:
-            return await answer(self._desk, request, rest)
+        end = time.monotonic() + self._patience
+        while True:
+            primary = await self._election.known()
+            if self._election.leading:
+                return await answer(self._desk, request, rest)
+            if request.header(REPLICA):
+                raise Refused(503, "the replicas do not agree on their primary yet: try again")
+            marked = request.replace(headers=[*request.headers, (REPLICA, b"1")])
+            try:
+                return await self._way_to(primary)(marked)
+            except Unreachable as error:
+                if error.sent or not isinstance(request.body, bytes) or time.monotonic() > end:
+                    raise Refused(503, f"the primary manager, {primary}, is not there: {error.message}") from error
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._election.changed(), 1.0)  # another one is soon elected
+
+    def _way_to(self, primary: str) -> Next:
         if self._primary is None or self._primary[0] != primary:
             self._primary = (primary, self._connect(primary))
-        if request.header(b"x-machine-swarm-replica"):
-            raise Refused(503, "the replicas do not agree on their primary yet: try again")
-        marked = request.replace(headers=[*request.headers, (b"x-machine-swarm-replica", b"1")])
-        return await self._primary[1](marked)
+        return self._primary[1]
 
     async def follow(self) -> None:
         """Take the role that the election gives, for ever."""

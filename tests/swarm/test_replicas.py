@@ -6,7 +6,7 @@ import pytest
 
 from machine.swarm.address import Address
 from machine.swarm.backends.simulator import simulated
-from machine.swarm.chain import Request, compose
+from machine.swarm.chain import Refused, Request, compose
 from machine.swarm.cluster import Settings
 from machine.swarm.discovery import from_url
 from machine.swarm.manage import Plan, manager
@@ -87,6 +87,40 @@ def test_one_leads_the_other_forwards_and_takes_over(etcd):
 
     async def listed(one):
         return len(await one.ask("GET", "/containers/json?all=1")) == 1
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_died(etcd):
+    async def run():
+        url = f"etcd://{etcd}/died"
+        engine = Server(simulated(SimulatedEngine("n1")))
+        at = await engine.listen(Address("127.0.0.1", 0))
+        await from_url(url).register(f"127.0.0.1:{at.port}", 60)
+        dead = from_url(url).candidate(f"127.0.0.1:{free_port()}", 2)  # nobody listens there, or renews its lease
+        assert await dead.campaign()
+        async with Manager(url) as second:
+
+            async def follows():
+                return (await second.role()) == {"Role": "replica", "Primary": dead.address}
+
+            await until(follows)
+            made = await second.ask("POST", "/containers/create?name=new", {"Image": "busybox"})
+            assert (await second.role())["Role"] == "primary"
+            assert (await second.ask("GET", "/containers/new/json"))["Id"] == made["Id"]
+        await engine.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_primary_that_stays_away_is_said(etcd):
+    async def run():
+        url = f"etcd://{etcd}/away"
+        away = from_url(url).candidate(f"127.0.0.1:{free_port()}", 60)
+        assert await away.campaign()
+        async with Manager(url) as second:
+            with pytest.raises(Refused, match=f"the primary manager, {away.address}, is not there: cannot connect"):
+                await second.ask("GET", "/containers/json")
 
     asyncio.run(asyncio.wait_for(run(), 60))
 

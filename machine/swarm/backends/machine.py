@@ -29,9 +29,9 @@ async def machine(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
         nonlocal client, where
         try:
             return await client(request)
-        except Unreachable:
+        except Unreachable as error:
             moved, trust = address_of(place.store, name)
-            if moved == where or not isinstance(request.body, bytes):
+            if moved == where or error.sent or not isinstance(request.body, bytes):
                 raise
             place.log(f"{name} is at {moved} now")
             await client.close()
