@@ -11,7 +11,7 @@ from tests.labs.fixtures import lab
 
 __all__ = ["home", "lab"]
 
-PERSONAL = ("MACHINE_", "DOCKER_", "QEMU_", "GENERIC_", "ENGINE_", "SSH_AUTH_SOCK", "AWS_")
+PERSONAL = ("MACHINE_", "DOCKER_", "QEMU_", "GENERIC_", "ENGINE_", "SSH_AUTH_SOCK", "AWS_", "OS_", "OPENSTACK_")
 
 
 @pytest.fixture(autouse=True)

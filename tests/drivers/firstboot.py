@@ -16,6 +16,8 @@ from tests.labs.nspawn import Host
 
 def parts(user_data: str) -> list[tuple[str, str]]:
     """(kind, text) of every part: "text/cloud-config", "text/x-shellscript"."""
+    if user_data.startswith("#cloud-config-archive"):
+        return [(part["type"], part["content"]) for part in yaml.safe_load(user_data)]
     if user_data.startswith("#cloud-config"):
         return [("text/cloud-config", user_data)]
     if user_data.startswith("#!"):

@@ -239,13 +239,13 @@ class OpenStackDriver(Driver):
         made = left() or self._once_or_again(
             lambda: self.api.make_volume(request.volume(self.data, self.ctx.name, self.ctx.machine_id)), left
         )
-        self.data["OwnVolumeID"] = str(made["id"])
+        self.data["OwnVolumeId"] = str(made["id"])
         self.ctx.save(self)
 
     def _go_on(self) -> None:
         """Ask for the server as soon as its root volume is ready."""
-        if self.data.get("OwnVolumeID"):
-            volume = self.api.volume(str(self.data["OwnVolumeID"]))
+        if self.data.get("OwnVolumeId"):
+            volume = self.api.volume(str(self.data["OwnVolumeId"]))
             status = str((volume or {}).get("status"))
             if volume is None or status in VOLUME_FAILED:
                 raise failures.made(failures.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
