@@ -21,6 +21,8 @@ WATCHED = (
     ("machine.files", "", "write"),
     ("machine.process", "", "run"),
     ("machine.shell", "SshShell", "run"),
+    ("machine.engine", "Engine", "post"),
+    ("machine.engine", "Engine", "delete"),
     ("machine.swarm.discovery.registry", "Registry", "register"),
     ("machine.swarm.discovery.registry", "Registry", "remove"),
 )
