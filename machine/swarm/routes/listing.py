@@ -9,6 +9,7 @@ from typing import Any
 from machine.swarm.chain import JSON, Refused, Reply
 from machine.swarm.cluster.container import UP, Container
 from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.schedule.expression import BadExpression, pattern
 
 AT_ONCE = 500  # entries of one piece
 _BY_STATUS = ("exited", "health")
@@ -92,13 +93,13 @@ def _test(name: str, values: Sequence[str], index: Index) -> Test:  # noqa: PLR0
 def _named(values: Sequence[str]) -> Test:
     """Regular expressions, found anywhere in a name, with or without its slash."""
     try:
-        patterns = [re.compile(value) for value in values]
-    except (re.error, OverflowError, RecursionError) as error:
+        patterns = [pattern(f"/{value}/") for value in values]  # one that may run for ever would stall everybody
+    except BadExpression as error:
         raise Refused(400, f"invalid filter 'name': {error}") from error
 
     def test(container: Container) -> bool:
         names = [spelt for n in container.names for spelt in (n, f"/{n}", f"/{container.engine.name}/{n}")]
-        return any(pattern.search(name) for pattern in patterns for name in names)
+        return any(found.search(name) for found in patterns for name in names)
 
     return test
 

@@ -66,7 +66,10 @@ def pattern(value: str) -> re.Pattern[str]:
     """What a value looks for, compiled; BadExpression for a regular expression that is wrong or may run away."""
     if len(value) > 1 and value[0] == value[-1] == "/":
         return _regex(value[1:-1])
-    return re.compile("^" + ".*".join(re.escape(part) for part in value.split("*")) + r"\Z", re.DOTALL)
+    first, *middle = (re.escape(part) for part in value.split("*"))
+    last = ".*" + middle.pop() if middle else ""
+    each = (f"(?>.*?{part})" for part in middle)  # the first place that fits is as good as any: never tried again
+    return re.compile("^" + first + "".join(each) + last + r"\Z", re.DOTALL)
 
 
 def _regex(text: str) -> re.Pattern[str]:

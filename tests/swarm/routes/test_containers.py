@@ -181,7 +181,10 @@ def test_lists(query, found):
     swarm(test, made=[SimulatedEngine("n1", named=("a1", "a2")), SimulatedEngine("n2", named=("b1",))])
 
 
-@pytest.mark.parametrize("wrong", [filters(nonsense=["x"]), filters(name=["("]), filters(publish=["x"]), "filters=["])
+@pytest.mark.parametrize(
+    "wrong",
+    [filters(nonsense=["x"]), filters(name=["("]), filters(name=["(a+)+$"]), filters(publish=["x"]), "filters=["],
+)
 def test_filters_that_are_refused(wrong):
     async def test(fleet):
         with pytest.raises(Refused) as refused:

@@ -1,4 +1,5 @@
 import time
+from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import given
@@ -86,3 +87,14 @@ def test_a_value_without_a_star_matches_exactly_itself(key, operator, soft, valu
     assert expression.soft is soft
     assert expression.matches([value]) is (operator == "==")
     assert expression.matches([value + "x", "x" + value]) is (operator == "!=")
+
+
+@given(st.text("ab*", min_size=1, max_size=12), st.text("ab", max_size=12))
+def test_globs_match_what_a_shell_would(glob, text):
+    assert Expression("node", "==", glob).matches([text]) == fnmatchcase(text, glob)
+
+
+def test_a_glob_of_many_stars_takes_no_time():
+    began = time.perf_counter()
+    assert not Expression("node", "==", "*a" * 400 + "*b").matches(["a" * 3000])
+    assert time.perf_counter() - began < 2
