@@ -31,7 +31,7 @@ def remove(world: World, name: str, *, force: bool = False, together: Collection
             driver = open_driver(world, record)
             if not force:
                 check_account(world, record, driver)
-            swarm.leave(world, record)
+            swarm.leave(world, record, stays=driver.adopts)
             swarmmode.leave(world, record, driver, force=force, together=together)
             _remove_all(world, driver)
             secret_keys = [option.key for option in driver.secret_options(record.driver) if option.secret]

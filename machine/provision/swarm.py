@@ -22,7 +22,7 @@ from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.look import SWARM_ENVIRONMENT, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Spec, Swarm
-from machine.provision.steps import Put, Run, Step, Steps
+from machine.provision.steps import Plan, Put, Result, Run, Step, Steps
 
 STATE = "/var/lib/machine-swarm"
 SETUP = "MACHINE_SWARM_SETUP"
@@ -84,6 +84,13 @@ def steps(facts: Facts, spec: Spec) -> Steps[list[str]]:
     changes = list(_changes(facts, spec, swarm, seen))
     yield from changes
     return [*names, *(step.name for step in changes)]
+
+
+def removal() -> Plan:
+    """Away with all of it, on a machine that is not looked at first."""
+    step = _remove([*SWARM_UNITS], [SWARM_PROGRAM, SWARM_ENVIRONMENT], STATE)
+    yield step
+    return Result((step.name,))
 
 
 def _changes(facts: Facts, spec: Spec, swarm: Swarm, seen: dict[str, str]) -> Iterable[Step]:
@@ -185,6 +192,7 @@ def _install(facts: Facts) -> Run:
         raise _no_python(facts)
     words = packages.MANAGERS[manager]
     newer = " ".join(reversed(NEWEST_FIRST[1:]))
+    newer = newer.replace(".", "") if manager == "zypper" else newer
     script = f"""\
 {_PYTHON}{words.prepare}
 install() {{

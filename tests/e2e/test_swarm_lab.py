@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from machine import authority
 from tests.e2e.hosts import IMAGE, docker, generic, until
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
+from tests.sshd import free_port
 
 pytestmark = [
     pytest.mark.lab,
@@ -29,6 +31,7 @@ class Swarm:
     program: Program
     head: Host
     worker: Host
+    gateway: str
     token: str
 
     def docker(self, line: str) -> str:
@@ -51,7 +54,7 @@ def swarm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]
     head, worker = lab.hosts(["head", "worker"])
     program = Program(tmp_path_factory.mktemp("swarm") / "user")
     token = program("swarm", "create").fine().out.strip()
-    yield Swarm(program, head, worker, token)
+    yield Swarm(program, head, worker, lab.gateway, token)
     for host in (head, worker):
         lab.drop(host)
 
@@ -137,6 +140,44 @@ def test_rm_takes_a_machine_out_everywhere(swarm: Swarm) -> None:
     until(lambda: "worker" not in swarm.nodes())
 
 
+def test_a_node_that_reaches_the_discovery_enters_itself(swarm: Swarm) -> None:
+    """A token service with TLS on this computer, as a hosted one would be."""
+    pair = authority.ensure(str(swarm.program.store)).issue_server("discovery", [swarm.gateway])
+    cert, key = swarm.program.place / "service.pem", swarm.program.place / "service-key.pem"
+    cert.write_bytes(pair.cert)
+    key.write_bytes(pair.key)
+    tls = [
+        "--tls",
+        "--tlscert",
+        str(cert),
+        "--tlskey",
+        str(key),
+        "--tlscacert",
+        str(swarm.program.store / "certs/ca.pem"),
+    ]
+    at = f"{swarm.gateway}:{free_port(swarm.gateway)}"
+    service = swarm.program.start("swarm", "discovery", "-H", f"tcp://{at}", *tls)
+    try:
+        token = f"token://{at}/v1/{swarm.program('swarm', 'create').fine().out.strip()}"
+        flags = ["--swarm", "--swarm-discovery", token]
+        for option in ("heartbeat=1s", "ttl=3s", "discovery-opt=kv.cacertfile=/etc/docker/ca.pem"):
+            flags += ["--swarm-join-opt", option]
+        swarm.program(*generic(swarm.worker), *flags, "itself").fine()
+        trust = f"--discovery-opt=kv.cacertfile={swarm.program.store}/certs/ca.pem"
+
+        def listed() -> str:
+            return swarm.program("swarm", "list", trust, token).fine().out
+
+        until(lambda: listed() == f"{swarm.worker.address}:2376\n")
+        assert "nothing changed" in swarm.program("provision", "itself").fine().err
+        swarm.program("rm", "-y", "itself").fine()
+        assert swarm.worker.run("ls /etc/systemd/system /usr/local/lib/machine | grep swarm || true") == ""
+        until(lambda: listed() == "")
+    finally:
+        service.terminate()
+        service.communicate(timeout=20)
+
+
 def test_docker_machines_containers_where_an_image_is_named(swarm: Swarm) -> None:
     """The image does nothing here: what is looked at is how it is started."""
     swarm.worker.run("docker rm -f $(docker ps -aq)")
@@ -155,3 +196,14 @@ def test_docker_machines_containers_where_an_image_is_named(swarm: Swarm) -> Non
     swarm.program("provision", "old").fine()
     assert swarm.worker.run(shown + "swarm-agent-master") == manager, "what is right is left alone"
     assert swarm.worker.run("docker inspect -f '{{.State.Running}}' swarm-agent") == "true\n"
+    swarm.program("rm", "-y", "old").fine()
+    assert swarm.worker.run("docker ps -aq") == ""
+
+
+def test_a_host_that_was_a_master_is_rid_of_it(swarm: Swarm) -> None:
+    swarm.program("rm", "-y", "head").fine()
+    assert (
+        swarm.head.run("ls -d /etc/systemd/system/*swarm* /var/lib/machine-swarm /etc/machine-swarm.env || true") == ""
+    )
+    assert swarm.head.run("systemctl is-active machine-swarm-manager || true").strip() == "inactive"
+    assert swarm.program("swarm", "list", f"token://{swarm.token}").fine().out == ""

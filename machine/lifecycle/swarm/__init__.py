@@ -81,18 +81,24 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
         registers.enter_there(world, master, node, way)
 
 
-def leave(world: World, record: Record) -> None:
+def leave(world: World, record: Record, *, stays: bool = False) -> None:
     """Take the machine out of every registry that it was entered in. What cannot be asked now is only warned of.
 
-    The record on disk goes on saying what was entered: repeating it is safe.
+    A host that `stays` when its machine is removed is rid of the swarm's services or containers first. The record on
+    disk goes on saying what was entered: repeating it is safe.
     """
-    entered = record.driver.pop(ENTERED, None)
     options = record.swarm_options()
-    if entered is None or not options.discovery:
+    if not (record.machine_id and options.is_swarm and options.discovery):
         return
-    from machine.lifecycle.swarm import registers
+    from machine.lifecycle.swarm import registers, retiring
 
     way = words.way_of(options.discovery, world.environ)
+    runs = options.master or options.containers or way.joins
+    if stays and runs and record.reached("provisioned"):
+        retiring.retire(world, record)
+    entered = record.driver.pop(ENTERED, None)
+    if entered is None:
+        return
     if entered:
         registers.leave_here(world, record, way, entered[0])
         for master in _masters(world, record):
@@ -100,7 +106,7 @@ def leave(world: World, record: Record) -> None:
     elif way.joins and options.agent:
         endpoint = record.endpoint()
         if endpoint is not None:
-            registers.leave_here(world, record, way, words.for_others(options, endpoint))
+            registers.leave_discovery(world, record, words.for_others(options, endpoint))
 
 
 def plan_lines(record: Record) -> list[str]:

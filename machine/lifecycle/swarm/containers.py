@@ -52,10 +52,7 @@ def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> d
 def ensure(world: World, record: Record, endpoint: Endpoint) -> None:
     """Containers that are as wanted run; others of those names are made anew. EngineError."""
     todo = wanted(record.swarm_options(), record.engine_options(), endpoint)
-    files = (os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY))
-    asked = engine.Engine(
-        endpoint.address, endpoint.engine_port, engine.Tls(*files), timeout=PULL_SECONDS, name=record.name
-    )
+    asked = engine_of(record, endpoint, PULL_SECONDS)
     for name, body in todo.items():
         there = _found(asked, f"/containers/{name}/json")
         if there is not None and not _same(there, body):
@@ -67,6 +64,12 @@ def ensure(world: World, record: Record, endpoint: Endpoint) -> None:
                 asked.pull(body["Image"])
             asked.post(f"/containers/create?name={quote(name)}", body)
         _start(asked, name)
+
+
+def engine_of(record: Record, endpoint: Endpoint, seconds: float = 10.0) -> engine.Engine:
+    """The machine's own engine, with `seconds` for each answer."""
+    files = (os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY))
+    return engine.Engine(endpoint.address, endpoint.engine_port, engine.Tls(*files), timeout=seconds, name=record.name)
 
 
 def _start(asked: engine.Engine, name: str) -> None:

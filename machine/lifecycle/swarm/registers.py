@@ -75,6 +75,14 @@ def leave_here(world: World, record: Record, way: Way, address: str) -> None:
     _quietly(world, f"{address} stays entered in its swarm's discovery", lambda: _here(world, record).withdraw(address))
 
 
+def leave_discovery(world: World, record: Record, address: str) -> None:
+    """Out of a discovery that the machine entered itself; if it cannot be asked from here, its entry ends in time."""
+    try:
+        asyncio.run(_here(world, record).withdraw(address))
+    except (DiscoveryError, MachineError) as error:
+        world.console.debug(f"the entry of {address} is left to end in time ({error})")
+
+
 def enter_there(world: World, master: Record, node: Record, way: Way) -> None:
     """In the registry of a master. A warning if it does not answer: it is told when it is provisioned."""
     endpoint = node.endpoint()

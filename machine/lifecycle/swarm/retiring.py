@@ -1,0 +1,40 @@
+"""A host that goes on living when its machine is removed: what the swarm has put on it goes."""
+
+from __future__ import annotations
+
+from machine.errors import EngineRefused, MachineError
+from machine.lifecycle import access
+from machine.lifecycle.swarm import by_services, containers
+from machine.lifecycle.world import World
+from machine.model import Endpoint
+from machine.provision import play
+from machine.provision.swarm import removal
+from machine.store import Record
+
+
+def retire(world: World, record: Record) -> None:
+    """Stop and remove the services, or the containers. A warning if the host cannot be reached."""
+    endpoint = record.endpoint()
+    if endpoint is None:
+        return
+    try:
+        if by_services(record):
+            world.console.step("Removing the swarm's services from the host")
+            with access.connect(record, endpoint) as shell:
+                play(removal(), shell, world.console.debug)
+        else:
+            _containers(world, record, endpoint)
+    except MachineError as error:
+        world.console.warn(f"the swarm's services stay on {endpoint.address} ({error.brief})")
+
+
+def _containers(world: World, record: Record, endpoint: Endpoint) -> None:
+    asked = containers.engine_of(record, endpoint)
+    for name in (containers.MASTER, containers.AGENT):
+        try:
+            asked.delete(f"/containers/{name}?force=1")
+        except EngineRefused as refused:
+            if refused.status != 404:
+                raise
+        else:
+            world.console.info(f"removed the container {name}")
