@@ -35,10 +35,10 @@ types: ## mypy --strict
 	@scripts/make-venv $(VENV) dev
 	@$(BIN)/mypy
 
-bench: ## speed as ratios in one run; DOCKER_MACHINE_BIN names a real docker-machine to run beside
+bench: ## speed as ratios in one run (SECTION=clouds: of one section); DOCKER_MACHINE_BIN: a docker-machine to run beside
 	@scripts/install-packages test
 	@scripts/make-venv $(VENV) dev
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench $(BENCH_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.bench $(if $(SECTION),--only $(SECTION)) $(BENCH_ARGS)
 
 bench-swarm: ## a manager over 10, 100, 1,000 simulated engines; CLASSIC_SWARM_BIN names a classic Swarm to run beside
 	@scripts/make-venv $(VENV) dev

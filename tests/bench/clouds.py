@@ -1,106 +1,177 @@
 """`create` and `rm` of cloud drivers on what stands in for the clouds: calls of the API, and seconds.
 
-The instance is a lab host that has Docker, so what is left is the program's own time and the API's answers. For real
-clouds add a round trip for each call, and the boot.
+The machine is a lab host that has Docker, so what is left is the program's own time and the API's answers. For real
+clouds add a round trip for each call, and the boot. A real docker-machine is measured beside where its driver can be
+pointed at the stand-in (amazonec2).
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+import tomllib
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from tests.bench.adopt import FOR_THE_PEER
 from tests.bench.figures import Failed, Row, Samples
-from tests.bench.subject import Subject, timed
+from tests.bench.subject import PEER, ROOT, Subject, timed
 from tests.drivers.amazonec2 import test_lab as amazon_lab
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.amazonec2.moto import Moto
+from tests.drivers.amazonec2.moto import IMAGES, REGION, Moto
+from tests.drivers.azure import test_lab as azure_lab
+from tests.drivers.azure.arm import Arm
+from tests.drivers.azure.cloud import Azure, pki
 from tests.drivers.digitalocean import test_lab as ocean_lab
 from tests.drivers.digitalocean.ocean import Ocean
+from tests.drivers.door import Call
 from tests.labs.image import LabUnavailable
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import settled
 
-PACKAGES = {"libcloud": "apache-libcloud"}  # module -> what pip calls it, where that differs
-
 
 @dataclass(frozen=True)
 class Case:
-    """A driver and what stands in for its cloud; `line` is `create` as typed, `boots` makes the host its machine."""
+    """A driver and what stands in for its cloud; `lab` has `typed` and `boots` (see tests/drivers/story.py)."""
 
     driver: str
-    package: str  # the SDK
-    fresh: Callable[[], Any]  # a Cloud with an account of its own
-    line: Callable[[Any, Host], list[str]]
-    boots: Callable[[Any, Host], None]
-    close: Callable[[Any], None]
+    package: str  # a module of the SDK
+    fresh: Callable[[Path, contextlib.ExitStack], Any]  # a Cloud with an account of its own
+    lab: Any
+    peers: Callable[[Any, Host], list[str]] | None = None  # `create` as docker-machine takes it
 
 
-def rows(subject: Subject) -> Iterator[Row]:
+def amazon(place: Path, undo: contextlib.ExitStack) -> Ec2:
+    """An account of moto_server."""
+    moto = Moto(place / "moto")
+    undo.callback(moto.stop)
+    cloud = Ec2(moto)
+    undo.callback(cloud.door.close)
+    return cloud
+
+
+def amazon_of_peers(cloud: Ec2, host: Host) -> list[str]:
+    """Its driver has no flag for a fixed address: the door adds it to the request."""
+
+    def fixed(call: Call) -> Call:
+        more = urllib.parse.urlencode({"NetworkInterface.1.PrivateIpAddress": host.address})
+        return dataclasses.replace(call, body=call.body + b"&" + more.encode())
+
+    forward = cloud.door.forward
+    cloud.door.forward = lambda call: forward(fixed(call) if call.name == "RunInstances" else call)  # type: ignore[method-assign]
+    subnet = amazon_lab.subnet(cloud, host)
+    (found,) = cloud.moto.client().describe_subnets(SubnetIds=[subnet])["Subnets"]
+    flags = {
+        "endpoint": cloud.door.url,
+        "region": REGION,
+        "zone": found["AvailabilityZone"][-1],
+        "vpc-id": found["VpcId"],
+        "subnet-id": subnet,
+        "ami": IMAGES[1]["ami_id"],
+        "instance-type": "t3.small",
+    }
+    words = [word for flag, value in flags.items() for word in (f"--amazonec2-{flag}", str(value))]
+    return ["create", "-d", "amazonec2", *words, "--amazonec2-private-address-only", "dev"]
+
+
+def azure(place: Path, undo: contextlib.ExitStack) -> Azure:
+    """A subscription of the fake Resource Manager, where what is deleted is gone at once."""
+    arm = Arm(quick=True)
+    undo.callback(arm.stop)
+    cloud = Azure(arm, pki(place / "pki"))
+    undo.callback(cloud.door.close)
+    return cloud
+
+
+def ocean(place: Path, undo: contextlib.ExitStack) -> Ocean:
+    """An account behind DigitalOcean's own description."""
+    cloud = Ocean()
+    undo.callback(cloud.close)
+    return cloud
+
+
+CASES = (
+    Case("amazonec2", "boto3", amazon, amazon_lab, amazon_of_peers),
+    Case("azure", "azure.mgmt.compute", azure, azure_lab),
+    Case("digitalocean", "libcloud", ocean, ocean_lab),
+)
+
+
+def rows(subject: Subject, cases: tuple[Case, ...] = CASES) -> Iterator[Row]:
     """Two rows a driver; one that says why where no host can be booted."""
-    moto: list[Moto] = []
-
-    def amazon() -> Ec2:
-        moto[:] = moto or [Moto(subject.place / "moto")]
-        return Ec2(moto[0])
-
-    cases = (
-        Case("amazonec2", "boto3", amazon, amazon_lab.typed, amazon_lab.boots, lambda cloud: cloud.door.close()),
-        Case(
-            "digitalocean",
-            "libcloud",
-            Ocean,
-            lambda cloud, host: ocean_lab.typed(cloud),
-            ocean_lab.boots,
-            lambda cloud: cloud.close(),
-        ),
-    )
-    try:
-        for case in cases:
-            try:
-                needs(subject, case.package)
-                lab = Lab()
-            except (Failed, LabUnavailable) as why:
-                yield Row(f"create -d {case.driver}", Samples(), remark=f"not measured: {why}")
-                continue
-            with lab:
-                yield from measured(subject, lab, case)
-    finally:
-        for server in moto:
-            server.stop()
+    for case in cases:
+        try:
+            needs(subject, case)
+            lab = Lab()
+        except (Failed, LabUnavailable) as why:
+            yield Row(f"create -d {case.driver}", Samples(), remark=f"not measured: {why}")
+            continue
+        with lab:
+            yield from measured(subject, lab, case)
 
 
-def needs(subject: Subject, package: str) -> None:
-    """Have an SDK beside the measured program."""
-    if subprocess.run([subject.python, "-c", f"import {package}"], capture_output=True, check=False).returncode:
-        timed(
-            [subject.python, "-m", "pip", "install", "--quiet", "--compile", PACKAGES.get(package, package)], os.environ
-        )
+def needs(subject: Subject, case: Case) -> None:
+    """Have the SDK beside the measured program: what pyproject.toml names for the driver."""
+    if subprocess.run([subject.python, "-c", f"import {case.package}"], capture_output=True, check=False).returncode:
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        timed([subject.python, "-m", "pip", "install", "--quiet", "--compile", *extras[case.driver]], os.environ)
 
 
 def measured(subject: Subject, lab: Lab, case: Case) -> Iterator[Row]:
-    """`create` and `rm` of one driver."""
-    made, removed = Samples(), Samples()
-    calls = {"create": 0, "rm": 0}
+    """`create` and `rm` of one driver, by turns with docker-machine's where that is possible."""
+    who = ["ours", *[PEER] * bool(subject.peer and case.peers)]
+    made = {name: Samples() for name in who}
+    removed = {name: Samples() for name in who}
+    calls: dict[tuple[str, str], int] = {}
     for number in range(subject.runs):
-        cloud = case.fresh()
-        host = lab.host(f"{case.driver[:6]}{number}", engine="running")
+        for name in who:
+            if not made[name].failure:
+                found = {"create": made[name], "rm": removed[name]}
+                one(subject, lab, case, who=name, number=number, found=found, calls=calls)
+    for what, verb, found in (
+        (f"create -d {case.driver}, Docker there", "create", made),
+        (f"rm, {case.driver}", "rm", removed),
+    ):
+        remark = f"{calls.get(('ours', verb), 0)} calls of the API"
+        if PEER in who:
+            remark += f" (theirs: {calls.get((PEER, verb), 0)})"
+        yield Row(what, found["ours"], PEER * (PEER in who), found.get(PEER, Samples()), remark=remark)
+
+
+def one(
+    subject: Subject,
+    lab: Lab,
+    case: Case,
+    *,
+    who: str,
+    number: int,
+    found: Mapping[str, Samples],
+    calls: dict[tuple[str, str], int],
+) -> None:
+    """One machine of ours or of the peer's, on a fresh account and a fresh host; `found` and `calls` are added to."""
+    peer = who == PEER
+    store = f"{case.driver}-{who}-{number}"
+    with contextlib.ExitStack() as undo:
+        cloud = case.fresh(subject.place / f"{store}-cloud", undo)
+        host = lab.host(f"{case.driver[:5]}{'p' * peer}{number}", engine="running")
+        undo.callback(lab.drop, host)
         settled(host)
-        line = case.line(cloud, host)
-        case.boots(cloud, host)
-        place = subject.place / f"{case.driver}-{number}"
-        environ = {**os.environ, **cloud.credentials(), "HOME": str(place), "MACHINE_STORAGE_PATH": str(place)}
+        if peer:
+            host.run(FOR_THE_PEER)
+        line = case.peers(cloud, host) if peer and case.peers else case.lab.typed(cloud, host)
+        case.lab.boots(cloud, host)
+        environ = {**subject.environ(store), **cloud.credentials()}
+        program = subject.peer if peer else subject.program
         try:
-            for samples, words in ((made, line), (removed, ["rm", "-y", "dev"])):
-                samples.seconds.append(timed([subject.program, *words], environ))
-                calls[words[0]] = len(cloud.door.names()) - (calls["create"] if words[0] == "rm" else 0)
+            for words in (line, ["rm", "-y", "dev"]):
+                before = len(cloud.door.names())
+                found[words[0]].seconds.append(timed([program, *words], environ))
+                calls[who, words[0]] = len(cloud.door.names()) - before
         except Failed as why:
-            made.failure = str(why)
-            break
-        finally:
-            case.close(cloud)
-            lab.drop(host)
-    yield Row(f"create -d {case.driver}, Docker there", made, remark=f"{calls['create']} calls of the API")
-    yield Row(f"rm, {case.driver}", removed, remark=f"{calls['rm']} calls of the API")
+            for samples in found.values():
+                samples.failure = f"{who} failed: {why}"

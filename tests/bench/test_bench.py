@@ -14,6 +14,7 @@ from tests.bench import startup
 from tests.bench.figures import Failed, Row, Samples, interleaved, table
 from tests.bench.stores import PORT, Fleet
 from tests.bench.subject import PEER, Subject, timed
+from tests.labs.nspawn import Lab
 
 PEER_SCRIPT = """#!/bin/sh
 # Stands where a docker-machine would: notes what it was asked, and cannot say a status.
@@ -70,6 +71,25 @@ def test_the_same_commands_are_run_with_the_peer(tmp_path: Path, net: str) -> No
     text = table(found)
     assert "no status today" in text.splitlines()[-1]
     assert f"{found[3].ours.median / found[3].theirs.median:.2f}" in text.splitlines()[5]  # type: ignore[operator]
+
+
+@pytest.mark.lab
+@pytest.mark.slow
+def test_clouds_are_measured_beside_a_peer(tmp_path: Path, lab: Lab) -> None:
+    """Our own program stands for docker-machine: it takes the same flags, and every old name."""
+    from tests.bench import clouds
+
+    program = tmp_path / "machine"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={Path(__file__).parents[2]} exec {sys.executable} -m machine "$@"\n')
+    program.chmod(0o755)
+    subject = Subject(tmp_path, str(program), str(program), runs=1)
+    found = list(clouds.measured(subject, lab, clouds.CASES[0]))
+    assert [(row.what.partition(",")[0], row.against) for row in found] == [
+        ("create -d amazonec2", PEER),
+        ("rm", PEER),
+    ], table(found)
+    assert all(row.ours.median and row.theirs.median for row in found), table(found)
+    assert all("calls of the API (theirs: " in row.remark and not row.remark.startswith("0") for row in found)
 
 
 def test_what_is_compared_takes_turns() -> None:

@@ -43,7 +43,7 @@ def boots(cloud: Ec2, host: Host) -> None:
         running = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
         instance = next(i for i in running if i["State"]["Name"] != "terminated")
         told = ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
-        user_data = base64.b64decode(told["UserData"]["Value"]).decode()
+        user_data = base64.b64decode(told.get("UserData", {}).get("Value", "")).decode()
         pair = ec2.describe_key_pairs(KeyNames=[instance["KeyName"]], IncludePublicKey=True)["KeyPairs"][0]
         firstboot.boot(host, user_data, "ubuntu", pair["PublicKey"])
         return found
