@@ -13,6 +13,7 @@ import asyncio
 import http.client
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -217,6 +218,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--containers", type=int, default=50)
     args = parser.parse_args(argv)
     classic = os.environ.get("CLASSIC_SWARM_BIN", "")
+    if classic and shutil.which(classic) is None:
+        parser.error(f"CLASSIC_SWARM_BIN names {classic}, which is no program")
     for engines in args.engines or [10, 100, 1000]:
         ours = measure([sys.executable, "-m", "machine", "swarm"], engines, args.containers)
         theirs = measure([classic], engines, args.containers) if classic else {}

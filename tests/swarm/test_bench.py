@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.swarm import FIGURES, measure, table
+from tests.bench.swarm import FIGURES, main, measure, table
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 
@@ -23,3 +23,12 @@ def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_manager_that_does_not_start_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert measure(["false"], 1, 1) == {}
     assert "ended with status 1" in capsys.readouterr().err
+
+
+def test_a_classic_swarm_that_is_not_there_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLASSIC_SWARM_BIN", "/no/such/swarm")
+    with pytest.raises(SystemExit):
+        main(["1"])
+    assert "CLASSIC_SWARM_BIN names /no/such/swarm" in capsys.readouterr().err
