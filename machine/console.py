@@ -32,6 +32,7 @@ class Console:
         self._log_path = ""
         self._shared = _Shared()
         self._task: Any = None
+        self._began = time.monotonic()
 
     def for_machine(self, name: str, log_path: str = "") -> Console:
         """This console, speaking of machine `name`; lines are also appended to `log_path` once its directory exists."""
@@ -64,6 +65,10 @@ class Console:
     def done(self, text: str) -> None:
         """The last word on a machine: its moving line ends."""
         self._say("done", text)
+
+    def failed(self, text: str) -> None:
+        """The last word on one of several machines that did not come to a good end, while the others go on."""
+        self._say("failed", text)
 
     def close(self) -> None:
         """End the moving lines, if any."""
@@ -103,7 +108,7 @@ class Console:
         with self._shared.lock:
             if self.json:
                 self._write_json(level, text)
-            elif level in ("step", "done") and self.machine and self._on_terminal():
+            elif level in ("step", "done", "failed") and self.machine and self._on_terminal():
                 self._draw(level, text)
             else:
                 self._write_plain(level, text)
@@ -112,12 +117,14 @@ class Console:
         import json
 
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        entry = {"time": stamp, "level": level, "machine": self.machine, "message": text}
-        print(json.dumps({k: v for k, v in entry.items() if v}), file=self.err, flush=True)
+        entry: dict[str, Any] = {"time": stamp, "level": level, "machine": self.machine, "message": text}
+        if level in ("done", "failed"):
+            entry["seconds"] = round(time.monotonic() - self._began, 1)
+        print(json.dumps({k: v for k, v in entry.items() if v != ""}), file=self.err, flush=True)
 
     def _write_plain(self, level: str, text: str) -> None:
         prefix = f"({self.machine}) " if self.machine else ""
-        word = {"warning": "Warning: ", "debug": "debug: "}.get(level, "")
+        word = {"warning": "Warning: ", "debug": "debug: ", "failed": "failed: "}.get(level, "")
         board = self._shared.board
         for line in text.splitlines() or [""]:
             if board is not None:
@@ -135,7 +142,7 @@ class Console:
         if self._task is None or self._task not in shared.board.task_ids:
             self._task = shared.board.add_task(text, machine=self.machine, total=None)
         shared.board.update(self._task, description=text)
-        if level == "done":
+        if level in ("done", "failed"):
             elapsed = shared.board.tasks[shared.board.task_ids.index(self._task)].elapsed or 0.0
             shared.board.remove_task(self._task)
             self._task = None

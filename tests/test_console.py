@@ -1,8 +1,13 @@
-"""What is said: secrets stay hidden, and a log that cannot be written stops nothing."""
+"""What is said, and in which of three looks: a terminal, plain lines, JSON; secrets stay hidden in all of them."""
 
 from __future__ import annotations
 
 import io
+import json
+import os
+import pty
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -39,3 +44,67 @@ def test_a_log_forgets_its_older_half(tmp_path: Path) -> None:
     assert said[-1].split()[2] == "11"
     assert said[0].split()[1:2] == ["info"], "whole lines"
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def two_machines(console: Console) -> None:
+    """The words on two machines that are made side by side, one of which fails."""
+    good, bad = console.for_machine("good"), console.for_machine("bad-one")
+    good.step("Checking what driver qemu needs")
+    bad.step("Checking what driver qemu needs")
+    good.step("Waiting for ssh")
+    good.info("a fact")
+    bad.failed("no quota is left")
+    good.done("good is ready")
+
+
+def test_plain_lines_where_nobody_looks() -> None:
+    err = io.StringIO()
+    two_machines(Console(err))
+    assert err.getvalue().splitlines() == [
+        "(good) Checking what driver qemu needs",
+        "(bad-one) Checking what driver qemu needs",
+        "(good) Waiting for ssh",
+        "(good) a fact",
+        "(bad-one) failed: no quota is left",
+        "(good) good is ready",
+    ]
+
+
+def test_json_lines_for_programs() -> None:
+    err = io.StringIO()
+    two_machines(Console(err, log_format="json"))
+    lines = [json.loads(line) for line in err.getvalue().splitlines()]
+    assert [(line["machine"], line["level"]) for line in lines] == [
+        ("good", "step"),
+        ("bad-one", "step"),
+        ("good", "step"),
+        ("good", "info"),
+        ("bad-one", "failed"),
+        ("good", "done"),
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line["time"]) for line in lines)
+    assert [line["seconds"] >= 0 for line in lines if "seconds" in line] == [True, True]
+
+
+def test_one_moving_line_for_each_machine_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        console = Console(terminal)
+        good, bad = console.for_machine("good"), console.for_machine("bad-one")
+        good.step("Waiting for ssh")
+        bad.step("Creating the machine")
+        time.sleep(1.3)  # the board draws itself ten times a second, and shows whole seconds
+        moving = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(ours, 1 << 20).decode())
+        bad.failed("no quota is left")
+        good.done("good is ready")
+        console.close()
+        raw = os.read(ours, 1 << 20).decode()
+    os.close(ours)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
+    assert re.search(r"good +Waiting for ssh +0:00:01", moving)
+    assert re.search(r"bad-one +Creating the machine +0:00:01", moving)
+    assert re.search(r"\(bad-one\) failed: no quota is left \(\d+ s\)", last)
+    assert re.search(r"\(good\) good is ready \(\d+ s\)", last)
+    assert raw.rpartition("0:00:0")[2].count("\x1b[2K") >= 2, "both moving lines are wiped away at the end"

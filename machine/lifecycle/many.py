@@ -30,7 +30,11 @@ def each(
     results: queue.Queue[tuple[str, BaseException | None]] = queue.Queue()
 
     def work(name: str) -> None:
-        results.put((name, _attempt(world.about(name), name, act)))
+        about = world.about(name)
+        failure = _attempt(about, name, act)
+        if failure is not None and not isinstance(failure, Interrupted):
+            about.console.failed(about.console.mask(str(failure)))  # all of it is told when the others have ended
+        results.put((name, failure))
 
     threads = [threading.Thread(target=work, args=(name,), daemon=True, name=name) for name in names]
     for thread in threads:
