@@ -16,21 +16,26 @@ from machine.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+PATIENCE = 2.0  # seconds of waiting that need no word
 _EVERY = 0.05  # seconds between two tries while there is a deadline
 _FAR = 1 << 30  # on Windows the locked byte lies beyond the text, so that others can read who holds it
 
 
-def hold(path: str, *, seconds: float | None = None, what: str) -> AbstractContextManager[None]:
+def hold(
+    path: str, *, seconds: float | None = None, what: str, say: Callable[[str], None] | None = None
+) -> AbstractContextManager[None]:
     """Hold the lock `path` inside a `with`. Not to be taken twice by one thread: it would wait for itself.
 
     `seconds` is how long to wait for another holder (None: as long as it takes; 0: one try). `what` says in a
-    few words what the lock is for, to be shown to whoever waits. StoreError after the deadline, naming the
+    few words what the lock is for, to be shown to whoever waits. `say`, if given, is told once what is waited for
+    when that takes longer than PATIENCE. StoreError after the deadline, naming the
     holder, or when the lock file cannot be made; missing directories are made, 0700.
     """
-    return _Hold(path, seconds, what)
+    return _Hold(path, seconds, what, say)
 
 
 def drop(path: str) -> None:
@@ -62,12 +67,14 @@ def holder(path: str) -> str:
 class _Hold:
     """The context manager behind `hold`."""
 
-    def __init__(self, path: str, seconds: float | None, what: str) -> None:
-        self._path, self._seconds, self._what = path, seconds, what
+    def __init__(self, path: str, seconds: float | None, what: str, say: Callable[[str], None] | None) -> None:
+        self._path, self._seconds, self._what, self._say = path, seconds, what, say
         self._descriptor = -1
+        self._silent_until = 0.0
 
     def __enter__(self) -> None:
         deadline = None if self._seconds is None else time.monotonic() + self._seconds
+        self._silent_until = time.monotonic() + PATIENCE
         while True:
             self._descriptor = _open(self._path)
             try:
@@ -91,12 +98,20 @@ class _Hold:
 
     def _acquire(self, deadline: float | None) -> None:
         try:
-            while not _take(self._descriptor, wait=deadline is None):
+            while not _take(self._descriptor, wait=deadline is None and self._say is None):
                 if deadline is not None and time.monotonic() >= deadline:
                     raise self._taken()
+                if self._say is not None and time.monotonic() >= self._silent_until:
+                    self._say(self._waiting())
+                    self._say = None
                 time.sleep(_EVERY)
         except OSError as error:  # some network file systems cannot lock
             raise _refused(self._path, error) from error
+
+    def _waiting(self) -> str:
+        pid, _, what = _signature(self._path).partition(" ")
+        who = "this command, for another machine" if pid == str(os.getpid()) else f"process {pid or 'unknown'}"
+        return f"waiting for {who}: {what or 'it'} is taken"
 
     def _taken(self) -> StoreError:
         pid, _, what = _signature(self._path).partition(" ")

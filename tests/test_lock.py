@@ -143,3 +143,17 @@ def test_the_directory_is_private(tmp_path: Path) -> None:
     with lock.hold(str(tmp_path / "locks" / "x.lock"), what="try"):
         assert (tmp_path / "locks").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "locks" / "x.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_whoever_waits_long_is_told_once_for_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    path = tmp_path / "image.lock"
+    said: list[str] = []
+    with lock.hold(str(path), what="image", say=said.append):
+        pass
+    assert said == []
+    process = holder(path)
+    threading.Timer(1.0, process.kill).start()
+    with lock.hold(str(path), what="image", say=said.append):
+        process.wait()
+    assert said == [f"waiting for process {process.pid}: create dev is taken"]

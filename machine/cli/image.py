@@ -58,7 +58,7 @@ def _cache(app: App) -> Cache:
 
     return Cache(
         app.store.root,
-        lock=lambda noun: app.store.lock(noun, seconds=None, what=noun),
+        lock=lambda noun: app.store.lock(noun, seconds=None, what=noun, say=app.console.info),
         run=process.run,
         log=app.console.info,
     )

@@ -82,7 +82,7 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
         log=world.console.info,
         clock=world.clock,
         run=process.run,
-        lock=lambda noun: world.store.lock(noun, seconds=None, what=noun),
+        lock=lambda noun: world.store.lock(noun, seconds=None, what=noun, say=world.console.info),
         siblings=siblings,
         swarm_ports=(*((record.manager_port(),) if record.swarm_options().master else ()), *ports_of(record.raw)),
     )

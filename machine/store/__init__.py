@@ -18,6 +18,7 @@ from machine.store.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 __all__ = ["PHASES", "Record", "Store"]
@@ -101,11 +102,13 @@ class Store:
             raise self._unknown(name)
         remove.remove(paths.machines(self.root), name)
 
-    def lock(self, noun: str, *, seconds: float | None = None, what: str) -> AbstractContextManager[None]:
+    def lock(
+        self, noun: str, *, seconds: float | None = None, what: str, say: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[None]:
         """Be the only process on this machine or shared thing; see machine.lock.hold and paths.lock."""
         from machine import lock
 
-        return lock.hold(paths.lock(self.root, noun), seconds=seconds, what=what)
+        return lock.hold(paths.lock(self.root, noun), seconds=seconds, what=what, say=say)
 
     def drop_lock(self, noun: str) -> None:
         """Remove the file of a lock that is held here: what it was for is gone. Whoever waits takes a new one."""

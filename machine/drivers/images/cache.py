@@ -166,9 +166,13 @@ class Cache:
         gone = []
         for entry in sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else []:
             stem, _, kind = entry.rpartition(".")
-            if kind in ("qcow2", "vmlinuz", "initrd") and entry not in kept and stem not in stems:
-                os.unlink(self.path(entry))
-                gone.append(entry)
+            if kind not in ("qcow2", "vmlinuz", "initrd") or entry in kept or stem in stems:
+                continue
+            with self._lock(f"image-{stem.rsplit('-', 2)[0]}"):  # one that is being made has no manifest yet
+                made = {part for image in self.all() for part in image.files}
+                if entry not in made and os.path.exists(self.path(entry)):
+                    os.unlink(self.path(entry))
+                    gone.append(entry)
         return gone
 
     def _build(self, name: str, arch: str, mirror: str) -> Image:

@@ -151,6 +151,26 @@ def test_disks_that_nobody_needs_are_swept(tmp_path: Path) -> None:
     assert os.path.exists(own.path("used-amd64-1.vmlinuz"))
 
 
+def test_an_image_that_is_being_made_is_not_swept(tmp_path: Path) -> None:
+    """Its files are there before its manifest is; whoever makes it holds its lock."""
+    own = cache(tmp_path)
+    gone: list[str] = []
+    sweeping = threading.Thread(target=lambda: gone.extend(own.sweep([])))
+    with own._lock("image-debian-13"):
+        made = stored(tmp_path)
+        manifest = Path(own.path("debian-13-amd64.json"))
+        text = manifest.read_text()
+        manifest.unlink()
+        sweeping.start()
+        sweeping.join(0.3)
+        assert sweeping.is_alive()
+        assert os.path.exists(own.path(made.disk))
+        manifest.write_text(text)
+    sweeping.join(10)
+    assert gone == []
+    assert own.find("debian-13", "amd64") == made
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "x"}', "null"])
 def test_a_broken_manifest_is_no_image(tmp_path: Path, text: str) -> None:
     stored(tmp_path)
