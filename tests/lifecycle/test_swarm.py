@@ -12,6 +12,7 @@ from machine.lifecycle.swarm.words import Way
 from machine.model import Endpoint, EngineOptions, SwarmOptions
 from machine.swarm.discovery.registry import Registry
 from tests.program import Program
+from tests.sshd import free_port
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 NONE = ["create", "-d", "none", "--url", "tcp://192.0.2.7:2376", "--no-context"]
@@ -141,3 +142,27 @@ def test_a_registry_that_resists_is_said_and_removing_goes_on(tmp_path: Path) ->
     assert again.status == 1
     assert "could not be entered in its swarm" in again.err
     assert "--resume m" in again.err
+
+
+def test_a_service_on_this_computer_is_told(tmp_path: Path) -> None:
+    """It has a registry of its own, which is not the store's; a token it does not know is an error with a way on."""
+    program = Program(tmp_path / "user")
+    at = f"127.0.0.1:{free_port()}"
+    known = Registry(str(tmp_path / "service.db"))
+    token = known.create()
+    service = program.start("swarm", "discovery", "-H", f"tcp://{at}", "--registry", known.path)
+    try:
+        assert service.stderr is not None
+        assert "listening" in service.stderr.readline()
+        there = {"MACHINE_DISCOVERY_URL": f"http://{at}/v1"}
+        program(*NONE, "--swarm", "--swarm-discovery", f"token://{token}", "m", environ=there).fine()
+        assert known.nodes(token) == ["192.0.2.7:2376"]
+        assert not (program.store / "swarm" / "registry.db").exists()
+        program("rm", "-y", "m", environ=there).fine()
+        assert known.nodes(token) == []
+        unknown = program(*NONE, "--swarm", "--swarm-discovery", f"token://{at}/v1/{TOKEN}", "n")
+        assert unknown.status == 1
+        assert "machine swarm create makes one" in unknown.err
+    finally:
+        service.terminate()
+        service.communicate(timeout=20)

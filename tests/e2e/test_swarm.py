@@ -1,0 +1,54 @@
+"""A classic swarm of real virtual machines: master and worker made side by side, then the commands of the manual."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.hosts import until
+from tests.e2e.test_qemu import BUSYBOX, SERVE, fetch
+from tests.e2e.vms import left, program
+from tests.program import Program
+
+__all__ = ["program"]
+
+pytestmark = pytest.mark.vm
+
+RUN = f"docker run -d -p 80:80 busybox sh -c '{SERVE}'"
+
+
+def test_a_swarm_of_two_machines(program: Program) -> None:
+    token = f"token://{program('swarm', 'create').fine().out.strip()}"
+    common = ["create", "-d", "qemu", "--swarm", "--swarm-discovery", token, "--qemu-memory", "1024"]
+    made = [program.start(*common, "--swarm-master", "head"), program.start(*common, "worker")]
+    for process in made:
+        _, errors = process.communicate(timeout=900)
+        assert process.returncode == 0, errors
+    head = 'eval "$(machine env --shell bash --swarm head)"; '
+
+    def healthy() -> bool:
+        status = json.loads(program.shell(head + "docker info --format '{{json .SystemStatus}}'").fine().out)
+        return [value for key, value in status if key.endswith("Status")] == ["Healthy", "Healthy"]
+
+    until(healthy, seconds=60)
+    program.shell(head + BUSYBOX).fine()  # an image goes to every engine
+    program.shell(f"{head} for i in 1 2; do {RUN}; done").fine()
+    full = program.shell(head + RUN)
+    assert full.status != 0, "port 80 is taken on both"
+    assert "port" in full.err
+    names = program.shell(head + "docker ps --format '{{.Names}}'").fine().out.split()
+    assert sorted(name.partition("/")[0] for name in names) == ["head", "worker"]
+    for name in ("head", "worker"):
+        assert fetch(f"http://{program('ip', name).fine().out.strip()}/") == "it works\n"
+
+
+def test_a_restarted_master_is_as_before(program: Program) -> None:
+    program("restart", "head").fine()
+    shown = 'eval "$(machine env --shell bash --swarm head)"; docker info --format "{{json .SystemStatus}}"'
+    until(lambda: program.shell(shown).out.count("Healthy") == 2, seconds=60)
+
+
+def test_the_machines_go_and_leave_nothing(program: Program) -> None:
+    program("rm", "-y", "worker", "head").fine()
+    assert left(program) == []
