@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import time
 from pathlib import Path
 
@@ -86,6 +87,19 @@ def test_json_lines_for_programs() -> None:
     assert [line["seconds"] >= 0 for line in lines if "seconds" in line] == [True, True]
 
 
+def shown(terminal: int) -> str:
+    """All that has been written to a pseudo terminal, with its control sequences."""
+    said = b""
+    while select.select([terminal], [], [], 0.5)[0]:
+        said += os.read(terminal, 1 << 16)
+    return said.decode()
+
+
+def plain(said: str) -> str:
+    """The same without them."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
+
+
 def test_one_moving_line_for_each_machine_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
@@ -95,14 +109,15 @@ def test_one_moving_line_for_each_machine_on_a_terminal(monkeypatch: pytest.Monk
         good, bad = console.for_machine("good"), console.for_machine("bad-one")
         good.step("Waiting for ssh")
         bad.step("Creating the machine")
-        time.sleep(1.3)  # the board draws itself ten times a second, and shows whole seconds
-        moving = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(ours, 1 << 20).decode())
+        deadline, moving = time.monotonic() + 20, ""
+        while "Creating the machine 0:00:01" not in moving and time.monotonic() < deadline:
+            moving = plain(moving + os.read(ours, 1 << 16).decode())
         bad.failed("no quota is left")
         good.done("good is ready")
         console.close()
-        raw = os.read(ours, 1 << 20).decode()
+        raw = shown(ours)
     os.close(ours)
-    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
+    last = plain(raw)
     assert re.search(r"good +Waiting for ssh +0:00:01", moving)
     assert re.search(r"bad-one +Creating the machine +0:00:01", moving)
     assert re.search(r"\(bad-one\) failed: no quota is left \(\d+ s\)", last)
