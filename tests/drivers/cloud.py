@@ -254,6 +254,7 @@ class CloudContract:
                 (Verb.START, State.RUNNING),
                 (Verb.RESTART, State.RUNNING),
                 (Verb.KILL, State.STOPPED),
+                (Verb.RESTART, State.RUNNING),
             ):
                 again(driver).power(verb)
                 settled(driver, state)

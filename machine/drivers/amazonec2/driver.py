@@ -267,7 +267,7 @@ class AmazonDriver(Driver):
             )
         instance_id, state = str(instance["InstanceId"]), _state(instance)
         try:
-            if verb is Verb.START and state not in ("running", "pending"):
+            if verb in (Verb.START, Verb.RESTART) and state not in ("running", "pending"):
                 self.api.start(instance_id)
             elif verb is Verb.STOP and state not in ("stopped", "stopping"):
                 self.api.stop(instance_id, force=False)
