@@ -12,6 +12,7 @@ from machine.swarm.cluster.container import Container
 from machine.swarm.routes import listing
 from machine.swarm.routes.desk import Desk, without
 from machine.swarm.routes.table import TABLE
+from machine.swarm.schedule.node import ANY_ADDRESS
 
 OF = "/containers/{name}/"
 
@@ -47,7 +48,7 @@ async def _with_sizes(desk: Desk, found: list[Container]) -> list[dict[str, Any]
 
 @TABLE.at("GET", OF + "json")
 async def inspect(desk: Desk, request: Request, name: str) -> Reply:
-    """The engine's answer, and which node it is."""
+    """The engine's answer, which node it is, and published ports at the node's address."""
     container = desk.container(name)
     reply = await _pass(container, request, "json")
     if not reply.ok:
@@ -57,6 +58,7 @@ async def inspect(desk: Desk, request: Request, name: str) -> Reply:
     if not container.known and not request.flag("size"):
         container.learn(value, engine.facts.cpus if engine.facts else 0)
         engine.node.touch()
+    _publish(value, engine.ip)
     value["Node"] = {
         "ID": engine.id,
         "IP": engine.ip,
@@ -67,6 +69,14 @@ async def inspect(desk: Desk, request: Request, name: str) -> Reply:
         "Labels": engine.node.labels,
     }
     return Reply.json(value)
+
+
+def _publish(container: dict[str, Any], ip: str) -> None:
+    """What is published at all of the engine's addresses is published at `ip` to the cluster's clients. In place."""
+    ports = (container.get("NetworkSettings") or {}).get("Ports") or {}
+    for inside, hosts in ports.items():
+        there = [{**host, "HostIp": ip} if host.get("HostIp") in ANY_ADDRESS else host for host in hosts or ()]
+        ports[inside] = [host for n, host in enumerate(there) if host not in there[:n]] if hosts else hosts
 
 
 @TABLE.at("GET", OF + "top", OF + "logs", OF + "changes", OF + "stats", OF + "export", OF + "attach/ws")

@@ -155,9 +155,15 @@ def _pins(desk: Desk, body: dict[str, Any]) -> list[Expression]:
         host["VolumesFrom"] = [_reference(desk, str(text)) for text in host["VolumesFrom"]]
     if host.get("Links"):
         host["Links"] = [_off(desk, str(text).lstrip("/"))[0] for text in host["Links"]]
+    for mount in host.get("Mounts") or ():
+        if mount.get("Type") == "volume" and mount.get("Source"):
+            mount["Source"], node = _off(desk, str(mount["Source"]))
+            pins.append(node)
     networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig")
     if networks:
-        body["NetworkingConfig"]["EndpointsConfig"] = {_off(desk, k)[0]: v for k, v in networks.items()}
+        found = {_off(desk, key): settings for key, settings in networks.items()}
+        body["NetworkingConfig"]["EndpointsConfig"] = {key: settings for (key, _), settings in found.items()}
+        pins += [node for _, node in found]
     return [Expression("node", "==", node) for node in pins if node]
 
 

@@ -263,3 +263,37 @@ def test_browsers_of_other_sites_are_only_let_in_when_asked_for():
 
     swarm(closed, 1)
     swarm(opened, 1, cors=True)
+
+
+def test_inspect_shows_published_ports_at_the_engines_address():
+    async def test(fleet):
+        everywhere = [{"HostIp": ip, "HostPort": "80"} for ip in ("0.0.0.0", "::")]
+        ports = {"80/tcp": everywhere, "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "81"}], "82/tcp": None}
+        await fleet.create("web", start=True, HostConfig={"PortBindings": ports})
+        container = await fleet.ask("GET", "/containers/web/json")
+        assert container["NetworkSettings"]["Ports"] == {
+            "80/tcp": [{"HostIp": "10.0.0.1", "HostPort": "80"}],
+            "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "81"}],
+            "82/tcp": None,
+        }
+        assert container["HostConfig"]["PortBindings"] == ports
+
+    swarm(test, 1)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"HostConfig": {"Mounts": [{"Type": "volume", "Source": "n2/data", "Target": "/d"}]}},
+        {"HostConfig": {"Binds": ["n2/data:/d"]}},
+        {"NetworkingConfig": {"EndpointsConfig": {"n2/bridge": {}}}},
+    ],
+)
+def test_what_is_called_by_its_node_pins_the_container(wanted):
+    async def test(fleet):
+        await fleet.create(**wanted)
+        assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
+        (made,) = fleet.places[1].engine.containers.values()
+        assert "n2/" not in str(made.config)
+
+    swarm(test)
