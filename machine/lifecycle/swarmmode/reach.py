@@ -45,4 +45,13 @@ def check(world: World, record: Record, here: Side, other: Record, there: Side, 
     seen, todo = ports.explain(missing)
     if behind_nat:
         todo = f"make both with one driver, or {todo}; {CLASSIC}"
+    elif record.driver_name != other.driver_name and _hidden(record, here) + _hidden(other, there):
+        names = " and ".join(_hidden(record, here) + _hidden(other, there))
+        todo += f"; or, as {names} is known by an address of its own cloud only, make it with --swarm-addr public"
     raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=todo)
+
+
+def _hidden(record: Record, side: Side) -> list[str]:
+    """The machine's name if it goes by an address that only its neighbours may reach."""
+    endpoint = record.endpoint()
+    return [side.name] if endpoint is not None and side.address == endpoint.peer_address != endpoint.address else []

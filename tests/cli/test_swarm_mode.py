@@ -1,0 +1,89 @@
+"""The flags of swarm mode, and `machine swarm-mode` where there is no cluster."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from machine.lifecycle import swarmmode
+from machine.swarmmode.asked import Membership
+from tests.cli.typed import World
+
+CREATE = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run", "m")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--swarm-mode", "boss"], "manager or worker"),
+        (["--swarm-mode", "worker", "--swarm"], "leave one of the two flags out"),
+        (["--swarm-autolock"], "--swarm-mode"),
+        (["--swarm-availability", "drain"], "--swarm-mode"),
+        (["--swarm-mode", "manager", "--swarm-availability", "off"], "active, pause, drain"),
+        (["--swarm-mode", "worker", "--swarm-autolock"], "first manager"),
+        (["--swarm-mode", "manager", "--swarm-cert-expiry", "1m"], "an hour"),
+    ],
+)
+def test_what_does_not_go_together(world: World, flags: list[str], said: str) -> None:
+    typed = world.type(*CREATE, *flags)
+    assert typed.status == 1
+    assert said in typed.err
+    assert world.store.names() == []
+
+
+def test_a_dry_run_tells_of_the_cluster(world: World) -> None:
+    typed = world.type(*CREATE, "--swarm-mode", "manager", "--swarm-discovery", "shop")
+    assert typed.status == 0, typed.err
+    assert "the cluster shop of swarm mode, as manager" in typed.out
+
+
+def test_resume_says_what_it_does_not_look_at(world: World) -> None:
+    typed = world.type("create", "--resume", "--swarm-mode", "worker", "--swarm-data-path-addr", "eth1", "gone")
+    assert "--swarm-mode" in typed.err
+    assert "--swarm-data-path-addr" in typed.err
+
+
+def test_no_cluster(world: World) -> None:
+    world.machine("plain", 1)
+    assert json.loads(world.type("swarm-mode", "ls", "--json").out) == []
+    assert world.type("swarm-mode", "ls").out.split()[:2] == ["NAME", "CLUSTER"]
+    for words, said in (
+        (["token", "worker"], "--swarm-mode manager"),
+        (["token"], "which role"),
+        (["ls", "shop"], "there is no cluster shop"),
+        (["promote"], "needs the name"),
+        (["promote", "plain"], "plain is in no cluster"),
+        (["leave", "plain"], "plain is in no cluster"),
+        (["unlock-key"], "--swarm-mode manager"),
+    ):
+        typed = world.type("swarm-mode", *words)
+        assert typed.status == 1
+        assert said in typed.err
+        assert typed.out == ""
+
+
+def test_a_cluster_that_does_not_answer_is_listed(world: World) -> None:
+    record = world.machine("m", 1)
+    swarmmode.record_wish(record, Membership("manager", "shop", node_id="abc"))
+    world.store.save(record)
+    (row,) = json.loads(world.type("swarm-mode", "ls", "--json").out)
+    assert (row["machine"], row["cluster"], row["state"], row["error"]) == (
+        "m",
+        "shop",
+        "unknown",
+        "no manager answers",
+    )
+    token = world.type("swarm-mode", "token", "worker")
+    assert token.status == 1
+    assert "no manager of the cluster shop answers" in token.err
+
+
+def test_a_broken_membership_is_said_and_stops_nobody(world: World) -> None:
+    record = world.machine("m", 1)
+    record.raw["Machine"]["SwarmMode"] = {"Role": "boss"}
+    world.store.save(record)
+    typed = world.type("swarm-mode", "ls")
+    assert typed.status == 0
+    assert "Machine.SwarmMode" in typed.err
+    assert world.type("ls", "-q").out == "m\n"

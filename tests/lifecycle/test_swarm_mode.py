@@ -1,0 +1,101 @@
+"""Swarm mode before anything is made: what could never work is refused, and firewalls are told of its ports."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from machine import drivers
+from machine.console import Console
+from machine.errors import PreflightFailed
+from machine.lifecycle import swarmmode
+from machine.lifecycle.world import World, context
+from machine.model import SwarmOptions
+from machine.options import resolve
+from machine.store import Record, Store
+from machine.swarmmode.asked import Membership
+from tests.lifecycle.test_remove import Cloud
+
+
+class Elsewhere(Cloud):
+    """Another cloud."""
+
+    name: ClassVar[str] = "elsewhere"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    for cls in (Cloud, Elsewhere):
+        monkeypatch.setitem(drivers.TABLE, cls.name, f"{__name__}:{cls.__name__}")
+    return World(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
+
+
+def keep(world: World, name: str, driver: str, wish: Membership) -> Record:
+    """A record that is half made."""
+    record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
+    swarmmode.record_wish(record, wish)
+    world.store.add(name)
+    world.store.save(record)
+    return record
+
+
+def check(world: World, driver: str, wish: Membership, name: str = "new") -> None:
+    """What `create` asks before it makes `name`."""
+    record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
+    swarmmode.record_wish(record, wish)
+    cls = drivers.find(driver)
+    values = resolve(cls.options, {"url": "tcp://192.0.2.1:2376"}, {})
+    swarmmode.check(world, record, cls.configure(context(world, record), values))
+
+
+def test_a_worker_needs_a_manager_of_its_cluster(world: World) -> None:
+    keep(world, "m", "cloud", Membership("manager", "other"))
+    with pytest.raises(PreflightFailed) as caught:
+        check(world, "cloud", Membership("worker", "shop"))
+    assert caught.value.exit_code == 3
+    assert "--swarm-mode manager --swarm-discovery shop" in caught.value.resolution
+    check(world, "cloud", Membership("worker", "other"))
+    check(world, "cloud", Membership("manager", "shop"))
+
+
+def test_a_url_cannot_take_part(world: World) -> None:
+    with pytest.raises(PreflightFailed, match="none"):
+        check(world, "none", Membership("manager"))
+
+
+def test_a_manager_behind_nat_is_no_manager_for_a_cloud(world: World) -> None:
+    keep(world, "head", "qemu", Membership("manager"))
+    with pytest.raises(PreflightFailed) as caught:
+        check(world, "cloud", Membership("worker"))
+    assert "head lives behind this computer's NAT: new could reach none of its ports" in caught.value.details
+    assert "--swarm --swarm-master" in caught.value.resolution
+    assert "machine swarm manage" in caught.value.resolution
+
+
+def test_nor_is_a_machine_behind_nat_a_worker_of_a_cloud(world: World) -> None:
+    keep(world, "head", "cloud", Membership("manager"))
+    with pytest.raises(PreflightFailed) as caught:
+        check(world, "qemu", Membership("worker"))
+    assert "new lives behind this computer's NAT: head could reach none of its ports" in caught.value.details
+
+
+def test_who_names_an_address_knows_better(world: World) -> None:
+    keep(world, "head", "qemu", Membership("manager", address="203.0.113.9"))
+    check(world, "cloud", Membership("worker"))
+
+
+def test_two_clouds_may_try(world: World) -> None:
+    keep(world, "head", "elsewhere", Membership("manager"))
+    check(world, "cloud", Membership("worker"))
+
+
+def test_firewalls_are_told_of_the_ports(world: World) -> None:
+    plain = Record.new(world.store.root, "plain", "cloud", {})
+    assert context(world, plain).swarm_ports == ()
+    swarmmode.record_wish(plain, Membership("worker"))
+    assert context(world, plain).swarm_ports == (2377, 7946, 4789)
+    classic = Record.new(world.store.root, "head", "cloud", {}, swarm=SwarmOptions(is_swarm=True, master=True))
+    assert context(world, classic).swarm_ports == (3376,)
