@@ -134,9 +134,7 @@ async def _remember(engine: Engine, key: str, told: dict[str, Any]) -> None:
 
 def _pins(desk: Desk, body: dict[str, Any]) -> list[Expression]:
     """Take NODE/ off names of networks, volumes and containers, in place; the nodes that they pin the container to."""
-    host = body.get("HostConfig")
-    if not isinstance(host, dict):
-        return []
+    host = body.get("HostConfig") or {}
     pins = []
     mode, node = _off(desk, str(host.get("NetworkMode") or ""))
     if mode.startswith("container:"):
