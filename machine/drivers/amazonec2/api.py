@@ -16,6 +16,7 @@ from machine.drivers.amazonec2.options import REGION
 from machine.errors import PreflightFailed
 
 CONNECT_SECONDS = 10
+OPTIONAL = ("sts", "ssm", "service-quotas")  # a private network may have no way to them: not asked for long
 ID_TAG = "machine-id"  # on everything that is made for one machine
 MADE_TAG = "made-by"  # on what machines share
 MADE_BY = "machine"
@@ -229,6 +230,9 @@ class Api:
 
             data = self.data
             repeats = 5 if data.get("RetryCount") is None else int(data["RetryCount"])
+            patience = CONNECT_SECONDS
+            if service in OPTIONAL:
+                repeats, patience = min(repeats, 2), 3
             with _Translated("the credentials"):
                 self._clients[service] = self._account().client(
                     service,
@@ -237,7 +241,7 @@ class Api:
                     use_ssl=not data.get("DisableSSL"),
                     config=botocore.config.Config(
                         retries={"mode": "standard", "total_max_attempts": max(repeats, 0) + 1},
-                        connect_timeout=CONNECT_SECONDS,
+                        connect_timeout=patience,
                         read_timeout=int(data.get("ApiTimeout") or 30),
                         user_agent_extra="machine",
                     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def build(
 
     Should this program be killed meanwhile, mmdebstrap goes on, ends by itself and clears its own temporary files.
     """
-    if not hasattr(os, "geteuid"):
+    if not sys.platform.startswith("linux"):
         raise DriverError(
             "an image can only be built on Linux",
             resolution=f"let it be downloaded, or give one with --{driver}-image URL or PATH",

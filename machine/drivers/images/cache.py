@@ -25,6 +25,7 @@ from machine.errors import DriverError
 from machine.process import Completed
 
 NAMES = tuple(fetch.SUITES)
+FILES = (".qcow2", ".img", ".raw", ".vdi", ".vmdk", ".vhd", ".vhdx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,9 @@ def classify(word: str, driver: str = "qemu") -> str:
     """What `--DRIVER-image` is: "url", "path" or "name"; DriverError for a name that is none of ours."""
     if "://" in word:
         return "url"
-    if os.sep in word or word.endswith((".qcow2", ".img", ".raw")) or word.startswith(("~", ".")):
+    if any(mark in word for mark in (os.sep, os.altsep) if mark) or word.startswith(("~", ".")):
+        return "path"
+    if word.lower().endswith(FILES):
         return "path"
     _known(word, driver)
     return "name"

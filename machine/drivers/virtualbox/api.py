@@ -56,9 +56,10 @@ class VBox:
             done = self._run([self._path, *words], timeout=seconds, check=False)
         except CommandFailed as error:
             raise DriverError(error.brief, details=error.details, resolution="try again") from error
-        if done.status or MARK in done.stderr:
-            raise failure(" ".join(words[:2]), done.stderr or done.stdout, self._name)
-        return done
+        out, err = (text.replace("\r\n", "\n") for text in (done.stdout, done.stderr))  # Windows
+        if done.status or MARK in err:
+            raise failure(" ".join(words[:2]), err or out, self._name)
+        return Completed(done.status, out, err)
 
     def version(self) -> str:
         """All that `--version` prints, a wrapper's warning included."""

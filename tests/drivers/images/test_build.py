@@ -122,3 +122,14 @@ def test_the_kernel_is_taken_out_without_mounting(tmp_path: Path) -> None:
     assert (built.initrd, built.root) == ("", "/dev/nvme0n1")
     assert Path(built.disk).read_bytes()[:4] == b"QFI\xfb"
     assert not os.path.exists(image)
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_elsewhere_than_on_linux_nothing_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    with pytest.raises(DriverError, match="only be built on Linux") as caught:
+        build.build("debian-13", "amd64", "http://m", str(tmp_path), run=process.run, log=print, driver="virtualbox")
+    assert "--virtualbox-image" in caught.value.resolution
+    assert "apt-get" not in caught.value.resolution

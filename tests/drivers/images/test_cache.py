@@ -39,7 +39,7 @@ def disk(path: Path, kind: str = "qcow2", *more: str) -> bytes:
 def test_what_a_word_means() -> None:
     assert image.classify("debian-13") == "name"
     assert image.classify("https://host/x.qcow2") == "url"
-    assert [image.classify(word) for word in ("/a/b", "./b", "b.qcow2", "~/b")] == ["path"] * 4
+    assert [image.classify(word) for word in ("/a/b", "./b", "b.qcow2", "b.VDI", "~/b")] == ["path"] * 5
     with pytest.raises(DriverError) as caught:
         image.classify("fedora")
     assert "debian-13, debian-12" in caught.value.details

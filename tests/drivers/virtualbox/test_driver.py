@@ -118,6 +118,24 @@ def test_after_a_restart_of_the_host(tmp_path: Path, vbox: Fake) -> None:
     assert made.data["NATPort"] != port
 
 
+def test_on_windows_lines_end_in_their_own_way(tmp_path: Path, vbox: Fake) -> None:
+    def run(argv: list[str], **how: Any) -> Completed:
+        done = vbox.run(argv, **how)
+        return Completed(done.status, *(text.replace("\n", "\r\n") for text in (done.stdout, done.stderr)))
+
+    made = places.driver(tmp_path, run, no_share=False, share_folder=f"{tmp_path}:data")
+    made.check()
+    made.create()
+    assert made.state() is State.RUNNING
+    made.power(Verb.KILL)
+    made.power(Verb.START)
+    made.remove()
+    assert made.state() is State.MISSING
+    with pytest.raises(failures.NotRegistered) as caught:
+        made.vbox.call("showvminfo", "nosuch")
+    assert "\r" not in caught.value.details
+
+
 def test_on_macos_there_are_networks_in_place_of_interfaces(
     tmp_path: Path, vbox: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
