@@ -125,6 +125,12 @@ def master_name(row: Row, rows: Sequence[Row]) -> str:
     return ""
 
 
+def _cluster(row: Row) -> str:
+    """The machine's place in a cluster of swarm mode, as its record has it; "" if it is in none."""
+    found = (row.record.raw.get("Machine") or {}).get("SwarmMode") if row.record else None
+    return f"{found.get('Cluster')} ({found.get('Role')})" if isinstance(found, dict) and found else ""
+
+
 def fields(rows: Sequence[Row], environ: Mapping[str, str]) -> list[Struct]:
     """What a template, the table and --json may show of each row; the keys are HEADERS'."""
     current = environ.get("DOCKER_HOST", "")
@@ -149,7 +155,7 @@ def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
         State=row.state,
         URL=url,
         SwarmOptions=Struct(swarm) if swarm else None,
-        Swarm=f"{row.name} (master)" if swarm.get("Master") else master,
+        Swarm=f"{row.name} (master)" if swarm.get("Master") else master or _cluster(row),
         EngineOptions=Struct(row.options("EngineOptions")) if row.record else None,
         Error=row.error,
         DockerVersion=row.version,
