@@ -87,3 +87,10 @@ def test_a_broken_membership_is_said_and_stops_nobody(world: World) -> None:
     assert typed.status == 0
     assert "Machine.SwarmMode" in typed.err
     assert world.type("ls", "-q").out == "m\n"
+
+
+def test_ls_shows_the_cluster(world: World) -> None:
+    record = world.machine("m", 1)
+    swarmmode.record_wish(record, Membership("manager", "shop"))
+    world.store.save(record)
+    assert world.type("ls", "-f", "{{.Name}} {{.Swarm}}").out == "m shop (manager)\n"
