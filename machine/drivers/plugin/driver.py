@@ -170,7 +170,7 @@ class PluginDriver(Driver):
         self._enter("done")
 
     def _take_over(self) -> bool:
-        """Whether an earlier Create that was cut short has made the machine; it is switched on."""
+        """Whether an earlier Create that was cut short got as far as an address of its machine; it is switched on."""
         try:
             state = self.state()
             if state in (State.STOPPED, State.SAVED, State.PAUSED):
@@ -180,8 +180,8 @@ class PluginDriver(Driver):
         except DriverError as error:
             self.ctx.log(f"the earlier try left nothing to go on with ({error.brief})")
             return False
-        if state in (State.NONE, State.MISSING, State.ERROR, State.TIMEOUT):
-            return False
+        if state in (State.NONE, State.MISSING, State.ERROR, State.TIMEOUT) or self.endpoint() is None:
+            return False  # many a plugin learns the address at the very end of Create, and never again
         self._finish()
         return True
 

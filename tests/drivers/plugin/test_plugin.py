@@ -213,6 +213,7 @@ def test_a_cut_short_create_is_gone_on_with_or_begun_anew(
     left = json.loads(json.dumps(saved[-1]))
     if there:
         cloud.release()
+        left["IPAddress"] = "127.0.0.1"  # a plugin that learns it before the end of Create
     else:
         cloud.held = False
         cloud.servers[left["ServerID"]].state = "failed"
