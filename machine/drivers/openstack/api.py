@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from machine.drivers.openstack import conoha, failures, settings
-from machine.errors import PreflightFailed
+from machine.errors import MachineError, PreflightFailed
 
 Json = dict[str, Any]
 CONSOLE_LINES = 100
@@ -240,29 +240,33 @@ class _Call:
 
 def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str, Any]) -> Exception | None:
     """Our error for one of the SDK's, None for what is none of the SDK's."""
+    if isinstance(error, MachineError):
+        return None
     from keystoneauth1 import exceptions as keystone
     from openstack import exceptions as sdk
 
-    from machine.drivers.openstack.wire import Wrong
+    from machine.drivers.openstack.wire import TooLong, Wrong
 
     text = str(error)
     made = failures.made
     if isinstance(error, Wrong):
-        wrong = made(failures.BadAuthUrl, f"{data.get('AuthUrl') or data.get('Cloud')} is no URL to log in at", text)
-        if settings.is_conoha(data):
-            wrong.resolution = f"set $OS_AUTH_URL to {conoha.AUTH_URL}: ConoHa has Identity v3 there"
-        return wrong
+        return _no_keystone(text, data)
     if isinstance(error, sdk.HttpException):
         status = int(error.status_code or 0)
         return failures.refused(status, str(error.details or error), doing, asking=asking)
     if isinstance(error, keystone.HttpError):
         return _at_the_door(int(error.http_status or 0), text, doing)
     table: Iterable[tuple[Any, type[failures.OpenStackError], str]] = (
+        (TooLong, failures.RateLimited, "the cloud has had too many calls"),
         (keystone.SSLError, failures.BadCertificate, "the API's certificate is not accepted"),
         (keystone.ConnectTimeout, failures.ApiTimeout, "the API did not answer in time"),
         (keystone.ConnectionError, failures.Unreachable, "the API cannot be reached"),
         (keystone.CatalogException, failures.BadRegion, "the cloud names no such service"),
-        ((sdk.NotSupported, sdk.ServiceDiscoveryException), failures.BadRegion, "the cloud has no such service"),
+        (
+            (sdk.ServiceDisabledException, sdk.NotSupported, sdk.ServiceDiscoveryException),
+            failures.BadRegion,
+            "the cloud has no such service",
+        ),
         (keystone.AuthPluginException, failures.BadCloud, "what is given does not do to log in"),
         (sdk.ConfigException, failures.BadCloud, "the cloud's configuration cannot be used"),
         (OSError, failures.Unreachable, "the API cannot be asked"),  # a file of CAs that is none, and the like
@@ -279,6 +283,15 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
                 continue
             return made(cls, f"{brief} (to {doing})", text)
     return None
+
+
+def _no_keystone(text: str, data: Mapping[str, Any]) -> failures.OpenStackError:
+    """There is no Identity v3 at the URL that is given."""
+    where = data.get("AuthUrl") or data.get("Cloud")
+    wrong = failures.made(failures.BadAuthUrl, f"{where} is no URL to log in at", text)
+    if settings.is_conoha(data):
+        wrong.resolution = f"set $OS_AUTH_URL to {conoha.AUTH_URL}: ConoHa has Identity v3 there"
+    return wrong
 
 
 def _at_the_door(status: int, text: str, doing: str) -> failures.OpenStackError:

@@ -19,7 +19,12 @@ from machine.drivers.openstack import login
 
 NOT_TAKEN_ON = [429, 503]  # of a POST: throttled, or no server behind the proxy
 REPEATED = [*NOT_TAKEN_ON, 500, 502, 504]
+LONGEST_PAUSE = 60.0  # seconds that a cloud may ask to wait for; beyond that it is an error
 SILENT = ("keystoneauth", "openstack", "urllib3", "stevedore")  # who would write warnings to the terminal
+
+
+class TooLong(Exception):
+    """The cloud asks to wait longer than anybody would."""
 
 
 class Wrong(Exception):
@@ -66,9 +71,17 @@ def _sessions(tries: int) -> Any:
     def make(*args: Any, **named: Any) -> Any:
         found = Patient(*args, **named)
         found.tries = tries
+        found.session.hooks["response"].append(_not_too_long)
         return found
 
     return make
+
+
+def _not_too_long(answer: Any, **_: Any) -> None:
+    """The SDK waits as long as Retry-After says, whatever it says."""
+    wanted = str(answer.headers.get("Retry-After") or "")
+    if answer.status_code in REPEATED and wanted.isdigit() and int(wanted) > LONGEST_PAUSE:
+        raise TooLong(f"{answer.status_code}: the cloud asks to come again after {wanted} s")
 
 
 def _v3(region: Any, make: Any, url: str) -> str:

@@ -230,9 +230,13 @@ class Cloud:
         return f"{base}/{CATALOG[service].format(project=self.project.id)}".rstrip("/")
 
     def _do(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
+        if asked.service not in PATHS.values():
+            raise Refusal(404, "itemNotFound", "The resource could not be found.")
+        if asked.service == "identity" and asked.path.startswith("/v3") and not self._has_v3():
+            raise Refusal(404, "error", "The resource could not be found.")
         if asked.method == "GET" and (versions := self._versions(asked)):
             return (*versions, {})
-        if (asked.service, asked.method, asked.path) == ("identity", "POST", "/v3/auth/tokens") and self._has_v3():
+        if (asked.service, asked.method, asked.path) == ("identity", "POST", "/v3/auth/tokens"):
             token = uuid.uuid4().hex
             described = self.log_in(asked.body["auth"], asked.host)
             self.tokens.add(token)

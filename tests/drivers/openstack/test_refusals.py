@@ -1,0 +1,367 @@
+"""Every way in which OpenStack says no is a class with advice; checks make nothing and name the flag."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine.drivers.openstack import conoha, failures
+from machine.drivers.openstack.driver import OpenStackDriver
+from machine.errors import DriverError, PreflightFailed, before_anything
+from machine.model import State, Verb
+from tests.drivers.cloud import again, make, new, settled, unmake
+from tests.drivers.door import answer
+from tests.drivers.openstack.server import PROJECT, Cloud
+from tests.drivers.openstack.stack import Stack, refusal
+from tests.engine.servers import Files
+from tests.sshd import keygen
+
+WORDS = [  # what the services say, and what it means
+    (401, "The request you have made requires authentication.", failures.BadCredentials),
+    (403, "Policy doesn't allow os_compute_api:servers:create to be performed.", failures.NotAllowed),
+    (403, "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances", failures.QuotaExceeded),
+    (403, "Only volume-backed servers are allowed for flavors with zero disk.", failures.BadVolume),
+    (404, "The resource could not be found.", failures.NotFound),
+    (404, "External network 1 is not reachable from subnet 2.", failures.BadNetwork),
+    (400, "Can not find requested image", failures.BadImage),
+    (400, "Flavor 9 could not be found.", failures.BadFlavor),
+    (400, "Flavor's disk is too small for requested image.", failures.BadFlavor),
+    (400, "Invalid key_name provided.", failures.BadKey),
+    (400, "Keypair data is invalid: failed to generate fingerprint", failures.BadKey),
+    (400, "Unable to find security_group with name or id 'x'", failures.BadGroup),
+    (400, "The requested availability zone is not available", failures.BadZone),
+    (400, "Network 1 could not be found.", failures.BadNetwork),
+    (400, "Block Device Mapping is Invalid: failed to get volume 1.", failures.BadVolume),
+    (400, "Volume status must be available or error", failures.InUse),
+    (400, "Invalid input for field/attribute user_data. Value: x. 'x' is not a 'base64'", failures.BadUserData),
+    (400, "Invalid input for field/attribute adminPass.", failures.BadPassword),
+    (400, "something new", failures.OpenStackError),
+    (409, "Multiple possible networks found, use a Network ID to be more specific.", failures.BadNetwork),
+    (409, "Key pair 'x' already exists.", failures.NameTaken),
+    (409, "Security group rule already exists. Rule id is 1.", failures.NameTaken),
+    (409, "Security Group 1 in use.", failures.InUse),
+    (409, "Cannot 'stop' instance 1 while it is in vm_state stopped", failures.WrongState),
+    (409, "Instance 1 is locked", failures.WrongState),
+    (409, "No more IP addresses available on network 1.", failures.NoCapacity),
+    (409, "Quota exceeded for resources: ['floatingip'].", failures.QuotaExceeded),
+    (
+        413,
+        "VolumeLimitExceeded: Maximum number of volumes allowed (10) exceeded for quota 'volumes'.",
+        failures.QuotaExceeded,
+    ),
+    (413, "This request was rate-limited.", failures.RateLimited),
+    (429, "Too Many Requests", failures.RateLimited),
+    (500, "Unexpected API Error.", failures.ServiceBroken),
+    (503, "<html>", failures.ServiceBroken),
+]
+FAULTS = [  # what is noted on a server that came to nothing
+    ("No valid host was found. There are not enough hosts available.", failures.NoCapacity),
+    (
+        "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures",
+        failures.NoCapacity,
+    ),
+    ("Build of instance 1 aborted: Failed to allocate the network(s), not rescheduling.", failures.BadNetwork),
+    ("Build of instance 1 aborted: Volume 2 did not finish being created", failures.BadVolume),
+    ("ServerGroup policy is not supported: Anti-affinity instance group policy was violated", failures.BadServerGroup),
+    ("internal error: process exited while connecting to monitor", failures.ServerFailed),
+]
+
+
+@pytest.mark.parametrize(("status", "text", "cls"), WORDS)
+def test_every_refusal_has_its_class(status: int, text: str, cls: type[failures.OpenStackError]) -> None:
+    error = failures.refused(status, text, "make a server")
+    assert type(error) is cls
+    assert error.status == status
+    assert text in error.details
+    assert error.resolution
+    assert isinstance(before_anything(error), PreflightFailed)
+    assert isinstance(before_anything(error), cls)
+
+
+def test_a_question_for_something_absent_is_just_no() -> None:
+    assert type(failures.refused(404, "Image x not found", "ask", asking=True)) is failures.NotFound
+
+
+@pytest.mark.parametrize(("fault", "cls"), FAULTS)
+def test_a_server_that_came_to_nothing(cloud: Stack, fault: str, cls: type[DriverError], tmp_path: Path) -> None:
+    before = cloud.listing()
+    cloud.project.fault = fault
+    driver = new(cloud, tmp_path)
+    driver.check()
+    driver.create()
+    with pytest.raises(cls) as caught:
+        settled(driver, State.RUNNING)
+    assert fault in caught.value.details
+    other = again(driver)
+    assert other.state() is State.ERROR, "for `ls` it is a state"
+    assert isinstance(other, OpenStackDriver)
+    assert fault in other.explain()
+    unmake(other)
+    assert cloud.listing() == before
+
+
+def refused(cloud: Stack, place: Path, **given: Any) -> PreflightFailed:
+    """The refusal of a check with these flags; nothing was made."""
+    before = cloud.listing()
+    flags = {f"openstack-{name.replace('_', '-')}": value for name, value in given.items()}
+    with pytest.raises(PreflightFailed) as caught:
+        new(cloud, place, **flags).check()
+    assert caught.value.exit_code == 3
+    assert cloud.listing() == before
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "cls"),
+    [
+        ("flavor-name", "none-such", "BadFlavor"),
+        ("image-name", "none-such", "BadImage"),
+        ("net-name", "none-such", "BadNetwork"),
+        ("floatingip-pool", "private", "BadNetwork"),  # it is there, and not external
+        ("sec-groups", "none-such", "BadGroup"),
+        ("availability-zone", "none-such", "BadZone"),
+        ("server-group-name", "none-such", "BadServerGroup"),
+        ("volume-type", "none-such", "BadVolume"),
+        ("volume-id", "none-such", "BadVolume"),
+        ("user-data-file", "/nonexistent/data", "BadUserData"),
+        ("private-key-file", "/nonexistent/id", "BadKey"),
+        ("region", "none-such", "BadRegion"),
+    ],
+)
+def test_what_is_not_there_is_named_with_its_flag(
+    cloud: Stack, flag: str, value: str, cls: str, tmp_path: Path
+) -> None:
+    error = refused(cloud, tmp_path, **{flag: value})
+    assert type(error).__name__ == cls
+    assert f"--openstack-{flag}" in error.resolution
+    assert value in error.brief + error.details
+
+
+def test_a_key_pair_that_is_not_there(cloud: Stack, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "id")
+    error = refused(cloud, tmp_path, keypair_name="none-such", private_key_file=str(key))
+    assert isinstance(error, failures.BadKey)
+    (tmp_path / "id.pub").unlink()
+    assert "ssh-keygen -y" in refused(cloud, tmp_path, private_key_file=str(key)).resolution
+
+
+def test_limits(cloud: Stack, tmp_path: Path) -> None:
+    cloud.project.limit = 0
+    error = refused(cloud, tmp_path)
+    assert isinstance(error, failures.QuotaExceeded)
+    assert "may have 0" in error.brief
+
+
+def test_images_that_do_not_fit(cloud: Stack, tmp_path: Path) -> None:
+    image = cloud.project.images[0]
+    image["min_disk"] = 21
+    assert "21 GB" in refused(cloud, tmp_path).brief
+    assert "21 GB" in refused(cloud, tmp_path, volume_size=20).brief
+    image.update(min_disk=0, min_ram=4096)
+    assert "4096 MB" in refused(cloud, tmp_path).brief
+    image.update(min_ram=0, status="deactivated")
+    assert "deactivated" in refused(cloud, tmp_path).brief
+
+
+def test_of_several_images_the_newest(cloud: Stack, tmp_path: Path) -> None:
+    newer = {**cloud.project.images[0], "id": "newer", "created_at": "2026-06-01T00:00:00Z"}
+    broken = {**newer, "id": "broken", "status": "queued", "created_at": "2026-07-01T00:00:00Z"}
+    cloud.project.images += [newer, broken]
+    driver = new(cloud, tmp_path)
+    driver.check()
+    assert driver.dump()["ImageId"] == "newer"
+
+
+def test_two_networks_to_choose_from(cloud: Stack, tmp_path: Path) -> None:
+    cloud.project.network("second", "10.90.0")
+    error = refused(cloud, tmp_path)
+    assert "--openstack-net-name" in error.brief
+    assert "private, second" in error.details
+    driver = make(new(cloud, tmp_path, **{"openstack-net-name": "second"}))
+    endpoint = driver.endpoint()
+    assert endpoint is not None
+    assert endpoint.address.startswith("10.90.0.")
+    unmake(driver)
+
+
+def test_credentials_that_are_wrong(cloud: Stack, tmp_path: Path) -> None:
+    for flags in ({"password": "another"}, {"username": "mallory"}, {"project_name": "another"}, {"domain_name": "x"}):
+        assert isinstance(refused(cloud, tmp_path, **flags), failures.BadCredentials)
+
+
+@pytest.mark.parametrize("path", ["/identity/v2.0", "/identity", "/identity/", "/identity/v3/"])
+def test_urls_of_keystone(cloud: Stack, path: str, tmp_path: Path) -> None:
+    new(cloud, tmp_path, **{"openstack-auth-url": cloud.door.url + path}).check()
+
+
+@pytest.mark.parametrize("path", ["/compute/v2.1", "/nothing", "/nothing/v2.0", "/nothing/v3"])
+def test_urls_of_something_else(cloud: Stack, path: str, tmp_path: Path) -> None:
+    error = refused(cloud, tmp_path, auth_url=cloud.door.url + path)
+    assert isinstance(error, failures.BadAuthUrl)
+    assert "OS_AUTH_URL" in error.resolution
+
+
+def test_a_keystone_that_has_version_2_only(tmp_path: Path) -> None:
+    old = Stack(Cloud(identity=("v2.0",)))
+    try:
+        for path in ("/identity/v2.0", "/identity", "/identity/v3"):
+            error = refused(old, tmp_path, auth_url=old.door.url + path)
+            assert isinstance(error, failures.BadAuthUrl)
+            assert conoha.AUTH_URL not in error.resolution
+    finally:
+        old.close()
+
+
+def test_a_certificate_of_nobody(cloud: Stack, tmp_path: Path) -> None:
+    from tests.drivers.door import Door
+
+    files = Files(tmp_path / "pki")
+    door = Door(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
+    try:
+        error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3")
+        assert isinstance(error, failures.BadCertificate)
+        assert "--openstack-cacert" in error.resolution
+        error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3", cacert="/nonexistent/ca.pem")
+        assert isinstance(error, failures.Unreachable)
+    finally:
+        door.close()
+
+
+def test_nobody_waits_an_hour(cloud: Stack, tmp_path: Path) -> None:
+    cloud.door.on(None, answer(429, b"{}", {"Retry-After": "3600"}))
+    began = time.monotonic()
+    error = refused(cloud, tmp_path)
+    assert isinstance(error, failures.RateLimited)
+    assert "3600" in error.details
+    assert time.monotonic() - began < 5
+
+
+def test_a_refused_server_says_why(cloud: Stack, tmp_path: Path) -> None:
+    """And what was made before it goes with `rm`."""
+    before = cloud.listing()
+    driver = new(cloud, tmp_path)
+    driver.check()
+    cloud.door.on(cloud.making, lambda door, call: refusal(403, "forbidden", "Quota exceeded for cores: Requested 1"))
+    with pytest.raises(failures.QuotaExceeded) as caught:
+        driver.create()
+    assert "Quota exceeded for cores" in caught.value.details
+    unmake(again(driver))
+    assert cloud.listing() == before
+
+
+def test_what_security_groups_say(cloud: Stack, tmp_path: Path) -> None:
+    said: list[str] = []
+    driver = new(cloud, tmp_path, **{"openstack-sec-groups": "default"})
+    object.__setattr__(driver.ctx, "log", said.append)
+    make(driver)
+    assert [line for line in said if "lets port 22 in" in line]
+    assert isinstance(driver, OpenStackDriver)
+    assert driver.explain() == (
+        "its state is ACTIVE; no rule of its security groups (default) lets port 22 in from here"
+    )
+    (default,) = [group for group in cloud.project.groups.values() if group["name"] == "default"]
+    rule = {"security_group_id": default["id"], "protocol": "tcp", "port_range_min": 1, "port_range_max": 1000}
+    (made,) = cloud.project.make_rules([{**rule, "remote_ip_prefix": "203.0.113.0/24"}])
+    assert "let port 22 in from 203.0.113.0/24 only" in driver.explain()
+    made["remote_ip_prefix"] = None
+    assert driver.explain() == "its state is ACTIVE"
+    assert "login:" in driver.console_log()
+    driver.power(Verb.STOP)
+    settled(driver, State.STOPPED)
+    assert driver.explain() == "its state is SHUTOFF"
+    unmake(driver)
+
+
+def test_every_way_back_to_life(cloud: Stack, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    (server,) = cloud.project.servers.values()
+    for status in ("SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED"):
+        server["status"] = status
+        driver.power(Verb.START)
+        settled(driver, State.RUNNING)
+    unmake(driver)
+
+
+def test_a_group_that_others_made_or_use_stays(cloud: Stack, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    (ours,) = [group for group in cloud.project.groups.values() if group["name"] == "docker-machine"]
+    ours["description"] = "made by hand"
+    unmake(driver)
+    assert ours["id"] in cloud.project.groups
+
+
+def test_allowed_networks_and_own_ports(cloud: Stack, tmp_path: Path) -> None:
+    flags = {"openstack-allow-from": ["203.0.113.0/24"], "openstack-open-port": ["8000-8100/udp"]}
+    driver = make(new(cloud, tmp_path, **flags))
+    (group,) = [group for group in cloud.project.groups.values() if group["name"] == "docker-machine"]
+    ingress = [rule for rule in group["security_group_rules"] if rule["direction"] == "ingress"]
+    assert {rule["remote_ip_prefix"] for rule in ingress} == {"203.0.113.0/24", None}
+    assert {rule["port_range_min"] for rule in ingress} == {22, 2376, 8000}
+    assert all(rule["remote_group_id"] == group["id"] for rule in ingress if not rule["remote_ip_prefix"])
+    unmake(driver)
+
+
+def test_a_volume_that_exists_stays(cloud: Stack, tmp_path: Path) -> None:
+    volume = cloud.project.make_volume({"name": "mine", "size": 9, "imageRef": cloud.project.images[0]["id"]})
+    volume["status"] = "available"
+    driver = make(new(cloud, tmp_path, **{"openstack-volume-id": volume["id"], "openstack-image-name": ""}))
+    (body,) = cloud.project.requests.values()
+    assert body["block_device_mapping_v2"][0]["delete_on_termination"] is False
+    unmake(again(driver))
+    assert cloud.project.volumes[volume["id"]]["status"] == "available"
+
+
+def test_all_that_a_server_can_be_given(cloud: Stack, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_text("#!/bin/sh\ntrue\n")
+    flags = {
+        "config-drive": True,
+        "metadata": "team,red",
+        "availability-zone": "nova",
+        "server-group-name": "apart",
+        "user-data-file": str(data),
+        "admin-password": "of-my-own",
+        "net-name": "private",
+    }
+    driver = make(new(cloud, tmp_path, **{f"openstack-{name}": value for name, value in flags.items()}))
+    (body,) = cloud.project.requests.values()
+    assert body["config_drive"] is True
+    assert body["metadata"]["team"] == "red"
+    assert body["availability_zone"] == "nova"
+    assert body["hints"] == {"group": cloud.project.server_groups[0]["id"]}
+    assert body["adminPass"] == "of-my-own"
+    assert base64.b64decode(body["user_data"]).decode() == data.read_text()
+    unmake(driver)
+
+
+def test_the_login_of_an_image(cloud: Stack, tmp_path: Path) -> None:
+    for image, user in (("ubuntu-24.04", "ubuntu"), ("debian-12", "debian")):
+        driver = make(new(cloud, tmp_path, **{"openstack-image-name": image}))
+        endpoint = driver.endpoint()
+        assert endpoint is not None
+        assert endpoint.ssh_user == user
+        unmake(driver)
+
+
+def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['openstack'] = None\n"
+        "from machine.drivers.openstack.api import Api\n"
+        "try: Api({}).log_in()\n"
+        "except Exception as error: print(type(error).__name__, error.exit_code, error.resolution)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "PreflightFailed 3 pip install '.[openstack]'\n", done.stderr
+
+
+def test_the_project_is_the_account(cloud: Stack, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path))
+    assert isinstance(driver, OpenStackDriver)
+    assert driver.account_recorded() == driver.account_asked() == cloud.project.id != PROJECT
+    unmake(driver)
