@@ -193,6 +193,43 @@ def test_an_engine_that_hangs_does_not_stall_the_others():
     swarm(test)
 
 
+def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_goes_elsewhere(monkeypatch):
+    monkeypatch.setattr("machine.swarm.cluster.engine.ANSWER", 0.3)
+    monkeypatch.setattr("machine.swarm.cluster.engine.SLOW", 0.1)
+
+    async def test(fleet):
+        fleet.places[0].hangs = True
+        with pytest.raises(Refused, match=r"n1 has stopped answering: .* did not answer") as refused:
+            await fleet.create()
+        assert refused.value.status == 504
+        assert fleet.cluster.engine("n1").node.pending == {}
+        await fleet.create()
+        assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
+
+    swarm(test, refresh_min=1000, refresh_max=1000)
+
+
+def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(monkeypatch):
+    monkeypatch.setattr("machine.swarm.cluster.engine.SLOW", 0.05)
+
+    async def test(fleet):
+        key = await fleet.create("web", start=True)
+        place = fleet.places[0]
+        ask = place._ask
+
+        async def slow(request):
+            await asyncio.sleep(0.5 if request.path.endswith("/stop") else 0)
+            return await ask(request)
+
+        place._ask = slow
+        place.asked.clear()
+        assert (await fleet.call("POST", "/containers/web/stop")).ok
+        assert any("/containers/json" in target and key not in target for _, target in place.asked)
+        assert len(fleet.cluster.healthy()) == 1
+
+    swarm(test, 1, refresh_min=1000, refresh_max=1000)
+
+
 def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as_it_is():
     async def test(fleet):
         await fleet.create("web", Env=["constraint:node==n1"])

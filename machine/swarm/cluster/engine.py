@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from machine.swarm.cluster import Cluster
 
 ANSWER = 30.0  # seconds for an answer that is not a stream
+SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
 SPECS = 300.0  # seconds between two looks at /info
 KINDS = ("image", "network", "volume")
 
@@ -51,6 +52,8 @@ class Engine:
         self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
         self._wake = asyncio.Event()
+        self._doubted = asyncio.Event()
+        self._asking: set[asyncio.Timeout] = set()  # clients' calls that wait for the head of their answer
 
     @property
     def name(self) -> str:
@@ -78,11 +81,20 @@ class Engine:
             version = spoken(parts.version, self.facts)
             if version != parts.version:
                 request = request.replace(target=build(version, parts.path, parts.raw_query))
+        doubt = asyncio.get_running_loop().call_later(SLOW, self._doubted.set)
+        limit = asyncio.timeout(None)
         try:
-            return await self.client(request)
+            async with limit:
+                self._asking.add(limit)
+                return await self.client(request)
+        except TimeoutError:
+            raise Unreachable(504, f"{self.name} has stopped answering: {self.pulse.error}") from None
         except Unreachable as error:
             self.failed(error.message)
             raise
+        finally:
+            doubt.cancel()
+            self._asking.discard(limit)
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
         """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
@@ -98,6 +110,10 @@ class Engine:
         """Note that it did not answer."""
         happened = self.pulse.failure(why)
         self._changed(happened)
+        if happened:
+            for limit in self._asking:  # whoever waits for an engine that hangs would wait for ever
+                if not limit.expired():
+                    limit.reschedule(0)
 
     def _changed(self, happened: str) -> None:
         self.node.beat(self.reachable, self.pulse.failures)
@@ -229,7 +245,10 @@ class Engine:
         specs = time.monotonic()
         while True:
             pause = random.uniform(settings.refresh_min, settings.refresh_max)  # noqa: S311
-            await asyncio.sleep(min(pause, self.pulse.pause * 2) if self.pulse.failures else pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(pause, self.pulse.pause * 2) if self.pulse.failures else pause):
+                    await self._doubted.wait()
+            self._doubted.clear()
             try:
                 await self.look()
                 if time.monotonic() - specs > SPECS:
