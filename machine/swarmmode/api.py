@@ -17,7 +17,7 @@ from machine.errors import EngineRefused
 from machine.swarmmode.asked import Membership, nanoseconds
 from machine.swarmmode.nodes import Node, node
 
-LISTEN = "0.0.0.0:2377"
+CONTROL = 2377  # a manager's port
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Local:
     error: str
     cluster_id: str  # managers know it
     managers: tuple[str, ...]  # ADDRESS:2377 of all managers
+
+
+def control(address: str) -> str:
+    """ADDRESS:2377, with brackets where it needs them."""
+    return f"[{address}]:{CONTROL}" if ":" in address else f"{address}:{CONTROL}"
 
 
 def local(engine: Engine) -> Local:
@@ -53,7 +58,7 @@ def init(engine: Engine, asked: Membership, advertise: str, pools: Sequence[str]
     if asked.cert_expiry:
         spec["CAConfig"] = {"NodeCertExpiry": nanoseconds(asked.cert_expiry)}
     body: dict[str, Any] = {
-        "ListenAddr": LISTEN,
+        "ListenAddr": control("::" if ":" in advertise else "0.0.0.0"),
         "AdvertiseAddr": advertise,
         "DataPathAddr": asked.data_path,
         "Availability": asked.availability,
@@ -67,7 +72,7 @@ def init(engine: Engine, asked: Membership, advertise: str, pools: Sequence[str]
 def join(engine: Engine, asked: Membership, advertise: str, managers: Sequence[str], token: str) -> None:
     """Ask the engine to join; it goes on trying in the background when it answers that the time is up."""
     body: dict[str, Any] = {
-        "ListenAddr": LISTEN,
+        "ListenAddr": control("::" if ":" in advertise else "0.0.0.0"),
         "AdvertiseAddr": advertise,
         "DataPathAddr": asked.data_path,
         "Availability": asked.availability,

@@ -117,8 +117,14 @@ def test_the_life_of_a_cluster(alone: list[Host], program: Program) -> None:
 
 
 def test_a_whole_cluster_is_removed_at_once(alone: list[Host], program: Program) -> None:
-    for host, role in zip(alone, ("manager", "manager", "worker"), strict=True):
-        program(*create(program, host, role, "--swarm-discovery", "shop")).fine()
+    m1, w1, w2 = alone
+    pair = [program.start(*create(program, host, "manager", "--swarm-discovery", "shop")) for host in (m1, w1)]
+    until((program.store / "machines" / "m1" / "config.json").exists)
+    for process in (*pair, program.start(*create(program, w2, "worker", "--swarm-discovery", "shop"))):
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    assert len({swarm(host)["Cluster"]["ID"] for host in (m1, w1)}) == 1, "one of the two started it, the other joined"
+    assert {row["state"] for row in nodes(program).values()} == {"ready"}
     program("rm", "-y", "w2", "m1", "w1").fine()
     assert program.names() == []
     assert [swarm(host)["LocalNodeState"] for host in alone] == ["inactive"] * 3

@@ -94,6 +94,8 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
         _confirm(world, record, engine, here)
         return
     if here.state == "error":
+        if what.node_id or what.founder:
+            raise _unwell(record, what, here)
         api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
     if what.role == "worker":
         _wait_for_a_manager(world, record, what.cluster)
@@ -154,7 +156,12 @@ def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> N
     foreign = bool(here.cluster_id and ids and here.cluster_id not in ids)
     if not here.is_manager and what.node_id != here.node_id:
         manager = members.living(world, what.cluster, but=[record.name])
-        foreign = manager is None or here.node_id not in {node.id for node in api.nodes(manager.engine)}
+        if manager is None:
+            raise SwarmModeError(
+                f"{record.name} is in a cluster, and no manager of {what.cluster} answers to say whether it is that one",
+                resolution=f"machine start NAME for a manager, then machine provision {record.name}",
+            )
+        foreign = here.node_id not in {node.id for node in api.nodes(manager.engine)}
     if foreign:
         raise SwarmModeError(
             f"{record.name} is in another cluster already, not in {what.cluster}",
@@ -224,20 +231,24 @@ def _join(world: World, record: Record, endpoint: Endpoint, engine: Engine, mana
     world.console.step(f"Joining the cluster {what.cluster} as {what.role}")
     token = api.token(manager.engine, what.role)
     world.console.hide(token)
-    managers = manager.local.managers or (f"{manager.local.address}:2377",)
-    api.join(engine, what, address, managers, token)
+    api.join(engine, what, address, manager.local.managers or (api.control(manager.local.address),), token)
     here_now = _settled(world, record, engine)
     if here_now.state != "active":
-        raise SwarmModeError(
-            f"{record.name} could not join the cluster {what.cluster}",
-            details=here_now.error or f"its engine says {here_now.state}",
-            resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
-        )
+        raise _unwell(record, what, here_now)
     known = replace(what, node_id=here_now.node_id, cluster_id=manager.local.cluster_id)
     members.keep(world, record, known)
     if here_now.is_manager:
         keys.keep_key(world, record, engine)
     _see_ready(world, record, manager)
+
+
+def _unwell(record: Record, what: Membership, here: api.Local) -> SwarmModeError:
+    verb = "is not well in" if what.node_id else "could not join"
+    return SwarmModeError(
+        f"{record.name} {verb} the cluster {what.cluster}",
+        details=here.error or f"its engine says {here.state}",
+        resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
+    )
 
 
 def _see_ready(world: World, record: Record, manager: Manager) -> None:

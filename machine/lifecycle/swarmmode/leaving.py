@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from machine import secrets
 from machine.engine import Engine
-from machine.errors import EngineError, EngineRefused, MachineError, SwarmModeError
+from machine.errors import EngineError, EngineRefused, Interrupted, MachineError, SwarmModeError, WaitTimeout
 from machine.lifecycle.swarmmode import members
 from machine.lifecycle.swarmmode.members import Manager
 from machine.lifecycle.world import World
@@ -57,7 +57,7 @@ def depart(world: World, record: Record, *, stays: bool, force: bool, together: 
         with members.alone(world, what.cluster):
             _depart(Going(world, record, what, members.ask(record), stays, force, together))
     except MachineError as error:
-        if not force:
+        if not force or isinstance(error, Interrupted):
             raise
         world.console.warn(f"{error.brief}; it goes all the same")
     secrets.forget(world.store.directory(record.name), [UNLOCK_KEY], world.environ)
@@ -144,7 +144,7 @@ def _drain(going: Going, manager: Engine, me: Node) -> None:
             seconds=DRAIN_SECONDS,
             clock=going.world.clock,
         )
-    except MachineError as error:
+    except WaitTimeout as error:
         going.world.console.warn(error.brief)
 
 

@@ -104,7 +104,7 @@ def token(world: World, cluster: str, role: str, *, rotate: bool = False) -> str
     if rotate:
         with members.alone(world, cluster):
             api.rotate(manager.engine, role)
-    world.console.info(f"it joins at {manager.local.address}:2377")
+    world.console.info(f"it joins at {api.control(manager.local.address)}")
     return api.token(manager.engine, role)
 
 
