@@ -158,7 +158,7 @@ def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> N
         manager = members.living(world, what.cluster, but=[record.name])
         if manager is None:
             raise SwarmModeError(
-                f"{record.name} is in a cluster, and no manager of {what.cluster} answers to say whether it is that one",
+                f"{record.name} is in a cluster, and no manager of {what.cluster} answers to say in which",
                 resolution=f"machine start NAME for a manager, then machine provision {record.name}",
             )
         foreign = here.node_id not in {node.id for node in api.nodes(manager.engine)}
