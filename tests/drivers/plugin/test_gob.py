@@ -69,6 +69,7 @@ def test_it_reads_what_go_wrote(piece: int) -> None:
     assert decoded(RECORDED, piece) == WRITTEN
 
 
+@pytest.mark.slow
 def test_go_writes_it_like_that_today() -> None:
     stream = subprocess.run([built("gobs"), "write"], capture_output=True, check=True).stdout
     assert decoded(stream) == WRITTEN
@@ -84,6 +85,7 @@ def test_what_is_not_all_there_waits() -> None:
         assert first + list(decoder.values()) == WRITTEN
 
 
+@pytest.mark.slow
 def test_go_reads_what_it_writes() -> None:
     encoder = gob.Encoder()
     values = {

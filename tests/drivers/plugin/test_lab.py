@@ -123,8 +123,9 @@ def cut_short(cloud: Cloud, program: Program, number: int) -> subprocess.Popen[b
     return process
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_then_removed(cloud: Cloud, program: Program) -> None:
-    """Nothing is left in the account. (The plugin would end itself within ten seconds; test_plugin.py sees one do so.)"""
+    """Nothing is left in the account. The plugin would end by itself; test_plugin.py sees one do so."""
     before = programs()
     cut_short(cloud, program, signal.SIGKILL)
     assert len(cloud.servers) == 1
@@ -135,6 +136,7 @@ def test_killed_in_the_middle_then_removed(cloud: Cloud, program: Program) -> No
     os.kill(orphan, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: Program) -> None:
     """Interrupted at once on the second; the first waits until the plugin has come to an end."""
     before = programs()
@@ -156,6 +158,7 @@ def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: P
     until(lambda: programs() <= before, 5)
 
 
+@pytest.mark.slow
 def test_what_the_plugin_refuses_is_advice_and_nothing_is_made(cloud: Cloud, program: Program) -> None:
     bad = program(*create(cloud, program), "--testcloud-api-token", "another-token")
     assert (bad.status, program.names()) == (3, [])

@@ -26,6 +26,8 @@ from tests.drivers import contexts
 from tests.drivers.plugin.build import installed
 from tests.drivers.plugin.cloud import TOKEN, Cloud
 
+pytestmark = pytest.mark.slow
+
 SECRETS = {
     "testcloud-api-token": TOKEN,
     "testcloud-password": "pa55-of-the-project",
