@@ -2,7 +2,7 @@
 
 The machine is a lab host that has Docker, so what is left is the program's own time and the API's answers. For real
 clouds add a round trip for each call, and the boot. A real docker-machine is measured beside where its driver can be
-pointed at the stand-in (amazonec2).
+pointed at the stand-in (amazonec2, openstack).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import os
 import subprocess
+import time
 import tomllib
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,10 @@ from tests.drivers.azure.cloud import Azure, pki
 from tests.drivers.digitalocean import test_lab as ocean_lab
 from tests.drivers.digitalocean.ocean import Ocean
 from tests.drivers.door import Call
+from tests.drivers.openstack import test_lab as stack_lab
+from tests.drivers.openstack.stack import Stack
+from tests.drivers.virtualbox import places
+from tests.drivers.virtualbox.fake import Fake
 from tests.labs.image import LabUnavailable
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import settled
@@ -95,10 +100,27 @@ def ocean(place: Path, undo: contextlib.ExitStack) -> Ocean:
     return cloud
 
 
+def stack(place: Path, undo: contextlib.ExitStack) -> Stack:
+    """A project of the services in memory."""
+    cloud = Stack()
+    undo.callback(cloud.close)
+    return cloud
+
+
+def stack_of_peers(cloud: Stack, host: Host) -> list[str]:
+    """Its driver needs a project under its old name, a domain, the image's login, and a group that lets it in."""
+    flags = {option: value for option, value in cloud.options().items() if option != "openstack-project-name"}
+    flags |= {"openstack-tenant-name": cloud.options()["openstack-project-name"], "openstack-domain-name": "Default"}
+    flags |= {"openstack-ssh-user": "ubuntu", "openstack-sec-groups": "default"}
+    words = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
+    return ["create", "-d", "openstack", *words, "dev"]
+
+
 CASES = (
     Case("amazonec2", "boto3", amazon, amazon_lab, amazon_of_peers),
     Case("azure", "azure.mgmt.compute", azure, azure_lab),
     Case("digitalocean", "libcloud", ocean, ocean_lab),
+    Case("openstack", "openstack", stack, stack_lab, stack_of_peers),
 )
 
 
@@ -113,6 +135,27 @@ def rows(subject: Subject, cases: tuple[Case, ...] = CASES) -> Iterator[Row]:
             continue
         with lab:
             yield from measured(subject, lab, case)
+    if cases is CASES:
+        yield from hypervisor(subject)
+
+
+def hypervisor(subject: Subject) -> Iterator[Row]:
+    """The driver virtualbox on a VBoxManage that answers as recorded; nothing boots behind it, so up to `startvm`."""
+    made, removed = Samples(), Samples()
+    calls: list[int] = []
+    for number in range(subject.runs):
+        place = subject.place / f"virtualbox-{number}"
+        fake = Fake(place / "virtualbox")
+        driver = places.driver(place, fake.run)
+        for samples, act in ((made, driver.create), (removed, driver.remove)):
+            began, before = time.perf_counter(), len(fake.calls())
+            if act == driver.create:
+                driver.check()
+            act()
+            samples.seconds.append(time.perf_counter() - began)
+            calls.append(len(fake.calls()) - before)
+    yield Row("create -d virtualbox, without its boot", made, remark=f"{calls[-2]} calls of VBoxManage")
+    yield Row("rm, virtualbox", removed, remark=f"{calls[-1]} calls of VBoxManage")
 
 
 def needs(subject: Subject, case: Case) -> None:

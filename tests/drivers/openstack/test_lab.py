@@ -34,7 +34,7 @@ def boots(cloud: Stack, host: Host, user: str = "ubuntu") -> None:
         found = through(door, call)
         server: dict[str, Any] = json.loads(call.body)["server"]
         key = cloud.project.keys[server["key_name"]]["public_key"]
-        firstboot.boot(host, base64.b64decode(server["user_data"]).decode(), user, key)
+        firstboot.boot(host, base64.b64decode(server.get("user_data", "")).decode(), user, key)
         return found
 
     cloud.project.addresses.append(host.address)
