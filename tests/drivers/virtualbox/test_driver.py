@@ -215,6 +215,49 @@ def test_killed_after_every_call(tmp_path: Path, then: str) -> None:
     assert number > 20
 
 
+REFUSAL = (
+    "VBoxManage: error: Code E_FAIL (0x80004005) - Unspecified error (extended info not available)\n"
+    'VBoxManage: error: Context: "RunTheCall()" at line 1 of file VBoxManage.cpp\n'
+)
+
+
+def refused_at(vbox: Fake, number: int) -> Any:
+    """A VBoxManage that fails at its call `number`, once, and has then not done it."""
+    seen = iter(range(1, 10**6))
+
+    def run(argv: list[str], **how: Any) -> Completed:
+        return Completed(1, "", REFUSAL) if next(seen) == number else vbox.run(argv, **how)
+
+    return run
+
+
+def test_every_call_may_fail_once(tmp_path: Path) -> None:
+    """It is an error with advice, a second create finishes the machine, and nothing is left of it in the end."""
+    number, failed = 0, True
+    while failed:
+        number += 1
+        here = tmp_path / str(number)
+        vbox = Fake(here / "virtualbox")
+        before = vbox.listing()
+        made = places.driver(here, refused_at(vbox, number), no_share=False, share_folder=f"{tmp_path}:data")
+        try:
+            made.create()
+            failed = False
+        except DriverError as error:
+            assert error.resolution
+            assert "E_FAIL" in error.details
+            assert number != 1 or vbox.listing() == before
+        again = places.driver(here, vbox.run)
+        again.create()
+        assert again.state() is State.RUNNING, f"call {number}"
+        after = vbox.listing()
+        assert (len(after["vms"]), len(after["interfaces"]), after["media"]) == (1, 1, []), f"call {number}"
+        again.remove()
+        assert {**vbox.listing(), "interfaces": {}} == before, f"call {number}"
+        assert places.files(here) == [], f"call {number}"
+    assert number > 20
+
+
 def test_an_interface_that_may_not_have_the_address_is_not_left(tmp_path: Path, vbox: Fake) -> None:
     made = places.driver(tmp_path, vbox.run, hostonly_cidr="192.168.99.1/24")
     with pytest.raises(failures.AddressForbidden) as caught:
