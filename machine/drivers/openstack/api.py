@@ -76,7 +76,7 @@ class Api:
     def limits(self) -> Json:
         """The project's limits: total_cores and total_cores_used, and so on; -1 is none."""
         with self._asking("ask for the limits") as cloud:
-            return dict(_plain(cloud.compute.get_limits()).get("absolute") or {})
+            return dict(cloud.compute.get_limits().to_dict(computed=False, headers=False).get("absolute") or {})
 
     def zones(self) -> list[Json]:
         """The availability zones."""
@@ -314,10 +314,9 @@ def _sdk() -> Any:
 def _plain(resource: Any) -> Json:
     """A resource of the SDK as a dictionary; ServiceBroken when it is empty, as when something else answered."""
     found: Json = resource.to_dict(computed=False, headers=False)
-    if not any(value is not None for key, value in found.items() if key != "location"):
-        raise failures.made(
-            failures.ServiceBroken, "the API's answer makes no sense", f"{type(resource).__name__}: empty"
-        )
+    if found.get("id") is None and found.get("name") is None:
+        brief = "the API's answer makes no sense"
+        raise failures.made(failures.ServiceBroken, brief, f"a {type(resource).__name__} without id and name")
     return found
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from machine.drivers import ports, userdata
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.openstack import conoha, failures, firewall, removal, request, settings
+from machine.drivers.openstack import conoha, failures, firewall, reach, removal, request, settings
 from machine.drivers.openstack.api import Api
 from machine.drivers.openstack.options import GROUP, OPTIONS
 from machine.drivers.openstack.survey import find_group, survey
@@ -285,9 +284,7 @@ class OpenStackDriver(Driver):
         if server is None:
             return None
         family = int(self.data.get("IpVersion") or 4)
-        own = _addresses(server, family, str(self.data.get("NetworkName") or ""))
-        fixed = next((address for kind, address in own if kind != "floating"), "")
-        floating = next((address for kind, address in own if kind == "floating"), "")
+        fixed, floating = reach.addresses(server, family, str(self.data.get("NetworkName") or ""))
         if self.data.get("FloatingIpPool") and family == 4 and self.data.get("Asked"):
             address = self._floating(server) if STATES.get(str(server.get("status"))) is State.RUNNING else ""
             address = address or str(self.data.get("FloatingIp") or "")
@@ -358,23 +355,7 @@ class OpenStackDriver(Driver):
         address = self.endpoint()
         if address is None:
             return f"{said}, but it has no IPv{self.data.get('IpVersion') or 4} address"
-        return f"{said}; {self._door(server, address)}".rstrip("; ")
-
-    def _door(self, server: Json, endpoint: Endpoint) -> str:
-        """What its security groups say to a login from here."""
-        ids = {str(one) for port in self.api.ports(str(server["id"])) for one in port.get("security_group_ids") or []}
-        groups = [group for group in self.api.groups() if group.get("id") in ids]
-        names = ", ".join(sorted(str(group.get("name")) for group in groups))
-        rules = [rule for group in groups for rule in group.get("security_group_rules") or []]
-        family = "IPv6" if ":" in endpoint.address else "IPv4"
-        allowed = firewall.sources(rules, endpoint.ssh_port, family)
-        networks = [one for one in allowed if not one.startswith("group ")]
-        if not networks:
-            return f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
-        here = _our_address(endpoint.address)
-        if here and not firewall.reaches(here, networks):
-            return f"its security groups ({names}) let port {endpoint.ssh_port} in from {', '.join(networks)} only"
-        return ""
+        return f"{said}; {reach.door(self.api, server, address)}".rstrip("; ")
 
     def remove(self) -> None:
         """The server and all that was made with it. Unfinished while the cloud still ends it."""
@@ -419,22 +400,3 @@ def _preflight() -> Iterator[None]:
         yield
     except DriverError as error:
         raise before_anything(error) from None
-
-
-def _addresses(server: Json, family: int, network: str) -> list[tuple[str, str]]:
-    """(kind, address) of a server's addresses of one family, those on the wanted network first."""
-    found: list[Json] = []
-    for _, entries in sorted((server.get("addresses") or {}).items(), key=lambda item: item[0] != network):
-        found += [entry for entry in entries or [] if int(entry.get("version") or 0) == family and entry.get("addr")]
-    return [(str(entry.get("OS-EXT-IPS:type") or "fixed"), str(entry["addr"])) for entry in found]
-
-
-def _our_address(address: str) -> str:
-    """From which address of ours a packet would go there, "" if no way is known. Nothing is sent."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((address, 9))
-            return str(probe.getsockname()[0]).partition("%")[0]
-    except OSError:
-        return ""

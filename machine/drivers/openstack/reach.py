@@ -1,0 +1,51 @@
+"""How a server of driver openstack is reached: its addresses, and what its security groups say to a login from here."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from machine.drivers.openstack import firewall
+from machine.drivers.openstack.api import Api
+from machine.model import Endpoint
+
+Json = dict[str, Any]
+
+
+def addresses(server: Mapping[str, Any], family: int, network: str) -> tuple[str, str]:
+    """The first fixed and the first floating address of IPv4 (4) or IPv6 (6), "" for none; `network`'s come first."""
+    entries: list[Json] = []
+    for _, found in sorted((server.get("addresses") or {}).items(), key=lambda item: item[0] != network):
+        entries += [entry for entry in found or [] if int(entry.get("version") or 0) == family and entry.get("addr")]
+    floating = [str(entry["addr"]) for entry in entries if entry.get("OS-EXT-IPS:type") == "floating"]
+    fixed = [str(entry["addr"]) for entry in entries if entry.get("OS-EXT-IPS:type") != "floating"]
+    return next(iter(fixed), ""), next(iter(floating), "")
+
+
+def door(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
+    """Why its security groups keep a login from here out, "" if they do not."""
+    ids = {str(one) for port in api.ports(str(server["id"])) for one in port.get("security_group_ids") or []}
+    groups = [group for group in api.groups() if group.get("id") in ids]
+    names = ", ".join(sorted(str(group.get("name")) for group in groups))
+    rules = [rule for group in groups for rule in group.get("security_group_rules") or []]
+    family = "IPv6" if ":" in endpoint.address else "IPv4"
+    allowed = firewall.sources(rules, endpoint.ssh_port, family)
+    networks = [one for one in allowed if not one.startswith("group ")]
+    if not networks:
+        return f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
+    here = _our_address(endpoint.address)
+    if here and not firewall.reaches(here, networks):
+        return f"its security groups ({names}) let port {endpoint.ssh_port} in from {', '.join(networks)} only"
+    return ""
+
+
+def _our_address(address: str) -> str:
+    """From which address of ours a packet would go there, "" if no way is known. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))
+            return str(probe.getsockname()[0]).partition("%")[0]
+    except OSError:
+        return ""

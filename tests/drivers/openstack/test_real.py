@@ -1,0 +1,122 @@
+"""Driver openstack on a real OpenStack: a VM is made, becomes a Docker host, and nothing is left of it.
+
+Takes minutes and gigabytes, so it has to be asked for: see tests/labs/openstack/fixtures.py.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.cloud import CloudContract
+from tests.drivers.openstack.real import Real
+from tests.labs.openstack.cloud import Cloud
+from tests.labs.openstack.fixtures import openstack
+from tests.program import Program
+
+__all__ = ["openstack"]
+
+pytestmark = pytest.mark.vm
+
+
+@pytest.fixture
+def cloud(openstack: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Real]:
+    """The project `demo` behind a door."""
+    found = Real(openstack)
+    monkeypatch.setenv("http_proxy", found.door.url)
+    monkeypatch.setenv("no_proxy", "")
+    yield found
+    found.close()
+
+
+def typed(cloud: Real, *more: str) -> list[str]:
+    """`create` of a machine that a whole Debian fits into; Docker is in the image, for there is no Internet."""
+    options = {**cloud.options(), "openstack-flavor-name": cloud.lab.flavor}
+    return ["create", "-d", "openstack", *(f"--{name}={value}" for name, value in options.items()), *more, "dev"]
+
+
+def until_ssh(cloud: Real, program: Program) -> float:
+    """When (monotonic seconds) an sshd first answered at the address of the program's machine."""
+    while True:
+        found = re.search(r'"FloatingIp": "([0-9.]+)"', _read(program.store / "machines/dev/config.json"))
+        if found:
+            try:
+                with socket.create_connection((found[1], 22), 1) as link:
+                    link.settimeout(5)
+                    if link.recv(4) == b"SSH-":
+                        return time.monotonic()
+            except OSError:
+                pass
+        time.sleep(0.1)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def test_from_nothing_to_a_container_and_back(cloud: Real, tmp_path: Path) -> None:
+    """On a network of the project's own, reached by a floating address."""
+    from threading import Thread
+
+    program, environ, before = Program(tmp_path / "p"), cloud.credentials(), cloud.listing()
+    began, up = time.monotonic(), [0.0]
+    watch = Thread(target=lambda: up.insert(0, until_ssh(cloud, program)), daemon=True)
+    watch.start()
+    program(*typed(cloud), environ=environ, timeout=580).fine()
+    ready = time.monotonic()
+    watch.join(10)
+    calls = len(cloud.door.names())
+    print(f"\nssh after {up[0] - began:.1f} s, ready {ready - up[0]:.1f} s later, {calls} calls")
+    address = program("ip", "dev").fine().out.strip()
+    assert cloud.member.get("network", f"/floatingips?floating_ip_address={address}")["floatingips"]
+    assert program("status", "dev", environ=environ).fine().out.strip() == "Running"
+    assert program("ssh", "dev", "whoami").fine().out.strip() == "debian"
+    said = program.shell('eval "$(machine env dev)"; docker version --format "{{.Server.Os}}"').fine()
+    assert said.out.strip() == "linux"
+    began = time.monotonic()
+    program("stop", "dev", environ=environ).fine()
+    assert program("status", "dev", environ=environ).fine().out.strip() == "Stopped"
+    program("start", "dev", environ=environ).fine()
+    program("config", "dev").fine()
+    print(f"stop and start took {time.monotonic() - began:.1f} s")
+    began = time.monotonic()
+    program("rm", "-y", "dev", environ=environ).fine()
+    print(f"rm took {time.monotonic() - began:.1f} s")
+    assert cloud.listing() == before
+    assert program.names() == []
+
+
+def test_a_closed_group_is_named_and_resume_goes_on(cloud: Real, tmp_path: Path) -> None:
+    """docker-machine waits for six minutes without a word."""
+    program, environ, before = Program(tmp_path / "p"), cloud.credentials(), cloud.listing()
+    direct = ["--openstack-net-name=public", "--openstack-floatingip-pool="]
+    closed = ["--openstack-sec-groups=default", "--openstack-active-timeout=90"]
+    rules: list[str] = []
+    try:
+        failed = program(*typed(cloud, *direct, *closed), environ=environ, timeout=580)
+        assert failed.status == 1
+        assert "no rule of its security groups (default) lets port 22 in from here" in failed.err
+        assert "its state is ACTIVE" in failed.err
+        assert "the end of its console:" in failed.err
+        rules = cloud.open(22, 2376)
+        program("create", "--resume", "dev", environ=environ, timeout=580).fine()
+        program("config", "dev").fine()
+        program("rm", "-y", "dev", environ=environ).fine()
+    finally:
+        cloud.shut(rules)
+    assert cloud.listing() == before
+
+
+class TestContract:
+    """What the stand-in was held to, where servers take their time."""
+
+    test_killed = CloudContract.test_kill_9_after_every_call_leaves_nothing
+    test_forgotten = CloudContract.test_a_machine_that_the_cloud_lost
