@@ -28,9 +28,16 @@ OPTIONS = (
     ),
     Option("openstack-insecure", "bool", env="OS_INSECURE", help="do not check the API's certificate"),
     Option("openstack-cacert", env="OS_CACERT", help="file with the CA of the API's certificate"),
-    Option("openstack-username", env="OS_USERNAME", help="user"),
+    Option("openstack-username", env="OS_USERNAME", key="Username", help="user"),
     Option("openstack-user-id", env="OS_USER_ID", help="user by id; needs no domain"),
-    Option("openstack-password", env="OS_PASSWORD", secret=True, key="Password", help="password of the user"),
+    Option(
+        "openstack-password",
+        env="OS_PASSWORD",
+        secret=True,
+        key="Password",
+        unit="openstack-username",
+        help="password of the user",
+    ),
     Option(
         "openstack-token",
         env="OS_TOKEN",
@@ -41,6 +48,7 @@ OPTIONS = (
     Option(
         "openstack-application-credential-id",
         env="OS_APPLICATION_CREDENTIAL_ID",
+        key="ApplicationCredentialId",
         help="application credential, by id; it brings its project along",
     ),
     Option(
@@ -53,6 +61,7 @@ OPTIONS = (
         env="OS_APPLICATION_CREDENTIAL_SECRET",
         secret=True,
         key="ApplicationCredentialSecret",
+        unit="openstack-application-credential-id",
         help="its secret",
     ),
     Option("openstack-project-name", env="OS_PROJECT_NAME", help="project"),
