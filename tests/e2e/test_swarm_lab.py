@@ -116,6 +116,14 @@ def test_a_new_certificate_reaches_the_manager(swarm: Swarm) -> None:
     swarm.wait_for("head", "worker")
 
 
+def test_a_manager_that_is_killed_is_back_with_all_it_knew(swarm: Swarm) -> None:
+    before = swarm.head.run(UNITS).split()[0]
+    swarm.head.run("systemctl kill -s KILL machine-swarm-manager")
+    until(lambda: swarm.head.run(UNITS).split()[0] not in ("0", before))
+    until(lambda: swarm.program("env", "--shell", "bash", "--swarm", "head").status == 0)
+    swarm.wait_for("head", "worker")
+
+
 def test_a_master_on_this_computer_has_the_same_engines(swarm: Swarm) -> None:
     port = "33760"
     manager = swarm.program.start("swarm", "manage", "-H", f"tcp://127.0.0.1:{port}", f"token://{swarm.token}")
