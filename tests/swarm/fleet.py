@@ -7,7 +7,7 @@ import contextlib
 import json
 
 from machine.swarm.backends.simulator import simulated
-from machine.swarm.chain import Reply, Request, Unreachable
+from machine.swarm.chain import NotConnected, Reply, Request
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.rescheduling import Watchdog
@@ -33,7 +33,7 @@ class Place:
 
     async def __call__(self, request):
         if self.down:
-            raise Unreachable(502, "connection refused")
+            raise NotConnected(502, "connection refused")
         if self.hangs:
             await asyncio.Event().wait()
         self.asked.append((request.method, request.target))

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from machine.swarm.chain import JSON, Refused, Reply, Request
+from machine.swarm.chain import JSON, NotConnected, Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import shares
 from machine.swarm.cluster.index import Ambiguous
@@ -49,21 +49,23 @@ async def make(
     desk: Desk, request: Request, body: dict[str, Any], name: str, *, avoid: frozenset[str] = frozenset()
 ) -> Reply:
     """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses."""
-    try:
-        found = lift(body)
-        pinned = _pins(desk, body)
-        asked = want(body, found, name)
-    except (BadExpression, AttributeError, TypeError, ValueError) as error:
-        raise Refused(400, f"this create cannot be read: {error}") from error
-    asked = replace(asked, constraints=(*asked.constraints, *pinned, *_platform(request)))
-    labels = dict(body.get("Labels") or {})
-    labels.setdefault(ID, secrets.token_hex(32))
-    body["Labels"] = labels
+    asked = _asked(desk, request, body, name)
     tries = desk.cluster.settings.createretry + 1
     looked_for_image = False
+    failed: Reply | None = None
     while True:
-        engine = await _choose(desk, asked, body, avoid)
-        reply = await _make_on(engine, request, body, asked)
+        try:
+            engine = await _choose(desk, asked, body, avoid)
+        except Refused:
+            if failed is None:
+                raise
+            return failed  # nobody is left to try: why the last one could not says more
+        try:
+            reply = await _make_on(engine, request, body, asked)
+        except NotConnected as error:  # it died just now, and has heard nothing of this
+            failed = Reply.error(error.status, error.message)
+            avoid |= {engine.address}
+            continue
         if reply.ok or (tries <= 1 and reply.status != 404):
             return reply
         if reply.status == 404 and not looked_for_image and b"o such image" in await reply.read():
@@ -77,7 +79,21 @@ async def make(
         tries -= 1
         if tries <= 0 or reply.status == 404:
             return reply
+        failed = reply
         avoid |= {engine.address}
+
+
+def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> Want:
+    """What the create wants; its expressions and its id in the swarm are in its labels afterwards. Refused(400)."""
+    try:
+        found = lift(body)
+        pinned = _pins(desk, body)
+        asked = want(body, found, name)
+    except (BadExpression, AttributeError, TypeError, ValueError) as error:
+        raise Refused(400, f"this create cannot be read: {error}") from error
+    body["Labels"] = dict(body.get("Labels") or {})
+    body["Labels"].setdefault(ID, secrets.token_hex(32))
+    return replace(asked, constraints=(*asked.constraints, *pinned, *_platform(request)))
 
 
 async def _choose(desk: Desk, asked: Want, body: dict[str, Any], avoid: frozenset[str]) -> Engine:

@@ -1,0 +1,83 @@
+"""What a create does when the engine that was chosen cannot."""
+
+import pytest
+
+from machine.swarm.chain import Refused, Reply, Request
+from tests.swarm.fleet import swarm
+
+
+def refuse(place, status=500, text="no space left on device"):
+    """Let an engine refuse every create."""
+    ask = place._ask
+
+    async def call(request):
+        return Reply.error(status, text) if request.path == "/containers/create" else await ask(request)
+
+    place._ask = call
+
+
+def tried(fleet):
+    """The numbers of the engines that were asked to create, in order of the engines."""
+    return [n for n, p in enumerate(fleet.places, 1) for _, target in p.asked if "/containers/create" in target]
+
+
+def test_an_image_that_only_one_engine_has_takes_the_container_there():
+    async def test(fleet):
+        await (await fleet.places[2](Request("POST", "/images/create?fromImage=built&tag=1"))).read()
+        await fleet.until(lambda: "built:1" in fleet.cluster.engine("n3").node.images)
+        await fleet.create("one", Image="built:1")
+        assert await fleet.names() == ["n3/one"]
+        assert tried(fleet) == [1, 3]
+        with pytest.raises(Refused, match="o such image") as told:
+            await fleet.create("two", Image="nowhere")
+        assert told.value.status == 404
+        assert await fleet.names() == ["n3/one"]
+
+    swarm(test)
+
+
+def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked():
+    async def test(fleet):
+        refuse(fleet.places[0])
+        with pytest.raises(Refused, match="no space left"):
+            await fleet.create("web")
+        assert tried(fleet) == [1]
+        assert fleet.cluster.engine("n1").node.pending == {}
+
+    swarm(test)
+
+
+def test_createretry_tries_other_engines():
+    async def test(fleet):
+        refuse(fleet.places[0])
+        await fleet.create("web")
+        assert await fleet.names() == ["n2/web"]
+        for place in fleet.places[1:]:
+            refuse(place)
+        with pytest.raises(Refused, match="no space left"):
+            await fleet.create("other")
+
+    swarm(test, createretry=5)
+
+
+def test_createretry_tries_no_more_often_than_it_says():
+    async def test(fleet):
+        for place in fleet.places:
+            refuse(place)
+        with pytest.raises(Refused, match="no space left"):
+            await fleet.create("web")
+        assert len(tried(fleet)) == 2
+
+    swarm(test, createretry=1)
+
+
+def test_an_engine_that_died_just_now_is_passed_over():
+    async def test(fleet):
+        fleet.places[0].down = True  # its events go on: nobody knows yet
+        await fleet.create("web")
+        assert await fleet.names() == ["n2/web"]
+        fleet.places[1].down = fleet.places[2].down = True
+        with pytest.raises(Refused, match="connection refused"):
+            await fleet.create("other")
+
+    swarm(test)
