@@ -70,6 +70,8 @@ class OpenStackDriver(Driver):
         self._host_key = ("", "")
         self._making = False  # this process is in the middle of a create
         self._fresh = False  # this process asked for the server
+        self._has_volume = False  # this process knows its root volume
+        self._ending: list[str] = []  # ids of servers that came to nothing, and go before there is another
         self._seen: Json | None = None  # the server, from a question that endpoint need not repeat
 
     @classmethod
@@ -148,14 +150,17 @@ class OpenStackDriver(Driver):
         self.ctx.save(self)
         self._ensure_key()
         self._ensure_groups()
-        self._ensure_volume()
         self._making = True
         self._go_on()
 
     def _adopt(self) -> bool:
         """Whether an earlier try made the server already; it is ours then, and running."""
-        alive = removal.find(self.api, self.data, self.ctx.machine_id)
+        found = removal.find(self.api, self.data, self.ctx.machine_id)
+        alive = [server for server in found if server.get("status") != "ERROR" or server.get("launched_at")]
         if not alive:
+            self._ending = [str(server["id"]) for server in found]
+            for server in self._ending:
+                self.api.delete_server(server)
             self.data["MachineId"] = ""
             return False
         self._keep(alive[0])
@@ -225,7 +230,7 @@ class OpenStackDriver(Driver):
                     continue
 
     def _ensure_volume(self) -> None:
-        if not self.data.get("BootFromVolume") or self.data.get("VolumeId"):
+        if not self.data.get("BootFromVolume") or self.data.get("VolumeId") or self._has_volume:
             return
         name = str(self.data.get("VolumeName") or request.own_name(self.ctx.name, self.ctx.machine_id))
         self.data["OwnVolumeName"] = name
@@ -239,10 +244,15 @@ class OpenStackDriver(Driver):
             lambda: self.api.make_volume(request.volume(self.data, self.ctx.name, self.ctx.machine_id)), left
         )
         self.data["OwnVolumeId"] = str(made["id"])
+        self._has_volume = True
         self.ctx.save(self)
 
     def _go_on(self) -> None:
-        """Ask for the server as soon as its root volume is ready."""
+        """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
+        if not all(removal.gone(self.api.server(server)) for server in self._ending):
+            return
+        self._ending = []
+        self._ensure_volume()
         if self.data.get("OwnVolumeId"):
             volume = self.api.volume(str(self.data["OwnVolumeId"]))
             status = str((volume or {}).get("status"))

@@ -143,7 +143,8 @@ def _network(api: Api, data: Data) -> None:
         if network is None:
             raise _no(failures.BadNetwork, f"there is no network {wanted}", _names(present))
     else:
-        usable = [one for one in present if one.get("project_id") == data["ProjectId"] or one.get("is_shared")]
+        ours = [one for one in present if one.get("project_id") == data["ProjectId"] or one.get("is_shared")]
+        usable = [one for one in ours if one.get("subnet_ids")]
         if len(usable) != 1:
             many = f"there are {len(usable)} networks to choose from" if usable else "the project has no network"
             raise _no(failures.BadNetwork, f"{many}: name one with --openstack-net-name", _names(usable))

@@ -211,7 +211,12 @@ class Project:
             "_disks": disks,
         }
         where = {network["name"]: [{"version": 4, "addr": address, "OS-EXT-IPS:type": "fixed"}]}
-        up: Json = {"status": "ACTIVE", "OS-EXT-STS:task_state": None, "addresses": where}
+        up: Json = {
+            "status": "ACTIVE",
+            "OS-SRV-USG:launched_at": "2026-01-01T00:00:00.000000",
+            "OS-EXT-STS:task_state": None,
+            "addresses": where,
+        }
         if self.fault:
             up = {"status": "ERROR", "OS-EXT-STS:task_state": None, "fault": {"code": 500, "message": self.fault}}
             self.fault = ""

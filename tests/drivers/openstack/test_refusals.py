@@ -106,6 +106,24 @@ def test_a_server_that_came_to_nothing(cloud: Stack, fault: str, cls: type[Drive
     assert cloud.listing() == before
 
 
+@pytest.mark.parametrize("flags", [{}, {"openstack-volume-size": 20}])
+def test_a_resume_after_that_makes_another(cloud: Stack, flags: dict[str, Any], tmp_path: Path) -> None:
+    """The one that came to nothing goes first, and its volume with it."""
+    before = cloud.listing()
+    cloud.project.fault = "No valid host was found."
+    driver = new(cloud, tmp_path, **flags)
+    driver.check()
+    driver.create()
+    with pytest.raises(failures.NoCapacity):
+        settled(driver, State.RUNNING)
+    other = again(driver)
+    other.create()
+    settled(other, State.RUNNING)
+    assert cloud.machines() == 1
+    unmake(again(other))
+    assert cloud.listing() == before
+
+
 def refused(cloud: Stack, place: Path, **given: Any) -> PreflightFailed:
     """The refusal of a check with these flags; nothing was made."""
     before = cloud.listing()
