@@ -18,12 +18,10 @@ from machine.options import Option
 from machine.store import Record
 
 
-def check_account(
-    world: World, record: Record, driver: Driver, *, command: str = "machine rm", gone: str = "machine rm -f"
-) -> None:
+def check_account(world: World, record: Record, driver: Driver, *, command: str = "machine rm") -> None:
     """DriverError when the machine cannot be seen, and the account that is asked is, or may be, another one.
 
-    `command` is what the user wants (to be followed by the name), `gone` what to type if the machine really is gone.
+    `command` is what the user wants, to be followed by the name.
     """
     recorded = driver.account_recorded() if isinstance(driver, KnowsAccount) else ""
     options = driver.secret_options(record.driver)
@@ -39,15 +37,21 @@ def check_account(
             f"{record.name} was made in the account {recorded}, and the one that was asked is {asked}",
             details=f"{variables} differ from what is kept for {record.name} and were used instead" if others else "",
             resolution=(f"unset {' '.join(others)}" if others else f"use the credentials of {recorded}")
-            + f", then {command} {record.name}; if that machine is really gone: {gone} {record.name}",
+            + f", then {command} {record.name}; if that machine is really gone: machine rm -f {record.name}",
         )
     if others:
         raise DriverError(
             f"{record.name} is not in the account that was asked, which may be another one than it was made in",
             details=f"{variables} differ from what is kept for {record.name} and were used instead",
             resolution=f"unset {' '.join(others)}, then {command} {record.name};"
-            f" if that machine is really gone: {gone} {record.name}",
+            f" if that machine is really gone: machine rm -f {record.name}",
         )
+
+
+def check_before_resume(world: World, record: Record, driver: Driver) -> None:
+    """The same before a create goes on; where nobody tells accounts apart, a new secret is believed."""
+    if isinstance(driver, KnowsAccount):
+        check_account(world, record, driver, command="machine create --resume")
 
 
 def as_given(world: World, options: Iterable[Option]) -> World:

@@ -17,7 +17,7 @@ from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, StoreError, UsageError
 from machine.lifecycle import access, provision, swarm, swarmmode
-from machine.lifecycle.account import as_given, check_account
+from machine.lifecycle.account import as_given, check_before_resume
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
 from machine.store import Record, Store
@@ -151,9 +151,7 @@ def resume(world: World, name: str, docker_context: bool = True, install_url: st
             record.raw["HostOptions"]["EngineOptions"]["InstallURL"] = install_url
             world.store.save(record)
         if not record.reached("ready"):
-            check_account(
-                world, record, open_driver(world, record), command="machine create --resume", gone="machine rm -f"
-            )
+            check_before_resume(world, record, open_driver(world, record))
         carry_on(world, record, docker_context)
 
 

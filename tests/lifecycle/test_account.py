@@ -166,6 +166,16 @@ def test_a_resumed_create_makes_nothing_in_another_account(store: Store) -> None
     assert Cloud.machines["home"] == {"dev"}
 
 
+def test_a_resumed_create_may_use_a_new_token_of_the_same_account(store: Store) -> None:
+    make(store, CLOUD_TOKEN="bob/work")
+    record = store.load("dev")
+    record.phase = "recorded"
+    store.save(record)
+    Cloud.machines["work"].clear()
+    resume(world(store, CLOUD_TOKEN="bob2/work"), "dev", docker_context=False)
+    assert Cloud.machines["work"] == {"dev"}
+
+
 def test_where_nobody_tells_it_is_believed(store: Store) -> None:
     make(store)
     Cloud.tells = False

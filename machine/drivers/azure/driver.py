@@ -65,6 +65,14 @@ class AzureDriver(Driver):
     def give_host_key(self, private: str, public: str) -> None:
         self._host_key = (private, public)
 
+    def account_recorded(self) -> str:
+        """Its subscription."""
+        return str(self.data.get("SubscriptionID") or "")
+
+    def account_asked(self) -> str:
+        """The same, whoever is logged in: Azure refuses to answer for a subscription that one may not see."""
+        return self.account_recorded()
+
     # before
 
     def check(self) -> None:
