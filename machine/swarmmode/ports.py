@@ -18,7 +18,7 @@ from machine.errors import MachineError
 if TYPE_CHECKING:
     from machine.shell import Shell
 
-SECONDS = 8.0
+SECONDS, PATIENCE = 6.0, 25.0  # after the first sign of the other side, and until it
 CONTROL, GOSSIP, OVERLAY = 2377, 7946, 4789
 
 FIREWALLS = {  # what a platform calls the thing that lets packets in
@@ -83,7 +83,7 @@ def explain(missing: list[Closed]) -> tuple[str, str]:
 
 
 def probe(
-    one: Side, other: Side, shells: dict[str, Shell], seconds: float = SECONDS
+    one: Side, other: Side, shells: dict[str, Shell], seconds: float = SECONDS, patience: float = PATIENCE
 ) -> dict[str, dict[str, Any]] | str:
     """Run the prober on both, side by side; what each printed, or why one of them could not run it."""
     with open(os.path.join(os.path.dirname(__file__), "prober.py"), "rb") as file:
@@ -99,8 +99,9 @@ def probe(
             "say": f"{mark}-{here.name}",
             "hear": f"{mark}-{there.name}",
             "seconds": seconds,
+            "patience": patience,
         }
-        answers[here.name] = _run(shells[here.name], program, json.dumps(asked), seconds)
+        answers[here.name] = _run(shells[here.name], program, json.dumps(asked), patience)
 
     threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in ((one, other), (other, one))]
     for thread in threads:
@@ -115,11 +116,11 @@ def probe(
     return found
 
 
-def _run(shell: Shell, program: bytes, asked: str, seconds: float) -> dict[str, Any] | str:
+def _run(shell: Shell, program: bytes, asked: str, patience: float) -> dict[str, Any] | str:
     """The prober's answer on one side, or why there is none."""
     as_root = 'S=; [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && S="sudo -n"; }'
     try:
-        done = shell.run(f"{as_root}; $S python3 - {shlex.quote(asked)}", stdin=program, timeout=seconds + 30)
+        done = shell.run(f"{as_root}; $S python3 - {shlex.quote(asked)}", stdin=program, timeout=patience + 30)
     except MachineError as error:
         return error.brief
     if done.status == 127:

@@ -7,7 +7,8 @@
     reach    {"tcp": [ports], "udp": [ports]}: to be reached at the other node
     say      what probes from here carry
     hear     what probes from there carry
-    seconds  how long to try at most
+    patience seconds to wait for a sign of the prober on the other node
+    seconds  how long to try after that
 
 Prints one JSON object: "tcp" {port: "open", "refused" or "silent"} for `reach`, "udp" {port: "heard", "silent" or
 "unknown"} for `listen`; "unknown" when somebody else has the port and only root could listen beside them.
@@ -65,9 +66,9 @@ def wire() -> socket.socket | None:
     return sock
 
 
-def knock(address: str, port: int, found: dict[int, str], deadline: float) -> None:
-    """Connect until it works."""
-    while time.time() < deadline and found[port] != "open":
+def knock(address: str, port: int, found: dict[int, str]) -> None:
+    """Connect until it works; ends with the program."""
+    while found[port] != "open":
         try:
             socket.create_connection((address, port), 1.5).close()
             found[port] = "open"
@@ -92,6 +93,7 @@ class Listener:
         self.tcp: dict[socket.socket, int] = {}
         self.waiting: set[int] = set()
         self.heard: dict[int, str] = {}
+        self.sign = False  # whether anything has come from the other prober
         shared = False
         for port in asked["listen"]["udp"]:
             sock = open_port(family, socket.SOCK_DGRAM, port)
@@ -127,11 +129,13 @@ class Listener:
         if sock in self.tcp:
             sock.accept()[0].close()
             self.waiting.discard(self.tcp[sock])
+            self.sign = True
             return
         packet = sock.recv(65535)
         for port in self.heard:
             if probe(port, self.hear) in packet:
                 self.heard[port] = "heard"
+                self.sign = True
 
     def satisfied(self) -> bool:
         """Whether everything has come that can come."""
@@ -141,10 +145,10 @@ class Listener:
 def main(asked: dict[str, Any]) -> None:
     """See the module's docstring."""
     peer, family = asked["peer"], family_of(asked["peer"])
-    deadline = time.time() + asked["seconds"]
+    deadline = time.time() + asked["patience"]
     listener = Listener(asked, family)
     reached: dict[int, str] = dict.fromkeys(asked["reach"]["tcp"], "silent")
-    threads = [threading.Thread(target=knock, args=(peer, port, reached, deadline)) for port in reached]
+    threads = [threading.Thread(target=knock, args=(peer, port, reached)) for port in reached]
     for thread in threads:
         thread.daemon = True
         thread.start()
@@ -156,7 +160,10 @@ def main(asked: dict[str, Any]) -> None:
                 sender.sendto(probe(port, asked["say"]), (peer, port))
             except OSError:
                 continue  # no route to it: the other side's silence tells
+        met = listener.sign
         listener.attend(EVERY)
+        if listener.sign and not met:
+            deadline = min(deadline, time.time() + asked["seconds"])
         done = listener.satisfied() and all(state == "open" for state in reached.values())
         rounds = rounds - 1 if done else ROUNDS_AFTER
     print(json.dumps({"tcp": reached, "udp": listener.heard}))

@@ -31,9 +31,9 @@ class Here:
         raise NotImplementedError
 
 
-def pair(one: dict[str, Any], other: dict[str, Any], seconds: float = 3.0) -> tuple[Any, Any]:
+def pair(one: dict[str, Any], other: dict[str, Any], seconds: float = 3.0, patience: float = 20.0) -> tuple[Any, Any]:
     """Both probers at once; `one` listens to what `other` reaches unless said otherwise."""
-    common = {"peer": "127.0.0.1", "seconds": seconds}
+    common = {"peer": "127.0.0.1", "seconds": seconds, "patience": patience}
     started = []
     for asked, say, hear in ((one, "a", "b"), (other, "b", "a")):
         text = json.dumps({**common, "say": say, "hear": hear, **asked})
@@ -56,7 +56,7 @@ def test_closed_ports_are_seen_too() -> None:
     t1, u1, t2, u2, lost = (free_port() for _ in range(5))
     first = {"listen": {"tcp": [], "udp": [u1]}, "reach": {"tcp": [t2], "udp": [u2]}}
     second = {"listen": {"tcp": [t2], "udp": [u2]}, "reach": {"tcp": [t1], "udp": [lost]}}
-    a, b = pair(first, second, seconds=1.5)
+    a, b = pair(first, second, seconds=1, patience=4)
     assert a["udp"] == {str(u1): "silent"}, "the probe went to another port"
     assert b["tcp"] == {str(t1): "refused"}
     assert b["udp"] == {str(u2): "heard"}
@@ -111,6 +111,6 @@ def test_a_host_without_python_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
             done = subprocess.run(["/bin/sh", "-c", command], input=stdin, capture_output=True, timeout=timeout)
             return Completed(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    said = ports.probe(M1, W1, {"m1": NoPython(), "w1": NoPython()}, seconds=0.1)
+    said = ports.probe(M1, W1, {"m1": NoPython(), "w1": NoPython()}, seconds=0.1, patience=0.1)
     assert isinstance(said, str)
     assert "python3" in said
