@@ -10,6 +10,7 @@ from machine.drivers.plugin import rpc
 from machine.model import Endpoint
 
 ENGINE_PORT, SSH_PORT = 2376, 22
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def endpoint_of(ask: Callable[[str], Any]) -> Endpoint | None:
@@ -26,7 +27,7 @@ def endpoint_of(ask: Callable[[str], Any]) -> Endpoint | None:
     return Endpoint(
         address=address,
         ssh_user=str(ask("GetSSHUsername") or "root"),
-        ssh_port=ssh_port if ssh_host in ("", address) else SSH_PORT,
+        ssh_port=ssh_port if ssh_host in ("", address) or {ssh_host, address} <= _LOOPBACK else SSH_PORT,
         engine_port=port,
         listen_port=port,
     )

@@ -72,6 +72,7 @@ class PluginDriver(Driver):
         driver = cls(ctx, {"MachineName": ctx.name, "StorePath": ctx.store})
         driver._tell(driver._open(), values)
         driver._look()
+        driver.data.pop(NOTES, None)  # nobody's business but ours
         secret = {option.name for option in cls.options if option.secret}
         places = flags.hidden_places(driver.data, values, cls.options)
         for option in cls.options:
@@ -80,6 +81,7 @@ class PluginDriver(Driver):
                 places.append({"Key": _FLAG + option.name, "Flag": option.name, "Variable": option.env})
         given = {name: value for name, value in values.items() if name not in secret and value}
         driver.data[NOTES] = {"Create": "", "Flags": given, "Secrets": places}
+        driver._hide()
         return driver
 
     @classmethod
@@ -116,6 +118,7 @@ class PluginDriver(Driver):
                 details=_rest(error),
                 resolution=f"machine create -d {self.name} --help explains its flags",
             ) from None
+        self._look()  # some make up a password there
 
     def create(self) -> None:
         """One Create, never two: what an earlier one has left is gone on with, or removed first."""
@@ -131,7 +134,6 @@ class PluginDriver(Driver):
         if not plugin.configured:
             self._tell(plugin, values())
             self.check()
-            self._look()
         self._enter("begun")
         self._create(plugin)
         self._finish()
@@ -175,12 +177,11 @@ class PluginDriver(Driver):
             state = self.state()
             if state in (State.STOPPED, State.SAVED, State.PAUSED):
                 self._work("Start")
-        except rpc.Lost:
-            raise
-        except DriverError as error:
+            found = state not in (State.NONE, State.MISSING, State.ERROR, State.TIMEOUT) and self.endpoint()
+        except DriverError as error:  # some plugins crash when they are asked about a host that they have not made
             self.ctx.log(f"the earlier try left nothing to go on with ({error.brief})")
             return False
-        if state in (State.NONE, State.MISSING, State.ERROR, State.TIMEOUT) or self.endpoint() is None:
+        if not found:
             return False  # many a plugin learns the address at the very end of Create, and never again
         self._finish()
         return True
@@ -271,7 +272,8 @@ class PluginDriver(Driver):
         values = {option.name: option.empty if option.default is None else option.default for option in self.options}
         values |= self.data[NOTES]["Flags"]
         texts = dict(flags.texts(self.data))
-        return values | {place["Flag"]: texts.get(place["Key"], "") for place in self.data[NOTES]["Secrets"]}
+        places = [place for place in self.data[NOTES]["Secrets"] if place["Flag"]]
+        return values | {place["Flag"]: texts.get(place["Key"], "") for place in places}
 
     def _question(self, method: str) -> Any:
         """A call for an answer; DriverError with the plugin's words."""
@@ -301,7 +303,16 @@ class PluginDriver(Driver):
             found.pop("SSHKeyPath", None)
         before = json.dumps(self.data)
         self.data |= found
+        self._hide()
         return json.dumps(self.data) != before
+
+    def _hide(self) -> None:
+        """Note what else in the JSON is secret by its name."""
+        if NOTES in self.data:
+            places = self.data[NOTES]["Secrets"]
+            known = {place["Key"] for place in places}
+            own = {key: value for key, value in self.data.items() if key != NOTES and not key.startswith(_FLAG)}
+            places += [place for place in flags.secret_places(own) if place["Key"] not in known]
 
     def _keep(self) -> None:
         if self._look():

@@ -23,6 +23,7 @@ _TYPES: dict[str, tuple[str, gob.Type]] = {
 _SECRET = re.compile(  # the protocol does not say which flags are secret, their names do
     r"(^|[-_])(token|secret|passw(or)?d|passphrase|pass|credentials?|(api|access|secret|auth|consumer|private)[-_]?key)$"
 )
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # between Root and Password, API and Key
 
 
 def secret(name: str) -> bool:
@@ -67,11 +68,16 @@ def hidden_places(config: Mapping[str, Any], values: Values, declared: Sequence[
     A key inside an object is written with dots.
     """
     wanted = {str(values[option.name]): option for option in declared if option.secret and values[option.name]}
-    return [
-        {"Key": key, "Flag": wanted[value].name, "Variable": wanted[value].env}
-        for key, value in texts(config)
-        if value in wanted
-    ]
+    return [_place(key, wanted[value].name, wanted[value].env) for key, value in texts(config) if value in wanted]
+
+
+def secret_places(config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The same for texts whose keys are called like secrets: a password that the plugin has made up, and the like."""
+    return [_place(key) for key, value in texts(config) if value and secret(_WORDS.sub("-", key.rpartition(".")[2]))]
+
+
+def _place(key: str, flag: str = "", variable: str = "") -> dict[str, str]:
+    return {"Key": key, "Flag": flag, "Variable": variable}
 
 
 def texts(config: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:

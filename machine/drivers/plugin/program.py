@@ -22,7 +22,7 @@ TOKEN = {"MACHINE_PLUGIN_TOKEN": "42"}  # what docker-machine says; a plugin sta
 PREFIX = "docker-machine-driver-"
 ADDRESS_SECONDS = 10.0
 END_SECONDS = 2.0
-LAST_LINES = 12  # of stderr, for errors
+LAST_LINES = 12  # of stderr, for errors; of a Go panic the first ones, which say what it was
 LINE_LIMIT = 64 * 1024
 _HERE = ("127.", "[::1]:", "localhost:")
 
@@ -32,7 +32,7 @@ class Program:
 
     def __init__(self, path: str, name: str, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
         """Start it. DriverError when it cannot be started or says no address."""
-        self._say, self._last = say, collections.deque[str](maxlen=LAST_LINES)
+        self._say, self._last = say, collections.deque[str](maxlen=1000)
         self._first: queue.Queue[str] = queue.Queue()
         self.path = path
         try:
@@ -74,10 +74,15 @@ class Program:
         return host.strip("[]"), int(port)
 
     def last_words(self) -> str:
-        """The end of what it wrote to stderr; whole once it has ended."""
-        if self.process.poll() is not None:
+        """The end of what it wrote to stderr, or what it panicked about; whole once it has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(0.2)
             self._readers[1].join(1.0)
-        return "\n".join(self._last)
+        lines = list(self._last)
+        for at, line in enumerate(lines):
+            if line.startswith(("panic: ", "fatal error: ")):
+                return "\n".join(lines[at : at + LAST_LINES])
+        return "\n".join(lines[-LAST_LINES:])
 
     def end(self, patience: float = 0.0) -> None:
         """Wait `patience` seconds for its own end, then end it."""

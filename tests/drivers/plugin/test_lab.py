@@ -37,6 +37,11 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     return Program(tmp_path / "p")
 
 
+def bin_of(program: Program) -> Path:
+    """Where its plugin is."""
+    return program.place.parent / "bin"
+
+
 def rents(cloud: Cloud, host: Host) -> None:
     """The next server is that host: it has the plugin's key, and no other, once it runs."""
 
@@ -52,13 +57,13 @@ def create(cloud: Cloud, program: Program, *more: str) -> list[str]:
 
 
 def shown_nowhere(program: Program, *ended: Ended) -> None:
-    """Neither secret is in what was said nor in any file but the one for secrets."""
+    """No secret is in what was said nor in any file but the one for secrets."""
     said = "".join(one.out + one.err for one in ended)
     for path in program.place.rglob("*"):
         if path.is_file() and path.name != "secrets.json":
             said += path.read_text(errors="replace")
-    assert TOKEN not in said
-    assert PASSWORD not in said
+    for secret in (TOKEN, PASSWORD, "made-up-"):
+        assert secret not in said
 
 
 @pytest.mark.lab
@@ -67,14 +72,13 @@ def test_from_nothing_to_a_docker_host_and_back(
 ) -> None:
     host = lab.host("rented", engine="running")
     rents(cloud, host)
-    before = programs()
     made = program(*create(cloud, program)).fine()
     assert "Server is up" in made.err  # the plugin's own words
     shown_nowhere(program, made)
     record = json.loads((program.store / "machines/dev/config.json").read_text())
     assert (record["DriverName"], record["Driver"]["Token"]) == ("testcloud", "")
     assert record["Driver"]["Account"] == {"Project": "p", "Password": ""}
-    assert programs() == before
+    assert not programs(bin_of(program))
     assert program("config", "dev").fine()
     assert program("ssh", "dev", "echo in").fine().out == "in\n"
     monkeypatch.setenv("TESTCLOUD_API_TOKEN", "")  # from here on it is the record's
@@ -91,9 +95,9 @@ def test_from_nothing_to_a_docker_host_and_back(
     gone = program("rm", "-y", "dev")
     assert gone.status == 1
     assert "docker-machine-driver-testcloud" in gone.err
-    monkeypatch.setenv("PATH", installed(program.place.parent / "bin"))
+    monkeypatch.setenv("PATH", installed(bin_of(program)))
     program("rm", "-y", "dev").fine()
-    assert (cloud.servers, program.names(), programs()) == ({}, [], before)
+    assert (cloud.servers, program.names(), programs(bin_of(program))) == ({}, [], set())
 
 
 @pytest.mark.lab
@@ -126,20 +130,18 @@ def cut_short(cloud: Cloud, program: Program, number: int) -> subprocess.Popen[b
 @pytest.mark.slow
 def test_killed_in_the_middle_then_removed(cloud: Cloud, program: Program) -> None:
     """Nothing is left in the account. The plugin would end by itself; test_plugin.py sees one do so."""
-    before = programs()
     cut_short(cloud, program, signal.SIGKILL)
     assert len(cloud.servers) == 1
     program("rm", "-y", "dev").fine()
     assert not cloud.servers
     assert program.names() == []
-    (orphan,) = programs() - before
+    (orphan,) = programs(bin_of(program))
     os.kill(orphan, signal.SIGKILL)
 
 
 @pytest.mark.slow
 def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: Program) -> None:
     """Interrupted at once on the second; the first waits until the plugin has come to an end."""
-    before = programs()
     process = cut_short(cloud, program, signal.SIGINT)
     time.sleep(0.5)
     assert process.poll() is None
@@ -147,7 +149,7 @@ def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: P
     assert process.wait(20) == 130
     record = json.loads((program.store / "machines/dev/config.json").read_text())
     assert record["Driver"]["MachinePlugin"]["Create"] == "done"
-    until(lambda: programs() <= before, 5)
+    until(lambda: not programs(bin_of(program)), 5)
     program("rm", "-y", "dev").fine()
     process = cut_short(cloud, program, signal.SIGINT)
     time.sleep(0.5)
@@ -155,7 +157,7 @@ def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: P
     assert process.wait(10) == 130
     program("rm", "-y", "dev").fine()
     assert not cloud.servers
-    until(lambda: programs() <= before, 5)
+    until(lambda: not programs(bin_of(program)), 5)
 
 
 @pytest.mark.slow

@@ -60,12 +60,12 @@ def configured(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud, **more: An
     return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.options, given)), saved
 
 
-def programs() -> set[int]:
-    """The processes that these tests' plugins are."""
+def programs(place: Path) -> set[int]:
+    """The processes that run a plugin from the directory `place`; other tests have theirs elsewhere."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*/exe"):
         try:
-            if f"{os.sep}docker-machine-driver-testcloud" in os.readlink(entry):
+            if Path(os.readlink(entry)).parent == place:
                 found.add(int(entry.parent.name))
         except OSError:
             continue
@@ -102,6 +102,7 @@ def test_the_life_of_a_machine(cls: type[PluginDriver], tmp_path: Path, cloud: C
     driver.create()
     driver.create()
     (server,) = cloud.servers.values()
+    assert server.asked["root"] == "made-up-" + "x" * 20  # by the check, before the record was written
     assert server.asked["note"] == "words/pa55-of-the-user"  # known to the program only, not to its JSON
     assert (server.asked["size"], server.asked["tags"]) == (3, ["from", "the variable"])
     assert server.asked["key"].startswith("ssh-rsa ")
@@ -143,8 +144,12 @@ def test_a_record_of_docker_machine_is_kept_whole(cls: type[PluginDriver], tmp_p
 def test_secrets_have_keys_of_their_own(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
     """By value, wherever the plugin's JSON has them: at the top, in an object, or not at all."""
     driver, _ = configured(cls, tmp_path, cloud)
+    driver.check()
+    driver = cls.load(driver.ctx, driver.dump())
+    driver.create()
     dump = driver.dump()
     keys = {option.name: option.key for option in cls.secret_options(dump)}
+    assert dump.pop(keys.pop("")) == "made-up-" + "x" * 20  # the plugin's own, known by its name
     assert keys == {
         "testcloud-api-token": "Token",
         "testcloud-password": "Account.Password",
@@ -228,6 +233,21 @@ def test_a_cut_short_create_is_gone_on_with_or_begun_anew(
     assert saved[-1]["ServerID"] == server.id
 
 
+def test_a_create_that_never_got_anywhere_is_begun_anew(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    """The plugin panics when it is asked about a server that it has not made."""
+    driver, saved = configured(cls, tmp_path, cloud)
+    driver.check()
+    driver.data[NOTES]["Create"] = "begun"
+    left = driver.dump()
+    session.close_all()
+    with pytest.raises(DriverError, match="ended in the middle of its work") as crash:
+        cls.load(driver.ctx, left).state()
+    assert crash.value.details.startswith("panic: ")
+    cls.load(driver.ctx, left).create()
+    assert len(cloud.servers) == 1
+    assert saved[-1][NOTES]["Create"] == "done"
+
+
 def test_killed_before_create_nothing_is_removed(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
     driver, _ = configured(cls, tmp_path, cloud)
     driver.check()
@@ -258,22 +278,20 @@ def test_an_interrupted_create_lets_the_plugin_come_to_an_end(
 
 
 def test_two_machines_are_two_programs_which_end(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
-    before = programs()
     first, _ = configured(cls, tmp_path / "1", cloud)
     second, _ = configured(cls, tmp_path / "2", cloud)
-    assert len(programs() - before) == 2
+    assert len(programs(tmp_path / "bin")) == 2
     first.check()
     second.check()
     session.close_all()
-    assert programs() == before
+    assert not programs(tmp_path / "bin")
 
 
 def test_it_is_kept_alive_and_ends_by_itself(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
     """It ends itself after ten seconds without a beat, so it outlives those with one."""
-    before = programs()
     driver, _ = configured(cls, tmp_path, cloud)
     orphan = Program(cls.path, cls.name, os.environ, lambda line: None)
-    assert len(programs() - before) == 2
+    assert len(programs(tmp_path / "bin")) == 2
     assert orphan.process.wait(15) == 1
     driver.check()
     orphan.end()

@@ -45,6 +45,7 @@ type Driver struct {
 	Size      int
 	Tags      []string
 	Protected bool
+	Made      struct{ RootPassword string }
 	note      string // like the user data of many a plugin: told, needed by Create, not written down
 	checked   bool
 }
@@ -120,6 +121,7 @@ func (d *Driver) call(method, path string, body, answer interface{}) error {
 // PreCreateCheck makes nothing.
 func (d *Driver) PreCreateCheck() error {
 	d.checked = true
+	d.Made.RootPassword = "made-up-" + strings.Repeat("x", 20)
 	return d.call("GET", "/account", nil, nil)
 }
 
@@ -138,7 +140,9 @@ func (d *Driver) Create() error {
 	fmt.Println("Creating a server with token", d.Token)
 	fmt.Fprintln(os.Stderr, "debugging words of the plugin")
 	made := server{}
-	body := map[string]interface{}{"name": d.MachineName, "key": key, "size": d.Size, "tags": d.Tags, "note": d.note}
+	body := map[string]interface{}{
+		"name": d.MachineName, "key": key, "size": d.Size, "tags": d.Tags, "note": d.note, "root": d.Made.RootPassword,
+	}
 	if err := d.call("POST", "/servers", body, &made); err != nil {
 		return err
 	}
@@ -170,8 +174,12 @@ func (d *Driver) keyPlace() string {
 	return filepath.Join(d.StorePath, "machines", d.MachineName, "id_rsa")
 }
 
-// State asks the service.
+// State asks the service. Like many, it crashes on a server that it has not made.
 func (d *Driver) State() (int, error) {
+	if d.ServerID == 0 {
+		var none *server
+		d.ServerID = none.ID
+	}
 	found, err := d.server()
 	if err != nil {
 		return 0, err
