@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.cloud import CloudContract
+from machine.drivers.openstack import failures
+from machine.drivers.openstack.driver import OpenStackDriver
+from tests.drivers.cloud import CloudContract, new
 from tests.drivers.openstack.real import Real
 from tests.labs.openstack.cloud import Cloud
 from tests.labs.openstack.fixtures import openstack
@@ -113,6 +115,47 @@ def test_a_closed_group_is_named_and_resume_goes_on(cloud: Real, tmp_path: Path)
     finally:
         cloud.shut(rules)
     assert cloud.listing() == before
+
+
+def test_ways_to_log_in(cloud: Real, tmp_path: Path) -> None:
+    """A v2.0 URL of a Keystone that has v3; a token; an application credential, until it is revoked."""
+    nobody = {"openstack-username": "", "openstack-project-name": ""}
+    root = cloud.lab.auth_url.removesuffix("/v3")
+    for url in (root, f"{root}/v2.0"):
+        new(cloud, tmp_path, **{"openstack-auth-url": url}).check()
+    driver = new(cloud, tmp_path)
+    assert isinstance(driver, OpenStackDriver)
+    driver.check()
+    link = driver.api.cloud()
+    new(cloud, tmp_path, **nobody, **{"openstack-token": link.session.get_token()}).check()
+    made = link.identity.create_application_credential(user=link.current_user_id, name="machine")
+    try:
+        credential = {"openstack-application-credential-id": made.id}
+        credential["openstack-application-credential-secret"] = made.secret
+        new(cloud, tmp_path, **nobody, **credential).check()
+    finally:
+        link.identity.delete_application_credential(link.current_user_id, made.id)
+    with pytest.raises(failures.BadCredentials):
+        new(cloud, tmp_path, **nobody, **credential).check()
+
+
+def test_what_is_not_there(cloud: Real, tmp_path: Path) -> None:
+    """The real sentences."""
+    for flag, kind in (
+        ("image-name", failures.BadImage),
+        ("flavor-name", failures.BadFlavor),
+        ("net-name", failures.BadNetwork),
+        ("sec-groups", failures.BadGroup),
+        ("availability-zone", failures.BadZone),
+        ("region", failures.BadRegion),
+        ("password", failures.BadCredentials),
+    ):
+        with pytest.raises(kind) as caught:
+            new(cloud, tmp_path, **{f"openstack-{flag}": "none-such"}).check()
+        assert f"--openstack-{flag}" in caught.value.resolution
+    with pytest.raises(failures.BadNetwork) as caught:
+        new(cloud, tmp_path, **{"openstack-net-name": ""}).check()
+    assert "private, public" in caught.value.details
 
 
 class TestContract:
