@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -125,21 +123,25 @@ def test_a_manager_that_is_killed_is_back_with_all_it_knew(swarm: Swarm) -> None
 
 
 def test_a_master_on_this_computer_has_the_same_engines(swarm: Swarm) -> None:
-    port = "33760"
-    manager = swarm.program.start("swarm", "manage", "-H", f"tcp://127.0.0.1:{port}", f"token://{swarm.token}")
+    at = f"tcp://127.0.0.1:{free_port()}"
+    log = swarm.program.place / "manager.log"
+    with log.open("w") as errors:
+        manager = swarm.program.start("swarm", "manage", "-H", at, f"token://{swarm.token}", stderr=errors)
+    certificates = [word.replace('"', "") for word in swarm.program("config", "head").fine().out.splitlines()[:4]]
+    seen = [""]
+
+    def both() -> bool:
+        listed = docker(swarm.program, *certificates, "-H", at, "ps", "-a", "--format", "{{.Names}}")
+        seen[0] = listed.out + listed.err
+        return {name.partition("/")[0] for name in listed.out.split()} == {"head", "worker"}
+
     try:
-        certificates = swarm.program("config", "head").fine().out.splitlines()[:4]
-        listed = ["-H", f"tcp://127.0.0.1:{port}", "ps", "-a", "--format", "{{.Names}}"]
-
-        def both() -> bool:
-            names = docker(swarm.program, *(word.replace('"', "") for word in certificates), *listed).out.split()
-            return {name.partition("/")[0] for name in names} == {"head", "worker"}
-
         until(both)
+    except AssertionError as error:
+        raise AssertionError(f"{seen[0]}\n{log.read_text()}") from error
     finally:
         manager.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            manager.communicate(timeout=20)
+        manager.communicate(timeout=20)
 
 
 def test_rm_takes_a_machine_out_everywhere(swarm: Swarm) -> None:
