@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import firewall, login, request, settings
+from machine.drivers.openstack import firewall, login, reach, request, settings
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.drivers.openstack.survey import find_group
 from machine.drivers.ports import openings
@@ -308,3 +308,16 @@ def test_the_size_of_a_root_volume() -> None:
 def test_names_that_nova_takes() -> None:
     assert request.own_name("a.b", "0123456789abcdef") == "a-b-0123456789ab"
     assert len(request.own_name("a" * 300, "0123456789abcdef")) < 255
+
+
+def test_the_addresses_of_a_server() -> None:
+    """As ConoHa shows one port with both families, and others two networks and a floating address."""
+    fixed = {"OS-EXT-IPS:type": "fixed"}
+    conoha = {"ext-1": [{"version": 6, "addr": "2001:db8::5", **fixed}, {"version": 4, "addr": "203.0.113.5", **fixed}]}
+    assert reach.addresses({"addresses": conoha}, 4, "") == ("203.0.113.5", "")
+    assert reach.addresses({"addresses": conoha}, 6, "") == ("2001:db8::5", "")
+    floating = {"version": 4, "addr": "198.51.100.5", "OS-EXT-IPS:type": "floating"}
+    two = {"a": [{"version": 4, "addr": "10.0.0.5"}], "b": [{"version": 4, "addr": "10.1.0.5"}, floating]}
+    assert reach.addresses({"addresses": two}, 4, "b") == ("10.1.0.5", "198.51.100.5")
+    assert reach.addresses({"addresses": two}, 4, "a")[0] == "10.0.0.5"
+    assert reach.addresses({}, 4, "a") == ("", "")
