@@ -33,7 +33,10 @@ def door(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
     allowed = firewall.sources(rules, endpoint.ssh_port, family)
     networks = [one for one in allowed if not one.startswith("group ")]
     if not networks:
-        return f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
+        said = f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
+        first = min((str(group.get("name")) for group in groups), default="GROUP")
+        opens = f"`openstack security group rule create --protocol tcp --dst-port {endpoint.ssh_port} {first}`"
+        return f"{said}; {opens} would"
     here = _our_address(endpoint.address)
     if here and not firewall.reaches(here, networks):
         return f"its security groups ({names}) let port {endpoint.ssh_port} in from {', '.join(networks)} only"
