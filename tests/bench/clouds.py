@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import resource
+import statistics
 import subprocess
 import time
 import tomllib
@@ -38,6 +40,8 @@ from tests.drivers.virtualbox.fake import Fake
 from tests.labs.image import LabUnavailable
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import settled
+
+Costs = dict[tuple[str, str], list[tuple[int, float]]]  # (who, verb) -> (calls, seconds of processor) of every run
 
 
 @dataclass(frozen=True)
@@ -170,20 +174,34 @@ def measured(subject: Subject, lab: Lab, case: Case) -> Iterator[Row]:
     who = ["ours", *[PEER] * bool(subject.peer and case.peers)]
     made = {name: Samples() for name in who}
     removed = {name: Samples() for name in who}
-    calls: dict[tuple[str, str], int] = {}
+    costs: Costs = {}
     for number in range(subject.runs):
         for name in who:
             if not made[name].failure:
                 found = {"create": made[name], "rm": removed[name]}
-                one(subject, lab, case, who=name, number=number, found=found, calls=calls)
+                one(subject, lab, case, who=name, number=number, found=found, costs=costs)
     for what, verb, found in (
         (f"create -d {case.driver}, Docker there", "create", made),
         (f"rm, {case.driver}", "rm", removed),
     ):
-        remark = f"{calls.get(('ours', verb), 0)} calls of the API"
+        remark = told(costs.get(("ours", verb), []))
         if PEER in who:
-            remark += f" (theirs: {calls.get((PEER, verb), 0)})"
+            remark += f" (theirs: {told(costs.get((PEER, verb), []))})"
         yield Row(what, found["ours"], PEER * (PEER in who), found.get(PEER, Samples()), remark=remark)
+
+
+def told(costs: list[tuple[int, float]]) -> str:
+    """Calls of the API, and the processor's time, which a busy host changes less than seconds."""
+    if not costs:
+        return "no figures"
+    calls, seconds = zip(*costs, strict=True)
+    return f"{statistics.median_high(calls)} calls of the API, {statistics.median(seconds):.1f} s of processor"
+
+
+def processor() -> float:
+    """Seconds that programs which were started here, and have ended, had a processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def one(
@@ -194,9 +212,9 @@ def one(
     who: str,
     number: int,
     found: Mapping[str, Samples],
-    calls: dict[tuple[str, str], int],
+    costs: Costs,
 ) -> None:
-    """One machine of ours or of the peer's, on a fresh account and a fresh host; `found` and `calls` are added to."""
+    """One machine of ours or of the peer's, on a fresh account and a fresh host; `found` and `costs` are added to."""
     peer = who == PEER
     store = f"{case.driver}-{who}-{number}"
     with contextlib.ExitStack() as undo:
@@ -212,9 +230,10 @@ def one(
         program = subject.peer if peer else subject.program
         try:
             for words in (line, ["rm", "-y", "dev"]):
-                before = len(cloud.door.names())
+                calls, busy = len(cloud.door.names()), processor()
                 found[words[0]].seconds.append(timed([program, *words], environ))
-                calls[who, words[0]] = len(cloud.door.names()) - before
+                cost = len(cloud.door.names()) - calls, processor() - busy
+                costs.setdefault((who, words[0]), []).append(cost)
         except Failed as why:
             for samples in found.values():
                 samples.failure = f"{who} failed: {why}"

@@ -89,7 +89,7 @@ def test_clouds_are_measured_beside_a_peer(tmp_path: Path, lab: Lab) -> None:
         ("rm", PEER),
     ], table(found)
     assert all(row.ours.median and row.theirs.median for row in found), table(found)
-    assert all("calls of the API (theirs: " in row.remark and not row.remark.startswith("0") for row in found)
+    assert all(" s of processor (theirs: " in row.remark and not row.remark.startswith("0") for row in found)
 
 
 def test_what_is_compared_takes_turns() -> None:
