@@ -152,6 +152,32 @@ def test_websockets_and_buildkits_session_are_carried(url: str) -> None:
     assert b"PRI * HTTP/2.0" in _raw(url, f"POST /session HTTP/1.1\r\nUpgrade: h2c\r\n{names}X-End: 1", b"")
 
 
+@pytest.mark.parametrize("form", ["200", "101"])
+def test_attach_in_both_forms_hears_the_end_of_stdin(url: str, form: str) -> None:
+    """Without Upgrade the engine answers 200 and the raw stream begins, as clients of 2014 expect."""
+    script = "wc -c; echo after the end"
+    docker(url, "create", "-i", "--name=raw", "--network=none", "busybox", "sh", "-c", script)
+    host, port = url.removeprefix("tcp://").split(":")
+    upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n" if form == "101" else ""
+    target = "/v1.24/containers/raw/attach?stream=1&stdin=1&stdout=1&stderr=1"
+    with socket.create_connection((host, int(port)), timeout=30) as sock:
+        sock.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\n{upgrade}Content-Length: 0\r\n\r\n".encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(1)
+        assert head.startswith(f"HTTP/1.1 {form} ".encode())
+        assert b"chunked" not in head
+        docker(url, "start", "raw")
+        sock.sendall(b"x" * 100_000)
+        sock.shutdown(socket.SHUT_WR)
+        got = b""
+        while data := sock.recv(65536):
+            got += data
+    assert b"100000\n" in got
+    assert b"after the end\n" in got
+    docker(url, "rm", "-f", "raw")
+
+
 def _raw(url: str, head: str, after: bytes) -> bytes:
     host, port = url.removeprefix("tcp://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as sock:
