@@ -1,9 +1,4 @@
-"""A driver that is a plugin of docker-machine: every question and every act is a call to its program.
-
-The Driver object in config.json is the plugin's own JSON, whole, so that docker-machine reads it too. Our notes are
-in its key MachinePlugin: {"Create": "", "begun" or "done", "Flags": what create was told, secrets left out, "Secrets":
-where in the JSON the secrets belong}. A record without that key was written by docker-machine.
-"""
+"""A driver that is a plugin of docker-machine: every question and every act is a call to its program."""
 
 from __future__ import annotations
 
@@ -13,14 +8,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.plugin import flags, gob, rpc, session
+from machine.drivers.plugin import document, flags, gob, rpc, session
 from machine.drivers.plugin.address import endpoint_of
+from machine.drivers.plugin.document import NOTES
 from machine.drivers.plugin.session import Session
 from machine.errors import DriverError, Interrupted, PreflightFailed, UsageError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
-NOTES = "MachinePlugin"
 POLL_SECONDS = 1.0  # between two looks at what a plugin knows while it creates
 PATIENCE = 60.0  # seconds for a plugin to come to an end with Create after Ctrl-C
 STATES = (  # libmachine/state, by number; the last one is rancher's
@@ -28,8 +23,6 @@ STATES = (  # libmachine/state, by number; the last one is rancher's
     *(State.STOPPING, State.STARTING, State.ERROR, State.TIMEOUT, State.MISSING),
 )
 SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
-SWARM = ("SwarmMaster", "SwarmHost", "SwarmDiscovery")  # the caller's to write
-_FLAG = "--"  # keys of ours that begin so hold secrets which the plugin's JSON has no place for
 
 
 class _Asked:
@@ -60,11 +53,7 @@ class PluginDriver(Driver):
 
     @classmethod
     def secret_options(cls, data: dict[str, Any]) -> tuple[Option, ...]:
-        """The secrets of the record that `data` is from; known without the program."""
-        return tuple(
-            Option(place["Flag"], env=place["Variable"], secret=True, key=place["Key"])
-            for place in (data.get(NOTES) or {}).get("Secrets", ())
-        )
+        return document.secret_options(data)
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -72,35 +61,15 @@ class PluginDriver(Driver):
         driver = cls(ctx, {"MachineName": ctx.name, "StorePath": ctx.store})
         driver._tell(driver._open(), values)
         driver._look()
-        driver.data.pop(NOTES, None)  # nobody's business but ours
-        secret = {option.name for option in cls.options if option.secret}
-        places = flags.hidden_places(driver.data, values, cls.options)
-        for option in cls.options:
-            if option.secret and values[option.name] and option.name not in {place["Flag"] for place in places}:
-                driver.data[_FLAG + option.name] = values[option.name]
-                places.append({"Key": _FLAG + option.name, "Flag": option.name, "Variable": option.env})
-        given = {name: value for name, value in values.items() if name not in secret and value}
-        driver.data[NOTES] = {"Create": "", "Flags": given, "Secrets": places}
-        driver._hide()
+        driver.data = document.begin(driver.data, values, cls.options)
         return driver
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        """Secrets from inside objects were kept beside them, under dotted keys; they go back."""
-        found = json.loads(json.dumps(data))
-        for option in cls.secret_options(found):
-            if "." in option.key and not option.key.startswith(_FLAG):
-                flags.put(found, option.key, found.pop(option.key, ""))
-        return cls(ctx, found)
+        return cls(ctx, document.unfolded(data))
 
     def dump(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(json.dumps(self.data))
-        texts = dict(flags.texts(found))
-        for option in self.secret_options(found):
-            if "." in option.key and not option.key.startswith(_FLAG):
-                flags.put(found, option.key, "")
-                found[option.key] = texts.get(option.key, "")
-        return found if NOTES not in found else {key: value for key, value in found.items() if key not in SWARM}
+        return document.folded(self.data)
 
     def key_path(self) -> str:
         """Plugins make their keys themselves; which one it is they say afterwards."""
@@ -122,7 +91,7 @@ class PluginDriver(Driver):
 
     def create(self) -> None:
         """One Create, never two: what an earlier one has left is gone on with, or removed first."""
-        stage = self._stage
+        stage = document.stage(self.data)
         if stage == "done":
             return
         values = self._recorded
@@ -145,7 +114,8 @@ class PluginDriver(Driver):
             try:
                 while not call.wait(POLL_SECONDS):
                     self.ctx.clock.sleep(0.0)
-                    self._keep()
+                    with contextlib.suppress(DriverError):  # whatever is wrong, Create goes on and says so
+                        self._keep()
             except (Interrupted, KeyboardInterrupt):
                 self.ctx.log(f"letting the plugin come to an end, {PATIENCE:g} s at most; Ctrl-C again stops at once")
                 if call.wait(PATIENCE):
@@ -193,13 +163,12 @@ class PluginDriver(Driver):
         if self._session is not None:
             session.drop(self._session)
         self._session = None
-        kept = {key: value for key, value in self.data.items() if key == NOTES or key.startswith(_FLAG)}
         values = self._recorded()
-        self.data = {**kept, "MachineName": self.ctx.name, "StorePath": self.ctx.store}
+        self.data = document.again(self.data, self.ctx.name, self.ctx.store)
         return lambda: values
 
     def state(self) -> State:
-        if self._stage == "":
+        if document.stage(self.data) == "":
             return State.MISSING
         number = self._question("GetState")
         return STATES[number] if number in range(len(STATES)) else State.ERROR
@@ -224,7 +193,7 @@ class PluginDriver(Driver):
 
     def remove(self) -> None:
         """Nothing, when Create was never called; else what the plugin's Remove does."""
-        if self._stage == "":
+        if document.stage(self.data) == "":
             return
         try:
             self._work("Remove")
@@ -232,11 +201,6 @@ class PluginDriver(Driver):
             raise self._failed(f"remove {self.ctx.name}", error) from None
         if NOTES in self.data:
             self._enter("")
-
-    @property
-    def _stage(self) -> str:
-        """How far Create has come; docker-machine's own records count as done."""
-        return str((self.data.get(NOTES) or {"Create": "done"}).get("Create", ""))
 
     def _enter(self, stage: str) -> None:
         self.data[NOTES]["Create"] = stage
@@ -246,8 +210,7 @@ class PluginDriver(Driver):
         """The plugin for this machine, which has read its JSON."""
         if self._session is None or not self._session.alive:
             self._session = session.of(self.path, self.name, self.ctx.directory, self.ctx.log)
-            own = {key: value for key, value in self.data.items() if key != NOTES and not key.startswith(_FLAG)}
-            self._session.ask("SetConfigRaw", gob.BYTES, json.dumps(own).encode())
+            self._session.ask("SetConfigRaw", gob.BYTES, json.dumps(document.own(self.data)).encode())
         return self._session
 
     def _tell(self, plugin: Session, values: Values) -> None:
@@ -268,12 +231,7 @@ class PluginDriver(Driver):
         plugin.configured = True
 
     def _recorded(self) -> Values:
-        """What create was told, from the record."""
-        values = {option.name: option.empty if option.default is None else option.default for option in self.options}
-        values |= self.data[NOTES]["Flags"]
-        texts = dict(flags.texts(self.data))
-        places = [place for place in self.data[NOTES]["Secrets"] if place["Flag"]]
-        return values | {place["Flag"]: texts.get(place["Key"], "") for place in places}
+        return document.told(self.data, self.options)
 
     def _question(self, method: str) -> Any:
         """A call for an answer; DriverError with the plugin's words."""
@@ -303,16 +261,8 @@ class PluginDriver(Driver):
             found.pop("SSHKeyPath", None)
         before = json.dumps(self.data)
         self.data |= found
-        self._hide()
+        document.note_secrets(self.data)
         return json.dumps(self.data) != before
-
-    def _hide(self) -> None:
-        """Note what else in the JSON is secret by its name."""
-        if NOTES in self.data:
-            places = self.data[NOTES]["Secrets"]
-            known = {place["Key"] for place in places}
-            own = {key: value for key, value in self.data.items() if key != NOTES and not key.startswith(_FLAG)}
-            places += [place for place in flags.secret_places(own) if place["Key"] not in known]
 
     def _keep(self) -> None:
         if self._look():

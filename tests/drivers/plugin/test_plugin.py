@@ -16,7 +16,8 @@ import pytest
 
 from machine import drivers
 from machine.drivers.plugin import rpc, session
-from machine.drivers.plugin.driver import NOTES, PluginDriver
+from machine.drivers.plugin.document import NOTES
+from machine.drivers.plugin.driver import PluginDriver
 from machine.drivers.plugin.program import Program
 from machine.errors import DriverError, Interrupted, MachineError, PreflightFailed, UsageError
 from machine.model import Endpoint, State, Verb

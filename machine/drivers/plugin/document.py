@@ -1,0 +1,103 @@
+"""The Driver object in config.json: the plugin's own JSON, whole, so that docker-machine reads it too, and our notes.
+
+The notes are in its key MachinePlugin: {"Create": "", "begun" or "done", "Flags": what create was told, secrets and
+defaults left out, "Secrets": where in the JSON the secrets belong}. What docker-machine wrote has no such key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from machine.drivers.plugin import flags
+from machine.options import Option, Values
+
+NOTES = "MachinePlugin"
+SWARM = ("SwarmMaster", "SwarmHost", "SwarmDiscovery")  # the caller's to write
+_FLAG = "--"  # keys of ours that begin so hold secrets which the plugin's JSON has no place for
+
+
+def begin(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -> dict[str, Any]:
+    """The object of a new machine: what the plugin made of the flags, and the notes."""
+    data = {key: value for key, value in config.items() if key != NOTES}
+    places = flags.hidden_places(data, values, declared)
+    for option in declared:
+        if option.secret and values[option.name] and option.name not in {place["Flag"] for place in places}:
+            data[_FLAG + option.name] = values[option.name]
+            places.append({"Key": _FLAG + option.name, "Flag": option.name, "Variable": option.env})
+    given = {
+        option.name: values[option.name]
+        for option in declared
+        if not option.secret and values[option.name] != _default(option)
+    }
+    data[NOTES] = {"Create": "", "Flags": given, "Secrets": places}
+    note_secrets(data)
+    return data
+
+
+def again(data: Mapping[str, Any], name: str, store: str) -> dict[str, Any]:
+    """The object of the same machine when nothing of it is there any more."""
+    kept = {key: value for key, value in data.items() if key in (NOTES, *SWARM) or key.startswith(_FLAG)}
+    return {**kept, "MachineName": name, "StorePath": store}
+
+
+def own(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What of it is the plugin's."""
+    return {key: value for key, value in data.items() if key != NOTES and not key.startswith(_FLAG)}
+
+
+def stage(data: Mapping[str, Any]) -> str:
+    """How far the plugin's Create has come; what docker-machine wrote counts as done."""
+    return str((data.get(NOTES) or {"Create": "done"}).get("Create", ""))
+
+
+def told(data: Mapping[str, Any], declared: Sequence[Option]) -> dict[str, Any]:
+    """What create was told, every option's value."""
+    texts = dict(flags.texts(data))
+    places = [place for place in data[NOTES]["Secrets"] if place["Flag"]]
+    values: dict[str, Any] = {option.name: _default(option) for option in declared} | data[NOTES]["Flags"]
+    return values | {place["Flag"]: texts.get(place["Key"], "") for place in places}
+
+
+def note_secrets(data: dict[str, Any]) -> None:
+    """Note what else in the plugin's JSON is secret by its name."""
+    if NOTES in data:
+        places = data[NOTES]["Secrets"]
+        known = {place["Key"] for place in places}
+        places += [place for place in flags.secret_places(own(data)) if place["Key"] not in known]
+
+
+def secret_options(data: Mapping[str, Any]) -> tuple[Option, ...]:
+    """The secrets of this object, each with its key; known without the program."""
+    return tuple(
+        Option(place["Flag"], env=place["Variable"], secret=True, key=place["Key"])
+        for place in (data.get(NOTES) or {}).get("Secrets", ())
+    )
+
+
+def folded(data: Mapping[str, Any]) -> dict[str, Any]:
+    """For the record: secrets from inside objects stand beside them, under dotted keys, where the caller takes them."""
+    found: dict[str, Any] = json.loads(json.dumps(data))
+    texts = dict(flags.texts(found))
+    for key in _inner(found):
+        flags.put(found, key, "")
+        found[key] = texts.get(key, "")
+    return found if NOTES not in found else {key: value for key, value in found.items() if key not in SWARM}
+
+
+def unfolded(data: Mapping[str, Any]) -> dict[str, Any]:
+    """From the record: the secrets under dotted keys go back into their objects."""
+    found: dict[str, Any] = json.loads(json.dumps(data))
+    for key in _inner(found):
+        flags.put(found, key, found.pop(key, ""))
+    return found
+
+
+def _inner(data: Mapping[str, Any]) -> list[str]:
+    keys = [option.key for option in secret_options(data)]
+    return [key for key in keys if "." in key and not key.startswith(_FLAG)]
+
+
+def _default(option: Option) -> Any:
+    return option.empty if option.default is None else option.default
