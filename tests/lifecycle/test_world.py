@@ -1,0 +1,39 @@
+"""What drivers are handed: their locks say what they wait for."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from machine import lock, paths
+from machine.console import Console
+from machine.lifecycle.world import World, context
+from machine.store import Record, Store
+
+HOLDER = """
+import sys, time
+from machine import lock
+with lock.hold(sys.argv[1], what="image-debian-13"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    store, said = Store(str(tmp_path / "store")), io.StringIO()
+    store.add("dev")
+    given = context(World(store, Console(said)), Record.new(store.root, "dev", "none", {}))
+    path = paths.lock(store.root, "image-debian-13")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        threading.Timer(0.5, process.kill).start()
+        with given.lock("image-debian-13"):
+            process.wait()
+    assert f"waiting for process {process.pid}: image-debian-13 is taken" in said.getvalue()
