@@ -161,6 +161,26 @@ def test_ctrl_c_waits_for_the_plugin_to_say_what_it_has(cloud: Cloud, program: P
 
 
 @pytest.mark.slow
+def test_ctrl_c_on_several_loses_no_server(cloud: Cloud, program: Program) -> None:
+    """Three at once: the program's end waits for what the plugins are making, and all of it is on record."""
+    cloud.held = True
+    argv = [sys.executable, "-m", "machine", *create(cloud, program), "two", "three"]
+    process = subprocess.Popen(argv, env=program.environ(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: len(cloud.servers) == 3)
+    process.send_signal(signal.SIGINT)
+    time.sleep(7)  # longer than the threads are waited for
+    assert process.poll() is None
+    cloud.release()
+    assert process.wait(20) == 130
+    until(lambda: not programs(bin_of(program)), 5)
+    for name in ("dev", "two", "three"):
+        record = json.loads((program.store / f"machines/{name}/config.json").read_text())
+        assert record["Driver"]["MachinePlugin"]["Create"] == "done"
+    program("rm", "-y", "dev", "two", "three").fine()
+    assert not cloud.servers
+
+
+@pytest.mark.slow
 def test_what_the_plugin_refuses_is_advice_and_nothing_is_made(cloud: Cloud, program: Program) -> None:
     bad = program(*create(cloud, program), "--testcloud-api-token", "another-token")
     assert (bad.status, program.names()) == (3, [])
