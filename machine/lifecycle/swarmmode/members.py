@@ -93,15 +93,15 @@ def ask(record: Record) -> api.Local | None:
 def living(world: World, cluster: str, but: Collection[str] = ()) -> Manager | None:
     """The first machine of the cluster whose engine is a manager that can act; None if none answers so."""
     for record, _ in members(world, cluster, but):
-        there = ask(record)
-        if there is None or not there.is_manager:
-            continue
-        manager = Manager(record, engine_of(record), there)
         try:
-            manager.engine.get("/swarm")  # fails without a leader
+            asked_one = engine_of(record, timeout=ASK_SECONDS)
+            there = api.local(asked_one)
+            if there.is_manager:
+                api.cluster(asked_one)  # fails without a leader
+                asked_one.timeout = CHANGE_SECONDS
+                return Manager(record, asked_one, there)
         except MachineError:
             continue
-        return manager
     return None
 
 
