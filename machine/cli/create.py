@@ -169,6 +169,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     status = on_each(app, args.names, lambda world, name: create.create(world, name, wanted), load=False, after=after)
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({_env_line(app, args.names[-1])})"')
+        if args.swarm_master:
+            app.console.info(f'or at its whole swarm: eval "$({_env_line(app, "--swarm", args.names[-1])})"')
     return status
 
 
@@ -186,12 +188,12 @@ def _passed_over(args: argparse.Namespace) -> str:
     return " ".join(f"--{name}" for name in [*typed, *driver_flags.given(args)])
 
 
-def _env_line(app: App, name: str) -> str:
+def _env_line(app: App, *name: str) -> str:
     """The command that finds the machine again: in the store that was named, if one was."""
     import shlex
 
     where = ["-s", app.flags.storage_path] if app.flags.storage_typed else []
-    return shlex.join([app.prog, *where, "env", name])
+    return shlex.join([app.prog, *where, "env", *name])
 
 
 def wanted_of(args: argparse.Namespace, app: App) -> Wanted:

@@ -64,6 +64,7 @@ def test_a_worker_first_and_then_its_master(swarm: Swarm) -> None:
     swarm.program(*generic(swarm.worker), *flags, "worker").fine()
     made = swarm.program(*generic(swarm.head), *flags, "--swarm-master", "--swarm-strategy", "spread", "head").fine()
     assert "Warning" not in made.err
+    assert 'env --swarm head)"' in made.err
     swarm.wait_for("head", "worker")
     assert swarm.docker("info --format '{{.ServerVersion}} {{.NCPU}}'").startswith("swarm/")
 
