@@ -53,9 +53,10 @@ SERVICES = (*seed.APIS, *seed.WORKERS, *seed.AGENTS)
 # ebtables cannot delete neutron's rules against forged ARP on newer kernels, and the agent then tries for ever.
 PREPARE = f"""
 set -eu
-sed -i 's/^processes = .*/processes = 2/; s/^threads = [0-9]\\{{2,\\}}/threads = 4/; /^apparmor-profile/d;
+sed -i 's/^processes = .*/processes = 1/; s/^threads = [0-9]\\{{2,\\}}/threads = 8/; /^apparmor-profile/d;
     s/^plugins = .*/plugins = python3/; /^add-header/d; s/^\\[uwsgi\\]/[uwsgi]\\nadd-header = Connection: close/' \\
     /etc/*/*-uwsgi.ini
+sed -i 's/^processes = .*/processes = 2/' /etc/nova/nova-api-uwsgi.ini
 update-alternatives --quiet --install /usr/sbin/ebtables ebtables /bin/true 100
 mkdir -p /etc/systemd/journald.conf.d
 printf '[Journal]\\nStorage=volatile\\n' >/etc/systemd/journald.conf.d/lab.conf

@@ -140,7 +140,7 @@ def traces(directory: str) -> list[str]:
 def console(api: Api, server: str) -> str:
     """The end of what a server wrote on its serial port."""
     try:
-        said = api.post("compute", f"/servers/{server}/action", {"os-getConsoleOutput": {"length": 20}})
+        said = api.post("compute", f"/servers/{server}/action", {"os-getConsoleOutput": {"length": 60}})
     except Refused:
         return ""
     return str(said["output"])
