@@ -171,14 +171,12 @@ def _check_login(data: Mapping[str, Any]) -> None:
         if not data["ApplicationCredentialId"] and not (data["Username"] or data["UserId"]):
             raise _missing("username", "an application credential named by its name")
         return
-    if data["Token"]:
-        return
-    if not (data["Username"] or data["UserId"]):
+    if not data["Token"] and not (data["Username"] or data["UserId"]):
         raise _missing("username", "the driver openstack")
-    if not data["Password"]:
+    if not data["Token"] and not data["Password"]:
         raise _missing("password", "the user")
     if not (data["TenantName"] or data["TenantId"]):
-        raise _missing("project-name", "the user")
+        raise _missing("project-name", "the token" if data["Token"] else "the user")
 
 
 def _check_machine(data: Mapping[str, Any]) -> None:

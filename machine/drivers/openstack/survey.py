@@ -33,6 +33,8 @@ LOGINS = (  # part of an image's distribution or name -> the login that its make
 def survey(api: Api, data: Data, log: Callable[[str], None]) -> None:
     """OpenStackError, naming the flag, for the first thing that is not right."""
     data["ProjectId"] = api.log_in()
+    if not data["ProjectId"]:
+        raise _no(failures.BadCredentials, "the login is for no project", "without one Keystone names no service")
     flavor = _flavor(api, data)
     image = _image(api, data, flavor)
     _login(data, image)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import firewall, login, reach, request, settings
+from machine.drivers.openstack import failures, firewall, login, reach, request, settings
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.drivers.openstack.survey import find_group
 from machine.drivers.ports import openings
@@ -49,6 +49,7 @@ def test_the_keys_of_docker_machine() -> None:
         ({"username": None}, "--openstack-username"),
         ({"password": None}, "--openstack-password"),
         ({"tenant_name": None}, "--openstack-project-name"),
+        ({"tenant_name": None, "token": "T"}, "--openstack-project-name"),
         ({"project_name": "another"}, "--openstack-project-name"),
         ({"application_credential_id": "x"}, "--openstack-application-credential-secret"),
         ({"flavor_name": None}, "--openstack-flavor-name"),
@@ -126,7 +127,11 @@ def test_flags_of_a_volume_ask_for_one(flag: str) -> None:
                 "user_domain_id": "default",
             },
         ),
-        ({"token": "T", "password": None, "tenant_name": None}, "token", {"token": "T"}),
+        (
+            {"token": "T", "password": None, "username": None},
+            "token",
+            {"token": "T", "project_name": "t", "project_domain_id": "default"},
+        ),
     ],
 )
 def test_ways_to_log_in(flags: dict[str, Any], kind: str, auth: dict[str, str]) -> None:
@@ -187,7 +192,7 @@ def test_application_credentials_and_tokens_reach_the_cloud(cloud: Stack, tmp_pa
     }
     new(cloud, tmp_path / "a", **flags).check()
     cloud.cloud.tokens.add("the-token")
-    flags = {"openstack-username": "", "openstack-project-name": "", "openstack-token": "the-token"}
+    flags = {"openstack-username": "", "openstack-token": "the-token", "openstack-password": ""}
     new(cloud, tmp_path / "b", **flags).check()
 
 
@@ -201,9 +206,16 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path, **flags)
     driver.check()
     assert PASSWORD not in json.dumps(driver.dump())
-    with pytest.raises(Exception, match="configuration") as caught:
+    cloud.cloud.tokens.add("T")
+    for key in ("username", "password", "project_name", "user_domain_name", "project_domain_name"):
+        auth.pop(key)
+    nowhere = {"clouds": {"mine": {"auth_type": "v3token", "auth": {"token": "T", **auth}}}}
+    path.write_text(json.dumps(nowhere))
+    with pytest.raises(failures.BadCredentials, match="no project"):
+        new(cloud, tmp_path, **flags).check()
+    with pytest.raises(failures.BadCloud, match="configuration") as caught:
         new(cloud, tmp_path, **{**flags, "openstack-cloud": "another"}).check()
-    assert "--openstack-cloud" in caught.value.resolution  # type: ignore[attr-defined]
+    assert "--openstack-cloud" in caught.value.resolution
 
 
 def test_a_record_of_docker_machine(cloud: Stack, tmp_path: Path) -> None:
