@@ -23,7 +23,7 @@ pytestmark = pytest.mark.vm
 NODES = ("m1", "w1", "w2")
 SMALL = ("--qemu-cpu-count", "1", "--qemu-memory", "1024", "--qemu-boot-timeout", "600")
 PAGE = 'echo "$VERSION $(cat /etc/hostname)" > /index.html; exec httpd -f -h /'
-SERVICE = "docker service create -q --replicas 1 --name web -p 80:80 --env VERSION=one busybox"
+SERVICE = "docker service create -q --stop-grace-period 1s --replicas 1 --name web -p 80:80 --env VERSION=one busybox"
 TASKS = "docker service ps --no-trunc --format '{{.Name}} {{.Node}} {{.CurrentState}} {{.Error}}' web"
 
 

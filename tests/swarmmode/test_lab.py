@@ -92,7 +92,7 @@ def test_the_life_of_a_cluster(alone: list[Host], program: Program) -> None:
     assert written == [], "tokens are kept nowhere"
     assert program("swarm-mode", "token", "worker", "--rotate").fine().out.strip() not in ("", token)
 
-    m1.run(f"docker service create -d --name web --replicas 4 {IMAGE} sleep 3600")
+    m1.run(f"docker service create -d --stop-grace-period 1s --name web --replicas 4 {IMAGE} sleep 3600")
     until(lambda: len(running(m1, "web")) == 4, 60)
     assert set(running(m1, "web")) == {"m1", "w1", "w2"}
     program("rm", "-y", "w2").fine()
