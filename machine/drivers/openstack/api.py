@@ -296,6 +296,8 @@ def _no_keystone(text: str, data: Mapping[str, Any]) -> failures.OpenStackError:
 
 def _at_the_door(status: int, text: str, doing: str) -> failures.OpenStackError:
     """Keystone's refusals."""
+    if status == 404 and "could not find" in text.lower():  # an application credential that was revoked
+        return failures.made(failures.BadCredentials, "the cloud does not know what is given to log in", text, status)
     if status == 404:
         return failures.made(failures.BadAuthUrl, "there is no Identity v3 at that URL", text, status)
     return failures.refused(status, text, "log in" if status == 401 else doing, asking=True)

@@ -293,7 +293,9 @@ class Cloud:
             )
         elif method == "application_credential":
             given = identity["application_credential"]
-            good = (given.get("id"), given["secret"]) == (CREDENTIAL, CREDENTIAL_SECRET)
+            if given.get("id") != CREDENTIAL:
+                raise Refusal(404, "error", f"Could not find Application Credential: {given.get('id')}.")
+            good = given["secret"] == CREDENTIAL_SECRET
         else:
             good = identity["token"]["id"] in self.tokens
             if good and "scope" not in auth:  # what is not asked for is not in the token

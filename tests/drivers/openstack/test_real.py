@@ -119,25 +119,26 @@ def test_a_closed_group_is_named_and_resume_goes_on(cloud: Real, tmp_path: Path)
 
 def test_ways_to_log_in(cloud: Real, tmp_path: Path) -> None:
     """A v2.0 URL of a Keystone that has v3; a token; an application credential, until it is revoked."""
-    nobody = {"openstack-username": "", "openstack-project-name": ""}
-    root = cloud.lab.auth_url.removesuffix("/v3")
-    for url in (root, f"{root}/v2.0"):
-        new(cloud, tmp_path, **{"openstack-auth-url": url}).check()
-    driver = new(cloud, tmp_path)
+
+    def project(**flags: str) -> str:
+        driver = new(cloud, tmp_path, **{f"openstack-{flag.replace('_', '-')}": value for flag, value in flags.items()})
+        assert isinstance(driver, OpenStackDriver)
+        return driver.api.log_in()
+
+    driver = new(cloud, tmp_path, **{"openstack-auth-url": cloud.lab.auth_url.removesuffix("v3") + "v2.0"})
     assert isinstance(driver, OpenStackDriver)
-    driver.check()
+    found = driver.api.log_in()
     link = driver.api.cloud()
-    token = {"openstack-username": "", "openstack-password": "", "openstack-token": link.session.get_token()}
-    new(cloud, tmp_path, **token).check()
+    assert project(username="", password="", token=link.session.get_token()) == found
     made = link.identity.create_application_credential(user=link.current_user_id, name="machine")
+    given = {"application_credential_id": made.id, "application_credential_secret": made.secret}
     try:
-        credential = {"openstack-application-credential-id": made.id}
-        credential["openstack-application-credential-secret"] = made.secret
-        new(cloud, tmp_path, **nobody, **credential).check()
+        assert project(username="", project_name="", **given) == found
     finally:
         link.identity.delete_application_credential(link.current_user_id, made.id)
-    with pytest.raises(failures.BadCredentials):
-        new(cloud, tmp_path, **nobody, **credential).check()
+    for wrong in ({"username": "", "project_name": "", **given}, {"password": "wrong"}, {"project_name": "admin"}):
+        with pytest.raises(failures.BadCredentials):
+            project(**wrong)
 
 
 def test_what_is_not_there(cloud: Real, tmp_path: Path) -> None:

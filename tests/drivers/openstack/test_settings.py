@@ -191,6 +191,9 @@ def test_application_credentials_and_tokens_reach_the_cloud(cloud: Stack, tmp_pa
         "openstack-application-credential-secret": CREDENTIAL_SECRET,
     }
     new(cloud, tmp_path / "a", **flags).check()
+    for key, value in (("id", "revoked"), ("secret", "another")):
+        with pytest.raises(failures.BadCredentials):
+            new(cloud, tmp_path / key, **{**flags, f"openstack-application-credential-{key}": value}).check()
     cloud.cloud.tokens.add("the-token")
     flags = {"openstack-username": "", "openstack-token": "the-token", "openstack-password": ""}
     new(cloud, tmp_path / "b", **flags).check()
