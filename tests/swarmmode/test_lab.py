@@ -148,7 +148,17 @@ def test_a_closed_port_is_named_and_resume_goes_on(alone: list[Host], program: P
 
 def test_an_autolocked_manager_is_unlocked_from_here(alone: list[Host], program: Program) -> None:
     m1 = alone[0]
-    program(*create(program, m1, "manager", "--swarm-autolock")).fine()
+    more = (
+        "--swarm-availability",
+        "drain",
+        "--swarm-data-path-addr",
+        "eth0",
+        "--swarm-default-addr-pool",
+        "10.96.0.0/16",
+    )
+    program(*create(program, m1, "manager", "--swarm-autolock", *more)).fine()
+    assert nodes(program)["m1"]["availability"] == "drain"
+    assert swarm(m1)["Cluster"]["DefaultAddrPool"] == ["10.96.0.0/16"]
     key = program("swarm-mode", "unlock-key").fine().out.strip()
     kept = program.store / "machines" / "m1" / "secrets.json"
     assert json.loads(kept.read_text())["SwarmUnlockKey"] == key
