@@ -30,7 +30,7 @@ COLUMNS = ("machine", "cluster", "node", "role", "manager", "availability", "sta
 def add_arguments(parser: Parser) -> None:
     """What to do, and its words."""
     parser.add_argument("verb", choices=VERBS, metavar="|".join(VERBS), help="What to do")
-    parser.add_argument("words", nargs="*", metavar="WORD", help="Machines, or a role and a cluster")
+    parser.add_argument("words", nargs="*", metavar="NAME", help="Machines; for token a role, then a cluster")
     parser.add_argument("--force", "-f", action="store_true", help="demote, leave: even if the cluster breaks")
     parser.add_argument("--rotate", action="store_true", help="token: make a new one, the old one is void")
     parser.add_argument("--json", action="store_true", help="ls: a JSON list")
