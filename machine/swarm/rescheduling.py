@@ -13,13 +13,14 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.chain import Refused, Request
-from machine.swarm.cluster import Engine
+from machine.swarm.cluster import DOUBLE, Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.health import Health
 from machine.swarm.routes.create import make
 from machine.swarm.routes.desk import Desk
 
-PATIENCE = 60.0  # seconds between two tries at a container that fits nowhere
+PATIENCE = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed
+MADE = "created"  # the state of a container that was never started
 _MADE_BY_ENGINE = ("Gateway", "IPAddress", "MacAddress", "NetworkID", "EndpointID", "IPPrefixLen")
 
 
@@ -40,7 +41,7 @@ class Watchdog:
     def _happened(self, engine: Engine, what: str) -> None:
         if what == "engine_disconnect":
             self._start(self._leave(engine))
-        elif what in ("engine_connect", "engine_reconnect"):
+        elif what in ("engine_connect", "engine_reconnect", DOUBLE):
             self._start(self._return(engine))
 
     def _start(self, work: Any) -> None:
@@ -64,7 +65,7 @@ class Watchdog:
         """Make the engine's movable containers again elsewhere; what fits nowhere is tried again while it is away."""
         log = self._desk.cluster.log
         while not engine.reachable and engine.address in self._desk.cluster.engines:
-            left = [c for c in list(engine.containers.values()) if c.moves and not self._elsewhere(c)]
+            left = [c for c in list(engine.containers.values()) if c.moves and not self._is_elsewhere(c)]
             if not left:
                 return
             for container in left:
@@ -76,6 +77,8 @@ class Watchdog:
                     log(f"rescheduling: {container.id[:12]} of {engine.name} was never inspected: it stays")
                     continue
                 try:
+                    for half_made in self._doubles(container):
+                        await self._drop(half_made)
                     await self._move(container)
                 except Refused as error:
                     log(f"rescheduling: {container.name} of {engine.name}: {error.message}")
@@ -89,23 +92,24 @@ class Watchdog:
         if container.cpus:
             body["HostConfig"]["CpuShares"] = container.cpus  # whole CPUs again; the new engine's share is worked out
         call = Request.json("POST", f"/v{cluster.api()}/containers/create", body)
+        runs = any(c.is_up for c in cluster.index.doubles(container.swarm_id))
         self._moving.add(container.swarm_id)
         try:
             reply = await make(desk, call, body, container.name, avoid=frozenset({engine.address}))
             made = str((await reply.value())["Id"])
             new: Engine = cluster.find(made).engine
             try:
-                await self._put_to_work(new, made, others, start=container.is_up)
+                await self._put_to_work(new, made, others, start=runs)
             except Refused:
                 await self._unmake(new, made)
                 raise
             cluster.log(f"rescheduling: {container.name} moved from {engine.name} to {new.name}")
-            if engine.reachable:  # it came back meanwhile, and still has the old one
-                await self._drop(container)
-            else:
+            if not engine.reachable:
                 engine.forget(container.id)
         finally:
             self._moving.discard(container.swarm_id)
+        if engine.reachable:  # it came back meanwhile, and still has the old one
+            self._start(self._return(engine))
 
     async def _put_to_work(self, engine: Engine, key: str, networks: dict[str, Any], *, start: bool) -> None:
         api = f"/v{self._desk.cluster.api()}"
@@ -125,32 +129,49 @@ class Watchdog:
             ).value()
             engine.forget(key)
 
-    def _elsewhere(self, container: Container) -> list[Container]:
+    def _doubles(self, container: Container) -> list[Container]:
+        """The same container on engines that answer now."""
         doubles = self._desk.cluster.index.doubles(container.swarm_id)
         return [c for c in doubles if c.engine is not container.engine and c.engine.reachable]
+
+    def _is_elsewhere(self, container: Container) -> bool:
+        """Whether it is on another engine; one that was made there and could not be started does not count."""
+        return any(c.state != MADE or container.state == MADE for c in self._doubles(container))
 
     async def _return(self, engine: Engine) -> None:
         """Of a container that is on this engine and, moved meanwhile, on another, keep the newer one.
 
-        One that is on its way is left to whoever moves it: it may yet fail.
+        One that is on its way is left to whoever moves it: it may yet fail. What cannot be removed is tried again.
         """
-        for container in [c for c in list(engine.containers.values()) if c.moves]:
-            for other in self._elsewhere(container):
-                if container.swarm_id not in self._moving:
-                    await self._drop(min(container, other, key=_age))
+        while engine.reachable:
+            failures = 0
+            for container in [c for c in list(engine.containers.values()) if c.moves]:
+                for other in self._doubles(container):
+                    if container.swarm_id not in self._moving:
+                        failures += not await self._drop(min(container, other, key=_age))
+            if not failures:
+                return
+            await asyncio.sleep(PATIENCE)
 
-    async def _drop(self, old: Container) -> None:
-        cluster = self._desk.cluster
-        target = f"/v{cluster.api()}/containers/{old.id}"
-        cluster.log(f"rescheduling: {old.name} on {old.engine.name} was made again elsewhere meanwhile: removed here")
-        with suppress(Refused):
-            await (await old.engine.ask(Request("DELETE", f"{target}?force=1"))).value()
-            old.engine.forget(old.id)
+    async def _drop(self, old: Container) -> bool:
+        cluster, engine = self._desk.cluster, old.engine
+        try:
+            reply = await engine.ask(Request("DELETE", f"/v{cluster.api()}/containers/{old.id}?force=1"))
+            await reply.read()
+            if not reply.ok and reply.status != 404:
+                await reply.value()
+        except Refused as error:
+            cluster.log(f"rescheduling: the older {old.name} on {engine.name} could not be removed: {error.message}")
+            return False
+        engine.forget(old.id)
+        cluster.log(f"rescheduling: {old.name} on {engine.name} was made again elsewhere meanwhile: removed here")
+        return True
 
 
-def _age(container: Container) -> tuple[int, bool, str, str]:
+def _age(container: Container) -> tuple[bool, int, bool, str, str]:
     """Sorts doubles so that the one to keep comes last, in whatever order two engines return."""
-    return container.created, container.is_up, container.engine.address, container.id
+    made = container.state != MADE
+    return made, container.created, container.is_up, container.engine.address, container.id
 
 
 def again(inspect: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

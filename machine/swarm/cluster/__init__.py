@@ -24,6 +24,7 @@ __all__ = ["Cluster", "Container", "Engine", "Settings"]
 
 DIALLED_AT_ONCE = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
 AT_ONCE = 32  # engines that are being listed at the same time
+DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
 QUEUE = 10_000  # events kept for a client that does not read them
 STUDY_PAUSE = 0.004  # seconds between two inspects that nobody waits for
 
@@ -167,6 +168,12 @@ class Cluster:
         self._spread(events.own(happened, engine.shown(), time.time()))
         for watcher in self.watchers:
             watcher(engine, happened)
+
+    def seen(self, container: Container) -> None:
+        """A container was taken in: watchers hear of it if it is the double of another."""
+        if container.moves and len(self.index.doubles(container.swarm_id)) > 1:
+            for watcher in self.watchers:
+                watcher(container.engine, DOUBLE)
 
     def publish(self, engine: Engine, event: dict[str, Any]) -> None:
         """Pass an engine's event on to whoever listens."""

@@ -290,6 +290,7 @@ class Engine:
             container.take(entry, self.name, self.ip, now)
             self.containers[container.id] = container
             index.add(container)
+            self.cluster.seen(container)
             return
         names, created = container.names, container.created
         container.take(entry, self.name, self.ip, now)

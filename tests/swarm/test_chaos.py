@@ -1,0 +1,73 @@
+"""Engines that die and return at random while containers are made and removed: nothing is lost, nothing runs twice."""
+
+import asyncio
+import contextlib
+import random
+
+import pytest
+
+from machine.swarm import rescheduling
+from machine.swarm.chain import Refused
+from tests.swarm.fleet import swarm
+
+MOVES = {"Env": ["reschedule:on-node-failure"]}
+
+
+async def chaos(fleet, dice, seconds):
+    """Break and mend engines, and use the swarm meanwhile; the names of what must be there afterwards."""
+    movable, fixed = set(), set()
+    number = 0
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(dice.uniform(0, 0.08))
+        place = dice.choice(fleet.places)
+        if place.down:
+            place.switch(down=False)
+        elif sum(p.down for p in fleet.places) < len(fleet.places) - 2 and dice.random() < 0.4:
+            place.switch(down=True)
+        number += 1
+        moves = dice.random() < 0.6
+        name = f"c{number}"
+        with contextlib.suppress(Refused):
+            key = await fleet.create(name, start=True, **(MOVES if moves else {}))
+            (movable if moves else fixed).add((name, key))
+    return movable, fixed
+
+
+def state(fleet):
+    """Every container of every engine: name -> states, and all ids."""
+    found, ids = {}, set()
+    for place in fleet.places:
+        for key, container in place.engine.containers.items():
+            found.setdefault(container.name, []).append(container.state)
+            ids.add(key)
+    return found, ids
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
+    monkeypatch.setattr(rescheduling, "PATIENCE", 0.2)
+
+    async def test(fleet):
+        movable, fixed = await chaos(fleet, random.Random(seed), 2.5)  # noqa: S311
+        for place in fleet.places:
+            if place.down:
+                place.switch(down=False)
+        await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.places))
+
+        async def listed():
+            return {entry["Id"] for entry in await fleet.ask("GET", "/containers/json?all=1")}
+
+        async with asyncio.timeout(10):  # doubles go, and the list is what there is
+            while True:
+                found, ids = state(fleet)
+                if all(len(states) == 1 for states in found.values()) and await listed() == ids:
+                    break
+                await asyncio.sleep(0.05)
+        assert {name for name, _ in movable | fixed} <= set(found)
+        assert {key for _, key in fixed} <= ids
+        assert all(found[name] == ["running"] for name, _ in movable | fixed)
+        assert movable
+        assert fixed
+
+    swarm(test, 5)
