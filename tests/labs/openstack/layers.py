@@ -30,11 +30,11 @@ PACKAGES = (
     *("mariadb-server", "rabbitmq-server", "python3-pymysql", "sudo", "ipset", "ebtables", "conntrack"),
     *("iputils-arping", "genisoimage", "qemu-system-x86", "qemu-utils", "libvirt-daemon-system", "libvirt-clients"),
     *("keystone", "glance-api", "placement-api", "nova-api", "nova-conductor", "nova-scheduler", "nova-compute"),
-    *("nova-compute-qemu", "neutron-server", "neutron-linuxbridge-agent", "neutron-dhcp-agent"),
-    *("neutron-metadata-agent", "neutron-l3-agent"),
+    *("nova-compute-qemu", "neutron-server", "neutron-linuxbridge-agent", "neutron-l3-agent"),
 )
 MASKED = (
     *("haproxy", "keepalived", "radvd", "open-iscsi", "iscsid", "libvirt-guests", "multipathd", "rsync"),
+    *("nova-api-metadata", "neutron-metadata-agent", "neutron-dhcp-agent"),
     *(
         "systemd-networkd-wait-online",
         "systemd-timesyncd",

@@ -16,9 +16,9 @@ from tests.labs.openstack import guest, settings
 from tests.labs.openstack.api import Api, Refused, url
 
 FLAVORS = (("m1.tiny", 512, 1, 4), ("m1.small", 1024, 1, 8), ("m1.medium", 2048, 2, 12))  # MiB, CPUs, GiB
-APIS = ("keystone", "placement-api", "glance-api", "neutron-api", "nova-api", "nova-api-metadata")
+APIS = ("keystone", "placement-api", "glance-api", "neutron-api", "nova-api")
 WORKERS = ("neutron-rpc-server", "nova-conductor", "nova-scheduler", "nova-compute")
-AGENTS = ("neutron-linuxbridge-agent", "neutron-dhcp-agent", "neutron-metadata-agent", "neutron-l3-agent")
+AGENTS = ("neutron-linuxbridge-agent", "neutron-l3-agent")
 HEARTBEATS = {"nova-conductor", "nova-scheduler", "nova-compute", *AGENTS}  # who must have one before a server is made
 
 SCHEMAS = f"""
@@ -136,6 +136,7 @@ def _networks(api: Api) -> None:
         name="public4",
         network_id=public,
         ip_version=4,
+        enable_dhcp=False,
         cidr=f"{settings.PUBLIC}.0/24",
         gateway_ip=f"{settings.PUBLIC}.1",
         allocation_pools=pools,
@@ -147,6 +148,7 @@ def _networks(api: Api) -> None:
         network_id=private,
         project_id=demo,
         ip_version=4,
+        enable_dhcp=False,
         cidr=f"{settings.PRIVATE}.0/24",
     )
     router = make("router", name="router1", project_id=demo, external_gateway_info={"network_id": public})

@@ -86,7 +86,7 @@ state_path = /var/lib/nova
 log_dir = /var/log/nova
 transport_url = {_QUEUE}
 compute_driver = libvirt.LibvirtDriver
-metadata_workers = 1
+enabled_apis = osapi_compute
 osapi_compute_workers = 1
 force_config_drive = true
 force_raw_images = false
@@ -118,8 +118,6 @@ send_service_user_token = true
 api_servers = {ENDPOINTS["image"][1]}
 [neutron]
 {_AUTH}
-service_metadata_proxy = true
-metadata_proxy_shared_secret = {PASSWORD}
 [libvirt]
 virt_type = qemu
 cpu_mode = none
@@ -185,18 +183,10 @@ enable_ipset = true
 firewall_driver = iptables
 """
 
-METADATA_CONF = f"""[DEFAULT]
-nova_metadata_host = 127.0.0.1
-nova_metadata_port = 8775
-metadata_proxy_shared_secret = {PASSWORD}
-metadata_workers = 0
-"""
-
-DHCP_CONF = """[DEFAULT]
-dhcp_driver = neutron.agent.linux.dhcp.Dnsmasq
-enable_isolated_metadata = true
-force_metadata = true
-resync_interval = 5
+# Servers learn their addresses from the config drive, as in many clouds: no DHCP, no metadata service.
+L3_CONF = """[DEFAULT]
+agent_mode = legacy
+enable_metadata_proxy = false
 """
 
 # One host, nothing to lose at a crash: the journal of changes is not flushed.
@@ -229,9 +219,7 @@ FILES = {  # path -> content
     "/etc/neutron/neutron.conf": NEUTRON_CONF,
     "/etc/neutron/plugins/ml2/ml2_conf.ini": ML2_CONF,
     "/etc/neutron/plugins/ml2/linuxbridge_agent.ini": BRIDGE_CONF,
-    "/etc/neutron/metadata_agent.ini": METADATA_CONF,
-    "/etc/neutron/dhcp_agent.ini": DHCP_CONF,
-    "/etc/neutron/l3_agent.ini": "[DEFAULT]\nagent_mode = legacy\n",
+    "/etc/neutron/l3_agent.ini": L3_CONF,
     "/etc/mysql/mariadb.conf.d/90-lab.cnf": MARIADB_CNF,
     "/etc/rabbitmq/rabbitmq.conf": "listeners.tcp.default = 127.0.0.1:5672\nlog.file.level = warning\n",
     "/etc/libvirt/qemu.conf": QEMU_CONF,
