@@ -43,6 +43,8 @@ class Watchdog:
             self._start(self._leave(engine))
         elif what in ("engine_connect", "engine_reconnect", DOUBLE):
             self._start(self._return(engine))
+        elif what == "engine_removed" and engine.left:
+            self._start(self._bury(engine))
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -61,28 +63,44 @@ class Watchdog:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _bury(self, engine: Engine) -> None:
+        """The discovery let go of an engine, perhaps because it died: then its movable containers are made again."""
+        log = self._desk.cluster.log
+        with suppress(Refused):
+            await engine.get("/version", versioned=False)
+            log(f"rescheduling: {engine.name} was taken out of the swarm and runs on: its containers stay there")
+            return
+        while engine.address not in self._desk.cluster.engines:
+            await self._move_all(engine, [c for c in engine.left if not self._is_elsewhere(c)])
+            if all(self._is_elsewhere(c) for c in engine.left if c.recipe is not None):
+                return
+            await asyncio.sleep(PATIENCE)
+
     async def _leave(self, engine: Engine) -> None:
         """Make the engine's movable containers again elsewhere; what fits nowhere is tried again while it is away."""
-        log = self._desk.cluster.log
         while not engine.reachable and engine.address in self._desk.cluster.engines:
             left = [c for c in list(engine.containers.values()) if c.moves and not self._is_elsewhere(c)]
             if not left:
                 return
-            for container in left:
-                if engine.reachable:
-                    return
-                if container.swarm_id in self._moving or container.id not in engine.containers:
-                    continue  # the engine failed twice, and the first care for it still goes on
-                if container.recipe is None or not container.name:
-                    log(f"rescheduling: {container.id[:12]} of {engine.name} was never inspected: it stays")
-                    continue
-                try:
-                    for half_made in self._doubles(container):
-                        await self._drop(half_made)
-                    await self._move(container)
-                except Refused as error:
-                    log(f"rescheduling: {container.name} of {engine.name}: {error.message}")
+            await self._move_all(engine, left)
             await asyncio.sleep(PATIENCE)
+
+    async def _move_all(self, engine: Engine, left: list[Container]) -> None:
+        log = self._desk.cluster.log
+        for container in left:
+            if engine.reachable:
+                return
+            if container.swarm_id in self._moving or self._is_elsewhere(container):
+                continue  # the engine failed twice, and the first care for it still goes on
+            if container.recipe is None or not container.name:
+                log(f"rescheduling: {container.id[:12]} of {engine.name} was never inspected: it stays")
+                continue
+            try:
+                for half_made in self._doubles(container):
+                    await self._drop(half_made)
+                await self._move(container)
+            except Refused as error:
+                log(f"rescheduling: {container.name} of {engine.name}: {error.message}")
 
     async def _move(self, container: Container) -> None:
         """Make one container elsewhere, join its networks, start it if it ran; only then the old record goes."""
@@ -92,7 +110,7 @@ class Watchdog:
         if container.cpus:
             body["HostConfig"]["CpuShares"] = container.cpus  # whole CPUs again; the new engine's share is worked out
         call = Request.json("POST", f"/v{cluster.api()}/containers/create", body)
-        runs = any(c.is_up for c in cluster.index.doubles(container.swarm_id))
+        runs = any(c.is_up for c in (container, *cluster.index.doubles(container.swarm_id)))
         self._moving.add(container.swarm_id)
         try:
             reply = await make(desk, call, body, container.name, avoid=frozenset({engine.address}))

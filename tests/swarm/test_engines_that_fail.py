@@ -145,6 +145,34 @@ def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once():
     swarm(test)
 
 
+def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engine():
+    async def test(fleet):
+        await fleet.create("web", start=True, **MOVES)
+        await fleet.create("made", **MOVES)
+        await fleet.until(lambda: all(fleet.cluster.find(name).recipe for name in ("web", "made")))
+        home = fleet.cluster.find("web").engine.name
+        place = next(place for place in fleet.places if place.engine.name == home)
+        place.down = True  # its events go on: it has not been found out yet
+        fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
+        await fleet.until(lambda: any(c.is_up and c.engine.name != home for c in fleet.cluster.index.named("web")))
+        assert fleet.cluster.find("made").state == "created"
+        assert sum("moved from" in line for line in fleet.lines) == 1
+
+    swarm(test)
+
+
+def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on():
+    async def test(fleet):
+        key = await fleet.create("web", start=True, **MOVES)
+        await fleet.until(lambda: fleet.cluster.find("web").recipe)
+        fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
+        await fleet.until(lambda: any("its containers stay there" in line for line in fleet.lines))
+        assert await fleet.names() == []
+        assert fleet.places[0].engine.containers[key].state == "running"
+
+    swarm(test)
+
+
 def test_a_watchdog_that_comes_late_sees_to_what_failed_before():
     async def test(fleet):
         await fleet.watchdog.close()

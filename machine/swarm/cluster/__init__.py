@@ -104,6 +104,7 @@ class Cluster:
         engine = self.engines.pop(address)
         engine.pulse.state = Health.GONE
         task = self._tasks.pop(address)
+        engine.left = [container for container in engine.containers.values() if container.moves]
         engine.forget_all()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -50,6 +50,7 @@ class Engine:
         self.volumes: list[dict[str, Any]] = []
         self.updated = 0.0  # seconds since 1970, of the last look
         self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
+        self.left: list[Container] = []  # what could move, when the discovery let go of it
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
         self._wake = asyncio.Event()
         self._doubted = asyncio.Event()
