@@ -384,3 +384,17 @@ def test_the_project_is_the_account(cloud: Stack, tmp_path: Path) -> None:
     assert isinstance(driver, OpenStackDriver)
     assert driver.account_recorded() == driver.account_asked() == cloud.project.id != PROJECT
     unmake(driver)
+
+
+def test_a_floating_address_that_nobody_wrote_down(cloud: Stack, tmp_path: Path) -> None:
+    """The program died when it was made and not recorded yet."""
+    before = cloud.listing()
+    driver = make(new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}))
+    older = again(driver)
+    assert driver.endpoint() is not None
+    assert len(cloud.project.floating) == 1
+    assert older.endpoint() == driver.endpoint(), "it is taken, not made twice"
+    third = again(driver)
+    third.data |= {"FloatingIp": "", "FloatingIpId": ""}  # type: ignore[attr-defined]
+    unmake(third)
+    assert cloud.listing() == before
