@@ -147,14 +147,22 @@ class Watchdog:
             ).value()
             engine.forget(key)
 
-    def _doubles(self, container: Container) -> list[Container]:
+    def _others(self, container: Container) -> list[Container]:
         """The same container on engines that answer now."""
-        doubles = self._desk.cluster.index.doubles(container.swarm_id)
-        return [c for c in doubles if c.engine is not container.engine and c.engine.reachable]
+        others = self._desk.cluster.index.doubles(container.swarm_id)
+        return [c for c in others if c.engine is not container.engine and c.engine.reachable]
+
+    def _doubles(self, container: Container) -> list[Container]:
+        """Those of them that were made again.
+
+        One with the same id was not: its engine's disk was cloned. Nor one with another name: its image was committed
+        from this container and brought the labels along.
+        """
+        return [c for c in self._others(container) if c.id != container.id and c.name == container.name]
 
     def _is_elsewhere(self, container: Container) -> bool:
         """Whether it is on another engine; one that was made there and could not be started does not count."""
-        return any(c.state != MADE or container.state == MADE for c in self._doubles(container))
+        return any(c.state != MADE or container.state == MADE for c in self._others(container))
 
     async def _return(self, engine: Engine) -> None:
         """Of a container that is on this engine and, moved meanwhile, on another, keep the newer one.

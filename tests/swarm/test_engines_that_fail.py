@@ -1,11 +1,14 @@
 """Engines that die, hang, return, double, come and go: nothing is lost and nothing is made twice."""
 
 import asyncio
+import copy
+import json
 
 import pytest
 
 from machine.swarm.chain import Refused
 from machine.swarm.rescheduling import Watchdog, again
+from machine.swarm.schedule.want import KINDS
 from machine.swarm.simulated.engine import SimulatedEngine
 from tests.swarm.fleet import engines, swarm
 
@@ -64,6 +67,9 @@ def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes():
         assert not any("v=1" in target for target in deletions)
 
     swarm(test)
+
+
+CLONED = {"Image": "busybox", "Labels": {"com.docker.swarm.id": "one", KINDS["reschedule"]: '["on-node-failure"]'}}
 
 
 class Starts:
@@ -294,6 +300,39 @@ def test_the_same_engine_under_two_addresses_is_taken_once():
         await test(fleet)
 
     swarm(prepare, made=[same])
+
+
+def test_what_a_cloned_disk_brings_along_is_not_removed():
+    made = [SimulatedEngine("n1"), SimulatedEngine("n2")]
+    key = json.loads(made[0].answer("POST", "/containers/create?name=web", json.dumps(CLONED).encode()).body)["Id"]
+    made[1].containers, made[1].names = copy.deepcopy(made[0].containers), dict(made[0].names)
+
+    async def test(fleet):
+        await asyncio.sleep(0.5)
+        assert all(key in engine.containers for engine in made)
+        assert len(await fleet.names()) == 2
+        fleet.places[0].switch(down=True)
+        await settled(fleet, 1)
+        await asyncio.sleep(0.3)
+        fleet.places[0].switch(down=False)
+        await settled(fleet, 2)
+        await asyncio.sleep(0.3)
+        assert [list(engine.containers) for engine in made] == [[key], [key]]
+
+    swarm(test, made=made)
+
+
+def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double():
+    async def test(fleet):
+        first = await fleet.create("web", start=True, **MOVES)
+        labels = fleet.places[0].engine.containers[first].labels
+        body = json.dumps({"Image": "busybox", "Labels": labels}).encode()
+        fleet.places[1].engine.answer("POST", "/containers/create?name=copy", body)  # not through the manager
+        await fleet.until(lambda: fleet.cluster.index.named("copy"))
+        await asyncio.sleep(0.3)
+        assert sorted(await fleet.names()) == ["n1/web", "n2/copy"]
+
+    swarm(test, 2)
 
 
 def test_cloned_engines_with_names_of_their_own_are_all_taken():
