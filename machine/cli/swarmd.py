@@ -28,6 +28,13 @@ def run(args: argparse.Namespace, app: App) -> int:
 
         app.say(f"swarmd version {__version__}")
         return 0
+    if "--help" in args.rest or "-h" in args.rest:  # after a backend too, where the command line is not looked at
+        import sys
+
+        from machine.cli import parser_of
+
+        app.stdout.write(parser_of("swarmd", sys.modules[__name__], [], app.environ).format_help())
+        return 0
     if not args.rest:
         from machine.swarm.backends import names
 

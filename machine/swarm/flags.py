@@ -68,6 +68,10 @@ DISCOVERY = (
 CREATE: tuple[Flag, ...] = (_DISCOVERY_OPT,)
 
 
+class HelpAsked(UsageError):
+    """--help or -h stands where a flag may: whoever has a help prints it, for all others it is an unknown flag."""
+
+
 class Given:
     """What was typed: values of flags, and the other words."""
 
@@ -120,7 +124,10 @@ class Given:
 
 
 def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> Given:
-    """Read a command line: `--flag value`, `--flag=value`, `-flag`; flags and words in any order. UsageError."""
+    """Read a command line: `--flag value`, `--flag=value`, `-flag`; flags and words in any order. UsageError.
+
+    HelpAsked at --help or -h, wherever it stands, unless it is a flag's value.
+    """
     given = Given(command, flags, environ)
     spelt = {spelling: flag for flag in flags for spelling in (flag.name, *flag.also)}
     queue = list(words)
@@ -139,7 +146,8 @@ def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: M
 
             near = difflib.get_close_matches(name, spelt, n=1)
             known = f"did you mean {near[0]}?" if near else "it has " + " ".join(f.name for f in flags)
-            raise UsageError(f"{command} has no flag {name}", resolution=known)
+            error = HelpAsked if word in ("--help", "-h", "-help") else UsageError
+            raise error(f"{command} has no flag {name}", resolution=known)
         if flag.kind == "switch":
             given.put(flag, _truth(value, name) if equals else "true")
         elif equals:

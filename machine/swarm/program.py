@@ -22,7 +22,7 @@ from machine.swarm.address import TLS_PORT, Address, Trust, parse, trust_of
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.chain import Backend, compose
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
-from machine.swarm.flags import Given, gather, help_of, pairs, seconds
+from machine.swarm.flags import Given, HelpAsked, gather, help_of, pairs, seconds
 from machine.swarm.manage import Plan, manager
 from machine.swarm.server import Server
 
@@ -55,14 +55,18 @@ def run(words: Sequence[str], around: Surroundings) -> int:
     if command == "version":
         around.say(f"{around.prog} version {__version__}")
         return 0
-    if command == "help" or rest[:1] in (["--help"], ["-h"], ["-help"]):
-        around.say(text_of(around.prog, (rest[0] if rest else "") if command == "help" else command))
+    if command == "help":
+        around.say(text_of(around.prog, rest[0] if rest else ""))
         return 0
     if command not in ABOUT:
         raise UsageError(f"there is no command {command!r}", resolution=f"{around.prog} help shows them")
     if not debug:
         around = around._replace(log=_without_traces(around.log))
-    given = gather(command, rest, ABOUT[command][1], around.environ)
+    try:
+        given = gather(command, rest, ABOUT[command][1], around.environ)
+    except HelpAsked:
+        around.say(text_of(around.prog, command))
+        return 0
     act: Callable[[Given, Surroundings], Awaitable[None]] = {
         "create": create, "list": show, "manage": manage, "join": join, "discovery": discovery,
     }[command]  # fmt: skip

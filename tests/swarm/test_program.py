@@ -79,6 +79,31 @@ def test_help_and_version(around):
     assert said[5].startswith("machine-swarm version ")
 
 
+@pytest.mark.parametrize("command", ["create", "list", "join", "manage", "discovery"])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--discovery-opt", "k=v", "-help"], ["token://T", "-h"]])
+def test_help_is_shown_wherever_it_is_asked_for(around, command, words):
+    surroundings, said = around
+    if command == "discovery":
+        words = ["-H", "tcp://127.0.0.1:1", *words[-1:]]
+    assert run([command, *words], surroundings) == 0
+    assert said[-1].startswith(f"Usage: machine-swarm {command} [FLAGS]")
+    assert len(said) == 1
+
+
+def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(around):
+    with pytest.raises(MachineError, match="'-h'"):
+        run(["list", "--timeout", "-h", "a:1"], around[0])
+    with pytest.raises(UsageError, match="no flag --help"):  # a manager that is started by others must not just end
+        gather("swarm", ["--help"], MANAGE, {})
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["debug", "--help"]])
+def test_swarmd_has_help_too(words):
+    out = io.StringIO()
+    assert machine(["swarmd", *words], environ={"HOME": "/nowhere"}, stdout=out, stderr=out) == 0
+    assert out.getvalue().startswith("usage: machine swarmd")
+
+
 def test_the_flags_of_manage_mean_what_they_meant():
     typed = (
         "--strategy binpack -f health -f port --heartbeat=1s --cluster-opt swarm.overcommit=0.5 "
