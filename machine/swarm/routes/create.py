@@ -75,6 +75,7 @@ async def make(
             if not holders:
                 return reply
             asked = replace(asked, affinities=(*asked.affinities, affinity))
+            failed = reply  # if those that have it cannot take it, the client pulls it for the one that could
             continue
         tries -= 1
         if tries <= 0 or reply.status == 404:

@@ -36,6 +36,26 @@ def test_an_image_that_only_one_engine_has_takes_the_container_there():
     swarm(test)
 
 
+def test_an_image_is_asked_for_when_those_that_have_it_are_full():
+    """A host that came after the pull: `docker run` has to hear of the image, so that it pulls and tries again."""
+
+    async def test(fleet):
+        for place in fleet.places[:2]:
+            await (await place(Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
+        await fleet.until(lambda: all("web" in fleet.cluster.engine(n).node.images for n in ("n1", "n2")))
+        ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
+        for name in ("one", "two"):
+            await fleet.create(name, Image="web", HostConfig=ports)
+        with pytest.raises(Refused, match="o such image") as told:
+            await fleet.create("three", Image="web", HostConfig=ports)
+        assert told.value.status == 404
+        await (await fleet.places[2](Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
+        await fleet.create("three", Image="web", HostConfig=ports)
+        assert await fleet.names() == ["n1/one", "n2/two", "n3/three"]
+
+    swarm(test)
+
+
 def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked():
     async def test(fleet):
         refuse(fleet.places[0])
