@@ -148,17 +148,18 @@ class Watchdog:
             engine.forget(key)
 
     def _others(self, container: Container) -> list[Container]:
-        """The same container on engines that answer now."""
+        """The same container on engines that answer now.
+
+        One with another name is another: its image was committed from this one and brought the labels along.
+        """
         others = self._desk.cluster.index.doubles(container.swarm_id)
-        return [c for c in others if c.engine is not container.engine and c.engine.reachable]
+        return [
+            c for c in others if c.engine is not container.engine and c.engine.reachable and c.name == container.name
+        ]
 
     def _doubles(self, container: Container) -> list[Container]:
-        """Those of them that were made again.
-
-        One with the same id was not: its engine's disk was cloned. Nor one with another name: its image was committed
-        from this container and brought the labels along.
-        """
-        return [c for c in self._others(container) if c.id != container.id and c.name == container.name]
+        """Those of them that were made again. One with the same id was not: its engine's disk was cloned."""
+        return [c for c in self._others(container) if c.id != container.id]
 
     def _is_elsewhere(self, container: Container) -> bool:
         """Whether it is on another engine; one that was made there and could not be started does not count."""

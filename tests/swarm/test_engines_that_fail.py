@@ -331,8 +331,10 @@ def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double():
         await fleet.until(lambda: fleet.cluster.index.named("copy"))
         await asyncio.sleep(0.3)
         assert sorted(await fleet.names()) == ["n1/web", "n2/copy"]
+        fleet.places[0].switch(down=True)  # and it is no reason to leave the other one where it was
+        await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine.name != "n1")
 
-    swarm(test, 2)
+    swarm(test, 3)
 
 
 def test_cloned_engines_with_names_of_their_own_are_all_taken():
