@@ -6,6 +6,8 @@ from machine.errors import DriverError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from machine.drivers.base import Driver
 
 DEFAULT = "qemu"
@@ -33,8 +35,7 @@ def find(name: str) -> type[Driver]:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=GROUP, name=name):
-        loaded: type[Driver] = entry.load()
-        return loaded
+        return _of_others(entry)
     from machine.drivers.plugin import program
 
     path = program.find(name)
@@ -47,6 +48,26 @@ def find(name: str) -> type[Driver]:
         details="known drivers: " + ", ".join(names()),
         resolution=f"choose one with -d, or put the plugin docker-machine-driver-{name} into a directory of your PATH,"
         " or install the Python package that brings the driver",
+    )
+
+
+def _of_others(entry: EntryPoint) -> type[Driver]:
+    """The driver of somebody's package. DriverError when it does not load, whatever its code raises."""
+    from machine.drivers.base import Driver
+
+    package = entry.dist.name if entry.dist else entry.module
+    try:
+        loaded = entry.load()
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    else:
+        if isinstance(loaded, type) and issubclass(loaded, Driver):
+            return loaded
+        problem = f"{entry.value} is no class of machine.drivers.base.Driver"
+    raise DriverError(
+        f"the driver {entry.name} of the Python package {package} cannot be loaded",
+        details=problem,
+        resolution=f"install a release of {package} that fits this program and all that it needs, or remove it",
     )
 
 
