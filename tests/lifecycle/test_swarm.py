@@ -57,6 +57,25 @@ def test_the_address_for_others(address: str, endpoint: Endpoint, far: str, near
     assert words.for_others(options, endpoint, near=True) == near
 
 
+def test_what_a_manager_says_of_a_node() -> None:
+    status = [
+        ["Role", "primary"],
+        ["Nodes", "3"],
+        [" a", "192.0.2.1:2376"],
+        ["  └ Status", "Healthy"],
+        [" 192.0.2.2:2376", "192.0.2.2:2376"],
+        ["  └ Status", "Pending"],
+        ["  └ Error", "connection refused"],
+        [" c", "192.0.2.3:2376"],
+        ["  └ Status", "Unhealthy"],
+    ]
+    assert words.trouble(status, "192.0.2.1:2376") == ""
+    assert words.trouble(status, "192.0.2.2:2376") == "connection refused"
+    assert words.trouble(status, "192.0.2.3:2376") == "Unhealthy"
+    assert words.trouble(status, "192.0.2.4:2376") == "it is not in its list"
+    assert words.trouble([], "192.0.2.4:2376") == "it is not in its list"
+
+
 def test_the_managers_words() -> None:
     options = SwarmOptions(True, True, True, "token://T", strategy="binpack", flags=("heartbeat=5s", "api-enable-cors"))
     typed = words.manage(options, AWAY, words.way_of("token://T", {}))

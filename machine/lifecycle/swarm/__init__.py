@@ -78,7 +78,7 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     if entered:
         registers.enter_here(world, record, way, entered[0])
     for master, node in _pairs(world, record):
-        registers.enter_there(world, master, node, way)
+        registers.enter_there(world, master, node, way, wait=node.name == record.name)
 
 
 def leave(world: World, record: Record, *, stays: bool = False) -> None:

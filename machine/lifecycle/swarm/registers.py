@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from machine import engine, paths
-from machine.errors import EngineError, EngineUntrusted, MachineError
+from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
 from machine.lifecycle.swarm import words
 from machine.lifecycle.swarm.words import Way
 from machine.lifecycle.world import World
@@ -22,6 +22,7 @@ from machine.swarm.discovery.token import Local, Token
 from machine.wait import until
 
 MANAGER_SECONDS = 60.0
+NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its look at the registry, and the engine
 
 
 def wait_for_manager(world: World, record: Record, endpoint: Endpoint) -> None:
@@ -83,14 +84,47 @@ def leave_discovery(world: World, record: Record, address: str) -> None:
         world.console.debug(f"the entry of {address} is left to end in time ({error})")
 
 
-def enter_there(world: World, master: Record, node: Record, way: Way) -> None:
-    """In the registry of a master. A warning if it does not answer: it is told when it is provisioned."""
+def enter_there(world: World, master: Record, node: Record, way: Way, *, wait: bool) -> None:
+    """In the registry of a master. A warning if it does not answer: it is told when it is provisioned.
+
+    With `wait`, until the master has talked to the node's engine; a warning if it cannot.
+    """
     endpoint = node.endpoint()
     if endpoint is None:
         return
     address = _seen_by(master, node, endpoint)
     failed = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
-    _quietly(world, failed, lambda: _there(master, way).register(address, 0))
+    if _quietly(world, failed, lambda: _there(master, way).register(address, 0)) and wait:
+        _wait_for_node(world, master, node, address)
+
+
+def _wait_for_node(world: World, master: Record, node: Record, address: str) -> None:
+    """So that the next command finds it."""
+    manager = engine.Engine(
+        master.address(), master.manager_port(), engine.Tls(*_client(master)), timeout=5.0, name=master.name
+    )
+    last = ["no answer"]
+
+    def probe() -> bool | None:
+        try:
+            last[0] = words.trouble(manager.info().get("SystemStatus") or [], address)
+        except EngineError as error:
+            last[0] = error.brief
+        return None if last[0] else True
+
+    try:
+        until(
+            probe,
+            what=f"{node.name} in the swarm of {master.name}",
+            seconds=NODE_SECONDS,
+            clock=world.clock,
+            every=0.2,
+        )
+    except WaitTimeout:
+        world.console.warn(
+            f"the swarm's manager on {master.name} does not reach {node.name} at {address}: {last[0]}"
+            f" (it goes on trying; docker info says more, --swarm-addr names another address)"
+        )
 
 
 def leave_there(world: World, master: Record, node: Record, way: Way, entered: list[str]) -> None:
@@ -125,10 +159,12 @@ def _client(record: Record) -> tuple[str, str, str]:
     return (os.path.join(where, paths.CA), os.path.join(where, paths.CERT), os.path.join(where, paths.KEY))
 
 
-def _quietly(world: World, failed: str, act: Any) -> None:
-    """Do something of which a failure is only said."""
+def _quietly(world: World, failed: str, act: Any) -> bool:
+    """Do something of which a failure is only said; whether it went well."""
     try:
         work: Coroutine[Any, Any, None] = act()
         asyncio.run(work)
     except (DiscoveryError, MachineError) as error:
         world.console.warn(f"{failed} ({error.brief if isinstance(error, MachineError) else error})")
+        return False
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -111,6 +111,26 @@ def manage(options: SwarmOptions, endpoint: Endpoint, way: Way) -> tuple[str, ..
 def join(options: SwarmOptions, endpoint: Endpoint) -> tuple[str, ...]:
     """The agent's words, `join` first and the discovery left out."""
     return ("join", "--advertise", for_others(options, endpoint), *(f"--{flag}" for flag in options.join_flags))
+
+
+def trouble(status: Sequence[Sequence[str]], address: str) -> str:
+    """What keeps a manager from using the engine at `address`, by SystemStatus of its `info`; "" if nothing does.
+
+    Rows are [" NAME", ADDRESS] and, below it, ["  └ KEY", VALUE].
+    """
+    rows: dict[str, str] | None = None
+    for key, value in status:
+        if not key.startswith(" "):
+            continue
+        if "└" not in key:
+            if rows is not None:
+                break
+            rows = {} if value == address else None
+        elif rows is not None:
+            rows[key.strip(" └")] = value
+    if rows is None:
+        return "it is not in its list"
+    return "" if rows.get("Status") == "Healthy" else rows.get("Error") or rows.get("Status", "unknown")
 
 
 def check(options: SwarmOptions) -> None:
