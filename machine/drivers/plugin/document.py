@@ -57,7 +57,9 @@ def told(data: Mapping[str, Any], declared: Sequence[Option]) -> dict[str, Any]:
     texts = dict(flags.texts(data))
     places = [place for place in data[NOTES]["Secrets"] if place["Flag"]]
     values: dict[str, Any] = {option.name: _default(option) for option in declared} | data[NOTES]["Flags"]
-    return values | {place["Flag"]: texts.get(place["Key"], "") for place in places}
+    for place in places:  # a secret may stand in several places, and one of them be empty by now
+        values[place["Flag"]] = texts.get(place["Key"]) or values.get(place["Flag"], "")
+    return values
 
 
 def note_secrets(data: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from machine.options import Option, Values
 # libmachine/mcnflag: the last word of the name under which a flag's type is registered
 KINDS = {"StringFlag": "string", "IntFlag": "int", "BoolFlag": "bool", "StringSliceFlag": "list"}
 FLAGS = gob.Struct("RPCFlags", (("Values", gob.Map(gob.STRING, gob.INTERFACE)),))
+BASE = {"MachineName", "StorePath", "SSHUser", "SSHKeyPath", "IPAddress"}  # of every driver; none is a secret
 OLD_SERVICE = "RpcServerDriver"
 
 _TYPES: dict[str, tuple[str, gob.Type]] = {
@@ -65,38 +66,54 @@ def told(declared: Sequence[Option], values: Values, extra: Mapping[str, tuple[s
 def hidden_places(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -> list[dict[str, str]]:
     """Where in a plugin's JSON the values of secret flags ended up: [{"Key", "Flag", "Variable"}].
 
-    A key inside an object is written with dots.
+    A key inside an object or a list is written with dots. A password that says the same as a public flag, or as what
+    every driver has (the user root), is looked for under keys that are called like secrets only.
     """
     wanted = {str(values[option.name]): option for option in declared if option.secret and values[option.name]}
-    return [_place(key, wanted[value].name, wanted[value].env) for key, value in texts(config) if value in wanted]
+    public = {str(values[option.name]) for option in declared if not option.secret}
+    return [
+        _place(key, wanted[value].name, wanted[value].env)
+        for key, value in texts(config)
+        if value in wanted and (_called_secret(key) or not (value in public or key in BASE))
+    ]
 
 
 def secret_places(config: Mapping[str, Any]) -> list[dict[str, str]]:
     """The same for texts whose keys are called like secrets: a password that the plugin has made up, and the like."""
-    return [_place(key) for key, value in texts(config) if value and secret(_WORDS.sub("-", key.rpartition(".")[2]))]
+    return [_place(key) for key, value in texts(config) if value and _called_secret(key)]
+
+
+def _called_secret(key: str) -> bool:
+    return secret(_WORDS.sub("-", key.rpartition(".")[2]))
 
 
 def _place(key: str, flag: str = "", variable: str = "") -> dict[str, str]:
     return {"Key": key, "Flag": flag, "Variable": variable}
 
 
-def texts(config: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    """Every text in nested objects, with its dotted key."""
+def texts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every text in nested objects and lists, with its dotted key."""
     found = []
     for key, value in config.items():
-        if isinstance(value, dict):
-            found += texts(value, f"{before}{key}.")
-        elif isinstance(value, str):
-            found.append((before + key, value))
+        if isinstance(value, str):
+            found.append((key, value))
+        else:
+            found += [(f"{key}.{inner}", text) for inner, text in texts(_inside(value))]
     return found
 
 
-def put(config: dict[str, Any], key: str, text: str) -> None:
-    """Set the text at a dotted key, if there is such a place."""
-    *way, last = key.split(".")
-    for part in way:
-        inner = config.get(part)
-        if not isinstance(inner, dict):
-            return
-        config = inner
-    config[last] = text
+def put(config: dict[str, Any] | list[Any], key: str, text: str) -> None:
+    """Set the text at a dotted key of `texts`, if there is such a place; names between the dots may have dots too."""
+    for name, value in _inside(config).items():
+        if name == key and isinstance(value, str):
+            place: Any = config
+            place[int(name) if isinstance(config, list) else name] = text
+        elif key.startswith(f"{name}.") and isinstance(value, dict | list):
+            put(value, key.removeprefix(f"{name}."), text)
+
+
+def _inside(value: Any) -> dict[str, Any]:
+    """What an object or a list has, by name or number."""
+    if isinstance(value, list):
+        return {str(at): item for at, item in enumerate(value)}
+    return dict(value) if isinstance(value, Mapping) else {}

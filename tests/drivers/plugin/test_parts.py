@@ -75,6 +75,50 @@ def test_the_record_gives_back_what_create_was_told() -> None:
     assert document.stage(again) == ""
 
 
+def recorded(config: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What goes to config.json and what to the secrets."""
+    declared = (Option("x-password", env="X_PASSWORD", secret=True), Option("x-user"))
+    record = json.loads(json.dumps(document.folded(document.begin(config, values, declared))))
+    clean, hidden = secrets.split(record, document.secret_options(record))
+    again = document.unfolded({**clean, **hidden})
+    assert document.own(again) == config
+    assert document.told(again, declared) == values
+    return clean, hidden
+
+
+def test_a_secret_is_found_in_lists_and_under_names_with_dots() -> None:
+    config = {
+        "Labels": {"a.b/token": "s3cret", "a": {"c": "s3cret"}},
+        "Arguments": ["--quiet", "s3cret"],
+        "Answers": [{"Id": 7, "adminPass": "made-up"}, None, ["s3cret"]],
+    }
+    clean, hidden = recorded(config, {"x-password": "s3cret", "x-user": "ada"})
+    assert "s3cret" not in json.dumps(clean)
+    assert "made-up" not in json.dumps(clean)
+    assert clean["Arguments"] == ["--quiet", ""]
+    assert set(hidden.values()) == {"s3cret", "made-up"}
+
+
+def test_a_password_that_says_the_same_as_something_public_hides_the_password_only() -> None:
+    """Else the record would know no user to log in as."""
+    config = {"SSHUser": "root", "MachineName": "root", "Account": "root", "Password": "root"}
+    clean, hidden = recorded(config, {"x-password": "root", "x-user": "root"})
+    assert hidden == {"Password": "root"}
+    assert (clean["SSHUser"], clean["MachineName"], clean["Account"]) == ("root", "root", "root")
+    _, hidden = recorded(config, {"x-password": "root", "x-user": "ada"})
+    assert hidden == {"Password": "root", "Account": "root"}, "under an odd name, unless it is public anyway"
+
+
+def test_one_of_two_places_may_be_empty_by_now() -> None:
+    declared = (Option("x-password", secret=True),)
+    data = document.begin({"Token": "t", "Password": "t"}, {"x-password": "t"}, declared)
+    data["Token"] = data["Password"] = ""
+    assert document.told(data, declared) == {"x-password": ""}
+    data["Token"] = "t"
+    assert document.told(data, declared) == {"x-password": "t"}
+    assert document.told(data, ())["x-password"] == "t", "a release of the plugin without that flag"
+
+
 def test_what_docker_machine_wrote_stays_as_it_is() -> None:
     theirs = {"AccessToken": "clear", "SwarmHost": "h", "Deep": {"Password": "p"}}
     assert document.folded(document.unfolded(theirs)) == theirs
