@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext
@@ -12,7 +11,7 @@ from machine.drivers.plugin import document, flags, gob, rpc, session
 from machine.drivers.plugin.address import endpoint_of
 from machine.drivers.plugin.document import NOTES
 from machine.drivers.plugin.session import Session
-from machine.errors import DriverError, Interrupted, PreflightFailed, UsageError
+from machine.errors import DriverError, Interrupted, PreflightFailed, StoreError, UsageError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -50,6 +49,7 @@ class PluginDriver(Driver):
         self.data = data
         self._session: Session | None = None
         self._trouble = ""
+        self._unsaved = False  # whether the plugin said something that is not on record
 
     @classmethod
     def secret_options(cls, data: dict[str, Any]) -> tuple[Option, ...]:
@@ -92,20 +92,21 @@ class PluginDriver(Driver):
     def create(self) -> None:
         """One Create, never two: what an earlier one has left is gone on with, or removed first."""
         stage = document.stage(self.data)
-        if stage == "done":
+        if stage == "done" or (stage == "begun" and self._take_over()):
             return
-        values = self._recorded
-        if stage == "begun":
-            if self._take_over():
-                return
+        if stage == "begun" or not self._open().configured:  # another process told the plugin what to make, if any did
             values = self._start_over()
-        plugin = self._open()
-        if not plugin.configured:
-            self._tell(plugin, values())
+            self._tell(self._open(), values)
             self.check()
+        plugin = self._open()
         self._enter("begun")
         self._create(plugin)
-        self._finish()
+        try:
+            self._finish()
+        except StoreError as error:
+            lost = f"the plugin has made {self.ctx.name}, and what it is called on the platform may not be on record"
+            error.details = f"{error.details}\n{lost}".strip()
+            raise
 
     def _create(self, plugin: Session) -> None:
         """Wait for Create, and write down what the plugin knows while it goes on."""
@@ -114,17 +115,17 @@ class PluginDriver(Driver):
             try:
                 while not call.wait(POLL_SECONDS):
                     self.ctx.clock.sleep(0.0)
-                    with contextlib.suppress(DriverError):  # whatever is wrong, Create goes on and says so
+                    with contextlib.suppress(DriverError, StoreError):  # whatever is wrong, Create goes on
                         self._keep()
             except (Interrupted, KeyboardInterrupt):
                 self.ctx.log(f"letting the plugin come to an end, {PATIENCE:g} s at most; Ctrl-C again stops at once")
                 if call.wait(PATIENCE):
-                    with contextlib.suppress(DriverError):
+                    with contextlib.suppress(DriverError, StoreError):
                         plugin.result(call)
                         self._finish()
                 raise
             finally:
-                with contextlib.suppress(DriverError):
+                with contextlib.suppress(DriverError, StoreError):
                     self._keep()
         try:
             plugin.result(call)
@@ -156,16 +157,17 @@ class PluginDriver(Driver):
         self._finish()
         return True
 
-    def _start_over(self) -> Callable[[], Values]:
+    def _start_over(self) -> Values:
         """Have the plugin remove what it knows of an earlier Create and forget that; what create was told."""
-        self.ctx.log("removing what the earlier try has left")
-        self.remove()
+        if document.stage(self.data) == "begun":
+            self.ctx.log("removing what the earlier try has left")
+            self.remove()
         if self._session is not None:
             session.drop(self._session)
         self._session = None
-        values = self._recorded()
+        values = document.told(self.data, self.options)
         self.data = document.again(self.data, self.ctx.name, self.ctx.store)
-        return lambda: values
+        return values
 
     def state(self) -> State:
         if document.stage(self.data) == "":
@@ -197,8 +199,12 @@ class PluginDriver(Driver):
             return
         try:
             self._work("Remove")
-        except rpc.Refused as error:
-            raise self._failed(f"remove {self.ctx.name}", error) from None
+        except DriverError as error:
+            failed = self._failed(f"remove {self.ctx.name}", error) if isinstance(error, rpc.Refused) else error
+            failed.resolution = (
+                f"mend that and repeat it; if nothing of {self.ctx.name} is left there: machine rm -f {self.ctx.name}"
+            )
+            raise failed from None
         if NOTES in self.data:
             self._enter("")
 
@@ -229,9 +235,6 @@ class PluginDriver(Driver):
                 resolution=f"machine create -d {self.name} --help explains them",
             ) from None
         plugin.configured = True
-
-    def _recorded(self) -> Values:
-        return document.told(self.data, self.options)
 
     def _question(self, method: str) -> Any:
         """A call for an answer; DriverError with the plugin's words."""
@@ -265,8 +268,10 @@ class PluginDriver(Driver):
         return json.dumps(self.data) != before
 
     def _keep(self) -> None:
-        if self._look():
+        self._unsaved = self._look() or self._unsaved
+        if self._unsaved:
             self.ctx.save(self)
+            self._unsaved = False
 
     def _failed(self, act: str, error: rpc.Refused) -> DriverError:
         return DriverError(f"the plugin of driver {self.name} could not {act}: {_first(error)}", details=_rest(error))

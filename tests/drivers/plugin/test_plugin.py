@@ -19,7 +19,7 @@ from machine.drivers.plugin import rpc, session
 from machine.drivers.plugin.document import NOTES
 from machine.drivers.plugin.driver import PluginDriver
 from machine.drivers.plugin.program import Program
-from machine.errors import DriverError, Interrupted, MachineError, PreflightFailed, UsageError
+from machine.errors import DriverError, Interrupted, MachineError, PreflightFailed, StoreError, UsageError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, resolve
 from machine.wait import SystemClock
@@ -247,6 +247,81 @@ def test_a_create_that_never_got_anywhere_is_begun_anew(cls: type[PluginDriver],
     cls.load(driver.ctx, left).create()
     assert len(cloud.servers) == 1
     assert saved[-1][NOTES]["Create"] == "done"
+
+
+def test_a_disk_that_is_full_for_a_while_loses_no_server(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    """The plugin is not given up in the middle, and what could not be written is written later."""
+    cloud.held = True
+    driver, saved = configured(cls, tmp_path, cloud)
+    driver.check()
+    refused: list[str] = []
+    save = driver.ctx.save
+
+    def full(saving: Any) -> None:
+        if saving.data.get("ServerID") and len(refused) < 2:
+            refused.append(json.dumps(saving.data))
+            raise StoreError("no space left")
+        save(saving)
+
+    driver.ctx = replace(driver.ctx, save=full)
+    worker = threading.Thread(target=driver.create)
+    worker.start()
+    try:
+        until(lambda: saved and saved[-1].get("ServerID"))
+        assert len(refused) == 2
+        assert saved[-1][NOTES]["Create"] == "begun"
+    finally:
+        cloud.release()
+        worker.join()
+    assert saved[-1][NOTES]["Create"] == "done"
+    assert list(cloud.servers) == [saved[-1]["ServerID"]]
+
+
+def test_a_disk_that_stays_full_is_no_reason_to_forget(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    driver, saved = configured(cls, tmp_path, cloud)
+    driver.check()
+    save = driver.ctx.save
+
+    def full(saving: Any) -> None:
+        if saving.data.get("ServerID"):
+            raise StoreError("no space left")
+        save(saving)
+
+    driver.ctx = replace(driver.ctx, save=full)
+    with pytest.raises(StoreError, match="no space") as caught:
+        driver.create()
+    assert "the plugin has made contract" in caught.value.details
+    assert not saved[-1].get("ServerID")
+
+
+def test_what_a_removed_server_left_in_the_record_is_not_told_again(
+    cls: type[PluginDriver], tmp_path: Path, cloud: Cloud
+) -> None:
+    """Killed between the removal and the next Create: a record that says both, no server and which one it was."""
+    driver, saved = configured(cls, tmp_path, cloud)
+    driver.check()
+    driver.create()
+    driver.remove()
+    assert saved[-1]["ServerID"]
+    assert saved[-1][NOTES]["Create"] == ""
+    session.close_all()
+    saved.append(json.loads(json.dumps(saved[-1])))
+    again = cls.load(driver.ctx, saved[-1])
+    cloud.full = True
+    failing(again)
+    assert saved[-1][NOTES]["Create"] == "begun"
+    assert not saved[-1]["ServerID"]
+    assert saved[-1]["Token"] == TOKEN
+
+
+def test_a_removal_that_fails_says_how_to_give_up(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
+    driver, _ = configured(cls, tmp_path, cloud)
+    driver.check()
+    driver.create()
+    cloud.servers.clear()
+    with pytest.raises(DriverError, match="404") as refused:
+        driver.remove()
+    assert "machine rm -f contract" in refused.value.resolution
 
 
 def test_killed_before_create_nothing_is_removed(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
