@@ -26,12 +26,20 @@ def check_account(world: World, record: Record, driver: Driver, *, command: str 
     recorded = driver.account_recorded() if isinstance(driver, KnowsAccount) else ""
     options = driver.secret_options(record.driver)
     others = secrets.overruled(record.driver, world.store.directory(record.name), options, world.environ)
-    if not (recorded or others) or driver.state() is not State.MISSING:
+    if not (recorded or others):
         return
+    variables = ", ".join(f"${name}" for name in others)
+    try:
+        if driver.state() not in (State.MISSING, State.NONE):  # a plugin has no word for a machine that is gone
+            return
+    except DriverError as error:
+        if others:
+            error.details = f"{error.details}\n{variables} differ from what is kept for {record.name}".strip()
+            error.resolution = error.resolution or f"unset {' '.join(others)}, then {command} {record.name}"
+        raise
     asked = driver.account_asked() if recorded and isinstance(driver, KnowsAccount) else ""
     if recorded and recorded == asked:
         return
-    variables = ", ".join(f"${name}" for name in others)
     if asked:
         raise DriverError(
             f"{record.name} was made in the account {recorded}, and the one that was asked is {asked}",

@@ -20,6 +20,49 @@ from machine.options import Option, Values, resolve
 from machine.store import Record, Store
 
 
+class Plugin(Driver):
+    """Knows nothing of accounts, and as many of docker-machine's plugins: no state, or an error, for what is not there.
+
+    Removing what is not there is a success.
+    """
+
+    name: ClassVar[str] = "plugin"
+    provisions: ClassVar[bool] = False
+    options: ClassVar[tuple[Option, ...]] = (Option("plugin-token", env="PLUGIN_TOKEN", secret=True, key="Token"),)
+    refuses: ClassVar[bool] = False
+
+    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+        super().__init__(ctx)
+        self.data = data
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, {"Token": values["plugin-token"]})
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
+        return cls(ctx, data)
+
+    def dump(self) -> dict[str, Any]:
+        return dict(self.data)
+
+    def check(self) -> None: ...
+
+    def create(self) -> None: ...
+
+    def state(self) -> State:
+        if self.data["Token"] == "right":
+            return State.RUNNING
+        if self.refuses:
+            raise DriverError("the plugin could not answer GetState: 404")
+        return State.NONE
+
+    def endpoint(self) -> Endpoint | None:
+        return None
+
+    def remove(self) -> None: ...
+
+
 class Cloud(Driver):
     """A cloud that says whose token it is asked with; a token is `person/account`, "" is whoever logged in."""
 
@@ -188,4 +231,21 @@ def test_a_record_of_before_is_removed_as_before(store: Store) -> None:
     store.add("old")
     store.save(Record.new(store.root, "old", "cloud", {"AccessToken": ""}))
     remove(world(store), "old")
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_driver_without_a_word_for_missing_forgets_nothing_either(
+    store: Store, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    monkeypatch.setitem(drivers.TABLE, "plugin", f"{__name__}:Plugin")
+    monkeypatch.setattr(Plugin, "refuses", refuses)
+    values = {"plugin-token": "right"}
+    create(world(store), "dev", Wanted("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
+    with pytest.raises(DriverError) as caught:
+        remove(world(store, PLUGIN_TOKEN="another"), "dev")
+    assert "unset PLUGIN_TOKEN, then machine rm dev" in caught.value.resolution
+    assert "$PLUGIN_TOKEN differ" in caught.value.details
+    assert store.names() == ["dev"]
+    remove(world(store), "dev")
     assert store.names() == []
