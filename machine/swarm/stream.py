@@ -14,6 +14,7 @@ from machine.swarm.tls import Tls
 
 HIGH_WATER = 256 * 1024  # bytes read and not yet taken before we stop reading from the socket
 PIECE = 128 * 1024  # bytes written between two looks at whether the other side keeps up
+KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}  # seconds, seconds, probes
 LINGER = 10.0  # seconds that a closed connection may take to send what was written
 
 
@@ -151,8 +152,7 @@ class Stream(asyncio.Protocol, Hijack):
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            _keep_alive(sock)
         if self._opened is not None:
             self._opened(self)
 
@@ -248,6 +248,15 @@ class Stream(asyncio.Protocol, Hijack):
     def _raise_if_broken(self) -> None:
         if self._broken is not None:
             raise self._broken
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Have the system find out, within a minute, that the other host is gone, also while nothing is to be sent."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE.items():
+            if hasattr(socket, name):  # Linux has all of them
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def pump(one: Hijack, other: Hijack) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -493,3 +494,23 @@ def test_json_of_the_request_is_checked() -> None:
     with pytest.raises(Refused, match="not JSON"):
         Request("POST", "/x", (), b"[" * 100_000).value()
     assert json.loads(Reply.error(404, "x").body) == {"message": "x"}  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="this system has no such options")
+def test_a_host_that_vanishes_is_found_out_within_a_minute() -> None:
+    async def nothing(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(5)
+
+    async def story() -> None:
+        async with raw_server(nothing) as address:
+            stream = await dial(address, None, timeout=5)
+            sock = stream.transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            idle, pause, probes = (
+                sock.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            assert idle + pause * probes <= 60
+            stream.abort()
+
+    run(story())
