@@ -47,6 +47,7 @@ class Program:
             )
         except OSError as error:
             raise DriverError(f"the plugin {path} cannot be started: {error.strerror}") from None
+        self._guard = _guard(self.process.pid)
         self._readers = [
             threading.Thread(target=work, args=(stream,), daemon=True)
             for work, stream in ((self._read_out, self.process.stdout), (self._read_err, self.process.stderr))
@@ -94,8 +95,16 @@ class Program:
                 break
             except subprocess.TimeoutExpired:
                 continue
+        self._dismiss()
         for reader in self._readers:
             reader.join(1.0)
+
+    def _dismiss(self) -> None:
+        """Let the guard go: there is nothing to be ended any more, or soon."""
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.kill()
+            self._guard.wait()
+            self._guard.stdin.close()
 
     def _read_out(self, stream: IO[bytes]) -> None:
         first = True
@@ -109,11 +118,30 @@ class Program:
         if first:
             self._first.put("")
         stream.close()
+        self._dismiss()
 
     def _read_err(self, stream: IO[bytes]) -> None:
         while line := stream.readline(LINE_LIMIT):
             self._last.append(line.decode("utf-8", "replace").rstrip())
         stream.close()
+
+
+def _guard(pid: int) -> subprocess.Popen[bytes] | None:
+    """A shell that ends the plugin `pid` once this process is gone, however that came about.
+
+    By itself the plugin would go on for ten seconds, and nobody would write down what it makes.
+    """
+    if os.name != "posix":
+        return None
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; kill -KILL "$0"', str(pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+    return None
 
 
 def find(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -70,6 +71,17 @@ def programs(place: Path) -> set[int]:
                 found.add(int(entry.parent.name))
         except OSError:
             continue
+    return found
+
+
+def guards() -> set[int]:
+    """The shells of this process that would end a plugin."""
+    found = set()
+    for task in Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, task.read_text().split()):
+            with contextlib.suppress(OSError):
+                if b"kill -KILL" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(pid)
     return found
 
 
@@ -366,11 +378,16 @@ def test_two_machines_are_two_programs_which_end(cls: type[PluginDriver], tmp_pa
 def test_it_is_kept_alive_and_ends_by_itself(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
     """It ends itself after ten seconds without a beat, so it outlives those with one."""
     driver, _ = configured(cls, tmp_path, cloud)
+    before = guards()
+    assert len(before) == 1
     orphan = Program(cls.path, cls.name, os.environ, lambda line: None)
     assert len(programs(tmp_path / "bin")) == 2
     assert orphan.process.wait(15) == 1
     driver.check()
     orphan.end()
+    assert guards() == before
+    session.close_all()
+    assert not guards() & before
 
 
 def test_a_plugin_that_dies_says_why(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
