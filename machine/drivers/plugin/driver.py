@@ -256,7 +256,7 @@ class PluginDriver(Driver):
         raw = self._question("GetConfigRaw")
         try:
             found = json.loads(raw)
-        except ValueError:
+        except (ValueError, TypeError):
             found = None
         if not isinstance(found, dict):
             raise DriverError(f"the plugin of driver {self.name} gives no JSON object for its machine")

@@ -138,7 +138,7 @@ class Connection:
                     self._fail("it has ended")
                     return
                 self._decoder.feed(piece)
-        except (OSError, gob.GobError, KeyError, TypeError) as error:
+        except Exception as error:  # whatever the other side sent, nobody shall wait for ever
             self._fail(str(error) or type(error).__name__)
 
     def _answer(self, response: dict[str, Any], value: Any) -> None:
@@ -151,6 +151,7 @@ class Connection:
     def _fail(self, why: str) -> None:
         """No more answers will come."""
         self.lost = self.lost or why
-        while self._calls:
-            _, call = self._calls.popitem()
-            call.end(error=Lost(f"the connection to the plugin is lost: {self.lost}"))
+        for number in list(self._calls):
+            call = self._calls.pop(number, None)  # another thread may be at the same
+            if call is not None:
+                call.end(error=Lost(f"the connection to the plugin is lost: {self.lost}"))

@@ -124,6 +124,8 @@ def of(path: str, name: str, directory: str, say: Callable[[str], None]) -> Sess
     if found is not None and found.alive:
         found.say = say
         return found
+    if found is not None:
+        found.close()  # the connection may be lost while the program lives
     made = Session(path, name, say)
     with _guard:
         atexit.unregister(close_all)

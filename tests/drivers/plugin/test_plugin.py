@@ -402,6 +402,19 @@ def test_a_plugin_that_dies_says_why(cls: type[PluginDriver], tmp_path: Path, cl
         driver._session.ask("GetMachineName")
 
 
+def test_a_program_that_was_lost_is_ended_before_the_next(
+    cls: type[PluginDriver], tmp_path: Path, cloud: Cloud
+) -> None:
+    """Else two would be at work for one machine."""
+    driver, _ = configured(cls, tmp_path, cloud)
+    (first,) = programs(tmp_path / "bin")
+    assert driver._session is not None
+    driver._session._connection.close()
+    driver.check()
+    (second,) = programs(tmp_path / "bin")
+    assert first != second
+
+
 def test_its_words_go_to_progress(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
     said: list[str] = []
     driver, _ = configured(cls, tmp_path, cloud)
