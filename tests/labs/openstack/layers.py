@@ -71,8 +71,8 @@ def layers() -> list[Path]:
     image.check()
     base = _kept("openstack-base", [*PACKAGES, image.MIRROR], _build_base)
     here = Path(__file__).parent
-    made_from = [(here / name).read_text() for name in ("settings.py", "seed.py", "guest.py", "layers.py")]
-    cloud = _kept("openstack", [str(base), *made_from], lambda place: _build_cloud(base / "root", place))
+    made_from = [(here / name).read_text() for name in ("settings.py", "seed.py", "guest.py")]
+    cloud = _kept("openstack", [base.name, PREPARE, *made_from], lambda place: _build_cloud(base / "root", place))
     return [cloud / "root", base / "root"]
 
 
@@ -85,6 +85,8 @@ def _kept(name: str, made_from: list[str], build: Callable[[Path], None]) -> Pat
             shutil.rmtree(place / "root", ignore_errors=True)
             build(place)
             (place / "complete").touch()
+            for older in set(image.cache().glob(f"{name}-{'[0-9a-f]' * 12}")) - {place}:
+                shutil.rmtree(older, ignore_errors=True)  # nothing stands on it: a computer has one cloud
     return place
 
 

@@ -142,6 +142,7 @@ auth_strategy = keystone
 transport_url = {_QUEUE}
 api_workers = 1
 rpc_workers = 1
+rpc_response_timeout = 15
 rpc_state_report_workers = 0
 notify_nova_on_port_status_changes = true
 notify_nova_on_port_data_changes = true
