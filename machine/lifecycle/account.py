@@ -24,8 +24,7 @@ def check_account(world: World, record: Record, driver: Driver, *, command: str 
     `command` is what the user wants, to be followed by the name.
     """
     recorded = driver.account_recorded() if isinstance(driver, KnowsAccount) else ""
-    options = driver.secret_options(record.driver)
-    others = secrets.overruled(record.driver, world.store.directory(record.name), options, world.environ)
+    others = _overruled(world, record, driver)
     if not (recorded or others):
         return
     variables = ", ".join(f"${name}" for name in others)
@@ -57,9 +56,21 @@ def check_account(world: World, record: Record, driver: Driver, *, command: str 
 
 
 def check_before_resume(world: World, record: Record, driver: Driver) -> None:
-    """The same before a create goes on; where nobody tells accounts apart, a new secret is believed."""
+    """The same before a create goes on; where nobody tells accounts apart, a new secret is believed, aloud."""
     if isinstance(driver, KnowsAccount):
         check_account(world, record, driver, command="machine create --resume")
+    elif others := _overruled(world, record, driver):
+        variables = ", ".join(f"${name}" for name in others)
+        world.console.warn(
+            f"{variables} differ from what is kept for {record.name} and are used instead;"
+            " if they are another account's, what the earlier try made stays in the first one"
+        )
+
+
+def _overruled(world: World, record: Record, driver: Driver) -> list[str]:
+    """The variables whose secrets are used instead of those that are kept."""
+    options = driver.secret_options(record.driver)
+    return secrets.overruled(record.driver, world.store.directory(record.name), options, world.environ)
 
 
 def as_given(world: World, options: Iterable[Option]) -> World:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -249,3 +250,20 @@ def test_a_driver_without_a_word_for_missing_forgets_nothing_either(
     assert store.names() == ["dev"]
     remove(world(store), "dev")
     assert store.names() == []
+
+
+def test_a_resumed_create_says_that_it_believes_a_new_token(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(drivers.TABLE, "plugin", f"{__name__}:Plugin")
+    values = {"plugin-token": "right"}
+    create(world(store), "dev", Wanted("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
+    record = store.load("dev")
+    record.phase = "recorded"
+    store.save(record)
+    said = io.StringIO()
+    resume(replace(world(store, PLUGIN_TOKEN="another"), console=Console(said)), "dev", docker_context=False)
+    assert "$PLUGIN_TOKEN differ from what is kept for dev" in said.getvalue()
+    record.phase = "recorded"
+    store.save(record)
+    silent = io.StringIO()
+    resume(replace(world(store, PLUGIN_TOKEN="right"), console=Console(silent)), "dev", docker_context=False)
+    assert "PLUGIN_TOKEN" not in silent.getvalue()
