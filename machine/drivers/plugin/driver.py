@@ -206,7 +206,8 @@ class PluginDriver(Driver):
             )
             raise failed from None
         if NOTES in self.data:
-            self._enter("")
+            with contextlib.suppress(StoreError):  # the disk is full: the record goes next, which makes room
+                self._enter("")
 
     def _enter(self, stage: str) -> None:
         self.data[NOTES]["Create"] = stage

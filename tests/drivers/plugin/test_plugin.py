@@ -304,6 +304,8 @@ def test_a_disk_that_stays_full_is_no_reason_to_forget(cls: type[PluginDriver], 
         driver.create()
     assert "the plugin has made contract" in caught.value.details
     assert not saved[-1].get("ServerID")
+    driver.remove()
+    assert not cloud.servers
 
 
 def test_what_a_removed_server_left_in_the_record_is_not_told_again(
