@@ -173,6 +173,15 @@ def seconds(text: str, name: str) -> float:
     return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
+def lease(given: Given) -> tuple[float, float]:
+    """--heartbeat and --ttl of a registration, in seconds. UsageError if it would end before the next one."""
+    beat, ttl = (seconds(given.text(name), name) for name in ("--heartbeat", "--ttl"))
+    seconds(given.text("--delay"), "--delay")
+    if beat < 1 or ttl <= beat:
+        raise UsageError("--heartbeat must be at least 1s, and --ttl longer than it")
+    return beat, ttl
+
+
 def pairs(texts: Iterable[str], name: str) -> dict[str, str]:
     """KEY=VALUE, each. UsageError."""
     found = {}

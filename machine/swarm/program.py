@@ -22,7 +22,7 @@ from machine.swarm.address import TLS_PORT, Address, Trust, parse, trust_of
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.chain import Backend, compose
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
-from machine.swarm.flags import Given, HelpAsked, gather, help_of, pairs, seconds
+from machine.swarm.flags import Given, HelpAsked, gather, help_of, lease, pairs, seconds
 from machine.swarm.manage import Plan, manager
 from machine.swarm.server import Server
 
@@ -126,9 +126,7 @@ async def join(given: Given, around: Surroundings) -> None:
     if not given.text("--advertise"):
         raise UsageError("join needs --advertise HOST:PORT", resolution="name the engine's address")
     here = address(given.text("--advertise"))
-    beat, ttl = (seconds(given.text(name), name) for name in ("--heartbeat", "--ttl"))
-    if beat < 1 or ttl <= beat:
-        raise UsageError("--heartbeat must be at least 1s, and --ttl longer than it")
+    beat, ttl = lease(given)
     await asyncio.sleep(random.uniform(0, seconds(given.text("--delay"), "--delay")))  # noqa: S311
     while True:
         try:
@@ -143,7 +141,7 @@ async def manage(given: Given, around: Surroundings) -> None:
     """Serve until stopped."""
     plan, front = _plan(given, around)
     async with manager(plan, around.log) as backend:
-        await _serve(_registering(plan, backend), given, around, front, given.all("--host") or [MANAGER_AT])
+        await _serve(await _registering(plan, backend), given, around, front, given.all("--host") or [MANAGER_AT])
 
 
 async def discovery(given: Given, around: Surroundings) -> None:
@@ -158,12 +156,18 @@ async def discovery(given: Given, around: Surroundings) -> None:
     await _serve([service(Registry(os.path.abspath(path)))], given, around, front, given.all("--host") or [SERVICE_AT])
 
 
-def _registering(plan: Plan, backend: Backend) -> list[Backend]:
-    """The manager, and before it its registry, if it has one: whoever may use the manager may register engines."""
+async def _registering(plan: Plan, backend: Backend) -> list[Backend]:
+    """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
+
+    The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
+    """
     from machine.swarm.discovery.service import registrar
     from machine.swarm.discovery.token import Local
 
-    return [registrar(plan.discovery.registry), backend] if isinstance(plan.discovery, Local) else [backend]
+    if not isinstance(plan.discovery, Local):
+        return [backend]
+    await plan.discovery.know()
+    return [registrar(plan.discovery.registry), backend]
 
 
 def _plan(given: Given, around: Surroundings) -> tuple[Plan, Trust | None]:

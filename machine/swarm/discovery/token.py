@@ -75,9 +75,13 @@ class Local(Discovery):
         self.registry = Registry(path)
         self._token = token
 
+    async def know(self) -> None:
+        """Take the token, whoever made it. DiscoveryError."""
+        await asyncio.to_thread(self.registry.know, self._token)
+
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
         """Looks every few seconds: a look costs nothing here."""
-        await asyncio.to_thread(self.registry.know, self._token)
+        await self.know()
         async for found in super().watch(min(heartbeat, LOOK)):
             yield found
 
