@@ -73,10 +73,11 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
         from machine import authority  # cryptography
 
         authority.check_names(wanted.sans)
-    swarm.check(wanted.swarm)
+    classic = swarm.settled(wanted.swarm, world.environ)
+    swarm.check(classic)
     cls = drivers.find(wanted.driver_name)
     record = Record.new(
-        world.store.root, name, wanted.driver_name, {}, wanted.engine, wanted.swarm, wanted.sans, tls=world.tls
+        world.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=world.tls
     )
     swarmmode.record_wish(record, wanted.mode)
     hide_secrets(world, cls.options, wanted.values)

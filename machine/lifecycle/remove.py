@@ -31,7 +31,7 @@ def remove(world: World, name: str, *, force: bool = False, together: Collection
             driver = open_driver(world, record)
             if not force:
                 check_account(world, record, driver)
-            swarm.leave(world, record, stays=driver.adopts)
+            swarm.leave(world, record, stays=driver.adopts, together=together)
             swarmmode.leave(world, record, driver, force=force, together=together)
             _remove_all(world, driver)
             secret_keys = [option.key for option in driver.secret_options(record.driver) if option.secret]
@@ -40,7 +40,7 @@ def remove(world: World, name: str, *, force: bool = False, together: Collection
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):
                 raise
             if record is not None:
-                swarm.leave(world, record)
+                swarm.leave(world, record, together=together)
             world.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
         try:
             contexts.remove(name, cert_dir=store.directory(name), environ=world.environ)

@@ -15,7 +15,12 @@ class Swarm:
     discovery: str = field(repr=False)  # a token in it is a secret
     manage: tuple[str, ...] = ()
     join: tuple[str, ...] = ()
-    listens: tuple[str, int] = ("127.0.0.1", 3376)  # where the machine itself finds the manager
+    port: int = 3376  # where the manager listens
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is anything at all."""
+        return bool(self.manage or self.join)
 
 
 @dataclass(frozen=True, slots=True)

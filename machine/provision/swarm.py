@@ -53,12 +53,21 @@ for name in {" ".join(SWARM_UNITS)}; do
     echo "$name|$(systemctl is-active "$unit" || true) $(systemctl is-enabled "$unit" 2>/dev/null || true) $setup"
 done
 """
+_HOLDS = """\
+import glob, os, sys  # does process ARGV1 listen on TCP port ARGV2? That somebody answers there proves nothing
+files = {os.readlink(path) for path in glob.glob("/proc/%s/fd/*" % sys.argv[1])}
+for name in filter(os.path.exists, ("/proc/net/tcp", "/proc/net/tcp6")):
+    for words in map(str.split, open(name)):
+        if words[3] == "0A" and words[1].endswith(":%04X" % int(sys.argv[2])) and "socket:[%s]" % words[9] in files:
+            sys.exit(0)
+sys.exit(1)
+"""
 LOOK = Run("look at the swarm's services", f"{_PYTHON}python\n{_UNITS}", ask=True)
 
 
 def check(facts: Facts, spec: Spec) -> None:
     """ProvisionError where there is nothing to run the services."""
-    if spec.swarm is not None and facts.init != "systemd":
+    if spec.swarm is not None and spec.swarm.runs and facts.init != "systemd":
         raise ProvisionError(
             f"the swarm's manager and agent run under systemd, which {facts.distro} does not have",
             resolution="take an image with systemd, or run docker-machine's containers: --swarm-image IMAGE",
@@ -69,7 +78,7 @@ def steps(facts: Facts, spec: Spec) -> Steps[list[str]]:
     """What is missing or too much of the swarm's services; the names of the steps that change something."""
     there = [path for path in (SWARM_PROGRAM, SWARM_ENVIRONMENT, *SWARM_UNITS.values()) if path in facts.files]
     swarm = spec.swarm
-    if swarm is None or not (swarm.manage or swarm.join):
+    if swarm is None or not swarm.runs:
         removal = [_remove([*SWARM_UNITS], [SWARM_PROGRAM, SWARM_ENVIRONMENT], STATE)] if there else []
         yield from removal
         return [step.name for step in removal]
@@ -117,7 +126,7 @@ def _changes(facts: Facts, spec: Spec, swarm: Swarm, seen: dict[str, str]) -> It
             yield put
         active, enabled, running = (*seen.get(name, "").split(" "), "", "", "")[:3]
         if not current or (active, enabled, running) != ("active", "enabled", setup):
-            yield _restart(name, swarm.listens if name == "manager" else None, seen["python"])
+            yield _restart(name, swarm.port if name == "manager" else 0, seen["python"])
 
 
 def unit(name: str, python: str, words: tuple[str, ...], used: Iterable[bytes]) -> tuple[str, str]:
@@ -152,10 +161,11 @@ WantedBy=multi-user.target
     return text.replace(f"{SETUP}=@", f"{SETUP}={setup}"), setup
 
 
-def _restart(name: str, listens: tuple[str, int] | None, python: str) -> Run:
-    """Start a unit with what it has now, at every boot too; see that it stays, and that a manager listens."""
-    knock = f"import socket; socket.create_connection({listens!r}, 1)"
-    up = f"{shlex.quote(python)} -c {shlex.quote(knock)} 2>/dev/null" if listens else '[ "$tries" -ge 6 ]'
+def _restart(name: str, port: int, python: str) -> Run:
+    """Start a unit with what it has now, at every boot too; see that it stays, and that a manager has its `port`."""
+    pid = "$(systemctl show \"$unit\" -p MainPID | sed 's/^MainPID=//')"
+    holds = f'{shlex.quote(python)} -c {shlex.quote(_HOLDS)} "{pid}" {port} 2>/dev/null'
+    up = holds if port else '[ "$tries" -ge 6 ]'
     script = f"""\
 unit=machine-swarm-{name}.service
 systemctl daemon-reload

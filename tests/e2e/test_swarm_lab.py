@@ -123,6 +123,20 @@ def test_a_manager_that_is_killed_is_back_with_all_it_knew(swarm: Swarm) -> None
     swarm.wait_for("head", "worker")
 
 
+def test_a_port_that_another_program_has_is_said(swarm: Swarm) -> None:
+    """That something answers there is no sign of the manager: it might be the one that docker-machine left."""
+    swarm.head.run("systemctl stop machine-swarm-manager")
+    listen = "import socket,time; s=socket.create_server(('0.0.0.0',3376)); time.sleep(600)"
+    swarm.head.run(f'systemd-run -q --unit taken python3 -c "{listen}"; sleep 1')
+    refused = swarm.program("provision", "head")
+    swarm.head.run("systemctl stop taken")
+    assert refused.status == 1
+    assert "start machine-swarm-manager" in refused.err
+    assert "cannot listen on tcp://0.0.0.0:3376" in refused.err
+    swarm.program("provision", "head").fine()
+    swarm.wait_for("head", "worker")
+
+
 def test_a_master_on_this_computer_has_the_same_engines(swarm: Swarm) -> None:
     at = f"tcp://127.0.0.1:{free_port()}"
     log = swarm.program.place / "manager.log"

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from machine.lifecycle.swarm import containers, words
+from machine import authority, files, paths
+from machine.console import Console
+from machine.errors import UsageError
+from machine.lifecycle import swarm
+from machine.lifecycle.swarm import containers, registers, words
 from machine.lifecycle.swarm.words import Way
+from machine.lifecycle.world import World
 from machine.model import Endpoint, EngineOptions, SwarmOptions
+from machine.store import Record, Store
 from machine.swarm.discovery.registry import Registry
 from tests.program import Program
 from tests.sshd import free_port
@@ -85,6 +94,127 @@ def test_the_managers_words() -> None:
         " --registry /var/lib/machine-swarm/registry.db --heartbeat=5s --api-enable-cors"
     )
     assert "--registry" not in words.manage(options, AWAY, words.way_of("etcd://e", {}))
+
+
+@pytest.mark.parametrize(
+    ("host", "at"),
+    [
+        ("tcp://0.0.0.0:3376", "tcp://0.0.0.0:3376"),
+        ("tcp://0.0.0.0", "tcp://0.0.0.0:3376"),
+        (":4000", "tcp://0.0.0.0:4000"),
+        ("10.0.0.1:4000", "tcp://10.0.0.1:4000"),
+        ("tcp://[::]:4000", "tcp://[::]:4000"),
+    ],
+)
+def test_where_the_manager_listens_is_where_it_is_looked_for(host: str, at: str) -> None:
+    options = SwarmOptions(True, True, True, "token://T", host=host)
+    typed = words.manage(options, AWAY, Way("token://T", token="T"))
+    assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [at]
+    assert typed[typed.index("--advertise") + 1] == f"192.0.2.1:{at.rpartition(':')[2]}"
+    assert Record.new("/s", "m", "generic", {}, swarm=options).manager_port() == words.manager_at(options).port
+
+
+def test_a_master_that_has_an_ipv6_address_listens_there_too() -> None:
+    typed = words.manage(SwarmOptions(True, True), Endpoint("2001:db8::1"), Way("token://T", token="T"))
+    assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [
+        "tcp://0.0.0.0:3376",
+        "tcp://[::]:3376",
+    ]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"discovery": ""},
+        {"discovery": "", "containers": True},
+        {"discovery": "token://[::1/T"},
+        {"discovery": "token://two words"},
+        {"discovery": "token://"},
+        {"discovery": "zk://a/b", "master": False},
+        {"host": "unix:///run/swarm.sock"},
+        {"host": "tcp://0.0.0.0:99999"},
+        {"address": "10.0.0.1:99999"},
+        {"address": "two words"},
+        {"flags": ("help",)},
+        {"flags": ("nonsense=1",)},
+        {"flags": ("replication",)},
+        {"join_flags": ("ttl=5s",)},
+        {"join_flags": ("heartbeat=soon",)},
+        {"join_flags": ("delay=long",)},
+    ],
+)
+def test_what_could_not_work_is_refused_before_anything_is_made(flags: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"is_swarm": True, "master": True, "agent": True, "discovery": "token://T", **flags}
+    with pytest.raises(UsageError):
+        words.check(SwarmOptions(**given))
+    words.check(SwarmOptions(True, True, True, "etcd://10.0.0.9/x", flags=("replication",), join_flags=("ttl=9m",)))
+
+
+@pytest.mark.parametrize(
+    ("service", "discovery"),
+    [
+        ("", "token://T"),
+        ("https://d.example/v1/", "token://d.example/v1/T"),
+        ("d.example:99/v1", "token://d.example:99/v1/T"),
+        ("http://127.0.0.1:8080/v1", "token://127.0.0.1:8080/v1/T"),
+        ("https://localhost/v1", "token://T"),
+    ],
+)
+def test_what_is_recorded_does_not_depend_on_a_variable_later(service: str, discovery: str) -> None:
+    options = SwarmOptions(True, discovery="token://T")
+    environ = {"MACHINE_DISCOVERY_URL": service} if service else {}
+    recorded = words.settled(options, environ)
+    assert recorded.discovery == discovery
+    assert words.way_of(recorded.discovery, {}) == words.way_of("token://T", environ)
+    fixed = replace(options, discovery="nodes://a:1")
+    assert words.settled(fixed, environ) == fixed
+
+
+@pytest.mark.parametrize("service", ["http://10.0.0.5:8080/v1", "http://[::", "ftp://x"])
+def test_a_variable_that_names_no_service_is_refused(service: str) -> None:
+    with pytest.raises(UsageError, match="MACHINE_DISCOVERY_URL"):
+        words.settled(SwarmOptions(True, discovery="token://T"), {"MACHINE_DISCOVERY_URL": service})
+
+
+def known(store: Store, name: str, driver: dict[str, Any], *, master: bool = False) -> Record:
+    """A machine that has entered its swarm; nothing listens at its address."""
+    options = SwarmOptions(True, master, True, f"token://{TOKEN}")
+    data = {"IPAddress": "127.0.0.1", "SSHUser": "root", "SwarmEntered": ["127.0.0.1:1"], **driver}
+    record = Record.new(store.root, name, "amazonec2", data, swarm=options)
+    store.add(name)
+    record.driver["SwarmPort"] = free_port()
+    pair = authority.ensure(store.root).client
+    for file, data_ in ((paths.CA, authority.ensure(store.root).ca), (paths.CERT, pair.cert), (paths.KEY, pair.key)):
+        files.write(str(Path(record.cert_dir()) / file), data_)
+    store.save(record)
+    return record
+
+
+def test_masters_that_are_removed_with_their_nodes_are_not_asked(tmp_path: Path) -> None:
+    err = io.StringIO()
+    world = World(Store(str(tmp_path)), Console(err), environ={})
+    known(world.store, "head", {}, master=True)
+    node = known(world.store, "node", {})
+    swarm.leave(world, node, together=["head", "node"])
+    assert err.getvalue() == ""
+    swarm.leave(world, world.store.load("node"))
+    assert "head goes on listing node" in err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("master", "node", "address"),
+    [
+        ({"Region": "a", "VpcId": "v"}, {"Region": "a", "VpcId": "v"}, "172.31.0.1:2376"),
+        ({"Region": "a", "VpcId": "v"}, {"Region": "a", "VpcId": "w"}, "192.0.2.1:2376"),
+        ({"Region": "a"}, {"Region": "b"}, "192.0.2.1:2376"),
+    ],
+)
+def test_a_private_address_is_told_in_its_own_network_only(
+    tmp_path: Path, master: dict[str, Any], node: dict[str, Any], address: str
+) -> None:
+    store = Store(str(tmp_path))
+    endpoint = Endpoint("192.0.2.1", peer_address="172.31.0.1")
+    assert registers._seen_by(known(store, "head", master), known(store, "node", node), endpoint) == address
 
 
 def test_docker_machines_containers() -> None:
@@ -177,8 +307,8 @@ def test_a_service_on_this_computer_is_told(tmp_path: Path) -> None:
         program(*NONE, "--swarm", "--swarm-discovery", f"token://{token}", "m", environ=there).fine()
         assert known.nodes(token) == ["192.0.2.7:2376"]
         assert not (program.store / "swarm" / "registry.db").exists()
-        program("rm", "-y", "m", environ=there).fine()
-        assert known.nodes(token) == []
+        program("rm", "-y", "m").fine()
+        assert known.nodes(token) == [], "the record tells which service, whatever the environment is now"
         unknown = program(*NONE, "--swarm", "--swarm-discovery", f"token://{at}/v1/{TOKEN}", "n")
         assert unknown.status == 1
         assert "machine swarm create makes one" in unknown.err

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import socket
 import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -136,6 +139,22 @@ def test_without_systemd_nothing_is_begun() -> None:
     with pytest.raises(ProvisionError, match="systemd"):
         swarm.check(replace(DEBIAN, init="openrc"), spec(NODE))
     swarm.check(replace(DEBIAN, init="openrc"), spec(None))
+    swarm.check(replace(DEBIAN, init="openrc"), spec(Swarm(b"zipapp", "token://secret")))  # a node runs nothing
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+def test_a_manager_is_up_when_it_holds_its_port_itself(host: str) -> None:
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+        port = server.getsockname()[1]
+
+        def holds(pid: int, port: int) -> bool:
+            done = subprocess.run([sys.executable, "-c", swarm._HOLDS, str(pid), str(port)], capture_output=True)
+            return done.returncode == 0
+
+        assert holds(os.getpid(), port)
+        assert not holds(os.getppid(), port), "another program's manager, left there by docker-machine, is not ours"
+        assert not holds(0, port), "systemd's word for a unit that does not run"
+    assert not holds(os.getpid(), port)
 
 
 def test_the_python_of_this_computer_is_found() -> None:

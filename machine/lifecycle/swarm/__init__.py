@@ -1,6 +1,7 @@
 """Classic swarm's part in a machine's life.
 
     check       before anything is made: do the flags make sense
+    settled     what is recorded of them
     services    while it is provisioned: what the machine itself has to run (machine/provision/swarm.py puts it there)
     enter       once its engine answers: known to the swarm's managers
     leave       before it is removed: known to none
@@ -14,15 +15,17 @@ side by side, one sees the other.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from machine.errors import MachineError
 from machine.lifecycle.swarm import words
-from machine.lifecycle.swarm.words import check
+from machine.lifecycle.swarm.words import check, settled
 from machine.lifecycle.world import World, records
 from machine.model import Endpoint
 from machine.provision.spec import Swarm
 from machine.store import Record
 
-__all__ = ["check", "enter", "leave", "plan_lines", "services"]
+__all__ = ["check", "enter", "leave", "plan_lines", "services", "settled"]
 
 ENTERED = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
 
@@ -40,7 +43,7 @@ def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
         discovery=way.url,
         manage=words.manage(options, endpoint, way) if options.master else (),
         join=words.join(options, endpoint) if options.agent and way.joins else (),
-        listens=words.manager_listens(options),
+        port=words.manager_at(options).port if options.master else words.PORT,
     )
 
 
@@ -70,6 +73,8 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     before = record.driver.get(ENTERED)
     if before not in (None, entered):
         leave(world, record)
+        if before and options.master and by_services(record):
+            registers.leave_there(world, record, record, way, before)
     if before != entered:
         record.driver[ENTERED] = entered
         world.store.save(record)
@@ -81,11 +86,12 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
         registers.enter_there(world, master, node, way, wait=node.name == record.name)
 
 
-def leave(world: World, record: Record, *, stays: bool = False) -> None:
+def leave(world: World, record: Record, *, stays: bool = False, together: Collection[str] = ()) -> None:
     """Take the machine out of every registry that it was entered in. What cannot be asked now is only warned of.
 
-    A host that `stays` when its machine is removed is rid of the swarm's services or containers first. The record on
-    disk goes on saying what was entered: repeating it is safe.
+    A host that `stays` when its machine is removed is rid of the swarm's services or containers first. Masters that
+    are removed `together` with it are not asked. The record on disk goes on saying what was entered: repeating it is
+    safe.
     """
     options = record.swarm_options()
     if not (record.machine_id and options.is_swarm and options.discovery):
@@ -94,14 +100,16 @@ def leave(world: World, record: Record, *, stays: bool = False) -> None:
 
     way = words.way_of(options.discovery, world.environ)
     runs = options.master or options.containers or way.joins
-    if stays and runs and record.reached("provisioned"):
+    if stays and runs and record.reached("reachable"):  # maybe killed while it was provisioned
         retiring.retire(world, record)
     entered = record.driver.pop(ENTERED, None)
     if entered is None:
         return
     if entered:
-        registers.leave_here(world, record, way, entered[0])
+        registers.leave_here(world, record, entered[0])
         for master in _masters(world, record):
+            if master.name in together:
+                continue
             registers.leave_there(world, master, record, way, entered)
     elif way.joins and options.agent:
         endpoint = record.endpoint()

@@ -25,7 +25,7 @@ def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> d
     experimental = ["--experimental"] if options.experimental else []
     common = {"Image": options.image, "Env": list(asked.env)}
     if options.master:
-        port = f"{words.manager_port(options)}/tcp"
+        port = f"{words.manager_at(options).port}/tcp"
         certificates = words.CERTIFICATES
         command = [
             *("manage", "--tlsverify", f"--tlscacert={certificates}/ca.pem", f"--tlscert={certificates}/server.pem"),

@@ -22,6 +22,10 @@ from machine.swarm.discovery.token import Local, Token
 from machine.wait import until
 
 MANAGER_SECONDS = 60.0
+PLACE = (  # what drivers record of where a machine is; two networks of one cloud may well have the same addresses
+    *("AuthUrl", "Cloud", "Region", "TenantName", "TenantId", "NetworkName", "NetworkId"),
+    *("SubscriptionID", "Location", "ResourceGroup", "VirtualNetwork", "VpcId", "VpcUUID", "Endpoint"),
+)
 NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its look at the registry, and the engine
 
 
@@ -69,11 +73,15 @@ def enter_here(world: World, record: Record, way: Way, address: str) -> None:
         ) from error
 
 
-def leave_here(world: World, record: Record, way: Way, address: str) -> None:
+def leave_here(world: World, record: Record, address: str) -> None:
     """Out of there; a store's registry that is not there is not made for that."""
-    if way.token and not os.path.exists(own.registry(world.store)) and not world.environ.get("MACHINE_DISCOVERY_URL"):
-        return
-    _quietly(world, f"{address} stays entered in its swarm's discovery", lambda: _here(world, record).withdraw(address))
+
+    async def withdraw() -> None:
+        found = _here(world, record)
+        if not isinstance(found, Local) or os.path.exists(found.registry.path):
+            await found.withdraw(address)
+
+    _quietly(world, f"{address} stays entered in its swarm's discovery", withdraw)
 
 
 def leave_discovery(world: World, record: Record, address: str) -> None:
@@ -140,7 +148,12 @@ def leave_there(world: World, master: Record, node: Record, way: Way, entered: l
 
 
 def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
-    return words.for_others(node.swarm_options(), endpoint, near=master.driver_name == node.driver_name)
+    return words.for_others(node.swarm_options(), endpoint, near=_neighbours(master, node))
+
+
+def _neighbours(one: Record, other: Record) -> bool:
+    """Whether two machines know each other by their addresses among peers: one driver, one cloud, one network."""
+    return one.driver_name == other.driver_name and all(one.driver.get(key) == other.driver.get(key) for key in PLACE)
 
 
 def _here(world: World, record: Record) -> Discovery:

@@ -25,7 +25,7 @@ def retire(world: World, record: Record) -> None:
         else:
             _containers(world, record, endpoint)
     except MachineError as error:
-        world.console.warn(f"the swarm's services stay on {endpoint.address} ({error.brief})")
+        world.console.warn(f"what the swarm has put on {endpoint.address} stays there ({error.brief})")
 
 
 def _containers(world: World, record: Record, endpoint: Endpoint) -> None:

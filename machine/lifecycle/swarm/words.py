@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from machine.errors import UsageError
 from machine.model import Endpoint, SwarmOptions
+from machine.swarm.address import Address, parse
 
 PORT = 3376
 REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps
 CERTIFICATES = "/etc/docker"
+EVERYWHERE = "0.0.0.0"
 _STORES = ("etcd", "consul")  # a node can enter itself there
 
 
@@ -42,9 +44,33 @@ def way_of(discovery: str, environ: Mapping[str, str]) -> Way:
         service = environ["MACHINE_DISCOVERY_URL"]
         parts = urlsplit(service if "://" in service else f"https://{service}")
         place = f"{parts.netloc}{parts.path.rstrip('/')}"
-    if not place or loopback(urlsplit(f"//{place}").hostname or ""):
+    if not place or loopback(split_host(place.partition("/")[0])[0]):
         return Way(f"token://{token}", token=token)
     return Way(f"token://{place}/{token}", joins=True)
+
+
+def settled(options: SwarmOptions, environ: Mapping[str, str]) -> SwarmOptions:
+    """The options with a bare token's service written out: a record must mean the same whoever reads it, and when.
+
+    UsageError if $MACHINE_DISCOVERY_URL is no service's. One with TLS on this computer cannot be written in a URL.
+    """
+    scheme, _, token = options.discovery.partition("://")
+    service = environ.get("MACHINE_DISCOVERY_URL", "")
+    if not (options.is_swarm and service and scheme == "token" and token and "/" not in token):
+        return options
+    from machine.swarm.discovery import DiscoveryError
+    from machine.swarm.discovery.token import base_of
+
+    try:
+        scheme, _, place = base_of(service).partition("://")
+    except (DiscoveryError, ValueError) as error:
+        raise UsageError(
+            f"$MACHINE_DISCOVERY_URL cannot be used: {error}",
+            resolution="write it as https://HOST:PORT/v1, or unset it",
+        ) from error
+    if scheme == "https" and loopback(split_host(place.partition("/")[0])[0]):
+        return options
+    return replace(options, discovery=f"token://{place}/{token}")
 
 
 def loopback(host: str) -> bool:
@@ -55,18 +81,9 @@ def loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def manager_port(options: SwarmOptions) -> int:
-    """The port of --swarm-host."""
-    try:
-        return urlsplit(options.host).port or PORT
-    except ValueError:
-        return PORT
-
-
-def manager_listens(options: SwarmOptions) -> tuple[str, int]:
-    """Where a program on the machine itself finds the manager."""
-    host = urlsplit(options.host).hostname or ""
-    return ("127.0.0.1" if host in ("", "0.0.0.0", "::") else host), manager_port(options)
+def manager_at(options: SwarmOptions) -> Address:
+    """Where --swarm-host has the manager listen. UsageError if that is no address."""
+    return parse(options.host, default_port=PORT, default_host=EVERYWHERE)
 
 
 def from_here(endpoint: Endpoint) -> str:
@@ -101,8 +118,11 @@ def manage(options: SwarmOptions, endpoint: Endpoint, way: Way) -> tuple[str, ..
         *("--tlscert", f"{CERTIFICATES}/server.pem"),
         *("--tlskey", f"{CERTIFICATES}/server-key.pem"),
     ]
-    words = ["manage", "--tlsverify", *certificates, "-H", options.host, "--strategy", options.strategy]
-    words += ["--advertise", join_host(host, manager_port(options))]
+    at = manager_at(options)
+    words = ["manage", "--tlsverify", *certificates, "-H", str(at)]
+    if at.host == EVERYWHERE and any(":" in address for address in endpoint.addresses):
+        words += ["-H", str(at._replace(host="::"))]
+    words += ["--strategy", options.strategy, "--advertise", join_host(host, at.port)]
     if way.token:
         words += ["--registry", REGISTRY]
     return (*words, *(f"--{flag}" for flag in options.flags))
@@ -135,24 +155,56 @@ def trouble(status: Sequence[Sequence[str]], address: str) -> str:
 
 def check(options: SwarmOptions) -> None:
     """UsageError for what could not work, before anything is made. docker-machine's containers check for themselves."""
-    if not options.is_swarm or options.containers:
+    if not options.is_swarm:
         return
     if not options.discovery:
         raise UsageError(
             "--swarm and --swarm-master need --swarm-discovery",
             resolution="machine swarm create prints a token; then say: --swarm-discovery token://TOKEN",
         )
-    from machine.swarm.address import parse
-    from machine.swarm.backends.swarm import plan_of
-    from machine.swarm.flags import JOIN, MANAGE, gather
+    if options.containers:
+        return
+    from machine.swarm.flags import JOIN, gather, lease
 
     way = way_of(options.discovery, {})
+    _check_discovery(way)
     somewhere = Endpoint("192.0.2.1")
     if options.master:
-        parse(options.host, default_port=PORT)
-        words = [word for word in manage(options, somewhere, way)[1:] if not word.startswith("--discovery-opt")]
-        plan_of(gather("--swarm-opt: manage", [*words, way.url], MANAGE, {}), {}, REGISTRY)
-    gather("--swarm-join-opt: join", join(options, somewhere)[1:], JOIN, {})
+        _check_manager(options, somewhere, way)
+    lease(gather("--swarm-join-opt: join", join(options, somewhere)[1:], JOIN, {}))
+
+
+def _check_discovery(way: Way) -> None:
+    from machine.swarm.discovery import DiscoveryError, from_url
+    from machine.swarm.discovery.registry import TOKEN
+
+    try:
+        from_url(way.url, registry=REGISTRY, environ={})
+    except (DiscoveryError, ValueError) as error:
+        raise UsageError(f"--swarm-discovery: {error}") from error
+    if way.token and not TOKEN.match(way.token):
+        raise UsageError(
+            "--swarm-discovery has no token: letters, digits, - and _, at most 64",
+            resolution="machine swarm create prints one; then say: --swarm-discovery token://TOKEN",
+        )
+
+
+def _check_manager(options: SwarmOptions, somewhere: Endpoint, way: Way) -> None:
+    from machine.swarm.backends.swarm import plan_of
+    from machine.swarm.flags import MANAGE, gather
+
+    if manager_at(options).path:
+        raise UsageError(
+            f"--swarm-host {options.host} is a socket that no other computer reaches",
+            resolution="write it as tcp://0.0.0.0:PORT",
+        )
+    words = [word for word in manage(options, somewhere, way)[1:] if not word.startswith("--discovery-opt")]
+    plan = plan_of(gather("--swarm-opt: manage", [*words, way.url], MANAGE, {}), {}, REGISTRY)
+    if plan.replication and not hasattr(plan.discovery, "candidate"):
+        raise UsageError(
+            "--swarm-opt replication: managers elect their primary through etcd:// or consul:// only",
+            resolution="leave it out, or name such a discovery: --swarm-discovery etcd://HOST/PREFIX",
+        )
 
 
 def split_host(text: str) -> tuple[str, int]:
@@ -164,6 +216,8 @@ def split_host(text: str) -> tuple[str, int]:
         port = parts.port or 0
     except ValueError:
         raise UsageError(f"{text!r} is no address of the form HOST or HOST:PORT") from None
+    if any(char.isspace() for char in text):
+        raise UsageError(f"{text!r} is no address of the form HOST or HOST:PORT")
     return parts.hostname or "", port
 
 
