@@ -23,7 +23,10 @@ pytestmark = pytest.mark.vm
 NODES = ("m1", "w1", "w2")
 SMALL = ("--qemu-cpu-count", "1", "--qemu-memory", "1024", "--qemu-boot-timeout", "600")
 PAGE = 'echo "$VERSION $(cat /etc/hostname)" > /index.html; exec httpd -f -h /'
-SERVICE = "docker service create -q --stop-grace-period 1s --replicas 1 --name web -p 80:80 --env VERSION=one busybox"
+SERVICE = (  # a task that fails on a slow host is made anew, and does not stop an update
+    "docker service create -q --stop-grace-period 1s --update-failure-action continue"
+    " --replicas 1 --name web -p 80:80 --env VERSION=one busybox"
+)
 TASKS = "docker service ps --no-trunc --format '{{.Name}} {{.Node}} {{.CurrentState}} {{.Error}}' web"
 
 

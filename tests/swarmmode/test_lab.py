@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from machine.console import Console
+from machine.lifecycle.swarmmode import leaving
+from machine.lifecycle.world import World
+from machine.store import Store
 from tests.e2e.hosts import IMAGE, generic, record, until
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
@@ -128,6 +133,19 @@ def test_a_whole_cluster_is_removed_at_once(alone: list[Host], program: Program)
     program("rm", "-y", "w2", "m1", "w1").fine()
     assert program.names() == []
     assert [swarm(host)["LocalNodeState"] for host in alone] == ["inactive"] * 3
+
+
+def test_a_whole_cluster_of_machines_that_end_with_it(alone: list[Host], program: Program) -> None:
+    """As `rm` does it with virtual machines, whose engines need not be told: the manager goes last, and may."""
+    for host, role in zip(alone, ("manager", "worker", "manager"), strict=True):
+        program(*create(program, host, role)).fine()
+    store = Store(str(program.store))
+    world = World(store, Console(io.StringIO()), environ=program.environ())
+    names = [host.name for host in alone]
+    for name in reversed(names):
+        leaving.depart(world, store.load(name), stays=False, force=False, together=names)
+        store.delete(name)
+    assert alone[0].run("docker node ls --format '{{.Hostname}}'").split() == ["m1"]
 
 
 def test_a_closed_port_is_named_and_resume_goes_on(alone: list[Host], program: Program) -> None:

@@ -106,18 +106,20 @@ def _with_help(going: Going, manager: Manager) -> None:
     nodes = api.nodes(manager.engine)
     me = members.own_node(going.record, going.what, nodes)
     ids = _ids(going, nodes)
-    ends = me is None or not any(node.id != me.id and node.id not in ids for node in nodes)
-    if ends and not going.stays:  # the whole cluster goes, or this engine is not of it
+    if me is None:  # its engine is of another cluster, or of none any more
+        if going.stays:
+            going.leave()
         return
-    if me is not None and not ends:
+    ends = not any(node.id != me.id and node.id not in ids for node in nodes)  # all of the cluster goes
+    if not ends:
         if not going.force:
             _check(going, nodes, me)
         _drain(going, manager.engine, me)
-    if me is not None and (me.role == "manager" or me.is_manager):
+    if me.role == "manager" or me.is_manager:
         demote(going.world, going.record, manager.engine, me)
-    going.leave()
-    if me is not None:
-        api.forget(manager.engine, me.id)
+    if going.stays or not ends:
+        going.leave()
+    api.forget(manager.engine, me.id)  # even at the end: those that are removed next would take it for one that stays
     going.world.console.info(f"{going.name} has left the cluster {going.what.cluster}")
 
 
