@@ -410,8 +410,10 @@ def test_a_program_that_was_lost_is_ended_before_the_next(
     """Else two would be at work for one machine."""
     driver, _ = configured(cls, tmp_path, cloud)
     (first,) = programs(tmp_path / "bin")
-    assert driver._session is not None
-    driver._session._connection.close()
+    lost = driver._session
+    assert lost is not None
+    lost._connection.close()
+    until(lambda: not lost.alive)
     driver.check()
     (second,) = programs(tmp_path / "bin")
     assert first != second
