@@ -141,11 +141,6 @@ def find(directory: str, key: str, environ: Mapping[str, str] = os.environ) -> s
     return read(directory).get(key, "") or _from_keyring(directory, key, environ)
 
 
-def find(directory: str, key: str, environ: Mapping[str, str] = os.environ) -> str:
-    """One secret that was kept for the machine under `key`, "" if there is none. StoreError if it cannot be read."""
-    return read(directory).get(key, "") or _from_keyring(directory, key, environ)
-
-
 def move(directory: str, driver_name: str, driver: dict[str, Any]) -> None:
     """Take the clear text that docker-machine left in `driver` out of it and keep it where secrets live.
 
