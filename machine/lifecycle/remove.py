@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection
 
@@ -11,6 +12,7 @@ from machine.errors import MachineError, Unfinished
 from machine.lifecycle import swarm, swarmmode
 from machine.lifecycle.account import check_account
 from machine.lifecycle.world import LOCK_SECONDS, World, open_driver
+from machine.store import Record
 from machine.wait import until
 
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
@@ -24,7 +26,7 @@ def remove(world: World, name: str, *, force: bool = False, together: Collection
     """
     store = world.store
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"remove {name}"):
-        record = None
+        record, driver = None, None
         try:
             record = store.load(name)
             world.console.step("Removing the machine")
@@ -34,13 +36,15 @@ def remove(world: World, name: str, *, force: bool = False, together: Collection
             swarm.leave(world, record, stays=driver.adopts, together=together)
             swarmmode.leave(world, record, driver, force=force, together=together)
             _remove_all(world, driver)
-            secret_keys = [option.key for option in driver.secret_options(record.driver) if option.secret]
-            secrets.forget(store.directory(name), secret_keys, world.environ)
+            _forget_secrets(world, record, driver)
         except MachineError as error:
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):
                 raise
             if record is not None:
                 swarm.leave(world, record, together=together)
+            if record is not None and driver is not None:
+                with contextlib.suppress(MachineError):  # the keyring may be what failed
+                    _forget_secrets(world, record, driver)
             world.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
         try:
             contexts.remove(name, cert_dir=store.directory(name), environ=world.environ)
@@ -49,6 +53,11 @@ def remove(world: World, name: str, *, force: bool = False, together: Collection
         store.delete(name)
         store.drop_lock(f"machine-{name}")
     world.console.done(f"{name} is removed")
+
+
+def _forget_secrets(world: World, record: Record, driver: Driver) -> None:
+    keys = [option.key for option in driver.secret_options(record.driver) if option.secret]
+    secrets.forget(world.store.directory(record.name), keys, world.environ)
 
 
 def _remove_all(world: World, driver: Driver) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+import types
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -102,3 +104,26 @@ def test_one_that_is_gone_is_forgotten_with_its_own_secret(store: Store) -> None
     Cloud.accounts["first"].clear()
     remove(world(store, CLOUD_TOKEN="first"), "dev")
     assert store.names() == []
+
+
+def test_force_empties_the_keyring_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A platform that refuses the removal is no reason to keep the secret."""
+    kept: dict[tuple[str, str], str] = {}
+    ring = types.ModuleType("keyring")
+    ring.set_password = lambda service, user, text: kept.update({(service, user): text})  # type: ignore[attr-defined]
+    ring.get_password = lambda service, user: kept.get((service, user))  # type: ignore[attr-defined]
+    ring.delete_password = lambda service, user: kept.pop((service, user))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    environ = {"MACHINE_SECRETS": "keyring"}
+    secrets.save(store.directory("dev"), {"AccessToken": "first"}, environ)
+    assert kept
+    Cloud.accounts["first"] = Stubborn()
+    remove(world(store, **environ), "dev", force=True)
+    assert (store.names(), kept) == ([], {})
+
+
+class Stubborn(set[str]):
+    """An account that removes nothing."""
+
+    def discard(self, element: str) -> None:
+        raise DriverError(f"{element} is locked")
