@@ -190,7 +190,7 @@ def known(store: Store, name: str, driver: dict[str, Any], *, master: bool = Fal
     return record
 
 
-def test_masters_that_are_removed_with_their_nodes_are_not_asked(tmp_path: Path) -> None:
+def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path: Path) -> None:
     err = io.StringIO()
     world = World(Store(str(tmp_path)), Console(err), environ={})
     known(world.store, "head", {}, master=True)
@@ -315,3 +315,25 @@ def test_a_service_on_this_computer_is_told(tmp_path: Path) -> None:
     finally:
         service.terminate()
         service.communicate(timeout=20)
+
+
+def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own registry too, in which nobody else would look for that address. There is no engine to wait for."""
+    monkeypatch.setattr(registers, "NODE_SECONDS", 0.5)
+    program = Program(tmp_path / "user")
+    world = World(Store(str(program.store)), Console(io.StringIO()), environ={})
+    head = known(world.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
+    head.driver["SwarmEntered"] = ["127.9.9.8:2376", "127.9.9.9:2376"]
+    registry = Registry(str(program.store / "swarm" / "registry.db"))
+    for address in head.driver["SwarmEntered"]:
+        registry.register(TOKEN, address, create=True)
+    manager = program.start("swarm", "manage", "-H", f"tcp://127.0.0.1:{head.manager_port()}", f"token://{TOKEN}")
+    try:
+        endpoint = head.endpoint()
+        assert endpoint is not None
+        swarm.enter(world, head, endpoint)
+        assert registry.nodes(TOKEN) == ["127.0.0.1:2376", "127.9.9.10:2376"]
+        assert world.store.load("head").driver["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
+    finally:
+        manager.terminate()
+        manager.communicate(timeout=20)

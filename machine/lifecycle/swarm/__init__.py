@@ -89,9 +89,9 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
 def leave(world: World, record: Record, *, stays: bool = False, together: Collection[str] = ()) -> None:
     """Take the machine out of every registry that it was entered in. What cannot be asked now is only warned of.
 
-    A host that `stays` when its machine is removed is rid of the swarm's services or containers first. Masters that
-    are removed `together` with it are not asked. The record on disk goes on saying what was entered: repeating it is
-    safe.
+    A host that `stays` when its machine is removed is rid of the swarm's services or containers first. Of masters that
+    are removed `together` with it, nothing is said if they do not answer any more. The record on disk goes on saying
+    what was entered: repeating it is safe.
     """
     options = record.swarm_options()
     if not (record.machine_id and options.is_swarm and options.discovery):
@@ -108,9 +108,7 @@ def leave(world: World, record: Record, *, stays: bool = False, together: Collec
     if entered:
         registers.leave_here(world, record, entered[0])
         for master in _masters(world, record):
-            if master.name in together:
-                continue
-            registers.leave_there(world, master, record, way, entered)
+            registers.leave_there(world, master, record, way, entered, goes_too=master.name in together)
     elif way.joins and options.agent:
         endpoint = record.endpoint()
         if endpoint is not None:

@@ -135,8 +135,10 @@ def _wait_for_node(world: World, master: Record, node: Record, address: str) -> 
         )
 
 
-def leave_there(world: World, master: Record, node: Record, way: Way, entered: list[str]) -> None:
-    """Out of it; a warning if the master does not answer."""
+def leave_there(
+    world: World, master: Record, node: Record, way: Way, entered: list[str], *, goes_too: bool = False
+) -> None:
+    """Out of it; a warning if the master does not answer, unless it `goes_too`."""
     endpoint = node.endpoint()
     addresses = {*entered, *([_seen_by(master, node, endpoint)] if endpoint else [])}
 
@@ -144,7 +146,7 @@ def leave_there(world: World, master: Record, node: Record, way: Way, entered: l
         for address in sorted(addresses):
             await _there(master, way).withdraw(address)
 
-    _quietly(world, f"the swarm's manager on {master.name} goes on listing {node.name}", withdraw)
+    _quietly(world, f"the swarm's manager on {master.name} goes on listing {node.name}", withdraw, said=not goes_too)
 
 
 def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
@@ -172,12 +174,13 @@ def _client(record: Record) -> tuple[str, str, str]:
     return (os.path.join(where, paths.CA), os.path.join(where, paths.CERT), os.path.join(where, paths.KEY))
 
 
-def _quietly(world: World, failed: str, act: Any) -> bool:
-    """Do something of which a failure is only said; whether it went well."""
+def _quietly(world: World, failed: str, act: Any, *, said: bool = True) -> bool:
+    """Do something of which a failure is only `said`, or not even that; whether it went well."""
     try:
         work: Coroutine[Any, Any, None] = act()
         asyncio.run(work)
     except (DiscoveryError, MachineError) as error:
-        world.console.warn(f"{failed} ({error.brief if isinstance(error, MachineError) else error})")
+        say = world.console.warn if said else world.console.debug
+        say(f"{failed} ({error.brief if isinstance(error, MachineError) else error})")
         return False
     return True
