@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from machine.console import Console
+from machine.lifecycle import power
 from machine.lifecycle.swarmmode import leaving
-from machine.lifecycle.world import World
+from machine.lifecycle.world import World, open_driver
 from machine.store import Store
 from tests.e2e.hosts import IMAGE, generic, record, until
 from tests.labs.nspawn import Host, Lab
@@ -189,6 +190,10 @@ def test_an_autolocked_manager_is_unlocked_from_here(alone: list[Host], program:
     program("swarm-mode", "unlock", "m1").fine()
     m1.run("systemctl restart docker")
     program("provision", "m1").fine()
+    m1.run("systemctl restart docker")
+    store = Store(str(program.store))
+    world = World(store, Console(io.StringIO()), environ=program.environ())
+    power.settle(world, store.load("m1"), open_driver(world, store.load("m1")))  # what start and restart end with
     assert nodes(program)["m1"]["manager"] == "Leader"
     program("rm", "-y", "m1").fine()
 
