@@ -6,17 +6,21 @@ The only part of the manager that knows the store; it is not shipped to machines
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
+import certs
 from machine import authority, files, paths
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm.address import Trust
+from machine.swarm.address import Trust, parse
 from machine.swarm.backends.swarm import REGISTRY, plan_of
 from machine.swarm.discovery import Discovery
 from machine.swarm.flags import Given
 from machine.swarm.manage import Plan
 
 NAMES = ("localhost", "127.0.0.1", "::1")
+LOCK_SECONDS = 10.0
 
 
 def registry(store: Store) -> str:
@@ -59,16 +63,35 @@ def complete(store: Store, given: Given, plan: Plan | None, environ: dict[str, s
         given.words = ["nodes://placeholder:1"]
         plan = plan_of(given, environ, registry(store))._replace(discovery=Machines(store))
     own = authority.ensure(store.root)
-    directory = os.path.join(store.root, "swarm")
-    ca, cert, key = (os.path.join(directory, name) for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY))
-    pair = own.issue_server("swarm", NAMES, swarm_master=True)
-    files.make_directory(directory)
-    for path, data, mode in ((ca, own.ca, 0o644), (cert, pair.cert, 0o644), (key, pair.key, 0o600)):
-        files.write(path, data, mode)
+    front = _front(store, own, (*NAMES, *_hosts(given)))
     at = store.root
     client = Trust(paths.certs(at, paths.CA), paths.certs(at, paths.CERT), paths.certs(at, paths.KEY))
     plan = plan._replace(trust=client, trusted=lambda address: trust_for(store, address))
-    return plan, Trust(ca, cert, key)
+    return plan, front
+
+
+def _front(store: Store, own: authority.Authority, names: Sequence[str]) -> Trust:
+    """This host's certificate and key; made again only if they do not do, for another manager may be reading them."""
+    directory = os.path.join(store.root, "swarm")
+    ca, cert, key = (os.path.join(directory, name) for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY))
+    with store.lock("swarm-manager", seconds=LOCK_SECONDS, what="make the certificate of the swarm's manager"):
+        old = files.read(cert)
+        if (
+            files.read(ca) != own.ca
+            or authority.needs_renewal(old, names, own.ca, datetime.now(UTC))
+            or not certs.belongs_together(old, files.read(key))
+        ):
+            pair = own.issue_server("swarm", names, swarm_master=True)
+            files.make_directory(directory)
+            for path, data, mode in ((ca, own.ca, 0o644), (key, pair.key, 0o600), (cert, pair.cert, 0o644)):
+                files.write(path, data, mode)
+    return Trust(ca, cert, key)
+
+
+def _hosts(given: Given) -> list[str]:
+    """The names and addresses of this host that the command line tells. UsageError."""
+    told = [*given.all("--host"), *filter(None, [given.text("--advertise")])]
+    return [host for host in (parse(url, default_host="").host for url in told) if host not in ("", "0.0.0.0", "::")]
 
 
 def trust_for(store: Store, address: str) -> Trust | None:

@@ -11,14 +11,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
 
 import pytest
 
-from machine import authority
+import certs
+from machine import authority, files
 from machine.cli import main as machine
 from machine.errors import MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
+from machine.swarm import own
 from machine.swarm.address import Address, Trust
 from machine.swarm.backends.simulator import simulated
 from machine.swarm.backends.swarm import plan_of
@@ -188,6 +191,25 @@ def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(t
         return True
 
     assert asyncio.run(engine())
+
+
+def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(tmp_path):
+    """Unless it is to answer to more names; a key that a kill left without its certificate is no reason to fail."""
+    store = Store(str(tmp_path))
+
+    def start(*words):
+        return own.complete(store, gather("manage", words, MANAGE, {}), None, {})[1]
+
+    front = start("-H", "tcp://0.0.0.0:3376")
+    first = files.read(front.cert)
+    assert start("-H", ":3377", "-H", f"unix://{tmp_path}/s") == front
+    assert files.read(front.cert) == first
+    start("-H", "tcp://192.0.2.5:3376", "--advertise", "laptop.example:3376")
+    named = files.read(front.cert)
+    assert certs.needs_renewal(named, ["localhost", "192.0.2.5", "laptop.example"], files.read(front.ca),
+                               datetime.now(UTC), usage="server") is None  # fmt: skip
+    files.write(front.key, authority.ensure(store.root).issue_server("other", ["localhost"]).key)
+    start().for_server()
 
 
 def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_path):
