@@ -184,13 +184,13 @@ def test_an_autolocked_manager_is_unlocked_from_here(alone: list[Host], program:
     assert kept.stat().st_mode & 0o777 == 0o600
     holders = [path for path in program.place.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
     assert holders == [kept]
-    m1.run("systemctl restart docker")
+    m1.run("systemctl reset-failed docker; systemctl restart docker")
     assert swarm(m1)["LocalNodeState"] == "locked"
     assert "no manager answers" in program("swarm-mode", "ls").fine().out
     program("swarm-mode", "unlock", "m1").fine()
-    m1.run("systemctl restart docker")
+    m1.run("systemctl reset-failed docker; systemctl restart docker")
     program("provision", "m1").fine()
-    m1.run("systemctl restart docker")
+    m1.run("systemctl reset-failed docker; systemctl restart docker")
     store = Store(str(program.store))
     world = World(store, Console(io.StringIO()), environ=program.environ())
     power.settle(world, store.load("m1"), open_driver(world, store.load("m1")))  # what start and restart end with
