@@ -75,7 +75,7 @@ class Server:
     def remove(self) -> None:
         """And wait until nova has forgotten it."""
         self.api.delete("compute", f"/servers/{self.id}")
-        seed.wait("the server does not go", lambda: not self.api.get("compute", "/servers")["servers"])
+        seed.wait("the server does not go", lambda: self.id not in str(self.api.get("compute", "/servers")))
         self.api.delete("compute", "/os-keypairs/by-hand")
 
 
