@@ -226,6 +226,11 @@ def test_docker_machines_containers_where_an_image_is_named(swarm: Swarm) -> Non
 
 
 def test_a_host_that_was_a_master_is_rid_of_it(swarm: Swarm) -> None:
+    """Also when its create was killed after the services had come there and before that was written down."""
+    config = swarm.program.store / "machines" / "head" / "config.json"
+    raw = json.loads(config.read_text())
+    raw["Machine"]["Phase"] = "reachable"
+    config.write_text(json.dumps(raw))
     swarm.program("rm", "-y", "head").fine()
     assert (
         swarm.head.run("ls -d /etc/systemd/system/*swarm* /var/lib/machine-swarm /etc/machine-swarm.env || true") == ""
