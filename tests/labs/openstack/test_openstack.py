@@ -96,9 +96,9 @@ def test_a_member_s_server_is_reached_once_its_group_lets_ssh_in(openstack: Clou
         assert server.ssh("docker --version").stdout.startswith("Docker version")
         assert "config-2" in server.ssh("ls /dev/disk/by-label").stdout
     finally:
-        server.remove()
         if rule:
             api.delete("network", f"/security-group-rules/{rule}")
+        server.remove()
 
 
 def test_keystone_has_no_version_2(openstack: Cloud) -> None:
