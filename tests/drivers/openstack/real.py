@@ -18,6 +18,7 @@ from tests.labs.openstack import cloud, settings
 from tests.labs.openstack.api import Refused
 
 SERVICES = {urllib.parse.urlsplit(url).port: kind for kind, (_, url) in settings.ENDPOINTS.items()} | {5000: "identity"}
+BY_HAND = "by-hand"  # name of the things of tests/labs/openstack/test_openstack.py
 FLAVOR = "m1.tiny"  # of whose servers nobody waits for the boot
 
 
@@ -73,18 +74,19 @@ class Real:
         return {"OS_PASSWORD": self.lab.password, "http_proxy": self.door.url, "no_proxy": ""}
 
     def listing(self) -> dict[str, list[Any]]:
-        """All that the member sees and can make; the ports of Neutron's own services stay."""
+        """All that the member sees and can make, apart from Neutron's own ports and what the lab's test has by hand."""
         ask = self.member.get
-        ports = ask("network", "/ports")["ports"]
+        servers = ask("compute", "/servers")["servers"]
+        theirs = {one["id"] for one in servers if one["name"] == BY_HAND}
+        keys = {one["keypair"]["name"] for one in ask("compute", "/os-keypairs")["keypairs"]}
+        groups = ask("network", "/security-groups")["security_groups"]
+        ports = [one for one in ask("network", "/ports")["ports"] if one["device_owner"].startswith("compute:")]
         return {
-            "servers": sorted(one["id"] for one in ask("compute", "/servers")["servers"]),
-            "keys": sorted(one["keypair"]["name"] for one in ask("compute", "/os-keypairs")["keypairs"]),
-            "groups": sorted(
-                (one["name"], len(one["security_group_rules"]))
-                for one in ask("network", "/security-groups")["security_groups"]
-            ),
+            "servers": sorted({one["id"] for one in servers} - theirs),
+            "keys": sorted(keys - {BY_HAND}),
+            "groups": sorted(one["name"] for one in groups),
             "floating": sorted(one["id"] for one in ask("network", "/floatingips")["floatingips"]),
-            "ports": sorted(one["id"] for one in ports if one["device_owner"].startswith("compute:")),
+            "ports": sorted(one["id"] for one in ports if one["device_id"] not in theirs),
         }
 
     def machines(self) -> int:
