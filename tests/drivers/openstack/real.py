@@ -84,7 +84,7 @@ class Real:
         return {
             "servers": sorted({one["id"] for one in servers} - theirs),
             "keys": sorted(keys - {BY_HAND}),
-            "groups": sorted(one["name"] for one in groups),
+            "groups": sorted(one["name"] for one in groups if one["name"] != BY_HAND),
             "floating": sorted(one["id"] for one in ask("network", "/floatingips")["floatingips"]),
             "ports": sorted(one["id"] for one in ports if one["device_id"] not in theirs),
         }
