@@ -35,7 +35,10 @@ class Server:
         flavors = api.get("compute", "/flavors")["flavors"]
         flavor = next(row["id"] for row in flavors if row["name"] == cloud.flavor)
         (network,) = api.get("network", f"/networks?name={cloud.network}")["networks"]
+        made = api.post("network", "/security-groups", {"security_group": {"name": "by-hand"}})
+        self.group = made["security_group"]["id"]
         body = {"name": "by-hand", "imageRef": image, "flavorRef": flavor, "key_name": "by-hand"}
+        body["security_groups"] = [{"name": self.group}]
         self.began = time.monotonic()
         made = api.post("compute", "/servers", {"server": {**body, "networks": [{"uuid": network["id"]}]}})
         self.id = made["server"]["id"]
@@ -64,40 +67,36 @@ class Server:
         where = ["-F", "none", "-i", str(self.place / "key"), f"debian@{self.address}"]
         return subprocess.run(["ssh", *words, *where, command], capture_output=True, text=True, timeout=60)
 
-    def open(self, port: int) -> str:
-        """Let a port of group default in; the rule's id."""
-        (group,) = self.api.get("network", "/security-groups?name=default")["security_groups"]
-        rule = {"security_group_id": group["id"], "direction": "ingress", "protocol": "tcp"}
-        ports = {"port_range_min": port, "port_range_max": port, "ethertype": "IPv4"}
-        made = self.api.post("network", "/security-group-rules", {"security_group_rule": {**rule, **ports}})
-        return str(made["security_group_rule"]["id"])
+    def open(self, port: int) -> None:
+        """Let a port of its group in."""
+        rule = {"security_group_id": self.group, "direction": "ingress", "protocol": "tcp", "ethertype": "IPv4"}
+        ports = {"port_range_min": port, "port_range_max": port}
+        self.api.post("network", "/security-group-rules", {"security_group_rule": {**rule, **ports}})
 
     def remove(self) -> None:
         """And wait until nova has forgotten it."""
         self.api.delete("compute", f"/servers/{self.id}")
         seed.wait("the server does not go", lambda: self.id not in str(self.api.get("compute", "/servers")))
         self.api.delete("compute", "/os-keypairs/by-hand")
+        self.api.delete("network", f"/security-groups/{self.group}")
 
 
 def test_a_member_s_server_is_reached_once_its_group_lets_ssh_in(openstack: Cloud, tmp_path: Path) -> None:
     api = openstack.member()
     server = Server(api, openstack, tmp_path)
-    rule = ""
     try:
         seed.wait("not active", lambda: server.get()["status"] == "ACTIVE", BOOT)
         active = server.seconds
         login = "login:"  # the console's last word of a boot
         seed.wait("no login on the console", lambda: login in console(api, server.id), BOOT)
         assert server.ssh("true").returncode == 255, "the group lets nothing in"
-        rule = server.open(22)
+        server.open(22)
         seed.wait("ssh does not answer", lambda: server.ssh("true").returncode == 0, BOOT)
         print(f"\nACTIVE after {active:.1f} s, ssh after {server.seconds:.1f} s")
         assert server.ssh("hostname").stdout.strip() == "by-hand"
         assert server.ssh("docker --version").stdout.startswith("Docker version")
         assert "config-2" in server.ssh("ls /dev/disk/by-label").stdout
     finally:
-        if rule:
-            api.delete("network", f"/security-group-rules/{rule}")
         server.remove()
 
 
