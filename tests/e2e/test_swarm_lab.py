@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -165,42 +165,52 @@ def test_rm_takes_a_machine_out_everywhere(swarm: Swarm) -> None:
     until(lambda: "worker" not in swarm.nodes())
 
 
-def test_a_node_that_reaches_the_discovery_enters_itself(swarm: Swarm) -> None:
-    """A token service with TLS on this computer, as a hosted one would be."""
+@pytest.fixture
+def service(swarm: Swarm) -> Iterator[str]:
+    """The place of a token service with TLS on this computer, as a hosted one would be."""
     pair = authority.ensure(str(swarm.program.store)).issue_server("discovery", [swarm.gateway])
     cert, key = swarm.program.place / "service.pem", swarm.program.place / "service-key.pem"
     cert.write_bytes(pair.cert)
     key.write_bytes(pair.key)
-    tls = [
-        "--tls",
-        "--tlscert",
-        str(cert),
-        "--tlskey",
-        str(key),
-        "--tlscacert",
-        str(swarm.program.store / "certs/ca.pem"),
-    ]
+    files = {"cert": cert, "key": key, "cacert": swarm.program.store / "certs/ca.pem"}
+    tls = [word for name, path in files.items() for word in (f"--tls{name}", str(path))]
     at = f"{swarm.gateway}:{free_port(swarm.gateway)}"
-    service = swarm.program.start("swarm", "discovery", "-H", f"tcp://{at}", *tls)
-    try:
-        token = f"token://{at}/v1/{swarm.program('swarm', 'create').fine().out.strip()}"
-        flags = ["--swarm", "--swarm-discovery", token]
-        for option in ("heartbeat=1s", "ttl=3s", "discovery-opt=kv.cacertfile=/etc/docker/ca.pem"):
-            flags += ["--swarm-join-opt", option]
-        swarm.program(*generic(swarm.worker), *flags, "itself").fine()
-        trust = f"--discovery-opt=kv.cacertfile={swarm.program.store}/certs/ca.pem"
+    running = swarm.program.start("swarm", "discovery", "-H", f"tcp://{at}", "--tls", *tls)
+    yield at
+    running.terminate()
+    running.communicate(timeout=20)
 
-        def listed() -> str:
-            return swarm.program("swarm", "list", trust, token).fine().out
 
-        until(lambda: listed() == f"{swarm.worker.address}:2376\n")
-        assert "nothing changed" in swarm.program("provision", "itself").fine().err
-        swarm.program("rm", "-y", "itself").fine()
-        assert swarm.worker.run("ls /etc/systemd/system /usr/local/lib/machine | grep swarm || true") == ""
-        until(lambda: listed() == "")
-    finally:
-        service.terminate()
-        service.communicate(timeout=20)
+def entering(swarm: Swarm, service: str) -> tuple[list[str], Callable[[], str]]:
+    """The words of a create by a new token of the service, and what the service lists under it."""
+    token = f"token://{service}/v1/{swarm.program('swarm', 'create').fine().out.strip()}"
+    words = ["--swarm", "--swarm-discovery", token]
+    for option in ("heartbeat=1s", "ttl=3s", "discovery-opt=kv.cacertfile=/etc/docker/ca.pem"):
+        words += ["--swarm-join-opt", option]
+    trust = f"--discovery-opt=kv.cacertfile={swarm.program.store}/certs/ca.pem"
+    return words, lambda: swarm.program("swarm", "list", trust, token).fine().out
+
+
+def test_a_node_that_reaches_the_discovery_enters_itself(swarm: Swarm, service: str) -> None:
+    words, listed = entering(swarm, service)
+    swarm.program(*generic(swarm.worker), *words, "itself").fine()
+    assert listed() == f"{swarm.worker.address}:2376\n"
+    assert "nothing changed" in swarm.program("provision", "itself").fine().err
+    swarm.program("rm", "-y", "itself").fine()
+    assert swarm.worker.run("ls /etc/systemd/system /usr/local/lib/machine | grep swarm || true") == ""
+    assert listed() == ""
+
+
+def test_a_node_that_does_not_reach_the_discovery_is_entered_from_here(swarm: Swarm, service: str) -> None:
+    words, listed = entering(swarm, service)
+    wall = f"OUTPUT -p tcp --dport {service.rpartition(':')[2]} -j REJECT"
+    swarm.worker.run(f"iptables -I {wall}")
+    made = swarm.program(*generic(swarm.worker), *words, "walled").fine()
+    swarm.worker.run(f"iptables -D {wall}")
+    assert "was entered from here" in made.err
+    assert listed() == f"{swarm.worker.address}:2376\n"
+    swarm.program("rm", "-y", "walled").fine()
+    assert listed() == ""
 
 
 def test_docker_machines_containers_where_an_image_is_named(swarm: Swarm) -> None:

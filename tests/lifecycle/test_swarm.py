@@ -66,6 +66,12 @@ def test_the_address_for_others(address: str, endpoint: Endpoint, far: str, near
     assert words.for_others(options, endpoint, near=True) == near
 
 
+def test_an_agents_discovery_options_on_this_computer() -> None:
+    flags = ("ttl=3s", "discovery-opt=kv.cacertfile=/etc/docker/ca.pem", "discovery-opt=kv.path=a=b")
+    found = words.discovery_options(flags, {"/etc/docker/ca.pem": "/store/ca.pem"})
+    assert found == {"kv.cacertfile": "/store/ca.pem", "kv.path": "a=b"}
+
+
 def test_what_a_manager_says_of_a_node() -> None:
     status = [
         ["Role", "primary"],

@@ -6,8 +6,9 @@
     enter       once its engine answers: known to the swarm's managers
     leave       before it is removed: known to none
 
-A machine whose discovery it can reach enters itself. For a token that no service keeps, this store does it: it enters
-the engine in its own registry, which managers on this computer read, and in the registry of each master of the store.
+A machine whose discovery it can reach enters itself; this is looked at from here, and done from here where it cannot.
+For a token that no service keeps, this store does it: it enters the engine in its own registry, which managers on this
+computer read, and in the registry of each master of the store.
 What was entered is in the record (Driver.SwarmEntered) before it is entered, so that it is found after a kill. A
 machine writes that down before it looks for masters, and a master before it looks for machines: of two that are made
 side by side, one sees the other.
@@ -78,6 +79,8 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     if before != entered:
         record.driver[ENTERED] = entered
         world.store.save(record)
+    if way.joins and options.agent and by_services(record):
+        registers.see_joined(world, record, words.for_others(options, endpoint))
     if not way.token:
         return
     if entered:

@@ -26,6 +26,7 @@ PLACE = (  # what drivers record of where a machine is; two networks of one clou
     *("AuthUrl", "Cloud", "Region", "TenantName", "TenantId", "NetworkName", "NetworkId"),
     *("SubscriptionID", "Location", "ResourceGroup", "VirtualNetwork", "VpcId", "VpcUUID", "Endpoint"),
 )
+JOIN_SECONDS = 15.0  # for a machine's agent to enter it
 NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its look at the registry, and the engine
 
 
@@ -71,6 +72,34 @@ def enter_here(world: World, record: Record, way: Way, address: str) -> None:
             details=str(error),
             resolution=f"machine provision {record.name} tries it again",
         ) from error
+
+
+def see_joined(world: World, record: Record, address: str) -> None:
+    """Until the machine's agent has entered it; in its place, where that does not come about though it could from here.
+
+    A discovery that cannot be asked from here may well be there for the machine: nothing is said of it.
+    """
+
+    def probe() -> bool | None:
+        return True if address in asyncio.run(_here(world, record).nodes()) else None
+
+    try:
+        until(
+            probe,
+            what=f"{record.name} to enter its swarm",
+            seconds=JOIN_SECONDS,
+            clock=world.clock,
+            every=0.3,
+        )
+    except DiscoveryError as error:
+        world.console.debug(f"whether {address} has been entered cannot be seen from here ({error})")
+    except WaitTimeout:
+        failed = f"{record.name} has not entered its swarm, and it cannot be done from here"
+        if _quietly(world, failed, lambda: _here(world, record).register(address, LONGEST_TTL)):
+            world.console.warn(
+                f"{record.name} does not reach its swarm's discovery, so {address} was entered from here; its agent"
+                f" goes on trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
+            )
 
 
 def leave_here(world: World, record: Record, address: str) -> None:
@@ -159,9 +188,11 @@ def _neighbours(one: Record, other: Record) -> bool:
 
 
 def _here(world: World, record: Record) -> Discovery:
-    return from_url(
-        record.swarm_options().discovery, registry=own.registry(world.store), options={}, environ=world.environ
-    )
+    options = record.swarm_options()
+    names = ("ca.pem", "server.pem", "server-key.pem")
+    files = dict(zip((f"{words.CERTIFICATES}/{name}" for name in names), _client(record), strict=True))
+    told = words.discovery_options(options.join_flags, files)
+    return from_url(options.discovery, registry=own.registry(world.store), options=told, environ=world.environ)
 
 
 def _there(master: Record, way: Way) -> Token:

@@ -153,6 +153,13 @@ def trouble(status: Sequence[Sequence[str]], address: str) -> str:
     return "" if rows.get("Status") == "Healthy" else rows.get("Error") or rows.get("Status", "unknown")
 
 
+def discovery_options(flags: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
+    """--discovery-opt of an agent's flags, for this computer. `files`: where it has what the machine has elsewhere."""
+    given = [flag.removeprefix("discovery-opt=") for flag in flags if flag.startswith("discovery-opt=")]
+    pairs = [one.partition("=") for one in given]
+    return {key: files.get(value, value) for key, _, value in pairs}
+
+
 def check(options: SwarmOptions) -> None:
     """UsageError for what could not work, before anything is made. docker-machine's containers check for themselves."""
     if not options.is_swarm:
