@@ -32,11 +32,12 @@ def sweep() -> None:
 
 
 def started(pid: int) -> str:
-    """When a process began, in clock ticks since boot; "" if there is none (proc(5), field 22 of stat)."""
+    """When a process began, in clock ticks since boot; "" if there is none (proc(5), fields 3 and 22 of stat)."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if fields[0] == "Z" else fields[19]  # ended, and nobody has asked how
 
 
 def _remove(directory: Path, bridge: str) -> None:
