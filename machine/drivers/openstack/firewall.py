@@ -41,19 +41,20 @@ def missing(wanted: Sequence[Rule], present: Sequence[Rule]) -> list[dict[str, A
 
 
 def sources(present: Sequence[Rule], port: int, family: str = "IPv4") -> list[str]:
-    """From where a tcp port can be reached: networks, and ids of groups behind `group `."""
+    """From where a tcp port can be reached: networks, and ids of groups (of machines or addresses) behind `group `."""
     found = set()
     for rule in present:
         if not _lets_in(rule, family) or rule.get("protocol") not in TCP or not _has(rule, port, port):
             continue
-        found.add(f"group {rule['remote_group_id']}" if rule.get("remote_group_id") else _source(rule))
+        group = rule.get("remote_group_id") or rule.get("remote_address_group_id")
+        found.add(f"group {group}" if group else _source(rule))
     return sorted(found)
 
 
 def reaches(address: str, sources_: Sequence[str]) -> bool:
     """Whether one of the networks holds an address."""
     where = ipaddress.ip_address(address)
-    return any(where in ipaddress.ip_network(source) for source in sources_ if not source.startswith("group "))
+    return any(where in _network(source) for source in sources_ if not source.startswith("group "))
 
 
 def _covers(other: Rule, rule: Rule) -> bool:
@@ -61,9 +62,11 @@ def _covers(other: Rule, rule: Rule) -> bool:
         return False
     if not _has(other, rule["port_range_min"], rule["port_range_max"]):
         return False
+    if other.get("remote_address_group_id"):
+        return False
     if rule.get("remote_group_id") or other.get("remote_group_id"):
         return bool(other.get("remote_group_id") == rule.get("remote_group_id"))
-    mine, theirs = ipaddress.ip_network(_source(rule)), ipaddress.ip_network(_source(other))
+    mine, theirs = _network(_source(rule)), _network(_source(other))
     return mine.version == theirs.version and mine.subnet_of(theirs)  # type: ignore[arg-type]
 
 
@@ -78,6 +81,11 @@ def _has(rule: Rule, first: int, last: int) -> bool:
 
 def _source(rule: Rule) -> str:
     return str(rule.get("remote_ip_prefix") or (EVERYBODY[1] if rule.get("ethertype") == "IPv6" else EVERYBODY[0]))
+
+
+def _network(source: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Neutron shows a rule as it was written, so there may be bits of a host in it."""
+    return ipaddress.ip_network(source, strict=False)
 
 
 def _family(network: str) -> str:

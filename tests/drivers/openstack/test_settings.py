@@ -287,6 +287,9 @@ def test_rules_that_are_missing() -> None:
         one for one in narrow if one.get("remote_group_id")
     ]
     assert firewall.missing(wanted, narrow) == wanted, "a narrower rule does not do"
+    assert firewall.missing(wanted, [rule(remote_address_group_id="a"), rule(remote_ip_prefix="10.0.0.5/24")]) == wanted
+    by_hand = [rule(remote_ip_prefix="203.0.113.9/24"), rule(remote_group_id="g"), rule(ethertype="IPv6")]
+    assert [one for one in firewall.missing(narrow, by_hand) if one.get("remote_ip_prefix")] == []
 
 
 def test_from_where_a_port_is_reached() -> None:
@@ -296,7 +299,9 @@ def test_from_where_a_port_is_reached() -> None:
     assert firewall.sources([rule(protocol="udp")], 22) == []
     assert firewall.sources([rule(remote_group_id="g")], 22) == ["group g"]
     assert firewall.sources([rule(protocol="6", remote_ip_prefix="10.0.0.0/8")], 22) == ["10.0.0.0/8"]
+    assert firewall.sources([rule(remote_address_group_id="a")], 22) == ["group a"]
     assert firewall.reaches("10.1.1.1", ["group g", "10.0.0.0/8"])
+    assert firewall.reaches("10.1.1.1", ["10.1.1.9/24"]), "as it was written, host and all"
     assert not firewall.reaches("11.1.1.1", ["group g", "10.0.0.0/8", "::/0"])
 
 
