@@ -82,9 +82,11 @@ def check(given: Membership) -> Membership:
         raise UsageError(f"--swarm-cert-expiry {given.cert_expiry} is less than an hour, the least there is")
     for pool in given.pools:
         try:
-            ipaddress.IPv4Network(pool)
+            network = ipaddress.IPv4Network(pool)
         except ValueError as error:
             raise UsageError(f"--swarm-default-addr-pool {pool!r} is no network: {error}") from None
+        if network.prefixlen > 24:
+            raise UsageError(f"--swarm-default-addr-pool {pool!r} has no room: every overlay network takes a /24 of it")
     cluster_wide = [flag for flag, value in _cluster_wide(given).items() if value]
     if given.role == "worker" and cluster_wide:
         raise UsageError(

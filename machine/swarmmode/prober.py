@@ -123,6 +123,8 @@ class Listener:
                     self.take(sock)
                 except OSError:
                     continue
+            if time.time() >= end:  # a busy host has a packet for `wire` at any time
+                return
 
     def take(self, sock: socket.socket) -> None:
         """One packet or one connection."""

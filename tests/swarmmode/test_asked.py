@@ -43,6 +43,7 @@ def test_nonsense_in_the_record_is_named(found: Any) -> None:
         ({"cert_expiry": "59m"}, "--swarm-cert-expiry"),
         ({"cert_expiry": "3 weeks"}, "no duration"),
         ({"pools": ("10.0.0.1/8",)}, "--swarm-default-addr-pool"),
+        ({"pools": ("10.9.8.0/25",)}, "no room"),
         ({"role": "worker"}, "--swarm-autolock --swarm-cert-expiry --swarm-default-addr-pool"),
     ],
 )

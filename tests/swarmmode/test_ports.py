@@ -7,13 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from machine.process import Completed
-from machine.swarmmode import ports
+from machine.swarmmode import ports, prober
 from machine.swarmmode.ports import Closed, Side
 from tests.sshd import free_port
 
@@ -72,6 +73,24 @@ def test_a_port_that_somebody_else_has() -> None:
         a, b = pair(first, second, seconds=5)
     assert a == {"tcp": {str(t2): "open"}, "udp": {str(u1): "heard"}}
     assert b["udp"] == {str(u2): "heard" if os.getuid() == 0 else "unknown"}
+
+
+def test_a_host_with_traffic_at_any_time_ends_all_the_same() -> None:
+    """As one whose every packet is overheard: there is always something to read."""
+
+    class Busy(prober.Listener):
+        def take(self, sock: socket.socket) -> None:
+            """Leave it there."""
+
+    port = free_port()
+    asked = {"hear": "b", "listen": {"tcp": [], "udp": [port]}}
+    listener = Busy(asked, socket.AF_INET)
+    attending = threading.Thread(target=listener.attend, args=(0.1,), daemon=True)
+    with next(iter(listener.udp)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"x", ("127.0.0.1", port))
+        attending.start()
+        attending.join(20)
+        assert not attending.is_alive()
 
 
 M1 = Side("m1", "10.0.0.1", "amazonec2", manager=True)
