@@ -153,8 +153,9 @@ def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> N
     what = members.of(record)
     others = members.members(world, what.cluster, but=[record.name])
     ids = {theirs.cluster_id for _, theirs in others if theirs.cluster_id}
-    foreign = bool(here.cluster_id and ids and here.cluster_id not in ids)
-    if not here.is_manager and what.node_id != here.node_id:
+    known = what.node_id == here.node_id or (what.founder and not what.node_id and here.is_manager)
+    foreign = bool(not known and here.cluster_id and ids and here.cluster_id not in ids)
+    if not known and not here.is_manager:
         manager = members.living(world, what.cluster, but=[record.name])
         if manager is None:
             raise SwarmModeError(
@@ -162,6 +163,7 @@ def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> N
                 resolution=f"machine start NAME for a manager, then machine provision {record.name}",
             )
         foreign = here.node_id not in {node.id for node in api.nodes(manager.engine)}
+        ids = {manager.local.cluster_id}
     if foreign:
         raise SwarmModeError(
             f"{record.name} is in another cluster already, not in {what.cluster}",
@@ -178,26 +180,39 @@ def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> N
 def _found(world: World, record: Record, endpoint: Endpoint, engine: Engine) -> None:
     """Start the cluster here, unless it may exist where nobody answers."""
     what = members.of(record)
+    others = members.members(world, what.cluster, but=[record.name])
     begun = [
         other.name
-        for other, theirs in members.members(world, what.cluster, but=[record.name])
+        for other, theirs in others
         if (theirs.node_id or theirs.founder) and ((there := members.ask(other)) is None or there.state != "inactive")
     ]
+    managers = [other.name for other, theirs in others if theirs.role == "manager"]
     if begun or what.role == "worker":
         raise SwarmModeError(
             f"no manager of the cluster {what.cluster} answers, so {record.name} cannot join it",
             details=f"its other machines: {', '.join(begun)}" if begun else "it has no other machine in this store",
-            resolution=f"machine start {begun[0]}"
-            if begun
-            else f"machine create --swarm-mode manager NAME, then machine create --resume {record.name}",
+            resolution=_cure(record, what, [name for name in begun if name in managers], begun),
         )
     world.console.step(f"Starting the cluster {what.cluster}")
     address = members.advertised(record, what, endpoint)
     pools = pool(_networks(world, record, endpoint), what.pools)
-    members.keep(world, record, replace(what, founder=True))  # before it is so, that no second cluster comes of a kill
+    wish = replace(what, founder=True, node_id="", cluster_id="")
+    members.keep(world, record, wish)  # before it is so, that no second cluster comes of a kill
     api.init(engine, what, address, pools)
     _confirm(world, record, engine, _settled(world, record, engine))
     world.console.info(f"{record.name} manages the new cluster {what.cluster} at {address}")
+
+
+def _cure(record: Record, what: Membership, managers: list[str], begun: list[str]) -> str:
+    """What brings a cluster that nobody answers for back, or lets go of it."""
+    if managers:
+        return f"machine start {' '.join(managers)}"
+    again = f"machine create --resume {record.name}"
+    if what.role == "worker":
+        return f"machine create --swarm-mode manager NAME, then {again}"
+    left = "; ".join(f"machine ssh {name} sudo docker swarm leave --force" for name in begun)
+    after = "; ".join(f"machine provision {name}" for name in begun)
+    return f"they have lost their managers; to start anew with them: {left}; {again}; {after}"
 
 
 def _networks(world: World, record: Record, endpoint: Endpoint) -> list[str]:

@@ -29,6 +29,14 @@ def keep_key(world: World, record: Record, manager: Engine) -> None:
         members.keep(world, record, replace(what, autolock=bool(key)))
 
 
+def drop_key(world: World, record: Record) -> None:
+    """Keep the cluster's key no longer for a machine that stays, and is no manager any more."""
+    directory = world.store.directory(record.name)
+    secrets.forget(directory, [UNLOCK_KEY], world.environ)
+    if UNLOCK_KEY in secrets.read(directory):
+        secrets.save(directory, {UNLOCK_KEY: ""}, {})  # in the file
+
+
 def stored(world: World, cluster: str, first: str = "") -> list[str]:
     """The keys known to this store for a cluster, that of machine `first` before the others."""
     names = [first, *(record.name for record, _ in members.members(world, cluster, but=[first]))]

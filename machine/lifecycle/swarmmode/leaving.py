@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 from machine import secrets
 from machine.engine import Engine
@@ -43,24 +44,52 @@ class Going:
             return
         try:
             api.leave(members.engine_of(self.record))
-        except EngineError as error:
-            if self.here is not None:
+        except MachineError as error:
+            if self.here is not None or isinstance(error, Interrupted):
                 raise
             self.world.console.warn(f"{self.name} was not told that it is in no cluster any more: {error.brief}")
+
+    def node(self, nodes: Collection[Node]) -> Node | None:
+        """The machine's row: the one its engine names, else the one the record knows."""
+        named = self.here.node_id if self.here is not None else ""
+        found = next((one for one in nodes if one.id == named), None)
+        return found or members.own_node(self.record, self.what, nodes)
 
 
 def depart(world: World, record: Record, *, stays: bool, force: bool, together: Collection[str]) -> None:
     """Take the machine out; with `force` what cannot be done is only said. `stays`: the host goes on after this."""
+    forget = partial(secrets.forget, world.store.directory(record.name), [UNLOCK_KEY], world.environ)
+    if not force:
+        _in_good_order(world, record, stays=stays, together=together)
+        forget()
+        return
+    for part in (
+        partial(_in_good_order, world, record, stays=stays, force=True, together=together),
+        *([partial(_leave_anyway, record)] if stays else []),
+        forget,
+    ):
+        try:
+            part()
+        except Interrupted:
+            raise
+        except MachineError as error:
+            world.console.warn(f"{error.brief}; it goes all the same")
+
+
+def _in_good_order(
+    world: World, record: Record, *, stays: bool, together: Collection[str], force: bool = False
+) -> None:
     what = members.of(record)
     world.console.step(f"Leaving the cluster {what.cluster}")
-    try:
-        with members.alone(world, what.cluster):
-            _depart(Going(world, record, what, members.ask(record), stays, force, together))
-    except MachineError as error:
-        if not force or isinstance(error, Interrupted):
-            raise
-        world.console.warn(f"{error.brief}; it goes all the same")
-    secrets.forget(world.store.directory(record.name), [UNLOCK_KEY], world.environ)
+    with members.alone(world, what.cluster):
+        _depart(Going(world, record, what, members.ask(record), stays, force, together))
+
+
+def _leave_anyway(record: Record) -> None:
+    """The engine of a host that goes on is in no cluster afterwards, even if the managers would not let it go."""
+    here = members.ask(record)
+    if here is not None and here.state != "inactive":
+        api.leave(members.engine_of(record))
 
 
 def _depart(going: Going) -> None:
@@ -68,8 +97,13 @@ def _depart(going: Going) -> None:
     manager = members.living(going.world, cluster, but=everybody)
     manager = manager or members.living(going.world, cluster, but=[going.name])
     if manager is not None:
-        _with_help(going, manager)
-        return
+        try:
+            _with_help(going, manager)
+        except EngineError:
+            if manager.record.name not in going.together:
+                raise  # else it is gone itself by now, by the same command
+        else:
+            return
     if not going.force:
         _check_alone(going)
     if going.stays:
@@ -83,7 +117,7 @@ def _check_alone(going: Going) -> None:
             nodes = api.nodes(members.engine_of(going.record))
         except EngineRefused as error:  # no leader: too few managers are there for anything to be changed
             raise _unheard(going, error.details) from None
-        me = members.own_node(going.record, going.what, nodes)
+        me = going.node(nodes)
         if me is not None:
             _check(going, nodes, me)
         return
@@ -104,7 +138,7 @@ def _unheard(going: Going, details: str) -> SwarmModeError:
 def _with_help(going: Going, manager: Manager) -> None:
     """The whole good order, through a manager that is not this machine."""
     nodes = api.nodes(manager.engine)
-    me = members.own_node(going.record, going.what, nodes)
+    me = going.node(nodes)
     ids = _ids(going, nodes)
     if me is None:  # its engine is of another cluster, or of none any more
         if going.stays:

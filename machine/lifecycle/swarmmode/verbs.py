@@ -56,10 +56,14 @@ def look(world: World, cluster: str) -> list[Row]:
     """Every node that a manager of the cluster knows, and every machine that is none (yet); nothing raises."""
     machines = members.members(world, cluster)
     manager = members.living(world, cluster)
+    try:
+        nodes = api.nodes(manager.engine) if manager is not None else []
+    except MachineError as error:  # it was there a moment ago
+        world.console.warn(f"{error.brief}: {error.details}" if error.details else error.brief)
+        manager = None
     if manager is None:
         return [_unheard(record, what, "no manager answers") for record, what in machines]
     rows, listed = [], {}
-    nodes = api.nodes(manager.engine)
     for record, what in machines:
         node = members.own_node(record, what, nodes)
         if node is None:
@@ -165,6 +169,7 @@ def demote(world: World, name: str, *, force: bool = False) -> None:
                 )
             leaving.demote(world, record, manager.engine, node)
             members.keep(world, record, replace(what, role="worker"))
+            keys.drop_key(world, record)
         world.console.done(f"{name} is a worker of the cluster {what.cluster}")
 
 
@@ -175,6 +180,7 @@ def leave(world: World, name: str, *, force: bool = False, together: Sequence[st
         what = members.of(record)
         leaving.depart(world, record, stays=True, force=force, together=together)
         members.keep(world, record, None)
+        keys.drop_key(world, record)
         world.console.done(f"{name} is in no cluster any more (it was in {what.cluster})")
 
 

@@ -1,0 +1,166 @@
+"""Machines of swarm mode that go, or begin anew, while something is not as it should be."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from machine import drivers, secrets
+from machine.console import Console
+from machine.lifecycle import swarmmode
+from machine.lifecycle.remove import remove
+from machine.lifecycle.swarmmode import entering, members, verbs
+from machine.lifecycle.world import World
+from machine.store import Record, Store
+from machine.swarmmode.asked import UNLOCK_KEY, Membership
+from tests.lifecycle.fake_cluster import Node, serving
+from tests.lifecycle.test_remove import Cloud
+
+Make = Callable[..., Node]
+
+
+class Quick:
+    """A clock on which no time is lost."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setitem(drivers.TABLE, "cloud", f"{__name__}:Cloud")
+    monkeypatch.setattr(Cloud, "accounts", {"": {"m1", "m2", "m3", "w1"}})
+    environ = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
+    return World(Store(str(tmp_path / "store")), Console(io.StringIO()), Quick(), environ)
+
+
+@pytest.fixture
+def make(world: World) -> Iterator[Make]:
+    """make(NAME, ROLE): a machine of the store with an engine, a member of the one cluster."""
+    rows: dict[str, dict[str, object]] = {}
+    with ExitStack() as stack:
+
+        def made(name: str, role: str) -> Node:
+            node = Node(name, rows)
+            node.enter(role)
+            world.store.add(name)
+            stack.enter_context(serving(node, Path(world.store.directory(name))))
+            data = {"AccessToken": "", "IPAddress": "127.0.0.1", "EnginePort": node.port}
+            record = Record.new(world.store.root, name, "cloud", data)
+            wish = Membership(role, address="10.0.0.1", founder=role == "manager")
+            swarmmode.record_wish(record, replace(wish, node_id=node.id, cluster_id=node.cluster))
+            record.phase = "ready"
+            world.store.save(record)
+            return node
+
+        yield made
+
+
+def said(world: World) -> str:
+    assert isinstance(world.console.err, io.StringIO)
+    return world.console.err.getvalue()
+
+
+def test_rm_with_force_reaches_the_platform_whatever_the_record_says(world: World, make: Make) -> None:
+    make("m1", "manager")
+    record = world.store.load("m1")
+    record.raw["Machine"]["SwarmMode"] = {"Role": "nonsense"}
+    world.store.save(record)
+    remove(world, "m1", force=True)
+    assert "m1" not in Cloud.accounts[""], "it would go on and cost money"
+    assert not world.store.exists("m1")
+    assert "the record of machine m1 is broken; it goes all the same" in said(world)
+
+
+def test_leave_with_force_leaves_even_if_the_managers_do_not_let_it_go(world: World, make: Make) -> None:
+    m1, m2 = make("m1", "manager"), make("m2", "manager")
+    m1.stubborn = m2.stubborn = True
+    verbs.leave(world, "m1", force=True)
+    assert "gave up waiting for m1 to be no manager any more" in said(world)
+    assert m1.id == "", "its engine is in no cluster, as the last line says"
+    assert members.membership(world.store.load("m1")) is None
+
+
+def test_a_machine_without_certificates_is_removed_by_the_others(world: World, make: Make) -> None:
+    m1, w1 = make("m1", "manager"), make("w1", "worker")
+    Path(world.store.directory("w1"), "cert.pem").unlink()
+    gone = w1.id
+    remove(world, "w1")
+    assert gone not in m1.rows
+    assert "w1 was not told that it is in no cluster any more" in said(world)
+
+
+def test_the_node_is_the_one_that_the_engine_names(world: World, make: Make) -> None:
+    m1, m2 = make("m1", "manager"), make("m2", "manager")
+    record = world.store.load("m2")
+    members.keep(world, record, replace(members.of(record), node_id="id-of-an-earlier-time"))
+    remove(world, "m2")
+    assert list(m1.rows) == [m1.id], "demoted and off the list"
+    assert f"DELETE /nodes/{m2.id or 'id-m2-old'}?force=true" in m1.asked
+
+
+def test_a_manager_that_goes_by_the_same_command_is_not_missed(world: World, make: Make) -> None:
+    m1 = make("m1", "manager")
+    make("w1", "worker")
+    m1.dies_at = "GET /nodes"
+    remove(world, "w1", together=["m1", "w1"])
+    assert not world.store.exists("w1")
+
+
+def test_the_key_is_not_kept_for_who_is_no_manager(world: World, make: Make) -> None:
+    for name in ("m1", "m2", "m3"):
+        make(name, "manager")
+        secrets.save(world.store.directory(name), {UNLOCK_KEY: "SWMKEY-1-x", "AccessToken": "t"}, world.environ)
+    verbs.demote(world, "m1")
+    verbs.leave(world, "m2", force=True)
+    kept = {name: secrets.read(world.store.directory(name)) for name in ("m1", "m2", "m3")}
+    assert kept["m1"] == kept["m2"] == {"AccessToken": "t"}
+    assert kept["m3"][UNLOCK_KEY] == "SWMKEY-1-x"
+
+
+def test_a_cluster_that_all_have_left_begins_anew(world: World, make: Make) -> None:
+    m1, w1 = make("m1", "manager"), make("w1", "worker")
+    for node in (m1, w1):
+        node.answer("POST", "/swarm/leave?force=true", {})
+    for _ in range(2):  # to provision it once more changes nothing
+        record = world.store.load("m1")
+        endpoint = record.endpoint()
+        assert endpoint is not None
+        entering.enter(world, record, endpoint)
+        assert members.of(world.store.load("m1")).cluster_id == "new"
+    assert m1.manages
+
+
+def test_an_engine_that_founded_another_cluster_is_not_ours(world: World, make: Make) -> None:
+    m1 = make("m1", "manager")
+    make("w1", "worker")
+    m1.answer("POST", "/swarm/leave?force=true", {})
+    m1.enter("manager", "strange")
+    record = world.store.load("m1")
+    endpoint = record.endpoint()
+    assert endpoint is not None
+    with pytest.raises(entering.SwarmModeError, match="another cluster"):
+        entering.enter(world, record, endpoint)
+
+
+def test_machines_without_any_manager_are_told_how_to_begin_anew(world: World, make: Make) -> None:
+    m1 = make("m1", "manager")
+    make("w1", "worker")
+    m1.answer("POST", "/swarm/leave?force=true", {})
+    record = world.store.load("m1")
+    endpoint = record.endpoint()
+    assert endpoint is not None
+    with pytest.raises(entering.SwarmModeError) as caught:
+        entering.enter(world, record, endpoint)
+    assert "machine ssh w1 sudo docker swarm leave --force; machine create --resume m1" in caught.value.resolution
