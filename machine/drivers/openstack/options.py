@@ -6,6 +6,7 @@ from machine.options import Option
 
 GROUP = "docker-machine"
 PROFILES = ("auto", "openstack", "conoha")
+RETRIES = 5
 
 OPTIONS = (
     # credentials and where to ask
@@ -89,7 +90,9 @@ OPTIONS = (
         help="URL of a service instead of the one that the cloud names: compute=https://HOST:8774/v2.1",
     ),
     Option("openstack-api-timeout", "int", default=60, help="seconds to wait for one answer of the API"),
-    Option("openstack-retries", "int", default=5, help="how often a throttled or failed call is repeated; 0: never"),
+    Option(
+        "openstack-retries", "int", default=RETRIES, help="how often a throttled or failed call is repeated; 0: never"
+    ),
     # the machine
     Option("openstack-flavor-name", env="OS_FLAVOR_NAME", help="flavor, by name or id (required)"),
     Option("openstack-flavor-id", env="OS_FLAVOR_ID", help="flavor, by id"),

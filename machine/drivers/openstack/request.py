@@ -96,5 +96,5 @@ def volume_size(data: Mapping[str, Any], flavor: Mapping[str, Any], image: Mappi
         return int(data["VolumeSize"])
     if settings.is_conoha(data):
         return conoha.disk_size(int(flavor.get("ram") or 0))
-    needed = max(int(image.get("min_disk") or 0), -(-int(image.get("size") or 0) // 1024**3))
-    return max(needed, SMALLEST_DISK)
+    size = max(int(image.get(key) or 0) for key in ("size", "virtual_size"))  # bytes, the latter once unpacked
+    return max(int(image.get("min_disk") or 0), -(-size // 1024**3), SMALLEST_DISK)

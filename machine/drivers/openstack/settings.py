@@ -12,7 +12,7 @@ from typing import Any
 
 from machine.drivers import ports
 from machine.drivers.openstack import conoha
-from machine.drivers.openstack.options import GROUP, PROFILES
+from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -122,6 +122,12 @@ def region(data: Mapping[str, Any]) -> str:
     """The wanted region, "" for the cloud's first."""
     wanted = str(data.get("Region") or "")
     return wanted or (conoha.region(str(data.get("AuthUrl") or "")) if is_conoha(data) else "")
+
+
+def retries(data: Mapping[str, Any]) -> int:
+    """How often a call is repeated. Records of docker-machine do not say."""
+    found = data.get("Retries")
+    return RETRIES if found is None else int(found)
 
 
 def metadata(text: str) -> dict[str, str]:

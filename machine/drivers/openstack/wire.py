@@ -15,7 +15,7 @@ from keystoneauth1 import session
 from openstack import connection
 from openstack.config import OpenStackConfig
 
-from machine.drivers.openstack import login
+from machine.drivers.openstack import login, settings
 
 NOT_TAKEN_ON = [429, 503]  # of a POST: throttled, or no server behind the proxy
 REPEATED = [*NOT_TAKEN_ON, 500, 502, 504]
@@ -49,7 +49,7 @@ def connect(data: Mapping[str, Any]) -> Any:
     """A connection as the Driver object has it. Wrong when there is no Identity v3; the SDK's errors as they come."""
     for name in SILENT:
         logging.getLogger(name).addHandler(logging.NullHandler())
-    make = _sessions(int(data.get("Retries") or 0))
+    make = _sessions(settings.retries(data))
     cloud = str(data.get("Cloud") or "") or None
     files = [data["ClientConfigFile"]] if data.get("ClientConfigFile") else None
     config = OpenStackConfig(

@@ -254,6 +254,7 @@ def test_a_record_of_docker_machine(cloud: Stack, tmp_path: Path) -> None:
         ctx.clock.sleep(0.05)
     assert driver.endpoint() == Endpoint("10.89.0.1", peer_address="10.89.0.1")
     assert driver.dump() == record
+    assert settings.retries(record) == 5, "as for a new machine"
     unmake(driver)
     assert project.listing()["keys"] == project.listing()["servers"] == []
 
@@ -322,6 +323,7 @@ def test_the_size_of_a_root_volume() -> None:
     small = {"size": 3 * 1024**3, "min_disk": 8}
     assert request.volume_size({}, {}, small) == 20
     assert request.volume_size({}, {}, {"size": 25 * 1024**3 + 1}) == 26
+    assert request.volume_size({}, {}, {"size": 2**30, "virtual_size": 40 * 1024**3}) == 40, "it is packed"
     assert request.volume_size({"VolumeSize": 9}, {}, small) == 9
 
 
