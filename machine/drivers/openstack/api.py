@@ -51,7 +51,8 @@ class Api:
     def images(self, name: str) -> list[Json]:
         """Every image of that name."""
         with self._asking("list images") as cloud:
-            return [_plain(image) for image in cloud.image.images(name=name)]
+            found = [_plain(image) for image in cloud.image.images(name=name)]
+        return [image for image in found if image.get("name") == name]
 
     def networks(self) -> list[Json]:
         """Every network that the project may see."""
@@ -66,12 +67,14 @@ class Api:
     def ports(self, server_id: str) -> list[Json]:
         """The ports of a server."""
         with self._asking("list its ports") as cloud:
-            return [_plain(port) for port in cloud.network.ports(device_id=server_id)]
+            found = [_plain(port) for port in cloud.network.ports(device_id=server_id)]
+        return [port for port in found if port.get("device_id") == server_id]
 
     def addresses(self, description: str) -> list[Json]:
-        """The floating addresses with that description."""
+        """The floating addresses with that description, also when the cloud overlooks the filter and names all."""
         with self._asking("list floating addresses") as cloud:
-            return [_plain(address) for address in cloud.network.ips(description=description)]
+            found = [_plain(address) for address in cloud.network.ips(description=description)]
+        return [address for address in found if address.get("description") == description]
 
     def limits(self) -> Json:
         """The project's limits: total_cores and total_cores_used, and so on; -1 is none."""

@@ -161,7 +161,8 @@ class OpenStackDriver(Driver):
             self._ending = [str(server["id"]) for server in found]
             for server in self._ending:
                 self.api.delete_server(server)
-            self.data["MachineId"] = ""
+            removal.addresses(self.api, self.data, self.ctx)  # it would go on leading to the old one
+            self.data |= {"MachineId": "", "FloatingIp": "", "FloatingIpId": ""}
             return False
         self._keep(alive[0])
         if str(alive[0].get("status")) in WAKING:
@@ -343,6 +344,11 @@ class OpenStackDriver(Driver):
                 self.api.act(server_id, WAKING[status])
         elif verb is Verb.RESTART:
             self.api.act(server_id, "reboot")
+        elif verb in (Verb.STOP, Verb.KILL) and status in WAKING and status != "SHUTOFF":
+            raise failures.WrongState(  # Nova stops what runs, and nothing else
+                f"{self.ctx.name} is {status.lower()}, and cannot be stopped from there",
+                resolution=f"machine start {self.ctx.name} wakes it; then run this command again",
+            )
         elif verb in (Verb.STOP, Verb.KILL) and status not in WAKING and TASKS.get(task) is not State.STOPPING:
             self.api.act(server_id, "stop")
 
@@ -385,7 +391,7 @@ class OpenStackDriver(Driver):
         try:
             return make()
         except doubtful as error:
-            if not self.data.get("Retries") and not isinstance(error, failures.NameTaken):
+            if not settings.retries(self.data) and not isinstance(error, failures.NameTaken):
                 raise
             found = look()
             if found is not None:

@@ -25,7 +25,10 @@ def addresses(server: Mapping[str, Any], family: int, network: str) -> tuple[str
 
 def door(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
     """Why its security groups keep a login from here out, "" if they do not."""
-    ids = {str(one) for port in api.ports(str(server["id"])) for one in port.get("security_group_ids") or []}
+    ports = api.ports(str(server["id"]))
+    if any(not port.get("security_group_ids") and not port.get("is_port_security_enabled") for port in ports):
+        return ""  # nothing guards that port; one that is guarded and in no group lets nothing in
+    ids = {str(one) for port in ports for one in port.get("security_group_ids") or []}
     groups = [group for group in api.groups() if group.get("id") in ids]
     names = ", ".join(sorted(str(group.get("name")) for group in groups))
     rules = [rule for group in groups for rule in group.get("security_group_rules") or []]
@@ -35,7 +38,8 @@ def door(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
     if not networks:
         said = f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
         first = min((str(group.get("name")) for group in groups), default="GROUP")
-        opens = f"`openstack security group rule create --protocol tcp --dst-port {endpoint.ssh_port} {first}`"
+        words = f"--protocol tcp --dst-port {endpoint.ssh_port}" + (" --ethertype IPv6" if family == "IPv6" else "")
+        opens = f"`openstack security group rule create {words} {first}`"
         return f"{said}; {opens} would"
     here = _our_address(endpoint.address)
     if here and not firewall.reaches(here, networks):

@@ -18,7 +18,7 @@ GONE = ("DELETED", "SOFT_DELETED")
 def remove(api: Api, data: Data, ctx: DriverContext) -> None:
     """All that `create` made; absent is success. Unfinished while the cloud still ends server or volume."""
     servers = find(api, data, ctx.machine_id)
-    _addresses(api, data, ctx)
+    addresses(api, data, ctx)
     for server in servers:
         if server.get("task_state") != "deleting":
             api.delete_server(str(server["id"]))
@@ -46,14 +46,17 @@ def gone(server: Data | None) -> bool:
 
 
 def volumes(api: Api, data: Data, machine_id: str) -> list[Data]:
-    """The root volumes that were made for the machine."""
+    """The root volumes that were made for the machine: the recorded one, and all that carry its name and mark."""
     if not data.get("OwnVolumeName"):
         return []
+    recorded = api.volume(str(data["OwnVolumeId"])) if data.get("OwnVolumeId") else None
     found = api.volumes(str(data["OwnVolumeName"]))
-    return [volume for volume in found if (volume.get("metadata") or {}).get(request.MARK) == machine_id]
+    marked = [volume for volume in found if (volume.get("metadata") or {}).get(request.MARK) == machine_id]
+    return list({volume["id"]: volume for volume in [*([recorded] if recorded else []), *marked]}.values())
 
 
-def _addresses(api: Api, data: Data, ctx: DriverContext) -> None:
+def addresses(api: Api, data: Data, ctx: DriverContext) -> None:
+    """Give its floating addresses back."""
     if not data.get("Asked") or not data.get("FloatingIpPool"):
         return
     found = {str(address["id"]) for address in api.addresses(request.mark(ctx.machine_id))}

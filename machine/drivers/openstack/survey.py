@@ -38,7 +38,7 @@ def survey(api: Api, data: Data, log: Callable[[str], None]) -> None:
     flavor = _flavor(api, data)
     image = _image(api, data, flavor)
     _login(data, image)
-    _limits(api, data, flavor)
+    _limits(api, data, flavor, log)
     _disk(api, data, flavor, image, log)
     _network(api, data)
     _places(api, data)
@@ -88,8 +88,12 @@ def _login(data: Data, image: Mapping[str, Any]) -> None:
     data["SSHUser"] = str(said or ("root" if settings.is_conoha(data) else known))
 
 
-def _limits(api: Api, data: Data, flavor: Mapping[str, Any]) -> None:
-    limits = api.limits()
+def _limits(api: Api, data: Data, flavor: Mapping[str, Any], log: Callable[[str], None]) -> None:
+    try:
+        limits = api.limits()
+    except (failures.NotFound, failures.NotAllowed) as error:  # the server itself may still be allowed
+        log(f"the limits of the project are not checked: {error.details or error.brief}")
+        return
     for used, most, more, what in (
         ("instances_used", "instances", 1, "servers"),
         ("total_cores_used", "total_cores", int(flavor.get("vcpus") or 0), "cores"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 import sys
 import time
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import conoha, failures
+from machine.drivers.base import Driver
+from machine.drivers.openstack import conoha, failures, reach
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import DriverError, PreflightFailed, before_anything
-from machine.model import State, Verb
+from machine.model import Endpoint, State, Verb
 from tests.drivers.cloud import again, make, new, settled, unmake
-from tests.drivers.door import answer
+from tests.drivers.door import Answer, Call, Door, answer
 from tests.drivers.openstack.server import PROJECT, Cloud
 from tests.drivers.openstack.stack import Stack, refusal
 from tests.engine.servers import Files
@@ -176,6 +178,17 @@ def test_limits(cloud: Stack, tmp_path: Path) -> None:
     assert "may have 0" in error.brief
 
 
+def test_a_cloud_that_does_not_tell_its_limits(cloud: Stack, tmp_path: Path) -> None:
+    said: list[str] = []
+    for status in (403, 404):
+        driver = new(cloud, tmp_path)
+        object.__setattr__(driver.ctx, "log", said.append)
+        said_no = refusal(status, "error", "No.")
+        cloud.door.on("GET compute/v2.1/limits", lambda door, call, no=said_no: no, times=1)
+        driver.check()
+        assert f"limits of the project are not checked: {status}: No." in said.pop()
+
+
 def test_images_that_do_not_fit(cloud: Stack, tmp_path: Path) -> None:
     image = cloud.project.images[0]
     image["min_disk"] = 21
@@ -297,11 +310,33 @@ def test_what_security_groups_say(cloud: Stack, tmp_path: Path) -> None:
     unmake(driver)
 
 
+def test_a_port_without_a_guard_keeps_nobody_out(cloud: Stack, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path, **{"openstack-sec-groups": "default"}))
+    (port,) = cloud.project.ports.values()
+    port |= {"security_groups": [], "port_security_enabled": False}
+    assert isinstance(driver, OpenStackDriver)
+    assert driver.explain() == "its state is ACTIVE"
+    unmake(driver)
+
+
+def test_the_rule_that_would_let_ipv6_in(cloud: Stack, tmp_path: Path) -> None:
+    driver = make(new(cloud, tmp_path, **{"openstack-sec-groups": "default"}))
+    (server,) = cloud.project.servers.values()
+    assert isinstance(driver, OpenStackDriver)
+    said = reach.door(driver.api, server, Endpoint("2001:db8::5"))
+    assert "--dst-port 22 --ethertype IPv6 default" in said
+    unmake(driver)
+
+
 def test_every_way_back_to_life(cloud: Stack, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
     (server,) = cloud.project.servers.values()
     for status in ("SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED"):
         server["status"] = status
+        if status != "SHUTOFF":
+            with pytest.raises(failures.WrongState, match=status.lower()) as caught:
+                driver.power(Verb.STOP)
+            assert "machine start contract" in caught.value.resolution
         driver.power(Verb.START)
         settled(driver, State.RUNNING)
     unmake(driver)
@@ -397,4 +432,61 @@ def test_a_floating_address_that_nobody_wrote_down(cloud: Stack, tmp_path: Path)
     third = again(driver)
     third.data |= {"FloatingIp": "", "FloatingIpId": ""}  # type: ignore[attr-defined]
     unmake(third)
+    assert cloud.listing() == before
+
+
+def lost(cloud: Stack, driver: Driver) -> None:
+    """Somebody else deletes the server."""
+    with cloud.cloud.lock:
+        for server in list(cloud.project.servers):
+            cloud.project.delete_server(server)
+    settled(driver, State.MISSING)
+
+
+def test_the_floating_address_of_a_server_that_was_lost(cloud: Stack, tmp_path: Path) -> None:
+    """It leads nowhere any more: the next server gets one of its own."""
+    before = cloud.listing()
+    driver = make(new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}))
+    assert driver.endpoint() is not None
+    lost(cloud, driver)
+    other = again(driver)
+    other.create()
+    settled(other, State.RUNNING)
+    endpoint = other.endpoint()
+    assert endpoint is not None
+    (address,) = cloud.project.floating.values()
+    assert address["floating_ip_address"] == endpoint.address
+    assert address["port_id"] in cloud.project.ports
+    unmake(again(other))
+    assert cloud.listing() == before
+
+
+def test_a_cloud_that_overlooks_the_filter(cloud: Stack, tmp_path: Path) -> None:
+    """Other people's addresses are not given back."""
+    driver = make(new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}))
+    (port,) = cloud.project.ports
+    (pool,) = [network for network in cloud.project.networks if network["name"] == "public"]
+    theirs = cloud.project.make_floating({"floating_network_id": pool["id"], "port_id": port})
+
+    def all_of_them(door: Door, call: Call) -> Answer:
+        body = json.dumps({"floatingips": list(cloud.project.floating.values())}).encode()
+        return Answer(200, body, {"Content-Type": "application/json"})
+
+    cloud.door.on("GET network/v2.0/floatingips", all_of_them)
+    endpoint = driver.endpoint()
+    assert endpoint is not None
+    assert endpoint.address != theirs["floating_ip_address"]
+    unmake(driver)
+    assert list(cloud.project.floating) == [theirs["id"]]
+
+
+def test_a_root_volume_without_its_mark(cloud: Stack, tmp_path: Path) -> None:
+    """A cloud that keeps no metadata of volumes, or somebody who has renamed it: the record knows it."""
+    before = cloud.listing()
+    driver = new(cloud, tmp_path, **{"openstack-volume-size": 20})
+    driver.check()
+    driver.create()
+    (volume,) = cloud.project.volumes.values()
+    volume |= {"metadata": {}, "name": "another"}
+    unmake(again(driver))
     assert cloud.listing() == before
