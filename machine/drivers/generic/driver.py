@@ -71,12 +71,23 @@ class GenericDriver(Driver):
         return str(self.data.get("SSHKey") or "")
 
     def check(self) -> None:
+        self._not_twice()
         ownkey.check(self.key_path(), "--generic-ssh-key", sent=False)
         if self.state() is not State.RUNNING:
             raise PreflightFailed(
                 f"no sshd answers at {self.data['IPAddress']} port {self.data['SSHPort']}",
                 resolution="check --generic-ip-address and --generic-ssh-port, and that a firewall lets you in",
             )
+
+    def _not_twice(self) -> None:
+        """One host is one machine: a second one would change its name and its certificates under the first."""
+        for other in self.ctx.siblings():
+            if _door(other) == _door(self.data):
+                name = str(other.get("MachineName") or "another one")
+                raise PreflightFailed(
+                    f"{self.data['IPAddress']} is already machine {name}",
+                    resolution=f"use that one, or forget it first (the host stays as it is): machine rm {name}",
+                )
 
     def create(self) -> None:
         self.ctx.save(self)
@@ -102,3 +113,8 @@ class GenericDriver(Driver):
 
     def remove(self) -> None:
         """The host is not ours: only the record goes, which the caller removes."""
+
+
+def _door(data: dict[str, Any]) -> tuple[str, str]:
+    """The address and the port of a host's sshd: who has both is the same host."""
+    return str(data.get("IPAddress") or "").lower(), str(data.get("SSHPort") or 22)
