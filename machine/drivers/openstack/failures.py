@@ -198,6 +198,7 @@ BY_STATUS: dict[int, type[OpenStackError]] = {
     429: RateLimited,
 }
 BY_WORDS: tuple[tuple[str, type[OpenStackError]], ...] = (  # of 400, 403, 404 (not of a GET), 409, 413; the first wins
+    (r"policy doesn't allow|(disallowed|not allowed) by policy", NotAllowed),  # and which rule, "os-keypairs:create"
     (r"rate.?limit|too many requests|over.?limit", RateLimited),
     (r"quota|exceeds? (the )?(allowed|limit)|limit exceeded", QuotaExceeded),
     (r"no valid host|not enough hosts|no more ip addresses|out of (host )?capacity|insufficient", NoCapacity),

@@ -27,6 +27,9 @@ from tests.sshd import keygen
 WORDS = [  # what the services say, and what it means
     (401, "The request you have made requires authentication.", failures.BadCredentials),
     (403, "Policy doesn't allow os_compute_api:servers:create to be performed.", failures.NotAllowed),
+    (403, "Policy doesn't allow os_compute_api:os-keypairs:create to be performed.", failures.NotAllowed),
+    (403, "Policy doesn't allow volume:create to be performed.", failures.NotAllowed),
+    (403, "(rule:create_security_group and rule:x) is disallowed by policy", failures.NotAllowed),
     (403, "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances", failures.QuotaExceeded),
     (403, "Only volume-backed servers are allowed for flavors with zero disk.", failures.BadVolume),
     (404, "The resource could not be found.", failures.NotFound),
