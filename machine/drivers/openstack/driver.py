@@ -105,6 +105,7 @@ class OpenStackDriver(Driver):
             if self.data.get("ComputeNetwork"):
                 self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
             self._check_files()
+            self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or settings.clouds_file(self.data)
             survey(self.api, self.data, self.ctx.log)
 
     def _check_files(self) -> None:

@@ -67,6 +67,7 @@ OLD_AND_NEW = {  # key -> the same thing under two names
 }
 BY_NAME_OR_ID = ("flavor", "image", "net", "server-group")
 KEYS_OF_OTHERS = {"DomainId": "DomainID"}  # docker-machine's forks spell some keys otherwise
+CONFIG_KINDS = ("yaml", "yml", "json")
 INTERFACES = ("public", "internal", "admin")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
@@ -95,6 +96,11 @@ def from_values(values: Values) -> dict[str, Any]:
             raise _wrong(flag, value(flag), f"a number from {least} to {most}")
     if value("ip-version") not in (4, 6):
         raise _wrong("ip-version", value("ip-version"), "4 or 6")
+    if value("ip-version") == 6 and data["FloatingIpPool"]:
+        raise UsageError(
+            "floating addresses are of IPv4, and --openstack-ip-version is 6",
+            resolution="leave --openstack-floatingip-pool out ($OS_FLOATINGIP_POOL counts too), or the version",
+        )
     data["EndpointType"] = _interface(value("endpoint-type"))
     data["Endpoints"] = [_endpoint(text) for text in value("endpoint")]
     data["CaCert"] = _absolute(value("cacert"))
@@ -116,6 +122,13 @@ def folded(data: Mapping[str, Any]) -> dict[str, Any]:
 def is_conoha(data: Mapping[str, Any]) -> bool:
     """Whether the cloud is ConoHa. Records of docker-machine have no profile: their URL tells."""
     return str(data.get("Profile") or _profile("auto", str(data.get("AuthUrl") or ""))) == conoha.NAME
+
+
+def clouds_file(data: Mapping[str, Any]) -> str:
+    """The clouds.yaml of the directory we are in, where the SDK looks first and later commands may not be; "": none."""
+    if not data.get("Cloud") or data.get("ClientConfigFile"):
+        return ""
+    return next((os.path.abspath(f"clouds.{kind}") for kind in CONFIG_KINDS if os.path.exists(f"clouds.{kind}")), "")
 
 
 def region(data: Mapping[str, Any]) -> str:

@@ -8,12 +8,13 @@ https://docs.openstack.org/openstacksdk/latest/user/config/index.html
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from keystoneauth1 import session
 from openstack import connection
-from openstack.config import OpenStackConfig
+from openstack.config import OpenStackConfig, loader
 
 from machine.drivers.openstack import login, settings
 
@@ -51,9 +52,11 @@ def connect(data: Mapping[str, Any]) -> Any:
         logging.getLogger(name).addHandler(logging.NullHandler())
     make = _sessions(settings.retries(data))
     cloud = str(data.get("Cloud") or "") or None
-    files = [data["ClientConfigFile"]] if data.get("ClientConfigFile") else None
+    file = str(data.get("ClientConfigFile") or "")
+    beside = [os.path.join(os.path.dirname(file), f"secure.{kind}") for kind in settings.CONFIG_KINDS]
     config = OpenStackConfig(
-        config_files=files,
+        config_files=[file] if file else None,
+        secure_files=[*beside, *loader.SECURE_FILES] if file else None,
         load_yaml_config=bool(cloud),
         load_envvars=False,
         session_constructor=make,

@@ -16,7 +16,7 @@ from machine.errors import UsageError
 from machine.model import Endpoint, State
 from machine.options import resolve
 from tests.drivers import contexts
-from tests.drivers.cloud import new, unmake
+from tests.drivers.cloud import again, new, unmake
 from tests.drivers.openstack.server import CREDENTIAL, CREDENTIAL_SECRET, PASSWORD, PROJECT, USER
 from tests.drivers.openstack.stack import Stack
 
@@ -67,6 +67,7 @@ def test_the_keys_of_docker_machine() -> None:
         ({"endpoint": ["compute"]}, "--openstack-endpoint"),
         ({"profile": "rackspace"}, "--openstack-profile"),
         ({"ip_version": 5}, "--openstack-ip-version"),
+        ({"ip_version": 6, "floatingip_pool": "public"}, "--openstack-floatingip-pool"),
         ({"ssh_port": 0}, "--openstack-ssh-port"),
         ({"active_timeout": 0}, "--openstack-active-timeout"),
     ],
@@ -219,6 +220,24 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
     with pytest.raises(failures.BadCloud, match="configuration") as caught:
         new(cloud, tmp_path, **{**flags, "openstack-cloud": "another"}).check()
     assert "--openstack-cloud" in caught.value.resolution
+
+
+def test_the_clouds_yaml_of_this_directory(cloud: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later commands are typed elsewhere. The password stands in a file beside it."""
+    auth = {"auth_url": f"{cloud.door.url}/identity/v3", "username": USER, "project_name": PROJECT}
+    auth |= {"user_domain_name": "Default", "project_domain_name": "Default"}
+    (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"mine": {"auth": auth}}}))
+    (tmp_path / "secure.yaml").write_text(json.dumps({"clouds": {"mine": {"auth": {"password": PASSWORD}}}}))
+    given = {name: "" for name in cloud.options() if name.partition("-")[2] not in ("flavor-name", "image-name")}
+    monkeypatch.chdir(tmp_path)
+    driver = new(cloud, tmp_path, **{**given, "openstack-cloud": "mine", "openstack-password": ""})
+    driver.check()
+    driver.ctx.save(driver)
+    monkeypatch.chdir("/")
+    later = again(driver)
+    assert isinstance(later, OpenStackDriver)
+    assert later.api.log_in() == cloud.project.id
+    assert PASSWORD not in json.dumps(later.dump())
 
 
 def test_a_record_of_docker_machine(cloud: Stack, tmp_path: Path) -> None:
