@@ -142,10 +142,7 @@ def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: M
         name, equals, value = word.partition("=")
         flag = spelt.get(name) or spelt.get("-" + name)
         if flag is None:
-            import difflib
-
-            near = difflib.get_close_matches(name, spelt, n=1)
-            known = f"did you mean {near[0]}?" if near else "it has " + " ".join(f.name for f in flags)
+            known = near(name, spelt) or "it has " + " ".join(f.name for f in flags)
             error = HelpAsked if word in ("--help", "-h", "-help") else UsageError
             raise error(f"{command} has no flag {name}", resolution=known)
         if flag.kind == "switch":
@@ -157,6 +154,14 @@ def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: M
         else:
             raise UsageError(f"{name} needs a value", resolution=f"write {name}=VALUE")
     return given
+
+
+def near(word: str, known: Iterable[str], least: float = 0.6) -> str:
+    """A question for the known word most like `word`; "" if none is alike by `least` (0 to 1)."""
+    import difflib
+
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=least)
+    return f"did you mean {found[0]}?" if found else ""
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -213,11 +218,18 @@ def _truth(value: str, name: str) -> str:
 
 
 def help_of(flags: Sequence[Flag]) -> str:
-    """The flags, one per line, for a command's help."""
-    lines = []
+    """The flags for a command's help, as wide as the terminal ($COLUMNS; 80 where that is unknown)."""
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, 60) - 2
+    lines: list[str] = []
     for flag in flags:
         spelt = ", ".join((*(also for also in flag.also if len(also) == 2), flag.name))
         value = "" if flag.kind == "switch" else " VALUE"
         notes = "".join((f" (default {flag.default})" if flag.default else "", f" [${flag.env}]" if flag.env else ""))
-        lines.append(f"  {spelt + value:36} {flag.help}{notes}")
+        begin = f"  {spelt + value:36} "
+        lines += textwrap.wrap(
+            flag.help + notes, width, initial_indent=begin, subsequent_indent=" " * 39, break_on_hyphens=False
+        )
     return "\n".join(lines)

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import os
 import random
+import shlex
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from machine import __version__
@@ -22,13 +23,14 @@ from machine.swarm.address import TLS_PORT, Address, Trust, parse, trust_of
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.chain import Backend, compose
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
-from machine.swarm.flags import Given, HelpAsked, gather, help_of, lease, pairs, seconds
+from machine.swarm.flags import Given, HelpAsked, gather, help_of, lease, near, pairs, seconds
 from machine.swarm.manage import Plan, manager
 from machine.swarm.server import Server
 
 ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
 MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
 EVERYWHERE = "0.0.0.0"  # what `-H :3376` means, as in classic Swarm
+LEADING = ("--debug", "--log-level", "--experimental", "--version", "--help")  # flags before the command
 ABOUT = {
     "create": ("", all_flags.CREATE, "print a new token"),
     "list": ("DISCOVERY", all_flags.LIST, "print the engines that a discovery knows"),
@@ -56,10 +58,10 @@ def run(words: Sequence[str], around: Surroundings) -> int:
         around.say(f"{around.prog} version {__version__}")
         return 0
     if command == "help":
+        _known(ALIASES.get(rest[0], rest[0]) if rest else "help", around.prog)
         around.say(text_of(around.prog, rest[0] if rest else ""))
         return 0
-    if command not in ABOUT:
-        raise UsageError(f"there is no command {command!r}", resolution=f"{around.prog} help shows them")
+    _known(command, around.prog)
     if not debug:
         around = around._replace(log=_without_traces(around.log))
     try:
@@ -86,6 +88,13 @@ def text_of(prog: str, command: str = "") -> str:
     lines = [f"Usage: {prog} [--debug] [--log-level LEVEL] COMMAND [FLAGS] [DISCOVERY]", "", "Commands:"]
     lines += [f"  {name:12} {line}" for name, (_, _, line) in ABOUT.items()]
     return "\n".join([*lines, "", f"{prog} help COMMAND shows its flags."])
+
+
+def _known(command: str, prog: str) -> None:
+    """UsageError, with the name that is most like it, if there is no such command."""
+    if command not in (*ABOUT, "help"):
+        advice = near(command, ABOUT) or f"{prog} help shows them"
+        raise UsageError(f"there is no command {command!r} of {prog}", resolution=advice)
 
 
 async def create(given: Given, around: Surroundings) -> None:
@@ -141,7 +150,29 @@ async def manage(given: Given, around: Surroundings) -> None:
     """Serve until stopped."""
     plan, front = _plan(given, around)
     async with manager(plan, around.log) as backend:
-        await _serve(await _registering(plan, backend), given, around, front, given.all("--host") or [MANAGER_AT])
+        chain = await _registering(plan, backend)
+        async with _served(chain, given, around, front, given.all("--host") or [MANAGER_AT]) as addresses:
+            if around.own:  # somebody sits here, who has the client's certificates
+                for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.trust)):
+                    around.log(line)
+            await asyncio.Event().wait()
+
+
+def exports(address: Address, front: Trust | None, client: Trust | None) -> list[str]:
+    """The lines that point the docker client at a manager on this computer.
+
+    DOCKER_CERT_PATH only if `client`'s files lie in one directory under the names that the docker client looks for.
+    """
+    if address.host in (EVERYWHERE, "::"):
+        address = address._replace(host="127.0.0.1")
+    lines = [f"export DOCKER_HOST={shlex.quote(str(address))}"]
+    if front is not None:
+        lines.append("export DOCKER_TLS_VERIFY=1")
+        files = (client.ca, client.cert, client.key) if client else ()
+        directories = {os.path.dirname(os.path.abspath(path)) for path in files}
+        if [os.path.basename(path) for path in files] == ["ca.pem", "cert.pem", "key.pem"] and len(directories) == 1:
+            lines.append(f"export DOCKER_CERT_PATH={shlex.quote(directories.pop())}")
+    return lines
 
 
 async def discovery(given: Given, around: Surroundings) -> None:
@@ -153,7 +184,9 @@ async def discovery(given: Given, around: Surroundings) -> None:
     front = trust_of(given.switches(), around.environ)
     if front is not None and not given.on("--tlsverify"):
         front = front._replace(verify=False)
-    await _serve([service(Registry(os.path.abspath(path)))], given, around, front, given.all("--host") or [SERVICE_AT])
+    chain = [service(Registry(os.path.abspath(path)))]
+    async with _served(chain, given, around, front, given.all("--host") or [SERVICE_AT]):
+        await asyncio.Event().wait()
 
 
 async def _registering(plan: Plan, backend: Backend) -> list[Backend]:
@@ -187,16 +220,20 @@ def _of_the_store(given: Given, around: Surroundings) -> bool:
     return url.startswith("token://") and "/" not in url[8:] and not around.environ.get("MACHINE_DISCOVERY_URL")
 
 
-async def _serve(
+@contextlib.asynccontextmanager
+async def _served(
     backends: Sequence[Backend], given: Given, around: Surroundings, front: Trust | None, urls: Sequence[str]
-) -> None:
+) -> AsyncIterator[list[Address]]:
+    """Listen at `urls` until the block is left; gives the addresses. UsageError."""
     server = Server(compose(backends), log=around.log)
+    there = []
     try:
         for url in urls:
             address = parse(url, default_port=TLS_PORT if front else 2375, default_host=EVERYWHERE)
             _safe(address, front, given)
-            around.log(f"listening on {await server.listen(address, front)}{' with TLS' if front else ''}")
-        await asyncio.Event().wait()
+            there.append(await server.listen(address, front))
+            around.log(f"listening on {there[-1]}{' with TLS' if front else ''}")
+        yield there
     finally:
         await server.close()
 
@@ -234,7 +271,8 @@ def _leading(words: list[str]) -> tuple[str, list[str], bool]:
         elif name in ("--help", "-h"):
             return "help", [], debug
         elif word.startswith("-"):
-            raise UsageError(f"there is no flag {word} before the command", resolution="put it after the command")
+            advice = near(name, LEADING, 0.75) or "put it after the command"
+            raise UsageError(f"there is no flag {name} before the command", resolution=advice)
         else:
             return ALIASES.get(word, word), words, debug
     return "help", [], debug

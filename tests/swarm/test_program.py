@@ -28,7 +28,7 @@ from machine.swarm.backends.swarm import plan_of
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
 from machine.swarm.flags import MANAGE, gather, percent, seconds
-from machine.swarm.program import Surroundings, run
+from machine.swarm.program import Surroundings, exports, run
 from machine.swarm.server import Server
 from machine.swarm.simulated.engine import SimulatedEngine
 from tests.sshd import free_port
@@ -78,7 +78,7 @@ def test_help_and_version(around):
     for words in ([], ["--help"], ["help"], ["manage", "--help"], ["help", "join"], ["--version"]):
         assert run(words, surroundings) == 0
     assert "--engine-failure-retry" in said[3]
-    assert "(default 180s)" in said[4]
+    assert "(default 180s)" in " ".join(said[4].split())
     assert said[5].startswith("machine-swarm version ")
 
 
@@ -127,6 +127,59 @@ def test_the_flags_of_manage_mean_what_they_meant():
         None,
         20,
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["--log-levle", "debug"], "did you mean --log-level?"),
+        (["--host=tcp://:1", "manage"], "put it after the command"),
+        (["help", "mange"], "did you mean manage?"),
+        (["mange"], "did you mean manage?"),
+        (["help", "nonsense"], "machine-swarm help shows them"),
+        (["manage", "--strategie=spread"], "did you mean --strategy?"),
+    ],
+)
+def test_a_slip_of_the_pen_is_corrected(around, words, advice):
+    with pytest.raises(UsageError) as caught:
+        run(words, around[0])
+    assert caught.value.resolution == advice
+
+
+@pytest.mark.parametrize("columns", [60, 80, 132])
+def test_the_help_is_as_wide_as_the_terminal(around, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    run(["manage", "--help"], around[0])
+    lines = around[1].pop().splitlines()
+    assert max(map(len, lines)) < columns
+    assert " ".join(" ".join(lines).split()).count("longest time between two looks at an engine (default 60s)") == 1
+
+
+def test_what_to_export_for_a_manager():
+    mine = Trust("/s/c e/ca.pem", "/s/c e/cert.pem", "/s/c e/key.pem")
+    where = Address("0.0.0.0", 3376)
+    to = ["export DOCKER_HOST=tcp://127.0.0.1:3376", "export DOCKER_TLS_VERIFY=1"]
+    assert exports(where, mine, mine) == [*to, "export DOCKER_CERT_PATH='/s/c e'"]
+    assert exports(where, mine, Trust("/a/ca.pem", "/b/cert.pem", "/b/key.pem")) == to
+    assert exports(Address(path="/run/s.sock"), None, mine) == ["export DOCKER_HOST=unix:///run/s.sock"]
+
+
+def test_a_manager_over_an_empty_store_says_so_and_how_it_is_used(tmp_path):
+    port = free_port()
+    env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
+    argv = [sys.executable, "-m", "machine", "swarm", "manage", "-H", f"tcp://127.0.0.1:{port}"]
+    log = tmp_path / "log"
+    with log.open("w") as file, subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=file) as process:
+        try:
+            until(lambda: "DOCKER_CERT_PATH" in log.read_text() and "engines" in log.read_text())
+        finally:
+            process.terminate()
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    said = log.read_text()
+    assert "the machines of the store: 0 engines yet" in said
+    assert f"export DOCKER_HOST=tcp://127.0.0.1:{port}\nexport DOCKER_TLS_VERIFY=1\n" in said
+    assert f"export DOCKER_CERT_PATH={tmp_path}/store/certs\n" in said
 
 
 def test_times_and_ratios():

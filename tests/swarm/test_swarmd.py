@@ -57,7 +57,7 @@ def url(engine: RealEngine, request: pytest.FixtureRequest) -> Iterator[str]:
     end = f"swarm 127.0.0.1:{engine.port}" if request.param == "swarm" else f"dockerclient {engine.url}"
     with swarmd(f"dockerserver {address}", "debug", end) as log:
         deadline = time.monotonic() + 20
-        while request.param == "swarm" and "engine_connect" not in log.read_text():
+        while request.param == "swarm" and ": connected" not in log.read_text():
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         yield address

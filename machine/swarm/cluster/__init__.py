@@ -24,6 +24,13 @@ __all__ = ["Cluster", "Container", "Engine", "Settings"]
 
 DIALLED_AT_ONCE = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
 AT_ONCE = 32  # engines that are being listed at the same time
+SHOWN = 80  # letters of a discovery in the log: a list of engines may be long
+SAID = {
+    "engine_connect": "connected",
+    "engine_reconnect": "connected again",
+    "engine_disconnect": "does not answer any more",
+    "engine_removed": "let go",
+}  # in the log; the clients' event streams have classic Swarm's words
 DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
 QUEUE = 10_000  # events kept for a client that does not read them
 STUDY_PAUSE = 0.004  # seconds between two inspects that nobody waits for
@@ -68,6 +75,7 @@ class Cluster:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._readers: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._said = ""
+        self._count = -1  # engines when their number was last said
         self._admitted: dict[tuple[str, str], set[Engine]] = {}  # id and name -> engines that have them
 
     async def run(self) -> None:
@@ -80,9 +88,17 @@ class Cluster:
                     continue
                 self._said = ""
                 await self.replace(found)
+                self._tell_count()
         finally:
             study.cancel()
             await self.replace([])
+
+    def _tell_count(self) -> None:
+        before, self._count = self._count, len(self.engines)
+        if before != self._count:
+            some = "1 engine" if self._count == 1 else f"{self._count} engines"
+            at = self.discovery.shown
+            self.log(f"{at if len(at) <= SHOWN else at[:SHOWN] + '...'}: {some}{' yet' if before < 0 else ''}")
 
     def _say(self, text: str) -> None:
         if text != self._said:
@@ -164,7 +180,7 @@ class Cluster:
     def engine_changed(self, engine: Engine, happened: str) -> None:
         """Note that an engine came, went or came back; tell everyone."""
         reason = f": {engine.pulse.error}" if engine.pulse.error else ""
-        self.log(f"{happened} {engine.name} at {engine.address}{reason}")
+        self.log(f"{engine.name} ({engine.address}): {SAID.get(happened, happened)}{reason}")
         engine.redraw()
         self._spread(events.own(happened, engine.shown(), time.time()))
         for watcher in self.watchers:
