@@ -8,7 +8,8 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from machine.swarm.backends import Place, open_chain
+from machine.errors import UsageError
+from machine.swarm.backends import Place, open_chain, words_of
 from machine.swarm.chain import nobody
 
 
@@ -22,6 +23,11 @@ async def serve(
     stop: asyncio.Event | None = None,
 ) -> None:
     """Open the chain of `specs`, serve until SIGINT, SIGTERM or `stop`, close it. MachineError if it does not open."""
+    if specs and words_of(specs[-1])[0] == "dockerserver":
+        raise UsageError(
+            "the chain ends in dockerserver, which answers nothing",
+            resolution="add a backend that does, such as 'dockerclient tcp://HOST:2375', swarm, aggregate or simulator",
+        )
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

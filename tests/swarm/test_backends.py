@@ -26,6 +26,7 @@ from machine.swarm.backends.machine import address_of
 from machine.swarm.backends.simulator import simulated
 from machine.swarm.chain import Backend, Next, Refused, Reply, Request, nobody
 from machine.swarm.simulated import SimulatedEngine
+from machine.swarm.swarmd import serve
 from tests.swarm.wire import front, keys, run
 
 
@@ -306,3 +307,20 @@ def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path:
                 pass
 
     run(story(), 60)
+
+
+@pytest.mark.parametrize(
+    ("specs", "brief", "advice"),
+    [
+        (["dockerserver"], "the chain ends in dockerserver, which answers nothing", "add a backend that does"),
+        (["debug", "dockerserver tcp://127.0.0.1:1"], "the chain ends in dockerserver", "dockerclient tcp://HOST:2375"),
+        (["dockerserver", "tcp://127.0.0.1:1", "simulator"], "no backend 'tcp://127.0.0.1:1'", "quote a backend with"),
+        (["dockerclint tcp://127.0.0.1:1"], "no backend 'dockerclint'", "did you mean dockerclient?"),
+        (["nonsense"], "no backend 'nonsense'", "use one of: aggregate "),
+    ],
+)
+def test_a_chain_that_cannot_work_is_said_before_it_listens(specs: list[str], brief: str, advice: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        asyncio.run(serve(specs, environ={}, log=print))
+    assert brief in caught.value.brief
+    assert advice in caught.value.resolution

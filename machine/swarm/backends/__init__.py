@@ -73,7 +73,13 @@ def find(name: str, extra: Mapping[str, Any]) -> Any:
 
     for entry in entry_points(group=GROUP, name=name):
         return entry.load()
-    raise UsageError(f"there is no backend {name!r}", resolution="use one of: " + " ".join(names(extra)))
+    from machine.swarm.flags import near
+
+    known = names(extra)
+    advice = near(name, known) or "use one of: " + " ".join(known)
+    if "://" in name or name.startswith("-"):
+        advice = "quote a backend with its words: 'dockerserver tcp://localhost:4567'"
+    raise UsageError(f"there is no backend {name!r}", resolution=advice)
 
 
 def words_of(spec: str) -> list[str]:
