@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machine.cli import load, parser_of
 from machine.cli.globals import TABLE
+from machine.cli.parser import columns
 from machine.cli.table import COMMANDS
 from machine.cli.words import VALUE
 
@@ -39,13 +40,23 @@ def overview(prog: str) -> str:
     from machine import __version__
 
     lines = [f"Usage: {prog} [FLAGS] COMMAND [NAME...] [FLAGS]", ""]
-    lines += [f"Docker hosts anywhere, and many of them as one cluster. Version {__version__}.", ""]
+    lines += [*_wrapped("", f"Docker hosts anywhere, and many of them as one cluster. Version {__version__}."), ""]
     lines += ["Start:", f"  {prog} create dev", f'  eval "$({prog} env dev)"', "  docker run hello-world", ""]
     lines.append("Commands:")
-    lines += [f"  {name:<18} {text}" for name, (_, text) in COMMANDS.items()]
+    for name, (_, text) in COMMANDS.items():
+        lines += _wrapped(f"  {name:<18} ", text)
     lines += ["", "Flags of every command:"]
     for flag, short, follows, variable, text in TABLE:
         shown = ", ".join(part for part in (flag, short) if part) + (" VALUE" if follows == VALUE else "")
-        lines.append(f"  {shown:<28} {text}" + (f" [${variable}]" if variable else ""))
+        lines += _wrapped(f"  {shown:<28} ", text + (f" [${variable}]" if variable else ""))
     lines += ["", f"{prog} COMMAND --help tells more about one command."]
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(left: str, text: str) -> list[str]:
+    """Lines no wider than the terminal, the text in a column of its own."""
+    import textwrap
+
+    return textwrap.wrap(
+        text, columns() - 2, initial_indent=left, subsequent_indent=" " * len(left), break_on_hyphens=False
+    )

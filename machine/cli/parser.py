@@ -55,6 +55,11 @@ class Argument:
         return self.flags[0] if self.flags else str(self.options.get("metavar") or self.dest)
 
     @property
+    def is_verb(self) -> bool:
+        """Whether it is the place of a command's own commands (`ls` in `machine context ls`)."""
+        return not self.flags and self.dest == "verb" and self.nargs is None
+
+    @property
     def follows(self) -> str:
         """What may follow the flag, as machine.cli.words has it."""
         if self.action == "store_true":
@@ -140,6 +145,8 @@ class Parser(Group):
                     found[argument.dest] = [*(found[argument.dest] or []), argument.convert(word.value)]
                 else:
                     found[argument.dest] = argument.convert(word.value)
+        if not names and any(place.is_verb for place in self.places()):
+            found["help"] = True  # nothing is asked: tell what there is, as `machine` and `machine swarm` do
         if not found["help"]:
             self._place(names, found)
         return Values(**found)  # type: ignore[return-value]
@@ -155,6 +162,8 @@ class Parser(Group):
                 raise UsageError(f"{self.prog} needs a {place.shown}", resolution=f"see {self.prog} --help")
             count = max(0, free if place.nargs in ("*", "+") else min(free, 1))
             taken, names = names[:count], names[count:]
+            if place.is_verb:
+                self._know(taken, place.options["choices"])
             values = [place.convert(name) for name in taken]
             if place.nargs in ("*", "+"):
                 found[place.dest] = values or place.default or []
@@ -164,6 +173,17 @@ class Parser(Group):
             raise UsageError(
                 f"{self.prog} takes no more words than that: {' '.join(names)}", resolution=f"see {self.prog} --help"
             )
+
+    def _know(self, typed: Sequence[str], verbs: Sequence[str]) -> None:
+        """UsageError if what is typed is none of the command's verbs."""
+        from machine.cli.advice import nearest
+
+        for name in typed:
+            if name not in verbs:
+                raise UsageError(
+                    f"there is no command {name!r} of {self.prog}",
+                    resolution=nearest(name, verbs, "did you mean {}?") or f"use one of: {' '.join(verbs)}",
+                )
 
     def _unknown(self, flag: str) -> UsageError:
         from machine.cli.advice import nearest
@@ -180,20 +200,38 @@ class Parser(Group):
 
         parser = argparse.ArgumentParser(
             prog=self.prog,
-            description=self.description,
+            description=_fitted(self.description, columns() - 2),
             add_help=False,
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-                prog, max_help_position=34, width=_columns() - 2
+                prog, max_help_position=34, width=columns() - 2
             ),
         )
         for group in self.groups:
             target = parser.add_argument_group(group.title) if group.title else parser
             for argument in group.arguments:
                 target.add_argument(*(argument.flags or (argument.dest,)), **argument.options)
-        return parser.format_help()
+        return "Usage: " + parser.format_help().removeprefix("usage: ")
 
 
-def _columns() -> int:
+def _fitted(text: str, width: int) -> str:
+    """Lines no longer than `width`: prose, and the right column of a list. Examples of what to type stay whole."""
+    import re
+    import textwrap
+
+    lines = []
+    for line in text.split("\n"):
+        row = re.match(r" +\S.*? {2,}(?=\S)", line)
+        if len(line) <= width or (line.startswith(" ") and not row):
+            lines.append(line)
+        else:
+            left = row[0] if row else ""
+            lines += textwrap.wrap(
+                line[len(left) :], width, initial_indent=left, subsequent_indent=" " * len(left), break_on_hyphens=False
+            )
+    return "\n".join(lines)
+
+
+def columns() -> int:
     """The width for help: $COLUMNS, else the terminal's, else 80."""
     typed = os.environ.get("COLUMNS", "")
     if typed.isascii() and typed.isdigit() and int(typed) > 0:

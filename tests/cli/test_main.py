@@ -40,18 +40,42 @@ def test_the_version(world: World, line: list[str]) -> None:
 def test_the_help_of_a_command(world: World, line: list[str]) -> None:
     typed = world.type(*line)
     assert (typed.status, typed.err) == (0, "")
-    assert "usage: machine ls" in typed.out
+    assert "Usage: machine ls" in typed.out
     assert "--filter KEY=VALUE" in typed.out
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
 def test_every_command_has_help_and_refuses_an_unknown_flag(world: World, command: str) -> None:
-    assert world.type(command, "--help").out.startswith(f"usage: machine {command}")
+    assert world.type(command, "--help").out.startswith(f"Usage: machine {command}")
     if getattr(load(command), "RAW", False):
         return  # its words are another program's
     typed = world.type(command, "--bogus")
     assert (typed.status, typed.out) == (1, "")
     assert "has no flag --bogus" in typed.err
+
+
+@pytest.mark.parametrize("wide", [80, 120])
+def test_help_is_as_wide_as_the_terminal(world: World, monkeypatch: pytest.MonkeyPatch, wide: int) -> None:
+    """But for examples of what to type."""
+    monkeypatch.setenv("COLUMNS", str(wide))
+    for line in ([], *([command, "--help"] for command in COMMANDS)):
+        lines = world.type(*line).out.splitlines()
+        assert [text for text in lines if len(text) >= wide and not text.startswith("  machine ")] == [], line
+
+
+@pytest.mark.parametrize("command", ["swarm-mode", "context", "image", "plugin"])
+def test_a_command_of_commands_alone_tells_them(world: World, command: str) -> None:
+    typed = world.type(command)
+    assert (typed.status, typed.err) == (0, "")
+    assert typed.out == world.type(command, "--help").out
+
+
+def test_a_mistyped_command_of_a_command_is_told_the_nearest(world: World) -> None:
+    typed = world.type("swarm-mode", "demot", "x")
+    assert (typed.status, typed.out) == (1, "")
+    assert "there is no command 'demot' of machine swarm-mode" in typed.err
+    assert "did you mean demote?" in typed.err
+    assert "use one of: create update rm ls" in world.type("context", "nonsense").err
 
 
 def test_create_shows_the_flags_of_the_driver_meant(world: World) -> None:

@@ -77,7 +77,7 @@ def test_a_foreign_plugin_is_left_alone(world: World, plugin: Path) -> None:
     assert plugin.read_text() == "#!/bin/sh\necho mine\n"
 
 
-@pytest.mark.parametrize("line", [["plugin"], ["plugin", "fly"], ["plugin", "install", "x"]])
+@pytest.mark.parametrize("line", [["plugin", "fly"], ["plugin", "install", "x"]])
 def test_what_is_refused(world: World, line: list[str]) -> None:
     assert world.type(*line).status == 1
 

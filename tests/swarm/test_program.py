@@ -104,7 +104,7 @@ def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(around):
 def test_swarmd_has_help_too(words):
     out = io.StringIO()
     assert machine(["swarmd", *words], environ={"HOME": "/nowhere"}, stdout=out, stderr=out) == 0
-    assert out.getvalue().startswith("usage: machine swarmd")
+    assert out.getvalue().startswith("Usage: machine swarmd")
 
 
 def test_the_flags_of_manage_mean_what_they_meant():

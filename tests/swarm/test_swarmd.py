@@ -300,7 +300,7 @@ def test_without_arguments_it_lists_the_backends() -> None:
 
 
 def test_version_and_help_as_libswarms_had_them() -> None:
-    for words, start in ((["--version"], "swarmd version "), (["-v"], "swarmd version "), (["help"], "usage: ")):
+    for words, start in ((["--version"], "swarmd version "), (["-v"], "swarmd version "), (["help"], "Usage: ")):
         program = "import sys; from machine.cli.swarmd import main; sys.exit(main())"
         done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
         assert done.stdout.startswith(start)
