@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 
@@ -29,6 +30,8 @@ def from_url(
     options = dict(options or {})
     scheme, found, rest = url.partition("://")
     if not found:
+        if re.fullmatch(r"[0-9a-f]{32}", url):
+            raise DiscoveryError("a bare token is no discovery; did you mean token://TOKEN?")
         scheme, rest = "nodes", url
     if not rest:
         raise DiscoveryError(f"{url!r} names nothing: write it as token://TOKEN or nodes://HOST:PORT,HOST:PORT")
@@ -73,6 +76,10 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
 def _token(rest: str, registry: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Discovery:
     from machine.swarm.discovery.token import Local, Token, base_of
 
+    if "://" in rest:
+        raise DiscoveryError(
+            "token:// is followed by another scheme: write token://TOKEN, or token://HOST:PORT/v1/TOKEN for a service"
+        )
     host, slash, token = rest.rpartition("/")
     if not token:
         raise DiscoveryError(f"token://{rest} has no token after the last slash")

@@ -59,6 +59,13 @@ class Registry:
         with self._open() as db:
             self._add(db, token, known=True)
 
+    def knows(self, token: str) -> bool:
+        """Whether the token was made or taken here; no file is made for the question. DiscoveryError."""
+        if not os.path.exists(self.path):
+            return False
+        with self._open("DEFERRED") as db:
+            return db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone() is not None
+
     def nodes(self, token: str) -> list[str]:
         """The addresses whose time is not over, in alphabetic order. UnknownToken."""
         with self._open("DEFERRED") as db:

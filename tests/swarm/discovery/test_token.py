@@ -195,6 +195,28 @@ def test_urls_that_name_nothing(url):
         from_url(url, environ={})
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("0123456789abcdef" * 2, r"did you mean token://TOKEN\?"),
+        ("token://token://T", "followed by another scheme"),
+        ("token://https://d.example/v1/T", "token://HOST:PORT/v1/TOKEN"),
+    ],
+)
+def test_tokens_that_are_written_wrongly(url, said):
+    with pytest.raises(DiscoveryError, match=said) as caught:
+        from_url(url, registry="/nonexistent/registry.db", environ={})
+    assert url not in str(caught.value), "a token is a secret"
+
+
+def test_whether_a_token_is_known_makes_no_file(registry):
+    token = "never-seen"
+    assert not registry.knows(token)
+    assert not os.path.exists(registry.path)
+    registry.know(token)
+    assert registry.knows(token)
+
+
 def test_plain_http_beyond_loopback_is_refused():
     with pytest.raises(DiscoveryError, match="loopback"):
         from_url("token://T", environ={"MACHINE_DISCOVERY_URL": "http://d.example/v1"})
