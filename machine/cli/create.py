@@ -25,6 +25,7 @@ MODE_FLAGS = (  # they mean something beside --swarm-mode only
     "swarm_cert_expiry",
     "swarm_default_addr_pool",
 )
+MANAGER_FLAGS = ("swarm_host", "swarm_strategy", "swarm_opt")
 
 HELP = "Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time."
 
@@ -34,7 +35,6 @@ def add_arguments(parser: Parser) -> None:
     from machine import drivers
     from machine.cli import driver_flags
 
-    environ = parser.environ
     name = driver_flags.chosen(parser)
     parser.add_argument(
         "--driver", "-d", default=name, help=f"Which driver makes it (default {drivers.DEFAULT}) [$MACHINE_DRIVER]"
@@ -78,13 +78,13 @@ def add_arguments(parser: Parser) -> None:
         "--swarm-discovery", default="", metavar="URL", help="How the swarm finds its nodes, such as token://T"
     )
     swarm.add_argument(
-        "--swarm-strategy", default="spread", metavar="NAME", help="spread, binpack or random (default spread)"
+        "--swarm-strategy", default=None, metavar="NAME", help="spread, binpack or random (default spread)"
     )
-    swarm.add_argument("--swarm-host", default="tcp://0.0.0.0:3376", metavar="URL", help="Where the manager listens")
+    swarm.add_argument("--swarm-host", default=None, metavar="URL", help="Where the manager listens")
     swarm.add_argument("--swarm-addr", default="", metavar="ADDR", help="Address that the node advertises")
     swarm.add_argument(
         "--swarm-image",
-        default=environ.get("MACHINE_SWARM_IMAGE", ""),
+        default=None,
         metavar="IMAGE",
         help="Run docker-machine's two containers of this image instead of services [$MACHINE_SWARM_IMAGE]",
     )
@@ -154,10 +154,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         return create.go_on(app.store, cut)
 
     if args.resume:
+        _check_resume(args, app)
         url = args.engine_install_url or ""
-        passed_over = _passed_over(args)
-        if passed_over:
-            app.console.warn(f"--resume goes on with what the first create was told; not looked at: {passed_over}")
         return on_each(
             app, args.names, lambda world, name: create.resume(world, name, not args.no_context, url), after=after
         )
@@ -174,18 +172,26 @@ def run(args: argparse.Namespace, app: App) -> int:
     return status
 
 
-def _passed_over(args: argparse.Namespace) -> str:
-    """The flags that were typed beside --resume and say nothing to it."""
+def _check_resume(args: argparse.Namespace, app: App) -> None:
+    """UsageError on what goes not with --resume: a trial of it, and flags that it would pass over."""
+    from machine import drivers
     from machine.cli import driver_flags
 
+    if args.dry_run:
+        raise UsageError("--resume cannot be tried out", resolution="leave --dry-run out")
     shared = "engine_opt engine_env engine_label engine_insecure_registry engine_registry_mirror engine_storage_driver"
-    swarm = "tls_san swarm swarm_master swarm_discovery swarm_addr swarm_opt swarm_join_opt swarm_experimental"
-    typed = [
-        name.replace("_", "-")
-        for name in [*f"{shared} {swarm}".split(), "swarm_mode", *MODE_FLAGS]
-        if getattr(args, name)
-    ]
-    return " ".join(f"--{name}" for name in [*typed, *driver_flags.given(args)])
+    swarm = "swarm swarm_master swarm_discovery swarm_addr swarm_opt swarm_join_opt swarm_experimental"
+    told = [name for name in [*f"tls_san {shared} {swarm} swarm_mode".split(), *MODE_FLAGS] if getattr(args, name)]
+    told += [name for name in ("swarm_host", "swarm_image", "swarm_strategy") if getattr(args, name) is not None]
+    usual = app.environ.get("MACHINE_DRIVER") or drivers.DEFAULT
+    told += ["driver"] * any(args.driver not in (usual, app.store.load(name).driver_name) for name in args.names)
+    flags = " ".join("--" + name.replace("_", "-") for name in [*told, *driver_flags.given(args)])
+    if flags:
+        names = " ".join(args.names)
+        raise UsageError(
+            f"--resume keeps what create was given, and would pass over {flags}",
+            resolution=f"leave that out: machine create --resume {names}; or machine rm {names}, and create it again",
+        )
 
 
 def _env_line(app: App, *name: str) -> str:
@@ -204,11 +210,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
     from machine.model import EngineOptions, SwarmOptions
     from machine.options import resolve
 
-    if args.swarm_discovery and not args.swarm_mode and not re.fullmatch(r"[^:]*://.*", args.swarm_discovery):
-        raise UsageError(
-            f"--swarm-discovery {args.swarm_discovery!r} is not a discovery URL",
-            resolution="write it as token://TOKEN, nodes://a:2376,b:2376 or file://PATH",
-        )
+    _check_swarm(args, app)
     for flag in ("engine_env", "engine_label"):
         for item in getattr(args, flag):
             if "=" not in item:
@@ -222,6 +224,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
     mirrors = args.engine_registry_mirror
     if mirrors is None:
         mirrors = [part for part in app.environ.get("ENGINE_REGISTRY_MIRROR", "").split(",") if part]
+    image = app.environ.get("MACHINE_SWARM_IMAGE", "") if args.swarm_image is None else args.swarm_image
     engine = EngineOptions(
         env=tuple(args.engine_env),
         insecure_registries=tuple(args.engine_insecure_registry),
@@ -239,17 +242,45 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
         agent=args.swarm,
         discovery="" if args.swarm_mode else args.swarm_discovery,
         address="" if args.swarm_mode else args.swarm_addr,
-        host=args.swarm_host,
-        image=args.swarm_image or SwarmOptions().image,
-        strategy=args.swarm_strategy,
+        host=SwarmOptions().host if args.swarm_host is None else args.swarm_host,
+        image=image or SwarmOptions().image,
+        strategy=SwarmOptions().strategy if args.swarm_strategy is None else args.swarm_strategy,
         flags=tuple(args.swarm_opt),
         join_flags=tuple(args.swarm_join_opt),
         experimental=args.swarm_experimental,
-        containers=bool(args.swarm_image),
+        containers=bool(image),
     )
     values = resolve(drivers.find(args.driver).options, driver_flags.given(args), app.environ)
     mode = _mode_of(args)
     return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode)
+
+
+def _check_swarm(args: argparse.Namespace, app: App) -> None:
+    """UsageError on a discovery that is none, or that nothing uses; a warning of a manager's flags without one.
+
+    Scripts that were written for docker-machine give those to every machine of a swarm.
+    """
+    url = args.swarm_discovery
+    if url and not args.swarm_mode:
+        if re.fullmatch(r"[0-9a-f]{32}", url):
+            raise UsageError(
+                "--swarm-discovery has a bare token", resolution="write it as --swarm-discovery token://TOKEN"
+            )
+        if not re.fullmatch(r"[^:]*://.*", url):
+            raise UsageError(
+                f"--swarm-discovery {url!r} is not a discovery URL",
+                resolution="write it as token://TOKEN, nodes://a:2376,b:2376 or file://PATH",
+            )
+        if not (args.swarm or args.swarm_master):
+            raise UsageError(
+                "--swarm-discovery means nothing alone: the machine would be in no swarm",
+                resolution="add --swarm for a node, --swarm-master for the manager, or --swarm-mode manager|worker",
+            )
+    alone = [] if args.swarm_master else [name for name in MANAGER_FLAGS if getattr(args, name) not in (None, [])]
+    alone += ["swarm_join_opt"] if args.swarm_join_opt and not args.swarm else []
+    for name in alone:
+        needs = "--swarm" if name == "swarm_join_opt" else "--swarm-master"
+        app.console.warn(f"--{name.replace('_', '-')} means nothing without {needs}")
 
 
 def _mode_of(args: argparse.Namespace) -> Membership | None:

@@ -51,6 +51,7 @@ def create(world: World, name: str, wanted: Wanted) -> None:
 
 def _create(world: World, name: str, wanted: Wanted) -> None:
     record, driver = plan(world, name, wanted)
+    swarm.foresee(world, record)
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
     swarmmode.check(world, record, driver)
@@ -76,6 +77,9 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     classic = swarm.settled(wanted.swarm, world.environ)
     swarm.check(classic)
     cls = drivers.find(wanted.driver_name)
+    swarm.check_host(classic, wanted.values, provisions=cls.provisions)
+    if wanted.mode is not None and not cls.provisions:
+        raise swarmmode.no_host(wanted.driver_name)
     record = Record.new(
         world.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=world.tls
     )
@@ -96,15 +100,16 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
 def describe(world: World, name: str, wanted: Wanted) -> list[str]:
     """What `create` would do, in lines; asks no platform and touches nothing."""
     record, driver = plan(world, name, wanted)
+    swarm.foresee(world, record)
     hidden = {option.name for option in driver.options if option.secret}
     lines = [f"machine {name}, driver {driver.name}"]
     for option in driver.options:
         value = wanted.values[option.name]
         if value not in ("", 0, False, []):
             lines.append(f"  --{option.name} {MASK if option.name in hidden else value}")
+    lines += [f"  {line}" for line in swarm.plan_lines(record)]
     if not driver.provisions:
         return [*lines, f"would be recorded in {world.store.directory(name)}"]
-    lines += [f"  {line}" for line in swarm.plan_lines(record)]
     lines += [
         f"1. check, with nothing made: what the driver {driver.name} needs",
         f"2. record {world.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",

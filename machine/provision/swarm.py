@@ -181,7 +181,10 @@ until {up}; do
     sleep 0.2
 done
 """
-    advice = "the end of its log is above; correct --swarm-opt, --swarm-join-opt or --swarm-host"
+    advice = (
+        "the end of its log is above; if --swarm-opt, --swarm-join-opt or --swarm-host is at fault, machine rm it and"
+        " create it again, for those stay as create was given them; else see to what keeps it from starting"
+    )
     return Run(f"start machine-swarm-{name}", script, advice=advice)
 
 

@@ -231,13 +231,65 @@ def test_a_node_is_entered_under_its_token_and_taken_out_by_rm(store: Path) -> N
         (["--swarm-master", "--swarm-discovery", "zk://a", "--swarm-opt", "heartbeat=1s"], "zk://"),
         (["--swarm", "--swarm-discovery", "token://t", "--swarm-join-opt", "heart=1s"], "--swarm-join-opt"),
         (["--swarm-master", "--swarm-discovery", "token://t", "--swarm-host", "tcp://0.0.0.0:x"], "port"),
+        (["--swarm-master", "--swarm-discovery", "token://t"], "needs a host to run the manager on"),
+        (["--swarm-mode", "worker"], "there is no host to set up"),
+        (["--swarm-discovery", "token://t"], "--swarm-discovery means nothing alone"),
+        (["--swarm", "--swarm-discovery", "token://token://t"], "followed by another scheme"),
+        (["--swarm", "--swarm-discovery", "0123456789abcdef" * 2], "bare token"),
     ],
 )
 def test_swarm_flags_that_make_no_sense(store: Path, flags: list[str], said: str) -> None:
+    for trial in ([], ["--dry-run"]):
+        made = none("m", *trial, *flags)
+        assert made.status in (1, 3)
+        assert said in made.err
+        assert names() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--swarm-strategy", "binpack"], "--swarm-strategy means nothing without --swarm-master"),
+        (["--swarm-opt", "heartbeat=5s"], "--swarm-opt means nothing without --swarm-master"),
+        (["--swarm-join-opt", "ttl=9m"], "--swarm-join-opt means nothing without --swarm"),
+    ],
+)
+def test_a_managers_flags_alone_are_let_pass_with_a_word(store: Path, flags: list[str], said: str) -> None:
     made = none("m", *flags)
-    assert made.status == 1
+    assert (made.status, names()) == (0, ["m"])
     assert said in made.err
-    assert names() == []
+
+
+def test_a_token_that_nobody_here_knows_begins_a_new_swarm(store: Path) -> None:
+    token = Typed(["swarm", "create"]).out.strip()
+    words = "this store does not know the token"
+    for name, url, said in (
+        ("a", f"token://{token}", False),
+        ("b", "token://mine", True),
+        ("c", "token://mine", False),
+    ):
+        made = none(name, "--swarm", "--swarm-discovery", url)
+        assert made.status == 0
+        assert (words in made.err) == said, name
+        assert url not in made.err
+    assert words in none("d", "--dry-run", "--swarm", "--swarm-discovery", "token://other").err
+    served = {"MACHINE_DISCOVERY_URL": "https://192.0.2.1/v1"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(*served.popitem())
+        made = none("d", "--dry-run", "--swarm", "--swarm-discovery", "token://other")
+    assert (made.status, words in made.err) == (0, False)
+
+
+def test_a_dry_run_tells_of_the_swarm(store: Path) -> None:
+    words = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run", "--swarm-master", "--swarm"]
+    words += ["--swarm-strategy", "binpack", "--swarm-host", "tcp://0.0.0.0:4000", "--swarm-discovery"]
+    made = Typed([*words, "token://secret", "m"])
+    assert made.status == 0, made.err
+    assert "discovery token://***" in made.out
+    assert "port 4000, strategy binpack" in made.out
+    assert "secret" not in made.out + made.err
+    assert "discovery token://d.example/v1/***" in Typed([*words, "token://d.example/v1/secret", "m"]).out
+    assert "discovery etcd://e/p" in Typed([*words, "etcd://e/p", "m"]).out
 
 
 def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,10 +452,27 @@ def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
             assert cure in typed.err, (phase, verb)
 
 
-def test_a_resume_says_which_flags_it_passes_over(store: Path) -> None:
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["-d", "none", "--url", "tcp://h:2", "--engine-label", "a=b"], "pass over --engine-label --url"),
+        (["--swarm-host", "tcp://0.0.0.0:3376"], "pass over --swarm-host"),
+        (["--swarm-strategy", "spread", "--swarm-image", ""], "pass over --swarm-image --swarm-strategy"),
+        (["-d", "generic"], "pass over --driver"),
+        (["--dry-run"], "--resume cannot be tried out"),
+    ],
+)
+def test_a_resume_refuses_what_it_would_pass_over(store: Path, flags: list[str], said: str) -> None:
     none()
-    typed = Typed(["create", "--resume", "-d", "none", "--url", "tcp://h:2", "--engine-label", "a=b", "m"])
-    assert typed.status == 0
-    assert "not looked at: --engine-label --url" in typed.err
+    log = store / "machines" / "m" / "machine.log"
+    before = log.read_text()
+    typed = Typed(["create", "--resume", *flags, "m"])
+    assert typed.status == 1
+    assert said in typed.err
+    assert log.read_text() == before, "nothing was done"
+
+
+def test_a_resume_takes_what_it_looks_at(store: Path) -> None:
+    none()
+    assert Typed(["create", "--resume", "-d", "none", "--no-context", "--engine-install-url", "none", "m"]).status == 0
     assert Typed(["url", "m"]).out == "tcp://127.0.0.1:2376\n"
-    assert "not looked at" not in Typed(["create", "--resume", "--engine-install-url", "none", "m"]).err

@@ -39,7 +39,9 @@ def test_a_dry_run_tells_of_the_cluster(world: World) -> None:
 
 
 def test_resume_says_what_it_does_not_look_at(world: World) -> None:
+    world.none("gone", "tcp://192.0.2.1:2376")
     typed = world.type("create", "--resume", "--swarm-mode", "worker", "--swarm-data-path-addr", "eth1", "gone")
+    assert typed.status == 1
     assert "--swarm-mode" in typed.err
     assert "--swarm-data-path-addr" in typed.err
 

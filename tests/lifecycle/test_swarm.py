@@ -12,7 +12,7 @@ import pytest
 
 from machine import authority, files, paths
 from machine.console import Console
-from machine.errors import UsageError
+from machine.errors import UsageError, WaitTimeout
 from machine.lifecycle import swarm
 from machine.lifecycle.swarm import containers, registers, words
 from machine.lifecycle.swarm.words import Way
@@ -20,6 +20,7 @@ from machine.lifecycle.world import World
 from machine.model import Endpoint, EngineOptions, SwarmOptions
 from machine.store import Record, Store
 from machine.swarm.discovery.registry import Registry
+from tests.fake_engine import fake_engine
 from tests.program import Program
 from tests.sshd import free_port
 
@@ -154,6 +155,31 @@ def test_what_could_not_work_is_refused_before_anything_is_made(flags: dict[str,
     with pytest.raises(UsageError):
         words.check(SwarmOptions(**given))
     words.check(SwarmOptions(True, True, True, "etcd://10.0.0.9/x", flags=("replication",), join_flags=("ttl=9m",)))
+
+
+@pytest.mark.parametrize(
+    ("port", "values", "said"),
+    [
+        (2376, {}, "port 2376 is the engine's"),
+        (22, {}, "port 22 is sshd's"),
+        (4000, {"generic-engine-port": 4000}, "port 4000 is the engine's"),
+        (2376, {"generic-engine-port": 4000, "generic-open-port": ["1"]}, ""),
+        (5000, {"azure-docker-port": 5000}, "port 5000 is the engine's"),
+        (2222, {"generic-ssh-port": 2222}, "port 2222 is sshd's"),
+        (22, {"generic-ssh-port": 2222}, ""),
+        (3376, {}, ""),
+        (3376, {"generic-engine-port": 3376}, "port 3376 is the engine's"),
+    ],
+)
+def test_the_manager_does_not_take_the_hosts_own_ports(port: int, values: dict[str, Any], said: str) -> None:
+    options = SwarmOptions(True, True, True, "token://T", host=f"tcp://0.0.0.0:{port}")
+    words.check_host(replace(options, master=False), values, provisions=True)
+    if not said:
+        words.check_host(options, values, provisions=True)
+        return
+    with pytest.raises(UsageError, match=said) as caught:
+        words.check_host(options, values, provisions=True)
+    assert f"try {3377 if port == 3376 else 3376}" in caught.value.resolution
 
 
 @pytest.mark.parametrize(
@@ -343,3 +369,27 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     finally:
         manager.terminate()
         manager.communicate(timeout=20)
+
+
+def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> None:
+    err = io.StringIO()
+    world = World(Store(str(tmp_path)), Console(err), environ={})
+    node = known(world.store, "node", {})
+    node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
+    registers.see_joined(world, node, "192.0.2.1:2376")
+    assert "whether node has entered its swarm cannot be seen from here" in err.getvalue()
+    assert "machine ssh node sudo journalctl -u machine-swarm-agent -n 20" in err.getvalue()
+
+
+def test_an_engine_on_the_managers_port_is_no_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manager that cannot have its port, and so starts again and again, while somebody else answers there."""
+    monkeypatch.setattr(registers, "MANAGER_SECONDS", 0.5)
+    world = World(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={})
+    head = known(world.store, "head", {}, master=True)
+    own = authority.ensure(world.store.root)
+    with fake_engine(tmp_path / "engine", own.issue_server("head", ["127.0.0.1"]), own.ca) as port:
+        head.driver["SwarmPort"] = port
+        with pytest.raises(WaitTimeout) as caught:
+            registers.wait_for_manager(world, head, Endpoint("127.0.0.1"))
+    assert "no manager but an engine, 27.9.9" in str(caught.value.details)
+    assert "machine provision head" in caught.value.resolution

@@ -102,7 +102,8 @@ def test_a_new_certificate_restarts_the_manager_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "state", ["active enabled ", "inactive enabled {}", "active disabled {}", "active enabled 0123"]
+    "state",
+    ["active enabled ", "inactive enabled {}", "activating enabled {}", "active disabled {}", "active enabled 0123"],
 )
 def test_a_unit_that_is_not_as_it_should_be_is_started_anew(state: str) -> None:
     """Also one whose files are right and whose process is older: an earlier run was cut short between the two."""

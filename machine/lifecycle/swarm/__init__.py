@@ -2,6 +2,7 @@
 
     check       before anything is made: do the flags make sense
     settled     what is recorded of them
+    foresee     a warning of a token that nobody here knows
     services    while it is provisioned: what the machine itself has to run (machine/provision/swarm.py puts it there)
     enter       once its engine answers: known to the swarm's managers
     leave       before it is removed: known to none
@@ -20,15 +21,37 @@ from collections.abc import Collection
 
 from machine.errors import MachineError
 from machine.lifecycle.swarm import words
-from machine.lifecycle.swarm.words import check, settled
+from machine.lifecycle.swarm.words import check, check_host, settled
 from machine.lifecycle.world import World, records
 from machine.model import Endpoint
 from machine.provision.spec import Swarm
 from machine.store import Record
 
-__all__ = ["check", "enter", "leave", "plan_lines", "services", "settled"]
+__all__ = ["check", "check_host", "enter", "foresee", "leave", "plan_lines", "services", "settled"]
 
 ENTERED = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
+
+
+def foresee(world: World, record: Record) -> None:
+    """Warn of a token without a service that this store has never seen: it may be mistyped. Touches nothing."""
+    options = record.swarm_options()
+    scheme, _, token = options.discovery.partition("://")
+    bare = scheme == "token" and "/" not in token and not world.environ.get("MACHINE_DISCOVERY_URL")
+    if not (options.is_swarm and bare):
+        return
+    from machine.swarm import own
+    from machine.swarm.discovery import DiscoveryError
+    from machine.swarm.discovery.registry import Registry
+
+    try:
+        known = Registry(own.registry(world.store)).knows(token)
+    except DiscoveryError:  # a registry that is broken is told of when it is written to
+        return
+    if not known and not any(_uses(other, options.discovery) for other in records(world.store)):
+        world.console.warn(
+            "this store does not know the token, and no machine of yours uses it: a new swarm begins with"
+            f" {record.name} (is the token wrong? machine rm {record.name}, and create it again)"
+        )
 
 
 def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
@@ -125,7 +148,10 @@ def plan_lines(record: Record) -> list[str]:
         return []
     parts = ["manager"] * options.master + ["node"] * options.agent
     how = "docker-machine's containers" if options.containers else "systemd units, and python3 if it is missing"
-    return [f"classic swarm: {' and '.join(parts)} ({how})"]
+    lines = [f"classic swarm: {' and '.join(parts)} ({how})", f"  discovery {words.shown(options.discovery)}"]
+    if options.master:
+        lines.append(f"  the manager listens on port {words.manager_at(options).port}, strategy {options.strategy}")
+    return lines
 
 
 def _pairs(world: World, record: Record) -> list[tuple[Record, Record]]:
@@ -146,12 +172,12 @@ def _masters(world: World, record: Record) -> list[Record]:
 def _others(world: World, record: Record) -> list[Record]:
     """The other machines of this store with the same discovery that have come as far as entering."""
     wanted = record.swarm_options().discovery
-    found = []
-    for other in records(world.store):
-        try:
-            options = other.swarm_options()
-        except MachineError:
-            continue
-        if other.name != record.name and options.discovery == wanted and ENTERED in other.driver:
-            found.append(other)
-    return found
+    others = [other for other in records(world.store) if other.name != record.name and ENTERED in other.driver]
+    return [other for other in others if _uses(other, wanted)]
+
+
+def _uses(record: Record, discovery: str) -> bool:
+    try:
+        return record.swarm_options().discovery == discovery
+    except MachineError:
+        return False

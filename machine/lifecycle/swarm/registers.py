@@ -31,20 +31,24 @@ NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its lo
 
 
 def wait_for_manager(world: World, record: Record, endpoint: Endpoint) -> None:
-    """Until the manager answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
+    """Until a manager answers over TLS from here, not just an engine. WaitTimeout; EngineUntrusted is final."""
     port = record.manager_port()
     tls = engine.Tls(*_client(record))
-    last: list[EngineError] = []
+    last = [""]
     world.console.step("Waiting for the swarm's manager")
 
-    def probe() -> str | None:
+    def probe() -> bool | None:
         try:
-            return engine.Engine(endpoint.address, port, tls, timeout=5.0, name=record.name).ping()
+            found = engine.Engine(endpoint.address, port, tls, timeout=5.0, name=record.name).version()
         except EngineUntrusted:
             raise
         except EngineError as error:
-            last[:] = [error]
+            last[0] = f"{error.brief}\n{error.details}".strip()
             return None
+        if str(found.get("Version")).startswith("swarm/"):
+            return True
+        last[0] = f"what answers there is no manager but an engine, {found.get('Version')}"
+        return None
 
     until(
         probe,
@@ -52,7 +56,7 @@ def wait_for_manager(world: World, record: Record, endpoint: Endpoint) -> None:
         seconds=MANAGER_SECONDS,
         clock=world.clock,
         every=0.2,
-        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
+        last=lambda: last[0],
         resolution=f"let port {port} through any firewall, then: machine provision {record.name};"
         f" its log: machine ssh {record.name} sudo journalctl -u machine-swarm-manager -n 50",
     )
@@ -77,7 +81,7 @@ def enter_here(world: World, record: Record, way: Way, address: str) -> None:
 def see_joined(world: World, record: Record, address: str) -> None:
     """Until the machine's agent has entered it; in its place, where that does not come about though it could from here.
 
-    A discovery that cannot be asked from here may well be there for the machine: nothing is said of it.
+    A discovery that cannot be asked from here may well be there for the machine: then it is said where to look.
     """
 
     def probe() -> bool | None:
@@ -92,7 +96,10 @@ def see_joined(world: World, record: Record, address: str) -> None:
             every=0.3,
         )
     except DiscoveryError as error:
-        world.console.debug(f"whether {address} has been entered cannot be seen from here ({error})")
+        world.console.warn(
+            f"whether {record.name} has entered its swarm cannot be seen from here ({error});"
+            f" its log: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
+        )
     except WaitTimeout:
         failed = f"{record.name} has not entered its swarm, and it cannot be done from here"
         if _quietly(world, failed, lambda: _here(world, record).register(address, LONGEST_TTL)):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from machine.console import MASK
 from machine.errors import UsageError
 from machine.model import Endpoint, SwarmOptions
 from machine.swarm.address import Address, parse
@@ -179,6 +180,40 @@ def check(options: SwarmOptions) -> None:
     if options.master:
         _check_manager(options, somewhere, way)
     lease(gather("--swarm-join-opt: join", join(options, somewhere)[1:], JOIN, {}))
+
+
+def check_host(options: SwarmOptions, values: Mapping[str, object], *, provisions: bool) -> None:
+    """UsageError for a manager where nothing can run, or on a port that the host needs. `values`: the driver's options.
+
+    A driver that lets these ports be chosen has options for them that end in -ssh-port, -engine-port or -docker-port.
+    """
+    if not (options.is_swarm and options.master):
+        return
+    if not provisions:
+        raise UsageError(
+            "--swarm-master needs a host to run the manager on, and this driver only records a URL",
+            resolution="leave it out; --swarm enters the engine in a swarm, and: machine swarm manage DISCOVERY"
+            " runs a manager here",
+        )
+    told = {name.rpartition("-")[0].rpartition("-")[2]: port for name, port in values.items() if name.endswith("-port")}
+    taken = {
+        told.get("engine") or told.get("docker") or Endpoint("").engine_port: "the engine",
+        told.get("ssh") or 22: "sshd",
+    }
+    port = manager_at(options).port
+    if port in taken:
+        free = next(other for other in (PORT, PORT + 1, PORT + 2) if other not in taken)
+        raise UsageError(
+            f"--swarm-host: port {port} is {taken[port]}'s",
+            resolution=f"try {free}: --swarm-host tcp://{EVERYWHERE}:{free}",
+        )
+
+
+def shown(discovery: str) -> str:
+    """A discovery without its token, which is a secret."""
+    scheme, _, rest = discovery.partition("://")
+    place, slash, _ = rest.rpartition("/")
+    return f"token://{place}{slash}{MASK}" if scheme == "token" else discovery
 
 
 def _check_discovery(way: Way) -> None:

@@ -11,6 +11,7 @@ command was killed at, the next one looks and goes on. Who changes a cluster hol
 
 from __future__ import annotations
 
+from machine.errors import PreflightFailed
 from machine.lifecycle.world import World
 from machine.model import Endpoint
 from machine.store import Record
@@ -41,6 +42,14 @@ def check(world: World, record: Record, driver: Driver) -> None:
         from machine.lifecycle.swarmmode import entering
 
         entering.check(world, record, driver)
+
+
+def no_host(driver_name: str) -> PreflightFailed:
+    """Why a machine that is only a URL cannot be a node."""
+    return PreflightFailed(
+        f"the driver {driver_name} cannot take part in swarm mode: there is no host to set up",
+        resolution="leave --swarm-mode out, or choose a driver that makes hosts",
+    )
 
 
 def enter(world: World, record: Record, endpoint: Endpoint) -> None:

@@ -10,7 +10,7 @@ from machine.drivers.base import Driver
 from machine.engine import Engine
 from machine.errors import MachineError, PreflightFailed, SwarmModeError
 from machine.lifecycle import access
-from machine.lifecycle.swarmmode import keys, members, reach
+from machine.lifecycle.swarmmode import keys, members, no_host, reach
 from machine.lifecycle.swarmmode.members import Manager
 from machine.lifecycle.world import World
 from machine.model import Endpoint
@@ -30,10 +30,7 @@ def check(world: World, record: Record, driver: Driver) -> None:
     """Before the machine is made: PreflightFailed when there is nothing to join, or it could never reach it."""
     what = members.of(record)
     if not driver.provisions:
-        raise PreflightFailed(
-            f"the driver {driver.name} cannot take part in swarm mode: there is no host to set up",
-            resolution="leave --swarm-mode out, or choose a driver that makes hosts",
-        )
+        raise no_host(driver.name)
     others = members.members(world, what.cluster, but=[record.name])
     managers = [(other, theirs) for other, theirs in others if theirs.role == "manager"]
     if what.role == "worker" and not managers:
