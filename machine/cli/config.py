@@ -28,7 +28,7 @@ def run(args: Namespace, app: App) -> int:
     record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
     files = certificates(record)
-    look(app, record, url)
+    look(app, record, url, manager=args.swarm)
     if files:
         ca, cert, key = files
         app.say(f"--tlsverify\n--tlscacert={ca}\n--tlscert={cert}\n--tlskey={key}")

@@ -82,17 +82,29 @@ def engine_of(record: Record, url: str = "", *, seconds: float = SECONDS) -> Eng
     return Engine(host, port or 2376, Tls(*files) if files else None, timeout=seconds, name=record.name)
 
 
-def look(app: App, record: Record, url: str) -> None:
+def look(app: App, record: Record, url: str, *, manager: bool = False) -> None:
     """Make sure that the engine at `url` answers and trusts us, over TLS where there are certificates.
 
-    EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off.
+    EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off, or if
+    it is its swarm's `manager` that was asked.
     """
     try:
         engine_of(record, url).ping()
     except EngineUntrusted:
         raise
     except EngineError as error:
-        raise _because_off(app, record, error) from None
+        found = _because_off(app, record, error)
+        raise _of_manager(record, url, error) if manager and found is error else found from None
+
+
+def _of_manager(record: Record, url: str, error: EngineError) -> EngineError:
+    name = record.name
+    return EngineError(
+        f"the swarm's manager on {name} does not answer at {url}",
+        details=error.brief,
+        resolution=f"machine provision {name};"
+        f" its log: machine ssh {name} sudo journalctl -u machine-swarm-manager -n 50",
+    )
 
 
 def _because_off(app: App, record: Record, error: EngineError) -> EngineError:

@@ -78,7 +78,7 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
     url = url_of(record, swarm=args.swarm)
     secure = certificates(record) is not None
     if not url.startswith(("unix:", "npipe:")):
-        look(app, record, url)
+        look(app, record, url, manager=args.swarm)
     expiry.warn(app, [record])
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:

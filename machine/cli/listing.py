@@ -117,7 +117,8 @@ def _has_label(row: Row, value: str) -> bool:
 
 def master_name(row: Row, rows: Sequence[Row]) -> str:
     """The master of the machine's swarm, known by its discovery URL; "" if there is none among `rows`."""
-    discovery = row.options("SwarmOptions").get("Discovery")
+    asked = row.options("SwarmOptions")
+    discovery = asked.get("Discovery") if asked.get("IsSwarm") or asked.get("Master") else ""
     for other in rows if discovery else ():
         options = other.options("SwarmOptions")
         if options.get("Master") and options.get("Discovery") == discovery:

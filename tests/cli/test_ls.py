@@ -141,8 +141,9 @@ def test_swarm_columns(world: World) -> None:
     swarm = {"IsSwarm": True, "Discovery": "token://x"}
     world.machine("master", world.engine(), SwarmOptions=swarm | {"Master": True, "Host": "tcp://0.0.0.0:3376"})
     world.machine("node", 1, SwarmOptions=swarm)
+    world.machine("outside", 1, SwarmOptions={"Discovery": "token://x"})
     typed = world.type("ls", "--format", "{{.Name}}|{{.Swarm}}|{{.Active}}", DOCKER_HOST="tcp://127.0.0.1:3376")
-    assert typed.out == "master|master (master)|* (swarm)\nnode|master|-\n"
+    assert typed.out == "master|master (master)|* (swarm)\nnode|master|-\noutside||-\n"
 
 
 def test_a_timeout_of_nothing_asks_nothing(world: World) -> None:

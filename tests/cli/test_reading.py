@@ -135,6 +135,15 @@ def test_swarm_swaps_the_port(world: World, command: str) -> None:
     world.machine("down", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": "tcp://0.0.0.0:1"})
     typed = world.type(command, "down", "--swarm")
     assert (typed.status, typed.out) == (1, "")
+    assert "down is Stopped" in typed.err
+    record = world.store.load("down")
+    record.driver["SSHPort"] = manager  # the host answers
+    world.store.save(record)
+    typed = world.type(command, "down", "--swarm")
+    assert (typed.status, typed.out) == (1, "")
+    assert "the swarm's manager on down does not answer at tcp://127.0.0.1:1" in typed.err
+    assert "journalctl -u machine-swarm-manager" in typed.err
+    assert "its engine is not" not in typed.err
 
 
 def test_env(world: World) -> None:
