@@ -158,8 +158,8 @@ def clues(driver: Driver) -> str:
     """What the platform can tell about a machine that does not come up."""
     found = []
     try:
-        if isinstance(driver, Explains) and driver.explain():
-            found.append(driver.explain())
+        if isinstance(driver, Explains) and (said := driver.explain()):
+            found.append(said)
         if isinstance(driver, ConsoleLog):
             tail = driver.console_log().rstrip().splitlines()[-CONSOLE_LINES:]
             found.extend(["the end of its console:", *(f"  {line}" for line in tail)] if tail else [])
