@@ -81,6 +81,12 @@ class Api:
         with self._asking("ask for the limits") as cloud:
             return dict(cloud.compute.get_limits().to_dict(computed=False, headers=False).get("absolute") or {})
 
+    def volume_limits(self) -> Json:
+        """The project's limits of volumes: max_total_volumes and total_volumes_used, and so on; -1 is none."""
+        with self._asking("ask for the limits of volumes") as cloud:
+            found = cloud.block_storage.get_limits().to_dict(computed=False, headers=False)
+            return dict(found.get("absolute") or {})
+
     def zones(self) -> list[Json]:
         """The availability zones."""
         with self._asking("list availability zones") as cloud:

@@ -89,21 +89,29 @@ def _login(data: Data, image: Mapping[str, Any]) -> None:
 
 
 def _limits(api: Api, data: Data, flavor: Mapping[str, Any], log: Callable[[str], None]) -> None:
-    try:
-        limits = api.limits()
-    except (failures.NotFound, failures.NotAllowed) as error:  # the server itself may still be allowed
-        log(f"the limits of the project are not checked: {error.details or error.brief}")
-        return
-    for used, most, more, what in (
+    wanted = (
         ("instances_used", "instances", 1, "servers"),
         ("total_cores_used", "total_cores", int(flavor.get("vcpus") or 0), "cores"),
         ("total_ram_used", "total_ram", int(flavor.get("ram") or 0), "MB of memory"),
-    ):
+    )
+    _within(api.limits, wanted, str(data["FlavorId"]), log)
+
+
+def _within(
+    ask: Callable[[], Data], wanted: Sequence[tuple[str, str, int, str]], who: str, log: Callable[[str], None]
+) -> None:
+    """`wanted` are key of what is used, key of the limit, how much more is needed, and what it is."""
+    try:
+        limits = ask()
+    except (failures.NotFound, failures.NotAllowed) as error:  # the thing itself may still be allowed
+        log(f"the limits of the project are not checked: {error.details or error.brief}")
+        return
+    for used, most, more, what in wanted:
         have, limit = limits.get(used), limits.get(most)
         if have is not None and limit is not None and 0 <= int(limit) < int(have) + more:
             raise _no(
                 failures.QuotaExceeded,
-                f"the project has {have} {what} and may have {limit}, and {data['FlavorId']} needs {more} more",
+                f"the project has {have} {what} and may have {limit}, and {who} needs {more} more",
             )
 
 
@@ -136,6 +144,11 @@ def _disk(
         raise _no(failures.BadVolume, f"there is no volume type {data['VolumeType']}", f"there are: {', '.join(types)}")
     if settings.is_conoha(data) and not data.get("VolumeType"):
         data["VolumeType"] = conoha.boot_type(types)
+    more = (
+        ("total_volumes_used", "max_total_volumes", 1, "volumes"),
+        ("total_gigabytes_used", "max_total_volume_gigabytes", int(data["OwnVolumeSize"]), "GB of volumes"),
+    )
+    _within(api.volume_limits, more, "the root volume", log)
 
 
 def _network(api: Api, data: Data) -> None:

@@ -58,6 +58,7 @@ class Project:
         self.server_groups = [{"id": new_id(), "name": "apart", "policy": "anti-affinity", "members": []}]
         self.types = ["standard", "fast"]
         self.limit = 10  # servers
+        self.gigabytes = 1000  # of all volumes together
         self.addresses: list[str] = []  # given out before all others
         self.requests: dict[str, Json] = {}  # server id -> the body that asked for it
         self.fault = ""  # of the next server

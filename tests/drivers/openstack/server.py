@@ -97,6 +97,17 @@ def _limits(cloud: Cloud) -> Json:
     }
 
 
+def _volume_limits(cloud: Cloud) -> Json:
+    """https://docs.openstack.org/api-ref/block-storage/v3/#show-absolute-limits-for-project"""
+    have = cloud.project.volumes.values()
+    return {
+        "maxTotalVolumes": 10,
+        "totalVolumesUsed": len(have),
+        "maxTotalVolumeGigabytes": cloud.project.gigabytes,
+        "totalGigabytesUsed": sum(volume["size"] for volume in have),
+    }
+
+
 def _floating(cloud: Cloud, query: Json) -> list[Json]:
     things = cloud.project.floating.values()
     return [one for one in things if query.get("description", one["description"]) == one["description"]]
@@ -155,6 +166,7 @@ ROUTES: list[tuple[str, str, str, Callable[..., Found]]] = [
         lambda c, w, q, b: (201, {"floatingip": c.project.make_floating(b["floatingip"])}),
     ),
     ("network", "DELETE", "/v2.0/floatingips/([^/]+)", _delete(Project.delete_floating)),  # type: ignore[arg-type]
+    ("volume", "GET", f"{V}/limits", lambda c, w, q, b: (200, {"limits": {"rate": [], "absolute": _volume_limits(c)}})),
     ("volume", "GET", f"{V}/types", lambda c, w, q, b: (200, {"volume_types": c.types()})),
     ("volume", "GET", f"{V}/volumes/detail", lambda c, w, q, b: (200, {"volumes": _all(_volumes(c, q))})),
     ("volume", "GET", f"{V}/volumes/([^/]+)", lambda c, w, q, b: (200, {"volume": _public(c.project.volume(w[0]))})),

@@ -179,6 +179,10 @@ def test_limits(cloud: Stack, tmp_path: Path) -> None:
     error = refused(cloud, tmp_path)
     assert isinstance(error, failures.QuotaExceeded)
     assert "may have 0" in error.brief
+    cloud.project.limit, cloud.project.gigabytes = 10, 29
+    error = refused(cloud, tmp_path, volume_size=30)
+    assert isinstance(error, failures.QuotaExceeded)
+    assert error.brief == "the project has 0 GB of volumes and may have 29, and the root volume needs 30 more"
 
 
 def test_a_cloud_that_does_not_tell_its_limits(cloud: Stack, tmp_path: Path) -> None:
