@@ -21,6 +21,11 @@ TABLE = {
     "qemu": "machine.drivers.qemu.driver:QemuDriver",
     "virtualbox": "machine.drivers.virtualbox.driver:VirtualBoxDriver",
 }
+# docker-machine's built-in drivers that have no counterpart in TABLE
+DOCKER_MACHINES = (
+    *("exoscale", "google", "hyperv", "rackspace", "softlayer"),
+    *("vmwarefusion", "vmwarevcloudair", "vmwarevsphere"),
+)
 GROUP = "machine.drivers"  # entry points of third parties, for names not in TABLE; then docker-machine's plugins
 
 
@@ -43,12 +48,24 @@ def find(name: str) -> type[Driver]:
         from machine.drivers.plugin.driver import made_for
 
         return made_for(name, path)
+    known = names()
     raise DriverError(
         f"there is no driver called {name!r}",
-        details="known drivers: " + ", ".join(names()),
-        resolution=f"choose one with -d, or put the plugin docker-machine-driver-{name} into a directory of your PATH,"
-        " or install the Python package that brings the driver",
+        details="known drivers: " + ", ".join(known),
+        resolution=_advice(name, known),
     )
+
+
+def _advice(name: str, known: list[str]) -> str:
+    """What to type instead of a driver's name that is none."""
+    from difflib import get_close_matches
+
+    plugin = f"the plugin docker-machine-driver-{name} into a directory of your PATH"
+    if name in DOCKER_MACHINES:
+        return f"docker-machine's own driver {name} is not part of this program: put {plugin} (docs/plugins.md, Limits)"
+    near = get_close_matches(name, known, n=1)
+    rest = f"choose one with -d, or put {plugin}, or install the Python package that brings the driver"
+    return f"did you mean {near[0]}? Else {rest}" if near else rest
 
 
 def _of_others(entry: EntryPoint) -> type[Driver]:

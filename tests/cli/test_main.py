@@ -54,6 +54,21 @@ def test_every_command_has_help_and_refuses_an_unknown_flag(world: World, comman
     assert "has no flag --bogus" in typed.err
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("azur", "Try: did you mean azure?"),
+        ("google", "docker-machine's own driver google is not part of this program"),
+        ("hetzner", "docker-machine-driver-hetzner into a directory of your PATH"),
+    ],
+)
+def test_a_driver_that_is_none_is_told_what_is(world: World, name: str, advice: str) -> None:
+    typed = world.type("create", "-d", name, "m", PATH=str(world.directory))
+    assert typed.status == 1
+    assert advice in typed.err
+    assert world.store.names() == []
+
+
 @pytest.mark.parametrize("wide", [80, 120])
 def test_help_is_as_wide_as_the_terminal(world: World, monkeypatch: pytest.MonkeyPatch, wide: int) -> None:
     """But for examples of what to type."""

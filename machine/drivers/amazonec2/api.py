@@ -324,7 +324,8 @@ def _sdk() -> Any:
         import boto3
     except ImportError:
         raise PreflightFailed(
-            "the driver amazonec2 needs the package boto3", resolution="pip install '.[amazonec2]'"
+            "the driver amazonec2 needs the package boto3",
+            resolution="pip install '.[amazonec2]' in the source's directory; with pipx: pipx inject machine boto3",
         ) from None
     return boto3
 

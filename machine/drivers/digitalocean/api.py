@@ -282,7 +282,8 @@ def _sdk() -> Any:
     except ImportError:
         raise PreflightFailed(
             "the driver digitalocean needs the package apache-libcloud",
-            resolution="pip install '.[digitalocean]'",
+            resolution="pip install '.[digitalocean]' in the source's directory;"
+            " with pipx: pipx inject machine apache-libcloud",
         ) from None
     except ValueError as error:  # libcloud's, when $SSL_CERT_FILE names no file
         raise failures.made(failures.Unreachable, "the package apache-libcloud does not load", str(error)) from None

@@ -34,5 +34,6 @@ class File(Discovery):
             with open(self._path, encoding="utf-8") as file:
                 text = file.read(LARGEST)
         except (OSError, UnicodeDecodeError) as error:
-            raise DiscoveryError(f"{self._path} cannot be read: {error}") from error
+            why = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            raise DiscoveryError(f"{self._path} cannot be read: {why}") from error
         return addresses([line.partition("#")[0] for line in text.splitlines()])

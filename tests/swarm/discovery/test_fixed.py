@@ -37,6 +37,7 @@ def test_a_file_with_comments_and_ranges_is_read_again(tmp_path):
         path.unlink()
         (error,) = await first(found.watch(0.02), 1)
         assert isinstance(error, DiscoveryError)
+        assert str(error) == f"{path} cannot be read: No such file or directory"
 
     asyncio.run(run())
 
