@@ -71,8 +71,9 @@ class Console:
         self._say("failed", text)
 
     def close(self) -> None:
-        """End the moving lines, if any."""
+        """End the moving lines, for good: a thread that has not noticed Ctrl-C may still say something."""
         with self._shared.lock:
+            self._shared.closed = True
             if self._shared.board is not None:
                 self._shared.board.stop()
                 self._shared.board = None
@@ -133,7 +134,12 @@ class Console:
                 print(f"{prefix}{word}{line}", file=self.err, flush=True)
 
     def _on_terminal(self) -> bool:
-        return self.err.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not self.debugging
+        return (
+            not self._shared.closed
+            and self.err.isatty()
+            and os.environ.get("TERM", "dumb") != "dumb"
+            and not self.debugging
+        )
 
     def _draw(self, level: str, text: str) -> None:
         shared = self._shared
@@ -172,19 +178,23 @@ class _Shared:
         self.lock = threading.RLock()
         self.secrets: set[str] = set()
         self.board: Any = None
+        self.closed = False
 
 
 def _new_board(err: TextIO) -> Any:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    rest = Column(ratio=1, no_wrap=True)  # where the terminal is narrow this column gives way, never the time
     board = Progress(
         SpinnerColumn(),
         TextColumn("{task.fields[machine]}", style="bold", markup=False),
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=rest),
         TimeElapsedColumn(),
         console=RichConsole(file=err),
         transient=True,
+        expand=True,
     )
     board.start()
     return board

@@ -89,8 +89,8 @@ def test_json_lines_for_programs() -> None:
 
 def shown(terminal: int) -> str:
     """All that has been written to a pseudo terminal, with its control sequences."""
-    said = b""
-    while select.select([terminal], [], [], 0.5)[0]:
+    said, deadline = b"", time.monotonic() + 10  # moving lines never pause
+    while select.select([terminal], [], [], 0.5)[0] and time.monotonic() < deadline:
         said += os.read(terminal, 1 << 16)
     return said.decode()
 
@@ -110,7 +110,7 @@ def test_one_moving_line_for_each_machine_on_a_terminal(monkeypatch: pytest.Monk
         good.step("Waiting for ssh")
         bad.step("Creating the machine")
         deadline, moving = time.monotonic() + 20, ""
-        while "Creating the machine 0:00:01" not in moving and time.monotonic() < deadline:
+        while not re.search("Creating the machine +0:00:01", moving) and time.monotonic() < deadline:
             moving = plain(moving + os.read(ours, 1 << 16).decode())
         bad.failed("no quota is left")
         good.done("good is ready")
@@ -123,3 +123,35 @@ def test_one_moving_line_for_each_machine_on_a_terminal(monkeypatch: pytest.Monk
     assert re.search(r"\(bad-one\) failed: no quota is left \(\d+ s\)", last)
     assert re.search(r"\(good\) good is ready \(\d+ s\)", last)
     assert raw.rpartition("0:00:0")[2].count("\x1b[2K") >= 2, "both moving lines are wiped away at the end"
+
+
+def test_a_narrow_terminal_takes_nothing_of_name_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        console = Console(terminal)
+        long = console.for_machine("runner-7f3a-1763650000-4c1d")
+        long.step("Checking the ports between runner-7f3a-1763650000-4c1d and head")
+        deadline, said = time.monotonic() + 20, ""
+        while "0:00:01" not in said and time.monotonic() < deadline:
+            said = plain(said + os.read(ours, 1 << 16).decode())
+        console.close()
+        shown(ours)
+    os.close(ours)
+    assert re.search(r"runner-7f3a-1763650000-4c1d Checking the ports be… 0:00:01", said)
+
+
+def test_what_a_thread_says_after_the_end_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        console = Console(terminal)
+        late = console.for_machine("late")
+        late.step("Waiting for ssh")
+        console.close()
+        shown(ours)
+        late.step("Setting up Docker")
+        said = shown(ours)
+    os.close(ours)
+    assert said.split() == ["(late)", "Setting", "up", "Docker"], "plain, and the cursor stays visible"
