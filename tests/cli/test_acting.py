@@ -289,6 +289,7 @@ def test_a_dry_run_tells_of_the_swarm(store: Path) -> None:
     assert "port 4000, strategy binpack" in made.out
     assert "secret" not in made.out + made.err
     assert "discovery token://d.example/v1/***" in Typed([*words, "token://d.example/v1/secret", "m"]).out
+    assert "node (entered from here)" in none("m", "--dry-run", "--swarm", "--swarm-discovery", "token://t").out
     assert "discovery etcd://e/p" in Typed([*words, "etcd://e/p", "m"]).out
 
 

@@ -147,7 +147,8 @@ def plan_lines(record: Record) -> list[str]:
     if not options.is_swarm:
         return []
     parts = ["manager"] * options.master + ["node"] * options.agent
-    how = "docker-machine's containers" if options.containers else "systemd units, and python3 if it is missing"
+    how = "docker-machine's containers" if options.containers else "entered from here"
+    how = "systemd units, and python3 if it is missing" if by_services(record) else how
     lines = [f"classic swarm: {' and '.join(parts)} ({how})", f"  discovery {words.shown(options.discovery)}"]
     if options.master:
         lines.append(f"  the manager listens on port {words.manager_at(options).port}, strategy {options.strategy}")
