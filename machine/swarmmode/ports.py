@@ -6,6 +6,7 @@ https://docs.docker.com/engine/swarm/swarm-tutorial/#open-protocols-and-ports-be
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import shlex
@@ -80,6 +81,15 @@ def explain(missing: list[Closed]) -> tuple[str, str]:
         if any(one.how == "refused" for one in ports):
             seen[-1] += "; some were refused, as a host's own firewall does"
     return "\n".join(seen), "; ".join(todo)
+
+
+def at_home(missing: list[Closed]) -> str:
+    """The machine that goes by an address of its own network and is not reached by one with a public address; or ""."""
+    for one in missing:
+        inside, outside = (ipaddress.ip_address(side.address.partition("%")[0]) for side in (one.at, one.source))
+        if outside.is_global and not inside.is_global:
+            return one.at.name
+    return ""
 
 
 def probe(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -164,3 +166,16 @@ def test_machines_without_any_manager_are_told_how_to_begin_anew(world: World, m
     with pytest.raises(entering.SwarmModeError) as caught:
         entering.enter(world, record, endpoint)
     assert "machine ssh w1 sudo docker swarm leave --force; machine create --resume m1" in caught.value.resolution
+
+
+def test_who_waits_for_another_change_of_the_cluster_says_so(world: World, make: Make) -> None:
+    make("m1", "manager")
+    with members.alone(world, "default"):
+        waiting = threading.Thread(target=verbs.leave, args=(world, "m1"))
+        waiting.start()
+        until = time.monotonic() + 20
+        while "waiting for" not in said(world) and time.monotonic() < until:
+            time.sleep(0.05)
+    waiting.join(20)
+    assert "change the cluster default is taken" in said(world)
+    assert members.membership(world.store.load("m1")) is None

@@ -122,6 +122,16 @@ def test_each_way_is_a_line_and_a_refusal_is_told_from_silence() -> None:
     assert "the network security group of w1" in todo
 
 
+def test_a_machine_at_home_is_told_from_a_firewall() -> None:
+    cloud = Side("w1", "8.8.4.4", "azure", manager=False)
+    home, neighbour = (Side(name, f"192.168.1.{n}", "generic", manager=True) for n, name in enumerate(("m1", "m2"), 5))
+    assert ports.at_home([Closed(home, cloud, "tcp", 7946, "silent")]) == ""
+    assert ports.at_home([Closed(cloud, home, "tcp", 2377, "silent")]) == "m1"
+    assert ports.at_home([Closed(neighbour, home, "tcp", 2377, "silent")]) == ""
+    inside, outside = Side("m3", "fe80::5%eth0", "generic", manager=True), Side("w2", "2600::1", "azure", manager=False)
+    assert ports.at_home([Closed(outside, inside, "udp", 4789, "silent")]) == "m3"
+
+
 def test_a_host_without_python_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
 

@@ -148,5 +148,6 @@ def alone(world: World, cluster: str) -> Iterator[None]:
     """Be the only command of this store that changes the cluster."""
     safe = re.sub(r"[^a-zA-Z0-9.-]", "_", cluster)[:40]
     noun = f"swarm-mode-{safe}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
-    with world.store.lock(noun, seconds=LOCK_SECONDS, what=f"change the cluster {cluster}"):
+    what = f"change the cluster {cluster}"
+    with world.store.lock(noun, seconds=LOCK_SECONDS, what=what, say=world.console.info):
         yield

@@ -48,6 +48,9 @@ def check(world: World, record: Record, here: Side, other: Record, there: Side, 
     elif record.driver_name != other.driver_name and _hidden(record, here) + _hidden(other, there):
         names = " and ".join(_hidden(record, here) + _hidden(other, there))
         todo += f"; or, as {names} is known by an address of its own cloud only, make it with --swarm-addr public"
+    elif home := ports.at_home(missing):
+        seen += f"\n{home} goes by an address of its own network, which nobody outside of that can reach"
+        todo += f"; or, if {home} is behind NAT: {CLASSIC}"
     raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=todo)
 
 
