@@ -65,6 +65,12 @@ def test_no_cluster(world: World) -> None:
         assert typed.out == ""
 
 
+def test_a_machine_of_a_classic_swarm_is_told_apart(world: World) -> None:
+    world.machine("head", 1, SwarmOptions={"IsSwarm": True, "Master": True})
+    for verb in ("promote", "demote", "leave", "unlock"):
+        assert "head is in a classic swarm" in world.type("swarm-mode", verb, "head").err
+
+
 def test_a_cluster_that_does_not_answer_is_listed(world: World) -> None:
     record = world.machine("m", 1)
     swarmmode.record_wish(record, Membership("manager", "shop", node_id="abc"))

@@ -256,7 +256,7 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
 
     from machine.drivers.openstack.wire import TooLong, Wrong
 
-    text = str(error)
+    text = failures.plain(str(error))
     made = failures.made
     if isinstance(error, Wrong):
         return _no_keystone(text, data)
@@ -317,7 +317,9 @@ def _sdk() -> Any:
         from machine.drivers.openstack import wire
     except ImportError:
         raise PreflightFailed(
-            "the driver openstack needs the package openstacksdk", resolution="pip install '.[openstack]'"
+            "the driver openstack needs the package openstacksdk",
+            resolution="pip install '.[openstack]' in the source's directory;"
+            " with pipx: pipx inject machine openstacksdk",
         ) from None
     return wire
 

@@ -241,6 +241,25 @@ def refused(status: int, text: str, doing: str, *, asking: bool = False) -> Open
     return made(cls, f"the cloud refused to {doing}", f"{status}: {text.strip()}"[:LONGEST], status)
 
 
+_POOL = re.compile(r"HTTPS?ConnectionPool\(")
+_REASON = re.compile(
+    r"\[Errno -?\d+\] ([^'\")\\]+)"  # the system's own
+    r"|(certificate verify failed: [^('\"\\]*[^ ('\"\\])"
+    r"|((?:Read|Connection to \S+) timed out)"
+    r"|(Remote end closed connection without response)"
+)
+
+
+def plain(text: str) -> str:
+    """What urllib3 says of a connection, without its objects: the URL's part of the sentence, and the reason."""
+    pool = _POOL.search(text)
+    reason = _REASON.search(text)
+    if pool is None or reason is None:
+        return text
+    said = next(group for group in reason.groups() if group)
+    return f"{text[: pool.start()].rstrip(': (')}: {said}".lstrip(": ")
+
+
 def made(cls: type[OpenStackError], brief: str, text: str = "", status: int = 0) -> OpenStackError:
     """An error of that class with its advice."""
     error = cls(brief, details=text.strip()[:LONGEST], resolution=cls.advice)

@@ -43,6 +43,12 @@ def of(record: Record) -> Membership:
     """The same for a machine that must be in a cluster; SwarmModeError."""
     found = membership(record)
     if found is None:
+        classic = record.swarm_options()
+        if classic.is_swarm or classic.agent or classic.master:
+            raise SwarmModeError(
+                f"{record.name} is in a classic swarm, which has no nodes to promote or demote and no keys",
+                resolution=f"machine ls shows its master; machine rm {record.name} takes it out of it",
+            )
         raise SwarmModeError(
             f"{record.name} is in no cluster of swarm mode",
             resolution="machine create --swarm-mode worker NAME makes a machine that is",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -108,7 +109,8 @@ def token(world: World, cluster: str, role: str, *, rotate: bool = False) -> str
     if rotate:
         with members.alone(world, cluster):
             api.rotate(manager.engine, role)
-    world.console.info(f"it joins at {api.control(manager.local.address)}")
+    asked = f"$(machine swarm-mode token {role} {shlex.quote(cluster)})"  # the token itself goes to stdout only
+    world.console.info(f"there: docker swarm join --token {asked} {api.control(manager.local.address)}")
     return api.token(manager.engine, role)
 
 
