@@ -20,7 +20,7 @@ HELP = "List machines. A broken one is a row with its error; none makes the list
 DEFAULT_FORMAT = (
     "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t{{.DockerVersion}}\t{{.Error}}"
 )
-_GAP = 3  # spaces between two columns
+_GAP = 3  # spaces between two columns; fewer where the terminal is narrow
 
 
 def add_arguments(parser: Parser) -> None:
@@ -90,7 +90,9 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
     template = Template(form.removeprefix("table").lstrip(" ") if as_table else form, escapes=True)
     lines = [template.render(item) for item in items]
     if as_table:
-        lines = aligned(_header(template) + lines)
+        from machine.cli.parser import columns
+
+        lines = aligned(_header(template) + lines, columns() if app.stdout.isatty() else 0)
     if lines:
         app.say("\n".join(lines))
 
@@ -107,11 +109,21 @@ def _header(template: Template) -> list[str]:
         return []
 
 
-def aligned(lines: Sequence[str]) -> list[str]:
-    """Columns, separated by tabs in `lines`, under each other."""
+def aligned(lines: Sequence[str], wide: int = 0) -> list[str]:
+    """Columns, separated by tabs in `lines`, under each other.
+
+    `wide`: letters on a line of the terminal, 0 for any number; the gaps give way, down to one space, until all columns
+    but the last, and the last one's header, are within it.
+    """
     table = [line.split("\t") for text in lines for line in text.split("\n")]
     widths = [0] * max((len(row) for row in table), default=0)
     for row in table:
         for column, cell in enumerate(row[:-1]):
-            widths[column] = max(widths[column], len(cell) + _GAP)
+            widths[column] = max(widths[column], len(cell))
+    gap = _GAP
+    if wide and table:
+        gaps = len(widths) - 1
+        while gap > 1 and sum(widths) + gaps * gap + len(table[0][-1]) > wide:
+            gap -= 1
+    widths = [width + gap for width in widths]
     return ["".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip() for row in table]

@@ -194,3 +194,12 @@ def _in_days(days: int) -> str:
 def test_columns_are_aligned() -> None:
     assert aligned(["A\tB\tC", "long\t\tx"]) == ["A      B   C", "long       x"]
     assert aligned([]) == []
+
+
+@pytest.mark.parametrize(
+    ("wide", "gap"), [(0, "   "), (12, "   "), (11, "  "), (10, "  "), (9, " "), (8, " "), (5, " ")]
+)
+def test_a_narrow_terminal_gets_narrow_gaps(wide: int, gap: str) -> None:
+    """An error is no reason: it goes over the end in any case."""
+    rows = ["A\tB\tLAST", "a\tb\t", "c\td\tan error that is longer than the line"]
+    assert aligned(rows, wide)[:2] == [f"A{gap}B{gap}LAST", f"a{gap}b"]
