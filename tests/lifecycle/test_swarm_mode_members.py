@@ -156,6 +156,37 @@ def test_an_engine_that_founded_another_cluster_is_not_ours(world: World, make: 
         entering.enter(world, record, endpoint)
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_host_that_came_with_a_cluster_of_its_own_keeps_it(world: World, make: Make, *, force: bool) -> None:
+    """Create refused to take it; rm, or to let it go, must not end what was there before."""
+    make("m1", "manager")
+    w1 = make("w1", "worker")
+    w1.rows.pop(w1.id)
+    w1.rows = {}
+    w1.enter("manager", "production")
+    record = world.store.load("w1")
+    members.keep(world, record, Membership("worker"))
+    verbs.leave(world, "w1", force=force)
+    assert w1.manages
+    assert "w1 is in another cluster than default, and stays there" in said(world)
+    members.keep(world, record, Membership("worker", node_id="id-w1-old", cluster_id="old"))
+    verbs.leave(world, "w1", force=force)
+    assert w1.manages, "nor when it has gone elsewhere since"
+    members.keep(world, record, Membership("worker"))
+    world.store.delete("m1")
+    w1.rows["theirs"] = {"ID": "theirs", "Status": {"State": "ready"}}
+    remove(world, "w1", force=force)
+    assert w1.manages, "and those that need it there do not keep it here"
+
+
+def test_a_join_that_was_cut_short_is_left(world: World, make: Make) -> None:
+    w1 = make("w1", "worker")
+    record = world.store.load("w1")
+    members.keep(world, record, Membership("worker", cluster_id="old"))
+    verbs.leave(world, "w1")
+    assert w1.id == ""
+
+
 def test_machines_without_any_manager_are_told_how_to_begin_anew(world: World, make: Make) -> None:
     m1 = make("m1", "manager")
     make("w1", "worker")

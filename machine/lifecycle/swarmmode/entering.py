@@ -93,6 +93,8 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     if here.state == "error":
         if what.node_id or what.founder:
             raise _unwell(record, what, here)
+        if not what.cluster_id:
+            raise _elsewhere(record, what)  # an adopted host's own, out of order
         api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
     if what.role == "worker":
         _wait_for_a_manager(world, record, what.cluster)
@@ -162,16 +164,20 @@ def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> N
         foreign = here.node_id not in {node.id for node in api.nodes(manager.engine)}
         ids = {manager.local.cluster_id}
     if foreign:
-        raise SwarmModeError(
-            f"{record.name} is in another cluster already, not in {what.cluster}",
-            resolution=f"machine ssh {record.name} sudo docker swarm leave --force, if that one can do without it;"
-            f" then machine provision {record.name}",
-        )
+        raise _elsewhere(record, what)
     role = "manager" if here.is_manager else "worker"
     cluster_id = here.cluster_id or what.cluster_id or next(iter(ids), "")
     members.keep(world, record, replace(what, role=role, node_id=here.node_id, cluster_id=cluster_id))
     if here.is_manager:
         keys.keep_key(world, record, engine)
+
+
+def _elsewhere(record: Record, what: Membership) -> SwarmModeError:
+    return SwarmModeError(
+        f"{record.name} is in another cluster already, not in {what.cluster}",
+        resolution=f"machine ssh {record.name} sudo docker swarm leave --force, if that one can do without it;"
+        f" then machine provision {record.name}",
+    )
 
 
 def _found(world: World, record: Record, endpoint: Endpoint, engine: Engine) -> None:
@@ -243,6 +249,7 @@ def _join(world: World, record: Record, endpoint: Endpoint, engine: Engine, mana
     world.console.step(f"Joining the cluster {what.cluster} as {what.role}")
     token = api.token(manager.engine, what.role)
     world.console.hide(token)
+    members.keep(world, record, replace(what, cluster_id=manager.local.cluster_id))  # what comes now is of our making
     api.join(engine, what, address, manager.local.managers or (api.control(manager.local.address),), token)
     here_now = _settled(world, record, engine)
     if here_now.state != "active":

@@ -38,9 +38,21 @@ class Going:
     def name(self) -> str:
         return self.record.name
 
-    def leave(self) -> None:
-        """Have the engine itself leave, if it is in a cluster. One that does not answer is given up, with a word."""
+    def ours(self, nodes: Collection[Node] = ()) -> bool:
+        """Whether the engine is where this program brought it: a host that was adopted may be in another's cluster."""
+        there = self.here.node_id if self.here is not None else ""
+        if there and there in {self.what.node_id, *(one.id for one in nodes)}:
+            return True
+        begun = self.what.founder or self.what.cluster_id  # kept before the engine is asked to found or to join
+        return bool(self.what.node_id and not there) or bool(begun and not self.what.node_id)
+
+    def leave(self, nodes: Collection[Node] = ()) -> None:
+        """Have the engine itself leave `nodes`, if it is there. One that does not answer is given up, with a word."""
         if self.here is not None and self.here.state == "inactive":
+            return
+        if not self.ours(nodes):
+            if self.here is not None:
+                self.world.console.warn(f"{self.name} is in another cluster than {self.what.cluster}, and stays there")
             return
         try:
             api.leave(members.engine_of(self.record))
@@ -65,7 +77,7 @@ def depart(world: World, record: Record, *, stays: bool, force: bool, together: 
         return
     for part in (
         partial(_in_good_order, world, record, stays=stays, force=True, together=together),
-        *([partial(_leave_anyway, record)] if stays else []),
+        *([partial(_leave_anyway, world, record)] if stays else []),
         forget,
     ):
         try:
@@ -85,11 +97,11 @@ def _in_good_order(
         _depart(Going(world, record, what, members.ask(record), stays, force, together))
 
 
-def _leave_anyway(record: Record) -> None:
+def _leave_anyway(world: World, record: Record) -> None:
     """The engine of a host that goes on is in no cluster afterwards, even if the managers would not let it go."""
     here = members.ask(record)
-    if here is not None and here.state != "inactive":
-        api.leave(members.engine_of(record))
+    if here is not None:
+        Going(world, record, members.of(record), here, stays=True, force=True, together=()).leave()
 
 
 def _depart(going: Going) -> None:
@@ -112,6 +124,8 @@ def _depart(going: Going) -> None:
 
 def _check_alone(going: Going) -> None:
     """No other manager of this store answers: SwarmModeError if somebody would miss this machine."""
+    if going.here is not None and going.here.node_id and not going.ours():
+        return
     if going.here is not None and going.here.is_manager:
         try:
             nodes = api.nodes(members.engine_of(going.record))
@@ -142,7 +156,7 @@ def _with_help(going: Going, manager: Manager) -> None:
     ids = _ids(going, nodes)
     if me is None:  # its engine is of another cluster, or of none any more
         if going.stays:
-            going.leave()
+            going.leave(nodes)
         return
     ends = not any(node.id != me.id and node.id not in ids for node in nodes)  # all of the cluster goes
     if not ends:
@@ -152,7 +166,7 @@ def _with_help(going: Going, manager: Manager) -> None:
     if me.role == "manager" or me.is_manager:
         demote(going.world, going.record, manager.engine, me)
     if going.stays or not ends:
-        going.leave()
+        going.leave(nodes)
     api.forget(manager.engine, me.id)  # even at the end: those that are removed next would take it for one that stays
     going.world.console.info(f"{going.name} has left the cluster {going.what.cluster}")
 
