@@ -110,7 +110,9 @@ def token(world: World, cluster: str, role: str, *, rotate: bool = False) -> str
         with members.alone(world, cluster):
             api.rotate(manager.engine, role)
     asked = f"$(machine swarm-mode token {role} {shlex.quote(cluster)})"  # the token itself goes to stdout only
-    world.console.info(f"there: docker swarm join --token {asked} {api.control(manager.local.address)}")
+    world.console.info(
+        f"for an engine elsewhere: docker -H ENGINE swarm join --token {asked} {api.control(manager.local.address)}"
+    )
     return api.token(manager.engine, role)
 
 
