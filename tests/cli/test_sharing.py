@@ -62,9 +62,7 @@ def test_somebody_elses_context_is_refused(stores: tuple[str, str]) -> None:
     assert "Try: docker context rm dev" in done.err
 
 
-@pytest.mark.parametrize(
-    "line", [["context"], ["context", "nope"], ["context", "create"], ["context", "create", "nope"]]
-)
+@pytest.mark.parametrize("line", [["context", "nope"], ["context", "create"], ["context", "create", "nope"]])
 def test_what_makes_no_sense_is_an_error(stores: tuple[str, str], line: list[str]) -> None:
     done = Typed(line)
     assert (done.status, done.out) == (1, "")
