@@ -21,6 +21,8 @@ from machine.options import Option, Values
 from machine.process import Completed
 from machine.wait import Clock
 
+PHASE = "Phase"  # of a sibling: how far its `create` has come, as machine.store has it; "ready" at its end
+
 
 @dataclass(frozen=True)
 class DriverContext:
@@ -36,7 +38,7 @@ class DriverContext:
     clock: Clock
     run: Callable[..., Completed]  # machine.process.run
     lock: Callable[[str], AbstractContextManager[None]]  # one holder per store at a time, across processes
-    siblings: Callable[[], list[dict[str, Any]]]  # dumps of the other machines of this driver in the store
+    siblings: Callable[[], list[dict[str, Any]]]  # dumps of this driver's other machines in the store, each with PHASE
     user_data: str = ""  # extra cloud-config, for platforms that take some
     swarm_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from machine import drivers, paths, process, secrets
 from machine.console import Console
-from machine.drivers.base import Driver, DriverContext, TakesHostKey
+from machine.drivers.base import PHASE, Driver, DriverContext, TakesHostKey
 from machine.errors import Interrupted, MachineError, RecordBroken
 from machine.model import Endpoint
 from machine.store import Record, Store
@@ -67,7 +67,7 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
 
     def siblings() -> list[dict[str, Any]]:
         return [
-            other.driver
+            {**other.driver, PHASE: other.phase}
             for other in records(world.store)
             if other.name != record.name and other.driver_name == record.driver_name
         ]

@@ -10,7 +10,7 @@ import socket
 from typing import Any, ClassVar, Self
 
 from machine.drivers import ownkey
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import PHASE, Driver, DriverContext
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint, State
 from machine.options import Option, Values
@@ -80,9 +80,12 @@ class GenericDriver(Driver):
             )
 
     def _not_twice(self) -> None:
-        """One host is one machine: a second one would change its name and its certificates under the first."""
+        """One host is one machine: a second one would change its name and its certificates under the first.
+
+        One that is half made counts for nothing yet: whoever mistyped its name may begin again with another.
+        """
         for other in self.ctx.siblings():
-            if _door(other) == _door(self.data):
+            if other.get(PHASE) == "ready" and _door(other) == _door(self.data):
                 name = str(other.get("MachineName") or "another one")
                 raise PreflightFailed(
                     f"{self.data['IPAddress']} is already machine {name}",

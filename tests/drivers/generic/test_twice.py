@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from machine.console import Console
 from machine.drivers.generic.driver import GenericDriver
 from machine.errors import PreflightFailed
+from machine.lifecycle.world import World, context
 from machine.options import resolve
+from machine.store import Record, Store
 from tests.drivers.contexts import real
 from tests.sshd import free_port
 
@@ -22,7 +26,7 @@ def driver(tmp_path: Path, siblings: list[dict[str, Any]], **given: Any) -> Gene
 
 
 def test_a_host_that_is_a_machine_already_is_refused(tmp_path: Path) -> None:
-    worker = {"MachineName": "worker", "IPAddress": "host.example", "SSHPort": 22}
+    worker = {"Phase": "ready", "MachineName": "worker", "IPAddress": "host.example", "SSHPort": 22}
     with pytest.raises(PreflightFailed) as caught:
         driver(tmp_path, [worker], ip_address="Host.Example").check()
     assert caught.value.brief == "Host.Example is already machine worker"
@@ -30,11 +34,29 @@ def test_a_host_that_is_a_machine_already_is_refused(tmp_path: Path) -> None:
     assert caught.value.exit_code == 3
 
 
-def test_another_port_or_address_is_another_host(tmp_path: Path) -> None:
+def test_another_port_or_address_is_another_host_and_what_is_half_made_is_none(tmp_path: Path) -> None:
     port = free_port()
     others = [
-        {"MachineName": "a", "IPAddress": "127.0.0.1", "SSHPort": port + 1},
-        {"MachineName": "b", "IPAddress": "127.0.0.2", "SSHPort": port},
+        {"Phase": "ready", "MachineName": "a", "IPAddress": "127.0.0.1", "SSHPort": port + 1},
+        {"Phase": "ready", "MachineName": "b", "IPAddress": "127.0.0.2", "SSHPort": port},
+        {"Phase": "recorded", "MachineName": "half", "IPAddress": "127.0.0.1", "SSHPort": port},
     ]
     with pytest.raises(PreflightFailed, match="no sshd answers"):
         driver(tmp_path, others, ip_address="127.0.0.1", ssh_port=port).check()
+
+
+def test_the_record_of_the_store_says_so(tmp_path: Path) -> None:
+    """With records as they are on disk: the context's own list of siblings."""
+    store, port = Store(str(tmp_path / "store")), free_port()
+    store.add("worker")
+    record = Record.new(store.root, "worker", "generic", {"IPAddress": "127.0.0.1", "SSHPort": port})
+    record.phase = "ready"
+    store.save(record)
+    world = World(store, Console(io.StringIO()), environ={"HOME": str(tmp_path)})
+    for name, refused in (("dup", True), ("worker", False)):
+        ctx = context(world, Record.new(store.root, name, "generic", {}))
+        given = {"generic-ip-address": "127.0.0.1", "generic-ssh-port": port}
+        found = GenericDriver.configure(ctx, resolve(GenericDriver.options, given, {}))
+        with pytest.raises(PreflightFailed) as caught:
+            found.check()
+        assert (caught.value.brief == "127.0.0.1 is already machine worker") is refused
