@@ -18,20 +18,25 @@ async def create(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
     """A machine of that name that is there already is used. `--rm` removes, at the end, one that was made here."""
     wanted = _Wanted(words, place)
     async with contextlib.AsyncExitStack() as stack:
-        backend: Backend | None = None
-        making = asyncio.Lock()
+        making: asyncio.Task[Backend] | None = None
+
+        async def begin() -> Backend:
+            await wanted.make()
+            return await stack.enter_async_context(machine([wanted.name], place))
 
         async def ask(request: Request, rest: Next) -> Reply:
-            nonlocal backend
-            async with making:
-                if backend is None:
-                    await wanted.make()
-                    backend = await stack.enter_async_context(machine([wanted.name], place))
+            nonlocal making
+            if making is None or (making.done() and (making.cancelled() or making.exception())):
+                making = asyncio.ensure_future(begin())
+            backend = await asyncio.shield(making)  # a caller that gives up does not stop it for the others
             return await backend(request, rest)
 
         try:
             yield ask
         finally:
+            if making is not None and not making.done():
+                making.cancel()
+                await asyncio.gather(making, return_exceptions=True)
             await wanted.unmake()
 
 
@@ -60,14 +65,17 @@ class _Wanted:
                 self.flags.append(word)
 
     async def make(self) -> None:
-        """Create it unless it is there. Refused(502) with the last words of `machine create`."""
+        """Create it unless it is there, finish one that is half made. Refused(502) with the last words of create."""
         from machine.store import Store
 
-        if Store(self.place.store).exists(self.name):
+        store = Store(self.place.store)
+        there = store.exists(self.name)
+        if there and store.load(self.name).reached("ready"):
             return
-        self.made = True
+        self.made = self.made or not there
         self.place.log(f"creating {self.name} with the driver {self.driver}; calls wait for it")
-        status, last = await self._machine("create", "-d", self.driver, *self.flags, self.name)
+        flags = ("--resume",) if there else ("-d", self.driver, *self.flags)
+        status, last = await self._machine("create", *flags, self.name)
         if status != 0:
             await self.unmake()
             raise Refused(502, f"{self.name} could not be created: {last}")
