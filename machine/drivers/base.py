@@ -10,18 +10,27 @@ let an SDK's exception escape (translate to the classes in machine.errors, Drive
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
-from machine.errors import NotSupported
+from machine.errors import DriverError, NotSupported, before_anything
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 from machine.process import Completed
 from machine.wait import Clock
 
 PHASE = "Phase"  # of a sibling: how far its `create` has come, as machine.store has it; "ready" at its end
+
+
+@contextmanager
+def nothing_made() -> Iterator[None]:
+    """For the body of `check`: a DriverError from within is one of the checks before a create."""
+    try:
+        yield
+    except DriverError as error:
+        raise before_anything(error) from None
 
 
 @dataclass(frozen=True)

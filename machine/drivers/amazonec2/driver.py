@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from machine.drivers import ownkey, userdata
@@ -11,8 +9,8 @@ from machine.drivers.amazonec2 import failures, firewall, launch, settings
 from machine.drivers.amazonec2.api import MADE_BY, MADE_TAG, Api
 from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.survey import survey
-from machine.drivers.base import Driver, DriverContext
-from machine.errors import DriverError, NotSupported, Unfinished, before_anything
+from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.errors import DriverError, NotSupported, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -71,7 +69,7 @@ class AmazonDriver(Driver):
     # before
 
     def check(self) -> None:
-        with _preflight():
+        with nothing_made():
             if self.data.get("BlockDurationMinutes"):
                 self.ctx.log("--amazonec2-block-duration-minutes is ignored: EC2 ended spot blocks in 2022")
             self._check_files()
@@ -383,14 +381,6 @@ class AmazonDriver(Driver):
         if self.data.get("ClientToken"):
             found += self.api.instances(machine_id=self.ctx.machine_id)
         return list({instance["InstanceId"]: instance for instance in found}.values())
-
-
-@contextmanager
-def _preflight() -> Iterator[None]:
-    try:
-        yield
-    except DriverError as error:
-        raise before_anything(error) from None
 
 
 def _state(instance: dict[str, Any]) -> str:

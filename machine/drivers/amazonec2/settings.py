@@ -5,15 +5,17 @@ The keys are docker-machine's where it has them, then those of its forks, then o
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from machine.drivers.amazonec2 import firewall, images
 from machine.drivers.amazonec2.options import GROUP
+from machine.drivers.flags import Flags, absolute
 from machine.errors import UsageError
 from machine.options import Values
+
+FLAGS = Flags("amazonec2")
 
 PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
     "access-key": "AccessKey",
@@ -77,8 +79,8 @@ def from_values(values: Values) -> dict[str, Any]:
     data["Distribution"] = _one_of("distribution", value("distribution"), tuple(images.DISTRIBUTIONS))
     data["SSHUser"] = value("ssh-user") or _user(data)
     data["SecurityGroupNames"] = list(value("security-group")) or [GROUP]
-    data["OpenPorts"] = [_port(text) for text in value("open-port")]
-    data["AllowFrom"] = [_network(text) for text in value("allow-from")]
+    data["OpenPorts"] = [FLAGS.port(text) for text in value("open-port")]
+    data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
     data["EncryptEbsVolume"] = value("encrypt-ebs-volume") or value("volume-encrypted")
     data["VolumeKmsKeyId"] = _same("kms-key", "volume-kms-key", values)
     data["HttpTokens"] = _same("http-tokens", "metadata-token", values) or "required"
@@ -86,7 +88,7 @@ def from_values(values: Values) -> dict[str, Any]:
     data["HttpEndpoint"] = _one_of("http-endpoint", value("http-endpoint") or "enabled", SWITCH)
     _one_of("http-protocol-ipv6", data["HttpProtocolIpv6"], SWITCH)
     _check_key(data, value("ssh-keypath"))
-    data["UserDataFile"] = _absolute(value("userdata"))
+    data["UserDataFile"] = absolute(value("userdata"))
     tags(data["Tags"])
     _check_addresses(data)
     return data
@@ -133,7 +135,7 @@ def _check_access(data: Mapping[str, Any]) -> None:
             resolution="give both, or neither to use the SDK's own chain (--amazonec2-profile, SSO, role)",
         )
     if data["Region"] and not _REGION.fullmatch(data["Region"]):
-        raise _wrong("region", data["Region"], "a region such as eu-central-1")
+        raise FLAGS.wrong("region", data["Region"], "a region such as eu-central-1")
 
 
 def _check_key(data: dict[str, Any], path: str) -> None:
@@ -143,7 +145,7 @@ def _check_key(data: dict[str, Any], path: str) -> None:
             resolution="add --amazonec2-ssh-keypath PATH, or leave the name out to have a key pair made",
         )
     data["ExistingKey"] = bool(data["KeyName"])
-    data["SSHPrivateKeyPath"] = _absolute(path)
+    data["SSHPrivateKeyPath"] = absolute(path)
 
 
 def _check_addresses(data: Mapping[str, Any]) -> None:
@@ -151,7 +153,7 @@ def _check_addresses(data: Mapping[str, Any]) -> None:
         try:
             firewall.network(data["FixedPrivateIP"])
         except ValueError:
-            raise _wrong("private-ip-address", data["FixedPrivateIP"], "an address of the subnet") from None
+            raise FLAGS.wrong("private-ip-address", data["FixedPrivateIP"], "an address of the subnet") from None
     if data["Ipv6AddressOnly"] and (data["PrivateIPOnly"] or data["UsePrivateIP"]):
         raise UsageError(
             "--amazonec2-ipv6-address-only and a private address exclude each other",
@@ -163,7 +165,7 @@ def _check_addresses(data: Mapping[str, Any]) -> None:
             "an IPv6 address is wanted, but none is asked for", resolution="add --amazonec2-ipv6-address-count 1"
         )
     if data["SpotPrice"] and not re.fullmatch(r"\d*\.?\d+", data["SpotPrice"]):
-        raise _wrong("spot-price", data["SpotPrice"], "dollars an hour, such as 0.05")
+        raise FLAGS.wrong("spot-price", data["SpotPrice"], "dollars an hour, such as 0.05")
 
 
 def _user(data: Mapping[str, Any]) -> str:
@@ -179,35 +181,12 @@ def _same(flag: str, other: str, values: Values) -> str:
     return first or second
 
 
-def _port(text: str) -> str:
-    try:
-        firewall.parse(text)
-    except ValueError:
-        raise _wrong("open-port", text, "PORT, PORT/udp or FIRST-LAST") from None
-    return text
-
-
-def _network(text: str) -> str:
-    try:
-        return firewall.network(text)
-    except ValueError:
-        raise _wrong("allow-from", text, "a network such as 203.0.113.0/24") from None
-
-
 def _between(flag: str, number: int, least: int, most: int) -> None:
     if not least <= number <= most:
-        raise _wrong(flag, number, f"a number from {least} to {most}")
+        raise FLAGS.wrong(flag, number, f"a number from {least} to {most}")
 
 
 def _one_of(flag: str, word: str, words: tuple[str, ...]) -> str:
     if word not in words:
-        raise _wrong(flag, word, "one of " + ", ".join(words))
+        raise FLAGS.wrong(flag, word, "one of " + ", ".join(words))
     return word
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path)) if path else ""
-
-
-def _wrong(flag: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"--amazonec2-{flag} cannot be {value!r}", resolution=f"give {wanted}")

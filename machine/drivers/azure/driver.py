@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from machine import names
@@ -12,8 +10,8 @@ from machine.drivers.azure import bodies, failures, firewall, settings, shared
 from machine.drivers.azure.api import Api
 from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.survey import survey
-from machine.drivers.base import Driver, DriverContext
-from machine.errors import DriverError, Unfinished, before_anything
+from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.errors import DriverError, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -76,7 +74,7 @@ class AzureDriver(Driver):
     # before
 
     def check(self) -> None:
-        with _preflight():
+        with nothing_made():
             self._user_data()
             survey(self.api, self.data)
 
@@ -313,14 +311,6 @@ class AzureDriver(Driver):
     @property
     def _engine_port(self) -> int:
         return int(self.data.get("DockerPort") or 2376)
-
-
-@contextmanager
-def _preflight() -> Iterator[None]:
-    try:
-        yield
-    except DriverError as error:
-        raise before_anything(error) from None
 
 
 def _of(machine: dict[str, Any], *keys: str) -> dict[str, Any]:

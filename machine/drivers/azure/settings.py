@@ -6,15 +6,16 @@ The keys are docker-machine's where it has them, then those of its forks, then o
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import firewall
 from machine.drivers.azure.options import LOGINS
+from machine.drivers.flags import Flags, absolute
 from machine.errors import UsageError
 from machine.options import Values
+
+FLAGS = Flags("azure")
 
 PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
     "subscription-id": "SubscriptionID",
@@ -90,17 +91,17 @@ def from_values(values: Values) -> dict[str, Any]:
         ("update-domain-count", 1, 20),
     ):
         if not least <= value(flag) <= most:
-            raise _wrong(flag, value(flag), f"a number from {least} to {most}")
+            raise FLAGS.wrong(flag, value(flag), f"a number from {least} to {most}")
     data["Location"] = value("location").replace(" ", "").lower()  # "West US" and westus are the same
     data["SSHPort"] = 22
     data["Login"] = value("login")
-    data["ClientCertificate"] = _absolute(value("client-certificate"))
-    data["CaCert"] = _absolute(value("ca-cert"))
-    data["CustomDataFile"] = _absolute(value("custom-data"))
+    data["ClientCertificate"] = absolute(value("client-certificate"))
+    data["CaCert"] = absolute(value("ca-cert"))
+    data["CustomDataFile"] = absolute(value("custom-data"))
     data["ManagedDisks"] = data["StaticPublicIP"] = data["EnablePublicIPStandardSKU"] = True
     for text in data["OpenPorts"]:
-        _port(text)
-    data["AllowFrom"] = [_network(text) for text in value("allow-from")]
+        FLAGS.port(text)
+    data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
     tags(data["Tags"])
     _check_machine(data)
     _check_network(data)
@@ -159,7 +160,9 @@ def availability_set(data: Mapping[str, Any]) -> str:
 
 def _check_login(data: Mapping[str, Any], values: Values) -> None:
     if str(data["Environment"]).lower() not in CLOUDS:
-        raise _wrong("environment", data["Environment"], "AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud")
+        raise FLAGS.wrong(
+            "environment", data["Environment"], "AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud"
+        )
     certificate, login = values["azure-client-certificate"], values["azure-login"]
     for flag in ("subscription-cert", "publish-settings-file"):
         if values[f"azure-{flag}"] and not (data["ClientID"] or login != "auto"):
@@ -176,9 +179,11 @@ def _check_login(data: Mapping[str, Any], values: Values) -> None:
             resolution="add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)",
         )
     if not _GUID.fullmatch(data["SubscriptionID"]):
-        raise _wrong("subscription-id", data["SubscriptionID"], "an id such as 00000000-0000-0000-0000-000000000000")
+        raise FLAGS.wrong(
+            "subscription-id", data["SubscriptionID"], "an id such as 00000000-0000-0000-0000-000000000000"
+        )
     if login not in LOGINS:
-        raise _wrong("login", login, "one of " + ", ".join(LOGINS))
+        raise FLAGS.wrong("login", login, "one of " + ", ".join(LOGINS))
     if (data["ClientSecret"] or certificate) and not data["ClientID"]:
         raise UsageError(
             "a service principal has an id and a secret, and only the secret is given",
@@ -193,62 +198,44 @@ def _check_login(data: Mapping[str, Any], values: Values) -> None:
     for flag in ("endpoint", "authority-host"):
         address = values[f"azure-{flag}"]
         if address and not address.startswith("https://"):
-            raise _wrong(flag, address, "an URL that begins with https:// (tokens are sent nowhere else)")
+            raise FLAGS.wrong(flag, address, "an URL that begins with https:// (tokens are sent nowhere else)")
 
 
 def _check_machine(data: Mapping[str, Any]) -> None:
     if not _GROUP.fullmatch(data["ResourceGroup"]):
-        raise _wrong("resource-group", data["ResourceGroup"], "at most 90 letters, digits and .()_-")
+        raise FLAGS.wrong("resource-group", data["ResourceGroup"], "at most 90 letters, digits and .()_-")
     image = str(data["Image"])
     if image and not image.startswith("/") and len(image.split(":")) != 4:
-        raise _wrong("image", image, "publisher:offer:sku:version, or the id of an image (/subscriptions/...)")
+        raise FLAGS.wrong("image", image, "publisher:offer:sku:version, or the id of an image (/subscriptions/...)")
     if data["Plan"] and len(data["Plan"].split(":")) != 3:
-        raise _wrong("plan", data["Plan"], "publisher:product:plan")
+        raise FLAGS.wrong("plan", data["Plan"], "publisher:product:plan")
     if data["SSHUser"].lower() in NO_LOGINS or not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", data["SSHUser"]):
-        raise _wrong("ssh-user", data["SSHUser"], "a login that Azure allows (root, admin and the like it does not)")
+        raise FLAGS.wrong(
+            "ssh-user", data["SSHUser"], "a login that Azure allows (root, admin and the like it does not)"
+        )
     for identity in data["Identities"]:
         if not _IDENTITY.fullmatch(identity):
-            raise _wrong("identity", identity, "the id of a user-assigned identity (az identity list), or system")
+            raise FLAGS.wrong("identity", identity, "the id of a user-assigned identity (az identity list), or system")
     if data["SpotMaxPrice"] and not data["Spot"]:
         raise UsageError("--azure-spot-max-price goes together with --azure-spot", resolution="add --azure-spot")
     if data["SpotMaxPrice"] and not re.fullmatch(r"\d*\.?\d+", data["SpotMaxPrice"]):
-        raise _wrong("spot-max-price", data["SpotMaxPrice"], "dollars an hour, such as 0.05")
+        raise FLAGS.wrong("spot-max-price", data["SpotMaxPrice"], "dollars an hour, such as 0.05")
 
 
 def _check_network(data: Mapping[str, Any]) -> None:
-    subnet = _network(data["SubnetPrefix"], "subnet-prefix")
+    subnet = FLAGS.network(data["SubnetPrefix"], "subnet-prefix")
     if data["PrivateIPAddr"]:
         try:
             inside = ipaddress.ip_address(data["PrivateIPAddr"]) in ipaddress.ip_network(subnet)
         except ValueError:
-            raise _wrong("private-ip-address", data["PrivateIPAddr"], "an address of the subnet") from None
+            raise FLAGS.wrong("private-ip-address", data["PrivateIPAddr"], "an address of the subnet") from None
         if not inside and not network_place(data)[2]:
-            raise _wrong("private-ip-address", data["PrivateIPAddr"], f"an address in {subnet} (--azure-subnet-prefix)")
+            raise FLAGS.wrong(
+                "private-ip-address", data["PrivateIPAddr"], f"an address in {subnet} (--azure-subnet-prefix)"
+            )
     if data["DNSLabel"] and not _LABEL.fullmatch(data["DNSLabel"]):
-        raise _wrong("dns", data["DNSLabel"], "3 to 63 small letters, digits and dashes")
+        raise FLAGS.wrong("dns", data["DNSLabel"], "3 to 63 small letters, digits and dashes")
     if data["DNSLabel"] and data["NoPublicIP"]:
         raise UsageError(
             "--azure-dns names a public address, and --azure-no-public-ip wants none", resolution="leave one out"
         )
-
-
-def _port(text: str) -> None:
-    try:
-        firewall.parse(text)
-    except ValueError:
-        raise _wrong("open-port", text, "PORT, PORT/udp or FIRST-LAST") from None
-
-
-def _network(text: str, flag: str = "allow-from") -> str:
-    try:
-        return firewall.network(text)
-    except ValueError:
-        raise _wrong(flag, text, "a network such as 203.0.113.0/24") from None
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path)) if path else ""
-
-
-def _wrong(flag: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"--azure-{flag} cannot be {value!r}", resolution=f"give {wanted}")

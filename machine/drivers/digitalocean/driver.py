@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from machine.drivers import ownkey, userdata
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import Driver, DriverContext, nothing_made
 from machine.drivers.digitalocean import failures, removal, request, settings
 from machine.drivers.digitalocean.api import Api
 from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.survey import account_id, lookups, survey
-from machine.errors import DriverError, before_anything
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -68,7 +65,7 @@ class DigitalOceanDriver(Driver):
     # before
 
     def check(self) -> None:
-        with _preflight():
+        with nothing_made():
             if self.data.get("PrivateNetworking"):
                 self.ctx.log("--digitalocean-private-networking is ignored: every droplet has a private address")
             self._check_files()
@@ -324,14 +321,6 @@ class DigitalOceanDriver(Driver):
             return None
         self._made_at = None  # it has appeared: from now on unknown means gone
         return found
-
-
-@contextmanager
-def _preflight() -> Iterator[None]:
-    try:
-        yield
-    except DriverError as error:
-        raise before_anything(error) from None
 
 
 def _address(droplet: dict[str, Any], family: str, kind: str) -> str:

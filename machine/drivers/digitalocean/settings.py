@@ -6,15 +6,16 @@ The keys are docker-machine's where it has them, then ours.
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers import ports
 from machine.drivers.digitalocean.options import NEW, NO_FIREWALL
+from machine.drivers.flags import Flags, absolute
 from machine.errors import UsageError
 from machine.options import Values
+
+FLAGS = Flags("digitalocean")
 
 PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
     "access-token": "AccessToken",
@@ -58,7 +59,7 @@ def from_values(values: Values) -> dict[str, Any]:
     data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
     for flag in NEEDED:
         if not value(flag).strip():
-            raise _wrong(flag, value(flag), "a value, or leave the flag out")
+            raise FLAGS.wrong(flag, value(flag), "a value, or leave the flag out")
     for flag, least, most in (
         ("ssh-port", 1, 65535),
         ("api-timeout", 1, 3600),
@@ -66,16 +67,16 @@ def from_values(values: Values) -> dict[str, Any]:
         ("volume-size", 0, LARGEST_VOLUME),
     ):
         if not least <= value(flag) <= most:
-            raise _wrong(flag, value(flag), f"a number from {least} to {most}")
+            raise FLAGS.wrong(flag, value(flag), f"a number from {least} to {most}")
     if not _URL.fullmatch(data["Endpoint"]):
-        raise _wrong("endpoint", data["Endpoint"], "an URL such as https://api.digitalocean.com")
+        raise FLAGS.wrong("endpoint", data["Endpoint"], "an URL such as https://api.digitalocean.com")
     if len(data["Volumes"]) + bool(data["VolumeSize"]) > MOST_VOLUMES:
-        raise _wrong("volume", ", ".join(data["Volumes"]), f"at most {MOST_VOLUMES} volumes, a new one included")
+        raise FLAGS.wrong("volume", ", ".join(data["Volumes"]), f"at most {MOST_VOLUMES} volumes, a new one included")
     data["Tags"] = ",".join(tags(value("tags")))
-    data["SSHKey"] = _absolute(value("ssh-key-path"))
-    data["UserDataFile"] = _absolute(value("userdata"))
-    data["OpenPorts"] = [_port(text) for text in value("open-port")]
-    data["AllowFrom"] = [_network(text) for text in value("allow-from")]
+    data["SSHKey"] = absolute(value("ssh-key-path"))
+    data["UserDataFile"] = absolute(value("userdata"))
+    data["OpenPorts"] = [FLAGS.port(text) for text in value("open-port")]
+    data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
     data["Firewalls"] = _firewalls(value("firewall"), data)
     data["ReservedIP"] = _reserved(value("reserved-ip"), data)
     return data
@@ -86,7 +87,7 @@ def tags(text: str) -> list[str]:
     found = [word.strip() for word in text.split(",") if word.strip()]
     for word in found:
         if not _TAG.fullmatch(word) or word.startswith("machine-id:"):
-            raise _wrong("tags", word, "words of letters, digits, `:`, `-` and `_`, other than machine-id:")
+            raise FLAGS.wrong("tags", word, "words of letters, digits, `:`, `-` and `_`, other than machine-id:")
     return list(dict.fromkeys(found))
 
 
@@ -98,7 +99,7 @@ def _firewalls(wanted: list[str], data: Mapping[str, Any]) -> list[str]:
             resolution="leave --digitalocean-firewall out, or change the rules of that firewall instead",
         )
     if NO_FIREWALL in found and len(found) > 1:
-        raise _wrong("firewall", ", ".join(found), f"names, or {NO_FIREWALL!r} alone")
+        raise FLAGS.wrong("firewall", ", ".join(found), f"names, or {NO_FIREWALL!r} alone")
     return found
 
 
@@ -115,27 +116,4 @@ def _reserved(text: str, data: Mapping[str, Any]) -> str:
     try:
         return str(ipaddress.IPv4Address(text.strip()))
     except ValueError:
-        raise _wrong("reserved-ip", text, f"an IPv4 address that the account has reserved, or {NEW!r}") from None
-
-
-def _port(text: str) -> str:
-    try:
-        ports.parse(text)
-    except ValueError:
-        raise _wrong("open-port", text, "PORT, PORT/udp or FIRST-LAST") from None
-    return text
-
-
-def _network(text: str) -> str:
-    try:
-        return ports.network(text)
-    except ValueError:
-        raise _wrong("allow-from", text, "a network such as 203.0.113.0/24") from None
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path)) if path else ""
-
-
-def _wrong(flag: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"--digitalocean-{flag} cannot be {value!r}", resolution=f"give {wanted}")
+        raise FLAGS.wrong("reserved-ip", text, f"an IPv4 address that the account has reserved, or {NEW!r}") from None

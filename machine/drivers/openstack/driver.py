@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from machine.drivers import ports, userdata
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers import ownkey, ports, userdata
+from machine.drivers.base import Driver, DriverContext, nothing_made
 from machine.drivers.openstack import conoha, failures, firewall, reach, removal, request, settings
 from machine.drivers.openstack.api import Api
 from machine.drivers.openstack.options import GROUP, OPTIONS
 from machine.drivers.openstack.survey import find_group, survey
-from machine.errors import DriverError, MachineError, PreflightFailed, before_anything
+from machine.errors import MachineError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -101,7 +99,7 @@ class OpenStackDriver(Driver):
     # before
 
     def check(self) -> None:
-        with _preflight():
+        with nothing_made():
             if self.data.get("ComputeNetwork"):
                 self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
             self._check_files()
@@ -110,15 +108,12 @@ class OpenStackDriver(Driver):
 
     def _check_files(self) -> None:
         self._user_data()
-        key = self.key_path()
-        if key and not os.access(key, os.R_OK):
-            raise failures.made(failures.BadKey, f"the key {key} cannot be read")
-        if key and not self.data.get("ExistingKey") and not os.access(f"{key}.pub", os.R_OK):
-            raise PreflightFailed(
-                f"the public half {key}.pub cannot be read",
-                resolution=f"ssh-keygen -y -f {key} > {key}.pub writes it; or name its key pair in the cloud with "
-                "--openstack-keypair-name",
-            )
+        ownkey.check(
+            self.key_path() or "",
+            "--openstack-private-key-file",
+            sent=not self.data.get("ExistingKey"),
+            otherwise="name its key pair in the cloud with --openstack-keypair-name",
+        )
 
     def _user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
@@ -409,11 +404,3 @@ class OpenStackDriver(Driver):
             servers = [one for one in self.api.servers() if request.is_ours(one, self.data, self.ctx.machine_id)]
             found = next(iter(servers), None)
         return None if removal.gone(found) else found
-
-
-@contextmanager
-def _preflight() -> Iterator[None]:
-    try:
-        yield
-    except DriverError as error:
-        raise before_anything(error) from None

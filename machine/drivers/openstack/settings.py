@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers import ports
+from machine.drivers.flags import Flags, absolute
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
 from machine.errors import UsageError
 from machine.options import Values
+
+FLAGS = Flags("openstack")
 
 PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
     "auth-url": "AuthUrl",
@@ -93,9 +95,9 @@ def from_values(values: Values) -> dict[str, Any]:
         ("volume-size", 0, 65536),
     ):
         if not least <= value(flag) <= most:
-            raise _wrong(flag, value(flag), f"a number from {least} to {most}")
+            raise FLAGS.wrong(flag, value(flag), f"a number from {least} to {most}")
     if value("ip-version") not in (4, 6):
-        raise _wrong("ip-version", value("ip-version"), "4 or 6")
+        raise FLAGS.wrong("ip-version", value("ip-version"), "4 or 6")
     if value("ip-version") == 6 and data["FloatingIpPool"]:
         raise UsageError(
             "floating addresses are of IPv4, and --openstack-ip-version is 6",
@@ -103,9 +105,9 @@ def from_values(values: Values) -> dict[str, Any]:
         )
     data["EndpointType"] = _interface(value("endpoint-type"))
     data["Endpoints"] = [_endpoint(text) for text in value("endpoint")]
-    data["CaCert"] = _absolute(value("cacert"))
-    data["ClientConfigFile"] = _absolute(value("client-config-file"))
-    data["UserDataFile"] = _absolute(value("user-data-file"))
+    data["CaCert"] = absolute(value("cacert"))
+    data["ClientConfigFile"] = absolute(value("client-config-file"))
+    data["UserDataFile"] = absolute(value("user-data-file"))
     _check_key(data, value("private-key-file"))
     metadata(data["Metadata"])
     _check_groups(data, value)
@@ -153,7 +155,7 @@ def metadata(text: str) -> dict[str, str]:
     found = dict(zip(words[::2], words[1::2], strict=True))
     for key in found:
         if not key or key == "machine-id" or len(key) > 255:
-            raise _wrong("metadata", key, "other keys; machine-id is set")
+            raise FLAGS.wrong("metadata", key, "other keys; machine-id is set")
     return found
 
 
@@ -166,7 +168,7 @@ def endpoints(data: Mapping[str, Any]) -> dict[str, str]:
 def _profile(wanted: str, url: str) -> str:
     word = wanted.strip().lower()
     if word not in PROFILES:
-        raise _wrong("profile", wanted, "one of " + ", ".join(PROFILES))
+        raise FLAGS.wrong("profile", wanted, "one of " + ", ".join(PROFILES))
     if word == "auto":
         return conoha.NAME if conoha.is_host(url) else "openstack"
     return word
@@ -182,7 +184,7 @@ def _check_login(data: Mapping[str, Any]) -> None:
             resolution="set $OS_AUTH_URL, add --openstack-auth-url, or name a cloud of clouds.yaml: --openstack-cloud",
         )
     if not _URL.fullmatch(data["AuthUrl"]):
-        raise _wrong("auth-url", data["AuthUrl"], "an URL such as https://HOST:5000/v3")
+        raise FLAGS.wrong("auth-url", data["AuthUrl"], "an URL such as https://HOST:5000/v3")
     named, secret = (data[f"ApplicationCredential{part}"] for part in ("Name", "Secret"))
     if data["ApplicationCredentialId"] or named:
         if not secret:
@@ -236,13 +238,13 @@ def _check_key(data: dict[str, Any], path: str) -> None:
             resolution="add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
         )
     data["ExistingKey"] = bool(data["KeyPairName"])
-    data["PrivateKeyFile"] = _absolute(path)
+    data["PrivateKeyFile"] = absolute(path)
 
 
 def _check_groups(data: dict[str, Any], value: Any) -> None:
     data["SecurityGroups"] = [name.strip() for name in value("sec-groups").split(",") if name.strip()] or [GROUP]
-    data["OpenPorts"] = [_port(text) for text in value("open-port")]
-    data["AllowFrom"] = [_network(text) for text in value("allow-from")]
+    data["OpenPorts"] = [FLAGS.port(text) for text in value("open-port")]
+    data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
     if (data["OpenPorts"] or data["AllowFrom"]) and GROUP not in data["SecurityGroups"]:
         raise UsageError(
             f"--openstack-open-port and --openstack-allow-from are for the group {GROUP}",
@@ -253,14 +255,14 @@ def _check_groups(data: dict[str, Any], value: Any) -> None:
 def _interface(text: str) -> str:
     word = text.strip().removesuffix("URL")
     if word not in ("", *INTERFACES):
-        raise _wrong("endpoint-type", text, "one of " + ", ".join(INTERFACES))
+        raise FLAGS.wrong("endpoint-type", text, "one of " + ", ".join(INTERFACES))
     return word
 
 
 def _endpoint(text: str) -> str:
     service, _, url = text.strip().partition("=")
     if not re.fullmatch(r"[a-z][a-z-]*", service) or not _URL.fullmatch(url):
-        raise _wrong("endpoint", text, "SERVICE=URL, such as compute=https://HOST:8774/v2.1")
+        raise FLAGS.wrong("endpoint", text, "SERVICE=URL, such as compute=https://HOST:8774/v2.1")
     return f"{service}={url}"
 
 
@@ -274,32 +276,9 @@ def _same(flag: str, other: str, values: Values) -> str:
     return first or second
 
 
-def _port(text: str) -> str:
-    try:
-        ports.parse(text)
-    except ValueError:
-        raise _wrong("open-port", text, "PORT, PORT/udp or FIRST-LAST") from None
-    return text
-
-
-def _network(text: str) -> str:
-    try:
-        return ports.network(text)
-    except ValueError:
-        raise _wrong("allow-from", text, "a network such as 203.0.113.0/24") from None
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path)) if path else ""
-
-
 def _missing(flag: str, who: str) -> UsageError:
     variable = "OS_" + flag.upper().replace("-", "_")
     return UsageError(
         f"{who} needs --openstack-{flag}",
         resolution=f"set ${variable}, add --openstack-{flag}, or name a cloud of clouds.yaml: --openstack-cloud",
     )
-
-
-def _wrong(flag: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"--openstack-{flag} cannot be {value!r}", resolution=f"give {wanted}")

@@ -7,12 +7,12 @@ import sys
 import uuid
 from typing import Any, ClassVar, Self
 
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import Driver, DriverContext, nothing_made
 from machine.drivers.images import console, seed
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
 from machine.drivers.qemu.options import OPTIONS
-from machine.errors import DriverError, MachineError, WaitTimeout, before_anything
+from machine.errors import DriverError, MachineError, WaitTimeout
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 from machine.wait import until
@@ -64,10 +64,8 @@ class QemuDriver(Driver):
     def check(self) -> None:
         host = accel.look()
         preflight.check(self.ctx, self.settings, host, self._cache().find(self.settings.image, host.arch) is not None)
-        try:
+        with nothing_made():
             self._free_place()
-        except DriverError as error:
-            raise before_anything(error) from None
 
     def create(self) -> None:
         """Image, address, disk, seed, power: each step is skipped when an earlier call has done it."""
@@ -179,11 +177,10 @@ class QemuDriver(Driver):
 
     def _check_ports(self) -> None:
         """A qemu that has just ended by itself may hold its ports for a moment longer than its pid file."""
-        place, publish = self._place(), [host for host, _ in self.settings.publish]
-        needed = (place.ssh, place.engine, place.swarm, *publish)
+        place = self._place()
         try:
             until(
-                lambda: all(net.can_listen(place.address, port) for port in needed) or None,
+                lambda: preflight.taken_port(place, self.settings.publish) is None or None,
                 what=f"the ports of {self.ctx.name}",
                 seconds=PORTS_SECONDS,
                 clock=self.ctx.clock,
@@ -218,13 +215,9 @@ class QemuDriver(Driver):
 
     def _settle(self) -> None:
         """Addresses and ports, written down. One that another program has taken meanwhile is chosen anew."""
-        publish = [host for host, _ in self.settings.publish]
         with self.ctx.lock("qemu"):
-            if self.data.get("IPAddress"):
-                place = self._place()
-                needed = (place.ssh, place.engine, place.swarm, *publish)
-                if all(net.can_listen(place.address, port) for port in needed):
-                    return
+            if self.data.get("IPAddress") and preflight.taken_port(self._place(), self.settings.publish) is None:
+                return
             place = self._free_place()
             self.data.update(
                 IPAddress=place.address,

@@ -88,15 +88,21 @@ def check_room(store: str, needed: int) -> None:
         )
 
 
+def taken_port(place: net.Place, publish: Sequence[tuple[int, int]]) -> int | None:
+    """The first of the ports that a machine is about to open which another program has; None if all are free."""
+    needed = (place.ssh, place.engine, place.swarm, *(host for host, _ in publish))
+    return next((port for port in needed if not net.can_listen(place.address, port)), None)
+
+
 def check_ports(place: net.Place, publish: Sequence[tuple[int, int]]) -> None:
-    """Every port that a machine is about to open; DriverError names the first one that is taken."""
-    for port in (place.ssh, place.engine, place.swarm, *(host for host, _ in publish)):
-        if not net.can_listen(place.address, port):
-            raise DriverError(
-                f"port {port} of {place.address} is taken by another program",
-                details="the machine's certificate and record name that address, so it keeps it",
-                resolution=f"end that program (ss -ltnp 'sport = {port}' shows it), then start the machine again",
-            )
+    """DriverError names the first port that is taken."""
+    port = taken_port(place, publish)
+    if port is not None:
+        raise DriverError(
+            f"port {port} of {place.address} is taken by another program",
+            details="the machine's certificate and record name that address, so it keeps it",
+            resolution=f"end that program (ss -ltnp 'sport = {port}' shows it), then start the machine again",
+        )
 
 
 def _memory() -> int:

@@ -6,12 +6,12 @@ import os
 import shutil
 import sys
 
-from machine.drivers.base import DriverContext
+from machine.drivers.base import DriverContext, nothing_made
 from machine.drivers.images import cache
 from machine.drivers.virtualbox import network, parse, shares
 from machine.drivers.virtualbox.api import VBox
 from machine.drivers.virtualbox.settings import Settings
-from machine.errors import DriverError, PreflightFailed, before_anything
+from machine.errors import PreflightFailed
 
 OLDEST = (5, 2, 0)
 ROOM = 4000 << 20  # bytes: the image, the disk made from it, and what a machine writes in its first minutes
@@ -19,7 +19,7 @@ ROOM = 4000 << 20  # bytes: the image, the disk made from it, and what a machine
 
 def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> None:
     """PreflightFailed, or one of failures.py that is one too, for the first thing that is not right."""
-    try:
+    with nothing_made():
         _program(vbox)
         _host(vbox, wanted)
         taken = vbox.machines()
@@ -35,8 +35,6 @@ def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> No
             )
         _files(wanted)
         _network(vbox, wanted)
-    except DriverError as error:
-        raise before_anything(error) from error
     _room(ctx.store)
 
 

@@ -153,7 +153,7 @@ def refused(cloud: Stack, place: Path, **given: Any) -> PreflightFailed:
         ("volume-type", "none-such", "BadVolume"),
         ("volume-id", "none-such", "BadVolume"),
         ("user-data-file", "/nonexistent/data", "BadUserData"),
-        ("private-key-file", "/nonexistent/id", "BadKey"),
+        ("private-key-file", "/nonexistent/id", "PreflightFailed"),
         ("region", "none-such", "BadRegion"),
     ],
 )
