@@ -119,16 +119,16 @@ def _engine(facts: Facts, spec: Spec) -> tuple[list[Step], bool]:
         certificates = []
     pending = [put for put in configuration if not layouts.is_current(facts, put)]
     stale = bool(facts.unapplied) or facts.interrupted or facts.service != "active"
-    enable = [] if facts.enabled or facts.init != "systemd" else [services.enable(facts)]
-    if facts.init == "openrc" and (pending or stale):
-        enable = [services.enable(facts)]
-    if not (certificates or pending or stale):
+    restarting = bool(certificates or pending or stale)
+    wanted = not facts.enabled if facts.init == "systemd" else facts.init == "openrc" and bool(pending or stale)
+    enable = [services.enable(facts, restarting=restarting)] if wanted else []
+    if not restarting:
         return [*enable], False
     paths = [put.path for put in configuration]
     steps: list[Step] = [services.keep(paths)]
     if not liverestore.needed(facts):
-        return [*steps, *certificates, *pending, services.restart(facts, paths), *enable], True
-    return [*steps, *_gently(facts, spec, configuration, certificates, paths), *enable], True
+        return [*steps, *certificates, *pending, *enable, services.restart(facts, paths)], True
+    return [*steps, *enable, *_gently(facts, spec, configuration, certificates, paths)], True
 
 
 def _gently(

@@ -17,6 +17,7 @@ class Service:
 
     restart: str  # ends when the engine answers
     enable: str
+    enable_first: str  # the same just before a restart, which makes it known to the init system
     log: str  # prints the end of the engine's log
 
 
@@ -29,22 +30,29 @@ until [ -S /var/run/docker.sock ] && docker version >/dev/null 2>&1; do
     sleep 0.2
 done"""
 
+# Debian's package has an init script too; to enable that as well takes perl and two reloads, and systemd never reads it
+# (systemd's docs/ENVIRONMENT.md).
+_NO_SYSV = "SYSTEMCTL_SKIP_SYSV=1"
+
 SERVICES = {
     "systemd": Service(
         restart="systemctl daemon-reload\n"
         "systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n"
         "systemctl restart docker.service",
-        enable="systemctl enable docker.service",
+        enable=f"{_NO_SYSV} systemctl enable docker.service",
+        enable_first=f"{_NO_SYSV} systemctl --no-reload enable docker.service",
         log="journalctl -u docker.service -n 30 --no-pager -o cat",
     ),
     "openrc": Service(
         restart=f"rc-service docker restart\n{_ANSWERS}",
         enable="rc-update add docker default",
+        enable_first="rc-update add docker default",
         log="tail -n 30 /var/log/docker.log",
     ),
     "boot2docker": Service(
         restart=f"/etc/init.d/docker restart\n{_ANSWERS}",
         enable="true",
+        enable_first="true",
         log=f"tail -n 30 {BOOT2DOCKER}/docker.log",
     ),
 }
@@ -109,5 +117,7 @@ fi
     return Run("restart the engine", script, seconds=180.0, advice=advice)
 
 
-def enable(facts: Facts) -> Run:
-    return Run("have the engine start at boot", SERVICES[facts.init].enable)
+def enable(facts: Facts, *, restarting: bool) -> Run:
+    """Have the engine start at boot; `restarting`: its restart comes next."""
+    service = SERVICES[facts.init]
+    return Run("have the engine start at boot", service.enable_first if restarting else service.enable)

@@ -57,6 +57,11 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
     return merged
 
 
+def plain(merged: dict[str, Any]) -> bool:
+    """Whether there is nothing in it but what every machine gets, so that no user can be wrong about it."""
+    return merged.keys() <= {"tlsverify", "tlscacert", "tlscert", "tlskey", "labels"}
+
+
 def replaced(found: dict[str, Any], spec: Spec) -> list[str]:
     """The machine's own keys that --engine-opt takes the place of."""
     return [key for key in option_keys(spec.engine.flags) if key in found]

@@ -168,8 +168,8 @@ def _restart(name: str, port: int, python: str) -> Run:
     up = holds if port else '[ "$tries" -ge 6 ]'
     script = f"""\
 unit=machine-swarm-{name}.service
+systemctl -q --no-reload enable "$unit" 2>/dev/null
 systemctl daemon-reload
-systemctl -q enable "$unit" 2>/dev/null
 systemctl restart "$unit"
 tries=0
 until {up}; do
