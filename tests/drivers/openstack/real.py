@@ -12,6 +12,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from machine.drivers.openstack.options import GROUP
 from tests.drivers.door import Answer, Call, Door
 from tests.drivers.openstack.stack import IDS, refusal
 from tests.labs.openstack import cloud, settings
@@ -95,11 +96,23 @@ class Real:
     def changes(self, call: str) -> bool:
         return not call.startswith("GET") and "auth/tokens" not in call and "getConsole" not in call
 
-    def forget(self) -> None:
+    def lose_servers(self) -> None:
+        """The servers alone: what they had of other services stays."""
         for server in self.listing()["servers"]:
             self.member.delete("compute", f"/servers/{server}")
         while self.machines():
             time.sleep(0.5)
+
+    def forget(self) -> None:
+        self.lose_servers()
+        found = self.listing()
+        for key in found["keys"]:
+            self.member.delete("compute", f"/os-keypairs/{key}")
+        for address in found["floating"]:
+            self.member.delete("network", f"/floatingips/{address}")
+        for group in self.member.get("network", "/security-groups")["security_groups"]:
+            if group["name"] == GROUP:
+                self.member.delete("network", f"/security-groups/{group['id']}")
 
     def open(self, *ports: int) -> list[str]:
         """Rules that let ports of the group `default` in; their ids."""

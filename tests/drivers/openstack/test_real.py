@@ -15,7 +15,7 @@ import pytest
 
 from machine.drivers.openstack import failures
 from machine.drivers.openstack.driver import OpenStackDriver
-from tests.drivers.cloud import CloudContract, new
+from tests.drivers.cloud import CloudContract, again, make, new, unmake
 from tests.drivers.openstack.real import Real
 from tests.labs.openstack.cloud import Cloud
 from tests.labs.openstack.fixtures import openstack
@@ -150,6 +150,15 @@ def test_what_is_not_there(cloud: Real, tmp_path: Path) -> None:
     with pytest.raises(failures.BadNetwork) as caught:
         new(cloud, tmp_path, **{"openstack-net-name": ""}).check()
     assert "private, public" in caught.value.details
+
+
+def test_a_server_deleted_elsewhere_takes_its_address_and_key_along(cloud: Real, tmp_path: Path) -> None:
+    before = cloud.listing()
+    driver = make(new(cloud, tmp_path))
+    cloud.lose_servers()
+    assert cloud.listing() != before
+    unmake(again(driver))
+    assert cloud.listing() == before
 
 
 class TestContract:
