@@ -128,6 +128,17 @@ def unmake(driver: Driver) -> None:
     until(attempt, what="the end", seconds=60, every=0.05, clock=SystemClock())
 
 
+def refused(cloud: Cloud, place: Path, **given: Any) -> PreflightFailed:
+    """The refusal of a check with these flags (without the driver's name, `_` for `-`); nothing was made."""
+    before = cloud.listing()
+    flags = {f"{cloud.driver}-{name.replace('_', '-')}": value for name, value in given.items()}
+    with pytest.raises(PreflightFailed) as caught:
+        new(cloud, place, **flags).check()
+    assert caught.value.exit_code == 3
+    assert cloud.listing() == before
+    return caught.value
+
+
 def line(cloud: Cloud, name: str = "dev") -> list[str]:
     """`create` as typed."""
     typed = ["create", "-d", cloud.driver]

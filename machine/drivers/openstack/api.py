@@ -32,6 +32,11 @@ class Api:
         with self._asking("log in") as cloud:
             return str(cloud.session.get_project_id() or "")
 
+    def auth_url(self) -> str:
+        """Keystone's URL, from the clouds.yaml too."""
+        with self._asking("log in") as cloud:
+            return _auth_url(cloud)
+
     # what there is
 
     def flavor(self, name_or_id: str) -> Json:
@@ -58,6 +63,12 @@ class Api:
         """Every network that the project may see."""
         with self._asking("list networks") as cloud:
             return [_plain(network) for network in cloud.network.networks()]
+
+    def is_unguarded(self, network_id: str) -> bool:
+        """Whether a network has port security, and it is off. The SDK says so too of one that knows no such thing."""
+        with self._asking("show the network") as cloud:
+            found = cloud.network.get(f"/networks/{network_id}").json()
+            return (found.get("network") or {}).get("port_security_enabled") is False
 
     def groups(self) -> list[Json]:
         """Every security group that the project may see, its rules included."""
@@ -86,6 +97,19 @@ class Api:
         with self._asking("ask for the limits of volumes") as cloud:
             found = cloud.block_storage.get_limits().to_dict(computed=False, headers=False)
             return dict(found.get("absolute") or {})
+
+    def network_limits(self, project: str) -> Json:
+        """The project's limits of the network: ports and ports_used, and so on; -1 is none."""
+        with self._asking("ask for the limits of the network") as cloud:
+            found = cloud.network.get_quota(project, details=True).to_dict(computed=False, headers=False)
+        details = {key: value for key, value in found.items() if isinstance(value, Mapping)}
+        used = {f"{key}_used": int(value["used"]) + int(value["reserved"]) for key, value in details.items()}
+        return used | {key: int(value["limit"]) for key, value in details.items()}
+
+    def volume_zones(self) -> list[str]:
+        """The names of the availability zones of volumes."""
+        with self._asking("list availability zones of volumes") as cloud:
+            return [str(zone.name) for zone in cloud.block_storage.availability_zones()]
 
     def zones(self) -> list[Json]:
         """The availability zones."""
@@ -185,10 +209,11 @@ class Api:
             ask = getattr(cloud.compute, f"{verb}_server")
             ask(server_id, "SOFT") if verb == "reboot" else ask(server_id)
 
-    def delete_server(self, server_id: str) -> None:
-        """Away with it, a moment later; absent is success."""
+    def delete_server(self, server_id: str, *, at_once: bool = False) -> None:
+        """Away with it, a moment later; absent is success. `at_once`: also where the cloud keeps such servers a while;
+        absent is NotFound then."""
         with self._doing("remove the server") as cloud:
-            cloud.compute.delete_server(server_id)
+            cloud.compute.delete_server(server_id, force=at_once)
 
     def delete_address(self, address_id: str) -> None:
         """Away with it; absent is success."""
@@ -222,9 +247,14 @@ class Api:
         """The SDK's connection."""
         if self._cloud is None:
             self._cloud = _sdk().connect(self.data)
-            if settings.is_conoha(self.data):
+            unknown = not self.data.get("Profile") and conoha.is_host(_auth_url(self._cloud))
+            if unknown or settings.is_conoha(self.data):
                 self._cloud.compute.default_microversion = OLDEST_NOVA
         return self._cloud
+
+
+def _auth_url(cloud: Any) -> str:
+    return str(cloud.config.get_auth_args().get("auth_url") or "")
 
 
 class _Call:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 
 from machine.drivers import ownkey, ports, userdata
 from machine.drivers.base import Driver, DriverContext, nothing_made
-from machine.drivers.openstack import conoha, failures, firewall, reach, removal, request, settings
+from machine.drivers.openstack import chosen, conoha, failures, firewall, reach, removal, request, settings
 from machine.drivers.openstack.api import Api
 from machine.drivers.openstack.options import GROUP, OPTIONS
-from machine.drivers.openstack.survey import find_group, survey
+from machine.drivers.openstack.survey import survey
 from machine.errors import MachineError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -69,6 +69,7 @@ class OpenStackDriver(Driver):
         self._making = False  # this process is in the middle of a create
         self._fresh = False  # this process asked for the server
         self._has_volume = False  # this process knows its root volume
+        self._asked: removal.Asked = {}  # what this process told the cloud to end
         self._ending: list[str] = []  # ids of servers that came to nothing, and go before there is another
         self._seen: Json | None = None  # the server, from a question that endpoint need not repeat
 
@@ -102,6 +103,8 @@ class OpenStackDriver(Driver):
         with nothing_made():
             if self.data.get("ComputeNetwork"):
                 self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
+            if unused := settings.overlooked(self.data):
+                self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {', '.join(unused)}")
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or settings.clouds_file(self.data)
             survey(self.api, self.data, self.ctx.log)
@@ -184,7 +187,7 @@ class OpenStackDriver(Driver):
         with self.ctx.lock(f"openstack-{self.data['ProjectId']}"):
             present, ids = self.api.groups(), []
             for name in names:
-                group = find_group(present, name, self.data)
+                group = chosen.group(present, name, self.data)
                 if group is None and name == GROUP:
                     group = self._make_group()
                 if group is None:
@@ -199,9 +202,9 @@ class OpenStackDriver(Driver):
         """Two computers at once would make two of them: the first by id is everybody's."""
         made = self._once_or_again(
             lambda: self.api.make_group(GROUP, request.GROUP_MARK),
-            lambda: find_group(self.api.groups(), GROUP, self.data),
+            lambda: chosen.group(self.api.groups(), GROUP, self.data),
         )
-        first = find_group(self.api.groups(), GROUP, self.data) or made
+        first = chosen.group(self.api.groups(), GROUP, self.data) or made
         if first["id"] != made["id"]:
             self.api.delete_group(str(made["id"]))
         return first
@@ -372,7 +375,7 @@ class OpenStackDriver(Driver):
     def remove(self) -> None:
         """The server and all that was made with it. Unfinished while the cloud still ends it."""
         self._making = False
-        removal.remove(self.api, self.data, self.ctx)
+        removal.remove(self.api, self.data, self.ctx, self._asked)
 
     # questions
 

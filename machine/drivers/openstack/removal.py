@@ -5,26 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from machine.drivers.base import DriverContext
-from machine.drivers.openstack import failures, request
+from machine.drivers.openstack import chosen, failures, request
 from machine.drivers.openstack.api import Api
 from machine.drivers.openstack.options import GROUP
-from machine.drivers.openstack.survey import find_group
 from machine.errors import Unfinished
 
 Data = dict[str, Any]
-GONE = ("DELETED", "SOFT_DELETED")
+Asked = dict[tuple[str, bool], bool]  # (id of a server, whether at once) -> whether the cloud took it on
+KEPT = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
+GONE = ("DELETED", KEPT)
 
 
-def remove(api: Api, data: Data, ctx: DriverContext) -> None:
-    """All that `create` made; absent is success. Unfinished while the cloud still ends server or volume."""
-    servers = find(api, data, ctx.machine_id)
+def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked) -> None:
+    """All that `create` made; absent is success. Unfinished while the cloud still ends server or volume.
+
+    A server is asked to go once for one `asked`: a later command asks one that hangs in it again.
+    """
+    servers = _all(api, data, ctx.machine_id)
     addresses(api, data, ctx)
     for server in servers:
-        if server.get("task_state") != "deleting":
-            api.delete_server(str(server["id"]))
+        _end(api, server, asked)
     if data.get("KeyPairName") and not data.get("ExistingKey"):
         api.delete_key(str(data["KeyPairName"]))
-    ending = [server for server in servers if not gone(api.server(str(server["id"])))]
+    ending = [server for server in servers if not _ended(api, str(server["id"]), asked)]
     if ending:
         raise _unfinished(ctx, "server", str(ending[0]["id"]))
     _volumes(api, data, ctx)
@@ -33,11 +36,37 @@ def remove(api: Api, data: Data, ctx: DriverContext) -> None:
 
 def find(api: Api, data: Data, machine_id: str) -> list[Data]:
     """The machine's servers: the recorded one, and all that carry its mark."""
+    return [server for server in _all(api, data, machine_id) if not gone(server)]
+
+
+def _all(api: Api, data: Data, machine_id: str) -> list[Data]:
+    """Those that the cloud keeps for a while are among them."""
     recorded = api.server(str(data["MachineId"])) if data.get("MachineId") else None
     found = [recorded] if recorded else []
     if data.get("Asked"):
         found += [server for server in api.servers() if request.is_ours(server, data, machine_id)]
-    return [server for server in {server["id"]: server for server in found}.values() if not gone(server)]
+    return list({server["id"]: server for server in found}.values())
+
+
+def _end(api: Api, server: Data, asked: Asked) -> None:
+    server_id, at_once = str(server["id"]), server.get("status") == KEPT
+    if (server_id, at_once) in asked:
+        return
+    asked[server_id, at_once] = True
+    try:
+        api.delete_server(server_id, at_once=at_once)
+    except (failures.NotAllowed, failures.NotFound, failures.WrongState):
+        if not at_once:
+            raise
+        asked[server_id, at_once] = False  # then the cloud ends it when its time is over
+
+
+def _ended(api: Api, server_id: str, asked: Asked) -> bool:
+    left = api.server(server_id)
+    if left is not None and left.get("status") == KEPT:
+        _end(api, left, asked)
+        return not asked[server_id, True]
+    return gone(left)
 
 
 def gone(server: Data | None) -> bool:
@@ -83,7 +112,7 @@ def _group(api: Api, data: Data, ctx: DriverContext) -> None:
     if not data.get("Asked") or GROUP not in (data.get("SecurityGroups") or []):
         return
     with ctx.lock(f"openstack-{data.get('ProjectId')}"):
-        group = find_group(api.groups(), GROUP, data)
+        group = chosen.group(api.groups(), GROUP, data)
         if group is None or group.get("description") != request.GROUP_MARK:
             return
         if any(group["id"] in (other.get("SecurityGroupIds") or []) for other in ctx.siblings()):

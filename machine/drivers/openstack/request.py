@@ -42,9 +42,10 @@ def server(data: Mapping[str, Any], name: str, machine_id: str, user_data: str) 
         "name": name,
         "flavor_id": data["FlavorId"],
         "key_name": data["KeyPairName"],
-        "security_groups": [{"name": group} for group in data.get("SecurityGroupIds") or []],
         "metadata": {**settings.metadata(str(data.get("Metadata") or "")), MARK: machine_id},
     }
+    if groups := data.get("SecurityGroupIds"):
+        found["security_groups"] = [{"name": group} for group in groups]
     if volume := data.get("VolumeId") or data.get("OwnVolumeId"):
         disk = {
             "uuid": volume,
@@ -87,6 +88,8 @@ def volume(data: Mapping[str, Any], name: str, machine_id: str) -> dict[str, Any
     }
     if data.get("VolumeType"):
         found["volume_type"] = data["VolumeType"]
+    if data.get("VolumeZone"):
+        found["availability_zone"] = data["VolumeZone"]
     return found
 
 

@@ -71,6 +71,18 @@ BY_NAME_OR_ID = ("flavor", "image", "net", "server-group")
 KEYS_OF_OTHERS = {"DomainId": "DomainID"}  # docker-machine's forks spell some keys otherwise
 CONFIG_KINDS = ("yaml", "yml", "json")
 INTERFACES = ("public", "internal", "admin")
+SERVICES = ("block-storage", "compute", "identity", "image", "network", "volume", "volumev3")  # that are asked
+LOGIN = {  # key -> option: what a cloud of clouds.yaml says itself
+    "AuthUrl": "auth-url",
+    "Username": "username",
+    "UserId": "user-id",
+    "Password": "password",
+    "Token": "token",
+    "ApplicationCredentialId": "application-credential-id",
+    "ApplicationCredentialName": "application-credential-name",
+    "TenantName": "project-name",
+    "TenantId": "project-id",
+}
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
 
@@ -84,7 +96,7 @@ def from_values(values: Values) -> dict[str, Any]:
     for key, (new, old) in OLD_AND_NEW.items():
         data[key] = _same(new, old, values)
     data["AuthUrl"] = str(value("auth-url")).strip()
-    data["Profile"] = _profile(value("profile"), data["AuthUrl"])
+    data["Profile"] = _profile(value("profile"), data["AuthUrl"], data["Cloud"])
     _check_login(data)
     _check_machine(data)
     for flag, least, most in (
@@ -165,10 +177,13 @@ def endpoints(data: Mapping[str, Any]) -> dict[str, str]:
     return {service: url for service, _, url in pairs}
 
 
-def _profile(wanted: str, url: str) -> str:
+def _profile(wanted: str, url: str, cloud: str = "") -> str:
+    """openstack or conoha; "" when only the clouds.yaml can tell."""
     word = wanted.strip().lower()
     if word not in PROFILES:
         raise FLAGS.wrong("profile", wanted, "one of " + ", ".join(PROFILES))
+    if word == "auto" and cloud:
+        return ""
     if word == "auto":
         return conoha.NAME if conoha.is_host(url) else "openstack"
     return word
@@ -219,12 +234,31 @@ def _check_machine(data: Mapping[str, Any]) -> None:
             "--openstack-volume-id names a volume that exists: it has its size, type and name already",
             resolution="leave --openstack-volume-size, -type and -name out, or --openstack-volume-id",
         )
-    if is_conoha(data) and data["AdminPass"] and not conoha.is_password(data["AdminPass"]):
+    check_conoha(data)
+
+
+def recognise(data: dict[str, Any], url: str) -> None:
+    """Settle the profile by the URL in the clouds.yaml, if it is still open; UsageError as `check_conoha`."""
+    if not data.get("Profile"):
+        data["Profile"] = _profile("auto", url)
+        check_conoha(data)
+
+
+def overlooked(data: Mapping[str, Any]) -> list[str]:
+    """The flags that are given and not used, since the clouds.yaml has what they say."""
+    return [f"--openstack-{flag}" for key, flag in LOGIN.items() if data.get("Cloud") and data.get(key)]
+
+
+def check_conoha(data: Mapping[str, Any]) -> None:
+    """UsageError for what ConoHa has not, or does not take."""
+    if not is_conoha(data):
+        return
+    if data.get("AdminPass") and not conoha.is_password(data["AdminPass"]):
         raise UsageError(
             "ConoHa does not take that --openstack-admin-password",
             resolution="give 9 to 70 characters with a small and a capital letter, a digit and a symbol",
         )
-    if is_conoha(data) and data["FloatingIpPool"]:
+    if data.get("FloatingIpPool"):
         raise UsageError(
             "ConoHa has no floating addresses: a server's own address is a public one",
             resolution="leave --openstack-floatingip-pool out",
@@ -261,8 +295,10 @@ def _interface(text: str) -> str:
 
 def _endpoint(text: str) -> str:
     service, _, url = text.strip().partition("=")
-    if not re.fullmatch(r"[a-z][a-z-]*", service) or not _URL.fullmatch(url):
+    if not _URL.fullmatch(url):
         raise FLAGS.wrong("endpoint", text, "SERVICE=URL, such as compute=https://HOST:8774/v2.1")
+    if service not in SERVICES:
+        raise FLAGS.wrong("endpoint", text, "the URL of one of " + ", ".join(SERVICES))
     return f"{service}={url}"
 
 

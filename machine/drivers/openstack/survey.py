@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.openstack import conoha, failures, firewall, request, settings
+from machine.drivers.openstack import chosen, conoha, failures, firewall, limits, request, settings
 from machine.drivers.openstack.api import Api
 from machine.drivers.openstack.options import GROUP
 
@@ -35,16 +35,22 @@ def survey(api: Api, data: Data, log: Callable[[str], None]) -> None:
     data["ProjectId"] = api.log_in()
     if not data["ProjectId"]:
         raise _no(failures.BadCredentials, "the login is for no project", "without one Keystone names no service")
+    if not data.get("Profile"):
+        settings.recognise(data, api.auth_url())
     flavor = _flavor(api, data)
     image = _image(api, data, flavor)
     _login(data, image)
-    _limits(api, data, flavor, log)
+    limits.servers(api, data, flavor, log)
     _disk(api, data, flavor, image, log)
-    _network(api, data)
+    network = _network(api, data)
+    if network and not network.get("is_port_security_enabled") and api.is_unguarded(str(network["id"])):
+        _unguarded(data, log)
+    groups = api.groups()
+    limits.network(api, data, groups, log)
     _places(api, data)
     if data.get("ExistingKey") and not api.has_key(str(data["KeyPairName"])):
         raise _no(failures.BadKey, f"there is no key pair {data['KeyPairName']}")
-    _groups(api, data, log)
+    _groups(groups, data, log)
     data["Surveyed"] = True
 
 
@@ -88,33 +94,6 @@ def _login(data: Data, image: Mapping[str, Any]) -> None:
     data["SSHUser"] = str(said or ("root" if settings.is_conoha(data) else known))
 
 
-def _limits(api: Api, data: Data, flavor: Mapping[str, Any], log: Callable[[str], None]) -> None:
-    wanted = (
-        ("instances_used", "instances", 1, "servers"),
-        ("total_cores_used", "total_cores", int(flavor.get("vcpus") or 0), "cores"),
-        ("total_ram_used", "total_ram", int(flavor.get("ram") or 0), "MB of memory"),
-    )
-    _within(api.limits, wanted, str(data["FlavorId"]), log)
-
-
-def _within(
-    ask: Callable[[], Data], wanted: Sequence[tuple[str, str, int, str]], who: str, log: Callable[[str], None]
-) -> None:
-    """`wanted` are key of what is used, key of the limit, how much more is needed, and what it is."""
-    try:
-        limits = ask()
-    except (failures.NotFound, failures.NotAllowed) as error:  # the thing itself may still be allowed
-        log(f"the limits of the project are not checked: {error.details or error.brief}")
-        return
-    for used, most, more, what in wanted:
-        have, limit = limits.get(used), limits.get(most)
-        if have is not None and limit is not None and 0 <= int(limit) < int(have) + more:
-            raise _no(
-                failures.QuotaExceeded,
-                f"the project has {have} {what} and may have {limit}, and {who} needs {more} more",
-            )
-
-
 def _disk(
     api: Api, data: Data, flavor: Mapping[str, Any], image: Mapping[str, Any], log: Callable[[str], None]
 ) -> None:
@@ -139,26 +118,25 @@ def _disk(
     data["OwnVolumeSize"] = request.volume_size(data, flavor, image)
     if int(image.get("min_disk") or 0) > data["OwnVolumeSize"]:
         raise _no(failures.BadVolume, f"the image needs {image['min_disk']} GB of disk")
+    zone = str(data.get("AvailabilityZone") or "").partition(":")[0]
+    if zone and zone in api.volume_zones():  # where zones of volumes are others, Cinder's choice fits all
+        data["VolumeZone"] = zone
     types = api.volume_types()
     if data.get("VolumeType") and data["VolumeType"] not in types:
         raise _no(failures.BadVolume, f"there is no volume type {data['VolumeType']}", f"there are: {', '.join(types)}")
     if settings.is_conoha(data) and not data.get("VolumeType"):
         data["VolumeType"] = conoha.boot_type(types)
-    more = (
-        ("total_volumes_used", "max_total_volumes", 1, "volumes"),
-        ("total_gigabytes_used", "max_total_volume_gigabytes", int(data["OwnVolumeSize"]), "GB of volumes"),
-    )
-    _within(api.volume_limits, more, "the root volume", log)
+    limits.volumes(api, data, log)
 
 
-def _network(api: Api, data: Data) -> None:
-    """The network of the server, and the one of its floating address."""
+def _network(api: Api, data: Data) -> Data:
+    """The network of the server ({}: the cloud chooses), and the one of its floating address."""
     if settings.is_conoha(data) and not (data.get("NetworkId") or data.get("NetworkName")):
-        return  # ConoHa chooses
+        return {}  # ConoHa chooses
     present = api.networks()
     wanted = str(data.get("NetworkId") or data.get("NetworkName") or "")
     if wanted:
-        network = _named(present, wanted, str(data["ProjectId"]))
+        network = chosen.named(present, wanted, str(data["ProjectId"]))
         if network is None:
             raise _no(failures.BadNetwork, f"there is no network {wanted}", _names(present))
     else:
@@ -172,10 +150,24 @@ def _network(api: Api, data: Data) -> None:
     pool = str(data.get("FloatingIpPool") or "")
     if pool:
         external = [one for one in present if one.get("is_router_external")]
-        found = _named(external, pool, str(data["ProjectId"]))
+        found = chosen.named(external, pool, str(data["ProjectId"]))
         if found is None:
             raise _no(failures.BadNetwork, f"there is no external network {pool}", _names(external))
         data["FloatingIpPoolId"] = str(found["id"])
+    return network
+
+
+def _unguarded(data: Data, log: Callable[[str], None]) -> None:
+    """On a network without port security Nova refuses servers with security groups: then it has none."""
+    open_to_all = f"the network {data['NetworkName']} has no port security: no security group can guard a server there"
+    if data.get("SecurityGroups") != [GROUP] or data.get("AllowFrom"):
+        raise failures.BadNetwork(
+            open_to_all,
+            resolution="leave --openstack-sec-groups and --openstack-allow-from out, if the machine may be open to that"
+            " network; else name another --openstack-net-name",
+        )
+    log(f"{open_to_all}, and all ports of the machine are open to it")
+    data["SecurityGroups"] = []
 
 
 def _places(api: Api, data: Data) -> None:
@@ -186,17 +178,16 @@ def _places(api: Api, data: Data) -> None:
             raise _no(failures.BadZone, f"there is no availability zone {zone}", f"there are: {', '.join(zones)}")
     group = str(data.get("ServerGroupId") or data.get("ServerGroupName") or "")
     if group:
-        found = _named(api.server_groups(), group, str(data["ProjectId"]))
+        found = chosen.named(api.server_groups(), group, str(data["ProjectId"]))
         if found is None:
             raise _no(failures.BadServerGroup, f"there is no server group {group}")
         data["ServerGroupId"] = str(found["id"])
 
 
-def _groups(api: Api, data: Data, log: Callable[[str], None]) -> None:
+def _groups(present: Sequence[Data], data: Data, log: Callable[[str], None]) -> None:
     """Every group but our own exists; a word about ports that none of them lets in."""
     wanted = [str(name) for name in data.get("SecurityGroups") or []]
-    present = api.groups()
-    named = {name: find_group(present, name, data) for name in wanted}
+    named = {name: chosen.group(present, name, data) for name in wanted}
     for name, group in named.items():
         if group is None and name != GROUP:
             raise _no(failures.BadGroup, f"there is no security group {name}", _names(present))
@@ -208,22 +199,6 @@ def _groups(api: Api, data: Data, log: Callable[[str], None]) -> None:
         sources = [one for one in firewall.sources(rules, port, family) if not one.startswith("group ")]
         if not sources:
             log(f"no rule of the security groups {', '.join(wanted)} lets port {port} in from here: {what} needs it")
-
-
-def find_group(present: Sequence[Data], name: str, data: Mapping[str, Any]) -> Data | None:
-    """A security group by id or name, the project's own ones first; ours is never another project's."""
-    project = str(data.get("ProjectId") or "")
-    if name == GROUP:
-        present = [group for group in present if group.get("project_id") == project]
-    return _named(sorted(present, key=lambda group: str(group.get("id"))), name, project)
-
-
-def _named(present: Sequence[Data], wanted: str, project: str) -> Data | None:
-    """By id, else by name, the project's own ones first."""
-    by_id = [one for one in present if one.get("id") == wanted]
-    by_name = [one for one in present if one.get("name") == wanted]
-    own = [one for one in by_name if one.get("project_id") == project]
-    return next(iter([*by_id, *own, *by_name]), None)
 
 
 def _names(present: Sequence[Mapping[str, Any]]) -> str:

@@ -13,7 +13,7 @@ import pytest
 from machine.drivers.digitalocean import failures
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State, Verb
-from tests.drivers.cloud import make, new, settled, unmake
+from tests.drivers.cloud import make, new, refused, settled, unmake
 from tests.drivers.digitalocean.ocean import Ocean, naming, refusal
 from tests.drivers.door import Door, answer
 from tests.engine.servers import Files
@@ -54,17 +54,6 @@ def test_every_refusal_has_its_class(status: int, text: str, cls: type[failures.
     assert error.resolution
     assert isinstance(before_anything(error), PreflightFailed)
     assert isinstance(before_anything(error), cls)
-
-
-def refused(cloud: Ocean, place: Path, **given: Any) -> PreflightFailed:
-    """The refusal of a check with these flags; nothing was made."""
-    before = cloud.listing()
-    flags = {f"digitalocean-{name.replace('_', '-')}": value for name, value in given.items()}
-    with pytest.raises(PreflightFailed) as caught:
-        new(cloud, place, **flags).check()
-    assert caught.value.exit_code == 3
-    assert cloud.listing() == before
-    return caught.value
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,9 @@ class Project:
         self.types = ["standard", "fast"]
         self.limit = 10  # servers
         self.gigabytes = 1000  # of all volumes together
+        self.quota = {"port": 500, "floatingip": 50, "security_group": 10}
+        self.reclaim = False  # whether a deleted server is kept until somebody insists
+        self.volume_zones = ["nova"]
         self.addresses: list[str] = []  # given out before all others
         self.requests: dict[str, Json] = {}  # server id -> the body that asked for it
         self.fault = ""  # of the next server
@@ -245,6 +248,12 @@ class Project:
 
     def _groups_of(self, body: Json) -> list[Json]:
         found = []
+        if not self._network_of(body).get("port_security_enabled", True):
+            if body.get("security_groups"):
+                raise bad(
+                    "Network requires port_security_enabled and subnet associated in order to apply security groups."
+                )
+            return []
         for wanted in body.get("security_groups") or [{"name": "default"}]:
             group = next((one for one in self.groups.values() if wanted["name"] in (one["id"], one["name"])), None)
             if group is None:
@@ -294,6 +303,8 @@ class Project:
         status, task = server["status"], server["OS-EXT-STS:task_state"]
         if action == "os-getConsoleOutput":
             return {"output": f"booting {server['name']}\nlogin: "}
+        if action == "forceDelete":
+            return self.delete_server(server_id, at_once=True)
         known = {
             "os-start": ("SHUTOFF", "powering-on", "ACTIVE"),
             "os-stop": ("ACTIVE", "powering-off", "SHUTOFF"),
@@ -313,10 +324,12 @@ class Project:
         server["_then"] = (time.monotonic() + self.power, "is", {"status": after, "OS-EXT-STS:task_state": None})
         return None
 
-    def delete_server(self, server_id: str) -> None:
+    def delete_server(self, server_id: str, *, at_once: bool = False) -> None:
         server = self.server(server_id)
         server["OS-EXT-STS:task_state"] = "deleting"
-        server["_then"] = (time.monotonic() + self.end, "gone", {})
+        kept = {"status": "SOFT_DELETED", "OS-EXT-STS:task_state": None}
+        how = ("is", kept) if self.reclaim and not at_once else ("gone", {})
+        server["_then"] = (time.monotonic() + self.end, *how)
 
     # Neutron
 
@@ -407,6 +420,7 @@ class Project:
             "metadata": body.get("metadata", {}),
             "volume_type": body.get("volume_type"),
             "attachments": [],
+            "availability_zone": body.get("availability_zone") or self.volume_zones[0],
             "_at": time.monotonic() + self.build,
         }
         self.volumes[volume["id"]] = volume

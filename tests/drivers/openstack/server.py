@@ -97,6 +97,17 @@ def _limits(cloud: Cloud) -> Json:
     }
 
 
+def _quota(cloud: Cloud) -> Json:
+    """https://docs.openstack.org/api-ref/network/v2/#show-quota-details-for-a-tenant"""
+    have = {"port": cloud.project.ports, "floatingip": cloud.project.floating, "security_group": cloud.project.groups}
+    quota = cloud.project.quota
+    return {key: {"limit": quota[key], "used": len(things), "reserved": 0} for key, things in have.items()}
+
+
+def _volume_zones(cloud: Cloud) -> list[Json]:
+    return [{"zoneName": name, "zoneState": {"available": True}} for name in cloud.project.volume_zones]
+
+
 def _volume_limits(cloud: Cloud) -> Json:
     """https://docs.openstack.org/api-ref/block-storage/v3/#show-absolute-limits-for-project"""
     have = cloud.project.volumes.values()
@@ -151,7 +162,9 @@ ROUTES: list[tuple[str, str, str, Callable[..., Found]]] = [
     ("compute", "DELETE", "/v2.1/servers/([^/]+)", _delete(Project.delete_server)),  # type: ignore[arg-type]
     ("image", "GET", "/v2/images", lambda c, w, q, b: (200, {"images": _images(c, q)})),
     ("image", "GET", "/v2/images/([^/]+)", lambda c, w, q, b: (200, _image(c, w[0]))),
+    ("network", "GET", "/v2.0/quotas/[0-9a-f]+/details", lambda c, w, q, b: (200, {"quota": _quota(c)})),
     ("network", "GET", "/v2.0/networks", lambda c, w, q, b: (200, {"networks": c.project.networks})),
+    ("network", "GET", "/v2.0/networks/([^/]+)", lambda c, w, q, b: (200, {"network": c.network(w[0])})),
     ("network", "GET", "/v2.0/security-groups", lambda c, w, q, b: (200, {"security_groups": c.groups()})),
     (
         *("network", "POST", "/v2.0/security-groups"),
@@ -167,6 +180,10 @@ ROUTES: list[tuple[str, str, str, Callable[..., Found]]] = [
     ),
     ("network", "DELETE", "/v2.0/floatingips/([^/]+)", _delete(Project.delete_floating)),  # type: ignore[arg-type]
     ("volume", "GET", f"{V}/limits", lambda c, w, q, b: (200, {"limits": {"rate": [], "absolute": _volume_limits(c)}})),
+    (
+        *("volume", "GET", f"{V}/os-availability-zone"),
+        lambda c, w, q, b: (200, {"availabilityZoneInfo": _volume_zones(c)}),
+    ),
     ("volume", "GET", f"{V}/types", lambda c, w, q, b: (200, {"volume_types": c.types()})),
     ("volume", "GET", f"{V}/volumes/detail", lambda c, w, q, b: (200, {"volumes": _all(_volumes(c, q))})),
     ("volume", "GET", f"{V}/volumes/([^/]+)", lambda c, w, q, b: (200, {"volume": _public(c.project.volume(w[0]))})),
@@ -203,6 +220,9 @@ class Cloud:
         self.http.shutdown()
         self.http.server_close()
         self.thread.join(10)
+
+    def network(self, network_id: str) -> Json:
+        return next(one for one in self.project.networks if one["id"] == network_id)
 
     def groups(self) -> list[Json]:
         return list(self.project.groups.values())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import subprocess
 import sys
 import time
@@ -12,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.base import Driver
-from machine.drivers.openstack import conoha, failures, reach
+from machine.drivers.openstack import conoha, failures
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import DriverError, PreflightFailed, before_anything
-from machine.model import Endpoint, State, Verb
-from tests.drivers.cloud import again, make, new, settled, unmake
-from tests.drivers.door import Answer, Call, Door, answer
-from tests.drivers.openstack.server import PROJECT, Cloud
+from machine.model import State
+from tests.drivers.cloud import again, make, new, refused, settled, unmake
+from tests.drivers.door import Door, answer
+from tests.drivers.openstack.server import Cloud
 from tests.drivers.openstack.stack import Stack, refusal
 from tests.engine.servers import Files
 from tests.sshd import keygen
@@ -129,17 +126,6 @@ def test_a_resume_after_that_makes_another(cloud: Stack, flags: dict[str, Any], 
     assert cloud.listing() == before
 
 
-def refused(cloud: Stack, place: Path, **given: Any) -> PreflightFailed:
-    """The refusal of a check with these flags; nothing was made."""
-    before = cloud.listing()
-    flags = {f"openstack-{name.replace('_', '-')}": value for name, value in given.items()}
-    with pytest.raises(PreflightFailed) as caught:
-        new(cloud, place, **flags).check()
-    assert caught.value.exit_code == 3
-    assert cloud.listing() == before
-    return caught.value
-
-
 @pytest.mark.parametrize(
     ("flag", "value", "cls"),
     [
@@ -183,6 +169,20 @@ def test_limits(cloud: Stack, tmp_path: Path) -> None:
     error = refused(cloud, tmp_path, volume_size=30)
     assert isinstance(error, failures.QuotaExceeded)
     assert error.brief == "the project has 0 GB of volumes and may have 29, and the root volume needs 30 more"
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [("port", "ports"), ("floatingip", "floating addresses"), ("security_group", "security groups")],
+)
+def test_limits_of_the_network(cloud: Stack, what: str, name: str, tmp_path: Path) -> None:
+    have = 1 if what == "security_group" else 0
+    cloud.project.quota[what] = have
+    error = refused(cloud, tmp_path, floatingip_pool="public")
+    assert isinstance(error, failures.QuotaExceeded)
+    assert error.brief == f"the project has {have} {name} and may have {have}, and the machine needs 1 more"
+    cloud.project.quota[what] = -1
+    new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}).check()
 
 
 def test_a_cloud_that_does_not_tell_its_limits(cloud: Stack, tmp_path: Path) -> None:
@@ -257,7 +257,6 @@ def test_a_keystone_that_has_version_2_only(tmp_path: Path) -> None:
 
 
 def test_a_certificate_of_nobody(cloud: Stack, tmp_path: Path) -> None:
-    from tests.drivers.door import Door
 
     files = Files(tmp_path / "pki")
     door = Door(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
@@ -293,123 +292,6 @@ def test_a_refused_server_says_why(cloud: Stack, tmp_path: Path) -> None:
     assert cloud.listing() == before
 
 
-def test_what_security_groups_say(cloud: Stack, tmp_path: Path) -> None:
-    said: list[str] = []
-    driver = new(cloud, tmp_path, **{"openstack-sec-groups": "default"})
-    object.__setattr__(driver.ctx, "log", said.append)
-    make(driver)
-    assert [line for line in said if "lets port 22 in" in line]
-    assert isinstance(driver, OpenStackDriver)
-    assert driver.explain() == (
-        "its state is ACTIVE; no rule of its security groups (default) lets port 22 in from here;"
-        " `openstack security group rule create --protocol tcp --dst-port 22 default` would"
-    )
-    (default,) = [group for group in cloud.project.groups.values() if group["name"] == "default"]
-    rule = {"security_group_id": default["id"], "protocol": "tcp", "port_range_min": 1, "port_range_max": 1000}
-    (made,) = cloud.project.make_rules([{**rule, "remote_ip_prefix": "203.0.113.0/24"}])
-    assert "let port 22 in from 203.0.113.0/24 only" in driver.explain()
-    made["remote_ip_prefix"] = None
-    assert driver.explain() == "its state is ACTIVE"
-    assert "login:" in driver.console_log()
-    driver.power(Verb.STOP)
-    settled(driver, State.STOPPED)
-    assert driver.explain() == "its state is SHUTOFF"
-    unmake(driver)
-
-
-def test_a_port_without_a_guard_keeps_nobody_out(cloud: Stack, tmp_path: Path) -> None:
-    driver = make(new(cloud, tmp_path, **{"openstack-sec-groups": "default"}))
-    (port,) = cloud.project.ports.values()
-    port |= {"security_groups": [], "port_security_enabled": False}
-    assert isinstance(driver, OpenStackDriver)
-    assert driver.explain() == "its state is ACTIVE"
-    unmake(driver)
-
-
-def test_the_rule_that_would_let_ipv6_in(cloud: Stack, tmp_path: Path) -> None:
-    driver = make(new(cloud, tmp_path, **{"openstack-sec-groups": "default"}))
-    (server,) = cloud.project.servers.values()
-    assert isinstance(driver, OpenStackDriver)
-    said = reach.door(driver.api, server, Endpoint("2001:db8::5"))
-    assert "--dst-port 22 --ethertype IPv6 default" in said
-    unmake(driver)
-
-
-def test_every_way_back_to_life(cloud: Stack, tmp_path: Path) -> None:
-    driver = make(new(cloud, tmp_path))
-    (server,) = cloud.project.servers.values()
-    for status in ("SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED"):
-        server["status"] = status
-        if status != "SHUTOFF":
-            with pytest.raises(failures.WrongState, match=status.lower()) as caught:
-                driver.power(Verb.STOP)
-            assert "machine start contract" in caught.value.resolution
-        driver.power(Verb.START)
-        settled(driver, State.RUNNING)
-    unmake(driver)
-
-
-def test_a_group_that_others_made_or_use_stays(cloud: Stack, tmp_path: Path) -> None:
-    driver = make(new(cloud, tmp_path))
-    (ours,) = [group for group in cloud.project.groups.values() if group["name"] == "docker-machine"]
-    ours["description"] = "made by hand"
-    unmake(driver)
-    assert ours["id"] in cloud.project.groups
-
-
-def test_allowed_networks_and_own_ports(cloud: Stack, tmp_path: Path) -> None:
-    flags = {"openstack-allow-from": ["203.0.113.0/24"], "openstack-open-port": ["8000-8100/udp"]}
-    driver = make(new(cloud, tmp_path, **flags))
-    (group,) = [group for group in cloud.project.groups.values() if group["name"] == "docker-machine"]
-    ingress = [rule for rule in group["security_group_rules"] if rule["direction"] == "ingress"]
-    assert {rule["remote_ip_prefix"] for rule in ingress} == {"203.0.113.0/24", None}
-    assert {rule["port_range_min"] for rule in ingress} == {22, 2376, 8000}
-    assert all(rule["remote_group_id"] == group["id"] for rule in ingress if not rule["remote_ip_prefix"])
-    unmake(driver)
-
-
-def test_a_volume_that_exists_stays(cloud: Stack, tmp_path: Path) -> None:
-    volume = cloud.project.make_volume({"name": "mine", "size": 9, "imageRef": cloud.project.images[0]["id"]})
-    volume["status"] = "available"
-    driver = make(new(cloud, tmp_path, **{"openstack-volume-id": volume["id"], "openstack-image-name": ""}))
-    (body,) = cloud.project.requests.values()
-    assert body["block_device_mapping_v2"][0]["delete_on_termination"] is False
-    unmake(again(driver))
-    assert cloud.project.volumes[volume["id"]]["status"] == "available"
-
-
-def test_all_that_a_server_can_be_given(cloud: Stack, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.write_text("#!/bin/sh\ntrue\n")
-    flags = {
-        "config-drive": True,
-        "metadata": "team,red",
-        "availability-zone": "nova",
-        "server-group-name": "apart",
-        "user-data-file": str(data),
-        "admin-password": "of-my-own",
-        "net-name": "private",
-    }
-    driver = make(new(cloud, tmp_path, **{f"openstack-{name}": value for name, value in flags.items()}))
-    (body,) = cloud.project.requests.values()
-    assert body["config_drive"] is True
-    assert body["metadata"]["team"] == "red"
-    assert body["availability_zone"] == "nova"
-    assert body["hints"] == {"group": cloud.project.server_groups[0]["id"]}
-    assert body["adminPass"] == "of-my-own"
-    assert base64.b64decode(body["user_data"]).decode() == data.read_text()
-    unmake(driver)
-
-
-def test_the_login_of_an_image(cloud: Stack, tmp_path: Path) -> None:
-    for image, user in (("ubuntu-24.04", "ubuntu"), ("debian-12", "debian")):
-        driver = make(new(cloud, tmp_path, **{"openstack-image-name": image}))
-        endpoint = driver.endpoint()
-        assert endpoint is not None
-        assert endpoint.ssh_user == user
-        unmake(driver)
-
-
 def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['openstack'] = None\n"
@@ -420,84 +302,6 @@ def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     where = "in the source's directory; with pipx: pipx inject machine openstacksdk"
     assert done.stdout == f"PreflightFailed 3 pip install '.[openstack]' {where}\n", done.stderr
-
-
-def test_the_project_is_the_account(cloud: Stack, tmp_path: Path) -> None:
-    driver = make(new(cloud, tmp_path))
-    assert isinstance(driver, OpenStackDriver)
-    assert driver.account_recorded() == driver.account_asked() == cloud.project.id != PROJECT
-    unmake(driver)
-
-
-def test_a_floating_address_that_nobody_wrote_down(cloud: Stack, tmp_path: Path) -> None:
-    """The program died when it was made and not recorded yet."""
-    before = cloud.listing()
-    driver = make(new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}))
-    older = again(driver)
-    assert driver.endpoint() is not None
-    assert len(cloud.project.floating) == 1
-    assert older.endpoint() == driver.endpoint(), "it is taken, not made twice"
-    third = again(driver)
-    third.data |= {"FloatingIp": "", "FloatingIpId": ""}  # type: ignore[attr-defined]
-    unmake(third)
-    assert cloud.listing() == before
-
-
-def lost(cloud: Stack, driver: Driver) -> None:
-    """Somebody else deletes the server."""
-    with cloud.cloud.lock:
-        for server in list(cloud.project.servers):
-            cloud.project.delete_server(server)
-    settled(driver, State.MISSING)
-
-
-def test_the_floating_address_of_a_server_that_was_lost(cloud: Stack, tmp_path: Path) -> None:
-    """It leads nowhere any more: the next server gets one of its own."""
-    before = cloud.listing()
-    driver = make(new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}))
-    assert driver.endpoint() is not None
-    lost(cloud, driver)
-    other = again(driver)
-    other.create()
-    settled(other, State.RUNNING)
-    endpoint = other.endpoint()
-    assert endpoint is not None
-    (address,) = cloud.project.floating.values()
-    assert address["floating_ip_address"] == endpoint.address
-    assert address["port_id"] in cloud.project.ports
-    unmake(again(other))
-    assert cloud.listing() == before
-
-
-def test_a_cloud_that_overlooks_the_filter(cloud: Stack, tmp_path: Path) -> None:
-    """Other people's addresses are not given back."""
-    driver = make(new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}))
-    (port,) = cloud.project.ports
-    (pool,) = [network for network in cloud.project.networks if network["name"] == "public"]
-    theirs = cloud.project.make_floating({"floating_network_id": pool["id"], "port_id": port})
-
-    def all_of_them(door: Door, call: Call) -> Answer:
-        body = json.dumps({"floatingips": list(cloud.project.floating.values())}).encode()
-        return Answer(200, body, {"Content-Type": "application/json"})
-
-    cloud.door.on("GET network/v2.0/floatingips", all_of_them)
-    endpoint = driver.endpoint()
-    assert endpoint is not None
-    assert endpoint.address != theirs["floating_ip_address"]
-    unmake(driver)
-    assert list(cloud.project.floating) == [theirs["id"]]
-
-
-def test_a_root_volume_without_its_mark(cloud: Stack, tmp_path: Path) -> None:
-    """A cloud that keeps no metadata of volumes, or somebody who has renamed it: the record knows it."""
-    before = cloud.listing()
-    driver = new(cloud, tmp_path, **{"openstack-volume-size": 20})
-    driver.check()
-    driver.create()
-    (volume,) = cloud.project.volumes.values()
-    volume |= {"metadata": {}, "name": "another"}
-    unmake(again(driver))
-    assert cloud.listing() == before
 
 
 @pytest.mark.parametrize(

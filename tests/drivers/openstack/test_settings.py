@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import failures, firewall, login, reach, request, settings
+from machine.drivers.openstack import chosen, failures, firewall, login, reach, request, settings
 from machine.drivers.openstack.driver import OpenStackDriver
-from machine.drivers.openstack.survey import find_group
 from machine.drivers.ports import openings
 from machine.errors import UsageError
 from machine.model import Endpoint, State
@@ -333,9 +332,9 @@ def test_ours_is_never_another_projects_group() -> None:
         {"id": "4", "name": "web", "project_id": "theirs"},
     ]
     data = {"ProjectId": "mine"}
-    assert (find_group(present, "docker-machine", data) or {})["id"] == "2"
-    assert (find_group(present, "web", data) or {})["id"] == "4"
-    assert find_group(present, "docker-machine", {"ProjectId": "third"}) is None
+    assert (chosen.group(present, "docker-machine", data) or {})["id"] == "2"
+    assert (chosen.group(present, "web", data) or {})["id"] == "4"
+    assert chosen.group(present, "docker-machine", {"ProjectId": "third"}) is None
 
 
 def test_the_size_of_a_root_volume() -> None:
