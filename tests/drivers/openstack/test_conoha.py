@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,21 @@ def test_a_server_as_conoha_wants_it(cloud: Conoha, tmp_path: Path) -> None:
     assert cloud.project.floating == {}
     unmake(again(driver))
     assert cloud.project.volumes == {}
+
+
+def test_it_is_recognised_in_a_clouds_yaml(cloud: Conoha, tmp_path: Path) -> None:
+    auth = {"auth_url": AUTH_URL, "username": USER, "password": PASSWORD, "project_name": PROJECT}
+    auth |= {"user_domain_name": "gnc", "project_domain_name": "gnc"}
+    path = tmp_path / "clouds.yaml"
+    path.write_text(json.dumps({"clouds": {"mine": {"auth": auth}}}))
+    flags = {"auth-url": "", "username": "", "tenant-name": "", "password": "", "cloud": "mine"}
+    flags = {f"openstack-{name}": value for name, value in {**flags, "client-config-file": str(path)}.items()}
+    driver = make(new(cloud, tmp_path, **flags))
+    assert driver.dump()["Profile"] == "conoha"
+    assert "instance_name_tag" in asked(cloud)["metadata"]
+    unmake(again(driver))
+    with pytest.raises(UsageError, match="no floating addresses"):
+        new(cloud, tmp_path, **flags, **{"openstack-floatingip-pool": "public"}).check()
 
 
 def test_sizes_and_passwords(cloud: Conoha, tmp_path: Path) -> None:

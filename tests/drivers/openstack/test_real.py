@@ -161,6 +161,34 @@ def test_a_server_deleted_elsewhere_takes_its_address_and_key_along(cloud: Real,
     assert cloud.listing() == before
 
 
+@pytest.fixture
+def open_network(cloud: Real) -> Iterator[str]:
+    """A network of the project's own on which ports have no security groups."""
+    body = {"name": "unguarded", "port_security_enabled": False}
+    network = str(cloud.member.post("network", "/networks", {"network": body})["network"]["id"])
+    try:
+        subnet = {"network_id": network, "ip_version": 4, "cidr": "10.214.3.0/24"}
+        cloud.member.post("network", "/subnets", {"subnet": subnet})
+        yield "unguarded"
+    finally:
+        cloud.member.delete("network", f"/networks/{network}")
+
+
+def test_a_network_without_port_security(cloud: Real, open_network: str, tmp_path: Path) -> None:
+    before = cloud.listing()
+    flags = {"openstack-net-name": open_network, "openstack-floatingip-pool": ""}
+    with pytest.raises(failures.BadNetwork, match="has no port security"):
+        new(cloud, tmp_path, **flags, **{"openstack-sec-groups": "default"}).check()
+    driver = make(new(cloud, tmp_path, **flags))
+    endpoint = driver.endpoint()
+    assert endpoint is not None
+    assert endpoint.address.startswith("10.214.3.")
+    assert isinstance(driver, OpenStackDriver)
+    assert driver.explain() == "its state is ACTIVE"
+    unmake(again(driver))
+    assert cloud.listing() == before
+
+
 class TestContract:
     """What the stand-in was held to, where servers take their time."""
 

@@ -64,6 +64,7 @@ def test_the_keys_of_docker_machine() -> None:
         ({"metadata": "machine-id,x"}, "--openstack-metadata"),
         ({"endpoint_type": "secret"}, "--openstack-endpoint-type"),
         ({"endpoint": ["compute"]}, "--openstack-endpoint"),
+        ({"endpoint": ["compue=https://h:8774/v2.1"]}, "--openstack-endpoint"),
         ({"profile": "rackspace"}, "--openstack-profile"),
         ({"ip_version": 5}, "--openstack-ip-version"),
         ({"ip_version": 6, "floatingip_pool": "public"}, "--openstack-floatingip-pool"),
@@ -209,6 +210,12 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path, **flags)
     driver.check()
     assert PASSWORD not in json.dumps(driver.dump())
+    assert driver.dump()["Profile"] == "openstack"
+    said: list[str] = []
+    driver = new(cloud, tmp_path, **{**flags, "openstack-username": "mallory"})
+    object.__setattr__(driver.ctx, "log", said.append)
+    driver.check()
+    assert said == ["not used, as the cloud mine has a login: --openstack-username"]
     cloud.cloud.tokens.add("T")
     for key in ("username", "password", "project_name", "user_domain_name", "project_domain_name"):
         auth.pop(key)
