@@ -19,6 +19,7 @@ from machine.lifecycle.world import World
 from machine.model import Endpoint, EngineOptions, State, SwarmOptions
 from machine.options import Option, Values, resolve
 from machine.store import Record, Store
+from tests.lifecycle.cloud import TokenDriver
 
 
 class Plugin(Driver):
@@ -64,31 +65,14 @@ class Plugin(Driver):
     def remove(self) -> None: ...
 
 
-class Cloud(Driver):
+class Cloud(TokenDriver):
     """A cloud that says whose token it is asked with; a token is `person/account`, "" is whoever logged in."""
 
-    name: ClassVar[str] = "cloud"
     provisions: ClassVar[bool] = False
-    options: ClassVar[tuple[Option, ...]] = (Option("cloud-token", env="CLOUD_TOKEN", secret=True, key="AccessToken"),)
     machines: ClassVar[dict[str, set[str]]] = {}  # account -> the machines there
     logged_in: ClassVar[str] = "ada/home"
     tells: ClassVar[bool] = True
     asked: ClassVar[list[str]] = []  # the tokens that machines were made with
-
-    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
-        super().__init__(ctx)
-        self.data = data
-
-    @classmethod
-    def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, {"AccessToken": values["cloud-token"]})
-
-    @classmethod
-    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        return cls(ctx, data)
-
-    def dump(self) -> dict[str, Any]:
-        return dict(self.data)
 
     def account_recorded(self) -> str:
         return str(self.data.get("Account") or "")
@@ -106,9 +90,6 @@ class Cloud(Driver):
 
     def state(self) -> State:
         return State.RUNNING if self.ctx.name in self._there else State.MISSING
-
-    def endpoint(self) -> Endpoint | None:
-        return None
 
     def remove(self) -> None:
         self._there.discard(self.ctx.name)

@@ -6,42 +6,24 @@ import io
 import sys
 import types
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import pytest
 
 from machine import drivers, secrets
 from machine.console import Console
-from machine.drivers.base import Driver, DriverContext
 from machine.errors import DriverError
 from machine.lifecycle.remove import remove
 from machine.lifecycle.world import World
-from machine.model import Endpoint, State
-from machine.options import Option, Values
+from machine.model import State
 from machine.store import Record, Store
+from tests.lifecycle.cloud import TokenDriver
 
 
-class Cloud(Driver):
+class Cloud(TokenDriver):
     """A cloud of several accounts; asking one about another's machine finds nothing."""
 
-    name: ClassVar[str] = "cloud"
-    options: ClassVar[tuple[Option, ...]] = (Option("cloud-token", env="CLOUD_TOKEN", secret=True, key="AccessToken"),)
     accounts: ClassVar[dict[str, set[str]]] = {}  # token -> the machines there
-
-    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
-        super().__init__(ctx)
-        self.data = data
-
-    @classmethod
-    def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, {"AccessToken": values["cloud-token"]})
-
-    @classmethod
-    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        return cls(ctx, data)
-
-    def dump(self) -> dict[str, Any]:
-        return dict(self.data)
 
     def check(self) -> None:
         """Nothing to look at."""
@@ -51,9 +33,6 @@ class Cloud(Driver):
 
     def state(self) -> State:
         return State.RUNNING if self.ctx.name in self._there else State.MISSING
-
-    def endpoint(self) -> Endpoint | None:
-        return None
 
     def remove(self) -> None:
         self._there.discard(self.ctx.name)
