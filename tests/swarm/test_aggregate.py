@@ -91,6 +91,25 @@ def test_lists_are_the_union() -> None:
     run(story())
 
 
+def test_callers_at_the_same_time_give_an_engine_one_name() -> None:
+    async def story() -> None:
+        world = World()
+        inner = world.all.members.all[0].ask
+
+        async def slowly(request: Request) -> Reply:
+            await asyncio.sleep(0.01)
+            return await inner(request)
+
+        world.all.members.all[0].ask = slowly
+        for answer in await asyncio.gather(*(world.get("/containers/json") for _ in range(3))):
+            assert {name for each in answer for name in each["Names"] if "/" in name[1:]} == {
+                f"/{n}/{n}-{i}" for n in "abc" for i in (1, 2)
+            }
+        assert sum("aggregate: a" in line for line in world.said) == 1
+
+    run(story())
+
+
 def test_create_goes_where_the_fewest_are_and_the_rest_finds_it() -> None:
     async def story() -> None:
         world = World()

@@ -110,6 +110,8 @@ class Members:
         except Refused as error:
             member.why = error.message
             return
+        if member.known:  # another caller asked at the same time, and has named it
+            return
         taken = {other.name for other in self.all if other.known}
         name = base = str(info.get("Name") or member.name)
         number = 2
