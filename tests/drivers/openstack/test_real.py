@@ -5,6 +5,7 @@ Takes minutes and gigabytes, so it has to be asked for: see tests/labs/openstack
 
 from __future__ import annotations
 
+import calendar
 import re
 import socket
 import time
@@ -57,6 +58,13 @@ def until_ssh(cloud: Real, program: Program) -> float:
         time.sleep(0.1)
 
 
+def logged_in(program: Program) -> float:
+    """When (Unix time, whole seconds) `create` began to look at the machine from within."""
+    log = (program.store / "machines/dev/machine.log").read_text()
+    (stamp,) = re.findall(r"(?m)^(\S+Z) step +Looking at the machine$", log)
+    return float(calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")))
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text()
@@ -76,7 +84,9 @@ def test_from_nothing_to_a_container_and_back(cloud: Real, tmp_path: Path) -> No
     ready = time.monotonic()
     watch.join(10)
     calls = len(cloud.door.names())
-    print(f"\nssh after {up[0] - began:.1f} s, ready {ready - up[0]:.1f} s later, {calls} calls")
+    within = logged_in(program) - (time.time() - time.monotonic() + up[0])
+    print(f"\nssh after {up[0] - began:.1f} s, logged in {within:.0f} s later, ready {ready - up[0]:.1f} s later")
+    print(f"{calls} calls of the API")
     address = program("ip", "dev").fine().out.strip()
     assert cloud.member.get("network", f"/floatingips?floating_ip_address={address}")["floatingips"]
     assert program("status", "dev", environ=environ).fine().out.strip() == "Running"
