@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 EVERYBODY = ("0.0.0.0/0", "::/0")
@@ -45,3 +46,16 @@ def openings(ssh: int, engine: int, swarm: Iterable[int], more: Iterable[str]) -
 def network(text: str) -> str:
     """A CIDR in its canonical spelling, one address meaning itself alone; ValueError."""
     return str(ipaddress.ip_network(text.strip(), strict=False))
+
+
+def group_name(base: str, networks: Sequence[str]) -> str:
+    """The name of the group, shared by machines, that lets in these networks (CIDRs) only; `base` when it is everybody.
+
+    Groups only ever gain rules, so one that some machine opened to everybody cannot keep a promise to another: each
+    set of networks has a group of its own, `base` and 8 hexadecimal digits. Order, spelling and repeats do not
+    matter. ValueError on what is no network.
+    """
+    wanted = sorted({network(text) for text in networks})
+    if not wanted:
+        return base
+    return f"{base}-{hashlib.sha256(','.join(wanted).encode()).hexdigest()[:8]}"

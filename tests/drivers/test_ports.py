@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.drivers.ports import Opening, network, openings, parse
+from machine.drivers.ports import Opening, group_name, network, openings, parse
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,20 @@ def test_networks_are_spelled_one_way() -> None:
     assert network("2001:DB8::1/64") == "2001:db8::/64"
     with pytest.raises(ValueError, match="not appear"):
         network("everywhere")
+
+
+def test_machines_of_the_same_networks_share_a_group() -> None:
+    one = group_name("docker-machine", ["203.0.113.9", "2001:DB8::1/64"])
+    assert one == group_name("docker-machine", ["2001:db8::/64", "203.0.113.9/32", "203.0.113.9"])
+    assert one == "docker-machine-108298eb"  # as it is written in records and clouds: never another one
+
+
+def test_a_group_for_every_set_of_networks() -> None:
+    names = {
+        group_name("docker-machine", networks)
+        for networks in ([], ["0.0.0.0/0"], ["203.0.113.9"], ["203.0.113.8"], ["203.0.113.9", "203.0.113.8"])
+    }
+    assert len(names) == 5
+    assert group_name("docker-machine", []) == "docker-machine"
+    with pytest.raises(ValueError, match="not appear"):
+        group_name("docker-machine", ["everywhere"])
