@@ -39,8 +39,12 @@ def parse(text: str) -> Opening:
 def openings(ssh: int, engine: int, swarm: Iterable[int], more: Iterable[str]) -> list[Opening]:
     """Everything that must get in: ssh, the engine, swarm ports, and the user's own."""
     found = [Opening("tcp", ssh, ssh), Opening("tcp", engine, engine)]
-    found += [Opening(protocol, port, port) for port in swarm for protocol in BY_PORT.get(port, ("tcp",))]
-    return sorted({*found, *map(parse, more)})
+    return sorted({*found, *swarm_openings(swarm), *map(parse, more)})
+
+
+def swarm_openings(ports: Iterable[int]) -> list[Opening]:
+    """What must get in for these ports of a swarm."""
+    return [Opening(protocol, port, port) for port in ports for protocol in BY_PORT.get(port, ("tcp",))]
 
 
 def network(text: str) -> str:

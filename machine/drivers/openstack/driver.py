@@ -9,7 +9,7 @@ from machine.drivers import ownkey, ports, userdata
 from machine.drivers.base import Driver, DriverContext, nothing_made
 from machine.drivers.openstack import chosen, conoha, failures, firewall, reach, removal, request, settings
 from machine.drivers.openstack.api import Api
-from machine.drivers.openstack.options import GROUP, OPTIONS
+from machine.drivers.openstack.options import OPTIONS
 from machine.drivers.openstack.survey import survey
 from machine.errors import MachineError
 from machine.model import Endpoint, State, Verb
@@ -107,7 +107,7 @@ class OpenStackDriver(Driver):
                 self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {', '.join(unused)}")
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or settings.clouds_file(self.data)
-            survey(self.api, self.data, self.ctx.log)
+            survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
 
     def _check_files(self) -> None:
         self._user_data()
@@ -144,7 +144,7 @@ class OpenStackDriver(Driver):
         if self.data.get("Asked") and self._adopt():
             return
         if not self.data.get("Surveyed"):
-            survey(self.api, self.data, self.ctx.log)
+            survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
         self.data["Asked"] = True
         self.ctx.save(self)
         self._ensure_key()
@@ -183,28 +183,29 @@ class OpenStackDriver(Driver):
 
     def _ensure_groups(self) -> None:
         """Every wanted group exists, and ours lets in what must come in. One process of this store at a time."""
-        names = [str(name) for name in self.data.get("SecurityGroups") or []]
+        names, own = [str(name) for name in self.data.get("SecurityGroups") or []], settings.own_group(self.data)
         with self.ctx.lock(f"openstack-{self.data['ProjectId']}"):
             present, ids = self.api.groups(), []
             for name in names:
                 group = chosen.group(present, name, self.data)
-                if group is None and name == GROUP:
+                if group is None and name == own:
                     group = self._make_group()
                 if group is None:
                     raise failures.made(failures.BadGroup, f"there is no security group {name}")
                 ids.append(str(group["id"]))
                 self.data["SecurityGroupIds"] = list(ids)
                 self.ctx.save(self)
-                if name == GROUP:
+                if name == own:
                     self._open(group)
 
     def _make_group(self) -> Json:
         """Two computers at once would make two of them: the first by id is everybody's."""
+        own = settings.own_group(self.data)
         made = self._once_or_again(
-            lambda: self.api.make_group(GROUP, request.GROUP_MARK),
-            lambda: chosen.group(self.api.groups(), GROUP, self.data),
+            lambda: self.api.make_group(own, request.GROUP_MARK),
+            lambda: chosen.group(self.api.groups(), own, self.data),
         )
-        first = chosen.group(self.api.groups(), GROUP, self.data) or made
+        first = chosen.group(self.api.groups(), own, self.data) or made
         if first["id"] != made["id"]:
             self.api.delete_group(str(made["id"]))
         return first

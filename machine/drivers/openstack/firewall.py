@@ -13,7 +13,8 @@ from typing import Any
 from machine.drivers.ports import EVERYBODY, Opening
 
 Rule = Mapping[str, Any]
-TCP = ("tcp", "6", None, "any", "0")
+ANY = (None, "any", "0")
+NUMBERS = {"tcp": "6", "udp": "17"}  # a rule may have either
 
 
 def rules(wanted: Sequence[Opening], networks: Sequence[str], group: str) -> list[dict[str, Any]]:
@@ -40,11 +41,11 @@ def missing(wanted: Sequence[Rule], present: Sequence[Rule]) -> list[dict[str, A
     return [dict(rule) for rule in wanted if not any(_covers(other, rule) for other in present)]
 
 
-def sources(present: Sequence[Rule], port: int, family: str = "IPv4") -> list[str]:
-    """From where a tcp port can be reached: networks, and ids of groups (of machines or addresses) behind `group `."""
-    found = set()
+def sources(present: Sequence[Rule], port: int, family: str = "IPv4", protocol: str = "tcp") -> list[str]:
+    """From where a port can be reached: networks, and ids of groups (of machines or addresses) behind `group `."""
+    found, allowed = set(), (protocol, NUMBERS[protocol], *ANY)
     for rule in present:
-        if not _lets_in(rule, family) or rule.get("protocol") not in TCP or not _has(rule, port, port):
+        if not _lets_in(rule, family) or rule.get("protocol") not in allowed or not _has(rule, port, port):
             continue
         group = rule.get("remote_group_id") or rule.get("remote_address_group_id")
         found.add(f"group {group}" if group else _source(rule))

@@ -7,7 +7,6 @@ from typing import Any
 
 from machine.drivers.openstack import chosen, failures, settings
 from machine.drivers.openstack.api import Api
-from machine.drivers.openstack.options import GROUP
 
 Data = dict[str, Any]
 Log = Callable[[str], None]
@@ -39,7 +38,8 @@ def network(api: Api, data: Data, groups: Sequence[Data], log: Log) -> None:
     wanted = [("ports_used", "ports", 1, "ports")]
     if data.get("FloatingIpPool"):
         wanted.append(("floating_ips_used", "floating_ips", 1, "floating addresses"))
-    if GROUP in data["SecurityGroups"] and chosen.group(groups, GROUP, data) is None:
+    own = settings.own_group(data)
+    if own in data["SecurityGroups"] and chosen.group(groups, own, data) is None:
         wanted.append(("security_groups_used", "security_groups", 1, "security groups"))
     _within(lambda: api.network_limits(str(data["ProjectId"])), wanted, "the machine", log)
 

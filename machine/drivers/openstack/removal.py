@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from machine.drivers.base import DriverContext
-from machine.drivers.openstack import chosen, failures, request
+from machine.drivers.openstack import chosen, failures, request, settings
 from machine.drivers.openstack.api import Api
-from machine.drivers.openstack.options import GROUP
 from machine.errors import Unfinished
 
 Data = dict[str, Any]
@@ -109,10 +108,11 @@ def _volumes(api: Api, data: Data, ctx: DriverContext) -> None:
 
 def _group(api: Api, data: Data, ctx: DriverContext) -> None:
     """The shared group when no machine has it any more; one that others made or use stays."""
-    if not data.get("Asked") or GROUP not in (data.get("SecurityGroups") or []):
+    own = settings.own_group(data)
+    if not data.get("Asked") or own not in (data.get("SecurityGroups") or []):
         return
     with ctx.lock(f"openstack-{data.get('ProjectId')}"):
-        group = chosen.group(api.groups(), GROUP, data)
+        group = chosen.group(api.groups(), own, data)
         if group is None or group.get("description") != request.GROUP_MARK:
             return
         if any(group["id"] in (other.get("SecurityGroupIds") or []) for other in ctx.siblings()):

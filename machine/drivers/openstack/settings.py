@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from machine.drivers import ports
 from machine.drivers.flags import Flags, absolute
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
@@ -279,11 +280,19 @@ def _check_groups(data: dict[str, Any], value: Any) -> None:
     data["SecurityGroups"] = [name.strip() for name in value("sec-groups").split(",") if name.strip()] or [GROUP]
     data["OpenPorts"] = [FLAGS.port(text) for text in value("open-port")]
     data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
+    data["OwnGroup"] = ports.group_name(GROUP, data["AllowFrom"])
     if (data["OpenPorts"] or data["AllowFrom"]) and GROUP not in data["SecurityGroups"]:
         raise UsageError(
             f"--openstack-open-port and --openstack-allow-from are for the group {GROUP}",
             resolution=f"add {GROUP} to --openstack-sec-groups, or change the rules of your own groups instead",
         )
+
+    data["SecurityGroups"] = [data["OwnGroup"] if name == GROUP else name for name in data["SecurityGroups"]]
+
+
+def own_group(data: Mapping[str, Any]) -> str:
+    """The name of the group that machines make and share; records of before there were several have none."""
+    return str(data.get("OwnGroup") or GROUP)
 
 
 def _interface(text: str) -> str:

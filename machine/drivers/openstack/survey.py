@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from machine.drivers import ports
 from machine.drivers.openstack import chosen, conoha, failures, firewall, limits, request, settings
 from machine.drivers.openstack.api import Api
-from machine.drivers.openstack.options import GROUP
 
 Data = dict[str, Any]
 LOGINS = (  # part of an image's distribution or name -> the login that its makers gave it
@@ -30,7 +30,7 @@ LOGINS = (  # part of an image's distribution or name -> the login that its make
 )
 
 
-def survey(api: Api, data: Data, log: Callable[[str], None]) -> None:
+def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
     """OpenStackError, naming the flag, for the first thing that is not right."""
     data["ProjectId"] = api.log_in()
     if not data["ProjectId"]:
@@ -50,7 +50,7 @@ def survey(api: Api, data: Data, log: Callable[[str], None]) -> None:
     _places(api, data)
     if data.get("ExistingKey") and not api.has_key(str(data["KeyPairName"])):
         raise _no(failures.BadKey, f"there is no key pair {data['KeyPairName']}")
-    _groups(groups, data, log)
+    _groups(groups, data, log, ports.swarm_openings(swarm_ports))
     data["Surveyed"] = True
 
 
@@ -160,7 +160,7 @@ def _network(api: Api, data: Data) -> Data:
 def _unguarded(data: Data, log: Callable[[str], None]) -> None:
     """On a network without port security Nova refuses servers with security groups: then it has none."""
     open_to_all = f"the network {data['NetworkName']} has no port security: no security group can guard a server there"
-    if data.get("SecurityGroups") != [GROUP] or data.get("AllowFrom"):
+    if data.get("SecurityGroups") != [settings.own_group(data)] or data.get("AllowFrom"):
         raise failures.BadNetwork(
             open_to_all,
             resolution="leave --openstack-sec-groups and --openstack-allow-from out, if the machine may be open to that"
@@ -184,21 +184,26 @@ def _places(api: Api, data: Data) -> None:
         data["ServerGroupId"] = str(found["id"])
 
 
-def _groups(present: Sequence[Data], data: Data, log: Callable[[str], None]) -> None:
+def _groups(
+    present: Sequence[Data], data: Data, log: Callable[[str], None], swarm_ports: Sequence[ports.Opening]
+) -> None:
     """Every group but our own exists; a word about ports that none of them lets in."""
     wanted = [str(name) for name in data.get("SecurityGroups") or []]
     named = {name: chosen.group(present, name, data) for name in wanted}
     for name, group in named.items():
-        if group is None and name != GROUP:
+        if group is None and name != settings.own_group(data):
             raise _no(failures.BadGroup, f"there is no security group {name}", _names(present))
-    if GROUP in wanted:
+    if settings.own_group(data) in wanted:
         return
     rules = [rule for group in named.values() if group for rule in group.get("security_group_rules") or []]
     family = "IPv6" if data.get("IpVersion") == 6 else "IPv4"
+    closed = f"no rule of the security groups {', '.join(wanted)} lets port"
     for port, what in ((int(data.get("SSHPort") or 22), "ssh"), (request.ENGINE_PORT, "Docker")):
-        sources = [one for one in firewall.sources(rules, port, family) if not one.startswith("group ")]
-        if not sources:
-            log(f"no rule of the security groups {', '.join(wanted)} lets port {port} in from here: {what} needs it")
+        if all(one.startswith("group ") for one in firewall.sources(rules, port, family)):
+            log(f"{closed} {port} in from here: {what} needs it")
+    for opening in swarm_ports:  # those of the swarm's other machines may be let in by a group
+        if not firewall.sources(rules, opening.first, family, opening.protocol):
+            log(f"{closed} {opening.first}/{opening.protocol} in: the swarm needs it")
 
 
 def _names(present: Sequence[Mapping[str, Any]]) -> str:

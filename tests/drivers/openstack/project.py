@@ -215,6 +215,10 @@ class Project:
             "_disks": disks,
         }
         where = {network["name"]: [{"version": 4, "addr": address, "OS-EXT-IPS:type": "fixed"}]}
+        if prefix := network.get("prefix6"):
+            where[network["name"]] += [
+                {"version": 6, "addr": prefix + address.rpartition(".")[2], "OS-EXT-IPS:type": "fixed"}
+            ]
         up: Json = {
             "status": "ACTIVE",
             "OS-SRV-USG:launched_at": "2026-01-01T00:00:00.000000",

@@ -14,7 +14,7 @@ from typing import Any
 
 from machine.drivers.openstack.options import GROUP
 from tests.drivers.door import Answer, Call, Door
-from tests.drivers.openstack.stack import IDS, refusal
+from tests.drivers.openstack.stack import IDS, let_in, refusal
 from tests.labs.openstack import cloud, settings
 from tests.labs.openstack.api import Refused
 
@@ -95,6 +95,13 @@ class Real:
 
     def changes(self, call: str) -> bool:
         return not call.startswith("GET") and "auth/tokens" not in call and "getConsole" not in call
+
+    def ports_open(self) -> set[str]:
+        wanted = self.listing()["ports"]
+        ports = [one for one in self.member.get("network", "/ports")["ports"] if one["id"] in wanted]
+        groups = self.member.get("network", "/security-groups")["security_groups"]
+        used = {group for port in ports for group in port["security_groups"]}
+        return let_in([rule for one in groups if one["id"] in used for rule in one["security_group_rules"]])
 
     def lose_servers(self) -> None:
         """The servers alone: what they had of other services stays."""

@@ -30,6 +30,19 @@ def refusal(status: int, kind: str, message: str, **headers: str) -> Answer:
     return Answer(status, body, {"Content-Type": "application/json", **headers})
 
 
+def let_in(rules: list[dict[str, Any]]) -> set[str]:
+    """Ports that rules of Neutron's let everybody's IPv4 reach, as `22/tcp` or `8000-8100/udp`."""
+    found = set()
+    for rule in rules:
+        if (rule["direction"], rule["ethertype"], rule["remote_group_id"]) != ("ingress", "IPv4", None):
+            continue
+        if rule["remote_ip_prefix"] not in (None, "0.0.0.0/0"):
+            continue
+        first, last = rule["port_range_min"], rule["port_range_max"]
+        found.add(f"{first}/{rule['protocol']}" if first == last else f"{first}-{last}/{rule['protocol']}")
+    return found
+
+
 class Stack:
     """A fresh project."""
 
@@ -73,6 +86,12 @@ class Stack:
 
     def changes(self, call: str) -> bool:
         return not call.startswith("GET") and "auth/tokens" not in call and "getConsole" not in call
+
+    def ports_open(self) -> set[str]:
+        with self.cloud.lock:
+            self.project.settle()
+            groups = {group for port in self.project.ports.values() for group in port["security_groups"]}
+            return let_in([rule for group in groups for rule in self.project.groups[group]["security_group_rules"]])
 
     def forget(self) -> None:
         with self.cloud.lock:

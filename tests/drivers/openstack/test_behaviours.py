@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_group_that_others_made_or_use_stays(cloud: Stack, tmp_path: Path) -> 
 def test_allowed_networks_and_own_ports(cloud: Stack, tmp_path: Path) -> None:
     flags = {"openstack-allow-from": ["203.0.113.0/24"], "openstack-open-port": ["8000-8100/udp"]}
     driver = make(new(cloud, tmp_path, **flags))
-    (group,) = [group for group in cloud.project.groups.values() if group["name"] == "docker-machine"]
+    (group,) = [group for group in cloud.project.groups.values() if group["name"] != "default"]
     ingress = [rule for rule in group["security_group_rules"] if rule["direction"] == "ingress"]
     assert {rule["remote_ip_prefix"] for rule in ingress} == {"203.0.113.0/24", None}
     assert {rule["port_range_min"] for rule in ingress} == {22, 2376, 8000}
@@ -291,3 +292,49 @@ def test_killed_when_the_floating_address_was_made(cloud: Stack, tmp_path: Path)
     assert len(cloud.project.floating) == 1
     program("rm", "-y", "dev", environ=cloud.credentials()).fine()
     assert cloud.listing() == before
+
+
+@pytest.mark.parametrize("restricted_first", [True, False])
+def test_what_one_machine_opens_does_not_open_another(cloud: Stack, restricted_first: bool, tmp_path: Path) -> None:
+    before = cloud.listing()
+    flags: list[dict[str, Any]] = [{"openstack-allow-from": ["203.0.113.9/24"]}, {}]
+    machines = {}
+    for given in flags if restricted_first else reversed(flags):
+        driver = make(new(cloud, tmp_path, "closed" if given else "open", **given))
+        machines["closed" if given else "open"] = driver.dump()["SecurityGroupIds"]
+        machines[driver.ctx.name + " machine"] = driver
+    for name, sources in (("closed", {"203.0.113.0/24", None}), ("open", {"0.0.0.0/0", "::/0"})):
+        (group,) = machines[name]
+        rules = cloud.project.groups[group]["security_group_rules"]
+        assert {rule["remote_ip_prefix"] for rule in rules if rule["direction"] == "ingress"} == sources
+    for name in ("closed", "open"):
+        unmake(again(machines[name + " machine"]))
+    assert cloud.listing() == before
+
+
+def test_ports_of_a_swarm_that_the_users_groups_keep_out_are_named(cloud: Stack, tmp_path: Path) -> None:
+    said: list[str] = []
+    driver = new(cloud, tmp_path, **{"openstack-sec-groups": "default"})
+    object.__setattr__(driver.ctx, "log", said.append)
+    object.__setattr__(driver.ctx, "swarm_ports", (2377, 7946))
+    (default,) = cloud.project.groups.values()
+    driver.check()
+    named = "no rule of the security groups default lets port {} in: the swarm needs it"
+    assert not [line for line in said if "swarm" in line], "its members reach each other"
+    default["security_group_rules"] = []
+    driver = new(cloud, tmp_path, "other", **{"openstack-sec-groups": "default"})
+    object.__setattr__(driver.ctx, "log", said.append)
+    object.__setattr__(driver.ctx, "swarm_ports", (2377, 7946))
+    driver.check()
+    assert [line for line in said if "swarm" in line] == [named.format(p) for p in ("2377/tcp", "7946/tcp", "7946/udp")]
+
+
+def test_it_is_reached_by_ipv6(cloud: Stack, tmp_path: Path) -> None:
+    for network in cloud.project.networks:
+        network["prefix6"] = "2001:db8::"
+    driver = make(new(cloud, tmp_path, **{"openstack-ip-version": 6}))
+    endpoint = driver.endpoint()
+    assert endpoint is not None
+    assert endpoint.address.startswith("2001:db8::")
+    assert endpoint.peer_address == endpoint.address
+    unmake(driver)
