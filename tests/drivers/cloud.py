@@ -41,6 +41,7 @@ from tests.program import Program
 from tests.test_imports import loaded
 
 READING = ("ls -q", "ip dev", "url dev", "env --shell bash dev")
+SWARM_PORTS = (3376, 2377, 7946, 4789)  # of a master of the classic swarm that is in swarm mode too
 
 
 class Cloud(Protocol):
@@ -69,6 +70,9 @@ class Cloud(Protocol):
 
     def changes(self, call: str) -> bool:
         """Whether a call of that name makes, changes or removes something."""
+
+    def ports_open(self) -> set[str]:
+        """What the cloud's own rules let everybody's IPv4 reach of any machine: `22/tcp`, `8000-8100/udp`."""
 
     def forget(self) -> None:
         """Lose everything that was made, behind the driver's back."""
@@ -302,6 +306,20 @@ class CloudContract:
             assert cloud.machines() == len(made)
             for rest in made.values():
                 assert again(rest).state() is State.RUNNING
+        assert cloud.listing() == before
+
+    def test_the_swarm_gets_in_where_a_machine_has_a_part_in_it(self, cloud: Cloud, tmp_path: Path) -> None:
+        """Also where what the cloud shares among machines was made for one that has none."""
+        before = cloud.listing()
+        plain, other = new(cloud, tmp_path, "plain"), new(cloud, tmp_path, "other")
+        other.ctx = dataclasses.replace(other.ctx, siblings=lambda: [plain.dump()], swarm_ports=SWARM_PORTS)
+        make(plain)
+        assert (found := cloud.ports_open()) == {"22/tcp", "2376/tcp"}, found
+        make(other)
+        found = cloud.ports_open() - {"22/tcp", "2376/tcp"}
+        assert found == {"3376/tcp", "2377/tcp", "7946/tcp", "7946/udp", "4789/udp"}, found
+        unmake(other)
+        unmake(plain)
         assert cloud.listing() == before
 
     @pytest.mark.slow

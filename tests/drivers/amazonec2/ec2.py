@@ -95,5 +95,19 @@ class Ec2:
     def changes(self, call: str) -> bool:
         return not call.startswith(("Describe", "Get")) and "(dry)" not in call
 
+    def ports_open(self) -> set[str]:
+        ec2 = self.moto.client()
+        instances = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+        nics = [nic for i in instances if i["State"]["Name"] != "terminated" for nic in i["NetworkInterfaces"]]
+        used = {group["GroupId"] for nic in nics for group in nic["Groups"]}
+        groups = ec2.describe_security_groups()["SecurityGroups"]
+        rules = [rule for group in groups if group["GroupId"] in used for rule in group["IpPermissions"]]
+        return {
+            f"{first}/{rule['IpProtocol']}" if first == last else f"{first}-{last}/{rule['IpProtocol']}"
+            for rule in rules
+            for first, last in [(rule.get("FromPort"), rule.get("ToPort"))]
+            if "0.0.0.0/0" in [source["CidrIp"] for source in rule["IpRanges"]]
+        }
+
     def forget(self) -> None:
         self.moto.reset()

@@ -84,6 +84,18 @@ class Azure:
     def changes(self, call: str) -> bool:
         return call.startswith(("PUT ", "DELETE "))
 
+    def ports_open(self) -> set[str]:
+        with self.arm.lock:
+            account = self.arm.account
+            nics = [nic for nic in account.of("networkInterfaces") if account.machine_with(str(nic["id"]))]
+            groups = [account.find(nic["properties"]["networkSecurityGroup"]["id"]) for nic in nics]
+        rules = [rule["properties"] for group in groups for rule in group["properties"]["securityRules"]]
+        return {
+            f"{rule['destinationPortRange']}/{rule['protocol'].lower()}"
+            for rule in rules
+            if (rule["direction"], rule["access"], rule.get("sourceAddressPrefix")) == ("Inbound", "Allow", "*")
+        }
+
     def forget(self) -> None:
         with self.arm.lock:
             self.arm.account.things.clear()

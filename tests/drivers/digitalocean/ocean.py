@@ -69,6 +69,16 @@ class Ocean:
     def changes(self, call: str) -> bool:
         return not call.startswith("GET")
 
+    def ports_open(self) -> set[str]:
+        with self.server.lock:
+            walls = [wall for droplet in self.account.droplets.values() for wall in self.account.walls_of(droplet)]
+            rules = [rule for wall in walls for rule in wall["inbound_rules"]]
+        return {
+            f"{rule['ports']}/{rule['protocol']}"
+            for rule in rules
+            if "0.0.0.0/0" in rule["sources"].get("addresses", [])
+        }
+
     def forget(self) -> None:
         with self.server.lock:
             self.account.forget()
