@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from machine.drivers import ownkey, userdata
 from machine.drivers.amazonec2 import failures, firewall, launch, settings
 from machine.drivers.amazonec2.api import MADE_BY, MADE_TAG, Api
+from machine.drivers.amazonec2.firewall import ENGINE_PORT
 from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.survey import survey
 from machine.drivers.base import Driver, DriverContext, nothing_made
@@ -14,7 +15,6 @@ from machine.errors import DriverError, NotSupported, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
-ENGINE_PORT = 2376
 APPEARING_SECONDS = 60.0  # EC2 may deny for a while what it has just made
 GONE = ("terminated",)
 ENDING = ("terminated", "shutting-down")
@@ -73,7 +73,7 @@ class AmazonDriver(Driver):
             if self.data.get("BlockDurationMinutes"):
                 self.ctx.log("--amazonec2-block-duration-minutes is ignored: EC2 ended spot blocks in 2022")
             self._check_files()
-            survey(self.api, self.data, self.ctx.name)
+            survey(self.api, self.data, self.ctx)
 
     def _check_files(self) -> None:
         self._user_data()
@@ -106,7 +106,7 @@ class AmazonDriver(Driver):
         if self.data.get("ClientToken") and self._adopt():
             return
         if not self.data.get("Subnets"):
-            survey(self.api, self.data, self.ctx.name)
+            survey(self.api, self.data, self.ctx)
             self.ctx.save(self)
         self._ensure_key_pair()
         self._ensure_groups()
@@ -170,11 +170,12 @@ class AmazonDriver(Driver):
         return {"GroupId": made, "IpPermissions": []}
 
     def _open(self, group: dict[str, Any]) -> None:
-        wanted = firewall.openings(
-            int(self.data.get("SSHPort") or 22), ENGINE_PORT, self.ctx.swarm_ports, self.data.get("OpenPorts") or []
-        )
-        rules = firewall.rules(wanted, self.data.get("AllowFrom") or [], group["GroupId"])
-        missing = firewall.missing(rules, group.get("IpPermissions", []))
+        wanted, allowed = firewall.wanted(self.data, self.ctx.swarm_ports), self.data.get("AllowFrom") or []
+        present = group.get("IpPermissions", [])
+        if allowed and (wider := firewall.beyond(present, wanted, allowed)):  # since the check, or in older records
+            name = group.get("GroupName") or group["GroupId"]
+            self.ctx.log(f"the security group {name} lets in {', '.join(wider)} too, beyond --amazonec2-allow-from")
+        missing = firewall.missing(firewall.rules(wanted, allowed, group["GroupId"]), present)
         if not missing:
             return
         try:

@@ -172,10 +172,10 @@ TABLE: tuple[tuple[type[AmazonError], str], ...] = (
         "RulesPerSecurityGroupLimitExceeded SecurityGroupsPerInstanceLimitExceeded "
         "SecurityGroupsPerInterfaceLimitExceeded NetworkInterfaceLimitExceeded MaxSpotInstanceCountExceeded "
         "KeyPairLimitExceeded PrivateIpAddressLimitExceeded AddressLimitExceeded MaxIOPSLimitExceeded "
-        "TagLimitExceeded ResourceLimitExceeded ResourceCountExceeded InstanceCreditSpecification.NotSupported",
+        "TagLimitExceeded ResourceLimitExceeded ResourceCountExceeded",
     ),
     (BadImage, "InvalidAMIID. InvalidAMIName. InvalidAMIAttributeItemValue NonEBSInstance"),
-    (BadSize, "InvalidInstanceType InvalidInstanceTypeName InvalidInstanceAttributeValue"),
+    (BadSize, "InvalidInstanceType InvalidInstanceTypeName InvalidInstanceAttributeValue InstanceCreditSpecification."),
     (
         BadNetwork,
         "InvalidVpcID. InvalidVpcId. InvalidSubnetID. InvalidSubnetId. InvalidSubnet VPCIdNotSpecified MissingInput "

@@ -94,7 +94,8 @@ OPTIONS = (
         "amazonec2-security-group",
         "list",
         env="AWS_SECURITY_GROUP",
-        help=f"security group by name or id, made if there is none of that name; without one: {GROUP}",
+        help=f"security group by name or id, made if there is none of that name; without one: {GROUP}, "
+        "or with --amazonec2-allow-from one that machines of the same networks share",
     ),
     Option(
         "amazonec2-security-group-readonly",

@@ -12,6 +12,7 @@ from typing import Any
 from machine.drivers.amazonec2 import firewall, images
 from machine.drivers.amazonec2.options import GROUP
 from machine.drivers.flags import Flags, absolute
+from machine.drivers.ports import group_name
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -78,9 +79,9 @@ def from_values(values: Values) -> dict[str, Any]:
     data["SSHPort"] = value("ssh-port")
     data["Distribution"] = _one_of("distribution", value("distribution"), tuple(images.DISTRIBUTIONS))
     data["SSHUser"] = value("ssh-user") or _user(data)
-    data["SecurityGroupNames"] = list(value("security-group")) or [GROUP]
     data["OpenPorts"] = [FLAGS.port(text) for text in value("open-port")]
     data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
+    data["SecurityGroupNames"] = list(value("security-group")) or [group_name(GROUP, data["AllowFrom"])]
     data["EncryptEbsVolume"] = value("encrypt-ebs-volume") or value("volume-encrypted")
     data["VolumeKmsKeyId"] = _same("kms-key", "volume-kms-key", values)
     data["HttpTokens"] = _same("http-tokens", "metadata-token", values) or "required"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from machine.drivers.amazonec2 import failures, firewall, images, launch, settings
+from machine.drivers.amazonec2 import failures, firewall, groups, images, launch, settings
 from machine.drivers.amazonec2.api import Api
+from machine.drivers.base import DriverContext
 from machine.errors import PreflightFailed
 
 ON_DEMAND = {  # first letters of an instance type -> quota of running on-demand vCPUs
@@ -24,7 +25,7 @@ SPOT = {
 }
 
 
-def survey(api: Api, data: dict[str, Any], name: str) -> None:
+def survey(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
     """Ask, and settle in `data` what was left open; PreflightFailed or an AmazonError."""
     data["Region"] = api.region()
     zones = api.zones()  # the first call: credentials and region are good when it answers
@@ -37,10 +38,10 @@ def survey(api: Api, data: dict[str, Any], name: str) -> None:
     size = _size(api, data)
     _image(api, data, size)
     _network(api, data)
-    _groups(api, data)
+    groups.survey(api, data, ctx)
     _key(api, data)
     _quota(api, data, size)
-    _rehearse(api, data, name)
+    _rehearse(api, data, ctx.name)
 
 
 def _size(api: Api, data: dict[str, Any]) -> dict[str, Any]:
@@ -125,12 +126,15 @@ def _suitable(api: Api, data: dict[str, Any], subnets: list[dict[str, Any]]) -> 
             f"the VPC {data['VpcId']} has no subnet" + (f" in {zone}" if zone else ""),
             resolution="give --amazonec2-subnet-id, or another --amazonec2-zone",
         )
-    in_zone = [subnet for subnet in in_zone if firewall.inside(data.get("FixedPrivateIP") or "", subnet["CidrBlock"])]
+    fixed = data.get("FixedPrivateIP")
+    if fixed:
+        in_zone = [one for one in in_zone if one.get("CidrBlock") and firewall.inside(fixed, one["CidrBlock"])]
     if not in_zone:
         raise PreflightFailed(
-            f"no subnet of the VPC {data['VpcId']} holds the address {data['FixedPrivateIP']}",
+            f"no subnet of the VPC {data['VpcId']} holds the address {fixed}",
             resolution="check --amazonec2-private-ip-address and --amazonec2-subnet-id",
         )
+    in_zone = _of_family(data, in_zone)
     offered = api.zones_offering(data["InstanceType"])
     good = [subnet for subnet in in_zone if subnet["AvailabilityZone"] in offered]
     if not good:
@@ -140,7 +144,7 @@ def _suitable(api: Api, data: dict[str, Any], subnets: list[dict[str, Any]]) -> 
             details="it is offered in " + (", ".join(sorted(offered)) or "no zone of this region"),
             resolution="choose another --amazonec2-instance-type, --amazonec2-zone or --amazonec2-subnet-id",
         )
-    roomy = [subnet for subnet in good if subnet.get("AvailableIpAddressCount", 1) > 0]
+    roomy = [one for one in good if one.get("Ipv6Native") or one.get("AvailableIpAddressCount", 1) > 0]
     if not roomy:
         raise PreflightFailed(
             "no address is free in " + ", ".join(subnet["SubnetId"] for subnet in good),
@@ -149,19 +153,30 @@ def _suitable(api: Api, data: dict[str, Any], subnets: list[dict[str, Any]]) -> 
     return [str(subnet["SubnetId"]) for subnet in roomy]
 
 
-def _groups(api: Api, data: dict[str, Any]) -> None:
-    names = settings.group_names(data)
-    must_exist = [name for name in names if data.get("SecurityGroupReadOnly") or name.startswith("sg-")]
-    if not must_exist:
-        return
-    found = api.groups(must_exist, data["VpcId"])
-    have = {str(group[key]) for group in found for key in ("GroupId", "GroupName")}
-    absent = [name for name in must_exist if name not in have]
-    if absent:
+def _of_family(data: dict[str, Any], subnets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that can give the addresses that are wanted: of IPv6, of IPv4, or of both."""
+    count = int(data.get("Ipv6AddressCount") or 0)
+    good = [subnet for subnet in subnets if not count or _has_ipv6(subnet)]
+    if not good:
+        ids = ", ".join(subnet["SubnetId"] for subnet in subnets)
         raise PreflightFailed(
-            f"there is no security group {', '.join(absent)} in {data['VpcId']}",
-            resolution="check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made",
+            f"there are no IPv6 addresses in {ids}: no IPv6 block is associated",
+            resolution="leave --amazonec2-ipv6-address-count out, or give a subnet that has one with "
+            "--amazonec2-subnet-id (`aws ec2 associate-subnet-cidr-block --ipv6-cidr-block` adds one)",
         )
+    found = [subnet for subnet in good if not subnet.get("Ipv6Native") or data.get("Ipv6AddressOnly")]
+    if not found:
+        raise PreflightFailed(
+            "there are no IPv4 addresses in " + ", ".join(subnet["SubnetId"] for subnet in good),
+            resolution="give another --amazonec2-subnet-id, or --amazonec2-ipv6-address-only with "
+            "--amazonec2-ipv6-address-count 1",
+        )
+    return found
+
+
+def _has_ipv6(subnet: dict[str, Any]) -> bool:
+    blocks = subnet.get("Ipv6CidrBlockAssociationSet") or []
+    return any(block.get("Ipv6CidrBlockState", {}).get("State") in ("associated", "associating") for block in blocks)
 
 
 def _key(api: Api, data: dict[str, Any]) -> None:
