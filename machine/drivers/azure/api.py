@@ -65,6 +65,16 @@ class Api:
         """An image definition in a gallery of the subscription's own."""
         return self._get("gallery image", lambda: self._compute().gallery_images.get(group, gallery, name))
 
+    def shared_image(self, gallery: str, name: str) -> dict[str, Any] | None:
+        """An image definition in a gallery that is shared with the subscription, as its region has it."""
+        images, place = self._compute().shared_gallery_images, self.data["Location"]
+        return self._get("shared image", lambda: images.get(place, gallery, name), key="name")
+
+    def community_image(self, gallery: str, name: str) -> dict[str, Any] | None:
+        """An image definition in a gallery that is everybody's, as the region has it."""
+        images, place = self._compute().community_gallery_images, self.data["Location"]
+        return self._get("community image", lambda: images.get(place, gallery, name), key="name")
+
     def group(self, name: str) -> dict[str, Any] | None:
         """A resource group."""
         return self._get("resource group", lambda: self._resources().resource_groups.get(name))
@@ -316,18 +326,20 @@ class Api:
                 return [item.as_dict() for item in found]
             return found.as_dict() if found is not None else {}
 
-    def _answer(self, doing: str, call: Callable[[], Any]) -> dict[str, Any]:
+    def _answer(self, doing: str, call: Callable[[], Any], key: str = "id") -> dict[str, Any]:
         found: dict[str, Any] = self._ask(doing, call)
-        if not found.get("id"):
-            raise failures.unanswered(failures.ServiceBroken, f"the answer to {doing} makes no sense", "it has no id")
+        if not found.get(key):
+            raise failures.unanswered(
+                failures.ServiceBroken, f"the answer to {doing} makes no sense", f"it has no {key}"
+            )
         return found
 
     def _made(self, doing: str, call: Callable[[], Any]) -> dict[str, Any]:
         return self._answer(doing, lambda: _ended(call()))
 
-    def _get(self, what: str, call: Callable[[], Any]) -> dict[str, Any] | None:
+    def _get(self, what: str, call: Callable[[], Any], key: str = "id") -> dict[str, Any] | None:
         try:
-            return self._answer(f"look at the {what}", call)
+            return self._answer(f"look at the {what}", call, key)
         except (failures.Gone, failures.BadImage):
             return None
 

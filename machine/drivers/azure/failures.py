@@ -6,7 +6,12 @@ own text is in `details`; `resolution` is what to do about it.
 
 from __future__ import annotations
 
+import re
+
 from machine.errors import DriverError
+
+_NAMESPACE = re.compile(r"Microsoft\.[A-Za-z]+")
+_FEATURE = re.compile(r"feature '?(Microsoft\.[A-Za-z]+)/(\w+)")
 
 
 class AzureError(DriverError):
@@ -15,6 +20,11 @@ class AzureError(DriverError):
     code = ""
     status = 0
     advice = ""
+
+    @classmethod
+    def advise(cls, text: str) -> str:  # noqa: ARG003 (for those that are told more by it)
+        """What to do about it, given Azure's text."""
+        return cls.advice
 
 
 class BadCredentials(AzureError):
@@ -36,6 +46,29 @@ class BadSubscription(AzureError):
     """No such subscription, or it is switched off."""
 
     advice = "check --azure-subscription-id (az account list)"
+
+
+class NotRegistered(AzureError):
+    """The subscription has never used this part of Azure, which has to be switched on first, once.
+
+    Not done by the driver: it changes the subscription, takes minutes, and needs a right on all of it.
+    https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider
+    """
+
+    advice = "az provider register --wait --namespace Microsoft.Compute (and Microsoft.Network), once per subscription"
+
+    @classmethod
+    def advise(cls, text: str) -> str:
+        """The command for the namespace, or the feature of one, that Azure's text names."""
+        feature = _FEATURE.search(text)
+        if feature:
+            return f"az feature register --namespace {feature[1]} --name {feature[2]}, and wait until it is Registered"
+        namespace = _NAMESPACE.search(text)
+        return (
+            f"az provider register --wait --namespace {namespace[0]}, once per subscription"
+            if namespace
+            else cls.advice
+        )
 
 
 class NoCapacity(AzureError):
@@ -80,6 +113,12 @@ class BadNetwork(AzureError):
     """The virtual network, subnet or address cannot be used."""
 
     advice = "check --azure-vnet, --azure-subnet, --azure-subnet-prefix and --azure-private-ip-address"
+
+
+class BadAvailabilitySet(AzureError):
+    """The availability set does not take the machine."""
+
+    advice = "give another --azure-availability-set, or --azure-availability-set none"
 
 
 class BadDisk(AzureError):
@@ -163,9 +202,12 @@ TABLE: tuple[tuple[type[AzureError], str], ...] = (
     (NotAllowed, "AuthorizationFailed LinkedAuthorizationFailed Forbidden AuthorizationPermissionMismatch"),
     (
         BadSubscription,
-        "SubscriptionNotFound InvalidSubscriptionId DisabledSubscription ReadOnlyDisabledSubscription "
+        "SubscriptionNotFound InvalidSubscriptionId DisabledSubscription ReadOnlyDisabledSubscription",
+    ),
+    (
+        NotRegistered,
         "SubscriptionNotRegistered MissingSubscriptionRegistration MissingRegistrationForLocation "
-        "SubscriptionNotRegisteredForFeature NoRegisteredProviderFound",
+        "SubscriptionNotRegisteredForFeature",
     ),
     (
         NoCapacity,
@@ -192,7 +234,8 @@ TABLE: tuple[tuple[type[AzureError], str], ...] = (
     (
         BadLocation,
         "LocationNotAvailableForResourceType LocationNotAvailableForResourceGroup InvalidLocation "
-        "InvalidResourceLocation NoRegisteredProviderForLocation InvalidResourceGroupLocation",
+        "InvalidResourceLocation NoRegisteredProviderForLocation NoRegisteredProviderFound "
+        "InvalidResourceGroupLocation",
     ),
     (
         BadNetwork,
@@ -252,6 +295,8 @@ _BY_STATUS: dict[int, type[AzureError]] = {
 _BY_WORDS: tuple[tuple[str, str, type[AzureError]], ...] = (  # codes that stand for many things: code, words, class
     ("OperationNotAllowed", "quota", QuotaExceeded),
     ("OperationNotAllowed", "availability set cannot be deleted", InUse),
+    ("OperationNotAllowed", "non-managed availability set", BadAvailabilitySet),
+    ("BadRequest", "non-managed availability set", BadAvailabilitySet),
     ("OperationNotAllowed", "is attached", InUse),
     ("OperationNotAllowed", "being deleted", Busy),
     ("InvalidParameter", "vmsize", BadSize),
@@ -285,7 +330,7 @@ def translate(code: str, text: str, status: int, doing: str) -> AzureError:
     shown = text.strip()[:LONGEST]
     said = code or (f"HTTP status {status}" if status else "no reason given")
     error = cls(f"Azure refused {doing}: {_plain(said)}", details=f"{said}: {shown}" if shown else said)
-    error.code, error.status, error.resolution = code, status, cls.advice
+    error.code, error.status, error.resolution = code, status, cls.advise(text)
     return error
 
 

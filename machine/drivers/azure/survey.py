@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import settings
+from machine.drivers.azure import images, settings
 from machine.drivers.azure.api import Api
 from machine.errors import PreflightFailed
 
@@ -23,10 +23,11 @@ def survey(api: Api, data: dict[str, Any]) -> None:
     """Ask, and settle in `data` what was left open; PreflightFailed or an AzureError."""
     sizes = api.sizes()  # the first call: credentials and subscription are good when it answers
     size = _size(sizes, data)
-    _sets(sizes, data)
+    _domains(sizes, data)
     _image(api, data, size)
     _quota(api, data, size)
-    _group(api, data)
+    if _group(api, data):
+        _set(api, data)
     _network(api, data)
     _firewall(api, data)
     if data.get("DNSLabel") and not api.label_is_free(data["DNSLabel"]):
@@ -79,10 +80,17 @@ def _size(sizes: list[dict[str, Any]], data: dict[str, Any]) -> dict[str, Any]:
                 f"the size {size['name']} cannot go with --azure-{flag}",
                 resolution=f"leave out --azure-{flag}, or choose another --azure-size",
             )
+    kind = str(data.get("StorageType") or "")
+    if kind.lower().startswith("premium") and capability(size, "PremiumIO") == "False":
+        raise PreflightFailed(
+            f"the size {size['name']} takes no disk of the kind {kind}",
+            resolution="choose another --azure-storage-type (StandardSSD_LRS), or a size with an s in its name for "
+            "--azure-size",
+        )
     return size
 
 
-def _sets(sizes: list[dict[str, Any]], data: dict[str, Any]) -> None:
+def _domains(sizes: list[dict[str, Any]], data: dict[str, Any]) -> None:
     """No more fault domains than the region has."""
     most = [
         int(capability(sku, "MaximumPlatformFaultDomainCount") or 0)
@@ -93,11 +101,48 @@ def _sets(sizes: list[dict[str, Any]], data: dict[str, Any]) -> None:
         data["FaultCount"] = min(int(data.get("FaultCount") or 2), most[0])
 
 
+def _set(api: Api, data: Mapping[str, Any]) -> None:
+    """A set that is there already must take this machine: docker-machine's own, for disks in storage accounts, do not.
+
+    https://learn.microsoft.com/azure/virtual-machines/availability-set-overview
+    """
+    name = settings.availability_set(data)
+    found = api.availability_set(data["ResourceGroup"], name) if name else None
+    if found is None:
+        return
+    advice = "give another --azure-availability-set, or --azure-availability-set none"
+    sku = str((found.get("sku") or {}).get("name") or "Classic")  # as Azure takes one without
+    if sku.lower() != "aligned":
+        raise PreflightFailed(
+            f"the availability set {name} takes no machines with managed disks, and Azure has no others any more",
+            details=f"its sku is {sku}, as docker-machine made them; Aligned is needed",
+            resolution=advice,
+        )
+    if not _here(found, data):
+        raise PreflightFailed(
+            f"the availability set {name} is in {found.get('location')}, the machine shall be in {data['Location']}",
+            resolution=f"{advice}; or another --azure-resource-group or --azure-location",
+        )
+
+
+def _here(thing: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """Whether it is in the machine's region; `West US` and `westus` are the same."""
+    return bool(str(thing.get("location")).replace(" ", "").lower() == data["Location"])
+
+
 def _image(api: Api, data: dict[str, Any], size: Mapping[str, Any]) -> None:
     processor = capability(size, "CpuArchitectureType") or "x64"
     wanted = str(data.get("Image") or BY_PROCESSOR.get(processor, BY_PROCESSOR["x64"]))
-    image = _own(api, wanted) if wanted.startswith("/") else _published(api, data, wanted)
+    image = images.named(api, data, wanted) if wanted.startswith("/") else images.published(api, data, wanted)
     found = dict(image.get("properties") or {})
+    disk = (found.get("storageProfile") or {}).get("osDisk") or {}  # of an own image
+    if "windows" in (str(word).lower() for word in (found.get("osType"), disk.get("osType"))):
+        raise PreflightFailed(f"the image {wanted} is Windows", resolution="give --azure-image one with Linux")
+    if "specialized" in (str(word).lower() for word in (found.get("osState"), disk.get("osState"))):
+        raise PreflightFailed(
+            f"the image {wanted} is specialized: it takes neither a login nor cloud-init's data",
+            resolution="give --azure-image a generalized one",
+        )
     if found.get("architecture") and found["architecture"] != processor:
         raise PreflightFailed(
             f"the image {wanted} is for {found['architecture']}, the size {size['name']} for {processor}",
@@ -110,50 +155,15 @@ def _image(api: Api, data: dict[str, Any], size: Mapping[str, Any]) -> None:
             f"the image {wanted} needs a machine of generation {generation}, {size['name']} is {possible}",
             resolution="choose another --azure-size, or an image of its generation (often ...-gen1 or ...-gen2)",
         )
-    least = int((found.get("osDiskImage") or {}).get("sizeInGb") or 0)
+    least = int((found.get("osDiskImage") or {}).get("sizeInGb") or disk.get("diskSizeGB") or 0)
     if least > int(data["DiskSize"]):
         raise PreflightFailed(
             f"the image {wanted} needs a disk of {least} GB", resolution=f"give --azure-disk-size {least} or more"
         )
-    plan = found.get("plan") or {}
+    plan = found.get("plan") or found.get("purchasePlan") or {}  # published ones have the first, galleries' the second
     if plan and not data.get("Plan"):
         data["Plan"] = f"{plan.get('publisher')}:{plan.get('product')}:{plan.get('name')}"
     data["Image"] = wanted
-
-
-def _published(api: Api, data: Mapping[str, Any], urn: str) -> dict[str, Any]:
-    publisher, offer, sku, version = urn.split(":")
-    if version == "latest":
-        versions = api.image_versions(publisher, offer, sku)
-        version = max(versions, key=_version, default="")
-    found = api.image(publisher, offer, sku, version) if version else None
-    if found is None:
-        raise PreflightFailed(
-            f"there is no image {urn} in {data['Location']}",
-            resolution=f"check --azure-image (az vm image list --all --location {data['Location']} "
-            f"--publisher {publisher}), or leave it out",
-        )
-    return found
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in text.split("."))
-
-
-def _own(api: Api, image_id: str) -> dict[str, Any]:
-    """An image by its id; {} for those of other subscriptions, which only the create itself can judge."""
-    parts = image_id.strip("/").split("/")
-    by_kind = {kind.lower(): name for kind, name in zip(parts[::2], parts[1::2], strict=False)}
-    if by_kind.get("subscriptions", "").lower() != str(api.data["SubscriptionID"]).lower():
-        return {}
-    group, name = by_kind.get("resourcegroups", ""), by_kind.get("images", "")
-    if "galleries" in by_kind:
-        found = api.gallery_image(group, by_kind["galleries"], name)
-    else:
-        found = api.own_image(group, name)
-    if found is None:
-        raise PreflightFailed(f"there is no image {image_id}", resolution="check --azure-image (az image list)")
-    return found
 
 
 def _quota(api: Api, data: Mapping[str, Any], size: Mapping[str, Any]) -> None:
@@ -177,13 +187,15 @@ def _quota(api: Api, data: Mapping[str, Any], size: Mapping[str, Any]) -> None:
             )
 
 
-def _group(api: Api, data: Mapping[str, Any]) -> None:
+def _group(api: Api, data: Mapping[str, Any]) -> bool:
+    """Whether it is there."""
     found = api.group(data["ResourceGroup"])
     if found and (found.get("properties") or {}).get("provisioningState") == "Deleting":
         raise PreflightFailed(
             f"the resource group {data['ResourceGroup']} is being deleted",
             resolution="wait until it is gone, or give another --azure-resource-group",
         )
+    return found is not None
 
 
 def _network(api: Api, data: dict[str, Any]) -> None:
@@ -196,7 +208,7 @@ def _network(api: Api, data: dict[str, Any]) -> None:
                 resolution="check --azure-vnet; without GROUP: it is made",
             )
         return
-    if str(found.get("location")) != data["Location"]:
+    if not _here(found, data):
         raise PreflightFailed(
             f"the network {name} is in {found.get('location')}, the machine shall be in {data['Location']}",
             resolution="give another --azure-vnet, --azure-resource-group or --azure-location",
@@ -242,5 +254,11 @@ def _firewall(api: Api, data: dict[str, Any]) -> None:
         raise PreflightFailed(
             f"there is no network security group {name} in the resource group {group}",
             resolution="check --azure-nsg; without it the machine gets one of its own",
+        )
+    if not _here(found, data):
+        raise PreflightFailed(
+            f"the network security group {name} is in {found.get('location')}, the machine shall be in "
+            f"{data['Location']}",
+            resolution="give another --azure-nsg or none: the machine then gets one of its own; or --azure-location",
         )
     data["NSGID"] = found["id"]

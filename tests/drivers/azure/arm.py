@@ -27,6 +27,10 @@ POWER = {  # act -> on its way, there
     "deallocate": ("deallocating", "deallocated"),
 }
 NOT_FOUND = "The Resource '{}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+UNREGISTERED = (  # as recorded, in data/errors_by_code.json
+    "The subscription is not registered to use namespace '{}'. See https://aka.ms/rps-not-found for how to register "
+    "subscriptions."
+)
 AT_ONCE = ("availabilitySets",)
 
 Answered = tuple[int, Any, dict[str, str]]
@@ -66,6 +70,7 @@ class Arm:
         self.account = Account(SUBSCRIPTION)
         self.directory = Directory()
         self.operations: dict[str, str] = {}  # operation -> id of what goes when it ends, or ""
+        self.unregistered: set[str] = set()  # namespaces that the subscription has never used
         self.refusals: dict[str, Refused] = {}  # kind -> what its next PUT is told
 
     def stop(self) -> None:
@@ -108,6 +113,8 @@ class Arm:
         if parts[0] != "subscriptions" or parts[1] != SUBSCRIPTION:
             raise Refused(404, "SubscriptionNotFound", f"The subscription '{parts[1:2]}' could not be found.")
         rest = parts[2:]
+        for namespace in self.unregistered.intersection(rest):
+            raise Refused(409, "MissingSubscriptionRegistration", UNREGISTERED.format(namespace))
         if "operations" in rest or "operationresults" in rest:
             return self._polled(rest[-1], rest)
         if rest[:1] == ["providers"]:
@@ -166,6 +173,7 @@ class Arm:
                 {"value": [_shown(thing) for thing in self.account.of(kind) if thing["id"].startswith(where)]},
                 {},
             )
+        names = ["/".join(names)] if kind == "galleries" else names
         thing_id = f"{where}/{names[0]}"
         if len(names) > 1 and names[1] == "subnets":
             return self._subnet(method, self._find(thing_id), f"{thing_id}/subnets/{names[2]}", body, base)
@@ -288,6 +296,12 @@ class Arm:
             return 200, {"value": catalogue.usages(provider)}, {}
         if more[2].lower() == "checkdnsnameavailability":
             return 200, {"available": asked["domainNameLabel"] not in self.account.labels()}, {}
+        if more[2].lower().endswith("galleries"):
+            path = "/".join(more[2:])
+            found = catalogue.GALLERIES.get(path.lower())
+            if found is None:
+                raise Refused(404, "ResourceNotFound", f"The resource {path} was not found.")
+            return 200, {"name": more[-1], "location": more[1], "properties": found}, {}
         by_kind = dict(zip(more[2::2], more[3::2], strict=False))
         image = catalogue.IMAGES.get(f"{by_kind['publishers']}:{by_kind['offers']}:{by_kind['skus']}".lower())
         if image is None:

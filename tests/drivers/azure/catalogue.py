@@ -15,6 +15,7 @@ def sku(name: str, family: str, cpus: int, processor: str = "x64", **more: Any) 
         "HyperVGenerations": "V2" if processor == "Arm64" else "V1,V2",
         "AcceleratedNetworkingEnabled": str(cpus > 1),
         "LowPriorityCapable": str(not name.startswith("Standard_B")),
+        "PremiumIO": str("s" in name.split("_")[1]),
     }
     return {
         "resourceType": "virtualMachines",
@@ -31,6 +32,7 @@ def sku(name: str, family: str, cpus: int, processor: str = "x64", **more: Any) 
 SKUS = [
     sku("Standard_B2s", "standardBSFamily", 2),
     sku("Standard_D2s_v5", "standardDSv5Family", 2),
+    sku("Standard_D2_v5", "standardDv5Family", 2),
     sku("Standard_B2pls_v2", "standardBpsv2Family", 2, "Arm64"),
     sku("Standard_D96s_v5", "standardDSv5Family", 96),
     sku(
@@ -78,6 +80,21 @@ IMAGES: dict[str, dict[str, Any]] = {  # publisher:offer:sku -> versions, proper
         "osDiskImage": {"operatingSystem": "Linux", "sizeInGb": 40},
         "plan": {"publisher": "somebody", "product": "hardened", "name": "sold"},
     },
+}
+PLAN = {"publisher": "somebody", "product": "hardened", "name": "sold"}
+
+
+def definition(**more: Any) -> dict[str, Any]:
+    """The properties of an image definition in a gallery."""
+    kind = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V2", "architecture": "x64"}
+    return {**kind, "identifier": {"publisher": "p", "offer": "o", "sku": "s"}, **more}
+
+
+GALLERIES: dict[str, dict[str, Any]] = {  # what others let the region's users see: path -> properties
+    "sharedgalleries/1a2b3c-ours/images/base": definition(),
+    "communitygalleries/everybody-0c1d/images/base": definition(),
+    "communitygalleries/everybody-0c1d/images/arm": definition(architecture="Arm64"),
+    "communitygalleries/everybody-0c1d/images/sold": definition(purchasePlan=PLAN),
 }
 
 

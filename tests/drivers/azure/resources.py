@@ -12,9 +12,28 @@ import uuid
 from typing import Any
 
 from tests.drivers.azure import recorded
-from tests.drivers.azure.catalogue import IMAGES, SKUS
+from tests.drivers.azure.catalogue import GALLERIES, IMAGES, SKUS
 
 Thing = dict[str, Any]
+
+
+# https://github.com/hashicorp/terraform-provider-azurestack/issues/100
+UNMANAGED_SET = (
+    "Addition of a VM with managed disks to non-managed Availability Set or addition of a VM with blob based disks to "
+    "managed Availability Set is not supported. Please create an Availability Set with 'Aligned' SKU in order to add a "
+    "VM with managed disks to it."
+)
+# https://github.com/google/cloud-forensics-utils/issues/488
+NO_PREMIUM = (
+    "Requested operation cannot be performed because the VM size {} does not support the storage account type {} of "
+    "disk '{}'. Consider updating the VM to a size that supports Premium storage."
+)
+# https://github.com/microsoft/CromwellOnAzure/issues/231
+ELSEWHERE = (
+    "Resource {} referenced by resource {} was not found. Please make sure that the referenced resource exists, and "
+    "that both resources are in the same region."
+)
+ABOUT_IMAGES = ("id", "sharedGalleryImageId", "communityGalleryImageId")
 
 
 class Refused(Exception):
@@ -124,9 +143,9 @@ class Account:
         wanted = body["properties"]
         if wanted["platformFaultDomainCount"] > 2:
             raise Refused(400, "InvalidParameter", "The specified fault domain count 3 must fall in the range 1 to 2.")
-        if body.get("sku", {}).get("name") != "Aligned":
-            raise Refused(400, "InvalidParameter", "Unmanaged sets take no machine with managed disks.")
-        return recorded.body("availabilityset_create_200", **wanted)
+        made = recorded.body("availabilityset_create_200", **wanted)
+        made["sku"] = {"name": body.get("sku", {}).get("name", "Classic")}
+        return made
 
     def _make_virtualNetworks(self, thing_id: str, name: str, body: Thing, old: Thing | None) -> Thing:
         wanted = body["properties"]
@@ -175,7 +194,9 @@ class Account:
 
     def _make_networkInterfaces(self, thing_id: str, name: str, body: Thing, old: Thing | None) -> Thing:
         wanted = body["properties"]
-        self.find(wanted["networkSecurityGroup"]["id"])
+        group = self.find(wanted["networkSecurityGroup"]["id"])
+        if group["location"] != body["location"]:
+            raise Refused(400, "InvalidResourceReference", ELSEWHERE.format(group["id"], thing_id))
         config = wanted["ipConfigurations"][0]
         inner = dict(config["properties"])
         subnet = ipaddress.ip_network(self.find(inner["subnet"]["id"])["properties"]["addressPrefix"])
@@ -228,7 +249,11 @@ class Account:
         wanted = body["properties"]
         if "availabilitySet" not in wanted:
             return
-        self.find(wanted["availabilitySet"]["id"])
+        there = self.find(wanted["availabilitySet"]["id"])
+        if there["location"] != body["location"]:  # in our words: nobody has published Azure's
+            raise Refused(400, "InvalidParameter", f"{there['id']} is in {there['location']}.")
+        if there["sku"]["name"] != "Aligned" and "managedDisk" in wanted["storageProfile"]["osDisk"]:
+            raise Refused(409, "OperationNotAllowed", UNMANAGED_SET)
         if "zones" in body or wanted.get("priority") == "Spot":
             raise Refused(400, "BadRequest", "An availability set goes together neither with zones nor with Spot.")
 
@@ -250,6 +275,7 @@ class Account:
 
     def _image(self, reference: Thing, body: Thing) -> Thing:
         if "publisher" not in reference:
+            self._gallery_image(reference, body)
             return reference
         urn = ":".join(reference[key] for key in ("publisher", "offer", "sku"))
         image = IMAGES.get(urn.lower())
@@ -262,9 +288,32 @@ class Account:
             )
         return {**reference, "exactVersion": image["versions"][-1]}
 
+    def _gallery_image(self, reference: Thing, body: Thing) -> None:
+        """An image by one of its three kinds of id; a version of it, or the latest."""
+        [(kind, image_id)] = reference.items()
+        assert kind in ABOUT_IMAGES, kind
+        path = image_id.lower().partition("/versions/")[0]
+        begins = {"id": "/subscriptions/", "sharedGalleryImageId": "/sharedgalleries/"}
+        assert path.startswith(begins.get(kind, "/communitygalleries/")), f"{kind} is not for {image_id}"
+        own = self.things.get(path, {}).get("properties")
+        found = own if kind == "id" else GALLERIES.get(path.strip("/"))
+        if found is None:
+            raise Refused(
+                404, "GalleryImageNotFound", f"The gallery image {image_id} is not available in westus region."
+            )
+        plan = found.get("purchasePlan")
+        if plan and body.get("plan") != plan:
+            raise Refused(
+                400, "VMMarketplaceInvalidInput", "Creating a virtual machine from Marketplace image or a ..."
+            )
+
     def _disk(self, thing_id: str, body: Thing) -> Thing:
         wanted = dict(body["properties"]["storageProfile"]["osDisk"])
         group = thing_id.partition("/providers/")[0]
+        kind, size = wanted["managedDisk"]["storageAccountType"], body["properties"]["hardwareProfile"]["vmSize"]
+        able = next(sku for sku in SKUS if sku["name"] == size)["capabilities"]
+        if kind.startswith("Premium") and {"name": "PremiumIO", "value": "False"} in able:
+            raise Refused(400, "InvalidParameter", NO_PREMIUM.format(size, kind, wanted["name"]))
         disk_id = f"{group}/providers/Microsoft.Compute/disks/{wanted['name']}"
         there = self.things.get(disk_id.lower())
         if there is not None and there.get("managedBy") != thing_id:

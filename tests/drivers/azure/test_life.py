@@ -21,7 +21,7 @@ from tests.drivers import contexts
 from tests.drivers.azure import recorded
 from tests.drivers.azure.arm import CONSOLE, SUBSCRIPTION
 from tests.drivers.azure.cloud import Azure, refusal
-from tests.drivers.azure.resources import Refused
+from tests.drivers.azure.resources import NO_PREMIUM, UNMANAGED_SET, Refused
 from tests.drivers.cloud import again, make, new, settled, unmake
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
@@ -30,7 +30,7 @@ CLASSES = {  # recorded or quoted code -> class
     "OperationNotAllowed": failures.QuotaExceeded,
     "AuthorizationFailed": failures.NotAllowed,
     "LinkedAuthorizationFailed": failures.NotAllowed,
-    "MissingSubscriptionRegistration": failures.BadSubscription,
+    "MissingSubscriptionRegistration": failures.NotRegistered,
     "PrivateIPAddressNotInAnySubnet": failures.BadNetwork,
     "InvalidParameter": failures.BadDisk,
     "GatewayTimeout": failures.ServiceBroken,
@@ -318,6 +318,10 @@ def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, cod
         (409, "AllocationFailed", "", failures.NoCapacity),
         (400, "MarketplacePurchaseEligibilityFailed", "", failures.PlanNotAccepted),
         (404, "PlatformImageNotFound", "", failures.BadImage),
+        (409, "SubscriptionNotRegistered", "", failures.NotRegistered),
+        (400, "NoRegisteredProviderFound", "", failures.BadLocation),
+        (409, "OperationNotAllowed", UNMANAGED_SET, failures.BadAvailabilitySet),
+        (400, "InvalidParameter", NO_PREMIUM, failures.BadSize),
         (400, "InvalidParameter", "The requested VM size X is not available", failures.BadSize),
         (409, "ScopeLocked", "", failures.Locked),
         (403, "RequestDisallowedByPolicy", "", failures.ForbiddenByPolicy),
