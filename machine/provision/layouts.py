@@ -63,7 +63,8 @@ def _daemon_json(facts: Facts, spec: Spec, parts: command.Command) -> Put:
     content = settings.text(merged)
     if merged == found and facts.daemon_json is not None:
         content = facts.daemon_json.encode()
-    checked = facts.release >= VALIDATE and not settings.plain(merged)  # a start of dockerd, seconds on a slow machine
+    plain = settings.plain(merged) and not spec.engine.labels
+    checked = facts.release >= VALIDATE and not plain  # a start of dockerd, seconds on a slow machine
     check = f'{shlex.quote(facts.dockerd)} --validate --config-file "$1"' if checked else ""
     return Put(
         DAEMON_JSON,

@@ -17,7 +17,6 @@ class Service:
 
     restart: str  # ends when the engine answers
     enable: str
-    enable_first: str  # the same just before a restart, which makes it known to the init system
     log: str  # prints the end of the engine's log
 
 
@@ -40,19 +39,16 @@ SERVICES = {
         "systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n"
         "systemctl restart docker.service",
         enable=f"{_NO_SYSV} systemctl enable docker.service",
-        enable_first=f"{_NO_SYSV} systemctl --no-reload enable docker.service",
         log="journalctl -u docker.service -n 30 --no-pager -o cat",
     ),
     "openrc": Service(
         restart=f"rc-service docker restart\n{_ANSWERS}",
         enable="rc-update add docker default",
-        enable_first="rc-update add docker default",
         log="tail -n 30 /var/log/docker.log",
     ),
     "boot2docker": Service(
         restart=f"/etc/init.d/docker restart\n{_ANSWERS}",
         enable="true",
-        enable_first="true",
         log=f"tail -n 30 {BOOT2DOCKER}/docker.log",
     ),
 }
@@ -118,6 +114,9 @@ fi
 
 
 def enable(facts: Facts, *, restarting: bool) -> Run:
-    """Have the engine start at boot; `restarting`: its restart comes next."""
-    service = SERVICES[facts.init]
-    return Run("have the engine start at boot", service.enable_first if restarting else service.enable)
+    """Have the engine start at boot; `restarting`: its restart comes next, and has systemd read its units anew."""
+    script = SERVICES[facts.init].enable
+    return Run(
+        "have the engine start at boot",
+        script.replace("systemctl enable", "systemctl --no-reload enable") if restarting else script,
+    )

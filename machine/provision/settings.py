@@ -58,7 +58,7 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
 
 
 def plain(merged: dict[str, Any]) -> bool:
-    """Whether there is nothing in it but what every machine gets, so that no user can be wrong about it."""
+    """Whether there is nothing in it but TLS, as every machine has it, and labels."""
     return merged.keys() <= {"tlsverify", "tlscacert", "tlscert", "tlskey", "labels"}
 
 

@@ -67,8 +67,11 @@ class Api:
     def is_unguarded(self, network_id: str) -> bool:
         """Whether a network has port security, and it is off. The SDK says so too of one that knows no such thing."""
         with self._asking("show the network") as cloud:
-            found = cloud.network.get(f"/networks/{network_id}").json()
-            return (found.get("network") or {}).get("port_security_enabled") is False
+            from openstack.exceptions import raise_from_response
+
+            answer = cloud.network.get(f"/networks/{network_id}")
+            raise_from_response(answer)
+            return (answer.json().get("network") or {}).get("port_security_enabled") is False
 
     def groups(self) -> list[Json]:
         """Every security group that the project may see, its rules included."""
@@ -102,14 +105,18 @@ class Api:
         """The project's limits of the network: ports and ports_used, and so on; -1 is none."""
         with self._asking("ask for the limits of the network") as cloud:
             found = cloud.network.get_quota(project, details=True).to_dict(computed=False, headers=False)
-        details = {key: value for key, value in found.items() if isinstance(value, Mapping)}
-        used = {f"{key}_used": int(value["used"]) + int(value["reserved"]) for key, value in details.items()}
-        return used | {key: int(value["limit"]) for key, value in details.items()}
+            details = {key: value for key, value in found.items() if isinstance(value, Mapping)}
+            used = {
+                f"{key}_used": int(value.get("used") or 0) + int(value.get("reserved") or 0)
+                for key, value in details.items()
+            }
+            return used | {key: int(value["limit"]) for key, value in details.items() if "limit" in value}
 
     def volume_zones(self) -> list[str]:
         """The names of the availability zones of volumes."""
         with self._asking("list availability zones of volumes") as cloud:
-            return [str(zone.name) for zone in cloud.block_storage.availability_zones()]
+            found = [_plain(zone) for zone in cloud.block_storage.availability_zones()]
+        return [str(zone["name"]) for zone in found if (zone.get("state") or {}).get("available", True)]
 
     def zones(self) -> list[Json]:
         """The availability zones."""
@@ -318,7 +325,7 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
     )
     for kind, cls, brief in table:
         if isinstance(error, kind):
-            if isinstance(error, ValueError) and isinstance(error, OSError):  # JSON that is none, as requests has it
+            if kind is OSError and isinstance(error, ValueError):  # JSON that is none, as requests has it
                 continue
             return made(cls, f"{brief} (to {doing})", text)
     return None

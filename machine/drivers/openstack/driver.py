@@ -38,6 +38,7 @@ STATES = {  # https://docs.openstack.org/api-guide/compute/server_concepts.html#
 }
 TASKS = {  # what is under way wins over where it comes from
     "deleting": State.STOPPING,
+    "soft-deleting": State.STOPPING,
     "powering-off": State.STOPPING,
     "powering-on": State.STARTING,
     "resuming": State.STARTING,
@@ -104,10 +105,12 @@ class OpenStackDriver(Driver):
             if self.data.get("ComputeNetwork"):
                 self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
             if unused := settings.overlooked(self.data):
-                self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {', '.join(unused)}")
+                which = f"{', '.join(unused)} (or their variables)"
+                self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {which}")
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or settings.clouds_file(self.data)
             survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
+            self._user_data()  # by the rules of the profile, which may be known only now
 
     def _check_files(self) -> None:
         self._user_data()
@@ -154,14 +157,15 @@ class OpenStackDriver(Driver):
 
     def _adopt(self) -> bool:
         """Whether an earlier try made the server already; it is ours then, and running."""
-        found = removal.find(self.api, self.data, self.ctx.machine_id)
-        alive = [server for server in found if server.get("status") != "ERROR" or server.get("launched_at")]
+        found = removal.left(self.api, self.data, self.ctx.machine_id, self._asked)
+        there = [server for server in found if not removal.gone(server)]
+        alive = [server for server in there if server.get("status") != "ERROR" or server.get("launched_at")]
         if not alive:
             self._ending = [str(server["id"]) for server in found]
-            for server in self._ending:
-                self.api.delete_server(server)
+            for server in found:
+                removal.end(self.api, server, self._asked)
             removal.addresses(self.api, self.data, self.ctx)  # it would go on leading to the old one
-            self.data |= {"MachineId": "", "FloatingIp": "", "FloatingIpId": ""}
+            self.data |= {"FloatingIp": "", "FloatingIpId": ""}
             return False
         self._keep(alive[0])
         if str(alive[0].get("status")) in WAKING:
@@ -250,7 +254,7 @@ class OpenStackDriver(Driver):
 
     def _go_on(self) -> None:
         """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
-        if not all(removal.gone(self.api.server(server)) for server in self._ending):
+        if not all(removal.ended(self.api, server, self._asked) for server in self._ending):
             return
         self._ending = []
         self._ensure_volume()
@@ -376,7 +380,7 @@ class OpenStackDriver(Driver):
     def remove(self) -> None:
         """The server and all that was made with it. Unfinished while the cloud still ends it."""
         self._making = False
-        removal.remove(self.api, self.data, self.ctx, self._asked)
+        removal.remove(self.api, self.data, self.ctx, self._asked, lambda: self.ctx.save(self))
 
     # questions
 

@@ -9,6 +9,7 @@ from machine.drivers.openstack import chosen, failures, settings
 from machine.drivers.openstack.api import Api
 
 Data = dict[str, Any]
+NOT_TOLD = (400, 403, 404, 405, 501)  # not here, or not to everybody: the thing itself may still be allowed
 Log = Callable[[str], None]
 
 
@@ -48,7 +49,9 @@ def _within(ask: Callable[[], Data], wanted: Sequence[tuple[str, str, int, str]]
     """`wanted` are key of what is used, key of the limit, how much more is needed, and what it is."""
     try:
         limits = ask()
-    except (failures.NotFound, failures.NotAllowed) as error:  # the thing itself may still be allowed
+    except failures.OpenStackError as error:
+        if error.status not in NOT_TOLD:
+            raise
         log(f"the limits of the project are not checked: {error.details or error.brief}")
         return
     for used, most, more, what in wanted:

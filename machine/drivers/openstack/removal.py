@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from machine.drivers.base import DriverContext
@@ -13,20 +14,26 @@ Data = dict[str, Any]
 Asked = dict[tuple[str, bool], bool]  # (id of a server, whether at once) -> whether the cloud took it on
 KEPT = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
 GONE = ("DELETED", KEPT)
+ENDING = ("deleting", "soft-deleting")  # tasks
 
 
-def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked) -> None:
+def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked, keep: Callable[[], None]) -> None:
     """All that `create` made; absent is success. Unfinished while the cloud still ends server or volume.
 
-    A server is asked to go once for one `asked`: a later command asks one that hangs in it again.
+    `asked` remembers over several calls what the cloud was told; a later command tells one that hangs in it again.
+    `keep` saves `data`: a server that the cloud keeps after its removal is in no list, so that its id has to be known.
     """
-    servers = _all(api, data, ctx.machine_id)
+    servers = left(api, data, ctx.machine_id, asked)
+    unknown = [str(server["id"]) for server in servers if server["id"] != data.get("MachineId")]
+    if unknown and len(unknown) == len(servers):
+        data["MachineId"] = unknown[0]
+        keep()
     addresses(api, data, ctx)
     for server in servers:
-        _end(api, server, asked)
+        end(api, server, asked)
     if data.get("KeyPairName") and not data.get("ExistingKey"):
         api.delete_key(str(data["KeyPairName"]))
-    ending = [server for server in servers if not _ended(api, str(server["id"]), asked)]
+    ending = [server for server in servers if not ended(api, str(server["id"]), asked)]
     if ending:
         raise _unfinished(ctx, "server", str(ending[0]["id"]))
     _volumes(api, data, ctx)
@@ -35,37 +42,41 @@ def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked) -> None:
 
 def find(api: Api, data: Data, machine_id: str) -> list[Data]:
     """The machine's servers: the recorded one, and all that carry its mark."""
-    return [server for server in _all(api, data, machine_id) if not gone(server)]
+    return [server for server in left(api, data, machine_id, {}) if not gone(server)]
 
 
-def _all(api: Api, data: Data, machine_id: str) -> list[Data]:
-    """Those that the cloud keeps for a while are among them."""
-    recorded = api.server(str(data["MachineId"])) if data.get("MachineId") else None
-    found = [recorded] if recorded else []
+def left(api: Api, data: Data, machine_id: str, asked: Asked) -> list[Data]:
+    """The same, with those that the cloud keeps for a while: they are known by id only."""
+    ids = dict.fromkeys([str(data.get("MachineId") or ""), *(server for server, _ in asked)])
+    found = [server for one in ids if one and (server := api.server(one)) is not None]
     if data.get("Asked"):
         found += [server for server in api.servers() if request.is_ours(server, data, machine_id)]
     return list({server["id"]: server for server in found}.values())
 
 
-def _end(api: Api, server: Data, asked: Asked) -> None:
-    server_id, at_once = str(server["id"]), server.get("status") == KEPT
-    if (server_id, at_once) in asked:
+def end(api: Api, server: Data, asked: Asked) -> None:
+    """Tell the cloud to end a server, unless it is at it, or will not."""
+    server_id, status = str(server["id"]), server.get("status")
+    which = (server_id, status == KEPT)
+    under_way = server.get("task_state") in ENDING and which in asked
+    if status == "DELETED" or under_way or asked.get(which) is False:
         return
-    asked[server_id, at_once] = True
+    asked[which] = True
     try:
-        api.delete_server(server_id, at_once=at_once)
-    except (failures.NotAllowed, failures.NotFound, failures.WrongState):
-        if not at_once:
+        api.delete_server(server_id, at_once=status == KEPT)
+    except failures.OpenStackError as error:
+        if status != KEPT or isinstance(error, failures.UNANSWERED):
             raise
-        asked[server_id, at_once] = False  # then the cloud ends it when its time is over
+        asked[which] = False  # the cloud ends it when its time is over
 
 
-def _ended(api: Api, server_id: str, asked: Asked) -> bool:
-    left = api.server(server_id)
-    if left is not None and left.get("status") == KEPT:
-        _end(api, left, asked)
+def ended(api: Api, server_id: str, asked: Asked) -> bool:
+    """Whether nothing of it is left, but what the cloud alone can end."""
+    server = api.server(server_id)
+    if server is not None and server.get("status") == KEPT:
+        end(api, server, asked)
         return not asked[server_id, True]
-    return gone(left)
+    return gone(server)
 
 
 def gone(server: Data | None) -> bool:

@@ -81,8 +81,15 @@ LOGIN = {  # key -> option: what a cloud of clouds.yaml says itself
     "Token": "token",
     "ApplicationCredentialId": "application-credential-id",
     "ApplicationCredentialName": "application-credential-name",
+    "ApplicationCredentialSecret": "application-credential-secret",
     "TenantName": "project-name",
     "TenantId": "project-id",
+    "DomainName": "domain-name",
+    "DomainId": "domain-id",
+    "UserDomainName": "user-domain-name",
+    "UserDomainId": "user-domain-id",
+    "TenantDomainName": "project-domain-name",
+    "TenantDomainId": "project-domain-id",
 }
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
@@ -136,7 +143,8 @@ def folded(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_conoha(data: Mapping[str, Any]) -> bool:
     """Whether the cloud is ConoHa. Records of docker-machine have no profile: their URL tells."""
-    return str(data.get("Profile") or _profile("auto", str(data.get("AuthUrl") or ""))) == conoha.NAME
+    found = data.get("Profile") or _profile("auto", str(data.get("AuthUrl") or ""), str(data.get("Cloud") or ""))
+    return bool(found == conoha.NAME)
 
 
 def clouds_file(data: Mapping[str, Any]) -> str:
@@ -149,7 +157,8 @@ def clouds_file(data: Mapping[str, Any]) -> str:
 def region(data: Mapping[str, Any]) -> str:
     """The wanted region, "" for the cloud's first."""
     wanted = str(data.get("Region") or "")
-    return wanted or (conoha.region(str(data.get("AuthUrl") or "")) if is_conoha(data) else "")
+    here = is_conoha(data) and not data.get("Cloud")
+    return wanted or (conoha.region(str(data.get("AuthUrl") or "")) if here else "")
 
 
 def retries(data: Mapping[str, Any]) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from machine.drivers import ports
 from machine.drivers.openstack import chosen, conoha, failures, firewall, limits, request, settings
 from machine.drivers.openstack.api import Api
+from machine.errors import PreflightFailed, UsageError
 
 Data = dict[str, Any]
 LOGINS = (  # part of an image's distribution or name -> the login that its makers gave it
@@ -36,14 +37,14 @@ def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequen
     if not data["ProjectId"]:
         raise _no(failures.BadCredentials, "the login is for no project", "without one Keystone names no service")
     if not data.get("Profile"):
-        settings.recognise(data, api.auth_url())
+        _recognise(data, api.auth_url())
     flavor = _flavor(api, data)
     image = _image(api, data, flavor)
     _login(data, image)
     limits.servers(api, data, flavor, log)
     _disk(api, data, flavor, image, log)
     network = _network(api, data)
-    if network and not network.get("is_port_security_enabled") and api.is_unguarded(str(network["id"])):
+    if network and not network.get("is_port_security_enabled") and _is_unguarded(api, str(network["id"])):
         _unguarded(data, log)
     groups = api.groups()
     limits.network(api, data, groups, log)
@@ -52,6 +53,13 @@ def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequen
         raise _no(failures.BadKey, f"there is no key pair {data['KeyPairName']}")
     _groups(groups, data, log, ports.swarm_openings(swarm_ports))
     data["Surveyed"] = True
+
+
+def _recognise(data: Data, url: str) -> None:
+    try:
+        settings.recognise(data, url)
+    except UsageError as error:
+        raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from None
 
 
 def _flavor(api: Api, data: Data) -> Data:
@@ -119,7 +127,7 @@ def _disk(
     if int(image.get("min_disk") or 0) > data["OwnVolumeSize"]:
         raise _no(failures.BadVolume, f"the image needs {image['min_disk']} GB of disk")
     zone = str(data.get("AvailabilityZone") or "").partition(":")[0]
-    if zone and zone in api.volume_zones():  # where zones of volumes are others, Cinder's choice fits all
+    if zone and zone in _volume_zones(api):  # where zones of volumes are others, Cinder's choice fits all
         data["VolumeZone"] = zone
     types = api.volume_types()
     if data.get("VolumeType") and data["VolumeType"] not in types:
@@ -127,6 +135,13 @@ def _disk(
     if settings.is_conoha(data) and not data.get("VolumeType"):
         data["VolumeType"] = conoha.boot_type(types)
     limits.volumes(api, data, log)
+
+
+def _volume_zones(api: Api) -> list[str]:
+    try:
+        return api.volume_zones()
+    except (failures.NotFound, failures.NotAllowed):
+        return []
 
 
 def _network(api: Api, data: Data) -> Data:
@@ -155,6 +170,13 @@ def _network(api: Api, data: Data) -> Data:
             raise _no(failures.BadNetwork, f"there is no external network {pool}", _names(external))
         data["FloatingIpPoolId"] = str(found["id"])
     return network
+
+
+def _is_unguarded(api: Api, network: str) -> bool:
+    try:
+        return api.is_unguarded(network)
+    except (failures.NotFound, failures.NotAllowed):
+        return False
 
 
 def _unguarded(data: Data, log: Callable[[str], None]) -> None:
@@ -193,7 +215,7 @@ def _groups(
     for name, group in named.items():
         if group is None and name != settings.own_group(data):
             raise _no(failures.BadGroup, f"there is no security group {name}", _names(present))
-    if settings.own_group(data) in wanted:
+    if not wanted or settings.own_group(data) in wanted:
         return
     rules = [rule for group in named.values() if group for rule in group.get("security_group_rules") or []]
     family = "IPv6" if data.get("IpVersion") == 6 else "IPv4"

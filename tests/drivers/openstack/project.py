@@ -297,6 +297,10 @@ class Project:
         hosts = ipaddress.ip_network(f"{network['prefix']}.0/24").hosts()
         return next(str(host) for host in hosts if str(host) not in taken)
 
+    def listed(self) -> list[Json]:
+        """Nova's list leaves those out that it keeps for a while after their removal."""
+        return [server for server in self.servers.values() if server["status"] != "SOFT_DELETED"]
+
     def server(self, server_id: str) -> Json:
         if server_id not in self.servers:
             raise Refusal(404, "itemNotFound", f"Instance {server_id} could not be found.")
@@ -329,10 +333,9 @@ class Project:
         return None
 
     def delete_server(self, server_id: str, *, at_once: bool = False) -> None:
-        server = self.server(server_id)
-        server["OS-EXT-STS:task_state"] = "deleting"
-        kept = {"status": "SOFT_DELETED", "OS-EXT-STS:task_state": None}
-        how = ("is", kept) if self.reclaim and not at_once else ("gone", {})
+        server, keeps = self.server(server_id), self.reclaim and not at_once
+        server["OS-EXT-STS:task_state"] = "soft-deleting" if keeps else "deleting"
+        how = ("is", {"status": "SOFT_DELETED", "OS-EXT-STS:task_state": None}) if keeps else ("gone", {})
         server["_then"] = (time.monotonic() + self.end, *how)
 
     # Neutron

@@ -65,9 +65,15 @@ def _key(cloud: Cloud, name: str) -> Json:
     return cloud.project.keys[name]
 
 
-def _remove_key(project: Project, name: str) -> None:
-    if project.keys.pop(urllib.parse.unquote(name), None) is None:
+def _make_key(cloud: Cloud, body: Json) -> Found:
+    """Old clients insist on the old status: https://docs.openstack.org/api-ref/compute/#keypairs-keypairs"""
+    return 201 if cloud.microversion >= (2, 2) else 200, {"keypair": cloud.project.make_key(body["keypair"])}
+
+
+def _remove_key(cloud: Cloud, name: str) -> Found:
+    if cloud.project.keys.pop(urllib.parse.unquote(name), None) is None:
         raise Refusal(404, "itemNotFound", f"Keypair {name} not found for user {USER}")
+    return 204 if cloud.microversion >= (2, 2) else 202, None
 
 
 def _image(cloud: Cloud, image_id: str) -> Json:
@@ -79,6 +85,28 @@ def _image(cloud: Cloud, image_id: str) -> Json:
 
 def _images(cloud: Cloud, query: Json) -> list[Json]:
     return [image for image in cloud.project.images if query.get("name", image["name"]) == image["name"]]
+
+
+def _nova_images(cloud: Cloud, query: Json) -> list[Json]:
+    """Glance's as old clients ask for them: https://docs.openstack.org/api-ref/compute/#images-deprecated"""
+    if cloud.microversion > (2, 35):
+        raise Refusal(404, "itemNotFound", "The resource could not be found.")
+    return [
+        {
+            "id": image["id"],
+            "name": image["name"],
+            "status": image["status"].upper(),
+            "minDisk": image["min_disk"],
+            "minRam": image["min_ram"],
+            "OS-EXT-IMG-SIZE:size": image["size"],
+            "created": image["created_at"],
+            "updated": image["created_at"],
+            "progress": 100,
+            "metadata": {},
+            "links": [],
+        }
+        for image in _images(cloud, query)
+    ]
 
 
 def _volumes(cloud: Cloud, query: Json) -> list[Json]:
@@ -149,13 +177,14 @@ def _make_server(cloud: Cloud, body: Json) -> Json:
 V = "/v3/[0-9a-f]+"  # of Cinder
 ROUTES: list[tuple[str, str, str, Callable[..., Found]]] = [
     ("compute", "GET", "/v2.1/flavors/detail", lambda c, w, q, b: (200, {"flavors": c.project.flavors})),
+    ("compute", "GET", "/v2.1/images/detail", lambda c, w, q, b: (200, {"images": _nova_images(c, q)})),
     ("compute", "GET", "/v2.1/limits", lambda c, w, q, b: (200, {"limits": {"rate": [], "absolute": _limits(c)}})),
     ("compute", "GET", "/v2.1/os-availability-zone", lambda c, w, q, b: (200, {"availabilityZoneInfo": c.zones})),
     ("compute", "GET", "/v2.1/os-server-groups", lambda c, w, q, b: (200, {"server_groups": c.project.server_groups})),
     ("compute", "GET", "/v2.1/os-keypairs/([^/]+)", lambda c, w, q, b: (200, {"keypair": _key(c, w[0])})),
-    ("compute", "POST", "/v2.1/os-keypairs", lambda c, w, q, b: (201, {"keypair": c.project.make_key(b["keypair"])})),
-    ("compute", "DELETE", "/v2.1/os-keypairs/([^/]+)", _delete(_remove_key)),  # type: ignore[arg-type]
-    ("compute", "GET", "/v2.1/servers/detail", lambda c, w, q, b: (200, {"servers": _all(c.project.servers.values())})),
+    ("compute", "POST", "/v2.1/os-keypairs", lambda c, w, q, b: _make_key(c, b)),
+    ("compute", "DELETE", "/v2.1/os-keypairs/([^/]+)", lambda c, w, q, b: _remove_key(c, w[0])),
+    ("compute", "GET", "/v2.1/servers/detail", lambda c, w, q, b: (200, {"servers": _all(c.project.listed())})),
     ("compute", "GET", "/v2.1/servers/([^/]+)", lambda c, w, q, b: (200, {"server": _public(c.project.server(w[0]))})),
     ("compute", "POST", "/v2.1/servers", lambda c, w, q, b: (202, _make_server(c, b))),
     ("compute", "POST", "/v2.1/servers/([^/]+)/action", lambda c, w, q, b: _act(c, w, b)),

@@ -230,43 +230,33 @@ def test_a_network_without_port_security(cloud: Stack, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path)
     object.__setattr__(driver.ctx, "log", said.append)
     make(driver)
-    assert "the network private has no port security" in "".join(said)
+    (line,) = said
+    assert "the network private has no port security" in line
     assert [group["name"] for group in cloud.project.groups.values()] == ["default"]
     unmake(again(driver))
     assert cloud.listing() == before
 
 
-def test_a_cloud_that_keeps_deleted_servers(cloud: Stack, tmp_path: Path) -> None:
-    """With them it would keep the volume and the group; also when `rm` was cut short between the two requests."""
-    before = cloud.listing()
-    cloud.project.reclaim = True
-    for cut_short in (False, True):
-        driver = make(new(cloud, tmp_path, **{"openstack-volume-size": 20}))
-        if cut_short:
-            lost(cloud, driver)
-        unmake(again(driver))
-        assert cloud.listing() == before
+def test_an_answer_without_the_network_leaves_its_groups(cloud: Stack, tmp_path: Path) -> None:
+    """What cannot be asked is no reason to do without groups; nonsense is one to stop."""
+    for status in (403, 404):
+        no = refusal(status, "forbidden", "No.")
+        cloud.door.on("GET network/v2.0/networks/ID", lambda door, call, no=no: no, times=1)
+        driver = new(cloud, tmp_path)
+        driver.check()
+        assert driver.dump()["SecurityGroups"] == ["docker-machine"]
+    for broken in (cloud.broken, Answer(502, b"<html>", {"Content-Type": "text/html"}), Answer(200, b"<html>", {})):
+        cloud.door.on("GET network/v2.0/networks/ID", lambda door, call, broken=broken: broken, times=1)
+        assert isinstance(refused(cloud, tmp_path, retries=0), failures.ServiceBroken)
 
 
-def test_a_cloud_that_lets_nobody_insist(cloud: Stack, tmp_path: Path) -> None:
-    cloud.project.reclaim = True
-    driver = make(new(cloud, tmp_path))
-    cloud.door.on(
-        "POST compute/v2.1/servers/ID/action forceDelete", lambda door, call: refusal(403, "forbidden", "No.")
-    )
-    unmake(driver)
-    assert [server["status"] for server in cloud.project.servers.values()] == ["SOFT_DELETED"]
-
-
-def test_a_server_that_hangs_in_its_end_is_asked_again_by_the_next_command(cloud: Stack, tmp_path: Path) -> None:
-    before = cloud.listing()
-    driver = make(new(cloud, tmp_path))
-    (server,) = cloud.project.servers.values()
-    server["OS-EXT-STS:task_state"] = "deleting"
-    cloud.door.clear()
-    unmake(again(driver))
-    assert cloud.door.names().count("DELETE compute/v2.1/servers/ID") == 1
-    assert cloud.listing() == before
+def test_zones_of_volumes_that_nobody_tells(cloud: Stack, tmp_path: Path) -> None:
+    for status in (403, 404):
+        no = refusal(status, "forbidden", "No.")
+        cloud.door.on("GET volume/v3/ID/os-availability-zone", lambda door, call, no=no: no, times=1)
+        driver = new(cloud, tmp_path, **{"openstack-availability-zone": "nova", "openstack-volume-size": 20})
+        driver.check()
+        assert not driver.dump().get("VolumeZone")
 
 
 def test_the_volume_lies_in_the_servers_zone_where_there_is_one_of_that_name(cloud: Stack, tmp_path: Path) -> None:

@@ -73,8 +73,12 @@ def test_it_is_recognised_in_a_clouds_yaml(cloud: Conoha, tmp_path: Path) -> Non
     assert driver.dump()["Profile"] == "conoha"
     assert "instance_name_tag" in asked(cloud)["metadata"]
     unmake(again(driver))
-    with pytest.raises(UsageError, match="no floating addresses"):
+    with pytest.raises(PreflightFailed, match="no floating addresses"):
         new(cloud, tmp_path, **flags, **{"openstack-floatingip-pool": "public"}).check()
+    long = tmp_path / "long"
+    long.write_text("#!/bin/sh\n" + "#" * 20000 + "\n")
+    with pytest.raises(failures.BadUserData, match="too long"):
+        new(cloud, tmp_path, **flags, **{"openstack-user-data-file": str(long)}).check()
 
 
 def test_sizes_and_passwords(cloud: Conoha, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State
 from tests.drivers.cloud import again, make, new, refused, settled, unmake
-from tests.drivers.door import Door, answer
+from tests.drivers.door import Answer, Door, answer
 from tests.drivers.openstack.server import Cloud
 from tests.drivers.openstack.stack import Stack, refusal
 from tests.engine.servers import Files
@@ -183,6 +183,20 @@ def test_limits_of_the_network(cloud: Stack, what: str, name: str, tmp_path: Pat
     assert error.brief == f"the project has {have} {name} and may have {have}, and the machine needs 1 more"
     cloud.project.quota[what] = -1
     new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}).check()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Answer(200, b'{"quota": {"port": {"limit": 5, "used": 1}}}', {"Content-Type": "application/json"}),
+        Answer(200, b'{"quota": {"port": {"used": null}}}', {"Content-Type": "application/json"}),
+        refusal(400, "badRequest", "Quotas have no details."),
+        refusal(501, "computeFault", "Not implemented."),
+    ],
+)
+def test_a_network_that_tells_its_limits_otherwise(cloud: Stack, said: Answer, tmp_path: Path) -> None:
+    cloud.door.on("GET network/v2.0/quotas/ID/details", lambda door, call: said)
+    new(cloud, tmp_path).check()
 
 
 def test_a_cloud_that_does_not_tell_its_limits(cloud: Stack, tmp_path: Path) -> None:

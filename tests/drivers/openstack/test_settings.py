@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import chosen, failures, firewall, login, reach, request, settings
+from machine.drivers.openstack import chosen, conoha, failures, firewall, login, reach, request, settings
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.drivers.ports import openings
 from machine.errors import UsageError
@@ -215,7 +215,11 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path, **{**flags, "openstack-username": "mallory"})
     object.__setattr__(driver.ctx, "log", said.append)
     driver.check()
-    assert said == ["not used, as the cloud mine has a login: --openstack-username"]
+    assert said == ["not used, as the cloud mine has a login: --openstack-username (or their variables)"]
+    conohas = {"openstack-auth-url": conoha.AUTH_URL, "openstack-floatingip-pool": "public"}
+    driver = new(cloud, tmp_path, **{**flags, **conohas})
+    driver.check()
+    assert driver.dump()["Profile"] == "openstack", "that URL is not used"
     cloud.cloud.tokens.add("T")
     for key in ("username", "password", "project_name", "user_domain_name", "project_domain_name"):
         auth.pop(key)
