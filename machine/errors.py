@@ -12,6 +12,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
             RecordBroken               1   one machine's config.json cannot be read
         TemplateError                  1   --format
         CommandFailed                  1   a local program ended with an error
+            CommandTimeout             1   ... did not end in its time, and was ended
         WaitTimeout                    1   a deadline passed; carries the last answer
         DriverError                    1   the platform said no
             PreflightFailed            3   ... before anything was made
@@ -78,6 +79,10 @@ class TemplateError(MachineError):
 
 class CommandFailed(MachineError):
     """A local program could not be started or ended with an error."""
+
+
+class CommandTimeout(CommandFailed):
+    """A local program did not end within the time that it was given."""
 
 
 class WaitTimeout(MachineError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from machine.errors import CommandFailed
+from machine.errors import CommandFailed, CommandTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run(
     env: Mapping[str, str] | None = None,
     check: bool = True,
 ) -> Completed:
-    """Run `argv` to its end. CommandFailed if it is missing, times out or (with `check`) ends non-zero."""
+    """Run `argv` to its end. CommandFailed if it is missing or (with `check`) ends non-zero, CommandTimeout if late."""
     import shlex
     import subprocess
 
@@ -53,7 +53,7 @@ def run(
     except OSError as error:  # made for another processor, no memory left to fork, ...
         raise CommandFailed(f"the program {argv[0]} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise CommandFailed(f"{argv[0]} did not end within {timeout:g} s", details=shown) from None
+        raise CommandTimeout(f"{argv[0]} did not end within {timeout:g} s", details=shown) from None
     result = Completed(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
     if check and result.status != 0:
         raise CommandFailed(f"{argv[0]} ended with status {result.status}", details=f"{shown}\n{result.output}".strip())
