@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from machine.drivers.virtualbox import failures, parse
 from machine.drivers.virtualbox.failures import MARK, failure
-from machine.errors import CommandFailed, DriverError
+from machine.errors import CommandFailed, CommandTimeout, DriverError
 from machine.process import Completed
 
 SECONDS = 120.0  # for a call that moves no disk
@@ -47,15 +47,17 @@ class VBox:
     def call(self, *words: str, seconds: float = SECONDS) -> Completed:
         """Run it with those words; what it says of an error counts, also when it ends with 0."""
         if not self._path:
-            raise failures.NotInstalled(
-                "VBoxManage is not installed",
-                resolution="install VirtualBox (https://www.virtualbox.org/wiki/Downloads), or name the program with "
-                "--virtualbox-program",
-            )
+            raise failures.NotInstalled("VBoxManage is not installed", resolution=failures.INSTALL)
         try:
             done = self._run([self._path, *words], timeout=seconds, check=False)
+        except CommandTimeout as error:
+            raise failures.NoAnswer(
+                f"VBoxManage {' '.join(words[:2])} does not answer",
+                details=f"{error.brief}\n{error.details}",
+                resolution=failures.HANGS,
+            ) from error
         except CommandFailed as error:
-            raise DriverError(error.brief, details=error.details, resolution="try again") from error
+            raise failures.NotInstalled(error.brief, details=error.details, resolution=failures.INSTALL) from error
         out, err = (text.replace("\r\n", "\n") for text in (done.stdout, done.stderr))  # Windows
         if done.status or MARK in err:
             raise failure(" ".join(words[:2]), err or out, self._name)
@@ -195,10 +197,11 @@ class VBox:
         self.call("dhcpserver", verb, "--netname", network, *span, "--enable")
 
     def lease(self, interface: str, mac: str) -> str:
-        """The address that the DHCP server has given to a card, "" while none."""
+        """The address that the DHCP server has given to a card (its MAC with or without colons), "" while none."""
+        words = ("dhcpserver", "findlease", f"--interface={interface}", f"--mac-address={mac}")
         try:
-            return parse.lease(
-                self.call("dhcpserver", "findlease", f"--interface={interface}", f"--mac-address={mac}").stdout
-            )
-        except DriverError:
+            return parse.lease(self.call(*words).stdout)
+        except (failures.NoAnswer, failures.NotInstalled):
+            raise
+        except DriverError:  # no leases at all, none of this card, no server, no interface
             return ""

@@ -29,7 +29,7 @@ from machine.drivers.virtualbox import (
     shares,
 )
 from machine.drivers.virtualbox.options import OPTIONS
-from machine.errors import DriverError, Unfinished
+from machine.errors import DriverError, PreflightFailed, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 from machine.process import Completed
@@ -91,6 +91,11 @@ class VirtualBoxDriver(Driver):
 
     def check(self) -> None:
         preflight.check(self.ctx, self.vbox, self.settings, self.uuid)
+        if self.settings.boot2docker and self._nets():
+            raise PreflightFailed(
+                "the address of a boot2docker machine cannot be found out here: VirtualBox 7 leaves DHCP to macOS",
+                resolution="leave --virtualbox-boot2docker-url out: other machines have fixed addresses",
+            )
 
     def create(self) -> None:
         """UUID, machine, network, disk, seed, hardware, power; what an earlier call has done is skipped."""
@@ -116,9 +121,8 @@ class VirtualBoxDriver(Driver):
 
     def endpoint(self) -> Endpoint | None:
         """By its host-only address: fixed for our images, asked of the DHCP server for boot2docker."""
-        address = str(self.data.get("IPAddress") or "")
-        if not address and self.settings.boot2docker and self.data.get("HostOnlyNetwork"):
-            address = self.vbox.lease(self.data["HostOnlyNetwork"], network.mac(self.ctx.machine_id, 2))
+        known = str(self.data.get("IPAddress") or "")
+        address = (self._leased() or known) if self._asks_dhcp() else known
         return Endpoint(address=address, ssh_user=self.settings.user) if address else None
 
     def power(self, verb: Verb) -> None:
@@ -178,7 +182,21 @@ class VirtualBoxDriver(Driver):
         wanted = str(self.plan.host)
         if not self._nets() and not any(block.get("IPAddress") == wanted for block in self.vbox.interfaces()):
             return f"no host-only interface of this host has the address {wanted} any more: stop and start the machine"
+        if self._asks_dhcp() and not self._leased():
+            return "the DHCP server of its host-only network has given it no address"
         return ""
+
+    def _asks_dhcp(self) -> bool:
+        """boot2docker does; docker-machine had no other machines."""
+        return bool(self.settings.boot2docker) or "UUID" not in self.data
+
+    def _leased(self) -> str:
+        """What the DHCP server has given to the host-only card; docker-machine has kept neither card nor network."""
+        card, net = network.mac(self.ctx.machine_id, 2), str(self.data.get("HostOnlyNetwork") or "")
+        if "UUID" not in self.data:
+            info = self.vbox.info(self._vm()) or {}
+            card, net = info.get("macaddress2", ""), info.get("hostonlyadapter2", "")
+        return self.vbox.lease(net, card) if card and net else ""
 
     def _vm(self) -> str:
         """How VirtualBox knows the machine: by our UUID, or by its name when docker-machine made it."""

@@ -8,7 +8,11 @@ MARK = "VBoxManage: error:"
 
 
 class NotInstalled(DriverError):
-    """There is no VBoxManage."""
+    """There is no VBoxManage, or none that can be run."""
+
+
+class NoAnswer(DriverError):
+    """VBoxManage did not end in its time, and was ended: VirtualBox's own service hangs, or the host is overloaded."""
 
 
 class NoKernelDriver(DriverError):
@@ -86,6 +90,15 @@ WAYS: tuple[tuple[tuple[str, ...], type[DriverError], str], ...] = (
     ),
     (("VBOX_E_INVALID_VM_STATE",), WrongState, "machine status NAME shows its state"),
     (("Unknown option", "Invalid command", "Unknown subcommand"), NotUnderstood, "install VirtualBox 6.1 or newer"),
+)
+
+
+INSTALL = (
+    "install VirtualBox (https://www.virtualbox.org/wiki/Downloads), or name the program with --virtualbox-program"
+)
+HANGS = (
+    "see whether `VBoxManage list vms` answers; if it does, try again; if not, VirtualBox's service hangs: shut its"
+    " machines down, end the process VBoxSVC, and try again"
 )
 
 

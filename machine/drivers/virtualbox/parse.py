@@ -12,7 +12,6 @@ _VM = re.compile(r'^"(.*)" \{([0-9a-fA-F-]{36})\}$', re.MULTILINE)
 _FIELD = re.compile(r'^"?([^"=]+)"?=(?:"(.*)"|(.*))$')
 _ESCAPED = re.compile(r'\\([\\"])')  # inside of quotes, as in Windows' paths
 _MADE = re.compile(r"Interface '(.+)' was successfully created")
-_LEASE = re.compile(r"^IP Address:\s+(\S+)", re.MULTILINE)
 
 
 def version(text: str) -> tuple[int, int, int]:
@@ -79,9 +78,9 @@ def property_value(text: str) -> str:
 
 
 def lease(text: str) -> str:
-    """The address that `dhcpserver findlease` prints, "" if none."""
-    match = _LEASE.search(text)
-    return match[1] if match else ""
+    """The address that `dhcpserver findlease` prints, "" if it is none now: offered, released, expired."""
+    found = _pairs(text)
+    return found.get("IP Address", "") if found.get("State") == "acked" else ""
 
 
 def _pairs(text: str) -> dict[str, str]:

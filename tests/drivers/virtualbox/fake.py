@@ -9,6 +9,7 @@ As a program: `python -m tests.drivers.virtualbox.fake STATE_DIRECTORY WORD...`;
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import json
 import os
 import shutil
@@ -30,7 +31,8 @@ LOCKED = (
     "VBoxManage: error: The machine '{}' is already locked for a session (or being unlocked)\nVBoxManage: error: "
     "Details: code VBOX_E_INVALID_OBJECT_STATE (0x80bb0007), component MachineWrap, interface IMachine\n"
 )
-SPACE = {"vms": {}, "media": [], "interfaces": {}, "dhcp": {}, "calls": []}
+SPACE = {"vms": {}, "media": [], "interfaces": {}, "dhcp": {}, "leases": {}, "calls": []}
+OF_INTERFACE = "HostInterfaceNetworking-"  # with an interface's name: the network that a DHCP server serves
 ARGUMENTS = {"--uart1": 2, "--uartmode1": 2}
 NET = """Name:            {name}
 GUID:            {guid}
@@ -75,7 +77,7 @@ class Fake:
     def listing(self) -> dict[str, Any]:
         """What there is, for comparison."""
         with self.state() as space:
-            return {key: value for key, value in space.items() if key not in ("calls", "dhcp")}
+            return {key: value for key, value in space.items() if key not in ("calls", "dhcp", "leases")}
 
     def calls(self) -> list[list[str]]:
         with self.state() as space:
@@ -92,6 +94,22 @@ class Fake:
                 return Completed(2, "", refused.stderr.replace("nosuchcommand", words[0]))
             found: Completed = act(space, words[1:])
             return found
+
+    def asks_dhcp(self, name: str, state: str = "acked") -> str:
+        """The guest of that machine asks for an address of its host-only network; what the server there gives it.
+
+        `state` is how far they have come: offered, acked, released, expired. LookupError without a server.
+        """
+        with self.state() as space:
+            vm = found(space, name)
+            assert vm is not None
+            network = OF_INTERFACE + vm["set"]["--hostonlyadapter2"]
+            leases, card = space["leases"], vm["set"]["--macaddress2"].lower()
+            lowest = ipaddress.ip_address(space["dhcp"][network]["--lowerip"])
+            taken = [lease["address"] for lease in leases.values()]
+            free = next(str(lowest + more) for more in range(99) if str(lowest + more) not in taken)
+            leases[card] = {"network": network, "address": leases.get(card, {}).get("address", free), "state": state}
+            return str(leases[card]["address"])
 
     def script(self, path: Path) -> str:
         """A program at `path` that is this one."""
@@ -362,13 +380,32 @@ class Fake:
 
     def do_dhcpserver(self, space: dict[str, Any], words: list[str]) -> Completed:
         if words[0] == "findlease":
-            return said("dhcpserver", "findlease", rc=1)
+            return self._lease(space, **dict(word.lstrip("-").replace("-", "_").split("=") for word in words[1:]))
         given = dict(zip(words[1:-1:2], words[2::2], strict=False))
         name = given.pop("--netname")
         if words[0] == "add" and name in space["dhcp"]:
             return said("dhcpserver", "add", rc=2)
         space["dhcp"][name] = given
         return Completed(0)
+
+    def _lease(self, space: dict[str, Any], interface: str, mac_address: str) -> Completed:
+        """By MAC, with or without colons; the server writes down what it gives, and that file is read."""
+        network, card = OF_INTERFACE + interface, mac_address.replace(":", "").lower()
+        colons = ":".join(card[at : at + 2] for at in range(0, 12, 2))
+        leases = {key: lease for key, lease in space["leases"].items() if lease["network"] == network}
+        find = ("dhcpserver", "findlease")
+        if interface not in space["interfaces"]:
+            return said(*find, rc=1, text="vboxnet7", swap={"vboxnet7": interface})
+        if network not in space["dhcp"]:
+            return said("dhcpserver", "remove", rc=1, swap={OF_INTERFACE + "vboxnet0": network})
+        if not leases:
+            return said(*find, rc=1, text="VERR_FILE_NOT_FOUND", swap={OF_INTERFACE + "vboxnet0": network})
+        if card not in leases:
+            return said(*find, rc=1, text="Could not find a lease", swap={"08:00:27:aa:bb:cd": colons})
+        known = first(*find, text=leases[card]["state"])
+        old = dict(line.replace(" ", "").split(":", 1) for line in known.stdout.splitlines())
+        swap = {old["IPAddress"]: leases[card]["address"], old["MACAddress"]: colons}
+        return said(*find, text=leases[card]["state"], swap=swap)
 
 
 def found(space: dict[str, Any], word: str) -> Vm | None:

@@ -2,13 +2,14 @@
 
 Such a tree is made by `mmdebstrap --components=main,contrib --include=virtualbox sid TREE`. It runs in
 namespaces of its own with a bridge that VirtualBox takes for its host-only interface, and sees the test's directory
-under the same path.
+under the same path. How to run these tests is in CONTRIBUTING.md.
 Without VirtualBox's kernel modules everything works but startvm, controlvm and hostonlyif create.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -42,6 +43,13 @@ def unusable() -> str:
             return "$VBOXMANAGE_CHROOT needs root"
         return "" if Path(TREE, "usr/lib/virtualbox/VBoxManage").exists() else f"{TREE} holds no VirtualBox"
     return "" if shutil.which("VBoxManage") else "no VBoxManage on the PATH, and VBOXMANAGE_CHROOT names no tree"
+
+
+def settings(program: str) -> Path:
+    """Where VirtualBox keeps its own files, for a program out of a tree."""
+    inside = re.search(r"-t (\d+) ", Path(program).read_text())
+    assert inside is not None
+    return Path(f"/proc/{inside[1]}/root{TREE}/root/.config/VirtualBox")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -363,9 +364,28 @@ def test_a_program_that_never_answers(tmp_path: Path) -> None:
     silent.write_text("#!/bin/sh\nexec sleep 60\n")
     silent.chmod(0o755)
     made = places.driver(tmp_path, lambda argv, **how: process.run(argv, timeout=0.3, check=False), program=str(silent))
-    for ask in (made.state, made.check, made.create):
-        with pytest.raises(DriverError, match="did not end within"):
+    (tmp_path / "dev.json").write_text(
+        json.dumps({**made.dump(), "Boot2DockerURL": "x", "HostOnlyNetwork": "vboxnet0"})
+    )
+    leased = places.driver(tmp_path, made.ctx.run)
+    for ask in (made.state, made.check, made.create, leased.endpoint):
+        with pytest.raises(failures.NoAnswer, match=r"VBoxManage .* does not answer") as caught:
             ask()
+        assert "did not end within 0.3 s" in caught.value.details
+        assert "VBoxSVC" in caught.value.resolution
+        assert isinstance(caught.value, PreflightFailed) is (ask == made.check)
+
+
+def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
+    from machine import process
+
+    broken = tmp_path / "VBoxManage"
+    broken.write_bytes(b"\x7fELF of another processor")
+    broken.chmod(0o755)
+    made = places.driver(tmp_path, process.run, program=str(broken))
+    with pytest.raises(failures.NotInstalled, match="cannot be run") as caught:
+        made.state()
+    assert "--virtualbox-program" in caught.value.resolution
 
 
 def test_lost_by_the_platform(tmp_path: Path, vbox: Fake) -> None:
@@ -409,6 +429,7 @@ def test_boot2docker(tmp_path: Path, vbox: Fake) -> None:
     assert vm["disks"]["0"] == made._file(media.ISO)
     assert vm["set"]["--boot1"] == "dvd"
     assert made.endpoint() is None, "the DHCP server has not seen it yet"
+    assert "DHCP" in made.explain()
     raw = tmp_path / "raw"
     import subprocess
 
@@ -423,6 +444,46 @@ def test_boot2docker(tmp_path: Path, vbox: Fake) -> None:
     assert places.files(tmp_path) == []
 
 
+def test_boot2docker_is_where_the_dhcp_server_has_put_it(tmp_path: Path, vbox: Fake) -> None:
+    """Known once the server has given it for good, followed when it gives another one, kept when it is silent."""
+    iso = tmp_path / "b2d.iso"
+    iso.write_bytes(b"iso")
+    other, made = (places.driver(tmp_path, vbox.run, name=name, boot2docker_url=str(iso)) for name in ("other", "dev"))
+    other.create()
+    made.create()
+    first = vbox.asks_dhcp("other")
+    assert made.endpoint() is None, "a lease, and not its own"
+    assert vbox.asks_dhcp("dev", "offered") != first
+    assert made.endpoint() is None
+    address = vbox.asks_dhcp("dev")
+    endpoint = made.endpoint()
+    assert endpoint is not None
+    assert (endpoint.address, endpoint.ssh_user, endpoint.ssh_port) == (address, "docker", 22)
+    assert (first, address) == ("192.168.59.100", "192.168.59.101"), "of the range that the driver wanted"
+    assert made.explain() == ""
+    found = other.endpoint()
+    assert found is not None
+    assert found.address == first
+
+    kept = tmp_path / "dev.json"  # as the program keeps it when it has seen an endpoint
+    kept.write_text(json.dumps({**made.dump(), "IPAddress": "192.168.59.199"}))
+    again = places.driver(tmp_path, vbox.run)
+    assert again.endpoint() == endpoint
+    for gone in ("expired", "released"):
+        vbox.asks_dhcp("dev", gone)
+        found = again.endpoint()
+        assert found is not None
+        assert found.address == "192.168.59.199"
+
+
+def test_boot2docker_on_a_mac_is_refused(tmp_path: Path, vbox: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VirtualBoxDriver, "platform", "darwin")
+    vbox.nets = True
+    with pytest.raises(PreflightFailed) as caught:
+        places.driver(tmp_path, vbox.run, boot2docker_url="/etc/passwd").check()
+    assert "--virtualbox-boot2docker-url" in caught.value.resolution
+
+
 def test_a_machine_of_docker_machine(tmp_path: Path, vbox: Fake) -> None:
     """It is known by its name, and its record's port is of another address."""
     ctx = places.driver(tmp_path, vbox.run, name="old").ctx
@@ -435,6 +496,13 @@ def test_a_machine_of_docker_machine(tmp_path: Path, vbox: Fake) -> None:
     assert endpoint is not None
     assert (endpoint.ssh_port, endpoint.ssh_user) == (22, "docker")
     assert made.dump()["VBoxManager"] == {}
+    vbox.run(["VBoxManage", "controlvm", "old", "poweroff"])
+    card = ("--hostonlyadapter2", "vboxnet0", "--macaddress2", "0800271AC468")
+    vbox.run(["VBoxManage", "modifyvm", "old", "--nic2", "hostonly", *card])
+    assert vbox.asks_dhcp("old") == "192.168.59.100", "and not .101, as it was"
+    endpoint = made.endpoint()
+    assert endpoint is not None
+    assert endpoint.address == "192.168.59.100"
     made.remove()
     assert vbox.listing()["vms"] == {}
 

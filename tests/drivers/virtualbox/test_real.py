@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from machine import process
-from machine.drivers.virtualbox import failures, media, network, parse
+from machine.drivers.virtualbox import failures, hostonly, media, network, parse
 from machine.errors import DriverError, PreflightFailed
-from machine.model import State
+from machine.model import Endpoint, State
 from tests.drivers.virtualbox import places, real
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(real.unusable()), reason=real.unusable() or "there is one")]
@@ -60,3 +61,43 @@ def test_a_life_up_to_the_start(tmp_path: Path) -> None:
         assert places.files(tmp_path) == []
         listed = subprocess.run([program, "list", "hdds"], capture_output=True, text=True, check=True).stdout
         assert str(tmp_path) not in listed
+
+
+LEASE = """<Lease mac="{}" network="0.0.0.0" state="{}">
+<Address value="{}"/><Time issued="{}" expiration="600"/></Lease>"""
+
+
+@pytest.mark.skipif(not real.TREE, reason="the leases of one's own VirtualBox are not to be written over")
+def test_the_address_of_boot2docker(tmp_path: Path) -> None:
+    """VirtualBox's own answers to who has an address: its DHCP server's file is written as the server would."""
+    iso = tmp_path / "b2d.iso"
+    iso.write_bytes(bytes(1 << 20))
+    with real.program(tmp_path) as program:
+        made = places.driver(tmp_path, process.run, program=program, disk_size=5000, boot2docker_url=str(iso))
+        with pytest.raises((failures.StartFailed, failures.NoKernelDriver)):
+            made.create()
+        assert made.endpoint() is None
+        leases = real.settings(program) / f"{hostonly.PREFIX}vboxnet0-Dhcpd.leases"
+        now, card = int(time.time()), network.mac(made.ctx.machine_id, 2)
+        for mac, state, issued, address in (
+            ("08:00:27:00:00:01", "acked", now, ""),
+            (card, "offered", now, ""),
+            (card, "acked", now, "192.168.59.100"),
+            (card, "acked", now - 6000, ""),
+            (card, "released", now, ""),
+        ):
+            lease = LEASE.format(mac, state, "192.168.59.100", issued)
+            leases.write_text(f'<?xml version="1.0"?>\n<Leases version="1.0">{lease}</Leases>\n')
+            assert (made.endpoint() or Endpoint("")).address == address, (mac, state, issued)
+        info = made.vbox.info(made.uuid) or {}
+        old = type(made).load(made.ctx, {"Boot2DockerURL": str(iso), "Program": program, "IPAddress": "192.168.59.9"})
+        assert made.vbox.lease(info["hostonlyadapter2"], info["macaddress2"]) == ""
+        leases.write_text(leases.read_text().replace("released", "acked"))
+        assert made.vbox.lease(info["hostonlyadapter2"], info["macaddress2"]) == "192.168.59.100"
+        assert (old.endpoint() or Endpoint("")).address == "192.168.59.100", "a machine of docker-machine's"
+        while True:
+            try:
+                made.remove()
+                break
+            except DriverError as error:
+                assert "holds" in error.brief

@@ -1,6 +1,7 @@
-"""What the real VBoxManage 7.2.22 has printed: 194 commands by hand, and those of a whole life of this driver.
+"""What the real VBoxManage 7.2.22 has printed: 194 commands by hand, those of a whole life of this driver, and leases.
 
-Both were recorded on a host without VirtualBox's kernel modules, so startvm fails in them.
+All were recorded on a host without VirtualBox's kernel modules, so startvm fails in them. For the leases the file of
+VirtualBox's DHCP server, which `dhcpserver findlease` reads, was written by hand (test_real.py does it again).
 """
 
 from __future__ import annotations
