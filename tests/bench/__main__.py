@@ -10,18 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import adopt, clouds, ls, startup, virtual
+from tests.bench import adopt, clouds, ls, standing, startup, virtual
 from tests.bench.figures import Row, table
 from tests.bench.subject import Subject, install
 
-SECTIONS: dict[str, Callable[[Subject], Iterator[Row]]] = {
-    "startup": startup.rows,
-    "ls": ls.rows,
-    "create": adopt.rows,
-    "clouds": clouds.rows,
-    "vm": virtual.rows,
+SECTIONS: dict[str, tuple[Callable[[Subject], Iterator[Row]], ...]] = {
+    "startup": (startup.rows,),
+    "ls": (ls.rows,),
+    "create": (adopt.rows,),
+    "clouds": (clouds.rows, standing.rows, clouds.hypervisor),
+    "vm": (virtual.rows,),
 }
-ALWAYS = ("startup", "ls", "create")
+ALWAYS = ("startup", "ls", "create", "clouds")
 
 
 def main(argv: list[str]) -> int:
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         subject = Subject(place, program, os.environ.get("DOCKER_MACHINE_BIN", ""), max(args.runs, 1))
         rows = []
         for name in chosen:
-            for row in SECTIONS[name](subject):
+            for row in (row for section in SECTIONS[name] for row in section(subject)):
                 print(" ".join(cell for cell in row.cells() if cell), file=sys.stderr, flush=True)
                 rows.append(row)
     finally:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from machine.engine import Engine, Tls, ask_many
 from machine.errors import EngineError, EngineTimeout
-from tests.bench import startup
+from tests.bench import clouds, standing, startup
 from tests.bench.figures import Failed, Row, Samples, interleaved, table
 from tests.bench.stores import PORT, Fleet
 from tests.bench.subject import PEER, Subject, timed
+from tests.drivers.openstack.server import PASSWORD, USER
+from tests.drivers.openstack.stack import Stack
 from tests.labs.nspawn import Lab
 
 PEER_SCRIPT = """#!/bin/sh
 # Stands where a docker-machine would: notes what it was asked, and cannot say a status.
 echo "$MACHINE_STORAGE_PATH $*" >>"$HOME/asked"
 [ "$1" != status ] || { echo "no status today" >&2; exit 3; }
+"""
+
+OLD_WAYS = """#!/bin/sh
+# Of a docker-machine: it looks a project's name up where Keystone has nothing any more.
+case "$*" in *--openstack-tenant-name*) echo "Expected HTTP response code [200 204] but got 404" >&2; exit 1;; esac
 """
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
@@ -75,21 +86,60 @@ def test_the_same_commands_are_run_with_the_peer(tmp_path: Path, net: str) -> No
 
 @pytest.mark.lab
 @pytest.mark.slow
-def test_clouds_are_measured_beside_a_peer(tmp_path: Path, lab: Lab) -> None:
+@pytest.mark.parametrize("name", ["amazonec2", "openstack"])
+def test_clouds_are_measured_beside_a_peer(name: str, tmp_path: Path, lab: Lab) -> None:
     """Our own program stands for docker-machine: it takes the same flags, and every old name."""
-    from tests.bench import clouds
-
-    program = tmp_path / "machine"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={Path(__file__).parents[2]} exec {sys.executable} -m machine "$@"\n')
-    program.chmod(0o755)
-    subject = Subject(tmp_path, str(program), str(program), runs=1)
-    found = list(clouds.measured(subject, lab, clouds.CASES[0]))
+    program, peer = tmp_path / "machine", tmp_path / "docker-machine"
+    ours = f'PYTHONPATH={Path(__file__).parents[2]} exec {sys.executable} -m machine "$@"\n'
+    program.write_text(f"#!/bin/sh\n{ours}")
+    peer.write_text(OLD_WAYS + ours)
+    for path in (program, peer):
+        path.chmod(0o755)
+    subject = Subject(tmp_path, str(program), str(peer), runs=1)
+    (case,) = [case for case in clouds.CASES if case.driver == name]
+    found = list(clouds.measured(subject, lab, case))
     assert [(row.what.partition(",")[0], row.against) for row in found] == [
-        ("create -d amazonec2", PEER),
+        (f"create -d {name}", PEER),
         ("rm", PEER),
     ], table(found)
     assert all(row.ours.median and row.theirs.median for row in found), table(found)
     assert all(" s of processor (theirs: " in row.remark and not row.remark.startswith("0") for row in found)
+
+
+def test_an_old_client_finds_its_way_in_the_stand_in() -> None:
+    """What docker-machine's library asks for and newer ones do not: images of Nova, keys with status 200 and 202."""
+    cloud = Stack()
+    token = ""
+
+    def asked(method: str, path: str, body: object = None) -> tuple[int, Any, Any]:
+        headers = {"Content-Type": "application/json", "X-Auth-Token": token}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(cloud.door.url + path, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=10) as found:
+            text = found.read()
+            return found.status, json.loads(text) if text else None, found.headers
+
+    try:
+        user = {"name": USER, "domain": {"name": "Default"}, "password": PASSWORD}
+        scope = {"project": {"id": cloud.project.id}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        _, _, headers = asked("POST", "/identity/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+        token = headers["X-Subject-Token"]
+        _, found, _ = asked("GET", "/compute/v2.1/images/detail?name=ubuntu-24.04")
+        assert [image["id"] for image in found["images"]] == [cloud.project.images[0]["id"]]
+        key = {"keypair": {"name": "old", "public_key": "ssh-ed25519 AAAA old"}}
+        assert asked("POST", "/compute/v2.1/os-keypairs", key)[0] == 200
+        assert asked("DELETE", "/compute/v2.1/os-keypairs/old")[0] == 202
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            asked("GET", "/identity/v2.0/tenants")
+    finally:
+        cloud.close()
+
+
+def test_a_real_cloud_is_measured_only_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_TEST_LAB_CACHE", str(tmp_path))
+    (row,) = standing.rows(Subject(tmp_path, "none", "", runs=1))
+    assert row.remark == "not measured: none stands here (python -m tests.labs.openstack up)"
 
 
 def test_what_is_compared_takes_turns() -> None:
