@@ -1,11 +1,14 @@
 """The `Cloud` that driver amazonec2 is tried on: moto_server behind a door.
 
-The door adds two promises of EC2 that moto does not keep: a repeated ClientToken gets the first answer again, and an
-instance may be terminated twice. https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+The door adds three promises of EC2 that moto does not keep: a repeated ClientToken gets the first answer again, an
+instance may be terminated twice, and a network interface gets as many IPv6 addresses as are asked for it (moto reads
+the number for the instance only, and wraps the state of a subnet's IPv6 block in one word too many). https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import urllib.parse
 from typing import Any
 
@@ -16,6 +19,7 @@ ERROR = (
     "<?xml version='1.0' encoding='UTF-8'?><Response><Errors><Error><Code>{}</Code><Message>{}</Message></Error>"
     "</Errors><RequestID>00000000-0000-0000-0000-000000000000</RequestID></Response>"
 )
+WRAPPED = re.compile(rb"<state>\{(?:'|&apos;|&#x?27;)State[^<]*?([a-z]+)(?:'|&apos;|&#x?27;)\}</state>")
 
 
 def form(call: Call) -> dict[str, str]:
@@ -38,7 +42,7 @@ def refusal(code: str, text: str = "no", status: int = 400) -> Answer:
 
 
 class Ec2Door(Door):
-    """Keeps the two promises."""
+    """Keeps the three promises."""
 
     def __init__(self, upstream: str) -> None:
         super().__init__(upstream, naming)
@@ -51,7 +55,11 @@ class Ec2Door(Door):
             token = "terminate " + parameters["InstanceId.1"]
         if token in self._answers:
             return self._answers[token]
+        if count := parameters.get("NetworkInterface.1.Ipv6AddressCount"):
+            call = dataclasses.replace(call, body=call.body + f"&Ipv6AddressCount={count}".encode())
         found = super().forward(call)
+        if parameters.get("Action") == "DescribeSubnets":
+            found = dataclasses.replace(found, body=WRAPPED.sub(rb"<state>\1</state>", found.body))
         if token and found.status == 200:
             self._answers[token] = found
         return found
@@ -62,7 +70,7 @@ class Ec2:
 
     driver = "amazonec2"
     making = "RunInstances"
-    secrets = (KEYS[1],)
+    secrets = KEYS[1:]
     sdk = ("boto3", "botocore")
     impatient: dict[str, Any] = {"amazonec2-retries": -1, "amazonec2-api-timeout": 1}  # noqa: RUF012
     throttled = refusal("RequestLimitExceeded", "Request limit exceeded.", 503)
@@ -77,7 +85,8 @@ class Ec2:
         return {"amazonec2-endpoint": self.door.url, "amazonec2-region": REGION}
 
     def credentials(self) -> dict[str, str]:
-        return {"AWS_ACCESS_KEY_ID": KEYS[0], "AWS_SECRET_ACCESS_KEY": KEYS[1], **ENVIRON}
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return {**dict(zip(names, KEYS, strict=True)), **ENVIRON}
 
     def strangers(self) -> dict[str, str]:
         """A role in another account, with a session token of its own."""

@@ -22,7 +22,8 @@ import pytest
 from tests.sshd import free_port
 
 REGION = "us-east-1"
-KEYS = ("AKIAFORTESTSONLY0000", "not-a-secret-but-shall-not-be-seen")
+KEYS = ("ASIAFORTESTSONLY0000", "not-a-secret-but-shall-not-be-seen", "a-session-token-that-shall-not-be-seen")
+LASTING = "AKIAFORTESTSONLY0000"  # an access key that has no session token
 ENVIRON = {  # of everything that talks to it: neither somebody's account nor a metadata service is asked
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": "/nonexistent/config",

@@ -13,7 +13,7 @@ from machine.drivers.amazonec2 import failures
 from machine.errors import DriverError, NotSupported, PreflightFailed, before_anything
 from machine.model import State, Verb
 from tests.drivers.amazonec2.ec2 import Ec2, refusal
-from tests.drivers.amazonec2.moto import REGION
+from tests.drivers.amazonec2.moto import KEYS, LASTING, REGION
 from tests.drivers.cloud import make, new, unmake
 from tests.drivers.door import Answer, answer
 from tests.sshd import keygen
@@ -41,6 +41,21 @@ def test_every_code_has_its_class(code: str) -> None:
     early = before_anything(error)
     assert isinstance(early, cls)
     assert (early.exit_code, type(early).__name__) == (3, cls.__name__)
+
+
+@pytest.mark.parametrize(
+    ("code", "cls"),
+    [
+        ("InstanceCreditSpecification.NotSupported", failures.BadSize),
+        ("InstanceLimitExceeded", failures.QuotaExceeded),
+        ("InvalidSubnetID.NotFound", failures.BadNetwork),
+        ("InvalidGroup.NotFound", failures.BadGroup),
+        ("InvalidGroup.Duplicate", failures.NameTaken),
+        ("InvalidInstanceID.NotFound", failures.InstanceGone),
+    ],
+)
+def test_what_is_wrong_by_code(code: str, cls: type[failures.AmazonError]) -> None:
+    assert failures.classify(code) is cls
 
 
 def test_a_code_that_nobody_knows() -> None:
@@ -311,8 +326,12 @@ def test_a_protected_instance_is_not_forgotten(cloud: Ec2, tmp_path: Path) -> No
 
 
 def test_a_leftover_token_of_other_keys_is_not_sent(cloud: Ec2, tmp_path: Path) -> None:
-    driver = new(cloud, tmp_path)
-    driver.data["SessionToken"] = "stale"  # type: ignore[attr-defined]
+    current = new(cloud, tmp_path)
+    current.check()
+    assert {call.headers["X-Amz-Security-Token"] for call in cloud.door.calls} == {KEYS[2]}
+    cloud.door.clear()
+    driver = new(cloud, tmp_path, **{"amazonec2-access-key": LASTING, "amazonec2-session-token": "stale"})
     driver.check()
     assert all("X-Amz-Security-Token" not in call.headers for call in cloud.door.calls)
+    assert LASTING in cloud.door.calls[0].headers["Authorization"]
     assert REGION in cloud.door.calls[0].headers["Authorization"]
