@@ -69,7 +69,7 @@ class DigitalOceanDriver(Driver):
             if self.data.get("PrivateNetworking"):
                 self.ctx.log("--digitalocean-private-networking is ignored: every droplet has a private address")
             self._check_files()
-            survey(self.api, self.data, self.ctx.log)
+            survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
 
     def _check_files(self) -> None:
         self._user_data()

@@ -49,7 +49,11 @@ class NoCapacity(DigitalOceanError):
 class QuotaExceeded(DigitalOceanError):
     """The account's limit is reached."""
 
-    advice = "remove what is not needed, or ask for more at https://cloud.digitalocean.com/account/team/droplet_limit"
+    advice = (
+        "remove what is not needed (`machine ls --filter driver=digitalocean` and `machine rm NAME`; `doctl compute"
+        " droplet list`, `volume list`, `reserved-ip list` show all of the account), ask for more at"
+        " https://cloud.digitalocean.com/account/team/droplet_limit, or use another --digitalocean-access-token"
+    )
 
 
 class BadImage(DigitalOceanError):

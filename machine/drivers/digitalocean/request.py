@@ -91,12 +91,37 @@ def volume(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def sources(firewalls: Sequence[Mapping[str, Any]], port: int) -> list[str]:
-    """From where a tcp port can be reached through any of these firewalls, in words of the API."""
+def guarding(firewalls: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those of the account's firewalls that the machine will be behind: the joined ones, and what its tags bring."""
+    joined = data.get("Joined") or {}
+    tags = {*settings.tags(str(data.get("Tags") or "")), *joined.values()} - {""}
+    return [wall for wall in firewalls if str(wall.get("id")) in joined or tags & set(wall.get("tags") or [])]
+
+
+def closed(firewalls: Sequence[Mapping[str, Any]], data: Mapping[str, Any], swarm: Sequence[int]) -> list[str]:
+    """A sentence for every port that the machine needs and no rule of these firewalls lets in.
+
+    ssh and the engine are needed from here, so by address; other machines of a swarm may be let in as droplets or tags.
+    """
+    names = ", ".join(sorted(str(wall.get("name")) for wall in firewalls))
+    said = f"no rule of the firewalls {names} lets port"
+    found = []
+    for port, what in ((int(data.get("SSHPort") or 22), "ssh"), (ENGINE_PORT, "Docker")):
+        if all(" " in source for source in sources(firewalls, port)):
+            found.append(f"{said} {port} in from here: {what} needs it")
+    return found + [
+        f"{said} {opening.first}/{opening.protocol} in: the swarm needs it"
+        for opening in ports.swarm_openings(swarm)
+        if not sources(firewalls, opening.first, opening.protocol)
+    ]
+
+
+def sources(firewalls: Sequence[Mapping[str, Any]], port: int, protocol: str = "tcp") -> list[str]:
+    """From where a port can be reached through any of these firewalls, in words of the API: `tags web`, 10.0.0.0/8."""
     found: set[str] = set()
     for rule in (rule for wall in firewalls for rule in wall.get("inbound_rules") or []):
         first, _, last = str(rule.get("ports")).partition("-")
-        if rule.get("protocol") != "tcp" or not first.isdigit():
+        if rule.get("protocol") != protocol or not first.isdigit():
             continue
         if first == "0" or int(first) <= port <= int(last or first):
             for kind, values in (rule.get("sources") or {}).items():

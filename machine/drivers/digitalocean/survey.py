@@ -5,7 +5,7 @@ What has to be looked up anyway is kept in the Driver object: the key's id, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from machine.drivers.digitalocean import failures, request
@@ -15,12 +15,18 @@ from machine.drivers.digitalocean.options import NEW
 Data = dict[str, Any]
 
 
-def survey(api: Api, data: Data, log: Callable[[str], None]) -> None:
-    """DigitalOceanError, naming the flag, for the first thing that is not right."""
+def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
+    """DigitalOceanError, naming the flag, for the first thing that is not right.
+
+    A port that the firewalls of --digitalocean-firewall do not let in is a line in the log.
+    """
     _quota(api, data, log)
     region = _region(api, data)
     _image(api, data, _size(api, data, region))
-    lookups(api, data)
+    firewalls = lookups(api, data)
+    if firewalls:
+        for line in request.closed(request.guarding(firewalls, data), data, swarm_ports):
+            log(line)
     if data.get("ReservedIP") not in ("", None, NEW):
         _reserved(api, data)
 
@@ -30,13 +36,18 @@ def account_id(account: Data) -> str:
     return str((account.get("team") or account).get("uuid") or "")
 
 
-def lookups(api: Api, data: Data) -> None:
-    """Ids of what is named; asked again by a resumed create that does not know them."""
+def lookups(api: Api, data: Data) -> list[Data]:
+    """Ids of what is named; asked again by a resumed create that does not know them.
+
+    Returns the account's firewalls where some are joined, [] where none is.
+    """
     if data.get("SSHKeyFingerprint") and not data.get("SSHKeyID"):
         data["SSHKeyID"] = _key(api, str(data["SSHKeyFingerprint"]))
     data["Neighbours"] = _neighbours(api, data)
     data["VolumeIDs"] = _volumes(api, data)
-    data["Joined"] = _joined(api, data)
+    firewalls = api.firewalls() if request.joins(data) else []
+    data["Joined"] = _joined(firewalls, data)
+    return firewalls
 
 
 def _quota(api: Api, data: Data, log: Callable[[str], None]) -> None:
@@ -132,12 +143,10 @@ def _volumes(api: Api, data: Data) -> list[str]:
     return found
 
 
-def _joined(api: Api, data: Data) -> dict[str, str]:
+def _joined(present: Sequence[Data], data: Data) -> dict[str, str]:
     """Firewall id -> the tag by which it selects, "" when it has none yet."""
-    wanted = request.joins(data)
-    present = api.firewalls() if wanted else []
     found = {}
-    for name in wanted:
+    for name in request.joins(data):
         firewall = next((wall for wall in present if name in (wall.get("id"), wall.get("name"))), None)
         if firewall is None:
             raise _no(failures.BadFirewall, f"there is no firewall {name}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,12 @@ from machine.drivers.base import Driver
 from machine.errors import DriverError, Unfinished
 from machine.model import State, Verb
 from tests.drivers import firstboot
-from tests.drivers.cloud import again, make, new, settled, unmake
+from tests.drivers.cloud import again, line, make, new, running, settled, unmake
 from tests.drivers.digitalocean.account import Account
 from tests.drivers.digitalocean.ocean import Ocean
 from tests.drivers.digitalocean.server import Server
-from tests.drivers.door import lost
+from tests.drivers.door import after, lost
+from tests.program import Program
 from tests.sshd import keygen
 
 
@@ -98,6 +103,41 @@ def test_joining_firewalls_leaves_them_as_they_were(cloud: Ocean, tmp_path: Path
     assert cloud.listing() == before
 
 
+def test_what_joined_firewalls_keep_out_is_said(cloud: Ocean, tmp_path: Path) -> None:
+    """Before anything is made; another firewall that the machine's tags bring counts too."""
+    said: list[str] = []
+
+    def looked(**given: Any) -> list[str]:
+        driver = machine(cloud, tmp_path, firewall=["web"], **given)
+        driver.ctx = dataclasses.replace(driver.ctx, log=said.append, swarm_ports=(3376, 2377, 7946, 4789))
+        said.clear()
+        driver.check()
+        return said
+
+    web = cloud.account.firewalls[theirs(cloud.account, "web", "web")]
+    begins = "no rule of the firewalls web lets port"
+    swarm = [f"{begins} {port} in: the swarm needs it" for port in ("3376/tcp", "2377/tcp", "7946/tcp", "7946/udp")]
+    swarm.append(f"{begins} 4789/udp in: the swarm needs it")
+    docker = f"{begins} 2376 in from here: Docker needs it"
+    assert looked() == [f"{begins} 22 in from here: ssh needs it", docker, *swarm]
+    assert looked(ssh_port=2222)[0] == f"{begins} 2222 in from here: ssh needs it"
+    assert looked(ssh_port=443) == [docker, *swarm]
+    web["inbound_rules"] = [
+        {"protocol": "tcp", "ports": "1-2376", "sources": {"tags": ["web"]}},
+        {"protocol": "udp", "ports": "0", "sources": {"tags": ["web"]}},
+        {"protocol": "tcp", "ports": "22", "sources": {"addresses": ["203.0.113.0/24"]}},
+    ]
+    assert looked() == [docker, *swarm[:3]], "machines with that tag get in, this one here does not"
+    everything = [
+        {"protocol": protocol, "ports": "0", "sources": {"addresses": ["::/0"]}} for protocol in ("tcp", "udp")
+    ]
+    cloud.account.tags.add("blue")
+    cloud.account.make_firewall({"name": "blue", "tags": ["blue"], "inbound_rules": everything})
+    assert looked() == [docker, *swarm[:3]], "of others' tags"
+    assert looked(tags="green,blue") == []
+    assert cloud.machines() == 0
+
+
 def test_a_volume_goes_with_the_machine_and_one_of_the_users_stays(cloud: Ocean, tmp_path: Path) -> None:
     mine = cloud.account.make_volume({"name": "mine", "size_gigabytes": 5, "region": "nyc3"})["id"]
     before = cloud.listing()
@@ -143,6 +183,28 @@ def test_a_kill_before_the_address_was_saved(cloud: Ocean, tmp_path: Path) -> No
     assert "ReservedAddress" not in killed.dump()
     unmake(killed)
     assert cloud.listing() == before
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_killed_when_the_address_was_reserved_or_assigned(cloud: Ocean, given: bool, tmp_path: Path) -> None:
+    """As by kill -9 in the moment when DigitalOcean has done it and the record does not say so; `rm` then."""
+    wanted = str(cloud.account.make_reserved({"region": "nyc3"})["ip"]) if given else "new"
+    before = cloud.listing()
+    program = Program(tmp_path)
+    box: list[subprocess.Popen[str]] = []
+    call = "POST /v2/reserved_ips/ID/actions" if given else "POST /v2/reserved_ips"
+    cloud.door.on(call, after(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
+    with running(cloud, program, [*line(cloud)[:-1], f"--digitalocean-reserved-ip={wanted}", "dev"]) as process:
+        box.append(process)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, said
+    (address,) = cloud.account.reserved.values()
+    assert address["droplet"] is only(cloud.account.droplets)
+    assert address["ip"] not in "".join(path.read_text() for path in program.store.rglob("config.json")) or given
+    program("rm", "-y", "dev", environ=cloud.credentials()).fine()
+    assert cloud.listing() == before
+    assert program.names() == []
+    assert all(one["droplet"] is None for one in cloud.account.reserved.values())
 
 
 def test_an_address_that_was_reserved_before(cloud: Ocean, tmp_path: Path) -> None:

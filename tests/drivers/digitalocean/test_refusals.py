@@ -109,6 +109,8 @@ def test_the_limit_and_a_locked_account(cloud: Ocean, tmp_path: Path) -> None:
     error = refused(cloud, tmp_path)
     assert type(error).__name__ == "QuotaExceeded"
     assert "1 droplets and may have 1" in error.brief
+    for word in ("machine ls", "machine rm", "--digitalocean-access-token", "droplet_limit"):
+        assert word in error.resolution
     unmake(driver)
     cloud.account.locked = True
     assert type(refused(cloud, tmp_path)).__name__ == "NotAllowed"
