@@ -25,12 +25,15 @@ from tests.sshd import keygen
 pytestmark = pytest.mark.lab
 
 
-def subnet(cloud: Ec2, host: Host) -> str:
+SIX = "fd0e:c2::"  # of a /64
+
+
+def subnet(cloud: Ec2, host: Host, **more: str) -> str:
     """A subnet that holds the host's address."""
     ec2 = cloud.moto.client()
     network = host.address.rsplit(".", 1)[0] + ".0/24"
     vpc = ec2.create_vpc(CidrBlock=network)["Vpc"]["VpcId"]
-    made = ec2.create_subnet(VpcId=vpc, CidrBlock=network, AvailabilityZone="us-east-1b")
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock=network, AvailabilityZone="us-east-1b", **more)
     return str(made["Subnet"]["SubnetId"])
 
 
@@ -45,6 +48,10 @@ def boots(cloud: Ec2, host: Host) -> None:
         told = ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="userData")
         user_data = base64.b64decode(told.get("UserData", {}).get("Value", "")).decode()
         pair = ec2.describe_key_pairs(KeyNames=[instance["KeyName"]], IncludePublicKey=True)["KeyPairs"][0]
+        for address in [
+            a["Ipv6Address"] for nic in instance["NetworkInterfaces"] for a in nic.get("Ipv6Addresses", [])
+        ]:
+            host.run(f"ip address add {address}/64 dev eth0 nodad")
         firstboot.boot(host, user_data, "ubuntu", pair["PublicKey"])
         return found
 
@@ -84,6 +91,28 @@ def test_a_key_of_the_users_own(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
     run(cloud, program, "rm", "-y", "dev").fine()
     assert cloud.listing() == before
     assert key.exists()
+
+
+def test_a_machine_that_is_reached_over_ipv6_only(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
+    """create, a container through `env`, rm: ssh, certificate and engine are all at the IPv6 address."""
+    host = lab.host("ec2six", engine="running")
+    host.import_busybox()
+    subprocess.run(["ip", "address", "add", f"{SIX}1/64", "dev", lab.bridge, "nodad"], check=True)
+    place = subnet(cloud, host, Ipv6CidrBlock=f"{SIX}/64")
+    program = Program(tmp_path / "p")
+    flags = (f"--amazonec2-subnet-id={place}", "--amazonec2-ipv6-address-only", "--amazonec2-ipv6-address-count=1")
+    before = cloud.listing()
+    boots(cloud, host)
+    words = ("create", "-d", "amazonec2", *(f"--{option}={value}" for option, value in cloud.options().items()))
+    run(cloud, program, *words, *flags, "dev").fine()
+    address = run(cloud, program, "ip", "dev").fine().out.strip()
+    assert address.startswith(SIX)
+    assert program("url", "dev").fine().out.strip() == f"tcp://[{address}]:2376"
+    assert program("ssh", "dev", "whoami").fine().out.strip() == "ubuntu"
+    said = program.shell('eval "$(machine env dev)"; docker run --rm busybox:lab echo from the cloud').fine()
+    assert said.out.strip() == "from the cloud"
+    run(cloud, program, "rm", "-y", "dev").fine()
+    assert cloud.listing() == before
 
 
 def test_resume_after_a_kill_makes_no_second_instance(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
