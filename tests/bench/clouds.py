@@ -11,10 +11,8 @@ import contextlib
 import dataclasses
 import os
 import resource
-import shutil
 import statistics
 import subprocess
-import time
 import tomllib
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -38,8 +36,6 @@ from tests.drivers.digitalocean.ocean import Ocean
 from tests.drivers.door import Call
 from tests.drivers.openstack import test_lab as stack_lab
 from tests.drivers.openstack.stack import Stack
-from tests.drivers.virtualbox import places
-from tests.drivers.virtualbox.fake import Fake
 from tests.labs.image import LabUnavailable
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import settled
@@ -199,28 +195,6 @@ def rows(subject: Subject, cases: tuple[Case, ...] = CASES) -> Iterator[Row]:
 def unmeasured(case: Case, why: BaseException) -> Row:
     """Instead of figures."""
     return Row(f"create -d {case.driver}", Samples(), remark=f"not measured: {why}")
-
-
-def hypervisor(subject: Subject) -> Iterator[Row]:
-    """The driver virtualbox on a VBoxManage that answers as recorded; nothing boots behind it, so up to `startvm`."""
-    made, removed = Samples(), Samples()
-    calls: list[int] = []
-    if not shutil.which("qemu-img"):
-        yield Row("create -d virtualbox", made, remark="not measured: what stands for VBoxManage needs qemu-img")
-        return
-    for number in range(subject.runs):
-        place = subject.place / f"virtualbox-{number}"
-        fake = Fake(place / "virtualbox")
-        driver = places.driver(place, fake.run)
-        for samples, act in ((made, driver.create), (removed, driver.remove)):
-            began, before = time.perf_counter(), len(fake.calls())
-            if act == driver.create:
-                driver.check()
-            act()
-            samples.seconds.append(time.perf_counter() - began)
-            calls.append(len(fake.calls()) - before)
-    yield Row("create -d virtualbox, without its boot", made, remark=f"{calls[-2]} calls of VBoxManage")
-    yield Row("rm, virtualbox", removed, remark=f"{calls[-1]} calls of VBoxManage")
 
 
 def needs(subject: Subject, case: Case) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -14,12 +17,14 @@ import pytest
 
 from machine.engine import Engine, Tls, ask_many
 from machine.errors import EngineError, EngineTimeout
-from tests.bench import clouds, standing, startup
+from tests.bench import clouds, hypervisor, standing, startup, vboxmanage
 from tests.bench.figures import Failed, Row, Samples, interleaved, table
 from tests.bench.stores import PORT, Fleet
 from tests.bench.subject import PEER, Subject, timed
+from tests.bench.vboxmanage import OnPath
 from tests.drivers.openstack.server import PASSWORD, USER
 from tests.drivers.openstack.stack import Stack
+from tests.drivers.virtualbox import transcripts
 from tests.labs.nspawn import Lab
 
 PEER_SCRIPT = """#!/bin/sh
@@ -33,6 +38,7 @@ OLD_WAYS = """#!/bin/sh
 case "$*" in *--openstack-tenant-name*) echo "Expected HTTP response code [200 204] but got 404" >&2; exit 1;; esac
 """
 
+needs_images = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="needs qemu-img")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
 
 
@@ -140,6 +146,49 @@ def test_a_real_cloud_is_measured_only_where_one_stands(tmp_path: Path, monkeypa
     monkeypatch.setenv("MACHINE_TEST_LAB_CACHE", str(tmp_path))
     (row,) = standing.rows(Subject(tmp_path, "none", "", runs=1))
     assert row.remark == "not measured: none stands here (python -m tests.labs.openstack up)"
+
+
+@needs_images
+def test_a_recorded_machine_of_docker_machines_can_be_made_and_removed(tmp_path: Path) -> None:
+    """The calls of VBoxManage that were recorded for it, and what the real one said to each; it could start nothing."""
+    fake = OnPath(tmp_path / "virtualbox")
+    vboxmanage.put(tmp_path / "bin", fake)
+    own = tmp_path / "machines" / "sw"
+    own.mkdir(parents=True)
+    (own / "boot2docker.iso").touch()
+    fake.run(["VBoxManage", "hostonlyif", "create"])
+    played = []
+    for each in transcripts.every():
+        if not any(word == "sw" or "machines/sw/" in word for word in each.words) or each.words[0] == "clonevm":
+            continue
+        words = [word.replace("/root/.docker/machine/machines", str(own.parent)) for word in each.words]
+        if words[:2] == ["convertfromraw", "stdin"]:
+            argv = [str(tmp_path / "bin" / "VBoxManage"), *words]
+            status = subprocess.run(argv, input=b"boot2docker, please format-me", check=False).returncode
+            subprocess.run(["qemu-img", "convert", "-O", "raw", own / "disk.vmdk", own / "raw"], check=True)
+            assert (own / "raw").read_bytes().startswith(b"boot2docker, please format-me\0")
+        else:
+            if words[0] == "unregistervm" and words[0] not in played:  # the real one did not start it
+                fake.run(["VBoxManage", "controlvm", "sw", "poweroff"])
+            status = fake.run(["VBoxManage", *words]).status
+        played.append(words[0])
+        assert status == (0 if words[0] == "startvm" else each.rc), words
+    assert played[:2] == ["convertfromraw", "createvm"]
+    assert played.index("startvm") < played.index("unregistervm")
+    assert fake.listing()["vms"] == {}
+
+
+@pytest.mark.slow
+@needs_images
+def test_virtualbox_is_measured_beside_a_peer(tmp_path: Path) -> None:
+    """Our own program stands for docker-machine again, and boots an ISO as that does."""
+    program = tmp_path / "machine"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={Path(__file__).parents[2]} exec {sys.executable} -m machine "$@"\n')
+    program.chmod(0o755)
+    found = list(hypervisor.rows(Subject(tmp_path, str(program), str(program), runs=1)))
+    assert [row.what for row in found] == list(hypervisor.WHAT)
+    assert all(row.ours.median and row.theirs.median and row.against == PEER for row in found), table(found)
+    assert all(re.fullmatch(r"[1-9]\d* calls of VBoxManage \(theirs: [1-9]\d*\)", row.remark) for row in found)
 
 
 def test_what_is_compared_takes_turns() -> None:
