@@ -127,9 +127,12 @@ class ConsoleLog(Protocol):
 
 @runtime_checkable
 class TakesHostKey(Protocol):
-    """The platform can give the machine its ssh host key; called before `create`, with private and public halves."""
+    """The platform can give the machine its ssh host key; called before `create`, with private and public halves.
 
-    def give_host_key(self, private: str, public: str) -> None: ...
+    False: this machine will show one of its own making, so the first one seen is believed, as without the power.
+    """
+
+    def give_host_key(self, private: str, public: str) -> bool | None: ...
 
 
 @runtime_checkable

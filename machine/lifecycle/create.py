@@ -278,9 +278,10 @@ def _with_keys(world: World, record: Record, driver: Driver) -> Driver:
     elif source:
         _keep_key(world, record, _bring_key(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
     if isinstance(driver, TakesHostKey):
-        _, public = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
-        kind, blob = public.split()[:2]
-        files.write(os.path.join(directory, paths.KNOWN_HOSTS), f"{record.name} {kind} {blob}\n".encode())
+        pair = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
+        if driver.give_host_key(*pair) is not False:
+            kind, blob = pair[1].split()[:2]
+            files.write(os.path.join(directory, paths.KNOWN_HOSTS), f"{record.name} {kind} {blob}\n".encode())
     return open_driver(world, record)
 
 

@@ -81,9 +81,10 @@ class VirtualBoxDriver(Driver):
     def dump(self) -> dict[str, Any]:
         return {**self.data, **settings.dump(self.settings)}
 
-    def give_host_key(self, private: str, public: str) -> None:
-        """Take the ssh host key that the machine shall show; boot2docker makes its own."""
+    def give_host_key(self, private: str, public: str) -> bool:
+        """Take the ssh host key that the machine shall show; False for boot2docker, which makes its own."""
         self.host_key = (private, public)
+        return not self.settings.boot2docker
 
     def key_path(self) -> str | None:
         """The key of an imported boot2docker VM; None for a key of the machine's own."""

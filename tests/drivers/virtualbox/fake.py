@@ -95,10 +95,11 @@ class Fake:
             found: Completed = act(space, words[1:])
             return found
 
-    def asks_dhcp(self, name: str, state: str = "acked") -> str:
+    def asks_dhcp(self, name: str, state: str = "acked", address: str = "") -> str:
         """The guest of that machine asks for an address of its host-only network; what the server there gives it.
 
-        `state` is how far they have come: offered, acked, released, expired. LookupError without a server.
+        `state` is how far they have come: offered, acked, released, expired. LookupError without a server. `address`
+        is for a guest that is elsewhere.
         """
         with self.state() as space:
             vm = found(space, name)
@@ -107,7 +108,7 @@ class Fake:
             leases, card = space["leases"], vm["set"]["--macaddress2"].lower()
             lowest = ipaddress.ip_address(space["dhcp"][network]["--lowerip"])
             taken = [lease["address"] for lease in leases.values()]
-            free = next(str(lowest + more) for more in range(99) if str(lowest + more) not in taken)
+            free = address or next(str(lowest + more) for more in range(99) if str(lowest + more) not in taken)
             leases[card] = {"network": network, "address": leases.get(card, {}).get("address", free), "state": state}
             return str(leases[card]["address"])
 
