@@ -2,8 +2,13 @@
 become ours, its answers are the REST API's own JSON.
 
 Importing the SDK and building its clients costs a second or two, so it is done at the first call to each. Throttled
-and failed calls are repeated by the SDK itself, with growing pauses, as often as the record says. What takes long to
-make is followed by the SDK's poller where the next step needs it (`_made`), else left to the caller (`polling=False`).
+and failed calls are repeated by the SDK itself, with growing pauses, as often as the record says.
+
+An exception to "no driver waits": what takes 2 to 10 seconds to make and is needed by the very next call (network,
+subnet, security group, address, interface; the removal of what is shared) is followed by the SDK's poller (`_made`,
+`_ended`), which knows the protocols of ARM's operations and their Retry-After. `Driver.create` has no way to be called
+again for the next of four such steps, and a PUT that refers to something unfinished is refused. What takes longer, the
+machine and its removal, is left to the caller (`polling=False`).
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from machine.drivers.azure import failures, login, settings
+from machine.drivers.base import DriverContext
 from machine.errors import DriverError, PreflightFailed
 
 CONNECT_SECONDS = 10
@@ -20,11 +26,11 @@ GONE = (200, 204)  # a DELETE's answer when there is nothing more to wait for
 
 
 class Api:
-    """Azure as one subscription sees it; `data` is a Driver object, read at the first call."""
+    """Azure as one subscription sees it; `data` is a Driver object, read at the first call. `ctx` is for logging in."""
 
-    def __init__(self, data: dict[str, Any], say: Callable[[str], None]) -> None:
+    def __init__(self, data: dict[str, Any], ctx: DriverContext) -> None:
         self.data = data
-        self.say = say
+        self.ctx = ctx
         self._credential: Any = None
         self._clients: dict[str, Any] = {}
 
@@ -279,7 +285,7 @@ class Api:
             _sdk("azure.identity")
             if login.needs_tenant(self.data):
                 self.data["TenantID"] = self._tenant()
-            self._credential = login.credential(self.data, self._transport(), self.say)
+            self._credential = login.credential(self.data, self._transport(), self.ctx)
         return self._credential
 
     def _tenant(self) -> str:

@@ -43,7 +43,7 @@ class AzureDriver(Driver):
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         super().__init__(ctx)
         self.data = data
-        self.api = Api(data, ctx.log)
+        self.api = Api(data, ctx)
         self._host_key = ("", "")
         self._gone: set[str] = set()  # names that this process has seen removed
 

@@ -6,12 +6,11 @@ errors; the SDK is imported here when somebody really logs in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import settings
-
-SIGNED_IN_AS = "machine"  # the name under which the SDK keeps what a device-code login gave it
+from machine.drivers.azure import settings, user
+from machine.drivers.base import DriverContext
 
 
 def kind(data: Mapping[str, Any]) -> str:
@@ -27,8 +26,8 @@ def needs_tenant(data: Mapping[str, Any]) -> bool:
     return not data.get("TenantID") and kind(data) in ("secret", "certificate")
 
 
-def credential(data: dict[str, Any], transport: Mapping[str, Any], say: Callable[[str], None]) -> Any:
-    """A TokenCredential; `transport` are arguments of the SDK's HTTP pipeline, `say` tells the user what to type.
+def credential(data: dict[str, Any], transport: Mapping[str, Any], ctx: DriverContext) -> Any:
+    """A TokenCredential; `transport` are arguments of the SDK's HTTP pipeline.
 
     Who logged in by device code is noted in `data` (names and ids, no secret), so that it need not be asked again.
     """
@@ -55,14 +54,17 @@ def credential(data: dict[str, Any], transport: Mapping[str, Any], say: Callable
         case "cli":
             found = identity.AzureCliCredential(**tenant)
         case "device-code":
-            found = _device_code(identity, data, {**tenant, **where}, say)
+            found = user.Person(identity, data, {**named, **tenant, **where}, ctx)
         case _:
-            found = _unattended(identity, client, where)
+            found = _unattended(identity, named, tenant, where)
     return found
 
 
-def _unattended(identity: Any, client: str, where: Mapping[str, Any]) -> Any:
-    """The SDK's own order, without what would open a window."""
+def _unattended(identity: Any, named: Mapping[str, Any], tenant: Mapping[str, Any], where: Mapping[str, Any]) -> Any:
+    """The SDK's own order, without what would open a window.
+
+    Its chain gives neither authority nor tenant to two of its members: they are made anew, with both.
+    """
     excluded = {
         f"exclude_{name}_credential": True
         for name in (
@@ -74,24 +76,14 @@ def _unattended(identity: Any, client: str, where: Mapping[str, Any]) -> Any:
             "broker",
         )
     }
-    mine = {"managed_identity_client_id": client} if client else {}
-    return identity.DefaultAzureCredential(**excluded, **mine, **where)
+    mine = {f"managed_identity_{key}": value for key, value in named.items()}
+    mine |= {f"workload_identity_{key}": value for key, value in tenant.items()}
+    chain = identity.DefaultAzureCredential(**excluded, **mine, **where)
 
+    def told(one: Any) -> Any:
+        if isinstance(one, identity.WorkloadIdentityCredential):
+            return identity.WorkloadIdentityCredential(**named, **tenant, **where)
+        return identity.AzureCliCredential(**tenant) if isinstance(one, identity.AzureCliCredential) else one
 
-def _device_code(identity: Any, data: dict[str, Any], where: Mapping[str, Any], say: Callable[[str], None]) -> Any:
-    """Asks once; afterwards the SDK's own cache of the user answers."""
-
-    def prompt(address: str, code: str, _: object) -> None:
-        say(f"to log in, open {address} in a browser and enter the code {code}")
-
-    options: dict[str, Any] = dict(where)
-    if data.get("ClientID"):
-        options["client_id"] = data["ClientID"]
-    if data.get("AuthenticationRecord"):
-        options.pop("authority", None)  # the record has it
-        options["authentication_record"] = identity.AuthenticationRecord.deserialize(data["AuthenticationRecord"])
-    cache = identity.TokenCachePersistenceOptions(name=SIGNED_IN_AS, allow_unencrypted_storage=True)
-    found = identity.DeviceCodeCredential(prompt_callback=prompt, cache_persistence_options=cache, **options)
-    if not data.get("AuthenticationRecord"):
-        data["AuthenticationRecord"] = found.authenticate(scopes=[settings.scope(data)]).serialize()
-    return found
+    chain.credentials = tuple(told(one) for one in chain.credentials)
+    return chain

@@ -19,6 +19,7 @@ from tests.drivers.azure.directory import TENANT, Directory
 from tests.drivers.azure.resources import Account, Refused, Thing
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+METADATA = "/metadata/identity/oauth2/token"
 CONSOLE = "[    0.000000] Linux version 6.8.0-azure\r\ndev login: "
 POWER = {  # act -> on its way, there
     "start": ("starting", "running"),
@@ -89,11 +90,12 @@ class Arm:
         """What the real one would say."""
         base = f"https://{headers.get('Host', '')}"
         with self.lock:
-            about_login = self.directory.answer(method, target, body, base)
-            if about_login is not None:
-                return *about_login, {}
             path, _, query = target.partition("?")
             asked = dict(urllib.parse.parse_qsl(query))
+            metadata = self.directory.metadata(asked, headers) if path == METADATA else None
+            about_login = metadata or self.directory.answer(method, target, body, base)
+            if about_login is not None:
+                return *about_login, {}
             if path == "/console":
                 return 200, CONSOLE, {}
             token = str(headers.get("Authorization", "")).removeprefix("Bearer ")

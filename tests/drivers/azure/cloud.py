@@ -11,6 +11,7 @@ from tests.drivers.azure.arm import SUBSCRIPTION, Arm
 from tests.drivers.azure.directory import CLIENT, SECRET, TENANT
 from tests.drivers.door import Answer, Call, Door
 
+PASSWORD = "a-certificate's-password-that-nobody-sees"
 ERROR = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -41,7 +42,7 @@ class Azure:
 
     driver = "azure"
     making = "PUT virtualMachines"
-    secrets = (SECRET,)
+    secrets = (SECRET, PASSWORD)
     sdk = ("azure.core", "azure.identity", "azure.mgmt", "msal")
     impatient: dict[str, Any] = {"azure-retries": 0, "azure-api-timeout": 1}  # noqa: RUF012
     throttled = Answer(
@@ -69,7 +70,7 @@ class Azure:
         }
 
     def credentials(self) -> dict[str, str]:
-        return {"AZURE_CLIENT_SECRET": SECRET}
+        return {"AZURE_CLIENT_SECRET": SECRET, "AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSWORD}
 
     def strangers(self) -> dict[str, str]:
         """A secret of another service principal: Azure lets it see nothing of this subscription."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,8 +31,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cloud(arm: Arm, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
     """A subscription with nothing in it, and no login of whoever runs the tests."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_SUBSCRIPTION_ID"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith(("AZURE_", "IDENTITY_", "MSI_", "IMDS_"))]:
+        monkeypatch.delenv(name)
     account = Azure(arm, keys)
     yield account
     if not account.door.closed.is_set():

@@ -1,5 +1,7 @@
 """The directory that gives out tokens: OpenID discovery and OAuth's client-credentials and device-code grants.
 
+And a VM's metadata service, which does so for what runs there.
+
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 """
 
@@ -31,6 +33,9 @@ class Directory:
     def __init__(self) -> None:
         self.tokens: set[str] = set()
         self.certificate = b""
+        self.federated = ""  # the token of another issuer that is believed (a Kubernetes service account's)
+        self.prompts = 0  # how often somebody was given a code to enter
+        self.asked: list[dict[str, str]] = []  # of the metadata service
         self.scopes: list[str] = []
 
     def answer(self, method: str, path: str, body: bytes, base: str) -> tuple[int, dict[str, Any]] | None:
@@ -46,6 +51,7 @@ class Directory:
             }
         form = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace"))) if method == "POST" else {}
         if parts[1:] == ["oauth2", "v2.0", "devicecode"]:
+            self.prompts += 1
             return 200, {
                 "user_code": "ABCD1234",
                 "device_code": "device",
@@ -57,6 +63,19 @@ class Directory:
         if parts[1:] == ["oauth2", "v2.0", "token"]:
             return self._grant(form, base, tenant)
         return None
+
+    def metadata(self, asked: dict[str, str], headers: Any) -> tuple[int, dict[str, Any]]:
+        """What a VM's metadata service says to who asks for a token of its identity; it has one, and a user's (CLIENT).
+
+        https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+        """
+        self.asked.append(asked)
+        if headers.get("Metadata") != "true":
+            return 400, {"error": "invalid_request", "error_description": "Required metadata header not specified"}
+        if asked.get("client_id", CLIENT) != CLIENT:
+            return 400, {"error": "invalid_request", "error_description": "Identity not found"}
+        given = self._given({"resource": asked["resource"], "client_id": CLIENT, "expires_on": "4102444800"})
+        return 200, {**given, "expires_in": "3599"}
 
     def _grant(self, form: dict[str, str], base: str, tenant: str) -> tuple[int, dict[str, Any]]:
         self.scopes.append(form.get("scope", ""))
@@ -71,14 +90,19 @@ class Directory:
             mine = {"aud": form.get("client_id"), "oid": "u", "sub": "u", "tid": TENANT, "preferred_username": "ada"}
             mine |= {"iss": f"{base}/{TENANT}/v2.0", "iat": 1, "exp": 4102444800}
             account = base64.urlsafe_b64encode(json.dumps({"uid": "u", "utid": TENANT}).encode()).decode()
-            return 200, self._given({"id_token": _token(mine), "refresh_token": "again", "client_info": account})
+            scope = {"scope": form["scope"]} if "scope" in form else {}
+            return 200, self._given(
+                {"id_token": _token(mine), "refresh_token": "again", "client_info": account, **scope}
+            )
         if kind == "refresh_token" and form.get("refresh_token") == "again":
-            return 200, self._given({})
+            return 200, self._given({"scope": form["scope"]})
         return _refused("invalid_grant", "AADSTS70000: The grant is not valid.", 400)
 
     def _proved(self, form: dict[str, str], base: str, tenant: str) -> bool:
         if form.get("client_secret"):
             return form["client_secret"] == SECRET
+        if self.federated and form.get("client_assertion") == self.federated:
+            return True
         if not form.get("client_assertion") or not self.certificate:
             return False
         import jwt
