@@ -56,7 +56,7 @@ class Azure:
         self.arm = arm
         arm.reset()
         self.ca = str(pki / "ca.pem")
-        self.door = Door(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")))
+        self.door = Door(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")), at_once=True)
 
     def options(self) -> dict[str, Any]:
         return {
