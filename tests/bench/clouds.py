@@ -42,6 +42,7 @@ from tests.provision.hosts import settled
 
 Cost = tuple[int, float]  # calls of the API, seconds of processor
 VERBS = ("create", "rm")
+NOT_MEASURED = (Failed, AssertionError, pytest.skip.Exception)  # the other drivers are, all the same
 
 
 @dataclass
@@ -188,11 +189,7 @@ def rows(subject: Subject, cases: tuple[Case, ...] = CASES) -> Iterator[Row]:
             try:
                 needs(subject, case)
                 yield from measured(subject, lab, case)
-            except (
-                Failed,
-                AssertionError,
-                pytest.skip.Exception,
-            ) as why:  # the other drivers are measured all the same
+            except NOT_MEASURED as why:
                 yield unmeasured(case, why)
 
 
