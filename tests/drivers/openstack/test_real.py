@@ -204,3 +204,4 @@ class TestContract:
 
     test_killed = CloudContract.test_kill_9_after_every_call_leaves_nothing
     test_forgotten = CloudContract.test_a_machine_that_the_cloud_lost
+    test_swarm = CloudContract.test_the_swarm_gets_in_where_a_machine_has_a_part_in_it
