@@ -2,7 +2,8 @@
 
 A promise is --amazonec2-allow-from: only those networks reach the machine. Rules of a group are for all machines in
 it, and are never taken away, so a group that is wider than the promise, or would be made wider than that of another
-machine, is refused. Groups that are ours have a name for every set of networks (ports.group_name) and never are.
+machine, is refused. Groups that are ours have a name for every set of networks (ports.group_name), so that happens to
+them only while an older machine keeps its promise in everybody's group.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def survey(api: Api, data: Mapping[str, Any], ctx: DriverContext) -> None:
     """
     names, readonly = settings.group_names(data), bool(data.get("SecurityGroupReadOnly"))
     must_exist = [name for name in names if readonly or name.startswith("sg-")]
-    keepers = [other for other in ctx.siblings() if other.get("AllowFrom") and _shares(other, names)]
+    keepers = [other for other in ctx.siblings() if other.get("AllowFrom")]
     if not (must_exist or keepers or data.get("AllowFrom")):
         return
     found = api.groups(names, data["VpcId"])
@@ -101,8 +102,3 @@ def _widens_no_other(
                 f"reach; this one would let in {', '.join(wider)}",
                 resolution="name another --amazonec2-security-group, or give the same --amazonec2-allow-from",
             )
-
-
-def _shares(other: Mapping[str, Any], names: Sequence[str]) -> bool:
-    have = {*settings.group_names(other), *(other.get("SecurityGroupIds") or [])}
-    return not have.isdisjoint(names)

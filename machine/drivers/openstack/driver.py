@@ -110,7 +110,22 @@ class OpenStackDriver(Driver):
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or settings.clouds_file(self.data)
             survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
+            self._keep_promises()
             self._user_data()  # by the rules of the profile, which may be known only now
+
+    def _keep_promises(self) -> None:
+        """An older machine may have its --openstack-allow-from in everybody's group, which must not be opened then."""
+        own = settings.own_group(self.data)
+        for other in self.ctx.siblings():
+            mine = own in (self.data.get("SecurityGroups") or []) and own in (other.get("SecurityGroups") or [])
+            same = other.get("ProjectId") == self.data["ProjectId"]
+            if mine and same and other.get("AllowFrom") and not other.get("OwnGroup"):
+                raise failures.BadGroup(
+                    f"the security group {own} has a machine of an earlier version that only "
+                    f"{', '.join(other['AllowFrom'])} may reach, and this one would open it",
+                    resolution="give --openstack-sec-groups of your own, or --openstack-allow-from; or make that "
+                    "machine anew, which then gets a group of its own",
+                )
 
     def _check_files(self) -> None:
         self._user_data()
@@ -261,7 +276,7 @@ class OpenStackDriver(Driver):
         if self.data.get("OwnVolumeId"):
             volume = self.api.volume(str(self.data["OwnVolumeId"]))
             status = str((volume or {}).get("status"))
-            if volume is None or status in VOLUME_FAILED:
+            if volume is None or status in VOLUME_FAILED or status == "in-use":
                 raise failures.made(failures.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
             if status not in VOLUME_READY:
                 return

@@ -14,6 +14,7 @@ Data = dict[str, Any]
 Asked = dict[tuple[str, bool], bool]  # (id of a server, whether at once) -> whether the cloud took it on
 KEPT = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
 GONE = ("DELETED", KEPT)
+PASSING = (*failures.UNANSWERED, failures.RateLimited, failures.BadCredentials)  # says nothing of what may be done
 ENDING = ("deleting", "soft-deleting")  # tasks
 
 
@@ -65,7 +66,7 @@ def end(api: Api, server: Data, asked: Asked) -> None:
     try:
         api.delete_server(server_id, at_once=status == KEPT)
     except failures.OpenStackError as error:
-        if status != KEPT or isinstance(error, failures.UNANSWERED):
+        if status != KEPT or isinstance(error, PASSING):
             raise
         asked[which] = False  # the cloud ends it when its time is over
 

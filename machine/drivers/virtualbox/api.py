@@ -57,7 +57,7 @@ class VBox:
                 resolution=failures.HANGS,
             ) from error
         except CommandFailed as error:
-            raise failures.NotInstalled(error.brief, details=error.details, resolution=failures.INSTALL) from error
+            raise failures.NotInstalled(error.brief, details=error.details, resolution=failures.REINSTALL) from error
         out, err = (text.replace("\r\n", "\n") for text in (done.stdout, done.stderr))  # Windows
         if done.status or MARK in err:
             raise failure(" ".join(words[:2]), err or out, self._name)

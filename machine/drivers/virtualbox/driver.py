@@ -92,6 +92,11 @@ class VirtualBoxDriver(Driver):
 
     def check(self) -> None:
         preflight.check(self.ctx, self.vbox, self.settings, self.uuid)
+        if self.settings.boot2docker and self.settings.no_dhcp:
+            raise PreflightFailed(
+                "a boot2docker machine gets its address of the DHCP server, and --virtualbox-hostonly-no-dhcp has none",
+                resolution="leave --virtualbox-hostonly-no-dhcp or --virtualbox-boot2docker-url out",
+            )
         if self.settings.boot2docker and self._nets():
             raise PreflightFailed(
                 "the address of a boot2docker machine cannot be found out here: VirtualBox 7 leaves DHCP to macOS",

@@ -96,6 +96,7 @@ WAYS: tuple[tuple[tuple[str, ...], type[DriverError], str], ...] = (
 INSTALL = (
     "install VirtualBox (https://www.virtualbox.org/wiki/Downloads), or name the program with --virtualbox-program"
 )
+REINSTALL = f"try again; if it stays so, {INSTALL}"
 HANGS = (
     "see whether `VBoxManage list vms` answers; if it does, try again; if not, VirtualBox's service hangs: shut its"
     " machines down, end the process VBoxSVC, and try again"

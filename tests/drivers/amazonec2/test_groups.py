@@ -148,7 +148,9 @@ def test_nobody_widens_the_group_of_a_machine_that_was_promised_a_narrow_one(clo
     assert isinstance(error, failures.BadGroup)
     assert "mine has a machine that only 203.0.113.0/24 may reach" in error.brief
     assert "--amazonec2-allow-from" in error.resolution
-    fleet.make("same", **MINE, **ONLY_OFFICE)
+    by_id = {"amazonec2-security-group": [fleet.group("office")["GroupId"]]}
+    assert isinstance(fleet.refuse("plain", **by_id), failures.BadGroup)
+    fleet.make("same", **by_id, **ONLY_OFFICE)
     fleet.make("plain", **{"amazonec2-security-group": ["another"]})
     assert fleet.reached_from("office") == [OFFICE]
     for name in ("office", "plain", "same"):

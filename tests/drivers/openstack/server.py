@@ -133,7 +133,9 @@ def _quota(cloud: Cloud) -> Json:
 
 
 def _volume_zones(cloud: Cloud) -> list[Json]:
-    return [{"zoneName": name, "zoneState": {"available": True}} for name in cloud.project.volume_zones]
+    """Those whose names end with `!` are not to be had at the moment."""
+    names = cloud.project.volume_zones
+    return [{"zoneName": name.rstrip("!"), "zoneState": {"available": not name.endswith("!")}} for name in names]
 
 
 def _volume_limits(cloud: Cloud) -> Json:

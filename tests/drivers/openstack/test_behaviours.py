@@ -261,7 +261,7 @@ def test_zones_of_volumes_that_nobody_tells(cloud: Stack, tmp_path: Path) -> Non
 
 def test_the_volume_lies_in_the_servers_zone_where_there_is_one_of_that_name(cloud: Stack, tmp_path: Path) -> None:
     flags = {"openstack-availability-zone": "nova:host1", "openstack-volume-size": 20}
-    for zones, chosen in ((["nova", "ssd"], "nova"), (["ssd"], None)):
+    for zones, chosen in ((["nova", "ssd"], "nova"), (["ssd"], None), (["ssd", "nova!"], None)):
         cloud.project.volume_zones = zones
         driver = make(new(cloud, tmp_path, **flags))
         assert driver.dump().get("VolumeZone") == chosen
@@ -300,6 +300,22 @@ def test_what_one_machine_opens_does_not_open_another(cloud: Stack, restricted_f
     for name in ("closed", "open"):
         unmake(again(machines[name + " machine"]))
     assert cloud.listing() == before
+
+
+def test_a_restricted_machine_of_an_earlier_version_is_not_opened(cloud: Stack, tmp_path: Path) -> None:
+    """Its rules are in the group that everybody has now."""
+    older = make(new(cloud, tmp_path, "older"))
+    record = {**older.dump(), "AllowFrom": ["203.0.113.0/24"]}
+    del record["OwnGroup"]
+    for flags, refusal_said in (({}, True), ({"openstack-allow-from": ["203.0.113.0/24"]}, False)):
+        plain = new(cloud, tmp_path, "plain", **flags)
+        object.__setattr__(plain.ctx, "siblings", lambda: [record])
+        if refusal_said:
+            with pytest.raises(failures.BadGroup, match="docker-machine has a machine of an earlier version"):
+                plain.check()
+        else:
+            plain.check()
+    unmake(older)
 
 
 def test_ports_of_a_swarm_that_the_users_groups_keep_out_are_named(cloud: Stack, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from machine.drivers.base import Driver
+from machine.drivers.openstack import failures
 from machine.errors import Unfinished
 from machine.model import State
 from tests.drivers.cloud import again, make, new, settled, unmake
@@ -44,8 +45,10 @@ def test_rm_cut_short_after_the_first_request_knows_the_server_again(cloud: Stac
     cloud.project.reclaim = True
     driver = again(make(new(cloud, tmp_path)))
     driver.data["MachineId"] = ""  # type: ignore[attr-defined]
+    driver.ctx.save(driver)
     with pytest.raises(Unfinished):
         driver.remove()
+    assert driver.state() is State.STOPPING
     settled(driver, State.MISSING)
     unmake(again(driver))
     assert cloud.listing() == before
@@ -72,6 +75,27 @@ def test_a_cloud_that_lets_nobody_insist(cloud: Stack, status: int, text: str, t
     unmake(driver)
     assert [server["status"] for server in cloud.project.servers.values()] == ["SOFT_DELETED"]
     assert cloud.door.names().count(FORCE) == 1
+
+
+def test_a_throttled_request_to_insist_is_none_that_was_refused(cloud: Stack, tmp_path: Path) -> None:
+    before = cloud.listing()
+    cloud.project.reclaim = True
+    driver = make(new(cloud, tmp_path, **cloud.impatient))
+    cloud.door.on(FORCE, lambda door, call: refusal(429, "overLimit", "Too many."), times=1)
+    with pytest.raises(failures.RateLimited):
+        unmake(driver)
+    unmake(again(driver))
+    assert cloud.listing() == before
+
+
+def test_resume_where_the_server_is_kept_for_good(cloud: Stack, tmp_path: Path) -> None:
+    """Its volume goes with it alone: nothing is to be waited for."""
+    cloud.project.reclaim = True
+    driver = make(new(cloud, tmp_path, **{"openstack-volume-size": 20}))
+    cloud.door.on(FORCE, lambda door, call: refusal(403, "forbidden", "No."))
+    lost(cloud, driver)
+    with pytest.raises(failures.BadVolume, match="came to nothing"):
+        again(driver).create()
 
 
 def test_a_removal_that_fails_in_the_cloud_is_asked_for_again(cloud: Stack, tmp_path: Path) -> None:

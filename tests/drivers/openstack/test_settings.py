@@ -372,3 +372,9 @@ def test_the_addresses_of_a_server() -> None:
     assert reach.addresses({"addresses": two}, 4, "b") == ("10.1.0.5", "198.51.100.5")
     assert reach.addresses({"addresses": two}, 4, "a")[0] == "10.0.0.5"
     assert reach.addresses({}, 4, "a") == ("", "")
+
+
+def test_a_region_in_a_url_that_is_not_used() -> None:
+    given = {"cloud": "mine", "auth_url": conoha.AUTH_URL, "profile": "conoha"}
+    assert "region_name" not in login.arguments(configured(**given))
+    assert login.arguments(configured(**{**given, "cloud": ""}))["region_name"] == "c3j1"

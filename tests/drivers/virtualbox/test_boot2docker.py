@@ -84,6 +84,12 @@ def test_boot2docker_on_a_mac_is_refused(tmp_path: Path, vbox: Fake, monkeypatch
     assert "--virtualbox-boot2docker-url" in caught.value.resolution
 
 
+def test_boot2docker_without_a_dhcp_server_is_refused(tmp_path: Path, vbox: Fake) -> None:
+    driver = places.driver(tmp_path, vbox.run, boot2docker_url="/etc/passwd", hostonly_no_dhcp=True)
+    with pytest.raises(PreflightFailed, match="--virtualbox-hostonly-no-dhcp"):
+        driver.check()
+
+
 def test_a_machine_of_docker_machine(tmp_path: Path, vbox: Fake) -> None:
     """It is known by its name, and its record's port is of another address."""
     ctx = places.driver(tmp_path, vbox.run, name="old").ctx
