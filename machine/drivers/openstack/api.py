@@ -53,16 +53,22 @@ class Api:
         except failures.NotFound:
             return None
 
-    def images(self, name: str) -> list[Json]:
-        """Every image of that name."""
+    def images(self, name: str = "") -> list[Json]:
+        """Every image of that name, or all."""
         with self._asking("list images") as cloud:
-            found = [_plain(image) for image in cloud.image.images(name=name)]
-        return [image for image in found if image.get("name") == name]
+            found = [_plain(image) for image in cloud.image.images(**({"name": name} if name else {}))]
+        return [image for image in found if name in ("", image.get("name"))]
 
     def networks(self) -> list[Json]:
         """Every network that the project may see."""
         with self._asking("list networks") as cloud:
             return [_plain(network) for network in cloud.network.networks()]
+
+    def families(self, network_id: str) -> set[int]:
+        """The versions of IP that a network has addresses of: 4, 6."""
+        with self._asking("list its subnets") as cloud:
+            found = [_plain(subnet) for subnet in cloud.network.subnets(network_id=network_id)]
+        return {int(subnet["ip_version"]) for subnet in found if subnet.get("network_id") == network_id}
 
     def is_unguarded(self, network_id: str) -> bool:
         """Whether a network has port security, and it is off. The SDK says so too of one that knows no such thing."""
@@ -301,7 +307,7 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
         status = int(error.status_code or 0)
         return failures.refused(status, str(error.details or error), doing, asking=asking)
     if isinstance(error, keystone.HttpError):
-        return _at_the_door(int(error.http_status or 0), text, doing)
+        return _at_the_door(int(error.http_status or 0), text, doing, data)
     table: Iterable[tuple[Any, type[failures.OpenStackError], str]] = (
         (TooLong, failures.RateLimited, "the cloud has had too many calls"),
         (keystone.SSLError, failures.BadCertificate, "the API's certificate is not accepted"),
@@ -340,12 +346,13 @@ def _no_keystone(text: str, data: Mapping[str, Any]) -> failures.OpenStackError:
     return wrong
 
 
-def _at_the_door(status: int, text: str, doing: str) -> failures.OpenStackError:
+def _at_the_door(status: int, text: str, doing: str, data: Mapping[str, Any]) -> failures.OpenStackError:
     """Keystone's refusals."""
     if status == 404 and "could not find" in text.lower():  # an application credential that was revoked
         return failures.made(failures.BadCredentials, "the cloud does not know what is given to log in", text, status)
     if status == 404:
-        return failures.made(failures.BadAuthUrl, "there is no Identity v3 at that URL", text, status)
+        where = data.get("AuthUrl") or f"the URL of the cloud {data.get('Cloud')}"
+        return failures.made(failures.BadAuthUrl, f"there is no Identity v3 at {where}", text, status)
     return failures.refused(status, text, "log in" if status == 401 else doing, asking=True)
 
 

@@ -104,13 +104,13 @@ class OpenStackDriver(Driver):
         with nothing_made():
             if self.data.get("ComputeNetwork"):
                 self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
-            if unused := settings.overlooked(self.data):
-                which = f"{', '.join(unused)} (or their variables)"
-                self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {which}")
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or settings.clouds_file(self.data)
             survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
             self._keep_promises()
+            if unused := settings.overlooked(self.data):
+                which = f"{', '.join(unused)} (or their variables)"
+                self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {which}")
             self._user_data()  # by the rules of the profile, which may be known only now
 
     def _keep_promises(self) -> None:

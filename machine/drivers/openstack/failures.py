@@ -36,7 +36,10 @@ class NotAllowed(OpenStackError):
 class BadAuthUrl(OpenStackError):
     """There is no Identity v3 at that URL."""
 
-    advice = "set $OS_AUTH_URL to the URL of Keystone's v3 API, such as https://HOST:5000/v3"
+    advice = (
+        "set $OS_AUTH_URL to the URL of Keystone's v3 API, such as https://HOST:5000/v3; if that is what it is, the"
+        " cloud or a proxy before it is out of order: try again later"
+    )
 
 
 class BadCloud(OpenStackError):

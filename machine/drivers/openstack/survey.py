@@ -81,7 +81,7 @@ def _image(api: Api, data: Data, flavor: Mapping[str, Any]) -> Data:
     active = [image for image in found if image.get("status") == "active"]
     image = max(active or found, key=lambda image: str(image.get("created_at")), default=None) or api.image(wanted)
     if image is None:
-        raise _no(failures.BadImage, f"there is no image {wanted}")
+        raise _no(failures.BadImage, f"there is no image {wanted}", _names(api.images()))
     if image.get("status") != "active":
         raise _no(failures.BadImage, f"the image {wanted} is {image.get('status')}")
     least, ram = int(image.get("min_ram") or 0), int(flavor.get("ram") or 0)
@@ -162,12 +162,19 @@ def _network(api: Api, data: Data) -> Data:
             raise _no(failures.BadNetwork, f"{many}: name one with --openstack-net-name", _names(usable))
         network = usable[0]
     data["NetworkId"], data["NetworkName"] = str(network["id"]), str(network.get("name") or "")
+    if data.get("IpVersion") == 6 and 6 not in api.families(data["NetworkId"]):
+        raise failures.BadNetwork(
+            f"the network {data['NetworkName']} has no IPv6 subnet",
+            resolution="leave --openstack-ip-version out, or name another --openstack-net-name",
+        )
     pool = str(data.get("FloatingIpPool") or "")
     if pool:
         external = [one for one in present if one.get("is_router_external")]
         found = chosen.named(external, pool, str(data["ProjectId"]))
         if found is None:
-            raise _no(failures.BadNetwork, f"there is no external network {pool}", _names(external))
+            error = _no(failures.BadNetwork, f"there is no external network {pool}", _names(external))
+            error.resolution = "check --openstack-floatingip-pool (`openstack network list --external` shows them)"
+            raise error
         data["FloatingIpPoolId"] = str(found["id"])
     return network
 

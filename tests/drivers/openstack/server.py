@@ -132,6 +132,15 @@ def _quota(cloud: Cloud) -> Json:
     return {key: {"limit": quota[key], "used": len(things), "reserved": 0} for key, things in have.items()}
 
 
+def _subnets(cloud: Cloud) -> list[Json]:
+    found = []
+    for network in cloud.project.networks:
+        for version, key in ((4, "prefix"), (6, "prefix6")):
+            if key in network:
+                found.append({"id": new_id(), "name": "", "network_id": network["id"], "ip_version": version})
+    return found
+
+
 def _volume_zones(cloud: Cloud) -> list[Json]:
     """Those whose names end with `!` are not to be had at the moment."""
     names = cloud.project.volume_zones
@@ -195,6 +204,7 @@ ROUTES: list[tuple[str, str, str, Callable[..., Found]]] = [
     ("image", "GET", "/v2/images/([^/]+)", lambda c, w, q, b: (200, _image(c, w[0]))),
     ("network", "GET", "/v2.0/quotas/[0-9a-f]+/details", lambda c, w, q, b: (200, {"quota": _quota(c)})),
     ("network", "GET", "/v2.0/networks", lambda c, w, q, b: (200, {"networks": c.project.networks})),
+    ("network", "GET", "/v2.0/subnets", lambda c, w, q, b: (200, {"subnets": _subnets(c)})),
     ("network", "GET", "/v2.0/networks/([^/]+)", lambda c, w, q, b: (200, {"network": c.network(w[0])})),
     ("network", "GET", "/v2.0/security-groups", lambda c, w, q, b: (200, {"security_groups": c.groups()})),
     (

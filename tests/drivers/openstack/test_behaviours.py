@@ -336,6 +336,8 @@ def test_ports_of_a_swarm_that_the_users_groups_keep_out_are_named(cloud: Stack,
 
 
 def test_it_is_reached_by_ipv6(cloud: Stack, tmp_path: Path) -> None:
+    error = refused(cloud, tmp_path, ip_version=6)
+    assert error.brief == "the network private has no IPv6 subnet"
     for network in cloud.project.networks:
         network["prefix6"] = "2001:db8::"
     driver = make(new(cloud, tmp_path, **{"openstack-ip-version": 6}))

@@ -150,6 +150,8 @@ def test_what_is_not_there_is_named_with_its_flag(
     assert type(error).__name__ == cls
     assert f"--openstack-{flag}" in error.resolution
     assert value in error.brief + error.details
+    if flag in ("image-name", "net-name", "floatingip-pool", "sec-groups"):
+        assert "there are: " in error.details
 
 
 def test_a_key_pair_that_is_not_there(cloud: Stack, tmp_path: Path) -> None:
