@@ -154,15 +154,24 @@ def wait_for_engine(world: World, record: Record, endpoint: Endpoint, seconds: f
     )
 
 
+def printed(text: str) -> str:
+    """What a terminal would have shown of it, line by line: without sequences that move, colour and ask (ECMA-48)."""
+    import re
+
+    plain = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])", "", text)
+    plain = plain.replace("\r\n", "\n").replace("\N{REPLACEMENT CHARACTER}", "")
+    return "".join(char for char in plain if char in "\n\t" or char.isprintable())
+
+
 def clues(driver: Driver) -> str:
     """What the platform can tell about a machine that does not come up."""
     found = []
     try:
+        if isinstance(driver, ConsoleLog):
+            tail = printed(driver.console_log()).rstrip().splitlines()[-CONSOLE_LINES:]
+            found.extend(["the end of its console:", *(f"  {line}" for line in tail)] if tail else [])
         if isinstance(driver, Explains) and (said := driver.explain()):
             found.append(said)
-        if isinstance(driver, ConsoleLog):
-            tail = driver.console_log().rstrip().splitlines()[-CONSOLE_LINES:]
-            found.extend(["the end of its console:", *(f"  {line}" for line in tail)] if tail else [])
     except MachineError as error:
         found.append(f"(no more is known: {error.brief})")
     return "\n".join(found)

@@ -1,4 +1,4 @@
-"""How long a login that is refused is tried again, against a real sshd and a clock that leaps."""
+"""How long a refused login is tried again (a real sshd, a clock that leaps), and what is shown of a console."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from machine import drivers
 from machine.console import Console
 from machine.errors import LoginRefused, WaitTimeout
-from machine.lifecycle.access import wait_for_shell
+from machine.lifecycle.access import printed, wait_for_shell
 from machine.lifecycle.world import World, context
 from machine.model import Endpoint
 from machine.store import Record, Store
@@ -61,3 +61,11 @@ def test_a_refused_login_is_not_tried_for_as_long_as_a_first_boot(
     with pytest.raises(error):
         wait_for_shell(world, record, opened, Endpoint(sshd.address, sshd.user, sshd.port), 300.0)
     assert world.clock.now() == passed
+
+
+def test_a_console_is_shown_without_what_only_a_terminal_reads() -> None:
+    booting = (
+        "[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39mssh.service\x1b[0m - OpenBSD\r\n"
+        "\x1b[!p\x1b]104\x07\x1b[?7h\x1b[6n\x1b[32766;32766H[ 59.9] cloud-init\ufffd\n\x1bclogin:\t\x1b(B_\x07"
+    )
+    assert printed(booting) == "[  OK  ] Started ssh.service - OpenBSD\n[ 59.9] cloud-init\nlogin:\t_"

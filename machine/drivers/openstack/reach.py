@@ -38,13 +38,20 @@ def door(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
     if not networks:
         said = f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
         first = min((str(group.get("name")) for group in groups), default="GROUP")
-        words = f"--protocol tcp --dst-port {endpoint.ssh_port}" + (" --ethertype IPv6" if family == "IPv6" else "")
-        opens = f"`openstack security group rule create {words} {first}`"
-        return f"{said}; {opens} would"
+        engine = firewall.sources(rules, endpoint.engine_port, family)
+        closed = [endpoint.ssh_port]
+        if all(one.startswith("group ") for one in engine):
+            said, closed = f"{said}, nor {endpoint.engine_port}", [*closed, endpoint.engine_port]
+        return f"{said}; {' and '.join(_opening(port, family, first) for port in closed)} would"
     here = _our_address(endpoint.address)
     if here and not firewall.reaches(here, networks):
         return f"its security groups ({names}) let port {endpoint.ssh_port} in from {', '.join(networks)} only"
     return ""
+
+
+def _opening(port: int, family: str, group: str) -> str:
+    ethertype = " --ethertype IPv6" if family == "IPv6" else ""
+    return f"`openstack security group rule create --protocol tcp --dst-port {port}{ethertype} {group}`"
 
 
 def _our_address(address: str) -> str:

@@ -31,8 +31,9 @@ def test_what_security_groups_say(cloud: Stack, tmp_path: Path) -> None:
     assert [line for line in said if "lets port 22 in" in line]
     assert isinstance(driver, OpenStackDriver)
     assert driver.explain() == (
-        "its state is ACTIVE; no rule of its security groups (default) lets port 22 in from here;"
-        " `openstack security group rule create --protocol tcp --dst-port 22 default` would"
+        "its state is ACTIVE; no rule of its security groups (default) lets port 22 in from here, nor 2376;"
+        " `openstack security group rule create --protocol tcp --dst-port 22 default` and"
+        " `openstack security group rule create --protocol tcp --dst-port 2376 default` would"
     )
     (default,) = [group for group in cloud.project.groups.values() if group["name"] == "default"]
     rule = {"security_group_id": default["id"], "protocol": "tcp", "port_range_min": 1, "port_range_max": 1000}
