@@ -164,17 +164,17 @@ def printed(text: str) -> str:
 
 
 def clues(driver: Driver) -> str:
-    """What the platform can tell about a machine that does not come up."""
-    found = []
+    """What the platform can tell about a machine that does not come up: its console, and last what is wrong."""
+    found, said = [], ""
     try:
+        if isinstance(driver, Explains):
+            said = driver.explain()
         if isinstance(driver, ConsoleLog):
             tail = printed(driver.console_log()).rstrip().splitlines()[-CONSOLE_LINES:]
             found.extend(["the end of its console:", *(f"  {line}" for line in tail)] if tail else [])
-        if isinstance(driver, Explains) and (said := driver.explain()):
-            found.append(said)
     except MachineError as error:
         found.append(f"(no more is known: {error.brief})")
-    return "\n".join(found)
+    return "\n".join([*found, *([said] if said else [])])
 
 
 def _cure(record: Record, driver: Driver, state: State = State.NONE) -> str:

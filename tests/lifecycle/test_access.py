@@ -10,8 +10,8 @@ import pytest
 
 from machine import drivers
 from machine.console import Console
-from machine.errors import LoginRefused, WaitTimeout
-from machine.lifecycle.access import printed, wait_for_shell
+from machine.errors import DriverError, LoginRefused, WaitTimeout
+from machine.lifecycle.access import clues, printed, wait_for_shell
 from machine.lifecycle.world import World, context
 from machine.model import Endpoint
 from machine.store import Record, Store
@@ -69,3 +69,17 @@ def test_a_console_is_shown_without_what_only_a_terminal_reads() -> None:
         "\x1b[!p\x1b]104\x07\x1b[?7h\x1b[6n\x1b[32766;32766H[ 59.9] cloud-init\ufffd\n\x1bclogin:\t\x1b(B_\x07"
     )
     assert printed(booting) == "[  OK  ] Started ssh.service - OpenBSD\n[ 59.9] cloud-init\nlogin:\t_"
+
+
+class Silent:
+    """A driver whose platform has no console to show."""
+
+    def explain(self) -> str:
+        return "its door is shut"
+
+    def console_log(self) -> str:
+        raise DriverError("there is no console")
+
+
+def test_what_is_wrong_is_said_last_and_without_a_console_too() -> None:
+    assert clues(Silent()) == "(no more is known: there is no console)\nits door is shut"  # type: ignore[arg-type]
