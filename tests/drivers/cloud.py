@@ -171,8 +171,8 @@ def running(cloud: Cloud, program: Program, words: list[str]) -> Iterator[subpro
         process.communicate(timeout=60)
 
 
-def kill_at(cloud: Cloud, program: Program, number: int) -> list[str]:
-    """`create`, ended as by kill -9 once call `number` (from 0) is done over there; the calls that it made."""
+def kill_at(cloud: Cloud, program: Program, number: int | str) -> list[str]:
+    """`create`, ended as by kill -9 once a call is done over there, by `number` (from 0) or by name; what it called."""
     cloud.door.clear()
     box: list[subprocess.Popen[str]] = []
     started = threading.Event()
@@ -182,7 +182,7 @@ def kill_at(cloud: Cloud, program: Program, number: int) -> list[str]:
         os.kill(box[0].pid, signal.SIGKILL)
 
     seen = iter(range(10**6))
-    cloud.door.on(lambda call: next(seen) == number, after(kill))
+    cloud.door.on(lambda call: call.name == number if isinstance(number, str) else next(seen) == number, after(kill))
     with running(cloud, program, line(cloud)) as process:
         box.append(process)
         started.set()
@@ -406,16 +406,22 @@ class CloudContract:
         program = Program(tmp_path / "first")
         names = calls_of_create(cloud, program)
         killed_at = [names[-1]]
-        for number, name in enumerate(names):
-            if number:
-                program = Program(tmp_path / f"{number}")
-                killed_at += kill_at(cloud, program, number)[-1:]
+
+        def away(after: str) -> None:
             for machine in program.names():
                 program.run([sys.executable, "-m", "machine", "rm", "-y", machine], "", 120, cloud.credentials()).fine()
-            assert cloud.listing() == before, f"after call {number}, {name}"
+            assert cloud.listing() == before, f"after call {after}"
             assert program.names() == []
-        made = {name for name in names if cloud.changes(name)}  # a look more or less moves the numbers
-        assert made <= set(killed_at), f"never killed at {made - set(killed_at)}"
+
+        away(names[-1])
+        for number, name in enumerate(names[1:], 1):
+            program = Program(tmp_path / f"{number}")
+            killed_at += kill_at(cloud, program, number)[-1:]
+            away(f"{number}, {name}")
+        for name in {name for name in names if cloud.changes(name)} - set(killed_at):  # a look more moves the numbers
+            program = Program(tmp_path / name.replace("/", "-"))
+            assert kill_at(cloud, program, name)[-1] == name
+            away(name)
 
     @pytest.mark.slow
     def test_the_name_is_taken(self, cloud: Cloud, tmp_path: Path) -> None:
