@@ -12,17 +12,14 @@ the program did.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,7 +33,8 @@ from machine.options import resolve
 from machine.store import Record, Store
 from machine.wait import SystemClock, until
 from tests.drivers import contexts
-from tests.drivers.door import Answer, Call, Door, after, answer, late, lost, silent
+from tests.drivers.commands import calls_of_create, kill_at, line
+from tests.drivers.door import Answer, Door, answer, late, lost, silent
 from tests.program import Program
 from tests.test_imports import loaded
 
@@ -141,78 +139,6 @@ def refused(cloud: Cloud, place: Path, **given: Any) -> PreflightFailed:
     assert caught.value.exit_code == 3
     assert cloud.listing() == before
     return caught.value
-
-
-def line(cloud: Cloud, name: str = "dev") -> list[str]:
-    """`create` as typed."""
-    typed = ["create", "-d", cloud.driver]
-    for option, value in cloud.options().items():
-        items = value if isinstance(value, list) else [value]
-        typed += [f"--{option}={str(item).lower() if isinstance(item, bool) else item}" for item in items]
-    return [*typed, name]
-
-
-@contextlib.contextmanager
-def running(cloud: Cloud, program: Program, words: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """The program as a process that may be killed; it is gone afterwards."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "machine", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**program.environ(), **cloud.credentials()},
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=60)
-
-
-def kill_at(cloud: Cloud, program: Program, number: int | str) -> list[str]:
-    """`create`, ended as by kill -9 once a call is done over there, by `number` (from 0) or by name; what it called."""
-    cloud.door.clear()
-    box: list[subprocess.Popen[str]] = []
-    started = threading.Event()
-
-    def kill() -> None:
-        assert started.wait(30)
-        os.kill(box[0].pid, signal.SIGKILL)
-
-    seen = iter(range(10**6))
-    cloud.door.on(lambda call: call.name == number if isinstance(number, str) else next(seen) == number, after(kill))
-    with running(cloud, program, line(cloud)) as process:
-        box.append(process)
-        started.set()
-        process.communicate(timeout=120)
-    assert process.returncode == -signal.SIGKILL, f"call {number} was not made again"
-    names = cloud.door.names()
-    cloud.door.clear()
-    return names
-
-
-def calls_of_create(cloud: Cloud, program: Program) -> list[str]:
-    """The calls of one create, up to the first question after the machine was asked for."""
-    cloud.door.clear()
-    box: list[subprocess.Popen[str]] = []
-    asked = threading.Event()
-
-    def is_made(call: Call) -> bool:
-        found = asked.is_set()
-        if call.name == cloud.making and b"DryRun" not in call.body:
-            asked.set()
-        return found
-
-    cloud.door.on(is_made, after(lambda: os.kill(box[0].pid, signal.SIGKILL)), times=1)
-    with running(cloud, program, line(cloud)) as process:
-        box.append(process)
-        _, said = process.communicate(timeout=120)
-    assert asked.is_set(), said
-    names = cloud.door.names()
-    cloud.door.clear()
-    return names
 
 
 class CloudContract:

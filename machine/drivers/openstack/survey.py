@@ -6,7 +6,7 @@ What has to be looked up anyway is kept in the Driver object: ids of flavor, ima
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from machine.drivers import ports
 from machine.drivers.openstack import chosen, conoha, failures, firewall, limits, request, settings
@@ -14,6 +14,7 @@ from machine.drivers.openstack.api import Api
 from machine.errors import PreflightFailed, UsageError
 
 Data = dict[str, Any]
+Told = TypeVar("Told")
 LOGINS = (  # part of an image's distribution or name -> the login that its makers gave it
     ("ubuntu", "ubuntu"),
     ("debian", "debian"),
@@ -44,7 +45,11 @@ def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequen
     limits.servers(api, data, flavor, log)
     _disk(api, data, flavor, image, log)
     network = _network(api, data)
-    if network and not network.get("is_port_security_enabled") and _is_unguarded(api, str(network["id"])):
+    if (
+        network
+        and not network.get("is_port_security_enabled")
+        and _told(lambda: api.is_unguarded(str(network["id"])), False)
+    ):
         _unguarded(data, log)
     groups = api.groups()
     limits.network(api, data, groups, log)
@@ -127,7 +132,7 @@ def _disk(
     if int(image.get("min_disk") or 0) > data["OwnVolumeSize"]:
         raise _no(failures.BadVolume, f"the image needs {image['min_disk']} GB of disk")
     zone = str(data.get("AvailabilityZone") or "").partition(":")[0]
-    if zone and zone in _volume_zones(api):  # where zones of volumes are others, Cinder's choice fits all
+    if zone and zone in _told(api.volume_zones, list[str]()):  # where zones of volumes are others, Cinder's choice fits all
         data["VolumeZone"] = zone
     types = api.volume_types()
     if data.get("VolumeType") and data["VolumeType"] not in types:
@@ -137,11 +142,12 @@ def _disk(
     limits.volumes(api, data, log)
 
 
-def _volume_zones(api: Api) -> list[str]:
+def _told(ask: Callable[[], Told], otherwise: Told) -> Told:
+    """What the cloud says, or `otherwise` where it knows no such thing, or tells it not to everybody."""
     try:
-        return api.volume_zones()
+        return ask()
     except (failures.NotFound, failures.NotAllowed):
-        return []
+        return otherwise
 
 
 def _network(api: Api, data: Data) -> Data:
@@ -177,13 +183,6 @@ def _network(api: Api, data: Data) -> Data:
             raise error
         data["FloatingIpPoolId"] = str(found["id"])
     return network
-
-
-def _is_unguarded(api: Api, network: str) -> bool:
-    try:
-        return api.is_unguarded(network)
-    except (failures.NotFound, failures.NotAllowed):
-        return False
 
 
 def _unguarded(data: Data, log: Callable[[str], None]) -> None:

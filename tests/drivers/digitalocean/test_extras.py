@@ -16,7 +16,8 @@ from machine.drivers.base import Driver
 from machine.errors import DriverError, Unfinished
 from machine.model import State, Verb
 from tests.drivers import firstboot
-from tests.drivers.cloud import again, line, make, new, running, settled, unmake
+from tests.drivers.cloud import again, make, new, settled, unmake
+from tests.drivers.commands import line, running
 from tests.drivers.digitalocean.account import Account
 from tests.drivers.digitalocean.ocean import Ocean
 from tests.drivers.digitalocean.server import Server

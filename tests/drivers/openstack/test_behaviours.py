@@ -16,7 +16,8 @@ from machine.drivers.base import Driver
 from machine.drivers.openstack import failures, reach
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.model import Endpoint, State, Verb
-from tests.drivers.cloud import again, line, make, new, refused, running, settled, unmake
+from tests.drivers.cloud import again, make, new, refused, settled, unmake
+from tests.drivers.commands import line, running
 from tests.drivers.door import Answer, Call, Door, after
 from tests.drivers.openstack.server import PROJECT
 from tests.drivers.openstack.stack import Stack, refusal

@@ -10,6 +10,7 @@ import pytest
 
 from machine import process
 from machine.drivers.virtualbox import failures, hostonly, media, network, parse
+from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import DriverError, PreflightFailed
 from machine.model import Endpoint, State
 from tests.drivers.virtualbox import places, real
@@ -49,18 +50,23 @@ def test_a_life_up_to_the_start(tmp_path: Path) -> None:
         assert made.vbox.capacity(made._file(media.DISK)) == 5000
         assert made.vbox.get_property(made.uuid, "/Machine/Address") == made.data["IPAddress"]
         assert made.state() is (State.RUNNING if started else State.STOPPED)
-        while True:
-            try:
-                made.remove()
-                break
-            except DriverError as error:
-                assert "holds" in error.brief
+        unmake(made)
         made.remove()
         assert made.state() is State.MISSING
         assert made.vbox.machines() == there
         assert places.files(tmp_path) == []
         listed = subprocess.run([program, "list", "hdds"], capture_output=True, text=True, check=True).stdout
         assert str(tmp_path) not in listed
+
+
+def unmake(made: VirtualBoxDriver) -> None:
+    """Remove it, as often as VirtualBox still holds a file."""
+    while True:
+        try:
+            made.remove()
+            break
+        except DriverError as error:
+            assert "holds" in error.brief
 
 
 LEASE = """<Lease mac="{}" network="0.0.0.0" state="{}">
@@ -95,9 +101,4 @@ def test_the_address_of_boot2docker(tmp_path: Path) -> None:
         leases.write_text(leases.read_text().replace("released", "acked"))
         assert made.vbox.lease(info["hostonlyadapter2"], info["macaddress2"]) == "192.168.59.100"
         assert (old.endpoint() or Endpoint("")).address == "192.168.59.100", "a machine of docker-machine's"
-        while True:
-            try:
-                made.remove()
-                break
-            except DriverError as error:
-                assert "holds" in error.brief
+        unmake(made)
