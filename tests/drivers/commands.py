@@ -1,4 +1,4 @@
-"""`create` typed against a cloud of the contract (tests.drivers.cloud): a process that may be killed at any call."""
+"""`create` typed against a cloud of the contract (tests.drivers.cloud): a process to be killed at any of its calls."""
 
 from __future__ import annotations
 

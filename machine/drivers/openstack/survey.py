@@ -132,7 +132,9 @@ def _disk(
     if int(image.get("min_disk") or 0) > data["OwnVolumeSize"]:
         raise _no(failures.BadVolume, f"the image needs {image['min_disk']} GB of disk")
     zone = str(data.get("AvailabilityZone") or "").partition(":")[0]
-    if zone and zone in _told(api.volume_zones, list[str]()):  # where zones of volumes are others, Cinder's choice fits all
+    if zone and zone in _told(
+        api.volume_zones, list[str]()
+    ):  # where zones of volumes are others, Cinder's choice fits all
         data["VolumeZone"] = zone
     types = api.volume_types()
     if data.get("VolumeType") and data["VolumeType"] not in types:
