@@ -84,6 +84,7 @@ def play(
     world.console.step("Looking at the machine")
     ahead.load(ahead.CERTIFICATES, ahead.PLANS)
     facts = steps.gather(shell, world.console.debug)
+    swarmmode.check_host(world, record, facts.swarm)
     pair = server_pair(world, record, endpoint, fresh=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
     spec = steps.Spec(

@@ -65,6 +65,7 @@ class Facts:
     storage_driver: str = ""  # of the running engine, or of the images on disk
     live_restore: bool = False
     swarm_mode: bool = False
+    swarm: Mapping[str, Any] = field(default_factory=dict)  # the object Swarm of the running engine's /info
 
     @property
     def distro(self) -> str:
@@ -181,6 +182,7 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         info = json.loads(values.get("info") or "{}")
     except ValueError:
         info = {}
+    swarm = info.get("Swarm") or {}
     match = re.search(r"version ([^\s,]+)", values.get("version", ""))
     on_disk = texts.get("images_on_disk", [])
     return {
@@ -194,5 +196,6 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         "images": info.get("Images", len(on_disk)),
         "storage_driver": info.get("Driver", "") or "".join(on_disk[:1]),
         "live_restore": bool(info.get("LiveRestoreEnabled", False)),
-        "swarm_mode": info.get("Swarm", {}).get("LocalNodeState", "inactive") not in ("inactive", ""),
+        "swarm_mode": swarm.get("LocalNodeState", "inactive") not in ("inactive", ""),
+        "swarm": swarm,
     }

@@ -7,7 +7,7 @@ machine.engine.Engine raises; a node that is no manager refuses (503) all but lo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -39,16 +39,26 @@ def control(address: str) -> str:
 
 
 def local(engine: Engine) -> Local:
-    """The engine's own view (/info), from any node."""
-    swarm = engine.info().get("Swarm") or {}
+    """Return what the engine says of its own membership (/info); every node answers that, a worker too."""
+    return local_from(engine.info().get("Swarm"))
+
+
+def local_from(found: object) -> Local:
+    """Return the object Swarm of /info as a Local; what is missing or of a wrong type counts as inactive."""
+    swarm = found if isinstance(found, Mapping) else {}
+    cluster, managers = swarm.get("Cluster"), swarm.get("RemoteManagers")
     return Local(
         state=str(swarm.get("LocalNodeState") or "inactive"),
         node_id=str(swarm.get("NodeID") or ""),
         address=str(swarm.get("NodeAddr") or ""),
         is_manager=bool(swarm.get("ControlAvailable")),
         error=str(swarm.get("Error") or ""),
-        cluster_id=str((swarm.get("Cluster") or {}).get("ID") or ""),
-        managers=tuple(str(one["Addr"]) for one in swarm.get("RemoteManagers") or [] if one.get("Addr")),
+        cluster_id=str(cluster.get("ID") or "") if isinstance(cluster, Mapping) else "",
+        managers=tuple(
+            str(one["Addr"])
+            for one in (managers if isinstance(managers, list) else ())
+            if isinstance(one, Mapping) and one.get("Addr")
+        ),
     )
 
 

@@ -156,6 +156,30 @@ def test_an_engine_that_founded_another_cluster_is_not_ours(world: World, make: 
         entering.enter(world, record, endpoint)
 
 
+@pytest.mark.parametrize("role", ["manager", "worker"])
+def test_a_cluster_that_nobody_contradicts_is_not_taken_for_ours(world: World, make: Make, role: str) -> None:
+    """The first machine of this store is an adopted host that is in a cluster already: there is nobody to ask."""
+    m1 = make("m1", role)
+    record = world.store.load("m1")
+    members.keep(world, record, Membership("manager"))
+    endpoint = record.endpoint()
+    assert endpoint is not None
+    with pytest.raises(entering.SwarmModeError, match="m1 is in another cluster already"):
+        entering.enter(world, record, endpoint)
+    remove(world, "m1")
+    assert m1.id, "the host stays where it was"
+
+
+def test_a_host_of_another_cluster_is_refused_before_it_is_changed(world: World, make: Make) -> None:
+    m1 = make("m1", "manager")
+    record = world.store.load("m1")
+    said_by_engine = m1.answer("GET", "/info", {})[1]["Swarm"]
+    swarmmode.check_host(world, record, said_by_engine)
+    members.keep(world, record, Membership("manager"))
+    with pytest.raises(entering.SwarmModeError, match="m1 is in another cluster already"):
+        swarmmode.check_host(world, record, said_by_engine)
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_a_host_that_came_with_a_cluster_of_its_own_keeps_it(world: World, make: Make, *, force: bool) -> None:
     """Create refused to take it; rm, or to let it go, must not end what was there before."""

@@ -247,3 +247,30 @@ def test_kills_around_every_change_of_the_cluster(alone: list[Host], program: Pr
         assert len(m1.run("docker node ls -q").split()) == 1, moment
         assert swarm(w1)["LocalNodeState"] == "inactive", moment
     program("rm", "-y", "m1").fine()
+
+
+def test_a_host_with_a_cluster_of_its_own_is_refused_and_left_as_it_is(alone: list[Host], program: Program) -> None:
+    """No other machine of this store contradicts, which proves nothing: the service and the secret are somebody's."""
+    m1, w1, _ = alone
+    m1.run(f"docker swarm init --advertise-addr {m1.address}; echo s | docker secret create key -")
+    m1.run(f"docker service create -d --name web {IMAGE} sleep 3600")
+    w1.run(f"docker swarm join --token {worker_token(m1)} {m1.address}:2377")
+    until(lambda: running(m1, "web") != [], 60)
+    for host in (m1, w1):
+        before = host.run("cat /etc/docker/daemon.json 2>/dev/null; systemctl show docker.service -p ExecMainPID")
+        refused = program(*create(program, host, "manager", "--swarm-discovery", host.name))
+        assert refused.status != 0
+        assert f"{host.name} is in another cluster already" in refused.err
+        assert "docker swarm leave --force" in refused.err
+        assert before == host.run(
+            "cat /etc/docker/daemon.json 2>/dev/null; systemctl show docker.service -p ExecMainPID"
+        ), "it was refused before anything was changed"
+        program("rm", "-y", host.name).fine()
+        assert swarm(host)["LocalNodeState"] == "active"
+    assert m1.run("docker service ls -q; docker secret ls -q").split() != []
+    assert running(m1, "web") != []
+
+
+def worker_token(host: Host) -> str:
+    """What another engine needs to join the host's cluster."""
+    return host.run("docker swarm join-token -q worker").strip()

@@ -1,6 +1,7 @@
 """Swarm mode's part in a machine's life (`create --swarm-mode`).
 
     check       before anything is made: is there a cluster to join, could it be reached
+    check_host  before the host is changed: is its engine in somebody else's cluster
     enter       once its engine answers: found the cluster, or join it
     awake       after a restart: unlock an autolocked manager
     leave       before it is removed: drained, demoted, off the list
@@ -50,6 +51,17 @@ def no_host(driver_name: str) -> PreflightFailed:
         f"the driver {driver_name} cannot take part in swarm mode: there is no host to set up",
         resolution="leave --swarm-mode out, or choose a driver that makes hosts",
     )
+
+
+def check_host(world: World, record: Record, swarm: object) -> None:
+    """Refuse, before the host is changed, one whose running engine is in a cluster that is not the machine's.
+
+    `swarm` is the object Swarm of the engine's /info. Raises SwarmModeError.
+    """
+    if asked_for(record) and swarm:
+        from machine.lifecycle.swarmmode import entering
+
+        entering.check_host(world, record, swarm)
 
 
 def enter(world: World, record: Record, endpoint: Endpoint) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from machine import drivers
 from machine.drivers.base import Driver
 from machine.engine import Engine
-from machine.errors import MachineError, PreflightFailed, SwarmModeError
+from machine.errors import EngineRefused, MachineError, PreflightFailed, SwarmModeError
 from machine.lifecycle import access
 from machine.lifecycle.swarmmode import keys, members, no_host, reach
 from machine.lifecycle.swarmmode.members import Manager
@@ -18,6 +18,7 @@ from machine.store import Record
 from machine.swarmmode import api, asked
 from machine.swarmmode.asked import Membership
 from machine.swarmmode.nodes import pool, tolerates
+from machine.swarmmode.ownership import is_own_cluster
 from machine.swarmmode.ports import Side
 from machine.wait import until
 
@@ -94,7 +95,7 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
         if what.node_id or what.founder:
             raise _unwell(record, what, here)
         if not what.cluster_id:
-            raise _elsewhere(record, what)  # an adopted host's own, out of order
+            raise in_other_cluster(record, what)  # an adopted host's own, out of order
         api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
     if what.role == "worker":
         _wait_for_a_manager(world, record, what.cluster)
@@ -150,29 +151,54 @@ def _wait_for_a_manager(world: World, record: Record, cluster: str) -> None:
 def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> None:
     """The engine is in a cluster: is it the right one? Then note what it is there."""
     what = members.of(record)
-    others = members.members(world, what.cluster, but=[record.name])
-    ids = {theirs.cluster_id for _, theirs in others if theirs.cluster_id}
-    known = what.node_id == here.node_id or (what.founder and not what.node_id and here.is_manager)
-    foreign = bool(not known and here.cluster_id and ids and here.cluster_id not in ids)
-    if not known and not here.is_manager:
-        manager = members.living(world, what.cluster, but=[record.name])
-        if manager is None:
-            raise SwarmModeError(
-                f"{record.name} is in a cluster, and no manager of {what.cluster} answers to say in which",
-                resolution=f"machine start NAME for a manager, then machine provision {record.name}",
-            )
-        foreign = here.node_id not in {node.id for node in api.nodes(manager.engine)}
-        ids = {manager.local.cluster_id}
-    if foreign:
-        raise _elsewhere(record, what)
+    cluster_id = _cluster_of(world, record, here)
     role = "manager" if here.is_manager else "worker"
-    cluster_id = here.cluster_id or what.cluster_id or next(iter(ids), "")
     members.keep(world, record, replace(what, role=role, node_id=here.node_id, cluster_id=cluster_id))
     if here.is_manager:
         keys.keep_key(world, record, engine)
 
 
-def _elsewhere(record: Record, what: Membership) -> SwarmModeError:
+def check_host(world: World, record: Record, swarm: object) -> None:
+    """Refuse a host whose running engine is in a cluster that is not the machine's, before the host is changed.
+
+    `swarm` is the object Swarm of the engine's /info. Raises SwarmModeError.
+    """
+    here = api.local_from(swarm)
+    if here.state == "active":
+        _cluster_of(world, record, here)
+
+
+def _cluster_of(world: World, record: Record, here: api.Local) -> str:
+    """Return the id of the cluster that the engine is in, once it is known to be the machine's own.
+
+    Raises SwarmModeError when it is another cluster, or when nobody can tell which one it is.
+    """
+    what = members.of(record)
+    others = members.members(world, what.cluster, but=[record.name])
+    ids = {theirs.cluster_id for _, theirs in others if theirs.cluster_id}
+    ours = is_own_cluster(what, here, ids)
+    if ours is None:
+        manager = members.living(world, what.cluster, but=[record.name])
+        if manager is None:
+            raise _unknown_cluster(record, what, [other.name for other, theirs in others if theirs.role == "manager"])
+        ids = {manager.local.cluster_id}
+        ours = here.node_id in {node.id for node in api.nodes(manager.engine)}
+    if not ours:
+        raise in_other_cluster(record, what)
+    return here.cluster_id or what.cluster_id or min(ids, default="")
+
+
+def _unknown_cluster(record: Record, what: Membership, managers: list[str]) -> SwarmModeError:
+    if not managers:  # nobody ever could tell: it is none of this store's doing
+        return in_other_cluster(record, what)
+    return SwarmModeError(
+        f"{record.name} is in a cluster, and no manager of {what.cluster} answers to say in which",
+        resolution=f"machine start {' '.join(managers)}, then machine provision {record.name}",
+    )
+
+
+def in_other_cluster(record: Record, what: Membership) -> SwarmModeError:
+    """Return the error for an engine that is in a cluster which this program did not bring it into."""
     return SwarmModeError(
         f"{record.name} is in another cluster already, not in {what.cluster}",
         resolution=f"machine ssh {record.name} sudo docker swarm leave --force, if that one can do without it;"
@@ -201,7 +227,12 @@ def _found(world: World, record: Record, endpoint: Endpoint, engine: Engine) -> 
     pools = pool(_networks(world, record, endpoint), what.pools)
     wish = replace(what, founder=True, node_id="", cluster_id="")
     members.keep(world, record, wish)  # before it is so, that no second cluster comes of a kill
-    api.init(engine, what, address, pools)
+    try:
+        api.init(engine, what, address, pools)
+    except EngineRefused as error:
+        if "already part of a swarm" in error.details:  # somebody else's command was faster: that cluster is not ours
+            members.keep(world, record, what)
+        raise
     _confirm(world, record, engine, _settled(world, record, engine))
     world.console.info(f"{record.name} manages the new cluster {what.cluster} at {address}")
 
