@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.labs.fixtures import lab
+from tests.shared_failures import pytest_runtest_makereport
 
-__all__ = ["home", "lab"]
+__all__ = ["home", "lab", "pytest_runtest_makereport"]
 
 PERSONAL = ("MACHINE_", "DOCKER_", "QEMU_", "GENERIC_", "ENGINE_", "SSH_AUTH_SOCK", "AWS_", "OS_", "OPENSTACK_")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.vms import left, program, qemu_pid
-from tests.program import Program
+from tests.program import Ended, Program
 
 __all__ = ["program"]
 
@@ -47,13 +47,22 @@ def docker(program: Program, command: str, name: str = "dev") -> str:
     return program.shell(f'eval "$(machine env {name})"; {command}').fine().out
 
 
-def test_create_makes_a_docker_host(program: Program) -> None:
-    made = program("create", "dev", timeout=900).fine()
-    assert made.out == "", "stdout is for data"
-    assert "Docker behind TLS" in made.err
+@pytest.fixture(scope="module")
+def created(program: Program) -> Ended:
+    """What `machine create dev` printed."""
+    return program("create", "dev", timeout=900).fine()
+
+
+needs_dev = pytest.mark.usefixtures("created")
+
+
+def test_create_makes_a_docker_host(program: Program, created: Ended) -> None:
+    assert created.out == "", "stdout is for data"
+    assert "Docker behind TLS" in created.err
     assert "Server" in docker(program, "docker version")
 
 
+@needs_dev
 def test_a_container_runs_and_its_port_keeps_its_number(program: Program) -> None:
     docker(program, BUSYBOX)
     assert docker(program, "docker run --rm busybox echo hello") == "hello\n"
@@ -72,6 +81,7 @@ def test_a_container_runs_and_its_port_keeps_its_number(program: Program) -> Non
     docker(program, WEB)
 
 
+@needs_dev
 def test_it_is_listed_and_reached(program: Program) -> None:
     table = program("ls").fine().out.splitlines()
     assert "dev" in table[1]
@@ -85,6 +95,7 @@ def test_it_is_listed_and_reached(program: Program) -> None:
     assert record["DriverName"] == "qemu"
 
 
+@needs_dev
 def test_the_host_key_was_known_before_the_first_connection(program: Program) -> None:
     directory = program.store / "machines" / "dev"
     recorded = (directory / "ssh_host_ed25519_key.pub").read_text().split()[1]
@@ -92,6 +103,7 @@ def test_the_host_key_was_known_before_the_first_connection(program: Program) ->
     assert shown == recorded
 
 
+@needs_dev
 def test_provisioning_again_changes_nothing(program: Program) -> None:
     started = "systemctl show -p MainPID --value docker"
     before = program("ssh", "dev", started).fine().out
@@ -99,12 +111,14 @@ def test_provisioning_again_changes_nothing(program: Program) -> None:
     assert program("ssh", "dev", started).fine().out == before
 
 
+@needs_dev
 def test_certificates_are_renewed_under_running_containers(program: Program) -> None:
     pid = docker(program, "docker inspect -f '{{.State.Pid}}' web")
     program("regenerate-certs", "-f", "dev").fine()
     assert docker(program, "docker inspect -f '{{.State.Pid}}' web") == pid
 
 
+@needs_dev
 def test_a_second_machine_and_its_peer_reach_each_other(program: Program) -> None:
     program("create", "two", timeout=900).fine()
     peers = {}
@@ -122,6 +136,7 @@ def test_a_second_machine_and_its_peer_reach_each_other(program: Program) -> Non
     program("rm", "-y", "two").fine()
 
 
+@needs_dev
 def test_stop_and_start(program: Program) -> None:
     program("stop", "dev").fine()
     assert program("status", "dev").fine().out == "Stopped\n"
@@ -132,6 +147,7 @@ def test_stop_and_start(program: Program) -> None:
     assert fetch(f"http://{address}:8080/") == "it works\n", "the container came back, and its forward"
 
 
+@needs_dev
 def test_a_reboot_of_this_host_is_survived(program: Program) -> None:
     """Its processes are gone without a word; pid files and sockets are stale."""
     os.kill(qemu_pid(program, "dev"), signal.SIGKILL)
@@ -142,12 +158,14 @@ def test_a_reboot_of_this_host_is_survived(program: Program) -> None:
     assert docker(program, "docker ps -q").strip()
 
 
+@needs_dev
 def test_restart_and_kill(program: Program) -> None:
     program("restart", "dev").fine()
     program("kill", "dev").fine()
     assert program("status", "dev").fine().out == "Stopped\n"
 
 
+@needs_dev
 def test_a_stopped_machine_is_removed_too(program: Program) -> None:
     program("rm", "-y", "dev").fine()
     assert left(program) == []

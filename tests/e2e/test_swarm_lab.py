@@ -12,7 +12,7 @@ import pytest
 from machine import authority
 from tests.e2e.hosts import IMAGE, docker, generic, until
 from tests.labs.nspawn import Host, Lab
-from tests.program import Program
+from tests.program import Ended, Program
 from tests.sshd import free_port
 
 pytestmark = [
@@ -57,18 +57,28 @@ def swarm(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swarm]
         lab.drop(host)
 
 
-def test_a_worker_first_and_then_its_master(swarm: Swarm) -> None:
-    """The master is told of those who were there before it, and installs what its manager needs."""
+@pytest.fixture(scope="module")
+def master(swarm: Swarm) -> Ended:
+    """What the create of the master printed: after its worker, on a host that lacks what a manager needs."""
     swarm.head.run("apt-get -q -y purge python3-minimal python3.11-minimal && ! command -v python3")
     flags = ["--swarm", "--swarm-discovery", f"token://{swarm.token}"]
     swarm.program(*generic(swarm.worker), *flags, "worker").fine()
-    made = swarm.program(*generic(swarm.head), *flags, "--swarm-master", "--swarm-strategy", "spread", "head").fine()
-    assert "Warning" not in made.err
-    assert 'env --swarm head)"' in made.err
+    line = [*generic(swarm.head), *flags, "--swarm-master", "--swarm-strategy", "spread", "head"]
+    return swarm.program(*line).fine()
+
+
+needs_master = pytest.mark.usefixtures("master")
+
+
+def test_a_worker_first_and_then_its_master(swarm: Swarm, master: Ended) -> None:
+    """The master is told of those who were there before it, and installs what its manager needs."""
+    assert "Warning" not in master.err
+    assert 'env --swarm head)"' in master.err
     swarm.wait_for("head", "worker")
     assert swarm.docker("info --format '{{.ServerVersion}} {{.NCPU}}'").startswith("swarm/")
 
 
+@needs_master
 def test_containers_spread_over_both(swarm: Swarm) -> None:
     for host in (swarm.head, swarm.worker):
         host.import_busybox(IMAGE)
@@ -78,6 +88,7 @@ def test_containers_spread_over_both(swarm: Swarm) -> None:
     assert sorted(name.partition("/")[0] for name in names) == ["head", "worker"]
 
 
+@needs_master
 def test_what_the_other_commands_say_of_a_master(swarm: Swarm) -> None:
     url = f"tcp://{swarm.head.address}:3376"
     assert f'DOCKER_HOST="{url}"' in swarm.program("env", "--shell", "bash", "--swarm", "head").fine().out
@@ -90,11 +101,13 @@ def test_what_the_other_commands_say_of_a_master(swarm: Swarm) -> None:
     assert "provider=generic" in swarm.docker("info --format '{{json .SystemStatus}}'")
 
 
+@needs_master
 def test_the_token_is_in_no_argument_list(swarm: Swarm) -> None:
     assert swarm.token not in swarm.head.run("cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '")
     assert swarm.head.run("stat -c %a /etc/machine-swarm.env").strip() == "600"
 
 
+@needs_master
 def test_provision_repairs_what_is_broken_and_restarts_nothing_else(swarm: Swarm) -> None:
     before = swarm.head.run(UNITS)
     again = swarm.program("provision", "head").fine()
@@ -108,6 +121,7 @@ def test_provision_repairs_what_is_broken_and_restarts_nothing_else(swarm: Swarm
     assert swarm.head.run("systemctl is-enabled machine-swarm-manager").strip() == "enabled"
 
 
+@needs_master
 def test_a_new_certificate_reaches_the_manager(swarm: Swarm) -> None:
     before = swarm.head.run(UNITS).split()
     swarm.program("regenerate-certs", "-f", "head").fine()
@@ -115,6 +129,7 @@ def test_a_new_certificate_reaches_the_manager(swarm: Swarm) -> None:
     swarm.wait_for("head", "worker")
 
 
+@needs_master
 def test_a_manager_that_is_killed_is_back_with_all_it_knew(swarm: Swarm) -> None:
     before = swarm.head.run(UNITS).split()[0]
     swarm.head.run("systemctl kill -s KILL machine-swarm-manager")
@@ -123,6 +138,7 @@ def test_a_manager_that_is_killed_is_back_with_all_it_knew(swarm: Swarm) -> None
     swarm.wait_for("head", "worker")
 
 
+@needs_master
 def test_a_port_that_another_program_has_is_said(swarm: Swarm) -> None:
     """That something answers there is no sign of the manager: it might be the one that docker-machine left."""
     swarm.head.run("systemctl stop machine-swarm-manager")
@@ -137,6 +153,7 @@ def test_a_port_that_another_program_has_is_said(swarm: Swarm) -> None:
     swarm.wait_for("head", "worker")
 
 
+@needs_master
 def test_a_master_on_this_computer_has_the_same_engines(swarm: Swarm) -> None:
     at = f"tcp://127.0.0.1:{free_port()}"
     log = swarm.program.place / "manager.log"
@@ -159,6 +176,7 @@ def test_a_master_on_this_computer_has_the_same_engines(swarm: Swarm) -> None:
         manager.communicate(timeout=20)
 
 
+@needs_master
 def test_rm_takes_a_machine_out_everywhere(swarm: Swarm) -> None:
     swarm.program("rm", "-y", "worker").fine()
     assert swarm.program("swarm", "list", f"token://{swarm.token}").fine().out == f"{swarm.head.address}:2376\n"
@@ -235,6 +253,7 @@ def test_docker_machines_containers_where_an_image_is_named(swarm: Swarm) -> Non
     assert swarm.worker.run("docker ps -aq") == ""
 
 
+@needs_master
 def test_a_host_that_was_a_master_is_rid_of_it(swarm: Swarm) -> None:
     """Also when its create was killed after the services had come there and before that was written down."""
     config = swarm.program.store / "machines" / "head" / "config.json"

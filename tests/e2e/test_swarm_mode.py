@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.hosts import until
 from tests.e2e.test_qemu import BUSYBOX, fetch
 from tests.e2e.vms import left, program
-from tests.program import Program
+from tests.program import Ended, Program
 
 __all__ = ["program"]
 
@@ -52,16 +52,25 @@ def nodes(program: Program) -> dict[str, Any]:
     return {row["machine"]: row for row in json.loads(program("swarm-mode", "ls", "--json").fine().out)}
 
 
-def test_three_machines_form_a_cluster(program: Program) -> None:
+@pytest.fixture(scope="module")
+def joined(program: Program) -> Ended:
+    """What the create of the two workers printed, once their manager was there."""
     program("create", "--swarm-mode", "manager", *SMALL, "m1", timeout=1500).fine()
-    made = program("create", "--swarm-mode", "worker", *SMALL, "w1", "w2", timeout=1500).fine()
-    assert "not checked" not in made.err
+    return program("create", "--swarm-mode", "worker", *SMALL, "w1", "w2", timeout=1500).fine()
+
+
+needs_cluster = pytest.mark.usefixtures("joined")
+
+
+def test_three_machines_form_a_cluster(program: Program, joined: Ended) -> None:
+    assert "not checked" not in joined.err
     listed = docker(program, "docker node ls --format '{{.Hostname}} {{.Status}} {{.ManagerStatus}}'").splitlines()
     assert sorted(line.strip() for line in listed) == ["m1 Ready Leader", "w1 Ready", "w2 Ready"]
     pool = docker(program, "docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' ingress").strip()
     assert not ipaddress.IPv4Network(pool).overlaps(ipaddress.IPv4Network("10.0.0.0/13")), "qemu's own net is there"
 
 
+@needs_cluster
 def test_a_service_is_reached_on_every_node(program: Program) -> None:
     for name in NODES:
         docker(program, BUSYBOX, name)
@@ -72,6 +81,7 @@ def test_a_service_is_reached_on_every_node(program: Program) -> None:
     assert answers["m1"][0] == "one"
 
 
+@needs_cluster
 def test_it_is_scaled_and_spread(program: Program) -> None:
     docker(program, "docker service scale web=3")
     assert running(program) == list(NODES)
@@ -79,11 +89,13 @@ def test_it_is_scaled_and_spread(program: Program) -> None:
     assert len(seen) == 3, "the routing mesh takes turns"
 
 
+@needs_cluster
 def test_it_is_updated_without_being_gone(program: Program) -> None:
     docker(program, f"docker service update -q --env-add VERSION=two web || {{ {TASKS} >&2; exit 1; }}")
     assert {page(program, name)[0] for name in NODES} == {"two"}
 
 
+@needs_cluster
 def test_the_tasks_of_a_killed_node_move(program: Program) -> None:
     program("kill", "w2").fine()
     until(lambda: nodes(program)["w2"]["state"] == "down", 120)
@@ -92,6 +104,7 @@ def test_the_tasks_of_a_killed_node_move(program: Program) -> None:
     assert page(program, "m1")[0] == page(program, "w1")[0] == "two"
 
 
+@needs_cluster
 def test_back_to_one_and_away(program: Program) -> None:
     docker(program, "docker service scale web=1")
     assert len(running(program)) == 1
