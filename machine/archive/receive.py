@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,12 @@ from machine import files, names, paths
 from machine.archive import bundle
 from machine.archive.send import FORMAT, LOCAL
 from machine.errors import CertificateError, StoreError
+from machine.redaction import Setting
 from machine.store import Record, Store
 
 LOCK_SECONDS = 10.0
+MOST_SETTINGS = 200  # of the owner's that are named; more would be no list that a person reads
+LONGEST_NAME = 200  # of a setting; names come from a file and go to the terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,29 @@ class Imported:
     notes: tuple[str, ...] = ()
 
 
-def import_(store: Store, path: str, as_name: str | None = None) -> Imported:
-    """Make a machine of the file `path`, called `as_name` or as it was called.
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Settings of the engine to be added to what the file has: those that its owner kept. Items are "K=V"."""
+
+    engine_env: tuple[str, ...] = ()
+    engine_opt: tuple[str, ...] = ()
+
+
+NOTHING_ADDED = Values()
+
+
+def import_(store: Store, path: str, as_name: str | None = None, values: Values = NOTHING_ADDED) -> Imported:
+    """Make a machine of the file `path`, called `as_name` or as it was called; `values` are added to its settings.
 
     StoreError if the file is none of ours, MachineExists, NameInvalid, RecordBroken; CertificateError if the keys
     in it do not belong together. On any of them the store is as before.
     """
-    return unpack(store, _read(path), path, as_name)
+    return unpack(store, _read(path), path, as_name, values)
 
 
-def unpack(store: Store, data: bytes, source: str, as_name: str | None = None) -> Imported:
+def unpack(
+    store: Store, data: bytes, source: str, as_name: str | None = None, values: Values = NOTHING_ADDED
+) -> Imported:
     """`import_` of a file's bytes; `source` is what errors call it."""
     contents = bundle.unpack(data, source)
     manifest = _manifest(contents[bundle.MANIFEST], source)
@@ -45,6 +62,7 @@ def unpack(store: Store, data: bytes, source: str, as_name: str | None = None) -
     machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
     machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
+    missing = _missing(manifest, _added(record, values))
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
     record.driver["SSHKeyPath"] = paths.machine(store.root, name, ssh_key) if ssh_key else ""
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"import {name}"):
@@ -54,7 +72,61 @@ def unpack(store: Store, data: bytes, source: str, as_name: str | None = None) -
         except BaseException:
             store.delete(name)
             raise
-    return Imported(name, tuple(_notes(record, contents, old)))
+    return Imported(name, (*_notes(record, contents, old), *_notes_on_values(name, source, missing)))
+
+
+def _added(record: Record, values: Values) -> set[Setting]:
+    """Add `values` to the record's settings of the engine, in place of those of the same names; which these are."""
+    engine = record.raw["HostOptions"]["EngineOptions"]
+    given = set()
+    for key, flag, items in (
+        ("Env", "engine-env", values.engine_env),
+        ("ArbitraryFlags", "engine-opt", values.engine_opt),
+    ):
+        names = {_setting_name(item) for item in items}
+        engine[key] = [*(item for item in engine[key] if _setting_name(item) not in names), *items]
+        given |= {Setting(flag, name) for name in names}
+    return given
+
+
+def _setting_name(item: str) -> str:
+    """What a setting is told apart by: VAR of VAR=value, log-opt=key of log-opt=key=value."""
+    name, _, value = item.lstrip("-").partition("=")
+    inner, equals, _ = value.partition("=")
+    return f"{name}={inner}" if equals and name.endswith("-opt") else name
+
+
+def _missing(manifest: dict[str, Any], given: set[Setting]) -> list[Setting]:
+    """The settings that the owner kept, as the manifest says, without those given here."""
+    kept = manifest.get("Withheld", [])
+    found = [
+        Setting(*entry)
+        for entry in (kept[:MOST_SETTINGS] if isinstance(kept, list) else [])
+        if isinstance(entry, list) and len(entry) == 2 and all(map(_is_plain, entry))
+    ]
+    return [setting for setting in found if setting not in given]
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and len(text) <= LONGEST_NAME and text.isprintable()
+
+
+def _notes_on_values(name: str, source: str, missing: list[Setting]) -> list[str]:
+    if not missing:
+        return []
+    give = [
+        f"--{flag} {shlex.quote(name + '=VALUE')}" for flag, name in missing if flag in ("engine-env", "engine-opt")
+    ]
+    again = f"machine rm -y {name} && machine import {' '.join(give)} --name {name} {shlex.quote(source)}"
+    cure = (
+        f"get them from its owner and give them (VALUE), before you provision it: {again}"
+        if give and source != "stdin"
+        else f"get them from its owner, and write them into HostOptions of machines/{name}/config.json"
+    )
+    return [
+        f"values that its owner kept, without which `machine provision {name}` sets the engine up from here:"
+        f" {', '.join(map(str, missing))}; {cure}"
+    ]
 
 
 def _write(store: Store, record: Record, contents: dict[str, bytes]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import os
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from machine import __version__, files, paths
+from machine import __version__, files, paths, redaction
 from machine.archive import bundle
-from machine.errors import CertificateError, StoreError
+from machine.errors import CertificateError, StoreError, UsageError
 from machine.shell import knownhosts
 from machine.store import Record, Store
 
@@ -19,8 +19,6 @@ FORMAT = 1
 _NEUTRAL = "/export"  # stands for the store in the file's paths, so that nobody's home is told
 _ELSEWHERE = ("SSHKey", "SSHPrivateKeyPath", "PrivateKeyFile")  # the owner's own key files
 _OWN_FILES = ("CaCertPath", "CaPrivateKeyPath", "ServerCertPath", "ServerKeyPath", "ClientKeyPath", "ClientCertPath")
-_SECRET = re.compile(r"token|secret|passw|credential|api_?key|access_?key|private_?key$", re.IGNORECASE)
-_ACCOUNT = re.compile(r"://[^/@\s]+@")
 LOCAL = ("qemu", "virtualbox", "vmwarefusion", "vmwareworkstation", "hyperv", "parallels", "xhyve", "kvm")
 
 
@@ -33,25 +31,38 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
-def export(store: Store, name: str, out_path: str, with_keys: bool = False, *, replace: bool = False) -> Exported:
+def export(
+    store: Store,
+    name: str,
+    out_path: str,
+    with_keys: bool = False,
+    *,
+    with_values: Sequence[str] = (),
+    replace: bool = False,
+) -> Exported:
     """Write machine `name` to `out_path`, 0600 ("": to nowhere, take `.data`).
 
     With `with_keys` whoever has the file can use the machine, and every engine under the same CA: the notes say so.
+    `with_values` names settings of the engine whose values go along, which otherwise stay; UsageError for one that
+    the machine does not have.
     MachineNotFound, RecordBroken; CertificateError if keys are wanted and are not there; StoreError if `out_path`
     exists (unless `replace`) or cannot be written.
     """
     record = store.load(name)
+    _check_values(record, with_values)
     contents, notes = _keys(record) if with_keys else ({}, [])
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
+    copied, stay = portable(record, ssh_key, with_values)
     manifest = {
         "Format": FORMAT,
         "Name": name,
         "Driver": record.driver_name,
         "WithKeys": with_keys,
         "Program": f"machine {__version__}",
+        "Withheld": [list(setting) for setting in stay],
     }
     contents[bundle.MANIFEST] = json.dumps(manifest, indent=4).encode()
-    contents[paths.CONFIG] = portable(record, ssh_key).encode()
+    contents[paths.CONFIG] = copied.encode()
     _add(contents, paths.CA, files.read(os.path.join(record.cert_dir(), paths.CA)))
     _add(contents, paths.KNOWN_HOSTS, _host_keys(record))
     if record.driver_name in LOCAL:
@@ -59,12 +70,11 @@ def export(store: Store, name: str, out_path: str, with_keys: bool = False, *, r
             f"the disk of {name} is not in the file: the virtual machine stays on this computer,"
             f" and can be used from where its address {record.address() or '(unknown)'} is reachable"
         )
-    hidden = [
-        key if _ACCOUNT.search(item.partition("=")[0]) else item.partition("=")[0]
-        for _, key, item in _telling(record.raw)
-    ]
-    if hidden:
-        notes.append(f"left out of the engine's settings, for they hold secrets: {', '.join(hidden)}")
+    if stay:
+        notes.append(
+            f"values that stay here, for they may be secrets: {', '.join(map(str, stay))};"
+            f" machine export --with-value NAME {name} sends one along"
+        )
     data = bundle.pack(contents)
     if out_path:
         if os.path.lexists(out_path) and not replace:
@@ -75,16 +85,27 @@ def export(store: Store, name: str, out_path: str, with_keys: bool = False, *, r
     return Exported(out_path, data, tuple(notes))
 
 
-def portable(record: Record, ssh_key: str) -> Record:
-    """A copy of the record without secrets and its owner's paths; `ssh_key` names the key file that goes along."""
+def portable(record: Record, ssh_key: str, with_values: Sequence[str] = ()) -> tuple[Record, list[redaction.Setting]]:
+    """A copy of the record without secrets and its owner's paths, and the settings that were taken out of it.
+
+    `ssh_key` names the key file that goes along; `with_values` the settings that may go.
+    """
     raw: dict[str, Any] = copy.deepcopy(record.shown())
     raw["Driver"] = driver = _blanked(raw["Driver"])
     auth = raw["HostOptions"]["AuthOptions"]
-    for place, key, item in _telling(raw):
-        place[key] = [one for one in place[key] if one != item] if isinstance(place[key], list) else ""
+    stay = redaction.withhold(raw, with_values)
     driver["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
     auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
-    return Record.parse(json.dumps(raw).encode(), _NEUTRAL, record.name)
+    return Record.parse(json.dumps(raw).encode(), _NEUTRAL, record.name), stay
+
+
+def _check_values(record: Record, with_values: Sequence[str]) -> None:
+    strange = redaction.unknown_names(record.raw, with_values)
+    if strange:
+        raise UsageError(
+            f"{record.name} has no setting {strange[0]!r} whose value stays here",
+            resolution=f"machine export {record.name} names those that do",
+        )
 
 
 def _blanked(value: Any) -> Any:
@@ -93,23 +114,8 @@ def _blanked(value: Any) -> Any:
         return [_blanked(item) for item in value]
     if not isinstance(value, dict):
         return value
-    gone = {key for key in value if key in _ELSEWHERE or _SECRET.search(key)}
+    gone = {key for key in value if key in _ELSEWHERE or redaction.SECRET_NAME.search(key)}
     return {key: "" if key in gone and isinstance(found, str) else _blanked(found) for key, found in value.items()}
-
-
-def _telling(raw: dict[str, Any]) -> list[tuple[dict[str, Any], str, str]]:
-    """(object, key, setting) of what the user set for engine and swarm that holds a secret.
-
-    By its name where it has one (K=V), or as user:password@ in an URL.
-    """
-    found = []
-    for place in (raw["HostOptions"]["EngineOptions"], raw["HostOptions"]["SwarmOptions"]):
-        for key, value in place.items():
-            for item in value if isinstance(value, list) else [value]:
-                named = isinstance(item, str) and "=" in item and _SECRET.search(item.partition("=")[0])
-                if named or (isinstance(item, str) and _ACCOUNT.search(item)):
-                    found.append((place, key, item))
-    return found
 
 
 def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from machine.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -17,6 +19,16 @@ Take such files only from people you trust: the file says which host your docker
 def add_arguments(parser: Parser) -> None:
     """The file, and another name."""
     parser.add_argument("--name", "-n", metavar="NAME", help="Call it so here, rather than as its owner does")
+    parser.add_argument(
+        "--engine-env",
+        action="append",
+        default=[],
+        metavar="K[=V]",
+        help="A variable for the engine that its owner kept; without =V its value is that of $K here",
+    )
+    parser.add_argument(
+        "--engine-opt", action="append", default=[], metavar="K=V", help="A flag of dockerd that its owner kept"
+    )
     parser.add_argument("file", metavar="FILE", help="What `machine export` wrote; - is stdin")
 
 
@@ -24,13 +36,23 @@ def run(args: Namespace, app: App) -> int:
     """The machine's name on stdout. StoreError, MachineExists, NameInvalid, RecordBroken, CertificateError."""
     from machine import archive
 
+    values = archive.Values(tuple(_with_value(app, item) for item in args.engine_env), tuple(args.engine_opt))
     if args.file == "-":
         import sys
 
-        done = archive.unpack(app.store, sys.stdin.buffer.read(archive.LARGEST + 1), "stdin", args.name)
+        done = archive.unpack(app.store, sys.stdin.buffer.read(archive.LARGEST + 1), "stdin", args.name, values)
     else:
-        done = archive.import_(app.store, args.file, args.name)
+        done = archive.import_(app.store, args.file, args.name, values)
     app.say(done.name)
     for note in done.notes:
         app.console.warn(note)
     return 0
+
+
+def _with_value(app: App, item: str) -> str:
+    """K=V as it is; the value of a bare K from the environment, so that a secret need not stand in a command line."""
+    if "=" in item:
+        return item
+    if item not in app.environ:
+        raise UsageError(f"--engine-env {item} has no value, and ${item} is not set", resolution=f"export {item}=VALUE")
+    return f"{item}={app.environ[item]}"

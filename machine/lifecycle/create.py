@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machine import contexts, drivers, files, keys, names, options, paths
+from machine import contexts, drivers, files, keys, names, options, paths, redaction
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, StoreError, UsageError
@@ -85,6 +85,8 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     )
     swarmmode.record_wish(record, wanted.mode)
     hide_secrets(world, cls.options, wanted.values)
+    for value in redaction.secret_values(wanted.engine):
+        world.console.hide(value)
     driver = cls.configure(context(world, record), wanted.values)
     try:
         Record.new(world.store.root, name, wanted.driver_name, driver.dump())
@@ -102,6 +104,7 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
     record, driver = plan(world, name, wanted)
     swarm.foresee(world, record)
     hidden = {option.name for option in driver.options if option.secret}
+    shown = redaction.shown(wanted.engine, MASK)
     lines = [f"machine {name}, driver {driver.name}"]
     for option in driver.options:
         value = wanted.values[option.name]
@@ -114,7 +117,7 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
         f"1. check, with nothing made: what the driver {driver.name} needs",
         f"2. record {world.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",
         "3. ask for the machine, wait for its address and for ssh",
-        f"4. on it, in one script: Docker ({wanted.engine.install_url} if it is missing), certificates, configuration",
+        f"4. on it, in one script: Docker ({shown.install_url} if it is missing), certificates, configuration",
         "5. see from here that the engine answers over TLS",
     ]
     if wanted.mode is not None:
@@ -137,7 +140,7 @@ def script_of(record: Record, wanted: Wanted) -> list[str]:
     spec = steps.Spec(
         hostname=names.hostname(record.name),
         driver_name=wanted.driver_name,
-        engine=wanted.engine,
+        engine=redaction.shown(wanted.engine, MASK),
         ca=b"(certificate of the CA)\n",
         server_cert=b"(certificate of the machine)\n",
         server_key=b"",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from machine import drivers, paths, process, secrets
+from machine import drivers, paths, process, redaction, secrets
 from machine.console import Console
 from machine.drivers.base import PHASE, Driver, DriverContext, TakesHostKey
 from machine.errors import Interrupted, MachineError, RecordBroken
@@ -125,6 +125,8 @@ def open_driver(world: World, record: Record) -> Driver:
     """The driver of a stored machine, with its secrets. RecordBroken when what is recorded makes no sense to it."""
     cls = drivers.find(record.driver_name)
     options = cls.secret_options(record.driver)
+    for value in redaction.secret_values(record.engine_options()):
+        world.console.hide(value)
     data = secrets.merge(record.driver, world.store.directory(record.name), options, world.environ)
     for option in options:
         if option.secret and isinstance(data.get(option.key), str):

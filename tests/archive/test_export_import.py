@@ -138,10 +138,11 @@ def test_no_secret_and_no_path_of_the_owner_travels(mine: Store, tmp_path: Path,
         ca_key = Path(mine.root, "certs", "ca-key.pem").read_bytes()
         for word in (b"hush", mine.root.encode(), b"/home/owner", b"a log", ca_key):
             assert word not in everything, word
-        assert any("HTTP_PROXY, API_TOKEN, RegistryMirror, InstallURL" in note for note in sent.notes)
+        kept = "--engine-env HTTP_PROXY, --engine-env NO_PROXY, --engine-env API_TOKEN"
+        assert any(f"{kept}, --engine-registry-mirror, --engine-install-url" in note for note in sent.notes)
         config = json.loads(bundle.unpack(sent.data, "x")["config.json"])
         engine = config["HostOptions"]["EngineOptions"]
-        assert engine["Env"] == ["NO_PROXY=localhost"]
+        assert engine["Env"] == []
         assert (engine["RegistryMirror"], engine["InstallURL"]) == (["https://open.example"], "")
     assert config["Driver"]["nested"] == [{"apiKey": "", "Zone": "z1"}]
     assert mine.load("cloud").driver["AccessToken"] == "hush", "the owner's record stays as it was"

@@ -1,0 +1,163 @@
+"""Which settings of engine and swarm may be secrets: they stay at home in an export, and are not shown. Pure.
+
+A variable for the engine may hold anything, and its name tells nothing reliable, so every value of --engine-env stays;
+so does what dockerd hands on to a plugin (log drivers take access tokens as options). Of the rest stays what is called
+like a secret, and addresses with an account or a query in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from machine.model import EngineOptions
+
+SECRET_NAME = re.compile(
+    r"token|secret|passw|passphrase|credential|api_?-?key|access_?-?key|private_?-?key$|sshpass"
+    r"|(?:^|[_.=-])(?:key|auth|pat|pwd|pass)(?:$|[_.=-])",
+    re.IGNORECASE,
+)
+_ACCOUNT = re.compile(r"://[^/@\s]+@|://\S*\?\S")
+_HANDED_ON = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # by dockerd, to a plugin
+_OPTION_KEY = re.compile(r"[a-z-]+=[^=\s]+=")  # log-opt=key=value
+_PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
+_FLAGS = {  # key of EngineOptions or SwarmOptions -> flag of create
+    "Env": "engine-env",
+    "ArbitraryFlags": "engine-opt",
+    "Labels": "engine-label",
+    "InsecureRegistry": "engine-insecure-registry",
+    "RegistryMirror": "engine-registry-mirror",
+    "StorageDriver": "engine-storage-driver",
+    "InstallURL": "engine-install-url",
+}
+_SWARM_FLAGS = {
+    "ArbitraryFlags": "swarm-opt",
+    "ArbitraryJoinFlags": "swarm-join-opt",
+    "Discovery": "swarm-discovery",
+    "Address": "swarm-addr",
+    "Host": "swarm-host",
+    "Image": "swarm-image",
+}
+
+
+class Setting(NamedTuple):
+    """One setting that stays: the flag of `create` that made it, and its name there ("" if it has none)."""
+
+    flag: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"--{self.flag} {self.name}".rstrip()
+
+
+class _Found(NamedTuple):
+    place: dict[str, Any]
+    key: str
+    item: str
+    setting: Setting
+
+
+def withhold(raw: dict[str, Any], wanted: Collection[str] = ()) -> list[Setting]:
+    """Take out of the record's object `raw` what is to stay; what was taken, in the record's order.
+
+    `wanted` are names that are sent all the same: of a variable, an option, or an option's own key.
+    """
+    taken = []
+    for found in list(_private(raw)):
+        if wanted and _names(found.setting, found.item) & set(wanted):
+            continue
+        value = found.place[found.key]
+        found.place[found.key] = [one for one in value if one != found.item] if isinstance(value, list) else ""
+        if found.setting not in taken:
+            taken.append(found.setting)
+    driver = raw.get("Driver")
+    if isinstance(driver, dict) and any(setting.flag == "swarm-discovery" for setting in taken):
+        driver["SwarmDiscovery"] = ""  # the same address once more, where docker-machine's drivers kept it
+    return taken
+
+
+def unknown_names(raw: dict[str, Any], wanted: Collection[str]) -> list[str]:
+    """Those of `wanted` that name no setting of the record that would stay."""
+    there = {name for found in _private(raw) for name in _names(found.setting, found.item)}
+    return [name for name in wanted if name not in there]
+
+
+def _private(raw: dict[str, Any]) -> Iterator[_Found]:
+    for options, flags in (("EngineOptions", _FLAGS), ("SwarmOptions", _SWARM_FLAGS)):
+        place = raw["HostOptions"][options]
+        for key, value in place.items():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, str) and item:
+                    flag = flags.get(key, key)
+                    name = _private_name(flag, item)
+                    if name is not None:
+                        yield _Found(place, key, item, Setting(flag, name))
+
+
+def _private_name(flag: str, item: str) -> str | None:
+    """The name of a setting that stays, "" for one without a name of its own; None: it may go."""
+    name, equals, _ = item.lstrip("-").partition("=")
+    if flag == "engine-env":
+        return name
+    if flag.endswith("-opt"):
+        return _private_option(item.lstrip("-"), handed_on=flag == "engine-opt")
+    named = bool(equals) and "://" not in name
+    if (named and SECRET_NAME.search(name)) or _ACCOUNT.search(item):
+        return name if named else ""
+    return None
+
+
+def _private_option(item: str, *, handed_on: bool) -> str | None:
+    """The name of OPTION=VALUE or OPTION=KEY=VALUE if it may be a secret: OPTION, or OPTION=KEY; None if it is not."""
+    name, _, value = item.partition("=")
+    key, has_key, _ = value.partition("=")
+    full = f"{name}={key}" if has_key else name
+    if handed_on and (name.split() or [""])[0] in _HANDED_ON:
+        return full
+    if SECRET_NAME.search(full):
+        return full
+    return name if _ACCOUNT.search(item) else None
+
+
+def shown(options: EngineOptions, mask: str) -> EngineOptions:
+    """`options` to be shown: `mask` stands for each value that may be a secret."""
+
+    def masked(flag: str, items: tuple[str, ...]) -> tuple[str, ...]:
+        names = [_private_name(flag, item) for item in items]
+        return tuple(
+            item if name is None else f"{name}={mask}" if name else mask
+            for name, item in zip(names, items, strict=True)
+        )
+
+    return replace(
+        options,
+        env=masked("engine-env", options.env),
+        flags=masked("engine-opt", options.flags),
+        labels=masked("engine-label", options.labels),
+        registry_mirrors=masked("engine-registry-mirror", options.registry_mirrors),
+        insecure_registries=masked("engine-insecure-registry", options.insecure_registries),
+        install_url=masked("engine-install-url", (options.install_url,))[0],
+    )
+
+
+def secret_values(options: EngineOptions) -> list[str]:
+    """The values that are secret by their names, and passwords in addresses; for masking them wherever they occur."""
+    found = []
+    for item in (*options.env, *options.flags, *options.labels):
+        name, _, value = item.rpartition("=") if _OPTION_KEY.match(item) else item.partition("=")
+        if SECRET_NAME.search(name):
+            found.append(value)
+        found += _PASSWORD.findall(item)
+    for address in (*options.registry_mirrors, *options.insecure_registries, options.install_url):
+        found += _PASSWORD.findall(address)
+    return [value for value in found if value]
+
+
+def _names(setting: Setting, item: str) -> set[str]:
+    """All that the setting may be called by when it is asked for."""
+    if not setting.name:
+        return {setting.flag}
+    option, equals, inner = setting.name.partition("=")
+    return {setting.name, option, inner} if equals else {setting.name, item.lstrip("-").partition("=")[0]}
