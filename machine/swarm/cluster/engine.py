@@ -19,6 +19,7 @@ from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.events import Effect, Lines, effect
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
+from machine.swarm.cluster.pending import PendingCalls
 from machine.swarm.schedule.node import Node
 from machine.swarm.schedule.want import ID
 from machine.swarm.target import build
@@ -54,7 +55,7 @@ class Engine:
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
         self._wake = asyncio.Event()
         self._doubted = asyncio.Event()
-        self._asking: set[asyncio.Timeout] = set()  # clients' calls that wait for the head of their answer
+        self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
 
     @property
     def name(self) -> str:
@@ -83,10 +84,8 @@ class Engine:
             if version != parts.version:
                 request = request.replace(target=build(version, parts.path, parts.raw_query))
         doubt = asyncio.get_running_loop().call_later(SLOW, self._doubted.set)
-        limit = asyncio.timeout(None)
         try:
-            async with limit:
-                self._asking.add(limit)
+            async with self.pending.waiting():
                 return await self.client(request)
         except TimeoutError:
             raise Unreachable(504, f"{self.name} has stopped answering: {self.pulse.error}") from None
@@ -95,7 +94,6 @@ class Engine:
             raise
         finally:
             doubt.cancel()
-            self._asking.discard(limit)
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
         """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
@@ -112,9 +110,7 @@ class Engine:
         happened = self.pulse.failure(why)
         self._changed(happened)
         if happened:
-            for limit in self._asking:  # whoever waits for an engine that hangs would wait for ever
-                if not limit.expired():
-                    limit.reschedule(0)
+            self.pending.end_all()  # whoever waits for an engine that hangs would wait for ever
 
     def _changed(self, happened: str) -> None:
         self.node.beat(self.reachable, self.pulse.failures)
