@@ -1,8 +1,9 @@
 """dockerd's command line: the shipped one, with what we need and without what daemon.json says instead.
 
 dockerd refuses to start when one setting stands both on its command line and in daemon.json. So every
-setting has one place: hosts and --engine-opt are flags; TLS, labels and registries are in daemon.json. Flags of
-the shipped unit that belong there are moved, whatever else it has is kept as it was written.
+setting has one place: hosts, TLS and --engine-opt are flags; labels and registries are in daemon.json. TLS stands
+beside `-H tcp` in one file, so that no half-written or half-loaded configuration listens without it. Flags of
+the shipped unit that belong in daemon.json are moved, whatever else it has is kept as it was written.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ KEYS = {
 }
 _SHORT = {"-H": "host", "-s": "storage-driver", "-l": "log-level", "-D": "debug", "-p": "pidfile", "-G": "group"}
 _LISTS = ("label", "insecure-registry", "registry-mirror")
-_TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # all that decide about it, as flags and as keys
 _SWITCHES = ("tls", "tlsverify", "debug")  # flags without a value
 
 
@@ -52,7 +53,7 @@ def read(text: str, *, drop: tuple[str, ...] = ()) -> Command:
         written, meant = rest.pop(0)
         flag, equals, value = meant.partition("=")
         name = _SHORT.get(flag) or (flag.lstrip("-") if flag.startswith("--") else "")
-        if name not in ("host", *_LISTS, *_TLS, *drop):
+        if name not in ("host", *_LISTS, *TLS, *drop):
             command.kept.append(written)
             continue
         if not equals and name not in _SWITCHES and rest:
@@ -80,6 +81,27 @@ def option_flags(options: tuple[str, ...]) -> list[str]:
     return ["--" + option.lstrip("-") for option in options]
 
 
+def tls_flags(directory: str, options: tuple[str, ...]) -> list[str]:
+    """The flags that let in nobody without a certificate of our CA; those that --engine-opt sets are left to it."""
+    ours = {
+        "tlsverify": "--tlsverify",
+        "tlscacert": f"--tlscacert={directory}/ca.pem",
+        "tlscert": f"--tlscert={directory}/server.pem",
+        "tlskey": f"--tlskey={directory}/server-key.pem",
+    }
+    given = {option.lstrip("-").partition("=")[0] for option in options}
+    return [flag for name, flag in ours.items() if name not in given]
+
+
+def switches_tls_off(options: tuple[str, ...]) -> str:
+    """The --engine-opt that would let anybody in over the network, "" if there is none (values as Go reads them)."""
+    for option in options:
+        name, equals, value = option.lstrip("-").partition("=")
+        if name in ("tls", "tlsverify") and equals and value not in ("1", "t", "T", "TRUE", "true", "True"):
+            return option
+    return ""
+
+
 def option_keys(options: tuple[str, ...]) -> list[str]:
     """The daemon.json keys that --engine-opt takes the place of."""
     names = [option.lstrip("-").partition("=")[0] for option in options]
@@ -98,8 +120,9 @@ def hosts(command: Command, also: list[str], ours: str, *, socket_unit: bool) ->
     return [*found, ours]
 
 
-def write(command: Command, listen: list[str], options: tuple[str, ...], dockerd: str) -> list[str]:
+def write(command: Command, listen: list[str], options: tuple[str, ...], dockerd: str, tls: list[str]) -> list[str]:
     """The words of the new command line, quoted for systemd."""
     program = command.program or dockerd
     flags = [word for host in listen for word in ("-H", argument(host))]
-    return [program, *flags, *command.kept, *(argument(flag) for flag in option_flags(options))]
+    # After what was there: of a flag that is given twice the last one counts, and a variable may hold one.
+    return [program, *flags, *command.kept, *map(argument, tls), *(argument(flag) for flag in option_flags(options))]

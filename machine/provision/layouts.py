@@ -86,7 +86,9 @@ def _drop_in(facts: Facts, spec: Spec, parts: command.Command) -> Put:
     foreign = _foreign_hosts(facts, facts.drop_in, "X-MachineHosts=")
     socket_unit = facts.socket not in ("", "masked")
     listen = command.hosts(parts, foreign, spec.host, socket_unit=socket_unit)
-    text = units.drop_in(command.write(parts, listen, spec.engine.flags, facts.dockerd), spec.engine.env)
+    flags = spec.engine.flags
+    tls = command.tls_flags(CERTIFICATES, flags)
+    text = units.drop_in(command.write(parts, listen, flags, facts.dockerd, tls), spec.engine.env)
     if foreign:
         text += f"# what daemon.json had as hosts\nX-MachineHosts={' '.join(foreign)}\n"
     return Put(DROP_IN, text.encode(), 0o600 if spec.engine.env else 0o644)
@@ -104,7 +106,8 @@ def _conf_d(facts: Facts, spec: Spec) -> Put:
     """OpenRC: a marked block at the end of /etc/conf.d/docker, which the init script reads as shell."""
     foreign = _foreign_hosts(facts, facts.conf_d, _KEPT)
     listen = command.hosts(command.Command(), foreign, spec.host, socket_unit=False)
-    flags = [word for host in listen for word in ("-H", host)] + command.option_flags(spec.engine.flags)
+    flags = [word for host in listen for word in ("-H", host)]
+    flags += command.tls_flags(CERTIFICATES, spec.engine.flags) + command.option_flags(spec.engine.flags)
     before = re.sub(rf"(?ms)^{_BEGIN}.*?^{_END}\n?", "", facts.conf_d or "")
     block = [_BEGIN, *([f"{_KEPT} {' '.join(foreign)}"] if foreign else [])]
     block += [f"export {_assignment(pair)}" for pair in spec.engine.env]

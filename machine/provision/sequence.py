@@ -88,9 +88,16 @@ def _check(facts: Facts, spec: Spec) -> None:
     settings.check_storage(facts, spec)
     swarm.check(facts, spec)
     elsewhere = command.settings_file(facts.exec_start, spec.engine.flags)
-    if elsewhere not in ("", DAEMON_JSON):  # it would listen on the network, and never read that it needs TLS
+    unsafe = command.switches_tls_off(spec.engine.flags)
+    if unsafe:
         raise ProvisionError(
-            f"dockerd on the machine is told to read {elsewhere} instead of {DAEMON_JSON}, where TLS is switched on",
+            f"--engine-opt {unsafe} would let anybody who reaches port {spec.listen_port} be root on the machine",
+            details="machine's engines listen on the network, and only behind TLS with client certificates.",
+            resolution="leave that option away",
+        )
+    if elsewhere not in ("", DAEMON_JSON):  # labels and registries would be written where it never reads
+        raise ProvisionError(
+            f"dockerd on the machine is told to read {elsewhere} instead of {DAEMON_JSON}, where its labels go",
             resolution=f"move its settings to {DAEMON_JSON}, take --config-file out of the command of docker.service"
             " (or out of --engine-opt), then: machine provision NAME",
         )

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from machine.errors import ProvisionError
-from machine.provision.command import Command, option_keys
+from machine.provision.command import TLS, Command, option_keys
 from machine.provision.facts import Facts
-from machine.provision.look import CERTIFICATES, DAEMON_JSON
+from machine.provision.look import DAEMON_JSON
 from machine.provision.spec import Spec
 
 # The engine release that dropped a storage driver (docs.docker.com/engine/deprecated).
@@ -36,11 +36,8 @@ def existing(facts: Facts) -> dict[str, Any]:
 
 
 def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:
-    """`found` with our settings. Its `hosts` are left out: they become flags, as ours are."""
-    merged = {key: value for key, value in found.items() if key not in ("hosts", "tls")}
-    merged["tlsverify"] = True
-    for key, name in (("tlscacert", "ca.pem"), ("tlscert", "server.pem"), ("tlskey", "server-key.pem")):
-        merged[key] = f"{CERTIFICATES}/{name}"
+    """`found` with our settings. Its `hosts` and TLS are left out: they are flags, as ours are."""
+    merged = {key: value for key, value in found.items() if key not in ("hosts", *TLS)}
     engine = spec.engine
     merged["labels"] = _labels([*_list(merged, "labels"), *command.moved.get("labels", []), *spec.labels])
     for key, wanted in (
@@ -58,8 +55,8 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
 
 
 def plain(merged: dict[str, Any]) -> bool:
-    """Whether there is nothing in it but TLS, as every machine has it, and labels."""
-    return merged.keys() <= {"tlsverify", "tlscacert", "tlscert", "tlskey", "labels"}
+    """Whether there is nothing in it but labels, as every machine has them."""
+    return merged.keys() <= {"labels"}
 
 
 def replaced(found: dict[str, Any], spec: Spec) -> list[str]:

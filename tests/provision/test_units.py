@@ -61,4 +61,4 @@ def test_systemd_accepts_what_we_write(tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", ["-/usr/bin/dockerd", "/usr/bin/env PATH=${BIN}:${PATH} ${BIN}/dockerd"])
 def test_what_starts_dockerd_stays_before_its_flags(start: str) -> None:
     parts = command.read(f"{start} --host=fd:// --debug $OPTS")
-    assert command.write(parts, parts.hosts, (), "x") == [start, "-H", "fd://", "--debug", "$OPTS"]
+    assert command.write(parts, parts.hosts, (), "x", []) == [start, "-H", "fd://", "--debug", "$OPTS"]
