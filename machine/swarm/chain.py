@@ -14,15 +14,17 @@ The API: https://docs.docker.com/reference/api/engine/ .
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Union
 
+from machine.swarm import limits
 from machine.swarm import target as targets
 
 Headers = Sequence["tuple[bytes, bytes]"]  # names in lower case, as h11 gives them
-READ_LIMIT = 16 << 20  # bytes of a body that a backend wants as a whole: JSON, never an image
+READ_LIMIT = limits.BODY_WHOLE
 JSON = (b"content-type", b"application/json")
 
 
@@ -82,20 +84,22 @@ Body = Union[bytes, "AsyncIterator[bytes]"]
 class Request:
     """One API call. Frozen: change it with `replace`. A body that is an iterator can be read once."""
 
-    __slots__ = ("_parts", "body", "headers", "method", "target")
+    __slots__ = ("_parts", "body", "client", "headers", "method", "target")
 
     method: str  # "GET"
     target: str  # as on the request line: "/v1.43/containers/json?all=1"
     headers: Headers
     body: Body
+    client: str  # the IP address of who asks; "" for a unix socket, and for calls that are made here
     _parts: targets.Target | None
 
-    def __init__(self, method: str, target: str, headers: Headers = (), body: Body = b"") -> None:
+    def __init__(self, method: str, target: str, headers: Headers = (), body: Body = b"", client: str = "") -> None:
         put = object.__setattr__
         put(self, "method", method)
         put(self, "target", target)
         put(self, "headers", headers)
         put(self, "body", body)
+        put(self, "client", client)
         put(self, "_parts", None)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -112,7 +116,7 @@ class Request:
     def replace(self, **changes: Any) -> Request:
         """This request with other method, target, headers or body."""
         mine = {"method": self.method, "target": self.target, "headers": self.headers, "body": self.body}
-        return Request(**{**mine, **changes})
+        return Request(**{**mine, "client": self.client, **changes})
 
     @property
     def parts(self) -> targets.Target:
@@ -164,10 +168,14 @@ class Request:
         return bool(self.header(b"upgrade")) and b"upgrade" in self.header(b"connection").lower()
 
     async def whole(self, limit: int = READ_LIMIT) -> Request:
-        """This request with its body as bytes; Refused(413) if that is more than `limit`."""
+        """This request with its body as bytes; Refused: 413 if that is more than `limit`, 408 if it is slow."""
         if isinstance(self.body, bytes):
             return self
-        return self.replace(body=await _gather(self.body, limit))
+        try:
+            async with asyncio.timeout(limits.BODY_SECONDS):
+                return self.replace(body=await _gather(self.body, limit))
+        except TimeoutError:
+            raise Refused(408, f"the body did not come within {limits.BODY_SECONDS:g} s") from None
 
     def value(self) -> Any:
         """The body (bytes by now) as JSON; None if empty; Refused(400) if it is not JSON."""

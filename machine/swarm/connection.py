@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
 from typing import NamedTuple
@@ -13,43 +12,74 @@ from typing import NamedTuple
 import h11
 
 from machine.errors import MachineError
+from machine.swarm import limits as bounds
+from machine.swarm.admission import Admission, Visitor, counted_as
 from machine.swarm.chain import Body, Headers, Hijack, Next, Refused, Reply, Request
 from machine.swarm.headers import length, through, wire_head
+from machine.swarm.printable import traceback_of
+from machine.swarm.request_head import BadHead, check_framing, origin_form
 from machine.swarm.stream import PIECE, Stream, pump
 
 _QUICK = ("GET", "HEAD", "OPTIONS")  # calls that change nothing: dropped when the client goes away
 _REASON = {status.value: status.phrase.encode() for status in HTTPStatus}
-_SMALL = 64 * 1024  # request bodies up to this size are read before the chain is asked
 
 
 class Limits(NamedTuple):
-    """What a client may cost."""
+    """What a client may cost: machine.swarm.limits has the reasons. None = as many as the files of the process allow.
 
-    head: int = 64 * 1024  # bytes of request line and headers
-    head_seconds: float = 30.0  # from the first byte of a request to the end of its head; also the TLS handshake
-    idle_seconds: float = 600.0  # between two requests on one connection
-    drain: int = 256 * 1024  # bytes of an unread request body that are thrown away rather than the connection
-    connections: int = 10_000
+    `body` = every body is read before the chain is asked, and no longer one is taken: for services of small messages.
+    """
+
+    head: int = bounds.CLIENT_HEAD
+    handshake_seconds: float = bounds.CLIENT_HANDSHAKE_SECONDS
+    first_seconds: float = bounds.CLIENT_FIRST_SECONDS
+    head_seconds: float = bounds.CLIENT_HEAD_SECONDS
+    idle_seconds: float = bounds.CLIENT_IDLE_SECONDS
+    drain: int = bounds.CLIENT_DRAIN
+    connections: int = bounds.CLIENT_CONNECTIONS
+    waiting: int | None = None
+    waiting_per_address: int | None = None
+    body: int | None = None
+
+
+class Listener(NamedTuple):
+    """What one listener demands. `verified` = its TLS takes only clients with a certificate, or it is a unix socket.
+
+    `log` takes one line about what went wrong here. `refuses` says why a request is not taken, "" if it is.
+    """
+
+    limits: Limits
+    log: Callable[[str], None]
+    admission: Admission
+    verified: bool = False
+    refuses: Callable[[Request], str] = lambda _: ""
 
 
 class Connection:
-    """One client. `log` takes one line about what went wrong here."""
+    """One client of one listener."""
 
-    def __init__(self, stream: Stream, chain: Next, limits: Limits, log: Callable[[str], None]) -> None:
+    def __init__(self, stream: Stream, chain: Next, listener: Listener) -> None:
         self.chain = chain
-        self.limits = limits
-        self.log = log
+        self.limits = listener.limits
+        self.log = listener.log
         self.stream = stream
-        self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head)
+        self.admission = listener.admission
+        self.listener = listener
+        self.client = stream.peer_address()
+        self.visitor = Visitor(counted_as(self.client), stream.abort, lambda: stream.heard)
+        self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.head)
         self.answered = False  # whether the head of the answer is out
+        self.first = True  # whether no request has come yet
 
     async def run(self) -> None:
         """Serve it until one side has enough."""
         try:
-            with self._within(self.limits.head_seconds):
+            with self._within(min(self.limits.handshake_seconds, self.limits.head_seconds)):
                 await self.stream.handshake()
+            if self.listener.verified:
+                self.admission.know(self.visitor)
             while await self._one_call():
-                pass
+                self.admission.wait(self.visitor)
         except asyncio.CancelledError:
             self.stream.abort()
             raise
@@ -57,18 +87,23 @@ class Connection:
             if isinstance(error, ssl.SSLError):
                 self.log(f"TLS with {self.stream.peer_name() or 'a client'} failed: {error.reason or error}")
         except h11.ProtocolError as error:
-            await self._complain(error)
-        except Exception:
-            self.log(traceback.format_exc())
+            await self._complain(str(error), getattr(error, "error_status_hint", 400))
+        except BadHead as error:
+            await self._complain(str(error), error.status)
+        except Refused as error:
+            await self._complain(error.message, error.status)
+        except Exception as error:
+            self.log(traceback_of(error))
         finally:
             self.stream.close()
 
     async def _one_call(self) -> bool:
         """Read a request, answer it; whether another may follow."""
+        self.answered = False
         request = await self._request()
         if request is None:
             return False
-        self.answered = False
+        self.admission.serve(self.visitor)
         reply = await self._reply(request)
         try:
             if isinstance(reply.body, Hijack):
@@ -82,8 +117,12 @@ class Connection:
     async def _request(self) -> Request | None:
         """The next request; None when the client has no more. A small body is read, a big one becomes a stream."""
         if not self.http.trailing_data[0]:
-            with self._within(self.limits.idle_seconds):
+            seconds = self.limits.idle_seconds
+            if self.first and not self.visitor.known:
+                seconds = min(seconds, self.limits.first_seconds)
+            with self._within(seconds):
                 self.http.receive_data(await self.stream.read())
+        self.first = False
         with self._within(self.limits.head_seconds):
             event = await self._event()
         if isinstance(event, h11.ConnectionClosed):
@@ -91,16 +130,25 @@ class Connection:
         if not isinstance(event, h11.Request):
             raise ConnectionResetError("no request")
         headers = tuple(event.headers)
-        body: Body = b""
+        check_framing(event.http_version, headers)
+        method = event.method.decode()
+        target = origin_form(method, event.target.decode())
+        return Request(method, target, headers, await self._body(headers), self.client)
+
+    async def _body(self, headers: Headers) -> Body:
+        """The body: read, if it is small or has to be; else a stream. Refused(413)."""
         size = length(headers)
-        if (size is None and not _chunked(headers)) or size == 0:
+        if size == 0 or (size is None and not _chunked(headers)):
             await self._event()  # the end of a message without a body
-        elif size is not None and size <= _SMALL and not self.http.they_are_waiting_for_100_continue:
-            with self._within(self.limits.head_seconds):
-                body = await self._gather()
-        else:
-            body = self._incoming()
-        return Request(event.method.decode(), event.target.decode(), headers, body)
+            return b""
+        most = self.limits.body
+        if most is None and (size is None or size > bounds.BODY_SMALL or self.http.they_are_waiting_for_100_continue):
+            return self._incoming()
+        most = bounds.BODY_SMALL if most is None else most
+        if size is not None and size > most:
+            raise Refused(413, f"a body of more than {most} bytes is not accepted here")
+        with self._within(self.limits.head_seconds):
+            return await self._gather(most)
 
     @contextlib.contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
@@ -120,17 +168,23 @@ class Connection:
                 await self.stream.write(self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
             self.http.receive_data(await self.stream.read())
 
-    async def _gather(self) -> bytes:
+    async def _gather(self, most: int) -> bytes:
+        """The whole body, whatever its head says of its length. Refused(413) beyond `most` bytes."""
         pieces: list[bytes] = []
-        while True:
-            event = await self._event()
-            if not isinstance(event, h11.Data):
-                return b"".join(pieces)
+        size = 0
+        while isinstance(event := await self._event(), h11.Data):
+            size += len(event.data)
+            if size > most:
+                raise Refused(413, f"a body of more than {most} bytes is not accepted here")
             pieces.append(bytes(event.data))
+        if not isinstance(event, h11.EndOfMessage):
+            raise ConnectionResetError("the request broke off")
+        return b"".join(pieces)
 
     async def _incoming(self) -> AsyncIterator[bytes]:
         while True:
-            event = await self._event()
+            with self._within(self.limits.idle_seconds):
+                event = await self._event()
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
@@ -140,6 +194,9 @@ class Connection:
 
     async def _reply(self, request: Request) -> Reply:
         """What the chain says. If the client goes away meanwhile, a call that changes nothing is dropped."""
+        refusal = self.listener.refuses(request)
+        if refusal:
+            return Reply.error(403, refusal)
         forget = self._drop_when_gone() if request.method in _QUICK and not request.upgrade else None
         try:
             return await self.chain(request)
@@ -149,8 +206,8 @@ class Connection:
             return Reply.error(500, f"{error.brief}: {error.details}" if error.details else error.brief)
         except h11.RemoteProtocolError:
             raise
-        except Exception:
-            self.log(traceback.format_exc())
+        except Exception as error:
+            self.log(traceback_of(error))
             return Reply.error(500, "this is a bug in machine; its log has the traceback")
         finally:
             if forget is not None:
@@ -217,27 +274,27 @@ class Connection:
     async def _ready_for_next(self) -> bool:
         """Throw away what is left of the request, if that is little; whether the connection can go on."""
         left = self.limits.drain
-        while self.http.their_state is h11.SEND_BODY:
-            with self._within(self.limits.head_seconds):
+        with self._within(self.limits.head_seconds):
+            while self.http.their_state is h11.SEND_BODY:
                 event = await self._event()
-            if isinstance(event, h11.Data):
-                left -= len(event.data)
-                if left < 0:
-                    return False
+                if isinstance(event, h11.Data):
+                    left -= len(event.data)
+                    if left < 0:
+                        return False
         if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE:
             return False
         self.http.start_next_cycle()
         return True
 
-    async def _complain(self, error: h11.ProtocolError) -> None:
-        """The request was no HTTP: say so, if nothing has been said yet, and close."""
+    async def _complain(self, why: str, status: int) -> None:
+        """The request is not taken: say so, if nothing has been said yet, and close."""
         if self.answered or self.http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             return
-        reply = Reply.error(getattr(error, "error_status_hint", 400), f"this is not a request: {error}")
+        reply = Reply.error(status, f"this is not a request that is taken: {why}")
         headers = [*reply.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(await reply.read()))]
         with contextlib.suppress(OSError):
-            status = b"HTTP/1.1 %d %s" % (reply.status, _REASON[reply.status])
-            await self.stream.write(wire_head(status, headers) + await reply.read())
+            line = b"HTTP/1.1 %d %s" % (status, _REASON[status])
+            await self.stream.write(wire_head(line, headers) + await reply.read())
             await self.stream.end()
             left = self.limits.drain  # closing on unread bytes would reset the connection, and our words with it
             with self._within(2.0):

@@ -5,7 +5,12 @@ RFC 9110 section 7.6.1 (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
 
 from __future__ import annotations
 
+import re
+
 from machine.swarm.chain import Headers
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]+")  # a line end would begin another header, or the body
 
 HOP = frozenset(
     (
@@ -25,13 +30,18 @@ HOP = frozenset(
 
 
 def through(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """What goes on to the next hop: no header of this hop, none that `Connection` names, no length."""
+    """What goes on to the next hop: no header of this hop, none that `Connection` names, no length.
+
+    Values are on one line whoever made them, an engine's answer or a backend's; what cannot be a name is left out.
+    """
     own: set[bytes] = set()
     for name, value in headers:
         if name == b"connection":
             own.update(word.strip() for word in value.lower().split(b","))
     return [
-        (name, value) for name, value in headers if name not in HOP and name not in own and name != b"content-length"
+        (name, _CONTROL.sub(b" ", value).strip())
+        for name, value in headers
+        if name not in HOP and name not in own and name != b"content-length" and _NAME.match(name)
     ]
 
 
@@ -45,5 +55,5 @@ def length(headers: Headers) -> int | None:
 
 def wire_head(first_line: bytes, headers: Headers) -> bytes:
     """A head as text for the wire, for answers that h11 must not frame."""
-    lines = [first_line, *(name + b": " + value for name, value in headers)]
+    lines = [first_line, *(name + b": " + _CONTROL.sub(b" ", value) for name, value in headers)]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -15,6 +15,8 @@ from machine.swarm.client import Client
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery import Discovery, DiscoveryError
 from machine.swarm.election import Election
+from machine.swarm.open_files import raise_limit
+from machine.swarm.printable import cleaned
 from machine.swarm.rescheduling import Watchdog
 from machine.swarm.routes import Desk, answer
 
@@ -41,7 +43,8 @@ class Plan(NamedTuple):
 @contextlib.asynccontextmanager
 async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
     """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election."""
-    _many_files()
+    raise_limit()  # each engine takes two connections or more
+    log = cleaned(log)
     gc.set_threshold(*SELDOM)
     connect = connector(plan.trust, plan.trusted)
     cluster = Cluster(plan.discovery, connect, plan.settings, log=log)
@@ -144,14 +147,3 @@ class Replicas:
 async def _end(task: asyncio.Future[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _many_files() -> None:
-    """Each engine takes two connections or more: use as many files as the system allows."""
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -19,13 +19,16 @@ from typing import NamedTuple
 from machine import __version__
 from machine.errors import MachineError, UsageError
 from machine.swarm import flags as all_flags
-from machine.swarm.address import TLS_PORT, Address, Trust, parse, trust_of
+from machine.swarm.address import PLAIN_PORT, Address, Trust, trust_of
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.chain import Backend, compose
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
 from machine.swarm.flags import Given, HelpAsked, gather, help_of, lease, near, pairs, seconds
+from machine.swarm.limits import TOKEN_BODY
+from machine.swarm.listener import Demands, listen
 from machine.swarm.manage import Plan, manager
-from machine.swarm.server import Server
+from machine.swarm.printable import cleaned
+from machine.swarm.server import Limits, Server
 
 ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
 MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
@@ -62,8 +65,7 @@ def run(words: Sequence[str], around: Surroundings) -> int:
         around.say(text_of(around.prog, rest[0] if rest else ""))
         return 0
     _known(command, around.prog)
-    if not debug:
-        around = around._replace(log=_without_traces(around.log))
+    around = around._replace(log=cleaned(around.log if debug else _without_traces(around.log)))
     try:
         given = gather(command, rest, ABOUT[command][1], around.environ)
     except HelpAsked:
@@ -151,7 +153,8 @@ async def manage(given: Given, around: Surroundings) -> None:
     plan, front = _plan(given, around)
     async with manager(plan, around.log) as backend:
         chain = await _registering(plan, backend)
-        async with _served(chain, given, around, front, given.all("--host") or [MANAGER_AT]) as addresses:
+        demands = Demands(front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors"))
+        async with _served(chain, demands, around, given.all("--host") or [MANAGER_AT]) as addresses:
             if around.own:  # somebody sits here, who has the client's certificates
                 for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.trust)):
                     around.log(line)
@@ -185,7 +188,9 @@ async def discovery(given: Given, around: Surroundings) -> None:
     if front is not None and not given.on("--tlsverify"):
         front = front._replace(verify=False)
     chain = [service(Registry(os.path.abspath(path)))]
-    async with _served(chain, given, around, front, given.all("--host") or [SERVICE_AT]):
+    demands = Demands(front, "its tokens", insecure=given.on("--insecure"), open_to_all=True)
+    limits = Limits(body=TOKEN_BODY)
+    async with _served(chain, demands, around, given.all("--host") or [SERVICE_AT], limits):
         await asyncio.Event().wait()
 
 
@@ -222,28 +227,22 @@ def _of_the_store(given: Given, around: Surroundings) -> bool:
 
 @contextlib.asynccontextmanager
 async def _served(
-    backends: Sequence[Backend], given: Given, around: Surroundings, front: Trust | None, urls: Sequence[str]
+    backends: Sequence[Backend],
+    demands: Demands,
+    around: Surroundings,
+    urls: Sequence[str],
+    limits: Limits | None = None,
 ) -> AsyncIterator[list[Address]]:
     """Listen at `urls` until the block is left; gives the addresses. UsageError."""
-    server = Server(compose(backends), log=around.log)
+    server = Server(compose(backends), log=around.log, limits=limits)
     there = []
     try:
         for url in urls:
-            address = parse(url, default_port=TLS_PORT if front else 2375, default_host=EVERYWHERE)
-            _safe(address, front, given)
-            there.append(await server.listen(address, front))
-            around.log(f"listening on {there[-1]}{' with TLS' if front else ''}")
+            there.append(await listen(server, url, demands, port=PLAIN_PORT, host=EVERYWHERE))
+            around.log(f"listening on {there[-1]}{' with TLS' if demands.trust else ''}")
         yield there
     finally:
         await server.close()
-
-
-def _safe(address: Address, front: Trust | None, given: Given) -> None:
-    if front is None and not address.loopback and not given.on("--insecure"):
-        raise UsageError(
-            f"listening on {address} without TLS would give every engine to whoever can reach it",
-            resolution="add --tlsverify --tlscacert --tlscert --tlskey, or --insecure if you mean it",
-        )
 
 
 def _discovery(given: Given, around: Surroundings) -> Discovery:

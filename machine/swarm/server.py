@@ -14,11 +14,14 @@ from collections.abc import Callable
 
 from machine.errors import UsageError
 from machine.swarm.address import Address, Trust
-from machine.swarm.chain import Next
-from machine.swarm.connection import Connection, Limits
+from machine.swarm.admission import Admission, limits_for
+from machine.swarm.chain import Next, Request
+from machine.swarm.connection import Connection, Limits, Listener
+from machine.swarm.open_files import raise_limit
+from machine.swarm.printable import cleaned
 from machine.swarm.stream import Stream
 
-__all__ = ["Limits", "Server"]
+__all__ = ["Limits", "Listener", "Server"]
 
 
 class Server:
@@ -29,18 +32,26 @@ class Server:
     ) -> None:
         self.chain = chain
         self.limits = limits or Limits()
-        self.log = log
+        self.log = cleaned(log)
+        self._admission: Admission | None = None
         self._listeners: list[asyncio.AbstractServer] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._paths: list[str] = []
 
-    async def listen(self, address: Address, trust: Trust | None = None) -> Address:
-        """Start listening and return where (port 0 has become a real one). UsageError if the place is taken."""
+    async def listen(
+        self, address: Address, trust: Trust | None = None, refuses: Callable[[Request], str] = lambda _: ""
+    ) -> Address:
+        """Start listening and return where (port 0 has become a real one). UsageError if the place is taken.
+
+        `refuses` says why a request is not taken at this address, "" if it is.
+        """
         tls = trust.for_server() if trust else None
         loop = asyncio.get_running_loop()
+        verified = bool(address.path) or (trust is not None and trust.verify)
+        demands = Listener(self.limits, self.log, self._counted(), verified, refuses)
 
         def stream() -> Stream:
-            return Stream(tls, server_side=True, opened=self._opened)
+            return Stream(tls, server_side=True, opened=lambda stream: self._opened(stream, demands))
 
         try:
             if address.path:
@@ -76,13 +87,29 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _opened(self, stream: Stream) -> None:
-        if len(self._tasks) >= self.limits.connections:
+    def _counted(self) -> Admission:
+        """Who may wait here; made with the first listener, when it is known how many files there are."""
+        if self._admission is None:
+            waiting, per_address = limits_for(raise_limit())
+            most, each = self.limits.waiting, self.limits.waiting_per_address
+            self._admission = Admission(
+                self.limits.connections, waiting if most is None else most, per_address if each is None else each
+            )
+        return self._admission
+
+    def _opened(self, stream: Stream, listener: Listener) -> None:
+        connection = Connection(stream, self.chain, listener)
+        if not listener.admission.arrive(connection.visitor):
             stream.abort()
             return
-        task = asyncio.get_running_loop().create_task(Connection(stream, self.chain, self.limits, self.log).run())
+        task = asyncio.get_running_loop().create_task(connection.run())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def gone(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            listener.admission.leave(connection.visitor)
+
+        task.add_done_callback(gone)
 
 
 def _give_to_docker(path: str) -> None:

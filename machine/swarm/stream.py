@@ -30,6 +30,7 @@ class Stream(asyncio.Protocol, Hijack):
         opened: Callable[[Stream], None] | None = None,
     ) -> None:
         self._opened = opened
+        self.heard = False  # whether anything has come from the other side
         self._buffer = bytearray()
         self._ended = False  # the other side has ended its half
         self._closing = False
@@ -141,8 +142,12 @@ class Stream(asyncio.Protocol, Hijack):
     def peer_name(self) -> str:
         """The name in the other side's certificate (its common name), else its address; "" for a unix socket."""
         name = self._tls.common_name() if self._tls is not None else ""
+        return name or self.peer_address()
+
+    def peer_address(self) -> str:
+        """The other side's IP address; "" for a unix socket."""
         address = self.transport.get_extra_info("peername")
-        return name or (str(address[0]) if isinstance(address, tuple) else "")
+        return str(address[0]) if isinstance(address, tuple) and address else ""
 
     # what asyncio calls
 
@@ -158,6 +163,7 @@ class Stream(asyncio.Protocol, Hijack):
 
     def data_received(self, data: bytes) -> None:
         """Bytes off the wire."""
+        self.heard = True
         if self._tls is None:
             self._buffer += data
         elif self._broken is None:

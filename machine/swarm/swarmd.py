@@ -11,6 +11,7 @@ from typing import Any
 from machine.errors import UsageError
 from machine.swarm.backends import Place, open_chain, words_of
 from machine.swarm.chain import nobody
+from machine.swarm.printable import cleaned
 
 
 async def serve(
@@ -28,6 +29,7 @@ async def serve(
             "the chain ends in dockerserver, which answers nothing",
             resolution="add a backend that does, such as 'dockerclient tcp://HOST:2375', swarm, aggregate or simulator",
         )
+    log = cleaned(log)
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,76 @@
+"""Which requests come from a web page: a browser on this computer sends them in its user's name. Pure.
+
+A listener without TLS trusts whoever reaches it. A web page reaches it through the browser of somebody who can: by a
+form or a script (then the header Origin names the page's site), or by a name of its own that leads to 127.0.0.1
+(then the header Host has that name; "DNS rebinding"). Programs send no Origin, or the listener's own.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from machine.swarm.chain import Request
+
+LOCAL_NAMES = ("localhost", "docker", "")  # "docker" and "" are what clients say of a unix socket that is forwarded
+
+
+def foreign(request: Request, *, own: frozenset[str] = frozenset(), check_host: bool, check_origin: bool) -> str:
+    """Why the request is one of a web page; "" if it is not.
+
+    `own` are names that the listener was told to listen at. `check_host` is for listeners that only this computer
+    reaches; `check_origin` is off where browsers of other sites are allowed.
+    """
+    host = host_of(request.header(b"host").decode("latin-1"))
+    if check_host and not (_local(host) or host in own):
+        return f"the Host {host[:80]!r} is not this listener's: only names of this computer and addresses are taken"
+    if check_origin:
+        return _foreign_origin(request, host)
+    return ""
+
+
+def _foreign_origin(request: Request, host: str) -> str:
+    origin = request.header(b"origin").decode("latin-1")
+    if origin:
+        site = "" if origin == "null" else host_of(urlsplit_netloc(origin))
+        if origin == "null" or site != host or _other_port(origin, request):
+            return f"web pages of {origin[:80]!r} may not use this listener; --api-enable-cors of manage allows them"
+    site = request.header(b"sec-fetch-site").decode("latin-1")
+    if site in ("cross-site", "same-site"):
+        return "web pages of other sites may not use this listener; --api-enable-cors of manage allows them"
+    return ""
+
+
+def _other_port(origin: str, request: Request) -> bool:
+    """Whether a page of the same host was served at another port: another site."""
+    return _port(urlsplit_netloc(origin)) != _port(request.header(b"host").decode("latin-1"))
+
+
+def urlsplit_netloc(origin: str) -> str:
+    """The host and port of an origin; "" if it has none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def host_of(netloc: str) -> str:
+    """The host in `host:port`, in lower case, without brackets and without a last dot."""
+    netloc = netloc.strip().lower()
+    host = netloc[1 : netloc.find("]")] if netloc.startswith("[") and "]" in netloc else netloc.partition(":")[0]
+    return host.removesuffix(".")
+
+
+def _port(netloc: str) -> str:
+    last = netloc.rpartition("]")[2]
+    return last.partition(":")[2].strip() or "80"
+
+
+def _local(host: str) -> bool:
+    if host in LOCAL_NAMES or host.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True  # a name of a page's own is what leads here; an address cannot be one
