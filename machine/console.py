@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 
+from machine.printable import in_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
@@ -89,7 +91,7 @@ class Console:
         if not self._log_path:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        lines = "".join(f"{stamp} {level:7} {line}\n" for line in self.mask(text).splitlines())
+        lines = "".join(f"{stamp} {level:7} {line}\n" for line in in_text(self.mask(text)).splitlines())
         try:
             fd = os.open(self._log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as file:
@@ -102,7 +104,7 @@ class Console:
             return  # the directory is not there yet, or the disk is full: the screen still has the line
 
     def _say(self, level: str, text: str) -> None:
-        text = self.mask(text)
+        text = in_text(self.mask(text))
         self.log(level, text)
         if level == "debug" and not self.debugging:
             return

@@ -81,7 +81,9 @@ def confirm(app: App, question: str) -> bool | None:
     """y or n from stdin, asked on stderr; None when stdin has nothing more to say."""
     import sys
 
-    app.stderr.write(f"{question} (y/n): ")
+    from machine.printable import in_line
+
+    app.stderr.write(f"{in_line(question)} (y/n): ")
     app.stderr.flush()
     answer = sys.stdin.readline() if sys.stdin is not None else ""
     if not answer:

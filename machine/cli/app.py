@@ -53,8 +53,24 @@ class App:
         return self._console
 
     def say(self, text: str) -> None:
-        """One line of data on stdout."""
+        """Data on stdout, a line or several; what a terminal would obey in it is escaped (machine.printable)."""
+        from machine.printable import in_text
+
+        self.stdout.write(in_text(text) + "\n")
+
+    def say_exactly(self, text: str) -> None:
+        """Data for a shell or another program, which has quoted what needs it: not a character is changed."""
         self.stdout.write(text + "\n")
+
+    def say_json(self, value: object, *, indent: int | None = 4) -> None:
+        """A JSON document on stdout: with `indent`, or in one line for None."""
+        import json
+
+        from machine.printable import in_json
+
+        separators = (",", ":") if indent is None else None
+        document = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
+        self.stdout.write(in_json(document) + "\n")
 
     def names(self, given: Sequence[str]) -> list[str]:
         """The names typed; none typed = the machine called "default". MachineNotFound if there is none."""

@@ -23,12 +23,12 @@ def run(args: Namespace, app: App) -> int:
 
     A machine of the driver none that has no certificates gets its -H alone.
     """
-    from machine.cli.connect import certificates, look, url_of
+    from machine.cli.connect import certificates, check_engine, url_of
 
     record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
     files = certificates(record)
-    look(app, record, url, manager=args.swarm)
+    check_engine(app, record, url, manager=args.swarm)
     if files:
         ca, cert, key = files
         app.say(f"--tlsverify\n--tlscacert={ca}\n--tlscert={cert}\n--tlskey={key}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machine import paths
-from machine.errors import CertificateError, EngineError, EngineUntrusted, MachineError, UsageError
+from machine.errors import CertificateError, EngineError, EngineTimeout, EngineUntrusted, MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from machine.engine import Engine
     from machine.store import Record
 
-SECONDS = 10.0  # for one engine that the user asked for; ls has --timeout
+ENGINE_SECONDS = 3.5  # for one engine that the user asked for; ls has --timeout
+STATE_SECONDS = 1.0  # for its platform to say more; together with the start of the program less than 5
 
 
 def host_and_port(url: str) -> tuple[str, int]:
@@ -70,8 +71,11 @@ def certificates(record: Record) -> tuple[str, str, str] | None:
     )
 
 
-def engine_of(record: Record, url: str = "", *, seconds: float = SECONDS) -> Engine:
-    """The engine of a machine; `url` if it is another one than the record's (a swarm's)."""
+def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
+    """The engine of a machine; `url` if it is another one than the record's (a swarm's).
+
+    `seconds` is the time for each question, 0 for ENGINE_SECONDS.
+    """
     from machine.engine import Engine, Tls
 
     url = url or url_of(record)
@@ -79,22 +83,23 @@ def engine_of(record: Record, url: str = "", *, seconds: float = SECONDS) -> Eng
     if not host:
         raise UsageError(f"the engine of {record.name} is at {url}, which is no address on a network")
     files = certificates(record)
-    return Engine(host, port or 2376, Tls(*files) if files else None, timeout=seconds, name=record.name)
+    tls = Tls(*files) if files else None
+    return Engine(host, port or 2376, tls, timeout=seconds or ENGINE_SECONDS, name=record.name)
 
 
-def look(app: App, record: Record, url: str, *, manager: bool = False) -> None:
+def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -> None:
     """Make sure that the engine at `url` answers and trusts us, over TLS where there are certificates.
 
     EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off, or if
-    it is its swarm's `manager` that was asked.
+    it is its swarm's `manager` that was asked. Takes 5 seconds at most.
     """
     try:
         engine_of(record, url).ping()
     except EngineUntrusted:
         raise
     except EngineError as error:
-        found = _because_off(app, record, error)
-        raise _of_manager(record, url, error) if manager and found is error else found from None
+        found = why_silent(app, record, error)
+        raise _of_manager(record, url, error) if manager and not isinstance(found, _MachineOff) else found from None
 
 
 def _of_manager(record: Record, url: str, error: EngineError) -> EngineError:
@@ -107,8 +112,22 @@ def _of_manager(record: Record, url: str, error: EngineError) -> EngineError:
     )
 
 
-def _because_off(app: App, record: Record, error: EngineError) -> EngineError:
-    """`error`, or a better one when the machine is not even running."""
+class _MachineOff(EngineError):
+    """There is no engine because the machine does not run."""
+
+
+def why_silent(app: App, record: Record, error: EngineError) -> EngineError:
+    """`error`, or a better one with what the platform says of the machine, if it says it in STATE_SECONDS."""
+    import threading
+
+    found: list[EngineError] = []
+    asking = threading.Thread(target=lambda: found.append(_explained(app, record, error)), daemon=True)
+    asking.start()
+    asking.join(STATE_SECONDS)
+    return found[0] if found else error
+
+
+def _explained(app: App, record: Record, error: EngineError) -> EngineError:
     from machine.cli.acting import world_of
     from machine.drivers.base import Driver
     from machine.lifecycle.world import open_driver
@@ -119,13 +138,16 @@ def _because_off(app: App, record: Record, error: EngineError) -> EngineError:
         state = driver.state()
     except MachineError:
         return error
+    has_power = type(driver).power is not Driver.power
     if state in (State.RUNNING, State.TIMEOUT, State.NONE):
+        if isinstance(error, EngineTimeout) and (has_power or driver.restart_over_ssh):
+            error.resolution = f"machine restart {record.name}"
+            error.details += "\nits platform says that the machine runs" if state is State.RUNNING else ""
         return error
-    can_start = type(driver).power is not Driver.power and state is not State.MISSING
-    return EngineError(
+    return _MachineOff(
         f"{record.name} is {state}",
         details=error.brief,
         resolution=f"machine start {record.name}"
-        if can_start
+        if has_power and state is not State.MISSING
         else f"look after that host; machine status {record.name}",
     )

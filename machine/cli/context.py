@@ -63,7 +63,7 @@ def _list(app: App, names: list[str]) -> int:
     found = [context for context in contexts.ours(app.environ) if not names or context.machine in names]
     rows = [("NAME", "MACHINE", "CURRENT", "ENDPOINT")]
     rows += [(context.name, context.machine, "*" if context.current else "-", context.host) for context in found]
-    widths = [max(len(row[column]) for row in rows) + 3 for column in range(3)]
-    for row in rows:
-        app.say("".join(text.ljust(width) for text, width in zip(row[:3], widths, strict=True)) + row[3])
+    from machine.cli.tables import print_table
+
+    print_table(app, rows)
     return 0

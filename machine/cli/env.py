@@ -49,7 +49,7 @@ def run(args: Namespace, app: App) -> int:
     lines = [
         shells.unset_line(shell, key) if value is None else shells.set_line(shell, key, value) for key, value in values
     ]
-    app.say("\n".join([*lines, shells.hint(shell, _again(args, app))]))
+    app.say_exactly("\n".join([*lines, shells.hint(shell, _again(args, app))]))
     return 0
 
 
@@ -72,13 +72,13 @@ def set_values(url: str, cert_dir: str, name: str, *, windows: bool) -> list[tup
 
 
 def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str | None]]:
-    from machine.cli.connect import certificates, look, url_of
+    from machine.cli.connect import certificates, check_engine, url_of
 
     record = app.store.load(app.name(args.name))
     url = url_of(record, swarm=args.swarm)
     secure = certificates(record) is not None
     if not url.startswith(("unix:", "npipe:")):
-        look(app, record, url, manager=args.swarm)
+        check_engine(app, record, url, manager=args.swarm)
     expiry.warn(app, [record])
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:

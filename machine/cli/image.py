@@ -70,9 +70,9 @@ def _list(app: App, cache: Cache) -> int:
         users = [name for name, disk in _users(app) if disk == image.disk]
         size = f"{cache.size(image) >> 20} MB"
         rows.append((image.name, image.arch, size, image.made, " ".join(users) or "-", image.origin))
-    widths = [max(len(row[column]) for row in rows) + 3 for column in range(len(rows[0]) - 1)]
-    for row in rows:
-        app.say("".join(text.ljust(width) for text, width in zip(row, widths, strict=False)) + row[-1])
+    from machine.cli.tables import print_table
+
+    print_table(app, rows)
     return 0
 
 

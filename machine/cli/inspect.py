@@ -31,8 +31,5 @@ def run(args: Namespace, app: App) -> int:
 
         app.say(render(args.format, record.shown()))
         return 0
-    import json
-
-    form = {"separators": (",", ":")} if args.json else {"indent": 4}
-    app.say(json.dumps(record.shown(), ensure_ascii=False, **form))
+    app.say_json(record.shown(), indent=None if args.json else 4)
     return 0

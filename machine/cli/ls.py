@@ -20,7 +20,6 @@ HELP = "List machines. A broken one is a row with its error; none makes the list
 DEFAULT_FORMAT = (
     "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t{{.DockerVersion}}\t{{.Error}}"
 )
-_GAP = 3  # spaces between two columns; fewer where the terminal is narrow
 
 
 def add_arguments(parser: Parser) -> None:
@@ -79,20 +78,20 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
 
     items = fields(rows, app.environ)
     if args.json or args.format == "json":
-        import json
-
-        app.say(json.dumps(items, indent=4, ensure_ascii=False))
+        app.say_json(items)
         return
+    from machine.printable import in_values
     from machine.template import Template
 
-    form = args.format or DEFAULT_FORMAT
+    form = DEFAULT_FORMAT if args.format in (None, "", "table") else args.format
     as_table = form.startswith("table")
     template = Template(form.removeprefix("table").lstrip(" ") if as_table else form, escapes=True)
-    lines = [template.render(item) for item in items]
+    lines = [template.render(in_values(item)) for item in items]
     if as_table:
-        from machine.cli.parser import columns
+        from machine.cli.tables import aligned, terminal_width
 
-        lines = aligned(_header(template) + lines, columns() if app.stdout.isatty() else 0)
+        cells = [line.split("\t") for text in _header(template) + lines for line in text.split("\n")]
+        lines = aligned(cells, terminal_width(app))
     if lines:
         app.say("\n".join(lines))
 
@@ -107,23 +106,3 @@ def _header(template: Template) -> list[str]:
         return [template.render(Struct(HEADERS))]
     except TemplateError:
         return []
-
-
-def aligned(lines: Sequence[str], wide: int = 0) -> list[str]:
-    """Columns, separated by tabs in `lines`, under each other.
-
-    `wide`: letters on a line of the terminal, 0 for any number; the gaps give way, down to one space, until all columns
-    but the last, and the last one's header, are within it.
-    """
-    table = [line.split("\t") for text in lines for line in text.split("\n")]
-    widths = [0] * max((len(row) for row in table), default=0)
-    for row in table:
-        for column, cell in enumerate(row[:-1]):
-            widths[column] = max(widths[column], len(cell))
-    gap = _GAP
-    if wide and table:
-        gaps = len(widths) - 1
-        while gap > 1 and sum(widths) + gaps * gap + len(table[0][-1]) > wide:
-            gap -= 1
-    widths = [width + gap for width in widths]
-    return ["".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip() for row in table]

@@ -26,12 +26,19 @@ def show(error: MachineError, stream: TextIO, *, as_json: bool = False) -> None:
         }
         stream.write(json.dumps(line) + "\n")
         return
-    text = f"Error: {error.brief}\n"
+    text = f"Error: {_indented(error.brief)}\n"
     if error.details:
-        text += "".join(f"    {line}\n" for line in error.details.splitlines())
+        text += f"    {_indented(error.details)}\n"
     if error.resolution:
-        text += f"Try: {error.resolution}\n"
+        text += f"Try: {_indented(error.resolution)}\n"
     stream.write(text)
+
+
+def _indented(text: str) -> str:
+    """`text` with nothing in it that a terminal obeys; lines after the first are indented, so none is forged."""
+    from machine.printable import in_text
+
+    return in_text(text).strip("\n").replace("\n", "\n    ")
 
 
 def bug(error: BaseException, root: str) -> MachineError:

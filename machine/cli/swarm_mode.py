@@ -67,15 +67,12 @@ def _ls(args: Namespace, app: App) -> int:
         _known(name, there)
     rows = [row for cluster in args.words or there for row in verbs.look(world, cluster)]
     if args.json:
-        import json
-
-        app.say(json.dumps([row.shown() for row in rows], indent=4, ensure_ascii=False))
+        app.say_json([row.shown() for row in rows])
         return 0
-    from machine.cli.ls import aligned
+    from machine.cli.tables import print_table
 
     header = ["NAME", "CLUSTER", "NODE", "ROLE", "MANAGER", "AVAILABILITY", "STATE", "ADDRESS", "ENGINE", "ERROR"]
-    lines = ["\t".join(header), *("\t".join(_cells(row)) for row in rows)]
-    app.say("\n".join(aligned(lines)))
+    print_table(app, [header, *(_cells(row) for row in rows)])
     return 0
 
 

@@ -13,6 +13,7 @@ from functools import partial
 
 from machine.engine import failure
 from machine.engine.exchange import Question, converse
+from machine.engine.reply import LARGEST_BODY
 from machine.errors import CertificateError, EngineError, EngineRefused, EngineUntrusted, MachineError
 
 TYPE_CHECKING = False
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 NEWEST = (1, 52)  # the newest API this program asks for (Engine 29); an older engine is asked in its own
+OLDEST = (1, 24)  # what dockerd itself has served as its oldest; who names an older one is no engine of today
+LARGEST_ANSWER = 8 << 20  # bytes of an answer to anything but /_ping and /version: lists of nodes, a pull's progress
+LONGEST_WORD = 128  # characters of a version; dockerd's have about 20
+LONGEST_MESSAGE = 1000  # characters of an engine's own words in an error
 
 
 class Tls:
@@ -59,11 +64,11 @@ class Engine:
     def ping(self) -> str:
         """The engine's newest API version, such as "1.41"; proves that it answers and trusts us."""
         question = self._ask("/_ping")
-        return question.reply.headers.get("api-version") or str(self.version().get("ApiVersion", ""))
+        return question.reply.headers.get("api-version") or self.version()["ApiVersion"]
 
     def version(self) -> dict[str, Any]:
-        """GET /version: Version, ApiVersion, MinAPIVersion, Os, Arch, ..."""
-        return self._object(self._ask("/version"))
+        """GET /version: Version, ApiVersion, MinAPIVersion, Os, Arch, ...; the first two are short texts."""
+        return self._version_of(self._ask("/version"))
 
     def info(self) -> dict[str, Any]:
         """GET /info, in the negotiated version."""
@@ -74,7 +79,7 @@ class Engine:
 
     def get(self, path: str) -> Any:
         """The JSON answer to a GET of `path` ("/info", "/containers/json?all=1"), in the negotiated version."""
-        return self._json(self._ask(self._versioned(path)))
+        return self._json(self._ask(self._versioned(path), LARGEST_ANSWER))
 
     def post(self, path: str, content: object = None) -> Any:
         """The answer to a POST of `content` as JSON (None: no body): what its JSON says, None if it is empty.
@@ -96,12 +101,12 @@ class Engine:
         for line in question.reply.body.decode("utf-8", "replace").splitlines():
             try:
                 said = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(said, dict) and said.get("error"):
                 raise EngineError(
                     f"the engine at {self.url} could not pull {image}",
-                    details=str(said["error"]),
+                    details=str(said["error"])[:LONGEST_MESSAGE],
                     resolution="name an image that its registries have, or load it there first: docker load",
                 )
 
@@ -110,7 +115,7 @@ class Engine:
         return self._json(question) if question.reply.body.strip() else None
 
     def _send(self, method: str, path: str, body: bytes | None) -> Question:
-        question = self.question(self._versioned(path))
+        question = self.question(self._versioned(path), LARGEST_ANSWER)
         question.method = method
         question.body = b"" if body is None and method == "POST" else body
         converse([question])
@@ -122,18 +127,30 @@ class Engine:
             self._api = _common(self.ping())
         return f"/v{self._api}{path}"
 
-    def question(self, path: str) -> Question:
-        """The question to hand to `converse`; CertificateError when our files cannot be used."""
+    def question(self, path: str, largest: int = LARGEST_BODY) -> Question:
+        """The question to hand to `converse`; CertificateError when our files cannot be used.
+
+        `largest`: how many bytes the answer's body may have.
+        """
         context = None if self.tls is None else _context(self.tls, self.name)
-        return Question(self.host, self.port, context, path, self.timeout)
+        return Question(self.host, self.port, context, path, self.timeout, largest=largest)
 
     def read_version(self, question: Question) -> dict[str, Any]:
         """The /version object of an asked question, or the error it means."""
         self._check(question)
-        return self._object(question)
+        return self._version_of(question)
 
-    def _ask(self, path: str) -> Question:
-        question = self.question(path)
+    def _version_of(self, question: Question) -> dict[str, Any]:
+        """The /version object, its Version and ApiVersion being short texts; EngineError if they are not."""
+        found = self._object(question)
+        for key in ("Version", "ApiVersion"):
+            word = found.get(key)
+            if not isinstance(word, str) or not 0 < len(word) <= LONGEST_WORD:
+                raise self._nonsense(f"{key} of {question.path}", word)
+        return found
+
+    def _ask(self, path: str, largest: int = LARGEST_BODY) -> Question:
+        question = self.question(path, largest)
         converse([question])
         self._check(question)
         return question
@@ -144,7 +161,7 @@ class Engine:
                 question.failure, question.phase, url=self.url, name=self.name, timeout=self.timeout
             ) from None
         reply = question.reply
-        if reply.status < 300:
+        if 200 <= reply.status < 300:
             return
         text = reply.body.decode("utf-8", "replace").strip()
         if "HTTP request to an HTTPS server" in text:
@@ -152,21 +169,17 @@ class Engine:
                 f"the engine at {self.url} speaks TLS only, and it was asked without",
                 resolution=f"machine regenerate-certs {self.name or 'NAME'}",
             )
-        try:
-            text = json.loads(text)["message"]
-        except (ValueError, KeyError, TypeError):
-            text = text[:300]
         raise EngineRefused(
             f"the engine at {self.url} answered {reply.status} to {question.path}",
             status=reply.status,
-            details=text,
+            details=_message(text),
             resolution=f"look at its log: machine ssh {self.name or 'NAME'} sudo journalctl -u docker -n 50",
         )
 
     def _json(self, question: Question) -> Any:
         try:
             return json.loads(question.reply.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._nonsense(question.path, question.reply.body[:60]) from None
 
     def _object(self, question: Question) -> dict[str, Any]:
@@ -178,7 +191,7 @@ class Engine:
     def _nonsense(self, path: str, seen: object) -> EngineError:
         return EngineError(
             f"what answers at {self.url} is no Docker Engine",
-            details=f"{path} gave {str(seen)[:60]}",
+            details=f"{path} is {str(seen)[:60]}",
             resolution=failure.check_address(self.name),
         )
 
@@ -217,15 +230,27 @@ def _settle(answer: Answer, question: Question, ended: Callable[[Answer], None] 
         ended(answer)
 
 
+def _message(text: str) -> str:
+    """An engine's own words out of the body of an error: its "message" if that is a text, else the beginning of it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    said = found.get("message") if isinstance(found, dict) else None
+    return (said if isinstance(said, str) else text)[:LONGEST_MESSAGE]
+
+
 def _common(theirs: str) -> str:
     """The newest API version that the engine and this program know."""
-    try:
-        major, minor = (int(part) for part in theirs.split("."))
-    except ValueError:
+    parts = theirs.split(".")
+    known = len(parts) == 2 and all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts)
+    if not known or (int(parts[0]), int(parts[1])) < OLDEST:
         raise EngineError(
-            f"the engine names its API version {theirs[:40]!r}", resolution="see that a Docker Engine listens there"
-        ) from None
-    return "{}.{}".format(*min((major, minor), NEWEST))
+            f"the engine names its API version {theirs[:40]!r}",
+            details="versions from {}.{} on are known".format(*OLDEST),
+            resolution="see that a Docker Engine of today listens there",
+        )
+    return "{}.{}".format(*min((int(parts[0]), int(parts[1])), NEWEST))
 
 
 _contexts: dict[tuple[bytes, bytes, bytes], ssl.SSLContext] = {}

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from ssl import SSLContext, SSLSocket, SSLWantReadError, SSLWantWriteError
 
-from machine.engine.reply import Reply
+from machine.engine.reply import LARGEST_BODY, Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +35,20 @@ class Question:
     Afterwards `reply.done` holds, or `failure` says why not and `phase` how far it came.
     """
 
-    def __init__(self, host: str, port: int, context: SSLContext | None, path: str, timeout: float) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        context: SSLContext | None,
+        path: str,
+        timeout: float,
+        *,
+        largest: int = LARGEST_BODY,
+    ) -> None:
         self.host, self.port, self.context, self.path, self.timeout = host, port, context, path, timeout
         self.method = "GET"
         self.body: bytes | None = None  # JSON, for POST
-        self.reply = Reply()
+        self.reply = Reply(largest)
         self.failure: Exception | None = None
         self.phase = "resolve"  # then connect, handshake, answer
         self.seconds = 0.0  # how long it took
@@ -140,6 +149,8 @@ def _talk(question: Question) -> Conversation:
         except OSError:
             pass  # a peer that has hung up said why before (a TLS alert); that is read below
         while not question.reply.done:
+            if time.monotonic() >= question.deadline:
+                raise TimeoutError  # bytes without end are never waited for, so the selector does not see it
             try:
                 data = sock.recv(65536)
             except (SSLWantReadError, BlockingIOError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from machine.errors import TemplateError
+from machine.printable import in_json
 from machine.template.printf import printf
 from machine.template.values import Struct, equal, field, kind, less, show, truth
 
@@ -27,11 +28,12 @@ def _int(value: Any, name: str) -> int:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=not isinstance(value, Struct), separators=(",", ":"), ensure_ascii=False)
+    document = json.dumps(value, sort_keys=not isinstance(value, Struct), separators=(",", ":"), ensure_ascii=False)
+    return in_json(document)
 
 
 def _pretty(value: Any) -> str:
-    return json.dumps(value, sort_keys=not isinstance(value, Struct), indent=4, ensure_ascii=False)
+    return in_json(json.dumps(value, sort_keys=not isinstance(value, Struct), indent=4, ensure_ascii=False))
 
 
 def _print(*values: Any) -> str:

@@ -6,8 +6,10 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from machine.cli.ls import aligned
+from machine.cli.tables import aligned
 from tests.cli.typed import World
 from tests.engine.servers import blackhole
 
@@ -192,14 +194,29 @@ def _in_days(days: int) -> str:
 
 
 def test_columns_are_aligned() -> None:
-    assert aligned(["A\tB\tC", "long\t\tx"]) == ["A      B   C", "long       x"]
+    assert aligned([["A", "B", "C"], ["long", "", "x"]]) == ["A      B   C", "long       x"]
     assert aligned([]) == []
 
 
 @pytest.mark.parametrize(
-    ("wide", "gap"), [(0, "   "), (12, "   "), (11, "  "), (10, "  "), (9, " "), (8, " "), (5, " ")]
+    ("wide", "gap"), [(0, "   "), (12, "   "), (11, "  "), (10, "  "), (9, " "), (8, " "), (6, " ")]
 )
-def test_a_narrow_terminal_gets_narrow_gaps(wide: int, gap: str) -> None:
-    """An error is no reason: it goes over the end in any case."""
-    rows = ["A\tB\tLAST", "a\tb\t", "c\td\tan error that is longer than the line"]
-    assert aligned(rows, wide)[:2] == [f"A{gap}B{gap}LAST", f"a{gap}b"]
+def test_a_narrow_terminal_gets_narrow_gaps_first(wide: int, gap: str) -> None:
+    rows = [["A", "B", "LAST"], ["a", "b", ""], ["c", "d", "an error that is longer than the line"]]
+    assert aligned(rows, wide)[:2] == [f"A{gap}B{gap}LAST"[: wide or None], f"a{gap}b"]
+
+
+@given(
+    st.lists(st.lists(st.text("abc", max_size=40), min_size=4, max_size=4), min_size=1, max_size=5), st.integers(1, 120)
+)
+def test_no_line_is_wider_than_the_terminal_and_what_is_cut_says_so(rows: list[list[str]], wide: int) -> None:
+    table = [["NAME", "URL", "DOCKER", "ERRORS"], *rows]
+    lines = aligned(table, wide)
+    assert max(len(line) for line in lines) <= wide
+    for row, line in zip(table, lines, strict=True):
+        assert "\N{HORIZONTAL ELLIPSIS}" in line or "".join(row).startswith("".join(line.split()))
+
+
+def test_the_last_column_is_cut_before_the_others() -> None:
+    rows = [["NAME", "URL", "ERRORS"], ["dev", "tcp://127.84.179.1:2376", "a long story " * 9]]
+    assert aligned(rows, 60)[1] == "dev    tcp://127.84.179.1:2376   a long story a long story \N{HORIZONTAL ELLIPSIS}"

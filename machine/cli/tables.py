@@ -1,0 +1,75 @@
+"""Tables for a terminal or a file: cells under each other, cut to the terminal's width where there is one."""
+
+from __future__ import annotations
+
+from machine.cli.parser import columns
+from machine.printable import in_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machine.cli.app import App
+
+_GAP = 3  # spaces between two columns; fewer where the terminal is narrow
+_FLOOR = 8  # a column is not cut below this many characters, or below its header
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def print_table(app: App, rows: Sequence[Sequence[str]]) -> None:
+    """Rows of cells on stdout, the first row being the header; cells may hold anything."""
+    app.say("\n".join(aligned([[in_line(cell) for cell in row] for row in rows], terminal_width(app))))
+
+
+def terminal_width(app: App) -> int:
+    """Characters on a line of the terminal that stdout is; 0 if it is none and lines may have any length."""
+    return columns() if app.stdout.isatty() else 0
+
+
+def aligned(table: Sequence[Sequence[str]], wide: int = 0) -> list[str]:
+    """The rows of `table` as lines, their cells under each other; a row may have fewer cells than the first.
+
+    `wide`: characters on a line of the terminal, 0 for any number. Where it is too narrow the gaps give way, down to
+    one space, then the last column, then the widest ones; what is cut ends in an ellipsis.
+    """
+    widths = [0] * max((len(row) for row in table), default=0)
+    for row in table:
+        for column, cell in enumerate(row):
+            widths[column] = max(widths[column], len(cell))
+    gap = _GAP
+    if wide and table:
+        floors = [max(_FLOOR, len(cell)) for cell in table[0]]
+        gap = _fitting_gap(widths, len(table[0][-1]), wide)
+        widths = _narrowed(widths, floors, wide - gap * (len(widths) - 1))
+    lines = []
+    for row in table:
+        cells = [_cut(cell, widths[column]) for column, cell in enumerate(row)]
+        line = "".join(cell.ljust(widths[column] + gap) for column, cell in enumerate(cells)).rstrip()
+        lines.append(line[:wide] if wide else line)
+    return lines
+
+
+def _fitting_gap(widths: Sequence[int], last: int, wide: int) -> int:
+    """The widest gap, 3 to 1, with which all columns but the last, and `last` characters of that one, fit in."""
+    gap = _GAP
+    while gap > 1 and sum(widths[:-1]) + (len(widths) - 1) * gap + last > wide:
+        gap -= 1
+    return gap
+
+
+def _narrowed(widths: Sequence[int], floors: Sequence[int], room: int) -> list[int]:
+    """`widths` taken down to `room` characters in all: the last column first, then always the widest."""
+    found = list(widths)
+    least = [min(width, floors[at] if at < len(floors) else _FLOOR) for at, width in enumerate(found)]
+    if sum(found) > room:
+        found[-1] = max(least[-1], room - sum(found[:-1]))
+    while sum(found) > room:
+        able = [at for at, width in enumerate(found) if width > least[at]]
+        if not able:
+            break
+        found[max(able, key=lambda at: found[at])] -= 1
+    return found
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else cell[: width - 1] + _CUT
