@@ -19,6 +19,7 @@ from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.events import Effect, Lines, effect
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
+from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.pending import PendingCalls
 from machine.swarm.schedule.node import Node
 from machine.swarm.schedule.want import ID
@@ -31,6 +32,11 @@ ANSWER = 30.0  # seconds for an answer that is not a stream
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
 SPECS = 300.0  # seconds between two looks at /info
 KINDS = ("image", "network", "volume")
+_LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
+    "image": ("/images/json", {"all": ["0"]}),
+    "network": ("/networks", None),
+    "volume": ("/volumes", None),
+}
 
 
 class Engine:
@@ -47,12 +53,15 @@ class Engine:
         self.node.containers, self.node.owner = self.containers, self
         self.facts: Facts | None = None
         self.images: list[dict[str, Any]] = []
+        self.image_table = ImageTable()
         self.networks: list[dict[str, Any]] = []
         self.volumes: list[dict[str, Any]] = []
         self.updated = 0.0  # seconds since 1970, of the last look
         self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
         self.left: list[Container] = []  # what could move, when the discovery let go of it
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
+        self._looks = 0  # lists asked for so far
+        self._looked: dict[str, int] = {}  # kind -> which of them was the last to be taken in
         self._wake = asyncio.Event()
         self._doubted = asyncio.Event()
         self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
@@ -323,13 +332,22 @@ class Engine:
         self._touch()
 
     async def _look_at(self, kind: str) -> None:
+        """List one kind again. An answer that was asked for before one that is known already says nothing new."""
+        self._looks += 1
+        asked = self._looks
+        path, query = _LISTS[kind]
+        answer = await self.get(path, query)
+        if asked < self._looked.get(kind, 0):
+            return
+        self._looked[kind] = asked
         if kind == "image":
-            self.images = await self.get("/images/json", {"all": ["0"]}) or []
+            self.images = answer or []
+            self.image_table = ImageTable(self.images)
             self.node.images = frozenset(_image_names(self.images))
         elif kind == "network":
-            self.networks = await self.get("/networks") or []
+            self.networks = answer or []
         else:
-            self.volumes = (await self.get("/volumes") or {}).get("Volumes") or []
+            self.volumes = (answer or {}).get("Volumes") or []
 
     async def look_at(self, *kinds: str) -> None:
         """Look at images, networks or volumes again, now. Refused."""

@@ -7,15 +7,17 @@ placed. buildx never sends a build: it speaks gRPC on /grpc, and its sessions fo
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from machine.swarm.chain import Hijack, Refused, Reply, Request
 from machine.swarm.cluster import Engine
+from machine.swarm.routes import caching
 from machine.swarm.routes.desk import Desk
+from machine.swarm.routes.image_changes import WatchedConnection, followed
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression
 from machine.swarm.schedule.want import KINDS, Want, lift, want
@@ -29,34 +31,35 @@ SESSION = b"x-docker-expose-session-uuid"
 
 @TABLE.at("POST", "/build")
 async def build(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On the session's engine, or on the one that the scheduler chooses; expressions come in the build args."""
+    """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
     asked, query["buildargs"] = _want(request.arg("buildargs"))
     if not query["buildargs"]:
         del query["buildargs"]
     session = request.arg("session")
-    engine = _engine_of(desk, session) or desk.choose(asked)[0]
+    engine = _engine_of(desk, session) or caching.engine_with_cache(desk, request, desk.choose(asked))
     if session:
         desk.remember_session(session, engine)
     if request.arg("buildid"):
         desk.remember_session(request.arg("buildid"), engine)
-    reply = await engine.ask(request.at("/build", query))
-    if reply.ok and isinstance(reply.body, AsyncIterator):
-        reply.body = _then_look(reply.body, engine)
-    return reply
+    caching.remember(desk, request, engine)
+    return await _watched(desk, engine, request.at("/build", query), request.query.get("t", []))
 
 
-async def _then_look(body: AsyncIterator[bytes], engine: Engine) -> AsyncIterator[bytes]:
-    """Pass the build's output on; the new image is known before the client hears the end."""
+async def _watched(desk: Desk, engine: Engine, request: Request, tags: Sequence[str]) -> Reply:
+    """Build; the image is known before the client hears the end."""
+    desk.images.begin(engine)
     try:
-        async for piece in body:
-            yield piece
-        with suppress(Refused):
-            await engine.look_at("image")
-    finally:
-        close = getattr(body, "aclose", None)
-        if close is not None:
-            await close()
+        reply: Reply = await engine.ask(request)
+    except BaseException:
+        desk.images.end(engine)
+        raise
+    if isinstance(reply.body, AsyncIterator):
+        finish = functools.partial(desk.images.finish, engine, tags)
+        reply.body = followed(reply.body, finish, functools.partial(desk.images.end, engine))
+    else:
+        await desk.images.finish(engine, tags if reply.ok else [])
+    return reply
 
 
 @TABLE.at("POST", "/session")
@@ -73,10 +76,21 @@ async def session(desk: Desk, request: Request, name: str) -> Reply:  # noqa: AR
 
 @TABLE.at("POST", "/grpc")
 async def grpc(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """buildx's connections, which name no session: all to one engine."""
+    """buildx's connections, which name no session: all to one engine. What they build is known when it is asked for."""
     engine = _builder(desk)
     desk.buildx = time.monotonic()
-    return await _raw(engine, request)
+    desk.images.begin(engine)
+    try:
+        reply = await _raw(engine, request)
+    except BaseException:
+        desk.images.end(engine)
+        raise
+    ended = functools.partial(desk.images.end, engine)
+    if isinstance(reply.body, Hijack):
+        reply.body = WatchedConnection(reply.body, ended)
+    else:
+        ended()
+    return reply
 
 
 async def _raw(engine: Engine, request: Request) -> Reply:

@@ -174,18 +174,6 @@ async def exec_use(desk: Desk, request: Request, name: str) -> Reply:
     return await engine.ask(request)
 
 
-@TABLE.at("POST", "/commit")
-async def commit(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On the container's engine, where the image is then."""
-    container = desk.container(request.arg("container"))
-    query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}
-    reply: Reply = await container.engine.ask(request.at("/commit", query))
-    if reply.ok:
-        with suppress(Refused):
-            await container.engine.look_at("image")
-    return reply
-
-
 async def _pass(container: Container, request: Request, verb: str) -> Reply:
     reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}/{verb}"))
     return reply

@@ -13,6 +13,7 @@ from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import shares
 from machine.swarm.cluster.index import Ambiguous
 from machine.swarm.routes.desk import Desk
+from machine.swarm.routes.holders import holders, missing, with_image
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression, Expression
 from machine.swarm.schedule.node import Reservation
@@ -70,11 +71,10 @@ async def make(
             return reply
         if reply.status == 404 and not looked_for_image and b"o such image" in await reply.read():
             looked_for_image = True
-            affinity = Expression("image", "==", asked.image)
-            holders = [e for e in desk.cluster.healthy() if affinity.matches(e.node.images) and e is not engine]
-            if not holders:
+            having = [e for e in await holders(desk, asked.image) if e is not engine]
+            if not having:
                 return reply
-            asked = replace(asked, affinities=(*asked.affinities, affinity))
+            avoid |= {e.address for e in desk.cluster.engines.values() if e not in having}
             failed = reply  # if those that have it cannot take it, the client pulls it for the one that could
             continue
         tries -= 1
@@ -102,18 +102,29 @@ async def _choose(desk: Desk, asked: Want, body: dict[str, Any], avoid: frozense
     cluster = desk.cluster
     engines = [e for e in cluster.engines.values() if e.address not in avoid] if avoid else None
     engines = _with_network(desk, body, engines)
+    having = await with_image(desk, asked.image, engines)
     weighs = bool(asked.cpus or asked.memory)
     if weighs and cluster.settings.strategy.startswith("binpack"):
         for engine in cluster.healthy():  # the fullest can only be told when all are known
             if not engine.node.known:
                 await cluster.know(engine)
+    try:
+        return await _best(desk, asked, having, weighs=weighs)
+    except Refused:
+        if having is engines:
+            raise
+        desk.choose(asked, engines)  # says why, when the image is not the reason
+        raise Refused(404, missing(asked.image, having or [])) from None
+
+
+async def _best(desk: Desk, asked: Want, engines: list[Engine] | None, *, weighs: bool) -> Engine:
     studied: set[str] = set()
     while True:
         best = desk.choose(asked, engines)[0]
         if not (weighs or asked.ports or asked.host_mode) or best.node.known or best.address in studied:
             return best
         studied.add(best.address)
-        await cluster.know(best)  # what was unknown can only make it worse: choose again
+        await desk.cluster.know(best)  # what was unknown can only make it worse: choose again
 
 
 async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked: Want) -> Reply:

@@ -1,20 +1,22 @@
-"""Routes of images: united in lists, pulled and removed everywhere, found where they are."""
+"""Routes of images: united in lists, removed everywhere, found where they are. Pulls and loads are in `spreading`."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-from machine.swarm.chain import JSON, Refused, Reply, Request
-from machine.swarm.cluster import Engine, events
+from machine.swarm.chain import Refused, Reply, Request
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.facts import api_of
+from machine.swarm.cluster.images import familiar, is_dangling, unite, without_superseded
 from machine.swarm.routes.desk import Desk, good
+from machine.swarm.routes.holders import holders
 from machine.swarm.routes.table import TABLE
-from machine.swarm.routes.tee import Tee
 
 OF = "/images/{name}/"
+_TRUTHS = {"1": True, "true": True, "0": False, "false": False}  # as engines read the filter `dangling`
+_BOUNDS = ("before", "since")  # filters that name an image, which not every engine has
 
 
 @TABLE.at("GET", "/images/json")
@@ -22,75 +24,103 @@ async def images(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     """One entry per id, its tags and digests united; from memory if nothing but nodes is filtered."""
     filters = request.filters()
     nodes = filters.pop("node", [])
+    await desk.images.settle()
     engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    if not filters and not any(request.flag(flag) for flag in ("all", "digests", "shared-size", "manifests")):
-        return Reply.json(unite([e.images for e in engines]))
+    old = desk.images.newest.superseded(desk.images.tables())
+    dangling = _dangling(filters) if old else None
+    flags = ("all", "digests", "shared-size", "manifests", "filter")
+    if not filters and not any(request.arg(flag) for flag in flags):
+        found = unite([e.images for e in engines])
+    else:
+        found = unite(await _filtered(desk, engines, request, filters)) if engines else []
+    without_superseded(found, old, api=api_of(request.version or desk.cluster.api()))
+    if dangling is not None:
+        found = [image for image in found if is_dangling(image) is dangling]
+    elif old and "reference" in filters:
+        found = [image for image in found if not is_dangling(image)]
+    return Reply.json(found)
+
+
+def _dangling(filters: dict[str, list[str]]) -> bool | None:
+    """Take the filter `dangling` out: engines know a tag that means another image by now as a good name."""
+    values = [_TRUTHS.get(value.lower()) for value in filters.get("dangling", [])]
+    if len(values) != 1 or values[0] is None:
+        return None  # not given, or nonsense that the engine words
+    del filters["dangling"]
+    return values[0]
+
+
+async def _filtered(
+    desk: Desk, engines: list[Engine], request: Request, filters: dict[str, list[str]]
+) -> list[list[dict[str, Any]]]:
+    """The engines' own answers. What an image that only some have is compared with counts for the others too."""
     query = {k: list(v) for k, v in request.query.items() if k != "filters"}
-    if filters:
-        query["filters"] = [json.dumps(filters)]
-    if not engines:
-        return Reply.json([])
-    return Reply.json(unite(list((await desk.values(engines, request.at("/images/json", query))).values())))
+    bounds = {key: filters[key][0] for key in _BOUNDS if filters.get(key)}
+    limits: dict[Engine, dict[str, int]] = {}
+    for key, image in bounds.items():
+        having = [e for e in await holders(desk, image, older=True) if e in engines]
+        when = next((created for e in having if (created := _created(e, image)) is not None), None)
+        for engine in engines if having and when is not None else ():
+            if engine not in having:
+                limits.setdefault(engine, {})[key] = when or 0
+
+    async def ask(engine: Engine) -> list[dict[str, Any]]:
+        limit = limits.get(engine, {})
+        mine = {key: values for key, values in filters.items() if key not in limit}
+        told = {**query, "filters": [json.dumps(mine)]} if mine else query
+        found = await (await engine.ask(request.at("/images/json", told))).value() or []
+        return [
+            image
+            for image in found
+            if image["Created"] < limit.get("before", image["Created"] + 1)
+            and image["Created"] > limit.get("since", image["Created"] - 1)
+        ]
+
+    return list(good(await desk.each(engines, ask)).values())
 
 
-def unite(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Several engines' images as one list, newest first."""
-    found: dict[str, dict[str, Any]] = {}
-    for image in (image for images in lists for image in images or ()):
-        known = found.setdefault(str(image.get("Id")), dict(image))
-        for key in ("RepoTags", "RepoDigests"):
-            united = dict.fromkeys([*(known.get(key) or ()), *(image.get(key) or ())])
-            if len(united) > 1:
-                united.pop("<none>:<none>", None)
-                united.pop("<none>@<none>", None)
-            known[key] = list(united)
-    return sorted(found.values(), key=lambda image: -int(image.get("Created") or 0))
-
-
-def holders(desk: Desk, name: str) -> list[Engine]:
-    """The healthy engines that have an image, by tag, digest, id or its beginning."""
-    name = name.removeprefix("docker.io/").removeprefix("library/")
-    tagged = name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
-    key = name.removeprefix("sha256:")
-    short = len(key) >= 4 and all(sign in "0123456789abcdef" for sign in key)
-
-    def has(image: dict[str, Any]) -> bool:
-        names = [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
-        return tagged in names or (short and str(image.get("Id")).removeprefix("sha256:").startswith(key))
-
-    return [e for e in desk.cluster.healthy() if any(has(image) for image in e.images)]
+def _created(engine: Engine, name: str) -> int | None:
+    """When an image was made, in seconds since 1970; None if the engine's list does not have it."""
+    ids = engine.image_table.find(name)
+    return next((int(image.get("Created") or 0) for image in engine.images if image.get("Id") in ids), None)
 
 
 @TABLE.at("GET", OF + "json", OF + "history", OF + "get")
 @TABLE.at("POST", OF + "push")
 async def one(desk: Desk, request: Request, name: str) -> Reply:
     """To the first engine that has it; any engine words the error if none has."""
-    found = holders(desk, name)
+    found = await holders(desk, name)
     return await (found[0] if found else desk.cluster.some()).ask(request)
 
 
 @TABLE.at("GET", "/images/get")
 async def get(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """From one engine that has all the names asked for."""
-    names = [name for text in request.query.get("names", []) for name in text.split(",")]
-    common = [e for e in desk.cluster.healthy() if all(e in holders(desk, name) for name in names)]
-    if not common:
-        raise Refused(404, f"Unable to find an engine that has all of {', '.join(names)}: save them one by one")
-    return await common[0].ask(request)
+    names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
+    having = {name: await holders(desk, name) for name in names}
+    common = [e for e in desk.cluster.healthy() if all(e in found for found in having.values())]
+    if not common and all(having.values()):
+        where = "; ".join(f"{name}: {', '.join(e.name for e in found)}" for name, found in having.items())
+        raise Refused(
+            404, f"Unable to find a healthy engine containing all images ({where}): save them one by one, or pull them"
+        )
+    return await (common[0] if common else desk.cluster.some()).ask(request)  # it says which one there is not
 
 
 @TABLE.at("POST", OF + "tag")
 async def tag(desk: Desk, request: Request, name: str) -> Reply:
-    """On every engine that has it."""
-    found = holders(desk, name) or [desk.cluster.some()]
+    """On every engine that has it; the tag means this image from now on."""
+    found = await holders(desk, name) or [desk.cluster.some()]
     replies = await _on_each(desk, found, request)
+    wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
+    desk.images.note([engine for engine, reply in replies.items() if reply.ok], [wanted])
     return next((r for r in replies.values() if not r.ok), None) or next(iter(replies.values()))
 
 
 @TABLE.at("DELETE", "/images/{name}")
 async def remove(desk: Desk, request: Request, name: str) -> Reply:
-    """From every engine that has it; an error only if none could."""
-    found = holders(desk, name) or [desk.cluster.some()]
+    """From every engine that has it, an older image of the same tag too; an error only if none could."""
+    found = await holders(desk, name, older=True) or [desk.cluster.some()]
     replies = await _on_each(desk, found, request)
     fine = [r for r in replies.values() if r.ok]
     if not fine:
@@ -122,90 +152,19 @@ async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
     return Reply.json({"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed})
 
 
-@TABLE.at("POST", "/images/create", "/images/load")
-async def spread(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """Pull, import or load on every engine. The progress has a line per engine, its id the engine's name."""
-    engines = desk.cluster.healthy()
-    if not engines:
-        raise Refused(503, "No healthy node available in the cluster")
-    image = request.arg("fromImage") + (f":{request.arg('tag')}" if request.arg("tag") else "")
-    doing, done = ("Pulling", "downloaded") if image else ("Loading", "loaded")
-    return Reply(200, (JSON,), _progress(engines, request, f"{doing} {image or 'image'}...", done))
-
-
-async def _progress(engines: list[Engine], request: Request, doing: str, done: str) -> AsyncIterator[bytes]:
-    for engine in engines:
-        yield events.encode({"id": engine.name, "status": doing})
-    ends: asyncio.Queue[tuple[Engine, Outcome]] = asyncio.Queue()
-    tee = Tee(request.body, len(engines))
-    bodiless = request.body == b""
-
-    async def ask(number: int, engine: Engine) -> None:
-        body = b"" if bodiless else tee.readers[number]
-        try:
-            outcome = await _outcome(await engine.ask(request.replace(body=body)))
-            with suppress(Refused):
-                await engine.look_at("image")
-        except Refused as error:
-            outcome = Outcome(error.message)
-        finally:
-            tee.leave(number)
-        await ends.put((engine, outcome))
-
-    tasks = [asyncio.ensure_future(ask(n, e)) for n, e in enumerate(engines)]
-    if not bodiless:
-        tasks.append(asyncio.ensure_future(tee.run()))
-    failures = []
-    loaded: dict[str, None] = {}
+@TABLE.at("POST", "/commit")
+async def commit(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """On the container's engine, where the image is then."""
+    container = desk.container(request.arg("container"))
+    query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}
+    engine: Engine = container.engine
+    wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
+    desk.images.begin(engine)
     try:
-        for _ in engines:
-            engine, outcome = await ends.get()
-            if outcome.failure:
-                failures.append(f"{engine.name}: {outcome.failure}")
-            loaded.update(dict.fromkeys(outcome.loaded))
-            yield events.encode({"id": engine.name, "status": f"{doing} : {outcome.failure or done}"})
-        for text in loaded:
-            yield events.encode({"stream": text})
-        if len(failures) == len(engines):
-            yield events.encode({"errorDetail": {"message": "; ".join(failures)}, "error": "; ".join(failures)})
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Outcome(NamedTuple):
-    """What came of it on one engine: "" or why it failed, and the lines that say which images were loaded."""
-
-    failure: str = ""
-    loaded: Sequence[str] = ()
-
-
-async def _outcome(reply: Reply) -> Outcome:
-    """Read an engine's progress to its end."""
-    if not reply.ok:
-        try:
-            await reply.value()
-        except Refused as error:
-            return Outcome(error.message)
-    failure = ""
-    loaded: list[str] = []
-    lines = events.Lines()
-    async for piece in _pieces(reply):
-        try:
-            for line in lines.feed(piece):
-                failure = str(line.get("error") or "") or failure
-                text = str(line.get("stream") or "")
-                if text.startswith("Loaded image"):  # clients look for these words
-                    loaded.append(text)
-        except ValueError:
-            lines = events.Lines()
-    return Outcome(failure, loaded)
-
-
-async def _pieces(reply: Reply) -> AsyncIterator[bytes]:
-    if isinstance(reply.body, bytes):
-        yield reply.body + b"\n"
-    elif isinstance(reply.body, AsyncIterator):
-        async for piece in reply.body:
-            yield piece
+        reply: Reply = await engine.ask(request.at("/commit", query))
+        await reply.read()
+    except BaseException:
+        desk.images.end(engine)
+        raise
+    await desk.images.finish(engine, [familiar(wanted)] if reply.ok and wanted else [])
+    return reply

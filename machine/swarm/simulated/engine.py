@@ -15,8 +15,9 @@ from typing import Any
 
 from machine.swarm import target as targets
 from machine.swarm.chain import Refused
+from machine.swarm.simulated.answers import Said, dump, json_said, tagged, value_of
 from machine.swarm.simulated.container import Container, now
-from machine.swarm.simulated.things import Said, Things, dump, json_said, tagged, value_of
+from machine.swarm.simulated.things import Things
 
 API, OLDEST_API = "1.51", "1.24"
 GIB = 1 << 30
@@ -68,7 +69,8 @@ class SimulatedEngine(Things):
         for verb, pattern, answer in _ROUTES:
             found = pattern.match(parts.path) if method in verb else None
             if found:
-                said: Said = answer(self, query, value_of(body), **found.groupdict())
+                raw = parts.path in _NOT_JSON
+                said: Said = answer(self, query, body if raw else value_of(body), **found.groupdict())
                 return said
         raise Refused(404, f"page not found: {parts.path}")
 
@@ -202,6 +204,11 @@ class SimulatedEngine(Things):
         self._find(x)
         return json_said({"Titles": ["PID", "CMD"], "Processes": []})
 
+    def commit(self, query: Mapping[str, str], body: Any) -> Said:
+        """POST /commit"""
+        self._find(query.get("container", ""))
+        return json_said({"Id": self._add_image(token_hex(32), query.get("repo", ""), query.get("tag", ""))}, 201)
+
     # inside
 
     def when_ended(self, identity: str, call: Callable[[int], None]) -> None:
@@ -264,6 +271,7 @@ class SimulatedEngine(Things):
 
 
 _X = r"(?P<x>.+)"
+_NOT_JSON = ("/build", "/images/load", "/images/create")  # what is sent there are archives
 _ROUTES = tuple(
     (verbs, re.compile(pattern + r"\Z"), answer)
     for verbs, pattern, answer in (
@@ -283,7 +291,12 @@ _ROUTES = tuple(
         ),
         (("DELETE",), f"/containers/{_X}", SimulatedEngine.remove),
         (("GET",), "/images/json", SimulatedEngine.image_list),
-        (("POST",), "/images/create", SimulatedEngine.image_pull),
+        (("POST",), "/images/create", SimulatedEngine.image_create),
+        (("POST",), "/images/load", SimulatedEngine.image_load),
+        (("POST",), "/build", SimulatedEngine.image_build),
+        (("GET",), "/images/get", SimulatedEngine.image_save),
+        (("POST",), f"/images/{_X}/tag", SimulatedEngine.image_tag),
+        (("POST",), "/commit", SimulatedEngine.commit),
         (("GET",), f"/images/{_X}/json", SimulatedEngine.image_inspect),
         (("DELETE",), f"/images/{_X}", SimulatedEngine.image_remove),
         (("GET",), "/networks", SimulatedEngine.network_list),

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from typing import cast
 
+from machine.swarm.simulated.answers import Said
 from machine.swarm.simulated.engine import GIB, SimulatedEngine
-from machine.swarm.simulated.things import Said
 
 _REASON = {200: b"OK", 201: b"Created", 204: b"No Content", 304: b"Not Modified"}
 _HEAD = b"Api-Version: 1.51\r\nOstype: linux\r\nServer: Docker/29.0.0 (simulated)\r\nContent-Type: application/json\r\n"

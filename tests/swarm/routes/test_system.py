@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from machine.swarm.chain import Refused
-from machine.swarm.routes.images import unite
+from machine.swarm.cluster.images import unite
 from machine.swarm.routes.system import size
 from machine.swarm.routes.tee import Tee
 from machine.swarm.simulated.engine import SimulatedEngine
