@@ -44,7 +44,7 @@ MANAGE = (
     Flag("--heartbeat", default="60s", help="time between two looks at the discovery"),
     Flag("--api-enable-cors", "switch", also=("--cors",), help="allow browsers of other sites"),
     Flag("--cluster-driver", default="swarm", also=("-c",), help="only swarm"),
-    Flag("--cluster-opt", "list", help="swarm.overcommit=0.05, swarm.createretry=0"),
+    Flag("--cluster-opt", "list", help="swarm.overcommit=0.05, swarm.createretry=0, swarm.key=FILE"),
     _DISCOVERY_OPT,
     Flag("--refresh-on-node-filter", "switch", help="accepted; lists are always fresh"),
     Flag("--container-name-refresh-filter", help="accepted; names are always fresh"),

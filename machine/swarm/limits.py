@@ -1,7 +1,8 @@
 """What an outsider may cost this program: every bound in one place, each with its reason.
 
 Names begin with who is bounded: CLIENT_ (whoever connects to a listener), BODY_ and JSON_ (what is read as a whole),
-HOOK_ (the program of the backend `exec`), TOKEN_ (the token service), DISCOVERY_ (what a discovery answers).
+HOOK_ (the program of the backend `exec`), TOKEN_ (the token service), DISCOVERY_ (what a discovery answers),
+ENGINE_ and EVENT_ (what an engine answers), TURN_ (work between two looks at everybody else), MOVE_ (rescheduling).
 docs/security.md has the same figures, and a test compares them. Bytes and seconds unless the name says otherwise.
 """
 
@@ -44,3 +45,37 @@ TOKEN_IDLE_SECONDS = 90 * 86_400.0  # until a token that was used once is forgot
 DISCOVERY_ANSWER = 4 * MIB  # one answer: 10,000 engines are 2 MiB in etcd's JSON
 DISCOVERY_ENGINES = 10_000  # addresses of one discovery
 DISCOVERY_SECONDS = 10.0  # for one answer
+
+ENGINE_HEAD = 64 * KIB  # head of an answer; dockerd's are below 1 KiB
+ENGINE_INFORMATIONAL = 16  # answers of status 1xx before the one that counts
+ENGINE_HEAD_SECONDS = 60.0  # until the head of an answer to GET; some lists take an engine half a minute
+ENGINE_SILENT_SECONDS = 30.0  # between two pieces of an answer that has begun and is no open-ended stream
+ENGINE_TRANSFER_SECONDS = 300.0  # the same for an image or a file system, off a disk that may be busy
+ENGINE_ANSWER = 16 * MIB  # JSON of one answer: a list of 8,000 containers
+ENGINE_VALUES = 600_000  # brackets and commas in it, 60 for each of 10,000 containers; memory goes by these
+ENGINE_NESTING = 64  # an inspect nests 8 deep; Python's own encoder gives up near 1,000
+ENGINE_ITEMS = 20_000  # entries of one list
+ENGINE_CHUNKS = 100_000  # pieces of a chunked answer that is read as a whole: Go's server sends 2 KiB or more in each
+ENGINE_ERROR = 1 * MIB  # an error answer, of which a sentence is kept
+ENGINE_ERROR_LETTERS = 4_096  # of that sentence, for the client
+ENGINE_REASON_LETTERS = 300  # of a reason in `docker info` and in the log
+ENGINE_NAME_LETTERS = 255  # a container's, network's or engine's name: as long as a host's or a file's may be
+ENGINE_TAG_LETTERS = 1_024  # an image's tag or digest
+ENGINE_LABELS = 1_000  # labels of an engine, each compared with every constraint
+ENGINE_LABEL_LETTERS = 4_096
+ENGINE_PORTS = 100_000  # taken ports of one engine that are told apart; there are 65,536 of each protocol
+ENGINE_CONTAINER_PORTS = 70_000  # ports that the bindings of one container span: all of one protocol, and some
+
+EVENT_ONE = 1 * MIB  # the longest have a container's labels in them
+EVENT_VALUES = 10_000  # brackets and commas in it
+EVENT_UNREAD = 4 * MIB  # kept for a client that does not read them
+EVENT_UNREAD_COUNT = 10_000
+EVENT_PAST = 8 * MIB  # what one engine tells of the past; dockerd keeps 256 events
+
+TURN_PIECES = 256  # pieces of one answer taken from its connection: some milliseconds
+TURN_PARSED = 256 * KIB  # bytes of JSON parsed: some milliseconds
+TURN_ENTRIES = 200  # entries of a list taken in: some milliseconds
+
+MOVE_SIGNED = 256 * KIB  # label with the body of a create: 100 times the usual one
+MOVE_KEY_FILE = 4 * KIB
+MOVE_REMEMBERED = 100_000  # containers whose removals, names and networks are remembered

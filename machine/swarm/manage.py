@@ -9,16 +9,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
+from machine.errors import UsageError
 from machine.swarm.address import Trust, parse
 from machine.swarm.chain import Backend, Next, Refused, Reply, Request, Unreachable
 from machine.swarm.client import Client
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery import Discovery, DiscoveryError
 from machine.swarm.election import Election
+from machine.swarm.ledger import Ledger
 from machine.swarm.open_files import raise_limit
 from machine.swarm.printable import cleaned
 from machine.swarm.rescheduling import Watchdog
 from machine.swarm.routes import Desk, answer
+from machine.swarm.signing import Keyring, load_key
 
 SELDOM = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
 OWN = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
@@ -38,16 +41,24 @@ class Plan(NamedTuple):
     ttl: int = 20
     debug: bool = False
     trusted: Callable[[str], Trust | None] | None = None  # another trust for each engine's address, where known
+    key_file: str = ""  # the key that signs what may be made again elsewhere, shared by all managers of the cluster
+    key_named: bool = False  # whether somebody named that file, and means it
+    ledger_file: str = ""  # what was removed, renamed, connected; "" = kept in memory only
 
 
 @contextlib.asynccontextmanager
 async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
-    """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election."""
+    """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election.
+
+    UsageError if the key file cannot be used.
+    """
     raise_limit()  # each engine takes two connections or more
     log = cleaned(log)
     gc.set_threshold(*SELDOM)
     connect = connector(plan.trust, plan.trusted)
-    cluster = Cluster(plan.discovery, connect, plan.settings, log=log)
+    keyring = Keyring(_key(plan, log))
+    ledger = Ledger(plan.ledger_file, log)
+    cluster = Cluster(plan.discovery, connect, plan.settings, log=log, keyring=keyring, ledger=ledger)
     desk = Desk(cluster, debug=plan.debug)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(_end, asyncio.ensure_future(cluster.run()))
@@ -65,6 +76,19 @@ async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> As
         stack.push_async_callback(_end, asyncio.ensure_future(election.run()))
         stack.push_async_callback(_end, asyncio.ensure_future(replicas.follow()))
         yield replicas
+
+
+def _key(plan: Plan, log: Callable[[str], None]) -> bytes:
+    """The cluster's key; b"" if there is no place to keep one and none was named. UsageError."""
+    if not plan.key_file:
+        return b""
+    try:
+        return load_key(plan.key_file)
+    except UsageError as error:
+        if plan.key_named:
+            raise
+        log(f"{error.brief} ({error.resolution}). Until then containers are rescheduled only if this process made them")
+        return b""
 
 
 def connector(trust: Trust | None, trusted: Callable[[str], Trust | None] | None = None) -> Callable[[str], Next]:

@@ -16,12 +16,12 @@ from machine.swarm.chain import Refused, Request
 from machine.swarm.cluster import DOUBLE, Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.health import Health
-from machine.swarm.routes.create import make
+from machine.swarm.routes.create import Moved, make
 from machine.swarm.routes.desk import Desk
 
 PATIENCE = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed
 MADE = "created"  # the state of a container that was never started
-_MADE_BY_ENGINE = ("Gateway", "IPAddress", "MacAddress", "NetworkID", "EndpointID", "IPPrefixLen")
+UNSIGNED = "it was not made through a manager with this cluster's key, or not under this name"
 
 
 class Watchdog:
@@ -72,12 +72,15 @@ class Watchdog:
             return
         while engine.address not in self._desk.cluster.engines:
             await self._move_all(engine, [c for c in engine.left if not self._is_elsewhere(c)])
-            if all(self._is_elsewhere(c) for c in engine.left if c.recipe is not None):
+            if all(self._is_elsewhere(c) for c in engine.left):
                 return
             await asyncio.sleep(PATIENCE)
 
     async def _leave(self, engine: Engine) -> None:
         """Make the engine's movable containers again elsewhere; what fits nowhere is tried again while it is away."""
+        for container in engine.containers.values():
+            if container.asks_to_move and not container.moves:
+                self._desk.cluster.log(f"rescheduling: {container.name} of {engine.name} stays: {UNSIGNED}")
         while not engine.reachable and engine.address in self._desk.cluster.engines:
             left = [c for c in list(engine.containers.values()) if c.moves and not self._is_elsewhere(c)]
             if not left:
@@ -92,34 +95,37 @@ class Watchdog:
                 return
             if container.swarm_id in self._moving or self._is_elsewhere(container):
                 continue  # the engine failed twice, and the first care for it still goes on
-            if container.recipe is None or not container.name:
-                log(f"rescheduling: {container.id[:12]} of {engine.name} was never inspected: it stays")
-                continue
             try:
                 for half_made in self._doubles(container):
                     await self._drop(half_made)
-                await self._move(container)
+                    self._put_back(container)
+                if self._desk.cluster.ledger.is_current(container.swarm_id, container.id):
+                    await self._move(container)
+                else:
+                    log(f"rescheduling: {container.name} of {engine.name} stays: it was removed or replaced before")
             except Refused as error:
                 log(f"rescheduling: {container.name} of {engine.name}: {error.message}")
 
     async def _move(self, container: Container) -> None:
         """Make one container elsewhere, join its networks, start it if it ran; only then the old record goes."""
-        desk, cluster, engine = self._desk, self._desk.cluster, container.engine
-        recipe = json.loads(container.recipe or b"{}")
-        body, others = again(recipe)
-        if container.cpus:
-            body["HostConfig"]["CpuShares"] = container.cpus  # whole CPUs again; the new engine's share is worked out
+        desk, cluster, engine, signed = self._desk, self._desk.cluster, container.engine, container.signed
+        if signed is None:
+            return
+        body: dict[str, Any] = json.loads(json.dumps(signed.body))
         call = Request.json("POST", f"/v{cluster.api()}/containers/create", body)
         runs = any(c.is_up for c in (container, *cluster.index.doubles(container.swarm_id)))
         self._moving.add(container.swarm_id)
         try:
-            reply = await make(desk, call, body, container.name, avoid=frozenset({engine.address}))
+            moved = Moved(signed.generation + 1, runs)
+            networks = cluster.ledger.networks(container.swarm_id)
+            reply = await make(desk, call, body, container.name, avoid=frozenset({engine.address}), moved=moved)
             made = str((await reply.value())["Id"])
             new: Engine = cluster.find(made).engine
             try:
-                await self._put_to_work(new, made, others, start=runs)
+                await self._put_to_work(new, made, networks, start=runs)
             except Refused:
                 await self._unmake(new, made)
+                self._put_back(container)
                 raise
             cluster.log(f"rescheduling: {container.name} moved from {engine.name} to {new.name}")
             if not engine.reachable:
@@ -147,15 +153,18 @@ class Watchdog:
             ).value()
             engine.forget(key)
 
+    def _put_back(self, container: Container) -> None:
+        if container.signed is not None:
+            self._desk.cluster.ledger.put_back(container.swarm_id, container.signed.generation, container.id)
+
     def _others(self, container: Container) -> list[Container]:
         """The same container on engines that answer now.
 
-        One with another name is another: its image was committed from this one and brought the labels along.
+        Only those that a manager signed: an image that was committed from one brings its labels along, and an engine
+        can make labels up.
         """
         others = self._desk.cluster.index.doubles(container.swarm_id)
-        return [
-            c for c in others if c.engine is not container.engine and c.engine.reachable and c.name == container.name
-        ]
+        return [c for c in others if c.moves and c.engine is not container.engine and c.engine.reachable]
 
     def _doubles(self, container: Container) -> list[Container]:
         """Those of them that were made again. One with the same id was not: its engine's disk was cloned."""
@@ -163,7 +172,7 @@ class Watchdog:
 
     def _is_elsewhere(self, container: Container) -> bool:
         """Whether it is on another engine; one that was made there and could not be started does not count."""
-        return any(c.state != MADE or container.state == MADE for c in self._others(container))
+        return any(not _half_made(c) for c in self._others(container))
 
     async def _return(self, engine: Engine) -> None:
         """Of a container that is on this engine and, moved meanwhile, on another, keep the newer one.
@@ -175,7 +184,9 @@ class Watchdog:
             for container in [c for c in list(engine.containers.values()) if c.moves]:
                 for other in self._doubles(container):
                     if container.swarm_id not in self._moving:
-                        failures += not await self._drop(min(container, other, key=_age))
+                        old, kept = sorted((container, other), key=_rank)
+                        failures += not await self._drop(old)
+                        self._put_back(kept)
             if not failures:
                 return
             await asyncio.sleep(PATIENCE)
@@ -195,32 +206,17 @@ class Watchdog:
         return True
 
 
-def _age(container: Container) -> tuple[bool, int, bool, str, str]:
-    """Sorts doubles so that the one to keep comes last, in whatever order two engines return."""
-    made = container.state != MADE
-    return made, container.created, container.is_up, container.engine.address, container.id
+def _half_made(container: Container) -> bool:
+    """Whether it was made again in order to run, and never did: it does not stand for the one that was lost."""
+    return container.state == MADE and container.signed is not None and container.signed.runs
 
 
-def again(inspect: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The body that makes a container anew, from its inspect, and the networks to join afterwards. Pure.
+def _rank(container: Container) -> tuple[bool, int, float, str]:
+    """Sorts doubles so that the one to keep comes last: by what managers signed, not by what engines say.
 
-    The first network is joined on creation (older engines take only one); addresses an engine gave are not asked again.
+    Whether one that was half made counts is up to its own engine's word only.
     """
-    body = dict(inspect.get("Config") or {})
-    if body.get("Hostname") == str(inspect.get("Id", ""))[:12]:
-        body.pop("Hostname")
-    body["HostConfig"] = dict(inspect.get("HostConfig") or {})
-    networks = {
-        name: {k: v for k, v in (settings or {}).items() if k not in _MADE_BY_ENGINE and not k.startswith("GlobalIPv6")}
-        for name, settings in ((inspect.get("NetworkSettings") or {}).get("Networks") or {}).items()
-    }
-    for settings in networks.values():
-        settings.pop("IPv6Gateway", None)
-        settings["Aliases"] = [a for a in settings.get("Aliases") or () if a != str(inspect.get("Id", ""))[:12]] or None
-        settings.pop("DNSNames", None)
-    mode = str(body["HostConfig"].get("NetworkMode") or "default")
-    user = {name: s for name, s in networks.items() if name not in ("bridge", "host", "none", "default")}
-    first = {mode: user[mode]} if mode in user else {}
-    if first:
-        body["NetworkingConfig"] = {"EndpointsConfig": first}
-    return body, {name: s for name, s in user.items() if name not in first}
+    signed = container.signed
+    if signed is None:
+        return False, -1, 0.0, ""
+    return not _half_made(container), signed.generation, signed.made, container.seal

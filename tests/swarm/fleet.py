@@ -71,13 +71,20 @@ class Listed(Discovery):
 class Fleet:
     """`await fleet.ask("GET", "/info")` speaks to the manager; `fleet.places[0]` is the first engine's."""
 
-    def __init__(self, engines, **settings):
+    def __init__(self, engines, *, keyring=None, ledger=None, **settings):
         self.places = [Place(engine) for engine in engines]
         self.by_address = {f"10.0.0.{n + 1}:2375": place for n, place in enumerate(self.places)}
         given = {"refresh_min": 0.2, "refresh_max": 0.3, "heartbeat": 0.1, "pace": 0.02, **settings}
         self.discovery = Listed(self.by_address)
         self.lines = []
-        self.cluster = Cluster(self.discovery, self.by_address.__getitem__, Settings(**given), log=self.lines.append)
+        self.cluster = Cluster(
+            self.discovery,
+            self.by_address.__getitem__,
+            Settings(**given),
+            log=self.lines.append,
+            keyring=keyring,
+            ledger=ledger,
+        )
         self.desk = Desk(self.cluster)
 
     async def __aenter__(self):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from machine.swarm.chain import Refused
-from machine.swarm.rescheduling import Watchdog, again
+from machine.swarm.rescheduling import Watchdog
 from machine.swarm.schedule.want import KINDS
 from machine.swarm.simulated.engine import SimulatedEngine
 from tests.swarm.fleet import engines, swarm
@@ -30,6 +30,8 @@ def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on():
         await settled(fleet, 2)
         (shown,) = await fleet.ask("GET", "/containers/json?all=1")
         assert shown["Status"] == "Host Down"
+        assert await fleet.names("") == []
+        assert await fleet.names('filters={"status":["running"]}') == []
         with pytest.raises(Refused, match="Host Down"):
             await fleet.call("POST", "/containers/web/stop")
         info = await fleet.ask("GET", "/info")
@@ -48,13 +50,14 @@ def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes():
     async def test(fleet):
         first = await fleet.create("web", start=True, **MOVES)
         await fleet.create("stays", start=True, Env=["constraint:node==n1"])
-        await fleet.until(lambda: all(c.recipe for c in [fleet.cluster.find("web")]))
+        await fleet.until(lambda: all(c.signed for c in [fleet.cluster.find("web")]))
         fleet.places[0].switch(down=True)
         await fleet.until(lambda: [c for c in fleet.cluster.index.named("web") if c.engine.name != "n1"])
         await fleet.until(lambda: fleet.cluster.find("web").state == "running")
         moved = fleet.cluster.find("web")
         assert (moved.engine.name, moved.id != first) == ("n2", True)
         assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
+        assert await fleet.names("") == ["n2/web"]
         assert len(fleet.places[1].engine.containers) + len(fleet.places[2].engine.containers) == 1
         fleet.places[0].switch(down=False)
         await settled(fleet, 3)
@@ -95,7 +98,7 @@ class Starts:
 async def fails(fleet):
     """A movable container runs on n1, which fails; its id. Whoever starts it elsewhere has to wait."""
     first = await fleet.create("web", start=True, **MOVES)
-    await fleet.until(lambda: fleet.cluster.find("web").recipe)
+    await fleet.until(lambda: fleet.cluster.find("web").signed)
     starts = Starts(fleet)
     fleet.places[0].switch(down=True)
     await starts.asked.wait()
@@ -155,7 +158,7 @@ def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engi
     async def test(fleet):
         await fleet.create("web", start=True, **MOVES)
         await fleet.create("made", **MOVES)
-        await fleet.until(lambda: all(fleet.cluster.find(name).recipe for name in ("web", "made")))
+        await fleet.until(lambda: all(fleet.cluster.find(name).signed for name in ("web", "made")))
         home = fleet.cluster.find("web").engine.name
         place = next(place for place in fleet.places if place.engine.name == home)
         place.down = True  # its events go on: it has not been found out yet
@@ -170,7 +173,7 @@ def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engi
 def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on():
     async def test(fleet):
         key = await fleet.create("web", start=True, **MOVES)
-        await fleet.until(lambda: fleet.cluster.find("web").recipe)
+        await fleet.until(lambda: fleet.cluster.find("web").signed)
         fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
         await fleet.until(lambda: any("its containers stay there" in line for line in fleet.lines))
         assert await fleet.names() == []
@@ -184,7 +187,7 @@ def test_a_watchdog_that_comes_late_sees_to_what_failed_before():
         await fleet.watchdog.close()
         first, starts = await fleet.create("web", start=True, **MOVES), Starts(fleet)
         starts.go.set()
-        await fleet.until(lambda: fleet.cluster.find("web").recipe)
+        await fleet.until(lambda: fleet.cluster.find("web").signed)
         fleet.places[0].switch(down=True)
         await settled(fleet, 2)
         fleet.watchdog = Watchdog(fleet.desk)
@@ -204,7 +207,7 @@ def test_a_watchdog_that_comes_late_sees_to_what_failed_before():
 def test_a_movable_container_that_fits_nowhere_stays_known():
     async def test(fleet):
         await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
-        await fleet.until(lambda: fleet.cluster.find("web").recipe)
+        await fleet.until(lambda: fleet.cluster.find("web").signed)
         fleet.places[0].switch(down=True)
         await settled(fleet, 1)
         await fleet.until(lambda: any("rescheduling: web" in line for line in fleet.lines))
@@ -405,22 +408,3 @@ def test_a_manager_started_again_has_the_same_state():
 
     swarm(first, made=made)
     swarm(second, made=made)
-
-
-def test_the_recipe_of_a_container_leaves_out_what_its_engine_gave_it():
-    inspect = {
-        "Id": "abcdef012345" + "0" * 52,
-        "Config": {"Image": "x", "Hostname": "abcdef012345", "Env": ["A=1"]},
-        "HostConfig": {"NetworkMode": "mine", "Memory": 5},
-        "NetworkSettings": {
-            "Networks": {
-                "mine": {"IPAddress": "10.1.1.1", "Aliases": ["abcdef012345", "db"], "IPAMConfig": None},
-                "other": {"Gateway": "10.2.2.1", "Aliases": None},
-            }
-        },
-    }
-    body, others = again(inspect)
-    assert "Hostname" not in body
-    assert body["HostConfig"] == {"NetworkMode": "mine", "Memory": 5}
-    assert body["NetworkingConfig"] == {"EndpointsConfig": {"mine": {"Aliases": ["db"], "IPAMConfig": None}}}
-    assert others == {"other": {"Aliases": None}}

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from machine.errors import UsageError
+from machine.swarm import ledger, signing
 from machine.swarm.address import trust_of
 from machine.swarm.backends import Place
 from machine.swarm.chain import Backend
@@ -61,6 +62,7 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
         )
     except DiscoveryError as error:
         raise UsageError(str(error)) from error
+    state = _state(given.text("--registry") or registry, environ)
     return Plan(
         discovery=discovery,
         settings=settings,
@@ -68,7 +70,25 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
         replication=given.on("--replication"),
         advertise=given.text("--advertise"),
         ttl=round(seconds(given.text("--replication-ttl"), "--replication-ttl")),
+        key_file=cluster_options.get("swarm.key") or os.path.join(state, signing.KEY_FILE),
+        key_named=bool(cluster_options.get("swarm.key")),
+        ledger_file=os.path.join(state, ledger.FILE),
     )
+
+
+def _state(registry: str, environ: Mapping[str, str]) -> str:
+    """The directory for what a manager has to know again after a restart: beside its registry, or systemd's, or ours.
+
+    https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#RuntimeDirectory= ,
+    https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    if registry:
+        return os.path.dirname(os.path.abspath(registry))
+    if environ.get("STATE_DIRECTORY"):
+        return environ["STATE_DIRECTORY"].partition(":")[0]
+    home = environ.get("HOME") or os.path.expanduser("~")
+    base = environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
+    return os.path.join(base, "machine-swarm")
 
 
 def _strategy(name: str) -> str:

@@ -18,7 +18,9 @@ from machine.swarm.cluster.health import Health
 from machine.swarm.cluster.index import Ambiguous, Index
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.ledger import Ledger
 from machine.swarm.schedule.filters import DEFAULT
+from machine.swarm.signing import Keyring
 
 __all__ = ["Cluster", "Container", "Engine", "Settings"]
 
@@ -62,11 +64,16 @@ class Cluster:
         settings: Settings | None = None,
         *,
         log: Callable[[str], None] = lambda _: None,
+        keyring: Keyring | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
+        """`keyring` and `ledger` say which containers may be made again elsewhere; new ones end with this process."""
         self.discovery = discovery
         self.connect = connect
         self.settings = settings or Settings()
         self.log = log
+        self.keyring = keyring or Keyring()
+        self.ledger = ledger or Ledger()
         self.index = Index()
         self.engines: dict[str, Engine] = {}
         self.doors = asyncio.Semaphore(DIALLED_AT_ONCE)

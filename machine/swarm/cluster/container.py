@@ -10,6 +10,7 @@ from typing import Any
 from machine.swarm.cluster import status
 from machine.swarm.schedule.node import ANY_ADDRESS
 from machine.swarm.schedule.want import ID, KINDS, Port, ports_of
+from machine.swarm.signing import LABEL, SignedCreate
 
 NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))
@@ -25,7 +26,7 @@ class Container:
 
     __slots__ = (
         "_cut", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id", "image", "image_id", "known",
-        "labels", "memory", "mode", "names", "public", "recipe", "sought", "state", "status",
+        "labels", "memory", "mode", "names", "public", "seal", "signed", "sought", "state", "status",
     )  # fmt: skip
 
     def __init__(self, engine: Any) -> None:
@@ -37,7 +38,9 @@ class Container:
         self.public: tuple[Port, ...] = ()
         self.exposed: frozenset[str] = frozenset()
         self.known = False
-        self.recipe: bytes | None = None  # its inspect, kept only for one that is to be made again elsewhere
+        self.signed: SignedCreate | None = (
+            None  # set if it may be made again elsewhere: its create, as a manager signed it
+        )
         self.status = status.Status("")
 
     @property
@@ -62,7 +65,12 @@ class Container:
 
     @property
     def moves(self) -> bool:
-        """Whether it is to be made again elsewhere when its engine fails."""
+        """Whether it is to be made again elsewhere when its engine fails: a manager of this cluster has signed that."""
+        return self.signed is not None
+
+    @property
+    def asks_to_move(self) -> bool:
+        """Whether its labels, which its engine may have made up, say that it is to be made again elsewhere."""
         return "on-node-failure" in self.labels.get(POLICY, "")
 
     def take(self, entry: dict[str, Any], node: str, ip: str, now: float) -> None:
@@ -76,6 +84,7 @@ class Container:
         self.created = int(entry.get("Created") or 0)
         self.state = intern(str(entry.get("State") or ""))
         labels = entry.get("Labels")
+        self.seal = str(labels.pop(LABEL, "")) if labels else ""  # long, and nobody's business but ours
         self.labels = {str(k): str(v) for k, v in labels.items()} if labels else NO_LABELS
         self.mode = intern(str((entry.get("HostConfig") or {}).get("NetworkMode") or ""))
         entry["Names"] = [f"/{node}/{name}" for name in names]
@@ -105,8 +114,6 @@ class Container:
         exposed = (inspect.get("Config") or {}).get("ExposedPorts") or ()
         self.exposed = frozenset(exposed) if host.get("NetworkMode") == "host" else frozenset()
         self.known = True
-        if self.moves:
-            self.recipe = json.dumps(inspect).encode()
 
     def value(self) -> dict[str, Any]:
         """The entry as JSON values, for what is asked too seldom to be remembered."""

@@ -296,24 +296,46 @@ class Engine:
             container.take(entry, self.name, self.ip, now)
             self.containers[container.id] = container
             index.add(container)
+            self._authenticate(container)
             self.cluster.seen(container)
             return
-        names, created = container.names, container.created
+        names, created, seal = container.names, container.created, container.seal
         container.take(entry, self.name, self.ip, now)
+        if names != container.names or seal != container.seal:
+            self._authenticate(container)
         if names != container.names or created != container.created:
             index.renamed(container, names)
 
+    def _authenticate(self, container: Container) -> None:
+        """See whether a manager of this cluster has made just this container on just this engine."""
+        cluster, facts = self.cluster, self._facts()
+        signed = cluster.keyring.read(container.seal) if container.seal else None
+        if signed is not None and (
+            not signed.is_for(facts.id, facts.name, container.swarm_id)
+            or cluster.ledger.name(container.swarm_id, signed.name) != container.name
+        ):
+            signed = None
+        container.signed = signed
+        if signed is not None:
+            cluster.ledger.saw(container.swarm_id, signed.generation, container.id)
+
     def forget(self, key: str) -> None:
         """A container is no more."""
+        container = self._let_go(key)
+        if container is not None and container.swarm_id:
+            self.cluster.ledger.removed(container.swarm_id, key)
+
+    def forget_all(self) -> None:
+        """The engine is let go, and its containers with it, wherever they may go on running."""
+        for key in list(self.containers):
+            self._let_go(key)
+
+    def _let_go(self, key: str) -> Container | None:
         container = self.containers.pop(key, None)
         if container is not None:
             self.cluster.index.drop(container)
             self._touch()
-
-    def forget_all(self) -> None:
-        """The engine is let go, and its containers with it."""
-        for key in list(self.containers):
-            self.forget(key)
+        return container
 
     def _touch(self) -> None:
         self.node.touch()

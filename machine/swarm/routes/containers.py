@@ -114,6 +114,8 @@ async def rename(desk: Desk, request: Request, name: str) -> Reply:
     try:
         reply = await _pass(container, request, "rename")
         if reply.ok:
+            if container.moves:
+                desk.cluster.ledger.renamed(container.swarm_id, wanted)
             await _look(container)
     finally:
         desk.being_made.discard(wanted)

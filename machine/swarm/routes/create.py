@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from machine.swarm.chain import JSON, NotConnected, Refused, Reply, Request
 from machine.swarm.cluster import Engine
@@ -17,7 +18,8 @@ from machine.swarm.routes.holders import holders, missing, with_image
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression, Expression
 from machine.swarm.schedule.node import Reservation
-from machine.swarm.schedule.want import ID, Want, lift, want
+from machine.swarm.schedule.want import ID, KINDS, Want, lift, want
+from machine.swarm.signing import LABEL, SignedCreate
 
 BUILT_IN = ("", "default", "bridge", "host", "none", "nat")
 
@@ -46,11 +48,32 @@ def taken(desk: Desk, name: str) -> Iterator[None]:
         desk.being_made.discard(name)
 
 
+class Moved(NamedTuple):
+    """How a container that is made again came to that: how often it was moved, and whether it is to run."""
+
+    generation: int = 0
+    runs: bool = False
+
+
 async def make(
-    desk: Desk, request: Request, body: dict[str, Any], name: str, *, avoid: frozenset[str] = frozenset()
+    desk: Desk,
+    request: Request,
+    body: dict[str, Any],
+    name: str,
+    *,
+    avoid: frozenset[str] = frozenset(),
+    moved: Moved | None = None,
 ) -> Reply:
-    """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses."""
+    """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses.
+
+    `moved` is set for one that is made again because its engine failed.
+    """
+    labels = body.get("Labels")
+    if moved is None and isinstance(labels, dict) and desk.cluster.ledger.knows(str(labels.get(ID))):
+        del labels[ID]  # copied from another container, as tools do that replace one by a newer one
     asked = _asked(desk, request, body, name)
+    if moves(body) and not name:
+        asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
     tries = desk.cluster.settings.createretry + 1
     looked_for_image = False
     failed: Reply | None = None
@@ -62,7 +85,7 @@ async def make(
                 raise
             return failed  # nobody is left to try: why the last one could not says more
         try:
-            reply = await _make_on(engine, request, body, asked)
+            reply = await _make_on(engine, request, _signed(desk, engine, body, asked, moved or Moved()), asked)
         except NotConnected as error:  # it died just now, and has heard nothing of this
             failed = Reply.error(error.status, error.message)
             avoid |= {engine.address}
@@ -95,6 +118,34 @@ def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> Wan
     body["Labels"] = dict(body.get("Labels") or {})
     body["Labels"].setdefault(ID, secrets.token_hex(32))
     return replace(asked, constraints=(*asked.constraints, *pinned, *_platform(request)))
+
+
+def moves(body: dict[str, Any]) -> bool:
+    """Whether a create, its expressions moved to its labels, asks to be made again when its engine fails."""
+    return "on-node-failure" in str((body.get("Labels") or {}).get(KINDS["reschedule"], ""))
+
+
+def _signed(desk: Desk, engine: Engine, body: dict[str, Any], asked: Want, moved: Moved) -> dict[str, Any]:
+    """The body with our signature on it, if it asks to move; what a client sent in its place is left out."""
+    labels = {key: value for key, value in body["Labels"].items() if key != LABEL}
+    body = {**body, "Labels": labels}
+    if not moves(body) or engine.facts is None:
+        return body
+    create = SignedCreate(
+        body=body,
+        swarm_id=labels[ID],
+        name=asked.name,
+        engine_id=engine.facts.id,
+        engine_name=engine.facts.name,
+        generation=moved.generation,
+        runs=moved.runs,
+        made=time.time(),
+    )
+    label = desk.cluster.keyring.sign(create)
+    if not label:
+        desk.cluster.log(f"rescheduling: the create of {asked.name} is too long to be signed: it will not be moved")
+        return body
+    return {**body, "Labels": {**labels, LABEL: label}}
 
 
 async def _choose(desk: Desk, asked: Want, body: dict[str, Any], avoid: frozenset[str]) -> Engine:
@@ -154,9 +205,7 @@ async def _remember(engine: Engine, key: str, told: dict[str, Any]) -> None:
     with suppress(Refused):
         await engine.look([key])
         container = engine.containers.get(key)
-        if container is not None and container.moves:
-            await engine.learn(container)
-        elif container is not None and engine.facts:
+        if container is not None and engine.facts:
             container.learn({"Config": told, "HostConfig": told.get("HostConfig") or {}}, engine.facts.cpus)
 
 

@@ -29,7 +29,7 @@ def choose(index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, l
     every = every or limit > 0 or bool(filters.get("status")) or bool(filters.get("exited"))
     found = index.newest_first()
     if not every:
-        found = [c for c in found if c.state in UP and not _is_swarm(c)]
+        found = [c for c in found if c.state in UP and c.engine.reachable and not _is_swarm(c)]
     for name, values in filters.items():
         if name in _BY_STATUS:
             index.freshen(found)
@@ -73,7 +73,7 @@ def _test(name: str, values: Sequence[str], index: Index) -> Test:  # noqa: PLR0
         return lambda c: all(k in c.labels and (not eq or c.labels[k] == v) for k, eq, v in pairs)
     if name == "status":
         wanted = frozenset(values)
-        return lambda c: c.state in wanted
+        return lambda c: c.state in wanted and (c.engine.reachable or c.state not in UP)  # lost: nobody knows
     if name == "node":
         nodes = frozenset(values)
         return lambda c: not nodes.isdisjoint((c.engine.name, c.engine.id, c.engine.address))

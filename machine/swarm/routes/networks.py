@@ -129,6 +129,9 @@ async def connect(desk: Desk, request: Request, name: str) -> Reply:
     call = Request.json("POST", request.at(f"/networks/{network['Id']}/{verb}").target, body)
     reply: Reply = await container.engine.ask(call)
     if reply.ok:
+        if container.moves:
+            settings = (body.get("EndpointConfig") or {}) if verb == "connect" else None
+            desk.cluster.ledger.connected(container.swarm_id, str(network.get("Name")), settings)
         with suppress(Refused):
             await container.engine.look([container.id])
     return reply

@@ -1,7 +1,5 @@
 """Facts, health, containers and the index: values in, values out."""
 
-import json
-
 import pytest
 
 from machine.swarm.cluster.container import Container, shares
@@ -59,7 +57,7 @@ def test_what_an_inspect_tells():
     assert not made.known
     host = {"CpuShares": 512, "Memory": 7, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
     made.learn({"HostConfig": host}, 4)
-    assert (made.known, made.cpus, made.memory, made.recipe) == (True, 2, 7, None)
+    assert (made.known, made.cpus, made.memory) == (True, 2, 7)
     assert made.ports == (Port("", "tcp", 80, 80),)
 
 
@@ -71,11 +69,11 @@ def test_shares_there_and_back(total):
         assert made.cpus in (cpus, cpus + 1)  # ceil on both ways, as classic Swarm has it
 
 
-def test_only_what_may_move_keeps_its_recipe():
-    labels = {"com.docker.swarm.reschedule-policies": '["on-node-failure"]'}
+def test_only_what_a_manager_signed_may_move_and_the_signature_is_not_listed():
+    labels = {"com.docker.swarm.reschedule-policies": '["on-node-failure"]', "com.docker.swarm.signed-create": "x"}
     made = container(Host("n1"), Labels=labels)
-    made.learn({"Name": "/x"}, 1)
-    assert json.loads(made.recipe) == {"Name": "/x"}
+    assert (made.asks_to_move, made.moves, made.seal) == (True, False, "x")
+    assert list(made.value()["Labels"]) == ["com.docker.swarm.reschedule-policies"]
 
 
 def test_found_by_id_name_node_and_beginning():

@@ -1,0 +1,146 @@
+"""What a manager did to containers that may move, beside what is signed: removals, renames, networks joined later.
+
+Without it an engine could bring a container back that was removed, by showing its signed label again. Kept in memory
+and, if there is a place for it, in a file of JSON lines that is read at the start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from machine.swarm import limits
+
+FILE = "rescheduling.log"  # in the manager's state directory
+REWRITTEN = 10_000  # lines after which the file is written anew at the start
+REMOVED = ""  # stands for the id of a container that is no more
+
+
+class Current(NamedTuple):
+    """The container that a swarm id means now: how often it was moved, and its id on its engine, or REMOVED."""
+
+    generation: int
+    id: str
+
+
+class Ledger:
+    """By swarm id. `log` is told once when the file cannot be written."""
+
+    def __init__(self, path: str = "", log: Callable[[str], None] = lambda _: None) -> None:
+        self._path = path
+        self._log = log
+        self._current: OrderedDict[str, Current] = OrderedDict()
+        self._names: dict[str, str] = {}
+        self._networks: dict[str, dict[str, Any]] = {}
+        self._failed = False
+        if path:
+            self._load()
+
+    def saw(self, swarm_id: str, generation: int, key: str) -> None:
+        """Note a container with a valid signature: the first of a generation counts, and a later generation."""
+        known = self._current.get(swarm_id)
+        if known is None or generation > known.generation:
+            self._note(["saw", swarm_id, generation, key])
+
+    def put_back(self, swarm_id: str, generation: int, key: str) -> None:
+        """Note that this container is the current one after all: what should have taken its place is gone."""
+        self._note(["saw", swarm_id, generation, key])
+
+    def removed(self, swarm_id: str, key: str) -> None:
+        """Note that a container is gone for good; one that is not the current one of its id changes nothing."""
+        known = self._current.get(swarm_id)
+        if known is not None and known.id == key:
+            self._note(["removed", swarm_id])
+
+    def renamed(self, swarm_id: str, name: str) -> None:
+        """Note the name that it was given after it was made."""
+        self._note(["renamed", swarm_id, name])
+
+    def connected(self, swarm_id: str, network: str, settings: Any) -> None:
+        """Note a network that it joined after it was made, with the EndpointConfig asked for; None = it left."""
+        self._note(["network", swarm_id, network, settings])
+
+    def knows(self, swarm_id: str) -> bool:
+        """Whether that id was ever given, to a container that may be gone."""
+        return swarm_id in self._current
+
+    def is_current(self, swarm_id: str, key: str) -> bool:
+        """Whether that container is the one which the swarm id means now."""
+        known = self._current.get(swarm_id)
+        return known is not None and known.id == key
+
+    def name(self, swarm_id: str, first: str) -> str:
+        """Its name now; `first` = the one that it was made with."""
+        return self._names.get(swarm_id, first)
+
+    def networks(self, swarm_id: str) -> dict[str, Any]:
+        """Networks that it joined after it was made: name -> EndpointConfig."""
+        return dict(self._networks.get(swarm_id, {}))
+
+    def _note(self, entry: list[Any]) -> None:
+        self._apply(entry)
+        if not self._path or self._failed:
+            return
+        try:
+            with open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+                file.write(json.dumps(entry).encode() + b"\n")
+        except OSError as error:
+            self._failed = True
+            self._log(f"rescheduling: {self._path} cannot be written ({error.strerror}): kept in memory only")
+
+    def _apply(self, entry: list[Any]) -> None:
+        what, swarm_id, *rest = entry
+        if what == "saw":
+            self._current[swarm_id] = Current(int(rest[0]), str(rest[1]))
+        elif what == "removed":
+            known = self._current.get(swarm_id, Current(0, REMOVED))
+            self._current[swarm_id] = known._replace(id=REMOVED)
+            self._names.pop(swarm_id, None)
+            self._networks.pop(swarm_id, None)
+        elif what == "renamed":
+            self._names[swarm_id] = str(rest[0])
+        elif what == "network" and rest[1] is None:
+            self._networks.get(swarm_id, {}).pop(rest[0], None)
+        elif what == "network":
+            self._networks.setdefault(swarm_id, {})[str(rest[0])] = rest[1]
+        while len(self._current) > limits.MOVE_REMEMBERED:
+            oldest, _ = self._current.popitem(last=False)
+            self._names.pop(oldest, None)
+            self._networks.pop(oldest, None)
+
+    def _load(self) -> None:
+        """Read the file. A long one, or one whose last line is torn, is written anew without what was overtaken."""
+        try:
+            with open(self._path, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._log(f"rescheduling: {self._path} cannot be read ({error.strerror})")
+            return
+        lines = data.splitlines()
+        for line in lines:
+            try:
+                self._apply(json.loads(line))
+            except (ValueError, TypeError, IndexError, AttributeError):
+                continue
+        if len(lines) > REWRITTEN or not data.endswith(b"\n"):
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        entries: list[list[Any]] = []
+        for swarm_id, known in self._current.items():
+            entries.append(["saw", swarm_id, *known])
+        entries += [["renamed", swarm_id, name] for swarm_id, name in self._names.items()]
+        for swarm_id, networks in self._networks.items():
+            entries += [["network", swarm_id, network, settings] for network, settings in networks.items()]
+        temporary = f"{self._path}.new"
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.writelines(json.dumps(entry).encode() + b"\n" for entry in entries)
+            os.replace(temporary, self._path)
+        except OSError:
+            self._log(f"rescheduling: {self._path} cannot be written anew")

@@ -1,0 +1,348 @@
+"""What an engine says is never the reason to make or remove a container on another one: only signed creates move."""
+
+import asyncio
+import dataclasses
+import json
+import os
+
+import pytest
+
+from machine.errors import UsageError
+from machine.swarm import limits
+from machine.swarm.backends.swarm import plan_of
+from machine.swarm.cluster import Settings
+from machine.swarm.discovery.fixed import Nodes
+from machine.swarm.flags import MANAGE, gather
+from machine.swarm.ledger import Ledger
+from machine.swarm.manage import Plan, manager
+from machine.swarm.schedule.want import ID, KINDS
+from machine.swarm.signing import LABEL, Keyring, SignedCreate, load_key
+from tests.swarm.fleet import engines, swarm
+
+MOVES = {"Env": ["reschedule:on-node-failure"]}
+POLICY = {KINDS["reschedule"]: '["on-node-failure"]'}
+EVIL = {"Privileged": True, "Binds": ["/:/host"]}
+CREATE = SignedCreate({"Image": "x", "HostConfig": {"Memory": 5}}, "s1", "web", "id1", "n1", 2, True, 5.5)
+
+
+def put(place, name, labels, host=None, **more):
+    """Have an engine list a container that nobody made through the manager; its id."""
+    body = {"Image": "busybox", "Labels": labels, "HostConfig": host or EVIL, **more}
+    said = place.engine.answer("POST", f"/containers/create?name={name}", json.dumps(body).encode())
+    made = json.loads(said.body)["Id"]
+    place.engine.answer("POST", f"/containers/{made}/start")
+    return made
+
+
+async def lost(fleet, place):
+    """The engine goes away, and those that see to its containers have had time to."""
+    place.switch(down=True)
+    await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.places) - 1)
+    await asyncio.sleep(0.3)
+
+
+def elsewhere(fleet):
+    """Creates that the other engines of the fleet were asked for."""
+    return [target for place in fleet.places[1:] for method, target in place.asked if "/containers/create" in target]
+
+
+@pytest.mark.parametrize("more", [{}, {ID: "a" * 64}, {ID: "a" * 64, LABEL: "eJw=.AAAA"}, {LABEL: "\N{SNOWMAN}"}])
+def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(more):
+    async def test(fleet):
+        put(fleet.places[0], "evil", {**POLICY, **more})
+        await fleet.until(lambda: fleet.cluster.index.named("evil"))
+        await lost(fleet, fleet.places[0])
+        assert elsewhere(fleet) == []
+        assert any("evil of n1 stays" in line for line in fleet.lines)
+
+    swarm(test)
+
+
+def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_says_of_it():
+    async def test(fleet):
+        key = await fleet.create("web", start=True, **MOVES, HostConfig={"Memory": 1 << 20})
+        config = fleet.places[0].engine.containers[key].config
+        config["HostConfig"] = dict(EVIL)
+        config["Image"] = "evil"
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
+        found = await fleet.ask("GET", "/containers/web/json")
+        assert (found["HostConfig"].get("Privileged"), found["HostConfig"]["Memory"]) == (None, 1 << 20)
+        assert found["Config"]["Image"] == "busybox"
+
+    swarm(test)
+
+
+def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name():
+    async def test(fleet):
+        await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==n2"])
+        labels = next(iter(fleet.places[1].engine.containers.values())).labels
+        put(fleet.places[0], "web", labels)
+        put(fleet.places[0], "other", labels)
+        await fleet.create("mine", start=True, Env=["reschedule:on-node-failure", "constraint:node!=n2"])
+        mine = next(c for c in fleet.places[0].engine.containers.values() if c.name == "mine")
+        put(fleet.places[0], "copy", mine.labels)
+        await fleet.until(lambda: fleet.cluster.index.named("copy") and len(fleet.cluster.index.named("web")) == 2)
+        fleet.places[1].asked.clear()
+        fleet.places[2].asked.clear()
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("mine")))
+        assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["mine"]
+        assert not [target for place in fleet.places[1:] for method, target in place.asked if method == "DELETE"]
+
+    swarm(test)
+
+
+@pytest.mark.parametrize("same_id", [True, False])
+def test_a_container_that_was_removed_does_not_come_back_by_its_old_signature(same_id):
+    async def test(fleet):
+        key = await fleet.create("web", start=True, **MOVES)
+        place = fleet.places[0]
+        kept = place.engine.containers[key]
+        await fleet.call("DELETE", f"/containers/{key}?force=1")
+        if not same_id:
+            kept.id = "b" * 64
+        place.engine.containers[kept.id], place.engine.names["web"] = kept, kept.id
+        kept.state, kept.listed = "running", b""
+        await fleet.until(lambda: fleet.cluster.index.named("web"))
+        await lost(fleet, place)
+        assert elsewhere(fleet) == []
+        assert any("removed or replaced before" in line for line in fleet.lines)
+
+    swarm(test)
+
+
+def test_a_container_that_is_listed_twice_is_moved_once():
+    async def test(fleet):
+        key = await fleet.create("web", start=True, **MOVES)
+        engine = fleet.places[0].engine
+        engine.containers["b" * 64] = twin = type(engine.containers[key])(
+            "b" * 64, "web", "", engine.containers[key].config, "172.17.0.9"
+        )
+        twin.state = "running"
+        await fleet.until(lambda: len(fleet.cluster.index.named("web")) == 2)
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("web")))
+        await asyncio.sleep(0.2)
+        assert len(elsewhere(fleet)) == 1
+
+    swarm(test)
+
+
+def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed():
+    async def test(fleet):
+        key = await fleet.create("web", start=True, **MOVES)
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2" and fleet.cluster.find("web").is_up)
+        old = fleet.places[0].engine.containers[key]
+        old.created, old.listed = 4_000_000_000, b""  # made in the far future, it says
+        fleet.places[0].switch(down=False)
+        await fleet.until(lambda: key not in fleet.places[0].engine.containers)
+        await asyncio.sleep(0.2)
+        assert len(fleet.places[1].engine.containers) == 1
+
+    swarm(test)
+
+
+def test_what_was_made_before_a_restart_moves_after_it_and_what_was_removed_does_not(tmp_path):
+    made = engines(3)
+    path = str(tmp_path / "log")
+    key = Keyring(b"k" * 32)
+    kept = {}
+
+    async def first(fleet):
+        await fleet.create("web", start=True, **MOVES)
+        gone = await fleet.create("gone", start=True, Env=["reschedule:on-node-failure", "constraint:node==n1"])
+        kept["gone"] = fleet.places[0].engine.containers[gone]
+        await fleet.call("POST", "/containers/web/rename?name=site")
+        await fleet.call("DELETE", f"/containers/{gone}?force=1")
+        kept["gone"].state = "running"
+        made[0].containers[gone], made[0].names["gone"] = kept["gone"], gone
+
+    async def second(fleet):
+        await fleet.until(lambda: fleet.cluster.index.named("gone"))
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("site")))
+        await asyncio.sleep(0.2)
+        assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["site"]
+
+    swarm(first, made=made, keyring=key, ledger=Ledger(path))
+    swarm(second, made=made, keyring=Keyring(b"k" * 32), ledger=Ledger(path))
+
+
+def test_a_manager_with_another_key_moves_nothing_of_it():
+    made = engines(3)
+
+    async def first(fleet):
+        await fleet.create("web", start=True, **MOVES)
+
+    async def second(fleet):
+        await lost(fleet, fleet.places[0])
+        assert elsewhere(fleet) == []
+
+    swarm(first, made=made)
+    swarm(second, made=made)
+
+
+def test_a_movable_container_without_a_name_gets_one_and_keeps_it():
+    async def test(fleet):
+        await fleet.create(start=True, **MOVES)
+        (name,) = (c.name for c in fleet.cluster.index.newest_first())
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: [c.engine.name for c in fleet.cluster.index.named(name)] == ["n2"])
+
+    swarm(test)
+
+
+def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_own():
+    async def test(fleet):
+        key = await fleet.create("old", start=True, **MOVES)
+        labels = dict(fleet.places[0].engine.containers[key].labels)
+        await fleet.call("DELETE", "/containers/old?force=1")
+        await fleet.create("old", start=True, Labels=labels)
+        home = fleet.cluster.find("old").engine
+        assert fleet.cluster.find("old").moves
+        await lost(fleet, next(p for p in fleet.places if p.engine.name == home.name))
+        await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.named("old")] == [False])
+
+    swarm(test)
+
+
+def test_a_network_that_was_joined_later_is_joined_again(monkeypatch):
+    asked = []
+
+    async def test(fleet):
+        await fleet.create("web", start=True, **MOVES)
+        container = fleet.cluster.find("web")
+        fleet.cluster.ledger.connected(container.swarm_id, "wide", {"Aliases": ["db"]})
+        fleet.cluster.ledger.connected(container.swarm_id, "left", {})
+        fleet.cluster.ledger.connected(container.swarm_id, "left", None)
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine is not container)
+        asked.extend(t for place in fleet.places[1:] for m, t in place.asked if t.endswith("/connect"))
+
+    swarm(test)
+    assert [target.partition("/networks/")[2] for target in asked] == ["wide/connect"]
+
+
+def test_a_signature_there_and_back():
+    ring = Keyring(b"k" * 32)
+    assert Keyring(b"k" * 32).read(ring.sign(CREATE)) == CREATE
+    assert Keyring(b"x" * 32).read(ring.sign(CREATE)) is None
+
+
+def test_every_change_of_what_is_signed_breaks_the_signature():
+    ring = Keyring()
+    label = ring.sign(CREATE)
+    for place in range(0, len(label), 3):
+        sign = "A" if label[place] != "A" else "B"
+        read = ring.read(label[:place] + sign + label[place + 1 :])
+        assert read is None or read == CREATE  # the last bits of base64 may mean nothing
+    seals = {
+        ring.sign(dataclasses.replace(CREATE, **change)).partition(".")[2]
+        for change in ({}, {"name": "x"}, {"engine_id": "x"}, {"engine_name": "x"}, {"generation": 9}, {"body": {}})
+    }
+    assert len(seals) == 6
+
+
+@pytest.mark.parametrize("label", ["", ".", "a.b.c", "x" * 400_000, "\x00", "\ud800", "eJw=." + "A" * 44])
+def test_what_is_no_signature_is_none(label):
+    assert Keyring().read(label) is None
+
+
+def test_a_body_that_is_too_long_is_not_signed():
+    noise = os.urandom(limits.MOVE_SIGNED).hex()
+    assert Keyring().sign(dataclasses.replace(CREATE, body={"Env": [noise]})) == ""
+
+
+def test_the_key_is_made_once_and_read_again(tmp_path):
+    path = str(tmp_path / "state" / "key")
+    key = load_key(path)
+    assert (len(key), load_key(path), os.stat(path).st_mode & 0o777) == (32, key, 0o600)
+    assert os.listdir(tmp_path / "state") == ["key"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "why"),
+    [("ab", 0o600, "less than"), ("zz", 0o600, "hexadecimal"), ("ab" * 32, 0o644, "others may read")],
+)
+def test_a_key_that_does_not_do_is_refused_with_advice(tmp_path, text, mode, why):
+    path = tmp_path / "key"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(UsageError) as error:
+        load_key(str(path))
+    assert why in f"{error.value.brief} {error.value.details}"
+    assert error.value.resolution
+
+
+def test_a_ledger_is_read_again_and_a_torn_line_is_left_out(tmp_path):
+    path = tmp_path / "log"
+    first = Ledger(str(path))
+    first.saw("s1", 0, "a")
+    first.saw("s1", 0, "b")
+    first.saw("s2", 0, "c")
+    first.removed("s2", "other")
+    first.removed("s2", "c")
+    first.renamed("s1", "x")
+    first.connected("s1", "net", {"Aliases": None})
+    with path.open("ab") as file:
+        file.write(b'["removed", "s')
+    again = Ledger(str(path))
+    assert (again.is_current("s1", "a"), again.is_current("s1", "b"), again.is_current("s2", "c")) == (
+        True,
+        False,
+        False,
+    )
+    assert (again.name("s1", "web"), again.networks("s1"), again.knows("s2")) == ("x", {"net": {"Aliases": None}}, True)
+    again.saw("s2", 1, "d")
+    assert Ledger(str(path)).is_current("s2", "d")
+
+
+def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path):
+    said = []
+    ledger = Ledger(str(tmp_path / "no" / "log"), said.append)
+    ledger.saw("s", 0, "a")
+    ledger.saw("t", 0, "b")
+    assert len(said) == 1
+    assert ledger.is_current("t", "b")
+
+
+def test_a_long_ledger_is_written_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("machine.swarm.ledger.REWRITTEN", 3)
+    path = tmp_path / "log"
+    ledger = Ledger(str(path))
+    for generation in range(9):
+        ledger.saw("s", generation, f"id{generation}")
+    ledger.renamed("s", "x")
+    ledger.connected("s", "net", {})
+    assert Ledger(str(path)).is_current("s", "id8")
+    assert len(path.read_text().splitlines()) == 3
+    assert Ledger(str(path)).networks("s") == {"net": {}}
+
+
+def test_where_a_manager_keeps_its_key(tmp_path):
+    def plan(environ, *words):
+        given = gather("manage", [*words, "nodes://a:1"], MANAGE, environ)
+        return plan_of(given, environ, "")
+
+    assert plan({"HOME": "/h"}).key_file == "/h/.local/state/machine-swarm/rescheduling.key"
+    assert plan({"HOME": "/h", "STATE_DIRECTORY": "/var/lib/s"}).ledger_file == "/var/lib/s/rescheduling.log"
+    assert plan({"HOME": "/h"}, "--registry", "/r/registry.db").key_file == "/r/rescheduling.key"
+    named = plan({"HOME": "/h"}, "--cluster-opt", "swarm.key=/k")
+    assert (named.key_file, named.key_named) == ("/k", True)
+
+
+def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp_path):
+    (tmp_path / "file").write_text("")
+    said = []
+
+    async def start(named):
+        plan = Plan(Nodes("127.0.0.1:1"), Settings(), key_file=str(tmp_path / "file" / "key"), key_named=named)
+        async with manager(plan, said.append):
+            pass
+
+    asyncio.run(start(False))
+    assert "containers are rescheduled only if this process made them" in said[0]
+    with pytest.raises(UsageError):
+        asyncio.run(start(True))
