@@ -8,28 +8,17 @@ the shipped unit that belong in daemon.json are moved, whatever else it has is k
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from machine.provision.dockerd_flags import KEYS, SHORT, SWITCHES, keys_of
 from machine.provision.units import argument, words
+from machine.provision.variables import expand, used
 
-# Flag -> key, where the two differ (docs.docker.com/reference/cli/dockerd).
-KEYS = {
-    "label": "labels",
-    "insecure-registry": "insecure-registries",
-    "registry-mirror": "registry-mirrors",
-    "host": "hosts",
-    "log-opt": "log-opts",
-    "storage-opt": "storage-opts",
-    "exec-opt": "exec-opts",
-    "dns-opt": "dns-opts",
-    "default-ulimit": "default-ulimits",
-    "authorization-plugin": "authorization-plugins",
-    "add-runtime": "runtimes",
-}
-_SHORT = {"-H": "host", "-s": "storage-driver", "-l": "log-level", "-D": "debug", "-p": "pidfile", "-G": "group"}
 _LISTS = ("label", "insecure-registry", "registry-mirror")
+TRUE = ("1", "t", "T", "TRUE", "true", "True")  # as Go reads a switch's value
 TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # all that decide about it, as flags and as keys
-_SWITCHES = ("tls", "tlsverify", "debug")  # flags without a value
 
 
 @dataclass
@@ -40,39 +29,118 @@ class Command:
     hosts: list[str] = field(default_factory=list)
     moved: dict[str, list[str]] = field(default_factory=dict)  # list flags that go to daemon.json
     kept: list[str] = field(default_factory=list)  # all other words, as written
+    live_restore: bool | None = None  # a flag too that goes to daemon.json, where a reload can change it
+    took: bool = False  # whether any flag was taken out of the words
+    opened: tuple[str, ...] = ()  # the variables of which something was taken, so that the rest stands as words
 
 
-def read(text: str, *, drop: tuple[str, ...] = ()) -> Command:
-    """Take a command line apart; TLS flags and those named in `drop` are left out, for we set them."""
+def read(text: str, *, drop: tuple[str, ...] = (), variables: Mapping[str, str] | None = None) -> Command:
+    """Take a command line apart; TLS flags and those named in `drop` are left out, for we set them.
+
+    `variables` are those of the unit: what a variable holds counts as if it were written. One that holds nothing of
+    ours is kept as the variable that it is, of another the rest is kept as words.
+    """
     command = Command()
     rest = words(text)
-    start = next((at for at, (_, meant) in enumerate(rest) if meant.rpartition("/")[2] == "dockerd"), 0)
+    start = next((at for at, (_, meant) in enumerate(rest) if _is_dockerd(meant)), 0)
     command.program = " ".join(written for written, _ in rest[: start + 1])
     del rest[: start + 1]
-    while rest:
-        written, meant = rest.pop(0)
-        flag, equals, value = meant.partition("=")
-        name = _SHORT.get(flag) or (flag.lstrip("-") if flag.startswith("--") else "")
-        if name not in ("host", *_LISTS, *TLS, *drop):
-            command.kept.append(written)
+    tokens = [
+        _Token(number, written, part)
+        for number, (written, meant) in enumerate(rest)
+        for part in (expand(meant, variables or {}) or [""])
+    ]
+    taken = _take(command, tokens, drop)
+    touched = {token.word for token in taken}
+    command.took = bool(taken)
+    command.opened = tuple(dict.fromkeys(name for token in taken for name in used(token.written)))
+    seen = set()
+    for token in tokens:
+        if token.word not in touched:
+            command.kept += [token.written] if token.word not in seen else []
+            seen.add(token.word)
+        elif token not in taken and token.meant:
+            command.kept.append(argument(token.meant.replace("%%", "%")))
+    return command
+
+
+@dataclass(eq=False)
+class _Token:
+    """One word that dockerd gets: out of word number `word` of the command, which is `written` there."""
+
+    word: int
+    written: str
+    meant: str
+
+
+def _take(command: Command, tokens: list[_Token], drop: tuple[str, ...]) -> list[_Token]:
+    """Move the flags that are ours to set from `tokens` to `command`; those that were taken."""
+    taken: list[_Token] = []
+    waiting = list(tokens)
+    while waiting:
+        token = waiting.pop(0)
+        name, value = flag_of(token.meant)
+        if name not in ("host", "live-restore", *_LISTS, *TLS, *drop):
             continue
-        if not equals and name not in _SWITCHES and rest:
-            value = rest.pop(0)[1]
+        taken.append(token)
+        if value is None:
+            value = ""
+            if name not in SWITCHES and waiting:
+                taken.append(waiting.pop(0))
+                value = taken[-1].meant
         if name == "host":
             command.hosts.append(value)
         elif name in _LISTS:
             command.moved.setdefault(KEYS[name], []).append(value)
-    return command
+        elif name == "live-restore" and name not in drop:
+            command.live_restore = value in ("", *TRUE)
+    return taken
 
 
-def settings_file(text: str, options: tuple[str, ...]) -> str:
-    """The file that a command line or --engine-opt names by --config-file, "" if neither does."""
-    given = [meant for _, meant in words(text)] + option_flags(options)
+def flag_of(word: str) -> tuple[str, str | None]:
+    """The long name of the flag that a word is, "" for none, and its value if that stands in the word too."""
+    if word.startswith("--"):
+        name, equals, value = word[2:].partition("=")
+        return name, value if equals else None
+    letters = word[1:] if word.startswith("-") else ""
+    while letters and SHORT.get(letters[0]) in SWITCHES and len(letters) > 1 and letters[1] != "=":
+        letters = letters[1:]  # -DH tcp://...: switches may stand before another letter
+    if not letters or letters[0] not in SHORT:
+        return "", None
+    return SHORT[letters[0]], letters[1:].removeprefix("=") if len(letters) > 1 else None
+
+
+def arguments(text: str, variables: Mapping[str, str]) -> list[str]:
+    """The words that dockerd gets from a command line, variables expanded, the program left out."""
+    found = words(text)
+    start = next((at for at, (_, meant) in enumerate(found) if _is_dockerd(meant)), 0)
+    return [part for _, meant in found[start + 1 :] for part in expand(meant, variables)]
+
+
+def is_understood(text: str) -> bool:
+    """Whether a command line starts dockerd itself, so that flags can be added at its end."""
+    return any(_is_dockerd(meant) for _, meant in words(text))
+
+
+def mentions_ours(text: str) -> bool:
+    """Whether a shell file that cannot be read names a flag that is ours to set or to move, comments left out."""
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    flags = "|".join(["--host", "-H", *(f"--{name}" for name in (*_LISTS, *TLS))])
+    return any(re.search(rf"(?<![\w-])(?:{flags})(?![\w-])", line) for line in lines)
+
+
+def _is_dockerd(word: str) -> bool:
+    return word.lstrip("@-:+!|").rpartition("/")[2] == "dockerd"
+
+
+def settings_file(given: list[str], options: tuple[str, ...]) -> str:
+    """The file that dockerd's arguments `given` or --engine-opt name by --config-file, "" if neither does."""
+    every = [*given, *option_flags(options)]
     found = ""
-    for flag, after in zip(given, [*given[1:], ""], strict=False):
-        name, equals, value = flag.partition("=")
-        if name == "--config-file":
-            found = value if equals else after
+    for word, after in zip(every, [*every[1:], ""], strict=False):
+        name, value = flag_of(word)
+        if name == "config-file":
+            found = after if value is None else value
     return found
 
 
@@ -97,15 +165,14 @@ def switches_tls_off(options: tuple[str, ...]) -> str:
     """The --engine-opt that would let anybody in over the network, "" if there is none (values as Go reads them)."""
     for option in options:
         name, equals, value = option.lstrip("-").partition("=")
-        if name in ("tls", "tlsverify") and equals and value not in ("1", "t", "T", "TRUE", "true", "True"):
+        if name in ("tls", "tlsverify") and equals and value not in TRUE:
             return option
     return ""
 
 
 def option_keys(options: tuple[str, ...]) -> list[str]:
     """The daemon.json keys that --engine-opt takes the place of."""
-    names = [option.lstrip("-").partition("=")[0] for option in options]
-    return [KEYS.get(name, name) for name in names]
+    return [key for option in options for key in keys_of(option.lstrip("-").partition("=")[0])]
 
 
 def hosts(command: Command, also: list[str], ours: str, *, socket_unit: bool) -> list[str]:

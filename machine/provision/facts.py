@@ -11,6 +11,7 @@ from typing import Any
 
 from machine.errors import ProvisionError
 from machine.process import Completed
+from machine.provision import variables
 from machine.provision.look import LOOK
 from machine.provision.player import send
 from machine.provision.units import exec_start
@@ -51,6 +52,8 @@ class Facts:
     enabled: bool = False
     socket: str = ""  # docker.socket likewise
     exec_start: str = ""  # of docker.service without our drop-in
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # for exec_start; may hold secrets
+    variable_files: Mapping[str, str] = field(default_factory=dict)  # name of a variable -> the file that sets it
     overriding: tuple[str, ...] = ()  # drop-ins that set ExecStart after ours would
     daemon_json: str | None = None
     drop_in: str | None = None
@@ -89,6 +92,7 @@ def parse(answer: Completed) -> Facts:
     """Facts from the output of LOOK; ProvisionError if it is not whole."""
     texts: dict[str, list[str]] = {}
     units: dict[str, list[str]] = {}
+    variable_texts: dict[str, list[str]] = {}
     for line in answer.stdout.split("\n"):  # splitlines would also split at the rarer ends that JSON may hold
         key, bar, text = line.partition("|")
         if not bar:
@@ -98,6 +102,10 @@ def parse(answer: Completed) -> Facts:
             units[text] = []
         elif key == "service_text":
             units[texts["service_file"][-1]].append(text)
+        elif key == "variables_file":
+            variable_texts[text] = []
+        elif key == "variables_text":
+            variable_texts[texts["variables_file"][-1]].append(text)
     if "end" not in texts:
         raise ProvisionError(
             "the machine could not be looked at",
@@ -105,7 +113,13 @@ def parse(answer: Completed) -> Facts:
             resolution="see that its /tmp can be written and its disk has room: machine ssh NAME df -h",
         )
     values = {key: lines[-1].strip() for key, lines in texts.items()}
-    return Facts(**_os(texts, values), **_files(texts), **_units(texts, units, values), **_engine(texts, values))
+    return Facts(
+        **_os(texts, values),
+        **_files(texts),
+        **_units(texts, units, values),
+        **_variables(units, variable_texts),
+        **_engine(texts, values),
+    )
 
 
 def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
@@ -169,6 +183,17 @@ def _units(texts: dict[str, list[str]], units: dict[str, list[str]], values: dic
         "exec_start": command,
         "overriding": overriding,
     }
+
+
+def _variables(units: dict[str, list[str]], texts: dict[str, list[str]]) -> dict[str, Any]:
+    """The variables of docker.service, those of files over those of Environment= lines, as systemd has it."""
+    files = {path: variables.of_file("\n".join(lines) + "\n") for path, lines in texts.items()}
+    found = variables.of_units((path, "\n".join(lines)) for path, lines in units.items())
+    places: dict[str, str] = {}
+    for path, content in files.items():
+        found.update(content)
+        places.update(dict.fromkeys(content, path))
+    return {"variables": found, "variable_files": places}
 
 
 def _state(unit: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ import re
 import shlex
 
 from machine.errors import ProvisionError
-from machine.provision import command, settings, units
+from machine.provision import command, dockerd_flags, settings, units, variables
 from machine.provision.facts import Facts
 from machine.provision.look import BOOT2DOCKER, CERTIFICATES, CONF_D, DAEMON_JSON, DROP_IN
 from machine.provision.spec import Spec
@@ -17,6 +17,7 @@ from machine.provision.steps import Put
 
 VALIDATE = (23, 0)  # the first release whose dockerd can check a configuration file
 _BEGIN, _END = "# machine: begin", "# machine: end"
+_BLOCK = re.compile(rf"(?ms)^{_BEGIN}.*?^{_END}\n?")
 _KEPT = "# machine: hosts from daemon.json:"
 
 
@@ -35,9 +36,49 @@ def configuration(facts: Facts, spec: Spec) -> list[Put]:
     if facts.init == "boot2docker":
         return [_profile(spec)]
     if facts.init == "openrc":
-        return [_daemon_json(facts, spec, command.read("")), _conf_d(facts, spec)]
-    parts = command.read(facts.exec_start, drop=_moved_flags(spec))
+        parts = _of_conf_d(facts, spec)
+        return [_daemon_json(facts, spec, parts), _conf_d(facts, spec, parts)]
+    _check_command(facts)
+    parts = command.read(facts.exec_start, drop=_moved_flags(spec), variables=facts.variables)
     return [_daemon_json(facts, spec, parts), _drop_in(facts, spec, parts)]
+
+
+def notes(facts: Facts, spec: Spec) -> list[str]:
+    """What the user should know of settings that were taken over from files of the host."""
+    if facts.init != "systemd":
+        return []
+    parts = command.read(facts.exec_start, drop=_moved_flags(spec), variables=facts.variables)
+    return [
+        f"the flags in {name} of {facts.variable_files[name]} were taken over into docker.service.d/{units.OURS};"
+        " what is changed there later counts after the next machine provision"
+        for name in parts.opened
+        if name in facts.variable_files
+    ]
+
+
+def _check_command(facts: Facts) -> None:
+    """ProvisionError where dockerd is not started by its own command, so that no flag could be given to it."""
+    if facts.exec_start and not command.is_understood(facts.exec_start):
+        raise ProvisionError(
+            "docker.service on the machine does not start dockerd itself, so machine cannot give it its flags",
+            details=f"ExecStart={facts.exec_start}",
+            resolution="have ExecStart of docker.service start dockerd: systemctl edit docker.service on the machine",
+        )
+
+
+def _of_conf_d(facts: Facts, spec: Spec) -> command.Command:
+    """The flags that /etc/conf.d/docker has in DOCKER_OPTS, our own block apart."""
+    text = _BLOCK.sub("", facts.conf_d or "")
+    value = variables.of_shell(text, "DOCKER_OPTS")
+    if value is not None:
+        return command.read(f"dockerd {value}", drop=_moved_flags(spec))
+    if command.mentions_ours(text):
+        raise ProvisionError(
+            f"{CONF_D} on the machine sets DOCKER_OPTS in a way that cannot be read without running it",
+            details="It has flags that machine has to set or to move: hosts, TLS, labels or registries.",
+            resolution=f'write it as one plain line, DOCKER_OPTS="--flag=value ...", in {CONF_D}',
+        )
+    return command.Command()
 
 
 def is_current(facts: Facts, put: Put) -> bool:
@@ -51,7 +92,7 @@ def is_current(facts: Facts, put: Put) -> bool:
 def _moved_flags(spec: Spec) -> tuple[str, ...]:
     """Flags of the shipped command that one of ours takes the place of."""
     named = tuple(option.lstrip("-").partition("=")[0] for option in spec.engine.flags)
-    scalars = tuple(name for name in named if name not in command.KEYS)
+    scalars = tuple(name for name in named if name not in (*dockerd_flags.KEYS, "add-runtime"))
     return (*scalars, "storage-driver") if spec.engine.storage_driver else scalars
 
 
@@ -61,7 +102,8 @@ def _daemon_json(facts: Facts, spec: Spec, parts: command.Command) -> Put:
     merged = settings.merge(found, parts, spec)
     there = facts.files.get(DAEMON_JSON)
     content = settings.text(merged)
-    if merged == found and facts.daemon_json is not None:
+    marked = (facts.daemon_json or "").startswith(settings.BYTE_ORDER_MARK) and facts.release < VALIDATE
+    if merged == found and facts.daemon_json is not None and not marked:
         content = facts.daemon_json.encode()
     plain = settings.plain(merged) and not spec.engine.labels
     checked = facts.release >= VALIDATE and not plain  # a start of dockerd, seconds on a slow machine
@@ -91,7 +133,8 @@ def _drop_in(facts: Facts, spec: Spec, parts: command.Command) -> Put:
     text = units.drop_in(command.write(parts, listen, flags, facts.dockerd, tls), spec.engine.env)
     if foreign:
         text += f"# what daemon.json had as hosts\nX-MachineHosts={' '.join(foreign)}\n"
-    return Put(DROP_IN, text.encode(), 0o600 if spec.engine.env else 0o644)
+    private = spec.engine.env or parts.opened  # what a file of variables holds may be a secret
+    return Put(DROP_IN, text.encode(), 0o600 if private else 0o644)
 
 
 def _foreign_hosts(facts: Facts, ours: str | None, start: str) -> list[str]:
@@ -102,16 +145,17 @@ def _foreign_hosts(facts: Facts, ours: str | None, start: str) -> list[str]:
     return list(dict.fromkeys([*kept, *(str(item) for item in value if isinstance(value, list))]))
 
 
-def _conf_d(facts: Facts, spec: Spec) -> Put:
+def _conf_d(facts: Facts, spec: Spec, parts: command.Command) -> Put:
     """OpenRC: a marked block at the end of /etc/conf.d/docker, which the init script reads as shell."""
     foreign = _foreign_hosts(facts, facts.conf_d, _KEPT)
-    listen = command.hosts(command.Command(), foreign, spec.host, socket_unit=False)
+    listen = command.hosts(parts, foreign, spec.host, socket_unit=False)
     flags = [word for host in listen for word in ("-H", host)]
     flags += command.tls_flags(CERTIFICATES, spec.engine.flags) + command.option_flags(spec.engine.flags)
-    before = re.sub(rf"(?ms)^{_BEGIN}.*?^{_END}\n?", "", facts.conf_d or "")
+    before = _BLOCK.sub("", facts.conf_d or "")
+    theirs = shlex.quote(" ".join([*parts.kept, ""])) if parts.took else '"${DOCKER_OPTS:-} "'
     block = [_BEGIN, *([f"{_KEPT} {' '.join(foreign)}"] if foreign else [])]
     block += [f"export {_assignment(pair)}" for pair in spec.engine.env]
-    block += [f'DOCKER_OPTS="${{DOCKER_OPTS:-}} "{shlex.quote(shlex.join(flags))}', _END]
+    block += [f"DOCKER_OPTS={theirs}{shlex.quote(shlex.join(flags))}", _END]
     text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(block) + "\n"
     return Put(CONF_D, text.encode(), 0o600 if spec.engine.env else 0o644)
 

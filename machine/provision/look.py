@@ -32,6 +32,8 @@ WATCHED = (*MANAGED, SWARM_PROGRAM, SWARM_ENVIRONMENT, *SWARM_UNITS.values())  #
 KEPT = ".machine-old"  # the configuration before ours, kept while the engine restarts
 LIVE = ".machine-live"  # the same daemon.json with live-restore on, to fall back on without losing containers
 
+LARGEST_VARIABLES = 65536  # bytes of a file of variables for the engine; a page of them is long
+
 _SCRIPT = f"""\
 say() {{
     printf '%s|%s\\n' "$1" "$2"
@@ -86,7 +88,7 @@ engine() {{
 }}
 systemd() {{
     units=$(systemctl show docker.service docker.socket -p Id -p LoadState -p ActiveState -p UnitFileState \\
-        -p FragmentPath -p DropInPaths || true)
+        -p FragmentPath -p DropInPaths -p EnvironmentFiles || true)
     printf '%s\\n' "$units" | sed 's/^/unit|/'
     printf '%s\\n' "$units" | sed -n 's/^FragmentPath=\\(.*docker\\.service\\)$/\\1/p' >"$scratch"
     printf '%s\\n' "$units" | sed -n 's/^DropInPaths=//p' | tr ' ' '\\n' \\
@@ -94,6 +96,15 @@ systemd() {{
     while IFS= read -r file; do
         say service_file "$file"
         show service_text "$file"
+    done <"$scratch"
+    printf '%s\\n' "$units" | sed -n 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p' >"$scratch"
+    while IFS= read -r pattern; do
+        for file in $pattern; do # systemd takes a pattern of names there too
+            if [ -f "$file" ] && [ "$(wc -c <"$file")" -le {LARGEST_VARIABLES} ]; then
+                say variables_file "$file"
+                show variables_text "$file"
+            fi
+        done
     done <"$scratch"
     [ "$(systemctl is-active docker.service)" = active ]
 }}

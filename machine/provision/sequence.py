@@ -36,7 +36,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     names += [step.name for step in changes]
     names += yield from swarm.steps(facts, spec)
     if restart:
-        notes += liverestore.warnings(facts)
+        notes += [*liverestore.warnings(facts), *layouts.notes(facts, spec)]
     gone = settings.replaced(settings.existing(facts), spec)
     notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in gone]
     return Result(tuple(dict.fromkeys(names)), tuple(notes), restarted=restart)
@@ -87,7 +87,7 @@ def _check(facts: Facts, spec: Spec) -> None:
     """Refuse what would damage the machine or cannot work, before anything is written."""
     settings.check_storage(facts, spec)
     swarm.check(facts, spec)
-    elsewhere = command.settings_file(facts.exec_start, spec.engine.flags)
+    elsewhere = command.settings_file(command.arguments(facts.exec_start, facts.variables), spec.engine.flags)
     unsafe = command.switches_tls_off(spec.engine.flags)
     if unsafe:
         raise ProvisionError(

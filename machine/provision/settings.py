@@ -7,20 +7,22 @@ from typing import Any
 
 from machine.errors import ProvisionError
 from machine.provision.command import TLS, Command, option_keys
+from machine.provision.dockerd_flags import names, without
 from machine.provision.facts import Facts
 from machine.provision.look import DAEMON_JSON
 from machine.provision.spec import Spec
 
 # The engine release that dropped a storage driver (docs.docker.com/engine/deprecated).
 _REMOVED = {"aufs": 24, "overlay": 24, "devicemapper": 25}
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # which editors on Windows write first; Docker 23 and newer skip it
 
 
 def existing(facts: Facts) -> dict[str, Any]:
     """daemon.json as it is; {} when there is none. ProvisionError when it is no JSON object."""
-    if facts.daemon_json is None or not facts.daemon_json.strip():
+    if facts.daemon_json is None or not facts.daemon_json.strip(BYTE_ORDER_MARK + " \n\r\t"):
         return {}
     try:
-        found = json.loads(facts.daemon_json)
+        found = json.loads(facts.daemon_json.removeprefix(BYTE_ORDER_MARK))
     except ValueError as error:
         raise ProvisionError(
             f"{DAEMON_JSON} on the machine is not valid JSON",
@@ -37,7 +39,7 @@ def existing(facts: Facts) -> dict[str, Any]:
 
 def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:
     """`found` with our settings. Its `hosts` and TLS are left out: they are flags, as ours are."""
-    merged = {key: value for key, value in found.items() if key not in ("hosts", *TLS)}
+    merged = without(found, ("hosts", *TLS))
     engine = spec.engine
     merged["labels"] = _labels([*_list(merged, "labels"), *command.moved.get("labels", []), *spec.labels])
     for key, wanted in (
@@ -47,11 +49,11 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
         values = list(dict.fromkeys([*_list(merged, key), *command.moved.get(key, []), *wanted]))
         if values:
             merged[key] = values
+    if command.live_restore is not None:
+        merged["live-restore"] = command.live_restore
     if engine.storage_driver:
         merged["storage-driver"] = engine.storage_driver
-    for key in option_keys(engine.flags):
-        merged.pop(key, None)
-    return merged
+    return without(merged, option_keys(engine.flags))
 
 
 def plain(merged: dict[str, Any]) -> bool:
@@ -61,7 +63,7 @@ def plain(merged: dict[str, Any]) -> bool:
 
 def replaced(found: dict[str, Any], spec: Spec) -> list[str]:
     """The machine's own keys that --engine-opt takes the place of."""
-    return [key for key in option_keys(spec.engine.flags) if key in found]
+    return [key for key in option_keys(spec.engine.flags) if key in names(found)]
 
 
 def text(settings: dict[str, Any]) -> bytes:

@@ -22,7 +22,7 @@ def exec_start(files: Iterable[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
         name = path.rsplit("/", 1)[-1]
         if name == OURS:
             continue
-        values = _settings(text, "ExecStart")
+        values = settings(text, "ExecStart")
         if values:
             command = values[-1]
             if number and name > OURS:
@@ -30,7 +30,7 @@ def exec_start(files: Iterable[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
     return command, tuple(late)
 
 
-def _settings(text: str, key: str) -> list[str]:
+def settings(text: str, key: str) -> list[str]:
     """The values of `key` in a unit file, in order, with continued lines joined."""
     joined = re.sub(r"\\\n(?:[#;].*\n)*", " ", text)
     pairs = (line.partition("=") for line in joined.splitlines() if not line.lstrip().startswith(("#", ";")))

@@ -1,0 +1,79 @@
+"""dockerd's flags and the keys of daemon.json: which mean the same, so that they must not be given both. Pure.
+
+dockerd refuses to start when a flag and daemon.json set the same thing. It looks into every object in daemon.json as if
+its keys stood outside (`proxies` for one), but for those objects that are a setting's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+# Flag -> key, where the two differ. A test holds this against what dockerd itself says of each flag.
+KEYS = {
+    "authorization-plugin": "authorization-plugins",
+    "cdi-spec-dir": "cdi-spec-dirs",
+    "cluster-store-opt": "cluster-store-opts",
+    "default-address-pool": "default-address-pools",
+    "default-network-opt": "default-network-opts",
+    "default-ulimit": "default-ulimits",
+    "dns-opt": "dns-opts",
+    "exec-opt": "exec-opts",
+    "feature": "features",
+    "host": "hosts",
+    "host-gateway-ip": "host-gateway-ips",
+    "insecure-registry": "insecure-registries",
+    "label": "labels",
+    "log-opt": "log-opts",
+    "node-generic-resource": "node-generic-resources",
+    "registry-mirror": "registry-mirrors",
+    "storage-opt": "storage-opts",
+}
+_BOTH_NAMES = ("host-gateway-ip",)  # before Docker 28.1 its key was its name, and that is still understood
+_NO_KEY = ("add-runtime", "config-file", "help", "validate", "version")  # runtimes of both places are taken together
+_WHOLE = (  # objects that are one value
+    *("builder", "cluster-store-opts", "default-network-opts", "default-ulimits", "features", "log-opts", "runtimes"),
+)
+
+SHORT = {
+    "b": "bridge", "D": "debug", "g": "graph", "G": "group", "H": "host", "l": "log-level", "p": "pidfile",
+    "s": "storage-driver", "v": "version",
+}  # fmt: skip
+# Flags that take no word after them; --flag=false is how they are switched off.
+SWITCHES = (
+    *("allow-direct-routing", "cri-containerd", "debug", "disable-legacy-registry", "experimental"),
+    *("help", "icc", "init", "ip-forward", "ip-forward-no-drop", "ip-masq", "ip6tables", "iptables"),
+    *("ipv6", "live-restore", "no-new-privileges", "raw-logs", "rootless", "selinux-enabled", "tls"),
+    *("tlsverify", "userland-proxy", "validate", "version"),
+)
+
+
+def keys_of(flag: str) -> tuple[str, ...]:
+    """The keys of daemon.json that dockerd refuses beside `--flag`."""
+    if flag in _NO_KEY:
+        return ()
+    return (KEYS.get(flag, flag), flag) if flag in _BOTH_NAMES else (KEYS.get(flag, flag),)
+
+
+def without(settings: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """A copy of daemon.json's `settings` that names none of `keys`, at its top or in an object that dockerd opens."""
+    gone = set(keys)
+    left: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key in gone:
+            continue
+        if isinstance(value, dict) and key not in _WHOLE and gone & value.keys():
+            value = without(value, gone)  # noqa: PLW2901 (an object that is left empty goes too)
+            if not value:
+                continue
+        left[key] = value
+    return left
+
+
+def names(settings: dict[str, Any]) -> set[str]:
+    """All keys that dockerd sees in daemon.json's `settings`."""
+    found = set(settings)
+    for key, value in settings.items():
+        if isinstance(value, dict) and key not in _WHOLE:
+            found |= set(value)
+    return found

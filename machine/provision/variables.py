@@ -1,0 +1,171 @@
+"""Variables in the command of a service: where they are set, and what the command means with them. Pure.
+
+systemd: Environment= and EnvironmentFile= (systemd.exec(5)), expanded as systemd.service(5) says under "COMMAND LINES".
+OpenRC: /etc/conf.d/SERVICE is shell, of which plain assignments are understood and nothing is run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from machine.provision.units import OURS, settings, words
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BRACED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SHELL = re.compile(
+    r"""[ \t\r\n;]+|\#[^\n]*|(?P<word>(?:[^\s"'\\;|&<>()`]|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+)"""
+)
+_SHELL_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-)?\}|([A-Za-z_]\w*))")
+_NEEDS_ESCAPE = '"\\`$'  # in double quotes of an environment file a backslash before another character is kept
+
+
+def of_units(files: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What Environment= lines set, from a unit's files (path, text) in systemd's order. Our own drop-in is left out."""
+    found: dict[str, str] = {}
+    for path, text in files:
+        if path.rsplit("/", 1)[-1] == OURS:
+            continue
+        for value in settings(text, "Environment"):
+            if not value:
+                found.clear()
+            for _, meant in words(value):
+                name, equals, content = meant.partition("=")
+                if equals and _NAME.fullmatch(name):
+                    found[name] = content.replace("%%", "%")
+    return found
+
+
+def of_file(text: str) -> dict[str, str]:
+    """What an EnvironmentFile= sets. Lines that are no assignment are passed over, as systemd does."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        while at < len(text) and text[at] in " \t\n\r":
+            at += 1
+        if text[at : at + 1] in ("#", ";"):
+            at = _line_end(text, at)
+            continue
+        equals, end = text.find("=", at), _line_end(text, at)
+        if equals < 0 or equals > end:
+            at = end + 1
+            continue
+        name = text[at:equals].strip()
+        value, at = _file_value(text, equals + 1)
+        if _NAME.fullmatch(name):
+            found[name] = value
+    return found
+
+
+def _line_end(text: str, at: int) -> int:
+    """Where the line ends that `at` is in; a backslash before the end goes on with the next one."""
+    while at < len(text) and text[at] != "\n":
+        at += 2 if text[at] == "\\" else 1
+    return min(at, len(text))
+
+
+def _file_value(text: str, at: int) -> tuple[str, int]:
+    """The value that begins at `at`, and where the text goes on after its line."""
+    value, kept = "", 0  # `kept`: how much of the value is not blank at its end, or was quoted
+    while text[at : at + 1] in (" ", "\t"):
+        at += 1
+    plain = False  # quotes count at the start and after other quotes only
+    while at < len(text) and text[at] != "\n":
+        char = text[at]
+        if char in "'\"" and not plain:
+            quoted, at = _quoted(text, at)
+            value += quoted
+            kept = len(value)
+            continue
+        if char == "\\":
+            at += 1
+            char = text[at : at + 1]
+            if char not in ("\n", ""):
+                value += char
+                kept = len(value)
+        elif plain or char not in " \t\r":  # blanks between quotes do not count
+            value += char
+            if char not in " \t\r":
+                kept, plain = len(value), True
+        at += 1
+    return value[:kept], at
+
+
+def _quoted(text: str, at: int) -> tuple[str, int]:
+    """The content of the quotes that open at `at`, and where the text goes on after them."""
+    quote, value = text[at], ""
+    at += 1
+    while at < len(text) and text[at] != quote:
+        if quote == '"' and text[at] == "\\" and at + 1 < len(text):
+            at += 1
+            if text[at] not in _NEEDS_ESCAPE and text[at] != "\n":
+                value += "\\"
+            if text[at] == "\n":
+                at += 1
+                continue
+        value += text[at]
+        at += 1
+    return value, at + 1
+
+
+def expand(meant: str, variables: Mapping[str, str]) -> list[str]:
+    """The words that one word of a command stands for: `$NAME` alone may be none or many, `${NAME}` is put in."""
+    if meant.startswith("$") and meant[1:2] not in ("$", "{", ""):
+        return [word for _, word in words(variables.get(meant[1:], ""))]
+    return [_BRACED.sub(lambda found: variables.get(found[1], "") if found[1] else "$", meant)]
+
+
+def used(written: str) -> list[str]:
+    """The names of the variables in one word of a command."""
+    if written.strip("\"'").startswith("$") and not written.strip("\"'").startswith(("$$", "${")):
+        return [written.strip("\"'")[1:]]
+    return [name for name in _BRACED.findall(written) if name]
+
+
+def of_shell(text: str, name: str) -> str | None:
+    """What the plain assignments of a shell file leave in variable `name`, "" if nothing sets it.
+
+    None when that cannot be told without running the file: a substitution, a condition, any other command.
+    """
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        match = _SHELL.match(text, at)
+        if match is None:
+            return None
+        at, word = match.end(), match["word"]
+        if word is None or word == "export":
+            continue
+        key, equals, value = word.partition("=")
+        name_only = key.removesuffix("+")
+        content = _shell_value(value, found)
+        if not equals or not _NAME.fullmatch(name_only) or content is None:
+            return None
+        found[name_only] = found.get(name_only, "") + content if key != name_only else content
+    return found.get(name, "")
+
+
+def _shell_value(value: str, found: Mapping[str, str]) -> str | None:
+    """A word of shell without its quotes, variables that were set before put in; None if something would be run."""
+    result, at, quote = "", 0, ""
+    while at < len(value):
+        char = value[at]
+        if quote == "'" and char != "'":
+            result += char
+        elif char in "'\"" and quote in ("", char):
+            quote = "" if quote else char
+        elif char == "\\":
+            at += 1
+            result += value[at : at + 1] if not quote or value[at : at + 1] in '"\\$`' else "\\" + value[at : at + 1]
+        elif char == "`":
+            return None
+        elif char == "$":
+            match = _SHELL_VARIABLE.match(value, at)
+            if match is None:
+                return None
+            result += found.get(match[1] or match[2], "")
+            at = match.end() - 1
+        else:
+            result += char
+        at += 1
+    return None if quote else result
