@@ -190,9 +190,9 @@ def _measure(found: Figures, manager: subprocess.Popen[bytes], port: int, engine
         raise RuntimeError(f"info counts {info['Containers']} containers, not {engines * containers + 1800}")
     found["memory at the end"] = memory(manager.pid)
     per_node: dict[str, int] = {}
-    for entry in json.loads(get(port, '/containers/json?all=1&filters={"status":["created"]}')):
-        node = entry["Names"][0].split("/")[1]
-        per_node[node] = per_node.get(node, 0) + 1
+    for node in [key.strip() for key, value in info["SystemStatus"] if ":" in value and not key.startswith("  ")]:
+        filters = json.dumps({"status": ["created"], "node": [node]}, separators=(",", ":"))
+        per_node[node] = len(json.loads(get(port, f"/containers/json?all=1&filters={filters}")))
     found["most creates on one engine"] = max(per_node.values(), default=0)
 
 

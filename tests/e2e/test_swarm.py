@@ -37,8 +37,8 @@ def test_a_swarm_of_two_machines(program: Program) -> None:
     full = program.shell(head + RUN)
     assert full.status != 0, "port 80 is taken on both"
     assert "port" in full.err
-    names = program.shell(head + "docker ps --format '{{.Names}}'").fine().out.split()
-    assert sorted(name.partition("/")[0] for name in names) == ["head", "worker"]
+    nodes = program.shell(head + "docker inspect -f '{{.Node.Name}}' $(docker ps -q)").fine().out.split()
+    assert sorted(nodes) == ["head", "worker"]
     for name in ("head", "worker"):
         assert fetch(f"http://{program('ip', name).fine().out.strip()}/") == "it works\n"
 

@@ -84,8 +84,8 @@ def test_containers_spread_over_both(swarm: Swarm) -> None:
         host.import_busybox(IMAGE)
     for _ in range(2):
         swarm.docker(f"run -d -p 80:80 {IMAGE} sleep 3600")
-    names = swarm.docker("ps --format '{{.Names}}'").split()
-    assert sorted(name.partition("/")[0] for name in names) == ["head", "worker"]
+    for name in ("head", "worker"):
+        assert len(swarm.docker(f"ps -q --filter node={name}").split()) == 1
 
 
 @needs_master
@@ -163,9 +163,12 @@ def test_a_master_on_this_computer_has_the_same_engines(swarm: Swarm) -> None:
     seen = [""]
 
     def both() -> bool:
-        listed = docker(swarm.program, *certificates, "-H", at, "ps", "-a", "--format", "{{.Names}}")
-        seen[0] = listed.out + listed.err
-        return {name.partition("/")[0] for name in listed.out.split()} == {"head", "worker"}
+        listed = [
+            docker(swarm.program, *certificates, "-H", at, "ps", "-aq", "--filter", f"node={name}")
+            for name in ("head", "worker")
+        ]
+        seen[0] = "".join(one.out + one.err for one in listed)
+        return all(one.out.strip() for one in listed)
 
     try:
         until(both)

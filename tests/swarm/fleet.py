@@ -117,7 +117,9 @@ class Fleet:
 
     async def names(self, query="all=1"):
         """NODE/name of the containers listed."""
-        return [c["Names"][0].lstrip("/") for c in await self.ask("GET", f"/containers/json?{query}")]
+        listed = await self.ask("GET", f"/containers/json?{query}")
+        named = [(c["Names"][0].lstrip("/"), c["Id"]) for c in listed]
+        return [name if "/" in name else f"{self.cluster.find(key).engine.name}/{name}" for name, key in named]
 
     async def until(self, true, seconds=10):
         """Wait for something to become true."""

@@ -41,7 +41,7 @@ def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on():
         fleet.places[0].switch(down=False)
         await settled(fleet, 3)
         names = {c["Names"][0]: c["Status"] for c in await fleet.ask("GET", "/containers/json?all=1")}
-        assert names["/n1/web"].startswith("Up")
+        assert names["/web"].startswith("Up")
 
     swarm(test)
 

@@ -50,7 +50,9 @@ class Manager:
         return done.stderr
 
     def names(self, *words):
-        return self.docker("ps", "--format", "{{.Names}}", *words).split()
+        """NODE/NAME of what `docker ps` lists."""
+        ids = self.docker("ps", "-q", *words).split()
+        return self.docker("inspect", "-f", "{{.Node.Name}}{{.Name}}", *ids).split() if ids else []
 
     def clear(self):
         keys = self.docker("ps", "-aq").split()
@@ -160,7 +162,7 @@ def test_every_docker_client_on_this_host(manager, client, tmp_path):
         return done.stdout.strip()
 
     say("run", "-d", "--name", "web", "-e", "constraint:node==node-3", "busybox", "sh", "-c", "echo out; sleep 1000")
-    assert "node-3/web" in say("ps", "--format", "{{.Names}}")
+    assert say("ps", "--format", "{{.Names}}", "--filter", "node=node-3") == "web"
     assert say("logs", "web") == "out"
     assert say("exec", "-i", "web", "cat", text="to it") == "to it"
     assert say("run", "--rm", "-i", "busybox", "cat", text="through and back") == "through and back"

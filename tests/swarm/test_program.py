@@ -237,7 +237,7 @@ def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(t
         with running(argv, env):
             tls.load_cert_chain(certs / "cert.pem", certs / "key.pem")
             url = f"https://127.0.0.1:{port}/containers/json"
-            until(lambda: json.load(urllib.request.urlopen(url, context=tls))[0]["Names"] == ["/n1/web"])
+            until(lambda: json.load(urllib.request.urlopen(url, context=tls))[0]["Names"] == ["/web"])
             nobody = ssl.create_default_context(cafile=str(certs / "ca.pem"))
             with pytest.raises((urllib.error.URLError, OSError)):
                 urllib.request.urlopen(url, context=nobody).read()

@@ -14,6 +14,7 @@ from machine.swarm.signing import LABEL, SignedCreate
 
 NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))
+ENDED = frozenset(("exited", "dead"))
 HOST_DOWN = "Host Down"
 POLICY = KINDS["reschedule"]
 
@@ -25,14 +26,17 @@ class Container:
     """
 
     __slots__ = (
-        "_cut", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id", "image", "image_id", "known",
-        "labels", "memory", "mode", "names", "public", "seal", "signed", "sought", "state", "status",
+        "_cut", "_listed", "_node", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id", "image",
+        "image_id", "known", "labels", "memory", "mode", "names", "public", "qualified", "seal", "signed", "sought",
+        "state", "status", "volumes",
     )  # fmt: skip
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine  # machine.swarm.cluster.engine.Engine
         self.id = ""
         self.names: tuple[str, ...] = ()  # its own, without aliases from links
+        self.qualified = False  # shown as NODE/NAME, because another container has the same name
+        self.volumes: tuple[str, ...] = ()  # names of the volumes that it mounts
         self.cpus = self.memory = 0
         self.bindings: tuple[Port, ...] = ()
         self.public: tuple[Port, ...] = ()
@@ -57,6 +61,11 @@ class Container:
     def is_up(self) -> bool:
         """Whether `ps` without -a shows it."""
         return self.state in UP
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ran and does not any more: its ports are free until it is started again."""
+        return self.state in ENDED
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -87,23 +96,33 @@ class Container:
         self.seal = str(labels.pop(LABEL, "")) if labels else ""  # long, and nobody's business but ours
         self.labels = {str(k): str(v) for k, v in labels.items()} if labels else NO_LABELS
         self.mode = intern(str((entry.get("HostConfig") or {}).get("NetworkMode") or ""))
-        entry["Names"] = [f"/{node}/{name}" for name in names]
+        self.volumes = _volumes(entry.get("Mounts"))
+        self._listed, self._node = tuple(names), node
+        entry.pop("Names", None)
         entry["Ports"], self.public = _ports(entry.get("Ports") or (), ip)
         told = status.read(str(entry.pop("Status", "")), now)
         if not status.same(self.status, told, now):
             self.status = told
         body = json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-        self.entry = body[:-1] + b',"Status":'
+        self.entry = body[:-1]
         self._cut = len(self.entry)
         self.draw(now)
 
+    def qualify(self, qualified: bool, now: float) -> None:
+        """Show it as NODE/NAME from now on, or as NAME."""
+        if qualified != self.qualified:
+            self.qualified = qualified
+            self.draw(now)
+
     def draw(self, now: float) -> None:
-        """Bring the entry's status up to date; it holds until `due`."""
+        """Bring the entry's names and status up to date; the status holds until `due`."""
         if self.engine.reachable:
             text, self.due = self.status.at(now)
         else:
             text, self.due = HOST_DOWN, status.NEVER
-        self.entry = self.entry[: self._cut] + json.dumps(text).encode() + b"}"
+        before = f"/{self._node}/" if self.qualified else "/"
+        names = json.dumps([before + name for name in self._listed]).encode()
+        self.entry = b'%s,"Names":%s,"Status":%s}' % (self.entry[: self._cut], names, json.dumps(text).encode())
 
     def learn(self, inspect: Mapping[str, Any], cpus: int) -> None:
         """Remember what its inspect says of reservation and ports; `cpus` = the CPUs of its engine."""
@@ -124,6 +143,13 @@ class Container:
 def shares(cpus: int, total: int) -> int:
     """The CPU shares that an engine with `total` CPUs is given for a reservation of whole CPUs."""
     return -(-cpus * 1024 // max(total, 1))
+
+
+def _volumes(mounts: Any) -> tuple[str, ...]:
+    """The names of the volumes among an entry's mounts."""
+    if not mounts:
+        return ()
+    return tuple(intern(str(m["Name"])) for m in mounts if m.get("Type") == "volume" and m.get("Name"))
 
 
 def _ports(ports: Any, ip: str) -> tuple[list[dict[str, Any]], tuple[Port, ...]]:

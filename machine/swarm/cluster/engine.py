@@ -381,6 +381,7 @@ class Engine:
         now = time.time()
         for container in self.containers.values():
             container.draw(now)
+            self.cluster.index.settle(container.names)
 
 
 def _image_names(images: Iterable[dict[str, Any]]) -> Iterable[str]:

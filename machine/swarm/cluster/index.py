@@ -35,6 +35,7 @@ class Index:
         if container.swarm_id:
             self._swarm.setdefault(container.swarm_id, []).append(container)
         self._order = None
+        self.settle(container.names)
 
     def drop(self, container: Container) -> None:
         """One that is no more."""
@@ -43,13 +44,28 @@ class Index:
         for name in container.names:
             _remove(self._names, name, container)
         self._order = None
+        self.settle(container.names)
 
     def renamed(self, container: Container, before: Iterable[str]) -> None:
         """One whose names were others."""
+        before = tuple(before)
         for name in before:
             _remove(self._names, name, container)
         self._enter_names(container)
         self._order = None
+        self.settle((*before, *container.names))
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Show containers of these names as NODE/NAME where NAME alone means another one or none. See `find`."""
+        for container in {c for name in names for c in self._names.get(name, ())}:
+            container.qualify(any(self._only(name) is not container for name in container.names), self._now())
+
+    def _only(self, name: str) -> Container | None:
+        """The container that is meant by a name; None if several may be."""
+        found = self._names.get(name, [])
+        if len(found) > 1:
+            found = [c for c in found if c.engine.reachable]
+        return found[0] if len(found) == 1 else None
 
     def newest_first(self) -> list[Container]:
         """All, in the order in which engines list them. Not a copy."""

@@ -34,7 +34,7 @@ def test_the_entry_is_that_of_the_cluster():
              {"PrivatePort": 81, "Type": "tcp"}]  # fmt: skip
     made = container(Host("n1"), "a" * 64, "web", "db/alias", Ports=ports)
     shown = made.value()
-    assert shown["Names"] == ["/n1/web", "/n1/db/alias"]
+    assert shown["Names"] == ["/web", "/db/alias"]
     assert shown["Status"] == "Up 5 minutes"
     assert [p.get("IP") for p in shown["Ports"]] == ["10.0.0.9", None]
     assert made.names == ("web",)
@@ -137,3 +137,46 @@ def test_facts():
     assert [spoken(v, facts) for v in ("", "1.24", "1.47", "1.99")] == ["", "1.44", "1.47", "1.52"]
     with pytest.raises(ValueError, match="no Docker Engine"):
         facts_of(version, {})
+
+
+def names(*containers):
+    return [c.value()["Names"][0] for c in containers]
+
+
+def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_nothing():
+    index, hosts = Index(), [Host("n1"), Host("n2"), Host("n3")]
+    a, b, c = (container(host, key * 64, "web") for host, key in zip(hosts, "abc", strict=True))
+    index.add(a)
+    assert names(a) == ["/web"]
+    index.add(b)
+    assert names(a, b) == ["/n1/web", "/n2/web"]
+    index.add(c)
+    index.drop(b)
+    assert names(a, c) == ["/n1/web", "/n3/web"]
+    index.drop(a)
+    assert names(c) == ["/web"]
+
+
+def test_a_rename_settles_the_names_on_both_sides():
+    index = Index()
+    a, b = container(Host("n1"), "a" * 64, "web"), container(Host("n2"), "b" * 64, "web", "other/web")
+    index.add(a)
+    index.add(b)
+    assert b.value()["Names"] == ["/n2/web", "/n2/other/web"]
+    before = b.names
+    b.take(entry("b" * 64, "api"), "n2", "10.0.0.9", 1000.0)
+    index.renamed(b, before)
+    assert names(a, b) == ["/web", "/api"]
+
+
+def test_of_two_the_one_whose_engine_answers_has_the_name():
+    index, lost = Index(), Host("n1")
+    a, b = container(lost, "a" * 64, "web"), container(Host("n2"), "b" * 64, "web")
+    lost.reachable = False
+    index.add(a)
+    index.add(b)
+    assert names(a, b) == ["/n1/web", "/web"]
+    assert index.find("web") is b
+    lost.reachable = True
+    index.settle(a.names)
+    assert names(a, b) == ["/n1/web", "/n2/web"]
