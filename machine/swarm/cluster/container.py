@@ -9,6 +9,7 @@ from typing import Any
 
 from machine.swarm.cluster import status
 from machine.swarm.schedule.node import ANY_ADDRESS
+from machine.swarm.schedule.placement import BUILT_IN
 from machine.swarm.schedule.want import ID, KINDS, Port, ports_of
 from machine.swarm.signing import LABEL, SignedCreate
 
@@ -28,13 +29,14 @@ class Container:
     __slots__ = (
         "_cut", "_listed", "_node", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id", "image",
         "image_id", "known", "labels", "memory", "mode", "names", "public", "qualified", "seal", "signed", "sought",
-        "state", "status", "volumes",
+        "state", "status", "volumes", "was",
     )  # fmt: skip
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine  # machine.swarm.cluster.engine.Engine
         self.id = ""
         self.names: tuple[str, ...] = ()  # its own, without aliases from links
+        self.was = ""  # its name before it was renamed through us
         self.qualified = False  # shown as NODE/NAME, because another container has the same name
         self.volumes: tuple[str, ...] = ()  # names of the volumes that it mounts
         self.cpus = self.memory = 0
@@ -66,6 +68,13 @@ class Container:
     def ended(self) -> bool:
         """Whether it ran and does not any more: its ports are free until it is started again."""
         return self.state in ENDED
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names and ids of the networks that it is in, without those that every engine has; read in the entry."""
+        joined = (self.value().get("NetworkSettings") or {}).get("Networks") or {}
+        ids = [str((settings or {}).get("NetworkID") or "") for settings in joined.values()]
+        return tuple(name for name in (self.mode, *joined, *ids) if name not in BUILT_IN)
 
     @property
     def ports(self) -> tuple[Port, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from operator import attrgetter
+from typing import TypeVar
 
 from machine.swarm.cluster.container import Container
+from machine.swarm.schedule.placement import former_names, service_of
 
+K = TypeVar("K")
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -22,6 +25,8 @@ class Index:
         self._ids: dict[str, list[Container]] = {}  # more than one only while an engine is known by two addresses
         self._names: dict[str, list[Container]] = {}
         self._swarm: dict[str, list[Container]] = {}
+        self._services: dict[tuple[str, str, str], list[Container]] = {}  # see placement.service_of
+        self._former: dict[str, list[Container]] = {}  # by the name that it had, as far as that is known
         self._order: list[Container] | None = []
         self._now = now
 
@@ -34,6 +39,8 @@ class Index:
         self._enter_names(container)
         if container.swarm_id:
             self._swarm.setdefault(container.swarm_id, []).append(container)
+        if service := service_of(container.labels):
+            self._services.setdefault(service, []).append(container)
         self._order = None
         self.settle(container.names)
 
@@ -41,6 +48,10 @@ class Index:
         """One that is no more."""
         _remove(self._ids, container.id, container)
         _remove(self._swarm, container.swarm_id, container)
+        if service := service_of(container.labels):
+            _remove(self._services, service, container)
+        for name in former_names(container.id, container.names, container.was):
+            _remove(self._former, name, container)
         for name in container.names:
             _remove(self._names, name, container)
         self._order = None
@@ -51,6 +62,10 @@ class Index:
         before = tuple(before)
         for name in before:
             _remove(self._names, name, container)
+        for name in former_names(container.id, before, container.was):
+            _remove(self._former, name, container)
+        if before != container.names and before:
+            container.was = before[0]
         self._enter_names(container)
         self._order = None
         self.settle((*before, *container.names))
@@ -86,6 +101,14 @@ class Index:
         """Those of exactly that name, on whatever engine."""
         return self._names.get(name, [])
 
+    def of_service(self, service: tuple[str, str, str]) -> list[Container]:
+        """Those of one number of a Compose service (see placement.service_of)."""
+        return self._services.get(service, [])
+
+    def formerly(self, name: str) -> list[Container]:
+        """Those that were called so until they were renamed."""
+        return self._former.get(name, [])
+
     def doubles(self, swarm_id: str) -> list[Container]:
         """Those that are one and the same to the cluster."""
         return self._swarm.get(swarm_id, []) if swarm_id else []
@@ -112,6 +135,8 @@ class Index:
     def _enter_names(self, container: Container) -> None:
         for name in container.names:
             self._names.setdefault(name, []).append(container)
+        for name in former_names(container.id, container.names, container.was):
+            self._former.setdefault(name, []).append(container)
 
 
 def _only(text: str, found: list[Container]) -> Container | None:
@@ -124,7 +149,7 @@ def _only(text: str, found: list[Container]) -> Container | None:
     return found[0] if found else None
 
 
-def _remove(table: dict[str, list[Container]], key: str, container: Container) -> None:
+def _remove(table: dict[K, list[Container]], key: K, container: Container) -> None:
     found = table.get(key)
     if found and container in found:
         found.remove(container)

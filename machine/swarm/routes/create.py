@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -12,16 +13,19 @@ from typing import Any, NamedTuple
 from machine.swarm.chain import JSON, NotConnected, Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import shares
-from machine.swarm.cluster.index import Ambiguous
+from machine.swarm.routes import relocate
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.holders import holders, missing, with_image
+from machine.swarm.routes.locate import locate, replaced_by
+from machine.swarm.routes.references import beside, rename_network, take_nodes_off
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression, Expression
 from machine.swarm.schedule.node import Reservation
-from machine.swarm.schedule.want import ID, KINDS, Want, lift, want
+from machine.swarm.schedule.placement import volumes_of
+from machine.swarm.schedule.want import ID, KINDS, Located, Want, lift, want
 from machine.swarm.signing import LABEL, SignedCreate
 
-BUILT_IN = ("", "default", "bridge", "host", "none", "nat")
+HEX_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @TABLE.at("POST", "/containers/create")
@@ -32,8 +36,16 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     if not isinstance(body, dict):
         raise Refused(400, "the body of a create is a JSON object")
     wanted = request.arg("name").strip("/")
+    check_name(wanted)
     with taken(desk, wanted):
         return await make(desk, request, body, wanted)
+
+
+def check_name(name: str) -> None:
+    """Refused(400) for a name that would be mistaken for another container's id."""
+    if HEX_ID.match(name):
+        text = f"invalid container name ({name}), cannot specify 64-byte hexadecimal strings: they are ids"
+        raise Refused(400, text)
 
 
 @contextmanager
@@ -71,9 +83,14 @@ async def make(
     labels = body.get("Labels")
     if moved is None and isinstance(labels, dict) and desk.cluster.ledger.knows(str(labels.get(ID))):
         del labels[ID]  # copied from another container, as tools do that replace one by a newer one
-    asked = _asked(desk, request, body, name)
+    asked, given = _asked(desk, request, body, name)
     if moves(body) and not name:
         asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
+    asked = replace(
+        asked,
+        located=await locate(desk, asked, body, avoid=avoid, elsewhere=given),
+        replaced=replaced_by(desk, name, body["Labels"]),
+    )
     tries = desk.cluster.settings.createretry + 1
     looked_for_image = False
     failed: Reply | None = None
@@ -107,17 +124,24 @@ async def make(
         avoid |= {engine.address}
 
 
-def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> Want:
-    """What the create wants; its expressions and its id in the swarm are in its labels afterwards. Refused(400)."""
+def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> tuple[Want, list[str]]:
+    """What the create wants, and the names that it gives with a node; Refused(400).
+
+    Its expressions and its id in the swarm are in its labels afterwards.
+    """
+    if body.get("Labels") is not None and not isinstance(body["Labels"], dict):
+        raise Refused(400, "this create cannot be read: its Labels are not an object")
     try:
         found = lift(body)
-        pinned = _pins(desk, body)
-        asked = want(body, found, name)
+        pins = take_nodes_off(desk, body)
+        asked = beside(desk, want(body, found, name))
     except (BadExpression, AttributeError, TypeError, ValueError) as error:
         raise Refused(400, f"this create cannot be read: {error}") from error
     body["Labels"] = dict(body.get("Labels") or {})
     body["Labels"].setdefault(ID, secrets.token_hex(32))
-    return replace(asked, constraints=(*asked.constraints, *pinned, *_platform(request)))
+    pinned = [Expression("node", "==", node) for node, _ in pins]
+    asked = replace(asked, constraints=(*asked.constraints, *pinned, *_platform(request)))
+    return asked, [given for _, given in pins]
 
 
 def moves(body: dict[str, Any]) -> bool:
@@ -149,10 +173,36 @@ def _signed(desk: Desk, engine: Engine, body: dict[str, Any], asked: Want, moved
 
 
 async def _choose(desk: Desk, asked: Want, body: dict[str, Any], avoid: frozenset[str]) -> Engine:
-    """The best engine, its containers' reservations and ports known as far as they matter."""
+    """The best engine, with what the container needs on it; what is empty or unused may have been moved there."""
+    try:
+        return await _fit(desk, asked, avoid)
+    except Refused:
+        movable = await relocate.movable(desk, asked.located)
+        if not movable:
+            raise
+        for leaving in _choices(movable):
+            left = replace(asked, located=tuple(each for each in asked.located if each not in leaving))
+            with suppress(Refused):
+                engine = await _fit(desk, left, avoid)
+                break
+        else:
+            raise
+    for each in leaving:
+        for before, after in (await relocate.move(desk, each, engine)).items():
+            rename_network(body, before, after)
+    return engine
+
+
+def _choices(movable: list[Located]) -> list[list[Located]]:
+    """What to move, the least first: only networks, only volumes, or both."""
+    kinds = [[each for each in movable if each.kind == kind] for kind in ("network", "volume")]
+    return [chosen for chosen in (*kinds, movable) if chosen]
+
+
+async def _fit(desk: Desk, asked: Want, avoid: frozenset[str]) -> Engine:
+    """The best engine that has everything, its containers' reservations and ports known as far as they matter."""
     cluster = desk.cluster
     engines = [e for e in cluster.engines.values() if e.address not in avoid] if avoid else None
-    engines = _with_network(desk, body, engines)
     having = await with_image(desk, asked.image, engines)
     weighs = bool(asked.cpus or asked.memory)
     if weighs and cluster.settings.strategy.startswith("binpack"):
@@ -204,74 +254,11 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
 async def _remember(engine: Engine, key: str, told: dict[str, Any]) -> None:
     with suppress(Refused):
         await engine.look([key])
+        if frozenset(volumes_of(told)).difference(str(v.get("Name")) for v in engine.volumes):
+            await engine.look_at("volume")
         container = engine.containers.get(key)
         if container is not None and engine.facts:
             container.learn({"Config": told, "HostConfig": told.get("HostConfig") or {}}, engine.facts.cpus)
-
-
-def _pins(desk: Desk, body: dict[str, Any]) -> list[Expression]:
-    """Take NODE/ off names of networks, volumes and containers, in place; the nodes that they pin the container to."""
-    host = body.get("HostConfig") or {}
-    pins = []
-    mode, node = _off(desk, str(host.get("NetworkMode") or ""))
-    if mode.startswith("container:"):
-        mode = f"container:{_id(desk, mode.removeprefix('container:'))}"
-    if mode:
-        host["NetworkMode"] = mode
-    pins.append(node)
-    binds = []
-    for bind in host.get("Binds") or ():
-        text, node = _off(desk, str(bind))
-        binds.append(text)
-        pins.append(node)
-    if host.get("Binds"):
-        host["Binds"] = binds
-    if host.get("VolumesFrom"):
-        host["VolumesFrom"] = [_reference(desk, str(text)) for text in host["VolumesFrom"]]
-    if host.get("Links"):
-        host["Links"] = [_off(desk, str(text).lstrip("/"))[0] for text in host["Links"]]
-    for mount in host.get("Mounts") or ():
-        if mount.get("Type") == "volume" and mount.get("Source"):
-            mount["Source"], node = _off(desk, str(mount["Source"]))
-            pins.append(node)
-    networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig")
-    if networks:
-        found = {_off(desk, key): settings for key, settings in networks.items()}
-        body["NetworkingConfig"]["EndpointsConfig"] = {key: settings for (key, _), settings in found.items()}
-        pins += [node for _, node in found]
-    return [Expression("node", "==", node) for node in pins if node]
-
-
-def _off(desk: Desk, text: str) -> tuple[str, str]:
-    """`NODE/rest` as (rest, NODE) if there is such a node, else (text, "")."""
-    node, slash, rest = text.partition("/")
-    if slash and node and rest and desk.cluster.engine(node):
-        return rest, node
-    return text, ""
-
-
-def _reference(desk: Desk, text: str) -> str:
-    name, colon, mode = text.partition(":")
-    return f"{_id(desk, name)}{colon}{mode}"
-
-
-def _id(desk: Desk, name: str) -> str:
-    """The id of the container called so, which its engine understands; the name if there is none."""
-    try:
-        found = desk.cluster.index.find(name)
-    except Ambiguous:
-        return name
-    return found.id if found else name
-
-
-def _with_network(desk: Desk, body: dict[str, Any], engines: list[Engine] | None) -> list[Engine] | None:
-    """The engines that have the network asked for; all, if it is built in or none has it."""
-    mode = str((body.get("HostConfig") or {}).get("NetworkMode") or "")
-    if mode in BUILT_IN or mode.startswith("container:"):
-        return engines
-    every = list(desk.cluster.engines.values()) if engines is None else engines
-    having = [e for e in every if any(mode in (n.get("Name"), n.get("Id")) for n in e.networks)]
-    return having or engines
 
 
 def _platform(request: Request) -> list[Expression]:

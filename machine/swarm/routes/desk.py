@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from machine.swarm.chain import Headers, Refused, Request
@@ -18,6 +19,7 @@ from machine.swarm.schedule.want import Want
 
 T = TypeVar("T")
 REMEMBERED = 100_000  # exec ids, and sessions, of which the engine is remembered
+NETWORKS = 10_000  # networks of which the body, or the move, is remembered
 AT_ONCE = 64  # engines asked at the same time for one call
 
 
@@ -30,6 +32,9 @@ class Desk:
         self.primary = ""  # the primary's address, while we are a replica
         self.debug = debug
         self.being_made: set[str] = set()  # names of containers that are on their way
+        self.moved: OrderedDict[str, str] = OrderedDict()  # id of a network that was made again elsewhere -> its new id
+        self.network_bodies: OrderedDict[str, dict[str, Any]] = OrderedDict()  # id -> what a client made it from
+        self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
         self.execs: OrderedDict[str, Engine] = OrderedDict()
         self.sessions: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
         self.builder: tuple[Engine, float] | None = None  # of connections that say nothing of what they build
@@ -49,11 +54,43 @@ class Desk:
         while len(self.sessions) > REMEMBERED:
             self.sessions.popitem(last=False)
 
+    def remember_network(self, key: str, body: dict[str, Any]) -> None:
+        """What a network was made from, so that an unused one can be made again on another engine."""
+        self.network_bodies[key] = body
+        while len(self.network_bodies) > NETWORKS:
+            self.network_bodies.popitem(last=False)
+
+    def remember_move(self, before: str, after: str) -> None:
+        """A network was made again under another id; both ids mean it from now on."""
+        for old, new in self.moved.items():
+            if new == before:
+                self.moved[old] = after
+        self.moved[before] = after
+        while len(self.moved) > NETWORKS:
+            self.moved.popitem(last=False)
+
+    @asynccontextmanager
+    async def alone(self, kind: str, name: str) -> AsyncIterator[None]:
+        """One at a time for each name, so that two who ask for it at once do not make it on two engines."""
+        key = (kind, name)
+        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks[key]
+            if users == 1:
+                del self._locks[key]
+            else:
+                self._locks[key] = (lock, users - 1)
+
     def container(self, name: str) -> Container:
         """The container that is meant, on an engine that answers; Refused(404, 500)."""
         found = self.cluster.find(name)
         if not found.engine.reachable:
-            raise Refused(500, f"Container {name} is on {found.engine.name}, which does not answer: Host Down")
+            text = f"Container {name} running on unhealthy node {found.engine.name}, which does not answer: Host Down"
+            raise Refused(500, text)
         return found
 
     def node(self, name: str) -> Engine:

@@ -1,4 +1,4 @@
-"""Routes of networks: an engine's own are called NODE/name, global ones are shown once."""
+"""Routes of networks: under the names that clients gave them, NODE/NAME where several engines have one of that name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 
 from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
+from machine.swarm.cluster.names import display_name, repeated
+from machine.swarm.routes import object_filters
 from machine.swarm.routes.desk import Desk
+from machine.swarm.routes.project import engines_for
 from machine.swarm.routes.table import TABLE
+from machine.swarm.schedule.placement import is_spanning
 from machine.swarm.schedule.want import Want
 
 Network = dict[str, Any]
@@ -18,50 +22,63 @@ Network = dict[str, Any]
 
 @TABLE.at("GET", "/networks")
 async def networks(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """From memory; what is filtered is asked of the engines."""
+    """From memory; engines are asked only for filters that need more than a network's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
     named = filters.get("name", [])
-    nodes |= {text.partition("/")[0] for text in named if "/" in text}
-    engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    if not filters or not engines:
-        return Reply.json(unite({e: e.networks for e in engines}))
     if named:
-        filters["name"] = [text.rpartition("/")[2] for text in named]
-    query = {"filters": [json.dumps(filters)]}
-    return Reply.json(unite(await desk.values(engines, request.at("/networks", query))))
+        parts = [(desk.cluster.engine(text.partition("/")[0]), text) for text in named]
+        nodes |= {engine.name for engine, text in parts if engine is not None and "/" in text}
+        filters["name"] = [text.partition("/")[2] if engine and "/" in text else text for engine, text in parts]
+    engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
+    if engines and not object_filters.answers(filters, object_filters.NETWORK_FILTERS):
+        answers = await desk.values(engines, request.at("/networks", {"filters": [json.dumps(filters)]}))
+        return Reply.json(unite(answers, shared_names(desk)))
+    found = {e: [n for n in e.networks if object_filters.network_passes(n, filters)] for e in engines}
+    return Reply.json(unite(found, shared_names(desk)))
 
 
-def unite(lists: dict[Engine, list[Network]]) -> list[Network]:
-    """Several engines' networks as one list."""
+def unite(lists: dict[Engine, list[Network]], shared: frozenset[str]) -> list[Network]:
+    """Several engines' networks as one list; those whose names are in `shared` are called NODE/NAME."""
     found: dict[str, Network] = {}
     for engine, networks in lists.items():
         for network in networks or ():
-            found.setdefault(str(network.get("Id")), shown(network, engine))
+            found.setdefault(str(network.get("Id")), shown(network, engine, shared))
     return list(found.values())
 
 
-def shown(network: Network, engine: Engine) -> Network:
-    """A network as the cluster calls it."""
-    return network if is_global(network) else {**network, "Name": f"{engine.name}/{network.get('Name')}"}
+def shown(network: Network, engine: Engine, shared: frozenset[str]) -> Network:
+    """A network as lists call it."""
+    name = str(network.get("Name"))
+    display = name if is_spanning(network) else display_name(engine.name, name, shared)
+    return network if display == name else {**network, "Name": display}
 
 
-def is_global(network: Network) -> bool:
-    """Whether it spans engines."""
-    return network.get("Scope") in ("global", "swarm")
+def shared_names(desk: Desk) -> frozenset[str]:
+    """Names that mean a network of its own on several engines."""
+    own = ((str(n.get("Name")) for n in e.networks if not is_spanning(n)) for e in desk.cluster.healthy())
+    return repeated(own)
 
 
-def find(desk: Desk, text: str) -> tuple[Engine, Network]:
-    """The network of that id, NODE/name, name, or beginning of an id, and an engine that has it; Refused(404)."""
+def find(desk: Desk, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:
+    """The network of that id, NODE/NAME, NAME, or beginning of an id, and an engine that has it; Refused(404).
+
+    Of several with one name the one on `engine` is meant, if that is given; of those that every engine makes by
+    itself any.
+    """
+    text = desk.moved.get(text, text)
     every = [(e, n) for e in desk.cluster.healthy() for n in e.networks]
+    node, slash, rest = text.partition("/")
+    owner = desk.cluster.engine(node) if slash else None
     for fits in (
         lambda e, n: text == n.get("Id"),  # noqa: ARG005
-        lambda e, n: text == f"{e.name}/{n.get('Name')}",
+        lambda e, n: e is owner and rest in (n.get("Name"), n.get("Id")),
+        lambda e, n: e is engine and text == n.get("Name"),
         lambda e, n: text == n.get("Name"),  # noqa: ARG005
         lambda e, n: text and str(n.get("Id")).startswith(text),  # noqa: ARG005
     ):
         found = {str(n.get("Id")): (e, n) for e, n in every if fits(e, n)}
-        if len(found) == 1:
+        if len(found) == 1 or (found and text in object_filters.PREDEFINED):
             return next(iter(found.values()))
         if found:
             names = ", ".join(sorted(f"{e.name}/{n.get('Name')}" for e, n in found.values())[:5])
@@ -71,11 +88,11 @@ def find(desk: Desk, text: str) -> tuple[Engine, Network]:
 
 @TABLE.at("GET", "/networks/{name}")
 async def inspect(desk: Desk, request: Request, name: str) -> Reply:
-    """From an engine that has it; of a global one the containers of all engines."""
+    """The answer of an engine that has it; of one that spans engines with the containers of all of them."""
     engine, network = find(desk, name)
     call = request.at(f"/networks/{network['Id']}")
-    if not is_global(network):
-        return Reply.json(shown(await (await engine.ask(call)).value(), engine))
+    if not is_spanning(network):
+        return await engine.ask(call)
     having = [e for e in desk.cluster.healthy() if any(n.get("Id") == network["Id"] for n in e.networks)]
     answers = list((await desk.values(having, call)).values())
     containers: dict[str, Any] = {}
@@ -86,22 +103,30 @@ async def inspect(desk: Desk, request: Request, name: str) -> Reply:
 
 @TABLE.at("POST", "/networks/create")
 async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On the node in NODE/name; else on one that is chosen, where its containers will then be."""
+    """On the node in NODE/NAME; else on the one that has more of its Compose project, else on one that is chosen."""
     request = await request.whole()
     body = request.value()
     if not isinstance(body, dict) or not isinstance(body.get("Name"), str):
         raise Refused(400, "the body of a network's create has a Name")
     node, slash, rest = body["Name"].partition("/")
+    pinned = desk.node(node) if slash else None
     if slash:
-        engine, body["Name"] = desk.node(node), rest
-    else:
-        if any(n.get("Name") == body["Name"] for e in desk.cluster.healthy() for n in e.networks):
-            raise Refused(409, f"network with name {body['Name']} already exists")
-        engine = desk.choose(Want())[0]
-    reply = await engine.ask(Request.json("POST", request.target, body))
-    if reply.ok:
-        await _look([engine])
+        body["Name"] = rest
+    async with desk.alone("network", body["Name"]):
+        engine = pinned or _engine_for(desk, body)
+        reply = await engine.ask(Request.json("POST", request.target, body))
+        if reply.ok:
+            await reply.read()
+            desk.remember_network(str((await reply.value()).get("Id")), body)
+            await _look([engine])
     return reply
+
+
+def _engine_for(desk: Desk, body: dict[str, Any]) -> Engine:
+    taken = any(n.get("Name") == body["Name"] for e in desk.cluster.healthy() for n in e.networks)
+    if taken and body["Name"] not in object_filters.PREDEFINED:  # of those the engine says what is wrong
+        raise Refused(409, f"network with name {body['Name']} already exists")
+    return desk.choose(Want(), engines_for(desk, body.get("Labels")))[0]
 
 
 @TABLE.at("DELETE", "/networks/{name}")
@@ -110,19 +135,21 @@ async def remove(desk: Desk, request: Request, name: str) -> Reply:
     engine, network = find(desk, name)
     reply = await engine.ask(request.at(f"/networks/{network['Id']}"))
     if reply.ok:
-        await _look(desk.cluster.healthy() if is_global(network) else [engine])
+        await _look(desk.cluster.healthy() if is_spanning(network) else [engine])
     return reply
 
 
 @TABLE.at("POST", "/networks/{name}/connect", "/networks/{name}/disconnect")
 async def connect(desk: Desk, request: Request, name: str) -> Reply:
-    """On the container's engine, which must be the network's unless that is global."""
+    """On the container's engine, which must be the network's unless that spans engines."""
     request = await request.whole()
-    body = request.value() or {}
-    engine, network = find(desk, name)
+    body = request.value()
+    if not isinstance(body, dict):
+        raise Refused(400, "the body names a Container")
     verb = request.path.rpartition("/")[2]
     container = desk.container(str(body.get("Container") or ""))
-    if not is_global(network) and container.engine is not engine:
+    engine, network = find(desk, name, container.engine)
+    if not is_spanning(network) and container.engine is not engine:
         text = f"network {engine.name}/{network.get('Name')} is not on {container.engine.name}, where the container is"
         raise Refused(404, text)
     body["Container"] = container.id
@@ -140,9 +167,12 @@ async def connect(desk: Desk, request: Request, name: str) -> Reply:
 @TABLE.at("POST", "/networks/prune")
 async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
+    shared = shared_names(desk)
     answers = await desk.values(desk.cluster.healthy(), request)
     await _look(answers)
-    gone = [f"{e.name}/{n}" for e, answer in answers.items() for n in answer.get("NetworksDeleted") or ()]
+    gone = [
+        display_name(e.name, str(n), shared) for e, said in answers.items() for n in said.get("NetworksDeleted") or ()
+    ]
     return Reply.json({"NetworksDeleted": gone or None})
 
 

@@ -1,4 +1,7 @@
-"""Routes of volumes: an engine's own are called NODE/name and made on every engine, so that containers find them."""
+"""Routes of volumes: under the names that clients gave them, NODE/NAME where several engines have one of that name.
+
+A volume is made on one engine, and what mounts it goes there; with a whitelist, on every engine that it names.
+"""
 
 from __future__ import annotations
 
@@ -10,52 +13,58 @@ from typing import Any
 
 from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
+from machine.swarm.cluster.names import display_name, repeated
+from machine.swarm.routes import object_filters
 from machine.swarm.routes.desk import Desk, good
+from machine.swarm.routes.project import engines_for
 from machine.swarm.routes.table import TABLE
-from machine.swarm.schedule import NoNode
 from machine.swarm.schedule.expression import BadExpression
-from machine.swarm.schedule.filters import whitelist
-from machine.swarm.schedule.want import lift, want
+from machine.swarm.schedule.filters import STRICT, NotMet, whitelist
+from machine.swarm.schedule.placement import is_spanning
+from machine.swarm.schedule.want import Want, lift, want
 
 Volume = dict[str, Any]
 
 
 @TABLE.at("GET", "/volumes")
 async def volumes(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """From memory; what is filtered is asked of the engines."""
+    """From memory; engines are asked only for filters that need more than a volume's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
     engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    lists = {e: e.volumes for e in engines}
-    if filters and engines:
+    if engines and not object_filters.answers(filters, object_filters.VOLUME_FILTERS):
         query = {"filters": [json.dumps(filters)]}
         answers = await desk.values(engines, request.at("/volumes", query))
         lists = {e: (answer or {}).get("Volumes") or [] for e, answer in answers.items()}
-    return Reply.json({"Volumes": unite(lists), "Warnings": None})
+    else:
+        lists = {e: [v for v in e.volumes if object_filters.volume_passes(v, filters)] for e in engines}
+    return Reply.json({"Volumes": unite(lists, shared_names(desk)), "Warnings": None})
 
 
-def unite(lists: dict[Engine, list[Volume]]) -> list[Volume]:
-    """Several engines' volumes as one list: those of other drivers than an engine's own once."""
+def unite(lists: dict[Engine, list[Volume]], shared: frozenset[str]) -> list[Volume]:
+    """Several engines' volumes as one list, those that span engines once; names in `shared` as NODE/NAME."""
     found: dict[str, Volume] = {}
     for engine, volumes in lists.items():
         for volume in volumes:
-            entry = shown(volume, engine)
+            entry = shown(volume, engine, shared)
             found.setdefault(str(entry["Name"]), entry)
     return list(found.values())
 
 
-def shown(volume: Volume, engine: Engine) -> Volume:
-    """A volume as the cluster calls it."""
-    return volume if is_global(volume) else {**volume, "Name": f"{engine.name}/{volume.get('Name')}"}
+def shown(volume: Volume, engine: Engine, shared: frozenset[str]) -> Volume:
+    """A volume as lists call it."""
+    name = str(volume.get("Name"))
+    return {**volume, "Name": name if is_spanning(volume) else display_name(engine.name, name, shared)}
 
 
-def is_global(volume: Volume) -> bool:
-    """Whether every engine sees the same one."""
-    return volume.get("Scope") == "global"
+def shared_names(desk: Desk) -> frozenset[str]:
+    """Names that mean a volume of its own on several engines."""
+    own = ((str(v.get("Name")) for v in e.volumes if not is_spanning(v)) for e in desk.cluster.healthy())
+    return repeated(own)
 
 
 def holders(desk: Desk, text: str) -> tuple[list[Engine], str]:
-    """The engines that have the volume called name or NODE/name, and its name there; Refused(404)."""
+    """The engines that have the volume called NAME or NODE/NAME, and its name there; Refused(404)."""
     node, slash, rest = text.partition("/")
     engines = desk.cluster.healthy()
     if slash and desk.cluster.engine(node):
@@ -68,46 +77,55 @@ def holders(desk: Desk, text: str) -> tuple[list[Engine], str]:
 
 @TABLE.at("GET", "/volumes/{name}")
 async def inspect(desk: Desk, request: Request, name: str) -> Reply:
-    """From the first engine that has it."""
+    """The answer of the first engine that has it."""
     engines, there = holders(desk, name)
-    value = await (await engines[0].ask(request.at(f"/volumes/{there}"))).value()
-    return Reply.json(shown(value, engines[0]))
+    return await engines[0].ask(request.at(f"/volumes/{there}"))
 
 
 @TABLE.at("POST", "/volumes/create")
 async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On every engine that its whitelist names, all without one; on the node in NODE/name."""
+    """On the node in NODE/NAME, on those that its whitelist names, on the one that has it; else on one that is chosen.
+
+    Chosen is the engine that has more of its Compose project, else the one that the next container would get.
+    """
     request = await request.whole()
     body = request.value() or {}
     if not isinstance(body, dict):
         raise Refused(400, "the body of a volume's create is a JSON object")
     node, slash, rest = str(body.get("Name") or "").partition("/")
-    if slash:
-        engines, body["Name"] = [desk.node(node)], rest
-    else:
-        body["Name"] = body.get("Name") or secrets.token_hex(32)
-        engines = _listed(desk, body)
-    call = Request.json("POST", request.target, body)
+    pinned = [desk.node(node)] if slash else []
+    body["Name"] = rest or node or secrets.token_hex(32)
+    async with desk.alone("volume", body["Name"]):
+        engines = pinned or _engines_for(desk, body)
+        call = Request.json("POST", request.target, body)
 
-    async def make(engine: Engine) -> Any:
-        return await (await engine.ask(call)).value()
+        async def make(engine: Engine) -> Any:
+            return await (await engine.ask(call)).value()
 
-    made = good(await desk.each(engines, make))
-    await _look(made)
-    value = next(iter(made.values()))
-    return Reply.json({**value, "Name": f"{node}/{rest}" if slash else body["Name"]}, 201)
+        made = good(await desk.each(engines, make))
+        await _look(made)
+    return Reply.json(next(iter(made.values())), 201)
 
 
-def _listed(desk: Desk, body: dict[str, Any]) -> list[Engine]:
+def _engines_for(desk: Desk, body: dict[str, Any]) -> list[Engine]:
     engines = {e.node.addr: e for e in desk.cluster.healthy()}
     if not engines:
         raise Refused(503, "No healthy node available in the cluster")
     try:
         asked = want({}, lift({"Labels": body.get("Labels")}))
-        nodes = whitelist(asked, [e.node for e in engines.values()], True)
-    except (BadExpression, NoNode) as error:
+        if asked.whitelists:
+            return [engines[node.addr] for node in whitelist(asked, [e.node for e in engines.values()], STRICT)]
+    except BadExpression as error:
         raise Refused(400, str(error)) from error
-    return [engines[node.addr] for node in nodes]
+    except NotMet as error:
+        text = f"Unable to find a node that satisfies the following conditions: {error.condition}"
+        raise Refused(400, text) from error
+    having = [e for e in desk.cluster.engines.values() if any(v.get("Name") == body["Name"] for v in e.volumes)]
+    if having and not any(e.reachable for e in having):
+        text = f"volume {body['Name']} is on {having[0].name}, which does not answer: {having[0].pulse.error}; "
+        other = next(iter(engines.values())).name
+        raise Refused(500, f"{text}a new and empty one is made by: docker volume create {other}/{body['Name']}")
+    return [e for e in having if e.reachable] or desk.choose(Want(), engines_for(desk, body.get("Labels")))[:1]
 
 
 @TABLE.at("DELETE", "/volumes/{name}")
@@ -122,9 +140,12 @@ async def remove(desk: Desk, request: Request, name: str) -> Reply:
 @TABLE.at("POST", "/volumes/prune")
 async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
+    shared = shared_names(desk)
     answers = await desk.values(desk.cluster.healthy(), request)
     await _look(answers)
-    gone = [f"{e.name}/{v}" for e, answer in answers.items() for v in answer.get("VolumesDeleted") or ()]
+    gone = [
+        display_name(e.name, str(v), shared) for e, said in answers.items() for v in said.get("VolumesDeleted") or ()
+    ]
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
     return Reply.json({"VolumesDeleted": gone or None, "SpaceReclaimed": reclaimed})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from machine.swarm.schedule import filters
-from machine.swarm.schedule.filters import DEFAULT, FILTERS, NoNode
+from machine.swarm.schedule.filters import DEFAULT, FILTERS, NoNode, Strictness
 from machine.swarm.schedule.node import Node
 from machine.swarm.schedule.strategy import STRATEGIES
 from machine.swarm.schedule.want import Want
@@ -14,14 +14,26 @@ __all__ = ["DEFAULT", "FILTERS", "STRATEGIES", "NoNode", "rank"]
 
 
 def rank(nodes: Sequence[Node], want: Want, strategy: str = "spread", names: Iterable[str] = DEFAULT) -> list[Node]:
-    """The nodes that can take the container, best first.
+    """The nodes that can take the container, best first; of those that have a container that it replaces only these.
 
-    Soft expressions count on the first pass; when that leaves no node they are dropped. NoNode says what none meets.
+    Soft expressions, and ports of containers that have ended, count on the first pass; what leaves no node is dropped,
+    the expressions first. NoNode says what none meets.
     """
     names = tuple(names)
-    try:
-        return STRATEGIES[strategy](want, filters.apply(names, want, nodes, True))
-    except NoNode:
-        if not want.has_soft:
-            raise
-        return STRATEGIES[strategy](want, filters.apply(names, want, nodes, False))
+    refusal: NoNode | None = None
+    for strict in _passes(want):
+        try:
+            fitting = filters.apply(names, want, nodes, strict)
+            if want.replaced:
+                fitting = [node for node in fitting if node.has_any(want.replaced)] or fitting
+            return STRATEGIES[strategy](want, fitting)
+        except NoNode as error:
+            refusal = error
+    raise refusal or NoNode(filters.HEALTHY)
+
+
+def _passes(want: Want) -> list[Strictness]:
+    """How strict to be, one after the other; what cannot change anything is left out."""
+    soft = (True, False) if want.has_soft else (True,)
+    ended = (True, False) if want.ports or want.host_mode else (True,)
+    return [Strictness(s, e) for e in ended for s in soft]

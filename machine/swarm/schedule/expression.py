@@ -49,6 +49,8 @@ def parse(text: str) -> Expression:
         raise BadExpression(f"expression of {len(text)} characters; {LONGEST} is the limit")
     operator = EQUAL if EQUAL in text else UNEQUAL
     key, found, value = text.partition(operator)
+    if operator == UNEQUAL:
+        key = key.removesuffix("\\")  # KEY\!=VALUE is what an interactive shell leaves of "KEY\!=VALUE"
     if not found:
         raise BadExpression(f"{text!r} has neither == nor !=")
     if not _KEY.match(key):

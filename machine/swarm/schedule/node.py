@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from machine.swarm.schedule.want import Port, Want
 
 ANY_ADDRESS = ("", "0.0.0.0", "::")
+NOBODY: frozenset[str] = frozenset()
 LABELS = ("storagedriver", "kernelversion", "operatingsystem", "ostype")  # given to every node, lower case values not
 
 
@@ -43,6 +44,18 @@ class Held(Protocol):
     def known(self) -> bool:
         """Whether its reservation and its ports are known yet."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether it ran and does not any more."""
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """Names of the volumes that it mounts."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names and ids of the networks that it is in, without those that every engine has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -56,13 +69,26 @@ class Reservation:
     ports: tuple[Port, ...] = ()
     exposed: frozenset[str] = frozenset()
     known: bool = True
+    ended: bool = False
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, key: str, want: Want, labels: Mapping[str, str]) -> Reservation:
         """What `want` will take, under the key `key`."""
         names = (want.name,) if want.name else ()
         exposed = want.exposed if want.host_mode else frozenset()
-        return cls(key, names, labels, want.cpus, want.memory, want.ports, exposed)
+        return cls(
+            key,
+            names,
+            labels,
+            want.cpus,
+            want.memory,
+            want.ports,
+            exposed,
+            volumes=want.volumes,
+            networks=want.networks,
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +115,7 @@ class Node:
     owner: Any = None
     health: int = field(default=0, init=False)
     _used: tuple[int, int] | None = None
-    _taken: dict[tuple[str, int], list[str]] | None = None
+    _taken: dict[tuple[str, int], list[tuple[str, Held]]] | None = None
 
     def __post_init__(self) -> None:
         self.beat(self.healthy, self.failures)
@@ -135,16 +161,38 @@ class Node:
         yield from self.containers.values()
         yield from self.pending.values()
 
-    def is_free(self, wanted: Port) -> bool:
-        """Whether one of the ports wanted is taken by no container on the same address or on all addresses."""
+    def has_any(self, ids: frozenset[str]) -> bool:
+        """Whether one of these containers is here."""
+        return not ids.isdisjoint(self.containers)
+
+    def freed(self, ids: frozenset[str]) -> tuple[int, int, int]:
+        """CPUs, bytes and slots that these containers will give back."""
+        gone = [container for key, container in self.containers.items() if key in ids] if ids else []
+        return sum(c.cpus for c in gone), sum(c.memory for c in gone), len(gone)
+
+    def is_free(self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True) -> bool:
+        """Whether one of the ports wanted is taken by no container on the same address or on all addresses.
+
+        Containers in `replaced` do not count, nor those that have ended if `ended_count` is False.
+        """
+        return self.holder(wanted, replaced, ended_count=ended_count) is None
+
+    def holder(self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True) -> Held | None:
+        """A container that has the last of the ports wanted, if all of them are taken; None if one is free."""
+        found: Held | None = None
         if self._taken is None:
             self._taken = {}
             for container in self.held():
                 for port in container.ports:
                     for number in range(port.first, min(port.last, 65535) + 1):
-                        self._taken.setdefault((port.protocol, number), []).append(port.ip)
+                        self._taken.setdefault((port.protocol, number), []).append((port.ip, container))
         for number in range(wanted.first, wanted.last + 1):
-            holders = self._taken.get((wanted.protocol, number), ())
-            if not any(ip == wanted.ip or ip in ANY_ADDRESS or wanted.ip in ANY_ADDRESS for ip in holders):
-                return True
-        return False
+            found = None
+            for ip, container in self._taken.get((wanted.protocol, number), ()):
+                counts = container.id not in replaced and (ended_count or not container.ended)
+                if counts and (ip == wanted.ip or ip in ANY_ADDRESS or wanted.ip in ANY_ADDRESS):
+                    found = container
+                    break
+            if found is None:
+                return None
+        return found

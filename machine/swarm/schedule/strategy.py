@@ -17,6 +17,8 @@ from machine.swarm.schedule.want import Want
 
 Strategy = Callable[[Want, Sequence[Node]], list[Node]]
 FULL = 100
+NO_RESOURCES = "no resources available to schedule container"
+NAMED = 5  # nodes that an error names
 
 
 def weight(want: Want, node: Node, factor: int) -> int | None:
@@ -24,6 +26,9 @@ def weight(want: Want, node: Node, factor: int) -> int | None:
     if node.memory < want.memory or node.cpus < want.cpus:
         return None
     used_cpus, used_memory = node.used if want.cpus or want.memory else (0, 0)
+    if want.replaced:
+        cpus, memory_freed, _ = node.freed(want.replaced)
+        used_cpus, used_memory = used_cpus - cpus, used_memory - memory_freed
     cpu = (used_cpus + want.cpus) * 100 // node.cpus if want.cpus else FULL
     memory = (used_memory + want.memory) * 100 // node.memory if want.memory else FULL
     if cpu > FULL or memory > FULL:
@@ -46,7 +51,7 @@ def random(want: Want, nodes: Sequence[Node]) -> list[Node]:  # noqa: ARG001
     shuffled = list(nodes)
     chance.shuffle(shuffled)
     if not shuffled:
-        raise NoNode("No resources available to schedule container")
+        raise NoNode(NO_RESOURCES)
     return shuffled
 
 
@@ -65,5 +70,18 @@ def _weighed(want: Want, nodes: Sequence[Node], factor: int) -> list[tuple[int, 
         if found is not None
     ]
     if not weighed:
-        raise NoNode("No resources available to schedule container")
+        raise NoNode(f"{NO_RESOURCES}: {_lacking(want, nodes)}")
     return weighed
+
+
+def _lacking(want: Want, nodes: Sequence[Node]) -> str:
+    """What is wanted, and what the nodes that passed the filters have of it."""
+    wanted = [f"{want.cpus} CPUs"] if want.cpus else []
+    wanted += [f"{want.memory} bytes of memory"] if want.memory else []
+    free = []
+    for node in nodes[:NAMED]:
+        cpus, memory = node.used
+        parts = [f"{node.cpus - cpus} of {node.cpus} CPUs"] if want.cpus else []
+        parts += [f"{node.memory - memory} of {node.memory} bytes"] if want.memory else []
+        free.append(f"{node.name} has {' and '.join(parts)} free")
+    return f"{' and '.join(wanted)} wanted, {'; '.join(free)}"

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from machine.swarm.schedule.expression import BadExpression, Expression, parse
+from machine.swarm.schedule.placement import networks_of, volumes_of
 
 PREFIX = "com.docker.swarm"
 ID = f"{PREFIX}.id"
@@ -35,6 +36,14 @@ class Port:
     last: int
 
 
+class Located(NamedTuple):
+    """A thing that a container needs and that exists on some engines only."""
+
+    kind: str  # volume or network
+    name: str
+    nodes: frozenset[str]  # host:port of each engine that has it
+
+
 @dataclass(frozen=True, slots=True)
 class Want:
     """A create, as far as placing it goes. `cpus` in whole CPUs, `memory` in bytes; 0 = not asked."""
@@ -52,6 +61,20 @@ class Want:
     volumes_from: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     net_container: str = ""
+    pid_container: str = ""
+    ipc_container: str = ""
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    located: tuple[Located, ...] = ()  # volumes and networks that exist already, on some engines only
+    replaced: frozenset[str] = (
+        frozenset()
+    )  # ids of containers whose place this one takes: what they hold is free for it
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The containers that have to be on the same engine."""
+        shared = (self.net_container, self.pid_container, self.ipc_container)
+        return tuple(dict.fromkeys((*self.volumes_from, *self.links, *filter(None, shared))))
 
     @property
     def has_soft(self) -> bool:
@@ -103,17 +126,27 @@ def want(body: Mapping[str, Any], found: Mapping[str, list[str]], name: str = ""
         host_mode=mode == "host",
         volumes_from=tuple(str(v).split(":")[0] for v in host.get("VolumesFrom") or ()),
         links=tuple(str(v).split(":")[0] for v in host.get("Links") or ()),
-        net_container=mode.removeprefix("container:") if mode.startswith("container:") else "",
+        net_container=_container_of(mode),
+        pid_container=_container_of(host.get("PidMode")),
+        ipc_container=_container_of(host.get("IpcMode")),
+        volumes=volumes_of(body),
+        networks=networks_of(body),
     )
+
+
+def _container_of(mode: Any) -> str:
+    """The container whose namespace is shared (mode "container:X"); "" if none is."""
+    kind, _, other = str(mode or "").partition(":")
+    return other if kind == "container" else ""
 
 
 def policies(texts: list[str]) -> str:
     """The one rescheduling policy, "off" without any; BadExpression for an unknown one or two that differ."""
     unknown = [text for text in texts if text not in POLICIES]
     if unknown:
-        raise BadExpression(f"there is no reschedule policy {unknown[0]!r}; there are off and on-node-failure")
+        raise BadExpression(f"invalid reschedule policy: {unknown[0]}; there are off and on-node-failure")
     if len(set(texts)) > 1:
-        raise BadExpression("reschedule policies off and on-node-failure contradict each other")
+        raise BadExpression("invalid reschedule policy: off and on-node-failure contradict each other, give one")
     return texts[0] if texts else "off"
 
 
@@ -133,13 +166,19 @@ def _labelled(labels: Mapping[str, Any], label: str) -> list[str]:
     text = labels.get(label)
     if not text:
         return []
-    try:
-        values = json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        values = None
+    values = _json(text)
+    if values is None and isinstance(text, str):
+        values = _json(text.replace("\\!", "!"))  # what an interactive shell leaves of a `!` that it was told to keep
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise BadExpression(f"the label {label} does not hold a JSON array of strings")
     return list(values)
+
+
+def _json(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _number(value: Any) -> int:

@@ -117,18 +117,22 @@ def test_images_of_one_id_are_one_with_all_their_tags():
     ]
 
 
-def test_networks_and_volumes_carry_their_node():
+def test_networks_and_volumes_carry_their_node_where_several_have_their_name():
     async def test(fleet):
         await fleet.until(lambda: all(e.networks for e in fleet.cluster.healthy()))
         networks = await fleet.ask("GET", "/networks")
         assert {n["Name"] for n in networks} >= {"n1/bridge", "n2/bridge"}
         await fleet.ask("POST", "/volumes/create", {"Name": "data"})
         volumes = (await fleet.ask("GET", "/volumes"))["Volumes"]
+        assert [v["Name"] for v in volumes] == ["data"]
+        await fleet.ask("POST", "/volumes/create", {"Name": "n2/data"})
+        volumes = (await fleet.ask("GET", "/volumes"))["Volumes"]
         assert sorted(v["Name"] for v in volumes) == ["n1/data", "n2/data"]
         await fleet.ask("POST", "/volumes/create", {"Name": "n2/own"})
-        assert (await fleet.ask("GET", "/volumes/own"))["Name"] == "n2/own"
+        for spelt in ("own", "n2/own"):
+            assert (await fleet.ask("GET", f"/volumes/{spelt}"))["Name"] == "own"
         await fleet.call("DELETE", "/volumes/data")
-        assert [v["Name"] for v in (await fleet.ask("GET", "/volumes"))["Volumes"]] == ["n2/own"]
+        assert [v["Name"] for v in (await fleet.ask("GET", "/volumes"))["Volumes"]] == ["own"]
         with pytest.raises(Refused, match="no such volume"):
             await fleet.ask("GET", "/volumes/data")
 
@@ -142,8 +146,10 @@ def test_a_network_pins_its_containers():
             await fleet.create(HostConfig={"NetworkMode": "mine"})
         await fleet.create(HostConfig={"NetworkMode": "n3/bridge"})
         assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n2", "n2", "n3"]
-        with pytest.raises(Refused, match="say which"):
-            await fleet.ask("GET", "/networks/bridge")
+        assert (await fleet.ask("GET", "/networks/n2/bridge"))["Name"] == "bridge"
+        await fleet.ask("POST", "/networks/create", {"Name": "n1/mine", "Driver": "bridge"})
+        with pytest.raises(Refused, match="n1/mine, n2/mine: say which"):
+            await fleet.ask("GET", "/networks/mine")
 
     swarm(test)
 

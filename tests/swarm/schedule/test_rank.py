@@ -64,7 +64,9 @@ def test_health():
 
 
 def test_no_resources():
-    with pytest.raises(NoNode, match="No resources available"):
+    with pytest.raises(
+        NoNode, match="no resources available to schedule container: 5368709120 bytes of memory wanted, a has"
+    ):
         rank([node("a")], Want(memory=5 * GIB))
 
 
