@@ -113,7 +113,8 @@ async def creates(port: int, total: int, at_once: int, prefix: str) -> float:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for number in numbers:
             body = json.dumps({"Image": "busybox", "Cmd": ["sleep", "9"], "HostConfig": {}}).encode()
-            head = f"POST /containers/create?name={prefix}{number} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            head = f"POST /containers/create?name={prefix}{number} HTTP/1.1\r\nHost: localhost\r\n"
+            head += f"Content-Length: {len(body)}\r\n"
             writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             if answer.split(b" ", 2)[1] != b"201":
