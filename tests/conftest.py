@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.labs.fixtures import lab
 from tests.shared_failures import pytest_runtest_makereport
+
+# How long an example takes depends on what else the machine does, and says nothing of the code.
+settings.register_profile("machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("machine")
 
 __all__ = ["home", "lab", "pytest_runtest_makereport"]
 

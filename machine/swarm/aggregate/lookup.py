@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from machine.swarm.aggregate.members import Member, Members
@@ -32,12 +33,25 @@ class Lookup:
     def __init__(self, members: Members) -> None:
         self.members = members
         self._seen: dict[str, Member] = {}
+        self._volumes: dict[str, frozenset[str]] = {}  # name -> the engines that had it when it was last looked for
 
     def remember(self, identity: str, member: Member) -> None:
         """Where a container or an exec is."""
         self._seen[identity] = member
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
+
+    def remember_volume(self, name: str, engines: Collection[str]) -> None:
+        """Note which engines have volume `name`; none: it is gone."""
+        self._volumes.pop(name, None)
+        if engines:
+            self._volumes[name] = frozenset(engines)
+        while len(self._volumes) > REMEMBERED:
+            del self._volumes[next(iter(self._volumes))]
+
+    def volume_seen(self, name: str) -> frozenset[str]:
+        """Return the engines that had volume `name` when it was last looked for."""
+        return self._volumes.get(name, frozenset())
 
     async def owner(self, x: str) -> tuple[Member, str]:
         """The engine of container `x`, and what to call it there. Refused(404) if nobody, or more than one, has it."""

@@ -9,6 +9,7 @@ from typing import Any
 from machine.swarm.chain import Next, Refused, Reply, Request, Unreachable
 from machine.swarm.merge import Node
 
+MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
 PATIENCE = 15.0  # seconds that one engine may take for a question that all are asked
 
 
@@ -21,6 +22,7 @@ class Member:
         self.known = False
         self.why = ""  # why it did not answer the last time; "" = it did
         self.creating = 0  # containers that are being created there
+        self.missed: dict[str, Request] = {}  # networks by name whose create it has not heard
 
     @property
     def name(self) -> str:
@@ -43,6 +45,24 @@ class Member:
             raise
         self.why = ""
         return found
+
+    def miss(self, name: str, request: Request) -> None:
+        """Keep a network's create for when the engine is back."""
+        self.missed[name] = request
+        while len(self.missed) > MISSED:
+            del self.missed[next(iter(self.missed))]
+
+    async def catch_up(self, log: Callable[[str], None]) -> None:
+        """Make the networks whose creates it has missed; `log` is told. Those that it refuses are given up."""
+        for name, request in list(self.missed.items()):
+            try:
+                await self.value(request)
+                log(f"{self.name} is back and has got network {name}")
+            except Unreachable:
+                return
+            except Refused as error:
+                log(f"{self.name} is back and has not got network {name}: {error.message}")
+            self.missed.pop(name, None)
 
     async def has(self, path: str) -> bool:
         """Whether GET `path` answers with something."""

@@ -1,63 +1,213 @@
-"""Where a new container goes: where what it depends on is, else where its image is and the fewest containers are."""
+"""Where a new container or volume goes.
+
+A container goes where what it refers to is (machine.swarm.aggregate.pins), there to an engine where its ports are free
+and its image is, with the fewest containers.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.chain import Refused, Request
+from machine.swarm.aggregate.pins import Pin, allowed, listed, narrowed, network_pin, project_pin, volume_pin
+from machine.swarm.chain import Refused, Request, Unreachable
+from machine.swarm.schedule.references import PROJECT, References, host_ports, project_of, references
 from machine.swarm.target import build
 
 
-async def choose(members: Members, lookup: Lookup, config: dict[str, Any], node: str = "") -> Member:
-    """The engine for a container with this create call's body; `node` names one. Refused if none will do."""
-    candidates = await members.present()
+class Survey(NamedTuple):
+    """The engines that answer, what each of them runs, and how many creates are under way on each."""
+
+    members: dict[str, Member]  # by name
+    entries: dict[str, list[dict[str, Any]]]  # /containers/json?all=1
+    creating: dict[str, int]
+
+
+async def survey(members: Members) -> Survey:
+    """Ask all engines what they run; those that missed networks while they were away get them now."""
+    present = await members.present()
+    creating = {member.name: member.creating for member in present}  # before the list: what is in neither is worse
+    answers = await members.ask(Request("GET", "/containers/json?all=1"), present)
+    entries = {member.name: [item for item in found or () if isinstance(item, dict)] for member, found in answers}
+    await asyncio.gather(*(member.catch_up(members.log) for member, _ in answers))
+    return Survey({member.name: member for member, _ in answers}, entries, creating)
+
+
+async def choose(members: Members, lookup: Lookup, config: Mapping[str, Any], node: str = "") -> Member:
+    """Return the engine for a container with this create call's body; `node` names one.
+
+    Refused(404) when there is no such engine, Refused(409) when nothing satisfies all that the container refers to.
+    """
+    seen = await survey(members)
+    candidates = {node} if node else set(seen.members)
+    if not candidates & set(seen.members):
+        raise Refused(404, f"there is no engine {node}")
+    refers = references(config)
+    pins = await _pins(seen, lookup, refers, named=bool(node))
+    volumes = await _volume_pins(seen, lookup, refers.volumes)
+    image = await _holders(list(seen.members.values()), str(config.get("Image", "")))
+    ports = host_ports(config)
+    while True:
+        left = allowed([*pins, *volumes.values()], candidates, named=bool(node))
+        left = narrowed([*volumes.values(), *pins], left & image or left)
+        best = min(sorted(left), key=lambda name: _cost(seen, name, ports))
+        passed_over = [name for name, pin in volumes.items() if best not in pin.engines]
+        if not passed_over:
+            return seen.members[best]
+        with_data = await _with_data(seen, {name: volumes[name] for name in passed_over})
+        if not with_data:
+            for name in passed_over:
+                await _move_empty(seen, name, volumes[name].engines, best)
+            return seen.members[best]
+        for name, engines in with_data.items():
+            volumes[name] = Pin(frozenset(engines), f"volume {name} has its data on {listed(engines)}")
+
+
+async def choose_for_volume(members: Members, lookup: Lookup, body: Mapping[str, Any], node: str = "") -> Member:
+    """Return the engine for a volume: the one that has it, else its compose project's, else one with few containers."""
+    seen = await survey(members)
     if node:
-        candidates = [member for member in candidates if member.name == node]
-        if not candidates:
+        if node not in seen.members:
             raise Refused(404, f"there is no engine {node}")
-    owners = {member.name: member for member in [(await lookup.owner(x))[0] for x in _dependencies(config)]}
-    if len(owners) > 1:
-        raise Refused(409, f"the containers it depends on are on different engines: {', '.join(sorted(owners))}")
-    if owners:
-        (owner,) = owners.values()
-        if owner not in candidates:
-            raise Refused(409, f"a container it depends on is on {owner.name}, not on {node}")
-        return owner
-    coming = {member.name: member.creating for member in candidates}  # before the list: what is in neither is worse
-    listed = await members.ask(Request("GET", "/containers/json?all=1"), candidates)
-    candidates = [member for member, _ in listed]
-    holders = await _holders(candidates, str(config.get("Image", "")))
-    wanted = _host_ports(config)
-
-    def cost(pair: tuple[Member, Any]) -> tuple[bool, bool, int]:
-        member, containers = pair
-        taken = {port.get("PublicPort") for each in containers for port in each.get("Ports") or ()}
-        return bool(wanted & taken), member not in holders, len(containers) + coming[member.name]
-
-    return min(listed, key=cost)[0]
+        return seen.members[node]
+    name, project = str(body.get("Name") or ""), project_of(body)
+    holders = set(await _known(seen, f"/volumes/{name}")) if name else set()
+    _refuse_if_absent(lookup, seen, name, holders)
+    things = await _labelled(seen, project, ("volumes", "images")) if project and not holders else {}
+    pin = project_pin(project, seen.entries, things)
+    left = narrowed([pin] if pin else [], holders or set(seen.members))
+    return seen.members[min(sorted(left), key=lambda engine: _cost(seen, engine, set()))]
 
 
-async def _holders(members: list[Member], image: str) -> list[Member]:
-    path = build("", f"/images/{image}/json")
-    found = await asyncio.gather(*(member.has(path) for member in members))
-    return [member for member, has in zip(members, found) if has]  # noqa: B905 (strict= came with Python 3.10)
+def _cost(seen: Survey, name: str, ports: set[int]) -> tuple[bool, int]:
+    """Whether a port that is wanted is taken there, and how many containers there are."""
+    entries = seen.entries[name]
+    published = [port for entry in entries for port in entry.get("Ports") or () if isinstance(port, dict)]
+    taken = {port.get("PublicPort") for port in published}
+    return bool(ports & taken), len(entries) + seen.creating.get(name, 0)
 
 
-def _dependencies(config: dict[str, Any]) -> list[str]:
-    """Containers that this one can only run beside: --volumes-from, --link, --network/--pid/--ipc container:X."""
-    host = config.get("HostConfig") or {}
-    found = [str(item).split(":", 1)[0] for key in ("VolumesFrom", "Links") for item in host.get(key) or ()]
-    for key in ("NetworkMode", "PidMode", "IpcMode"):
-        kind, _, other = str(host.get(key) or "").partition(":")
-        if kind == "container" and other:
-            found.append(other)
+async def _pins(seen: Survey, lookup: Lookup, refers: References, *, named: bool) -> list[Pin]:
+    """The pins of containers, networks and the compose project. Who names an engine need not meet his network's."""
+    pins = []
+    for container in refers.containers:
+        owner = (await lookup.owner(container))[0].name
+        pins.append(Pin(frozenset([owner]), f"container {container} is on {owner}"))
+    answers = [await _known(seen, f"/networks/{network}") for network in refers.networks]
+    found = [network_pin(name, said, seen.entries) for name, said in zip(refers.networks, answers)]  # noqa: B905
+    networks = [pin for pin in found if pin is not None]
+    pins += [] if named else networks
+    spans = bool(answers) and all(map(_spanning, answers))
+    things = await _labelled(seen, refers.project, ("volumes",)) if refers.project else {}
+    project = project_pin(refers.project, seen.entries, things)
+    return [*pins, project] if project and not spans else pins
+
+
+def _spanning(holders: Mapping[str, Mapping[str, Any]]) -> bool:
+    return any(network.get("Scope") in ("swarm", "global") for network in holders.values())
+
+
+async def _volume_pins(seen: Survey, lookup: Lookup, names: Sequence[str]) -> dict[str, Pin]:
+    pins = {}
+    for name in names:
+        holders = await _known(seen, f"/volumes/{name}")
+        _refuse_if_absent(lookup, seen, name, set(holders))
+        pin = volume_pin(name, holders, seen.entries)
+        if pin is not None:
+            pins[name] = pin
+            lookup.remember_volume(name, pin.engines)
+    return pins
+
+
+def _refuse_if_absent(lookup: Lookup, seen: Survey, name: str, holders: set[str]) -> None:
+    """Refused(409) when the volume was seen on an engine that is away: another engine would make an empty one."""
+    absent = lookup.volume_seen(name) - set(seen.members)
+    if absent and not holders:
+        raise Refused(409, f"volume {name} is on {listed(absent)}, which does not answer")
+
+
+async def _with_data(seen: Survey, pins: Mapping[str, Pin]) -> dict[str, set[str]]:
+    """Out of these volumes those that hold data, or may: name -> engines. One that cannot tell counts as holding."""
+    engines = sorted({engine for pin in pins.values() for engine in pin.engines})
+    sizes = dict(zip(engines, await asyncio.gather(*(_sizes(seen.members[engine]) for engine in engines))))  # noqa: B905
+    found: dict[str, set[str]] = {}
+    for name, pin in pins.items():
+        holding = {engine for engine in pin.engines if sizes[engine].get(name, -1) != 0}
+        if holding:
+            found[name] = holding
     return found
 
 
-def _host_ports(config: dict[str, Any]) -> set[int]:
-    bindings = (config.get("HostConfig") or {}).get("PortBindings") or {}
-    ports = [str(one.get("HostPort") or "") for many in bindings.values() for one in many or ()]
-    return {int(port) for port in ports if port.isdigit()}
+async def _sizes(member: Member) -> dict[str, int]:
+    """Bytes in each volume of an engine, as far as it can tell."""
+    try:
+        said = await member.value(Request("GET", "/system/df?type=volume"))
+    except Refused:
+        return {}
+    found = {}
+    for volume in (said.get("Volumes") if isinstance(said, dict) else None) or ():
+        usage = volume.get("UsageData") if isinstance(volume, dict) else None
+        if isinstance(usage, dict) and isinstance(usage.get("Size"), int):
+            found[str(volume.get("Name"))] = usage["Size"]
+    return found
+
+
+async def _move_empty(seen: Survey, name: str, engines: Iterable[str], target: str) -> None:
+    """Make an empty volume that no container uses anew on `target`, with its labels, and remove it elsewhere."""
+    for engine in engines:
+        path = build("", f"/volumes/{name}")
+        try:
+            volume = await seen.members[engine].value(Request("GET", path))
+            made = {"Name": name, "Driver": volume.get("Driver") or "local", "Labels": volume.get("Labels") or {}}
+            await seen.members[target].value(Request.json("POST", "/volumes/create", made))
+            reply = await seen.members[engine].ask(Request("DELETE", path))
+            await reply.read()
+        except Unreachable:
+            continue
+
+
+async def _labelled(seen: Survey, project: str, kinds: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The volumes, or images when no volume is, that belong to a compose project: engine -> its entries."""
+    wanted = {"filters": [json.dumps({"label": [f"{PROJECT}={project}"]})]}
+    for kind in kinds:
+        path = "/volumes" if kind == "volumes" else "/images/json"
+        said = await _asked(seen, path, wanted)
+        found = {engine: _things_of(answer) for engine, answer in said.items()}
+        if any(found.values()):
+            return found
+    return {}
+
+
+def _things_of(answer: Any) -> list[dict[str, Any]]:
+    items = answer.get("Volumes") if isinstance(answer, dict) else answer
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+async def _known(seen: Survey, path: str) -> dict[str, dict[str, Any]]:
+    """The engines that have the thing, and what each says of it."""
+    said = await _asked(seen, path)
+    return {engine: answer for engine, answer in said.items() if isinstance(answer, dict)}
+
+
+async def _asked(seen: Survey, path: str, query: Mapping[str, Iterable[str]] | None = None) -> dict[str, Any]:
+    """The engines that do not refuse a GET, and what each answers."""
+    request = Request("GET", build("", path, query or ""))
+    members = list(seen.members.values())
+    answers = await asyncio.gather(*(member.value(request) for member in members), return_exceptions=True)
+    found = {}
+    for member, answer in zip(members, answers):  # noqa: B905 (strict= came with Python 3.10)
+        if isinstance(answer, BaseException) and not isinstance(answer, Refused):
+            raise answer
+        if not isinstance(answer, BaseException):
+            found[member.name] = answer
+    return found
+
+
+async def _holders(members: Sequence[Member], image: str) -> set[str]:
+    path = build("", f"/images/{image}/json")
+    found = await asyncio.gather(*(member.has(path) for member in members))
+    return {member.name for member, has in zip(members, found) if has}  # noqa: B905

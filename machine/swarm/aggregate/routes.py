@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,8 +12,12 @@ from machine.swarm import merge
 from machine.swarm.aggregate import streams
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.aggregate.placing import choose
-from machine.swarm.chain import JSON, Refused, Reply, Request, Unreachable, message
+from machine.swarm.aggregate.pins import listed, neighbours
+from machine.swarm.aggregate.placing import choose, choose_for_volume, survey
+from machine.swarm.aggregate.shared import create_network
+from machine.swarm.chain import JSON, Refused, Reply, Request, Unreachable
+from machine.swarm.schedule.references import references
+from machine.swarm.target import build
 
 _VERBS = (
     "archive|attach/ws|attach|changes|checkpoints(?:/.+)?|copy|exec|export|json|kill|logs|pause|rename|resize|restart"
@@ -129,6 +134,8 @@ class Aggregate:
             reply = await member.ask(request)
             if reply.ok:
                 self.lookup.remember(str((await reply.value()).get("Id")), member)
+                for volume in references(config).volumes:
+                    self.lookup.remember_volume(volume, [member.name])
         finally:
             member.creating -= 1
             self._naming.discard(name)
@@ -175,7 +182,7 @@ class Aggregate:
         return Reply(200, (JSON,), streams.everywhere(members, requests))
 
     async def image(self, request: Request, x: str) -> Reply:
-        """GET /images/X/json and history, POST push: by the first engine that has it."""
+        """GET /images/X/json and history: by the first engine that has it."""
         holders = await self._holders([x])
         return await holders[0].ask(request)
 
@@ -191,9 +198,19 @@ class Aggregate:
         holders = await self._holders([x] if x else request.query.get("names", []))
         return await holders[0].ask(request)
 
-    async def _holders(self, images: list[str]) -> list[Member]:
-        from machine.swarm.target import build
+    async def push(self, request: Request, x: str) -> Reply:
+        """POST /images/X/push: by the first engine that has the tag, or any tag of X when all are to be pushed."""
+        tag = request.arg("tag")
+        if tag:
+            return await (await self._holders([f"{x}:{tag}"]))[0].ask(request)
+        wanted = {"filters": [json.dumps({"reference": [x]})]}
+        listed_images = await self.members.ask(Request("GET", build("", "/images/json", wanted)))
+        holders = [member for member, found in listed_images if found]
+        if not holders:
+            raise Refused(404, f"An image does not exist locally with the tag: {x}")
+        return await holders[0].ask(request)
 
+    async def _holders(self, images: list[str]) -> list[Member]:
         holders = await self.members.present()
         for image in images:
             path = build("", f"/images/{image}/json")
@@ -204,20 +221,29 @@ class Aggregate:
 
     # networks and volumes: of the same name on every engine
 
-    async def create_everywhere(self, request: Request) -> Reply:
-        """POST /networks/create, /volumes/create"""
+    async def create_network(self, request: Request) -> Reply:
+        """POST /networks/create: on every engine."""
+        return await create_network(self.members, await request.whole())
+
+    async def create_volume(self, request: Request) -> Reply:
+        """POST /volumes/create: on one engine, that of the name if it has one already; NODE/NAME says which."""
         request = await request.whole()
-        replies = []
-        for member in await self.members.present():
-            replies.append(await member.ask(request))
-            if not replies[-1].ok:
-                return Reply.error(replies[-1].status, f"{member.name}: {message(await replies[-1].read())}")
-            await replies[-1].read()
-        return replies[0]
+        body = request.value() or {}
+        if not isinstance(body, dict):
+            raise Refused(400, "the body is not a volume's configuration")
+        node, _, name = str(body.get("Name") or "").rpartition("/")
+        async with self._placing:
+            member = await choose_for_volume(self.members, self.lookup, {**body, "Name": name}, node)
+            reply = await member.ask(request.replace(body=json.dumps({**body, "Name": name}).encode()))
+            if reply.ok:
+                self.lookup.remember_volume(str((await reply.value()).get("Name")), [member.name])
+        return reply
 
     async def thing(self, request: Request, kind: str, x: str) -> Reply:
-        """GET or DELETE /networks/X, /volumes/X: on those that have one of that name."""
+        """GET or DELETE /networks/X, /volumes/X: on those that have one of that name, or on NODE for NODE/X."""
         found = await self._things(kind, x)
+        if request.method == "DELETE":
+            self._forget(kind, found[0][1])
         replies = []
         for member, there in found:
             reply = await member.ask(request.at(f"/{kind}/{there}"))
@@ -239,13 +265,35 @@ class Aggregate:
         mine = [name for other, name in await self._things("networks", x) if other is member]
         if not mine:
             raise Refused(404, f"network {x} not found on {member.name}")
+        if verb == "connect" and "/" not in str(body.get("Container", "")):
+            await self._must_meet(member, mine[0])
         changed = Request.json("POST", request.target, {**body, "Container": there})
         return await member.ask(changed.at(f"/networks/{mine[0]}/{verb}"))
 
+    def _forget(self, kind: str, name: str) -> None:
+        """What is removed now is not made on an engine that comes back, nor looked for there."""
+        for member in self.members.all if kind == "networks" else ():
+            member.missed.pop(name, None)
+        if kind == "volumes":
+            self.lookup.remember_volume(name, ())
+
+    async def _must_meet(self, member: Member, network: str) -> None:
+        """Refused(409) when all other containers of a network that does not span engines are on other engines."""
+        path = build("", f"/networks/{network}")
+        holders = {other.name: said for other, said in await self.members.ask(Request("GET", path))}
+        there = neighbours(network, holders, (await survey(self.members)).entries)
+        if there and member.name not in there and not any(said.get("Scope") != "local" for said in holders.values()):
+            raise Refused(
+                409,
+                f"network {network} has its containers on {listed(there)}, which one on {member.name} could not reach;"
+                f" make it on {listed(there)}, or name it {member.name}/NAME to connect it all the same",
+            )
+
     async def _things(self, kind: str, x: str) -> list[tuple[Member, str]]:
         """Who has a network or volume `x`, and under which name. Refused(404)."""
-        from machine.swarm.target import build
-
+        node, slash, rest = x.partition("/")
+        if slash and any(member.name == node for member in await self.members.present()):
+            return [(member, name) for member, name in await self._things(kind, rest) if member.name == node]
         said: list[tuple[Member, Any]] = []
         try:
             said = await self.members.ask(Request("GET", build("", f"/{kind}/{x}")))
@@ -281,13 +329,15 @@ _ROUTES: tuple[tuple[tuple[str, ...], re.Pattern[str], Answer], ...] = tuple(
         ("GET", "/images/get", Aggregate.export),
         ("POST", "/images/(create|load)", Aggregate.pull),
         ("GET", f"/images/{_X}/get", Aggregate.export),
-        ("GET POST", f"/images/{_X}/(json|history|push)", Aggregate.image),
+        ("GET", f"/images/{_X}/(json|history)", Aggregate.image),
+        ("POST", f"/images/{_X}/push", Aggregate.push),
         ("POST", f"/images/{_X}/tag", Aggregate.image_everywhere),
         ("DELETE", f"/images/{_X}", Aggregate.image_everywhere),
         ("POST", "/(build|session|grpc|build/cancel)", Aggregate.build),
         ("GET", "/networks", Aggregate.networks),
         ("GET", "/volumes", Aggregate.volumes),
-        ("POST", "/(networks|volumes)/create", Aggregate.create_everywhere),
+        ("POST", "/networks/create", Aggregate.create_network),
+        ("POST", "/volumes/create", Aggregate.create_volume),
         ("POST", f"/networks/{_X}/(?P<verb>connect|disconnect)", Aggregate.connect),
         ("GET DELETE", f"/(?P<kind>networks|volumes)/{_X}", Aggregate.thing),
         ("GET", "/(plugins|distribution/.+)", Aggregate.any),

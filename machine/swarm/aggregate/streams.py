@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from machine.swarm.chain import Body, Refused, Request
 from machine.swarm.merge import event
 
 _QUEUED = 64  # lines or chunks between the engines and the client
+_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _RETRY = (1.0, 10.0)  # seconds before a lost stream of events is asked for again: first, at most
 
 
@@ -84,8 +86,12 @@ async def events(member: Member, request: Request, log: Callable[[str], None]) -
         wait = min(wait * 2, _RETRY[1])
 
 
-async def progress(member: Member, request: Request, failed: list[str]) -> AsyncIterator[bytes]:
-    """One engine's progress of a pull or a load, its name before each id. An error is noted and shown as progress."""
+async def progress(member: Member, request: Request, failed: list[str], told: set[str]) -> AsyncIterator[bytes]:
+    """One engine's progress of a pull, a load or an import, its name before each id.
+
+    What a load or an import results in is told as one engine tells it, once: `told` is shared by all engines. An error
+    is noted in `failed` and shown as progress.
+    """
     name = member.name
     try:
         reply = await member.ask(request)
@@ -96,6 +102,12 @@ async def progress(member: Member, request: Request, failed: list[str]) -> Async
                 entry = _parsed(line)
                 if "error" in entry:
                     raise Refused(500, str(entry["error"]))
+                result = _result(entry)
+                if result:
+                    if result not in told:
+                        told.add(result)
+                        yield _line(entry)
+                    continue
                 entry["id"] = f"{name}: {entry['id']}" if entry.get("id") else name
                 yield _line(entry)
         finally:
@@ -111,8 +123,9 @@ async def progress(member: Member, request: Request, failed: list[str]) -> Async
 async def everywhere(members: Sequence[Member], requests: Sequence[Request]) -> AsyncIterator[bytes]:
     """The progress of the same work on all; fails only if it failed on every one."""
     failed: list[str] = []
+    told: set[str] = set()
     pairs = zip(members, requests)  # noqa: B905 (strict= came with Python 3.10)
-    async for line in together([progress(member, request, failed) for member, request in pairs]):
+    async for line in together([progress(member, request, failed, told) for member, request in pairs]):
         yield line
     if len(failed) == len(members):
         text = "; ".join(failed)
@@ -180,6 +193,16 @@ class _Copy:
         task = self.source.task
         if task is not None and all(copy.closed for copy in self.source.copies):
             task.cancel()
+
+
+def _result(entry: dict[str, Any]) -> str:
+    """What a line says of the whole call, "" for progress: `Loaded image: x` of a load, the id of an import.
+
+    Each engine makes an id of its own out of the same archive, because the time is in it; the first one is told.
+    """
+    if isinstance(entry.get("stream"), str):
+        return str(entry["stream"])
+    return "imported" if _IMAGE_ID.match(str(entry.get("status"))) else ""
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

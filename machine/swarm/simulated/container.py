@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from machine.swarm.schedule.references import references
+
 
 class Container:
     """`config` is the body of its create call; the rest is what has happened since."""
@@ -63,7 +65,7 @@ class Container:
             "Status": self.status(),
             "HostConfig": {"NetworkMode": host.get("NetworkMode") or "default"},
             "NetworkSettings": {"Networks": self._networks()},
-            "Mounts": [],
+            "Mounts": self._mounts(),
         }
 
     def inspect(self) -> dict[str, Any]:
@@ -96,7 +98,7 @@ class Container:
             "Driver": "overlay2",
             "Platform": "linux",
             "HostConfig": {"NetworkMode": "default", **(self.config.get("HostConfig") or {})},
-            "Mounts": [],
+            "Mounts": self._mounts(),
             "Config": {"Labels": {}, "Env": [], **config},
             "NetworkSettings": {
                 "Ports": bindings if up else {},
@@ -107,8 +109,13 @@ class Container:
 
     def _networks(self) -> dict[str, Any]:
         up = self.state in ("running", "paused")
-        wanted = ((self.config.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}) or {"bridge": {}}
-        return {name: self._endpoint(up) for name in wanted}
+        refers = references(self.config)
+        return {name: self._endpoint(up) for name in refers.networks or ("bridge",)}
+
+    def _mounts(self) -> list[dict[str, Any]]:
+        return [
+            {"Type": "volume", "Name": name, "Driver": "local", "RW": True} for name in references(self.config).volumes
+        ]
 
     def _endpoint(self, up: bool) -> dict[str, Any]:
         """One network as the container sees it; ids are those of a network and an endpoint, 64 digits."""

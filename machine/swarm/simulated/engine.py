@@ -15,6 +15,7 @@ from typing import Any
 
 from machine.swarm import target as targets
 from machine.swarm.chain import Refused
+from machine.swarm.schedule.references import references
 from machine.swarm.simulated.answers import Said, dump, json_said, tagged, value_of
 from machine.swarm.simulated.container import Container, now
 from machine.swarm.simulated.things import Things
@@ -151,6 +152,9 @@ class SimulatedEngine(Things):
         if self._image(str(body.get("Image", ""))) is None:
             raise Refused(404, f"No such image: {tagged(str(body.get('Image', '')))}")
         made = self._add(body, name)
+        for volume in references(body).volumes:
+            if volume not in self.volumes:
+                self.volume_create({}, {"Name": volume})
         self._tell("create", made)
         return json_said({"Id": made.id, "Warnings": []}, 201)
 
@@ -303,6 +307,7 @@ _ROUTES = tuple(
         (("POST",), "/networks/create", SimulatedEngine.network_create),
         (("GET",), f"/networks/{_X}", SimulatedEngine.network),
         (("DELETE",), f"/networks/{_X}", SimulatedEngine.network_remove),
+        (("GET",), "/system/df", SimulatedEngine.disk),
         (("GET",), "/volumes", SimulatedEngine.volume_list),
         (("POST",), "/volumes/create", SimulatedEngine.volume_create),
         (("GET",), f"/volumes/{_X}", SimulatedEngine.volume),

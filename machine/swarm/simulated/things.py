@@ -19,6 +19,7 @@ class Things(Images):
     def __init__(self) -> None:
         super().__init__()
         self.volumes: dict[str, dict[str, Any]] = {}
+        self.filled: set[str] = set()  # names of volumes with data
         self.networks: dict[str, dict[str, Any]] = {}
         for net in ("bridge", "host", "none"):
             self._add_network({"Name": net, "Driver": "null" if net == "none" else net})
@@ -48,14 +49,24 @@ class Things(Images):
         """POST /volumes/create"""
         asked = body or {}
         name = asked.get("Name") or token_hex(32)
+        if name in self.volumes:
+            return json_said(self.volumes[name], 201)
         made = {"Name": name, "Driver": asked.get("Driver") or "local", "Labels": asked.get("Labels") or {}}
         self.volumes[name] = {
             **made,
             "Mountpoint": f"/var/lib/docker/volumes/{name}/_data",
             "Scope": "local",
-            "Options": {},
+            "Options": asked.get("DriverOpts") or {},
         }
         return json_said(self.volumes[name], 201)
+
+    def disk(self, query: Mapping[str, str], body: Any) -> Said:
+        """GET /system/df: volumes are empty but for those that `filled` names."""
+        volumes = [
+            {**each, "UsageData": {"Size": 1024 if name in self.filled else 0, "RefCount": 0}}
+            for name, each in self.volumes.items()
+        ]
+        return json_said({"LayersSize": 0, "Images": [], "Containers": [], "Volumes": volumes, "BuildCache": []})
 
     def volume(self, query: Mapping[str, str], body: Any, x: str) -> Said:
         """GET /volumes/X"""

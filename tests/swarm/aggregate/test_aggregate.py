@@ -227,24 +227,18 @@ def test_with_none_there_it_says_so() -> None:
     run(story())
 
 
-def test_networks_and_volumes_are_on_all_and_connect_goes_to_the_containers_engine() -> None:
+def test_networks_are_on_all_and_connect_goes_to_the_containers_engine() -> None:
     async def story() -> None:
         world = World()
         await world.post("/networks/create", {"Name": "net"})
-        await world.post("/volumes/create", {"Name": "vol"})
-        assert [len(engine.volumes) for engine in world.engines] == [1, 1, 1]
         (net,) = [each for each in await world.get("/networks") if each["Name"] == "net"]
         assert (await world.get(f"/networks/{net['Id']}"))["Name"] == "net"
         world.seen.clear()
         with pytest.raises(Refused, match="page not found"):  # a simulated engine has no wires
             await world.post(f"/networks/{net['Id']}/connect", {"Container": "b-1"})
         assert world.seen[-1] == ("b", "POST", "/networks/net/connect")
-        for target in (f"/networks/{net['Id']}", "/volumes/vol"):
-            await world.all(Request("DELETE", target))
-        assert [len(engine.volumes) for engine in world.engines] == [0, 0, 0]
+        await world.all(Request("DELETE", f"/networks/{net['Id']}"))
         assert all("net" not in [n["Name"] for n in engine.networks.values()] for engine in world.engines)
-        with pytest.raises(Refused, match="no such volume"):
-            await world.get("/volumes/vol")
 
     run(story())
 
@@ -257,19 +251,19 @@ def test_a_pull_is_everywhere_with_the_node_before_each_line_and_fails_only_if_a
         world.away.clear()
         await world.get("/info")
         world.away.add("b")
-        lines = await _lines(await world.all(Request("POST", "/images/create?fromImage=new&tag=1")))
-        assert {line["id"] for line in lines} == {"a", "b", "c"}
-        assert any(line["status"] == "failed: connection refused" for line in lines)
-        assert not any("error" in line for line in lines)
+        shown = await lines(await world.all(Request("POST", "/images/create?fromImage=new&tag=1")))
+        assert {line["id"] for line in shown} == {"a", "b", "c"}
+        assert any(line["status"] == "failed: connection refused" for line in shown)
+        assert not any("error" in line for line in shown)
         assert ["new:1" in engine.images for engine in world.engines] == [True, False, True]
         world.away = set("abc")
-        lines = await _lines(await world.all(Request("POST", "/images/create?fromImage=other")))
-        assert "connection refused" in lines[-1]["error"]
+        shown = await lines(await world.all(Request("POST", "/images/create?fromImage=other")))
+        assert "connection refused" in shown[-1]["error"]
 
     run(story())
 
 
-async def _lines(reply: Reply) -> list[Any]:
+async def lines(reply: Reply) -> list[Any]:
     return [json.loads(line) for line in (await reply.read()).splitlines()]
 
 
@@ -298,9 +292,9 @@ def test_a_load_is_one_stream_for_all_even_if_one_breaks() -> None:
             for _ in range(300):
                 yield b"x" * 10_000
 
-        lines = await _lines(await world.all(Request("POST", "/images/load", (), tar())))
+        shown = await lines(await world.all(Request("POST", "/images/load", (), tar())))
         assert sizes == {"a": 3_000_000, "c": 3_000_000}
-        assert {"id": "b", "status": "failed: fell over"} in lines
+        assert {"id": "b", "status": "failed: fell over"} in shown
 
     run(story())
 

@@ -1,0 +1,59 @@
+"""Networks belong to all engines of an aggregate: made on each, or on none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.chain import Refused, Reply, Request, Unreachable
+from machine.swarm.target import build
+
+
+async def create_network(members: Members, request: Request) -> Reply:
+    """Make a network on every engine that answers; those that are away get it when they are back.
+
+    What was made is removed again when one engine refuses: a network that some have and some have not would be found by
+    half of the containers. Refused with that engine's words, Unreachable when none answers.
+    """
+    present = await members.present()
+    answers = await asyncio.gather(*(member.value(request) for member in present), return_exceptions=True)
+    made: list[tuple[Member, Any]] = []
+    refused: list[Refused] = []
+    absent = [member for member in members.all if member not in present]
+    for member, answer in zip(present, answers):  # noqa: B905 (strict= came with Python 3.10)
+        if isinstance(answer, Unreachable):
+            absent.append(member)
+        elif isinstance(answer, Refused):
+            refused.append(Refused(answer.status, f"{member.name}: {answer.message}"))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            made.append((member, answer))
+    if refused:
+        await asyncio.gather(*(_undo(member, answer, members) for member, answer in made))
+        raise refused[0]
+    if not made:
+        raise Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in present))
+    return Reply.json({**made[0][1], "Warning": _keep(absent, request, members)}, 201)
+
+
+def _keep(absent: list[Member], request: Request, members: Members) -> str:
+    """Keep the create for those that are away; returns what the client is told."""
+    body = request.value()
+    name = str(body.get("Name") or "") if isinstance(body, dict) else ""
+    for member in absent:
+        member.miss(name, request)
+        members.log(f"{member.name} does not answer; it gets network {name} when it is back")
+    away = ", ".join(sorted(member.name for member in absent))
+    return f"{away} does not answer, and gets the network when it is back" if away else ""
+
+
+async def _undo(member: Member, answer: Any, members: Members) -> None:
+    identity = str(answer.get("Id") or "") if isinstance(answer, dict) else ""
+    if identity:
+        try:
+            reply = await member.ask(Request("DELETE", build("", f"/networks/{identity}")))
+            await reply.read()
+        except Refused as error:
+            members.log(f"{member.name} keeps network {identity[:12]}: {error.message}")

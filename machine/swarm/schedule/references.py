@@ -1,0 +1,82 @@
+"""What the body of a create call refers to: containers, networks and volumes that exist, and its compose project. Pure.
+
+https://docs.docker.com/reference/api/engine/, ContainerCreate. A body is a client's: what has a wrong type is left out
+here, for the engine refuses it in its own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+PROJECT = "com.docker.compose.project"  # the label that compose gives to all that it makes
+BUILT_IN = frozenset(("", "default", "bridge", "host", "none", "nat"))  # modes and networks that every engine has
+
+
+class References(NamedTuple):
+    """Names or ids, as given; a container may be named as NODE/NAME."""
+
+    containers: tuple[str, ...] = ()  # --volumes-from, --link, and container:X as network, PID or IPC mode
+    networks: tuple[str, ...] = ()  # user-defined ones
+    volumes: tuple[str, ...] = ()  # named ones, anonymous ones that are given by their id too
+    project: str = ""
+
+
+def references(body: Mapping[str, Any]) -> References:
+    """Return what the body of a create call refers to, each once, in the order of the body."""
+    host = _object(body.get("HostConfig"))
+    return References(
+        tuple(dict.fromkeys(_containers(host))),
+        tuple(dict.fromkeys(_networks(host, _object(body.get("NetworkingConfig"))))),
+        tuple(dict.fromkeys(_volumes(host))),
+        project_of(body),
+    )
+
+
+def project_of(labelled: Mapping[str, Any]) -> str:
+    """Return the compose project of anything that has Labels; "" without one."""
+    return str(_object(labelled.get("Labels")).get(PROJECT) or "")
+
+
+def host_ports(body: Mapping[str, Any]) -> set[int]:
+    """Return the host's ports that a create call fixes; a binding without a port takes any and is left out."""
+    found = set()
+    for bindings in _object(_object(body.get("HostConfig")).get("PortBindings")).values():
+        for binding in _list(bindings):
+            text = str(_object(binding).get("HostPort") or "")
+            if text.isascii() and text.isdigit():
+                found.add(int(text[:6]))
+    return found
+
+
+def _containers(host: Mapping[str, Any]) -> list[str]:
+    found = [str(item).split(":", 1)[0] for key in ("VolumesFrom", "Links") for item in _list(host.get(key))]
+    for key in ("NetworkMode", "PidMode", "IpcMode"):
+        kind, _, other = str(host.get(key) or "").partition(":")
+        if kind == "container":
+            found.append(other)
+    return [name for name in found if name]
+
+
+def _networks(host: Mapping[str, Any], networking: Mapping[str, Any]) -> list[str]:
+    named = [str(host.get("NetworkMode") or ""), *map(str, _object(networking.get("EndpointsConfig")))]
+    return [name for name in named if name not in BUILT_IN and not name.startswith("container:")]
+
+
+def _volumes(host: Mapping[str, Any]) -> list[str]:
+    found = []
+    for bind in _list(host.get("Binds")):
+        source, colon, _ = str(bind).partition(":")
+        if colon:
+            found.append(source)
+    mounts = map(_object, _list(host.get("Mounts")))
+    found += [str(mount.get("Source") or "") for mount in mounts if mount.get("Type") == "volume"]
+    return [name for name in found if name and not name.startswith(("/", ".", "~"))]
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
