@@ -79,6 +79,7 @@ class Members:
     def __init__(self, members: Sequence[Member], log: Callable[[str], None]) -> None:
         self.all = list(members)
         self.log = log
+        self.builder: Member | None = None  # where images were built, once there was a build
 
     async def present(self) -> list[Member]:
         """Those whose names are known; asks the others for theirs. Unreachable if that leaves none."""

@@ -47,7 +47,7 @@ async def choose(members: Members, lookup: Lookup, config: Mapping[str, Any], no
     if not candidates & set(seen.members):
         raise Refused(404, f"there is no engine {node}")
     refers = references(config)
-    pins = await _pins(seen, lookup, refers, named=bool(node))
+    pins = await _pins(seen, members, lookup, refers, named=bool(node))
     volumes = await _volume_pins(seen, lookup, refers.volumes)
     image = await _holders(list(seen.members.values()), str(config.get("Image", "")))
     ports = host_ports(config)
@@ -77,8 +77,7 @@ async def choose_for_volume(members: Members, lookup: Lookup, body: Mapping[str,
     name, project = str(body.get("Name") or ""), project_of(body)
     holders = set(await _known(seen, f"/volumes/{name}")) if name else set()
     _refuse_if_absent(lookup, seen, name, holders)
-    things = await _labelled(seen, project, ("volumes", "images")) if project and not holders else {}
-    pin = project_pin(project, seen.entries, things)
+    pin = None if holders else await _project_pin(seen, members, project)
     left = narrowed([pin] if pin else [], holders or set(seen.members))
     return seen.members[min(sorted(left), key=lambda engine: _cost(seen, engine, set()))]
 
@@ -91,7 +90,30 @@ def _cost(seen: Survey, name: str, ports: set[int]) -> tuple[bool, int]:
     return bool(ports & taken), len(entries) + seen.creating.get(name, 0)
 
 
-async def _pins(seen: Survey, lookup: Lookup, refers: References, *, named: bool) -> list[Pin]:
+async def _project_pin(seen: Survey, members: Members, project: str) -> Pin | None:
+    """Where a compose project is, or is to begin: with its containers, its volumes, its images, else where builds are.
+
+    Compose calls the images that it builds PROJECT-SERVICE (PROJECT_SERVICE before its version 2). What it builds under
+    other names is known only to be where this aggregate had it built.
+    """
+    there = project_pin(project, seen.entries, {})
+    if there or not project:
+        return there
+    said = await _asked(seen, "/volumes", {"filters": [json.dumps({"label": [f"{PROJECT}={project}"]})]})
+    volumes = {engine: _objects(answer.get("Volumes")) for engine, answer in said.items() if isinstance(answer, dict)}
+    there = project_pin(project, seen.entries, volumes)
+    if there:
+        return there
+    named = {"filters": [json.dumps({"reference": [f"{project}-*", f"{project}_*"]})]}
+    images = {engine for engine, found in (await _asked(seen, "/images/json", named)).items() if _objects(found)}
+    if not images and members.builder is not None:
+        images = {members.builder.name} & set(seen.members)
+    return (
+        Pin(frozenset(images), f"project {project} has its images on {listed(images)}", firm=False) if images else None
+    )
+
+
+async def _pins(seen: Survey, members: Members, lookup: Lookup, refers: References, *, named: bool) -> list[Pin]:
     """The pins of containers, networks and the compose project. Who names an engine need not meet his network's."""
     pins = []
     for container in refers.containers:
@@ -102,9 +124,8 @@ async def _pins(seen: Survey, lookup: Lookup, refers: References, *, named: bool
     networks = [pin for pin in found if pin is not None]
     pins += [] if named else networks
     spans = bool(answers) and all(map(_spanning, answers))
-    things = await _labelled(seen, refers.project, ("volumes",)) if refers.project else {}
-    project = project_pin(refers.project, seen.entries, things)
-    return [*pins, project] if project and not spans else pins
+    project = None if spans else await _project_pin(seen, members, refers.project)
+    return [*pins, project] if project else pins
 
 
 def _spanning(holders: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -170,20 +191,7 @@ async def _move_empty(seen: Survey, name: str, engines: Iterable[str], target: s
             continue
 
 
-async def _labelled(seen: Survey, project: str, kinds: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The volumes, or images when no volume is, that belong to a compose project: engine -> its entries."""
-    wanted = {"filters": [json.dumps({"label": [f"{PROJECT}={project}"]})]}
-    for kind in kinds:
-        path = "/volumes" if kind == "volumes" else "/images/json"
-        said = await _asked(seen, path, wanted)
-        found = {engine: _things_of(answer) for engine, answer in said.items()}
-        if any(found.values()):
-            return found
-    return {}
-
-
-def _things_of(answer: Any) -> list[dict[str, Any]]:
-    items = answer.get("Volumes") if isinstance(answer, dict) else answer
+def _objects(items: Any) -> list[dict[str, Any]]:
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 

@@ -105,7 +105,8 @@ class Aggregate:
 
     async def build(self, request: Request) -> Reply:
         """POST /build, /session, /grpc: always the same engine, because they belong together."""
-        return await (await self._build_host()).ask(request)
+        self.members.builder = await self._build_host()
+        return await self.members.builder.ask(request)
 
     async def _build_host(self) -> Member:
         present = await self.members.present()

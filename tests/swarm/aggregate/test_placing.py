@@ -243,3 +243,20 @@ def test_a_load_and_an_import_are_told_once() -> None:
         assert imported[0]["status"].startswith("sha256:")
 
     run(story())
+
+
+def test_a_new_project_begins_where_its_images_are() -> None:
+    async def story() -> None:
+        world = World(containers=1)
+        world.engines[2].images["shop-web:latest"] = "sha256:" + "c" * 64
+        shop = {"Labels": {"com.docker.compose.project": "shop"}}
+        await world.post("/volumes/create", {"Name": "shop_data", **shop})
+        assert having(world, "shop_data") == ["c"]
+        await (await world.all(Request("POST", "/build?t=named"))).read()
+        await world.create("b/busy")
+        await world.create("c/busy2")
+        other = {"Labels": {"com.docker.compose.project": "other"}}
+        await world.post("/volumes/create", {"Name": "other_data", **other})
+        assert having(world, "other_data") == ["a"], "what was built here is there"
+
+    run(story())
