@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from machine.swarm import merge
-from machine.swarm.aggregate import streams
+from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import listed, neighbours
@@ -63,13 +63,7 @@ class Aggregate:
 
     async def containers(self, request: Request) -> Reply:
         """GET /containers/json"""
-        limit = request.arg("limit")
-        answers = await self.members.ask(request)
-        for member, items in answers:
-            for item in items or ():
-                self.lookup.remember(str(item.get("Id")), member)
-        said = [(member.node, items) for member, items in answers]
-        return Reply.json(merge.containers(said, limit=int(limit) if limit.isdigit() else 0))
+        return Reply.json(await listing.containers(self.members, self.lookup, request))
 
     async def images(self, request: Request) -> Reply:
         """GET /images/json"""
