@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
 
 import docker as dockerpy
 import pytest
 
-from tests.sshd import free_port
 from tests.swarm.engines import clients, docker
 from tests.swarm.islands import Islands, needs_islands
+from tests.swarm.real_manager import Manager
 
 pytestmark = needs_islands
-
-
-class Manager:
-    """`machine swarm manage` as a program; `docker(...)` is the docker client pointed at it."""
-
-    def __init__(self, islands, tmp_path, *flags):
-        self.port = free_port()
-        self.url = f"tcp://127.0.0.1:{self.port}"
-        nodes = "nodes://" + ",".join(island.at for island in islands)
-        self.argv = [sys.executable, "-m", "machine", "swarm", "manage", "-H", self.url, *flags, nodes]
-        self.env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
-        self.log = tmp_path / "manager.log"
-        self.healthy = len(islands)
-
-    def __enter__(self):
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv, env=self.env, stdout=log, stderr=log)
-        self.until(lambda: self.docker("info").count("Status: Healthy") == self.healthy)
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(20)
-
-    def docker(self, *words, **more):
-        return docker(self.url, *words, **more).stdout.strip()
-
-    def refused(self, *words):
-        done = docker(self.url, *words, check=False)
-        assert done.returncode != 0
-        return done.stderr
-
-    def names(self, *words):
-        """NODE/NAME of what `docker ps` lists."""
-        ids = self.docker("ps", "-q", *words).split()
-        return self.docker("inspect", "-f", "{{.Node.Name}}{{.Name}}", *ids).split() if ids else []
-
-    def clear(self):
-        keys = self.docker("ps", "-aq").split()
-        if keys:
-            self.docker("rm", "-f", *keys)
-
-    def until(self, true, seconds=60):
-        end = time.monotonic() + seconds
-        while True:
-            with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
-                if true():
-                    return
-            assert time.monotonic() < end, self.log.read_text()[-3000:]
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
