@@ -61,7 +61,7 @@ def filters(text: str, refused: Callable[[int, str], Exception]) -> dict[str, li
     found: dict[str, list[str]] = {}
     for name, values in value.items():
         if isinstance(values, dict):
-            found[name] = [str(key) for key, on in values.items() if on]
+            found[name] = [str(key) for key in values]  # whether true or false: engines look at the keys only
         elif isinstance(values, list):
             found[name] = [str(item) for item in values]
         else:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from machine.swarm.chain import Next, Refused, Reply, Request, Unreachable
 from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.ended import EndedContainers
 from machine.swarm.cluster.events import Effect, Lines, effect
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
@@ -62,6 +63,7 @@ class Engine:
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
         self._looks = 0  # lists asked for so far
         self._looked: dict[str, int] = {}  # kind -> which of them was the last to be taken in
+        self._ended = EndedContainers()
         self._wake = asyncio.Event()
         self._doubted = asyncio.Event()
         self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
@@ -224,8 +226,12 @@ class Engine:
         elif found.kind == "container" and found.created and found.id in self.containers:
             return  # made through us, and looked at already
         else:
-            self._due.add(found.id if found.kind == "container" else found.kind)
-            self._wake.set()
+            self._ended.note(found)
+            self._look_again(found.id if found.kind == "container" else found.kind)
+
+    def _look_again(self, due: str) -> None:
+        self._due.add(due)
+        self._wake.set()
 
     async def _catch_up(self) -> None:
         """Look again at what events named; what comes meanwhile is done together in the next round."""
@@ -239,6 +245,7 @@ class Engine:
             ids = due.difference((*KINDS, "daemon"))
             if ids:
                 await self.look(ids)
+                self._ended.look_again_at(ids, self.containers, self._look_again)
                 for key in ids:
                     if key in self.containers and not self.containers[key].known:
                         await self.learn(self.containers[key])
@@ -365,7 +372,7 @@ class Engine:
         if kind == "image":
             self.images = answer or []
             self.image_table = ImageTable(self.images)
-            self.node.images = frozenset(_image_names(self.images))
+            self.node.images = frozenset(self.image_table.names())
         elif kind == "network":
             self.networks = answer or []
         else:
@@ -382,12 +389,3 @@ class Engine:
         for container in self.containers.values():
             container.draw(now)
             self.cluster.index.settle(container.names)
-
-
-def _image_names(images: Iterable[dict[str, Any]]) -> Iterable[str]:
-    for image in images:
-        yield str(image.get("Id") or "")
-        for tag in image.get("RepoTags") or ():
-            yield str(tag)
-            yield str(tag).rpartition(":")[0]
-        yield from (str(digest) for digest in image.get("RepoDigests") or ())

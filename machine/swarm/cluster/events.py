@@ -35,12 +35,16 @@ class Lines:
 
 
 class Effect(NamedTuple):
-    """What to look at again after an event: a container's id, or a kind of object; `gone` = it is no more."""
+    """What to look at again after an event: a container's id, or a kind of object.
+
+    `gone` = it is no more; `ended` = it does not run any more, though the engine's list may not say so yet.
+    """
 
     kind: str  # container, image, network, volume, daemon
     id: str = ""
     gone: bool = False
     created: bool = False
+    ended: bool = False
 
 
 def effect(event: Mapping[str, Any]) -> Effect | None:
@@ -53,7 +57,7 @@ def effect(event: Mapping[str, Any]) -> Effect | None:
         if action == "destroy":
             return Effect(kind, key, gone=True)
         if action in _CONTAINER or action.startswith("health_status"):
-            return Effect(kind, key, created=action == "create")
+            return Effect(kind, key, created=action == "create", ended=action == "die")
         return None
     if kind == "network" and action in ("connect", "disconnect"):
         container = str((actor.get("Attributes") or {}).get("container") or "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 REMEMBERED = 100_000  # tags of which the newest image is remembered; more are not in use at one time
@@ -49,6 +49,14 @@ class ImageTable:
             self.ids.append(identity)
             self.tags.update((str(tag), identity) for tag in image.get("RepoTags") or () if tag != _NO_TAG)
             self._digests.update((str(d), identity) for d in image.get("RepoDigests") or () if d != _NO_DIGEST)
+
+    def names(self) -> Iterator[str]:
+        """What an expression `affinity:image==` may call them: ids, tags, repositories, digests."""
+        yield from self.ids
+        for tag in self.tags:
+            yield tag
+            yield without_tag(tag)
+        yield from self._digests
 
     def find(self, name: str) -> list[str]:
         """The ids of the images that `name` may mean: one by tag or digest, several by the beginning of an id."""

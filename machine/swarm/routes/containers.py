@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.chain import Refused, Reply, Request
+from machine.swarm.chain import Refused, Reply, Request, Unreachable
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
-from machine.swarm.routes import listing
+from machine.swarm.routes import list_filters, listing
 from machine.swarm.routes.desk import Desk, without
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.node import ANY_ADDRESS
 
 OF = "/containers/{name}/"
+PATIENCE = 5.0  # seconds for an engine's word on a filter; then what is remembered has to do
 
 
 @TABLE.at("GET", "/containers/json", "/containers/ps")
@@ -24,12 +27,42 @@ async def ps(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     for key in ("before", "since"):  # the older way to say it
         if request.arg(key):
             filters.setdefault(key, []).append(request.arg(key))
-    limit = request.arg("limit", "0")
-    count = int(limit) if limit.lstrip("-").isdecimal() else 0
-    found = listing.choose(desk.cluster.index, filters, every=request.flag("all"), limit=count)
+    limit = list_filters.limit(request.arg("limit"))
+    list_filters.check(filters)
+    told = await _told(desk, filters)
+    found = listing.choose(desk.cluster.index, filters, every=request.flag("all"), limit=limit, told=told)
     if request.flag("size"):
         return Reply.json(await _with_sizes(desk, found))
     return listing.reply(found)
+
+
+async def _told(desk: Desk, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:
+    """What the engines say to filters that they know better: what an image was made from, ports of what is stopped."""
+    asked = {key: filters[key] for key in listing.ASKED if filters.get(key)}
+    if not asked:
+        return {}
+    await desk.images.settle()
+    if "ancestor" in asked:
+        tables = desk.images.tables()
+        newest = {name: sorted(desk.images.newest.of(name, tables)) for name in asked["ancestor"]}
+        asked["ancestor"] = [key for name, ids in newest.items() for key in ids or [name]]
+
+    async def ask(engine: Engine) -> frozenset[str]:
+        mine = {key: [_off(engine, value) for value in values] for key, values in asked.items()}
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await engine.get("/containers/json", {"all": ["1"], "filters": [json.dumps(mine)]})
+        except TimeoutError:
+            raise Unreachable(504, f"{engine.name} does not list its containers in time") from None
+        return frozenset(str(entry["Id"]) for entry in found or ())
+
+    answers = await desk.each([e for e in desk.cluster.healthy() if e.containers], ask)
+    return {engine: answer for engine, answer in answers.items() if not isinstance(answer, Refused)}
+
+
+def _off(engine: Engine, value: str) -> str:
+    """A network or volume as the engine itself calls it."""
+    return value.removeprefix(f"{engine.name}/")
 
 
 async def _with_sizes(desk: Desk, found: list[Container]) -> list[dict[str, Any]]:
@@ -81,10 +114,33 @@ def _publish(container: dict[str, Any], ip: str) -> None:
 
 @TABLE.at("GET", OF + "top", OF + "logs", OF + "changes", OF + "stats", OF + "export", OF + "attach/ws")
 @TABLE.at("GET HEAD PUT", OF + "archive")
-@TABLE.at("POST", OF + "attach", OF + "resize", OF + "wait", OF + "copy")
+@TABLE.at("POST", OF + "attach", OF + "resize", OF + "copy")
 async def through(desk: Desk, request: Request, name: str) -> Reply:
     """To its engine and back, streams and raw connections too."""
     return await _pass(desk.container(name), request, request.path.rpartition(name + "/")[2])
+
+
+@TABLE.at("POST", OF + "wait")
+async def wait(desk: Desk, request: Request, name: str) -> Reply:
+    """From its engine; that it has ended is known here before the client hears of it, who asks for the list next."""
+    container = desk.container(name)
+    reply = await _pass(container, request, "wait")
+    if isinstance(reply.body, AsyncIterator):
+        reply.body = _looked_at(container, reply.body)
+    elif reply.ok:
+        await _look(container)
+    return reply
+
+
+async def _looked_at(container: Container, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        async for piece in body:
+            await _look(container)
+            yield piece
+    finally:
+        close = getattr(body, "aclose", None)
+        if close is not None:
+            await close()
 
 
 @TABLE.at("POST", *(OF + verb for verb in ("start", "stop", "restart", "kill", "pause", "unpause", "update")))

@@ -8,25 +8,29 @@ from typing import Any
 
 from machine.swarm.chain import JSON, Refused, Reply
 from machine.swarm.cluster.container import UP, Container
+from machine.swarm.cluster.images import familiar
 from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.routes import list_filters
 from machine.swarm.schedule.expression import BadExpression, pattern
 
 AT_ONCE = 500  # entries of one piece
 _BY_STATUS = ("exited", "health")
 _PLAIN = re.compile(r"[\w-]+\Z")
 Test = Callable[[Container], bool]
-KNOWN = (
-    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
-    "node", "publish", "since", "status", "volume",
-)  # fmt: skip
+Told = Mapping[Any, frozenset[str]]  # engine -> ids of its containers that pass what only an engine knows well
+ASKED = ("ancestor", "expose", "isolation", "network", "publish", "volume")  # better known to the engines
 
 
-def choose(index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, limit: int = 0) -> list[Container]:
-    """The containers that pass, newest first; Refused(400) for a filter that does not exist or makes no sense."""
-    unknown = [name for name in filters if name not in KNOWN]
-    if unknown:
-        raise Refused(400, f"invalid filter '{unknown[0]}'")
-    every = every or limit > 0 or bool(filters.get("status")) or bool(filters.get("exited"))
+def choose(
+    index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, limit: int = 0, told: Told | None = None
+) -> list[Container]:
+    """The containers that pass, newest first; Refused(400) for a filter that does not exist or makes no sense.
+
+    `told` has the answers of engines to the filters in ASKED; those of the others are worked out from what is
+    remembered. A filter by status means all containers, as dockerd has it.
+    """
+    list_filters.check(filters)
+    every = every or limit > 0 or bool(filters.get("status"))
     found = index.newest_first()
     if not every:
         found = [c for c in found if c.state in UP and c.engine.reachable and not _is_swarm(c)]
@@ -38,10 +42,22 @@ def choose(index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, l
             found = [c for c in found if text in c.sought]
         elif values:
             test = _test(name, values, index)
+            if told and name in ASKED:
+                test = _told(told, test)
             found = [c for c in found if test(c)]
     found = found[:limit] if limit > 0 else found
     index.freshen(found)
     return found
+
+
+def _told(told: Told, otherwise: Test) -> Test:
+    """What its engine says of a container; worked out for one whose engine has said nothing."""
+
+    def test(container: Container) -> bool:
+        ids = told.get(container.engine)
+        return otherwise(container) if ids is None else container.id in ids
+
+    return test
 
 
 def reply(found: Sequence[Container]) -> Reply:
@@ -84,43 +100,51 @@ def _test(name: str, values: Sequence[str], index: Index) -> Test:  # noqa: PLR0
     if name in ("before", "since"):
         return _relative(name, values[0], index)
     if name == "is-task":
-        return lambda c: ("com.docker.swarm.task.id" in c.labels) == (values[0].lower() in ("1", "true"))
+        wanted_task = any(value in list_filters.TRUE for value in values)
+        return lambda c: (list_filters.TASK in c.labels) is wanted_task
     if name == "isolation":
         return lambda _: True
     return lambda c: _detail(name, values, c)
 
 
 def _named(values: Sequence[str]) -> Test:
-    """Regular expressions, found anywhere in a name, with or without its slash."""
-    try:
-        patterns = [pattern(f"/{value}/") for value in values]  # one that may run for ever would stall everybody
-    except BadExpression as error:
-        raise Refused(400, f"invalid filter 'name': {error}") from error
+    """Regular expressions, found anywhere in a name, with or without its slash; as the name itself if they are none."""
+    patterns = []
+    for value in values:
+        try:
+            re.compile(value)
+        except (re.error, OverflowError, RecursionError):
+            continue
+        try:
+            patterns.append(pattern(f"/{value}/"))  # one that may run for ever would stall everybody
+        except BadExpression as error:
+            raise Refused(400, f"invalid filter 'name': {error}") from error
 
     def test(container: Container) -> bool:
         names = [spelt for n in container.names for spelt in (n, f"/{n}", f"/{container.engine.name}/{n}")]
-        return any(found.search(name) for found in patterns for name in names)
+        return any(found.search(name) for found in patterns for name in names) or not set(names).isdisjoint(values)
 
     return test
 
 
 def _descends(container: Container, image: str) -> bool:
-    plain = container.image_id.partition(":")[2]
-    if image in (container.image, container.image_id, plain) or (len(image) >= 12 and plain.startswith(image)):
-        return True
-    return ":" not in image and container.image.partition(":")[0] == image
+    """Whether it was made from that image; what the image itself was made from only its engine knows."""
+    found = container.engine.image_table.find(image)
+    return container.image_id in found or (not found and familiar(container.image) == familiar(image))
 
 
 def _relative(name: str, text: str, index: Index) -> Test:
+    """Made before or since another one: by their order in the list, for seconds are too coarse."""
     try:
         other = index.find(text)
     except Ambiguous as error:
         raise Refused(404, f"No such container: {error}") from error
     if other is None:
         raise Refused(404, f"No such container: {text}")
-    if name == "before":
-        return lambda c: c.created < other.created
-    return lambda c: c.created > other.created
+    order = index.newest_first()
+    place = order.index(other)
+    wanted = frozenset(order[place + 1 :] if name == "before" else order[:place])
+    return lambda c: c in wanted
 
 
 def _detail(name: str, values: Sequence[str], container: Container) -> bool:
@@ -149,11 +173,10 @@ def _health(status: str) -> str:
 
 
 def _has_port(ports: Sequence[Mapping[str, Any]], key: str, wanted: str) -> bool:
-    numbers, _, protocol = wanted.partition("/")
-    first, _, last = numbers.partition("-")
-    if not first.isdecimal() or (last and not last.isdecimal()):
-        raise Refused(400, f"{wanted!r} is not a port")
+    found = list_filters.ports(wanted)
+    if found is None:
+        return False
+    first, last, protocol = found
     return any(
-        port.get(key) and int(first) <= port[key] <= int(last or first) and port.get("Type") == (protocol or "tcp")
-        for port in ports
+        port.get(key) and first <= port[key] <= last and (port.get("Type") or "tcp") == protocol for port in ports
     )

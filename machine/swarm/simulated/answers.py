@@ -18,7 +18,8 @@ class Said(NamedTuple):
 
 
 def tagged(name: str) -> str:
-    """An image's name with its tag."""
+    """An image's name as engines list it: with its tag, without the default registry."""
+    name = name.removeprefix("docker.io/").removeprefix("library/")
     return name if ":" in name.rpartition("/")[2] or "@" in name or not name else name + ":latest"
 
 

@@ -132,9 +132,13 @@ class SimulatedEngine(Things):
     def list(self, query: Mapping[str, str], body: Any) -> Said:
         """GET /containers/json"""
         wanted = targets.filters(query.get("filters", ""), Refused)
+        asked = frozenset(wanted)
         everything = query.get("all", "") not in ("", "0", "false") or "status" in wanted
+        ancestors = {each for name in wanted.pop("ancestor", []) for each in self.made_from(name)}
         pieces = []
         for each in self.containers.values():
+            if "ancestor" in asked and each.image_id not in ancestors:
+                continue
             if (everything or each.state in ("running", "paused")) and (not wanted or _matches(each, wanted)):
                 if not each.listed:
                     each.listed = dump(each.entry())

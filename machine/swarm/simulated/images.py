@@ -24,6 +24,7 @@ class Images:
     def __init__(self) -> None:
         self.images: dict[str, str] = {"busybox:latest": "sha256:" + "b" * 64}  # tag -> id
         self.made: dict[str, int] = {"sha256:" + "b" * 64: CREATED}  # id -> seconds since 1970
+        self.parents: dict[str, str] = {}  # id -> id of what it was built from
         self.hidden: set[str] = set()  # ids that other images were made from: not listed
 
     def image_list(self, query: Mapping[str, str], body: Any) -> Said:
@@ -121,6 +122,14 @@ class Images:
         if identity not in self.images.values():
             self.made.pop(identity, None)
         return json_said([{"Untagged": tagged(x)}])
+
+    def made_from(self, name: str) -> set[str]:
+        """An image, and the ids of those that were built from it."""
+        first = self._image(name)
+        found = {first} if first else set()
+        while more := {each for each, parent in self.parents.items() if parent in found} - found:
+            found |= more
+        return found
 
     def _add_image(self, digest: str, name: str = "", tag: str = "") -> str:
         identity = f"sha256:{digest}"

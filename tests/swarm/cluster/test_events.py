@@ -47,7 +47,7 @@ def test_what_is_no_stream_of_events(data):
     ("told", "found"),
     [
         (event("container", "create"), Effect("container", "k", created=True)),
-        (event("container", "die"), Effect("container", "k")),
+        (event("container", "die"), Effect("container", "k", ended=True)),
         (event("container", "destroy"), Effect("container", "k", gone=True)),
         (event("container", "health_status: healthy"), Effect("container", "k")),
         (event("container", "exec_create: ls"), None),

@@ -1,0 +1,198 @@
+"""`ps` with filters, as dockerd answers them."""
+
+import asyncio
+import json
+from urllib.parse import quote
+
+import pytest
+
+from machine.swarm.chain import Refused, Reply
+from machine.swarm.routes import list_filters
+from tests.swarm.fleet import swarm
+
+
+def filters(**values):
+    return "filters=" + quote(json.dumps({key.replace("_", "-"): value for key, value in values.items()}))
+
+
+async def stop(fleet, name):
+    await fleet.call("POST", f"/containers/{name}/stop")
+
+
+def test_a_filter_by_status_means_all_and_one_by_exit_code_does_not():
+    async def test(fleet):
+        await fleet.create("runs", start=True)
+        await fleet.create("ended", start=True)
+        await stop(fleet, "ended")
+        assert await fleet.names(filters(status=["exited"])) == ["n2/ended"]
+        assert await fleet.names(filters(status=["exited", "running"])) == ["n2/ended", "n1/runs"]
+        assert await fleet.names(filters(exited=["0"])) == []
+        assert await fleet.names("all=1&" + filters(exited=["0"])) == ["n2/ended"]
+        assert await fleet.names(filters(since=["runs"])) == []
+        assert await fleet.names("all=1&" + filters(since=["runs"])) == ["n2/ended"]
+
+    swarm(test, 2)
+
+
+def test_tasks_are_those_with_the_label_of_swarm_mode():
+    async def test(fleet):
+        await fleet.create("task", start=True, Labels={"com.docker.swarm.task": ""})
+        await fleet.create("other", start=True, Labels={"com.docker.swarm.id": "x"})
+        assert await fleet.names(filters(is_task=["true"])) == ["n1/task"]
+        assert await fleet.names(filters(is_task=["1"])) == ["n1/task"]
+        assert await fleet.names(filters(is_task=["false"])) == ["n2/other"]
+
+    swarm(test, 2)
+
+
+def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several():
+    async def test(fleet):
+        for n in range(4):
+            await fleet.create(f"c{n}", Env=[f"constraint:node==n{n % 2 + 1}"])
+        assert await fleet.names() == ["n2/c3", "n1/c2", "n2/c1", "n1/c0"]
+        assert await fleet.names("all=1&" + filters(since=["c1"])) == ["n2/c3", "n1/c2"]
+        assert await fleet.names("all=1&" + filters(before=["c2"])) == ["n2/c1", "n1/c0"]
+        assert await fleet.names("all=1&" + filters(since=["c0"], before=["c3"])) == ["n1/c2", "n2/c1"]
+        assert await fleet.names("limit=1") == ["n2/c3"]
+        for engine in fleet.cluster.healthy():
+            await engine.look()
+        assert await fleet.names() == ["n2/c3", "n1/c2", "n2/c1", "n1/c0"]
+
+    swarm(test, 2)
+
+
+def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
+    monkeypatch.setattr("machine.swarm.routes.containers.PATIENCE", 0.2)
+
+    async def test(fleet):
+        base = "sha256:" + "b" * 64
+        engine = fleet.places[1].engine
+        engine.answer("POST", "/build?remote=x&t=child:2")
+        engine.parents[engine.images["child:2"]] = base
+        await fleet.cluster.engine("n2").look_at("image")
+        await fleet.create("plain", start=True)
+        await fleet.create("derived", start=True, Image="child:2")
+        both = ["n2/derived", "n1/plain"]
+        for name in ("busybox", "busybox:latest", "docker.io/library/busybox", base, base[7:], base[7:19]):
+            assert await fleet.names(filters(ancestor=[name])) == both, name
+        assert await fleet.names(filters(ancestor=["child:2"])) == ["n2/derived"]
+        assert await fleet.names(filters(ancestor=["child"])) == []
+        assert await fleet.names(filters(ancestor=["nosuch"])) == []
+        assert await fleet.names(filters(ancestor=["nosuch", "child:2"])) == ["n2/derived"]
+        fleet.places[1].hangs = True  # then what is remembered has to do
+        assert await fleet.names(filters(ancestor=["child:2"])) == ["n2/derived"]
+
+    swarm(test, 2)
+
+
+def test_a_lost_engines_containers_do_not_run():
+    async def test(fleet):
+        await fleet.create("c", start=True, Env=["constraint:node==n1"])
+        fleet.places[0].switch(down=True)
+        await fleet.until(lambda: len(fleet.cluster.healthy()) == 1)
+        assert await fleet.names("") == []
+        assert await fleet.names("all=1") == ["n1/c"]
+
+    swarm(test, 2)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        filters(status=["bogus"]),
+        filters(health=["bogus"]),
+        filters(exited=["x"]),
+        filters(exited=["9" * 5000]),
+        filters(is_task=["x"]),
+        filters(publish=["x"]),
+        filters(publish=["90-80"]),
+        filters(expose=["99999999"]),
+        filters(expose=["80/nonsense"]),
+        filters(bogus=[]),
+        filters(**{"label!": ["x"]}),
+        "limit=--5",
+        "limit=x",
+        "limit=" + "9" * 5000,
+        "limit=5.0",
+    ],
+)
+def test_what_makes_no_sense_is_refused_even_when_there_is_no_container(query):
+    async def test(fleet):
+        with pytest.raises(Refused) as refused:
+            await fleet.names(query)
+        assert refused.value.status == 400
+
+    swarm(test, 1)
+
+
+def test_what_dockerd_takes_is_taken():
+    async def test(fleet):
+        await fleet.create("c", start=True)
+        for query in (
+            filters(name=["["]),
+            filters(exited=["-1", "+1"]),
+            filters(health=["starting"]),
+            filters(isolation=["x"], status=["dead"]),
+        ):
+            assert await fleet.names(query) == []
+        for query in ("limit=-1", "limit=", filters(name=["[", "c"]), filters(name=[""]), filters(health=["none"])):
+            assert await fleet.names(query) == ["n1/c"]
+
+    swarm(test, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("80", (80, 80, "tcp")), ("80-90/UDP", (80, 90, "udp")), ("1/sctp", (1, 1, "sctp")), ("0x50", None), ("", None)],
+)
+def test_ports(text, meant):
+    assert list_filters.ports(text) == meant
+
+
+def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(monkeypatch):
+    monkeypatch.setattr("machine.swarm.routes.containers.PATIENCE", 0.05)
+
+    async def test(fleet):
+        await fleet.create("c", start=True)
+        fleet.places[1].hangs = True
+        async with asyncio.timeout(2):
+            assert await fleet.names(filters(network=["bridge"])) == ["n1/c"]
+            assert await fleet.names(filters(ancestor=["busybox"])) == ["n1/c"]
+
+    swarm(test, 2)
+
+
+def test_who_waits_for_a_container_finds_it_ended_in_the_list():
+    async def test(fleet):
+        key = await fleet.create("c", start=True)
+        engine = fleet.cluster.engine("n1")
+        engine._apply = lambda _: None  # no event comes
+        reply = await fleet.call("POST", f"/containers/{key}/wait")
+        reading = asyncio.ensure_future(reply.read())
+        await asyncio.sleep(0)
+        fleet.places[0].engine.answer("POST", f"/containers/{key}/kill")
+        assert json.loads(await reading)["StatusCode"] == 137
+        assert await fleet.names(filters(status=["exited"])) == ["n1/c"]
+
+    swarm(test, 1, refresh_min=60, refresh_max=61)
+
+
+def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_again():
+    async def test(fleet):
+        key = await fleet.create("c", start=True)
+        place = fleet.places[0]
+        ask, late = place._ask, []
+
+        async def as_docker_20(request):
+            """Tell that it died first, and list it as ended at the third look."""
+            reply = await ask(request)
+            if request.path == "/containers/json" and len(late) < 2:
+                late.append(1)
+                reply = Reply.json([{**entry, "State": "running", "Status": "Up"} for entry in await reply.value()])
+            return reply
+
+        place._ask = as_docker_20
+        place.engine.answer("POST", f"/containers/{key}/kill")
+        await fleet.until(lambda: not fleet.cluster.find(key).is_up, 5)
+
+    swarm(test, 1, refresh_min=60, refresh_max=61)
