@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machine import paths
+from machine import paths, private_key
 from machine.errors import CommandFailed, MachineError, NotSupported
 from machine.shell import knownhosts
 from machine.sshargs import Login
@@ -34,6 +34,8 @@ def login_of(app: App, name: str, user: str = "") -> Login:
         )
     key = record.ssh_key_path()
     known = known_hosts(record)
+    if key and os.path.dirname(key) == record.cert_dir():
+        private_key.repair(key)
     return Login(
         name=name,
         address=endpoint.address,

@@ -6,8 +6,9 @@ the machine's directory, its public half PATH.pub is what the platform is given.
 
 from __future__ import annotations
 
-import os
+import shlex
 
+from machine import private_key
 from machine.errors import PreflightFailed
 
 
@@ -19,12 +20,38 @@ def check(path: str, flag: str, *, sent: bool, otherwise: str = "") -> None:
     """
     if not path:
         return
-    if not os.access(path, os.R_OK) or os.path.isdir(path):
+    key = _load(path, flag)
+    if not sent:
+        return
+    public = f"{path}.pub"
+    quoted = f"{shlex.quote(path)} > {shlex.quote(public)}"
+    writes_it = f"ssh-keygen -y -f {quoted} writes it" + (f"; or {otherwise}" if otherwise else "")
+    try:
+        with open(public, encoding="utf-8", errors="replace") as file:
+            words = file.read(private_key.LARGEST).split()
+    except OSError:
+        raise PreflightFailed(f"the public half {public} cannot be read", resolution=writes_it) from None
+    if key.public and words[:2] != key.public.split()[:2]:
         raise PreflightFailed(
-            f"the key {path} cannot be read", resolution=f"give the path of a private key with {flag}"
+            f"{public} is not the public half of {path}",
+            details="The machine would let in the one key, and you would log in with the other.",
+            resolution=writes_it,
         )
-    if sent and not os.access(f"{path}.pub", os.R_OK):
+
+
+def _load(path: str, flag: str) -> private_key.PrivateKey:
+    try:
+        return private_key.load(path)
+    except OSError as error:
         raise PreflightFailed(
-            f"the public half {path}.pub cannot be read",
-            resolution=f"ssh-keygen -y -f {path} > {path}.pub writes it" + (f"; or {otherwise}" if otherwise else ""),
+            f"the key {path} cannot be read: {(error.strerror or str(error)).lower()}",
+            resolution=f"give the path of a private key with {flag}",
+        ) from None
+    except private_key.KeyProblem as problem:
+        give = (
+            f"{flag} {shlex.quote(problem.instead)}"
+            if problem.instead
+            else f"give the path of a private key with {flag}"
         )
+        what = f"the key {path} cannot be used: it {problem.what}"
+        raise PreflightFailed(what, resolution=f"{problem.first}; then {give}" if problem.first else give) from None

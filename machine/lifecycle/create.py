@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from machine import contexts, drivers, files, keys, names, options, paths, redaction
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
-from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, StoreError, UsageError
-from machine.lifecycle import access, provision, swarm, swarmmode
+from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, UsageError
+from machine.lifecycle import access, provision, ssh_keys, swarm, swarmmode
 from machine.lifecycle.account import as_given, check_before_resume
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
@@ -54,6 +54,7 @@ def _create(world: World, name: str, wanted: Wanted) -> None:
     swarm.foresee(world, record)
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
+    ssh_keys.check(driver)
     swarmmode.check(world, record, driver)
     with world.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
         world.store.add(name)
@@ -279,7 +280,7 @@ def _with_keys(world: World, record: Record, driver: Driver) -> Driver:
         keys.ensure(path, f"machine-{record.name}")
         _keep_key(world, record, path)
     elif source:
-        _keep_key(world, record, _bring_key(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
+        _keep_key(world, record, ssh_keys.bring(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
     if isinstance(driver, TakesHostKey):
         pair = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
         if driver.give_host_key(*pair) is not False:
@@ -292,22 +293,6 @@ def _keep_key(world: World, record: Record, path: str) -> None:
     if record.driver.get("SSHKeyPath") != path:
         record.driver["SSHKeyPath"] = path
         world.store.save(record)
-
-
-def _bring_key(record: Record, source: str, target: str) -> str:
-    """Copy the user's own key into the machine's directory, once, as docker-machine does; where it is now."""
-    if os.path.exists(target):
-        return target
-    private = files.read(source)
-    if not private:
-        raise StoreError(
-            f"the key {source} of {record.name} is gone", resolution=f"put it back, or: machine rm {record.name}"
-        )
-    public = files.read(source + ".pub")
-    if public:
-        files.write(target + ".pub", public, files.PUBLIC)
-    files.write(target, private)
-    return target
 
 
 def go_on(store: Store, names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from machine import private_key
 from machine.errors import HostKeyMismatch, LoginRefused, ShellError
 from machine.shell import knownhosts
 from machine.shell.library import paramiko
@@ -180,23 +181,37 @@ def _keys(target: Target, key_path: str | None) -> Iterator[tuple[str, paramiko.
         yield from _agent_keys("no ssh key is set for it")
         return
     try:
-        key = paramiko.PKey.from_path(key_path)
+        file = private_key.load(key_path)
+        key = None if file.needs_agent else paramiko.PKey.from_path(key_path)
     except FileNotFoundError:
         raise LoginRefused(f"the ssh key of {target.alias} is missing: {key_path}", resolution=_PUT_BACK) from None
     except OSError as error:
         raise LoginRefused(f"the ssh key {key_path} cannot be read: {error.strerror}", resolution=_PUT_BACK) from None
-    except (TypeError, paramiko.PasswordRequiredException):
-        yield from _agent_keys(f"{key_path} has a passphrase", _public_half(key_path), f"ssh-add {key_path}")
-        return
     except Exception as error:  # the parsers below paramiko raise a dozen kinds for a file that is no key
         raise LoginRefused(
             f"{key_path} is not a usable ssh private key", details=str(error), resolution=_PUT_BACK
         ) from None
-    yield key_path, key
+    if key is not None:
+        yield key_path, key
+        return
+    public = file.public or _public_half(key_path)
+    yield from _agent_keys(why_agent(key_path, file), public, f"ssh-add {key_path}")
+
+
+def why_agent(key_path: str, key: private_key.PrivateKey) -> str:
+    """Why the key's file alone logs nobody in, for an error."""
+    return f"{key_path} has a passphrase" if key.encrypted else f"{key_path} belongs to a hardware token"
+
+
+def check_agent(why: str, public: str = "", advice: str = "ssh-add") -> None:
+    """LoginRefused unless the running agent has a key: any, or the one with public half `public` ("TYPE BASE64")."""
+    for _ in _agent_keys(why, public, advice):
+        return
 
 
 def _agent_keys(why: str, wanted: str = "", advice: str = "ssh-add") -> Iterator[tuple[str, paramiko.PKey]]:
-    """The running agent's keys, or only the one whose base64 public half is `wanted`."""
+    """The running agent's keys, or only the one whose public half is `wanted` ("TYPE BASE64")."""
+    wanted = (wanted.split() or [""])[-1]
     agent = paramiko.Agent()
     try:
         keys = [key for key in agent.get_keys() if wanted in ("", base64.b64encode(key.asbytes()).decode())]
@@ -215,10 +230,10 @@ def _agent_keys(why: str, wanted: str = "", advice: str = "ssh-add") -> Iterator
 
 
 def _public_half(key_path: str) -> str:
-    """The base64 field of KEY.pub, "" when there is no such file."""
+    """TYPE BASE64 of KEY.pub, "" when there is no such file."""
     try:
         with open(key_path + ".pub", encoding="utf-8", errors="replace") as file:
             fields = file.read().split()
     except OSError:
         return ""
-    return fields[1] if len(fields) > 1 else ""
+    return " ".join(fields[:2]) if len(fields) > 1 else ""

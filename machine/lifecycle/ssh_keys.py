@@ -1,0 +1,57 @@
+"""The ssh key that a user brings for a machine: seen to be usable before anything is made, and copied."""
+
+from __future__ import annotations
+
+import os
+
+from machine import files, private_key
+from machine.drivers.base import BringsKey, Driver
+from machine.errors import LoginRefused, PreflightFailed, StoreError
+from machine.store import Record
+
+
+def check(driver: Driver) -> None:
+    """PreflightFailed when the key needs the ssh-agent and the agent does not have it. Read-only.
+
+    A machine made with such a key would let nobody in. The driver's own `check` has seen that the file is a key.
+    """
+    path = driver.key_path() if isinstance(driver, BringsKey) else None
+    if path is None:
+        return
+    from machine.shell import login  # paramiko
+
+    try:
+        if not path:
+            login.check_agent("no ssh key is set for it")
+        else:
+            key = private_key.load(path)
+            if key.needs_agent:
+                login.check_agent(login.why_agent(path, key), key.public, f"ssh-add {path}")
+    except LoginRefused as error:
+        raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from None
+    except (OSError, private_key.KeyProblem) as error:
+        raise PreflightFailed(f"the key {path} cannot be used: {error}") from None
+
+
+def bring(record: Record, source: str, target: str) -> str:
+    """Copy the user's own key into the machine's directory, once, in a form that every ssh reads; where it is now."""
+    if os.path.exists(target):
+        return target
+    try:
+        key = private_key.load(source)
+    except FileNotFoundError:
+        raise StoreError(
+            f"the key {source} of {record.name} is gone", resolution=f"put it back, or: machine rm {record.name}"
+        ) from None
+    except (OSError, private_key.KeyProblem) as error:
+        raise StoreError(
+            f"the key {source} of {record.name} cannot be used: {error}",
+            resolution=f"put the right one there, or: machine rm {record.name}",
+        ) from None
+    public = files.read(source + ".pub")
+    if key.public and public.split()[:2] != key.public.encode().split():
+        public = f"{key.public} machine-{record.name}\n".encode()  # ssh offers the one beside the key, whatever it is
+    if public:
+        files.write(target + ".pub", public, files.PUBLIC)
+    files.write(target, key.text)
+    return target
