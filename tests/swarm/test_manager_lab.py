@@ -91,7 +91,6 @@ def test_build_save_load_and_events(manager, tmp_path):
     manager.docker("rmi", "built")
     loaded = manager.docker("load", "-i", str(tmp_path / "image.tar"))
     assert loaded.count("Loaded image: built:latest") == 1
-    assert all(f"node-{n}: Loading image... : loaded" in loaded for n in (1, 2, 3))
     for node in ("node-1", "node-3"):
         assert manager.docker("run", "--rm", "-e", f"constraint:node=={node}", "built") == "built"
     manager.docker("rmi", "built")
@@ -132,17 +131,17 @@ def test_every_docker_client_on_this_host(manager, client, tmp_path):
     say("rm", "-f", "web")
 
 
-def test_networks_and_volumes(manager):
+def test_networks_and_volumes(manager, islands):
     manager.docker("network", "create", "front")
-    (front,) = [n for n in manager.docker("network", "ls", "--format", "{{.Name}}").split() if n.endswith("/front")]
+    assert "front" in manager.docker("network", "ls", "--format", "{{.Name}}").split()
+    (holder,) = [i.name for i in islands if i.docker("network", "ls", "-q", "--filter", "name=front").stdout.strip()]
     for name in ("one", "two"):
         manager.docker("run", "-d", "--name", name, "--network", "front", "busybox", "sleep", "1000")
-    assert {name.split("/")[0] for name in manager.names()} == {front.split("/")[0]}
+    assert {name.split("/")[0] for name in manager.names()} == {holder}
     manager.clear()
-    manager.docker("network", "rm", front)
+    manager.docker("network", "rm", f"{holder}/front")
     manager.docker("volume", "create", "data")
-    found = manager.docker("volume", "ls", "-q").split()
-    assert {"node-1/data", "node-2/data", "node-3/data"} <= set(found)
+    assert manager.docker("volume", "ls", "-q").split().count("data") == 1
     assert manager.docker("run", "--rm", "-v", "data:/d", "busybox", "sh", "-c", "echo x > /d/x; cat /d/x") == "x"
     manager.docker("volume", "rm", "data")
 
