@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 OLDEST, NEWEST = (1, 24), (1, 99)  # API versions; what is passed on is not ours to limit
@@ -22,6 +23,7 @@ class Facts(NamedTuple):
     oldest_api: Api
     ostype: str
     arch: str
+    info: Mapping[str, Any] = MappingProxyType({})  # all of its answer to /info
 
 
 def api_of(text: str, default: Api = OLDEST) -> Api:
@@ -66,4 +68,5 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
         oldest_api=api_of(str(version.get("MinAPIVersion") or ""), (1, 12)),
         ostype=labels.get("ostype", ""),
         arch=str(version.get("Arch") or info.get("Architecture") or ""),
+        info=info,
     )

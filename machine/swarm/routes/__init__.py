@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from machine.swarm.chain import Next, Refused, Reply, Request
-from machine.swarm.routes import build, containers, create, images, networks, spreading, system, volumes
+from machine.swarm.routes import build, containers, create, images, info, networks, spreading, system, volumes
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.table import TABLE
 
 __all__ = [
-    "TABLE", "Desk", "answer", "build", "containers", "create", "images", "networks", "spreading", "system", "volumes",
+    "TABLE", "Desk", "answer", "build", "containers", "create", "images", "info", "networks", "spreading", "system",
+    "volumes",
 ]  # fmt: skip
 
 MODE = ("swarm", "nodes", "services", "tasks", "secrets", "configs")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from machine import __version__
 from machine.swarm.chain import JSON, Refused, Reply, Request
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
-from machine.swarm.cluster.health import Health
+from machine.swarm.cluster.united_info import most_common
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.table import TABLE
 
@@ -41,83 +40,25 @@ async def version(desk: Desk, request: Request, name: str) -> Reply:  # noqa: AR
     """Local."""
     api = desk.cluster.api()
     arch = next((e.facts.arch for e in desk.cluster.healthy() if e.facts and e.facts.arch), "")
-    details = {"ApiVersion": api, "MinAPIVersion": OLDEST_TEXT, "Os": _ostype(desk.cluster), "Arch": arch}
+    kernels = [str(e.facts.info.get("KernelVersion") or "") for e in desk.cluster.healthy() if e.facts]
+    details = {
+        "ApiVersion": api,
+        "MinAPIVersion": OLDEST_TEXT,
+        "Os": _ostype(desk.cluster),
+        "Arch": arch,
+        "KernelVersion": most_common(kernels) if kernels else "",
+        "GitCommit": "",
+        "GoVersion": "",
+        "BuildTime": "",
+    }
     return Reply.json(
         {
             "Platform": {"Name": "machine swarm"},
-            "Components": [{"Name": "Engine", "Version": NAME, "Details": details}],
+            "Components": [{"Name": "Engine", "Version": NAME, "Details": {**details, "Experimental": "false"}}],
             "Version": NAME,
             **details,
-            "GitCommit": "",
-            "GoVersion": "",
-            "BuildTime": "",
         }
     )
-
-
-@TABLE.at("GET", "/info")
-async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """Local: sums, and a table of engines in SystemStatus."""
-    cluster = desk.cluster
-    engines = sorted(cluster.engines.values(), key=lambda e: (e.name, e.address))
-    up = [e for e in engines if e.reachable]
-    for engine in engines:
-        if engine.summary is None:
-            engine.summary = Summary.of(engine)
-    running, paused, stopped = (sum(e.summary.counts[n] for e in up) for n in range(3))
-    reply = Reply.json(
-        {
-            "ID": "",
-            "Name": "swarm",
-            "ServerVersion": NAME,
-            "Containers": running + paused + stopped,
-            "ContainersRunning": running,
-            "ContainersPaused": paused,
-            "ContainersStopped": stopped,
-            "Images": len({image.get("Id") for e in up for image in e.images}),
-            "NCPU": sum(e.node.cpus for e in up),
-            "MemTotal": sum(e.node.memory for e in up),
-            "SystemStatus": _ROWS,
-            "DriverStatus": _ROWS if _old(request) else [],
-            "Driver": "",
-            "OSType": _ostype(cluster),
-            "OperatingSystem": "linux",
-            "Architecture": next((e.facts.arch for e in up if e.facts), ""),
-            "KernelVersion": "",
-            "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "NEventsListener": 0,
-            "Debug": desk.debug,
-            "MemoryLimit": True,
-            "SwapLimit": True,
-            "IPv4Forwarding": True,
-            "Plugins": {"Volume": [], "Network": [], "Authorization": None, "Log": []},
-            "Swarm": {"LocalNodeState": "inactive", "ControlAvailable": False},
-            "Labels": [],
-            "Warnings": None,
-        }
-    )
-    heading = json.dumps(_heading(desk, len(engines)), separators=(",", ":")).encode()
-    rows = b",".join([heading[1:-1], *(engine.summary.rows for engine in engines)])
-    reply.body = (await reply.read()).replace(b'"%s"' % _ROWS.encode(), b"[" + rows + b"]")
-    return reply
-
-
-class Summary(NamedTuple):
-    """An engine's part of `info`: running, paused and other containers; its rows as JSON without the outer brackets."""
-
-    counts: tuple[int, int, int]
-    rows: bytes
-
-    @classmethod
-    def of(cls, engine: Engine) -> Summary:
-        """As the engine is now."""
-        states = [c.state for c in engine.containers.values()]
-        running, paused = states.count("running") + states.count("restarting"), states.count("paused")
-        counts = (running, paused, len(states) - running - paused)
-        return cls(counts, json.dumps(_rows(engine, counts), separators=(",", ":")).encode()[1:-1])
-
-
-_ROWS = "the rows of the table of engines"  # stands for them until the rest is JSON
 
 
 @TABLE.at("GET", "/events")
@@ -215,65 +156,12 @@ async def viz(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     return Reply.error(501, "Not supported in clustering mode.")
 
 
-def _heading(desk: Desk, count: int) -> list[list[str]]:
-    settings = desk.cluster.settings
-    first = [["Role", desk.role]]
-    if desk.role == "replica":
-        first.append(["Primary", desk.primary or "none"])
-    return [*first, ["Strategy", settings.strategy], ["Filters", ", ".join(settings.filters)], ["Nodes", str(count)]]
-
-
-def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
-    facts, node = engine.facts, engine.node
-    if facts is None:
-        rows = [["ID", ""], ["Status", str(engine.pulse.state)]]
-        error = engine.pulse.error or "not reached yet"
-        tail = [["Error", error], ["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", ""]]
-        return [[f" {engine.name}", engine.address], *_indented(rows + tail)]
-    detail = " ({} Running, {} Paused, {} Stopped)".format(*counts)
-    used_cpus, used_memory = node.used
-    rows = [
-        ["ID", engine.id],
-        ["Status", str(engine.pulse.state)],
-        ["Containers", f"{sum(counts)}{detail if engine.pulse.state is Health.HEALTHY else ''}"],
-        ["Reserved CPUs", f"{used_cpus} / {node.cpus}"],
-        ["Reserved Memory", f"{size(used_memory)} / {size(node.memory)}"],
-        ["Labels", ", ".join(f"{k}={v}" for k, v in sorted(node.labels.items()))],
-    ]
-    if engine.pulse.error:
-        rows.append(["Error", engine.pulse.error])
-    rows += [["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", facts.version]]
-    return [[f" {engine.name}", engine.address], *_indented(rows)]
-
-
-def _indented(rows: list[list[str]]) -> list[list[str]]:
-    return [[f"  └ {key}", value] for key, value in rows]
-
-
-def size(count: int) -> str:
-    """Bytes as classic Swarm words them: 4 significant digits, binary units."""
-    number, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
-    while number >= 1024 and len(units) > 1:
-        number /= 1024
-        units.pop(0)
-    return f"{number:.4g} {units[0]}"
-
-
-def _stamp(when: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
-
-
 def _ostype(cluster: Cluster) -> str:
     return next((e.facts.ostype for e in cluster.engines.values() if e.reachable and e.facts), "") or "linux"
 
 
 def _all_build(cluster: Cluster) -> bool:
     return api_of(cluster.api()) >= BUILDKIT
-
-
-def _old(request: Request) -> bool:
-    """Clients before 1.22 show the table only in DriverStatus."""
-    return bool(request.version) and api_of(request.version) < (1, 22)
 
 
 def _when(text: str, now: float) -> float | None:

@@ -6,7 +6,8 @@ import pytest
 
 from machine.swarm.chain import Refused
 from machine.swarm.cluster.images import unite
-from machine.swarm.routes.system import size
+from machine.swarm.cluster.united_info import DEFAULTS
+from machine.swarm.routes.info import size
 from machine.swarm.routes.tee import Tee
 from machine.swarm.simulated.engine import SimulatedEngine
 from tests.swarm.fleet import swarm
@@ -189,3 +190,23 @@ def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
         assert whole.startswith(got[1])
 
     asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
+    async def test(fleet):
+        info = await fleet.ask("GET", "/info")
+        assert not {*DEFAULTS, "ID", "Labels", "Swarm", "SystemTime", "Warnings"} - set(info)
+        assert info["Driver"] == "overlay2"
+        assert info["Plugins"]["Volume"] == ["local"]
+        for key in ("SystemStatus", "DriverStatus"):
+            assert all(len(row) == 2 and all(isinstance(cell, str) for cell in row) for row in info[key])
+        assert set(info["Swarm"]) >= {"NodeID", "NodeAddr", "LocalNodeState", "ControlAvailable", "Error"}
+        version = await fleet.ask("GET", "/version")
+        assert version["KernelVersion"] == "6.1.0"
+        assert all(isinstance(value, str) for value in version["Components"][0]["Details"].values())
+        fleet.places[0].switch(down=True)
+        fleet.places[1].switch(down=True)
+        await fleet.until(lambda: not fleet.cluster.healthy())
+        assert set(await fleet.ask("GET", "/info")) == set(info)
+
+    swarm(test, 2)

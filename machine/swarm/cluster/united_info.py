@@ -1,0 +1,140 @@
+"""Many engines' answers to GET /info as one, with every field that the newest API has. Pure.
+
+Numbers of things are added up, lists united, and of all else what most engines say is said. A field that no engine
+has is empty, and has the type that typed clients expect: https://docs.docker.com/reference/api/engine/ (SystemInfo).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Info = Mapping[str, Any]
+_COMMIT = {"ID": ""}
+DEFAULTS: dict[str, Any] = {
+    "Driver": "",
+    "DriverStatus": [],
+    "Plugins": {"Volume": [], "Network": [], "Authorization": None, "Log": []},
+    "MemoryLimit": True,
+    "SwapLimit": True,
+    "KernelMemory": False,
+    "KernelMemoryTCP": False,
+    "CpuCfsPeriod": True,
+    "CpuCfsQuota": True,
+    "CPUShares": True,
+    "CPUSet": True,
+    "PidsLimit": True,
+    "OomKillDisable": False,
+    "IPv4Forwarding": True,
+    "BridgeNfIptables": False,
+    "BridgeNfIp6tables": False,
+    "NFd": 0,
+    "NGoroutines": 0,
+    "NEventsListener": 0,
+    "LoggingDriver": "",
+    "CgroupDriver": "",
+    "CgroupVersion": "",
+    "KernelVersion": "",
+    "OperatingSystem": "linux",
+    "OSVersion": "",
+    "OSType": "linux",
+    "Architecture": "",
+    "IndexServerAddress": "",
+    "RegistryConfig": {
+        "AllowNondistributableArtifactsCIDRs": [],
+        "AllowNondistributableArtifactsHostnames": [],
+        "InsecureRegistryCIDRs": [],
+        "IndexConfigs": {},
+        "Mirrors": [],
+    },
+    "GenericResources": None,
+    "DockerRootDir": "",
+    "HttpProxy": "",
+    "HttpsProxy": "",
+    "NoProxy": "",
+    "ExperimentalBuild": False,
+    "Runtimes": {},
+    "DefaultRuntime": "",
+    "LiveRestoreEnabled": False,
+    "Isolation": "",
+    "InitBinary": "",
+    "ContainerdCommit": _COMMIT,
+    "RuncCommit": _COMMIT,
+    "InitCommit": _COMMIT,
+    "SecurityOptions": [],
+    "ProductLicense": "",
+    "DefaultAddressPools": [],
+    "FirewallBackend": {"Driver": ""},
+    "CDISpecDirs": [],
+    "DiscoveredDevices": [],
+    "Containerd": {"Address": "", "Namespaces": {"Containers": "", "Plugins": ""}},
+}
+_ADDED = ("NFd", "NGoroutines", "NEventsListener")
+_UNITED = ("Plugins", "RegistryConfig", "SecurityOptions", "DefaultAddressPools", "CDISpecDirs", "DiscoveredDevices",
+           "GenericResources", "Runtimes")  # fmt: skip
+_OWN = frozenset((  # what is said of the cluster itself, or makes no sense for several engines
+    "ID", "Name", "ServerVersion", "Swarm", "Labels", "Warnings", "SystemTime", "SystemStatus", "Debug", "NCPU",
+    "MemTotal", "Images", "Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "ClusterStore",
+    "ClusterAdvertise", "ClientInfo",
+))  # fmt: skip
+
+
+def unite(infos: Sequence[tuple[str, Info]]) -> dict[str, Any]:
+    """One info of (engine's name, its info); without the fields that are the cluster's own."""
+    found: dict[str, Any] = {}
+    keys = dict.fromkeys([*DEFAULTS, *(key for _, info in infos for key in info if key not in _OWN)])
+    for key in keys:
+        default = DEFAULTS.get(key)
+        values = [info[key] for _, info in infos if key in info and _fits(info[key], default, key)]
+        if not values:
+            found[key] = default
+        elif key not in DEFAULTS and 2 * len(values) <= len(infos):
+            continue  # a field that is newer than this list, and that few engines have
+        elif key in _ADDED:
+            found[key] = sum(values)
+        elif key in _UNITED:
+            found[key] = _united(values)
+        else:
+            found[key] = most_common(values)
+    found["DriverStatus"] = [row for row in found["DriverStatus"] if _is_row(row)]
+    found["Warnings"] = [f"{name}: {text}" for name, info in infos for text in _strings(info.get("Warnings"))] or None
+    return found
+
+
+def _fits(value: Any, default: Any, key: str) -> bool:
+    """Whether a value has the type that clients expect; of a field that nobody knows yet, any that is not null."""
+    if default is None:
+        return isinstance(value, list) if key in DEFAULTS else value is not None
+    return type(value) is type(default)
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, list) and len(row) == 2 and all(isinstance(cell, str) for cell in row)
+
+
+def _strings(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def most_common(values: Iterable[Any]) -> Any:
+    """The value that most have; of several as common the first."""
+    values = list(values)
+    texts = [json.dumps(value, sort_keys=True) for value in values]
+    return values[texts.index(Counter(texts).most_common(1)[0][0])]
+
+
+def _united(values: Sequence[Any]) -> Any:
+    """Lists joined, each item once; objects key by key; anything else as most have it."""
+    if all(isinstance(value, list) for value in values):
+        seen = {json.dumps(item, sort_keys=True): item for value in values for item in value}
+        return list(seen.values())
+    if all(isinstance(value, dict) for value in values):
+        keys = dict.fromkeys(key for value in values for key in value)
+        return {
+            key: _united(there) if there else None
+            for key in keys
+            for there in [[value[key] for value in values if value.get(key) is not None]]
+        }
+    return most_common(values)

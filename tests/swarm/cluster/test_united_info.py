@@ -1,0 +1,88 @@
+import json
+
+import pytest
+
+from machine.swarm.cluster.united_info import DEFAULTS, most_common, unite
+
+ENGINE = {
+    "ID": "x",
+    "Name": "n1",
+    "Driver": "overlay2",
+    "DriverStatus": [["Backing Filesystem", "extfs"]],
+    "Plugins": {"Volume": ["local"], "Network": ["bridge", "host"], "Authorization": None, "Log": ["json-file"]},
+    "NFd": 20,
+    "MemoryLimit": True,
+    "LoggingDriver": "json-file",
+    "CgroupDriver": "systemd",
+    "RegistryConfig": {"InsecureRegistryCIDRs": ["127.0.0.0/8"], "IndexConfigs": {"docker.io": {"Secure": True}}},
+    "DockerRootDir": "/var/lib/docker",
+    "Runtimes": {"runc": {"path": "runc"}},
+    "DefaultRuntime": "runc",
+    "ContainerdCommit": {"ID": "1.7"},
+    "SecurityOptions": ["name=seccomp,profile=builtin"],
+    "GenericResources": None,
+    "Warnings": None,
+    "Swarm": {"LocalNodeState": "active"},
+    "Labels": ["a=b"],
+}
+
+
+def test_every_field_is_there_with_its_type_even_of_no_engine():
+    found = unite([])
+    assert found == {**DEFAULTS, "Warnings": None}
+    assert json.dumps(found)
+
+
+def test_one_engine_is_as_it_says_but_for_what_is_the_clusters():
+    found = unite([("n1", ENGINE)])
+    own = ("ID", "Name", "Swarm", "Labels")
+    assert {key: found[key] for key in ENGINE if key not in own} == {k: v for k, v in ENGINE.items() if k not in own}
+    assert not set(own) & set(found)
+
+
+def test_sums_unions_and_what_most_say():
+    other = {
+        **ENGINE,
+        "NFd": 5,
+        "Driver": "btrfs",
+        "CgroupDriver": "cgroupfs",
+        "Plugins": {"Volume": ["local", "nfs"], "Authorization": ["opa"], "Log": None},
+        "Runtimes": {"runc": {"path": "runc"}, "kata": {"path": "kata"}},
+        "SecurityOptions": ["name=apparmor"],
+        "RegistryConfig": {"InsecureRegistryCIDRs": ["10.0.0.0/8", "127.0.0.0/8"], "Mirrors": ["https://m"]},
+        "Warnings": ["WARNING: No swap limit support"],
+    }
+    found = unite([("n1", ENGINE), ("n2", other), ("n3", {**ENGINE, "NFd": 1})])
+    assert found["NFd"] == 26
+    assert (found["Driver"], found["CgroupDriver"]) == ("overlay2", "systemd")
+    assert found["Plugins"] == {
+        "Volume": ["local", "nfs"],
+        "Network": ["bridge", "host"],
+        "Authorization": ["opa"],
+        "Log": ["json-file"],
+    }
+    assert set(found["Runtimes"]) == {"runc", "kata"}
+    assert found["SecurityOptions"] == ["name=seccomp,profile=builtin", "name=apparmor"]
+    assert found["RegistryConfig"]["InsecureRegistryCIDRs"] == ["127.0.0.0/8", "10.0.0.0/8"]
+    assert found["RegistryConfig"]["Mirrors"] == ["https://m"]
+    assert found["Warnings"] == ["n2: WARNING: No swap limit support"]
+
+
+def test_a_field_newer_than_this_program_is_passed_on_when_most_have_it():
+    newer = {**ENGINE, "Quantum": {"Bits": 3}}
+    assert unite([("n1", newer), ("n2", newer), ("n3", ENGINE)])["Quantum"] == {"Bits": 3}
+    assert "Quantum" not in unite([("n1", newer), ("n2", ENGINE), ("n3", ENGINE)])
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "x", [1], {"a": 1}, [["one cell"]], True])
+def test_what_has_another_type_than_clients_expect_is_left_out(wrong):
+    bad = dict.fromkeys([*DEFAULTS, "Warnings"], wrong)
+    found = unite([("n1", bad)])
+    for key, default in DEFAULTS.items():
+        if default is not None:
+            assert type(found[key]) is type(default), key
+    assert all(len(row) == 2 for row in found["DriverStatus"])
+
+
+def test_the_first_of_as_many():
+    assert most_common([["a"], ["b"], ["b"], ["a"]]) == ["a"]
