@@ -9,7 +9,7 @@ from typing import Any
 
 from machine.swarm.cluster import status
 from machine.swarm.schedule.node import ANY_ADDRESS
-from machine.swarm.schedule.placement import BUILT_IN
+from machine.swarm.schedule.references import BUILT_IN
 from machine.swarm.schedule.want import ID, KINDS, Port, ports_of
 from machine.swarm.signing import LABEL, SignedCreate
 

@@ -21,7 +21,7 @@ from machine.swarm.routes.references import beside, rename_network, take_nodes_o
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression, Expression
 from machine.swarm.schedule.node import Reservation
-from machine.swarm.schedule.placement import volumes_of
+from machine.swarm.schedule.references import references
 from machine.swarm.schedule.want import ID, KINDS, Located, Want, lift, want
 from machine.swarm.signing import LABEL, SignedCreate
 
@@ -88,7 +88,7 @@ async def make(
         asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
     asked = replace(
         asked,
-        located=await locate(desk, asked, body, avoid=avoid, elsewhere=given),
+        located=await locate(desk, asked, avoid=avoid, elsewhere=given),
         replaced=replaced_by(desk, name, body["Labels"]),
     )
     tries = desk.cluster.settings.createretry + 1
@@ -254,7 +254,7 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
 async def _remember(engine: Engine, key: str, told: dict[str, Any]) -> None:
     with suppress(Refused):
         await engine.look([key])
-        if frozenset(volumes_of(told)).difference(str(v.get("Name")) for v in engine.volumes):
+        if frozenset(references(told).volumes).difference(str(v.get("Name")) for v in engine.volumes):
             await engine.look_at("volume")
         container = engine.containers.get(key)
         if container is not None and engine.facts:

@@ -8,15 +8,13 @@ from typing import Any
 from machine.swarm.chain import Refused
 from machine.swarm.cluster import Engine
 from machine.swarm.routes.desk import Desk
-from machine.swarm.schedule.placement import is_spanning, networks_of, service_of
+from machine.swarm.schedule.placement import is_spanning, service_of
 from machine.swarm.schedule.want import Located, Want
 
 ID_PREFIX = 12  # digits of an id that are enough to mean a network
 
 
-async def locate(
-    desk: Desk, asked: Want, body: dict[str, Any], *, avoid: frozenset[str], elsewhere: Iterable[str]
-) -> tuple[Located, ...]:
+async def locate(desk: Desk, asked: Want, *, avoid: frozenset[str], elsewhere: Iterable[str]) -> tuple[Located, ...]:
     """What exists already of the volumes and networks that a create names, and on which engines.
 
     Engines that do not answer count, for what they have is not to be begun anew on another one; those in `avoid` do
@@ -25,7 +23,7 @@ async def locate(
     engines = [e for e in desk.cluster.engines.values() if e.address not in avoid]
     skipped = frozenset(elsewhere)
     volumes = {n: await _volume_holders(engines, n) for n in asked.volumes if n not in skipped}
-    networks = {n: [e for e in engines if has_network(e, n)] for n in networks_of(body) if n not in skipped}
+    networks = {n: [e for e in engines if has_network(e, n)] for n in asked.networks if n not in skipped}
     found = [Located("volume", name, frozenset(e.address for e in having)) for name, having in volumes.items()]
     found += [Located("network", name, frozenset(e.address for e in having)) for name, having in networks.items()]
     return tuple(each for each in found if each.nodes)

@@ -6,12 +6,13 @@ from typing import Any
 
 from machine.swarm.cluster import Engine
 from machine.swarm.routes.desk import Desk
-from machine.swarm.schedule.placement import holders_of_project, project_of
+from machine.swarm.schedule.placement import holders_of_project
+from machine.swarm.schedule.references import PROJECT
 
 
 def engines_for(desk: Desk, labels: Any) -> list[Engine] | None:
     """The engines that have volumes of the project that `labels` name, else networks, else containers; None = any."""
-    project = project_of(labels)
+    project = str(labels.get(PROJECT) or "") if isinstance(labels, dict) else ""
     engines = desk.cluster.healthy()
     if not project:
         return None
@@ -19,5 +20,5 @@ def engines_for(desk: Desk, labels: Any) -> list[Engine] | None:
     networks = holders_of_project(project, {e.address: e.networks for e in engines})
     found = volumes & networks or volumes or networks
     if not found:
-        found = {e.address for e in engines if any(project_of(c.labels) == project for c in e.containers.values())}
+        found = {e.address for e in engines if any(c.labels.get(PROJECT) == project for c in e.containers.values())}
     return [e for e in engines if e.address in found] or None

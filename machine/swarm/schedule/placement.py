@@ -1,7 +1,7 @@
-"""What a container's create body ties it to: volumes, networks, other containers, its predecessor. Pure.
+"""What draws a new container, network or volume to an engine: a predecessor, a Compose project. Pure.
 
 State attracts: a container goes where its volumes, its networks of one engine and the containers that it shares
-something with are. Used by the manager, and by whoever else places containers on several engines.
+something with are. What a create refers to is read by machine.swarm.schedule.references.
 """
 
 from __future__ import annotations
@@ -10,34 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-BUILT_IN = ("", "default", "bridge", "host", "none", "nat")  # network modes that every engine has
-PROJECT = "com.docker.compose.project"
+from machine.swarm.schedule.references import PROJECT, project_of
+
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
-_RENAMED = re.compile(r"([0-9a-f]{12})_(.+)\Z")  # what Compose calls one of two that follow each other
-
-
-def volumes_of(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the volumes that a create mounts, each once; paths of the host and nameless volumes are none."""
-    host = _dict(body.get("HostConfig"))
-    found = [str(bind).partition(":")[0] for bind in _list(host.get("Binds")) if ":" in str(bind)]
-    mounts = [mount for mount in _list(host.get("Mounts")) if isinstance(mount, dict)]
-    found += [str(m["Source"]) for m in mounts if m.get("Type") == "volume" and m.get("Source")]
-    return tuple(dict.fromkeys(name for name in found if name and not _is_path(name)))
-
-
-def networks_of(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names or ids of the networks that a create joins, each once, without those that every engine has."""
-    mode = str(_dict(body.get("HostConfig")).get("NetworkMode") or "")
-    joined = _dict(_dict(body.get("NetworkingConfig")).get("EndpointsConfig"))
-    found = [mode, *map(str, joined)]
-    return tuple(dict.fromkeys(n for n in found if n not in BUILT_IN and not n.startswith("container:")))
-
-
-def project_of(labels: Any) -> str:
-    """The Compose project that labels name; "" if none."""
-    return str(labels.get(PROJECT) or "") if isinstance(labels, Mapping) else ""
+_RENAMED = re.compile(r"([0-9a-f]{12})_(.+)\Z")  # what Compose 1 calls a container that is about to go
 
 
 def service_of(labels: Any) -> tuple[str, str, str] | None:
@@ -69,18 +47,5 @@ def holders_of_project(project: str, things: Mapping[str, Iterable[Mapping[str, 
     return {
         node
         for node, found in things.items()
-        if any(project and project_of(thing.get("Labels")) == project and not is_spanning(thing) for thing in found)
+        if any(project and project_of(thing) == project and not is_spanning(thing) for thing in found)
     }
-
-
-def _is_path(source: str) -> bool:
-    """Whether the source of a bind is a directory of the host: /x, ./x, ~x, C:\\x."""
-    return source.startswith(("/", ".", "~", "\\")) or bool(re.match(r"[A-Za-z]\Z", source))
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

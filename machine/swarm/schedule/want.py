@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from machine.swarm.schedule.expression import BadExpression, Expression, parse
-from machine.swarm.schedule.placement import networks_of, volumes_of
+from machine.swarm.schedule.references import references
 
 PREFIX = "com.docker.swarm"
 ID = f"{PREFIX}.id"
@@ -113,6 +113,7 @@ def want(body: Mapping[str, Any], found: Mapping[str, list[str]], name: str = ""
     host = host if isinstance(host, dict) else {}
     mode = str(host.get("NetworkMode") or "")
     policies(found.get("reschedule", []))
+    refers = references(body)
     return Want(
         image=str(body.get("Image") or ""),
         name=name,
@@ -129,8 +130,8 @@ def want(body: Mapping[str, Any], found: Mapping[str, list[str]], name: str = ""
         net_container=_container_of(mode),
         pid_container=_container_of(host.get("PidMode")),
         ipc_container=_container_of(host.get("IpcMode")),
-        volumes=volumes_of(body),
-        networks=networks_of(body),
+        volumes=refers.volumes,
+        networks=refers.networks,
     )
 
 
