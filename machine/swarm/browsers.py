@@ -12,8 +12,6 @@ from urllib.parse import urlsplit
 
 from machine.swarm.chain import Request
 
-LOCAL_NAMES = ("localhost", "docker", "")  # "docker" and "" are what clients say of a unix socket that is forwarded
-
 
 def foreign(request: Request, *, own: frozenset[str] = frozenset(), check_host: bool, check_origin: bool) -> str:
     """Why the request is one of a web page; "" if it is not.
@@ -23,7 +21,7 @@ def foreign(request: Request, *, own: frozenset[str] = frozenset(), check_host: 
     """
     host = host_of(request.header(b"host").decode("latin-1"))
     if check_host and not (_local(host) or host in own):
-        return f"the Host {host[:80]!r} is not this listener's: only names of this computer and addresses are taken"
+        return f"the Host {host[:80]!r} is not this listener's: an address, localhost or a name without a dot is"
     if check_origin:
         return _foreign_origin(request, host)
     return ""
@@ -67,8 +65,8 @@ def _port(netloc: str) -> str:
 
 
 def _local(host: str) -> bool:
-    if host in LOCAL_NAMES or host.endswith(".localhost"):
-        return True
+    if host.endswith(".localhost") or "." not in host:
+        return True  # "localhost", "docker", an alias: a page of the internet has a name with a dot
     try:
         ipaddress.ip_address(host)
     except ValueError:

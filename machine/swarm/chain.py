@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Union
 
-from machine.swarm import limits
+from machine.swarm import go_json, limits
 from machine.swarm import target as targets
 
 Headers = Sequence["tuple[bytes, bytes]"]  # names in lower case, as h11 gives them
@@ -178,10 +178,28 @@ class Request:
             raise Refused(408, f"the body did not come within {limits.BODY_SECONDS:g} s") from None
 
     def value(self) -> Any:
-        """The body (bytes by now) as JSON; None if empty; Refused(400) if it is not JSON."""
+        """The body (bytes by now) as the engine reads it (machine.swarm.go_json); None if empty.
+
+        Refused(400) if it is not JSON, is not said to be, or has a field of the wrong kind. What is passed on instead
+        of it has to be written from this value, or the engine may read something else.
+        """
         if not isinstance(self.body, bytes):
             raise TypeError("the body is a stream: await request.whole() first")
-        return _parse(self.body, 400, "the request's body is not JSON") if self.body else None
+        if not self.body:
+            return None
+        self._check_content_type()
+        try:
+            return go_json.read_call(self.body)
+        except go_json.WrongKind as error:
+            raise Refused(400, f"the request's body is not what the API takes: {error}") from error
+        except go_json.BadJson as error:
+            raise Refused(400, f"the request's body is not JSON: {error}") from error
+
+    def _check_content_type(self) -> None:
+        """Refused(400) as the engine answers: a web page can send a text without asking, JSON it cannot."""
+        kind = self.header(b"content-type").decode("latin-1")
+        if kind and kind.partition(";")[0].strip().lower() != "application/json":
+            raise Refused(400, f"Content-Type specified ({kind[:80]}) must be 'application/json'")
 
 
 class Reply:

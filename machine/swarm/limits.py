@@ -27,7 +27,8 @@ BODY_WHOLE = 16 * MIB  # a body that has to be read as a whole: JSON, never an i
 BODY_SECONDS = 60.0  # to send such a body
 
 JSON_DEPTH = 100  # nested arrays and objects of a body; the deepest call of the API, a service, has about 12
-JSON_NUMBER = 20  # digits of a whole number: 64 bits have no more
+JSON_NUMBER = 21  # signs of a whole number: 64 bits have 20 digits, and one for minus
+JSON_VALUES = 200_000  # values of a body; each costs 50 to 100 bytes here, however short it is in the text
 
 HOOK_BODY = 1 * MIB  # of a body that the program gets to see; what is longer it must let pass by name
 HOOK_LINE = 8 * MIB  # one line that it writes: a body of HOOK_BODY in base64 and its headers, with room

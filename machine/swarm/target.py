@@ -6,13 +6,14 @@ called `node/name`, and clients differ in whether they encode the slash.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
-_VERSION = re.compile(r"/v([0-9]+\.[0-9]+)(?=/|\Z)")
+from machine.swarm import go_json
+
+_VERSION = re.compile(r"/v([0-9]{1,9}\.[0-9]{1,9})(?=/|\Z)")
 _SAFE = "/:@!$&'()*+,;=~-._"  # what may stand in a path as it is (RFC 3986, section 3.3)
 
 
@@ -31,12 +32,13 @@ def parse(target: str) -> Target:
         scheme, _, rest = target.partition("://")
         target = "/" + rest.partition("/")[2] if scheme in ("http", "https", "tcp") else target
     path, _, raw_query = target.partition("?")
+    path = unquote(path)  # before the version is looked for, as the engine does
     found = _VERSION.match(path)
     version = found.group(1) if found else ""
     if found:
         path = path[found.end() :] or "/"
     query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
-    return Target(version, unquote(path), query, raw_query)
+    return Target(version, path, query, raw_query)
 
 
 def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = "") -> str:
@@ -53,8 +55,8 @@ def filters(text: str, refused: Callable[[int, str], Exception]) -> dict[str, li
     if not text:
         return {}
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = go_json.read(text)
+    except go_json.BadJson as error:
         raise refused(400, f"the filters are not JSON: {error}") from error
     if not isinstance(value, dict):
         raise refused(400, "the filters are not an object")

@@ -16,6 +16,7 @@ from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import choose, choose_for_volume, survey
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.chain import JSON, Refused, Reply, Request, Unreachable
+from machine.swarm.go_json import write
 from machine.swarm.schedule.references import references
 from machine.swarm.target import build
 
@@ -117,6 +118,7 @@ class Aggregate:
         config = request.value()
         if not isinstance(config, dict):
             raise Refused(400, "the body is not a container's configuration")
+        request = request.replace(body=write(config))  # the engine reads what decided here, and nothing else
         node, _, name = request.arg("name").rpartition("/")
         async with self._placing:  # one look at the engines at a time, so that each sees where the last one went
             await self._must_be_free(name)
@@ -256,6 +258,8 @@ class Aggregate:
         """POST /networks/X/connect, disconnect: on the engine of the container, with its network of that name."""
         request = await request.whole()
         body = request.value() or {}
+        if not isinstance(body, dict):
+            raise Refused(400, "the body of a connect is a JSON object")
         member, there = await self.lookup.owner(str(body.get("Container", "")))
         mine = [name for other, name in await self._things("networks", x) if other is member]
         if not mine:

@@ -6,19 +6,18 @@ The program reads one JSON object a line from stdin and writes one a line to std
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from machine.errors import UsageError
-from machine.swarm.backends import Place
-from machine.swarm.chain import JSON, Backend, Headers, Hijack, Next, Refused, Reply, Request
+from machine.swarm import limits
+from machine.swarm.backends import Place, hook
+from machine.swarm.chain import Backend, Next, Refused, Reply, Request
+from machine.swarm.headers import length
 
-BODY_LIMIT = 1 << 20  # bytes of a body that the program gets to see
-LINE_LIMIT = 8 << 20  # bytes of one of its lines
-PATIENCE = 30.0  # seconds that it may think about one call
+PATIENCE = limits.HOOK_SECONDS
 
 
 @contextlib.asynccontextmanager
@@ -61,7 +60,7 @@ class _Program:
         pipe = asyncio.subprocess.PIPE
         try:
             self.process = await asyncio.create_subprocess_exec(
-                *self.argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=LINE_LIMIT, env=dict(self.place.environ)
+                *self.argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=limits.HOOK_LINE, env=dict(self.place.environ)
             )
         except OSError as error:
             raise UsageError(
@@ -83,19 +82,24 @@ class _Program:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __call__(self, request: Request, rest: Next) -> Reply:
-        request, shown = await _shown(request)
-        answer = await self._ask({"request": shown})
-        if "status" in answer:
-            return _reply(answer)
-        changed = _changed(request, answer.get("request"))
-        reply = await rest(changed)
-        if not answer.get("reply") or isinstance(reply.body, Hijack):
+        shown = await hook.show(request)
+        decided = hook.verdict(await self._ask({"request": shown.question}), shown)
+        if decided.answer is not None:
+            return decided.answer
+        reply = await rest(decided.request)
+        return await self._judged(reply, shown, decided) if decided.wants_reply else reply
+
+    async def _judged(self, reply: Reply, shown: hook.Shown, decided: hook.Verdict) -> Reply:
+        """The answer as the program wants it. Refused(502) for one that it cannot be shown, unless that may pass."""
+        if decided.unseen_passes and not isinstance(reply.body, bytes) and length(reply.headers) is None:
             return reply
-        if isinstance(reply.body, bytes) or reply.header(b"content-length"):
-            second = {"status": reply.status, "headers": _words(reply.headers), **_body(await reply.read())}
-            after = await self._ask({"request": shown, "reply": second})
-            return _reply(after) if "status" in after else reply
-        return reply
+        data = await hook.begin_reply(reply)
+        if data is None:
+            await reply.close()
+            raise Refused(502, f"{self.argv[0]} asked to see an answer that is too long or goes on, and did not see it")
+        reply.body = data
+        second = hook.show_reply(reply, data)
+        return hook.verdict_on_reply(await self._ask({"request": shown.question, "reply": second}), reply)
 
     async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         async with self._starting:
@@ -104,13 +108,15 @@ class _Program:
         assert self.process is not None  # noqa: S101
         self.number += 1
         number = self.number
-        future = self.asked[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.asked[number] = future
         try:
             assert self.process.stdin is not None  # noqa: S101
-            self.process.stdin.write(json.dumps({"id": number, **question}).encode() + b"\n")
-            await self.process.stdin.drain()
-            return await asyncio.wait_for(future, PATIENCE)
-        except asyncio.TimeoutError as error:  # noqa: UP041 (another class than TimeoutError before Python 3.11)
+            async with asyncio.timeout(PATIENCE):  # it may not even read the question
+                self.process.stdin.write(json.dumps({"id": number, **question}).encode() + b"\n")
+                await self.process.stdin.drain()
+                return await future
+        except TimeoutError as error:
             raise Refused(504, f"{self.argv[0]} said nothing within {PATIENCE:g} s") from error
         except OSError as error:
             raise Refused(502, f"{self.argv[0]} has ended") from error
@@ -123,24 +129,38 @@ class _Program:
             async for line in process.stdout:
                 self._take(line)
         except ValueError as error:
-            self.place.log(f"{self.argv[0]}: a line of more than {LINE_LIMIT} bytes: {error}")
+            self.place.log(f"{self.argv[0]}: a line of more than {limits.HOOK_LINE} bytes: {error}")
             process.kill()
         status = await process.wait()
         if self.process is process:
             self.place.log(f"{self.argv[0]} ended with status {status}")
-        for future in self.asked.values():
-            if not future.done():
-                future.set_exception(Refused(502, f"{self.argv[0]} ended with status {status}"))
+        self._refuse(self.asked.values(), f"ended with status {status}")
 
     def _take(self, line: bytes) -> None:
+        """One line of its: an answer, or noise, after which the calls that wait are soon refused."""
         try:
             answer = json.loads(line)
-            future = self.asked[answer["id"]]
-        except (ValueError, KeyError, TypeError):
-            self.place.log(f"{self.argv[0]} wrote no answer: {line[:200].decode('utf-8', 'replace').rstrip()}")
+            number = answer["id"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._noise(line)
             return
-        if not future.done():
+        future = self.asked.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+        if future is None and isinstance(number, int) and 0 < number <= self.number:
+            self.place.log(f"{self.argv[0]} answered too late, or twice")
+        elif future is None:
+            self._noise(line)
+        elif not future.done():
             future.set_result(answer)
+
+    def _noise(self, line: bytes) -> None:
+        self.place.log(f"{self.argv[0]} wrote no answer: {line[:200].decode('utf-8', 'replace').rstrip()}")
+        waiting = [future for future in self.asked.values() if not future.done()]
+        asyncio.get_running_loop().call_later(limits.HOOK_NOISE_SECONDS, self._refuse, waiting, "gave no clear answer")
+
+    def _refuse(self, waiting: Iterable[asyncio.Future[dict[str, Any]]], why: str) -> None:
+        for future in waiting:
+            if not future.done():
+                future.set_exception(Refused(502, f"{self.argv[0]} {why}"))
 
     async def _tell(self, process: asyncio.subprocess.Process) -> None:
         """Its stderr is for the user."""
@@ -148,74 +168,3 @@ class _Program:
         with contextlib.suppress(ValueError):
             async for line in process.stderr:
                 self.place.log(f"{self.argv[0]}: {line.decode('utf-8', 'replace').rstrip()}")
-
-
-async def _shown(request: Request) -> tuple[Request, dict[str, Any]]:
-    """The request as the program sees it. A body that is long or a stream is not shown, and passes as it is."""
-    shown = {
-        "method": request.method,
-        "target": request.target,
-        "path": request.path,
-        "version": request.version,
-        "query": request.query,
-        "headers": _words(request.headers),
-    }
-    size = request.header(b"content-length")
-    if not isinstance(request.body, bytes) and size.isdigit() and int(size) <= BODY_LIMIT:
-        request = await request.whole(BODY_LIMIT)
-    if isinstance(request.body, bytes) and len(request.body) <= BODY_LIMIT:
-        shown.update(_body(request.body))
-    return request, shown
-
-
-def _changed(request: Request, change: Any) -> Request:
-    if not isinstance(change, dict):
-        return request
-    if "method" in change:
-        request = request.replace(method=str(change["method"]))
-    if "target" in change:
-        request = request.replace(target=str(change["target"]))
-    if isinstance(change.get("headers"), dict):
-        request = request.replace(headers=_pairs(change["headers"]))
-    if "body" in change or "base64" in change:
-        request = request.replace(body=_bytes(change))
-    return request
-
-
-def _reply(answer: dict[str, Any]) -> Reply:
-    status = answer["status"]
-    if not isinstance(status, int) or not 200 <= status <= 599:
-        raise Refused(502, f"the program answered with status {status!r}")
-    if "message" in answer:
-        return Reply.error(status, str(answer["message"]))
-    headers = answer.get("headers")
-    return Reply(status, _pairs(headers) if isinstance(headers, dict) else (JSON,), _bytes(answer))
-
-
-def _words(headers: Headers) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-
-
-def _pairs(headers: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-    return [(str(name).lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items()]
-
-
-def _body(data: bytes) -> dict[str, Any]:
-    """JSON as itself, text as a string, anything else in base64."""
-    if not data:
-        return {}
-    try:
-        return {"body": json.loads(data)}
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return {"body": data.decode()}
-    except ValueError:
-        return {"base64": base64.b64encode(data).decode()}
-
-
-def _bytes(said: dict[str, Any]) -> bytes:
-    if "base64" in said:
-        return base64.b64decode(str(said["base64"]))
-    body = said.get("body", b"")
-    return body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -29,7 +29,8 @@ class Facts(NamedTuple):
 def api_of(text: str, default: Api = OLDEST) -> Api:
     """ "1.43" as (1, 43)."""
     major, _, minor = text.partition(".")
-    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else default
+    known = all(part.isascii() and part.isdigit() and len(part) <= 4 for part in (major, minor))
+    return (int(major), int(minor)) if known else default
 
 
 def spoken(asked: str, facts: Facts) -> str:

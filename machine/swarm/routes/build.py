@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from machine.swarm import go_json
 from machine.swarm.chain import Hijack, Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.routes import caching
@@ -121,8 +122,8 @@ async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
 def _want(text: str) -> tuple[Want, list[str]]:
     """The want in `buildargs`, and what is left of them: [] if nothing."""
     try:
-        args: Any = json.loads(text) if text else {}
-    except (ValueError, RecursionError) as error:
+        args: Any = go_json.read(text) if text else {}
+    except go_json.BadJson as error:
         raise Refused(400, f"buildargs is not JSON: {error}") from error
     if not isinstance(args, dict):
         raise Refused(400, "buildargs is not an object")

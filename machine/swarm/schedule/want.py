@@ -158,9 +158,15 @@ def ports_of(bindings: Any) -> tuple[Port, ...]:
         protocol = str(inner).partition("/")[2] or "tcp"
         for host in hosts or ():
             first, _, last = str(host.get("HostPort") or "").partition("-")
-            if first.isdecimal() and (not last or last.isdecimal()) and int(first) > 0:
-                ports.append(Port(str(host.get("HostIp") or ""), protocol, int(first), int(last or first)))
+            low, high = _port(first), _port(last or first)
+            if low and high:
+                ports.append(Port(str(host.get("HostIp") or ""), protocol, low, high))
     return tuple(ports)
+
+
+def _port(text: str) -> int:
+    """The number of a port; 0 if the text is none (the engine then says what it thinks of it)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
 
 
 def _labelled(labels: Mapping[str, Any], label: str) -> list[str]:
