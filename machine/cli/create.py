@@ -42,6 +42,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--resume", action="store_true", help="Go on with a machine whose creation was cut short")
     parser.add_argument("--dry-run", action="store_true", help="Print what would be done and touch nothing")
     parser.add_argument("--no-context", action="store_true", help="Make no docker context for it")
+    parser.add_argument(
+        "--no-hostname", action="store_true", help="Let the host keep its own name instead of the machine's"
+    )
     engine = parser.add_argument_group("flags of the engine")
     engine.add_argument(
         "--engine-install-url",
@@ -181,7 +184,11 @@ def _check_resume(args: argparse.Namespace, app: App) -> None:
         raise UsageError("--resume cannot be tried out", resolution="leave --dry-run out")
     shared = "engine_opt engine_env engine_label engine_insecure_registry engine_registry_mirror engine_storage_driver"
     swarm = "swarm swarm_master swarm_discovery swarm_addr swarm_opt swarm_join_opt swarm_experimental"
-    told = [name for name in [*f"tls_san {shared} {swarm} swarm_mode".split(), *MODE_FLAGS] if getattr(args, name)]
+    told = [
+        name
+        for name in [*f"no_hostname tls_san {shared} {swarm} swarm_mode".split(), *MODE_FLAGS]
+        if getattr(args, name)
+    ]
     told += [name for name in ("swarm_host", "swarm_image", "swarm_strategy") if getattr(args, name) is not None]
     usual = app.environ.get("MACHINE_DRIVER") or drivers.DEFAULT
     told += ["driver"] * any(args.driver not in (usual, app.store.load(name).driver_name) for name in args.names)
@@ -252,7 +259,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
     )
     values = resolve(drivers.find(args.driver).options, driver_flags.given(args), app.environ)
     mode = _mode_of(args)
-    return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode)
+    return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode, args.no_hostname)
 
 
 def _check_swarm(args: argparse.Namespace, app: App) -> None:

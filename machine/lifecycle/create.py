@@ -37,6 +37,7 @@ class Wanted:
     sans: tuple[str, ...] = ()
     docker_context: bool = True
     mode: Membership | None = None  # Docker's own swarm mode
+    keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
 def create(world: World, name: str, wanted: Wanted) -> None:
@@ -84,6 +85,13 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     record = Record.new(
         world.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=world.tls
     )
+    if wanted.keep_hostname:
+        if not cls.provisions:
+            raise UsageError(
+                f"--no-hostname means nothing with the driver {wanted.driver_name}, which has no host",
+                resolution="leave it out",
+            )
+        record.keep_hostname()
     swarmmode.record_wish(record, wanted.mode)
     hide_secrets(world, cls.options, wanted.values)
     for value in redaction.secret_values(wanted.engine):
@@ -139,7 +147,7 @@ def script_of(record: Record, wanted: Wanted) -> list[str]:
     from machine.provision import stock
 
     spec = steps.Spec(
-        hostname=names.hostname(record.name),
+        hostname="" if record.keeps_hostname else names.hostname(record.name),
         driver_name=wanted.driver_name,
         engine=redaction.shown(wanted.engine, MASK),
         ca=b"(certificate of the CA)\n",

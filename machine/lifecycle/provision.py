@@ -88,7 +88,7 @@ def play(
     pair = server_pair(world, record, endpoint, fresh=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
     spec = steps.Spec(
-        hostname=hostname(record.name),
+        hostname="" if record.keeps_hostname else hostname(record.name),
         driver_name=record.driver_name,
         engine=record.engine_options(),
         listen_port=endpoint.listen_port,

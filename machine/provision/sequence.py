@@ -45,9 +45,14 @@ def plan(facts: Facts, spec: Spec) -> Plan:
 def hostname(facts: Facts, name: str) -> list[Run]:
     """The host name, now and after a reboot, and its line in /etc/hosts (first, or sudo waits for a name server).
 
+    `name` "": the host keeps the one that it has. Other names that the host's own line in /etc/hosts has stay, after
+    ours: services and users of an adopted host may know it by them.
+
     A full disk shows while the new /etc/hosts is still beside the old one. That is then written over and not
     replaced: in containers it is a mount, and elsewhere it has a label of SELinux.
     """
+    if not name:
+        return []
     runs = []
     word = shlex.quote(name)
     if name not in facts.hosts:
@@ -55,8 +60,14 @@ def hostname(facts: Facts, name: str) -> list[Run]:
             Run(
                 f"name the machine {name} in /etc/hosts",
                 f"""\
-new=$([ ! -f /etc/hosts ] || sed '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts)
-printf '%s\\n127.0.1.1 %s\\n' "$new" {word} >/etc/hosts.machine-new
+name={word}
+if grep -q '^127\\.0\\.1\\.1[[:space:]]' /etc/hosts 2>/dev/null; then
+    sed -e '/^127\\.0\\.1\\.1[[:space:]]/{{' -e "s/^127\\.0\\.1\\.1[[:space:]]*/&$name /" \\
+        -e ':rest' -e n -e 'b rest' -e '}}' /etc/hosts >/etc/hosts.machine-new
+else
+    there=$([ ! -f /etc/hosts ] || cat /etc/hosts)
+    printf '%s\\n' ${{there:+"$there"}} "127.0.1.1 $name" >/etc/hosts.machine-new
+fi
 cat /etc/hosts.machine-new >/etc/hosts
 rm -f /etc/hosts.machine-new
 """,

@@ -1,7 +1,8 @@
 """One machine as config.json describes it: the JSON object, and cheap answers read from it.
 
 The object keeps docker-machine's key names and every key that is not known here, so that both programs can use one
-store. The keys of "Machine" are ours: {"Id", "Phase", "Created", "Version", "CertificatesEnd"}.
+store. The keys of "Machine" are ours: {"Id", "Phase", "Created", "Version", "CertificatesEnd",
+"KeepHostname"}.
 """
 
 from __future__ import annotations
@@ -143,6 +144,15 @@ class Record:
         if phase not in PHASES:
             raise ValueError(f"{phase!r} is not one of {PHASES}")
         self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["Phase"] = phase
+
+    @property
+    def keeps_hostname(self) -> bool:
+        """Whether the host keeps its own name (--no-hostname) instead of getting the machine's."""
+        return self.raw.get("Machine", {}).get("KeepHostname") is True
+
+    def keep_hostname(self) -> None:
+        """Write down that the host keeps its own name."""
+        self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["KeepHostname"] = True
 
     @property
     def certificates_end(self) -> str:

@@ -477,3 +477,23 @@ def test_a_resume_takes_what_it_looks_at(store: Path) -> None:
     none()
     assert Typed(["create", "--resume", "-d", "none", "--no-context", "--engine-install-url", "none", "m"]).status == 0
     assert Typed(["url", "m"]).out == "tcp://127.0.0.1:2376\n"
+
+
+def test_a_host_may_keep_its_name(store: Path) -> None:
+    line = ["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
+    assert "127.0.1.1" in Typed(line).out
+    kept = Typed([*line, "--no-hostname"])
+    assert kept.status == 0
+    assert "/etc/hosts" not in kept.out
+    assert "/etc/hostname" not in kept.out
+    refused = none("m", "--no-hostname")
+    assert refused.status != 0
+    assert "--no-hostname means nothing with the driver none" in refused.err
+
+
+def test_a_dry_run_hides_what_may_be_a_secret(store: Path) -> None:
+    line = ["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
+    secret = ["--engine-env", "DB_PASS=hush-hush", "--engine-opt", "log-opt=splunk-token=hush-hush"]
+    shown = Typed([*line, *secret])
+    assert "hush-hush" not in shown.out + shown.err
+    assert "DB_PASS=*****" in shown.out

@@ -194,4 +194,4 @@ def test_etc_hosts_is_whole_or_as_it_was(tmp_path: Path, full: bool) -> None:
     text = "set -eu\n" + run.script.replace("/etc/", f"{tmp_path}/")
     done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, timeout=20)
     assert (done.returncode != 0) is full
-    assert hosts.read_text() == (before if full else "127.0.0.1 localhost\n192.0.2.1 x\n127.0.1.1 dev\n")
+    assert hosts.read_text() == (before if full else "127.0.0.1 localhost\n127.0.1.1\tdev old.example old\n192.0.2.1 x")
