@@ -125,6 +125,7 @@ class Cluster:
 
     async def _remove(self, address: str) -> None:
         engine = self.engines.pop(address)
+        answered = engine.reachable
         engine.pulse.state = Health.GONE
         task = self._tasks.pop(address)
         engine.left = [container for container in engine.containers.values() if container.moves]
@@ -133,6 +134,8 @@ class Cluster:
         await asyncio.gather(task, return_exceptions=True)
         engine.forget_all()  # what it took in while it was being stopped
         if engine.facts is not None:
+            if answered:  # clients wait for this word; one that had failed before has had it
+                self._spread(events.own("engine_disconnect", engine.shown(), time.time()))
             self.engine_changed(engine, "engine_removed")
 
     def healthy(self) -> list[Engine]:

@@ -6,10 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from machine.swarm.cluster.images import without_tag
+
 LONGEST = 1 << 20  # bytes of one event
 
 # what an event changes of what is remembered; container events not named here change nothing
 _CONTAINER = frozenset(("create", "start", "die", "rename", "pause", "unpause", "update", "restart"))
+
+
+_OBJECTS = ("container", "volume", "network", "daemon", "plugin", "config", "secret", "service")  # by id or name
 
 
 class Lines:
@@ -100,36 +105,49 @@ def encode(event: Mapping[str, Any]) -> bytes:
 
 
 def passes(event: Mapping[str, Any], filters: Mapping[str, Sequence[str]]) -> bool:
-    """Whether an event is one of those asked for: values of one filter are alternatives, filters add up."""
+    """Whether an event is one of those asked for: values of one filter are alternatives, filters add up.
+
+    A filter that does not exist is passed over, as dockerd does it.
+    """
     actor = event.get("Actor") or {}
     attributes = actor.get("Attributes") or {}
-    kind = str(event.get("Type") or "container")
-    action = str(event.get("Action") or event.get("status") or "")
-    key = str(actor.get("ID") or event.get("id") or "")
-    name = str(attributes.get("name") or "")
-    for filter_, values in filters.items():
-        if not values:
-            continue
-        if filter_ == "type":
-            good = kind in values
-        elif filter_ in ("event", "action"):
-            good = any(action == value or action.startswith(value + ":") for value in values)
-        elif filter_ == "label":
-            good = all(_labelled(attributes, value) for value in values)
-        elif filter_ == "node":
-            good = bool({attributes.get("node.name"), attributes.get("node.id")} & set(values))
-        elif filter_ == "image":
-            image = key if kind == "image" else str(attributes.get("image") or "")
-            good = any(value in (image, name, image.partition(":")[0]) for value in values)
-        elif filter_ in ("container", "volume", "network", "daemon", "plugin"):
-            good = kind == filter_ and any(value == name or (value and key.startswith(value)) for value in values)
-        elif filter_ == "scope":
-            good = (event.get("scope") or "local") in values
-        else:
-            good = False
-        if not good:
-            return False
-    return True
+    seen = _Seen(
+        str(event.get("Type") or "container"),
+        str(event.get("Action") or event.get("status") or ""),
+        str(actor.get("ID") or event.get("id") or ""),
+        str(event.get("scope") or "local"),
+        attributes,
+    )
+    return all(_passes(seen, filter_, values) for filter_, values in filters.items() if values)
+
+
+class _Seen(NamedTuple):
+    """What filters look at."""
+
+    kind: str
+    action: str
+    id: str
+    scope: str
+    attributes: Mapping[str, Any]
+
+
+def _passes(event: _Seen, filter_: str, values: Sequence[str]) -> bool:  # noqa: PLR0911 (a table of them)
+    attributes = event.attributes
+    if filter_ == "type":
+        return event.kind in values
+    if filter_ in ("event", "action"):
+        return any(event.action == value or event.action.startswith(value + ":") for value in values)
+    if filter_ == "label":
+        return all(_labelled(attributes, value) for value in values)
+    if filter_ == "node":
+        return bool({attributes.get("node.name"), attributes.get("node.id")} & set(values))
+    if filter_ == "image":
+        name = str(attributes.get("name" if event.kind == "image" else "image") or "")
+        return not {event.id, name, without_tag(name), without_tag(event.id)}.isdisjoint(values)
+    if filter_ in _OBJECTS:
+        names = (event.id, str(attributes.get("name") or ""))
+        return event.kind == filter_ and any(name.startswith(value) for name in names for value in values)
+    return event.scope in values if filter_ == "scope" else True
 
 
 def _labelled(attributes: Mapping[str, Any], text: str) -> bool:

@@ -129,7 +129,10 @@ def unite(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
             united = dict.fromkeys([*(known.get(key) or ()), *(image.get(key) or ())])
             if len(united) > 1:
                 united.pop(nothing, None)
-            known[key] = list(united) if united or known.get(key) is not None else image.get(key)
+            if united or known.get(key) is not None:
+                known[key] = list(united)
+            elif key in image:
+                known[key] = image[key]
     return sorted(found.values(), key=_created, reverse=True)
 
 

@@ -180,11 +180,25 @@ async def rename(desk: Desk, request: Request, name: str) -> Reply:
 
 @TABLE.at("DELETE", "/containers/{name}")
 async def remove(desk: Desk, request: Request, name: str) -> Reply:
-    """To its engine; forgotten at once."""
+    """To its engine; forgotten at once. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
+    if request.flag("link"):
+        return await _remove_link(desk, request, name)
     container = desk.container(name)
     reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}"))
     if reply.ok:
         container.engine.forget(container.id)
+    return reply
+
+
+async def _remove_link(desk: Desk, request: Request, name: str) -> Reply:
+    """To the engine of the container that has the alias; whatever names have changed there is known then."""
+    parent, slash, alias = name.strip("/").rpartition("/")
+    container = desk.container(parent if slash else alias)
+    there = f"{container.name}/{alias}" if slash else container.name
+    reply: Reply = await container.engine.ask(request.at(f"/containers/{there}"))
+    if reply.ok:
+        with suppress(Refused):
+            await container.engine.look()
     return reply
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 from machine import __version__
-from machine.swarm.chain import JSON, Refused, Reply, Request
+from machine.swarm.chain import JSON, NotConnected, Refused, Reply, Request
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
+from machine.swarm.cluster.images import unite
 from machine.swarm.cluster.united_info import most_common
+from machine.swarm.routes import volumes
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.table import TABLE
 
@@ -120,25 +123,54 @@ async def _past(desk: Desk, since: float, until: float) -> list[dict[str, Any]]:
 
 @TABLE.at("GET", "/system/df")
 async def disk(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """The engines' disk usage in one."""
+    """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
     answers = await desk.values(desk.cluster.healthy(), request)
-    merged: dict[str, Any] = {"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
-    for engine, answer in answers.items():
+    merged: dict[str, Any] = {}
+    for answer in answers.values():
         for key, value in answer.items():
             if isinstance(value, list):
                 merged[key] = [*(merged.get(key) or []), *value]
-            elif isinstance(value, int | float):
+            elif isinstance(value, int | float) and not isinstance(value, bool):
                 merged[key] = (merged.get(key) or 0) + value
+            else:
+                merged.setdefault(key, value)
+    for engine, answer in answers.items():
         for container in answer.get("Containers") or ():
-            container["Names"] = [f"/{engine.name}/{n.lstrip('/')}" for n in container.get("Names") or ()]
+            known = engine.containers.get(str(container.get("Id")))
+            if known is not None:
+                container["Names"] = known.value().get("Names")
+    if merged.get("Images"):
+        merged["Images"] = _used_images([answer.get("Images") or [] for answer in answers.values()])
+    if merged.get("Volumes"):
+        lists = {engine: answer.get("Volumes") or [] for engine, answer in answers.items()}
+        merged["Volumes"] = volumes.unite(lists, volumes.shared_names(desk))
     return Reply.json(merged)
+
+
+def _used_images(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Several engines' images as one list, with the number of containers that all of them have of each."""
+    count: Counter[str] = Counter()
+    for image in (image for images in lists for image in images):
+        if isinstance(image.get("Containers"), int):
+            count[str(image.get("Id"))] += max(image["Containers"], 0)
+    found = unite(lists)
+    for image in found:
+        if isinstance(image.get("Containers"), int) and image["Containers"] >= 0:
+            image["Containers"] = count[str(image.get("Id"))]
+    return found
 
 
 @TABLE.at("POST", "/auth")
 @TABLE.at("GET", "/images/search", "/distribution/{name}/json")
 async def anyone(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """What a registry is asked through whatever engine."""
-    return await desk.cluster.some().ask(request)
+    """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
+    engines = desk.cluster.healthy() or [desk.cluster.some()]
+    for engine in engines[:-1]:
+        try:
+            return await engine.ask(request)
+        except NotConnected:
+            continue
+    return await engines[-1].ask(request)
 
 
 @TABLE.at("GET", "/plugins")

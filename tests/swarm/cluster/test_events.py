@@ -88,12 +88,24 @@ def test_an_event_says_its_node():
         ({"node": ["n1"]}, True),
         ({"node": ["n2"]}, False),
         ({"event": ["start"], "node": ["n2"]}, False),
-        ({"nonsense": ["x"]}, False),
+        ({"container": ["we"]}, True),
+        ({"container": ["eb"]}, False),
+        ({"image": ["busybox:1"]}, True),
+        ({"image": ["busy"]}, False),
+        ({"network": ["web"]}, False),
+        ({"nonsense": ["x"]}, True),
     ],
 )
 def test_filters(filters, good):
     told = mark(event("container", "start", "k", name="web", image="busybox:1", a="1"), NODE)
     assert passes(told, filters) is good
+
+
+def test_an_images_own_event_is_found_by_its_repository():
+    told = event("image", "tag", "sha256:1", name="reg:5000/app:1")
+    assert [passes(told, {"image": [name]}) for name in ("reg:5000/app:1", "reg:5000/app", "sha256:1", "reg")] == [
+        True, True, True, False,
+    ]  # fmt: skip
 
 
 def test_events_of_our_own_look_like_the_others():

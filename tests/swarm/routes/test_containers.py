@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.chain import Refused, Request
+from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.routes import TABLE
 from machine.swarm.simulated.engine import GIB, SimulatedEngine
 from tests.swarm.fleet import engines, swarm
@@ -294,5 +294,29 @@ def test_what_is_called_by_its_node_pins_the_container(wanted):
         assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
         (made,) = fleet.places[1].engine.containers.values()
         assert "n2/" not in str(made.config)
+
+    swarm(test)
+
+
+@pytest.mark.parametrize("name", ["web/alias", "/web/alias", "n2/web/alias"])
+def test_a_link_is_removed_on_the_engine_of_the_container_that_has_it(name):
+    async def test(fleet):
+        await fleet.create("web", Env=["constraint:node==n2"])
+        asked = []
+        for place in fleet.places:
+            ask = place._ask
+
+            async def unlink(request, ask=ask, place=place):
+                if request.method == "DELETE":
+                    asked.append((place.engine.name, request.path, request.arg("link")))
+                    return Reply(204)
+                return await ask(request)
+
+            place._ask = unlink
+        assert (await fleet.call("DELETE", f"/containers/{quote(name)}?link=1")).status == 204
+        assert asked == [("n2", "/containers/web/alias", "1")]
+        assert await fleet.names() == ["n2/web"]  # the container stays
+        with pytest.raises(Refused, match="No such container: nosuch"):
+            await fleet.call("DELETE", "/containers/nosuch/alias?link=1")
 
     swarm(test)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from machine.swarm.chain import Refused
+from machine.swarm.chain import Refused, Reply
 from machine.swarm.cluster.images import unite
 from machine.swarm.cluster.united_info import DEFAULTS
 from machine.swarm.routes.info import size
@@ -210,3 +210,60 @@ def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
         assert set(await fleet.ask("GET", "/info")) == set(info)
 
     swarm(test, 2)
+
+
+def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected():
+    async def test(fleet):
+        found, task = await fleet.events('/events?filters={"type":["swarm"]}')
+        await asyncio.sleep(0.05)
+        gone = fleet.discovery.addresses.pop()
+        await fleet.until(lambda: len(found) == 2)
+        assert [event["Action"] for event in found] == ["engine_disconnect", "engine_removed"]
+        assert {event["Actor"]["Attributes"]["node.addr"] for event in found} == {gone}
+        fleet.discovery.addresses.append(gone)
+        await fleet.until(lambda: len(found) == 3)
+        assert found[2]["Action"] == "engine_connect"
+        task.cancel()
+        await task
+
+    swarm(test, 2)
+
+
+def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
+    async def test(fleet):
+        for number, place in enumerate(fleet.places):
+            ask = place._ask
+
+            async def used(request, ask=ask, number=number):
+                if request.path != "/system/df":
+                    return await ask(request)
+                image = {"Id": "sha256:1", "RepoTags": [f"t{number}:1"], "Containers": number, "Created": 1}
+                answer = {"LayersSize": 10, "Images": [image], "Containers": [], "Volumes": None, "BuilderSize": 1}
+                return Reply.json(answer)
+
+            place._ask = used
+        found = await fleet.ask("GET", "/system/df")
+        assert found == {
+            "LayersSize": 30,
+            "Images": [{"Id": "sha256:1", "RepoTags": ["t0:1", "t1:1", "t2:1"], "Containers": 3, "Created": 1}],
+            "Containers": [],
+            "Volumes": None,
+            "BuilderSize": 3,
+        }
+
+    swarm(test, 3)
+
+
+def test_a_registry_is_asked_through_another_engine_when_the_first_has_just_died():
+    async def test(fleet):
+        for place in fleet.places:
+            ask = place._ask
+
+            async def search(request, ask=ask):
+                return Reply.json([{"name": "found"}]) if request.path == "/images/search" else await ask(request)
+
+            place._ask = search
+        fleet.places[0].down = True
+        assert await fleet.ask("GET", "/images/search?term=x") == [{"name": "found"}]
+
+    swarm(test, 2, refresh_min=60, refresh_max=61)
