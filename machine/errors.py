@@ -4,13 +4,14 @@ An error is advice: `brief` says what happened and to which thing, `details` wha
 answer, the end of a log), `resolution` what to type or change next. Only cli/ prints them.
 
     MachineError                       1
-        UsageError                     1   the command line does not make sense
-        NameInvalid                    1
-        MachineNotFound                1
-        MachineExists                  1
+        UsageError                     2   the command line does not make sense
+            MissingOptions             2   flags or credentials that a driver cannot do without (3 for credentials)
+        NameInvalid                    2
+        MachineNotFound                4
+        MachineExists                  5
         StoreError                     1   the store as a whole: lock, permissions, no room
             RecordBroken               1   one machine's config.json cannot be read
-        TemplateError                  1   --format
+        TemplateError                  2   --format
         CommandFailed                  1   a local program ended with an error
             CommandTimeout             1   ... did not end in its time, and was ended
         WaitTimeout                    1   a deadline passed; carries the last answer
@@ -33,17 +34,34 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
 
 from __future__ import annotations
 
+FAILED, USAGE, NOTHING_MADE, NOT_FOUND, EXISTS = 1, 2, 3, 4, 5
+INTERRUPTED = 130  # 128 + SIGINT
+PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell reports a program whose reader went away
+
+EXIT_CODES = {  # what docs/commands.md says of each
+    0: "done; also when a machine was already where `start`, `stop` or `create --if-missing` brings it",
+    FAILED: "an error; stderr says what happened and what to do next. Of several machines: some failed",
+    USAGE: "the command line makes no sense as typed; nothing was done",
+    NOTHING_MADE: "what is needed first is not there, and nothing was made: the checks of `create`, credentials,"
+    " a driver's package that is not installed",
+    NOT_FOUND: "there is no machine (or context) of that name",
+    EXISTS: "there is a machine of that name already",
+    INTERRUPTED: "interrupted with Ctrl-C (128 and the signal's number for others)",
+    PIPE_CLOSED: "whoever read the output went away",
+}
+
 
 class MachineError(Exception):
     """Base of all errors shown to the user; see the module's docstring for the three texts."""
 
     exit_code = 1
 
-    def __init__(self, brief: str, *, details: str = "", resolution: str = "") -> None:
+    def __init__(self, brief: str, *, details: str = "", resolution: str = "", machine: str = "") -> None:
         super().__init__(brief)
         self.brief = brief
         self.details = details
         self.resolution = resolution
+        self.machine = machine  # name of the machine that this is about, "" if none or not known here
 
     def __str__(self) -> str:
         return self.brief
@@ -52,17 +70,29 @@ class MachineError(Exception):
 class UsageError(MachineError):
     """The command line does not make sense as typed."""
 
+    exit_code = USAGE
+
+
+class MissingOptions(UsageError):
+    """A driver cannot do without options that were not given; `exit_code` is NOTHING_MADE for credentials."""
+
 
 class NameInvalid(MachineError):
     """A machine may not be called that."""
+
+    exit_code = USAGE
 
 
 class MachineNotFound(MachineError):
     """No record under that name."""
 
+    exit_code = NOT_FOUND
+
 
 class MachineExists(MachineError):
     """The name is taken."""
+
+    exit_code = EXISTS
 
 
 class StoreError(MachineError):
@@ -75,6 +105,8 @@ class RecordBroken(StoreError):
 
 class TemplateError(MachineError):
     """A --format template does not parse or does not fit the data."""
+
+    exit_code = USAGE
 
 
 class CommandFailed(MachineError):
@@ -96,7 +128,7 @@ class DriverError(MachineError):
 class PreflightFailed(DriverError):
     """The read-only checks before a create failed; nothing was made."""
 
-    exit_code = 3
+    exit_code = NOTHING_MADE
 
 
 class NotSupported(DriverError):
@@ -165,4 +197,4 @@ class CertificateError(MachineError):
 class Interrupted(MachineError):
     """Ctrl-C; `resolution` says how to go on or clean up."""
 
-    exit_code = 130
+    exit_code = INTERRUPTED

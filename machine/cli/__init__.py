@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machine.errors import MachineError, UsageError
+from machine.errors import INTERRUPTED, PIPE_CLOSED, MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import TextIO
 
+    from machine.cli.app import App
     from machine.cli.globals import Flags
     from machine.cli.parser import Parser
-
-PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell reports a program whose reader went away
-INTERRUPTED = 130  # 128 + SIGINT
 
 
 def main(
@@ -74,6 +72,16 @@ def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO
     command, rest = leading(words, flags)
     prog = "docker-machine" if os.path.basename(sys.argv[0]).startswith("docker-machine") else "machine"
     app = App(flags, environ, out, err, prog)
+    try:
+        return _run_command(app, command, rest)
+    except MachineError as error:
+        error.machine = error.machine or app.machine
+        raise
+
+
+def _run_command(app: App, command: str, rest: list[str]) -> int:
+    """Read the command's own words and run it, or print its help."""
+    flags = app.flags
     if flags.version:
         command, rest = "version", []
     elif flags.help or not command:
@@ -83,10 +91,10 @@ def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO
         from machine.cli.parser import Values
 
         return _status(module.run(Values(rest=rest), app))
-    parser = parser_of(command, module, rest, environ)
+    parser = parser_of(command, module, rest, app.environ)
     args = parser.read(rest, flags)
     if args.help:
-        out.write(parser.format_help())
+        app.stdout.write(parser.format_help())
         return 0
     return _status(module.run(args, app))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from machine.errors import MachineError
+from machine.errors import FAILED, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
@@ -40,7 +40,7 @@ def on_each(
     load: bool = True,
     after: Callable[[Sequence[str]], str] = lambda _: "",
 ) -> int:
-    """Do `act` on all names in parallel and report each failure; the highest exit status.
+    """Do `act` on all names in parallel and report each failure; the exit status, as `status_of` has it.
 
     With `load` every record must be readable before anything is done, as docker-machine has it. `after` has the
     advice for those of several that were cut short by Ctrl-C, SIGTERM or SIGHUP.
@@ -62,7 +62,15 @@ def on_each(
                 raise error
     for name, error in failures.items():
         report(app, name, error)
-    return max((error.exit_code for error in failures.values() if isinstance(error, MachineError)), default=0)
+    return status_of(names, failures)
+
+
+def status_of(names: Sequence[str], failures: Mapping[str, BaseException]) -> int:
+    """0 if nothing failed; the one exit status with which all of `names` failed; else 1, for some of it was done."""
+    if not failures:
+        return 0
+    codes = {getattr(error, "exit_code", FAILED) for error in failures.values()}
+    return int(codes.pop()) if len(codes) == 1 and len(failures) == len(names) else FAILED
 
 
 def report(app: App, name: str, error: BaseException) -> None:
@@ -74,6 +82,7 @@ def report(app: App, name: str, error: BaseException) -> None:
     if isinstance(error, MachineError):
         named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.brief)
         error.brief = error.brief if named else f"{name}: {error.brief}"
+        error.machine = error.machine or name
         show(error, app.stderr, as_json=app.flags.log_format == "json")
 
 

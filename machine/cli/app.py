@@ -27,6 +27,7 @@ class App:
         self.stdout = stdout
         self.stderr = stderr
         self.prog = prog  # "docker-machine" when called so
+        self.machine = ""  # the one machine that the command is about, for errors; "" if there are several, or none yet
         self._store: Store | None = None
         self._console: Console | None = None
 
@@ -85,4 +86,5 @@ class App:
 
     def name(self, given: str | None) -> str:
         """The one name typed, or "default"."""
-        return self.names([given] if given else [])[0]
+        self.machine = self.names([given] if given else [])[0]
+        return self.machine

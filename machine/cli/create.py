@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machine.errors import DriverError, UsageError
+from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def add_arguments(parser: Parser) -> None:
         "--driver", "-d", default=name, help=f"Which driver makes it (default {drivers.DEFAULT}) [$MACHINE_DRIVER]"
     )
     parser.add_argument("--resume", action="store_true", help="Go on with a machine whose creation was cut short")
+    parser.add_argument("--if-missing", action="store_true", help="Leave a machine that is there already as it is")
     parser.add_argument("--dry-run", action="store_true", help="Print what would be done and touch nothing")
     parser.add_argument("--no-context", action="store_true", help="Make no docker context for it")
     parser.add_argument(
@@ -138,10 +139,13 @@ def _driver(parser: Parser, name: str) -> type[Driver]:
 
     try:
         return drivers.find(name)
-    except DriverError as error:
-        if name == parser.environ.get("MACHINE_DRIVER") and name not in parser.typed:
-            error.resolution = f"unset MACHINE_DRIVER, which says {name!r}, or choose another driver with -d"
+    except PreflightFailed:
         raise
+    except DriverError as error:
+        resolution = error.resolution
+        if name == parser.environ.get("MACHINE_DRIVER") and name not in parser.typed:
+            resolution = f"unset MACHINE_DRIVER, which says {name!r}, or choose another driver with -d"
+        raise UsageError(error.brief, details=error.details, resolution=resolution) from None
 
 
 def run(args: argparse.Namespace, app: App) -> int:
@@ -164,10 +168,12 @@ def run(args: argparse.Namespace, app: App) -> int:
         )
     for name in args.names:
         names.check(name)  # all of them before the first is made
+    _check_one_host(args)
     wanted = wanted_of(args, app)
     if args.dry_run:
         return _dry_run(args, app, wanted)
-    status = on_each(app, args.names, lambda world, name: create.create(world, name, wanted), load=False, after=after)
+    make = create.create_if_missing if args.if_missing else create.create
+    status = on_each(app, args.names, lambda world, name: make(world, name, wanted), load=False, after=after)
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({_env_line(app, args.names[-1])})"')
         if args.swarm_master:
@@ -175,13 +181,26 @@ def run(args: argparse.Namespace, app: App) -> int:
     return status
 
 
+def _check_one_host(args: argparse.Namespace) -> None:
+    """UsageError on several names for a host that is there already: one host is one machine."""
+    from machine import drivers
+
+    names = list(dict.fromkeys(args.names))
+    if len(names) > 1 and drivers.find(args.driver).adopts:
+        raise UsageError(
+            f"one host is one machine: the driver {args.driver} cannot make {' and '.join(names)} of it",
+            resolution=f"create each with the address of a host of its own, beginning with {names[0]}",
+        )
+
+
 def _check_resume(args: argparse.Namespace, app: App) -> None:
     """UsageError on what goes not with --resume: a trial of it, and flags that it would pass over."""
     from machine import drivers
     from machine.cli import driver_flags
 
-    if args.dry_run:
-        raise UsageError("--resume cannot be tried out", resolution="leave --dry-run out")
+    if args.dry_run or args.if_missing:
+        other = "--dry-run" if args.dry_run else "--if-missing"
+        raise UsageError(f"--resume and {other} exclude each other", resolution=f"leave {other} out")
     shared = "engine_opt engine_env engine_label engine_insecure_registry engine_registry_mirror engine_storage_driver"
     swarm = "swarm swarm_master swarm_discovery swarm_addr swarm_opt swarm_join_opt swarm_experimental"
     told = [

@@ -42,7 +42,7 @@ def run(args: Namespace, app: App) -> int:
     shell = shells.dialect(args.shell) if args.shell else shells.detect(app.environ, windows=windows)
     if args.unset:
         if args.name:
-            raise UsageError("env --unset takes no name", resolution=f"{app.prog} env -u")
+            raise UsageError("Expected no machine name when the -u flag is present", resolution=f"{app.prog} env -u")
         values = unset_values(app.environ, no_proxy=args.no_proxy, windows=windows)
     else:
         values = _values(args, app, windows=windows)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def show(error: MachineError, stream: TextIO, *, as_json: bool = False) -> None:
-    """Write one error: text, or a JSON line {time, level, message, error, details, resolution, status}."""
+    """Write one error: text, or a JSON line {time, level, message, error, details, resolution, code, machine}."""
     if as_json:
         import json
         import time
@@ -23,6 +23,8 @@ def show(error: MachineError, stream: TextIO, *, as_json: bool = False) -> None:
             "details": error.details,
             "resolution": error.resolution,
             "status": error.exit_code,
+            "code": error.exit_code,
+            "machine": error.machine,
         }
         stream.write(json.dumps(line) + "\n")
         return

@@ -17,7 +17,7 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    """Exit status 1 if any machine failed or was already there."""
+    """Exit status 0 if all of them run again."""
     from machine.lifecycle.power import power
     from machine.model import Verb
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
+    from machine.lifecycle.world import World
 
 HELP = "Remove machines: all that was made on their platform, then their records."
 
@@ -24,27 +25,48 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    """0 when all are gone, when the answer was no, and with --force unless it was interrupted; else 1."""
-    from machine.cli.acting import confirm, on_each, report
-    from machine.lifecycle.remove import remove
+    """0 when all are gone, when the answer was no, and with --force unless it was interrupted.
+
+    Names that no machine has are errors, and the machines of the other names go all the same. MachineError when a
+    question cannot be answered because stdin has ended.
+    """
+    from machine.cli.acting import on_each, report
 
     if not args.names:
         raise UsageError("rm needs the name of a machine", resolution="machine ls shows them")
     names = list(dict.fromkeys(args.names))
     if not args.force:
-        for name in names:
-            if not app.store.exists(name):
-                app.store.load(name)  # raises the error that names what there is
-        if not args.yes and not confirm(
-            app, f"Remove {', '.join(names)}? What was made on a platform is lost with it."
-        ):
-            app.console.info("nothing was removed; -y answers the question beforehand")
+        there = [name for name in names if app.store.exists(name)]
+        if not args.yes and there and not _agreed(app, there):
             return 0
-        return on_each(app, names, lambda world, name: remove(world, name, together=names), load=False)
+        return on_each(app, names, lambda world, name: _remove(world, name, names), load=False)
     try:
-        on_each(app, names, lambda world, name: remove(world, name, force=True, together=names), load=False)
+        on_each(app, names, lambda world, name: _remove(world, name, names, force=True), load=False)
     except Interrupted:
         raise
     except MachineError as error:
         report(app, names[0], error)
     return 0
+
+
+def _agreed(app: App, names: list[str]) -> bool:
+    """Whether the user wants these machines removed. MachineError if nobody answers."""
+    from machine.cli.acting import confirm
+
+    answer = confirm(app, f"Remove {', '.join(names)}? What was made on a platform is lost with it.")
+    if answer is None:
+        raise MachineError(
+            "nothing was removed: nobody answered the question",
+            resolution=f"answer it beforehand: machine rm -y {' '.join(names)}",
+        )
+    if not answer:
+        app.console.info("nothing was removed; -y answers the question beforehand")
+    return answer
+
+
+def _remove(world: World, name: str, names: list[str], *, force: bool = False) -> None:
+    from machine.lifecycle.remove import remove
+
+    if not world.store.exists(name):
+        world.store.load(name)  # raises the error that names what there is
+    remove(world, name, force=force, together=names)

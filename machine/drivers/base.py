@@ -88,6 +88,12 @@ class Driver(ABC):
         """The options whose values are kept apart from the Driver object `data`. Asks nobody."""
         return cls.options
 
+    def check_unique(self) -> None:  # noqa: B027 (most platforms make a new thing for every machine)
+        """PreflightFailed when what this machine would be is a machine of the store already, finished or not.
+
+        Asks nobody. Called while no other create of this driver writes its record, so that of two at once one wins.
+        """
+
     @abstractmethod
     def check(self) -> None:
         """Read-only preflight: PreflightFailed, naming the flag, when `create` could not work. Makes nothing."""

@@ -50,6 +50,30 @@ def create(world: World, name: str, wanted: Wanted) -> None:
         raise Interrupted(f"interrupted; {what}", resolution=advice) from None
 
 
+def create_if_missing(world: World, name: str, wanted: Wanted) -> None:
+    """Make machine `name` unless it is there; if another command is making it now, wait for that one's end.
+
+    MachineExists when it is half made, or is a machine of another driver.
+    """
+    if not world.store.exists(name):
+        try:
+            create(world, name, wanted)
+        except MachineExists:  # somebody else was faster
+            pass
+        else:
+            return
+    with world.store.lock(f"machine-{name}", seconds=None, what=f"wait for {name}", say=world.console.info):
+        record = world.store.load(name)
+    if not record.reached("ready"):
+        raise taken(world, name)
+    if record.driver_name != wanted.driver_name:
+        raise MachineExists(
+            f'Docker machine "{name}" already exists, with the driver {record.driver_name}',
+            resolution=f"choose another name, or add -d {record.driver_name}",
+        )
+    world.console.done(f"{name} is there already, at {record.url()}: nothing to do")
+
+
 def _create(world: World, name: str, wanted: Wanted) -> None:
     record, driver = plan(world, name, wanted)
     swarm.foresee(world, record)
@@ -58,13 +82,20 @@ def _create(world: World, name: str, wanted: Wanted) -> None:
     ssh_keys.check(driver)
     swarmmode.check(world, record, driver)
     with world.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
-        world.store.add(name)
+        _record_first(world, record, driver)
+        carry_on(as_given(world, driver.options), record, wanted.docker_context)
+
+
+def _record_first(world: World, record: Record, driver: Driver) -> None:
+    """Put the record on disk. PreflightFailed if another machine is the same thing; no two creates ask at once."""
+    with world.store.lock(f"create-{driver.name}", seconds=LOCK_SECONDS, what=f"record {record.name}"):
+        driver.check_unique()
+        world.store.add(record.name)
         try:
             keep(world, record, driver)
         except BaseException:  # no platform was asked for anything yet: leave no half of a record
-            world.store.delete(name)
+            world.store.delete(record.name)
             raise
-        carry_on(as_given(world, driver.options), record, wanted.docker_context)
 
 
 def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
@@ -247,7 +278,7 @@ def taken(world: World, name: str) -> MachineError:
         if holder:
             return _being_made(name, holder)
         return MachineExists(
-            f"machine {name} already exists, and its record is broken",
+            f'Docker machine "{name}" already exists, and its record is broken',
             details=error.brief,
             resolution=f"machine rm -f {name} removes what is left of it",
         )
@@ -255,18 +286,18 @@ def taken(world: World, name: str) -> MachineError:
         return _being_made(name, holder)
     if not record.reached("ready"):
         return MachineExists(
-            f"machine {name} already exists and is half made (it got as far as: {record.phase})",
+            f'Docker machine "{name}" already exists and is half made (it got as far as: {record.phase})',
             resolution=_go_on(record),
         )
     return MachineExists(
-        f"machine {name} already exists",
+        f'Docker machine "{name}" already exists',
         resolution=f"choose another name, or remove it first: machine rm {name}",
     )
 
 
 def _being_made(name: str, holder: str) -> MachineError:
     return MachineExists(
-        f"machine {name} is being made by process {holder}",
+        f'Docker machine "{name}" already exists: process {holder} is making it',
         resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",
     )
 

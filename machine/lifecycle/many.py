@@ -88,6 +88,7 @@ def _attempt(world: World, name: str, act: Act) -> BaseException | None:
             mask = world.console.mask
             error.brief, error.details = mask(error.brief), mask(error.details)
             error.resolution = mask(error.resolution)
+            error.machine = error.machine or name
         world.console.log("error", f"{type(error).__name__}: {error}\n{getattr(error, 'details', '')}")
         return error
     return None

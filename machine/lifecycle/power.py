@@ -19,7 +19,7 @@ SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State
 
 
 def power(world: World, name: str, verb: Verb) -> None:
-    """Bring machine `name` where `verb` says; DriverError when it is there already, as docker-machine has it."""
+    """Bring machine `name` where `verb` says; one that is there already is told so and left alone."""
     with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"{verb} {name}"):
         record = world.store.load(name)
         driver = open_driver(world, record)
@@ -28,7 +28,8 @@ def power(world: World, name: str, verb: Verb) -> None:
             return
         state = driver.state()
         if state is SETTLED[verb]:
-            raise DriverError(f"machine {name} is already {state.lower()}")
+            world.console.done(f"{name} is already {state.lower()}")
+            return
         if state is State.MISSING:
             raise missing(record)
         if verb is Verb.START:

@@ -150,14 +150,16 @@ class Store:
 
         near = difflib.get_close_matches(name, self.names(), n=1)
         return MachineNotFound(
-            f"there is no machine called {name!r}" if not name.isprintable() else f"there is no machine called {name}",
+            f'Docker machine "{name}" does not exist',
+            machine=name,
             details="" if self.names() else f"the store {self.root} has no machines",
             resolution=f"did you mean {near[0]}?" if near else "machine ls shows all; machine create makes one",
         )
 
     def _taken(self, name: str) -> MachineExists:
         return MachineExists(
-            f"a machine called {name} already exists",
+            f'Docker machine "{name}" already exists',
+            machine=name,
             resolution=f"choose another name for the new one, or remove the old one first: machine rm {name}",
         )
 

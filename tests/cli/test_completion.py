@@ -93,5 +93,5 @@ def test_every_command_is_offered(world: World, program: Path, shell: str) -> No
 
 def test_another_shell_is_refused(world: World) -> None:
     typed = world.type("completion", "cmd")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
     assert "bash, zsh, fish" in typed.err

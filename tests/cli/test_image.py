@@ -54,7 +54,7 @@ def test_an_image_in_use_stays(world: World) -> None:
 
 def test_what_shall_be_built(world: World) -> None:
     typed = world.type("image", "build")
-    assert typed.status == 1
+    assert typed.status == 2
     assert "machine image build debian-13" in typed.err
     typed = world.type("image", "build", "fedora")
     assert typed.status == 1

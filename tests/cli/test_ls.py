@@ -46,7 +46,7 @@ def test_names_only_asks_nothing(world: World) -> None:
         world.broken(name)
     assert world.type("ls", "-q").out == "M1\nm9\nm10\n"
     assert world.type("ls", "-q", "m10").out == "m10\n"
-    assert world.type("ls", "nope").status == 1
+    assert world.type("ls", "nope").status == 4
 
 
 def test_json(world: World) -> None:
@@ -107,7 +107,7 @@ def test_the_headers_of_all_columns(world: World) -> None:
 def test_what_is_refused(world: World, line: list[str]) -> None:
     world.machine("m", 1)
     typed = world.type("ls", *line)
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
     assert "Error: " in typed.err
 
 

@@ -50,7 +50,7 @@ def test_every_command_has_help_and_refuses_an_unknown_flag(world: World, comman
     if getattr(load(command), "RAW", False):
         return  # its words are another program's
     typed = world.type(command, "--bogus")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
     assert "has no flag --bogus" in typed.err
 
 
@@ -64,7 +64,7 @@ def test_every_command_has_help_and_refuses_an_unknown_flag(world: World, comman
 )
 def test_a_driver_that_is_none_is_told_what_is(world: World, name: str, advice: str) -> None:
     typed = world.type("create", "-d", name, "m", PATH=str(world.directory))
-    assert typed.status == 1
+    assert typed.status == 2
     assert advice in typed.err
     assert world.store.names() == []
 
@@ -87,7 +87,7 @@ def test_a_command_of_commands_alone_tells_them(world: World, command: str) -> N
 
 def test_a_mistyped_command_of_a_command_is_told_the_nearest(world: World) -> None:
     typed = world.type("swarm-mode", "demot", "x")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
     assert "there is no command 'demot' of machine swarm-mode" in typed.err
     assert "did you mean demote?" in typed.err
     assert "use one of: create update rm ls" in world.type("context", "nonsense").err
@@ -104,7 +104,7 @@ def test_create_shows_the_flags_of_the_driver_meant(world: World) -> None:
 
 def test_a_mistyped_command_or_flag_is_told_the_nearest(world: World) -> None:
     typed = world.type("statsu")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
     assert "there is no command 'statsu'" in typed.err
     assert "Try: machine status" in typed.err
     assert "Try: --format" in world.type("ls", "--fromat", "x").err
@@ -131,7 +131,7 @@ def test_global_flags_before_the_command_and_after(world: World, line: list[str]
 @pytest.mark.parametrize("flag", ["--log-format", "-s", "--tls-ca-cert"])
 def test_a_global_flag_without_its_value(world: World, flag: str) -> None:
     typed = world.type(flag)
-    assert typed.status == 1
+    assert typed.status == 2
     assert f"{flag} needs a value" in typed.err
 
 
@@ -140,7 +140,7 @@ def test_a_global_flag_without_its_value(world: World, flag: str) -> None:
 )
 def test_nonsense_in_a_variable_is_an_error(world: World, variable: str, value: str) -> None:
     typed = world.type("ls", **{variable: value})
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
     assert f"${variable}" in typed.err
 
 
@@ -148,15 +148,15 @@ def test_debug_shows_a_traceback_and_nothing_else_does(world: World) -> None:
     assert "Traceback" not in world.type("ip", "nope").err
     for typed in (world.type("--debug", "ip", "nope"), world.type("ip", "nope", MACHINE_DEBUG="1")):
         assert "Traceback" in typed.err
-        assert "Error: there is no machine called nope" in typed.err
+        assert 'Error: Docker machine "nope" does not exist' in typed.err
 
 
 def test_errors_as_json_lines(world: World) -> None:
     typed = world.type("--log-format", "json", "ip", "nope")
     (line,) = typed.err.splitlines()
     found = json.loads(line)
-    assert (found["level"], found["error"], found["status"]) == ("error", "MachineNotFound", 1)
-    assert found["message"] == "there is no machine called nope"
+    assert (found["level"], found["error"], found["status"]) == ("error", "MachineNotFound", 4)
+    assert found["message"] == 'Docker machine "nope" does not exist'
     assert typed.out == ""
 
 
@@ -217,7 +217,7 @@ def test_any_text_can_be_printed(world: World) -> None:
 def test_eval_of_a_failed_env_is_harmless(world: World) -> None:
     done = run(world, "env", "nope", script='set -e; out="$("$0" "$@")" || true; eval "$out"; echo "[$out]"')
     assert done.stdout == "[]\n"
-    assert "there is no machine called nope" in done.stderr
+    assert 'Docker machine "nope" does not exist' in done.stderr
 
 
 def test_the_parser_places_names() -> None:

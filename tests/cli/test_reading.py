@@ -17,15 +17,15 @@ ONE_NAME = ["config", "env", "inspect", "ip", "status", "url"]
 @pytest.mark.parametrize("command", [*ONE_NAME, "version"])
 def test_a_machine_that_is_not_there(world: World, command: str) -> None:
     typed = world.type(command, "nope")
-    assert (typed.status, typed.out) == (1, "")
-    assert "there is no machine called nope" in typed.err
+    assert (typed.status, typed.out) == (4, "")
+    assert 'Docker machine "nope" does not exist' in typed.err
 
 
 @pytest.mark.parametrize("command", ONE_NAME)
 def test_without_a_name_and_without_a_default(world: World, command: str) -> None:
     world.none("other", "tcp://192.0.2.1:2375")
     typed = world.type(command)
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (4, "")
     assert "no machine called default" in typed.err
     assert "other" in typed.err
 
@@ -43,7 +43,7 @@ def test_two_names_are_one_too_many(world: World, command: str) -> None:
     world.none("a", "tcp://192.0.2.1:2375")
     world.none("b", "tcp://192.0.2.1:2375")
     typed = world.type(command, "a", "b")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
 
 
 @pytest.mark.parametrize("command", ONE_NAME)
@@ -60,7 +60,7 @@ def test_ip_prints_addresses_in_the_order_of_the_names(world: World) -> None:
     world.none("b", "tcp://[2001:db8::1]:2375")
     assert world.type("ip", "b", "a").out == "2001:db8::1\n192.0.2.1\n"
     typed = world.type("ip", "a", "nope")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (4, "")
 
 
 def test_an_address_that_is_not_known_yet(world: World) -> None:
@@ -120,7 +120,7 @@ def test_a_certificate_that_is_missing(world: World, command: str) -> None:
 def test_swarm_of_a_machine_that_is_no_master(world: World, command: str) -> None:
     world.machine("m", world.engine())
     typed = world.type(command, "--swarm", "m")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
     assert "m is not the master of a swarm" in typed.err
 
 
@@ -180,7 +180,7 @@ def test_env_unset(world: World) -> None:
     assert "unset NO_PROXY\n" in world.type("env", "--unset", "--no-proxy").out
     assert "unset no_proxy\n" in world.type("env", "--unset", "--no-proxy", no_proxy="x").out
     typed = world.type("env", "-u", "a")
-    assert (typed.status, typed.out) == (1, "")
+    assert (typed.status, typed.out) == (2, "")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_inspect(world: World) -> None:
     assert json.loads(typed.out)["Driver"]["IPAddress"] == "127.0.0.1"
     assert json.loads(world.type("inspect", "--json", "m").out) == json.loads(typed.out)
     assert world.type("inspect", "--json", "m").out.count("\n") == 1
-    assert world.type("inspect", "--json", "-f", "x", "m").status == 1
+    assert world.type("inspect", "--json", "-f", "x", "m").status == 2
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_inspect_with_a_bad_template(world: World) -> None:
     world.machine("m", 2376)
     for template in ("{{", "{{nope}}", "{{.Name.x}}"):
         typed = world.type("inspect", "-f", template, "m")
-        assert (typed.status, typed.out) == (1, "")
+        assert (typed.status, typed.out) == (2, "")
 
 
 def test_active(world: World) -> None:
@@ -280,7 +280,7 @@ def test_active(world: World) -> None:
     assert world.type("active", DOCKER_HOST=f"tcp://127.0.0.1:{port}").out == "m\n"
     for environ in ({}, {"DOCKER_HOST": "tcp://192.0.2.9:2376"}):
         typed = world.type("active", **environ)
-        assert (typed.status, typed.out) == (1, "")
+        assert (typed.status, typed.out) == (4, "")
         assert "no machine is active" in typed.err
     typed = world.type("active", DOCKER_HOST="tcp://127.0.0.1:1")
     assert (typed.status, typed.out) == (1, "")
@@ -307,7 +307,7 @@ def test_what_gitlab_runner_calls(world: World) -> None:
     assert (path.status, path.out.strip()) == (0, world.store.directory(name))
     assert all(Path(path.out.strip(), file).exists() for file in ("ca.pem", "cert.pem", "key.pem"))
     assert world.type(prefix, "inspect", name).status == 0
-    assert world.type(prefix, "inspect", "gone").status == 1
+    assert world.type(prefix, "inspect", "gone").status == 4
     assert world.type(prefix, "config", name).status == 0
     world.machine("down", 1)
     assert world.type(prefix, "config", "down").status == 1

@@ -82,7 +82,7 @@ def test_stdin_streams_both_ways(store: Store, sshd: Sshd, native: bool) -> None
 def test_no_name_is_the_machine_called_default(store: Store, sshd: Sshd, native: bool) -> None:
     flags = ["--native-ssh"] if native else []
     done = machine("ssh", *flags)
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert "no machine called default" in done.stderr
     enrol(store, "default", sshd)
     done = machine("ssh", *flags, stdin=None, input="echo here\nexit 5\n")
@@ -92,7 +92,7 @@ def test_no_name_is_the_machine_called_default(store: Store, sshd: Sshd, native:
 
 def test_a_missing_machine(store: Store) -> None:
     done = machine("ssh", "nope", "true")
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert "nope" in done.stderr
 
 
@@ -174,7 +174,7 @@ def test_a_url_has_no_shell(store: Store) -> None:
 def test_the_built_in_client_says_which_option_it_lacks(store: Store, sshd: Sshd) -> None:
     enrol(store, "dev", sshd)
     done = machine("--native-ssh", "ssh", "dev", "-L", "1:localhost:2")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no option -L" in done.stderr
 
 
@@ -282,16 +282,16 @@ def test_scp_delta_sends_only_what_differs(store: Store, sshd: Sshd, tmp_path: P
     assert "c" in done.stdout.split()
     assert "a b" not in done.stdout
     done = machine("scp", "-d", "dev:/a", "dev:/b")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "rsync cannot copy from machine to machine" in done.stderr
 
 
 def test_scp_needs_two_sides_and_one_of_them_far(store: Store) -> None:
-    assert machine("scp", "a").returncode == 1
+    assert machine("scp", "a").returncode == 2
     done = machine("scp", "a", "b")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "neither side is on a machine" in done.stderr
-    assert machine("scp", "a", "nope:b").returncode == 1
+    assert machine("scp", "a", "nope:b").returncode == 4
 
 
 @pytest.mark.lab

@@ -69,9 +69,9 @@ def test_the_life_of_a_worker(boot: Boot, runner: Runner) -> None:
     assert runner("stop", NAME).status == 1  # a host of somebody's is not ours to switch off; it ignores this
     assert runner("rm", "-y", NAME).status == 0
     assert runner.listed() == []
-    assert runner("inspect", NAME).status == 1
+    assert runner("inspect", NAME).status == 4
     assert runner("rm", "-f", NAME).status == 0
-    assert runner("rm", "-y", NAME).status == 1
+    assert runner("rm", "-y", NAME).status == 4
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="needs the docker client")
@@ -138,7 +138,7 @@ def test_a_name_that_cannot_be_is_refused_before_anything_is_made(boot: Boot, ru
     host = boot("refusing", engine="running")
     for name, advice in (("x" * 201, "shorten it"), ("a b", "such as a-b"), ("../x", "such as x")):
         told = runner.create(host, name)
-        assert told.status == 1
+        assert told.status == 2
         assert advice in told.err
         assert not runner.program.store.exists()
     runner.create(host, "x" * 200).fine()

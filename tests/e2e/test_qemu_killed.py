@@ -56,7 +56,7 @@ def test_rm_after_a_kill_leaves_nothing(program: Program, tmp_path: Path) -> Non
 def test_resume_after_a_kill_in_the_middle_of_a_boot_finishes(program: Program, tmp_path: Path) -> None:
     program.killed(tmp_path / "log", FIRST_COMMAND, *LINE, timeout=900)
     again = program(*LINE)
-    assert again.status == 1
+    assert again.status == 5
     assert "create --resume victim" in again.err
     program("create", "--resume", "--no-context", "victim", timeout=900).fine()
     program("config", "victim").fine()

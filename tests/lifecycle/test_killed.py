@@ -52,7 +52,7 @@ def test_resume_after_a_kill_finishes(lab: Lab, tmp_path: Path) -> None:
         if not (program.store / "machines" / "dev" / "config.json").exists():
             continue  # nothing was recorded: the other test covers it
         again = program(*create_line(host))
-        assert again.status == 1, moment
+        assert again.status == 5, moment
         assert "create --resume dev" in again.err or "already exists" in again.err, moment
         program("create", "--resume", "dev").fine()
         program("config", "dev").fine()

@@ -14,7 +14,7 @@ from machine.drivers.amazonec2.options import GROUP
 from machine.drivers.flags import Flags, absolute
 from machine.drivers.ports import group_name
 from machine.errors import UsageError
-from machine.options import Values
+from machine.options import Gap, Values, check_complete
 
 FLAGS = Flags("amazonec2")
 
@@ -66,6 +66,7 @@ def from_values(values: Values) -> dict[str, Any]:
         return values[f"amazonec2-{flag}"]
 
     data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
+    check_complete("amazonec2", _gaps(data, str(value("ssh-keypath"))))
     _check_access(data)
     for flag, least, most in (
         ("ssh-port", 1, 65535),
@@ -128,23 +129,34 @@ def encrypted(data: Mapping[str, Any]) -> bool:
     return bool(data.get("EncryptEbsVolume") or data.get("VolumeEncrypted") or data.get("VolumeKmsKeyId"))
 
 
-def _check_access(data: Mapping[str, Any]) -> None:
+def _gaps(data: Mapping[str, Any], key_path: str) -> list[Gap]:
+    """What belongs to something that was given, and was not given itself."""
+    gaps = []
     if bool(data["AccessKey"]) != bool(data["SecretKey"]):
         missing = "secret-key" if data["AccessKey"] else "access-key"
-        raise UsageError(
-            f"--amazonec2-{missing} is missing: the two keys belong together",
-            resolution="give both, or neither to use the SDK's own chain (--amazonec2-profile, SSO, role)",
+        gaps.append(
+            Gap(
+                f"--amazonec2-{missing} is missing: the two keys belong together",
+                "give both, or neither to use the SDK's own chain (--amazonec2-profile, SSO, role)",
+                credential=True,
+            )
         )
+    if data["KeyName"] and not key_path:
+        gaps.append(
+            Gap(
+                "--amazonec2-keypair-name needs the private key that belongs to it",
+                "add --amazonec2-ssh-keypath PATH, or leave the name out to have a key pair made",
+            )
+        )
+    return gaps
+
+
+def _check_access(data: Mapping[str, Any]) -> None:
     if data["Region"] and not _REGION.fullmatch(data["Region"]):
         raise FLAGS.wrong("region", data["Region"], "a region such as eu-central-1")
 
 
 def _check_key(data: dict[str, Any], path: str) -> None:
-    if data["KeyName"] and not path:
-        raise UsageError(
-            "--amazonec2-keypair-name needs the private key that belongs to it",
-            resolution="add --amazonec2-ssh-keypath PATH, or leave the name out to have a key pair made",
-        )
     data["ExistingKey"] = bool(data["KeyName"])
     data["SSHPrivateKeyPath"] = absolute(path)
 

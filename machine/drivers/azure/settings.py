@@ -13,7 +13,7 @@ from typing import Any
 from machine.drivers.azure.options import LOGINS
 from machine.drivers.flags import Flags, absolute
 from machine.errors import UsageError
-from machine.options import Values
+from machine.options import Gap, Values, check_complete
 
 FLAGS = Flags("azure")
 
@@ -80,6 +80,7 @@ def from_values(values: Values) -> dict[str, Any]:
         return values[f"azure-{flag}"]
 
     data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
+    check_complete("azure", _gaps(data, values))
     _check_login(data, values)
     for flag, least, most in (
         ("docker-port", 1, 65535),
@@ -158,12 +159,41 @@ def availability_set(data: Mapping[str, Any]) -> str:
     return "" if wanted == "none" or data.get("AvailabilityZone") or data.get("Spot") else wanted
 
 
+def _gaps(data: Mapping[str, Any], values: Values) -> list[Gap]:
+    """What is missing to log in."""
+    certificate, login = values["azure-client-certificate"], values["azure-login"]
+    gaps = []
+    if not data["SubscriptionID"]:
+        gaps.append(
+            Gap(
+                "the driver azure needs to know which subscription pays",
+                "add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)",
+                credential=True,
+            )
+        )
+    if (data["ClientSecret"] or certificate) and not data["ClientID"]:
+        gaps.append(
+            Gap(
+                "a service principal has an id and a secret, and only the secret is given",
+                "add --azure-client-id ID, or set AZURE_CLIENT_ID",
+                credential=True,
+            )
+        )
+    for word, given, flag in (
+        ("secret", data["ClientSecret"], "client-secret"),
+        ("certificate", certificate, "client-certificate"),
+    ):
+        if login == word and not given:
+            gaps.append(Gap(f"--azure-login {word} needs --azure-{flag}", f"add --azure-{flag}", credential=True))
+    return gaps
+
+
 def _check_login(data: Mapping[str, Any], values: Values) -> None:
     if str(data["Environment"]).lower() not in CLOUDS:
         raise FLAGS.wrong(
             "environment", data["Environment"], "AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud"
         )
-    certificate, login = values["azure-client-certificate"], values["azure-login"]
+    login = values["azure-login"]
     for flag in ("subscription-cert", "publish-settings-file"):
         if values[f"azure-{flag}"] and not (data["ClientID"] or login != "auto"):
             raise UsageError(
@@ -173,28 +203,12 @@ def _check_login(data: Mapping[str, Any], values: Values) -> None:
                 resolution="az ad sp create-for-rbac --role Contributor --scopes /subscriptions/ID prints its appId, "
                 "password and tenant: give them as --azure-client-id, --azure-client-secret and --azure-tenant-id",
             )
-    if not data["SubscriptionID"]:
-        raise UsageError(
-            "the driver azure needs to know which subscription pays",
-            resolution="add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)",
-        )
     if not _GUID.fullmatch(data["SubscriptionID"]):
         raise FLAGS.wrong(
             "subscription-id", data["SubscriptionID"], "an id such as 00000000-0000-0000-0000-000000000000"
         )
     if login not in LOGINS:
         raise FLAGS.wrong("login", login, "one of " + ", ".join(LOGINS))
-    if (data["ClientSecret"] or certificate) and not data["ClientID"]:
-        raise UsageError(
-            "a service principal has an id and a secret, and only the secret is given",
-            resolution="add --azure-client-id ID, or set AZURE_CLIENT_ID",
-        )
-    for word, given, flag in (
-        ("secret", data["ClientSecret"], "client-secret"),
-        ("certificate", certificate, "client-certificate"),
-    ):
-        if login == word and not given:
-            raise UsageError(f"--azure-login {word} needs --azure-{flag}", resolution=f"add --azure-{flag}")
     for flag in ("endpoint", "authority-host"):
         address = values[f"azure-{flag}"]
         if address and not address.startswith("https://"):

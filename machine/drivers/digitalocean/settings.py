@@ -13,7 +13,7 @@ from typing import Any
 from machine.drivers.digitalocean.options import NEW, NO_FIREWALL
 from machine.drivers.flags import Flags, absolute
 from machine.errors import UsageError
-from machine.options import Values
+from machine.options import Gap, Values, check_complete
 
 FLAGS = Flags("digitalocean")
 
@@ -51,11 +51,13 @@ def from_values(values: Values) -> dict[str, Any]:
         return values[f"digitalocean-{flag}"]
 
     if not value("access-token"):
-        raise UsageError(
+        token = Gap(
             "the driver digitalocean needs an API token",
-            resolution="set $DIGITALOCEAN_ACCESS_TOKEN, or add --digitalocean-access-token; "
+            "set $DIGITALOCEAN_ACCESS_TOKEN, or add --digitalocean-access-token; "
             "https://cloud.digitalocean.com/account/api/tokens makes one",
+            credential=True,
         )
+        check_complete("digitalocean", [token])
     data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
     for flag in NEEDED:
         if not value(flag).strip():

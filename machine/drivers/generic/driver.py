@@ -71,7 +71,7 @@ class GenericDriver(Driver):
         return str(self.data.get("SSHKey") or "")
 
     def check(self) -> None:
-        self._not_twice()
+        self.check_unique()
         ownkey.check(self.key_path(), "--generic-ssh-key", sent=False)
         if self.state() is not State.RUNNING:
             raise PreflightFailed(
@@ -79,18 +79,22 @@ class GenericDriver(Driver):
                 resolution="check --generic-ip-address and --generic-ssh-port, and that a firewall lets you in",
             )
 
-    def _not_twice(self) -> None:
-        """One host is one machine: a second one would change its name and its certificates under the first.
-
-        One that is half made counts for nothing yet: whoever mistyped its name may begin again with another.
-        """
+    def check_unique(self) -> None:
+        """One host is one machine: a second one would change its name and its certificates under the first."""
         for other in self.ctx.siblings():
-            if other.get(PHASE) == "ready" and _door(other) == _door(self.data):
-                name = str(other.get("MachineName") or "another one")
+            if _door(other) != _door(self.data):
+                continue
+            name = str(other.get("MachineName") or "another one")
+            if other.get(PHASE) == "ready":
                 raise PreflightFailed(
                     f"{self.data['IPAddress']} is already machine {name}",
                     resolution=f"use that one, or forget it first (the host stays as it is): machine rm {name}",
                 )
+            raise PreflightFailed(
+                f"{self.data['IPAddress']} is being made into machine {name}, or was left half made",
+                resolution=f"machine create --resume {name} goes on with that one; to have another name, forget it"
+                f" first (the host stays as it is): machine rm {name}",
+            )
 
     def create(self) -> None:
         self.ctx.save(self)

@@ -15,7 +15,7 @@ from machine.drivers.flags import Flags, absolute
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
 from machine.errors import UsageError
-from machine.options import Values
+from machine.options import Gap, Values, check_complete
 
 FLAGS = Flags("openstack")
 
@@ -105,6 +105,8 @@ def from_values(values: Values) -> dict[str, Any]:
         data[key] = _same(new, old, values)
     data["AuthUrl"] = str(value("auth-url")).strip()
     data["Profile"] = _profile(value("profile"), data["AuthUrl"], data["Cloud"])
+    key = str(value("private-key-file"))
+    check_complete("openstack", [*_login_gaps(data), *_machine_gaps(data), *_key_gaps(data, key)])
     _check_login(data)
     _check_machine(data)
     for flag, least, most in (
@@ -199,30 +201,64 @@ def _profile(wanted: str, url: str, cloud: str = "") -> str:
     return word
 
 
-def _check_login(data: Mapping[str, Any]) -> None:
-    """Enough to log in: clouds.yaml has it all, else a URL and one of the three ways."""
+def _login_gaps(data: Mapping[str, Any]) -> list[Gap]:
+    """What is missing to log in: clouds.yaml has it all, else a URL and one of the three ways are needed."""
     if data["Cloud"]:
-        return
+        return []
+    gaps = []
     if not data["AuthUrl"]:
-        raise UsageError(
-            "the driver openstack needs to know the cloud",
-            resolution="set $OS_AUTH_URL, add --openstack-auth-url, or name a cloud of clouds.yaml: --openstack-cloud",
+        gaps.append(
+            Gap(
+                "the driver openstack needs to know the cloud",
+                "set $OS_AUTH_URL, add --openstack-auth-url, or name a cloud of clouds.yaml: --openstack-cloud",
+                credential=True,
+            )
         )
-    if not _URL.fullmatch(data["AuthUrl"]):
-        raise FLAGS.wrong("auth-url", data["AuthUrl"], "an URL such as https://HOST:5000/v3")
     named, secret = (data[f"ApplicationCredential{part}"] for part in ("Name", "Secret"))
+    has_user = data["Username"] or data["UserId"]
     if data["ApplicationCredentialId"] or named:
         if not secret:
-            raise _missing("application-credential-secret", "an application credential")
-        if not data["ApplicationCredentialId"] and not (data["Username"] or data["UserId"]):
-            raise _missing("username", "an application credential named by its name")
-        return
-    if not data["Token"] and not (data["Username"] or data["UserId"]):
-        raise _missing("username", "the driver openstack")
+            gaps.append(_gap("application-credential-secret", "an application credential"))
+        if not data["ApplicationCredentialId"] and not has_user:
+            gaps.append(_gap("username", "an application credential named by its name"))
+        return gaps
+    if not data["Token"] and not has_user:
+        gaps.append(_gap("username", "the driver openstack"))
     if not data["Token"] and not data["Password"]:
-        raise _missing("password", "the user")
+        gaps.append(_gap("password", "the user"))
     if not (data["TenantName"] or data["TenantId"]):
-        raise _missing("project-name", "the token" if data["Token"] else "the user")
+        gaps.append(_gap("project-name", "the token" if data["Token"] else "the user"))
+    return gaps
+
+
+def _machine_gaps(data: Mapping[str, Any]) -> list[Gap]:
+    """What is missing to make a server: its size and what it boots from."""
+    return [
+        Gap(
+            f"the driver openstack needs to know the {flag}",
+            f"add --openstack-{flag}-name; `openstack {flag} list` shows them",
+        )
+        for flag, key in (("flavor", "Flavor"), ("image", "Image"))
+        if not (data[f"{key}Name"] or data[f"{key}Id"]) and not (key == "Image" and data["VolumeId"])
+    ]
+
+
+def _key_gaps(data: Mapping[str, Any], path: str) -> list[Gap]:
+    """The private key of a key pair that exists, if it is missing."""
+    if not data["KeyPairName"] or path:
+        return []
+    return [
+        Gap(
+            "--openstack-keypair-name needs the private key that belongs to it",
+            "add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
+        )
+    ]
+
+
+def _check_login(data: Mapping[str, Any]) -> None:
+    """UsageError on a URL that is none."""
+    if data["AuthUrl"] and not data["Cloud"] and not _URL.fullmatch(data["AuthUrl"]):
+        raise FLAGS.wrong("auth-url", data["AuthUrl"], "an URL such as https://HOST:5000/v3")
 
 
 def _check_machine(data: Mapping[str, Any]) -> None:
@@ -232,12 +268,6 @@ def _check_machine(data: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"--openstack-{flag}-name and --openstack-{flag}-id exclude each other",
                 resolution="give one of the two",
-            )
-    for flag, key in (("flavor", "Flavor"), ("image", "Image")):
-        if not (data[f"{key}Name"] or data[f"{key}Id"]) and not (key == "Image" and data["VolumeId"]):
-            raise UsageError(
-                f"the driver openstack needs to know the {flag}",
-                resolution=f"add --openstack-{flag}-name; `openstack {flag} list` shows them",
             )
     if data["VolumeId"] and (data["VolumeSize"] or data["VolumeType"] or data["VolumeName"]):
         raise UsageError(
@@ -276,11 +306,6 @@ def check_conoha(data: Mapping[str, Any]) -> None:
 
 
 def _check_key(data: dict[str, Any], path: str) -> None:
-    if data["KeyPairName"] and not path:
-        raise UsageError(
-            "--openstack-keypair-name needs the private key that belongs to it",
-            resolution="add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
-        )
     data["ExistingKey"] = bool(data["KeyPairName"])
     data["PrivateKeyFile"] = absolute(path)
 
@@ -330,9 +355,10 @@ def _same(flag: str, other: str, values: Values) -> str:
     return first or second
 
 
-def _missing(flag: str, who: str) -> UsageError:
+def _gap(flag: str, who: str) -> Gap:
     variable = "OS_" + flag.upper().replace("-", "_")
-    return UsageError(
+    return Gap(
         f"{who} needs --openstack-{flag}",
-        resolution=f"set ${variable}, add --openstack-{flag}, or name a cloud of clouds.yaml: --openstack-cloud",
+        f"set ${variable}, add --openstack-{flag}, or name a cloud of clouds.yaml: --openstack-cloud",
+        credential=True,
     )

@@ -34,12 +34,19 @@ def test_a_host_that_is_a_machine_already_is_refused(tmp_path: Path) -> None:
     assert caught.value.exit_code == 3
 
 
-def test_another_port_or_address_is_another_host_and_what_is_half_made_is_none(tmp_path: Path) -> None:
+def test_a_host_that_is_half_made_is_refused_too(tmp_path: Path) -> None:
+    half = {"Phase": "recorded", "MachineName": "half", "IPAddress": "127.0.0.1", "SSHPort": 22}
+    with pytest.raises(PreflightFailed) as caught:
+        driver(tmp_path, [half], ip_address="127.0.0.1").check()
+    assert "create --resume half" in caught.value.resolution
+    assert "machine rm half" in caught.value.resolution
+
+
+def test_another_port_or_address_is_another_host(tmp_path: Path) -> None:
     port = free_port()
     others = [
         {"Phase": "ready", "MachineName": "a", "IPAddress": "127.0.0.1", "SSHPort": port + 1},
         {"Phase": "ready", "MachineName": "b", "IPAddress": "127.0.0.2", "SSHPort": port},
-        {"Phase": "recorded", "MachineName": "half", "IPAddress": "127.0.0.1", "SSHPort": port},
     ]
     with pytest.raises(PreflightFailed, match="no sshd answers"):
         driver(tmp_path, others, ip_address="127.0.0.1", ssh_port=port).check()

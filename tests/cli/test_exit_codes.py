@@ -1,0 +1,167 @@
+"""Every exit status of the documented table, as typed; and the phrases of docker-machine that scripts look for."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from machine import errors
+from machine.cli import main
+from machine.errors import EXIT_CODES, Interrupted, MachineError, PreflightFailed
+from tests.cli.typed import World
+
+NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
+
+
+def test_the_table_has_every_status_that_an_error_can_have() -> None:
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, MachineError)]
+    assert {kind.exit_code for kind in classes} | {0, errors.PIPE_CLOSED} == set(EXIT_CODES)
+
+
+def test_the_tree_in_the_docstring_tells_the_statuses_that_the_classes_have() -> None:
+    told = dict(re.findall(r"^ +(\w+) +(\d+)", errors.__doc__ or "", re.M))
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, MachineError)]
+    assert told == {kind.__name__: str(kind.exit_code) for kind in classes}
+
+
+def test_the_manual_has_the_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    assert all(f"| {code} | {meaning} |" in page for code, meaning in EXIT_CODES.items())
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (["ls"], 0),
+        (["statsu"], 2),
+        (["ls", "--bogus"], 2),
+        (["ls", "--filter", "x"], 2),
+        (["ls", "--format", "{{.Nope}}"], 2),
+        (["create"], 2),
+        (["create", "-d", "none", "x"], 2),
+        (["create", "-d", "generic", "x"], 2),
+        (["create", "-d", "nosuch", "x"], 2),
+        (["create", "-d", "none", "--url", "tcp://h:1", "a_b"], 2),
+        (["create", "-d", "digitalocean", "x"], 3),
+        (["create", "-d", "azure", "x"], 3),
+        (["create", "-d", "openstack", "x"], 3),
+        (["create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "1", "x"], 3),
+        (["ip", "nope"], 4),
+        (["rm", "-y", "nope"], 4),
+        (["start", "nope"], 4),
+        (["ssh", "nope"], 4),
+        (["export", "nope"], 4),
+        (["context", "rm", "nope"], 4),
+        ([*NONE, "dev"], 5),
+        (["env", "dev"], 1),
+    ],
+)
+def test_a_status_of_the_table(world: World, line: list[str], status: int) -> None:
+    world.none("dev", "tcp://127.0.0.1:1")
+    typed = world.type(*line)
+    assert typed.status == status, typed.err
+    assert status == 0 or "Error: " in typed.err
+
+
+def test_interrupted_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("machine.store.Store.names", interrupt)
+    assert world.type("ls").status == Interrupted.exit_code == 130
+
+
+@pytest.mark.parametrize(
+    ("line", "phrase"),
+    [
+        (["ip", "X"], 'Docker machine "X" does not exist'),
+        (["env", "X"], 'Docker machine "X" does not exist'),
+        (["rm", "-y", "X"], 'Docker machine "X" does not exist'),
+        (["stop", "X"], 'Docker machine "X" does not exist'),
+        (["scp", "X:/a", "b"], 'Docker machine "X" does not exist'),
+        ([*NONE, "dev"], 'Docker machine "dev" already exists'),
+        ([*NONE, "half"], 'Docker machine "half" already exists'),
+        ([*NONE, "broken"], 'Docker machine "broken" already exists'),
+        (["env", "-u", "dev"], "Expected no machine name when the -u flag is present"),
+    ],
+)
+def test_phrases_that_scripts_look_for_are_in_the_first_line(world: World, line: list[str], phrase: str) -> None:
+    world.none("dev", "tcp://127.0.0.1:1")
+    world.none("half", "tcp://127.0.0.1:1")
+    world.broken("broken")
+    record = world.store.load("dev")
+    record.phase = "ready"
+    world.store.save(record)
+    assert phrase in world.type(*line).err.splitlines()[0]
+
+
+def test_an_import_of_a_name_that_is_taken(world: World, tmp_path: Path) -> None:
+    world.none("dev", "tcp://127.0.0.1:1")
+    assert world.type("export", "dev", "-o", str(tmp_path / "f")).status == 0
+    typed = world.type("import", str(tmp_path / "f"))
+    assert (typed.status, 'Docker machine "dev" already exists' in typed.err) == (5, True)
+
+
+def test_create_if_missing_leaves_a_ready_machine_alone(world: World) -> None:
+    assert world.type(*NONE, "--if-missing", "dev").status == 0
+    before = Path(world.store.directory("dev"), "config.json").read_bytes()
+    again = world.type(*NONE, "--if-missing", "dev", "other")
+    assert (again.status, "dev is there already" in again.err) == (0, True)
+    assert Path(world.store.directory("dev"), "config.json").read_bytes() == before
+    assert world.store.names() == ["dev", "other"]
+
+
+def test_create_if_missing_of_half_a_machine_or_another_driver_s_is_refused(world: World) -> None:
+    world.none("half", "tcp://127.0.0.1:1")
+    typed = world.type(*NONE, "--if-missing", "half")
+    assert (typed.status, "create --resume half" in typed.err) == (5, True)
+    record = world.machine("host", 1)
+    record.phase = "ready"
+    world.store.save(record)
+    typed = world.type(*NONE, "--if-missing", "host")
+    assert (typed.status, "with the driver generic" in typed.err) == (5, True)
+
+
+def test_create_if_missing_waits_for_whoever_makes_it_now(world: World) -> None:
+    world.none("dev", "tcp://127.0.0.1:1")
+    ends: list[int] = []
+    with world.store.lock("machine-dev", what="create dev"):
+        waiting = threading.Thread(target=lambda: ends.append(world.type(*NONE, "--if-missing", "dev").status))
+        waiting.start()
+        waiting.join(0.3)
+        assert ends == []
+        record = world.store.load("dev")
+        record.phase = "ready"
+        world.store.save(record)
+    waiting.join(20)
+    assert ends == [0]
+
+
+def test_one_host_is_one_machine_however_many_names(world: World) -> None:
+    typed = world.type("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "a", "b")
+    assert (typed.status, world.store.names()) == (2, [])
+    assert "one host is one machine" in typed.err
+
+
+def test_of_many_creates_of_one_host_at_once_one_is_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("machine.drivers.generic.driver.GenericDriver.check", lambda self: None)
+    monkeypatch.setattr("machine.lifecycle.ssh_keys.check", lambda driver: None)
+    monkeypatch.setattr("machine.lifecycle.create.carry_on", lambda *_: None)
+    line = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--generic-ssh-user", "root")
+    ends: list[int] = []
+    names = [f"m{number}" for number in range(6)]
+    threads = [threading.Thread(target=lambda name=name: ends.append(world.type(*line, name).status)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == [0] + [PreflightFailed.exit_code] * 5
+    assert len(world.store.names()) == 1
+
+
+def test_main_gives_the_status_to_the_shell() -> None:
+    assert main(["--no-such-flag"]) == 2
