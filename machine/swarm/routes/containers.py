@@ -12,6 +12,7 @@ from machine.swarm.chain import Refused, Reply, Request, Unreachable
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.routes import list_filters, listing
+from machine.swarm.routes.create import check_name
 from machine.swarm.routes.desk import Desk, without
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.node import ANY_ADDRESS
@@ -163,6 +164,7 @@ async def rename(desk: Desk, request: Request, name: str) -> Reply:
     """Names are unique in the cluster, not only on the engine."""
     container = desk.container(name)
     wanted = request.arg("name").strip("/")
+    check_name(wanted)
     others = [c for c in desk.cluster.index.named(wanted) if c is not container]
     if others or wanted in desk.being_made:
         raise Refused(409, f"Conflict: The name {wanted} is already assigned. You have to choose another.")

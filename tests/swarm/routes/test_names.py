@@ -1,0 +1,241 @@
+"""Networks and volumes come back under the names that clients gave them; NODE/NAME is understood everywhere."""
+
+import asyncio
+import json
+from urllib.parse import quote
+
+import pytest
+
+from machine.swarm.chain import Refused
+from machine.swarm.routes import object_filters
+from machine.swarm.simulated.engine import SimulatedEngine
+from tests.swarm.fleet import swarm
+
+PROJECT = "com.docker.compose.project"
+
+
+def query(**filters):
+    return "?filters=" + quote(json.dumps(filters))
+
+
+async def networks(fleet, **filters):
+    return sorted(n["Name"] for n in await fleet.ask("GET", "/networks" + query(type=["custom"], **filters)))
+
+
+async def volumes(fleet, **filters):
+    return sorted(v["Name"] for v in (await fleet.ask("GET", "/volumes" + query(**filters)))["Volumes"])
+
+
+def on_engines(fleet, kind):
+    """Names by engine, as the engines have them."""
+    found = {}
+    for place in fleet.places:
+        things = getattr(place.engine, kind).values()
+        found[place.engine.name] = sorted(t["Name"] for t in things if t["Name"] not in object_filters.PREDEFINED)
+    return found
+
+
+@pytest.mark.parametrize(("kind", "listed"), [("networks", networks), ("volumes", volumes)])
+def test_made_listed_inspected_and_removed_under_one_name(kind, listed):
+    async def test(fleet):
+        await fleet.ask("POST", f"/{kind}/create", {"Name": "app", "Labels": {"k": "v"}})
+        assert await listed(fleet) == await listed(fleet, name=["app"]) == await listed(fleet, label=["k=v"]) == ["app"]
+        assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
+        shown = await fleet.ask("GET", f"/{kind}/app")
+        assert shown["Name"] == "app"
+        assert await fleet.ask("GET", f"/{kind}/n1/app") == shown  # the engine's own words
+        await fleet.call("DELETE", f"/{kind}/app")
+        assert await listed(fleet) == []
+        with pytest.raises(Refused) as gone:
+            await fleet.ask("GET", f"/{kind}/app")
+        assert gone.value.status == 404
+
+    swarm(test)
+
+
+@pytest.mark.parametrize(("kind", "listed"), [("networks", networks), ("volumes", volumes)])
+def test_two_of_one_name_are_told_apart_until_one_goes(kind, listed):
+    async def test(fleet):
+        for node in ("n1", "n3"):
+            await fleet.ask("POST", f"/{kind}/create", {"Name": f"{node}/app"})
+        assert await listed(fleet) == ["n1/app", "n3/app"]
+        assert await listed(fleet, node=["n3"]) == ["n3/app"]
+        assert (await fleet.ask("GET", f"/{kind}/n3/app"))["Name"] == "app"
+        await fleet.call("DELETE", f"/{kind}/n1/app")
+        assert await listed(fleet) == ["app"]
+        assert on_engines(fleet, kind) == {"n1": [], "n2": [], "n3": ["app"]}
+
+    swarm(test)
+
+
+@pytest.mark.parametrize("kind", ["networks", "volumes"])
+def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind):
+    async def test(fleet):
+        calls = (fleet.ask("POST", f"/{kind}/create", {"Name": "app"}) for _ in range(20))
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
+        conflicts = [each.status for each in done if isinstance(each, Refused)]
+        assert conflicts == ([409] * 19 if kind == "networks" else [])
+        assert fleet.desk._locks == {}
+
+    swarm(test)
+
+
+def test_a_network_that_exists_is_refused_as_an_engine_does():
+    async def test(fleet):
+        await fleet.ask("POST", "/networks/create", {"Name": "n2/app"})
+        with pytest.raises(Refused, match="network with name app already exists") as told:
+            await fleet.ask("POST", "/networks/create", {"Name": "app"})
+        assert told.value.status == 409
+
+    swarm(test)
+
+
+def test_the_networks_that_every_engine_has_are_inspected_without_a_node():
+    async def test(fleet):
+        assert (await fleet.ask("GET", "/networks/bridge"))["Name"] == "bridge"
+        assert (await fleet.ask("GET", "/networks/n2/host"))["Name"] == "host"
+
+    swarm(test)
+
+
+def test_a_network_is_found_by_name_even_if_it_looks_like_a_node():
+    async def test(fleet):
+        await fleet.ask("POST", "/networks/create", {"Name": "n1"})
+        assert (await fleet.ask("GET", "/networks/n1"))["Name"] == "n1"
+        assert await networks(fleet, name=["n1"]) == ["n1"]
+
+    swarm(test)
+
+
+NETWORK = {"Name": "app_default", "Id": "abc123", "Driver": "bridge", "Scope": "local", "Labels": {"k": "v", "e": ""}}
+
+
+@pytest.mark.parametrize(
+    ("filters", "passes"),
+    [
+        ({}, True),
+        ({"name": ["app"]}, True),
+        ({"name": ["^app_default$"]}, True),
+        ({"name": ["other", "def"]}, True),
+        ({"name": ["^app$"]}, False),
+        ({"name": ["(app"]}, False),  # no regular expression: then it is looked for as it is
+        ({"id": ["abc"]}, True),
+        ({"id": ["zzz"]}, False),
+        ({"driver": ["bridge", "overlay"]}, True),
+        ({"driver": ["brid"]}, False),
+        ({"label": ["k", "e"]}, True),
+        ({"label": ["k=v"]}, True),
+        ({"label": ["k=w"]}, False),
+        ({"label": ["k", "missing"]}, False),
+        ({"scope": ["swarm"]}, False),
+        ({"type": ["custom"]}, True),
+        ({"type": ["builtin"]}, False),
+        ({"name": ["app"], "label": ["missing"]}, False),
+    ],
+)
+def test_filters_of_networks_as_an_engine_applies_them(filters, passes):
+    assert object_filters.answers(filters, object_filters.NETWORK_FILTERS)
+    assert object_filters.network_passes(NETWORK, filters) is passes
+    assert object_filters.network_passes({**NETWORK, "Labels": None}, {"label": ["k"]}) is False
+
+
+@pytest.mark.parametrize("filters", [{"dangling": ["true"]}, {"type": ["nonsense"]}, {"nonsense": ["x"]}])
+def test_what_cannot_be_told_from_memory_is_asked_of_the_engines(filters):
+    assert not object_filters.answers(filters, object_filters.NETWORK_FILTERS)
+
+
+def test_filtered_lists_do_not_wait_for_an_engine_that_hangs():
+    async def test(fleet):
+        await fleet.ask("POST", "/networks/create", {"Name": "app"})
+        fleet.places[1].hangs = True
+        async with asyncio.timeout(2):
+            assert await networks(fleet, name=["app"]) == ["app"]
+            assert await volumes(fleet, name=["app"]) == []
+
+    swarm(test)
+
+
+def test_the_parts_of_a_compose_project_are_made_on_one_engine():
+    async def test(fleet):
+        mine = {PROJECT: "app"}
+        for _ in range(2):
+            await fleet.create(Env=["constraint:node==n1"])
+        await fleet.ask("POST", "/networks/create", {"Name": "n1/app_one", "Labels": mine})
+        for name in ("two", "three"):
+            await fleet.ask("POST", "/networks/create", {"Name": f"app_{name}", "Labels": mine})
+        await fleet.ask("POST", "/volumes/create", {"Name": "app_data", "Labels": mine})
+        await fleet.ask("POST", "/volumes/create", {"Name": "free"})
+        assert on_engines(fleet, "volumes") == {"n1": ["app_data"], "n2": ["free"], "n3": []}
+        assert on_engines(fleet, "networks")["n1"] == ["app_one", "app_three", "app_two"]
+
+    swarm(test)
+
+
+def test_a_volume_of_a_project_decides_where_its_next_network_is():
+    async def test(fleet):
+        labels = {PROJECT: "app"}
+        await fleet.ask("POST", "/volumes/create", {"Name": "n3/app_data", "Labels": labels})
+        await fleet.ask("POST", "/networks/create", {"Name": "app_default", "Labels": labels})
+        assert on_engines(fleet, "networks")["n3"] == ["app_default"]
+
+    swarm(test)
+
+
+def test_a_volume_that_exists_is_the_one_that_is_meant():
+    async def test(fleet):
+        await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
+        assert (await fleet.ask("POST", "/volumes/create", {"Name": "data"}))["Name"] == "data"
+        assert on_engines(fleet, "volumes") == {"n1": [], "n2": [], "n3": ["data"]}
+
+    swarm(test)
+
+
+def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence():
+    async def test(fleet):
+        await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
+        fleet.places[2].switch(down=True)
+        await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
+        with pytest.raises(
+            Refused, match=r"volume data is on n3, which does not answer.* docker volume create n1/data"
+        ):
+            await fleet.ask("POST", "/volumes/create", {"Name": "data"})
+        with pytest.raises(Refused, match=r"healthy \(not on n3\); volume data \(not on n1, n2\)"):
+            await fleet.create(HostConfig={"Binds": ["data:/d"]})
+
+    swarm(test)
+
+
+def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names():
+    async def test(fleet):
+        labels = {"com.docker.swarm.whitelists": '["node==n1|n3"]'}
+        await fleet.ask("POST", "/volumes/create", {"Name": "data", "Labels": labels})
+        assert on_engines(fleet, "volumes") == {"n1": ["data"], "n2": [], "n3": ["data"]}
+        labels = {"com.docker.swarm.whitelists": '["node==n7"]'}
+        with pytest.raises(Refused, match="Unable to find a node that satisfies the following conditions: whitelist"):
+            await fleet.ask("POST", "/volumes/create", {"Name": "other", "Labels": labels})
+
+    swarm(test)
+
+
+def test_connecting_means_the_network_on_the_containers_engine():
+    async def test(fleet):
+        asked = []
+
+        async def say_yes(request, place=fleet.places[1], real=fleet.places[1].__call__):
+            if request.path.endswith("/connect"):
+                asked.append(request.path)
+                return (await real(type(request)("GET", "/_ping"))).__class__(200)
+            return await real(request)
+
+        for node in ("n1", "n2"):
+            await fleet.ask("POST", "/networks/create", {"Name": f"{node}/app"})
+        await fleet.create("web", Env=["constraint:node==n2"])
+        fleet.cluster.engine("n2").client = say_yes
+        await fleet.call("POST", "/networks/app/connect", {"Container": "web"})
+        (mine,) = [key for key, n in fleet.places[1].engine.networks.items() if n["Name"] == "app"]
+        assert asked == [f"/networks/{mine}/connect"]
+        with pytest.raises(Refused, match="n1/app is not on n2"):
+            await fleet.call("POST", "/networks/n1/app/connect", {"Container": "web"})
+
+    swarm(test, made=[SimulatedEngine("n1"), SimulatedEngine("n2")])
