@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from machine.errors import CommandFailed, CommandTimeout
 
+PRIVATE = 0o077  # umask: nothing for anybody else
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
@@ -38,14 +40,21 @@ def run(
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     check: bool = True,
+    umask: int = PRIVATE,
 ) -> Completed:
-    """Run `argv` to its end. CommandFailed if it is missing or (with `check`) ends non-zero, CommandTimeout if late."""
+    """Run `argv` to its end. CommandFailed if it is missing or (with `check`) ends non-zero, CommandTimeout if late.
+
+    What the program makes (disks, sockets, logs) is the user's alone unless `umask` says otherwise: the caller's own
+    umask decides nothing. Without effect on Windows.
+    """
     import shlex
     import subprocess
 
     shown = shlex.join(argv)
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, cwd=cwd, env=env, check=False)
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, timeout=timeout, cwd=cwd, env=env, umask=umask, check=False
+        )
     except FileNotFoundError:
         raise CommandFailed(f"the program {argv[0]} is not installed") from None
     except PermissionError:

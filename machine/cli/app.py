@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from machine.cli.globals import Flags
     from machine.console import Console
-    from machine.store import Store
+    from machine.store import Record, Store
 
 DEFAULT_NAME = "default"  # the machine that is meant when no name is given
 
@@ -42,7 +42,25 @@ class App:
 
             root = self.flags.storage_path or paths.default_store(dict(self.environ))
             self._store = Store(os.path.abspath(os.path.expanduser(root)))
+            self._store.on_load = self._mind_helper
         return self._store
+
+    def _mind_helper(self, record: Record) -> None:
+        """Start the helper of a machine again if it was ended: any command that looks at the machine notices."""
+        import os
+
+        from machine import paths
+
+        path = paths.machine(self.store.root, record.name, paths.HELPER)
+        if not os.path.exists(path):
+            return
+        from machine import helpers
+
+        if helpers.missing(path):
+            from machine.cli.acting import world_of
+            from machine.lifecycle.helper import revive
+
+            revive(world_of(self), record)
 
     @property
     def console(self) -> Console:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HELP = """List, build, fetch and remove the base images of qemu and virtualbox. `create` gets what it needs by itself.
 
   ls       list the images of the store
-  build    build images by name (debian-13, debian-12) from Debian's mirror; machines that exist keep their old one
+  build    build images by name (debian-13, debian-12) from Debian's packages; machines that exist keep their old one
   pull     download images anew, by name or URL
   rm       remove images that no machine stands on; without a name, only disks that nothing needs any more"""
 VERBS = ("ls", "build", "pull", "rm")
@@ -26,7 +26,12 @@ def add_arguments(parser: Parser) -> None:
     """What to do, and any number of images."""
     parser.add_argument("verb", choices=VERBS, metavar="ls|build|pull|rm", help="What to do")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="Names such as debian-13, or URLs for pull")
-    parser.add_argument("--qemu-image-mirror", default=None, metavar="URL", help="Debian mirror to build from")
+    parser.add_argument(
+        "--qemu-image-mirror",
+        default=None,
+        metavar="URL",
+        help="Debian mirror to build from; empty: as this host's apt",
+    )
 
 
 def run(args: Namespace, app: App) -> int:
@@ -43,9 +48,7 @@ def run(args: Namespace, app: App) -> int:
     mirror = args.qemu_image_mirror or app.environ.get("QEMU_IMAGE_MIRROR")
     act: Callable[[str], object] = lambda word: cache.pull(word, arch)  # noqa: E731
     if args.verb == "build":
-        from machine.drivers.qemu.options import DEFAULT_MIRROR
-
-        act = lambda word: cache.build(word, arch, (mirror or DEFAULT_MIRROR).rstrip("/"))  # noqa: E731
+        act = lambda word: cache.build(word, arch, (mirror or "").rstrip("/"))  # noqa: E731
     for word in args.images:
         act(word)
         app.say(word)
@@ -58,7 +61,6 @@ def _cache(app: App) -> Cache:
 
     return Cache(
         app.store.root,
-        lock=lambda noun: app.store.lock(noun, seconds=None, what=noun, say=app.console.info),
         run=process.run,
         log=app.console.info,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from machine import files
 from machine.errors import StoreError, UsageError
 
 TYPE_CHECKING = False
@@ -91,14 +92,7 @@ def install(path: str) -> None:
     if "'" in sys.executable:
         raise UsageError(f"the path {sys.executable} has a quote in it, which the plugin's script cannot hold")
     text = f"#!/bin/sh\n# {_MARK}\nexec '{sys.executable}' -P -m machine \"$@\"\n"
-    fresh = f"{path}.{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(fresh, path)
-    except OSError as error:
-        raise StoreError(f"the plugin cannot be written: {error}") from None
+    files.write(path, text.encode(), 0o755)
 
 
 def uninstall(path: str) -> bool:

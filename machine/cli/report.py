@@ -51,10 +51,12 @@ def bug(error: BaseException, root: str) -> MachineError:
     import os
     import traceback
 
+    from machine import files
+
     trace = "".join(traceback.format_exception(error))
     path = os.path.join(root, "bug.log")
     try:
-        os.makedirs(root, mode=0o700, exist_ok=True)
+        files.make_directory(root)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as log:
             log.write(trace + "\n")
         seen = f"the traceback is at the end of {path}"

@@ -163,6 +163,14 @@ class KnowsAccount(Protocol):
 
 
 @runtime_checkable
+class HasHelper(Protocol):
+    """A process of ours runs beside each machine; machine.helpers tells when it was ended."""
+
+    def revive_helper(self) -> bool:
+        """Start it again if the machine runs; whether it does. Harmless when the helper is there."""
+
+
+@runtime_checkable
 class Explains(Protocol):
     """The platform knows why a machine may be unreachable: one sentence for the error, "" if it knows nothing."""
 

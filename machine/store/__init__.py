@@ -29,6 +29,7 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.on_load: Callable[[Record], None] | None = None  # told of each record that is read
 
     def names(self) -> list[str]:
         """Every machine, broken ones too, in natural order. StoreError when the directory cannot be listed.
@@ -56,7 +57,10 @@ class Store:
         """The record of `name`: MachineNotFound, or RecordBroken when its config.json cannot be used."""
         if not self.exists(name):
             raise self._unknown(name)
-        return Record.parse(self._read(name), self.root, name)
+        record = Record.parse(self._read(name), self.root, name)
+        if self.on_load is not None:
+            self.on_load(record)
+        return record
 
     def save(self, record: Record) -> None:
         """Write config.json whole or not at all, 0600. StoreError when there is no room, MachineNotFound when removed.

@@ -4,7 +4,7 @@
     CACHE/RECIPE/engine/     an overlay layer over base: docker.io and python3 installed, its units enabled
 
 CACHE is $MACHINE_TEST_LAB_CACHE or ~/.cache/machine-lab of the invoking user; RECIPE is a hash of this recipe.
-Only the build talks to a mirror (deb.debian.org, or $MACHINE_TEST_LAB_MIRROR); it takes about 45 s.
+Only the build talks to a mirror ($MACHINE_TEST_LAB_MIRROR, else those of this computer's apt); it takes about 45 s.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-MIRROR = os.environ.get("MACHINE_TEST_LAB_MIRROR", "http://deb.debian.org/debian")
+from machine.drivers.images import apt_sources
+
+MIRROR = os.environ.get("MACHINE_TEST_LAB_MIRROR", "")
 SUITE = os.environ.get("MACHINE_TEST_LAB_SUITE", "bookworm")  # trixie works too
 ENGINE = ("docker.io", "apparmor", *(() if SUITE == "bookworm" else ("docker-cli",)))  # a package of its own since 13
 PYTHON = ("python3",)  # beside the engine, as in every cloud's image; hosts without an engine can install it
@@ -105,6 +107,12 @@ def layers() -> tuple[Path, Path]:
     return home / "base", home / "engine"
 
 
+def _sources() -> list[str]:
+    """What mmdebstrap takes packages from: the mirror asked for, this computer's sources, or its own default."""
+    arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    return [MIRROR] if MIRROR else apt_sources.lines(SUITE, arch)
+
+
 def _build(home: Path) -> None:
     base, engine = home / "base", home / "engine"
     for path in (base, engine, home / "work"):
@@ -115,7 +123,7 @@ def _build(home: Path) -> None:
         "mkdir -p /srv/apt && mv /var/cache/apt/archives/*.deb /srv/apt/"
     )
     hook = f"--customize-hook=chroot \"$1\" sh -c '{download}'"
-    _run(["mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES), hook, SUITE, str(base), MIRROR])
+    _run(["mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES), hook, SUITE, str(base), *_sources()])
     index(base / "srv/apt")
     (base / "etc/systemd/system/lab-cgroups.service").write_text(CGROUPS_UNIT)
     _run(["chroot", str(base), "sh", "-c", PREPARE])

@@ -1,4 +1,4 @@
-"""Building an image from Debian's mirror with mmdebstrap, as root or not. Nothing on this host is mounted."""
+"""Building an image from Debian's packages with mmdebstrap, as root or not. Nothing on this host is mounted."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from machine import names
-from machine.drivers.images import loader, recipe
+from machine.drivers.images import apt_sources, disks, fetch, loader, recipe
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
+THIS_HOST = "this host's package sources"  # what stands in messages when no mirror was asked for
 SECONDS = 1800.0  # for a build over a slow line
 NEEDED = 1600 << 20  # bytes, in the store's disk and in the temporary directory
+IMAGE_UMASK = 0o022  # directories inside the image are for every user of the machine
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on an ordinary user's PATH in Debian
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TOOLS = {
@@ -66,18 +68,17 @@ def build(
         tools={**TOOLS, **(loader.needs(arch) if recipe.bootable(name) else {})},
     )
     image = os.path.join(work, "root.img")
-    with open(image, "wb"):
-        pass
+    os.close(disks.private(image))
     os.chmod(image, 0o666)  # noqa: S103 (in a 0700 directory; the user namespace writes it through a descriptor)
-    log(f"building {name} from {mirror} with mmdebstrap, about a minute")
-    command = recipe.command(name, arch, mirror, image, keyring=KEYRING, root=os.geteuid() == 0)
+    log(f"building {name} from {mirror or THIS_HOST} with mmdebstrap, about a minute")
+    command = recipe.command(name, arch, sources(name, arch, mirror), image, keyring=KEYRING, root=os.geteuid() == 0)
     try:
-        run(command, timeout=SECONDS)
+        run(command, timeout=SECONDS, umask=IMAGE_UMASK)
     except CommandFailed as error:
         raise DriverError(
             f"the image {name} could not be built",
             details=_end(error.details or error.brief),
-            resolution=f"check that {mirror} can be reached (--{driver}-image-mirror names another mirror), "
+            resolution=f"check that {mirror or THIS_HOST} can be reached (--{driver}-image-mirror names another), "
             f"or give an image with --{driver}-image URL or PATH",
         ) from error
     os.chmod(image, 0o600)
@@ -85,6 +86,14 @@ def build(
         loader.install(image, recipe.OFFSET, recipe.LABEL, work, run)
         return Built(_finish(image, work, run), "", "", "")
     return _unpack(image, work, run)
+
+
+def sources(name: str, arch: str, mirror: str) -> list[str]:
+    """The lines of sources.list to build from: of `mirror`, else of this host's own sources, else none."""
+    suite = recipe.suite_of(name)
+    if mirror:
+        return recipe.sources(suite, mirror, security=fetch.exists(recipe.security_file(suite, mirror)))
+    return apt_sources.lines(suite, arch)
 
 
 def check(work: str, *, root: bool, driver: str = "qemu", tools: Mapping[str, str] | None = None) -> None:

@@ -2,10 +2,16 @@
 
 STORE/cache/images/
     NAME-ARCH.json              the manifest: which files are the image now; written last, so that it is never half
-    NAME-ARCH-STAMP.qcow2       the disk; machines are overlays over it, so its content never changes
+    NAME-ARCH-STAMP.qcow2       the disk; machines are overlays over it, so its content never changes. STAMP begins with
+                                six digits of the computer that made it
     NAME-ARCH-STAMP.vmlinuz     the kernel (and .initrd, where one is needed) of an image that was built here
-    NAME-ARCH.download.part     a download that was cut short, to be continued
-    .build-...                  a build that was cut short, removed by the next one
+    NAME-ARCH-HOST.download.part  a download that was cut short, to be continued
+    .build-NAME-ARCH-STAMP      a build that was cut short, removed by the next one
+    .NAME.lock                  held by whoever makes, fetches or removes that image
+    .uses/                      which machines stand on which disk (uses.py)
+
+The directory may be shared: by stores, through a link, and by computers that have one home. So the locks are in it,
+names carry the computer they are made on, and what another computer made is swept only when it is long forgotten.
 """
 
 from __future__ import annotations
@@ -14,17 +20,22 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from machine import files, paths
-from machine.drivers.images import build, disks, fetch
+from machine import files, lock, paths
+from machine.drivers.images import build, disks, fetch, guest, uses
 from machine.errors import DriverError
 from machine.process import Completed
 
 NAMES = tuple(fetch.SUITES)
+FORGOTTEN = (
+    7 * 86400.0
+)  # seconds after which what another computer left unfinished is swept; a build takes half an hour
+FORMATS = {"qemu": ("raw", "qcow2"), "virtualbox": ("raw", "qcow2", "vdi")}  # the last is unpacked here, never opened
 FILES = (".qcow2", ".img", ".raw", ".vdi", ".vmdk", ".vhd", ".vhdx")
 
 
@@ -55,6 +66,12 @@ class Image:
     origin: str = ""
     taught: bool = False
     made: str = ""  # ISO date and time, UTC
+    agent: str = ""  # which version of the watcher's end is in it; "" for one from before there were versions
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether today's version of the watcher's end is in it already."""
+        return self.taught and self.agent == guest.VERSION
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -62,28 +79,33 @@ class Image:
 
 
 class Cache:
-    """The images of one store. What changes it holds a lock of the store, one per image."""
+    """The images of one store. What changes them holds a lock in their own directory, one per image.
+
+    `machine` is the directory of the machine that `obtain` is for, "" for none: the image is noted as used by it.
+    """
 
     def __init__(
         self,
         store: str,
         *,
-        lock: Callable[[str], AbstractContextManager[None]],
         run: Callable[..., Completed],
         log: Callable[[str], None],
         site: str = fetch.SITE,
         driver: str = "qemu",
+        machine: str = "",
     ) -> None:
         self.directory = paths.cache(store, "images")
-        self._lock, self._run, self._log, self._site = lock, run, log, site
+        self._run, self._log, self._site = run, log, site
         self._driver = driver  # whose flags an error names
+        self._machine = machine
 
     def find(self, name: str, arch: str) -> Image | None:
         """The image of that name, None when the cache has it not, or not whole."""
         try:
             with open(self._manifest(name, arch), encoding="utf-8") as file:
-                found = Image(**json.load(file))
-        except (OSError, ValueError, TypeError):
+                known = json.load(file)
+            found = Image(**{key: known[key] for key in Image.__slots__ if key in known})
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         return found if all(os.path.exists(self.path(part)) for part in found.files) else None
 
@@ -116,22 +138,32 @@ class Cache:
         if kind == "path":
             return self._local(word, arch)
         name = word if kind == "name" else url_name(word)
-        with self._lock(f"image-{name}"):
-            found = self.find(name, arch)
-            if found is not None:
-                return found
-            if kind == "url":
-                return self._pull_url(word, name, arch)
-            try:
-                return self._pull(name, arch)
-            except fetch.Unreachable as error:
-                self._log(f"{error.brief} ({error.details}); building {name} from {mirror} instead")
-                return self._build(name, arch, mirror)
+        with self.lock(name):
+            found = self.find(name, arch) or self._get(kind, word, name, arch, mirror)
+            if self._machine:
+                uses.note(self.directory, self._machine, found.disk)
+            return found
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Be the only one at work on the image `name`, of all whose stores have this directory for a cache."""
+        return lock.hold(self._lock_path(name), what=f"get the image {name}", say=self._log)
+
+    def _lock_path(self, name: str) -> str:
+        return self.path(f".{name}.lock")
+
+    def _get(self, kind: str, word: str, name: str, arch: str, mirror: str) -> Image:
+        if kind == "url":
+            return self._pull_url(word, name, arch)
+        try:
+            return self._pull(name, arch)
+        except fetch.Unreachable as error:
+            self._log(f"{error.brief} ({error.details}); building {name} from {mirror or build.THIS_HOST} instead")
+            return self._build(name, arch, mirror)
 
     def build(self, name: str, arch: str, mirror: str) -> Image:
         """Build the image anew. Machines over an older one keep theirs."""
         _known(name, self._driver)
-        with self._lock(f"image-{name}"):
+        with self.lock(name):
             return self._build(name, arch, mirror)
 
     def pull(self, word: str, arch: str) -> Image:
@@ -142,44 +174,47 @@ class Cache:
                 f"{word} is a file on this host", resolution=f"use it as it is: --{self._driver}-image PATH"
             )
         name = word if kind == "name" else url_name(word)
-        with self._lock(f"image-{name}"):
+        with self.lock(name):
             return self._pull(name, arch) if kind == "name" else self._pull_url(word, name, arch)
 
     def remove(self, name: str, arch: str, used: Iterable[str]) -> None:
         """Forget an image and delete its files; DriverError when a machine (`used`: base disks) stands on it."""
-        with self._lock(f"image-{name}"):
+        with self.lock(name):
             image = self.find(name, arch)
             if image is None:
                 raise DriverError(f"there is no image {name} in the cache", resolution="machine image ls shows them")
-            if image.disk in {os.path.basename(path) for path in used}:
+            others = uses.used(self.directory).get(image.disk, [])
+            if others or image.disk in {os.path.basename(path) for path in used}:
                 raise DriverError(
                     f"the image {name} is the base of machines that exist",
-                    resolution="remove those machines first (machine ls shows them)",
+                    details="".join(f"{place}\n" for place in others).strip(),
+                    resolution="remove those machines first (machine ls shows those of this store)",
                 )
             os.unlink(self._manifest(name, arch))
             for part in image.files:
                 os.unlink(self.path(part))
+            lock.drop(self._lock_path(name))
 
     def sweep(self, used: Iterable[str]) -> list[str]:
         """Delete disks that no manifest names and no machine stands on; the names of what went."""
         kept = {part for image in self.all() for part in image.files}
-        stems = {os.path.basename(path).rpartition(".")[0] for path in used}
+        stems = {os.path.basename(path).rpartition(".")[0] for path in (*used, *uses.used(self.directory))}
         gone = []
         for entry in sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else []:
             stem, _, kind = entry.rpartition(".")
             if kind not in ("qcow2", "vmlinuz", "initrd") or entry in kept or stem in stems:
                 continue
-            with self._lock(f"image-{stem.rsplit('-', 2)[0]}"):  # one that is being made has no manifest yet
+            with self.lock(stem.rsplit("-", 2)[0]):  # one that is being made has no manifest yet
                 made = {part for image in self.all() for part in image.files}
-                if entry not in made and os.path.exists(self.path(entry)):
+                if entry not in made and os.path.exists(self.path(entry)) and self._forsaken(entry):
                     os.unlink(self.path(entry))
                     gone.append(entry)
         return gone
 
     def _build(self, name: str, arch: str, mirror: str) -> Image:
         self._sweep_builds(name, arch)
-        stem = f"{name}-{arch}-{os.urandom(4).hex()}"
-        work = self.path(f".build-{name}-{arch}-{os.urandom(4).hex()}")
+        stem = f"{name}-{arch}-{_stamp()}"
+        work = self.path(f".build-{name}-{arch}-{_stamp()}")
         files.make_directory(work)
         try:
             built = build.build(name, arch, mirror, work, run=self._run, log=self._log, driver=self._driver)
@@ -192,7 +227,16 @@ class Cache:
             shutil.rmtree(work, ignore_errors=True)
         return self._keep(
             Image(
-                name, arch, names["qcow2"], "qcow2", names["vmlinuz"], names["initrd"], built.root, mirror, taught=True
+                name,
+                arch,
+                names["qcow2"],
+                "qcow2",
+                names["vmlinuz"],
+                names["initrd"],
+                built.root,
+                mirror or build.THIS_HOST,
+                taught=True,
+                agent=guest.VERSION,
             )
         )
 
@@ -212,10 +256,14 @@ class Cache:
 
     def _download(self, url: str, name: str, arch: str, checksum: str) -> Image:
         files.make_directory(self.directory)
-        arrived = self.path(f"{name}-{arch}.download")
+        arrived = self.path(f"{name}-{arch}-{uses.host_tag()}.download")
         fetch.download(url, arrived, checksum, self._log, driver=self._driver)
-        kind = disk_format(arrived, self._driver)
-        disk = f"{name}-{arch}-{os.urandom(4).hex()}.qcow2"
+        try:
+            kind = disk_format(arrived, self._driver, called=url)
+        except DriverError:
+            os.unlink(arrived)
+            raise
+        disk = f"{name}-{arch}-{_stamp()}.qcow2"
         os.replace(arrived, self.path(disk))
         return self._keep(Image(name, arch, disk, kind, origin=url))
 
@@ -236,8 +284,19 @@ class Cache:
 
     def _sweep_builds(self, name: str, arch: str) -> None:
         for entry in self._entries():
-            if entry.startswith(f".build-{name}-{arch}-"):
+            if entry.startswith(f".build-{name}-{arch}-") and self._forsaken(entry):
                 shutil.rmtree(self.path(entry), ignore_errors=True)
+
+    def _forsaken(self, entry: str) -> bool:
+        """Whether nobody works on a file or directory that has no manifest; for the holder of its image's lock.
+
+        On some file systems a lock holds on one computer only, so what another one made must be old.
+        """
+        maker = entry.partition(".")[0] if not entry.startswith(".") else entry
+        stamp = maker.rpartition("-")[2]
+        if len(stamp) != len(_stamp()) or stamp.startswith(uses.host_tag()):
+            return True
+        return time.time() - os.stat(self.path(entry)).st_mtime > FORGOTTEN
 
     def _entries(self) -> Iterator[str]:
         yield from os.listdir(self.directory) if os.path.isdir(self.directory) else ()
@@ -262,22 +321,31 @@ def url_name(url: str) -> str:
     return f"{stem or 'image'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
-def disk_format(path: str, driver: str = "qemu") -> str:
-    """qcow2, raw or another format; DriverError when it is no image that a machine can stand on."""
+def disk_format(path: str, driver: str = "qemu", called: str = "") -> str:
+    """qcow2, raw, or what else `driver` takes; DriverError for no image, or one that needs another file.
+
+    `called` is where it is from, for errors.
+    """
+    name = called or path
     try:
-        seen = disks.look(path)
+        seen = disks.check(path, name, FORMATS.get(driver, FORMATS["qemu"]))
     except DriverError as error:
         raise DriverError(
-            f"{path} is no disk image that can be read",
+            f"{name} is no disk image that can be used",
             details=error.brief,
-            resolution=f"give a qcow2 or raw image with --{driver}-image",
+            resolution=f"{error.resolution}; --{driver}-image takes images that need no other file",
         ) from error
     if seen.base:
         raise DriverError(
-            f"{path} stands on another image, {seen.base}",
-            resolution=f"make it whole first: qemu-img convert -O qcow2 {path} WHOLE.qcow2",
+            f"{name} stands on another image, {seen.base!r}",
+            resolution=f"if you trust it, make it whole first: qemu-img convert -O qcow2 {name} WHOLE.qcow2",
         )
     return seen.format
+
+
+def _stamp() -> str:
+    """Twelve digits for a name that no other computer, and nobody here, gives: the computer's, and at random."""
+    return uses.host_tag() + os.urandom(3).hex()
 
 
 def _known(name: str, driver: str) -> None:

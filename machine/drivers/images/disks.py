@@ -1,47 +1,131 @@
-"""Disk images as files: what format one has, and a qcow2 image as raw bytes. No other program is needed.
+"""Disk images as files: what one is, whether a machine may stand on it, and a qcow2 image as raw bytes.
 
-The format: https://www.qemu.org/docs/master/interop/qcow2.html. Encrypted images, external data files and extended
-L2 entries are refused; compression is zlib, the default.
+No other program is needed, and no other file is ever opened: an image is somebody else's word, and several formats
+can name other files, which a hypervisor would open with this user's rights. So only raw and plain qcow2 are taken.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from machine.drivers.images import qcow2, vdi
 from machine.errors import DriverError
 
 SECTOR = 512
-_QCOW2 = b"QFI\xfb"
-_MAGIC = ((0, _QCOW2, "qcow2"), (0, b"KDMV", "vmdk"), (0, b"vhdxfile", "vhdx"), (64, b"\x7f\x10\xda\xbe", "vdi"))
+LARGEST = 16 << 40  # bytes of a disk: what ext4 with blocks of 4 KiB can fill without its 64bit feature
+ROOM_LEFT = 256 << 20  # bytes that unpacking leaves free on the host's disk
+LOOK_EVERY = 64 << 20  # bytes written between two looks at that
+_HEAD = 512  # bytes that tell a format
+_MAGIC = (  # (place, bytes, format): all but qcow2 are refused
+    (0, b"KDMV", "vmdk"),
+    (0, b"COWD", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (0, b"vhdxfile", "vhdx"),
+    (0, b"conectix", "vhd"),
+    (64, b"\x7f\x10\xda\xbe", "vdi"),
+    (0, b"QED\0", "qed"),
+    (0, b"LUKS\xba\xbe", "luks"),
+    (0, b"WithoutFreeSpace", "parallels"),
+    (0, b"WithouFreSpacExt", "parallels"),
+    (0, b"Bochs Virtual HD Image", "bochs"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"PK\x03\x04", "zip"),
+    (257, b"ustar", "tar"),
+    (0, b"<", "a web page"),
+)
+_PACKED = {"gzip": "gunzip", "xz": "unxz", "bzip2": "bunzip2", "zstd": "unzstd", "zip": "unzip", "tar": "tar -xf"}
 _OFFSET = 0x00FFFFFFFFFFFE00
 _COMPRESSED = 1 << 62
-_REFUSED = {4: "has its data in another file", 8: "is not compressed with zlib", 16: "has extended L2 entries"}
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The format (raw when it is none that is known), and the image that it stands on, "" for none."""
+    """What a file is: its format (raw when it is none that is known), the image that it stands on ("" for none).
+
+    `size` is the disk that a machine would see, in bytes; `problems` are words that say why none may use it.
+    """
 
     format: str
     base: str = ""
+    size: int = field(default=0, compare=False)
+    base_format: str = field(default="", compare=False)
+    problems: tuple[str, ...] = ()
 
 
 def look(path: str) -> Look:
-    """What is in a file; DriverError when it cannot be read or is empty."""
+    """What is in a file; DriverError when it cannot be read, is empty or no ordinary file. Opens nothing else."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(104)
-            if not head:
-                raise DriverError(f"{path} is empty", resolution="give another image")
-            for place, magic, name in _MAGIC:
-                if head[place : place + len(magic)] == magic:
-                    return Look(name, _base(file, head) if name == "qcow2" else "")
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+            seen = os.fstat(file.fileno())
+            if not stat.S_ISREG(seen.st_mode):
+                raise DriverError(f"{path} is no ordinary file", resolution="give the path of an image")
+            return _look(file, seen.st_size, path)
     except OSError as error:
         raise DriverError(f"{path} cannot be read: {error.strerror}", resolution="give another image") from error
-    return Look("raw")
+
+
+def check(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")) -> Look:
+    """`look` for an image that somebody else made: DriverError unless it has one of `formats` and needs no other file.
+
+    `called` is what errors name it. A `base` is for the caller to judge.
+    """
+    seen = look(path)
+    path = called or path
+    if seen.format in _PACKED:
+        raise DriverError(
+            f"{path} is packed ({seen.format})", resolution=f"unpack it first: {_PACKED[seen.format]} {path}"
+        )
+    if seen.format not in formats:
+        raise DriverError(
+            f"{path} is {seen.format}, which may name other files of this host; {', '.join(formats)} are taken",
+            resolution=f"if you trust it, convert it: qemu-img convert -O qcow2 {path} PLAIN.qcow2",
+        )
+    problems = [*seen.problems, *(["has a size that no file system takes"] if seen.size > LARGEST else [])]
+    if problems:
+        raise DriverError(
+            f"the image {path} {' and '.join(problems)}",
+            resolution=f"if you trust it, make it plain: qemu-img convert -f {seen.format} -O qcow2 {path} PLAIN.qcow2",
+        )
+    return seen
+
+
+def only_ours(path: str) -> bool:
+    """Whether nobody but this user and root can change the file at `path` after it was checked."""
+    seen = os.stat(path)
+    shared = seen.st_mode & stat.S_IWOTH or (seen.st_mode & stat.S_IWGRP and seen.st_gid not in (0, os.getegid()))
+    return seen.st_uid in (0, os.geteuid()) and not shared
+
+
+def copy(source: str, target: str) -> None:
+    """Copy a file to `target`, 0600, holes staying holes, whole or not at all; DriverError when there is no room."""
+    part = f"{target}.part"
+    try:
+        with open(source, "rb") as file, open(private(part), "wb") as out:
+            budget = _Room(part)
+            while data := file.read(1 << 20):
+                if data.strip(b"\0"):
+                    budget.spend(len(data))
+                    out.write(data)
+                else:
+                    out.seek(len(data), os.SEEK_CUR)
+            out.truncate(file.tell())
+        os.replace(part, target)
+    except OSError as error:
+        _forget(part)
+        raise DriverError(f"cannot copy {source}: {error.strerror}", resolution="make room on that disk") from error
+    except DriverError:
+        _forget(part)
+        raise
 
 
 def boots(path: str) -> bool:
@@ -50,38 +134,87 @@ def boots(path: str) -> bool:
         return file.read(SECTOR)[510:] == b"\x55\xaa"
 
 
-def to_raw(source: str, target: str) -> None:
-    """Write the qcow2 image `source` as the raw, sparse file `target`; DriverError when it is damaged or unusual."""
+def private(path: str) -> int:
+    """A descriptor of the new, empty file `path`, mode 0600 whatever the umask is; for the owner to write."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)  # one that was there before keeps its mode otherwise
+    return descriptor
+
+
+def to_raw(source: str, target: str, kind: str = "qcow2") -> None:
+    """Write the image `source`, qcow2 or vdi as `kind` says, as the raw, sparse file `target`, 0600.
+
+    DriverError when it is damaged or unusual, needs another file, or holds more than there is room for.
+    """
     try:
-        with open(source, "rb") as file, open(target, "wb") as out:
-            _copy(file, out, source)
+        with open(source, "rb") as file, open(private(target), "wb") as out:
+            (_copy_vdi if kind == "vdi" else _copy)(file, out, source, _Room(target))
     except (struct.error, zlib.error) as error:
         raise DriverError(f"the image {source} is damaged: {error}", resolution="get it anew") from error
     except OSError as error:
         raise DriverError(f"cannot write {target}: {error.strerror}", resolution="make room on that disk") from error
 
 
-def _base(file: BinaryIO, head: bytes) -> str:
-    place, length = struct.unpack_from(">QI", head, 8)
-    if not place:
-        return ""
-    file.seek(place)
-    return file.read(min(length, 1023)).decode("utf-8", "replace")
+class _Room:
+    """Free bytes of the disk that something unknown is unpacked to."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._unseen = path, LOOK_EVERY
+
+    def spend(self, count: int) -> None:
+        """Before `count` bytes are written; DriverError when too little would be left."""
+        self._unseen += count
+        if self._unseen < LOOK_EVERY:
+            return
+        self._unseen = 0
+        where = os.path.dirname(os.path.abspath(self._path))
+        if shutil.disk_usage(where).free < ROOM_LEFT + LOOK_EVERY:
+            raise DriverError(
+                f"the image holds more than there is room for in {where}",
+                resolution="make room on that disk, or give another image",
+            )
 
 
-def _copy(file: BinaryIO, out: BinaryIO, source: str) -> None:
-    head = file.read(104).ljust(104, b"\0")
-    version, bits, size, encrypted, entries, table = struct.unpack_from(">I12xIQIIQ", head, 4)
-    features = struct.unpack_from(">Q", head, 72)[0] if version >= 3 else 0
-    reasons = [text for bit, text in _REFUSED.items() if features & bit] + ["is encrypted"] * bool(encrypted)
-    if reasons or not 9 <= bits <= 21:
+def _look(file: BinaryIO, length: int, path: str) -> Look:
+    head = file.read(_HEAD)
+    if not head:
+        raise DriverError(f"{path} is empty", resolution="give another image")
+    if head.startswith(qcow2.MAGIC):
+        found = qcow2.read(file)
+        return Look("qcow2", found.base, found.size, found.base_format, found.problems)
+    for place, magic, name in _MAGIC:
+        if head[place : place + len(magic)] == magic:
+            return Look(name, size=vdi.size(file)) if name == "vdi" else Look(name)
+    file.seek(max(0, length - SECTOR))
+    tail = file.read(SECTOR)
+    if tail.startswith((b"conectix", b"koly")):
+        return Look("vhd" if tail.startswith(b"conectix") else "dmg")
+    return Look("raw", size=length)
+
+
+def _copy(file: BinaryIO, out: BinaryIO, source: str, room: _Room) -> None:
+    head = qcow2.read(file)
+    reasons = list(head.problems)
+    if head.base:
+        reasons.append("stands on another image")
+    if head.features & qcow2.COMPRESSION:
+        reasons.append("is not compressed with zlib")
+    if head.features & qcow2.EXTENDED_L2:
+        reasons.append("has extended L2 entries")
+    if head.size > LARGEST:
+        reasons.append("has a size that no file system takes")
+    if reasons:
         raise DriverError(
-            f"the image {source} {' and '.join(reasons) or 'has clusters of an odd size'}",
-            resolution="make it plain first: qemu-img convert -O qcow2 IMAGE PLAIN.qcow2",
+            f"the image {source} {' and '.join(reasons)}",
+            resolution=f"if you trust it, make it plain first: qemu-img convert -f qcow2 -O qcow2 {source} PLAIN.qcow2",
         )
+    bits, size = head.cluster_bits, head.size
     cluster = 1 << bits
     out.truncate(size)
-    file.seek(table)
+    file.seek(head.table)
+    entries = head.needed_entries
     for number, first in enumerate(struct.unpack(f">{entries}Q", file.read(8 * entries))):
         if not first & _OFFSET:
             continue
@@ -90,8 +223,21 @@ def _copy(file: BinaryIO, out: BinaryIO, source: str) -> None:
             place = (number * (cluster // 8) + index) * cluster
             data = _cluster(file, entry, bits) if entry and place < size else b""
             if data.strip(b"\0"):
+                room.spend(len(data))
                 out.seek(place)
                 out.write(data[: size - place])
+
+
+def _copy_vdi(file: BinaryIO, out: BinaryIO, source: str, room: _Room) -> None:
+    size = vdi.size(file)
+    if size > LARGEST:
+        raise DriverError(f"the image {source} has a size that no file system takes", resolution="give another image")
+    out.truncate(size)
+    for place, data in vdi.blocks(file):
+        if data.strip(b"\0"):
+            room.spend(len(data))
+            out.seek(place)
+            out.write(data)
 
 
 def _cluster(file: BinaryIO, entry: int, bits: int) -> bytes:
@@ -108,3 +254,10 @@ def _cluster(file: BinaryIO, entry: int, bits: int) -> bytes:
         return b""
     file.seek(entry & _OFFSET)
     return file.read(cluster)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from typing import cast
 
+from machine.drivers.images import disks
 from machine.errors import DriverError
 
 TIMEOUT = 10.0  # seconds without a byte
@@ -50,6 +51,17 @@ def text(url: str, *, driver: str = "qemu") -> str:
             return answer.read(4 * CHUNK).decode("utf-8", "replace")
     except (OSError, HTTPException) as error:
         raise _unreachable(url, error) from error
+
+
+def exists(url: str) -> bool:
+    """Whether something can be had there now; False for what is neither http nor a file."""
+    if not url.startswith(("http://", "https://", "file://")):
+        return False
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT):  # noqa: S310
+            return True
+    except (OSError, HTTPException, ValueError):
+        return False
 
 
 def download(url: str, target: str, checksum: str, log: Callable[[str], None], *, driver: str = "qemu") -> None:
@@ -116,7 +128,9 @@ def _transfer(url: str, part: str, log: Callable[[str], None], driver: str) -> N
         resumed = answer.status == 206
         size = int(answer.headers.get("Content-Length") or 0) + (have if resumed else 0)
         log(f"downloading {url}" + (f", {size >> 20} MB" if size else "") + (", going on" if resumed else ""))
-        with open(part, "ab" if resumed else "wb") as file:
+        if not resumed or not have:
+            os.close(disks.private(part))
+        with open(part, "ab") as file:
             while chunk := answer.read(CHUNK):
                 file.write(chunk)
             file.flush()

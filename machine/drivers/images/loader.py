@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Callable
 
+from machine import files
 from machine.errors import DriverError
 from machine.process import Completed
 
@@ -36,8 +37,7 @@ def install(image: str, offset: int, label: str, work: str, run: Callable[..., C
     `work` is a directory for temporary files.
     """
     config, core = os.path.join(work, "grub.cfg"), os.path.join(work, "core.img")
-    with open(config, "w", encoding="ascii") as file:
-        file.write(script(label))
+    files.write(config, script(label).encode())
     run(["grub-mkimage", "-O", "i386-pc", "-p", "/boot/grub", "-c", config, "-o", core, *MODULES], timeout=60)
     with open(FIRST, "rb") as file:
         first = file.read(SECTOR)

@@ -10,6 +10,7 @@ whole kernel, an initrd with every disk driver, and its file system leaves OFFSE
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from machine.drivers.images import guest, nat
 
@@ -97,12 +98,14 @@ _DPKG = (
 )
 
 
-def command(name: str, arch: str, mirror: str, image: str, *, keyring: str, root: bool) -> list[str]:
+def command(name: str, arch: str, lines: Sequence[str], image: str, *, keyring: str, root: bool) -> list[str]:
     """The argument list that writes the file system of image `name` into the existing file `image`.
+
+    `lines` are those of its sources.list; with none, mmdebstrap takes its own default.
 
     The constant shell text only opens that file as descriptor 9; mmdebstrap's own temporary files are in $TMPDIR.
     """
-    suite = SUITES[name.removesuffix(GENERIC)]
+    suite = suite_of(name)
     words = ["mmdebstrap", f"--mode={'auto' if root else 'unshare'}", "--variant=minbase", "--format=null"]
     words += [f"--architectures={arch}", f"--keyring={keyring}"]
     kernel = (*PARTITIONED, f"linux-image-{arch}") if bootable(name) else (f"linux-image-cloud-{arch}",)
@@ -110,7 +113,7 @@ def command(name: str, arch: str, mirror: str, image: str, *, keyring: str, root
     words += [f"--aptopt={option}" for option in _APT]
     words += [f"--dpkgopt={option}" for option in _DPKG]
     words += [f"--essential-hook={early(name)}", f"--customize-hook={late(name)}"]
-    words += [suite, "-", *sources(suite, mirror)]
+    words += [suite, "-", *lines]
     return ["sh", "-c", f'exec {DESCRIPTOR}<>"$1"; shift; exec "$@"', "sh", image, *words]
 
 
@@ -132,12 +135,20 @@ def files(name: str) -> list[tuple[str, str, str]]:
     return [(path, mode, other.get(path, content)) for path, mode, content in FILES]
 
 
-def sources(suite: str, mirror: str) -> list[str]:
-    """The lines of sources.list: the release and its updates; security from beside the mirror when it is Debian's."""
+def suite_of(name: str) -> str:
+    """The release of Debian that image `name` is of."""
+    return SUITES[name.removesuffix(GENERIC)]
+
+
+def sources(suite: str, mirror: str, *, security: bool) -> list[str]:
+    """The lines of sources.list for one mirror: the release, its updates, and `security` from beside it."""
     lines = [f"deb {mirror} {suite} main", f"deb {mirror} {suite}-updates main"]
-    if mirror.endswith("//deb.debian.org/debian"):
-        lines.append(f"deb {mirror}-security {suite}-security main")
-    return lines
+    return [*lines, *([f"deb {mirror}-security {suite}-security main"] if security else [])]
+
+
+def security_file(suite: str, mirror: str) -> str:
+    """An URL that exists when security updates are beside the mirror, as Debian's own sites have them."""
+    return f"{mirror}-security/dists/{suite}-security/InRelease"
 
 
 def early(name: str) -> str:

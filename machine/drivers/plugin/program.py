@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import IO
 
 from machine.errors import DriverError
+from machine.process import PRIVATE
 
 TOKEN = {"MACHINE_PLUGIN_TOKEN": "42"}  # what docker-machine says; a plugin started by hand has not got it
 PREFIX = "docker-machine-driver-"
@@ -44,6 +45,7 @@ class Program:
                 env={**environ, **TOKEN, "MACHINE_PLUGIN_DRIVER_NAME": name},
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 process_group=0 if os.name == "posix" else None,
+                umask=PRIVATE,  # what it writes into the machine's directory is the user's alone
             )
         except OSError as error:
             raise DriverError(f"the plugin {path} cannot be started: {error.strerror}") from None

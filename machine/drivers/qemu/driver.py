@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+from machine import helpers
 from machine.drivers.base import Driver, DriverContext, nothing_made
-from machine.drivers.images import console, seed
+from machine.drivers.images import cache, console, disks, seed, uses
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
 from machine.drivers.qemu.options import OPTIONS
@@ -70,9 +72,7 @@ class QemuDriver(Driver):
     def create(self) -> None:
         """Image, address, disk, seed, power: each step is skipped when an earlier call has done it."""
         if self._pid():
-            vm.watch_ports(
-                self._machine(self._base()), self.ctx.run
-            )  # a crash may have come in between; two do no harm
+            self._watch(self._machine(self._base()))  # a crash may have come in between
             return
         image = self._image()
         self._settle()
@@ -118,6 +118,7 @@ class QemuDriver(Driver):
     def remove(self) -> None:
         """The process first; then the files, the disk last, so that a repeated call still knows what to look for."""
         self._kill()
+        uses.forget(self._cache().directory, self.ctx.directory)
         for name in (*places.SOCKETS, *places.FILES):
             for directory in {self.ctx.directory, self.sockets}:
                 _unlink(os.path.join(directory, name))
@@ -129,6 +130,14 @@ class QemuDriver(Driver):
                     f"{self.sockets} of {self.ctx.name} cannot be removed: {error.strerror}",
                     resolution=f"look what is in it, remove it, then: machine rm {self.ctx.name}",
                 ) from None
+
+    def revive_helper(self) -> bool:
+        """Start the watcher of published ports again if it is not there although the machine runs."""
+        if self._pid():
+            vm.watch_ports(self._machine(self._base()), self.ctx.run)
+            return True
+        _unlink(self._file(places.HELPER))
+        return False
 
     def console_log(self) -> str:
         """What the machine printed on its serial console since it was last switched on."""
@@ -193,10 +202,19 @@ class QemuDriver(Driver):
         """The base image, written down so that it is never removed under this machine."""
         if os.path.exists(self._file(places.DISK)) and self.data.get("Base"):
             return self._base()
-        found = self._cache().obtain(self.settings.image, accel.look().arch, self.settings.mirror)
+        found = self._own_copy(self._cache().obtain(self.settings.image, accel.look().arch, self.settings.mirror))
         self.data["Base"] = {key: getattr(found, key) for key in Image.__slots__}
         self.ctx.save(self)
         return found
+
+    def _own_copy(self, image: Image) -> Image:
+        """An image that other users could change after it was checked is copied first, and the copy checked."""
+        if not os.path.isabs(image.disk) or disks.only_ours(image.disk):
+            return image
+        self.ctx.log(f"copying {image.disk}, which other users of this host could change")
+        own = self._file(places.BASE)
+        disks.copy(image.disk, own)
+        return replace(image, disk=own, format=cache.disk_format(own, called=image.origin))
 
     def _base(self) -> Image:
         known = self.data.get("Base") or {}
@@ -242,11 +260,12 @@ class QemuDriver(Driver):
         )
 
     def _make_disk(self, image: Image, disk: str) -> None:
-        """An overlay of the wanted size. The base is named relative to it, so that a store can be moved."""
+        vm.make_overlay(disk, self._base_path(image), image.format, self.settings.disk, self.ctx.run)
+
+    def _base_path(self, image: Image) -> str:
+        """The base as the disk names it: relative to it where it is the store's, so that a store can be moved."""
         base = self._cache().path(image.disk)
-        if not os.path.isabs(image.disk):
-            base = os.path.relpath(base, self.ctx.directory)
-        vm.make_overlay(disk, base, image.format, self.settings.disk, self.ctx.run)
+        return base if os.path.isabs(image.disk) else os.path.relpath(base, self.ctx.directory)
 
     def _write_seed(self, image: Image) -> None:
         wanted = seed.Seed(
@@ -258,7 +277,7 @@ class QemuDriver(Driver):
             nat_mac=net.nat_mac(self.ctx.machine_id),
             peer=self._place().peer,
             lan_mac=net.lan_mac(self._place().peer),
-            teaches=not image.taught,
+            teaches=not image.up_to_date,
             user_data=self.ctx.user_data,
         )
         seed.write(self._file(places.SEED), wanted)
@@ -289,14 +308,25 @@ class QemuDriver(Driver):
             places.prepare(self.sockets)
         for name in (*places.SOCKETS, places.PID):  # of a run before the host's last reboot
             _unlink(os.path.join(self.sockets, name))
+        for name in (places.FORWARDS, places.HELPER):
+            _unlink(self._file(name))
+        vm.check_disk(self._file(places.DISK), self._base_path(image), image.format)
         vm.launch(argv.build(machine), self.ctx.name, self.ctx.run)
+        for path in (*map(self._socket, places.SOCKETS), self._file(places.CONSOLE)):
+            if os.path.exists(path):
+                os.chmod(path, 0o600)  # qemu -daemonize sets a umask of its own
+        self._watch(machine)
+
+    def _watch(self, machine: argv.Machine) -> None:
+        """Start the watcher of published ports, and write down that there shall be one."""
+        helpers.expect(self._file(places.HELPER))
         vm.watch_ports(machine, self.ctx.run)
 
     def _accel(self) -> str:
         return accel.choose(accel.look()) if self.settings.accel == "auto" else self.settings.accel
 
     def _cache(self) -> Cache:
-        return Cache(self.ctx.store, lock=self.ctx.lock, run=self.ctx.run, log=self.ctx.log)
+        return Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, machine=self.ctx.directory)
 
     def _pid(self) -> int:
         return process.find(self.ctx.directory, self.uuid, self.ctx.run)

@@ -3,100 +3,205 @@
 It is a process of its own beside each qemu (`python -m machine.drivers.qemu.forward`), started with the machine. The
 machine tells its open ports over a virtio serial port; this adds and removes forwards through a QMP socket of its own.
 It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log.
+
+While it works it holds the lock of the machine's helper file (machine.helpers), so that any command notices when it was
+ended. One that starts later takes over the forwards that qemu has.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 import time
 
+from machine import helpers, port_holder
 from machine.drivers.qemu.qmp import Client, QmpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from typing import Any
 
     Port = tuple[str, int]  # ("tcp" or "udp", number)
 
 NAT = "nat"
+ENGINE = ("tcp", 2376)
 PATIENCE = 20.0  # seconds for qemu to open its sockets
 GREATEST_LINE = 1 << 20
+MOST_PORTS = 4096  # of one machine; each costs an open file of qemu's
+ENGINE_AWAY = 120.0  # seconds that forwards outlive an engine which is being restarted
+ENGINE_BACK = 15.0  # seconds that it has to open its containers' ports again
+_FORWARD = re.compile(r"^\s*(TCP|UDP)\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)", re.MULTILINE)
 
 
-def wanted(report: str, fixed: Collection[Port]) -> set[Port] | None:
-    """The ports that a line from the machine says are open, without those that are forwarded anyway.
+class Report:
+    """What a line from the machine says: ports open at its address, and those that are open for IPv6 only."""
 
-    None when the line makes no sense: the machine's word is not trusted further than a port number.
+    def __init__(self, ports: set[Port], six: set[Port]) -> None:
+        self.ports, self.six = ports, six
+
+
+def read(line: str, address: str) -> Report | None:
+    """The report in a line; None when it makes no sense: the machine's word is trusted no further than a port number.
+
+    `address` is the machine's here: what containers publish at that address counts as open.
     """
     try:
-        found = json.loads(report)["open"]
-        ports = {(str(kind), int(number)) for kind, number in found}
-    except (ValueError, TypeError, KeyError):
+        found = json.loads(line)
+        ports = {_port(kind, number) for kind, number in found["open"]}
+        ports |= {_port(kind, number) for kind, where, number in found.get("bound", []) if where == address}
+        six = {_port(kind, number) for kind, number in found.get("six", [])}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
-    return {(kind, number) for kind, number in ports if kind in ("tcp", "udp") and 0 < number < 65536} - set(fixed)
+    return Report(set(sorted(filter(None, ports))[:MOST_PORTS]), set(sorted(filter(None, six))[:MOST_PORTS]))
+
+
+def _port(kind: Any, number: Any) -> Port | None:
+    port = (str(kind), int(number))
+    return port if kind in ("tcp", "udp") and 0 < port[1] < 65536 else None
+
+
+def wanted(report: str, fixed: Collection[Port], address: str = "") -> set[Port] | None:
+    """The ports that a line from the machine says are open, without those that are forwarded anyway; None: nonsense."""
+    found = read(report, address)
+    return None if found is None else found.ports - set(fixed)
+
+
+def existing(listing: str, address: str, fixed: Collection[Port]) -> set[Port]:
+    """The forwards of an earlier watcher, in what qemu's monitor prints for `info usernet`."""
+    found = set()
+    for kind, where, outside, inside in _FORWARD.findall(listing):
+        if where == address and outside == inside and (kind.lower(), int(inside)) not in fixed:
+            found.add((kind.lower(), int(outside)))
+    return found
 
 
 class Forwards:
     """The forwards that exist, and bringing them to what is wanted."""
 
-    def __init__(self, monitor: Callable[[str], str], address: str, say: Callable[[str], None]) -> None:
-        self._monitor, self._address, self._say = monitor, address, say
+    def __init__(
+        self,
+        monitor: Callable[[str], str],
+        address: str,
+        say: Callable[[str], None],
+        why: Callable[[str, int, str], tuple[str, str]] = port_holder.why,
+    ) -> None:
+        self._monitor, self._address, self._say, self._why = monitor, address, say, why
         self.open: set[Port] = set()
-        self._refused: set[Port] = set()
+        self._refused: dict[Port, str] = {}
+        self._six: set[Port] = set()
 
-    def follow(self, ports: set[Port]) -> None:
-        """Add what is missing, remove what is too much; a port that cannot be had is said once and tried again."""
-        for kind, number in sorted(self.open - ports):
+    def follow(self, ports: set[Port], *, close: bool = True) -> None:
+        """Add what is missing and, if `close`, remove what is too much.
+
+        A port that cannot be had is said once for each cause, and tried again at every report.
+        """
+        for kind, number in sorted(self.open - ports) if close else ():
             self._monitor(f"hostfwd_remove {NAT} {kind}:{self._address}:{number}")
             self._say(f"closed {kind} port {number}")
             self.open.discard((kind, number))
-        self._refused &= ports
+        self._refused = {port: cause for port, cause in self._refused.items() if port in ports}
         for port in sorted(ports - self.open):
             self._add(port)
+
+    def tell_six(self, ports: set[Port]) -> None:
+        """Say once which ports cannot be reached from here."""
+        for kind, number in sorted(ports - self._six):
+            self._say(f"{kind} port {number} is open for IPv6 only, which does not lead here: publish it without [::]")
+        self._six = ports
 
     def _add(self, port: Port) -> None:
         kind, number = port
         answer = self._monitor(f"hostfwd_add {NAT} {kind}:{self._address}:{number}-:{number}")
         if not answer:
             self.open.add(port)
-            self._refused.discard(port)
+            self._refused.pop(port, None)
             self._say(f"opened {kind} port {number} at {self._address}")
-        elif port not in self._refused:
-            self._refused.add(port)
-            why = "only root may open ports below 1024 here" if number < 1024 else "another program has it"
-            self._say(f"cannot open {kind} port {number} at {self._address}: probably {why} ({answer})")
+            return
+        cause, cure = self._why(self._address, number, kind)
+        told = f"{cause}; {cure}" if cause and cure else cause or f"qemu says: {' '.join(answer.split())}"
+        if self._refused.get(port) != told:
+            self._refused[port] = told
+            self._say(f"cannot open {kind} port {number} at {self._address}: {told}")
 
 
-def watch(lines: Iterable[str], forwards: Forwards, fixed: Collection[Port]) -> None:
+class Patience:
+    """Whether forwards may be closed: not while the machine's engine is restarted, for then its ports come back."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._seen = False  # whether the engine has been there at all
+        self._away_since: float | None = None
+        self._back_since = float("-inf")
+
+    def over(self, engine_open: bool) -> bool:
+        """After a report in which the engine's port is open or not."""
+        now = self._now()
+        if engine_open:
+            if self._away_since is not None:
+                self._away_since, self._back_since = None, now
+            self._seen = True
+            return now - self._back_since >= ENGINE_BACK
+        if not self._seen:
+            return True
+        if self._away_since is None:
+            self._away_since = now
+        return now - self._away_since >= ENGINE_AWAY
+
+
+def watch(
+    lines: Iterable[str], forwards: Forwards, address: str, fixed: Collection[Port], patience: Patience | None = None
+) -> None:
     """Follow the machine's reports to their end."""
+    patience = patience or Patience()
     for line in lines:
-        ports = wanted(line, fixed)
-        if ports is not None:
-            forwards.follow(ports)
+        report = read(line, address)
+        if report is not None:
+            forwards.follow(report.ports - set(fixed), close=patience.over(ENGINE in report.ports))
+            forwards.tell_six(report.six - report.ports)
 
 
 def main(argv: list[str]) -> int:
-    """`QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED`: FIXED is a comma list of guest ports that are forwarded anyway."""
-    qmp_path, guest_path, log_path, address, fixed_text = argv
-    fixed = {(kind, int(number)) for number in fixed_text.split(",") if number for kind in ("tcp",)}
+    """`QMP-SOCKET GUEST-SOCKET LOG ADDRESS FIXED [HELPER]`.
+
+    FIXED is a comma list of guest ports that are forwarded anyway, HELPER the machine's helper file.
+    """
+    qmp_path, guest_path, log_path, address, fixed_text, *helper = argv
+    fixed = {("tcp", int(number)) for number in fixed_text.split(",") if number}
     _to_background()
+    held = helpers.hold(helper[0]) if helper else None
+    if helper and held is None:
+        return 1  # another one serves it already, or the machine is being switched off
     try:
         with Client(qmp_path, timeout=PATIENCE) as qmp, socket.socket(socket.AF_UNIX) as guest:
             guest.connect(guest_path)
-            say = _log(log_path)
+            forwards = Forwards(qmp.monitor, address, _log(log_path))
+            forwards.open = existing(qmp.monitor("info usernet"), address, fixed)
             with guest.makefile("r", encoding="ascii", errors="replace") as lines:
-                watch(iter(lambda: lines.readline(GREATEST_LINE), ""), Forwards(qmp.monitor, address, say), fixed)
+                watch(iter(lambda: lines.readline(GREATEST_LINE), ""), forwards, address, fixed)
     except (QmpError, OSError):
-        return 1  # qemu has ended, or another watcher serves it already
+        pass  # qemu has ended: so do we
+    if held is not None and not _answers(qmp_path):
+        helpers.release(held, helper[0])
     return 0
 
 
+def _answers(qmp_path: str) -> bool:
+    """Whether qemu lives on, so that another watcher is needed."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(qmp_path)
+        except OSError:
+            return False
+    return True
+
+
 def _log(path: str) -> Callable[[str], None]:
-    """A new log; only the watcher that serves the machine gets that far."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+    """The machine's log, 0600. It begins when the machine is switched on; a watcher that was started again goes on."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def say(text: str) -> None:
         os.write(log, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n".encode())

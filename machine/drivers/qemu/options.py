@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.options import Option
 
 DEFAULT_IMAGE = "debian-13"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
+DEFAULT_MIRROR = ""  # this host's own package sources
 USER = "machine"
 
 OPTIONS = (
@@ -28,7 +28,7 @@ OPTIONS = (
         "qemu-image-mirror",
         env="QEMU_IMAGE_MIRROR",
         default=DEFAULT_MIRROR,
-        help="Debian mirror from which an image is built when none can be downloaded",
+        help="Debian mirror from which an image is built when none can be downloaded; empty: as this host's apt",
     ),
     Option("qemu-program", env="QEMU_PROGRAM", help="the qemu binary; empty: qemu-system-* for this host's processor"),
 )

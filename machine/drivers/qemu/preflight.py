@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+from machine import port_holder
 from machine.drivers.base import DriverContext
 from machine.drivers.images import cache
 from machine.drivers.qemu import accel, net
@@ -98,10 +99,11 @@ def check_ports(place: net.Place, publish: Sequence[tuple[int, int]]) -> None:
     """DriverError names the first port that is taken."""
     port = taken_port(place, publish)
     if port is not None:
+        cause, cure = port_holder.why(place.address, port)
         raise DriverError(
-            f"port {port} of {place.address} is taken by another program",
+            port_holder.sentence(place.address, port, cause),
             details="the machine's certificate and record name that address, so it keeps it",
-            resolution=f"end that program (ss -ltnp 'sport = {port}' shows it), then start the machine again",
+            resolution=f"{cure + ', then' if cure else 'please'} start the machine again",
         )
 
 

@@ -46,7 +46,7 @@ def from_values(values: Values) -> Settings:
         publish=publish(values["qemu-publish"]),
         user=_user(values["qemu-ssh-user"]),
         accel=_one_of(values, "qemu-accel", ACCELERATORS),
-        mirror=_text(values, "qemu-image-mirror", "such as http://deb.debian.org/debian").rstrip("/"),
+        mirror=str(values["qemu-image-mirror"]).strip().rstrip("/"),
         program=values["qemu-program"],
     )
 

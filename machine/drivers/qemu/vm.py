@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import sys
 from collections.abc import Callable
 
 import machine
+from machine import port_holder
+from machine.drivers.images import disks
 from machine.drivers.qemu import argv, places
 from machine.drivers.qemu.qmp import Client, QmpError
 from machine.errors import CommandFailed, DriverError
@@ -42,10 +44,10 @@ def command(socket_path: str, name: str) -> None:
 def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Run) -> None:
     """A qcow2 disk of the given size over a base image; under its name only when it is whole.
 
-    `base` may be relative to the disk's directory.
+    `base` may be relative to the disk's directory. It is looked at again: DriverError if it is not what was checked.
     """
     part = f"{disk}.part"
-    least = virtual_size(os.path.join(os.path.dirname(disk), base), run)
+    least = _sound(os.path.join(os.path.dirname(disk), base), base_format).size
     if megabytes << 20 < least:
         raise DriverError(
             f"--qemu-disk-size {megabytes} is less than the image needs ({least + (1 << 20) - 1 >> 20} MB)",
@@ -61,9 +63,39 @@ def make_overlay(disk: str, base: str, base_format: str, megabytes: int, run: Ru
         ) from error
 
 
-def virtual_size(image: str, run: Run) -> int:
-    """Bytes of the disk that an image holds, as the machine sees it."""
-    return int(json.loads(run(["qemu-img", "info", "--output=json", "-U", image], timeout=60).stdout)["virtual-size"])
+def check_disk(disk: str, base: str, base_format: str) -> None:
+    """DriverError unless the machine's disk stands on its base and on nothing else; before qemu opens them.
+
+    `base` may be relative to the disk's directory.
+    """
+    try:
+        own = disks.look(disk)
+    except DriverError as error:
+        raise DriverError(
+            f"the disk {disk} cannot be used",
+            details=error.brief,
+            resolution="machine rm and machine create make it anew",
+        ) from error
+    if own.format != "qcow2" or own.problems or own.base != base or own.base_format != base_format:
+        found = f"it stands on {own.base!r} ({own.base_format or 'no format'})" if own.base else f"it is {own.format}"
+        raise DriverError(
+            f"the disk {disk} is not the one that was made for this machine",
+            details="; and ".join([found, *own.problems]),
+            resolution="put the right file back, or make the machine anew: machine rm, machine create",
+        )
+    _sound(os.path.join(os.path.dirname(disk), base), base_format)
+
+
+def _sound(path: str, wanted: str) -> disks.Look:
+    """A base image that needs no other file; DriverError for one that has changed into something else."""
+    seen = disks.check(path)
+    if seen.base or seen.format != wanted:
+        what = f"stands on {seen.base!r}" if seen.base else f"is {seen.format}, not {wanted}"
+        raise DriverError(
+            f"the image {path} {what}: it was changed since it was checked",
+            resolution="put the old file back, or make the machine anew from one that nobody changes",
+        )
+    return seen
 
 
 def launch(command: list[str], name: str, run: Run) -> None:
@@ -78,9 +110,12 @@ def explained(error: CommandFailed, name: str) -> DriverError:
     """qemu's own words, with the cure for the usual ones."""
     said = error.details.partition("\n")[2].strip() or error.brief
     brief, cure = f"qemu could not start {name}", "--debug shows the whole command line"
-    if "host forwarding" in said:
-        brief = f"a port that {name} needs is taken by another program"
-        cure = "end that program (ss -ltnp shows it), or publish other ports (--qemu-publish)"
+    forward = re.search(r"host forwarding rule '?(tcp|udp):([0-9.]+):([0-9]+)-", said)
+    if forward:
+        kind, address, port = forward.groups()
+        cause, cure = port_holder.why(address, int(port), kind)
+        brief = f"{name} needs a port that it cannot have: {port_holder.sentence(address, int(port), cause)}"
+        cure = f"{cure or 'try again'}, or publish other ports (--qemu-publish); then: machine start {name}"
     elif "lock" in said and "write" in said:
         brief, cure = f"the disk of {name} is in use by another process", "end that process first"
     elif "allocate memory" in said:
@@ -96,9 +131,9 @@ def watch_ports(vm: argv.Machine, run: Run) -> None:
     """Start the watcher that keeps the forwards in step with the ports that containers publish."""
     fixed = ",".join(str(guest) for _, guest in vm.forwards)
     package_root = os.path.dirname(os.path.dirname(os.path.abspath(machine.__file__)))
-    socket, guest = (os.path.join(vm.sockets, name) for name in (places.QMP_FORWARD, places.GUEST))
-    log = os.path.join(vm.directory, places.FORWARDS)
-    words = [sys.executable, "-m", "machine.drivers.qemu.forward", socket, guest, log, vm.place.address, fixed]
+    sockets = (os.path.join(vm.sockets, name) for name in (places.QMP_FORWARD, places.GUEST))
+    log, helper = (os.path.join(vm.directory, name) for name in (places.FORWARDS, places.HELPER))
+    words = [sys.executable, "-m", "machine.drivers.qemu.forward", *sockets, log, vm.place.address, fixed, helper]
     run(words, cwd=package_root, timeout=30)
 
 

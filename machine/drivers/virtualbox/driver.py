@@ -266,7 +266,7 @@ class VirtualBoxDriver(Driver):
         word = self.settings.image
         if classify(word, self.name) == "name" and not recipe.bootable(word):
             word += recipe.GENERIC
-        cache = Cache(self.ctx.store, lock=self.ctx.lock, run=self.ctx.run, log=self.ctx.log, driver=self.name)
+        cache = Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, driver=self.name)
         found = cache.obtain(word, "arm64" if hardware.arm() else "amd64", self.settings.mirror)
         return cache.path(found.disk), found.format
 

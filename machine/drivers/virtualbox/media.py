@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import tarfile
 from collections.abc import Callable
 
@@ -30,18 +29,15 @@ def from_image(vbox: VBox, image: str, kind: str, directory: str) -> None:
     if os.path.exists(os.path.join(directory, DISK)):
         return
     part, raw = _fresh(directory)
-    if kind in ("qcow2", "raw"):
-        source = raw if kind == "qcow2" else image
-        if kind == "qcow2":
-            disks.to_raw(image, raw)
-        if not disks.boots(source):
-            raise NotBootable(
-                f"the image {image} has no boot loader, which VirtualBox needs",
-                resolution="give one that has with --virtualbox-image: debian-13, or the URL or path of a cloud image",
-            )
-        vbox.convert_raw(source, part, "VDI")
-    else:
-        vbox.clone(image, part, "VDI")
+    source = image if kind == "raw" else raw
+    if kind != "raw":
+        disks.to_raw(image, raw, kind)
+    if not disks.boots(source):
+        raise NotBootable(
+            f"the image {image} has no boot loader, which VirtualBox needs",
+            resolution="give one that has with --virtualbox-image: debian-13, or the URL or path of a cloud image",
+        )
+    vbox.convert_raw(source, part, "VDI")
     _finish(directory)
 
 
@@ -50,7 +46,7 @@ def for_boot2docker(vbox: VBox, public_key: str, directory: str) -> None:
     if os.path.exists(os.path.join(directory, DISK)):
         return
     part, raw = _fresh(directory)
-    with open(raw, "wb") as file:
+    with open(disks.private(raw), "wb") as file:
         file.write(key_tar(public_key))
         file.truncate(FIRST_MB << 20)
     vbox.convert_raw(raw, part, "VDI")
@@ -122,13 +118,13 @@ def iso(word: str, store: str, directory: str, log: Callable[[str], None]) -> No
                 cure = "give another URL or a path with --virtualbox-boot2docker-url"
                 raise DriverError(error.brief, details=error.details, resolution=cure) from error
     try:
-        shutil.copyfile(source, target + ".part")
-    except OSError as error:
+        disks.copy(source, target)
+    except DriverError as error:
         raise DriverError(
-            f"the ISO {source} cannot be copied: {error.strerror}",
+            f"the ISO {source} cannot be copied",
+            details=f"{error.brief}\n{error.resolution}",
             resolution="give the URL or path of an ISO with --virtualbox-boot2docker-url",
         ) from error
-    os.replace(target + ".part", target)
 
 
 def _fresh(directory: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.options import Option
 
 DEFAULT_IMAGE = "debian-13"
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
+DEFAULT_MIRROR = ""  # this host's own package sources
 DEFAULT_CIDR = "192.168.59.1/24"  # inside 192.168.56.0/21, which VirtualBox allows by itself since 6.1.28
 USER = "machine"
 BOOT2DOCKER_USER = "docker"
@@ -30,7 +30,7 @@ OPTIONS = (
         "virtualbox-image-mirror",
         env="VIRTUALBOX_IMAGE_MIRROR",
         default=DEFAULT_MIRROR,
-        help="Debian mirror from which an image is built when none can be downloaded",
+        help="Debian mirror from which an image is built when none can be downloaded; empty: as this host's apt",
     ),
     Option(
         "virtualbox-boot2docker-url",

@@ -100,7 +100,7 @@ def from_values(values: Values) -> Settings:
         cpus=given["cpu-count"],
         disk=_least(given, "disk-size", LEAST_DISK, "MB"),
         image=_text(given, "image", "debian-13, debian-12, an URL or a path"),
-        mirror=_text(given, "image-mirror", f"such as {DEFAULT_MIRROR}").rstrip("/"),
+        mirror=str(given["image-mirror"]).strip().rstrip("/"),
         boot2docker=str(given["boot2docker-url"]).strip(),
         imported=given["import-boot2docker-vm"],
         resolver=given["host-dns-resolver"],

@@ -122,7 +122,7 @@ class Registry:
         """The file, in one transaction: all of the block is kept, or nothing."""
         try:
             if not os.path.exists(self.path):
-                os.makedirs(os.path.dirname(os.path.abspath(self.path)), mode=0o700, exist_ok=True)
+                _make_directory(os.path.dirname(os.path.abspath(self.path)))
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
             with closing(sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)) as db:
                 db.execute("PRAGMA foreign_keys = ON")
@@ -136,3 +136,14 @@ class Registry:
                 db.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
             raise DiscoveryError(f"the registry {self.path} cannot be used: {error}") from error
+
+
+def _make_directory(path: str) -> None:
+    """Make `path` and what is missing above it, each 0700 whatever the umask is."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_directory(os.path.dirname(path))
+        os.makedirs(path, mode=0o700, exist_ok=True)

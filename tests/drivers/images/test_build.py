@@ -13,12 +13,12 @@ from machine.drivers.images import build, recipe
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
-MIRROR = "http://deb.debian.org/debian"
+LINES = ("deb http://mirror.example/debian trixie main", "deb http://mirror.example/debian trixie-updates main")
 CLOUD = "CONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VIRTIO_PCI=y\n"
 
 
 def words(name: str = "debian-13", root: bool = True) -> list[str]:
-    return recipe.command(name, "amd64", MIRROR, "/i", keyring="/k", root=root)
+    return recipe.command(name, "amd64", LINES, "/i", keyring="/k", root=root)
 
 
 def test_the_kernel_decides_how_it_finds_its_disk() -> None:
@@ -34,12 +34,7 @@ def test_what_an_image_must_hold() -> None:
         assert package in included
     assert "linux-image-cloud-amd64" in included
     assert "docker-cli" not in next(word for word in words("debian-12") if word.startswith("--include="))
-    assert words()[-4:] == [
-        "-",
-        f"deb {MIRROR} trixie main",
-        f"deb {MIRROR} trixie-updates main",
-        f"deb {MIRROR}-security trixie-security main",
-    ]
+    assert words()[-4:] == ["trixie", "-", *LINES]
 
 
 def test_without_root_a_user_namespace() -> None:
@@ -47,8 +42,17 @@ def test_without_root_a_user_namespace() -> None:
     assert "--mode=auto" in words()
 
 
-def test_another_mirror_has_no_security_beside_it() -> None:
-    assert len(recipe.sources("trixie", "http://mirror.local/debian")) == 2
+def test_a_mirror_that_was_asked_for_is_the_only_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build.apt_sources, "lines", lambda suite, arch: ["deb http://host.example/debian x main"])
+    mirror = f"file://{tmp_path}/debian"
+    plain = [f"deb {mirror} trixie main", f"deb {mirror} trixie-updates main"]
+    assert build.sources("debian-13", "amd64", mirror) == plain
+    release = tmp_path / "debian-security/dists/trixie-security/InRelease"
+    release.parent.mkdir(parents=True)
+    release.touch()
+    security = f"deb {mirror}-security trixie-security main"
+    assert build.sources("debian-13-generic", "amd64", mirror) == [*plain, security]
+    assert build.sources("debian-13", "amd64", "") == ["deb http://host.example/debian x main"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ def test_a_build_that_fails_shows_its_end(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(build, "TOOLS", {"sh": "dash"})
     monkeypatch.setattr(build, "KEYRING", "/")
     with pytest.raises(DriverError) as caught:
-        build.build("debian-13", "amd64", MIRROR, str(tmp_path), run=fail, log=lambda _: None)
+        build.build("debian-13", "amd64", "file:///nowhere", str(tmp_path), run=fail, log=lambda _: None)
     assert caught.value.details.startswith("line 88")
     assert "--qemu-image-mirror" in caught.value.resolution
 

@@ -7,13 +7,12 @@ import json
 import os
 import subprocess
 import threading
-from contextlib import AbstractContextManager
 from pathlib import Path
 from shutil import which
 
 import pytest
 
-from machine import lock, process
+from machine import process
 from machine.drivers.images import cache as image
 from machine.drivers.images.cache import Cache
 from machine.errors import DriverError
@@ -24,11 +23,8 @@ NAME = "debian-13-genericcloud-amd64.qcow2"
 
 
 def cache(store: Path, said: list[str] | None = None, site: str = "http://127.0.0.1:9") -> Cache:
-    def hold(noun: str) -> AbstractContextManager[None]:
-        return lock.hold(str(store / "locks" / noun), what=noun)
-
     lines = said if said is not None else []
-    return Cache(str(store), lock=hold, run=process.run, log=lines.append, site=site)
+    return Cache(str(store), run=process.run, log=lines.append, site=site)
 
 
 def disk(path: Path, kind: str = "qcow2", *more: str) -> bytes:
@@ -156,7 +152,7 @@ def test_an_image_that_is_being_made_is_not_swept(tmp_path: Path) -> None:
     own = cache(tmp_path)
     gone: list[str] = []
     sweeping = threading.Thread(target=lambda: gone.extend(own.sweep([])))
-    with own._lock("image-debian-13"):
+    with own.lock("debian-13"):
         made = stored(tmp_path)
         manifest = Path(own.path("debian-13-amd64.json"))
         text = manifest.read_text()

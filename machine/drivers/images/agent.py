@@ -1,0 +1,190 @@
+"""The program that runs inside a machine beside its host's watcher: it tells which ports are open, and keeps the clock.
+
+Only Python's own library, for it runs on the machine, whatever Python that has (3.7 or newer). It goes there as text.
+
+Every half second it reads the kernel's tables of sockets, and writes one JSON line to the virtio serial port whenever
+they change (and every 15 seconds, for a watcher that came late):
+
+    {"open": [[protocol, port], ...],            reached at the machine's address inside the NAT
+     "bound": [[protocol, address, port], ...],  reached there too, by a rule of ours: at an address of the host's
+     "six": [[protocol, port], ...]}             open for IPv6 only, which the NAT does not carry
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+PORT = "/dev/virtio-ports/machine.ports"
+INSIDE = "10.0.2.15"  # the machine's address inside the NAT
+CARD = "nat0"
+MACHINES = "127.84."  # how the addresses begin that hosts give to machines
+ANY4, ANY6 = "00000000", "0" * 32
+TABLES = (("tcp", "tcp", "0A"), ("tcp6", "tcp", "0A"), ("udp", "udp", "07"), ("udp6", "udp", "07"))
+CLIENTS = 32768  # udp ports from here on are clients' own
+CHAIN = "MACHINE-PORTS"
+CLOCK = "/sys/class/rtc/rtc0/since_epoch"  # the host's time, also after the machine stood still
+JUMP = 2.0  # seconds by which that clock and the machine's own must part to be a standstill; it counts whole seconds
+AGAIN = 15.0  # seconds after which an unchanged report is written again
+
+
+def address(text: str) -> str:
+    """The dotted address of a hexadecimal one in /proc/net/tcp, which is in the processor's order of bytes."""
+    return ".".join(str(byte) for byte in reversed(bytes.fromhex(text)))
+
+
+def sockets() -> Iterator[tuple[str, str, int, str]]:
+    """(protocol, address in hexadecimal, port, inode) of each socket that waits for somebody."""
+    for table, protocol, state in TABLES:
+        try:
+            with open("/proc/net/" + table) as lines:
+                next(lines)
+                for line in lines:
+                    fields = line.split()
+                    where, _, port = fields[1].partition(":")
+                    if fields[3] == state and (protocol == "tcp" or int(port, 16) < CLIENTS):
+                        yield protocol, where, int(port, 16), fields[9]
+        except (OSError, StopIteration):
+            continue
+
+
+def report(
+    found: Iterable[tuple[str, str, int, str]], only_six: Callable[[str, int, str], bool]
+) -> dict[str, list[Any]]:
+    """The sets of a report, as a dictionary; `only_six` says whether a socket of IPv6 refuses IPv4."""
+    four: set[tuple[str, int]] = set()
+    six: dict[tuple[str, int], str] = {}
+    bound: set[tuple[str, str, int]] = set()
+    for protocol, where, port, inode in found:
+        if where == ANY6:
+            six[(protocol, port)] = inode
+        elif where == ANY4 or (len(where) == 8 and address(where) == INSIDE):
+            four.add((protocol, port))
+        elif len(where) == 8 and address(where).startswith(MACHINES):
+            bound.add((protocol, address(where), port))
+    alone = {port for port, inode in six.items() if port not in four and only_six(port[0], port[1], inode)}
+    return {"open": sorted(four | (set(six) - alone)), "bound": sorted(bound), "six": sorted(alone)}
+
+
+class Questions:
+    """Asks `ss`, once for each socket, whether it is for IPv6 only: the kernel's tables do not tell."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bool] = {}
+
+    def only_six(self, protocol: str, port: int, inode: str) -> bool:
+        """Whether it is; False when nobody tells."""
+        if inode not in self.known:
+            if len(self.known) > 1000:
+                self.known.clear()
+            words = ["ss", "-Hn6e", "-lt" if protocol == "tcp" else "-lu", "sport", "=", f":{port}"]
+            try:
+                told = subprocess.run(words, capture_output=True, timeout=10, check=False).stdout
+            except (OSError, subprocess.TimeoutExpired):
+                told = b""
+            self.known[inode] = b"v6only:1" in told and b"v6only:0" not in told
+        return self.known[inode]
+
+
+def rules(bound: list[tuple[str, str, int]]) -> Iterator[list[str]]:
+    """The commands that lead what arrives from the host to sockets at addresses that are loopback's in here."""
+    yield ["-N", CHAIN]
+    yield ["-F", CHAIN]
+    for protocol, where, port in bound:
+        yield ["-A", CHAIN, "-p", protocol, "--dport", str(port), "-j", "DNAT", "--to-destination", f"{where}:{port}"]
+    yield ["-D", "PREROUTING", "-d", INSIDE, "-j", CHAIN]
+    if bound:
+        yield ["-I", "PREROUTING", "-d", INSIDE, "-j", CHAIN]
+
+
+def lead(bound: list[tuple[str, str, int]]) -> None:
+    """Put the rules there; the card takes packets for loopback's addresses only while there are some.
+
+    Nobody but the host's forwards can send any over that card.
+    """
+    try:
+        with open(f"/proc/sys/net/ipv4/conf/{CARD}/route_localnet", "w") as switch:
+            switch.write("1" if bound else "0")
+    except OSError:
+        pass
+    for words in rules(bound):
+        try:
+            subprocess.run(["iptables", "-w", "-t", "nat", *words], capture_output=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return
+
+
+def host_time() -> int | None:
+    """The host's time in whole seconds, None where there is no such clock."""
+    try:
+        with open(CLOCK) as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+class Clock:
+    """Notices that the machine stood still (paused, or its host asleep), or that the host's clock was set."""
+
+    def __init__(
+        self,
+        host: Callable[[], int | None] = host_time,
+        running: Callable[[], float] = time.monotonic,
+        put: Callable[[float], object] | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.host, self.running, self.sleep = host, running, sleep
+        self.put = put or (lambda seconds: time.clock_settime(time.CLOCK_REALTIME, seconds))
+        self.before = (host(), running())
+
+    def look(self) -> bool:
+        """Set the machine's clock if that is so; whether it was."""
+        host, running = self.host(), self.running()
+        last, then = self.before
+        self.before = (host, running)
+        if host is None or last is None or abs((host - last) - (running - then)) <= JUMP:
+            return False
+        try:
+            self.put(host + 0.5)
+            for _ in range(120):  # and to the point when the next second begins
+                now = self.host()
+                if now is not None and now != host:
+                    self.put(now)
+                    break
+                self.sleep(0.01)
+        except OSError:
+            return False
+        self.before = (self.host(), self.running())
+        return True
+
+
+def main() -> None:
+    """Report and watch, for as long as the machine runs."""
+    said: dict[str, list[Any]] | None = None
+    led: list[tuple[str, str, int]] = []
+    when = 0.0
+    out = os.open(PORT, os.O_WRONLY)
+    questions, clock = Questions(), Clock()
+    for turn in itertools.count():
+        if turn % 2:  # once a second: that clock counts no less
+            clock.look()
+        now = report(sockets(), questions.only_six)
+        if now["bound"] != led:
+            led = now["bound"]
+            lead(led)
+        if now != said or time.monotonic() - when > AGAIN:
+            os.write(out, (json.dumps(now) + "\n").encode())
+            said, when = now, time.monotonic()
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()

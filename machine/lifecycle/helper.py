@@ -1,0 +1,18 @@
+"""Starting a machine's helper again that was ended: by the out-of-memory killer, by hand, by a crash."""
+
+from __future__ import annotations
+
+from machine.drivers.base import HasHelper
+from machine.errors import MachineError
+from machine.lifecycle.world import World, open_driver
+from machine.store import Record
+
+
+def revive(world: World, record: Record) -> None:
+    """Start it again and say so. Never raises: the command that noticed has other work to do."""
+    try:
+        driver = open_driver(world, record)
+        if isinstance(driver, HasHelper) and driver.revive_helper():
+            world.console.info(f"the process that follows the ports of {record.name} had ended: started again")
+    except MachineError as error:
+        world.console.warn(f"the process that follows the ports of {record.name} has ended: {error.brief}")
