@@ -106,11 +106,17 @@ class Spreading:
         """Why no engine has taken it, in the words and with the status of the first."""
         await self._end()
         first = next(iter(self._outcomes.values()), Outcome("no engine has answered", 502))
-        same = all(outcome.failure == first.failure for outcome in self._outcomes.values())
-        return Reply.error(first.status or 500, first.failure if same else self._failures())
+        return Reply.error(first.status or 500, self._failures() or first.failure)
 
     def _failures(self) -> str:
+        """Why it failed: each engine's reason, or the one that all have."""
+        reasons = dict.fromkeys(outcome.failure for outcome in self._outcomes.values())
+        if len(reasons) <= 1:
+            return "".join(reasons)
         return "; ".join(f"{engine.name}: {o.failure}" for engine, o in self._outcomes.items() if o.failure)
+
+    def _line(self, engine: Engine, outcome: Outcome) -> bytes:
+        return events.encode({"id": engine.name, "status": f"{self._doing} : {outcome.failure or self._done}"})
 
     async def progress(self, tags: Sequence[str]) -> AsyncIterator[bytes]:
         """The answer's lines; afterwards the tags that were brought mean what they mean on these engines."""
@@ -119,10 +125,12 @@ class Spreading:
                 yield events.encode({"id": engine.name, "status": self._doing})
             for _ in self._engines:
                 engine, outcome = await self._ends.get()
-                if outcome.failure or not self._quiet:
-                    end = outcome.failure or self._done
-                    yield events.encode({"id": engine.name, "status": f"{self._doing} : {end}"})
+                if not self._quiet:
+                    yield self._line(engine, outcome)
             good = [engine for engine in self._engines if not self._outcomes[engine].failure]
+            for engine, outcome in self._outcomes.items() if self._quiet and good else ():
+                if outcome.failure:
+                    yield self._line(engine, outcome)
             self._note(good, tags)
             for line in self._outcomes[good[0]].lines if good else ():
                 yield events.encode(line)
