@@ -162,6 +162,10 @@ class LoginRefused(ShellError):
     """sshd answers and accepts none of our keys."""
 
 
+class TooManyKeys(LoginRefused):
+    """sshd ended the connection before all keys of the ssh-agent could be tried (MaxAuthTries)."""
+
+
 class ProvisionError(MachineError):
     """A step on the machine failed; `details` is the end of its output."""
 

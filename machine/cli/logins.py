@@ -83,7 +83,7 @@ def explain(app: App, names: Sequence[str]) -> None:
 
 def _key_error(record: Record) -> MachineError | None:
     """HostKeyMismatch, with the cure that ssh does not know, if that is why it refused."""
-    from machine.errors import HostKeyMismatch, ShellError
+    from machine.errors import HostKeyMismatch, ShellError, TooManyKeys
     from machine.shell import SshShell
 
     endpoint, known = record.endpoint(), known_hosts(record)
@@ -99,7 +99,7 @@ def _key_error(record: Record) -> MachineError | None:
             alias=record.name,
             timeout=10,
         ).close()
-    except HostKeyMismatch as error:
+    except (HostKeyMismatch, TooManyKeys) as error:
         return error
     except ShellError:
         return None  # ssh has said why

@@ -136,7 +136,7 @@ def wait_for_engine(world: World, record: Record, endpoint: Endpoint, seconds: f
 
     def probe() -> str | None:
         try:
-            return engine.Engine(endpoint.address, endpoint.engine_port, tls, timeout=5.0).ping()
+            return engine.Engine(endpoint.address, endpoint.engine_port, tls, timeout=5.0, name=record.name).ping()
         except EngineUntrusted:
             raise
         except EngineError as error:

@@ -41,8 +41,9 @@ def upgrade(world: World, name: str) -> None:
         endpoint, shell = log_in(world, record)
         with shell:
             world.console.step("Upgrading Docker")
-            facts = steps.gather(shell, world.console.debug)
-            result = steps.upgrade(facts, shell, world.console.info)
+            with steps.naming(name, endpoint.ssh_user, endpoint.address):
+                facts = steps.gather(shell, world.console.debug)
+                result = steps.upgrade(facts, shell, world.console.info)
         for note in result.notes:
             world.console.warn(note)
         access.wait_for_engine(world, record, endpoint)
@@ -81,6 +82,11 @@ def play(
     world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool = False
 ) -> steps.Outcome:
     """Facts, plan, action: Docker installed, configured and listening behind TLS."""
+    with steps.naming(record.name, endpoint.ssh_user, endpoint.address):
+        return _play(world, record, endpoint, shell, new_certificate=new_certificate)
+
+
+def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool) -> steps.Outcome:
     world.console.step("Looking at the machine")
     ahead.load(ahead.CERTIFICATES, ahead.PLANS)
     facts = steps.gather(shell, world.console.debug)

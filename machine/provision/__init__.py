@@ -12,6 +12,7 @@ Docker's settings are decided in command.py and settings.py; player.py is the on
 from __future__ import annotations
 
 from machine.provision.facts import Facts, gather
+from machine.provision.naming import naming
 from machine.provision.player import Outcome, play
 from machine.provision.script import render
 from machine.provision.spec import Spec
@@ -23,7 +24,21 @@ if TYPE_CHECKING:
 
     from machine.shell import Shell
 
-__all__ = ["Facts", "Outcome", "Plan", "Put", "Result", "Run", "Spec", "gather", "plan", "play", "render", "upgrade"]
+__all__ = [
+    "Facts",
+    "Outcome",
+    "Plan",
+    "Put",
+    "Result",
+    "Run",
+    "Spec",
+    "gather",
+    "naming",
+    "plan",
+    "play",
+    "render",
+    "upgrade",
+]
 
 
 def plan(facts: Facts, spec: Spec) -> Plan:

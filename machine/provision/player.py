@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from machine.errors import ProvisionError
+from machine.errors import ProvisionError, ShellError
 from machine.process import Completed
-from machine.provision import script
+from machine.provision import refusal, script
 from machine.provision.steps import Plan, Result, Step
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ def send(steps: Sequence[Step], shell: Shell, *, alone: bool = False) -> list[Co
     done = shell.run(script.INTERPRETER, stdin=text.encode(), timeout=seconds)
     answers = script.split(steps, mark, done)
     if not answers:
-        raise _busy() if done.status == script.BUSY else _not_root(done)
+        raise _busy() if done.status == script.BUSY else _refused(shell, done, text)
     failed = next((number for number, answer in enumerate(answers) if answer.status != 0), None)
     if failed is not None:
         raise _failed(steps[failed], answers[failed])
@@ -109,17 +109,13 @@ def _busy() -> ProvisionError:
     )
 
 
-def _not_root(done: Completed) -> ProvisionError:
-    """Nothing began: no shell, or no way to become root."""
-    if "sudo" in done.output or "doas" in done.output or "password" in done.output:
-        return ProvisionError(
-            "the ssh user cannot become root on the machine",
-            details=done.output,
-            resolution="log in as root, or let the user run sudo without a password:"
-            " echo 'USER ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/USER",
-        )
-    return ProvisionError(
-        "the machine did not run the provisioning script",
-        details=f"status {done.status}\n{done.output}".strip(),
-        resolution="see that its user's login shell runs commands: machine ssh NAME id",
-    )
+def _refused(shell: Shell, done: Completed, text: str) -> ProvisionError:
+    """Nothing began: no shell, or no way to become root. Asks the machine once more where its answer says nothing."""
+    found = refusal.known(done, text)
+    if found is not None:
+        return found
+    try:
+        probe = shell.run(refusal.PROBE_COMMAND, stdin=refusal.PROBE_STDIN, timeout=refusal.PROBE_SECONDS)
+    except ShellError:
+        probe = Completed(-1)
+    return refusal.known(probe, text) or refusal.unknown(done, text, probe)

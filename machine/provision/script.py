@@ -67,6 +67,7 @@ fi
 """
 
 _AS_ROOT = """\
+export LC_ALL=C
 main() {{
     if [ "$(id -u)" -eq 0 ]; then
         script | sh -s

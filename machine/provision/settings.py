@@ -27,12 +27,12 @@ def existing(facts: Facts) -> dict[str, Any]:
         raise ProvisionError(
             f"{DAEMON_JSON} on the machine is not valid JSON",
             details=str(error),
-            resolution="correct it by hand (machine ssh), then: machine provision",
+            resolution="correct it by hand (machine ssh NAME), then: machine provision NAME",
         ) from None
     if not isinstance(found, dict):
         raise ProvisionError(
             f"{DAEMON_JSON} on the machine is not a JSON object",
-            resolution="correct it by hand (machine ssh), then: machine provision",
+            resolution="correct it by hand (machine ssh NAME), then: machine provision NAME",
         )
     return found
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from machine import private_key
-from machine.errors import HostKeyMismatch, LoginRefused, ShellError
+from machine.errors import HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
 from machine.shell import knownhosts
 from machine.shell.library import paramiko
 
@@ -149,7 +149,8 @@ def _check_host_key(transport: paramiko.Transport, target: Target, trust_new: bo
 def _authenticate(transport: paramiko.Transport, target: Target, key_path: str | None, deadline: float) -> None:
     tried: list[str] = []
     why = ""
-    for label, key in _keys(target, key_path):
+    offered = _keys(target, key_path)
+    for label, key in offered:
         tried.append(f"{label} ({key.get_name()} {knownhosts.fingerprint(key.get_base64())})")
         transport.auth_timeout = max(deadline - time.monotonic(), 0.1)
         try:
@@ -159,6 +160,9 @@ def _authenticate(transport: paramiko.Transport, target: Target, key_path: str |
             break
         except paramiko.AuthenticationException as error:
             why = "authentication took too long" if "imeout" in str(error) else ""
+            left = 0 if transport.is_active() else sum(1 for _ in offered)
+            if left:
+                raise _too_many(target, tried, left) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
             why = f"sshd ended the connection: {error or 'no reason given'}"
             break
@@ -172,6 +176,16 @@ def _authenticate(transport: paramiko.Transport, target: Target, key_path: str |
         details="\n".join([*(f"tried {row}" for row in tried), *([why] if why else [])]),
         resolution=f"put the public key into ~{target.user}/.ssh/authorized_keys on {target.alias}, "
         "or name another user or key",
+    )
+
+
+def _too_many(target: Target, tried: list[str], left: int) -> TooManyKeys:
+    """sshd has had enough of wrong keys while the agent had more."""
+    return TooManyKeys(
+        f"the ssh-agent has too many keys: sshd on {target.host}:{target.port} lets {target.user} try {len(tried)}",
+        details="\n".join([*(f"tried {row}" for row in tried), f"{left} more not tried (MaxAuthTries of that sshd)"]),
+        resolution=f"name the one that {target.alias} knows: --generic-ssh-key PATH at create, SSHKeyPath in its"
+        " config.json later; or take the others out of the agent: ssh-add -d PATH",
     )
 
 

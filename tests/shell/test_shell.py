@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from machine.errors import HostKeyMismatch, LoginRefused, ShellError
+from machine.errors import HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
 from machine.shell import SshShell, reachable
 from tests.sshd import Sshd, free_port, keygen
 
@@ -320,3 +320,20 @@ def test_reachable_sees_a_banner_behind_other_lines() -> None:
 def test_big_download_is_whole(shell: SshShell) -> None:
     done = shell.run("head -c 10000000 /dev/zero", timeout=60)
     assert hashlib.sha256(done.stdout.encode()).hexdigest() == hashlib.sha256(bytes(10_000_000)).hexdigest()
+
+
+def test_more_keys_than_sshd_lets_try_are_named_as_the_cause(tmp_path: Path, agent: str) -> None:
+    server = Sshd(tmp_path / "strict", extra="MaxAuthTries 2\n")
+    try:
+        for number in range(5):
+            ssh_add(keygen(tmp_path / f"wrong{number}"))
+        ssh_add(server.key)
+        known = tmp_path / "kh"
+        known.write_text(server.host_line("dev"))
+        with pytest.raises(TooManyKeys, match="too many keys") as caught:
+            connect(server, known, key_path=None)
+        assert "more not tried" in caught.value.details
+        assert "--generic-ssh-key PATH" in caught.value.resolution
+        connect(server, known, key_path=str(server.key)).close()
+    finally:
+        server.stop()

@@ -142,10 +142,13 @@ def _check_alone(going: Going) -> None:
 
 
 def _unheard(going: Going, details: str) -> SwarmModeError:
+    others = members.members(going.world, going.what.cluster, but=[going.name, *going.together])
+    names = " ".join(other.name for other, theirs in others if theirs.role == "manager") or "NAME"
     return SwarmModeError(
         f"too few managers of the cluster {going.what.cluster} answer for {going.name} to be taken off its list",
         details=details,
-        resolution=f"machine start NAME for its managers; machine rm -f {going.name} removes it without a word to them",
+        resolution=f"machine start {names} for its managers;"
+        f" machine rm -f {going.name} removes it without a word to them",
     )
 
 
@@ -174,10 +177,12 @@ def _with_help(going: Going, manager: Manager) -> None:
 def _check(going: Going, nodes: list[Node], me: Node) -> None:
     reason = harm(nodes, me, _ids(going, nodes))
     if reason:
+        others = members.members(going.world, going.what.cluster, but=[going.name, *going.together])
+        workers = [other.name for other, theirs in others if theirs.role != "manager"]
         raise SwarmModeError(
             f"the cluster {going.what.cluster} would break without {going.name}",
             details=reason,
-            resolution="make another manager first: machine swarm-mode promote NAME;"
+            resolution=f"make another manager first: machine swarm-mode promote {(*workers, 'NAME')[0]};"
             f" machine rm -f {going.name} removes it all the same",
         )
 

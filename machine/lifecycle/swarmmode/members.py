@@ -115,11 +115,13 @@ def needed(world: World, cluster: str) -> Manager:
     """The same; SwarmModeError when there is none."""
     found = living(world, cluster)
     if found is None:
-        there = ", ".join(record.name for record, _ in members(world, cluster))
+        names = [record.name for record, _ in members(world, cluster)]
+        there = ", ".join(names)
+        start = f"; machine start {' '.join(names)}" if names else ""
         raise SwarmModeError(
             f"no manager of the cluster {cluster} answers",
             details=f"its machines in this store: {there}" if there else "no machine of this store is in it",
-            resolution="machine ls shows which are running; machine start NAME",
+            resolution=f"machine ls shows which are running{start}",
         )
     return found
 

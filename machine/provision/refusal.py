@@ -1,0 +1,130 @@
+"""Why a machine did not run the provisioning script at all: found in what it printed, and by one more question. Pure.
+
+Advice says NAME and USER where it means the machine and its login; machine.provision.naming puts the real ones in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from machine.errors import ProvisionError
+from machine.process import Completed
+
+PROBE_MARK = "machine-probe-7c1f"  # printed by nothing else
+PROBE_COMMAND = f"echo {PROBE_MARK}-command"
+PROBE_STDIN = f"echo {PROBE_MARK}-stdin\n".encode()
+PROBE_SECONDS = 10.0
+SHOWN_LINES = 15  # of what the machine printed
+LONGEST_LINE = 300  # characters; a page of HTML may be one line
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    pattern: str  # looked for in the output, whatever its case
+    brief: str
+    resolution: str
+
+
+_NOT_ROOT = "the ssh user cannot become root on the machine"
+_HANDS_OVER = (
+    "the login shell of USER on the machine hands over to another program, which does not run our commands",
+    "a start-up file such as ~USER/.bashrc or .profile has an exec: let it do so in interactive shells only:"
+    " case $- in *i*) exec ...;; esac",
+)
+_CAUSES = (
+    _Cause(r"(?:rc|profile|bash_login|zshenv)\S* .*exec: ", *_HANDS_OVER),
+    _Cause(
+        r"must have a tty",
+        f"{_NOT_ROOT}: sudo there wants a terminal (requiretty)",
+        "as root on the machine: echo 'Defaults:USER !requiretty' > /etc/sudoers.d/USER-tty",
+    ),
+    _Cause(
+        r"password (?:has |is )?expired|password change required|required to change your password|no longer valid",
+        "the password of USER on the machine has expired, so it runs nothing for that user",
+        "change it there (ssh -t USER@ADDRESS passwd), or as root on the machine: chage -M -1 -d 1970-01-02 USER;"
+        " chage -l USER shows what holds",
+    ),
+    _Cause(
+        r"account (?:has |is |or password is )?expired|account validation failure|account is locked",
+        "the account USER on the machine has expired or is locked",
+        "as root on the machine: chage -E -1 USER; passwd -S USER shows whether it is locked",
+    ),
+    _Cause(
+        r"account is currently not available|nologin",
+        "USER has no login shell on the machine",
+        "as root on the machine: usermod -s /bin/sh USER; or name another user, who may become root",
+    ),
+    _Cause(
+        r"neither root nor sudo",
+        f"{_NOT_ROOT}: there is neither sudo nor doas",
+        "log in as root, or install sudo there and let USER use it without a password",
+    ),
+    _Cause(
+        r"doas: ",
+        _NOT_ROOT,
+        "as root on the machine: echo 'permit nopass USER as root' >> /etc/doas.conf",
+    ),
+    _Cause(
+        r"sudoers.*syntax error|syntax error.*sudoers|>>> /etc/sudoers",
+        f"{_NOT_ROOT}: its sudoers file has an error",
+        "as root on the machine: visudo -c names the file and the line",
+    ),
+    _Cause(
+        r"setuid bit set|effective uid is not 0|no new privileges",
+        f"{_NOT_ROOT}: sudo has lost its rights there",
+        "log in as root, or mend sudo there: chown root: /usr/bin/sudo && chmod 4755 /usr/bin/sudo",
+    ),
+    _Cause(
+        r"sudo: |in the sudoers file|may not run sudo|not allowed to execute|password is required",
+        _NOT_ROOT,
+        "log in as root, or let the user run sudo without a password, as root on the machine:"
+        " echo 'USER ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/USER",
+    ),
+)
+
+
+def known(done: Completed, script: str) -> ProvisionError | None:
+    """The error for an answer to `script` that says itself why nothing began; None if it does not."""
+    seen = without_script(done.output, script)
+    for cause in _CAUSES:
+        if re.search(cause.pattern, seen, re.IGNORECASE):
+            return ProvisionError(cause.brief, details=_shortened(seen), resolution=cause.resolution)
+    return None
+
+
+def unknown(done: Completed, script: str, probe: Completed) -> ProvisionError:
+    """The error for an answer that says nothing of use; `probe` answered PROBE_COMMAND with PROBE_STDIN."""
+    seen = _shortened(without_script(done.output, script))
+    if f"{PROBE_MARK}-command" in probe.output:
+        return ProvisionError(
+            "the machine did not run the provisioning script",
+            details=f"status {done.status}\n{seen}".strip(),
+            resolution="see that its sh works and that its disk has room: machine ssh NAME 'sh -c id; df -h'",
+        )
+    if f"{PROBE_MARK}-stdin" in probe.output:
+        return ProvisionError(_HANDS_OVER[0], details=seen, resolution=_HANDS_OVER[1])
+    return ProvisionError(
+        "the machine runs a command of its own at each login of USER, whatever is asked for",
+        details=f"it printed:\n{seen}" if seen else "it printed nothing",
+        resolution="take command=... from the key in ~USER/.ssh/authorized_keys, or ForceCommand out of sshd's settings"
+        " (an exec in ~USER/.bashrc does the same); or name another key or user",
+    )
+
+
+def without_script(output: str, script: str) -> str:
+    """`output` without lines of our own script, which may hold secrets and tells a user nothing."""
+    ours = {line.strip() for line in script.splitlines()}
+    parts = "|".join(re.escape(line) for line in sorted(ours, key=len, reverse=True) if len(line) > _TELLING)
+    kept = [line for line in output.splitlines() if line.strip() not in ours]
+    hidden = re.compile(parts) if parts else None
+    kept = [line for line in kept if line.strip() and "unable to resolve host" not in line]  # sudo's, and harmless
+    return "\n".join(line for line in kept if not (hidden and hidden.search(line)))
+
+
+_TELLING = 20  # characters; a shorter line of ours may be part of somebody else's words
+
+
+def _shortened(text: str) -> str:
+    lines = [line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..." for line in text.splitlines()]
+    return "\n".join(lines[-SHOWN_LINES:])
