@@ -26,9 +26,10 @@ class _Cause:
     resolution: str
 
 
+_NOT_RUN = "the machine did not run the provisioning script"
 _NOT_ROOT = "the ssh user cannot become root on the machine"
 _HANDS_OVER = (
-    "the login shell of USER on the machine hands over to another program, which does not run our commands",
+    f"{_NOT_RUN}: the login shell of USER hands over to another program there",
     "a start-up file such as ~USER/.bashrc or .profile has an exec: let it do so in interactive shells only:"
     " case $- in *i*) exec ...;; esac",
 )
@@ -52,7 +53,7 @@ _CAUSES = (
     ),
     _Cause(
         r"account is currently not available|nologin",
-        "USER has no login shell on the machine",
+        f"{_NOT_RUN}: USER has no login shell there",
         "as root on the machine: usermod -s /bin/sh USER; or name another user, who may become root",
     ),
     _Cause(
@@ -98,14 +99,14 @@ def unknown(done: Completed, script: str, probe: Completed) -> ProvisionError:
     seen = _shortened(without_script(done.output, script))
     if f"{PROBE_MARK}-command" in probe.output:
         return ProvisionError(
-            "the machine did not run the provisioning script",
+            _NOT_RUN,
             details=f"status {done.status}\n{seen}".strip(),
             resolution="see that its sh works and that its disk has room: machine ssh NAME 'sh -c id; df -h'",
         )
     if f"{PROBE_MARK}-stdin" in probe.output:
         return ProvisionError(_HANDS_OVER[0], details=seen, resolution=_HANDS_OVER[1])
     return ProvisionError(
-        "the machine runs a command of its own at each login of USER, whatever is asked for",
+        f"{_NOT_RUN}: it runs a command of its own at each login of USER",
         details=f"it printed:\n{seen}" if seen else "it printed nothing",
         resolution="take command=... from the key in ~USER/.ssh/authorized_keys, or ForceCommand out of sshd's settings"
         " (an exec in ~USER/.bashrc does the same); or name another key or user",
