@@ -38,6 +38,10 @@ def run(args: Namespace, app: App) -> int:
     """What was made or removed on stdout, progress on stderr. DriverError when one cannot be had."""
     from machine.drivers.qemu import accel
 
+    if args.verb == "ls" and args.images:
+        raise UsageError(
+            f"image ls takes no arguments, and got {' '.join(args.images)}", resolution="machine image ls shows all"
+        )
     cache, arch = _cache(app), accel.look().arch
     if args.verb == "ls":
         return _list(app, cache)

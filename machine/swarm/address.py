@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from machine.errors import CertificateError, UsageError
+from machine.swarm.masks import masked
 from machine.swarm.stream import Stream
 
 PLAIN_PORT, TLS_PORT = 2375, 2376  # IANA's docker and docker-s
@@ -47,14 +48,19 @@ def parse(text: str, *, default_port: int = PLAIN_PORT, default_host: str = "loc
     if scheme == "unix" and rest:
         return Address(path=rest if rest.startswith("/") else os.path.abspath(rest))
     if scheme not in ("tcp", "http", "https"):
-        raise UsageError(f"{text!r} is no address", resolution="write tcp://HOST:PORT or unix:///PATH")
+        raise UsageError(f"{masked(text)!r} is no address", resolution="write tcp://HOST:PORT or unix:///PATH")
     rest = rest.partition("/")[0]
+    if "@" in rest:
+        raise UsageError(
+            f"{masked(text)!r} has a user or a password, which Docker's API does not know",
+            resolution="write tcp://HOST:PORT; clients are told apart by their certificates",
+        )
     host, colon, port = rest.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = rest, ""
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise UsageError(f"{text!r} has no sensible port", resolution="write tcp://HOST:PORT")
+        raise UsageError(f"{masked(text)!r} has no sensible port", resolution="write tcp://HOST:PORT")
     return Address(host or default_host, int(port) if port else default_port)
 
 

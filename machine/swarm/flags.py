@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from machine.errors import UsageError
+from machine.swarm.masks import masked
 
 
 class Flag(NamedTuple):
@@ -110,10 +111,18 @@ class Given:
         """What was typed, as machine.swarm.address.trust_of takes it."""
         return {name: values[-1] for name, values in self._values.items()}
 
+    def no_words(self) -> None:
+        """UsageError if there are words beside the flags."""
+        if self.words:
+            raise UsageError(
+                f"{self.command} takes no arguments, and got {' '.join(masked(word) for word in self.words)}",
+                resolution="leave them out",
+            )
+
     def one_url(self, default: str) -> str:
         """The discovery: the only word, or `default`. UsageError."""
         if len(self.words) > 1:
-            raise UsageError(f"{self.command} takes one discovery, not {' '.join(self.words)}")
+            raise UsageError(f"{self.command} takes one discovery, not {' '.join(masked(word) for word in self.words)}")
         url = self.words[0] if self.words else default
         if not url:
             raise UsageError(
@@ -203,9 +212,11 @@ def percent(text: str) -> int:
     try:
         ratio = float(text)
     except ValueError:
-        ratio = -1.0
-    if not -1 < ratio < 1000:
-        raise UsageError(f"swarm.overcommit must be a number above -1, not {text!r}")
+        raise UsageError(f"swarm.overcommit must be a number, not {text[:40]!r}") from None
+    if not ratio > -1:
+        raise UsageError(f"swarm.overcommit should be larger than -1, {ratio:f} is invalid")
+    if not ratio < 1000:
+        raise UsageError(f"swarm.overcommit must be below 1000, not {text[:40]!r}", resolution="0.05 is 5 % more")
     return int(round(ratio * 100, 6))
 
 

@@ -57,6 +57,8 @@ class Surroundings(NamedTuple):
 def run(words: Sequence[str], around: Surroundings) -> int:
     """One command line, without the program's name. MachineError for what does not work."""
     command, rest, debug = _leading(list(words))
+    if command in ("version", "help") and len(rest) > (command == "help"):
+        raise UsageError(f"{command} takes no arguments like {rest[-1]!r}", resolution=f"{around.prog} {command}")
     if command == "version":
         around.say(f"{around.prog} version {__version__}")
         return 0
@@ -105,6 +107,7 @@ async def create(given: Given, around: Surroundings) -> None:
     from machine.swarm.discovery.token import base_of
     from machine.swarm.discovery.token import create as ask
 
+    given.no_words()
     base = around.environ.get("MACHINE_DISCOVERY_URL", "")
     if base:
         tls = tls_of(pairs(given.all("--discovery-opt"), "--discovery-opt"))
@@ -121,8 +124,11 @@ async def create(given: Given, around: Surroundings) -> None:
 async def show(given: Given, around: Surroundings) -> None:
     """The addresses, one per line."""
     found = _discovery(given, around)
+    timeout = seconds(given.text("--timeout"), "--timeout")
+    if timeout <= 0:
+        raise UsageError("--timeout should be a positive number", resolution="--timeout 10s")
     try:
-        async with asyncio.timeout(seconds(given.text("--timeout"), "--timeout")):
+        async with asyncio.timeout(timeout):
             for address in await found.nodes():
                 around.say(address)
     except TimeoutError:
@@ -135,7 +141,7 @@ async def join(given: Given, around: Surroundings) -> None:
 
     found = _discovery(given, around)
     if not given.text("--advertise"):
-        raise UsageError("join needs --advertise HOST:PORT", resolution="name the engine's address")
+        raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT: the engine's address")
     here = address(given.text("--advertise"))
     beat, ttl = lease(given)
     await asyncio.sleep(random.uniform(0, seconds(given.text("--delay"), "--delay")))  # noqa: S311
@@ -152,7 +158,7 @@ async def manage(given: Given, around: Surroundings) -> None:
     """Serve until stopped."""
     plan, front = _plan(given, around)
     async with manager(plan, around.log) as backend:
-        chain = await _registering(plan, backend)
+        chain = await _registering(plan, backend, around)
         demands = Demands(front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors"))
         async with _served(chain, demands, around, given.all("--host") or [MANAGER_AT]) as addresses:
             if around.own:  # somebody sits here, who has the client's certificates
@@ -183,6 +189,7 @@ async def discovery(given: Given, around: Surroundings) -> None:
     from machine.swarm.discovery.registry import Registry
     from machine.swarm.discovery.service import service
 
+    given.no_words()
     path = given.text("--registry") or around.registry or "registry.db"
     front = trust_of(given.switches(), around.environ)
     if front is not None and not given.on("--tlsverify"):
@@ -194,7 +201,7 @@ async def discovery(given: Given, around: Surroundings) -> None:
         await asyncio.Event().wait()
 
 
-async def _registering(plan: Plan, backend: Backend) -> list[Backend]:
+async def _registering(plan: Plan, backend: Backend, around: Surroundings) -> list[Backend]:
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
 
     The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
@@ -204,6 +211,11 @@ async def _registering(plan: Plan, backend: Backend) -> list[Backend]:
 
     if not isinstance(plan.discovery, Local):
         return [backend]
+    if not await plan.discovery.is_known():
+        around.log(
+            f"nobody has made or used this token in {plan.discovery.registry.path}: if that surprises you, it is "
+            f"mistyped ({around.prog} create makes one); engines that register under it will be found"
+        )
     await plan.discovery.know()
     return [registrar(plan.discovery.registry), backend]
 
@@ -266,7 +278,7 @@ def _leading(words: list[str]) -> tuple[str, list[str], bool]:
         elif name in ("--experimental", "-experimental"):
             continue
         elif name in ("--version", "-v"):
-            return "version", [], debug
+            return "version", words, debug
         elif name in ("--help", "-h"):
             return "help", [], debug
         elif word.startswith("-"):

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from machine.console import MASK
 from machine.errors import UsageError
 from machine.model import Endpoint, SwarmOptions
 from machine.swarm.address import Address, parse
@@ -210,10 +209,10 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
 
 
 def shown(discovery: str) -> str:
-    """A discovery without its token, which is a secret."""
-    scheme, _, rest = discovery.partition("://")
-    place, slash, _ = rest.rpartition("/")
-    return f"token://{place}{slash}{MASK}" if scheme == "token" else discovery
+    """A discovery without its token and without a password in it."""
+    from machine.swarm.masks import masked
+
+    return masked(discovery)
 
 
 def _check_discovery(way: Way) -> None:

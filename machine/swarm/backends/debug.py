@@ -9,11 +9,14 @@ from collections.abc import AsyncIterator, Sequence
 from machine.errors import UsageError
 from machine.swarm.backends import Place
 from machine.swarm.chain import Backend, Hijack, Next, Refused, Reply, Request
+from machine.swarm.masks import MASK, masked
+
+SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "authconfig")  # hold or may hold secrets
 
 
 @contextlib.asynccontextmanager
 async def debug(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
-    """Shows method, target, status, kind of body and milliseconds; never a header or a body: they hold secrets."""
+    """Shows method, target, status, kind of body and milliseconds; nothing that holds secrets: headers, bodies."""
     if words:
         raise UsageError("debug takes no words", details=" ".join(words))
 
@@ -22,12 +25,22 @@ async def debug(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
         try:
             reply = await rest(request)
         except Refused as error:
-            place.log(f"{request.method} {request.target} -> {error.status} {error.message} {_ms(start)}")
+            place.log(f"{request.method} {shown_target(request.target)} -> {error.status} {error.message} {_ms(start)}")
             raise
-        place.log(f"{request.method} {request.target} -> {reply.status} {_kind(reply)} {_ms(start)}")
+        place.log(f"{request.method} {shown_target(request.target)} -> {reply.status} {_kind(reply)} {_ms(start)}")
         return reply
 
     yield show
+
+
+def shown_target(target: str) -> str:
+    """The target without the values of arguments that hold passwords, and without the token of a discovery."""
+    path, found, query = target.partition("?")
+    shown = []
+    for pair in query.split("&") if query else ():
+        name, equals, value = pair.partition("=")
+        shown.append(f"{name}={MASK}" if equals and name.lower() in SECRET_ARGUMENTS else f"{name}{equals}{value}")
+    return masked(path) + found + "&".join(shown)
 
 
 def _kind(reply: Reply) -> str:

@@ -9,8 +9,12 @@ from machine.errors import UsageError
 from machine.swarm.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, parse, trust_of
 from machine.swarm.backends import Place
 from machine.swarm.backends.flags import read
-from machine.swarm.chain import Backend, Next, Reply, Request
+from machine.swarm.chain import Backend, Hijack, Next, NotConnected, Reply, Request, Unreachable
 from machine.swarm.client import Client
+
+WANTS_TLS = b"HTTP request to an HTTPS server"  # what Go's server answers
+LONGEST_ERROR = 1 << 20  # bytes of an answer that says what is wrong
+HINT = "dockerclient --tlsverify --tlscacert CA.pem --tlscert CERT.pem --tlskey KEY.pem tcp://HOST:2376"
 
 
 @contextlib.asynccontextmanager
@@ -27,9 +31,30 @@ async def dockerclient(words: Sequence[str], place: Place) -> AsyncIterator[Back
     url = urls[0] if urls else "unix:///var/run/docker.sock"
     client = Client(parse(url, default_port=TLS_PORT if trust else PLAIN_PORT), trust)
     try:
-        yield as_backend(client)
+        yield as_backend(client if trust or client.address.path else _hinting(client))
     finally:
         await client.close()
+
+
+def _hinting(client: Client) -> Next:
+    """A client without TLS that says so when the other side seems to want TLS."""
+    hint = f"the engine at {client.address} seems to want TLS: {HINT}"
+
+    async def ask(request: Request) -> Reply:
+        try:
+            reply = await client(request)
+        except NotConnected:
+            raise
+        except Unreachable as error:
+            error.message = f"{error.message}; if it wants TLS: {HINT}"
+            raise
+        if reply.status == 400 and not isinstance(reply.body, Hijack):
+            body = await reply.read(LONGEST_ERROR)
+            if WANTS_TLS in body:
+                return Reply.error(400, f"{hint} (it answered: {body[:200].decode('utf-8', 'replace').strip()})")
+        return reply
+
+    return ask
 
 
 def as_backend(client: Next) -> Backend:

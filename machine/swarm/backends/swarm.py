@@ -17,6 +17,8 @@ from machine.swarm.flags import MANAGE, Given, gather, pairs, percent, seconds
 from machine.swarm.manage import Plan, manager
 from machine.swarm.schedule import DEFAULT, FILTERS, STRATEGIES
 
+_MIN, _MAX = "--engine-refresh-min-interval", "--engine-refresh-max-interval"
+_RETRY = "--engine-failure-retry"
 REGISTRY = os.path.join("swarm", "registry.db")  # under the machine store
 
 
@@ -47,8 +49,9 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
         heartbeat=seconds(given.text("--heartbeat"), "--heartbeat"),
         cors=given.on("--api-enable-cors"),
     )
-    if not 0 < settings.refresh_min <= settings.refresh_max or settings.retry < 1:
-        raise UsageError("--engine-refresh-min-interval must be positive and not above the maximum; retries at least 1")
+    _check_settings(settings)
+    if given.on("--replication") and not given.text("--advertise"):
+        raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT, our address")
     if given.text("--engine-refresh-retry") not in ("", "3"):
         raise UsageError("--engine-refresh-retry is called --engine-failure-retry")
     if given.text("--cluster-driver") != "swarm":
@@ -89,6 +92,20 @@ def _state(registry: str, environ: Mapping[str, str]) -> str:
     home = environ.get("HOME") or os.path.expanduser("~")
     base = environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
     return os.path.join(base, "machine-swarm")
+
+
+def _check_settings(settings: Settings) -> None:
+    """UsageError in classic Swarm's words."""
+    if settings.refresh_min <= 0:
+        raise UsageError("min refresh interval should be a positive number", resolution=f"{_MIN} 30s")
+    if settings.refresh_max < settings.refresh_min:
+        raise UsageError(
+            "max refresh interval cannot be less than min refresh interval", resolution=f"{_MIN} 30s {_MAX} 60s"
+        )
+    if settings.retry < 1:
+        raise UsageError("invalid failure retry count: it should be a positive number", resolution=f"{_RETRY} 3")
+    if settings.heartbeat <= 0:
+        raise UsageError("--heartbeat should be at least one second", resolution="--heartbeat 60s")
 
 
 def _strategy(name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.masks import masked
 
 __all__ = ["Discovery", "DiscoveryError", "from_url", "tls_of"]
 
@@ -55,7 +56,7 @@ def from_url(
         return consul.Consul(keys.place(rest, consul.PORT, options), tls_of(options))
     known = ", ".join(f"{name}://" for name in SCHEMES)
     more = "; of the key-value stores, etcd and consul are supported" if scheme == "zk" else ""
-    raise DiscoveryError(f"there is no discovery {scheme}://; there are {known}{more}")
+    raise DiscoveryError(f"there is no discovery {scheme[:40]}://; there are {known}{more}")
 
 
 def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
@@ -82,7 +83,7 @@ def _token(rest: str, registry: str, options: Mapping[str, str], environ: Mappin
         )
     host, slash, token = rest.rpartition("/")
     if not token:
-        raise DiscoveryError(f"token://{rest} has no token after the last slash")
+        raise DiscoveryError(f"{masked(f'token://{rest}')} has no token after the last slash")
     if slash:
         first = host.partition("/")[0]
         local = first.partition(":")[0] in ("localhost", "127.0.0.1") or first.startswith(("127.", "[::1]"))

@@ -15,9 +15,9 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.fetch import Answer, DiscoveryError, fetch
+from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch, understood
 from machine.swarm.discovery.keys import Place
-from machine.swarm.discovery.ranges import addresses
+from machine.swarm.discovery.ranges import answered
 from machine.swarm.election import Candidate
 
 PORT = 8500
@@ -83,7 +83,8 @@ class Consul(Discovery):
         seconds = min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
         wanted = {"TTL": f"{seconds}s", "Behavior": "delete", "LockDelay": "0s"}
         answer = _good(await self.call("PUT", "session/create", json.dumps(wanted).encode()), self.shown)
-        return str(answer.json()["ID"])
+        with understood(self.shown):
+            return str(answer.json()["ID"])
 
     async def acquire(self, key: str, value: str, session: str) -> bool:
         """Take a key for a session; False when another session has it."""
@@ -102,7 +103,7 @@ class Consul(Discovery):
                 continue
             if answer.status < 500:
                 return answer
-            failure = DiscoveryError(f"consul at {host} answered {answer.status}: {answer.body[:200]!r}")
+            failure = DiscoveryError(f"consul at {host} answered {answer.status}: {excerpt(answer.body)}")
         raise failure or DiscoveryError(f"{self.shown} has no hosts")
 
     def candidate(self, address: str, ttl: int) -> ConsulCandidate:
@@ -112,13 +113,15 @@ class Consul(Discovery):
     def _listed(self, answer: Answer) -> list[str]:
         if answer.status == 404:  # no key yet
             return []
-        values = [base64.b64decode(kv["Value"] or b"").decode() for kv in _good(answer, self.shown).json()]
-        return addresses(sorted(values))
+        with understood(self.shown):
+            values = [base64.b64decode(kv["Value"] or b"").decode() for kv in _good(answer, self.shown).json()]
+            return answered(sorted(values), self.shown)
 
     async def _free(self, key: str) -> None:
         """End the session that holds a key of ours: it is from an earlier run, whose heartbeat nobody keeps."""
         answer = await self.call("GET", f"kv/{quote(key)}")
-        holder = answer.json()[0].get("Session") if answer.status == 200 else None
+        with understood(self.shown):
+            holder = answer.json()[0].get("Session") if answer.status == 200 else None
         if holder:
             await self.call("PUT", f"session/destroy/{holder}")
 
@@ -140,8 +143,9 @@ class ConsulCandidate(Candidate):
         """The leader's address, "" without one."""
         answer = await self._consul.call("GET", f"kv/{quote(self._key)}")
         self._index = answer.headers.get("x-consul-index", "0")
-        held = answer.json()[0] if answer.status == 200 else {}
-        return base64.b64decode(held.get("Value") or b"").decode() if held.get("Session") else ""
+        with understood(self._consul.shown):
+            held = answer.json()[0] if answer.status == 200 else {}
+            return base64.b64decode(held.get("Value") or b"").decode() if held.get("Session") else ""
 
     async def campaign(self) -> bool:
         """Take the key if nobody has it."""
@@ -175,5 +179,5 @@ class ConsulCandidate(Candidate):
 
 def _good(answer: Answer, shown: str) -> Answer:
     if answer.status >= 300:
-        raise DiscoveryError(f"{shown} answered {answer.status}: {answer.body[:200]!r}")
+        raise DiscoveryError(f"{shown} answered {answer.status}: {excerpt(answer.body)}")
     return answer

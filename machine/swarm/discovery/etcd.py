@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+from machine.swarm import go_json
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.fetch import DiscoveryError, fetch, lines
+from machine.swarm.discovery.fetch import DiscoveryError, excerpt, fetch, lines, understood
 from machine.swarm.discovery.keys import Place
-from machine.swarm.discovery.ranges import addresses
+from machine.swarm.discovery.ranges import answered
 from machine.swarm.election import Candidate
 
 PORT = 2379
@@ -37,18 +38,24 @@ class Etcd(Discovery):
     async def nodes(self) -> list[str]:
         """Every key under the nodes' path."""
         found = await self.call("kv/range", _under(self.place.nodes))
-        self._revision = revision(found)
-        return addresses(sorted(_text(kv["value"]) for kv in found.get("kvs", ())))
+        with understood(self.shown):
+            self._revision = revision(found)
+            return answered(sorted(_text(kv["value"]) for kv in found.get("kvs", ())), self.shown)
 
     async def register(self, address: str, ttl: int) -> None:
         """Put the key with a fresh lease, and let the old lease go."""
-        lease = (await self.call("lease/grant", {"TTL": str(ttl)}))["ID"]
+        lease = await self.lease(ttl)
         await self.call("kv/put", {"key": _b64(self._key(address)), "value": _b64(address), "lease": lease})
         old = self._leases.get(address)
         self._leases[address] = lease
         if old:
             with suppress(DiscoveryError):
                 await self.call("lease/revoke", {"ID": old})
+
+    async def lease(self, ttl: int) -> str:
+        """A new lease of `ttl` seconds; its id."""
+        with understood(self.shown):
+            return str((await self.call("lease/grant", {"TTL": str(ttl)}))["ID"])
 
     async def withdraw(self, address: str) -> None:
         """Delete the key."""
@@ -75,10 +82,11 @@ class Etcd(Discovery):
         try:
             async with asyncio.timeout(seconds):
                 async for line in lines("POST", self._url(host, "watch"), body, tls=self._tls):
-                    answer = json.loads(line)
-                    if answer.get("error"):
-                        raise DiscoveryError(f"{self.shown}: {answer['error']}")
-                    result = answer.get("result", {})
+                    with understood(self.shown):
+                        answer = go_json.read(line)
+                        failure, result = answer.get("error"), dict(answer.get("result") or {})
+                    if failure:
+                        raise DiscoveryError(f"{self.shown}: {excerpt(str(failure).encode())}")
                     if result.get("canceled"):  # the revision is compacted away: look again
                         await asyncio.sleep(1)
                         return
@@ -86,8 +94,6 @@ class Etcd(Discovery):
                         return
         except TimeoutError:
             return
-        except ValueError as error:
-            raise DiscoveryError(f"{self.shown}: the watch is not JSON") from error
 
     async def call(self, what: str, value: dict[str, Any]) -> dict[str, Any]:
         """One call to the first host that answers; DiscoveryError with the last one's reason."""
@@ -99,7 +105,7 @@ class Etcd(Discovery):
                 failure = error
                 continue
             if answer.status != 200:
-                failure = DiscoveryError(f"etcd at {host}: {what}: {answer.status} {answer.body[:200]!r}")
+                failure = DiscoveryError(f"etcd at {host}: {what}: {answer.status} {excerpt(answer.body)}")
                 continue
             self._host = host
             found = answer.json()
@@ -130,14 +136,15 @@ class EtcdCandidate(Candidate):
     async def leader(self) -> str:
         """The leader's address, "" without one."""
         answer = await self._etcd.call("kv/range", {"key": self._key})
-        self._revision = revision(answer)
-        found = answer.get("kvs", ())
-        return _text(found[0]["value"]) if found else ""
+        with understood(self._etcd.shown):
+            self._revision = revision(answer)
+            found = answer.get("kvs", ())
+            return _text(found[0]["value"]) if found else ""
 
     async def campaign(self) -> bool:
         """Create the key if nobody has it."""
         if not self._lease:
-            self._lease = (await self._etcd.call("lease/grant", {"TTL": str(self.ttl)}))["ID"]
+            self._lease = await self._etcd.lease(self.ttl)
         put = {"key": self._key, "value": _b64(self.address), "lease": self._lease}
         free = {"key": self._key, "target": "CREATE", "result": "EQUAL", "create_revision": "0"}
         try:
@@ -150,7 +157,8 @@ class EtcdCandidate(Candidate):
     async def keep(self) -> bool:
         """Keep the lease alive; False when it is over, and the key with it."""
         answer = await self._etcd.call("lease/keepalive", {"ID": self._lease})
-        alive = int(answer.get("result", {}).get("TTL", 0) or 0) > 0
+        with understood(self._etcd.shown):
+            alive = int(answer.get("result", {}).get("TTL", 0) or 0) > 0
         if not alive:
             self._lease = ""
         return alive

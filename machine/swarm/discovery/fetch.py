@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import h11
 
-LIMIT = 16 << 20  # bytes of one answer
+from machine.swarm import go_json, limits
+from machine.swarm.masks import masked
+from machine.swarm.printable import printable
+
+LIMIT = limits.DISCOVERY_ANSWER
 CHUNK = 65536
+EXCERPT = 200  # bytes of an answer that a message shows
 
 
 class DiscoveryError(Exception):
@@ -30,9 +34,23 @@ class Answer(NamedTuple):
     def json(self) -> Any:
         """The body as JSON; DiscoveryError if it is not."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            raise DiscoveryError(f"the discovery service's answer is not JSON: {self.body[:80]!r}") from error
+            return go_json.read(self.body)
+        except go_json.BadJson as error:
+            raise DiscoveryError(f"the discovery service's answer is not JSON: {error}") from error
+
+
+@contextmanager
+def understood(shown: str) -> Iterator[None]:
+    """Read an answer in the block: what has not the shape that is expected is a DiscoveryError that names `shown`."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DiscoveryError(f"{shown} gave an answer of another shape: {printable(str(error))[:EXCERPT]}") from error
+
+
+def excerpt(body: bytes) -> str:
+    """The beginning of an answer, for a message: on one line."""
+    return printable(body[:EXCERPT].decode("utf-8", "replace").strip()) or "nothing"
 
 
 async def fetch(
@@ -42,17 +60,17 @@ async def fetch(
     *,
     headers: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
-    seconds: float = 10.0,
+    seconds: float = limits.DISCOVERY_SECONDS,
 ) -> Answer:
     """The answer to one request. DiscoveryError when there is none within `seconds`, whatever the reason."""
     try:
         async with asyncio.timeout(seconds), _exchange(method, url, body, headers, tls) as (head, pieces):
-            data = b""
+            data = bytearray()
             async for piece in pieces:
                 data += piece
                 if len(data) > LIMIT:
-                    raise DiscoveryError(f"{url}: the answer has more than {LIMIT} bytes")
-            return Answer(head.status_code, {k.decode(): v.decode("latin-1") for k, v in head.headers}, data)
+                    raise DiscoveryError(f"{_shown(url)}: the answer has more than {LIMIT} bytes")
+            return Answer(head.status_code, {k.decode(): v.decode("latin-1") for k, v in head.headers}, bytes(data))
     except TimeoutError:
         raise DiscoveryError(f"{_shown(url)} did not answer within {seconds:g} s") from None
 
@@ -65,7 +83,7 @@ async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | Non
             rest += piece
             *whole, rest = rest.split(b"\n")
             if head.status_code >= 300 or len(rest) > LIMIT:
-                raise DiscoveryError(f"{_shown(url)} answered {head.status_code}: {piece[:200]!r}")
+                raise DiscoveryError(f"{_shown(url)} answered {head.status_code}: {excerpt(piece)}")
             for line in whole:
                 if line.strip():
                     yield line
@@ -75,12 +93,12 @@ async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | Non
 async def _exchange(
     method: str, url: str, body: bytes, headers: Mapping[str, str] | None, tls: ssl.SSLContext | None
 ) -> AsyncIterator[tuple[h11.Response, AsyncIterator[bytes]]]:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    context = (tls or ssl.create_default_context()) if secure else None
     writer = None
     try:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+        context = (tls or ssl.create_default_context()) if secure else None
         reader, writer = await asyncio.open_connection(host, port, ssl=context)
         wire = h11.Connection(h11.CLIENT)
         fields = [
@@ -126,5 +144,4 @@ async def _pieces(wire: h11.Connection, reader: asyncio.StreamReader) -> AsyncIt
 
 def _shown(url: str) -> str:
     """The URL up to its path: a token is a secret of sorts, so that it is not in a log."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return masked(url.partition("://")[0] + "://" + url.partition("://")[2].partition("/")[0])

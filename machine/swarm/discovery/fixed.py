@@ -5,6 +5,7 @@ from __future__ import annotations
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import addresses
+from machine.swarm.masks import masked
 
 LARGEST = 16 << 20  # bytes of a file
 
@@ -13,7 +14,7 @@ class Nodes(Discovery):
     """Addresses in the URL itself, with ranges."""
 
     def __init__(self, text: str) -> None:
-        self.shown = f"nodes://{text}"
+        self.shown = masked(f"nodes://{text}")
         self._nodes = addresses(text.split(","))
 
     async def nodes(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import addresses
+from machine.swarm.masks import masked
 
 NODES = "docker/swarm/nodes"
 LEADER = "docker/swarm/leader"
@@ -25,7 +26,7 @@ def place(rest: str, port: int, options: Mapping[str, str]) -> Place:
     text, _, prefix = rest.partition("/")
     hosts = [host if _has_port(host) else f"{host}:{port}" for host in text.split(",") if host]
     if not hosts:
-        raise DiscoveryError(f"{rest!r} names no host of the key-value store: HOST[:PORT][,HOST...][/PREFIX]")
+        raise DiscoveryError(f"{masked(rest)!r} names no host of the key-value store: HOST[:PORT][,HOST...][/PREFIX]")
     return Place(
         tuple(addresses(hosts)),
         _join(prefix, options.get("kv.path") or NODES),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
+from machine.swarm import limits
 from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.masks import masked
 
-MOST = 10_000  # addresses from one text
+MOST = limits.DISCOVERY_ENGINES  # addresses, from one text and in all
 _RANGE = re.compile(r"\[(\d{1,9}):(\d{1,9})\]")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253})):(\d{1,5})\Z")
 
@@ -35,11 +39,37 @@ def address(text: str) -> str:
     text = text.strip()
     found = _ADDRESS.match(text)
     if found is None or not 0 < int(found[2]) < 65536:
-        raise DiscoveryError(f"{text!r} is not an address of the form host:port")
+        raise DiscoveryError(f"{masked(text)[:80]!r} is not an address of the form host:port")
     return text
 
 
-def addresses(texts: list[str]) -> list[str]:
-    """All texts expanded, checked, each once, in order; empty ones are left out."""
-    found = [address(one) for text in texts if text.strip() for one in expand(text.strip())]
-    return list(dict.fromkeys(found))
+def addresses(texts: Sequence[str]) -> list[str]:
+    """What somebody typed: all texts with their ranges written out, checked, each once, in order; no empty ones."""
+    found: dict[str, None] = {}
+    for text in texts:
+        found.update(dict.fromkeys(address(one) for one in (expand(text.strip()) if text.strip() else ())))
+        if len(found) > MOST:
+            raise DiscoveryError(f"these are more than {MOST} addresses")
+    return list(found)
+
+
+def answered(texts: Any, shown: str) -> list[str]:
+    """The addresses in what a discovery answered, each once, in order. A range is none: nobody here typed it.
+
+    What is no address is left out, so that one bad entry harms only itself. DiscoveryError if the answer is no list of
+    texts, is too long, or has entries and not one address.
+    """
+    if not isinstance(texts, list):
+        raise DiscoveryError(f"{shown}: the answer is not a list")
+    if len(texts) > MOST:
+        raise DiscoveryError(f"{shown}: the answer has more than {MOST} addresses")
+    found: dict[str, None] = {}
+    bad = ""
+    for text in texts:
+        try:
+            found[address(text if isinstance(text, str) else repr(text))] = None
+        except DiscoveryError as error:
+            bad = bad or str(error)
+    if bad and not found:
+        raise DiscoveryError(f"{shown}: {bad}")
+    return list(found)

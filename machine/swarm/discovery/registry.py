@@ -14,14 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+from machine.swarm import limits
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import address as checked
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
-MOST_CLUSTERS = 100_000
-MOST_ENTRIES = 10_000  # in one cluster
+MOST_CLUSTERS = limits.TOKEN_CLUSTERS
+MOST_ENTRIES = limits.TOKEN_ENTRIES  # in one cluster
 LONGEST_TTL = 30 * 86400  # seconds
-IDLE = 90 * 86400  # seconds after which a token that nobody uses is forgotten
+IDLE = limits.TOKEN_IDLE_SECONDS
 WAIT = 10.0  # seconds for another program's write to end
 
 _SCHEMA = """
@@ -29,6 +30,11 @@ CREATE TABLE IF NOT EXISTS cluster (token TEXT PRIMARY KEY, used REAL NOT NULL) 
 CREATE TABLE IF NOT EXISTS entry (
     token TEXT NOT NULL REFERENCES cluster(token) ON DELETE CASCADE,
     address TEXT NOT NULL, until REAL NOT NULL, PRIMARY KEY (token, address)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS maker (
+    token TEXT PRIMARY KEY REFERENCES cluster(token) ON DELETE CASCADE,
+    address TEXT NOT NULL, unused REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS maker_address ON maker (address, unused);
+CREATE INDEX IF NOT EXISTS maker_unused ON maker (unused);
 """
 
 
@@ -40,6 +46,10 @@ class Full(DiscoveryError):
     """A limit is reached."""
 
 
+class TooMany(DiscoveryError):
+    """One client asked for too many tokens."""
+
+
 class Registry:
     """The file at `path`, made 0600 with its directory (0700) on the first write. `now` gives seconds since 1970."""
 
@@ -47,11 +57,20 @@ class Registry:
         self.path = path
         self._now = now
 
-    def create(self) -> str:
-        """A new token: 128 random bits in hexadecimal. Full."""
+    def create(self, maker: str = "") -> str:
+        """A new token: 128 random bits in hexadecimal. Full; TooMany if it is too many for `maker`.
+
+        `maker` is the address of who asks over the network. What such a one makes and does not use ends soon; what is
+        made on this computer, "", waits for its use.
+        """
         token = secrets.token_hex(16)
         with self._open() as db:
+            if maker:
+                self._forget_unused(db)
+                self._check_maker(db, maker)
             self._add(db, token)
+            if maker:
+                db.execute("INSERT INTO maker VALUES (?, ?, ?)", (token, maker, self._now()))
         return token
 
     def know(self, token: str) -> None:
@@ -74,7 +93,15 @@ class Registry:
                 "SELECT address FROM entry WHERE token = ? AND (until = 0 OR until > ?) ORDER BY address",
                 (token, self._now()),
             )
-            return [row[0] for row in rows]
+            found = [row[0] for row in rows]
+            half = self._now() - limits.TOKEN_UNUSED_SECONDS / 2
+            waits = db.execute(
+                "SELECT 1 FROM maker WHERE token = ? AND unused BETWEEN 1 AND ?", (token, half)
+            ).fetchone()
+        if waits:  # somebody looks whether it is used: it is not forgotten meanwhile
+            with self._open() as db:
+                db.execute("UPDATE maker SET unused = ? WHERE token = ? AND unused > 0", (self._now(), token))
+        return found
 
     def register(self, token: str, address: str, ttl: int = 0, *, create: bool = False) -> None:
         """Enter an address for `ttl` seconds (0: until removed). UnknownToken unless `create`; Full; DiscoveryError."""
@@ -95,6 +122,7 @@ class Registry:
             if db.execute("SELECT count(*) FROM entry WHERE token = ?", (token,)).fetchone()[0] > MOST_ENTRIES:
                 raise Full(f"a cluster may have {MOST_ENTRIES} entries")
             db.execute("UPDATE cluster SET used = ? WHERE token = ?", (now, token))
+            db.execute("UPDATE maker SET unused = 0 WHERE token = ?", (token,))
 
     def remove(self, token: str, address: str) -> None:
         """Take an address out; one that is not there is out."""
@@ -113,8 +141,29 @@ class Registry:
             raise Full(f"there are {MOST_CLUSTERS} tokens already")
         db.execute("INSERT INTO cluster VALUES (?, ?)", (token, now))
 
+    def _forget_unused(self, db: sqlite3.Connection) -> None:
+        """End the tokens that were made over the network and not used in time."""
+        before = self._now() - limits.TOKEN_UNUSED_SECONDS
+        late = "SELECT token FROM maker WHERE unused > 0 AND unused < ?"
+        db.execute(f"DELETE FROM cluster WHERE token IN ({late})", (before,))  # noqa: S608 (no input in it)
+
+    @staticmethod
+    def _check_maker(db: sqlite3.Connection, maker: str) -> None:
+        unused, every = db.execute(
+            "SELECT coalesce(sum(unused > 0), 0), count(*) FROM maker WHERE address = ?", (maker,)
+        ).fetchone()
+        if unused >= limits.TOKEN_UNUSED_PER_ADDRESS:
+            raise TooMany(
+                f"{maker} has made {unused} tokens that nobody uses yet: use one of them, or wait until they end, "
+                f"{limits.TOKEN_UNUSED_SECONDS / 60:g} minutes after they were made"
+            )
+        if every >= limits.TOKEN_PER_ADDRESS:
+            raise TooMany(f"{maker} has made {every} tokens, and no more are made for one address")
+
     def _known(self, db: sqlite3.Connection, token: str) -> None:
-        if not db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():
+        unused = db.execute("SELECT unused FROM maker WHERE token = ?", (token,)).fetchone()
+        over = unused is not None and 0 < unused[0] < self._now() - limits.TOKEN_UNUSED_SECONDS
+        if over or not db.execute("SELECT 1 FROM cluster WHERE token = ?", (token,)).fetchone():
             raise UnknownToken("this token is not known here; machine swarm create makes one")
 
     @contextmanager

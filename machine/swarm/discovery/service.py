@@ -14,12 +14,15 @@ from __future__ import annotations
 import asyncio
 import json
 
+from machine.swarm import limits
+from machine.swarm.admission import counted_as
 from machine.swarm.chain import Backend, Next, Refused, Reply, Request
 from machine.swarm.discovery.fetch import DiscoveryError
-from machine.swarm.discovery.registry import Full, Registry, UnknownToken
+from machine.swarm.discovery.registry import Full, Registry, TooMany, UnknownToken
 
+_STATUS: dict[type, int] = {UnknownToken: 404, TooMany: 429, Full: 507}
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
-LARGEST = 4096  # bytes of a body
+LARGEST = limits.TOKEN_BODY
 DEFAULT_TTL = 180  # seconds, for a registration that names none
 
 
@@ -46,12 +49,8 @@ def service(registry: Registry, *, shortest: int = 1) -> Backend:
             return Reply.error(404, "there is nothing here; the protocol is POST /v1/clusters")
         try:
             return await _act(registry, request, words[1] if len(words) == 2 else "", shortest)
-        except UnknownToken as error:
-            return Reply.error(404, str(error))
-        except Full as error:
-            return Reply.error(507, str(error))
         except DiscoveryError as error:
-            return Reply.error(400, str(error))
+            return Reply.error(_STATUS.get(type(error), 400), str(error))
 
     return answer
 
@@ -61,7 +60,8 @@ async def _act(registry: Registry, request: Request, token: str, shortest: int) 
     if len(request.body) > LARGEST:  # type: ignore[arg-type]  # bytes by now
         raise Refused(413, f"a body of more than {LARGEST} bytes is not accepted here")
     if request.method == "POST" and not token:
-        return Reply(200, (TEXT,), (await asyncio.to_thread(registry.create)).encode())
+        maker = counted_as(request.client)
+        return Reply(200, (TEXT,), (await asyncio.to_thread(registry.create, maker)).encode())
     if request.method == "GET" and token:
         return Reply.json(await asyncio.to_thread(registry.nodes, token))
     if request.method == "POST":

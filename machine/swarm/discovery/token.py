@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.discovery.fetch import Answer, DiscoveryError, fetch
-from machine.swarm.discovery.ranges import addresses
-from machine.swarm.discovery.registry import Registry
+from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch
+from machine.swarm.discovery.ranges import answered
+from machine.swarm.discovery.registry import TOKEN, Registry
+from machine.swarm.masks import masked
 
 LOOK = 2.0  # seconds between two looks at a registry on this disk
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -22,12 +23,16 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def base_of(url: str) -> str:
     """A service's base URL, checked: https, or http on loopback; DiscoveryError otherwise."""
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        host = parts.hostname or ""
+        parts.port  # noqa: B018 (raises for what is no port)
+    except ValueError as error:
+        raise DiscoveryError(f"{masked(url)!r} is not a URL: {error}") from error
     if parts.scheme == "http" and not (host in LOOPBACK or host.startswith("127.")):
-        raise DiscoveryError(f"{parts.scheme}://{parts.netloc}: plain http is for loopback only; write https://")
+        raise DiscoveryError(f"{masked(url)}: plain http is for loopback only; write https://")
     if parts.scheme not in ("http", "https") or not host:
-        raise DiscoveryError(f"{url!r} is not the URL of a discovery service, such as https://HOST:PORT/v1")
+        raise DiscoveryError(f"{masked(url)!r} is not the URL of a discovery service, such as https://HOST:PORT/v1")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
@@ -35,16 +40,13 @@ class Token(Discovery):
     """A token of the service at `base`."""
 
     def __init__(self, base: str, token: str, tls: ssl.SSLContext | None = None) -> None:
-        self.shown = f"token:// at {base}"
+        self.shown = f"token:// at {masked(base)}"
         self._url = f"{base}/clusters/{quote(token, safe='')}"
         self._tls = tls
 
     async def nodes(self) -> list[str]:
         """Asked of the service."""
-        found = (await self._ask("GET", self._url)).json()
-        if not isinstance(found, list):
-            raise DiscoveryError(f"{self.shown}: the answer is not a list")
-        return addresses([str(one) for one in found])
+        return answered((await self._ask("GET", self._url)).json(), self.shown)
 
     async def register(self, address: str, ttl: int) -> None:
         """Said to the service."""
@@ -61,9 +63,7 @@ class Token(Discovery):
         if answer.status == 404:
             raise DiscoveryError(f"{self.shown} does not know the token (404); machine swarm create makes one")
         if answer.status >= 300:
-            raise DiscoveryError(
-                f"{self.shown} answered {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}"
-            )
+            raise DiscoveryError(f"{self.shown} answered {answer.status}: {excerpt(answer.body)}")
         return answer
 
 
@@ -74,6 +74,10 @@ class Local(Discovery):
         self.shown = f"token:// in {path}"
         self.registry = Registry(path)
         self._token = token
+
+    async def is_known(self) -> bool:
+        """Whether somebody has made the token here, or taken it. DiscoveryError."""
+        return await asyncio.to_thread(self.registry.knows, self._token)
 
     async def know(self) -> None:
         """Take the token, whoever made it. DiscoveryError."""
@@ -103,5 +107,7 @@ async def create(base: str, tls: ssl.SSLContext | None = None) -> str:
     answer = await fetch("POST", f"{base}/clusters", tls=tls)
     token = answer.body.decode("utf-8", "replace").strip().strip('"')
     if answer.status >= 300 or not token:
-        raise DiscoveryError(f"{base} made no token: it answered {answer.status}")
+        raise DiscoveryError(f"{masked(base)} made no token: it answered {answer.status}: {excerpt(answer.body)}")
+    if not TOKEN.match(token):
+        raise DiscoveryError(f"{masked(base)} made something that is no token")
     return token
