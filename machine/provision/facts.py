@@ -11,7 +11,7 @@ from typing import Any
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import variables
+from machine.provision import engineapi, variables
 from machine.provision.look import LOOK
 from machine.provision.player import send
 from machine.provision.units import exec_start
@@ -47,10 +47,12 @@ class Facts:
     cloud_init: str = ""  # "running", "done" or ""
     dockerd: str = ""  # path
     docker: str = ""  # path
+    snap: bool = False  # there is Docker as a snap
     version: str = ""  # of the engine that runs, else of the dockerd on disk
     service: str = ""  # docker.service: "active", "inactive", "failed", "activating", ... or "" = no such unit
     enabled: bool = False
     socket: str = ""  # docker.socket likewise
+    needs_socket: bool = False  # docker.service does not start without docker.socket
     exec_start: str = ""  # of docker.service without our drop-in
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # for exec_start; may hold secrets
     variable_files: Mapping[str, str] = field(default_factory=dict)  # name of a variable -> the file that sets it
@@ -60,12 +62,16 @@ class Facts:
     conf_d: str | None = None  # OpenRC
     profile: str | None = None  # boot2docker
     files: Mapping[str, File] = field(default_factory=dict)
+    engine_socket: str = engineapi.DEFAULT_SOCKET  # where the engine is asked on the machine itself
+    pid_file: str = engineapi.DEFAULT_PID_FILE
     unapplied: tuple[str, ...] = ()  # configuration that changed after the running engine started
     interrupted: bool = False  # an earlier restart was cut short
     silent: bool = False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
+    shims: int = 0  # processes that hold a container each, whatever the engine says
     containers_running: int = 0
     images: int = 0
     storage_driver: str = ""  # of the running engine, or of the images on disk
+    data_root_unknown: str = ""  # what an engine that does not run was told, where that holds a variable
     live_restore: bool = False
     swarm_mode: bool = False
     swarm: Mapping[str, Any] = field(default_factory=dict)  # the object Swarm of the running engine's /info
@@ -180,6 +186,7 @@ def _units(texts: dict[str, list[str]], units: dict[str, list[str]], values: dic
         else ("active" if running else "inactive" if values.get("dockerd") else ""),
         "enabled": service.get("UnitFileState") == "enabled",
         "socket": _state(socket),
+        "needs_socket": "docker.socket" in f"{service.get('Requires', '')} {service.get('BindsTo', '')}".split(),
         "exec_start": command,
         "overriding": overriding,
     }
@@ -209,18 +216,31 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         info = {}
     swarm = info.get("Swarm") or {}
     match = re.search(r"version ([^\s,]+)", values.get("version", ""))
-    on_disk = texts.get("images_on_disk", [])
+    if not isinstance(info, dict) or not info.get("ServerVersion"):
+        info = {}  # the client's own words about an engine that did not answer
+    on_disk = _current_first(texts.get("images_on_disk", []), "\n".join(texts.get("daemon_json", [])))
     return {
         "dockerd": values.get("dockerd", ""),
         "docker": values.get("docker", ""),
+        "snap": "snap" in values,
         "version": info.get("ServerVersion", "") or (match[1] if match else ""),
         "unapplied": tuple(texts.get("newer", ())),
         "interrupted": "kept" in values,
+        "engine_socket": values.get("engine_socket") or engineapi.DEFAULT_SOCKET,
+        "pid_file": values.get("pid_file") or engineapi.DEFAULT_PID_FILE,
         "silent": "info" in values and not info,
+        "shims": int(values.get("shims") or 0),
+        "data_root_unknown": values.get("data_root_unknown", ""),
         "containers_running": info.get("ContainersRunning", 0),
-        "images": info.get("Images", len(on_disk)),
+        "images": info.get("Images", 0) + info.get("Containers", 0) if info else len(on_disk),
         "storage_driver": info.get("Driver", "") or "".join(on_disk[:1]),
         "live_restore": bool(info.get("LiveRestoreEnabled", False)),
         "swarm_mode": swarm.get("LocalNodeState", "inactive") not in ("inactive", ""),
         "swarm": swarm,
     }
+
+
+def _current_first(drivers: list[str], daemon_json: str) -> list[str]:
+    """The storage drivers that have images on disk; first the one that daemon.json names, which is the current one."""
+    named = re.search(r'"storage-driver"\s*:\s*"([^"]*)"', daemon_json)
+    return sorted(dict.fromkeys(drivers), key=lambda driver: named is None or driver != named[1])

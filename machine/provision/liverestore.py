@@ -8,35 +8,28 @@ name can go. Engines in swarm mode refuse live-restore; there the cluster starts
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
-from machine.provision import settings
+from machine.provision import engineapi, settings
 from machine.provision.facts import Facts
-from machine.provision.look import CONF_D, DAEMON_JSON, DROP_IN, KEPT, LIVE
+from machine.provision.look import DAEMON_JSON, LIVE, NO_LIVE
 from machine.provision.steps import Put, Run, Step
 
 KEY = "live-restore"
 
 _RELOAD = """\
-asked() {{
-    curl -sf --max-time 10 --unix-socket /var/run/docker.sock http://docker/info 2>/dev/null \\
-        || docker info --format '{{{{json .}}}}' 2>/dev/null
-}}
-kill -HUP "$(cat /var/run/docker.pid)"
+{functions}kill -HUP "{pid}"
 tries=0
-until asked | grep -q '"LiveRestoreEnabled":{value}'; do
+until engine_info {socket} | grep -q '"LiveRestoreEnabled":{value}'; do
     tries=$((tries + 1))
-    if [ "$tries" -ge 100 ]; then
+    if [ "$tries" -ge 50 ]; then
         echo "the engine did not take live-restore={value} from {path}" >&2
-        {undo}
         exit 1
     fi
     sleep 0.1
 done
 """
-_UNDO = f"""\
-if [ -s {DAEMON_JSON}{KEPT} ]; then mv -f {DAEMON_JSON}{KEPT} {DAEMON_JSON}; else rm -f {DAEMON_JSON}; fi
-        rm -f {DAEMON_JSON}{KEPT} {DAEMON_JSON}{LIVE} {DROP_IN}{KEPT} {CONF_D}{KEPT}"""
 
 
 def needed(facts: Facts) -> bool:
@@ -60,11 +53,14 @@ def warnings(facts: Facts) -> list[str]:
 def switch_on(facts: Facts) -> list[Step]:
     """For the engine as it runs now, with the settings that it has now."""
     present = _file(facts, {**settings.existing(facts), KEY: True})
-    fallback = Put(DAEMON_JSON + LIVE, present.content, present.mode)
+    off = _file(facts, {**settings.existing(facts), KEY: False})
+    fallback = [
+        Put(DAEMON_JSON + NO_LIVE, off.content, off.mode),
+        Put(DAEMON_JSON + LIVE, present.content, present.mode),
+    ]
     if facts.live_restore:
-        return [fallback]
-    script = _RELOAD.format(value="true", path=DAEMON_JSON, undo=_UNDO)
-    return [fallback, present, Run("keep containers running without the engine", script)]
+        return [*fallback]
+    return [*fallback, present, Run("keep containers running without the engine", _reload(facts, "true"))]
 
 
 def during(final: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:
@@ -77,9 +73,26 @@ def put_back(facts: Facts, final: Put, wanted: dict[str, Any], flags: tuple[str,
     if _by_flag(flags) or wanted.get(KEY):
         return []
     off = _file(facts, {**wanted, KEY: False})
-    script = _RELOAD.format(value="false", path=DAEMON_JSON, undo=":")
-    settle = Run("mark the settings as in force", f"touch -r /var/run/docker.pid {DAEMON_JSON}")
-    return [off, Run("put live-restore back", script), final, settle]
+    settle = Run("mark the settings as in force", f"touch -r {shlex.quote(facts.pid_file)} {DAEMON_JSON}")
+    return [off, Run("put live-restore back", _reload(facts, "false")), final, settle]
+
+
+def main_pid(facts: Facts) -> str:
+    """A shell word that is the engine's process: systemd knows it, a pid file may lie anywhere."""
+    if facts.init == "systemd":
+        return "$(systemctl show docker.service -p MainPID | sed 's/^MainPID=//')"
+    return f"$(cat {shlex.quote(facts.pid_file)})"
+
+
+def _reload(facts: Facts, value: str) -> str:
+    """Have the engine read daemon.json, and see that it took live-restore from there."""
+    return _RELOAD.format(
+        functions=engineapi.FUNCTIONS,
+        pid=main_pid(facts),
+        socket=shlex.quote(facts.engine_socket),
+        value=value,
+        path=DAEMON_JSON,
+    )
 
 
 def _by_flag(flags: tuple[str, ...]) -> bool:

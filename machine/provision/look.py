@@ -7,6 +7,7 @@ old unit. The running engine is asked over its socket, by curl where there is on
 
 from __future__ import annotations
 
+from machine.provision import engineapi
 from machine.provision.steps import Run
 
 DROP_IN = "/etc/systemd/system/docker.service.d/10-machine.conf"  # docker-machine's name: each replaces the other's
@@ -31,11 +32,14 @@ SWARM_UNITS = {name: f"/etc/systemd/system/machine-swarm-{name}.service" for nam
 WATCHED = (*MANAGED, SWARM_PROGRAM, SWARM_ENVIRONMENT, *SWARM_UNITS.values())  # the last ones are not the engine's
 KEPT = ".machine-old"  # the configuration before ours, kept while the engine restarts
 LIVE = ".machine-live"  # the same daemon.json with live-restore on, to fall back on without losing containers
+NO_LIVE = ".machine-no-live"  # and with it off: a reload changes only what the file names
+TRANSACTION = "/run/machine-provision"  # what is needed to take back the changes that are being made (rollback.py)
+WAIT_SECONDS = 60  # for another run's changes to be complete or taken back
 
 LARGEST_VARIABLES = 65536  # bytes of a file of variables for the engine; a page of them is long
 
 _SCRIPT = f"""\
-say() {{
+{engineapi.FUNCTIONS}say() {{
     printf '%s|%s\\n' "$1" "$2"
 }}
 show() {{ # show KEY FILE
@@ -79,6 +83,7 @@ files() {{ # mode, digest and path of those of our files that there are: two pro
 engine() {{
     say dockerd "$(command -v dockerd || true)"
     say docker "$(command -v docker || true)"
+    if [ -e /snap/bin/docker ] || [ -e /var/lib/snapd/snap/bin/docker ]; then say snap yes; fi
     if [ -e {DAEMON_JSON}{KEPT} ]; then show daemon_json {DAEMON_JSON}{KEPT}; else show daemon_json {DAEMON_JSON}; fi
     files
     [ ! -e {DAEMON_JSON}{KEPT} ] || say kept yes
@@ -88,7 +93,7 @@ engine() {{
 }}
 systemd() {{
     units=$(systemctl show docker.service docker.socket -p Id -p LoadState -p ActiveState -p UnitFileState \\
-        -p FragmentPath -p DropInPaths -p EnvironmentFiles || true)
+        -p FragmentPath -p DropInPaths -p EnvironmentFiles -p Requires -p BindsTo || true)
     printf '%s\\n' "$units" | sed 's/^/unit|/'
     printf '%s\\n' "$units" | sed -n 's/^FragmentPath=\\(.*docker\\.service\\)$/\\1/p' >"$scratch"
     printf '%s\\n' "$units" | sed -n 's/^DropInPaths=//p' | tr ' ' '\\n' \\
@@ -108,30 +113,77 @@ systemd() {{
     done <"$scratch"
     [ "$(systemctl is-active docker.service)" = active ]
 }}
-info() {{
-    if command -v curl >/dev/null 2>&1 && curl -sf --max-time 10 --unix-socket /run/docker.sock http://docker/info; then
-        return
-    fi
-    docker info --format '{{{{json .}}}}' 2>/dev/null || true
+places() {{ # the engine's own socket and its pid file: as the running one was told, else as daemon.json says
+    pid=$(systemctl show docker.service -p MainPID 2>/dev/null | sed -n 's/^MainPID=//p')
+    told=$(tr '\\0' '\\n' <"/proc/${{pid:-0}}/cmdline" 2>/dev/null || true)
+    settings=$(tr -d '\\n' <{DAEMON_JSON} 2>/dev/null || true)
+    socket=$(printf '%s\\n' "$told" \\
+        | sed -n -e 's|^-H=unix://||p' -e 's|^--host=unix://||p' -e 's|^unix://||p' | head -n 1)
+    [ -n "$socket" ] || socket=$(printf '%s\\n' "$settings" \\
+        | sed -n 's|.*"hosts"[^]]*"unix://\\([^"]*\\)".*|\\1|p')
+    [ -n "$socket" ] || socket=$(systemctl show docker.socket -p Listen 2>/dev/null \\
+        | sed -n 's|^Listen=\\(/[^ ]*\\) .*|\\1|p' | head -n 1)
+    pid_file=$(printf '%s\\n' "$told" \\
+        | sed -n -e '/^-p$/{{n;p;}}' -e '/^--pidfile$/{{n;p;}}' -e 's|^--pidfile=||p' | head -n 1)
+    [ -n "$pid_file" ] || pid_file=$(printf '%s\\n' "$settings" \\
+        | sed -n 's|.*"pidfile" *: *"\\([^"]*\\)".*|\\1|p')
+    socket=${{socket:-{engineapi.DEFAULT_SOCKET}}}
+    pid_file=${{pid_file:-{engineapi.DEFAULT_PID_FILE}}}
+    say engine_socket "$socket"
+    say pid_file "$pid_file"
 }}
 running() {{
-    answer=$(info | tr -d '\\n')
+    answer=$(engine_info "$socket" | tr -d '\\n' || true)
     say info "$answer"
-    if [ -f /run/docker.pid ]; then
-        find {" ".join(MANAGED)} -newer /run/docker.pid 2>/dev/null | sed 's/^/newer|/'
+    say shims "$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^containerd-shim' || true)"
+    if [ -f "$pid_file" ]; then
+        find {" ".join(MANAGED)} -newer "$pid_file" 2>/dev/null | sed 's/^/newer|/'
     fi
 }}
-on_disk() {{ # what a stopped engine has in its data root
-    for driver in /var/lib/docker/image/*/; do
-        if [ -n "$(ls -A "${{driver}}imagedb/content/sha256" 2>/dev/null)" ]; then
-            say images_on_disk "$(basename "$driver")"
-        fi
+unfinished() {{ # another run's changes are waited for, or what is seen is half of them
+    tries=0
+    while [ "$tries" -lt {WAIT_SECONDS * 5} ] \\
+        && kill -0 "$(cat {TRANSACTION}/guard 2>/dev/null || echo 0x)" 2>/dev/null; do
+        tries=$((tries + 1))
+        sleep 0.2
     done
+}}
+on_disk() {{ # what a stopped engine has: in all data roots that it may have been told, those of user namespaces too
+    set -- /etc/default/docker /etc/sysconfig/docker /etc/sysconfig/docker-storage \\
+        {CONF_D} {BOOT2DOCKER}/profile
+    named=$(printf '%s\\n' "${{units:-}}" | sed -n -e 's/^FragmentPath=//p' -e 's/^DropInPaths=//p' \\
+        -e 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p')
+    for file in $named; do set -- "$@" "$file"; done
+    {{
+        echo /var/lib/docker
+        printf '%s\\n' "$settings" \\
+            | sed -n -e 's|.*"data-root" *: *"\\([^"]*\\)".*|\\1|p' -e 's|.*"graph" *: *"\\([^"]*\\)".*|\\1|p'
+        cat "$@" 2>/dev/null | grep -v '^[[:space:]]*#' | tr "\\"'\\t=" '    ' | tr -s ' ' \\
+            | sed -n -e 's/.*--data-root \\([^ ]*\\).*/\\1/p' -e 's/.*--graph \\([^ ]*\\).*/\\1/p' \\
+                -e 's/.* -g \\([^ ]*\\).*/\\1/p'
+    }} | sort -u >"$scratch"
+    while IFS= read -r root; do
+        case "$root" in *'$'*) say data_root_unknown "$root" ;; esac
+        for place in "$root" "$root"/[0-9]*.[0-9]*; do
+            for driver in "$place"/image/*/; do
+                [ -z "$(ls -A "${{driver}}imagedb/content/sha256" 2>/dev/null)" ] \\
+                    || say images_on_disk "$(basename "$driver")"
+            done
+            in_containerd "$place/containerd/daemon"
+        done
+    done <"$scratch"
+    in_containerd /var/lib/containerd
+}}
+in_containerd() {{ # images that dockerd has left to containerd
+    file="$1/io.containerd.metadata.v1.bolt/meta.db"
+    if grep -qs moby "$file" && grep -qs 'application/vnd[.]' "$file"; then say images_on_disk containerd; fi
 }}
 scratch=$(mktemp)
 trap 'rm -f "$scratch"' EXIT
+unfinished
 os
 engine
+places
 if [ -d /run/systemd/system ]; then up=systemd
 elif [ -x /sbin/openrc-run ]; then up='rc-service -q docker status'
 else up='[ -S /var/run/docker.sock ]'

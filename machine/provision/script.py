@@ -16,6 +16,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from machine.process import Completed
+from machine.provision.look import TRANSACTION
 from machine.provision.steps import Plan, Put, Step
 
 INTERPRETER = "sh -s"
@@ -24,12 +25,18 @@ _SETTINGS = """\
 export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" LC_ALL=C
 umask 022
 """
-_FRAMES = """\
+_FRAMES = f"""\
+undo() {{ # what this script changed is taken back, if it had begun to (rollback.py)
+    [ "$(cat {TRANSACTION}/owner 2>/dev/null)" != $$ ] || sh {TRANSACTION}/undo </dev/null 9>&-
+}}
+"""
+_FRAMES += """\
 begin() {
     printf '\\n%s begin %s\\n' "$mark" "$1"
     printf '\\n%s begin %s\\n' "$mark" "$1" >&2
 }
 end() {
+    [ "$2" -eq 0 ] || undo >&2
     printf '\\n%s end %s %s\\n' "$mark" "$1" "$2"
     [ "$2" -eq 0 ] || exit 1
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 
 from machine.errors import ProvisionError
-from machine.provision import command, install, layouts, liverestore, services, settings, swarm
+from machine.provision import command, install, layouts, liverestore, rollback, services, settings, swarm
 from machine.provision import facts as looking
 from machine.provision.distros import supported
 from machine.provision.facts import Facts
@@ -24,14 +24,19 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     names: list[str] = []
     notes: list[str] = []
     supported(facts)
-    renaming = hostname(facts, spec.hostname)
-    names += [step.name for step in renaming]
-    yield from renaming
     if not facts.dockerd:
+        if facts.snap:
+            raise ProvisionError(
+                "Docker on the machine is a snap, which machine cannot set up",
+                details="a second Docker beside it would know nothing of its containers and images",
+                resolution="remove it with all that it holds (machine ssh NAME sudo snap remove --purge docker)"
+                " and have Docker installed as a package: machine provision NAME",
+            )
         facts = yield from _installed(facts, spec)
         names.append("install Docker")
     _check(facts, spec)
-    changes, restart = _engine(facts, spec)
+    renaming = hostname(facts, spec.hostname)
+    changes, restart = _engine(facts, spec, renaming)
     yield from changes
     names += [step.name for step in changes]
     names += yield from swarm.steps(facts, spec)
@@ -118,9 +123,16 @@ def _check(facts: Facts, spec: Spec) -> None:
             details="systemd, OpenRC and boot2docker are known.",
         )
     if facts.service == "masked":
+        raise _masked("docker.service")
+    if facts.socket == "masked" and facts.needs_socket:
+        raise _masked("docker.socket")
+    if facts.silent and (facts.docker or facts.fetcher == "curl" or facts.shims):
         raise ProvisionError(
-            "docker.service is masked on the machine",
-            resolution="machine ssh NAME sudo systemctl unmask docker.service",
+            "the engine on the machine runs and does not answer",
+            details=f"asked at {facts.engine_socket}; to restart it without knowing would end what runs in it"
+            f" ({facts.shims} containers, as far as their processes tell)",
+            resolution="see why: machine ssh NAME sudo journalctl -u docker -n 50; then restart it:"
+            " machine ssh NAME sudo systemctl restart docker",
         )
     if not facts.service:
         raise ProvisionError(
@@ -129,42 +141,62 @@ def _check(facts: Facts, spec: Spec) -> None:
         )
 
 
-def _engine(facts: Facts, spec: Spec) -> tuple[list[Step], bool]:
-    """Certificates, configuration, restart: only what is missing. Second: whether the engine is restarted."""
-    configuration = layouts.configuration(facts, spec)
-    certificates = layouts.certificates(facts, spec)  # all or none: since we looked another's key may have come there
+def _masked(unit: str) -> ProvisionError:
+    return ProvisionError(
+        f"{unit} is masked on the machine",
+        resolution=f"machine ssh NAME sudo systemctl unmask {unit}; then: machine provision NAME",
+    )
+
+
+def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], bool]:
+    """The host's name, certificates, configuration, restart: only what is missing, and all of it or none.
+
+    Second: whether the engine is restarted.
+    """
+    configuration = _command_first(layouts.configuration(facts, spec))
+    certificates = layouts.certificates(facts, spec)
+    paths = [put.path for put in (*configuration, *certificates)]
     if all(layouts.is_current(facts, put) for put in certificates):
-        certificates = []
+        certificates = []  # all or none: since we looked another's key may have come there
     pending = [put for put in configuration if not layouts.is_current(facts, put)]
     stale = bool(facts.unapplied) or facts.interrupted or facts.service != "active"
     restarting = bool(certificates or pending or stale)
     wanted = not facts.enabled if facts.init == "systemd" else facts.init == "openrc" and bool(pending or stale)
     enable = [services.enable(facts, restarting=restarting)] if wanted else []
     if not restarting:
-        return [*enable], False
-    paths = [put.path for put in configuration]
-    steps: list[Step] = [services.keep(paths)]
-    if not liverestore.needed(facts):
-        return [*steps, *certificates, *pending, *enable, services.restart(facts, paths)], True
-    return [*steps, *enable, *_gently(facts, spec, configuration, certificates, paths)], True
+        return [*renaming, *enable], False
+    if liverestore.needed(facts):
+        middle = _gently(facts, spec, configuration, certificates)
+    else:
+        middle = [*certificates, *_read_between(facts, pending), services.restart(facts)]
+    return [rollback.begin(facts, paths), *renaming, *enable, *middle, rollback.commit(paths)], True
 
 
-def _gently(
-    facts: Facts, spec: Spec, configuration: list[Put], certificates: list[Put], paths: list[str]
-) -> list[Step]:
-    """The same for an engine whose containers are to go on."""
+def _gently(facts: Facts, spec: Spec, configuration: list[Put], certificates: list[Put]) -> list[Step]:
+    """Configuration and restart for an engine whose containers are to go on."""
     import json
 
     final = next(put for put in configuration if put.path == DAEMON_JSON)
     wanted = json.loads(final.content)
     flags = spec.engine.flags
     held = Put(final.path, settings.text(liverestore.during(wanted, flags)), final.mode, check=final.check)
-    others = [put for put in configuration if put.path != DAEMON_JSON]
     return [
         *liverestore.switch_on(facts),
         *certificates,
-        held,
-        *others,
-        services.restart(facts, paths),
+        *_read_between(facts, [held if put is final else put for put in configuration]),
+        services.restart(facts),
         *liverestore.put_back(facts, final, wanted, flags),
     ]
+
+
+def _command_first(configuration: list[Put]) -> list[Put]:
+    """daemon.json last: TLS may go out of it only where the command has it already."""
+    return sorted(configuration, key=lambda put: put.path == DAEMON_JSON)
+
+
+def _read_between(facts: Facts, puts: list[Put]) -> list[Step]:
+    """The files; where TLS stood in daemon.json, systemd has read the command with TLS before it goes out of there."""
+    if facts.init != "systemd" or len(puts) < 2 or not settings.has_tls(settings.existing(facts)):
+        return [*puts]
+    reload = Run("have systemd read the engine's command", "systemctl daemon-reload")
+    return [*puts[:-1], reload, puts[-1]]

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from machine.provision import engineapi
 from machine.provision.facts import Facts
-from machine.provision.look import BOOT2DOCKER, DAEMON_JSON, KEPT, LIVE
+from machine.provision.look import BOOT2DOCKER, TRANSACTION
+from machine.provision.rollback import START_SECONDS
 from machine.provision.steps import Run
+
+RESTART_SECONDS = 400.0  # a start, a wait for its answer, and the same once more when it is taken back
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """How one init system is told to do things; all are shell commands."""
 
-    restart: str  # ends when the engine answers
+    restart: str
     enable: str
     log: str  # prints the end of the engine's log
 
-
-# Not every init waits until dockerd listens; systemd does (Type=notify), and then this costs nothing.
-_ANSWERS = """\
-tries=0
-until [ -S /var/run/docker.sock ] && docker version >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 150 ] || { echo "the engine does not answer after 30 s" >&2; exit 1; }
-    sleep 0.2
-done"""
 
 # Debian's package has an init script too; to enable that as well takes perl and two reloads, and systemd never reads it
 # (systemd's docs/ENVIRONMENT.md).
@@ -37,80 +30,60 @@ SERVICES = {
     "systemd": Service(
         restart="systemctl daemon-reload\n"
         "systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n"
-        "systemctl restart docker.service",
+        f"limited {START_SECONDS} systemctl restart docker.service",
         enable=f"{_NO_SYSV} systemctl enable docker.service",
         log="journalctl -u docker.service -n 30 --no-pager -o cat",
     ),
     "openrc": Service(
-        restart=f"rc-service docker restart\n{_ANSWERS}",
+        restart=f"limited {START_SECONDS} rc-service docker restart",
         enable="rc-update add docker default",
         log="tail -n 30 /var/log/docker.log",
     ),
     "boot2docker": Service(
-        restart=f"/etc/init.d/docker restart\n{_ANSWERS}",
+        restart=f"limited {START_SECONDS} /etc/init.d/docker restart",
         enable="true",
         log=f"tail -n 30 {BOOT2DOCKER}/docker.log",
     ),
 }
 
 # A socket unit does not start while its service runs, so it goes first.
-_SOCKET_FIRST = "systemctl stop docker.service\nsystemctl start docker.socket\n"
+_SOCKET_FIRST = "limited 60 systemctl stop docker.service\nsystemctl start docker.socket\n"
 
 
-def keep(paths: Iterable[str]) -> Run:
-    """Put the configuration aside that the engine runs with now; an empty copy means that there was none.
-
-    What an interrupted run kept is not touched: it is the older truth.
-    """
-    copies = "\n".join(
-        f"[ -e {path}{KEPT} ] || if [ -f {path} ]; then cp -p {path} {path}{KEPT}; else : >{path}{KEPT}; fi"
-        for path in map(shlex.quote, paths)
-    )
-    directories = " ".join(sorted({shlex.quote(path.rpartition("/")[0]) for path in paths}))
-    return Run("keep the present configuration", f"umask 077\n(umask 022; mkdir -p {directories})\n{copies}")
+# Whatever the pid file is called.
+_PID = "$(systemctl show docker.service -p MainPID)"
 
 
-def forget(paths: Iterable[str]) -> Run:
-    """The kept configuration is not needed any more."""
-    copies = [path + KEPT for path in paths] + [DAEMON_JSON + LIVE]
-    return Run("forget the kept configuration", "rm -f " + shlex.join(copies))
-
-
-def restart(facts: Facts, configuration: Sequence[str]) -> Run:
-    """Restart the engine; if it does not come up again, the kept configuration is put back and started.
-
-    Where containers are to go on, that is the one with live-restore; what was kept stays for the next run to
-    put back.
-    """
+def restart(facts: Facts) -> Run:
+    """Restart the engine and see that it answers; a failure has everything taken back (rollback.py)."""
     service = SERVICES[facts.init]
     wanted = service.restart
     if facts.init == "systemd" and facts.service == "active" and facts.socket in ("inactive", "failed"):
-        wanted = wanted.replace("systemctl restart", _SOCKET_FIRST + "systemctl restart")
+        wanted = wanted.replace(
+            f"limited {START_SECONDS} systemctl restart", f"{_SOCKET_FIRST}limited {START_SECONDS} systemctl restart"
+        )
+    alive = "true"
+    if facts.init == "systemd":
+        wanted += f"\nstarted={_PID}"
+        alive = f'[ "{_PID}" = "$started" ]'
     script = f"""\
-again() (
+{engineapi.FUNCTIONS}again() (
 set -e
 {wanted}
-)
+{engineapi.wait_until_up(facts.engine_socket, alive)})
 set +e
-again
+again 2>{TRANSACTION}/why
 status=$?
 set -e
 if [ "$status" -ne 0 ]; then
     {service.log} >&2 || true
-    for file in {shlex.join(configuration)}; do
-        if [ -f "$file{LIVE}" ]; then mv -f "$file{LIVE}" "$file"
-        elif [ -s "$file{KEPT}" ]; then mv -f "$file{KEPT}" "$file"
-        else rm -f "$file" "$file{KEPT}"
-        fi
-    done
-    {"again >/dev/null 2>&1 || true" if facts.service == "active" else ":"}
-    echo "the engine did not start with the new configuration; the one from before was put back" >&2
+    cat {TRANSACTION}/why >&2
+    echo "the engine did not start with the new configuration" >&2
     exit 1
 fi
-{forget(configuration).script}
 """
     advice = "the end of the engine's log is above; correct the options and say: machine provision NAME"
-    return Run("restart the engine", script, seconds=180.0, advice=advice)
+    return Run("restart the engine", script, seconds=RESTART_SECONDS, advice=advice)
 
 
 def enable(facts: Facts, *, restarting: bool) -> Run:

@@ -56,6 +56,11 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
     return without(merged, option_keys(engine.flags))
 
 
+def has_tls(found: dict[str, Any]) -> bool:
+    """Whether daemon.json decides about TLS, as that of machine's earlier versions does."""
+    return any(key in found for key in TLS)
+
+
 def plain(merged: dict[str, Any]) -> bool:
     """Whether there is nothing in it but labels, as every machine has them."""
     return merged.keys() <= {"labels"}

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from machine.errors import ProvisionError
-from machine.provision import facts as looking
-from machine.provision import liverestore, packages, services, settings
+from machine.provision import liverestore, packages, rollback, services, settings
 from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.install import INSTALL_SECONDS
-from machine.provision.look import DAEMON_JSON, LOOK
+from machine.provision.look import DAEMON_JSON, TRANSACTION
 from machine.provision.player import Outcome, play
 from machine.provision.steps import Plan, Put, Result, Run
 
@@ -30,36 +29,38 @@ _COMPANIONS = (
 )
 
 
+_REPORT = f"{TRANSACTION}/report"  # of the packages, for the steps after them
+_IF_MOVED = f"""\
+[ "$(sed -n 's/^before //p' {_REPORT})" != "$(sed -n 's/^after //p' {_REPORT})" ] || exit 0
+"""
+
+
 def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None]) -> Outcome:
     """Play `upgrade_plan`; the outcome's `before` and `after` are versions of the engine's package."""
     return play(upgrade_plan(facts), shell, log)
 
 
 def upgrade_plan(facts: Facts) -> Plan:
-    """Move the packages, restart the engine only if they moved."""
+    """Move the packages, restart the engine only if they moved; one script, so that a failure is taken back in it."""
     move = _move(facts)
     gently = liverestore.needed(facts)
+    yield rollback.begin(facts, [DAEMON_JSON])
     if gently:
-        left = f"{move.advice}; live-restore stays on until the next machine upgrade or provision puts it back"
-        move = replace(move, advice=left)
-        yield services.keep([DAEMON_JSON])
         yield from liverestore.switch_on(facts)
-    said = (yield move).stdout
-    before, after = _versions(said)
-    now = looking.parse((yield LOOK))
-    restart = before != after
-    if restart:
-        if not gently:
-            yield services.keep([DAEMON_JSON])
-        yield services.restart(now, [DAEMON_JSON])
+    yield move
+    restart = services.restart(facts)
+    yield replace(restart, name="restart the engine if it is a newer one", script=_IF_MOVED + restart.script)
     if gently:
         yield from liverestore.put_back(facts, _as_it_was(facts), settings.existing(facts), ())
-        yield services.forget([DAEMON_JSON])
-    changed = (f"upgrade Docker from {before} to {after}",) if before != after else ()
-    notes = liverestore.warnings(facts) if restart else []
+    forget = rollback.commit([DAEMON_JSON])
+    said = (yield replace(forget, script=f"cat {_REPORT}\n{forget.script}", ask=True)).stdout
+    before, after = _versions(said)
+    moved = before != after
+    changed = (f"upgrade Docker from {before} to {after}",) if moved else ()
+    notes = liverestore.warnings(facts) if moved else []
     if "stale yes" in said.splitlines():
         notes.append("not every package list could be fetched, so there may be a newer Docker than these know of")
-    return Result(changed, tuple(notes), restarted=restart, before=before, after=after)
+    return Result(changed, tuple(notes), restarted=moved, before=before, after=after)
 
 
 def _as_it_was(facts: Facts) -> Put:
@@ -74,7 +75,7 @@ def _move(facts: Facts) -> Run:
     manager = packages.MANAGERS.get(facts.packages)
     if not facts.dockerd:
         raise ProvisionError("there is no Docker on the machine to upgrade", resolution="first: machine provision NAME")
-    if manager is None or (distro is not None and not distro.manager):
+    if manager is None or facts.init not in services.SERVICES or (distro is not None and not distro.manager):
         raise ProvisionError(
             f"machine cannot upgrade Docker on {facts.distro}",
             resolution=distro.advice if distro else "upgrade it by the system's own means",
@@ -96,12 +97,14 @@ for other in {shlex.join(_COMPANIONS)}; do
 done
 {manager.upgrade}
 }} >&2
-echo "stale ${{stale:-no}}"
-echo "before $before"
-echo "after $(version "$owner")"
+{{
+    echo "stale ${{stale:-no}}"
+    echo "before $before"
+    echo "after $(version "$owner")"
+}} >{_REPORT}
 """
     advice = "see that the package source Docker came from can be reached from the machine"
-    return Run("upgrade Docker's packages", script, ask=True, seconds=INSTALL_SECONDS, advice=advice)
+    return Run("upgrade Docker's packages", script, seconds=INSTALL_SECONDS, advice=advice)
 
 
 def _versions(text: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import pytest
 from machine.errors import ProvisionError
 from machine.model import EngineOptions
 from machine.process import Completed
-from machine.provision import Facts, Plan, Put, Spec, plan
+from machine.provision import Facts, Plan, Put, Spec, engineapi, plan
 from machine.provision.facts import File, parse
 from machine.provision.look import LOOK
 from machine.provision.steps import Result, Step
@@ -109,7 +110,15 @@ def shown(step: Step) -> dict[str, Any]:
         return {"put": step.path, "mode": f"{step.mode:04o}", **check, "text": lines}
     if step is LOOK:
         return {"look": True}
-    return {"run": step.name, "script": step.script.strip("\n").splitlines()}
+    return {"run": step.name, "script": short(step.script).strip("\n").splitlines()}
+
+
+def short(script: str) -> str:
+    """A script without the parts that are the same in every case; shells and real hosts try those in other tests."""
+    plain = re.sub(
+        r"<<'(END_\w+)'\n.*?\n\1\n", r"<<'\1' ...\n", script.replace(engineapi.FUNCTIONS, ""), flags=re.DOTALL
+    )
+    return re.sub(r"(?ms)^\w+\(\) \{$.*?^\}\n", "", plain)
 
 
 def every_step() -> Iterator[Step]:

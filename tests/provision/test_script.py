@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from machine.process import Completed
-from machine.provision import Facts, Plan, Put, Result, Run, plan, render, script
+from machine.provision import Facts, Plan, Put, Result, Run, plan, render, rollback, script
 from machine.provision.install import WAIT_FOR_CLOUD_INIT
-from machine.provision.look import LOOK
+from machine.provision.look import DAEMON_JSON, LOOK
 from machine.provision.packages import MANAGERS, install
 from machine.provision.sequence import hostname
 from machine.provision.steps import Step
@@ -132,15 +133,28 @@ def test_a_plan_with_a_question_is_shown_up_to_it() -> None:
     assert "restart" not in shown
 
 
+def until_asked(todo: Plan) -> list[Step]:
+    """The steps of a plan up to its first question."""
+    steps = [next(todo)]
+    while not steps[-1].ask:
+        steps.append(next(todo))
+    return steps
+
+
 def scripts() -> dict[str, str]:
     """Every script this program can send, by what it is for."""
     steps = {step.name: step for step in [LOOK, WAIT_FOR_CLOUD_INIT, *every_step()]}
     found = {f"step: {name}": script.batch([step], MARK) for name, step in steps.items()}
     for manager in MANAGERS:
         found[f"install: {manager}"] = script.batch([Run("install", install(manager, ["a"], ["b"]))], MARK)
-        machine = facts({"os_id": "any", "dockerd": "/usr/bin/dockerd", "packages": manager})
-        found[f"upgrade: {manager}"] = script.batch([next(upgrade_plan(machine))], MARK)
+        machine = facts({"os_id": "any", "init": "systemd", "dockerd": "/usr/bin/dockerd", "packages": manager})
+        found[f"upgrade: {manager}"] = script.batch(until_asked(upgrade_plan(machine)), MARK)
         found |= {f"swarm: {manager}: {s.name}": script.batch([s], MARK) for s in every_swarm_step(manager)}
+    for init in ("systemd", "openrc", "boot2docker"):
+        begin = rollback.begin(Facts(init=init), [DAEMON_JSON])
+        found[f"begin: {init}"] = script.batch([begin, rollback.commit([DAEMON_JSON])], MARK)
+        inside = re.findall(r"<<'(END_\w+)'\n(.*?)\n\1\n", begin.script + "\n", re.DOTALL)
+        found |= {f"{init}: {name}": f"{text}\n" for name, text in inside}
     found["alone"] = script.batch([LOOK], MARK, alone=True)
     found["as root"] = script.as_root(script.batch([LOOK], MARK))
     found["rendered"] = render(plan(facts({"recorded": "debian-12-socket.txt"}), spec({})))

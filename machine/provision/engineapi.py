@@ -1,0 +1,56 @@
+"""The engine's API as a script on the machine asks it: over the engine's own socket, and never for longer than a limit.
+
+By curl where there is one (`docker info` runs every plugin of the client), else by the client. The client is told
+the socket each time: DOCKER_HOST and a context of root's lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from machine.provision.units import words
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+DEFAULT_PID_FILE = "/var/run/docker.pid"
+
+# A busy engine with thousands of containers takes seconds for /info; one that stands still never answers.
+ASK_SECONDS = 10
+
+FUNCTIONS = f"""\
+limited() {{ # limited SECONDS COMMAND: status 124 or 143 when it took longer; without `timeout` there is no limit
+    if timeout 1 true 2>/dev/null; then timeout "$@"; else shift; "$@"; fi
+}}
+engine_info() {{ # engine_info SOCKET: /info as JSON; fails where the engine does not answer
+    if command -v curl >/dev/null 2>&1; then
+        curl -sf --max-time {ASK_SECONDS} --unix-socket "$1" http://docker/info
+    else
+        limited {ASK_SECONDS} docker -H "unix://$1" info --format '{{{{json .}}}}' 2>/dev/null
+    fi
+}}
+engine_answers() {{ # engine_answers SOCKET: an answer without a ServerVersion is the client's, not the engine's
+    engine_info "$1" | grep -q '"ServerVersion":"[^"]'
+}}
+"""
+
+
+def wait_until_up(socket: str, alive: str = "true", seconds: int = 30) -> str:
+    """A command that ends when the engine answers; fails after `seconds`, or when `alive` does. Needs FUNCTIONS."""
+    return f"""\
+until=$(($(date +%s) + {seconds}))
+until engine_answers {shlex.quote(socket)}; do
+    {alive} || {{ echo "the engine ended soon after its start" >&2; exit 1; }}
+    [ "$(date +%s)" -lt "$until" ] || {{ echo "the engine does not answer after {seconds} s" >&2; exit 1; }}
+    sleep 0.2
+done
+"""
+
+
+def flag_value(command: str, *names: str) -> str:
+    """The last value of a flag (`--pidfile`, `-p`) in a command line, "" where it is not given."""
+    meant = [word for _, word in words(command)]
+    found = ""
+    for word, after in zip(meant, [*meant[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if name in names:
+            found = value if equals else after
+    return found
