@@ -47,6 +47,7 @@ def _hinting(client: Client) -> Next:
             raise
         except Unreachable as error:
             error.message = f"{error.message}; if it wants TLS: {HINT}"
+            error.args = (error.message,)
             raise
         if reply.status == 400 and not isinstance(reply.body, Hijack):
             body = await reply.read(LONGEST_ERROR)

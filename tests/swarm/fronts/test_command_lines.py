@@ -71,7 +71,6 @@ NO_ARGUMENTS = [
     "image ls x",
     "plugin install x",
     "plugin uninstall x",
-    "help create x",
     "active x",
 ]
 
