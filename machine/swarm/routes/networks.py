@@ -10,12 +10,12 @@ from typing import Any
 from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.names import display_name, repeated
-from machine.swarm.routes import object_filters
+from machine.swarm.routes import object_filters, relocate
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.project import engines_for
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.placement import is_spanning
-from machine.swarm.schedule.want import Want
+from machine.swarm.schedule.want import Located, Want
 
 Network = dict[str, Any]
 
@@ -141,7 +141,7 @@ async def remove(desk: Desk, request: Request, name: str) -> Reply:
 
 @TABLE.at("POST", "/networks/{name}/connect", "/networks/{name}/disconnect")
 async def connect(desk: Desk, request: Request, name: str) -> Reply:
-    """On the container's engine, which must be the network's unless that spans engines."""
+    """On the container's engine: the network is there, spans engines, or is moved there because nobody is in it."""
     request = await request.whole()
     body = request.value()
     if not isinstance(body, dict):
@@ -149,11 +149,15 @@ async def connect(desk: Desk, request: Request, name: str) -> Reply:
     verb = request.path.rpartition("/")[2]
     container = desk.container(str(body.get("Container") or ""))
     engine, network = find(desk, name, container.engine)
+    key = str(network["Id"])
     if not is_spanning(network) and container.engine is not engine:
-        text = f"network {engine.name}/{network.get('Name')} is not on {container.engine.name}, where the container is"
-        raise Refused(404, text)
+        found = [Located("network", key, frozenset({engine.address}))] if verb == "connect" else []
+        if not await relocate.movable(desk, found):
+            shown = f"{engine.name}/{network.get('Name')}"
+            raise Refused(404, f"network {shown} is not on {container.engine.name}, where the container is")
+        key = (await relocate.move(desk, found[0], container.engine)).get(key, key)
     body["Container"] = container.id
-    call = Request.json("POST", request.at(f"/networks/{network['Id']}/{verb}").target, body)
+    call = Request.json("POST", request.at(f"/networks/{key}/{verb}").target, body)
     reply: Reply = await container.engine.ask(call)
     if reply.ok:
         if container.moves:

@@ -231,11 +231,16 @@ def test_connecting_means_the_network_on_the_containers_engine():
         for node in ("n1", "n2"):
             await fleet.ask("POST", "/networks/create", {"Name": f"{node}/app"})
         await fleet.create("web", Env=["constraint:node==n2"])
+        await fleet.create("other", Env=["constraint:node==n1"], HostConfig={"NetworkMode": "app"})
         fleet.cluster.engine("n2").client = say_yes
         await fleet.call("POST", "/networks/app/connect", {"Container": "web"})
         (mine,) = [key for key, n in fleet.places[1].engine.networks.items() if n["Name"] == "app"]
         assert asked == [f"/networks/{mine}/connect"]
         with pytest.raises(Refused, match="n1/app is not on n2"):
             await fleet.call("POST", "/networks/n1/app/connect", {"Container": "web"})
+        made = await fleet.ask("POST", "/networks/create", {"Name": "n1/unused"})
+        await fleet.call("POST", f"/networks/{made['Id']}/connect", {"Container": "web"})
+        (moved,) = [key for key, n in fleet.places[1].engine.networks.items() if n["Name"] == "unused"]
+        assert asked[1:] == [f"/networks/{moved}/connect"]
 
     swarm(test, made=[SimulatedEngine("n1"), SimulatedEngine("n2")])
