@@ -77,12 +77,14 @@ class NewestTags:
     """
 
     def __init__(self) -> None:
+        self.changes = 0  # counts what was noted
         self._ids: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def note(self, tag: str, ids: Iterable[str]) -> None:
         """From now on the tag means these images; nothing changes when there are none."""
         found = frozenset(ids)
         if found:
+            self.changes += 1
             self._ids[tag] = found
             self._ids.move_to_end(tag)
         while len(self._ids) > REMEMBERED:

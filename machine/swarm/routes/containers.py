@@ -34,7 +34,7 @@ async def ps(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     found = listing.choose(desk.cluster.index, filters, every=request.flag("all"), limit=limit, told=told)
     if request.flag("size"):
         return Reply.json(await _with_sizes(desk, found))
-    return listing.reply(found)
+    return listing.reply(found, desk.images.superseded())
 
 
 async def _told(desk: Desk, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:

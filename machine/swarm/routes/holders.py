@@ -6,6 +6,7 @@ import asyncio
 
 from machine.swarm.chain import Refused, Request, Unreachable
 from machine.swarm.cluster import Engine
+from machine.swarm.cluster.images import familiar
 from machine.swarm.routes.desk import Desk
 
 PATIENCE = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it
@@ -66,9 +67,10 @@ async def with_image(desk: Desk, name: str, engines: list[Engine] | None) -> lis
     newest = desk.images.newest.of(name, desk.images.tables())
     if not newest:
         return engines
-    having = [e for e in desk.cluster.engines.values() if not newest.isdisjoint(e.image_table.find(name))]
+    tag = familiar(name)
+    having = [e for e in desk.cluster.engines.values() if e.image_table.tags.get(tag) in newest]
     every = list(desk.cluster.engines.values()) if engines is None else engines
-    fit = [engine for engine in every if engine in having and engine.reachable]
+    fit = [engine for engine in every if engine.image_table.tags.get(tag) in newest and engine.reachable]
     if not fit:
         raise Refused(404, missing(name, having))
     return fit

@@ -35,6 +35,7 @@ class ImageChanges:
         self._cluster = cluster
         self._changes: dict[Engine, _Change] = {}
         self._looking = asyncio.Lock()
+        self._superseded: tuple[int, list[ImageTable], set[tuple[str, str]]] = (-1, [], set())
 
     def begin(self, engine: Engine) -> None:
         """Something that may change the images of an engine begins."""
@@ -80,6 +81,13 @@ class ImageChanges:
         change.before = dict(now)
         if over and change.open <= 0 and self._changes.get(engine) is change:
             del self._changes[engine]
+
+    def superseded(self) -> set[tuple[str, str]]:
+        """(tag, image id) of images with a tag that means another image now; worked out when something has changed."""
+        tables, changes = self.tables(), self.newest.changes
+        if self._superseded[0] != changes or self._superseded[1] != tables:
+            self._superseded = (changes, tables, self.newest.superseded(tables))
+        return self._superseded[2]
 
     def tables(self) -> list[ImageTable]:
         """The image tables of all engines, those that do not answer too: what they had counts until they say more."""

@@ -26,7 +26,7 @@ async def images(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     nodes = filters.pop("node", [])
     await desk.images.settle()
     engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    old = desk.images.newest.superseded(desk.images.tables())
+    old = desk.images.superseded()
     dangling = _dangling(filters) if old else None
     flags = ("all", "digests", "shared-size", "manifests", "filter")
     if not filters and not any(request.arg(flag) for flag in flags):

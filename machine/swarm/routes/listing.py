@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from machine.swarm.chain import JSON, Refused, Reply
@@ -60,13 +61,23 @@ def _told(told: Told, otherwise: Test) -> Test:
     return test
 
 
-def reply(found: Sequence[Container]) -> Reply:
-    """The JSON array of their entries; a long one in pieces, for tens of megabytes at once cost more than to make."""
-    entries = [c.entry for c in found]
+def reply(found: Sequence[Container], older: Collection[tuple[str, str]] = ()) -> Reply:
+    """The JSON array of their entries; a long one in pieces, for tens of megabytes at once cost more than to make.
+
+    `older` has (tag, image id) of images whose tag means another image now: their containers show the id, as an
+    engine shows it.
+    """
+    ids = frozenset(identity for _, identity in older)
+    entries = [_by_id(c) if c.image_id in ids and (familiar(c.image), c.image_id) in older else c.entry for c in found]
     if len(entries) <= AT_ONCE:
         return Reply(200, (JSON,), b"[" + b",".join(entries) + b"]")
     size = sum(map(len, entries)) + len(entries) + 1
     return Reply(200, (JSON, (b"content-length", b"%d" % size)), _pieces(entries))
+
+
+def _by_id(container: Container) -> bytes:
+    entry = {**container.value(), "Image": container.image_id}
+    return json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 async def _pieces(entries: list[bytes]) -> AsyncIterator[bytes]:

@@ -164,6 +164,20 @@ def test_after_a_second_build_every_container_is_of_the_second():
     swarm(test)
 
 
+def test_a_container_of_the_older_image_is_listed_with_its_id():
+    async def test(fleet):
+        first = await build(fleet, 1, "v1", "app")
+        await fleet.create("old", Image="app")
+        await build(fleet, 2, "v2", "app")
+        await fleet.create("new", Image="app")
+        shown = {c["Names"][0].rpartition("/")[2]: c["Image"] for c in await fleet.ask("GET", "/containers/json?all=1")}
+        assert shown == {"old": first, "new": "app"}
+        found = await fleet.names("all=1&filters=" + quote(json.dumps({"ancestor": ["app"]})))
+        assert [name.rpartition("/")[2] for name in found] == ["new"]
+
+    swarm(test)
+
+
 def test_building_the_first_again_makes_it_the_newest_although_no_tag_moved_on_its_engine():
     async def test(fleet):
         first = await build(fleet, 1, "v1", "app")

@@ -1,0 +1,138 @@
+"""Images through a manager over real engines, each with images of its own: what clients build, load and run."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import docker as dockerpy
+import pytest
+
+from tests.clients import packages
+from tests.swarm.engines import DOCKER, Engines, needs_engines
+from tests.swarm.real_manager import Manager
+
+pytestmark = needs_engines
+RUN = ("run", "--rm", "--network=none")
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory):
+    with Engines(2) as made:
+        for engine in made:
+            engine.at = f"127.0.0.1:{engine.port}"
+        with Manager(made, tmp_path_factory.mktemp("manager"), "--engine-refresh-min-interval", "300s",
+                     "--engine-refresh-max-interval", "301s") as one:  # fmt: skip
+            one.engines = made
+            yield one
+
+
+@pytest.fixture(params=["the builder of the engine", "buildx"])
+def build(request, manager, tmp_path):
+    """Build what prints `says`; what `docker build -q` prints."""
+    environ = {**os.environ, "DOCKER_HOST": manager.url, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(tmp_path)}
+    if request.param == "buildx":
+        plugin = packages.require("docker-buildx") / "usr/libexec/docker/cli-plugins/docker-buildx"
+        (tmp_path / "cli-plugins").mkdir()
+        (tmp_path / "cli-plugins" / "docker-buildx").symlink_to(plugin)
+        environ["DOCKER_BUILDKIT"] = "1"
+
+    def make(says, *words):
+        context = tmp_path / "context"
+        context.mkdir(exist_ok=True)
+        (context / "Dockerfile").write_text(f'FROM busybox\nLABEL says="{says}"\nCMD ["echo", "{says}"]\n')
+        done = subprocess.run(
+            [DOCKER, "build", "-q", *words, str(context)], env=environ, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return make
+
+
+def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(manager, build):
+    build("by tag", "-t", "tagged")
+    assert manager.docker(*RUN, "tagged") == "by tag"
+    for number in range(2):
+        identity = build(f"id {number}")
+        for name in (identity, identity[7:19]):
+            assert manager.docker(*RUN, name) == f"id {number}"
+
+
+def test_a_tag_is_its_newest_build(manager, build):
+    for says in ("v1", "v2", "v1"):
+        build(says, "-t", "app")
+        assert {manager.docker(*RUN, "app") for _ in range(2)} == {says}
+        assert manager.docker("image", "inspect", "-f", "{{.Config.Labels.says}}", "app") == says
+    assert manager.docker("images", "-q", "app").count("\n") == 0
+
+
+def test_a_tag_is_its_newest_build_on_whatever_engine(manager, tmp_path):
+    context = tmp_path / "context"
+    context.mkdir()
+    client = dockerpy.DockerClient(base_url=manager.url)
+    for says, node in (("v1", "node-1"), ("v2", "node-2"), ("v1", "node-1")):
+        (context / "Dockerfile").write_text(f'FROM busybox\nCMD ["echo", "{says}"]\n')
+        client.images.build(path=str(context), tag="there", buildargs={"constraint:node": f"={node}"})
+        assert {manager.docker(*RUN, "there") for _ in range(2)} == {says}
+    client.close()
+
+
+def test_an_import_and_a_load_have_one_id_and_print_it_as_an_engine_does(manager, tmp_path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        entry = tarfile.TarInfo("hello")
+        tar.addfile(entry, io.BytesIO())
+    file = tmp_path / "imported.tar"
+    file.write_bytes(packed.getvalue())
+    identity = manager.docker("import", str(file), "imported:1")
+    assert identity.startswith("sha256:")
+    assert "\n" not in identity
+    for engine in manager.engines:
+        assert engine.docker("image", "inspect", "-f", "{{.Id}}", "imported:1").stdout.strip() == identity
+    saved = tmp_path / "saved.tar"
+    manager.docker("save", "-o", str(saved), "imported:1")
+    manager.docker("rmi", "imported:1")
+    assert manager.docker("load", "-i", str(saved)) == "Loaded image: imported:1"
+    client = dockerpy.DockerClient(base_url=manager.url)
+    (loaded,) = client.images.load(Path(saved).read_bytes())
+    assert loaded.id == identity
+    client.close()
+
+
+def test_ancestors_order_and_ends_as_an_engine_lists_them(manager):
+    client = dockerpy.DockerClient(base_url=manager.url)
+    client.images.build(fileobj=io.BytesIO(b'FROM busybox\nLABEL derived="yes"\n'), tag="derived")
+    client.close()
+    try:
+        for name, image in (("plain", "busybox:latest"), ("child", "derived"), ("third", "busybox")):
+            manager.docker("run", "-d", "--network=none", "--name", name, image, "true")
+            manager.docker("wait", name)
+
+        def names(*words):
+            return [name.rpartition("/")[2] for name in manager.names(*words)]
+
+        assert names("-f", "status=exited", "-f", "since=plain") == ["third", "child"]
+        assert names("-a", "-f", "before=third", "-f", "since=plain") == ["child"]
+        assert set(names("-a", "-f", "ancestor=busybox:latest")) >= {"plain", "third"}
+        assert names("-a", "-f", "ancestor=derived") == ["child"]
+        assert names("-n", "1") == ["third"]
+    finally:
+        manager.clear()
+
+
+def test_clients_with_types_read_info(manager):
+    shown = json.loads(manager.docker("info", "--format", "{{json .}}"))
+    assert all(len(row) == 2 and all(isinstance(cell, str) for cell in row) for row in shown["SystemStatus"])
+    assert all(shown[key] for key in ("CgroupDriver", "DefaultRuntime", "DockerRootDir", "LoggingDriver", "Driver"))
+    assert (
+        manager.docker("info", "--format", "{{.CgroupDriver}}")
+        == manager.engines[0].docker("info", "--format", "{{.CgroupDriver}}").stdout.strip()
+    )
+    client = dockerpy.DockerClient(base_url=manager.url)
+    assert {"Containers", "Volumes", "Images"} <= set(client.df())
+    client.close()
