@@ -113,6 +113,8 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     swarm.check_host(classic, wanted.values, provisions=cls.provisions)
     if wanted.mode is not None and not cls.provisions:
         raise swarmmode.no_host(wanted.driver_name)
+    if wanted.mode is not None:
+        swarmmode.check_options(wanted.engine.flags)
     record = Record.new(
         world.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=world.tls
     )

@@ -102,6 +102,7 @@ def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, 
         server_cert=pair.cert,
         server_key=pair.key,
         swarm=swarm.services(world, record, endpoint),
+        swarm_mode=swarmmode.asked_for(record),
     )
     world.console.step(f"Setting up Docker on {facts.distro}")
     outcome = steps.play(steps.plan(facts, spec), shell, world.console.debug)

@@ -42,6 +42,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     names += yield from swarm.steps(facts, spec)
     if restart:
         notes += [*liverestore.warnings(facts), *layouts.notes(facts, spec)]
+    notes += settings.hidden(facts, spec)
     gone = settings.replaced(settings.existing(facts), spec)
     notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in gone]
     return Result(tuple(dict.fromkeys(names)), tuple(notes), restarted=restart)
@@ -103,6 +104,7 @@ def _check(facts: Facts, spec: Spec) -> None:
     """Refuse what would damage the machine or cannot work, before anything is written."""
     settings.check_storage(facts, spec)
     swarm.check(facts, spec)
+    _check_swarm_mode(facts, spec)
     elsewhere = command.settings_file(command.arguments(facts.exec_start, facts.variables), spec.engine.flags)
     unsafe = command.switches_tls_off(spec.engine.flags)
     if unsafe:
@@ -138,6 +140,17 @@ def _check(facts: Facts, spec: Spec) -> None:
         raise ProvisionError(
             f"there is {facts.dockerd} on the machine and no docker.service that starts it",
             resolution="install Docker as a package of the system (not as a snap), then: machine provision NAME",
+        )
+
+
+def _check_swarm_mode(facts: Facts, spec: Spec) -> None:
+    """ProvisionError where the engine has live-restore and is to join a cluster: it would refuse to."""
+    parts = command.read(facts.exec_start, variables=facts.variables)
+    if spec.swarm_mode and settings.live_restore(settings.existing(facts), parts, spec):
+        raise ProvisionError(
+            "the engine on the machine has live-restore on, and Docker refuses that in swarm mode",
+            resolution=f'take "live-restore" out of {DAEMON_JSON} or of the command of docker.service on the machine'
+            " (without it containers end with the engine), then: machine provision NAME",
         )
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from machine.errors import ProvisionError
-from machine.provision.command import TLS, Command, option_keys
+from machine.provision.command import TLS, TRUE, Command, option_keys
 from machine.provision.dockerd_flags import names, without
 from machine.provision.facts import Facts
 from machine.provision.look import DAEMON_JSON
@@ -85,12 +85,45 @@ def check_storage(facts: Facts, spec: Spec) -> None:
             details=f"It was removed in release {gone}.",
             resolution="leave --engine-storage-driver away: the engine chooses a good one",
         )
+    if wanted and facts.data_root_unknown:
+        raise ProvisionError(
+            f"machine cannot tell whether the storage driver {wanted} would hide images on the machine",
+            details=f"its engine does not run, and is told to keep them in {facts.data_root_unknown}",
+            resolution="start the engine there first (systemctl start docker), or leave --engine-storage-driver away",
+        )
     if wanted and facts.images and facts.storage_driver not in ("", wanted):
         raise ProvisionError(
             f"changing the storage driver from {facts.storage_driver} to {wanted} would hide the machine's images",
             details="Images and containers of one storage driver cannot be seen under another.",
             resolution=f"leave --engine-storage-driver away, or insist with: --engine-opt storage-driver={wanted}",
         )
+
+
+def hidden(facts: Facts, spec: Spec) -> list[str]:
+    """What to say of each --engine-opt that gives the engine another place than the one where its images are now."""
+    if not facts.images:
+        return []
+    known = f"{facts.exec_start} {facts.drop_in or ''}"
+    found = existing(facts)
+    notes = []
+    for option in spec.engine.flags:
+        name, _, value = option.lstrip("-").partition("=")
+        new = f"--{option.lstrip('-')}" not in known and found.get(name) != value
+        if name in ("data-root", "graph", "userns-remap") and new:
+            notes.append(
+                f"with --engine-opt {option} the engine does not see the images and containers that the machine had;"
+                " they are still on its disk, and come back when the option goes"
+            )
+    return notes
+
+
+def live_restore(found: dict[str, Any], command: Command, spec: Spec) -> bool:
+    """Whether the engine is to have live-restore for good, whoever asked for it."""
+    for option in spec.engine.flags:
+        name, equals, value = option.lstrip("-").partition("=")
+        if name == "live-restore":
+            return not equals or value in TRUE
+    return bool(command.live_restore if command.live_restore is not None else found.get("live-restore"))
 
 
 def _list(settings: dict[str, Any], key: str) -> list[str]:

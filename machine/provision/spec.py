@@ -35,6 +35,7 @@ class Spec:
     engine: EngineOptions = field(default_factory=EngineOptions)
     listen_port: int = 2376
     swarm: Swarm | None = None
+    swarm_mode: bool = False  # it is, or is to be, a node of Docker's own swarm mode
 
     @property
     def host(self) -> str:

@@ -12,7 +12,7 @@ command was killed at, the next one looks and goes on. Who changes a cluster hol
 
 from __future__ import annotations
 
-from machine.errors import PreflightFailed
+from machine.errors import PreflightFailed, UsageError
 from machine.lifecycle.world import World
 from machine.model import Endpoint
 from machine.store import Record
@@ -51,6 +51,17 @@ def no_host(driver_name: str) -> PreflightFailed:
         f"the driver {driver_name} cannot take part in swarm mode: there is no host to set up",
         resolution="leave --swarm-mode out, or choose a driver that makes hosts",
     )
+
+
+def check_options(flags: Collection[str]) -> None:
+    """UsageError for a dockerd option (--engine-opt) with which no engine takes part in swarm mode."""
+    for option in flags:
+        name, equals, value = option.lstrip("-").partition("=")
+        if name == "live-restore" and (not equals or value.lower() in ("1", "t", "true")):
+            raise UsageError(
+                f"--engine-opt {option} and --swarm-mode exclude each other: Docker refuses live-restore in swarm mode",
+                resolution="leave one of them out",
+            )
 
 
 def check_host(world: World, record: Record, swarm: object) -> None:
