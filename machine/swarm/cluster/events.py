@@ -145,7 +145,8 @@ def _passes(event: _Seen, filter_: str, values: Sequence[str]) -> bool:  # noqa:
         name = str(attributes.get("name" if event.kind == "image" else "image") or "")
         return not {event.id, name, without_tag(name), without_tag(event.id)}.isdisjoint(values)
     if filter_ in _OBJECTS:
-        names = (event.id, str(attributes.get("name") or ""))
+        names = [event.id, str(attributes.get("name") or "")]
+        names += [f"{attributes.get('node.name')}/{name}" for name in names]
         return event.kind == filter_ and any(name.startswith(value) for name in names for value in values)
     return event.scope in values if filter_ == "scope" else True
 

@@ -11,7 +11,7 @@ from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.names import display_name, repeated
 from machine.swarm.routes import object_filters, relocate
-from machine.swarm.routes.desk import Desk
+from machine.swarm.routes.desk import Desk, good
 from machine.swarm.routes.project import engines_for
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.placement import is_spanning
@@ -25,17 +25,24 @@ async def networks(desk: Desk, request: Request, name: str) -> Reply:  # noqa: A
     """From memory; engines are asked only for filters that need more than a network's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
-    named = filters.get("name", [])
-    if named:
-        parts = [(desk.cluster.engine(text.partition("/")[0]), text) for text in named]
-        nodes |= {engine.name for engine, text in parts if engine is not None and "/" in text}
-        filters["name"] = [text.partition("/")[2] if engine and "/" in text else text for engine, text in parts]
-    engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    if engines and not object_filters.answers(filters, object_filters.NETWORK_FILTERS):
-        answers = await desk.values(engines, request.at("/networks", {"filters": [json.dumps(filters)]}))
-        return Reply.json(unite(answers, shared_names(desk)))
-    found = {e: [n for n in e.networks if object_filters.network_passes(n, filters)] for e in engines}
+    asked = filters_of(desk, filters, nodes)
+    if asked and not object_filters.answers(filters, object_filters.NETWORK_FILTERS):
+
+        async def ask(engine: Engine) -> list[Network]:
+            call = request.at("/networks", {"filters": [json.dumps(asked[engine])]})
+            return await (await engine.ask(call)).value() or []
+
+        return Reply.json(unite(good(await desk.each(list(asked), ask)), shared_names(desk)))
+    found = {e: [n for n in e.networks if object_filters.network_passes(n, mine)] for e, mine in asked.items()}
     return Reply.json(unite(found, shared_names(desk)))
+
+
+def filters_of(desk: Desk, filters: object_filters.Filters, nodes: set[str]) -> dict[Engine, object_filters.Filters]:
+    """The filters for each healthy engine that may have what is asked for; `nodes` = names or ids, empty = all."""
+    engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
+    names = {e.name for e in desk.cluster.engines.values()}
+    found = {e: object_filters.at_node(filters, e.name, names) for e in engines}
+    return {engine: mine for engine, mine in found.items() if mine is not None}
 
 
 def unite(lists: dict[Engine, list[Network]], shared: frozenset[str]) -> list[Network]:

@@ -5,7 +5,7 @@ What needs more than an object's own record (`dangling`) is not known here: `ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from machine.swarm.schedule.expression import BadExpression, pattern
@@ -20,6 +20,17 @@ VOLUME_FILTERS = frozenset(("driver", "label", "name"))
 def answers(filters: Filters, known: frozenset[str]) -> bool:
     """Whether these filters can be applied here; others, and values that are wrong, are left to the engines."""
     return known.issuperset(filters) and all(value in ("custom", "builtin") for value in filters.get("type", ()))
+
+
+def at_node(filters: Filters, node: str, nodes: Collection[str]) -> Filters | None:
+    """The filters as they are on `node`, where NODE/NAME is called NAME; None if all names are of other `nodes`."""
+    if not filters.get("name"):
+        return filters
+    split = [(text, *text.partition("/")) for text in filters["name"]]
+    names = [rest if owner == node else text for text, owner, _, rest in split if owner == node or owner not in nodes]
+    plain = [owner for _, owner, slash, _ in split if owner in nodes and not slash]  # a name that is a node's too
+    found = list(dict.fromkeys([*filter(None, names), *plain]))
+    return {**filters, "name": found} if found else None
 
 
 def network_passes(network: Object, filters: Filters) -> bool:

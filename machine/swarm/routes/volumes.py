@@ -16,6 +16,7 @@ from machine.swarm.cluster import Engine
 from machine.swarm.cluster.names import display_name, repeated
 from machine.swarm.routes import object_filters
 from machine.swarm.routes.desk import Desk, good
+from machine.swarm.routes.networks import filters_of
 from machine.swarm.routes.project import engines_for
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression
@@ -31,13 +32,16 @@ async def volumes(desk: Desk, request: Request, name: str) -> Reply:  # noqa: AR
     """From memory; engines are asked only for filters that need more than a volume's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
-    engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    if engines and not object_filters.answers(filters, object_filters.VOLUME_FILTERS):
-        query = {"filters": [json.dumps(filters)]}
-        answers = await desk.values(engines, request.at("/volumes", query))
-        lists = {e: (answer or {}).get("Volumes") or [] for e, answer in answers.items()}
+    asked = filters_of(desk, filters, nodes)
+    if asked and not object_filters.answers(filters, object_filters.VOLUME_FILTERS):
+
+        async def ask(engine: Engine) -> list[Volume]:
+            call = request.at("/volumes", {"filters": [json.dumps(asked[engine])]})
+            return (await (await engine.ask(call)).value() or {}).get("Volumes") or []
+
+        lists = good(await desk.each(list(asked), ask))
     else:
-        lists = {e: [v for v in e.volumes if object_filters.volume_passes(v, filters)] for e in engines}
+        lists = {e: [v for v in e.volumes if object_filters.volume_passes(v, mine)] for e, mine in asked.items()}
     return Reply.json({"Volumes": unite(lists, shared_names(desk)), "Warnings": None})
 
 

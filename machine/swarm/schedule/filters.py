@@ -172,7 +172,8 @@ def _each(
 
 def _affine(expression: Expression, node: Node) -> bool:
     if expression.key == "container":
-        return expression.matches(text for c in node.held() for text in (c.id, *c.names))
+        names = (text for c in node.held() for text in (c.id, *c.names, *(f"{node.name}/{name}" for name in c.names)))
+        return expression.matches(names)
     if expression.key == "image":
         return expression.matches(node.images)
     return expression.matches(c.labels.get(expression.key, "") for c in node.held())

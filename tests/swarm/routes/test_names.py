@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from machine.swarm.chain import Refused
+from machine.swarm.cluster import events
 from machine.swarm.routes import object_filters
 from machine.swarm.simulated.engine import SimulatedEngine
 from tests.swarm.fleet import swarm
@@ -59,7 +60,9 @@ def test_two_of_one_name_are_told_apart_until_one_goes(kind, listed):
         for node in ("n1", "n3"):
             await fleet.ask("POST", f"/{kind}/create", {"Name": f"{node}/app"})
         assert await listed(fleet) == ["n1/app", "n3/app"]
-        assert await listed(fleet, node=["n3"]) == ["n3/app"]
+        assert await listed(fleet, node=["n3"]) == await listed(fleet, name=["n3/app"]) == ["n3/app"]
+        assert await listed(fleet, name=["n3/app", "n2/app"]) == ["n3/app"]
+        assert await listed(fleet, name=["n2/app"]) == []
         assert (await fleet.ask("GET", f"/{kind}/n3/app"))["Name"] == "app"
         await fleet.call("DELETE", f"/{kind}/n1/app")
         assert await listed(fleet) == ["app"]
@@ -106,6 +109,31 @@ def test_a_network_is_found_by_name_even_if_it_looks_like_a_node():
         assert await networks(fleet, name=["n1"]) == ["n1"]
 
     swarm(test)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["app"], ["app"]),
+        (["n1/app"], ["app"]),
+        (["n2/app"], None),
+        (["n2/app", "web"], ["web"]),
+        (["n1/app", "app"], ["app"]),
+        (["n1"], ["n1"]),
+        (["n2"], ["n2"]),
+        (["other/app"], ["other/app"]),
+        ([], []),
+    ],
+)
+def test_names_in_a_filter_as_they_are_on_one_node(names, found):
+    asked = object_filters.at_node({"name": names, "label": ["k"]}, "n1", {"n1", "n2"})
+    assert asked == (None if found is None else {"name": found, "label": ["k"]})
+
+
+def test_events_of_an_object_are_asked_for_with_its_node_too():
+    event = {"Type": "volume", "Action": "create", "Actor": {"ID": "data", "Attributes": {"node.name": "n1"}}}
+    for value, passes in (("data", True), ("n1/data", True), ("n2/data", False), ("n1/x", False)):
+        assert events.passes(event, {"volume": [value]}) is passes
 
 
 NETWORK = {"Name": "app_default", "Id": "abc123", "Driver": "bridge", "Scope": "local", "Labels": {"k": "v", "e": ""}}

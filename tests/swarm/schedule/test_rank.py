@@ -124,6 +124,8 @@ def test_affinity():
     b = node("b", held("2", "db"))
     assert names(rank([a, b], wanting(affinity=["container==web"]))) == ["a"]
     assert names(rank([a, b], wanting(affinity=["container!=web"]))) == ["b"]
+    assert names(rank([a, b], wanting(affinity=["container==b/db"]))) == ["b"]
+    assert names(rank([a, b], wanting(affinity=["container!=a/web"]))) == ["b"]
     assert names(rank([a, b], wanting(affinity=["image==redis"]))) == ["a"]
     assert names(rank([a, b], wanting(affinity=["tier==fr*"]))) == ["a"]
     with pytest.raises(NoNode, match="container==x"):
