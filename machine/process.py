@@ -69,8 +69,10 @@ def run(
     return result
 
 
-def foreground(argv: Sequence[str]) -> int:
+def foreground(argv: Sequence[str], *, stdout: int | None = None, stderr: int | None = None) -> int:
     """Run `argv` on our own terminal and streams; its status, or 128 + the number of the signal that ended it.
+
+    `stdout` and `stderr` are file descriptors to take the place of ours.
 
     Ctrl-C and Ctrl-\\ are the program's business while it runs; a SIGTERM or SIGHUP to us is passed on to it.
     Call it from the main thread only. CommandFailed if the program is missing.
@@ -79,7 +81,7 @@ def foreground(argv: Sequence[str]) -> int:
     import subprocess
 
     try:
-        child = subprocess.Popen(argv)
+        child = subprocess.Popen(argv, stdout=stdout, stderr=stderr)
     except FileNotFoundError:
         raise CommandFailed(f"the program {argv[0]} is not installed") from None
     except PermissionError:

@@ -52,17 +52,25 @@ def known_hosts(record: Record) -> str:
     return os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
 
 
-def attached(app: App, argv: Sequence[str], names: Sequence[str], package: str) -> int:
+def attached(app: App, argv: Sequence[str], names: Sequence[str], package: str, *, again: bool = True) -> int:
     """Run ssh or scp on our terminal; after a failed connection say which of the machines is not running.
+
+    `again`: a connection that sshd drops before any login is tried again a few times.
 
     The driver is asked only then: while all is well nobody waits for a cloud's library.
     """
     from machine import process
+    from machine.cli import ssh_run
+    from machine.cli.report import show
+    from machine.errors import ShellError
 
     app.stdout.flush()
     app.console.debug(" ".join(argv))
     try:
-        status = process.foreground(argv)
+        status = ssh_run.run(argv, names[0]) if again and hasattr(os, "mkfifo") else process.foreground(argv)
+    except ShellError as error:
+        show(error, app.stderr, as_json=app.flags.log_format == "json")
+        return NO_CONNECTION
     except CommandFailed as error:
         raise CommandFailed(error.brief, resolution=f"install it (package {package})") from None
     if status == NO_CONNECTION:

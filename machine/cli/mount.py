@@ -36,12 +36,13 @@ def run(args: argparse.Namespace, app: App) -> int:
     if target.startswith("-"):
         target = f"./{target}"
     if args.unmount:
-        return logins.attached(app, [*_unmounter(), target], [], "fuse3")
+        return logins.attached(app, [*_unmounter(), target], [], "fuse3", again=False)
     if not os.path.isdir(target):
         raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
     name = source.machine or app.name(None)
     source = sshargs.Place(name, source.user, source.path)
-    return logins.attached(app, sshargs.sshfs(logins.login_of(app, name), source, target), [name], "sshfs")
+    argv = sshargs.sshfs(logins.login_of(app, name), source, target)
+    return logins.attached(app, argv, [name], "sshfs", again=False)  # sshfs goes on in the background
 
 
 def _unmounter() -> list[str]:

@@ -88,7 +88,9 @@ def run(args: argparse.Namespace, app: App) -> int:
     login = logins.login_of(app, name, user)
     if app.flags.native_ssh or not shutil.which("ssh"):
         return _native(app, login, call)
-    return logins.attached(app, sshargs.ssh(login, call.options, call.command), [name], "openssh-client")
+    own_log = any(option.startswith("-E") for option in call.options)  # then what ssh says is not to be seen here
+    argv = sshargs.ssh(login, call.options, call.command)
+    return logins.attached(app, argv, [name], "openssh-client", again=not own_log)
 
 
 def _forget(app: App, name: str) -> int:

@@ -1,0 +1,136 @@
+"""The system's ssh and scp on our terminal, tried again where sshd drops a connection before anybody could log in.
+
+An sshd that has many connections without a login drops new ones at random (MaxStartups in sshd_config(5)). ssh then
+says so with one line, before it has sent who it is: nothing can have run on the machine, and the same command may be
+given again. Anything else that ssh says is passed on as it comes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from machine import process
+from machine.errors import ShellError
+
+TRIES = 12  # an sshd with MaxStartups 2:30:3 lets twelve clients in that begin at the same time, with room to spare
+FIRST_PAUSE = 0.2  # seconds, at most; each next one may be half as long again: about 20 s in all
+LONGEST_PAUSE = 3.0
+DROPPED = (b"kex_exchange_identification:", b"ssh_exchange_identification:")  # how ssh begins that line
+END = b"\0machine: end\0"  # written into the pipe by us after the program has ended; no message holds a NUL
+KEPT = 64 * 1024  # bytes that are held back at most
+
+
+class Relay:
+    """Passes on what a program says in a pipe, and holds it back when it begins with one of DROPPED."""
+
+    def __init__(self, source: int, target: int = 2) -> None:
+        self._source, self._target = source, target
+        self._held = b""
+        self._passing = False
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the first that was said is that sshd dropped the connection."""
+        return not self._passing and self._held.startswith(DROPPED)
+
+    def _read(self) -> None:
+        while block := os.read(self._source, 8192):
+            end = block.endswith(END)
+            self._take(block.removesuffix(END))
+            if end:
+                return
+
+    def _take(self, block: bytes) -> None:
+        if not self._passing:
+            self._held += block
+            hold = self._held.startswith(DROPPED) or any(start.startswith(self._held) for start in DROPPED)
+            if hold and len(self._held) < KEPT:
+                return
+            block, self._held, self._passing = self._held, b"", True
+        os.write(self._target, block)
+
+    def finish(self) -> None:
+        """Wait until all has been read that was written before the mark END."""
+        self._thread.join(5)
+
+    def show(self) -> None:
+        """Pass on what was held back."""
+        if self._held:
+            os.write(self._target, self._held)
+            self._held = b""
+
+
+def run(argv: Sequence[str], name: str, *, pause: Callable[[float], None] = time.sleep) -> int:
+    """Run ssh, scp or rsync as process.foreground does; its status. `name` is the machine, for errors.
+
+    ShellError when sshd still drops the connection after TRIES.
+    """
+    longest = FIRST_PAUSE
+    began = time.monotonic()
+    for number in range(1, TRIES + 1):
+        status, relay = _once(argv)
+        if not (status and relay.dropped):
+            relay.show()
+            return status
+        if number < TRIES:
+            pause(random.uniform(longest / 4, longest))  # noqa: S311 (so that many clients do not come together again)
+            longest = min(longest * 1.5, LONGEST_PAUSE)
+    relay.show()
+    raise ShellError(
+        f"sshd of {name} dropped the connection {TRIES} times in {time.monotonic() - began:.0f} s, before any login",
+        details="Nothing was run there. An sshd with many connections at once does so (MaxStartups in its sshd_config);"
+        " so does one that was told to refuse this computer.",
+        resolution="start fewer at the same time, or raise MaxStartups in /etc/ssh/sshd_config of the machine",
+    )
+
+
+def _once(argv: Sequence[str]) -> tuple[int, Relay]:
+    """One run. ssh keeps its own messages apart from the remote command's by -E; scp and rsync have stderr for both."""
+    if argv[0] == "ssh":
+        return _with_log(argv)
+    flags = argv[: argv.index("--")] if "--" in argv else []
+    quiet = argv[0] == "scp" and "-q" in flags
+    if quiet:  # it would keep ssh quiet about errors too; all that scp has for stdout is its progress
+        at = flags.index("-q")
+        argv = [*argv[:at], *argv[at + 1 :]]
+    source, writer = os.pipe()
+    relay = Relay(source)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            status = process.foreground(argv, stderr=writer, stdout=nowhere.fileno() if quiet else None)
+    finally:
+        _end(relay, source, writer)
+    return status, relay
+
+
+def _with_log(argv: Sequence[str]) -> tuple[int, Relay]:
+    """ssh closes what it inherits, so its log is a named pipe."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="machine-ssh-") as directory:
+        path = os.path.join(directory, "log")
+        os.mkfifo(path, 0o600)
+        source = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # an ordinary open would wait for a writer
+        writer = os.open(path, os.O_WRONLY)
+        os.set_blocking(source, True)
+        relay = Relay(source)
+        try:
+            status = process.foreground([argv[0], "-E", path, *argv[1:]])
+        finally:
+            _end(relay, source, writer)
+    return status, relay
+
+
+def _end(relay: Relay, source: int, writer: int) -> None:
+    try:
+        os.write(writer, END)
+    finally:
+        os.close(writer)
+        relay.finish()
+        os.close(source)
