@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import h11
 
+from machine.swarm import limits
 from machine.swarm.address import Address, Trust, dial
 from machine.swarm.chain import Headers, NotConnected, Reply, Request, Unreachable
 from machine.swarm.headers import through
+from machine.swarm.printable import printable
+from machine.swarm.routing import Kind, Patience, kind_of, patience_for
 from machine.swarm.stream import PIECE, Stream
 
 MAX_IDLE = 8  # connections to one engine that are kept for the next request
-MAX_HEAD = 256 * 1024  # bytes of an answer's head
 _REPEATABLE = ("GET", "HEAD")
+_UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # in a header: nothing that a terminal or a log should get
 _RAW_ROUTE = re.compile(r"/(containers/.+/attach|exec/[^/]+/start)\Z")  # hijacked even without Upgrade
 
 
 class Client:
     """An engine as the end of a chain: `await client(request)`. Unreachable if there is no talking to it."""
 
-    def __init__(self, address: Address, trust: Trust | None = None, *, connect_timeout: float = 10.0) -> None:
-        """CertificateError if the files that `trust` names cannot be used."""
+    def __init__(
+        self, address: Address, trust: Trust | None = None, *, connect_timeout: float = 10.0, patient: bool = False
+    ) -> None:
+        """CertificateError if the files that `trust` names cannot be used.
+
+        `patient` = no time limits, for another manager, which has its own.
+        """
         self.address = address
         self.tls: ssl.SSLContext | None = trust.for_client() if trust else None
         self.connect_timeout = connect_timeout
+        self.patient = patient
         self._idle: list[_Link] = []
         self._host = b"docker" if address.path else str(address)[len("tcp://") :].encode()
 
@@ -73,22 +83,33 @@ class Client:
             raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_why(error)}") from error
 
     async def _ask(self, link: _Link, request: Request) -> Reply:
+        patience = Patience(None, None) if self.patient else patience_for(request)
         try:
-            reply = await link.ask(request, self._head(request))
+            with link.within(patience.head):
+                reply = await link.ask(request, self._head(request))
         except h11.ProtocolError as error:
             link.stream.abort()
-            raise Unreachable(502, f"the engine at {self.address} does not speak HTTP: {error}") from error
+            if link.expired:
+                raise Unreachable(504, self._silent(patience.head)) from error
+            raise Unreachable(502, f"the engine at {self.address} does not speak HTTP: {_plain(error)}") from error
         except OSError as error:
             link.stream.abort()
+            if link.expired:
+                raise Unreachable(504, self._silent(patience.head)) from error
             raise _GoneBeforeAnswer(502, f"the engine at {self.address} dropped the call: {_why(error)}") from error
         except BaseException:
             link.stream.abort()
             raise
         if isinstance(reply.body, _Answer):
             reply.body.finished = self._keep
+            reply.body.silent = limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.patient else patience.silent
+            reply.body.most_pieces = limits.ENGINE_CHUNKS if kind_of(request) is Kind.WHOLE else None
         elif isinstance(reply.body, bytes):
             self._keep(link)
         return reply
+
+    def _silent(self, seconds: float | None) -> str:
+        return f"the engine at {self.address} did not answer within {seconds:g} s"
 
     def _head(self, request: Request) -> list[tuple[bytes, bytes]]:
         head = [(b"host", self._host), *through(request.headers)]
@@ -110,12 +131,30 @@ class _Link:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.ENGINE_HEAD)
+        self.expired = False  # whether the engine was silent for longer than we wait
+        self.pieces = 0  # of the body so far
+        self._more_here = False  # whether pieces of the body have come in that nobody has taken yet
+
+    @contextlib.contextmanager
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """Drop the connection when this takes longer; `expired` tells. Much cheaper than a task per wait."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._expire) if seconds is not None else None
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _expire(self) -> None:
+        self.expired = True
+        self.stream.abort()
 
     def reusable(self) -> bool:
         if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE or not self.stream.idle:
             return False
         self.http.start_next_cycle()
+        self.pieces = 0
         return True
 
     async def ask(self, request: Request, head: Headers) -> Reply:
@@ -134,7 +173,11 @@ class _Link:
             if sender is not None:
                 sender.cancel()
             raise
-        headers = tuple(response.headers)
+        headers = tuple((name, value) for name, value in response.headers if not _UNFIT.search(value))
+        if response.status_code > 599:
+            raise h11.RemoteProtocolError(f"there is no status {response.status_code}")
+        if response.status_code == 101 and not request.upgrade:
+            raise h11.RemoteProtocolError("it changes the protocol, which nobody asked for")
         if response.status_code == 101 or self._raw(request, response):
             self.stream.unread(self.http.trailing_data[0])
             return Reply(response.status_code, headers, self.stream)
@@ -151,6 +194,7 @@ class _Link:
 
     async def _response(self, sender: asyncio.Future[None] | None) -> h11.Response | h11.InformationalResponse:
         """The head of the answer. An error of `sender` ends the waiting, but not that the engine stopped reading."""
+        informational = 0
         while True:
             event = self.http.next_event()
             if event is h11.NEED_DATA:
@@ -160,6 +204,9 @@ class _Link:
             elif isinstance(event, h11.InformationalResponse):
                 if event.status_code == 101:
                     return event
+                informational += 1
+                if informational > limits.ENGINE_INFORMATIONAL:
+                    raise h11.RemoteProtocolError("it announces an answer again and again, and gives none")
             else:
                 raise ConnectionResetError("the connection was closed without an answer")
 
@@ -191,19 +238,28 @@ class _Link:
         return not any(name in (b"content-length", b"transfer-encoding") for name, _ in response.headers)
 
     def _ready(self) -> tuple[bytes, bool]:
-        """What of the body is here already, and whether that is all."""
+        """What of the body is here already, and whether that is all. Of very many pieces the first ones."""
         pieces: list[bytes] = []
+        self._more_here = False
         while True:
             event = self.http.next_event()
-            if isinstance(event, h11.Data):
-                pieces.append(bytes(event.data))
-            else:
+            if not isinstance(event, h11.Data):
                 return b"".join(pieces), isinstance(event, h11.EndOfMessage)
+            pieces.append(bytes(event.data))
+            self.pieces += 1
+            if len(pieces) >= limits.TURN_PIECES:
+                self._more_here = True
+                return b"".join(pieces), False
 
-    async def more_body(self) -> tuple[bytes, bool]:
-        """The next piece of the body, and whether it was the last."""
+    async def more_body(self, most: int | None) -> tuple[bytes, bool]:
+        """The next piece of the body, and whether it was the last; ProtocolError if there are more than `most`."""
         while True:
-            self.http.receive_data(await self.stream.read(PIECE))
+            if most is not None and self.pieces > most:
+                raise h11.RemoteProtocolError(f"it came in more than {most} pieces")
+            if self._more_here:
+                await asyncio.sleep(0)  # others have their turn
+            else:
+                self.http.receive_data(await self.stream.read(PIECE))
             piece, done = self._ready()
             if piece or done:
                 return piece, done
@@ -219,6 +275,8 @@ class _Answer:
         self._sender = sender
         self._left = False
         self.finished: Any = None
+        self.silent: float | None = None  # seconds that the engine may send nothing
+        self.most_pieces: int | None = None
 
     def __aiter__(self) -> _Answer:
         return self
@@ -231,10 +289,13 @@ class _Answer:
             await self.aclose()
             raise StopAsyncIteration
         try:
-            piece, self._done = await self._link.more_body()
+            with self._link.within(self.silent):
+                piece, self._done = await self._link.more_body(self.most_pieces)
         except (h11.ProtocolError, OSError) as error:
             await self.aclose()
-            raise Unreachable(502, f"the engine broke off its answer: {error}") from error
+            if self._link.expired:
+                raise Unreachable(504, f"the engine sent nothing for {self.silent:g} s") from error
+            raise Unreachable(502, f"the engine broke off its answer: {_plain(error)}") from error
         except BaseException:
             await self.aclose()
             raise
@@ -256,9 +317,14 @@ class _Answer:
             self._link.stream.close()
 
 
+def _plain(error: Exception) -> str:
+    """What h11 or the system says; h11 repeats what it got."""
+    return printable(str(error))[: limits.ENGINE_REASON_LETTERS]
+
+
 def _why(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
+        return f"its certificate is not accepted: {printable(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error}"
     return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__

@@ -69,12 +69,14 @@ ENGINE_CONTAINER_PORTS = 70_000  # ports that the bindings of one container span
 
 EVENT_ONE = 1 * MIB  # the longest have a container's labels in them
 EVENT_VALUES = 10_000  # brackets and commas in it
+EVENT_DUE = 1_000  # containers to look at again after events, one by one; beyond it all are listed
 EVENT_UNREAD = 4 * MIB  # kept for a client that does not read them
 EVENT_UNREAD_COUNT = 10_000
 EVENT_PAST = 8 * MIB  # what one engine tells of the past; dockerd keeps 256 events
 
 TURN_PIECES = 256  # pieces of one answer taken from its connection: some milliseconds
 TURN_PARSED = 256 * KIB  # bytes of JSON parsed: some milliseconds
+TURN_VALUES = 2_000  # values of JSON parsed one by one: some milliseconds
 TURN_ENTRIES = 200  # entries of a list taken in: some milliseconds
 
 MOVE_SIGNED = 256 * KIB  # label with the body of a create: 100 times the usual one

@@ -71,7 +71,7 @@ async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> As
         if candidate is None or not plan.advertise:
             raise DiscoveryError("replication takes etcd:// or consul:// as discovery, and --advertise HOST:PORT")
         election = Election(candidate(plan.advertise, plan.ttl), log=log)
-        replicas = Replicas(desk, election, connect)
+        replicas = Replicas(desk, election, connector(plan.trust, plan.trusted, patient=True))
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(_end, asyncio.ensure_future(election.run()))
         stack.push_async_callback(_end, asyncio.ensure_future(replicas.follow()))
@@ -91,15 +91,20 @@ def _key(plan: Plan, log: Callable[[str], None]) -> bytes:
         return b""
 
 
-def connector(trust: Trust | None, trusted: Callable[[str], Trust | None] | None = None) -> Callable[[str], Next]:
-    """The way to an engine, or to another manager, from its address; those of the same files share a TLS context."""
+def connector(
+    trust: Trust | None, trusted: Callable[[str], Trust | None] | None = None, *, patient: bool = False
+) -> Callable[[str], Next]:
+    """The way to an engine, or (`patient`) to another manager, from its address.
+
+    Those of the same files share a TLS context.
+    """
     contexts = {trust: trust.for_client() if trust else None}
 
     def connect(address: str) -> Next:
         files = (trusted(address) if trusted else None) or trust
         if files not in contexts:
             contexts[files] = files.for_client() if files else None
-        client = Client(parse(address))
+        client = Client(parse(address), patient=patient)
         client.tls = contexts[files]
         return client
 

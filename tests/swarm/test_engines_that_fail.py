@@ -231,8 +231,8 @@ def test_an_engine_that_hangs_does_not_stall_the_others():
 
 
 def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_goes_elsewhere(monkeypatch):
-    monkeypatch.setattr("machine.swarm.cluster.engine.ANSWER", 0.3)
-    monkeypatch.setattr("machine.swarm.cluster.engine.SLOW", 0.1)
+    monkeypatch.setattr("machine.swarm.cluster.calls.ANSWER", 0.3)
+    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.1)
 
     async def test(fleet):
         fleet.places[0].hangs = True
@@ -247,7 +247,7 @@ def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_go
 
 
 def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(monkeypatch):
-    monkeypatch.setattr("machine.swarm.cluster.engine.SLOW", 0.05)
+    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.05)
 
     async def test(fleet):
         key = await fleet.create("web", start=True)
@@ -365,8 +365,8 @@ def test_engines_come_and_go_with_the_discovery():
         fleet.discovery.addresses.append(gone)
         await settled(fleet, 3)
         assert len(await fleet.names()) == 6
-        await fleet.until(lambda: len(found) == 2)
-        assert [e["Action"] for e in found] == ["engine_removed", "engine_connect"]
+        await fleet.until(lambda: len(found) == 3)
+        assert [e["Action"] for e in found] == ["engine_disconnect", "engine_removed", "engine_connect"]
         task.cancel()
         await task
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from machine.swarm.cluster.engine import Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
 from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.cluster.subscribers import Subscribers
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.ledger import Ledger
@@ -34,7 +35,6 @@ SAID = {
     "engine_removed": "let go",
 }  # in the log; the clients' event streams have classic Swarm's words
 DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
-QUEUE = 10_000  # events kept for a client that does not read them
 STUDY_PAUSE = 0.004  # seconds between two inspects that nobody waits for
 
 
@@ -80,7 +80,7 @@ class Cluster:
         self.gate = asyncio.Semaphore(AT_ONCE)
         self.watchers: list[Callable[[Engine, str], None]] = []  # told of engine_connect, engine_disconnect, ...
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._readers: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self.subscribers = Subscribers()
         self._said = ""
         self._count = -1  # engines when their number was last said
         self._admitted: dict[tuple[str, str], set[Engine]] = {}  # id and name -> engines that have them
@@ -135,7 +135,7 @@ class Cluster:
         engine.forget_all()  # what it took in while it was being stopped
         if engine.facts is not None:
             if answered:  # clients wait for this word; one that had failed before has had it
-                self._spread(events.own("engine_disconnect", engine.shown(), time.time()))
+                self.subscribers.spread(events.own("engine_disconnect", engine.shown(), time.time()))
             self.engine_changed(engine, "engine_removed")
 
     def healthy(self) -> list[Engine]:
@@ -192,7 +192,7 @@ class Cluster:
         reason = f": {engine.pulse.error}" if engine.pulse.error else ""
         self.log(f"{engine.name} ({engine.address}): {SAID.get(happened, happened)}{reason}")
         engine.redraw()
-        self._spread(events.own(happened, engine.shown(), time.time()))
+        self.subscribers.spread(events.own(happened, engine.shown(), time.time()))
         for watcher in self.watchers:
             watcher(engine, happened)
 
@@ -204,27 +204,8 @@ class Cluster:
 
     def publish(self, engine: Engine, event: dict[str, Any]) -> None:
         """Pass an engine's event on to whoever listens."""
-        if self._readers:
-            self._spread(events.mark(event, engine.shown()))
-
-    def _spread(self, event: dict[str, Any]) -> None:
-        for queue in self._readers:
-            if queue.full():  # the client does not read: end its stream rather than grow
-                while not queue.empty():
-                    queue.get_nowait()
-                queue.put_nowait(None)
-            else:
-                queue.put_nowait(event)
-
-    async def listen(self) -> AsyncIterator[dict[str, Any]]:
-        """Events from now on. Ends when they are not read for too long."""
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(QUEUE)
-        self._readers.add(queue)
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-        finally:
-            self._readers.discard(queue)
+        if self.subscribers:
+            self.subscribers.spread(events.mark(event, engine.shown()))
 
     async def know(self, engine: Engine) -> None:
         """Learn the reservations and ports of all containers on an engine, now. Refused."""

@@ -14,14 +14,18 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from machine.swarm.chain import Next, Refused, Reply, Request, Unreachable
+from machine.swarm import limits
+from machine.swarm.answers import EngineReply, WrongAnswer, asked, one_line
+from machine.swarm.chain import Next, Refused, Request, Unreachable
+from machine.swarm.cluster import calls
+from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.ended import EndedContainers
-from machine.swarm.cluster.events import Effect, Lines, effect
+from machine.swarm.cluster.events import Effect, Lines, check, effect
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.cluster.images import ImageTable
-from machine.swarm.cluster.pending import PendingCalls
+from machine.swarm.printable import traceback_of
 from machine.swarm.schedule.node import Node
 from machine.swarm.schedule.want import ID
 from machine.swarm.target import build
@@ -29,10 +33,11 @@ from machine.swarm.target import build
 if TYPE_CHECKING:
     from machine.swarm.cluster import Cluster
 
-ANSWER = 30.0  # seconds for an answer that is not a stream
-SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
 SPECS = 300.0  # seconds between two looks at /info
 KINDS = ("image", "network", "volume")
+SETTLED = 3.0  # seconds of events after which they count as going on
+EVERYTHING = "*"  # stands for all containers among those to look at again
+EVENTS_PAUSE = 0.01  # seconds between two looks because of events
 _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
     "image": ("/images/json", {"all": ["0"]}),
     "network": ("/networks", None),
@@ -40,19 +45,16 @@ _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
 }
 
 
-class Engine:
+class Engine(Calls):
     """The engine at `address` ("host:port"), asked through `client`. `node` is what the scheduler sees of it."""
 
     def __init__(self, cluster: Cluster, address: str, client: Next) -> None:
+        super().__init__(address, client, Pulse(cluster.settings.retry, cluster.settings.pace))
         self.cluster = cluster
-        self.address = address
         self.ip = address.rpartition(":")[0].strip("[]")
-        self.client = client
-        self.pulse = Pulse(cluster.settings.retry, cluster.settings.pace)
         self.containers: dict[str, Container] = {}
         self.node = Node(name=address, addr=address, ip=self.ip, healthy=False, retry=cluster.settings.retry)
         self.node.containers, self.node.owner = self.containers, self
-        self.facts: Facts | None = None
         self.images: list[dict[str, Any]] = []
         self.image_table = ImageTable()
         self.networks: list[dict[str, Any]] = []
@@ -61,12 +63,11 @@ class Engine:
         self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
         self.left: list[Container] = []  # what could move, when the discovery let go of it
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
+        self._short = 0  # how often in a row its events ended at once
         self._looks = 0  # lists asked for so far
         self._looked: dict[str, int] = {}  # kind -> which of them was the last to be taken in
         self._ended = EndedContainers()
         self._wake = asyncio.Event()
-        self._doubted = asyncio.Event()
-        self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
 
     @property
     def name(self) -> str:
@@ -87,41 +88,17 @@ class Engine:
         """Its part of an event."""
         return {"name": self.name, "id": self.id, "addr": self.address, "ip": self.ip}
 
-    async def ask(self, request: Request) -> Reply:
-        """Pass a client's call on, in an API version that this engine speaks. Unreachable counts as a failure."""
-        if self.facts is not None and request.version:
-            parts = request.parts
-            version = spoken(parts.version, self.facts)
-            if version != parts.version:
-                request = request.replace(target=build(version, parts.path, parts.raw_query))
-        doubt = asyncio.get_running_loop().call_later(SLOW, self._doubted.set)
-        try:
-            async with self.pending.waiting():
-                return await self.client(request)
-        except TimeoutError:
-            raise Unreachable(504, f"{self.name} has stopped answering: {self.pulse.error}") from None
-        except Unreachable as error:
-            self.failed(error.message)
-            raise
-        finally:
-            doubt.cancel()
-
-    async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
-        """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
-        target = build(spoken("1.99", self.facts) if self.facts and versioned else "", path, query or "")
-        seconds = ANSWER / 3 if self.pulse.failures else ANSWER
-        try:
-            async with asyncio.timeout(seconds):
-                return await (await self.client(Request("GET", target))).value()
-        except TimeoutError:
-            raise Unreachable(504, f"{self.address} did not answer {path} within {seconds:g} s") from None
-
     def failed(self, why: str) -> None:
-        """Note that it did not answer."""
-        happened = self.pulse.failure(why)
+        """See Calls.failed."""
+        self.doubtful = True
+        happened = self.pulse.failure(one_line(why))
         self._changed(happened)
         if happened:
             self.pending.end_all()  # whoever waits for an engine that hangs would wait for ever
+
+    def _succeeded(self) -> None:
+        self.doubtful = False
+        self._changed(self.pulse.success())
 
     def _changed(self, happened: str) -> None:
         self.node.beat(self.reachable, self.pulse.failures)
@@ -138,13 +115,18 @@ class Engine:
                         version = await self.get("/version", versioned=False)
                     async with self.cluster.gate:
                         events = await self._reach(version)
-                    await self._follow(events)
+                    since = time.monotonic()
+                    try:
+                        await self._follow(events)
+                    finally:
+                        self._short = self._short + 1 if time.monotonic() - since < SETTLED * self.pulse.pace else 0
                 except Refused as error:
                     self.failed(error.message)
                 except (OSError, TimeoutError) as error:
                     self.failed(str(error) or "it does not answer in time")
                 except Exception as error:  # one engine's nonsense must not end the care for it
                     self.failed(f"its answers make no sense: {error!r}")
+                    self.cluster.log(traceback_of(error))
                 await asyncio.sleep(self.pulse.pause * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
         finally:
             close = getattr(self.client, "close", None)
@@ -152,16 +134,20 @@ class Engine:
                 with suppress(Exception):
                     await close()
 
-    async def _reach(self, version: Any) -> Reply:
+    async def _reach(self, version: Any) -> EngineReply:
         """Learn what it is and all that is on it. The answer is its stream of events, opened before the looking."""
         await self._specs(version)
-        async with asyncio.timeout(ANSWER):
-            events = await self.client(Request("GET", build(spoken("1.99", self._facts()), "/events")))
+        async with asyncio.timeout(calls.ANSWER):
+            call = Request("GET", build(spoken("1.99", self._facts()), "/events"))
+            events = await asked(self.client, call, self.name)
         try:
             if not events.ok:
                 await events.value()
             await self.look()
-            self._changed(self.pulse.success())
+            if self.pulse.failures:  # it was lost, or is wrong in something: everything has to be right again
+                await self.look_at(*KINDS)
+            if not self._short:
+                self._succeeded()
             self._due.update(KINDS)
         except BaseException:
             await events.close()
@@ -175,7 +161,11 @@ class Engine:
 
     async def _specs(self, version: Any = None) -> None:
         version = version or await self.get("/version", versioned=False)
-        facts = facts_of(version, await self.get("/info", versioned=False))
+        info = await self.get("/info", versioned=False)
+        try:
+            facts = facts_of(version, info)
+        except ValueError as error:
+            raise WrongAnswer(f"{self.address}: {error}") from None
         self.cluster.admit(self, facts)
         self.facts = facts
         node, over = self.node, self.cluster.settings.overcommit
@@ -188,7 +178,7 @@ class Engine:
         node.memory = facts.memory + facts.memory * over // 100
         self.summary = None
 
-    async def _follow(self, events: Reply) -> None:
+    async def _follow(self, events: EngineReply) -> None:
         """Apply events, look now and then, until one of the two fails."""
         if not isinstance(events.body, AsyncIterator):
             raise Unreachable(502, f"{self.address} ends its events at once")
@@ -196,29 +186,47 @@ class Engine:
             asyncio.ensure_future(job)
             for job in (self._listen(events.body), self._catch_up(), self._look_now_and_then())
         ]
+        settled = asyncio.get_running_loop().call_later(SETTLED * self.pulse.pace, self._settle)
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
                 job.result()
         finally:
+            settled.cancel()
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
             await events.close()
         raise Unreachable(502, f"{self.address} ended its events")
 
+    def _settle(self) -> None:
+        """The events have gone on for a while. What ended them at once, again and again, is over."""
+        if self._short:
+            self._short = 0
+            self._succeeded()
+
     async def _listen(self, body: AsyncIterator[bytes]) -> None:
         lines = Lines()
         async for data in body:
-            for event in lines.feed(data):
+            for event in self._events_in(lines, data):
                 found = effect(event)
                 if found is not None and not (found.created and self._is_ours(event)):
                     self._apply(found)
                 self.cluster.publish(self, event)
 
+    def _events_in(self, lines: Lines, data: bytes) -> list[dict[str, Any]]:
+        try:
+            found = lines.feed(data)
+            for event in found:
+                check(event)
+        except ValueError as error:
+            raise WrongAnswer(f"{self.name}: its events make no sense: {error}") from None
+        return found
+
     def _is_ours(self, event: dict[str, Any]) -> bool:
         """Whether a container is being made through us: then we look at it anyway."""
-        return event["Actor"]["Attributes"].get(ID) in self.node.pending if event.get("Actor") else False
+        attributes = (event.get("Actor") or {}).get("Attributes") or {}
+        return attributes.get(ID) in self.node.pending
 
     def _apply(self, found: Effect) -> None:
         if found.gone:
@@ -226,11 +234,13 @@ class Engine:
         elif found.kind == "container" and found.created and found.id in self.containers:
             return  # made through us, and looked at already
         else:
-            self._ended.note(found)
+            if found.id in self.containers:
+                self._ended.note(found)
             self._look_again(found.id if found.kind == "container" else found.kind)
 
     def _look_again(self, due: str) -> None:
-        self._due.add(due)
+        enough = len(self._due) >= limits.EVENT_DUE or len(due) > limits.ENGINE_NAME_LETTERS
+        self._due.add(EVERYTHING if enough else due)
         self._wake.set()
 
     async def _catch_up(self) -> None:
@@ -242,9 +252,9 @@ class Engine:
                     await self._look_at(kind)
             if "daemon" in due:
                 await self._specs()
-            ids = due.difference((*KINDS, "daemon"))
+            ids = due.difference((*KINDS, "daemon", EVERYTHING))
             if ids:
-                await self.look(ids)
+                await self.look(() if EVERYTHING in due else ids)
                 self._ended.look_again_at(ids, self.containers, self._look_again)
                 for key in ids:
                     if key in self.containers and not self.containers[key].known:
@@ -252,6 +262,8 @@ class Engine:
             if not self._due:
                 self._wake.clear()
                 await self._wake.wait()
+            else:
+                await asyncio.sleep(EVENTS_PAUSE)  # an engine that tells events without end gets no more than its share
 
     async def _look_now_and_then(self) -> None:
         settings = self.cluster.settings
@@ -272,7 +284,8 @@ class Engine:
                 if not self.reachable:
                     raise
             else:
-                self._changed(self.pulse.success())
+                if not self._short:
+                    self._succeeded()
                 self._due.update(KINDS)
                 self._wake.set()
 
@@ -282,12 +295,12 @@ class Engine:
         query = {"all": ["1"]}
         if ids:
             query["filters"] = [json.dumps({"id": ids})]
-        entries = await self.get("/containers/json", query)
-        if not isinstance(entries, list):
-            raise Unreachable(502, f"{self.address} lists containers that are no list")
+        entries = await self.get("/containers/json", query) or []
         now = time.time()
-        for entry in reversed(entries):  # oldest first
+        for number, entry in enumerate(reversed(entries), 1):  # oldest first
             self._take(entry, now)
+            if number % limits.TURN_ENTRIES == 0:
+                await asyncio.sleep(0)
         listed = {entry["Id"] for entry in entries}
         for key in ids or list(self.containers):
             if key not in listed:
@@ -353,6 +366,10 @@ class Engine:
         try:
             found = await self.get(f"/containers/{container.id}/json")
         except Refused as error:
+            if isinstance(error, WrongAnswer):  # of one container: no reason to leave the others alone
+                container.known = True
+                self.cluster.log(error.message)
+                return
             if error.status != 404:
                 raise
             self.forget(container.id)

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from machine.swarm import engine_json, limits
 from machine.swarm.cluster.images import without_tag
+from machine.swarm.shapes import COUNT, mapping, record
 
-LONGEST = 1 << 20  # bytes of one event
+WITHOUT_END = 16 << 10  # bytes of an object that is looked for without a line end, as old engines send them
 
 # what an event changes of what is remembered; container events not named here change nothing
 _CONTAINER = frozenset(("create", "start", "die", "rename", "pause", "unpause", "update", "restart"))
@@ -17,25 +19,44 @@ _CONTAINER = frozenset(("create", "start", "die", "rename", "pause", "unpause", 
 _OBJECTS = ("container", "volume", "network", "daemon", "plugin", "config", "secret", "service")  # by id or name
 
 
+def check(event: Any) -> None:
+    """WrongShape if that is no event."""
+    _EVENT(event)
+
+
+_EVENT = record(
+    {
+        "Type": str, "Action": str, "status": str, "id": str, "from": str, "scope": str, "time": COUNT,
+        "timeNano": COUNT, "Actor": record({"ID": str, "Attributes": mapping(str)}),
+    }
+)  # fmt: skip
+
+
 class Lines:
     """A stream of JSON objects, one per line or one after the other. Feed it bytes in any pieces."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
+        self._seen = 0  # bytes of the rest in which no line ends
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The objects that are whole now. ValueError when the stream is something else, or one is too long."""
         self._rest += data
-        *whole, self._rest = self._rest.split(b"\n")
-        found = [value for line in whole if line.strip() for value in _objects(line)]
-        if self._rest.endswith(b"}"):  # engines before 1.22 sent no line ends
+        found: list[dict[str, Any]] = []
+        while (end := self._rest.find(b"\n", self._seen)) >= 0:
+            found += _objects(bytes(self._rest[:end]))
+            del self._rest[: end + 1]
+            self._seen = 0
+        self._seen = len(self._rest)
+        if self._rest.endswith(b"}") and len(self._rest) <= WITHOUT_END:
             try:
-                found += _objects(self._rest)
-                self._rest = b""
+                found += _objects(bytes(self._rest))
+                self._rest.clear()
+                self._seen = 0
             except ValueError:
                 pass  # a brace inside an object that is not whole yet
-        if len(self._rest) > LONGEST:
-            raise ValueError(f"an event of more than {LONGEST} bytes")
+        if len(self._rest) > limits.EVENT_ONE:
+            raise ValueError(f"an event of more than {limits.EVENT_ONE} bytes")
         return found
 
 
@@ -157,17 +178,10 @@ def _labelled(attributes: Mapping[str, Any], text: str) -> bool:
 
 
 def _objects(data: bytes) -> list[dict[str, Any]]:
-    text = data.decode("utf-8", "replace").strip()
-    decoder = json.JSONDecoder()
-    found, start = [], 0
-    while start < len(text):
-        try:
-            value, start = decoder.raw_decode(text, start)
-        except RecursionError as error:
-            raise ValueError("an event nested too deep") from error
+    if len(data) > limits.EVENT_ONE:
+        raise ValueError(f"an event of more than {limits.EVENT_ONE} bytes")
+    found = engine_json.read_several(data, limits.EVENT_VALUES)
+    for value in found:
         if not isinstance(value, dict):
             raise ValueError("an event that is no object")  # noqa: TRY004 (the stream is wrong, not the caller)
-        found.append(value)
-        while start < len(text) and text[start].isspace():
-            start += 1
     return found

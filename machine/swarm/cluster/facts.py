@@ -41,11 +41,27 @@ def spoken(asked: str, facts: Facts) -> str:
     return f"{major}.{minor}"
 
 
+def _api(version: Mapping[str, Any], field: str, default: Api) -> Api:
+    """A version in the answer; `default` if it is not said. ValueError when it is none."""
+    text = str(version.get(field) or "")
+    found = api_of(text, (0, 0)) if version.get(field) is not None else default
+    if found == (0, 0):
+        raise ValueError(f"its {field} is no version: {text[:80]}")
+    return found
+
+
 def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
     """The facts in both answers. ValueError when they are no engine's."""
     name, key = str(info.get("Name") or ""), str(info.get("ID") or "")
     if not name or not key:
         raise ValueError("its info has neither name nor id: this is no Docker Engine")
+    api, oldest = _api(version, "ApiVersion", OLDEST), _api(version, "MinAPIVersion", (1, 12))
+    if api < OLDEST:
+        raise ValueError(
+            f"it speaks API {api[0]}.{api[1]}, and {OLDEST[0]}.{OLDEST[1]} is the oldest that a swarm takes"
+        )
+    if oldest > api:
+        raise ValueError(f"it speaks API {api[0]}.{api[1]} and no version below {oldest[0]}.{oldest[1]}")
     labels: dict[str, str] = {}
     for label in info.get("Labels") or ():
         label_key, _, value = str(label).partition("=")
@@ -65,8 +81,8 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
         cpus=int(info.get("NCPU") or 0),
         memory=int(info.get("MemTotal") or 0),
         version=str(version.get("Version") or ""),
-        api=min(api_of(str(version.get("ApiVersion") or "")), NEWEST),
-        oldest_api=api_of(str(version.get("MinAPIVersion") or ""), (1, 12)),
+        api=min(api, NEWEST),
+        oldest_api=oldest,
         ostype=labels.get("ostype", ""),
         arch=str(version.get("Arch") or info.get("Architecture") or ""),
         info=info,

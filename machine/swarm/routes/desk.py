@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from machine.swarm.chain import Headers, Refused, Request
 from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.facts import Facts
+from machine.swarm.printable import traceback_of
 from machine.swarm.routes.image_changes import ImageChanges
 from machine.swarm.schedule import NoNode, rank
 from machine.swarm.schedule.expression import BadExpression
@@ -21,6 +22,7 @@ from machine.swarm.schedule.want import Want
 T = TypeVar("T")
 REMEMBERED = 100_000  # exec ids, and sessions, of which the engine is remembered
 NETWORKS = 10_000  # networks of which the body, or the move, is remembered
+LOOK_ROUND = 0.25  # seconds between two looks at whether those that are still awaited hang
 AT_ONCE = 64  # engines asked at the same time for one call
 
 
@@ -115,7 +117,10 @@ class Desk:
         return [node.owner for node in ranked]
 
     async def each(self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]) -> dict[Engine, T | Refused]:
-        """Do something with every engine, many at a time: its result, or why it refused."""
+        """Do something with every engine, many at a time: its result, or why it refused.
+
+        Engines that hang are not waited for once all others are done: they are told to have failed.
+        """
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(engine: Engine) -> T | Refused:
@@ -124,9 +129,19 @@ class Desk:
                     return await act(engine)
                 except Refused as error:
                     return error
+                except Exception as error:  # of one engine: no reason to answer nothing of the others
+                    self.cluster.log(traceback_of(error))
+                    return Refused(502, f"{engine.name}: its answer could not be used")
 
-        results = await asyncio.gather(*(one(engine) for engine in engines))
-        return dict(zip(engines, results, strict=True))
+        if len(engines) == 1:
+            return {engines[0]: await one(engines[0])}
+        tasks = {engine: asyncio.ensure_future(one(engine)) for engine in engines}
+        try:
+            await _wait_for_most(tasks)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+        return {engine: _result(engine, task) for engine, task in tasks.items()}
 
     async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
         """The same call to every engine: the JSON of those that answered well; Refused if none did."""
@@ -137,6 +152,23 @@ class Desk:
             return await (await engine.ask(request)).value()
 
         return good(await self.each(engines, ask))
+
+
+async def _wait_for_most(tasks: Mapping[Engine, asyncio.Future[Any]]) -> None:
+    """Until all are done, or all but engines that have let calls wait, or failed, since they last answered a look."""
+    waiting = {task: engine for engine, task in tasks.items()}
+    while waiting:
+        done, _ = await asyncio.wait(waiting, timeout=LOOK_ROUND, return_when=asyncio.ALL_COMPLETED)
+        for task in done:
+            del waiting[task]
+        if waiting and len(waiting) < len(tasks) and all(engine.doubtful for engine in waiting.values()):
+            return
+
+
+def _result(engine: Engine, task: asyncio.Future[T | Refused]) -> T | Refused:
+    if task.done() and not task.cancelled():
+        return task.result()
+    return Refused(504, f"{engine.name} does not answer")
 
 
 def good(results: dict[Engine, T | Refused]) -> dict[Engine, T]:

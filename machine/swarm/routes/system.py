@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from machine import __version__
+from machine.swarm import limits
 from machine.swarm.chain import JSON, NotConnected, Refused, Reply, Request
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
@@ -76,7 +77,7 @@ async def watch(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
 async def _events(
     desk: Desk, filters: dict[str, list[str]], since: float | None, until: float | None
 ) -> AsyncIterator[bytes]:
-    live = desk.cluster.listen()
+    live = desk.cluster.subscribers.listen(filters)
     following = asyncio.ensure_future(anext(live, None))
     try:
         await asyncio.sleep(0)  # so that the live stream is open before the past is asked for
@@ -94,8 +95,7 @@ async def _events(
             told = following.result()
             if told is None:
                 return
-            if events.passes(told, filters):
-                yield events.encode(told)
+            yield told
             following = asyncio.ensure_future(anext(live, None))
     finally:
         following.cancel()
@@ -107,13 +107,11 @@ async def _past(desk: Desk, since: float, until: float) -> list[dict[str, Any]]:
     query = {"since": [f"{since:.9f}"], "until": [f"{until:.9f}"]}
 
     async def ask(engine: Engine) -> list[dict[str, Any]]:
-        reply = await engine.ask(Request("GET", "/events").at("/events", query))
-        if not reply.ok:
-            await reply.value()
         try:
-            found = events.Lines().feed(await reply.read() + b"\n")
-        except ValueError as error:
-            raise Refused(502, f"{engine.name}: {error}") from error
+            async with asyncio.timeout(limits.ENGINE_SILENT_SECONDS):
+                found = await engine.past_events(query)
+        except TimeoutError:
+            raise Refused(504, f"{engine.name} did not tell its past events in time") from None
         return [events.mark(event, engine.shown()) for event in found]
 
     answers = (await desk.each(desk.cluster.healthy(), ask)).values()

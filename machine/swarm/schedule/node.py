@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from machine.swarm import limits
 from machine.swarm.schedule.want import Port, Want
 
 ANY_ADDRESS = ("", "0.0.0.0", "::")
@@ -170,6 +171,19 @@ class Node:
         gone = [container for key, container in self.containers.items() if key in ids] if ids else []
         return sum(c.cpus for c in gone), sum(c.memory for c in gone), len(gone)
 
+    def _taken_ports(self) -> dict[tuple[str, int], list[tuple[str, Held]]]:
+        """Protocol and number -> addresses and who has them; where there are more than there can be, the first ones."""
+        taken: dict[tuple[str, int], list[tuple[str, Held]]] = {}
+        count = 0
+        for container in self.held():
+            for port in container.ports:
+                for number in range(max(port.first, 0), min(port.last, 65535) + 1):
+                    taken.setdefault((port.protocol, number), []).append((port.ip, container))
+                count += max(port.last - port.first, 0) + 1
+                if count > limits.ENGINE_PORTS:
+                    return taken
+        return taken
+
     def is_free(self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True) -> bool:
         """Whether one of the ports wanted is taken by no container on the same address or on all addresses.
 
@@ -181,11 +195,7 @@ class Node:
         """A container that has the last of the ports wanted, if all of them are taken; None if one is free."""
         found: Held | None = None
         if self._taken is None:
-            self._taken = {}
-            for container in self.held():
-                for port in container.ports:
-                    for number in range(port.first, min(port.last, 65535) + 1):
-                        self._taken.setdefault((port.protocol, number), []).append((port.ip, container))
+            self._taken = self._taken_ports()
         for number in range(wanted.first, wanted.last + 1):
             found = None
             for ip, container in self._taken.get((wanted.protocol, number), ()):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from machine.swarm import limits
 from machine.swarm.chain import Refused, Reply
 from machine.swarm.cluster.images import unite
 from machine.swarm.cluster.united_info import DEFAULTS
@@ -93,17 +94,21 @@ def test_events_end_at_until_and_a_wrong_time_is_refused():
     swarm(test, 1)
 
 
-def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else():
+@pytest.mark.parametrize(("text", "many"), [("", limits.EVENT_UNREAD_COUNT + 1), ("x" * 900_000, 5)])
+def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text, many):
     async def test(fleet):
-        stuck = fleet.cluster.listen()
-        first = asyncio.ensure_future(anext(stuck))
+        subscribers = fleet.cluster.subscribers
+        stuck, reads = subscribers.listen({}), subscribers.listen({"type": ["image"]})
+        waiting = [asyncio.ensure_future(anext(one)) for one in (stuck, reads)]
         await asyncio.sleep(0)
-        fleet.cluster._spread({"n": 0})
-        await first
-        for n in range(10_001):
-            fleet.cluster._spread({"n": n})
+        subscribers.spread({"n": 0, "Type": "image"})
+        assert await asyncio.gather(*waiting) == [b'{"n":0,"Type":"image"}\n'] * 2
+        for n in range(many):
+            subscribers.spread({"n": n, "text": text})
         with pytest.raises(StopAsyncIteration):
             await anext(stuck)
+        subscribers.spread({"n": 1, "Type": "image"})
+        assert await anext(reads) == b'{"n":1,"Type":"image"}\n'
 
     swarm(test, 1)
 

@@ -1,0 +1,88 @@
+"""Calls to one engine: in a version that it speaks, checked where they come in, and ended when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from machine.swarm import limits
+from machine.swarm.answers import EngineReply, WrongAnswer, asked, one_line
+from machine.swarm.chain import Next, Request, Unreachable
+from machine.swarm.cluster.events import Lines, check
+from machine.swarm.cluster.facts import Facts, spoken
+from machine.swarm.cluster.health import Pulse
+from machine.swarm.cluster.pending import PendingCalls
+from machine.swarm.target import build
+
+ANSWER = 30.0  # seconds for an answer that is not a stream
+SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
+
+
+class Calls:
+    """The engine at `address` ("host:port"), asked through `client`; `facts` are None until they are known."""
+
+    def __init__(self, address: str, client: Next, pulse: Pulse) -> None:
+        self.address = address
+        self.client = client
+        self.pulse = pulse
+        self.facts: Facts | None = None
+        self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
+        self.doubtful = False  # whether it failed, or let a call wait, since it last answered a look
+        self._doubted = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors."""
+        return self.address
+
+    def failed(self, why: str) -> None:
+        """Note that it did not answer, or nothing that makes sense."""
+        raise NotImplementedError
+
+    async def ask(self, request: Request) -> EngineReply:
+        """Pass a client's call on, in an API version that this engine speaks. Unreachable counts as a failure."""
+        if self.facts is not None and request.version:
+            parts = request.parts
+            version = spoken(parts.version, self.facts)
+            if version != parts.version:
+                request = request.replace(target=build(version, parts.path, parts.raw_query))
+        doubt = asyncio.get_running_loop().call_later(SLOW, self._doubt)
+        try:
+            async with self.pending.waiting():
+                return await asked(self.client, request, self.name)
+        except TimeoutError:
+            raise Unreachable(504, f"{self.name} has stopped answering: {self.pulse.error}") from None
+        except Unreachable as error:
+            self.failed(error.message)
+            raise
+        finally:
+            doubt.cancel()
+
+    def _doubt(self) -> None:
+        """A call waits for long: see whether the engine answers anything."""
+        self.doubtful = True
+        self._doubted.set()
+
+    async def past_events(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """The events between `since` and `until` of the query. Refused."""
+        reply = await self.ask(Request("GET", "/events").at("/events", query))
+        if not reply.ok:
+            await reply.value()
+        data = await reply.read(limits.EVENT_PAST)
+        try:
+            found = Lines().feed(data + b"\n")
+            for event in found:
+                check(event)
+        except ValueError as error:
+            raise WrongAnswer(one_line(f"{self.name}: its events make no sense: {error}")) from None
+        return found
+
+    async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
+        """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
+        target = build(spoken("1.99", self.facts) if self.facts and versioned else "", path, query or "")
+        seconds = ANSWER / 3 if self.pulse.failures else ANSWER
+        try:
+            async with asyncio.timeout(seconds):
+                return await (await asked(self.client, Request("GET", target), self.name)).value()
+        except TimeoutError:
+            raise Unreachable(504, f"{self.address} did not answer {path} within {seconds:g} s") from None

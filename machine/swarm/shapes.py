@@ -1,0 +1,152 @@
+"""What the JSON of an engine has to look like: checks built from small ones. Pure.
+
+A check takes a value and raises WrongShape, whose text says where and what ("[3].Names is not a list"). As Go reads
+JSON, a field may be missing, and null stands for nothing; fields that nobody here knows may hold anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from machine.swarm import limits
+from machine.swarm.printable import printable
+
+Check = Callable[[Any], None]
+Field = Check | type  # str and bool stand for themselves
+
+_IDENTITY = re.compile(r"[A-Za-z0-9_.:-]{1,255}\Z")
+_WORD = re.compile(r"[A-Za-z0-9_.+/-]{0,64}\Z")
+_KIND = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
+
+
+class WrongShape(ValueError):
+    """A value that is not what the API says. The text begins with where it stands."""
+
+
+def anything(value: Any) -> None:
+    """Whatever there is."""
+
+
+def integer(low: int = -(2**63), high: int = 2**63 - 1) -> Check:
+    """A whole number in this range; 64 bits are what clients take."""
+
+    def check(value: Any) -> None:
+        if type(value) is not int:
+            raise WrongShape(f" is not {_KIND[int]}")
+        if not low <= value <= high:
+            raise WrongShape(f" is not between {low} and {high}")
+
+    return check
+
+
+def text(most: int) -> Check:
+    """Text of at most so many letters, all of which can be seen: a name."""
+
+    def check(value: Any) -> None:
+        if type(value) is not str:
+            raise WrongShape(" is not text")
+        if len(value) > most:
+            raise WrongShape(f" has more than {most} letters")
+        if printable(value) != value:
+            raise WrongShape(f" has letters that cannot be seen: {printable(value)[:80]}")
+
+    return check
+
+
+def pattern(expression: re.Pattern[str], what: str) -> Check:
+    """Text that fits from its beginning."""
+
+    def check(value: Any) -> None:
+        if type(value) is not str:
+            raise WrongShape(" is not text")
+        if not expression.match(value):
+            raise WrongShape(f" is not {what}: {printable(value[:80])}")
+
+    return check
+
+
+IDENTITY = pattern(_IDENTITY, "an id")
+WORD = pattern(_WORD, "a plain word")
+NAME = text(limits.ENGINE_NAME_LETTERS)
+COUNT = integer()
+SIZE = integer(-1, 1 << 56)  # bytes; small enough that the sum over a hundred engines fits in 64 bits
+PORT = integer(0, 65535)
+
+
+def a_list(item: Field, most: int = limits.ENGINE_ITEMS) -> Check:
+    """A list, each entry of which passes; null, as Go writes an empty one. An entry is never null."""
+    test = _check_of(item)
+
+    def check(value: Any) -> None:
+        if value is None:
+            return
+        if type(value) is not list:
+            raise WrongShape(" is not a list")
+        if len(value) > most:
+            raise WrongShape(f" has more than {most} entries")
+        for number, entry in enumerate(value):
+            try:
+                test(entry)
+            except WrongShape as error:
+                raise WrongShape(f"[{number}]{error}") from None
+
+    return check
+
+
+def mapping(item: Field) -> Check:
+    """An object of any keys, each value of which passes or is null."""
+    test = _check_of(item)
+
+    def check(value: Any) -> None:
+        if type(value) is not dict:
+            raise WrongShape(" is not an object")
+        for key, entry in value.items():
+            if entry is not None:
+                try:
+                    test(entry)
+                except WrongShape as error:
+                    raise WrongShape(f"[{printable(key[:80])}]{error}") from None
+
+    return check
+
+
+def record(fields: Mapping[str, Field], *needed: str) -> Check:
+    """An object whose known fields pass; those in `needed` must be there.
+
+    A field that differs from a known one in capitals only is wrong: clients written in Go take it for that one.
+    """
+    tests = {name: _check_of(field) for name, field in fields.items()}
+    lower = {name.lower() for name in fields}
+
+    def check(value: Any) -> None:
+        if type(value) is not dict:
+            raise WrongShape(" is not an object")
+        for name in needed:
+            if value.get(name) is None:
+                raise WrongShape(f".{name} is missing")
+        for name, entry in value.items():
+            test = tests.get(name)
+            if test is None:
+                if name.lower() in lower:
+                    raise WrongShape(f".{printable(name[:80])} is no field of the API")
+            elif entry is not None:
+                try:
+                    test(entry)
+                except WrongShape as error:
+                    raise WrongShape(f".{name}{error}") from None
+
+    return check
+
+
+def _check_of(field: Field) -> Check:
+    if not isinstance(field, type):
+        return field
+    kind: type = field
+
+    def check(value: Any) -> None:
+        if type(value) is not kind:
+            raise WrongShape(f" is not {_KIND[kind]}")
+
+    return check
