@@ -17,7 +17,8 @@ from machine.swarm.aggregate.placing import choose, choose_for_volume, survey
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.chain import JSON, Refused, Reply, Request, Unreachable
 from machine.swarm.go_json import write
-from machine.swarm.schedule.references import references
+from machine.swarm.schedule.references import BUILT_IN, references
+from machine.swarm.swarm_mode import refuse_swarm_mode
 from machine.swarm.target import build
 
 _VERBS = (
@@ -41,6 +42,7 @@ class Aggregate:
             found = pattern.match(request.path) if request.method in methods else None
             if found:
                 return await answer(self, request, **found.groupdict())
+        refuse_swarm_mode(request, "These are several engines as one, not Docker's swarm mode.")
         raise Refused(501, f"an aggregate of engines cannot do {request.method} {request.path}")
 
     # for all of them
@@ -100,7 +102,11 @@ class Aggregate:
 
     async def build(self, request: Request) -> Reply:
         """POST /build, /session, /grpc: always the same engine, because they belong together."""
-        self.members.builder = await self._build_host()
+        network = request.arg("networkmode") if request.path == "/build" else ""
+        if network in BUILT_IN or network.startswith("container:"):
+            self.members.builder = await self._build_host()
+        else:  # steps of the build may look for containers there
+            self.members.builder = await choose(self.members, self.lookup, {"HostConfig": {"NetworkMode": network}})
         return await self.members.builder.ask(request)
 
     async def _build_host(self) -> Member:
@@ -147,8 +153,12 @@ class Aggregate:
             raise Refused(409, f'Conflict. The container name "/{name}" is already in use by {where}.')
 
     async def container(self, request: Request, x: str, verb: str = "") -> Reply:
-        """Everything about one container, by the engine that has it."""
+        """Everything about one container, by the engine that has it. DELETE with `link=1` takes NAME/ALIAS."""
+        x, slash, alias = x.rpartition("/") if request.method == "DELETE" and request.flag("link") else (x, "", "")
         member, there = await self.lookup.owner(x)
+        if slash:  # by its name, for the alias is part of a path of names
+            named = await member.value(Request("GET", build("", f"/containers/{there}/json")))
+            return await member.ask(request.at(f"/containers{named.get('Name')}/{alias}"))
         if verb == "rename":
             await self._must_be_free(request.arg("name"))
         reply = await member.ask(request.at(f"/containers/{there}" + (f"/{verb}" if verb else "")))

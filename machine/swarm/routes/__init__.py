@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from machine.swarm.chain import Next, Refused, Reply, Request
+from machine.swarm.chain import Next, Reply, Request
 from machine.swarm.routes import build, containers, create, images, info, networks, spreading, system, volumes
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.table import TABLE
+from machine.swarm.swarm_mode import refuse_swarm_mode
 
 __all__ = [
     "TABLE", "Desk", "answer", "build", "containers", "create", "images", "info", "networks", "spreading", "system",
     "volumes",
 ]  # fmt: skip
-
-MODE = ("swarm", "nodes", "services", "tasks", "secrets", "configs")
 
 
 async def answer(desk: Desk, request: Request, rest: Next | None = None) -> Reply:  # noqa: ARG001 (the end of a chain)
@@ -27,6 +26,7 @@ async def answer(desk: Desk, request: Request, rest: Next | None = None) -> Repl
     return reply
 
 
+CLASSIC = "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets."
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-headers", b"Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth"),
@@ -36,9 +36,7 @@ CORS = (
 
 def unknown(request: Request) -> Reply:
     """No route: say what is meant instead."""
-    first = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
-    if first in MODE:
-        raise Refused(404, "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets.")
+    refuse_swarm_mode(request, CLASSIC)
     methods = TABLE.methods(request.path)
     if methods:
         return Reply.error(405, f"{request.method} is not for {request.path}; it takes {', '.join(methods)}")

@@ -11,6 +11,7 @@ import functools
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from machine.swarm import go_json
@@ -19,6 +20,7 @@ from machine.swarm.cluster import Engine
 from machine.swarm.routes import caching
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.image_changes import WatchedConnection, followed
+from machine.swarm.routes.locate import locate
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression
 from machine.swarm.schedule.want import KINDS, Want, lift, want
@@ -34,9 +36,10 @@ SESSION = b"x-docker-expose-session-uuid"
 async def build(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
-    asked, query["buildargs"] = _want(request.arg("buildargs"))
+    asked, query["buildargs"] = _want(request.arg("buildargs"), request.arg("networkmode"))
     if not query["buildargs"]:
         del query["buildargs"]
+    asked = replace(asked, located=await locate(desk, asked, avoid=frozenset(), elsewhere=()))
     session = request.arg("session")
     engine = _engine_of(desk, session) or caching.engine_with_cache(desk, request, desk.choose(asked))
     if session:
@@ -119,8 +122,8 @@ async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
     return Reply.json({"CachesDeleted": gone or None, "SpaceReclaimed": reclaimed})
 
 
-def _want(text: str) -> tuple[Want, list[str]]:
-    """The want in `buildargs`, and what is left of them: [] if nothing."""
+def _want(text: str, network: str) -> tuple[Want, list[str]]:
+    """What a build wants by its `buildargs` and its network mode, and what is left of the arguments: [] if nothing."""
     try:
         args: Any = go_json.read(text) if text else {}
     except go_json.BadJson as error:
@@ -130,7 +133,7 @@ def _want(text: str) -> tuple[Want, list[str]]:
     ours = {k: v for k, v in args.items() if str(k).partition(":")[0] in KINDS and ":" in str(k)}
     body = {"Env": [f"{key}={value}" for key, value in ours.items()]}
     try:
-        asked = want({}, lift(body))
+        asked = want({"HostConfig": {"NetworkMode": network}}, lift(body))
     except BadExpression as error:
         raise Refused(400, str(error)) from error
     left = {k: v for k, v in args.items() if k not in ours}

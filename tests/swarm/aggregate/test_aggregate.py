@@ -342,8 +342,27 @@ def test_removing_an_image_removes_it_from_those_that_have_it() -> None:
 
 def test_what_it_cannot_do_is_said() -> None:
     async def story() -> None:
-        with pytest.raises(Refused, match="cannot do GET /services") as refused:
-            await World().get("/services")
+        with pytest.raises(Refused, match="cannot do GET /nonsense") as refused:
+            await World().get("/nonsense")
         assert refused.value.status == 501
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "words"),
+    [
+        ("GET", "/services", 503, "This node is not a swarm manager"),
+        ("POST", "/swarm/leave?force=1", 503, "This node is not part of a swarm"),
+        ("POST", "/swarm/init", 501, "not Docker's swarm mode"),
+    ],
+)
+def test_swarm_mode_is_answered_as_an_engine_outside_of_it_does(
+    method: str, target: str, status: int, words: str
+) -> None:
+    async def story() -> None:
+        with pytest.raises(Refused, match=words) as refused:
+            await World().all(Request(method, target))
+        assert refused.value.status == status
 
     run(story())

@@ -260,3 +260,27 @@ def test_a_new_project_begins_where_its_images_are() -> None:
         assert having(world, "other_data") == ["a"], "what was built here is there"
 
     run(story())
+
+
+def test_a_build_on_a_network_goes_to_its_containers() -> None:
+    async def story() -> None:
+        world = World(containers=0)
+        await world.post("/networks/create", {"Name": "net"})
+        assert await world.create("c/server", **using(network="net")) == "c"
+        world.seen.clear()
+        await (await world.all(Request("POST", "/build?t=x&networkmode=net"))).read()
+        assert [engine for engine, _, path in world.seen if path == "/build"] == ["c"]
+        await (await world.all(Request("POST", "/build?t=x&networkmode=host"))).read()
+        assert [engine for engine, _, path in world.seen if path == "/build"] == ["c", "a"]
+
+    run(story())
+
+
+def test_a_link_is_removed_by_its_containers_name() -> None:
+    async def story() -> None:
+        world = World()
+        with pytest.raises(Refused, match="No such container: b-1/alias"):  # a simulated engine has no links
+            await world.all(Request("DELETE", "/containers/b-1/alias?link=1"))
+        assert world.seen[-1] == ("b", "DELETE", "/containers/b-1/alias")
+
+    run(story())
