@@ -279,8 +279,8 @@ def test_a_build_on_a_network_goes_to_its_containers() -> None:
 def test_a_link_is_removed_by_its_containers_name() -> None:
     async def story() -> None:
         world = World()
-        with pytest.raises(Refused, match="No such container: b-1/alias"):  # a simulated engine has no links
-            await world.all(Request("DELETE", "/containers/b-1/alias?link=1"))
+        reply = await world.all(Request("DELETE", "/containers/b-1/alias?link=1"))
+        assert reply.status == 404, "a simulated engine has no links"
         assert world.seen[-1] == ("b", "DELETE", "/containers/b-1/alias")
 
     run(story())
