@@ -33,7 +33,7 @@ def test_every_module_in_it_can_be_imported(tmp_path):
 
 def test_an_error_is_said_without_a_traceback(tmp_path):
     done = shipped(tmp_path, "manage", "--strategy=best", "a:1")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("Error: there is no strategy 'best'\n")
     assert "Traceback" not in done.stderr
 
