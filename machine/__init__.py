@@ -4,4 +4,4 @@ Nothing is imported here: the commands that only read a record must start in a f
 (tests/test_imports.py holds the list of modules that each command may not load).
 """
 
-__version__ = "1.0.0"
+__version__ = "1.0.0.dev0"

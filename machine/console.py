@@ -16,6 +16,7 @@ from machine.printable import in_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, TextIO
 
 MASK = "*****"
@@ -64,9 +65,9 @@ class Console:
         """Only shown with --debug; always in the machine's log."""
         self._say("debug", text)
 
-    def done(self, text: str) -> None:
-        """The last word on a machine: its moving line ends."""
-        self._say("done", text)
+    def done(self, text: str, **facts: str) -> None:
+        """The last word on a machine: its moving line ends. `facts` are further keys of the JSON line."""
+        self._say("done", text, facts)
 
     def failed(self, text: str) -> None:
         """The last word on one of several machines that did not come to a good end, while the others go on."""
@@ -103,26 +104,27 @@ class Console:
         except OSError:
             return  # the directory is not there yet, or the disk is full: the screen still has the line
 
-    def _say(self, level: str, text: str) -> None:
+    def _say(self, level: str, text: str, facts: Mapping[str, str] | None = None) -> None:
         text = in_text(self.mask(text))
         self.log(level, text)
         if level == "debug" and not self.debugging:
             return
         with self._shared.lock:
             if self.json:
-                self._write_json(level, text)
+                self._write_json(level, text, facts or {})
             elif level in ("step", "done", "failed") and self.machine and self._on_terminal():
                 self._draw(level, text)
             else:
                 self._write_plain(level, text)
 
-    def _write_json(self, level: str, text: str) -> None:
+    def _write_json(self, level: str, text: str, facts: Mapping[str, str]) -> None:
         import json
 
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         entry: dict[str, Any] = {"time": stamp, "level": level, "machine": self.machine, "message": text}
         if level in ("done", "failed"):
             entry["seconds"] = round(time.monotonic() - self._began, 1)
+        entry.update(facts)
         print(json.dumps({k: v for k, v in entry.items() if v != ""}), file=self.err, flush=True)
 
     def _write_plain(self, level: str, text: str) -> None:

@@ -146,6 +146,33 @@ def current(environ: Mapping[str, str] = os.environ) -> str:
     return str((_read(_config(environ)) or {}).get("currentContext") or "")
 
 
+def host_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The engine's URL in context `name`, ours or not; "" if there is no such context."""
+    document = _read(_meta(environ, name))
+    return _context(document, "").host if document else ""
+
+
+def use(machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Make a machine's context the current one, as `docker context use` does; returns the context's name.
+
+    MachineNotFound if the machine has no context of ours, StoreError if docker's configuration cannot be written.
+    """
+    name = called(machine)
+    found = _read(_meta(environ, name))
+    if found is None or not _is(found, machine, cert_dir):
+        raise MachineNotFound(
+            f"there is no docker context of the machine {machine}",
+            resolution=f"machine context create {machine}",
+            machine=machine,
+        )
+    path = os.path.realpath(_config(environ))
+    content = _read(path)
+    if content == {} and files.read(path).strip() not in (b"", b"{}"):
+        raise StoreError(f"{path} is not JSON", resolution=f"mend that file, or: docker context use {name}")
+    _write_config(path, {**(content or {}), "currentContext": name})
+    return name
+
+
 def config_dir(environ: Mapping[str, str] = os.environ) -> str:
     """Where the docker client keeps its files."""
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
@@ -213,7 +240,13 @@ def _forget_current(environ: Mapping[str, str]) -> None:
     path = os.path.realpath(_config(environ))
     content = _read(path) or {}
     content.pop("currentContext", None)
-    files.write(path, json.dumps(content, indent="\t", ensure_ascii=False).encode(), os.stat(path).st_mode & 0o777)
+    _write_config(path, content)
+
+
+def _write_config(path: str, content: dict[str, Any]) -> None:
+    """The docker client's config.json as it writes it, with the mode that it had; 0600 for a new one."""
+    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else files.PRIVATE
+    files.write(path, json.dumps(content, indent="\t", ensure_ascii=False).encode(), mode)
 
 
 def _config(environ: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
         ShellError                     1   ssh to the machine
             HostKeyMismatch            1
             LoginRefused               1
+                TooManyKeys            1
         ProvisionError                 1   a step on the machine failed
         EngineError                    1   the Docker Engine does not answer
             EngineTimeout              1   ... within its deadline

@@ -169,7 +169,7 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
     if found["Format"] > FORMAT:
         raise StoreError(
             f"{source} was written by a newer program ({str(found.get('Program', 'unknown'))[:40]})",
-            resolution="pip install -U machine",
+            resolution="install its newest release: pip install -U container-hosts",
         )
     return found
 

@@ -132,10 +132,27 @@ def _unforeseen(error: Exception, flags: Flags | None, environ: Mapping[str, str
         return MachineError(f"the output cannot be written: {error.strerror}")
     if isinstance(error, FileNotFoundError) and error.filename is None and not _somewhere():
         return MachineError("the working directory does not exist any more", resolution="cd to one that does")
+    if foreign := _foreign_certs():
+        from machine.build import DISTRIBUTION
+
+        return MachineError(
+            "another package's module `certs` is in the place of this program's own",
+            details=f"{foreign} is imported",
+            resolution=f"give the program an environment of its own: pipx install {DISTRIBUTION};"
+            " or remove the other package: pip uninstall certs, and install this one again",
+        )
     from machine.cli.report import bug
     from machine.paths import default_store
 
     return bug(error, (flags.storage_path if flags else "") or default_store(dict(environ)))
+
+
+def _foreign_certs() -> str:
+    """The path of a module `certs` that is none of ours, if such a one was imported, else ""."""
+    found = sys.modules.get("certs")
+    if found is None or hasattr(found, "make_ca"):
+        return ""
+    return str(getattr(found, "__file__", None) or list(getattr(found, "__path__", [])))
 
 
 def _somewhere() -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from machine.cli.facts import print_facts
 from machine.cli.words import seconds
-from machine.errors import MachineError, MachineNotFound
+from machine.errors import FAILED, MachineError, MachineNotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,27 +13,28 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = "Print the name of the machine that $DOCKER_HOST points to, if it runs."
+HELP = "Print the name of the machine that $DOCKER_HOST or docker's current context points to, if it runs."
 
 
 def add_arguments(parser: Parser) -> None:
     """How long to wait."""
+    parser.add_argument("--json", action="store_true", help="A JSON object")
     parser.add_argument("--timeout", "-t", type=seconds, default=10.0, metavar="SECONDS", help="For its answer (10)")
 
 
 def run(args: Namespace, app: App) -> int:
-    """One name. MachineNotFound if $DOCKER_HOST is unset, no machine's, or that of a machine that does not run.
+    """One name. MachineNotFound if docker talks to no machine; MachineError if that one does not run.
 
     Only a machine whose record has that URL (or whose swarm has it) is asked.
     """
     from machine.cli.asking import ask
     from machine.cli.connect import swarm_url
     from machine.cli.listing import read_rows
+    from machine.cli.target import described, docker_host
 
-    cure = 'eval "$(machine env NAME)" makes a machine the active one'
-    current = app.environ.get("DOCKER_HOST", "")
+    current = docker_host(app.environ)
     if not current:
-        raise MachineNotFound("no machine is active: $DOCKER_HOST is not set", resolution=cure)
+        return _none(app, "neither $DOCKER_HOST nor a docker context is set")
     found = []
     for row in read_rows(app.store, app.store.names()):
         url = row.record.url() if row.record else ""
@@ -41,14 +43,26 @@ def run(args: Namespace, app: App) -> int:
         ):
             found.append(row)
     if not found:
-        raise MachineNotFound(f"no machine is active: $DOCKER_HOST, {current}, is none's", resolution=cure)
+        return _none(app, f"{described(app.environ)} is none's")
     ask(app, found, args.timeout)
     for row in found:
         if row.state == "Running":
-            app.say(row.name)
+            print_facts(app, [{"Name": row.name, "URL": current}], "Name", as_json=args.json)
             return 0
+    chosen, state = described(app.environ).rstrip(","), found[0].state or "in no known state"
     raise MachineError(
-        f"$DOCKER_HOST points to {found[0].name}, which is {found[0].state or 'in no known state'}",
+        f"{chosen} points to {found[0].name}, which is {state}",
         details=found[0].error,
         resolution=f"machine start {found[0].name}",
+    )
+
+
+def _none(app: App, why: str) -> int:
+    """MachineNotFound; under docker-machine's name its own words and status, which its wrappers compare."""
+    if app.prog == "docker-machine" and app.flags.log_format == "text":
+        app.stderr.write("No active host found\n")
+        return FAILED
+    raise MachineNotFound(
+        f"No active host found: {why}",
+        resolution='eval "$(machine env NAME)" makes a machine the active one, or: machine context use NAME',
     )

@@ -9,17 +9,22 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = "Print the docker client's flags for a machine, after a look whether its engine answers and trusts us."
+HELP = """Print the docker client's flags for a machine, after a look whether its engine answers and trusts us.
+
+Paths are in double quotes, which docker's client takes off (its releases from 29 on may not: add --plain for those)."""
 
 
 def add_arguments(parser: Parser) -> None:
     """One optional name."""
     parser.add_argument("--swarm", action="store_true", help="The swarm that the machine is master of")
+    parser.add_argument("--plain", action="store_true", help="Paths without quotes")
     parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
 
 
 def run(args: Namespace, app: App) -> int:
-    """Flags, one per line, values not quoted (the client takes quotes literally). EngineError, EngineUntrusted, ...
+    """Flags, one per line, paths in double quotes as docker-machine has them.
+
+    EngineError, EngineUntrusted, CertificateError.
 
     A machine of the driver none that has no certificates gets its -H alone.
     """
@@ -29,8 +34,11 @@ def run(args: Namespace, app: App) -> int:
     url = url_of(record, swarm=args.swarm)
     files = certificates(record)
     check_engine(app, record, url, manager=args.swarm)
+    lines = ["--tlsverify"] if files else []
     if files:
         ca, cert, key = files
-        app.say(f"--tlsverify\n--tlscacert={ca}\n--tlscert={cert}\n--tlskey={key}")
-    app.say(f"-H={url}")
+        quote = "" if args.plain else '"'
+        for flag, path in (("--tlscacert", ca), ("--tlscert", cert), ("--tlskey", key)):
+            lines.append(f"{flag}={quote}{path}{quote}")
+    app.say_exactly("\n".join([*lines, f"-H={url}"]))
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.errors import MachineNotFound
+from machine.errors import MachineNotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HELP = """Make, update or remove the docker contexts of machines; afterwards `docker --context NAME ...` works.
 
   create   make the context, or bring its address and certificates up to date (also: update)
+  use      make it docker's current context, made or updated before; docker then talks to that machine
   rm       remove it; the docker client goes back to its default if it was the current one
   ls       list the contexts that machine made"""
 
@@ -21,7 +22,7 @@ HELP = """Make, update or remove the docker contexts of machines; afterwards `do
 def add_arguments(parser: Parser) -> None:
     """What to do, and any number of names."""
     parser.add_argument(
-        "verb", choices=("create", "update", "rm", "ls"), metavar="create|update|rm|ls", help="What to do"
+        "verb", choices=("create", "update", "use", "rm", "ls"), metavar="create|update|use|rm|ls", help="What to do"
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help='Machines; without any, the one called "default"')
 
@@ -31,6 +32,8 @@ def run(args: Namespace, app: App) -> int:
     if args.verb == "ls":
         return _list(app, args.names)
     names = app.names(args.names)
+    if args.verb == "use":
+        return _use(app, names)
     return _remove(app, names) if args.verb == "rm" else _create(app, names)
 
 
@@ -40,6 +43,20 @@ def _create(app: App, names: list[str]) -> int:
     records = [app.store.load(name) for name in names]
     for record in records:
         app.say(contexts.write(record.name, record.url(), record.cert_dir(), environ=app.environ))
+    return 0
+
+
+def _use(app: App, names: list[str]) -> int:
+    from machine import contexts
+
+    if len(names) != 1:
+        raise UsageError("docker has one current context", resolution=f"machine context use {names[0]}")
+    _create(app, names)
+    record = app.store.load(names[0])
+    contexts.use(record.name, cert_dir=record.cert_dir(), environ=app.environ)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        if app.environ.get(name):
+            app.console.warn(f"${name} is set and goes before the current context: unset {name}")
     return 0
 
 

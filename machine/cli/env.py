@@ -80,6 +80,10 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
     if not url.startswith(("unix:", "npipe:")):
         check_engine(app, record, url, manager=args.swarm)
     expiry.warn(app, [record])
+    if not record.reached("ready"):
+        app.console.warn(
+            f"{record.name} is half made (as far as: {record.phase}): machine create --resume {record.name} finishes it"
+        )
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:
         key = proxy_variable(app.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.cli.facts import add_names
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -11,25 +12,25 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = "Print a machine's record as JSON, or through a template. Reads the record only."
+HELP = "Print records of machines as JSON, or through a template. Reads the records only."
 
 
 def add_arguments(parser: Parser) -> None:
-    """One optional name, the template."""
+    """Any number of names, the template."""
     parser.add_argument("--format", "-f", metavar="TEMPLATE", help="Go template over the JSON, as docs/templates.md")
     parser.add_argument("--json", action="store_true", help="JSON in one line")
-    parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
+    add_names(parser)
 
 
 def run(args: Namespace, app: App) -> int:
-    """JSON with 4 spaces of indent, or the template's result and a newline."""
+    """JSON with 4 spaces of indent, a list for several names; or the template's result, a line for each."""
     if args.json and args.format:
         raise UsageError("--json and --format exclude each other", resolution="--format '{{json .}}'")
-    record = app.store.load(app.name(args.name))
+    found = [app.store.load(name).shown() for name in app.names(args.names)]
     if args.format:
         from machine.template import render
 
-        app.say(render(args.format, record.shown()))
+        app.say("\n".join(render(args.format, shown) for shown in found))
         return 0
-    app.say_json(record.shown(), indent=None if args.json else 4)
+    app.say_json(found[0] if len(found) == 1 else found, indent=None if args.json else 4)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.cli.facts import add_json, add_names, print_facts
 from machine.errors import MachineError
 
 TYPE_CHECKING = False
@@ -16,11 +17,12 @@ HELP = "Print the addresses of machines as last seen, one per line, in the order
 
 def add_arguments(parser: Parser) -> None:
     """Any number of names."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help='Machines; without any, the one called "default"')
+    add_json(parser)
+    add_names(parser)
 
 
 def run(args: Namespace, app: App) -> int:
-    """All addresses, or an error and nothing. Reads the records only."""
+    """All addresses, or an error and nothing. Reads the records only. JSON has Name and IP."""
     found = []
     for name in app.names(args.names):
         record = app.store.load(name)
@@ -29,7 +31,8 @@ def run(args: Namespace, app: App) -> int:
                 f"the address of {name} is not known",
                 details=f"its creation came as far as: {record.phase}",
                 resolution=f"machine start {name}, or machine create --resume {name} if it was never ready",
+                machine=name,
             )
-        found.append(record.address())
-    app.say("\n".join(found))
+        found.append({"Name": name, "IP": record.address()})
+    print_facts(app, found, "IP", as_json=args.json)
     return 0

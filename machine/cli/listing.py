@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from machine.cli.connect import swarm_url
+from machine.cli.target import docker_host
 from machine.errors import MachineError, UsageError
 from machine.template.values import Struct
 
@@ -29,6 +30,8 @@ HEADERS = {
     "Error": "ERRORS",
     "DockerVersion": "DOCKER",
     "ResponseTime": "RESPONSE",
+    "IP": "IP",
+    "Phase": "PHASE",
 }
 KEYS = ("swarm", "driver", "state", "name", "label")
 
@@ -112,6 +115,8 @@ def _expression(text: str) -> re.Pattern[str]:
 
 def _has_label(row: Row, value: str) -> bool:
     labels = [str(label) for label in row.options("EngineOptions").get("Labels") or []]
+    if row.record is not None:
+        labels.append(f"provider={row.record.driver_name}")  # every engine gets it, and no record has it
     return value.lower() in [label.lower() for label in labels]
 
 
@@ -134,8 +139,21 @@ def _cluster(row: Row) -> str:
 
 def fields(rows: Sequence[Row], environ: Mapping[str, str]) -> list[Struct]:
     """What a template, the table and --json may show of each row; the keys are HEADERS'."""
-    current = environ.get("DOCKER_HOST", "")
+    current = docker_host(environ)
     return [_fields(row, rows, current) for row in rows]
+
+
+def error_of(row: Row) -> str:
+    """The row's error, after a word about a creation that has not come to its end; "" if all is well."""
+    half = half_made(row.record) if row.record else ""
+    return ": ".join(text for text in (half, row.error) if text)
+
+
+def half_made(record: Record) -> str:
+    """That a machine is half made, how far it has come, and what to type; "" if it is whole."""
+    if record.reached("ready"):
+        return ""
+    return f"half made (as far as: {record.phase}), machine create --resume {record.name}"
 
 
 def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
@@ -158,7 +176,9 @@ def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
         SwarmOptions=Struct(swarm) if swarm else None,
         Swarm=f"{row.name} (master)" if swarm.get("Master") else master or _cluster(row),
         EngineOptions=Struct(row.options("EngineOptions")) if row.record else None,
-        Error=row.error,
+        Error=error_of(row),
         DockerVersion=row.version,
         ResponseTime=f"{row.seconds * 1000:.0f}ms",
+        IP=row.record.address() if row.record else "",
+        Phase=row.record.phase if row.record else "",
     )

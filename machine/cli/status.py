@@ -1,6 +1,8 @@
-"""`machine status [NAME]`."""
+"""`machine status [NAME...]`."""
 
 from __future__ import annotations
+
+from machine.cli.facts import add_json, add_names, print_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -9,19 +11,27 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = "Print the state of a machine as its platform tells it: Running, Stopped, Paused, Saved, Missing, ..."
+HELP = """Print the states of machines as their platforms tell them, one per line, in the order of the names.
+
+Running, Stopped, Paused, Saved, Starting, Stopping, Missing, Timeout or Error; `machine ls` asks all at once."""
 
 
 def add_arguments(parser: Parser) -> None:
-    """One optional name."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
+    """Any number of names."""
+    add_json(parser)
+    add_names(parser)
 
 
 def run(args: Namespace, app: App) -> int:
-    """One word. Asks the platform; errors are the driver's."""
-    record = app.store.load(app.name(args.name))
+    """A word for each. Asks the platforms; errors are the drivers'. JSON has Name, State and Phase."""
+    records = [app.store.load(name) for name in app.names(args.names)]
     from machine.cli.acting import world_of
     from machine.lifecycle.world import open_driver
 
-    app.say(str(open_driver(world_of(app), record).state()))
+    found = []
+    for record in records:
+        app.machine = record.name
+        state = str(open_driver(world_of(app), record).state())
+        found.append({"Name": record.name, "State": state, "Phase": record.phase})
+    print_facts(app, found, "State", as_json=args.json)
     return 0

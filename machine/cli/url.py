@@ -1,6 +1,8 @@
-"""`machine url [NAME]`."""
+"""`machine url [NAME...]`."""
 
 from __future__ import annotations
+
+from machine.cli.facts import add_json, add_names, print_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -9,17 +11,19 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = "Print the URL of a machine's engine, as DOCKER_HOST wants it. Reads the record only."
+HELP = "Print the URLs of machines' engines, as DOCKER_HOST wants them. Reads the records only."
 
 
 def add_arguments(parser: Parser) -> None:
-    """One optional name."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
+    """Any number of names."""
+    add_json(parser)
+    add_names(parser)
 
 
 def run(args: Namespace, app: App) -> int:
-    """One line: tcp://host:port."""
+    """A line for each: tcp://host:port. All of them, or an error and nothing. JSON has Name and URL."""
     from machine.cli.connect import url_of
 
-    app.say(url_of(app.store.load(app.name(args.name))))
+    found = [{"Name": name, "URL": url_of(app.store.load(name))} for name in app.names(args.names)]
+    print_facts(app, found, "URL", as_json=args.json)
     return 0

@@ -71,7 +71,7 @@ def create_if_missing(world: World, name: str, wanted: Wanted) -> None:
             f'Docker machine "{name}" already exists, with the driver {record.driver_name}',
             resolution=f"choose another name, or add -d {record.driver_name}",
         )
-    world.console.done(f"{name} is there already, at {record.url()}: nothing to do")
+    world.console.done(f"{name} is there already, at {record.url()}: nothing to do", **where(record))
 
 
 def _create(world: World, name: str, wanted: Wanted) -> None:
@@ -232,28 +232,38 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
         advance(world, record, "ready")
         if docker_context:
             make_context(world, record)
-        world.console.done(f"{record.name} points at {record.url()}")
+        world.console.done(f"{record.name} points at {record.url()}", **where(record))
         return
     if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's
         driver = _with_keys(world, record, driver)
     if not record.reached("reachable"):
-        world.console.step(f"Creating the machine with driver {driver.name}")
+        world.console.step(
+            f"Taking over the host at {record.address()}"
+            if driver.adopts
+            else f"Creating the machine with driver {driver.name}"
+        )
         driver.create()
         advance(world, record, "created")
     elif driver.state() is State.STOPPED:
         driver.power(Verb.START)
-    world.console.step("Waiting for the machine to boot")
+    if not driver.adopts:  # such a host runs already: the checks have seen its sshd
+        world.console.step("Waiting for the machine to boot")
     endpoint = access.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
     advance(world, record, "reachable")
-    world.console.step("Waiting for ssh")
+    world.console.step("Logging in" if driver.adopts else "Waiting for ssh")
     with access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
         provision.play(world, record, endpoint, shell)
     advance(world, record, "provisioned")
     provision.finish(world, record, endpoint)
     if docker_context:
         make_context(world, record)
-    world.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}")
+    world.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **where(record))
+
+
+def where(record: Record) -> dict[str, str]:
+    """What the last JSON line about a machine says besides the text: where its engine and the machine are."""
+    return {"url": record.url(), "ip": record.address()}
 
 
 def make_context(world: World, record: Record) -> None:

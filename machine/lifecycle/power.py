@@ -43,7 +43,7 @@ def start(world: World, record: Record, driver: Driver) -> None:
     world.console.step("Starting the machine")
     driver.power(Verb.START)
     settle(world, record, driver)
-    world.console.done(f"{record.name} is running at {record.url()}")
+    world.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
 
 def settle(world: World, record: Record, driver: Driver) -> None:
@@ -96,7 +96,7 @@ def restart(world: World, record: Record, driver: Driver) -> None:
         world.console.step("Starting the machine")
         driver.power(Verb.START)
     settle(world, record, driver)
-    world.console.done(f"{record.name} is running at {record.url()}")
+    world.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
 
 def _reboot(world: World, record: Record) -> None:

@@ -91,11 +91,8 @@ def test_interrupted_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_phrases_that_scripts_look_for_are_in_the_first_line(world: World, line: list[str], phrase: str) -> None:
     world.none("dev", "tcp://127.0.0.1:1")
-    world.none("half", "tcp://127.0.0.1:1")
+    world.none("half", "tcp://127.0.0.1:1", "created")
     world.broken("broken")
-    record = world.store.load("dev")
-    record.phase = "ready"
-    world.store.save(record)
     assert phrase in world.type(*line).err.splitlines()[0]
 
 
@@ -116,18 +113,16 @@ def test_create_if_missing_leaves_a_ready_machine_alone(world: World) -> None:
 
 
 def test_create_if_missing_of_half_a_machine_or_another_driver_s_is_refused(world: World) -> None:
-    world.none("half", "tcp://127.0.0.1:1")
+    world.none("half", "tcp://127.0.0.1:1", "created")
     typed = world.type(*NONE, "--if-missing", "half")
     assert (typed.status, "create --resume half" in typed.err) == (5, True)
-    record = world.machine("host", 1)
-    record.phase = "ready"
-    world.store.save(record)
+    world.machine("host", 1)
     typed = world.type(*NONE, "--if-missing", "host")
     assert (typed.status, "with the driver generic" in typed.err) == (5, True)
 
 
 def test_create_if_missing_waits_for_whoever_makes_it_now(world: World) -> None:
-    world.none("dev", "tcp://127.0.0.1:1")
+    world.none("dev", "tcp://127.0.0.1:1", "created")
     ends: list[int] = []
     with world.store.lock("machine-dev", what="create dev"):
         waiting = threading.Thread(target=lambda: ends.append(world.type(*NONE, "--if-missing", "dev").status))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from machine import __version__
+from machine.build import commit
 from machine.cli import INTERRUPTED, load, main
 from machine.cli.parser import Parser
 from machine.cli.table import COMMANDS
@@ -31,7 +32,7 @@ def test_a_bare_call_is_help(world: World, line: list[str]) -> None:
 
 @pytest.mark.parametrize("line", [["--version"], ["-v"], ["version"], ["-version"]])
 def test_the_version(world: World, line: list[str]) -> None:
-    assert world.type(*line).out == f"machine version {__version__}\n"
+    assert world.type(*line).out == f"machine version {__version__}, build {commit()}\n"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_mistyped_command_of_a_command_is_told_the_nearest(world: World) -> No
     assert (typed.status, typed.out) == (2, "")
     assert "there is no command 'demot' of machine swarm-mode" in typed.err
     assert "did you mean demote?" in typed.err
-    assert "use one of: create update rm ls" in world.type("context", "nonsense").err
+    assert "use one of: create update use rm ls" in world.type("context", "nonsense").err
 
 
 def test_create_shows_the_flags_of_the_driver_meant(world: World) -> None:

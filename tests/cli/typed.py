@@ -47,6 +47,7 @@ class World:
         record = Record.new(self.store.root, name, "generic", driver)
         for key, value in options.items():
             record.raw["HostOptions"][key].update(value)  # type: ignore[call-overload]
+        record.phase = "ready"
         self.store.save(record)
         client = certs.make_client(self.files.authority, "test")
         for file, content in (
@@ -57,10 +58,12 @@ class World:
             Path(self.store.directory(name), file).write_bytes(content)
         return record
 
-    def none(self, name: str, url: str) -> None:
-        """A machine of the driver none, without certificates."""
+    def none(self, name: str, url: str, phase: str = "ready") -> None:
+        """A machine of the driver none, without certificates, whose creation came as far as `phase`."""
         self.store.add(name)
-        self.store.save(Record.new(self.store.root, name, "none", {"URL": url}))
+        record = Record.new(self.store.root, name, "none", {"URL": url})
+        record.phase = phase
+        self.store.save(record)
 
     def broken(self, name: str, content: str = "{") -> None:
         """A machine whose config.json is damaged."""

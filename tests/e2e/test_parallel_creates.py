@@ -55,8 +55,15 @@ def test_eight_processes(eight: list[Host], tmp_path: Path) -> None:
     agree(program)
 
 
-def test_eight_names_of_one_create(eight: list[Host], tmp_path: Path) -> None:
-    """One command line means one address: eight machines that are one host, provisioned by all at the same time."""
+def test_a_host_of_one_machine_is_refused_to_eight_at_once(eight: list[Host], tmp_path: Path) -> None:
+    """Eight processes want one host: one gets it, the others are told whose it is, and nothing is left of them."""
     program = Program(tmp_path / "user")
-    program(*generic(eight[0]), *NAMES).fine()
-    agree(program)
+    started = {name: program.start(*generic(eight[0]), name) for name in NAMES}
+    ends = {}
+    for name, process in started.items():
+        _, errors = process.communicate(timeout=300)
+        ends[name] = process.returncode
+        assert process.returncode == 0 or "machine rm" in errors, errors
+    assert sorted(ends.values()) == [0] + [3] * 7
+    assert program.names() == [name for name, status in ends.items() if status == 0]
+    program("config", program.names()[0]).fine()

@@ -325,7 +325,8 @@ def _sdk() -> Any:
     except ImportError:
         raise PreflightFailed(
             "the driver amazonec2 needs the package boto3",
-            resolution="pip install '.[amazonec2]' in the source's directory; with pipx: pipx inject machine boto3",
+            resolution="pip install '.[amazonec2]' in the source's directory;"
+            " with pipx: pipx inject container-hosts boto3",
         ) from None
     return boto3
 

@@ -442,8 +442,8 @@ def _sdk(name: str) -> Any:
     except ImportError:
         raise PreflightFailed(
             "the driver azure needs the packages azure-identity and azure-mgmt-compute, -network and -resource",
-            resolution="pip install '.[azure]' in the source's directory; with pipx: pipx inject machine azure-identity"
-            " azure-mgmt-compute azure-mgmt-network azure-mgmt-resource",
+            resolution="pip install '.[azure]' in the source's directory; with pipx:"
+            " pipx inject container-hosts azure-identity azure-mgmt-compute azure-mgmt-network azure-mgmt-resource",
         ) from None
     finally:
         if collecting:

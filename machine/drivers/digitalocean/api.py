@@ -283,7 +283,7 @@ def _sdk() -> Any:
         raise PreflightFailed(
             "the driver digitalocean needs the package apache-libcloud",
             resolution="pip install '.[digitalocean]' in the source's directory;"
-            " with pipx: pipx inject machine apache-libcloud",
+            " with pipx: pipx inject container-hosts apache-libcloud",
         ) from None
     except ValueError as error:  # libcloud's, when $SSL_CERT_FILE names no file
         raise failures.made(failures.Unreachable, "the package apache-libcloud does not load", str(error)) from None

@@ -363,7 +363,7 @@ def _sdk() -> Any:
         raise PreflightFailed(
             "the driver openstack needs the package openstacksdk",
             resolution="pip install '.[openstack]' in the source's directory;"
-            " with pipx: pipx inject machine openstacksdk",
+            " with pipx: pipx inject container-hosts openstacksdk",
         ) from None
     return wire
 

@@ -208,7 +208,7 @@ def test_a_missing_sdk_is_a_pip_install_away(cloud: Azure, tmp_path: Path, monke
     with pytest.raises(PreflightFailed) as caught:
         new(cloud, tmp_path).check()
     assert caught.value.resolution.startswith("pip install '.[azure]' in the source's directory")
-    assert "pipx inject machine azure-identity " in caught.value.resolution
+    assert "pipx inject container-hosts azure-identity " in caught.value.resolution
 
 
 def test_a_record_of_docker_machines(cloud: Azure, tmp_path: Path) -> None:

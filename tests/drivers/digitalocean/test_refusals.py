@@ -237,5 +237,5 @@ def test_without_the_sdk(cloud: Ocean, tmp_path: Path) -> None:
     (tmp_path / "libcloud" / "__init__.py").write_text("raise ImportError('not here')")
     path = f"{tmp_path}:{Path(__file__).parents[3]}"
     said = asked(cloud.door.url, cloud.secrets[0], PYTHONPATH=path)
-    where = "in the source's directory; with pipx: pipx inject machine apache-libcloud"
+    where = "in the source's directory; with pipx: pipx inject container-hosts apache-libcloud"
     assert said == f"PreflightFailed  pip install '.[digitalocean]' {where}\n"

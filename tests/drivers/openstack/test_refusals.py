@@ -316,7 +316,7 @@ def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
         "except Exception as error: print(type(error).__name__, error.exit_code, error.resolution)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    where = "in the source's directory; with pipx: pipx inject machine openstacksdk"
+    where = "in the source's directory; with pipx: pipx inject container-hosts openstacksdk"
     assert done.stdout == f"PreflightFailed 3 pip install '.[openstack]' {where}\n", done.stderr
 
 
