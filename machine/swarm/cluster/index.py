@@ -72,7 +72,10 @@ class Index:
 
     def settle(self, names: Iterable[str]) -> None:
         """Show containers of these names as NODE/NAME where NAME alone means another one or none. See `find`."""
-        for container in {c for name in names for c in self._names.get(name, ())}:
+        found = {c for name in names for c in self._names.get(name, ())}
+        if len(found) == 1 and not any(c.qualified for c in found):
+            return  # nearly always: one container of that name, shown so
+        for container in found:
             container.qualify(any(self._only(name) is not container for name in container.names), self._now())
 
     def _only(self, name: str) -> Container | None:

@@ -7,7 +7,7 @@ something with are. What a create refers to is read by machine.swarm.schedule.re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from machine.swarm.schedule.references import PROJECT, project_of
@@ -15,6 +15,7 @@ from machine.swarm.schedule.references import PROJECT, project_of
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
+NO_NAMES: frozenset[str] = frozenset()
 _RENAMED = re.compile(r"([0-9a-f]{12})_(.+)\Z")  # what Compose 1 calls a container that is about to go
 
 
@@ -27,12 +28,14 @@ def service_of(labels: Any) -> tuple[str, str, str] | None:
     return key if all(key) and str(found.get(ONE_OFF) or "").lower() != "true" else None
 
 
-def former_names(key: str, names: Iterable[str], was: str = "") -> set[str]:
+def former_names(key: str, names: Collection[str], was: str = "") -> Collection[str]:
     """The names that a container of the id `key`, called `names` now, is known to have had.
 
     `was` is the one before the last renaming; a name that begins with the id's first digits and _ is what Compose 1
     makes of the name of a container that is about to go.
     """
+    if not was and not any(name[12:13] == "_" for name in names):
+        return NO_NAMES  # nearly always: this is asked of every container
     renamed = [found for found in map(_RENAMED.match, names) if found and key.startswith(found[1])]
     return {found[2] for found in renamed} | ({was} if was else set())
 
