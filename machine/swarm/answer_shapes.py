@@ -7,6 +7,7 @@ refuse a whole list, and with it what all other engines said.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.shapes import (
@@ -17,6 +18,7 @@ from machine.swarm.shapes import (
     SIZE,
     WORD,
     Check,
+    WrongShape,
     a_list,
     anything,
     integer,
@@ -25,6 +27,8 @@ from machine.swarm.shapes import (
     text,
 )  # fmt: skip
 
+OLDEST_API = (1, 24)
+_API = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\Z")
 TEXTS = a_list(str)
 LABELS = mapping(str)
 TAG = text(limits.ENGINE_TAG_LETTERS)
@@ -100,9 +104,21 @@ VOLUME = record(
     "Name",
 )  # fmt: skip
 VOLUMES = record({"Volumes": a_list(VOLUME), "Warnings": TEXTS})
+
+
+def _api_version(value: Any) -> None:
+    """One that a swarm speaks: an older one would be what all its engines have to be asked in."""
+    found = _API.match(value) if type(value) is str else None
+    if found is None:
+        raise WrongShape(" is not a version")
+    if (int(found[1]), int(found[2])) < OLDEST_API:
+        raise WrongShape(f" is {found[0]}; {OLDEST_API[0]}.{OLDEST_API[1]} is the oldest that a swarm takes")
+
+
 VERSION = record(
     {
-        "Version": SHORT, "ApiVersion": WORD, "MinAPIVersion": WORD, "Os": WORD, "Arch": WORD, "KernelVersion": SHORT,
+        "Version": SHORT, "ApiVersion": _api_version, "MinAPIVersion": WORD, "Os": WORD, "Arch": WORD,
+        "KernelVersion": SHORT,
         "GitCommit": str, "GoVersion": str, "BuildTime": str, "Experimental": bool,
         "Platform": record({"Name": str}),
         "Components": a_list(record({"Name": str, "Version": str, "Details": LABELS})),

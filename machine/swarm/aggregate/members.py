@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from machine.swarm.answers import EngineReply, asked, one_line
 from machine.swarm.chain import Next, Refused, Reply, Request, Unreachable
 from machine.swarm.merge import Node
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
+SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
 PATIENCE = 15.0  # seconds that one engine may take for a question that all are asked
 
 
@@ -17,7 +19,7 @@ class Member:
     """One engine. Called `fallback` until it has said its own name."""
 
     def __init__(self, ask: Next, fallback: str) -> None:
-        self.ask = ask
+        self._client = ask
         self.node = Node(fallback)
         self.known = False
         self.why = ""  # why it did not answer the last time; "" = it did
@@ -28,6 +30,32 @@ class Member:
     def name(self) -> str:
         """What it is called in NODE/NAME."""
         return self.node.name
+
+    async def ask(self, request: Request) -> EngineReply:
+        """Pass a call on; its answer is checked. Unreachable, also when the engine stops answering anything at all."""
+        limit = asyncio.timeout(None)
+        watch = asyncio.ensure_future(self._watch(limit))
+        try:
+            async with limit:
+                return await asked(self._client, request, self.name)
+        except TimeoutError:
+            self.why = "it has stopped answering"
+            raise Unreachable(504, f"{self.name} has stopped answering") from None
+        finally:
+            watch.cancel()
+
+    async def _watch(self, limit: asyncio.Timeout) -> None:
+        """End a call that waits for its answer once the engine does not even answer a ping."""
+        while True:
+            await asyncio.sleep(SLOW)
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await asked(self._client, Request("GET", "/_ping"), self.name)
+            except (Unreachable, TimeoutError):
+                limit.reschedule(0)
+                return
+            except Refused:
+                continue
 
     async def value(self, request: Request) -> Any:
         """A question's answer as JSON. Refused, and Unreachable if it does not answer within PATIENCE."""
@@ -41,7 +69,7 @@ class Member:
             self.why = f"no answer within {PATIENCE:g} s"
             raise Unreachable(504, f"{self.name}: {self.why}") from error
         except Unreachable as error:
-            self.why = error.message
+            self.why = one_line(error.message)
             raise
         self.why = ""
         return found
@@ -127,6 +155,7 @@ class Members:
 
     async def _introduce(self, member: Member) -> None:
         try:
+            await member.value(Request("GET", "/version"))  # whose API is too old is not taken
             info = await member.value(Request("GET", "/info"))
         except Refused as error:
             member.why = error.message

@@ -8,11 +8,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from machine.swarm import engine_json, limits
 from machine.swarm.aggregate.members import Member
-from machine.swarm.chain import Body, Refused, Request
+from machine.swarm.answers import one_line
+from machine.swarm.chain import Body, Refused, Request, Unreachable
+from machine.swarm.cluster.events import check
 from machine.swarm.merge import event
 
-_QUEUED = 64  # lines or chunks between the engines and the client
+_QUEUED = 16  # lines or chunks between the engines and the client, each of at most limits.EVENT_ONE bytes
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _RETRY = (1.0, 10.0)  # seconds before a lost stream of events is asked for again: first, at most
 
@@ -25,6 +28,8 @@ async def lines(body: Body) -> AsyncIterator[bytes]:
     else:
         async for data in body:
             *whole, rest = (rest + data).split(b"\n")
+            if len(rest) > limits.EVENT_ONE:
+                raise Unreachable(502, f"a line of more than {limits.EVENT_ONE} bytes")
             for line in whole:
                 if line.strip():
                     yield line.strip()
@@ -73,7 +78,7 @@ async def events(member: Member, request: Request, log: Callable[[str], None]) -
                     await reply.value()
                 async for line in lines(reply.body):  # type: ignore[arg-type]
                     wait = _RETRY[0]
-                    yield json.dumps(event(member.node, json.loads(line)), separators=(",", ":")).encode() + b"\n"
+                    yield _marked(member, line)
             finally:
                 await reply.close()
             if request.arg("until"):
@@ -81,9 +86,16 @@ async def events(member: Member, request: Request, log: Callable[[str], None]) -
         except (Refused, ValueError) as error:
             if request.arg("until"):
                 return
-            log(f"the events of {member.name} stopped: {error}")
+            log(one_line(f"the events of {member.name} stopped: {error}"))
         await asyncio.sleep(wait)
         wait = min(wait * 2, _RETRY[1])
+
+
+def _marked(member: Member, line: bytes) -> bytes:
+    """One event with its engine's name. ValueError if it is none."""
+    happened = engine_json.read(line, limits.EVENT_VALUES)
+    check(happened)
+    return json.dumps(event(member.node, happened), separators=(",", ":")).encode() + b"\n"
 
 
 async def progress(member: Member, request: Request, failed: list[str], told: set[str]) -> AsyncIterator[bytes]:
@@ -207,10 +219,12 @@ def _result(entry: dict[str, Any]) -> str:
 
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        entry = json.loads(line)
+        entry = engine_json.read(line, limits.EVENT_VALUES)
     except ValueError:
         entry = None
-    return entry if isinstance(entry, dict) else {"status": line.decode("utf-8", "replace")}
+    return (
+        entry if isinstance(entry, dict) else {"status": line[: limits.ENGINE_ERROR_LETTERS].decode("utf-8", "replace")}
+    )
 
 
 def _line(entry: dict[str, Any]) -> bytes:

@@ -1,0 +1,92 @@
+"""Members of an aggregate that answer nonsense, too much, too slowly or not at all: the others' answers are there."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from machine.swarm.address import parse
+from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.aggregate.routes import Aggregate
+from machine.swarm.client import Client
+from machine.swarm.server import Server
+from tests.scripted_answers import HOSTILE, json_answer
+from tests.scripted_engine import ScriptedEngine
+from tests.swarm.hostile import Front, quick, showable
+
+LISTS = ("/containers/json?all=1", "/images/json", "/networks", "/volumes", "/info", "/version", "/_ping", "/system/df")
+
+
+@contextlib.asynccontextmanager
+async def aggregate(script):
+    """An aggregate of the engines bad, with this script, and good, behind a listener."""
+    lines = []
+    with ScriptedEngine("bad", 1) as bad, ScriptedEngine("good", 1) as good:
+        bad.answers.update(script)
+        df = {"Images": [], "Containers": [], "Volumes": [], "BuildCache": [], "LayersSize": 5}
+        good.answers["/system/df"] = json_answer(df)
+        members = [Member(Client(parse(engine.url)), engine.address) for engine in (bad, good)]
+        server = Server(Aggregate(Members(members, lines.append)), log=lines.append)
+        try:
+            front = Front(await server.listen(parse("tcp://127.0.0.1:0")), lines)
+            front.bad, front.good, front.members = bad, good, members
+            yield front
+        finally:
+            await server.close()
+
+
+FROM_THE_START = ("silence", "cut short", "nested lists", "many empty lists", "nasty name", "shape 7")
+
+
+@pytest.mark.parametrize(
+    ("kind", "introduced"), [(kind, True) for kind in sorted(HOSTILE)] + [(kind, False) for kind in FROM_THE_START]
+)
+def test_lists_have_what_the_others_say(kind, introduced, monkeypatch):
+    quick(monkeypatch)
+    monkeypatch.setattr("machine.swarm.aggregate.members.PATIENCE", 1.0)
+    monkeypatch.setattr("machine.swarm.aggregate.members.SLOW", 0.2)
+
+    async def test():
+        async with aggregate({} if introduced else {"*": HOSTILE[kind]}) as front:
+            if introduced:
+                await front.value("GET", "/info")
+                front.bad.answers["*"] = HOSTILE[kind]
+            for target in LISTS:
+                reply = await front.ask("GET", target, seconds=6)
+                body = await reply.read()
+                assert reply.status == 200, (target, body)
+                showable(reply, body)
+            names = [c["Names"] for c in await front.value("GET", "/containers/json?all=1")]
+            assert any("/good/good-1" in found for found in names)
+            made = await front.ask("POST", "/containers/create?name=good/x", {"Image": "busybox"})
+            assert made.status == 201, await made.read()
+        for line in front.lines:
+            assert "bug" not in line
+            assert "\x1b" not in line
+            assert not line.startswith("Traceback"), line
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+
+
+def test_a_member_of_an_old_api_lowers_nobody_elses():
+    async def test():
+        async with aggregate({"/version": json_answer({"Version": "1", "ApiVersion": "0.1"})}) as front:
+            assert (await front.value("GET", "/version"))["ApiVersion"] == "1.51"
+            assert any("1.24 is the oldest" in member.why for member in front.members)
+
+    asyncio.run(asyncio.wait_for(test(), 30))
+
+
+def test_a_create_on_a_member_that_hangs_ends(monkeypatch):
+    monkeypatch.setattr("machine.swarm.aggregate.members.PATIENCE", 0.3)
+    monkeypatch.setattr("machine.swarm.aggregate.members.SLOW", 0.2)
+
+    async def test():
+        async with aggregate({}) as front:
+            await front.value("GET", "/info")
+            front.bad.answers["POST /containers/create"] = HOSTILE["silence"]
+            front.bad.answers["/_ping"] = HOSTILE["silence"]
+            reply = await front.ask("POST", "/containers/create?name=bad/x", {"Image": "busybox"}, seconds=5)
+            assert (reply.status, b"bad has stopped answering" in await reply.read()) == (504, True)
+
+    asyncio.run(asyncio.wait_for(test(), 30))
