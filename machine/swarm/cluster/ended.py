@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.events import Effect
 
-PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between looks at such a container; then it was started again
+PAUSES = (0.1, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0)  # seconds between looks; after them it was started again
 
 
 class EndedContainers:
@@ -21,11 +21,9 @@ class EndedContainers:
         self._looks: dict[str, int] = {}
 
     def note(self, happened: Effect) -> None:
-        """An event: a container ended, or something else happened to it since."""
+        """Take an event in. What follows the end of a container, as leaving its network, does not make it run again."""
         if happened.ended:
             self._looks[happened.id] = 0
-        else:
-            self._looks.pop(happened.id, None)
 
     def look_again_at(
         self, ids: Iterable[str], containers: Mapping[str, Container], look: Callable[[str], None]
