@@ -408,3 +408,41 @@ def test_a_manager_started_again_has_the_same_state():
 
     swarm(first, made=made)
     swarm(second, made=made)
+
+
+def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch):
+    monkeypatch.setattr("machine.swarm.cluster.EMPTY_STANDS", 0.5)
+
+    async def test(fleet):
+        kept, fleet.discovery.addresses = fleet.discovery.addresses, []
+        await fleet.until(lambda: any("lists no engine any more" in line for line in fleet.lines))
+        fleet.discovery.addresses = kept
+        await asyncio.sleep(1)
+        assert len(await fleet.names()) == 4
+        assert not any("let go" in line for line in fleet.lines)
+        fleet.discovery.addresses = []
+        await fleet.until(lambda: not fleet.cluster.engines)
+
+    swarm(test, 2, 2)
+
+
+@pytest.mark.parametrize(("died", "removed"), [("die", "destroy"), ("died", "remove")])
+def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(died, removed):
+    class Podman(SimulatedEngine):
+        def _tell(self, action, about):
+            super()._tell({"die": died, "destroy": removed}.get(action, action), about)
+
+    async def test(fleet):
+        found, task = await fleet.events('/events?filters={"type":["container"]}')
+        await asyncio.sleep(0.05)
+        engine = fleet.places[0].engine
+        engine.answer("POST", "/containers/n1-1/kill")
+        await fleet.until(lambda: fleet.cluster.find("n1-1").state == "exited")
+        engine.answer("DELETE", "/containers/n1-1")
+        await fleet.until(lambda: not fleet.cluster.index.named("n1-1"))
+        await fleet.until(lambda: [e["Action"] for e in found][-1:] == ["destroy"])
+        assert "die" in [e["status"] for e in found]
+        task.cancel()
+        await task
+
+    swarm(test, made=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000)

@@ -12,7 +12,7 @@ from machine.swarm import engine_json, limits
 from machine.swarm.aggregate.members import Member
 from machine.swarm.answers import one_line
 from machine.swarm.chain import Body, Refused, Request, Unreachable
-from machine.swarm.cluster.events import check
+from machine.swarm.cluster.events import as_docker_says, check
 from machine.swarm.merge import event
 
 _QUEUED = 16  # lines or chunks between the engines and the client, each of at most limits.EVENT_ONE bytes
@@ -95,7 +95,7 @@ def _marked(member: Member, line: bytes) -> bytes:
     """One event with its engine's name. ValueError if it is none."""
     happened = engine_json.read(line, limits.EVENT_VALUES)
     check(happened)
-    return json.dumps(event(member.node, happened), separators=(",", ":")).encode() + b"\n"
+    return json.dumps(event(member.node, as_docker_says(happened)), separators=(",", ":")).encode() + b"\n"
 
 
 async def progress(member: Member, request: Request, failed: list[str], told: set[str]) -> AsyncIterator[bytes]:

@@ -35,6 +35,7 @@ SAID = {
     "engine_removed": "let go",
 }  # in the log; the clients' event streams have classic Swarm's words
 DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
+EMPTY_STANDS = 30.0  # seconds that an empty list has to stand before all engines are let go
 STUDY_PAUSE = 0.004  # seconds between two inspects that nobody waits for
 
 
@@ -88,17 +89,36 @@ class Cluster:
     async def run(self) -> None:
         """Follow the discovery until cancelled; then every engine is let go."""
         study = asyncio.ensure_future(self._study())
+        emptied: asyncio.Future[None] | None = None
         try:
             async for found in self.discovery.watch(self.settings.heartbeat):
                 if isinstance(found, DiscoveryError):
                     self._say(f"discovery: {found}")
                     continue
                 self._said = ""
+                if emptied is not None:
+                    emptied.cancel()
+                    await asyncio.gather(emptied, return_exceptions=True)
+                    emptied = None
+                if not found and self.engines:
+                    emptied = asyncio.ensure_future(self._let_all_go())
+                    continue
                 await self.replace(found)
                 self._tell_count()
         finally:
             study.cancel()
+            if emptied is not None:
+                emptied.cancel()
             await self.replace([])
+
+    async def _let_all_go(self) -> None:
+        """Believe a discovery that lists no engine any more once that has stood for a while: a file may be rewritten."""
+        self.log(
+            f"discovery: it lists no engine any more; they are kept for {EMPTY_STANDS:g} s, should it be a mistake"
+        )
+        await asyncio.sleep(EMPTY_STANDS)
+        await self.replace([])
+        self._tell_count()
 
     def _tell_count(self) -> None:
         before, self._count = self._count, len(self.engines)

@@ -8,7 +8,7 @@ from typing import Any
 from machine.swarm import limits
 from machine.swarm.answers import EngineReply, WrongAnswer, asked, one_line
 from machine.swarm.chain import Next, Request, Unreachable
-from machine.swarm.cluster.events import Lines, check
+from machine.swarm.cluster.events import Lines, as_docker_says, check
 from machine.swarm.cluster.facts import Facts, spoken
 from machine.swarm.cluster.health import Pulse
 from machine.swarm.cluster.pending import PendingCalls
@@ -75,7 +75,7 @@ class Calls:
                 check(event)
         except ValueError as error:
             raise WrongAnswer(one_line(f"{self.name}: its events make no sense: {error}")) from None
-        return found
+        return [as_docker_says(event) for event in found]
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
         """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""

@@ -18,10 +18,11 @@ from machine.swarm import limits
 from machine.swarm.answers import EngineReply, WrongAnswer, asked, one_line
 from machine.swarm.chain import Next, Refused, Request, Unreachable
 from machine.swarm.cluster import calls
+from machine.swarm.cluster.authentic import signed_create
 from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.ended import EndedContainers
-from machine.swarm.cluster.events import Effect, Lines, check, effect
+from machine.swarm.cluster.events import Effect, Lines, as_docker_says, check, effect
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.cluster.images import ImageTable
@@ -221,7 +222,7 @@ class Engine(Calls):
                 check(event)
         except ValueError as error:
             raise WrongAnswer(f"{self.name}: its events make no sense: {error}") from None
-        return found
+        return [as_docker_says(event) for event in found]
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
         """Whether a container is being made through us: then we look at it anyway."""
@@ -328,16 +329,7 @@ class Engine(Calls):
 
     def _authenticate(self, container: Container) -> None:
         """See whether a manager of this cluster has made just this container on just this engine."""
-        cluster, facts = self.cluster, self._facts()
-        signed = cluster.keyring.read(container.seal) if container.seal else None
-        if signed is not None and (
-            not signed.is_for(facts.id, facts.name, container.swarm_id)
-            or cluster.ledger.name(container.swarm_id, signed.name) != container.name
-        ):
-            signed = None
-        container.signed = signed
-        if signed is not None:
-            cluster.ledger.saw(container.swarm_id, signed.generation, container.id)
+        container.signed = signed_create(container, self.cluster.keyring, self.cluster.ledger, self._facts())
 
     def forget(self, key: str) -> None:
         """A container is no more."""

@@ -32,6 +32,18 @@ _EVENT = record(
 )  # fmt: skip
 
 
+_PODMANS = {"died": "die", "remove": "destroy"}  # what podman 4.3 and newer call these events of a container
+
+
+def as_docker_says(event: dict[str, Any]) -> dict[str, Any]:
+    """An event of a container with Docker's word for what happened."""
+    action = event.get("Action") or event.get("status")
+    word = _PODMANS.get(str(action))
+    if word is None or (event.get("Type") or "container") != "container":
+        return event
+    return {**event, **{key: word for key in ("Action", "status") if event.get(key) == action}}
+
+
 class Lines:
     """A stream of JSON objects, one per line or one after the other. Feed it bytes in any pieces."""
 

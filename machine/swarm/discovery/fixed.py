@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import addresses
 from machine.swarm.masks import masked
 
+UNCHANGED = 0.5  # seconds for which a file that has lost lines has to stay the same
 LARGEST = 16 << 20  # bytes of a file
 
 
@@ -28,9 +31,18 @@ class File(Discovery):
     def __init__(self, path: str) -> None:
         self.shown = f"file://{path}"
         self._path = path
+        self._last: list[str] = []
 
     async def nodes(self) -> list[str]:
-        """Those in the file as it is now."""
+        """Those in the file as it is now. If some are missing that were there, it is read until it stays the same."""
+        found = self._read()
+        while not set(self._last) <= set(found):  # somebody may be writing it
+            await asyncio.sleep(UNCHANGED)
+            self._last, found = found, self._read()
+        self._last = found
+        return found
+
+    def _read(self) -> list[str]:
         try:
             with open(self._path, encoding="utf-8") as file:
                 text = file.read(LARGEST)

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.discovery.fixed import File
 
 
 async def first(stream, count):
@@ -62,3 +63,22 @@ def test_a_watch_speaks_when_something_changes_and_goes_on_after_an_error(tmp_pa
         return seen
 
     assert asyncio.run(asyncio.wait_for(run(), 10)) == [["a:1"], ["a:1", "b:1"]]
+
+
+def test_a_file_that_is_being_written_counts_when_it_stays_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("machine.swarm.discovery.fixed.UNCHANGED", 0.1)
+    path = tmp_path / "nodes"
+
+    async def test():
+        path.write_text("a:1\nb:1\n")
+        discovery = File(str(path))
+        assert await discovery.nodes() == ["a:1", "b:1"]
+        path.write_text("a:1\n")
+        asking = asyncio.ensure_future(discovery.nodes())
+        await asyncio.sleep(0.05)
+        path.write_text("a:1\nb:1\nc:1\n")
+        assert await asking == ["a:1", "b:1", "c:1"]
+        path.write_text("c:1\n")
+        assert await discovery.nodes() == ["c:1"]
+
+    asyncio.run(asyncio.wait_for(test(), 20))

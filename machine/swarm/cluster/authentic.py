@@ -1,0 +1,19 @@
+"""Whether a container is one that this cluster's managers made."""
+
+from __future__ import annotations
+
+from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.facts import Facts
+from machine.swarm.ledger import Ledger
+from machine.swarm.signing import Keyring, SignedCreate
+
+
+def signed_create(container: Container, keyring: Keyring, ledger: Ledger, engine: Facts) -> SignedCreate | None:
+    """The create that a manager signed for just this container on just this engine, noted in the ledger; else None."""
+    signed = keyring.read(container.seal) if container.seal else None
+    if signed is None or not signed.is_for(engine.id, engine.name, container.swarm_id):
+        return None
+    if ledger.name(container.swarm_id, signed.name) != container.name:
+        return None
+    ledger.saw(container.swarm_id, signed.generation, container.id)
+    return signed
