@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from machine.cli.words import truth
 from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
@@ -27,7 +28,13 @@ MODE_FLAGS = (  # they mean something beside --swarm-mode only
 )
 MANAGER_FLAGS = ("swarm_host", "swarm_strategy", "swarm_opt")
 
-HELP = "Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time."
+HELP = """Create machines: a host on some platform, Docker on it, behind TLS. Several names are made at the same time.
+
+  machine create dev
+  machine create -d amazonec2 --amazonec2-region eu-central-1 web1 web2
+
+The drivers are amazonec2, azure, digitalocean, generic, none, openstack, qemu and virtualbox, and those that plugins
+bring: `machine drivers` tells what each needs. `machine create -d DRIVER --help` shows the flags of one."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -41,7 +48,15 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="Go on with a machine whose creation was cut short")
     parser.add_argument("--if-missing", action="store_true", help="Leave a machine that is there already as it is")
-    parser.add_argument("--dry-run", action="store_true", help="Print what would be done and touch nothing")
+    parser.add_argument(
+        "--dry-run",
+        nargs="?",
+        const="plan",
+        type=_dry_run_kind,
+        default="",
+        metavar="plan|script",
+        help="Print what would be done and touch nothing; =script: also the script that would run on the machine",
+    )
     parser.add_argument("--no-context", action="store_true", help="Make no docker context for it")
     parser.add_argument(
         "--no-hostname", action="store_true", help="Let the host keep its own name instead of the machine's"
@@ -97,7 +112,13 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
     _add_swarm_mode(parser)
     driver_flags.declare(parser, name, _driver(parser, name).options)
+    parser.explain_unknown.append(lambda flag: driver_flags.of_another(flag, name))
     parser.add_argument("names", nargs="*", metavar="NAME", help="what the machines are to be called")
+
+
+def _dry_run_kind(text: str) -> str:
+    """What --dry-run prints: plan, script, or "" for none; =true and =false as a switch takes them."""
+    return text if text in ("plan", "script") else "plan" if truth(text, "--dry-run (plan or script)") else ""
 
 
 def _add_swarm_mode(parser: Parser) -> None:
@@ -133,8 +154,8 @@ def _add_swarm_mode(parser: Parser) -> None:
     )
 
 
-def _driver(parser: Parser, name: str) -> type[Driver]:
-    """The driver's class; an unknown one that nobody typed is the variable's fault, and the error says so."""
+def find_driver(name: str) -> type[Driver]:
+    """The class of a driver that was named on the command line; UsageError if there is no such driver."""
     from machine import drivers
 
     try:
@@ -142,10 +163,17 @@ def _driver(parser: Parser, name: str) -> type[Driver]:
     except PreflightFailed:
         raise
     except DriverError as error:
-        resolution = error.resolution
+        raise UsageError(error.brief, details=error.details, resolution=error.resolution) from None
+
+
+def _driver(parser: Parser, name: str) -> type[Driver]:
+    """The driver's class; an unknown one that nobody typed is the variable's fault, and the error says so."""
+    try:
+        return find_driver(name)
+    except UsageError as error:
         if name == parser.environ.get("MACHINE_DRIVER") and name not in parser.typed:
-            resolution = f"unset MACHINE_DRIVER, which says {name!r}, or choose another driver with -d"
-        raise UsageError(error.brief, details=error.details, resolution=resolution) from None
+            error.resolution = f"unset MACHINE_DRIVER, which says {name!r}, or choose another driver with -d"
+        raise
 
 
 def run(args: argparse.Namespace, app: App) -> int:
@@ -344,6 +372,5 @@ def _dry_run(args: argparse.Namespace, app: App, wanted: Wanted) -> int:
     from machine.lifecycle import create
 
     for name in args.names:
-        for line in create.describe(world_of(app), name, wanted):
-            app.say(line)
+        app.say("\n".join(create.describe(world_of(app), name, wanted, script=args.dry_run == "script")))
     return 0

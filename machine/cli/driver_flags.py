@@ -83,3 +83,17 @@ def _explain(option: Option) -> str:
         extra.append("secret: not kept in config.json")
     text = option.help + (f" [{'; '.join(extra)}]" if extra else "")
     return text.replace("%", "%%")
+
+
+def of_another(flag: str, chosen_name: str) -> str:
+    """Advice for a flag that the driver `chosen_name` has not and another one of this program has; "" if none has."""
+    from machine.drivers import find
+
+    word = flag.lstrip("-").partition("=")[0]
+    for name in TABLE:
+        if name != chosen_name and any(option.name == word for option in find(name).options):
+            return (
+                f"-d {name} is missing: --{word} is a flag of the driver {name}, and this is a create of {chosen_name}"
+            )
+    near = next((name for name in TABLE if name != chosen_name and word.startswith(f"{name}-")), "")
+    return f"machine drivers {near} shows the flags of that driver; add -d {near} for them to be known" if near else ""

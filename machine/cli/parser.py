@@ -14,7 +14,7 @@ from machine.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from machine.cli.globals import Flags
@@ -104,6 +104,7 @@ class Parser(Group):
         self.typed = list(typed)
         self.environ = dict(environ or {})
         self.groups: list[Group] = [self]
+        self.explain_unknown: list[Callable[[str], str]] = []  # flag -> advice, "" for none, asked before any other
         self.add_argument("--help", "-h", action="store_true", help="Show this text")
 
     def add_argument_group(self, title: str) -> Group:
@@ -186,6 +187,9 @@ class Parser(Group):
                 )
 
     def _unknown(self, flag: str) -> UsageError:
+        for elsewhere in self.explain_unknown:
+            if advice := elsewhere(flag):
+                return UsageError(f"{self.prog} has no flag {flag}", resolution=advice)
         from machine.cli.advice import nearest
         from machine.cli.globals import AFTER_COMMAND
 

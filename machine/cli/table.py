@@ -17,6 +17,7 @@ COMMANDS = {
     "config": ("machine.cli.config", "Print the docker client's flags for a machine"),
     "context": ("machine.cli.context", "Make, use, update or remove the docker context of a machine"),
     "create": ("machine.cli.create", "Create machines"),
+    "drivers": ("machine.cli.drivers", "List the drivers, what each needs, and its flags"),
     "env": ("machine.cli.env", "Print the commands that point the docker client at a machine"),
     "export": ("machine.cli.export", "Write a machine's record to one file, for a colleague"),
     "help": ("machine.cli.help", "Show this list, or the help of a command"),

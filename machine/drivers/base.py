@@ -57,6 +57,8 @@ class Driver(ABC):
 
     name: ClassVar[str]
     options: ClassVar[tuple[Option, ...]]  # the only place a flag is declared: CLI, env, docs and checks read it
+    summary: ClassVar[str] = ""  # what a machine of it is, a few words for `machine drivers`
+    needs: ClassVar[str] = ""  # what must be there or given before `create`, in one line; "" if nothing
     provisions: ClassVar[bool] = True  # False: there is nothing to log in to (driver none)
     restart_over_ssh: ClassVar[bool] = False  # True: the caller reboots it over ssh (driver generic)
     adopts: ClassVar[bool] = False  # True: the host was there before, so a refused login is final (driver generic)

@@ -141,8 +141,11 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     return record, driver
 
 
-def describe(world: World, name: str, wanted: Wanted) -> list[str]:
-    """What `create` would do, in lines; asks no platform and touches nothing."""
+def describe(world: World, name: str, wanted: Wanted, *, script: bool = False) -> list[str]:
+    """What `create` would do, in lines; asks no platform and touches nothing.
+
+    With `script` the lines that would run on the machine follow.
+    """
     record, driver = plan(world, name, wanted)
     swarm.foresee(world, record)
     hidden = {option.name for option in driver.options if option.secret}
@@ -166,6 +169,8 @@ def describe(world: World, name: str, wanted: Wanted) -> list[str]:
         lines.append(f"   and bring it into the cluster {wanted.mode.cluster} of swarm mode, as {wanted.mode.role}")
     if wanted.docker_context:
         lines.append(f"6. make the docker context {name}")
+    if not script:
+        return lines
     return [
         *lines,
         "",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from machine import files, paths
 from machine import provision as steps
-from machine.errors import NotSupported
+from machine.drivers.base import Driver
+from machine.errors import DriverError, NotSupported
 from machine.lifecycle import access, ahead, renewals, swarm, swarmmode
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
-from machine.model import Endpoint
+from machine.model import Endpoint, State
 from machine.names import hostname
 from machine.shell import SshShell
 from machine.store import Record
@@ -73,9 +74,21 @@ def log_in(world: World, record: Record) -> tuple[Endpoint, SshShell]:
             f"{record.name} is only a URL (driver {record.driver_name}): there is nothing to provision",
             resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",
         )
+    _check_running(record, driver)
     endpoint = access.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
     return endpoint, access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout)
+
+
+def _check_running(record: Record, driver: Driver) -> None:
+    """DriverError for a machine that is off and that `start` can switch on; hosts of others are only waited for."""
+    if type(driver).power is Driver.power or not record.reached("ready"):
+        return
+    state = driver.state()
+    if state in (State.STOPPED, State.SAVED, State.PAUSED):
+        raise DriverError(
+            f"{record.name} is {state.lower()}", resolution=f"machine start {record.name}, then this command again"
+        )
 
 
 def play(

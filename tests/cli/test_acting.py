@@ -200,6 +200,22 @@ def test_dry_run_touches_nothing(store: Path) -> None:
     assert not store.exists()
 
 
+def test_a_dry_run_is_the_plan_and_the_script_only_if_asked_for(store: Path) -> None:
+    """Also as the switch that it was, and a word after it stays a name."""
+    where = ["-d", "none", "--url", "tcp://h:1"]
+    assert Typed(["create", *where, "--dry-run", "a", "b", "c"]).out.count("\n") < 15
+    line = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
+    plan, script = Typed([*line, "--dry-run"]).out, Typed([*line, "--dry-run=script"]).out
+    assert script.startswith(plan)
+    assert plan.count("\n") < 15
+    assert script.count("\n") > 50
+    assert Typed([*line, "--dry-run=plan"]).out == Typed([*line, "--dry-run=true"]).out == plan
+    assert Typed([*line, "--dry-run=nonsense"]).status == 2
+    assert not store.exists()
+    assert Typed(["create", *where, "--dry-run=false", "made"]).status == 0
+    assert names() == ["made"]
+
+
 def test_the_record_is_docker_machines(store: Path) -> None:
     none(
         "m",
@@ -495,7 +511,7 @@ def test_a_resume_takes_what_it_looks_at(store: Path) -> None:
 
 
 def test_a_host_may_keep_its_name(store: Path) -> None:
-    line = ["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
+    line = ["create", "--dry-run=script", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
     assert "127.0.1.1" in Typed(line).out
     kept = Typed([*line, "--no-hostname"])
     assert kept.status == 0
@@ -507,7 +523,7 @@ def test_a_host_may_keep_its_name(store: Path) -> None:
 
 
 def test_a_dry_run_hides_what_may_be_a_secret(store: Path) -> None:
-    line = ["create", "--dry-run", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
+    line = ["create", "--dry-run=script", "-d", "generic", "--generic-ip-address", "192.0.2.1", "x"]
     secret = ["--engine-env", "DB_PASS=hush-hush", "--engine-opt", "log-opt=splunk-token=hush-hush"]
     shown = Typed([*line, *secret])
     assert "hush-hush" not in shown.out + shown.err

@@ -32,6 +32,10 @@ class AmazonDriver(Driver):
     """A machine that is one instance. `data` is its Driver object; unknown keys stay in it."""
 
     name: ClassVar[str] = "amazonec2"
+    summary: ClassVar[str] = "an EC2 instance"
+    needs: ClassVar[str] = (
+        "AWS credentials: --amazonec2-access-key and -secret-key, or the SDK's own (profile, SSO, role)"
+    )
     options: ClassVar[tuple[Option, ...]] = OPTIONS
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:

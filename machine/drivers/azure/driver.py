@@ -37,6 +37,8 @@ class AzureDriver(Driver):
     """A machine that is one VM. `data` is its Driver object; unknown keys stay in it."""
 
     name: ClassVar[str] = "azure"
+    summary: ClassVar[str] = "an Azure virtual machine"
+    needs: ClassVar[str] = "--azure-subscription-id; a login: --azure-client-id and -secret, az login, a device code"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     boot_timeout: float = 600.0
 

@@ -22,6 +22,8 @@ class DigitalOceanDriver(Driver):
     """A machine that is one droplet. `data` is its Driver object; unknown keys stay in it."""
 
     name: ClassVar[str] = "digitalocean"
+    summary: ClassVar[str] = "a droplet"
+    needs: ClassVar[str] = "--digitalocean-access-token"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:

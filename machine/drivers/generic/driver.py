@@ -22,6 +22,8 @@ class GenericDriver(Driver):
     """A machine that is only an address, a user and a key."""
 
     name: ClassVar[str] = "generic"
+    summary: ClassVar[str] = "any host that answers ssh, taken over as it is"
+    needs: ClassVar[str] = "--generic-ip-address; an ssh key that may become root there"
     options: ClassVar[tuple[Option, ...]] = (
         Option("generic-ip-address", env="GENERIC_IP_ADDRESS", help="address or host name of the host (required)"),
         Option("generic-ssh-user", env="GENERIC_SSH_USER", default="root", help="login; needs root or sudo rights"),

@@ -18,6 +18,8 @@ class NoneDriver(Driver):
     """A machine that is only a URL."""
 
     name: ClassVar[str] = "none"
+    summary: ClassVar[str] = "an engine known by its URL"
+    needs: ClassVar[str] = "--url"
     options: ClassVar[tuple[Option, ...]] = (
         Option("url", help="URL of the engine, such as tcp://10.0.0.5:2376 (required)"),
     )

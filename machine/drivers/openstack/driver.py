@@ -59,6 +59,8 @@ class OpenStackDriver(Driver):
     """A machine that is one server. `data` is its Driver object; unknown keys stay in it."""
 
     name: ClassVar[str] = "openstack"
+    summary: ClassVar[str] = "a server of an OpenStack cloud, or of ConoHa"
+    needs: ClassVar[str] = "--openstack-cloud, or $OS_AUTH_URL with a login; --openstack-flavor-name and -image-name"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
 
     def __init__(self, ctx: DriverContext, data: Json) -> None:

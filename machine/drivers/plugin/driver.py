@@ -39,6 +39,8 @@ class PluginDriver(Driver):
     """The base of a class per plugin; `made_for` makes them."""
 
     name: ClassVar[str] = ""
+    summary: ClassVar[str] = "what a plugin of docker-machine makes"
+    needs: ClassVar[str] = "what its flags say"
     path: ClassVar[str] = ""  # of the program
     asked: ClassVar[tuple[Option, ...] | None] = None
     options = _Asked()

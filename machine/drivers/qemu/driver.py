@@ -36,6 +36,8 @@ class QemuDriver(Driver):
     """A virtual machine of this host."""
 
     name: ClassVar[str] = "qemu"
+    summary: ClassVar[str] = "a virtual machine on this host, without root"
+    needs: ClassVar[str] = "the programs qemu-system and qemu-img"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     behind_nat: ClassVar[bool] = True
 

@@ -56,6 +56,8 @@ class VirtualBoxDriver(Driver):
     """A virtual machine of this host's VirtualBox."""
 
     name: ClassVar[str] = "virtualbox"
+    summary: ClassVar[str] = "a VirtualBox machine on this host"
+    needs: ClassVar[str] = "VirtualBox (VBoxManage)"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     behind_nat: ClassVar[bool] = True
     platform: str = sys.platform

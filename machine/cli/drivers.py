@@ -1,0 +1,85 @@
+"""`machine drivers [NAME...]`."""
+
+from __future__ import annotations
+
+from machine.errors import MachineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from typing import Any
+
+    from machine.cli.app import App
+    from machine.cli.parser import Parser
+    from machine.drivers.base import Driver
+
+HELP = """List the drivers, or tell what one needs and which flags of `create` it has.
+
+Plugins of docker-machine (docker-machine-driver-NAME on the PATH) and drivers of other packages are among them."""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Any number of drivers."""
+    parser.add_argument("--json", action="store_true", help="JSON: a list; with names, their flags are in it")
+    parser.add_argument("names", nargs="*", metavar="DRIVER", help="Drivers; without any, all of them")
+
+
+def run(args: Namespace, app: App) -> int:
+    """A table, or a page for each name. UsageError on a driver that does not exist."""
+    from machine import drivers
+    from machine.cli.create import find_driver
+
+    if not args.names:
+        rows = [_row(name) for name in drivers.names()]
+        if args.json:
+            app.say_json([dict(zip(("Name", "Machine", "Needs"), row, strict=True)) for row in rows])
+            return 0
+        from machine.cli.tables import print_table
+
+        print_table(app, [["DRIVER", "A MACHINE IS", "NEEDS"], *rows])
+        return 0
+    found = [(name, find_driver(name)) for name in args.names]
+    if args.json:
+        app.say_json([_facts(name, driver) for name, driver in found])
+    else:
+        app.say("\n\n".join(_page(app, name, driver) for name, driver in found))
+    return 0
+
+
+def _row(name: str) -> list[str]:
+    """A driver's line; one that cannot be loaded says so and spoils no list."""
+    from machine import drivers
+
+    try:
+        driver = drivers.find(name)
+    except MachineError as error:
+        return [name, "", error.brief]
+    default = " (default)" if name == drivers.DEFAULT else ""
+    return [name, f"{driver.summary}{default}", driver.needs]
+
+
+def _facts(name: str, driver: type[Driver]) -> dict[str, Any]:
+    options = [
+        {
+            "Flag": f"--{option.name}",
+            "Kind": option.kind,
+            "Variable": option.env,
+            "Default": option.empty if option.default is None else option.default,
+            "Help": option.help,
+            "Secret": option.secret,
+        }
+        for option in driver.options
+    ]
+    return {"Name": name, "Machine": driver.summary, "Needs": driver.needs, "Options": options}
+
+
+def _page(app: App, name: str, driver: type[Driver]) -> str:
+    """What a driver is and needs, and its flags, as `create --help` has them."""
+    from machine.cli import driver_flags
+    from machine.cli.parser import Parser
+
+    parser = Parser("drivers", "")
+    driver_flags.declare(parser, name, driver.options)
+    flags = parser.format_help().partition(f"flags of the driver {name}:\n")[2]
+    head = [f"{name}: {driver.summary}", f"needs: {driver.needs}", f"usage: {app.prog} create -d {name} [FLAGS] NAME"]
+    return "\n".join([*head, "", flags.rstrip("\n")])

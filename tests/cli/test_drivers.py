@@ -1,0 +1,67 @@
+"""`machine drivers`, and flags of a driver that was not chosen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from machine.drivers import TABLE, find
+from tests.cli.typed import World
+
+
+def test_all_drivers_with_what_they_are_and_need(world: World) -> None:
+    lines = world.type("drivers", PATH="/nonexistent").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["DRIVER", *TABLE]
+    assert "taken over as it is" in lines[4]
+    assert "--generic-ip-address" in lines[4]
+    rows = json.loads(world.type("drivers", "--json").out)
+    assert all(row["Machine"] and row["Needs"] for row in rows)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_page_of_a_driver_has_all_its_flags(world: World, name: str) -> None:
+    page = world.type("drivers", name)
+    assert (page.status, page.err) == (0, "")
+    assert all(f"--{option.name}" in page.out for option in find(name).options)
+    found = json.loads(world.type("drivers", "--json", name).out)
+    assert [option["Flag"] for option in found[0]["Options"]] == [f"--{option.name}" for option in find(name).options]
+
+
+def test_a_driver_that_does_not_exist(world: World) -> None:
+    typed = world.type("drivers", "qemo", PATH="/nonexistent")
+    assert (typed.status, "did you mean qemu?" in typed.err) == (2, True)
+
+
+def test_a_driver_that_does_not_load_is_a_row(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "bad-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[machine.drivers]\nbad = no_such_module:Driver\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    typed = world.type("drivers")
+    assert (typed.status, typed.err) == (0, "")
+    assert any(line.startswith("bad ") and "cannot be loaded" in line for line in typed.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        (["--amazonec2-region", "x"], "-d amazonec2 is missing"),
+        (["--azure-location=x"], "-d azure is missing"),
+        (["-d", "none", "--qemu-memory", "1"], "-d qemu is missing"),
+        (["-generic-ip-address", "h"], "-d generic is missing"),
+        (["--amazonec2-nosuch", "x"], "machine drivers amazonec2"),
+        (["--engine-lable", "a=b"], "--engine-label"),
+    ],
+)
+def test_a_flag_of_another_driver_says_which_is_missing(world: World, line: list[str], advice: str) -> None:
+    typed = world.type("create", *line, "m")
+    assert (typed.status, advice in typed.err) == (2, True), typed.err
+
+
+def test_the_help_of_create_names_every_driver_and_has_examples(world: World) -> None:
+    said = world.type("create", "--help").out
+    assert all(name in said.partition("options:")[0] for name in TABLE)
+    assert said.count("\n  machine create ") == 2
