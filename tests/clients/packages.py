@@ -7,6 +7,7 @@ $MACHINE_TEST_CACHE/clients: a run that finds them there asks nobody. Several te
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import platform
 import pwd
@@ -26,6 +27,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 RELEASES = frozenset(
     ("bullseye", "bookworm", "trixie", "forky", "sid", "oldoldstable", "oldstable", "stable", "testing", "unstable")
 )
+LONGEST = 100  # letters of a directory's name; file systems take 255 bytes
 SECONDS = 240  # for one call of apt; the lists and three packages are 45 MB
 
 
@@ -47,7 +49,7 @@ def unpacked(*packages: str, suite: str = SUITE) -> Path:
     What the packages depend on is not fetched; name it too where it matters.
     """
     names = sorted(packages)
-    tree = kept() / "clients" / f"{suite}-{platform.machine()}" / "+".join(names)
+    tree = kept() / "clients" / f"{suite}-{platform.machine()}" / _directory(names)
     if tree.exists():
         return tree
     for tool in ("apt-get", "dpkg"):
@@ -58,6 +60,12 @@ def unpacked(*packages: str, suite: str = SUITE) -> Path:
         if not tree.exists():
             _fetch(names, suite, tree)
     return tree
+
+
+def _directory(names: list[str]) -> str:
+    """A name for the tree of these packages: theirs, shortened to what a file system takes."""
+    name = "+".join(names)
+    return name if len(name) <= LONGEST else f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def kept() -> Path:

@@ -42,6 +42,13 @@ def test_the_mirror_is_the_one_that_the_hosts_own_sources_name(texts, found):
     assert packages.mirror(texts) == found
 
 
+def test_many_packages_have_a_directory_of_their_own():
+    many = [f"python3-package-{n}" for n in range(50)]
+    assert packages._directory(["a", "b"]) == "a+b"
+    assert len(packages._directory(many)) <= packages.LONGEST
+    assert packages._directory(many) != packages._directory(many[1:])
+
+
 def test_what_is_not_to_be_had_says_why_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("MACHINE_TEST_CACHE", str(tmp_path))
     tools = tmp_path / "bin"

@@ -9,11 +9,11 @@ import json
 
 import pytest
 
-from tests.clients.fixtures import trixie
+from tests.clients.fixtures import compose1, trixie
 from tests.swarm.islands import Islands, needs_islands
 from tests.swarm.real_manager import Manager
 
-__all__ = ["trixie"]
+__all__ = ["compose1", "trixie"]
 pytestmark = needs_islands
 
 APP = """
@@ -35,6 +35,20 @@ services:
     command: sleep 1000
     network_mode: "service:web"
     pid: "service:db"
+    stop_grace_period: 0s
+volumes: {data: {}}
+"""
+
+
+OLDER = """
+version: "2.4"
+services:
+  db: {image: busybox, command: sleep 1000, volumes: ["data:/data"], stop_grace_period: 0s}
+  web:
+    image: busybox
+    command: sleep 1000
+    environment: {VALUE: "${VALUE:-1}"}
+    ports: ["8090:80"]
     stop_grace_period: 0s
 volumes: {data: {}}
 """
@@ -154,6 +168,29 @@ def test_a_volume_and_a_network_made_apart_meet(project):
     manager.docker("network", "rm", network)  # its first id still means it
     assert manager.docker("network", "ls", "-q", "--filter", "name=build") == ""
     assert project.on_engines("volume", "ls", "-q", "--filter", "name=cache") == [["cache"], []]
+
+
+def test_the_older_compose_recreates_a_service_with_a_host_port(project, compose1):
+    """It stops the old container and renames it, makes the new one, and removes the old one."""
+    (project.place / "docker-compose.yml").write_text(OLDER)
+    (project.place / "compose.yaml").unlink()
+
+    def compose(*words, **environ):
+        return compose1.run(project.manager.url, *words, cwd=project.place, **environ)
+
+    compose("up", "-d")
+    assert project.containers() == ["app_db_1", "app_web_1"]
+    before = project.on_engines("ps", "-aq")
+    compose("up", "-d")
+    assert project.on_engines("ps", "-aq") == before
+    compose("exec", "-T", "db", "sh", "-c", "echo kept > /data/f")
+    compose("up", "-d", VALUE="2")
+    assert project.containers() == ["app_db_1", "app_web_1"]
+    assert compose("exec", "-T", "web", "sh", "-c", "echo $VALUE").strip() == "2"
+    assert compose("exec", "-T", "db", "cat", "/data/f").strip() == "kept"
+    compose("down", "-v", "-t", "0")
+    assert project.on_engines("ps", "-aq") == [[], []]
+    assert project.on_engines("volume", "ls", "-q", "--filter", "name=app_data") == [[], []]
 
 
 def test_two_projects_with_a_volume_of_one_name_on_two_engines_are_told_apart(project):
