@@ -63,6 +63,7 @@ class Driver(ABC):
     restart_over_ssh: ClassVar[bool] = False  # True: the caller reboots it over ssh (driver generic)
     adopts: ClassVar[bool] = False  # True: the host was there before, so a refused login is final (driver generic)
     behind_nat: ClassVar[bool] = False  # True: only this computer, and machines of the same driver, reach it
+    host_gateway: ClassVar[str] = ""  # the address at which a machine reaches the computer that it runs on
     boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
 
     def __init__(self, ctx: DriverContext) -> None:

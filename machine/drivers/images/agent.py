@@ -7,7 +7,8 @@ they change (and every 15 seconds, for a watcher that came late):
 
     {"open": [[protocol, port], ...],            reached at the machine's address inside the NAT
      "bound": [[protocol, address, port], ...],  reached there too, by a rule of ours: at an address of the host's
-     "six": [[protocol, port], ...]}             open for IPv6 only, which the NAT does not carry
+     "six": [[protocol, port], ...],             open for IPv6 only, which the NAT does not carry
+     "engine": "..."}                            another text whenever the engine was started anew, "" while it is off
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ MACHINES = "127.84."  # how the addresses begin that hosts give to machines
 ANY4, ANY6 = "00000000", "0" * 32
 TABLES = (("tcp", "tcp", "0A"), ("tcp6", "tcp", "0A"), ("udp", "udp", "07"), ("udp6", "udp", "07"))
 CLIENTS = 32768  # udp ports from here on are clients' own
+ENGINE = 2376
 CHAIN = "MACHINE-PORTS"
 CLOCK = "/sys/class/rtc/rtc0/since_epoch"  # the host's time, also after the machine stood still
 JUMP = 2.0  # seconds by which that clock and the machine's own must part to be a standstill; it counts whole seconds
@@ -56,14 +58,15 @@ def sockets() -> Iterator[tuple[str, str, int, str]]:
             continue
 
 
-def report(
-    found: Iterable[tuple[str, str, int, str]], only_six: Callable[[str, int, str], bool]
-) -> dict[str, list[Any]]:
+def report(found: Iterable[tuple[str, str, int, str]], only_six: Callable[[str, int, str], bool]) -> dict[str, Any]:
     """The sets of a report, as a dictionary; `only_six` says whether a socket of IPv6 refuses IPv4."""
+    engine = ""
     four: set[tuple[str, int]] = set()
     six: dict[tuple[str, int], str] = {}
     bound: set[tuple[str, str, int]] = set()
     for protocol, where, port, inode in found:
+        if port == ENGINE and protocol == "tcp" and where in (ANY4, ANY6):
+            engine = inode
         if where == ANY6:
             six[(protocol, port)] = inode
         elif where == ANY4 or (len(where) == 8 and address(where) == INSIDE):
@@ -71,7 +74,7 @@ def report(
         elif len(where) == 8 and address(where).startswith(MACHINES):
             bound.add((protocol, address(where), port))
     alone = {port for port, inode in six.items() if port not in four and only_six(port[0], port[1], inode)}
-    return {"open": sorted(four | (set(six) - alone)), "bound": sorted(bound), "six": sorted(alone)}
+    return {"open": sorted(four | (set(six) - alone)), "bound": sorted(bound), "six": sorted(alone), "engine": engine}
 
 
 class Questions:
@@ -168,7 +171,7 @@ class Clock:
 
 def main() -> None:
     """Report and watch, for as long as the machine runs."""
-    said: dict[str, list[Any]] | None = None
+    said: dict[str, Any] | None = None
     led: list[tuple[str, str, int]] = []
     when = 0.0
     out = os.open(PORT, os.O_WRONLY)

@@ -277,7 +277,11 @@ class PluginDriver(Driver):
             self._unsaved = False
 
     def _failed(self, act: str, error: rpc.Refused) -> DriverError:
-        return DriverError(f"the plugin of driver {self.name} could not {act}: {_first(error)}", details=_rest(error))
+        return DriverError(
+            f"the plugin of driver {self.name} could not {act}: {_first(error)}",
+            details=_rest(error),
+            resolution=f"those are the words of {self.path}; its flags: machine create -d {self.name} --help",
+        )
 
 
 def made_for(name: str, path: str) -> type[PluginDriver]:

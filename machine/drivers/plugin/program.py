@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import os
+import platform
 import queue
 import shutil
 import subprocess
@@ -25,7 +27,27 @@ ADDRESS_SECONDS = 10.0
 END_SECONDS = 2.0
 LAST_LINES = 12  # of stderr, for errors; of a Go panic the first ones, which say what it was
 LINE_LIMIT = 64 * 1024
+MOST_SHOWN, LONGEST_SHOWN = 10_000, 4096  # lines passed on of one program, and letters of each
 _HERE = ("127.", "[::1]:", "localhost:")
+
+
+def unusable(path: str, why: str, said: str = "") -> DriverError:
+    """The error for a plugin that cannot be talked with: `why` goes on from its path, `said` are its own words."""
+    return DriverError(
+        f"the plugin {path} {why}",
+        details=said,
+        resolution=f"see that {path} is a driver plugin for docker-machine, made for {platform.system()} on "
+        f"{platform.machine()}, and install its newest release; or remove it from the PATH",
+    )
+
+
+def _reason(error: OSError, path: str) -> str:
+    """Why the system does not start a program, in words that lead to the cure."""
+    if error.errno == errno.ENOEXEC:
+        return "it is no program for this processor and system"
+    if error.errno == errno.ENOENT and os.path.exists(path):
+        return "the interpreter or loader that it asks for is not there"
+    return error.strerror or str(error)
 
 
 class Program:
@@ -48,7 +70,7 @@ class Program:
                 umask=PRIVATE,  # what it writes into the machine's directory is the user's alone
             )
         except OSError as error:
-            raise DriverError(f"the plugin {path} cannot be started: {error.strerror}") from None
+            raise unusable(path, f"cannot be started: {_reason(error, path)}") from None
         self._guard = _guard(self.process.pid)
         self._readers = [
             threading.Thread(target=work, args=(stream,), daemon=True)
@@ -69,12 +91,18 @@ class Program:
             line = ""
         host, _, port = line.strip().rpartition(":")
         if not (line.startswith(_HERE) and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise DriverError(
-                f"the plugin {self.path} does not say where it listens",
-                details=f"its first line: {line.strip()[:200]}\n{self.last_words()}".strip(),
-                resolution="see that it is a plugin for docker-machine, and for this processor and system",
-            )
+            raise self._no_address(line.strip())
         return host.strip("[]"), int(port)
+
+    def _no_address(self, line: str) -> DriverError:
+        said = self.last_words()
+        status = self.process.poll()
+        if status is not None and not line:
+            end = f"with status {status}" if status >= 0 else f"by signal {-status}"
+            return unusable(self.path, f"ended at once, {end}, and does not say where it listens", said)
+        if not line:
+            return unusable(self.path, f"does not say where it listens within {ADDRESS_SECONDS:g} s", said)
+        return unusable(self.path, "does not say where it listens", f"its first line: {line[:200]}\n{said}".strip())
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr, or what it panicked about; whole once it has ended."""
@@ -109,14 +137,18 @@ class Program:
             self._guard.stdin.close()
 
     def _read_out(self, stream: IO[bytes]) -> None:
-        first = True
+        first, shown = True, 0
         while line := stream.readline(LINE_LIMIT):
             text = line.decode("utf-8", "replace").rstrip()
             if first:
                 self._first.put(text)
                 first = False
             elif text:
-                self._say(text)
+                shown += 1
+                if shown <= MOST_SHOWN:
+                    self._say(text[:LONGEST_SHOWN])
+                elif shown == MOST_SHOWN + 1:
+                    self._say(f"{self.path} says more than {MOST_SHOWN} lines: the rest is not shown")
         if first:
             self._first.put("")
         stream.close()
@@ -124,7 +156,7 @@ class Program:
 
     def _read_err(self, stream: IO[bytes]) -> None:
         while line := stream.readline(LINE_LIMIT):
-            self._last.append(line.decode("utf-8", "replace").rstrip())
+            self._last.append(line[:LONGEST_SHOWN].decode("utf-8", "replace").rstrip())
         stream.close()
 
 

@@ -63,7 +63,7 @@ class Connection:
         try:
             self._socket = socket.create_connection((host, port), CONNECT_SECONDS)
         except OSError as error:
-            raise Lost(f"nothing answers at {host} port {port}: {error}") from None
+            raise Lost(f"says that it listens at {host} port {port}, where nothing answers: {error}") from None
         self._decoder, self._encoder = gob.Decoder(), gob.Encoder()
         self._sending, self._numbers = threading.Lock(), itertools.count()
         self._calls: dict[int, Call] = {}
@@ -72,9 +72,12 @@ class Connection:
             self._socket.sendall(f"CONNECT {PATH} HTTP/1.0\n\n".encode())
             self._decoder.feed(self._head())
             self._socket.settimeout(None)
+        except TimeoutError:
+            self._socket.close()
+            raise Lost(f"does not answer within {CONNECT_SECONDS:g} s") from None
         except OSError as error:
             self._socket.close()
-            raise Lost(f"the program at port {port} does not answer: {error}") from None
+            raise Lost(f"closes the connection: {error.strerror or error}") from None
         except Lost:
             self._socket.close()
             raise
@@ -114,11 +117,14 @@ class Connection:
         while b"\n\n" not in found and b"\r\n\r\n" not in found:
             piece = self._socket.recv(_HEAD_LIMIT)
             found += piece
+            if not piece and not found:
+                raise Lost("closes the connection without an answer")
             if not piece or len(found) > _HEAD_LIMIT:
-                raise Lost("the program does not speak Go's net/rpc")
+                raise Lost("does not speak Go's net/rpc, as plugins do")
         status, _, _ = found.partition(b"\n")
         if b" 200 " not in status + b" ":
-            raise Lost(f"the program refuses net/rpc: {status[:100].decode('ascii', 'replace').strip()}")
+            said = "".join(char for char in status[:100].decode("ascii", "replace") if char.isprintable())
+            raise Lost(f"refuses Go's net/rpc, as plugins speak it: {said}")
         end = b"\r\n\r\n" if b"\r\n\r\n" in found else b"\n\n"
         return found.partition(end)[2]
 

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from machine.drivers.plugin import gob, rpc
-from machine.drivers.plugin.program import Program
+from machine.drivers.plugin.program import Program, unusable
 from machine.errors import DriverError
 
 VERSION = 1  # of the API
 SERVICES = ("RPCServerDriver", "RpcServerDriver")  # today's name, and the one before docker-machine 0.5.1
 BEAT_SECONDS = 0.25  # plugins wait 10 s for a beat, those of 2015 half a second
 ANSWER_SECONDS = 60.0  # for questions; work takes as long as it takes while the program lives
+GREET_SECONDS = 15.0  # for its first answer
 CLOSE_SECONDS = 2.0
 IDLE_SECONDS = 60.0  # at our end, for the work that nobody else would write down
 
@@ -41,7 +42,10 @@ class Session:
         self._stop = threading.Event()
         self.program = Program(path, name, os.environ, self._relay)
         try:
-            self._connection = rpc.Connection(*self.program.address)
+            try:
+                self._connection = rpc.Connection(*self.program.address)
+            except rpc.Lost as error:
+                raise unusable(path, error.brief, self.program.last_words()) from None
             self._greet()
         except BaseException:
             self.program.end()
@@ -54,23 +58,25 @@ class Session:
     def _greet(self) -> None:
         for self.service in SERVICES:
             try:
-                version = self.ask("GetVersion")
+                version = self.ask("GetVersion", seconds=GREET_SECONDS)
                 break
             except rpc.Refused as error:
                 refusal = error
         else:
-            raise DriverError(f"{self.path} is no plugin for docker-machine", details=refusal.brief)
+            raise unusable(self.path, "is no plugin for docker-machine", refusal.brief)
         if version != VERSION:
             raise DriverError(
                 f"the plugin {self.path} speaks version {version} of the protocol, not {VERSION}",
                 resolution="install a release of it that was made for docker-machine 0.16",
             )
 
-    def ask(self, method: str, kind: gob.Type = rpc.NOTHING, argument: Any = None) -> Any:
+    def ask(
+        self, method: str, kind: gob.Type = rpc.NOTHING, argument: Any = None, seconds: float = ANSWER_SECONDS
+    ) -> Any:
         """A call that is answered soon. Refused with the plugin's words; DriverError when no answer comes."""
         call = self.start(method, kind, argument)
-        if not call.wait(ANSWER_SECONDS):
-            raise DriverError(f"the plugin of driver {self.name} did not answer {method} within {ANSWER_SECONDS:g} s")
+        if not call.wait(seconds):
+            raise unusable(self.path, f"did not answer {method} within {seconds:g} s", self.program.last_words())
         return self.result(call)
 
     def start(self, method: str, kind: gob.Type = rpc.NOTHING, argument: Any = None) -> rpc.Call:
@@ -82,8 +88,11 @@ class Session:
         try:
             return call.result()
         except rpc.Lost as error:
-            error.brief = f"the plugin {self.path} ended in the middle of its work"
-            error.details = self.program.last_words()
+            said = self.program.last_words()
+            alive = self.program.process.poll() is None
+            why = f"broke off in the middle of its work: {error.brief}" if alive else "ended in the middle of its work"
+            told = unusable(self.path, why, said)
+            error.brief, error.details, error.resolution = told.brief, told.details, told.resolution
             raise
 
     @contextlib.contextmanager

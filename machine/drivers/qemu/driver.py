@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from machine import helpers
 from machine.drivers.base import Driver, DriverContext, nothing_made
-from machine.drivers.images import cache, console, disks, seed, uses
+from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
 from machine.drivers.qemu.options import OPTIONS
@@ -40,6 +40,7 @@ class QemuDriver(Driver):
     needs: ClassVar[str] = "the programs qemu-system and qemu-img"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     behind_nat: ClassVar[bool] = True
+    host_gateway: ClassVar[str] = nat.GATEWAY
 
     def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)

@@ -28,20 +28,23 @@ if TYPE_CHECKING:
     Port = tuple[str, int]  # ("tcp" or "udp", number)
 
 NAT = "nat"
-ENGINE = ("tcp", 2376)
+ENGINE_PORT = 2376
 PATIENCE = 20.0  # seconds for qemu to open its sockets
 GREATEST_LINE = 1 << 20
 MOST_PORTS = 4096  # of one machine; each costs an open file of qemu's
 ENGINE_AWAY = 120.0  # seconds that forwards outlive an engine which is being restarted
-ENGINE_BACK = 15.0  # seconds that it has to open its containers' ports again
+ENGINE_BACK = 60.0  # seconds that it has to open its containers' ports again; half a minute was seen under load
 _FORWARD = re.compile(r"^\s*(TCP|UDP)\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)", re.MULTILINE)
 
 
 class Report:
-    """What a line from the machine says: ports open at its address, and those that are open for IPv6 only."""
+    """What a line from the machine says: ports open at its address, and those that are open for IPv6 only.
 
-    def __init__(self, ports: set[Port], six: set[Port]) -> None:
-        self.ports, self.six = ports, six
+    `engine` is another text whenever the engine was started anew, "" while it is off.
+    """
+
+    def __init__(self, ports: set[Port], six: set[Port], engine: str) -> None:
+        self.ports, self.six, self.engine = ports, six, engine
 
 
 def read(line: str, address: str) -> Report | None:
@@ -54,9 +57,10 @@ def read(line: str, address: str) -> Report | None:
         ports = {_port(kind, number) for kind, number in found["open"]}
         ports |= {_port(kind, number) for kind, where, number in found.get("bound", []) if where == address}
         six = {_port(kind, number) for kind, number in found.get("six", [])}
+        engine = str(found.get("engine", "on" if ("tcp", ENGINE_PORT) in ports else ""))  # machines of older versions
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
-    return Report(set(sorted(filter(None, ports))[:MOST_PORTS]), set(sorted(filter(None, six))[:MOST_PORTS]))
+    return Report(set(sorted(filter(None, ports))[:MOST_PORTS]), set(sorted(filter(None, six))[:MOST_PORTS]), engine)
 
 
 def _port(kind: Any, number: Any) -> Port | None:
@@ -92,7 +96,8 @@ class Forwards:
         self._monitor, self._address, self._say, self._why = monitor, address, say, why
         self.open: set[Port] = set()
         self._refused: dict[Port, str] = {}
-        self._six: set[Port] = set()
+        self._six_before: set[Port] = set()
+        self._six_told: set[Port] = set()
 
     def follow(self, ports: set[Port], *, close: bool = True) -> None:
         """Add what is missing and, if `close`, remove what is too much.
@@ -108,10 +113,12 @@ class Forwards:
             self._add(port)
 
     def tell_six(self, ports: set[Port]) -> None:
-        """Say once which ports cannot be reached from here."""
-        for kind, number in sorted(ports - self._six):
+        """Say once which ports cannot be reached from here; not those that are only about to be closed."""
+        for kind, number in sorted((ports & self._six_before) - self._six_told):
             self._say(f"{kind} port {number} is open for IPv6 only, which does not lead here: publish it without [::]")
-        self._six = ports
+            self._six_told.add((kind, number))
+        self._six_told &= ports
+        self._six_before = ports
 
     def _add(self, port: Port) -> None:
         kind, number = port
@@ -133,19 +140,19 @@ class Patience:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._seen = False  # whether the engine has been there at all
+        self._known = ""  # the engine that was there last
         self._away_since: float | None = None
         self._back_since = float("-inf")
 
-    def over(self, engine_open: bool) -> bool:
-        """After a report in which the engine's port is open or not."""
+    def over(self, engine: str) -> bool:
+        """After a report with this word for the engine."""
         now = self._now()
-        if engine_open:
-            if self._away_since is not None:
-                self._away_since, self._back_since = None, now
-            self._seen = True
+        if engine:
+            if self._known not in ("", engine) or (self._known and self._away_since is not None):
+                self._back_since = now
+            self._known, self._away_since = engine, None
             return now - self._back_since >= ENGINE_BACK
-        if not self._seen:
+        if not self._known:
             return True
         if self._away_since is None:
             self._away_since = now
@@ -160,7 +167,7 @@ def watch(
     for line in lines:
         report = read(line, address)
         if report is not None:
-            forwards.follow(report.ports - set(fixed), close=patience.over(ENGINE in report.ports))
+            forwards.follow(report.ports - set(fixed), close=patience.over(report.engine))
             forwards.tell_six(report.six - report.ports)
 
 

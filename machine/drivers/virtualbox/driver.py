@@ -14,7 +14,7 @@ import uuid
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.images import console, recipe, seed
+from machine.drivers.images import console, nat, recipe, seed
 from machine.drivers.images.cache import Cache, classify
 from machine.drivers.virtualbox import (
     api,
@@ -60,6 +60,7 @@ class VirtualBoxDriver(Driver):
     needs: ClassVar[str] = "VirtualBox (VBoxManage)"
     options: ClassVar[tuple[Option, ...]] = OPTIONS
     behind_nat: ClassVar[bool] = True
+    host_gateway: ClassVar[str] = nat.GATEWAY
     platform: str = sys.platform
 
     def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:

@@ -451,6 +451,8 @@ SCRIPTS = {
     "talks": "echo hello; echo why >&2; exec sleep 60",
     "elsewhere": "echo 192.0.2.1:80; exec sleep 60",
     "nobody": "echo 127.0.0.1:1; exec sleep 60",
+    "killed": "kill -9 $$",
+    "flood": "tr '\\0' x </dev/zero | head -c 3000000; exec sleep 60",
 }
 
 
@@ -464,10 +466,75 @@ def test_a_program_that_is_no_plugin(name: str, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DriverError) as refused:
         assert drivers.find(name).options
     assert time.monotonic() - began < 5
-    assert str(place) in refused.value.brief or "nothing answers" in refused.value.brief
+    assert str(place) in refused.value.brief
+    assert str(place) in refused.value.resolution, "the cure names it too"
     place.chmod(0o644)
     with pytest.raises(DriverError, match="there is no driver"):
         drivers.find(name)
+
+
+NO_PROGRAMS = {
+    "text": b"this is no program\n",
+    "empty": b"",
+    "arm64": b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00\x01\x00\x00\x00" + bytes(100),
+    "interpreter": b"#!/nonexistent/interpreter\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(NO_PROGRAMS))
+def test_a_file_that_is_no_program(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / f"docker-machine-driver-{name}"
+    place.write_bytes(NO_PROGRAMS[name])
+    place.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(DriverError) as refused:
+        assert drivers.find(name).options
+    assert str(place) in refused.value.brief
+    assert str(place) in refused.value.resolution
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "does not answer within"),
+        (b"", "closes the connection"),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "refuses Go's net/rpc"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "refuses"),
+        (b"x" * 5000, "does not speak"),
+        (b"HTTP/1.0 200 Connected to Go RPC\n\n", "did not answer GetVersion"),
+    ],
+)
+def test_a_server_that_speaks_something_else(
+    answer: bytes | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message names the plugin and what to do."""
+    monkeypatch.setattr(rpc, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(session, "GREET_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = tmp_path / "docker-machine-driver-odd"
+        place.write_text(f"#!/bin/sh\necho 127.0.0.1:{server.getsockname()[1]}; exec sleep 60\n")
+        place.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        ended = threading.Event()
+
+        def serve() -> None:
+            link, _ = server.accept()
+            with link:
+                link.recv(100)
+                if answer is not None:
+                    link.sendall(answer)
+                if answer is None or b" 200 " in answer:
+                    ended.wait(10)
+
+        worker = threading.Thread(target=serve)
+        worker.start()
+        with pytest.raises(DriverError) as refused:
+            assert drivers.find("odd").options
+        ended.set()
+        worker.join()
+    assert said in refused.value.brief
+    assert str(place) in refused.value.brief
+    assert str(place) in refused.value.resolution
 
 
 def asked(port: int) -> None:

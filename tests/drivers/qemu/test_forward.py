@@ -13,7 +13,9 @@ from shutil import which
 
 import pytest
 
-from machine.drivers.qemu.forward import Forwards, wanted
+from machine import helpers
+from machine.drivers.qemu import forward
+from machine.drivers.qemu.forward import Forwards, Patience, wanted
 
 ADDRESS = "127.84.0.78"
 
@@ -77,6 +79,82 @@ def test_a_port_that_cannot_be_had_is_said_once_and_tried_again() -> None:
     assert said[1].startswith("opened")
 
 
+def test_what_is_published_at_the_machines_own_address_is_open_too() -> None:
+    line = json.dumps(
+        {"open": [], "bound": [["tcp", ADDRESS, 8080], ["tcp", "127.84.0.9", 81], ["tcp", "127.0.0.1", 9]]}
+    )
+    assert wanted(line, set(), ADDRESS) == {("tcp", 8080)}
+
+
+@pytest.mark.parametrize(
+    "more", [{"bound": 3}, {"bound": [["tcp"]]}, {"six": [[1, 2, 3]]}, {"bound": [["tcp", [], "x"]]}]
+)
+def test_more_nonsense(more: dict[str, object]) -> None:
+    assert wanted(json.dumps({"open": [], **more}), set(), "x") in (None, set())
+    assert wanted("[" * 100_000, set()) is None
+
+
+def test_a_machine_cannot_have_all_files_of_qemu() -> None:
+    found = wanted(report(*(("tcp", number) for number in range(1, 60_000))), set())
+    assert found is not None
+    assert len(found) == forward.MOST_PORTS
+
+
+def test_why_a_port_cannot_be_had_is_found_out() -> None:
+    monitor, said = Monitor(), list[str]()
+    monitor.refuses = {18088}
+    with socket.create_server((ADDRESS, 18088)):
+        forwards = Forwards(monitor, ADDRESS, said.append)
+        forwards.follow({("tcp", 18088)})
+        forwards.follow({("tcp", 18088)})
+    assert len(said) == 1
+    assert f"process {os.getpid()}) has it" in said[0]
+
+
+def test_only_six_is_told_once_and_not_of_a_port_that_is_being_closed() -> None:
+    said = list[str]()
+    forwards = Forwards(Monitor(), ADDRESS, said.append)
+    for ports in ({("tcp", 1)}, {("tcp", 2)}, {("tcp", 2)}, {("tcp", 2)}, set(), {("tcp", 2)}, {("tcp", 2)}):
+        forwards.tell_six(ports)
+    assert len(said) == 2
+    assert all("tcp port 2 is open for IPv6 only" in line for line in said)
+
+
+def test_forwards_outlive_a_restart_of_the_engine() -> None:
+    """Its port closes, or (when nobody looked in that moment) another socket is there; its containers' come later."""
+    clock = [0.0]
+    patience = Patience(lambda: clock[0])
+    seen = []
+    for at, engine in ((0, ""), (1, "a"), (2, "a"), (3, ""), (60, ""), (61, "b"), (100, "b"), (122, "b"), (123, "c")):
+        clock[0] = at
+        seen.append((at, patience.over(engine)))
+    assert seen == [
+        *((0, True), (1, True), (2, True), (3, False), (60, False), (61, False)),
+        *((100, False), (122, True), (123, False)),
+    ]
+    clock[0] = 200.0
+    assert patience.over("c")
+    assert not patience.over("")
+    clock[0] += forward.ENGINE_AWAY
+    assert patience.over(""), "an engine that stays away keeps nothing open for ever"
+
+
+LISTING = """\
+Hub -1 (nat):
+  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
+  TCP[HOST_FORWARD]  19     127.84.0.78  8080       10.0.2.15  8080     0     0
+  TCP[HOST_FORWARD]  18     127.84.0.78  3376       10.0.2.15  3376     0     0
+  TCP[HOST_FORWARD]  18     127.84.0.78  8081       10.0.2.15    80     0     0
+  UDP[HOST_FORWARD]  17     127.84.0.78    53       10.0.2.15    53     0     0
+  TCP[ESTABLISHED]   16     127.84.0.78  9090       10.0.2.15  9090     0     0
+  TCP[HOST_FORWARD]  17      127.84.0.1  7070       10.0.2.15  7070     0     0
+"""
+
+
+def test_forwards_of_an_earlier_watcher_are_taken_over() -> None:
+    assert forward.existing(LISTING, ADDRESS, {("tcp", 3376)}) == {("tcp", 8080), ("udp", 53)}
+
+
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
     """A real qemu, a real watcher; the test speaks for the machine at its serial port."""
@@ -103,6 +181,52 @@ def test_the_process_lives_as_long_as_qemu(tmp_path: Path) -> None:
         qemu.wait()
     assert "opened tcp port 18080" in log.read_text()
     assert "closed tcp port 18080" in log.read_text()
+
+
+@pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
+def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> None:
+    qmp, guest, log, helper = (tmp_path / name for name in ("q", "g", "log", "helper.lock"))
+    words = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", "-netdev", "user,id=nat"]
+    qemu = subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off"])
+    module = [sys.executable, "-m", "machine.drivers.qemu.forward"]
+    start = [*module, str(qmp), str(guest), str(log), ADDRESS, "22,2376", str(helper)]
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(guest))
+            server.listen(2)
+            server.settimeout(20)
+            _until(qmp.exists)
+            subprocess.run(start, check=True, timeout=30)
+            _until(lambda: not watchers(str(guest)))
+            assert not log.exists(), "none is expected, so none works"
+            helpers.expect(str(helper))
+            assert not helpers.missing(str(helper)), "it has time to come"
+            subprocess.run(start, check=True, timeout=30)
+            speaker, _ = server.accept()
+            speaker.sendall(report(("tcp", 18081), ("tcp", 18082)).encode() + b"\n")
+            _until(lambda: _answers(18081) and _answers(18082))
+            subprocess.run(start, check=True, timeout=30)  # a second one finds the first and goes
+            _until(lambda: len(watchers(str(guest))) == 1)
+            assert not helpers.missing(str(helper))
+            assert [int(helper.read_text())] == watchers(str(guest))
+            os.kill(int(helper.read_text()), 9)
+            speaker.close()
+            _until(lambda: helpers.missing(str(helper)))
+            assert _answers(18081), "qemu keeps its forwards"
+            subprocess.run(start, check=True, timeout=30)
+            speaker, _ = server.accept()
+            speaker.sendall(report(("tcp", 18082)).encode() + b"\n")
+            _until(lambda: not _answers(18081))
+            assert _answers(18082)
+            assert log.read_text().count("opened") == 2, "what is open is not opened again"
+            qemu.kill()
+            qemu.wait()
+            speaker.close()
+        _until(lambda: not watchers(str(guest)))
+        assert not helper.exists(), "with its machine off, nobody misses it"
+    finally:
+        qemu.kill()
+        qemu.wait()
 
 
 def _answers(port: int) -> bool:
