@@ -174,6 +174,14 @@ class HasHelper(Protocol):
 
 
 @runtime_checkable
+class GrowsDisk(Protocol):
+    """The machine's root file system is to grow to the size of its disk at the first boot."""
+
+    def disk_megabytes(self) -> tuple[int, int]:
+        """(MB of the disk, MB of the image that it was made from); equal when there is nothing to grow."""
+
+
+@runtime_checkable
 class Explains(Protocol):
     """The platform knows why a machine may be unreachable: one sentence for the error, "" if it knows nothing."""
 

@@ -16,7 +16,7 @@ from machine import contexts, drivers, files, keys, names, options, paths, redac
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, UsageError
-from machine.lifecycle import access, provision, ssh_keys, swarm, swarmmode
+from machine.lifecycle import access, growth, provision, ssh_keys, swarm, swarmmode
 from machine.lifecycle.account import as_given, check_before_resume
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
@@ -258,6 +258,8 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
     advance(world, record, "reachable")
     world.console.step("Logging in" if driver.adopts else "Waiting for ssh")
     with access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
+        if not record.reached("provisioned"):
+            growth.check(world, driver, shell)
         provision.play(world, record, endpoint, shell)
     advance(world, record, "provisioned")
     provision.finish(world, record, endpoint)

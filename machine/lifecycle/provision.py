@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machine import files, paths
+from machine import drivers, files, paths
 from machine import provision as steps
 from machine.drivers.base import Driver
 from machine.errors import DriverError, NotSupported
@@ -20,6 +20,9 @@ from machine.store import Record
 if TYPE_CHECKING:
     import certs
     from machine.authority import Authority
+
+
+GATEWAY_SINCE = (20, 10)  # the release of Docker from which `host-gateway` means something
 
 
 def provision(world: World, name: str) -> None:
@@ -111,6 +114,7 @@ def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, 
         driver_name=record.driver_name,
         engine=record.engine_options(),
         listen_port=endpoint.listen_port,
+        host_gateway=host_gateway(record.driver_name, facts),
         ca=ca,
         server_cert=pair.cert,
         server_key=pair.key,
@@ -123,6 +127,15 @@ def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, 
         world.console.warn(note)
     world.console.log("info", "changed: " + (", ".join(outcome.changed) or "nothing"))
     return outcome
+
+
+def host_gateway(driver_name: str, facts: steps.Facts) -> str:
+    """Where a container finds the computer that its machine runs on; "" where there is none, or the engine is too old.
+
+    An engine that is not installed yet will be new enough.
+    """
+    old = facts.dockerd and facts.release < GATEWAY_SINCE
+    return "" if old else drivers.find(driver_name).host_gateway
 
 
 def finish(world: World, record: Record, endpoint: Endpoint) -> None:

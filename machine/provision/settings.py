@@ -7,13 +7,14 @@ from typing import Any
 
 from machine.errors import ProvisionError
 from machine.provision.command import TLS, TRUE, Command, option_keys
-from machine.provision.dockerd_flags import names, without
+from machine.provision.dockerd_flags import keys_of, names, without
 from machine.provision.facts import Facts
 from machine.provision.look import DAEMON_JSON
 from machine.provision.spec import Spec
 
 # The engine release that dropped a storage driver (docs.docker.com/engine/deprecated).
 _REMOVED = {"aufs": 24, "overlay": 24, "devicemapper": 25}
+GATEWAY = "host-gateway-ip"  # understood under this name by 20.10 and everything newer
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # which editors on Windows write first; Docker 23 and newer skip it
 
 
@@ -53,6 +54,8 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
         merged["live-restore"] = command.live_restore
     if engine.storage_driver:
         merged["storage-driver"] = engine.storage_driver
+    if spec.host_gateway and not _has_gateway(merged, command):
+        merged[GATEWAY] = spec.host_gateway
     return without(merged, option_keys(engine.flags))
 
 
@@ -61,9 +64,14 @@ def has_tls(found: dict[str, Any]) -> bool:
     return any(key in found for key in TLS)
 
 
+def _has_gateway(merged: dict[str, Any], command: Command) -> bool:
+    """Whether the machine has a gateway of its own already, in daemon.json or as a flag."""
+    return any(key in names(merged) for key in keys_of(GATEWAY)) or any(f"--{GATEWAY}" in word for word in command.kept)
+
+
 def plain(merged: dict[str, Any]) -> bool:
-    """Whether there is nothing in it but labels, as every machine has them."""
-    return merged.keys() <= {"labels"}
+    """Whether there is nothing in it but what every machine gets."""
+    return merged.keys() <= {"labels", GATEWAY}
 
 
 def replaced(found: dict[str, Any], spec: Spec) -> list[str]:

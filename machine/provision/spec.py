@@ -34,6 +34,9 @@ class Spec:
     server_key: bytes = field(repr=False)
     engine: EngineOptions = field(default_factory=EngineOptions)
     listen_port: int = 2376
+    host_gateway: str = (
+        ""  # what host.docker.internal means in containers (--add-host ...:host-gateway), "" for dockerd's own
+    )
     swarm: Swarm | None = None
     swarm_mode: bool = False  # it is, or is to be, a node of Docker's own swarm mode
 

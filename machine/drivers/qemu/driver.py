@@ -134,6 +134,14 @@ class QemuDriver(Driver):
                     resolution=f"look what is in it, remove it, then: machine rm {self.ctx.name}",
                 ) from None
 
+    def disk_megabytes(self) -> tuple[int, int]:
+        """Of the disk, and of the image under it; both the disk's where the image is not there to be asked."""
+        try:
+            base = os.path.join(self.ctx.directory, self._base_path(self._base()))
+            return self.settings.disk, disks.look(base).size >> 20
+        except (DriverError, TypeError):
+            return self.settings.disk, self.settings.disk
+
     def revive_helper(self) -> bool:
         """Start the watcher of published ports again if it is not there although the machine runs."""
         if self._pid():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from machine.options import Option
 
 DEFAULT_IMAGE = "debian-13"
+DEFAULT_DISK = 20000  # MB
 DEFAULT_MIRROR = ""  # this host's own package sources
 USER = "machine"
 
@@ -17,7 +18,13 @@ OPTIONS = (
     ),
     Option("qemu-cpu-count", "int", env="QEMU_CPU_COUNT", default=2, help="virtual CPUs; -1 for all of this host's"),
     Option("qemu-memory", "int", env="QEMU_MEMORY", default=1024, help="memory in MB"),
-    Option("qemu-disk-size", "int", env="QEMU_DISK_SIZE", default=20000, help="size of the disk in MB, filled as used"),
+    Option(
+        "qemu-disk-size",
+        "int",
+        env="QEMU_DISK_SIZE",
+        default=DEFAULT_DISK,
+        help="size of the disk in MB, filled as used",
+    ),
     Option("qemu-boot-timeout", "int", env="QEMU_BOOT_TIMEOUT", default=300, help="seconds a boot may take"),
     Option(
         "qemu-publish", "list", env="QEMU_PUBLISH", help="HOST:GUEST port, kept open at the machine's address; repeat"

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from machine import port_holder
 from machine.drivers.base import DriverContext
-from machine.drivers.images import cache
+from machine.drivers.images import cache, capacity
 from machine.drivers.qemu import accel, net
+from machine.drivers.qemu.options import DEFAULT_DISK
 from machine.drivers.qemu.settings import Settings
 from machine.errors import DriverError, PreflightFailed
 
@@ -27,6 +28,7 @@ def check(ctx: DriverContext, wanted: Settings, host: accel.Host, cached: bool) 
     check_programs(wanted, host)
     check_accel(wanted.accel, host)
     check_size(wanted)
+    capacity.check(wanted.disk, "qemu-disk-size", ctx.store, DEFAULT_DISK)
     check_image(wanted.image)
     check_room(ctx.store, LEAST_ROOM + (0 if cached else FOR_IMAGE))
 

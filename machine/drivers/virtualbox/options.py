@@ -5,6 +5,7 @@ from __future__ import annotations
 from machine.options import Option
 
 DEFAULT_IMAGE = "debian-13"
+DEFAULT_DISK = 20000  # MB
 DEFAULT_MIRROR = ""  # this host's own package sources
 DEFAULT_CIDR = "192.168.59.1/24"  # inside 192.168.56.0/21, which VirtualBox allows by itself since 6.1.28
 USER = "machine"
@@ -19,7 +20,9 @@ OPTIONS = (
         default=1,
         help="virtual CPUs; -1 for all of this host's",
     ),
-    Option("virtualbox-disk-size", "int", env="VIRTUALBOX_DISK_SIZE", default=20000, help="size of the disk in MB"),
+    Option(
+        "virtualbox-disk-size", "int", env="VIRTUALBOX_DISK_SIZE", default=DEFAULT_DISK, help="size of the disk in MB"
+    ),
     Option(
         "virtualbox-image",
         env="VIRTUALBOX_IMAGE",

@@ -7,9 +7,10 @@ import shutil
 import sys
 
 from machine.drivers.base import DriverContext, nothing_made
-from machine.drivers.images import cache
+from machine.drivers.images import cache, capacity
 from machine.drivers.virtualbox import network, parse, shares
 from machine.drivers.virtualbox.api import VBox
+from machine.drivers.virtualbox.options import DEFAULT_DISK
 from machine.drivers.virtualbox.settings import Settings
 from machine.errors import PreflightFailed
 
@@ -33,6 +34,7 @@ def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> No
                 f"VirtualBox has another virtual machine called {ctx.name}",
                 resolution="choose another name, or remove that one (VBoxManage unregistervm)",
             )
+        capacity.check(wanted.disk, "virtualbox-disk-size", ctx.store, DEFAULT_DISK)
         _files(wanted)
         _network(vbox, wanted)
     _room(ctx.store)

@@ -1,0 +1,121 @@
+"""The program inside a machine: what it reports, which rules it makes, and when it sets the clock."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from machine.drivers.images import agent, guest
+
+ANY4, ANY6 = agent.ANY4, agent.ANY6
+
+
+def of(address: str) -> str:
+    """As /proc/net/tcp writes it on the processors that there are."""
+    return bytes(reversed(socket.inet_aton(address))).hex().upper()
+
+
+def report(*found: tuple[str, str, int, str], six: tuple[int, ...] = ()) -> dict[str, object]:
+    return agent.report(found, lambda protocol, port, inode: port in six)
+
+
+def test_what_is_open() -> None:
+    seen = report(
+        ("tcp", ANY4, 22, "1"), ("tcp", ANY6, 22, "2"), ("tcp", ANY6, 2376, "3"), ("tcp", of("127.0.0.1"), 9, "4")
+    )
+    assert seen == {"open": [("tcp", 22), ("tcp", 2376)], "bound": [], "six": [], "engine": "3"}
+
+
+def test_ports_at_the_addresses_of_machines() -> None:
+    seen = report(
+        ("tcp", of("127.84.7.1"), 8080, "1"), ("udp", of("10.0.2.15"), 53, "2"), ("tcp", of("10.84.7.1"), 1, "3")
+    )
+    assert (seen["open"], seen["bound"]) == ([("udp", 53)], [("tcp", "127.84.7.1", 8080)])
+
+
+def test_ports_for_ipv6_only_are_told_apart() -> None:
+    both = ("tcp", ANY4, 80, "1"), ("tcp", ANY6, 80, "2")
+    seen = report(*both, ("tcp", ANY6, 8082, "3"), ("tcp", ANY6, 8083, "4"), six=(80, 8082))
+    assert (seen["open"], seen["six"]) == ([("tcp", 80), ("tcp", 8083)], [("tcp", 8082)])
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/net/tcp6"), reason="no IPv6 here")
+def test_the_kernels_own_tables_and_ss() -> None:
+    questions = agent.Questions()
+    for dual, wanted in ((True, False), (False, True)):
+        with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=dual) as server:
+            port = server.getsockname()[1]
+            inode = next(inode for kind, _, number, inode in agent.sockets() if (kind, number) == ("tcp", port))
+            assert inode == str(os.fstat(server.fileno()).st_ino)
+            assert questions.only_six("tcp", port, inode) is wanted
+
+
+def test_rules() -> None:
+    bound = [("tcp", "127.84.7.1", 8080)]
+    assert [
+        "-A",
+        agent.CHAIN,
+        "-p",
+        "tcp",
+        "--dport",
+        "8080",
+        "-j",
+        "DNAT",
+        "--to-destination",
+        "127.84.7.1:8080",
+    ] in list(agent.rules(bound))
+    assert ["-I", "PREROUTING", "-d", agent.INSIDE, "-j", agent.CHAIN] not in list(agent.rules([]))
+
+
+class Times:
+    """The host's clock and the machine's, in seconds; every look at the host's is a tenth later."""
+
+    def __init__(self) -> None:
+        self.host, self.running, self.put = 1_000_000.0, 50.0, list[float]()
+
+    def clock(self) -> agent.Clock:
+        return agent.Clock(lambda: int(self.host), lambda: self.running, self.put.append, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.host += seconds
+        self.running += seconds
+
+
+@pytest.mark.parametrize("jump", [300.0, 3.5, -7200.0])
+def test_a_standstill_is_made_up_for(jump: float) -> None:
+    times = Times()
+    clock = times.clock()
+    times.sleep(1)
+    assert not clock.look()
+    times.host += jump
+    times.sleep(1)
+    assert clock.look()
+    assert abs(times.put[-1] - times.host) < 0.2, "to the point, at the beginning of a second"
+    times.sleep(1)
+    assert not clock.look(), "once"
+
+
+def test_an_ordinary_day() -> None:
+    times = Times()
+    clock = times.clock()
+    for seconds in [0.5] * 40 + [30.0, 1.4, 0.1, 600.0]:
+        times.sleep(seconds)
+        assert not clock.look()
+    assert times.put == []
+
+
+def test_a_machine_without_such_a_clock() -> None:
+    clock = agent.Clock(lambda: None, lambda: 0.0, lambda _: pytest.fail("set"), lambda _: None)
+    assert not clock.look()
+
+
+def test_it_needs_nothing_but_python() -> None:
+    said = subprocess.run([sys.executable, "-SE", "-c", guest.SCRIPT.replace("__main__", "x")], check=False, timeout=30)
+    assert said.returncode == 0
+    assert "machine" not in [
+        line.split()[1] for line in guest.SCRIPT.splitlines() if line.startswith(("import ", "from "))
+    ]
