@@ -33,12 +33,16 @@ async def movable(desk: Desk, located: Sequence[Located]) -> list[Located]:
 async def move(desk: Desk, located: Located, target: Engine) -> dict[str, str]:
     """Make it on the engine `target` and remove it where it was; a network's old id and its new one. Refused.
 
-    What somebody began to use meanwhile is not removed: the engine refuses that, and both stay.
+    It is looked at once more, for several may want it on different engines; what somebody began to use just now is
+    not removed, for the engine refuses that: then both stay.
     """
     source = _only_holder(desk, located)
     if source is None or source is target:
         return {}
     async with desk.alone(located.kind, located.name):
+        if not await movable(desk, [located]):
+            text = f"{located.kind} {located.name} is used or was moved by somebody else just now: try again"
+            raise Refused(409, text)
         if located.kind == "volume":
             await _move_volume(desk, source, target, located.name)
             return {}
@@ -51,7 +55,7 @@ def _only_holder(desk: Desk, located: Located) -> Engine | None:
 
 
 async def _is_empty(desk: Desk, engine: Engine, name: str) -> bool:  # noqa: ARG001
-    volume = next((v for v in engine.volumes if v.get("Name") == name), {})
+    volume: dict[str, Any] = next((v for v in engine.volumes if v.get("Name") == name), {})
     plain = volume.get("Driver") == "local" and not volume.get("Options")
     return plain and not any(name in c.volumes for c in engine.node.held()) and await volume_size(engine, name) == 0
 

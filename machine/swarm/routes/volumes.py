@@ -98,7 +98,7 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
         raise Refused(400, "the body of a volume's create is a JSON object")
     node, slash, rest = str(body.get("Name") or "").partition("/")
     pinned = [desk.node(node)] if slash else []
-    body["Name"] = rest or node or secrets.token_hex(32)
+    body["Name"] = (rest if slash else node) or secrets.token_hex(32)
     async with desk.alone("volume", body["Name"]):
         engines = pinned or _engines_for(desk, body)
         call = Request.json("POST", request.target, body)

@@ -154,6 +154,24 @@ def test_a_network_with_a_container_or_one_that_somebody_else_made_stays():
     swarm(test)
 
 
+@pytest.mark.parametrize("kind", ["volume", "network"])
+def test_two_that_want_the_same_empty_thing_on_two_engines_do_not_both_get_it(kind):
+    async def test(fleet):
+        made = await fleet.ask("POST", f"/{kind}s/create", {"Name": "thing"})
+        wanted = {"Binds": ["thing:/t"]} if kind == "volume" else {"NetworkMode": made["Id"]}
+        calls = [
+            fleet.create(f"c{n}", HostConfig=dict(wanted), Env=[f"constraint:node==n{2 + n % 2}"]) for n in range(10)
+        ]
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(each) for each in done} <= {str, Refused}
+        assert any(isinstance(each, str) for each in done)
+        things = [getattr(p.engine, f"{kind}s").values() for p in fleet.places]
+        assert sum(t["Name"] == "thing" for each in things for t in each) == 1
+        assert len({n.split("/")[0] for n in await fleet.names()}) == 1
+
+    swarm(test)
+
+
 def test_every_network_of_a_create_holds():
     async def test(fleet):
         await fleet.ask("POST", "/networks/create", {"Name": "n2/back"})
