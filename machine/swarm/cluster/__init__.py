@@ -112,7 +112,7 @@ class Cluster:
             await self.replace([])
 
     async def _let_all_go(self) -> None:
-        """Believe a discovery that lists no engine any more once that has stood for a while: a file may be rewritten."""
+        """Believe a discovery that lists no engine any more once that has stood for a while: files are rewritten."""
         self.log(
             f"discovery: it lists no engine any more; they are kept for {EMPTY_STANDS:g} s, should it be a mistake"
         )
