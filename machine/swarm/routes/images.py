@@ -16,6 +16,7 @@ from machine.swarm.routes.table import TABLE
 
 OF = "/images/{name}/"
 _TRUTHS = {"1": True, "true": True, "0": False, "false": False}  # as engines read the filter `dangling`
+NEVER = float("inf")
 _BOUNDS = ("before", "since")  # filters that name an image, which not every engine has
 
 
@@ -72,8 +73,7 @@ async def _filtered(
         return [
             image
             for image in found
-            if image["Created"] < limit.get("before", image["Created"] + 1)
-            and image["Created"] > limit.get("since", image["Created"] - 1)
+            if limit.get("since", -1) < (image.get("Created") or 0) < limit.get("before", NEVER)
         ]
 
     return list(good(await desk.each(engines, ask)).values())

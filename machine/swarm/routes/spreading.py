@@ -1,7 +1,8 @@
 """What brings an image to every engine: pull, load and import.
 
 The progress has a line per engine, its id the engine's name; what one engine says at the end (`Status: ...`,
-`Loaded image: ...`, the id of an import) comes once, for that is what clients look for.
+`Loaded image: ...`, the id of an import) comes once, for that is what clients look for. An import has an id of its own
+on each engine, for the time is in it; a copy of one engine's would have to be taken on its word by all others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from machine.swarm.routes.table import TABLE
 from machine.swarm.routes.tee import Tee
 
 LOADED = "Loaded image"  # how engines begin the line that names what was loaded
-_LAST_WORDS = ("Digest: ", "Status: ")  # of a pull
+_LAST_WORDS = ("Digest: ", "Status: ", "sha256:")  # of a pull, and the id that an import ends with
 
 
 @TABLE.at("POST", "/images/create", "/images/load")
@@ -28,17 +29,19 @@ async def spread(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     engines = desk.cluster.healthy()
     if not engines:
         raise Refused(503, "No healthy node available in the cluster")
-    if request.path == "/images/create" and not request.arg("fromImage"):
-        return await _import(desk, engines, request)
     image = request.arg("fromImage")
     if image and request.arg("tag"):
         image += ("@" if request.arg("tag").startswith("sha256:") else ":") + request.arg("tag")
-    doing, done = ("Pulling", "downloaded") if image else ("Loading", "loaded")
+    tags = [image]
     quiet = request.flag("quiet")  # then an engine says nothing but what it loaded, and scripts read just that
-    spreading = Spreading(desk, engines, request, f"{doing} {image or 'image'}...", done, quiet=quiet)
+    doing, done = (f"Pulling {image}...", "downloaded") if image else ("Loading image...", "loaded")
+    if request.path == "/images/create" and not image:
+        doing, done, quiet = "Importing image...", "imported", True
+        tags = [request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")]
+    spreading = Spreading(desk, engines, request, doing, done, quiet=quiet)
     if not await spreading.begun():
         return await spreading.refusal()
-    return Reply(200, (JSON,), spreading.progress([image] if image else []))
+    return Reply(200, (JSON,), spreading.progress(tags))
 
 
 class Outcome(NamedTuple):
@@ -188,56 +191,3 @@ async def _pieces(reply: Reply) -> AsyncIterator[bytes]:
         async for piece in reply.body:
             yield piece
         yield b"\n"  # the last line may come without an end
-
-
-async def _import(desk: Desk, engines: list[Engine], request: Request) -> Reply:
-    """Import on one engine and give the others a copy: each would make an image with an id of its own otherwise."""
-    first, others = engines[0], engines[1:]
-    wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
-    reply = await first.ask(request)
-    if not reply.ok:
-        await reply.read()
-        return reply
-    return Reply(200, (JSON,), _imported(desk, first, others, reply, wanted))
-
-
-async def _imported(desk: Desk, first: Engine, others: list[Engine], reply: Reply, name: str) -> AsyncIterator[bytes]:
-    identity: dict[str, Any] = {}
-    try:
-        async for line in lines_of(reply):
-            if str(line.get("status") or "").startswith("sha256:"):
-                identity = line
-            else:
-                yield events.encode(line)
-        with suppress(Refused):
-            await first.look_at("image")
-        if identity and others:
-            async for piece in _copied(desk, first, others, name or str(identity["status"])):
-                yield piece
-        desk.images.note([first, *others], [name])
-        if identity:
-            yield events.encode(identity)
-    finally:
-        await reply.close()
-
-
-async def _copied(desk: Desk, first: Engine, others: list[Engine], name: str) -> AsyncIterator[bytes]:
-    """Load on the others what the first one saves; a line for each on which that failed."""
-    try:
-        saved = await first.ask(Request("GET", "/images/get").at("/images/get", {"names": [name]}))
-        if not saved.ok:
-            await saved.value()
-    except Refused as error:
-        yield events.encode({"id": first.name, "status": f"Copying {name}... : {error.message}"})
-        return
-    body = saved.body if isinstance(saved.body, (bytes, AsyncIterator)) else b""
-    headers = ((b"content-type", b"application/x-tar"),)
-    call = Request("POST", "/images/load?quiet=1", headers, body)
-    spreading = Spreading(desk, others, call, f"Copying {name}...", "loaded", quiet=True)
-    try:
-        await spreading.begun()
-        async for piece in spreading.progress([]):
-            if b'"stream"' not in piece and b'"errorDetail"' not in piece:
-                yield piece
-    finally:
-        await saved.close()

@@ -289,16 +289,17 @@ def test_before_and_since_compare_with_an_image_that_one_engine_has():
 # one id
 
 
-def test_an_import_has_one_id_on_all_engines_and_prints_just_that():
+def test_an_import_prints_one_id_that_runs_and_its_tag_runs_everywhere():
     async def test(fleet):
         text = await (await fleet.call("POST", "/images/create?fromSrc=-&repo=imported&tag=1")).read()
         (line,) = text.splitlines()
         identity = json.loads(line)["status"]
-        assert {place.engine.images["imported:1"] for place in fleet.places} == {identity}
-        assert len({(await where(fleet, "imported:1"))[0] for _ in range(3)}) == 3
+        assert identity == fleet.places[0].engine.images["imported:1"]
+        assert await where(fleet, identity) == ("n1", identity)
+        assert await where(fleet, identity[7:19]) == ("n1", identity)
+        assert {(await where(fleet, "imported:1"))[0] for _ in range(7)} == {"n1", "n2", "n3"}
         text = await (await fleet.call("POST", "/images/create?fromSrc=-")).read()
-        identity = json.loads(text)["status"]
-        assert all(identity in place.engine.made for place in fleet.places)
+        assert await where(fleet, json.loads(text)["status"])
 
     swarm(test)
 
