@@ -45,6 +45,7 @@ class Facts:
     packages: str = ""  # the package manager's command
     fetcher: str = ""  # "curl", "wget" or ""
     cloud_init: str = ""  # "running", "done" or ""
+    unwritable: tuple[str, ...] = ()  # places that provisioning needs and that are mounted read-only
     dockerd: str = ""  # path
     docker: str = ""  # path
     snap: bool = False  # there is Docker as a snap
@@ -147,6 +148,7 @@ def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
         "hosts": tuple(names),
         "init": "boot2docker" if boot2docker else values.get("init", ""),
         "packages": values.get("packages", ""),
+        "unwritable": tuple(texts.get("unwritable", ())),
         "fetcher": values.get("curl", ""),
         "cloud_init": values.get("cloud_init", ""),
     }

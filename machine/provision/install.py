@@ -85,10 +85,12 @@ def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
     fetch += f'[ -s {_FETCHED} ] || {{ echo "{_quiet(url)} is empty" >&2; exit 1; }}\n'
     advice = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
     run = f"""\
-conf={_FETCHED}.apt
+{packages.PATIENTLY}conf={_FETCHED}.apt
 printf 'DPkg::Lock::Timeout "{packages.LOCK_SECONDS}";\\n' >"$conf"
 status=0
-APT_CONFIG="$conf" DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 sh {_FETCHED} || status=$?
+export APT_CONFIG="$conf" DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+patiently sh {_FETCHED} || status=1
+printf '%s\\n' "$said"
 rm -rf {_PLACE}
 exit "$status"
 """

@@ -178,10 +178,17 @@ in_containerd() {{ # images that dockerd has left to containerd
     file="$1/io.containerd.metadata.v1.bolt/meta.db"
     if grep -qs moby "$file" && grep -qs 'application/vnd[.]' "$file"; then say images_on_disk containerd; fi
 }}
-scratch=$(mktemp)
+writable() {{ # what cannot be written, although root asks
+    for place in /tmp /run /etc /etc/hosts /etc/hostname {CERTIFICATES} {DROP_IN.rpartition("/")[0]} \\
+        /etc/systemd/system {DROP_IN} {DAEMON_JSON} {CONF_D}; do
+        [ ! -e "$place" ] || [ -w "$place" ] || say unwritable "$place"
+    done
+}}
+scratch=$(mktemp 2>/dev/null || mktemp -p /run)
 trap 'rm -f "$scratch"' EXIT
 unfinished
 os
+writable
 engine
 places
 if [ -d /run/systemd/system ]; then up=systemd

@@ -11,23 +11,34 @@ from dataclasses import dataclass
 
 LOCK_SECONDS = 300
 
-_APT = f"""\
-export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-apt() {{
-    apt-get -q -y -o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef \\
-        -o Dpkg::Options::=--force-confold "$@"
-}}
-lists() {{
-    waited=0
+# apt waits by itself for dpkg's lock (DPkg::Lock::Timeout), not for that of its lists; scripts from the net for none.
+PATIENTLY = f"""\
+patiently() {{ # patiently COMMAND: its output in `said`; again while it fails for somebody else's lock
+    until=$(($(date +%s) + {LOCK_SECONDS}))
     while true; do
-        log=$(apt-get -q update 2>&1) && case "$log" in *"Failed to fetch"*) false ;; esac && return
-        case "$log" in *"Could not get lock"*) ;; *) break ;; esac
-        [ "$waited" -lt {LOCK_SECONDS} ] || break
-        waited=$((waited + 3))
+        said=$("$@" 2>&1) && return
+        case "$said" in
+            *"Could not get lock"* | *"Unable to lock directory"* | *"frontend lock"* | *"Unable to lock database"*) ;;
+            *) return 1 ;;
+        esac
+        [ "$(date +%s)" -lt "$until" ] || return 1
         sleep 3
     done
+}}
+"""
+_APT = f"""\
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+{PATIENTLY}apt() {{
+    status=0
+    patiently apt-get -q -y -o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef \\
+        -o Dpkg::Options::=--force-confold "$@" || status=1
+    echo "$said"
+    return "$status"
+}}
+lists() {{
+    patiently apt-get -q update && case "$said" in *"Failed to fetch"*) false ;; esac && return
     export stale=yes
-    echo "$log"
+    echo "$said"
 }}
 lists
 """

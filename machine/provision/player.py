@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from machine.errors import ProvisionError, ShellError
 from machine.process import Completed
-from machine.provision import refusal, script
+from machine.provision import cures, refusal, script
 from machine.provision.steps import Plan, Result, Step
 
 TYPE_CHECKING = False
@@ -98,7 +98,7 @@ def _failed(step: Step, answer: Completed) -> ProvisionError:
     seen = "\n".join(answer.output.splitlines()[-_TAIL:])
     if answer.status < 0:
         seen = f"{seen}\nthe machine broke off in the middle of it".strip()
-    return ProvisionError(f"failed to {step.name}", details=seen, resolution=step.advice)
+    return ProvisionError(f"failed to {step.name}", details=seen, resolution=cures.cure(answer.output) or step.advice)
 
 
 def _busy() -> ProvisionError:

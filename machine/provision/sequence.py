@@ -24,6 +24,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     names: list[str] = []
     notes: list[str] = []
     supported(facts)
+    _check_writable(facts, spec)
     if not facts.dockerd:
         if facts.snap:
             raise ProvisionError(
@@ -140,6 +141,19 @@ def _check(facts: Facts, spec: Spec) -> None:
         raise ProvisionError(
             f"there is {facts.dockerd} on the machine and no docker.service that starts it",
             resolution="install Docker as a package of the system (not as a snap), then: machine provision NAME",
+        )
+
+
+def _check_writable(facts: Facts, spec: Spec) -> None:
+    """ProvisionError where the machine could not be set up, before it is renamed or anything is installed."""
+    passed_over = () if spec.hostname else ("/etc/hosts", "/etc/hostname")
+    places = [place for place in facts.unwritable if place not in passed_over]
+    if places:
+        raise ProvisionError(
+            f"{' and '.join(places)} on the machine cannot be written",
+            details="mounted read-only, or made immutable",
+            resolution="see why (machine ssh NAME findmnt -T " + places[0] + "), mount it writable,"
+            " then: machine provision NAME",
         )
 
 

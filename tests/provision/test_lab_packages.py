@@ -13,7 +13,7 @@ from machine.errors import ProvisionError
 from machine.provision import gather, upgrade
 from machine.provision.look import DAEMON_JSON
 from tests.labs import image
-from tests.labs.nspawn import Lab
+from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import Boot, ask, provision, publish_newer, settled, shell, wishes
 
 pytestmark = pytest.mark.lab
@@ -93,6 +93,41 @@ def test_a_busy_package_manager_is_waited_for(boot: Boot, tmp_path: Path) -> Non
     provision(host, wishes(host))
     assert ask(host, tmp_path, "/_ping") == "OK"
     assert host.run("dpkg-query -W -f '${Version}' slow") == "1"
+
+
+# struct flock of fcntl(2) on 64-bit Linux: apt's locks are of that kind, not flock(2)'s.
+HOLD = """
+use Fcntl;
+open(my $lists, ">>", "/var/lib/apt/lists/lock");
+my $whole = pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0);
+fcntl($lists, F_SETLK, $whole) or die;
+open(my $held, ">", "/run/held");
+sleep 5;
+"""
+
+
+def test_what_keeps_docker_from_being_installed_is_named(boot: Boot, site: str, tmp_path: Path) -> None:
+    """An interrupted dpkg, a read-only place; and a lock of apt's lists, which the script of the net meets too."""
+    host = boot("hindered", engine="missing")
+    host.run("mkdir -p /var/lib/dpkg/updates && touch /var/lib/dpkg/updates/0001")
+    for url in ("distro", f"{site}/get"):
+        with pytest.raises(ProvisionError) as caught:
+            provision(host, wishes(host, install_url=url))
+        assert "sudo dpkg --configure -a" in caught.value.resolution
+    host.run("rm /var/lib/dpkg/updates/0001")
+    renamed = wishes(Host("new-name", host.address, host.key, host.root))
+    for place in ("/tmp", "/etc/systemd/system"):
+        host.run(f"mount --bind {place} {place} && mount -o remount,bind,ro {place}")
+        with pytest.raises(ProvisionError) as caught:
+            provision(host, renamed)
+        assert caught.value.brief == f"{place} on the machine cannot be written"
+        assert host.run("hostname; cat /etc/hostname").split() == [host.name, host.name]
+        host.run(f"umount {place}")
+    host.run(
+        f"(nohup perl -e '{HOLD}' >/dev/null 2>&1 &); timeout 20 sh -c 'until [ -e /run/held ]; do sleep 0.1; done'"
+    )
+    provision(host, wishes(host, install_url=f"{site}/get"))
+    assert ask(host, tmp_path, "/_ping") == "OK"
 
 
 def test_upgrade_moves_the_engine_and_keeps_containers(boot: Boot, tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""What to do about a failed step, read from what the machine's own programs said: each cause has its cure. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_AGAIN = "then: machine provision NAME"
+_CONFLICT = (
+    "the package {0} on the machine stands in the way: remove it if nothing there needs it,"
+    " or take the distribution's own Docker (--engine-install-url distro)"
+)
+
+# Tried in this order against a step's whole output; {0} is the first group that matched.
+_CURES: tuple[tuple[str, str], ...] = (
+    (r"you must manually run '(?:sudo )?dpkg --configure -a'", f"machine ssh NAME sudo dpkg --configure -a; {_AGAIN}"),
+    (r"(?m)^\s*\S+ : (?:Conflicts|Breaks): ([\w.+:-]+)", _CONFLICT),  # apt
+    (r"trying to overwrite '[^']*', which is also in package ([\w.+-]+)", _CONFLICT),  # dpkg
+    (r"conflicts with file from package ([\w.+:-]+)", _CONFLICT),  # rpm
+    (r"conflicts with ([\w.+:-]+) provided by", _CONFLICT),  # dnf
+    (r"(?i)problem with installed package ([\w.+:-]+)", _CONFLICT),  # dnf
+    (r"(?m)^:: (?:\S+) and (\S+) are in conflict", _CONFLICT),  # pacman
+    (r"conflicts with '([\w.+:-]+)' provided by", _CONFLICT),  # zypper
+    (
+        r"(?i)unit ([\w@.-]+) is masked",
+        f"machine ssh NAME sudo systemctl unmask {{0}}; {_AGAIN}",
+    ),
+    (
+        r"(/[^\s:']*)'?: Read-only file system",
+        f"{{0}} lies on a file system that is mounted read-only: mount it writable; {_AGAIN}",
+    ),
+    (r"Read-only file system", f"a file system of the machine is mounted read-only (findmnt -O ro): {_AGAIN}"),
+    (r"No space left on device|Disk quota exceeded", f"make room on its disk (machine ssh NAME df -h); {_AGAIN}"),
+    (
+        r"Could not get lock (\S+?)\.? |Unable to lock directory (\S+)|Unable to lock database",
+        f"another package manager is still at work there (machine ssh NAME sudo ps axf); when it has ended, {_AGAIN}",
+    ),
+    (
+        r"Unmet dependencies. Try 'apt --fix-broken install'",
+        f"machine ssh NAME sudo apt-get --fix-broken install; {_AGAIN}",
+    ),
+)
+
+
+def cure(output: str) -> str:
+    """What to type for the first cause that `output` of a step names; "" if it names none that is known."""
+    for pattern, advice in _CURES:
+        found = re.search(pattern, output)
+        if found:
+            groups = [group for group in found.groups() if group]
+            return advice.format(*(groups or [""]))
+    return ""

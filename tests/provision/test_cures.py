@@ -1,0 +1,40 @@
+"""Each cause has its cure: what package managers, systemd and the kernel say, as they were seen to say it."""
+
+from __future__ import annotations
+
+import pytest
+
+from machine.errors import ProvisionError
+from machine.process import Completed
+from machine.provision import player
+from machine.provision.cures import cure
+from machine.provision.steps import Run
+
+SAID = {
+    "E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.": "dpkg --conf",
+    "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.": "dpkg --configure",
+    "The following packages have unmet dependencies:\n containerd.io : Conflicts: containerd\n": "package containerd ",
+    "The following packages have unmet dependencies:\n podman : Depends: x\n containerd.io : Conflicts: runc": " runc ",
+    "dpkg: error processing: trying to overwrite '/usr/bin/docker', which is also in package docker.io 20": "docker.io ",
+    "  - package containerd.io-1.6.8-3.1.el9.x86_64 conflicts with runc provided by runc-4": "package runc ",
+    "  file /bin/runc from install of containerd.io-1 conflicts with file from package runc-1": " runc-1 ",
+    " Problem: problem with installed package podman-docker-4.4.1-3.el9.noarch": "package podman-docker-4.4.1",
+    ":: docker and podman-docker are in conflict. Remove podman-docker? [y/N]": "package podman-docker ",
+    "Failed to restart docker.service: Unit docker.socket is masked.": "systemctl unmask docker.socket",
+    "sh: 5: cannot create /etc/systemd/system/x.conf: Read-only file system": "/etc/systemd/system/x.conf lies",
+    "touch: cannot touch '/etc/hostname': Read-only file system": "/etc/hostname lies",
+    "cp: error writing '/etc/docker/x': No space left on device": "df -h",
+    "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 12 (apt-get)": "another package manager",
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_a_cause_has_its_cure(said: str) -> None:
+    assert SAID[said] in cure(said)
+
+
+def test_what_is_not_known_leaves_the_advice_of_the_step() -> None:
+    assert cure("E: Unable to locate package docker.io") == ""
+    with pytest.raises(ProvisionError) as caught:
+        raise player._failed(Run("x", ":", advice="do y"), Completed(1, "nothing known"))
+    assert caught.value.resolution == "do y"
