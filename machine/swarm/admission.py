@@ -106,6 +106,11 @@ def limits_for(files: int) -> tuple[int, int]:
     return waiting, max(min(limits.CLIENT_WAITING_PER_ADDRESS, waiting // 2), 8)
 
 
+def backlog_for(files: int) -> int:
+    """How many new connections the system keeps for us; asyncio takes as many at once, before any can be dropped."""
+    return max(min(limits.CLIENT_BACKLOG, files // limits.CLIENT_SHARE_OF_FILES // 2), 8)
+
+
 def counted_as(address: str) -> str:
     """What an address is counted under: itself, or the /64 of an IPv6 one, which is what one host is given."""
     try:

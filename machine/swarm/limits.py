@@ -20,6 +20,7 @@ CLIENT_DRAIN = 256 * KIB  # of an unread body that is thrown away so that its co
 CLIENT_CONNECTIONS = 10_000  # in all; each costs two file descriptors with its engine's
 CLIENT_WAITING = 2_048  # connections in all that wait and have shown no certificate: 40 MB of TLS state
 CLIENT_WAITING_PER_ADDRESS = 512  # of them from one address (one /64 of IPv6); beyond it the oldest is dropped
+CLIENT_BACKLOG = 1_024  # connections that the system has accepted and we have not yet: a burst of clients
 CLIENT_SHARE_OF_FILES = 4  # those that wait may take one file in this many, where the system allows few
 
 BODY_SMALL = 64 * KIB  # a body up to this size is read before the chain is asked: most creates are 2 to 8 KiB

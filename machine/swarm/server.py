@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from machine.errors import UsageError
 from machine.swarm.address import Address, Trust
-from machine.swarm.admission import Admission, limits_for
+from machine.swarm.admission import Admission, backlog_for, limits_for
 from machine.swarm.chain import Next, Request
 from machine.swarm.connection import Connection, Limits, Listener
 from machine.swarm.open_files import raise_limit
@@ -47,6 +47,7 @@ class Server:
         """
         tls = trust.for_server() if trust else None
         loop = asyncio.get_running_loop()
+        backlog = backlog_for(raise_limit())
         verified = bool(address.path) or (trust is not None and trust.verify)
         demands = Listener(self.limits, self.log, self._counted(), verified, refuses)
 
@@ -58,13 +59,13 @@ class Server:
                 _make_room(address.path)
                 before = os.umask(0o117)  # 0660, as Docker's own socket
                 try:
-                    listener = await loop.create_unix_server(stream, address.path, backlog=1024)
+                    listener = await loop.create_unix_server(stream, address.path, backlog=backlog)
                 finally:
                     os.umask(before)
                 self._paths.append(address.path)
                 _give_to_docker(address.path)
             else:
-                listener = await loop.create_server(stream, address.host, address.port, backlog=1024)
+                listener = await loop.create_server(stream, address.host, address.port, backlog=backlog)
         except OSError as error:
             raise UsageError(
                 f"cannot listen on {address}",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.swarm.admission import Admission, Visitor, counted_as, limits_for
+from machine.swarm.admission import Admission, Visitor, backlog_for, counted_as, limits_for
 from machine.swarm.chain import Reply, Request
 from machine.swarm.open_files import raise_limit
 from machine.swarm.server import Limits
@@ -88,6 +88,7 @@ def test_few_files_mean_fewer_guests() -> None:
     assert limits_for(1_000_000) == (2048, 512)
     assert limits_for(1024) == (256, 128)
     assert limits_for(20) == (16, 8)
+    assert [backlog_for(files) for files in (20, 512, 1_000_000)] == [8, 64, 1024]
 
 
 def test_addresses_are_counted_as_their_owner_has_them() -> None:
