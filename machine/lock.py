@@ -8,6 +8,7 @@ Programs started meanwhile do not inherit them. Imported by the fast commands: n
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 
@@ -36,6 +37,23 @@ def hold(
     holder, or when the lock file cannot be made; missing directories are made, 0700.
     """
     return _Hold(path, seconds, what, say)
+
+
+def of_user(noun: str) -> str:
+    """The path of a lock on something that this user has once, whatever store is used: what a hypervisor keeps, say.
+
+    It lies where nobody else may write; StoreError when somebody has taken that place.
+    """
+    if os.name == "nt":
+        return os.path.join(os.path.expanduser("~"), ".docker", "machine", "locks", noun + ".lock")
+    place = f"/tmp/machine-{os.getuid()}-locks"  # noqa: S108 (made 0700, owner checked)
+    files.make_directory(place)
+    seen = os.lstat(place)
+    if seen.st_uid != os.getuid() or seen.st_mode & 0o077 or not stat.S_ISDIR(seen.st_mode):
+        raise StoreError(
+            f"{place} is not safe for locks: others own it or may enter it", resolution=f"sudo rm -r {place}"
+        )
+    return os.path.join(place, noun + ".lock")
 
 
 def drop(path: str) -> None:

@@ -157,3 +157,18 @@ def test_whoever_waits_long_is_told_once_for_what(tmp_path: Path, monkeypatch: p
     with lock.hold(str(path), what="image", say=said.append):
         process.wait()
     assert said == [f"waiting for process {process.pid}: create dev is taken"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes there")
+def test_the_locks_of_a_user_lie_where_nobody_else_may_write() -> None:
+    """Two stores meet there; HOME and the umask have no say."""
+    before = os.umask(0)
+    try:
+        path = lock.of_user("test-of-user")
+        with lock.hold(path, what="test"):
+            assert lock.holder(lock.of_user("test-of-user")) == str(os.getpid())
+            assert os.stat(os.path.dirname(path)).st_mode & 0o077 == 0
+            assert os.stat(path).st_mode & 0o077 == 0
+            lock.drop(path)
+    finally:
+        os.umask(before)

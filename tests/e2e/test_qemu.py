@@ -8,10 +8,13 @@ import signal
 import socket
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from machine.drivers.qemu import places
+from machine.drivers.qemu.qmp import Client
 from tests.e2e.vms import left, program, qemu_pid
 from tests.program import Ended, Program
 
@@ -22,7 +25,7 @@ pytestmark = pytest.mark.vm
 BUSYBOX = """
 mkdir -p "$HOME/root/bin"
 cp "$(command -v busybox)" "$HOME/root/bin/busybox"
-for applet in sh httpd echo sleep ping; do ln -sf busybox "$HOME/root/bin/$applet"; done
+for applet in sh httpd echo sleep ping wget; do ln -sf busybox "$HOME/root/bin/$applet"; done
 tar -C "$HOME/root" -c . | docker import - busybox
 """
 SERVE = "echo it works > /index.html; exec httpd -f -h /"
@@ -82,6 +85,71 @@ def test_a_container_runs_and_its_port_keeps_its_number(program: Program) -> Non
 
 
 @needs_dev
+def until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+def answers(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((address, port)) == 0
+
+
+def test_ports_at_the_machines_address_and_the_way_to_the_host(program: Program) -> None:
+    """As for every port at that address; one for IPv6 only is not opened; a container finds a server of the host."""
+    address = program("ip", "dev").out.strip()
+    docker(program, f"docker run -d --name own -p {address}:8083:80 busybox sh -c '{SERVE}'")
+    docker(program, f"docker run -d --name six -p '[::]:8082:80' busybox sh -c '{SERVE}'")
+    assert fetch(f"http://{address}:8083/") == "it works\n"
+    assert not answers(address, 8082)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        port = server.getsockname()[1]
+        docker(
+            program,
+            "docker run -d --rm --add-host host.docker.internal:host-gateway busybox"
+            f" sh -c 'busybox wget -q -O - http://host.docker.internal:{port}/'",
+        )
+        caller, _ = server.accept()
+        with caller:
+            assert caller.recv(1000).startswith(b"GET / ")
+            caller.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello")
+    docker(program, "docker rm -f own six")
+
+
+def test_the_follower_of_ports_is_started_again(program: Program) -> None:
+    """Killed, it is missed by the next command, takes over what is open, and closes what has gone meanwhile."""
+    address = program("ip", "dev").out.strip()
+    helper = program.store / "machines/dev/helper.lock"
+    docker(program, f"docker run -d --name late -p 8084:80 busybox sh -c '{SERVE}'")
+    until(lambda: answers(address, 8084), "a published port is not opened")
+    first = int(helper.read_text())
+    os.kill(first, signal.SIGKILL)
+    docker(program, "docker rm -f late")
+    until(lambda: program("ls").fine() and helper.read_text() not in ("", f"{first}\n"), "nobody noticed")
+    until(lambda: not answers(address, 8084), "what was open stays open")
+    assert fetch(f"http://{address}:8080/") == "it works\n"
+    assert "started again" not in program("ls").fine().err
+
+
+def test_the_clock_is_right_after_a_standstill(program: Program) -> None:
+    driver = json.loads(program("inspect", "dev").fine().out)
+    directory = str(program.store / "machines" / "dev")
+    with Client(os.path.join(places.runtime(directory, driver["Machine"]["Id"]), places.QMP)) as qmp:
+        qmp.command("stop")
+    time.sleep(6)
+    program("start", "dev").fine()
+
+    def behind() -> float:
+        before = time.time()
+        return before - float(program("ssh", "dev", "date", "+%s.%N").fine().out)
+
+    until(lambda: behind() < 2, "the machine's clock is behind", 30)
+
+
 def test_it_is_listed_and_reached(program: Program) -> None:
     table = program("ls").fine().out.splitlines()
     assert "dev" in table[1]
@@ -190,6 +258,7 @@ def test_a_machine_that_never_boots_says_what_it_printed(program: Program, tmp_p
         (["--qemu-image", "debian-99"], "debian-13"),
         (["--qemu-memory", "10"], "--qemu-memory"),
         (["--qemu-disk-size", "10"], "--qemu-disk-size"),
+        (["--qemu-disk-size", "99999999"], "--qemu-disk-size"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_made(program: Program, flags: list[str], said: str) -> None:

@@ -11,8 +11,10 @@ import shutil
 import socket
 import sys
 import uuid
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
+from machine import lock
 from machine.drivers.base import Driver, DriverContext
 from machine.drivers.images import console, nat, recipe, seed
 from machine.drivers.images.cache import Cache, classify
@@ -213,7 +215,7 @@ class VirtualBoxDriver(Driver):
 
     def _settle(self) -> None:
         """The network, an address on it and a port of this host, written down; two creates do not choose the same."""
-        with self.ctx.lock("virtualbox"):
+        with self._lock("virtualbox"):
             self._join()
             if not self.settings.boot2docker and not self.data.get("IPAddress"):
                 taken = {str(other.get("IPAddress") or "") for other in self.ctx.siblings()}
@@ -239,7 +241,7 @@ class VirtualBoxDriver(Driver):
             self.vbox.control(self._vm(), "resume")
         if state in ALIVE:
             return
-        with self.ctx.lock("virtualbox"):
+        with self._lock("virtualbox"):
             if "UUID" in self.data and state is State.STOPPED:
                 self._join()
                 info = self.vbox.info(self.uuid) or {}
@@ -312,8 +314,12 @@ class VirtualBoxDriver(Driver):
         """One call at a time: VirtualBox's own server does not like two. Copying a disk does not need it."""
         if argv[1:2] == ["convertfromraw"]:
             return self.ctx.run(argv, **how)
-        with self.ctx.lock("virtualbox-call"):
+        with self._lock("virtualbox-call"):
             return self.ctx.run(argv, **how)
+
+    def _lock(self, noun: str) -> AbstractContextManager[None]:
+        """Machines, networks and addresses are VirtualBox's, which the user has once: all stores share these locks."""
+        return lock.hold(lock.of_user(noun), what=noun, say=self.ctx.log)
 
     def _file(self, name: str) -> str:
         return os.path.join(self.ctx.directory, name)

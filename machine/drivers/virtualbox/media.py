@@ -8,8 +8,8 @@ import os
 import tarfile
 from collections.abc import Callable
 
-from machine import files, paths
-from machine.drivers.images import disks, fetch
+from machine import files, lock, paths
+from machine.drivers.images import disks, fetch, uses
 from machine.drivers.virtualbox.api import VBox
 from machine.errors import DriverError
 
@@ -110,13 +110,9 @@ def iso(word: str, store: str, directory: str, log: Callable[[str], None]) -> No
         url, _, checksum = word.partition("#")
         name = f"boot2docker-{hashlib.sha256(url.encode()).hexdigest()[:8]}.iso"
         source = paths.cache(store, name)
-        if not os.path.exists(source):
-            files.make_directory(os.path.dirname(source))
-            try:
-                fetch.download(url, source, checksum, log)
-            except DriverError as error:
-                cure = "give another URL or a path with --virtualbox-boot2docker-url"
-                raise DriverError(error.brief, details=error.details, resolution=cure) from error
+        files.make_directory(os.path.dirname(source))
+        with lock.hold(f"{source}.lock", what=f"download {name}", say=log):  # beside it: stores may share the cache
+            _download(url, source, checksum, log)
     try:
         disks.copy(source, target)
     except DriverError as error:
@@ -125,6 +121,19 @@ def iso(word: str, store: str, directory: str, log: Callable[[str], None]) -> No
             details=f"{error.brief}\n{error.resolution}",
             resolution="give the URL or path of an ISO with --virtualbox-boot2docker-url",
         ) from error
+
+
+def _download(url: str, target: str, checksum: str, log: Callable[[str], None]) -> None:
+    """The file under its name in the cache; by a name that no other computer uses until it is whole."""
+    if os.path.exists(target):
+        return
+    arrived = f"{target}.{uses.host_tag()}"
+    try:
+        fetch.download(url, arrived, checksum, log)
+    except DriverError as error:
+        cure = "give another URL or a path with --virtualbox-boot2docker-url"
+        raise DriverError(error.brief, details=error.details, resolution=cure) from error
+    os.replace(arrived, target)
 
 
 def _fresh(directory: str) -> tuple[str, str]:
