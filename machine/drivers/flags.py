@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
+import shlex
 from dataclasses import dataclass
 
 from machine.drivers import ports
@@ -33,6 +36,66 @@ class Flags:
             return ports.network(text)
         except ValueError:
             raise self.wrong(flag, text, "a network such as 203.0.113.0/24") from None
+
+    def pairs(self, flag: str, text: str) -> dict[str, str]:
+        """`key,value,key,value` of a flag as a mapping. UsageError names an empty key, or the word that lacks a value.
+
+        A value may be empty, and is so where the words come out even.
+        """
+        words = [word.strip() for word in text.split(",")] if text.strip() else []
+        empty = next((at for at, word in enumerate(words) if not word and (at % 2 == 0 or len(words) % 2)), None)
+        if empty is not None:
+            before = f", after {words[empty - 1]!r}" if empty else ""
+            raise UsageError(
+                f"--{self.driver}-{flag} has nothing between two commas or at an end: word {empty + 1}{before}",
+                resolution="write key,value,key,value, without a comma too many",
+            )
+        if len(words) % 2:
+            raise UsageError(
+                f"--{self.driver}-{flag} has a key without a value: {words[-1]!r}",
+                resolution="write key,value,key,value",
+            )
+        return dict(zip(words[::2], words[1::2], strict=True))
+
+    def address(self, flag: str, text: str, user_flag: str, port_flag: str) -> str:
+        """A bare IP address or host name; brackets around an IPv6 address are taken off.
+
+        UsageError for USER@HOST, HOST:PORT and URLs, with the flags that the parts belong to (without `--DRIVER-`).
+        """
+        scheme, has_scheme, rest = text.partition("://")
+        rest = rest if has_scheme else scheme
+        rest, _, path = rest.partition("/")
+        user, has_user, place = rest.rpartition("@")
+        host, port = _host_and_port(place)
+        if host is None or not host or re.search(r"[\s/@]", host):
+            raise self.wrong(flag, text, "an IP address or a host name")
+        if not (has_scheme or path or has_user or port):
+            return host
+        login, _, password = user.partition(":")
+        shown = text.replace(f":{password}@", ":*****@") if password else text
+        given = [(flag, host), (user_flag, login), (port_flag, port)]
+        words = " ".join(f"--{self.driver}-{name} {shlex.quote(value)}" for name, value in given if value)
+        raise UsageError(f"--{self.driver}-{flag} takes an address alone, not {shown!r}", resolution=f"write: {words}")
+
+
+def _host_and_port(text: str) -> tuple[str | None, str]:
+    """The host (no brackets) and the port ("" for none) of HOST, HOST:PORT, [IPV6] or IPV6; None when it is none."""
+    if text.startswith("["):
+        host, closed, port = text[1:].partition("]")
+        good = closed and _is_ipv6(host) and (not port or (port.startswith(":") and port[1:].isdigit()))
+        return (host, port[1:]) if good else (None, "")
+    if text.count(":") > 1:
+        return (text, "") if _is_ipv6(text) else (None, "")
+    host, colon, port = text.partition(":")
+    return (host, port) if not colon or port.isdigit() else (None, "")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def absolute(path: str) -> str:

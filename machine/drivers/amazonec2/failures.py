@@ -6,6 +6,8 @@ all that begin with it. The cloud's own text is in `details`; `resolution` is wh
 
 from __future__ import annotations
 
+import re
+
 from machine.errors import DriverError
 
 
@@ -76,7 +78,10 @@ class BadKeyPair(AmazonError):
 class BadDisk(AmazonError):
     """The root disk cannot be made as asked."""
 
-    advice = "check --amazonec2-root-size, --amazonec2-volume-type, --amazonec2-device-name and --amazonec2-kms-key"
+    advice = (
+        "check --amazonec2-root-size, --amazonec2-volume-type, --amazonec2-volume-iops, --amazonec2-volume-throughput,"
+        " --amazonec2-device-name and --amazonec2-kms-key"
+    )
 
 
 class NameTaken(AmazonError):
@@ -216,6 +221,39 @@ TABLE: tuple[tuple[type[AmazonError], str], ...] = (
     ),
 )
 _BY_CODE = {code: cls for cls, codes in TABLE for code in codes.split()}
+PARAMETERS = {  # of RunInstances and the calls around it -> flag
+    "IamInstanceProfile": "iam-instance-profile",
+    "InstanceProfile": "iam-instance-profile",
+    "VolumeType": "volume-type",
+    "VolumeSize": "root-size",
+    "Iops": "volume-iops",
+    "Throughput": "volume-throughput",
+    "DeviceName": "device-name",
+    "KmsKeyId": "kms-key",
+    "ImageId": "ami",
+    "InstanceType": "instance-type",
+    "SubnetId": "subnet-id",
+    "VpcId": "vpc-id",
+    "AvailabilityZone": "zone",
+    "PrivateIpAddress": "private-ip-address",
+    "Ipv6AddressCount": "ipv6-address-count",
+    "SecurityGroup": "security-group",
+    "GroupId": "security-group",
+    "GroupName": "security-group",
+    "KeyName": "keypair-name",
+    "UserData": "userdata",
+    "TagKey": "tags",
+    "TagValue": "tags",
+    "Tag": "tags",
+    "SpotPrice": "spot-price",
+    "MaxPrice": "spot-price",
+    "HttpTokens": "http-tokens",
+    "HttpEndpoint": "http-endpoint",
+    "HttpPutResponseHopLimit": "metadata-token-response-hop-limit",
+    "HttpProtocolIpv6": "http-protocol-ipv6",
+    "CidrIp": "allow-from",
+    "Cidr": "allow-from",
+}
 LONGEST = 500  # characters of the cloud's text that are shown
 
 
@@ -230,7 +268,22 @@ def translate(code: str, text: str, doing: str) -> AmazonError:
     shown = text.strip()[:LONGEST]
     error = cls(f"EC2 refused {doing}: {_plain(code)}", details=f"{code}: {shown}" if shown else code)
     error.code, error.resolution = code, cls.advice
+    flag = flag_of(text) if cls in (BadRequest, BadDisk, AmazonError) else ""
+    if flag:
+        error.resolution = f"check --amazonec2-{flag}"
     return error
+
+
+def flag_of(text: str) -> str:
+    """The flag (without --amazonec2-) of the parameter that EC2's text names first, "" if it names none of ours."""
+    found = [(match.start(), flag) for name, flag in PARAMETERS.items() if (match := _parameter(name).search(text))]
+    return min(found)[1] if found else ""
+
+
+def _parameter(name: str) -> re.Pattern[str]:
+    """A parameter as EC2 writes it: volumeType, VolumeType, `volume type`, BlockDeviceMapping.1.Ebs.VolumeType."""
+    parts = re.findall(r"[A-Z][a-z0-9]*", name)
+    return re.compile(r"(?<![A-Za-z])" + r"[ _-]?".join(parts) + r"s?(?![A-Za-z])", re.IGNORECASE)
 
 
 def unanswered(cls: type[AmazonError], brief: str, text: str) -> AmazonError:

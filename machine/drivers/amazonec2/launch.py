@@ -80,6 +80,10 @@ def _disk(data: Mapping[str, Any]) -> dict[str, Any]:
         "VolumeType": data["VolumeType"],
         "DeleteOnTermination": True,
     }
+    if data.get("VolumeIops"):
+        ebs["Iops"] = int(data["VolumeIops"])
+    if data.get("VolumeThroughput"):
+        ebs["Throughput"] = int(data["VolumeThroughput"])
     if settings.encrypted(data):
         ebs["Encrypted"] = True
     if data.get("VolumeKmsKeyId"):

@@ -67,6 +67,18 @@ OPTIONS = (
     Option("amazonec2-device-name", env="AWS_DEVICE_NAME", help="name of the root device; empty: the image's"),
     Option("amazonec2-root-size", "int", env="AWS_ROOT_SIZE", default=16, help="size of the root disk in GB"),
     Option("amazonec2-volume-type", env="AWS_VOLUME_TYPE", default="gp3", help="kind of the root disk"),
+    Option(
+        "amazonec2-volume-iops",
+        "int",
+        env="AWS_VOLUME_IOPS",
+        help="operations a second of the root disk: io1 and io2 need it, gp3 has 3000 without",
+    ),
+    Option(
+        "amazonec2-volume-throughput",
+        "int",
+        env="AWS_VOLUME_THROUGHPUT",
+        help="MiB a second of a gp3 root disk, which has 125 without",
+    ),
     Option("amazonec2-use-ebs-optimized-instance", "bool", help="EBS-optimised (today's types always are)"),
     Option("amazonec2-encrypt-ebs-volume", "bool", env="AWS_ENCRYPT_EBS_VOLUME", help="encrypt the root disk"),
     Option("amazonec2-volume-encrypted", "bool", help="the same under its other name"),

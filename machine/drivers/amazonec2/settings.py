@@ -36,6 +36,8 @@ PLAIN = {  # option (without its prefix) -> key, where the value is kept as it i
     "device-name": "DeviceName",
     "root-size": "RootSize",
     "volume-type": "VolumeType",
+    "volume-iops": "VolumeIops",
+    "volume-throughput": "VolumeThroughput",
     "use-ebs-optimized-instance": "UseEbsOptimizedInstance",
     "vpc-id": "VpcId",
     "subnet-id": "SubnetId",
@@ -93,17 +95,13 @@ def from_values(values: Values) -> dict[str, Any]:
     data["UserDataFile"] = absolute(value("userdata"))
     tags(data["Tags"])
     _check_addresses(data)
+    _check_disk(data)
     return data
 
 
 def tags(text: str) -> dict[str, str]:
     """`key,value,key,value` as a mapping; UsageError on an odd number of words and on keys that EC2 keeps to itself."""
-    words = [word.strip() for word in text.split(",")] if text.strip() else []
-    if len(words) % 2:
-        raise UsageError(
-            f"--amazonec2-tags has a key without a value: {words[-1]!r}", resolution="write key,value,key,value"
-        )
-    found = dict(zip(words[::2], words[1::2], strict=True))
+    found = FLAGS.pairs("tags", text)
     for key in found:
         if not key or key.lower().startswith("aws:") or key in ("Name", "machine-id"):
             raise UsageError(
@@ -179,6 +177,27 @@ def _check_addresses(data: Mapping[str, Any]) -> None:
         )
     if data["SpotPrice"] and not re.fullmatch(r"\d*\.?\d+", data["SpotPrice"]):
         raise FLAGS.wrong("spot-price", data["SpotPrice"], "dollars an hour, such as 0.05")
+
+
+def _check_disk(data: Mapping[str, Any]) -> None:
+    """Which kinds of volume take iops and throughput; how much of them is EC2's to say (its check before a launch)."""
+    kind, iops, throughput = str(data["VolumeType"]), data["VolumeIops"], data["VolumeThroughput"]
+    for flag, number, kinds in (
+        ("volume-iops", iops, ("gp3", "io1", "io2")),
+        ("volume-throughput", throughput, ("gp3",)),
+    ):
+        if number < 0:
+            raise FLAGS.wrong(flag, number, "a number above 0")
+        if number and kind not in kinds:
+            raise UsageError(
+                f"--amazonec2-{flag} means nothing for a volume of type {kind}",
+                resolution=f"leave it out, or give --amazonec2-volume-type {' or '.join(kinds)}",
+            )
+    if kind in ("io1", "io2") and not iops:
+        raise UsageError(
+            f"a volume of type {kind} needs a number of operations a second",
+            resolution="add --amazonec2-volume-iops 3000, say; or take --amazonec2-volume-type gp3",
+        )
 
 
 def _user(data: Mapping[str, Any]) -> str:

@@ -111,12 +111,7 @@ def from_values(values: Values) -> dict[str, Any]:
 
 def tags(text: str) -> dict[str, str]:
     """`key,value,key,value` as a mapping; UsageError on an odd number of words and on keys that cannot be."""
-    words = [word.strip() for word in text.split(",")] if text.strip() else []
-    if len(words) % 2:
-        raise UsageError(
-            f"--azure-tags has a key without a value: {words[-1]!r}", resolution="write key,value,key,value"
-        )
-    found = dict(zip(words[::2], words[1::2], strict=True))
+    found = FLAGS.pairs("tags", text)
     for key in found:
         if not key or key in OWN_TAGS or len(key) > 512 or any(c in "<>%&\\?/" for c in key):
             raise UsageError(

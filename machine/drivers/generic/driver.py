@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from machine.drivers import ownkey
 from machine.drivers.base import PHASE, Driver, DriverContext
+from machine.drivers.flags import Flags
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint, State
 from machine.options import Option, Values
@@ -46,6 +47,7 @@ class GenericDriver(Driver):
             raise UsageError(
                 "the driver generic needs the host's address", resolution="add --generic-ip-address ADDRESS"
             )
+        address = Flags("generic").address("ip-address", address, "ssh-user", "ssh-port")
         for flag in ("generic-ssh-port", "generic-engine-port"):
             if not 0 < values[flag] < 65536:
                 raise UsageError(f"--{flag} must be between 1 and 65535, not {values[flag]}")
@@ -53,7 +55,7 @@ class GenericDriver(Driver):
         return cls(
             ctx,
             {
-                "IPAddress": address.strip("[]"),
+                "IPAddress": address,
                 "SSHUser": values["generic-ssh-user"],
                 "SSHPort": values["generic-ssh-port"],
                 "EnginePort": values["generic-engine-port"],

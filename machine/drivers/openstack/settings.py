@@ -171,12 +171,7 @@ def retries(data: Mapping[str, Any]) -> int:
 
 def metadata(text: str) -> dict[str, str]:
     """`key,value,key,value` as a mapping; UsageError on an odd number of words, and on the key that is ours."""
-    words = [word.strip() for word in text.split(",")] if text.strip() else []
-    if len(words) % 2:
-        raise UsageError(
-            f"--openstack-metadata has a key without a value: {words[-1]!r}", resolution="write key,value,key,value"
-        )
-    found = dict(zip(words[::2], words[1::2], strict=True))
+    found = FLAGS.pairs("metadata", text)
     for key in found:
         if not key or key == "machine-id" or len(key) > 255:
             raise FLAGS.wrong("metadata", key, "other keys; machine-id is set")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.amazonec2 import firewall, images, launch, settings
+from machine.drivers.amazonec2 import failures, firewall, images, launch, settings
 from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.errors import UsageError
 from machine.options import resolve
@@ -241,3 +241,41 @@ def test_zones_and_images() -> None:
     )
     assert images.DISTRIBUTIONS["debian-13"].parameter_for("x86_64") == "/aws/service/debian/release/13/latest/amd64"
     assert images.newest([]) is None
+
+
+@pytest.mark.parametrize("kind", ["io1", "io2"])
+def test_a_provisioned_disk_needs_its_operations_and_gets_them(kind: str) -> None:
+    with pytest.raises(UsageError, match=kind) as caught:
+        data(volume_type=kind)
+    assert "--amazonec2-volume-iops" in caught.value.resolution
+    disk = launch._disk(data(volume_type=kind, volume_iops=4000))["Ebs"]
+    assert (disk["VolumeType"], disk["Iops"]) == (kind, 4000)
+    assert "Throughput" not in disk
+
+
+def test_a_gp3_disk_takes_both_and_others_none() -> None:
+    disk = launch._disk(data(volume_iops=6000, volume_throughput=500))["Ebs"]
+    assert (disk["Iops"], disk["Throughput"]) == (6000, 500)
+    for given in ({"volume_type": "gp2", "volume_iops": 1}, {"volume_type": "io2", "volume_throughput": 125}):
+        with pytest.raises(UsageError, match="means nothing for a volume of type"):
+            data(**{"volume_iops": 0, **given})
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("Value (gp9) for parameter volumeType is invalid.", "volume-type"),
+        ("The parameter iops must be specified for io2 volumes.", "volume-iops"),
+        ("Iops to volume size ratio of 625.000000 is too high; maximum is 500", "volume-iops"),
+        ("Throughput (MiB/s) to iops ratio of 0.5 is too high", "volume-throughput"),
+        ("Value (x) for parameter iamInstanceProfile.name is invalid.", "iam-instance-profile"),
+        ("Invalid availability zone: [us-east-1z]", "zone"),
+        ("Invalid device name sda", "device-name"),
+        ("Tag keys starting with 'aws:' are reserved", "tags"),
+        ("The vantage point is wrong", ""),
+    ],
+)
+def test_ec2s_words_lead_to_the_flag(text: str, flag: str) -> None:
+    assert failures.flag_of(text) == flag
+    advice = failures.translate("InvalidParameterValue", text, "run instances").resolution
+    assert advice == (f"check --amazonec2-{flag}" if flag else failures.BadRequest.advice)

@@ -1,0 +1,82 @@
+"""Values of flags as people write them: what is taken, and which flags a wrong one belongs to."""
+
+from __future__ import annotations
+
+import pytest
+
+from machine.drivers.flags import Flags
+from machine.errors import UsageError
+
+GENERIC = Flags("generic")
+
+
+def address(text: str) -> str:
+    return GENERIC.address("ip-address", text, "ssh-user", "ssh-port")
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("web01.corp.example", "web01.corp.example"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_an_address_alone_is_taken(text: str, host: str) -> None:
+    assert address(text) == host
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("root@192.0.2.1", "--generic-ip-address 192.0.2.1 --generic-ssh-user root"),
+        ("192.0.2.1:2222", "--generic-ip-address 192.0.2.1 --generic-ssh-port 2222"),
+        ("ssh://bob@h.example:22", "--generic-ip-address h.example --generic-ssh-user bob --generic-ssh-port 22"),
+        ("ssh://h.example", "--generic-ip-address h.example"),
+        ("ssh://h.example/", "--generic-ip-address h.example"),
+        ("tcp://192.0.2.1:2376", "--generic-ip-address 192.0.2.1 --generic-ssh-port 2376"),
+        ("bob@[2001:db8::1]:22", "--generic-ip-address 2001:db8::1 --generic-ssh-user bob --generic-ssh-port 22"),
+        ("[2001:db8::1]:22", "--generic-ip-address 2001:db8::1 --generic-ssh-port 22"),
+    ],
+)
+def test_the_parts_of_more_than_an_address_get_their_flags(text: str, flags: str) -> None:
+    with pytest.raises(UsageError, match="takes an address alone") as caught:
+        address(text)
+    assert caught.value.resolution == f"write: {flags}"
+
+
+def test_a_password_in_it_is_not_shown() -> None:
+    with pytest.raises(UsageError) as caught:
+        address("ssh://bob:hush-hush@h.example")
+    assert "hush" not in caught.value.brief + caught.value.resolution
+
+
+@pytest.mark.parametrize("text", ["a b", "host:ssh", "[::1", "1:2:3", "@", "ssh://", "[nope]:22", "u@"])
+def test_what_is_no_address_at_all(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot be") as caught:
+        address(text)
+    assert "an IP address or a host name" in caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b,,c,d", "word 3, after 'b'"),
+        ("a,b,", "word 3, after 'b'"),
+        (",a,b", "word 1"),
+        ("a,b,,c", "word 3, after 'b'"),
+        ("a,b, ,c,d", "word 3, after 'b'"),
+        ("a,b,c", "key without a value: 'c'"),
+    ],
+)
+def test_an_empty_word_of_a_list_of_pairs_is_named(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match="--azure-tags") as caught:
+        Flags("azure").pairs("tags", text)
+    assert said in caught.value.brief
+
+
+def test_pairs_that_come_out_even_are_taken() -> None:
+    assert Flags("azure").pairs("tags", " a , b,c, ") == {"a": "b", "c": ""}
+    assert Flags("azure").pairs("tags", " ") == {}
