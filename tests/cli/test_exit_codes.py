@@ -160,3 +160,20 @@ def test_of_many_creates_of_one_host_at_once_one_is_recorded(world: World, monke
 
 def test_main_gives_the_status_to_the_shell() -> None:
     assert main(["--no-such-flag"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("192.0.2.1", "tcp://192.0.2.1:2376"),
+        ("h.example:2375", "tcp://h.example:2375"),
+        ("[2001:db8::1]", "tcp://[2001:db8::1]:2376"),
+        ("tcp://192.0.2.1:1", "tcp://192.0.2.1:1"),
+        ("a b:x", ""),
+        ("ftp://h:1", ""),
+    ],
+)
+def test_a_bare_address_is_a_url_for_the_driver_none(world: World, typed: str, url: str) -> None:
+    made = world.type("create", "-d", "none", "--url", typed, "m")
+    assert made.status == (0 if url else 2)
+    assert world.type("url", "m").out.strip() == url

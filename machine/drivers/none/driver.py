@@ -34,6 +34,9 @@ class NoneDriver(Driver):
         url = str(values["url"]).strip()
         if not url:
             raise UsageError("the driver none needs the engine's URL", resolution="add --url tcp://ADDRESS:2376")
+        if "://" not in url:  # a bare address is what some of docker-machine's callers give
+            url = f"tcp://{url}"
+            url += "" if _has_port(url) else ":2376"
         parts = urlsplit(url)
         try:
             valid = parts.scheme in ("tcp", "https", "http") and bool(parts.hostname) and parts.port != 0
@@ -73,3 +76,11 @@ class NoneDriver(Driver):
 
     def remove(self) -> None:
         """The engine is not ours: only the record goes, which the caller removes."""
+
+
+def _has_port(url: str) -> bool:
+    """Whether the URL names a port; True for one that makes no sense, which is refused elsewhere."""
+    try:
+        return urlsplit(url).port is not None
+    except ValueError:
+        return True
