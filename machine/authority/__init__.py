@@ -66,7 +66,7 @@ class Authority:
         regenerated.
         """
         moment = now or datetime.now(UTC)
-        with _locked(self.store):
+        with _locked(self.store, self.places):
             if new_ca is None:
                 new_ca = certs.describe(self.ca).not_after - moment <= certs.SOON
             if new_ca:
@@ -116,7 +116,7 @@ def ensure(
         ca, client = standing
         if not copies.behind(store, ca.cert, founding.previous_client(places)):
             return Authority(store, places, ca.cert, ca.key, client)
-    with _locked(store):
+    with _locked(store, places):
         founding.sweep(store)
         notes: list[str] = []
         ca = founding.found_ca(store, places, moment, notes)
@@ -144,6 +144,17 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def _locked(store: str) -> AbstractContextManager[None]:
+def _locked(store: str, places: Places) -> AbstractContextManager[None]:
+    """Be the only one at work on a CA, of all stores that have it: by a link, or by --tls-ca-key.
+
+    The lock is that of the store in which the CA's key really lies, or beside the key where that is no store. Where
+    nothing may be written there, nothing is made there either, and the store's own lock does.
+    """
     files.make_directory(os.path.join(store, "certs"))
-    return lock.hold(paths.lock(store, "certs"), seconds=LOCK_SECONDS, what="make the certificates of this store")
+    real = os.path.realpath(os.path.dirname(places.ca_key) or ".")
+    root = os.path.dirname(real)
+    path = paths.lock(root, "certs") if os.path.basename(real) == "certs" else os.path.join(real, ".ca.lock")
+    writable = root if os.path.basename(real) == "certs" else real
+    if os.path.isdir(writable) and not os.access(writable, os.W_OK):
+        path = paths.lock(store, "certs")
+    return lock.hold(path, seconds=LOCK_SECONDS, what="make the certificates of this store")

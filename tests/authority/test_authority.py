@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -395,3 +397,24 @@ def test_names_that_cannot_be_carried_are_left_out_with_a_note(store: str) -> No
 
 def test_the_keys_do_not_show_when_printed(store: str) -> None:
     assert "PRIVATE" not in repr(authority.ensure(store))
+
+
+def test_two_stores_with_one_directory_of_certificates_make_one_ca(tmp_path: Path) -> None:
+    """One links to the other's: whoever is first makes it, the other waits and takes it."""
+    (tmp_path / "a" / "certs").mkdir(parents=True, mode=0o700)
+    (tmp_path / "b").mkdir(mode=0o700)
+    (tmp_path / "b" / "certs").symlink_to(tmp_path / "a" / "certs")
+    found: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda name=name: found.append(authority.ensure(str(tmp_path / name)).ca))
+        for name in "abab"
+    ]
+    with authority.lock.hold(str(tmp_path / "a" / "locks" / "certs.lock"), what="test"):
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        assert found == [], "all wait for one lock"
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(set(found)) == 1
