@@ -56,7 +56,7 @@ def unpacked(*packages: str, suite: str = SUITE) -> Path:
         if shutil.which(tool) is None:
             raise Unavailable(f"{tool} is missing")
     tree.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(tree.parent / "lock"):
+    with only_one(tree.parent / "lock"):
         if not tree.exists():
             _fetch(names, suite, tree)
     return tree
@@ -153,7 +153,8 @@ def _run(argv: list[str], work: Path, environ: dict[str, str]) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def only_one(path: Path) -> Iterator[None]:
+    """Be the only process that has this lock file open."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from machine.swarm import merge
@@ -17,7 +18,7 @@ from machine.swarm.aggregate.placing import choose, choose_for_volume, survey
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.chain import JSON, Refused, Reply, Request, Unreachable
 from machine.swarm.go_json import write
-from machine.swarm.schedule.references import BUILT_IN, references
+from machine.swarm.schedule.references import BUILT_IN, references, rename_container, rename_network
 from machine.swarm.swarm_mode import refuse_swarm_mode
 from machine.swarm.target import build
 
@@ -103,10 +104,13 @@ class Aggregate:
     async def build(self, request: Request) -> Reply:
         """POST /build, /session, /grpc: always the same engine, because they belong together."""
         network = request.arg("networkmode") if request.path == "/build" else ""
-        if network in BUILT_IN or network.startswith("container:"):
+        if network in BUILT_IN:
             self.members.builder = await self._build_host()
         else:  # steps of the build may look for containers there
-            self.members.builder = await choose(self.members, self.lookup, {"HostConfig": {"NetworkMode": network}})
+            config = {"HostConfig": {"NetworkMode": network}}
+            await self._use_local_names(config)
+            self.members.builder = await choose(self.members, self.lookup, config)
+            request = request.at(request.path, {**request.query, "networkmode": [config["HostConfig"]["NetworkMode"]]})
         return await self.members.builder.ask(request)
 
     async def _build_host(self) -> Member:
@@ -124,6 +128,7 @@ class Aggregate:
         config = request.value()
         if not isinstance(config, dict):
             raise Refused(400, "the body is not a container's configuration")
+        await self._use_local_names(config)
         request = request.replace(body=write(config))  # the engine reads what decided here, and nothing else
         node, _, name = request.arg("name").rpartition("/")
         async with self._placing:  # one look at the engines at a time, so that each sees where the last one went
@@ -143,6 +148,21 @@ class Aggregate:
             member.creating -= 1
             self._naming.discard(name)
         return reply
+
+    async def _use_local_names(self, config: dict[str, Any]) -> None:
+        """Call networks and containers in a create's body as the engine does that gets it; in place.
+
+        A network has another id on each engine, so it is called by its name; a container loses the node before its
+        name. What nobody has is left for the engine to refuse.
+        """
+        refers = references(config)
+        for network in refers.networks:
+            if _ID.match(network):
+                with suppress(Refused):
+                    rename_network(config, network, (await self._things("networks", network))[0][1])
+        for container in refers.containers:
+            if "/" in container:
+                rename_container(config, container, (await self.lookup.owner(container))[1])
 
     async def _must_be_free(self, name: str) -> None:
         if name in self._naming and name:
@@ -317,6 +337,7 @@ class Aggregate:
 
 
 Answer = Callable[..., Awaitable[Reply]]
+_ID = re.compile(r"[0-9a-f]{12,64}\Z")  # of a network, or its beginning
 _X = r"(?P<x>.+)"
 _ROUTES: tuple[tuple[tuple[str, ...], re.Pattern[str], Answer], ...] = tuple(
     (tuple(methods.split()), re.compile(pattern + r"\Z"), answer)

@@ -17,11 +17,11 @@ from machine.swarm.routes import relocate
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.holders import holders, missing, with_image
 from machine.swarm.routes.locate import locate, replaced_by
-from machine.swarm.routes.references import beside, rename_network, take_nodes_off
+from machine.swarm.routes.references import beside, take_nodes_off
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression, Expression
 from machine.swarm.schedule.node import Reservation
-from machine.swarm.schedule.references import references
+from machine.swarm.schedule.references import references, rename_network
 from machine.swarm.schedule.want import ID, KINDS, Located, Want, lift, want
 from machine.swarm.signing import LABEL, SignedCreate
 

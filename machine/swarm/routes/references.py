@@ -43,16 +43,6 @@ def beside(desk: Desk, asked: Want) -> Want:
     )
 
 
-def rename_network(body: dict[str, Any], before: str, after: str) -> None:
-    """Put the new id of a network in the place of the old one, in place."""
-    host = body.get("HostConfig") or {}
-    if host.get("NetworkMode") == before:
-        host["NetworkMode"] = after
-    networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig")
-    if networks and before in networks:
-        body["NetworkingConfig"]["EndpointsConfig"] = {after if k == before else k: v for k, v in networks.items()}
-
-
 def _modes(desk: Desk, host: dict[str, Any]) -> list[Pin]:
     pins = []
     for key in MODES:

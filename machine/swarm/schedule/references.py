@@ -49,6 +49,31 @@ def host_ports(body: Mapping[str, Any]) -> set[int]:
     return found
 
 
+def rename_container(body: dict[str, Any], before: str, after: str) -> None:
+    """Have the body of a create call a container `after` where it refers to it as `before`; in place."""
+    host = body.get("HostConfig")
+    if not isinstance(host, dict):
+        return
+    for key in ("VolumesFrom", "Links"):
+        if isinstance(host.get(key), list):
+            split = [str(item).partition(":") for item in host[key]]
+            host[key] = [(after if name == before else name) + colon + rest for name, colon, rest in split]
+    for key in ("NetworkMode", "PidMode", "IpcMode"):
+        if host.get(key) == f"container:{before}":
+            host[key] = f"container:{after}"
+
+
+def rename_network(body: dict[str, Any], before: str, after: str) -> None:
+    """Have the body of a create call a network `after` where it calls it `before`; in place."""
+    host = body.get("HostConfig")
+    if isinstance(host, dict) and host.get("NetworkMode") == before:
+        host["NetworkMode"] = after
+    networking = body.get("NetworkingConfig")
+    networks = networking.get("EndpointsConfig") if isinstance(networking, dict) else None
+    if isinstance(networks, dict) and before in networks:
+        body["NetworkingConfig"]["EndpointsConfig"] = {after if k == before else k: v for k, v in networks.items()}
+
+
 def _containers(host: Mapping[str, Any]) -> list[str]:
     found = [str(item).split(":", 1)[0] for key in ("VolumesFrom", "Links") for item in _list(host.get(key))]
     for key in ("NetworkMode", "PidMode", "IpcMode"):

@@ -284,3 +284,27 @@ def test_a_link_is_removed_by_its_containers_name() -> None:
         assert world.seen[-1] == ("b", "DELETE", "/containers/b-1/alias")
 
     run(story())
+
+
+def test_a_network_is_called_by_its_name_and_a_container_without_its_node() -> None:
+    """Each engine has an id of its own for a network that is on all, and knows no nodes."""
+
+    async def story() -> None:
+        world = World(containers=0)
+        shown = (await world.post("/networks/create", {"Name": "net"}))["Id"]
+        first = await world.create("c/one", **using(network=shown))
+        assert first == "c"
+        endpoints = {"EndpointsConfig": {shown: {"Aliases": ["x"]}}}
+        made = {"VolumesFrom": ["c/one:ro"], "Links": ["c/one:one"], "PidMode": "container:c/one"}
+        assert await world.create("two", HostConfig={**made, "NetworkMode": shown}, NetworkingConfig=endpoints) == "c"
+        (config,) = [each.config for each in world.engines[2].containers.values() if each.name == "two"]
+        assert config["HostConfig"]["NetworkMode"] == "net"
+        assert config["NetworkingConfig"]["EndpointsConfig"] == {"net": {"Aliases": ["x"]}}
+        (one,) = [each.id for each in world.engines[2].containers.values() if each.name == "one"]
+        assert config["HostConfig"]["VolumesFrom"] == [f"{one}:ro"]
+        assert config["HostConfig"]["Links"] == [f"{one}:one"]
+        assert config["HostConfig"]["PidMode"] == f"container:{one}"
+        await (await world.all(Request("POST", f"/build?t=x&networkmode={shown}"))).read()
+        assert [engine for engine, _, path in world.seen if path == "/build"] == ["c"]
+
+    run(story())
