@@ -26,14 +26,17 @@ def read(data: bytes, values: int = limits.ENGINE_VALUES) -> Any:
 
 
 async def read_in_turns(data: bytes) -> Any:
-    """The value of some JSON; while a long one is read, others get their turn. ValueError as for `read`."""
+    """The value of some JSON; while a long one is read, others get their turn. ValueError as for `read`.
+
+    How deep it is nested is left to a check of its shape, which need not look where it knows what there is.
+    """
     if len(data) <= limits.TURN_PARSED:
-        return read(data)
+        return _decoded(_text(data, limits.ENGINE_VALUES))
     text = _text(data, limits.ENGINE_VALUES)
     value, end = await _outer(text, _skip(text, 0), _Turn(), 2)
     if _skip(text, end) != len(text):
         raise ValueError("something follows its JSON")
-    return _measured(text, value)
+    return value
 
 
 def read_several(data: bytes, values: int) -> list[Any]:
@@ -73,8 +76,13 @@ def _decoded(text: str) -> Any:
 
 def _measured(text: str, value: Any) -> Any:
     """The value. ValueError if lists and objects are nested too deep, for who writes them out again would fail."""
-    if text.count("[") + text.count("{") <= limits.ENGINE_NESTING:
-        return value
+    if text.count("[") + text.count("{") > limits.ENGINE_NESTING:
+        measure(value)
+    return value
+
+
+def measure(value: Any) -> None:
+    """ValueError if lists and objects in a value are nested too deep."""
     level, depth = [value], 0
     while level:
         depth += 1
@@ -87,7 +95,6 @@ def _measured(text: str, value: Any) -> Any:
             for child in (parent.values() if type(parent) is dict else parent)
             if type(child) in _CONTAINERS
         ]
-    return value
 
 
 def _too_deep() -> ValueError:

@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(_escaped, text).replace("\n", "\\n")
 
 
+def is_printable(text: str) -> bool:
+    """Whether `printable` leaves `text` as it is."""
+    return _UNSAFE.search(text) is None and "\n" not in text
+
+
 def log_entry(text: str) -> str:
     """`text` as one entry of a log: one line, unless it is a traceback, which `traceback_of` has made."""
     if len(text) > LONGEST:

@@ -7,17 +7,19 @@ JSON, a field may be missing, and null stands for nothing; fields that nobody he
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from machine.swarm import limits
-from machine.swarm.printable import printable
+from machine.swarm import engine_json, limits
+from machine.swarm.printable import is_printable, printable
 
 Check = Callable[[Any], None]
-Field = Check | type  # str and bool stand for themselves
+Field = Check | type  # str, bool, and int (of 64 bits) stand for themselves
 
 _IDENTITY = re.compile(r"[A-Za-z0-9_.:-]{1,255}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_.+/-]{0,64}\Z")
+_CONTAINERS = (dict, list)
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _KIND = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 
 
@@ -26,7 +28,12 @@ class WrongShape(ValueError):
 
 
 def anything(value: Any) -> None:
-    """Whatever there is."""
+    """Whatever there is, but not nested too deep."""
+    if type(value) in _CONTAINERS:
+        try:
+            engine_json.measure(value)
+        except ValueError as error:
+            raise WrongShape(f": {error}") from None
 
 
 def integer(low: int = -(2**63), high: int = 2**63 - 1) -> Check:
@@ -49,7 +56,7 @@ def text(most: int) -> Check:
             raise WrongShape(" is not text")
         if len(value) > most:
             raise WrongShape(f" has more than {most} letters")
-        if printable(value) != value:
+        if not is_printable(value):
             raise WrongShape(f" has letters that cannot be seen: {printable(value)[:80]}")
 
     return check
@@ -70,7 +77,7 @@ def pattern(expression: re.Pattern[str], what: str) -> Check:
 IDENTITY = pattern(_IDENTITY, "an id")
 WORD = pattern(_WORD, "a plain word")
 NAME = text(limits.ENGINE_NAME_LETTERS)
-COUNT = integer()
+COUNT = int  # of 64 bits
 SIZE = integer(-1, 1 << 56)  # bytes; small enough that the sum over a hundred engines fits in 64 bits
 PORT = integer(0, 65535)
 
@@ -86,6 +93,8 @@ def a_list(item: Field, most: int = limits.ENGINE_ITEMS) -> Check:
             raise WrongShape(" is not a list")
         if len(value) > most:
             raise WrongShape(f" has more than {most} entries")
+        if item is str and all(type(entry) is str for entry in value):
+            return
         for number, entry in enumerate(value):
             try:
                 test(entry)
@@ -102,6 +111,8 @@ def mapping(item: Field) -> Check:
     def check(value: Any) -> None:
         if type(value) is not dict:
             raise WrongShape(" is not an object")
+        if item is str and all(type(entry) is str for entry in value.values()):
+            return
         for key, entry in value.items():
             if entry is not None:
                 try:
@@ -117,7 +128,8 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
 
     A field that differs from a known one in capitals only is wrong: clients written in Go take it for that one.
     """
-    tests = {name: _check_of(field) for name, field in fields.items()}
+    plain: dict[str, Any] = {name: field for name, field in fields.items() if isinstance(field, type)}
+    tests = {name: field for name, field in fields.items() if not isinstance(field, type)}
     lower = {name.lower() for name in fields}
 
     def check(value: Any) -> None:
@@ -127,26 +139,36 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
             if value.get(name) is None:
                 raise WrongShape(f".{name} is missing")
         for name, entry in value.items():
-            test = tests.get(name)
-            if test is None:
-                if name.lower() in lower:
-                    raise WrongShape(f".{printable(name[:80])} is no field of the API")
-            elif entry is not None:
+            if entry is None:
+                continue
+            kind = plain.get(name)
+            if kind is not None:
+                if type(entry) is not kind or (kind is int and not _LOWEST <= entry <= _HIGHEST):
+                    raise WrongShape(f".{name} is not {_KIND[kind]}")
+            elif name in tests or type(entry) in _CONTAINERS:
                 try:
-                    test(entry)
+                    tests.get(name, anything)(entry)
                 except WrongShape as error:
-                    raise WrongShape(f".{name}{error}") from None
+                    raise WrongShape(f".{printable(name[:80])}{error}") from None
+        if not value.keys() <= fields.keys():
+            _refuse_other_capitals(value.keys() - fields.keys(), lower)
 
     return check
+
+
+def _refuse_other_capitals(names: Set[str], lower: Set[str]) -> None:
+    for name in names:
+        if name.lower() in lower:
+            raise WrongShape(f".{printable(name[:80])} is no field of the API")
 
 
 def _check_of(field: Field) -> Check:
     if not isinstance(field, type):
         return field
-    kind: type = field
+    kind: Any = field
 
     def check(value: Any) -> None:
-        if type(value) is not kind:
+        if type(value) is not kind or (kind is int and not _LOWEST <= value <= _HIGHEST):
             raise WrongShape(f" is not {_KIND[kind]}")
 
     return check
