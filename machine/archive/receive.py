@@ -38,6 +38,7 @@ class Values:
 
 
 NOTHING_ADDED = Values()
+FILES_OF_DRIVERS = ("Program", "InstallPath", "Base", "Boot2DockerURL")  # keys of the Driver object
 
 
 def import_(store: Store, path: str, as_name: str | None = None, values: Values = NOTHING_ADDED) -> Imported:
@@ -65,6 +66,7 @@ def unpack(
     missing = _missing(manifest, _added(record, values))
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
     record.driver["SSHKeyPath"] = paths.machine(store.root, name, ssh_key) if ssh_key else ""
+    _forget_files(record)
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"import {name}"):
         store.add(name)
         try:
@@ -127,6 +129,22 @@ def _notes_on_values(name: str, source: str, missing: list[Setting]) -> list[str
         f"values that its owner kept, without which `machine provision {name}` sets the engine up from here:"
         f" {', '.join(map(str, missing))}; {cure}"
     ]
+
+
+def _forget_files(record: Record) -> None:
+    """Drop the local drivers' programs and images: paths of another computer, and somebody else's word.
+
+    They would be run and read here with this user's rights.
+    """
+    if record.driver_name not in LOCAL:
+        return
+    for key in FILES_OF_DRIVERS:
+        value = record.driver.get(key)
+        if value and "://" not in str(value):
+            record.driver[key] = {} if isinstance(value, dict) else ""
+    image = str(record.driver.get("Image") or "")
+    if "/" in image and "://" not in image:
+        record.driver["Image"] = ""
 
 
 def _write(store: Store, record: Record, contents: dict[str, bytes]) -> None:

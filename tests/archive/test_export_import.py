@@ -260,3 +260,24 @@ def test_a_record_of_docker_machine_travels_too(mine: Store, theirs: Store, tmp_
     record = theirs.load("old")
     assert record.phase == "ready"
     assert record.ssh_key_path() == str(Path(theirs.directory("old"), "id_rsa"))
+
+
+@pytest.mark.parametrize("driver", ["qemu", "virtualbox"])
+def test_a_virtual_machines_record_names_no_file_of_this_computer(
+    mine: Store, theirs: Store, tmp_path: Path, driver: str
+) -> None:
+    """Its program would be run by `ls`, its image read by a create that goes on."""
+    named = {
+        "IPAddress": "127.84.1.2",
+        "Program": "/tmp/anything",
+        "InstallPath": "/tmp",
+        "Image": "/etc/shadow",
+        "Base": {"name": "x", "disk": "/etc/shadow", "format": "raw"},
+        "Boot2DockerURL": "/etc/shadow",
+    }
+    add(mine, "vm", driver, named)
+    archive.export(mine, "vm", str(tmp_path / "vm.tgz"), True)
+    archive.import_(theirs, str(tmp_path / "vm.tgz"))
+    found = theirs.load("vm").driver
+    assert not [key for key in named if key != "IPAddress" and found.get(key)]
+    assert found["IPAddress"] == "127.84.1.2"
