@@ -15,7 +15,7 @@ SAID = {
     "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.": "dpkg --configure",
     "The following packages have unmet dependencies:\n containerd.io : Conflicts: containerd\n": "package containerd ",
     "The following packages have unmet dependencies:\n podman : Depends: x\n containerd.io : Conflicts: runc": " runc ",
-    "dpkg: error processing: trying to overwrite '/usr/bin/docker', which is also in package docker.io 20": "docker.io ",
+    "dpkg: error processing: trying to overwrite '/bin/docker', which is also in package docker.io 20": "docker.io ",
     "  - package containerd.io-1.6.8-3.1.el9.x86_64 conflicts with runc provided by runc-4": "package runc ",
     "  file /bin/runc from install of containerd.io-1 conflicts with file from package runc-1": " runc-1 ",
     " Problem: problem with installed package podman-docker-4.4.1-3.el9.noarch": "package podman-docker-4.4.1",

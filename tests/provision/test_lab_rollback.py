@@ -29,7 +29,7 @@ case "$* $(cat /run/lab-dockerd 2>/dev/null)" in
     *:2376*dies) sleep 0.2; exit 1 ;;
     *:2376*late) systemd-notify --ready; sleep 0.3; exit 1 ;;
     *:2376*mute) systemd-notify --ready; exec sleep 600 ;;
-    *:2376*slow) sleep 3 ;;
+    *:2376*slow) sleep 2 ;;
 esac
 exec /usr/sbin/dockerd "$@"
 """
@@ -128,8 +128,12 @@ FAILURES = {
 
 
 def ways(state: str) -> list[str]:
-    """All ways to fail; where a state differs from another in little, one of each kind."""
-    return ["option", "dies-late", "killed"] if state in ("rootless-beside", "failed") else [*FAILURES]
+    """All ways to fail; where a state differs from another in little, one of each kind (each takes two starts)."""
+    chosen = {
+        "socket": ["option", "mirror", "driver", "dies-late", "killed"],
+        "stopped": ["option", "dies-late", "cut", "killed"],
+    }
+    return [*FAILURES] if state == "running" else chosen.get(state, ["option", "killed"])
 
 
 def attempt(host: Host, failure: Failure) -> MachineError:
@@ -148,7 +152,7 @@ def attempt(host: Host, failure: Failure) -> MachineError:
 def interfere(host: Host, connection: Any, failure: Failure) -> None:
     """As soon as the engine is being started with the new configuration."""
     if failure.midway is not None:
-        wait = f"until [ -e {TRANSACTION}/owner ] && pgrep -fx 'sleep 3' >/dev/null; do sleep 0.05; done"
+        wait = f"until [ -e {TRANSACTION}/owner ] && pgrep -fx 'sleep 2' >/dev/null; do sleep 0.05; done"
         host.run(f'timeout 60 sh -c "{wait}"')
         failure.midway(host, connection)
 
