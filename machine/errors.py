@@ -203,3 +203,27 @@ class Interrupted(MachineError):
     """Ctrl-C; `resolution` says how to go on or clean up."""
 
     exit_code = INTERRUPTED
+
+
+MASK = "*****"  # what stands for a secret, as everywhere in this program
+_LONGEST_URL = 300  # characters of a URL in a message
+
+
+def masked(url: str) -> str:
+    """`url` as a message may show it: ***** for its user and password, its query, and its token if it has one.
+
+    Every message of ours that names a URL that somebody gave goes through here; it is cut where it is long.
+    """
+    import re
+
+    # user and password: up to the last @ before a slash, after a scheme or as user:password@host
+    shown = re.sub(r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s]*@", f"{MASK}@", url, count=1)
+    shown = re.sub(r"(?s)[?#].*\Z", f"?{MASK}", shown)
+    scheme, found, rest = shown.partition("://")
+    if found and scheme.lower() == "token":
+        place, slash, token = rest.rpartition("/")
+        shown = f"{scheme}://{place}{slash}{MASK if token else ''}"
+    elif re.fullmatch(r"[0-9a-f]{32}", shown):
+        shown = MASK
+    shown = re.sub(r"(?<=/clusters/)[^/?#\s]+", MASK, shown)
+    return shown if len(shown) <= _LONGEST_URL else f"{shown[:_LONGEST_URL]}..."

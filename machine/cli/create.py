@@ -321,8 +321,10 @@ def _check_swarm(args: argparse.Namespace, app: App) -> None:
                 "--swarm-discovery has a bare token", resolution="write it as --swarm-discovery token://TOKEN"
             )
         if not re.fullmatch(r"[^:]*://.*", url):
+            from machine.errors import masked
+
             raise UsageError(
-                f"--swarm-discovery {url!r} is not a discovery URL",
+                f"--swarm-discovery {masked(url)!r} is not a discovery URL",
                 resolution="write it as token://TOKEN, nodes://a:2376,b:2376 or file://PATH",
             )
         if not (args.swarm or args.swarm_master):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from machine.errors import ProvisionError
+from machine.errors import ProvisionError, masked
 from machine.model import EngineOptions
 from machine.provision import packages
 from machine.provision.distros import supported
@@ -82,7 +82,7 @@ def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
     if not facts.fetcher:
         before = [Run("install curl", packages.install(manager, ["curl", "ca-certificates"]), seconds=INSTALL_SECONDS)]
     fetch = f"rm -rf {_PLACE}\nmkdir -m 0700 {_PLACE}\n{_fetch(facts, url, _FETCHED)}\n"
-    fetch += f'[ -s {_FETCHED} ] || {{ echo "{_quiet(url)} is empty" >&2; exit 1; }}\n'
+    fetch += f'[ -s {_FETCHED} ] || {{ echo "{_quiet(masked(url))} is empty" >&2; exit 1; }}\n'
     advice = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
     run = f"""\
 {packages.PATIENTLY}conf={_FETCHED}.apt
@@ -96,7 +96,7 @@ exit "$status"
 """
     return [
         *before,
-        Run(f"fetch {url}", fetch, seconds=120.0, advice=advice),
+        Run(f"fetch {masked(url)}", fetch, seconds=120.0, advice=advice),
         Run("install Docker", run, seconds=INSTALL_SECONDS, advice=f"{advice} (the output above is the script's)"),
     ]
 

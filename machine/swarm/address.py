@@ -8,8 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from machine.errors import CertificateError, UsageError
-from machine.swarm.masks import masked
+from machine.errors import CertificateError, UsageError, masked
 from machine.swarm.stream import Stream
 
 PLAIN_PORT, TLS_PORT = 2375, 2376  # IANA's docker and docker-s

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from machine.errors import UsageError
-from machine.swarm.masks import masked
+from machine.errors import UsageError, masked
 
 
 class Flag(NamedTuple):

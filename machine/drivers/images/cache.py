@@ -28,7 +28,7 @@ from typing import Any
 
 from machine import files, lock, paths
 from machine.drivers.images import build, disks, fetch, guest, uses
-from machine.errors import DriverError
+from machine.errors import DriverError, masked
 from machine.process import Completed
 
 NAMES = tuple(fetch.SUITES)
@@ -251,7 +251,7 @@ class Cache:
         url, _, fragment = word.partition("#")
         checksum = fragment if fragment.startswith(("sha256:", "sha512:")) else ""
         if not checksum:
-            self._log(f"{url} comes without a checksum; add #sha256:HEX to the URL to have it checked")
+            self._log(f"{masked(url)} comes without a checksum; add #sha256:HEX to the URL to have it checked")
         return self._download(url, name, arch, checksum)
 
     def _download(self, url: str, name: str, arch: str, checksum: str) -> Image:

@@ -11,7 +11,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import cast
 
 from machine.drivers.images import disks
-from machine.errors import DriverError
+from machine.errors import DriverError, masked
 
 TIMEOUT = 10.0  # seconds without a byte
 CHUNK = 1 << 20
@@ -92,7 +92,7 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
         if found != wanted.lower():
             os.unlink(part)
             raise DriverError(
-                f"the checksum of {url} is wrong; what was downloaded is removed",
+                f"the checksum of {masked(url)} is wrong; what was downloaded is removed",
                 details=f"{kind} published: {wanted}\n{kind} downloaded: {found}",
                 resolution="run the command again; if it fails again, a proxy or mirror on the way changes the file: "
                 f"give another image with --{driver}-image URL or PATH, or `machine image build`",
@@ -127,7 +127,7 @@ def _transfer(url: str, part: str, log: Callable[[str], None], driver: str) -> N
     with answer:
         resumed = answer.status == 206
         size = int(answer.headers.get("Content-Length") or 0) + (have if resumed else 0)
-        log(f"downloading {url}" + (f", {size >> 20} MB" if size else "") + (", going on" if resumed else ""))
+        log(f"downloading {masked(url)}" + (f", {size >> 20} MB" if size else "") + (", going on" if resumed else ""))
         if not resumed or not have:
             os.close(disks.private(part))
         with open(part, "ab") as file:
@@ -141,7 +141,7 @@ def _transfer(url: str, part: str, log: Callable[[str], None], driver: str) -> N
 
 def _open(url: str, start: int, driver: str) -> HTTPResponse:
     if not url.startswith(("http://", "https://", "file://")):
-        raise DriverError(f"{url} is no http, https or file URL", resolution=f"give another --{driver}-image")
+        raise DriverError(f"{masked(url)} is no http, https or file URL", resolution=f"give another --{driver}-image")
     request = urllib.request.Request(url)  # noqa: S310 (the scheme is checked above)
     if start:
         request.add_header("Range", f"bytes={start}-")
@@ -151,7 +151,7 @@ def _open(url: str, start: int, driver: str) -> HTTPResponse:
 def _unreachable(url: str, error: Exception) -> Unreachable:
     reason = getattr(error, "reason", "") or error
     return Unreachable(
-        f"{url} cannot be downloaded",
+        f"{masked(url)} cannot be downloaded",
         details=str(reason),
         resolution="check the URL and this host's way to the network",
     )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from machine.drivers.base import Driver, DriverContext
-from machine.errors import UsageError
+from machine.errors import UsageError, masked
 from machine.model import Endpoint, State
 from machine.options import Option, Values
 
@@ -43,7 +43,9 @@ class NoneDriver(Driver):
         except ValueError:
             valid = False
         if not valid:
-            raise UsageError(f"{url!r} is not the URL of an engine", resolution="write it as tcp://ADDRESS:PORT")
+            raise UsageError(
+                f"{masked(url)!r} is not the URL of an engine", resolution="write it as tcp://ADDRESS:PORT"
+            )
         return cls(ctx, {"URL": url, "IPAddress": parts.netloc})
 
     @classmethod

@@ -210,7 +210,7 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
 
 def shown(discovery: str) -> str:
     """A discovery without its token and without a password in it."""
-    from machine.swarm.masks import masked
+    from machine.errors import masked
 
     return masked(discovery)
 

@@ -6,10 +6,9 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from machine.errors import UsageError
+from machine.errors import MASK, UsageError, masked
 from machine.swarm.backends import Place
 from machine.swarm.chain import Backend, Hijack, Next, Refused, Reply, Request
-from machine.swarm.masks import MASK, masked
 
 SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "authconfig")  # hold or may hold secrets
 

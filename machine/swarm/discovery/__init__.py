@@ -7,9 +7,9 @@ import re
 import ssl
 from collections.abc import Mapping
 
+from machine.errors import masked
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
-from machine.swarm.masks import masked
 
 __all__ = ["Discovery", "DiscoveryError", "from_url", "tls_of"]
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import h11
 
+from machine.errors import masked
 from machine.swarm import go_json, limits
-from machine.swarm.masks import masked
 from machine.swarm.printable import printable
 
 LIMIT = limits.DISCOVERY_ANSWER

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from machine.errors import masked
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import addresses
-from machine.swarm.masks import masked
 
 UNCHANGED = 0.5  # seconds for which a file that has lost lines has to stay the same
 LARGEST = 16 << 20  # bytes of a file

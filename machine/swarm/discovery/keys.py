@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from machine.errors import masked
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import addresses
-from machine.swarm.masks import masked
 
 NODES = "docker/swarm/nodes"
 LEADER = "docker/swarm/leader"

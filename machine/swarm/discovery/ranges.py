@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from machine.errors import masked
 from machine.swarm import limits
 from machine.swarm.discovery.fetch import DiscoveryError
-from machine.swarm.masks import masked
 
 MOST = limits.DISCOVERY_ENGINES  # addresses, from one text and in all
 _RANGE = re.compile(r"\[(\d{1,9}):(\d{1,9})\]")

@@ -11,11 +11,11 @@ import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
+from machine.errors import masked
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch
 from machine.swarm.discovery.ranges import answered
 from machine.swarm.discovery.registry import TOKEN, Registry
-from machine.swarm.masks import masked
 
 LOOK = 2.0  # seconds between two looks at a registry on this disk
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from machine.errors import MachineError
+from machine.errors import MachineError, masked
 from machine.swarm.address import parse
 from machine.swarm.backends.debug import shown_target
 from machine.swarm.discovery import DiscoveryError, from_url
-from machine.swarm.masks import masked
 from machine.swarm.program import Surroundings, run
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -98,3 +98,13 @@ def test_the_lines_of_debug_have_no_secrets() -> None:
     assert shown_target(f"/v1.43/build?{args}") == "/v1.43/build?buildargs=*****&t=web&remote=*****"
     assert shown_target(f"/v1/clusters/{TOKEN}?address=a:1") == "/v1/clusters/*****?address=a:1"
     assert shown_target("/info") == "/info"
+
+
+def test_images_and_scripts_are_named_without_the_password_of_their_url(tmp_path: Path) -> None:
+    from machine.drivers.images import fetch
+
+    for url in (f"https://u:{SECRET}@127.0.0.1:1/x.qcow2?sig={SECRET}", f"ftp://u:{SECRET}@h/x"):
+        said: list[str] = []
+        with pytest.raises(MachineError) as found:
+            fetch.download(url, str(tmp_path / "x"), "", said.append)
+        assert SECRET not in " ".join((found.value.brief, found.value.details, found.value.resolution, *said))
