@@ -107,12 +107,11 @@ def load(command: str) -> ModuleType:
         name = COMMANDS[command][0]
         __import__(name)  # importlib is half a millisecond away
         return sys.modules[name]
-    from machine.cli.advice import nearest
+    from machine.cli.advice import MEANT, nearest
 
-    raise UsageError(
-        f"there is no command {command!r}",
-        resolution=nearest(command, COMMANDS, "machine {}, or ") + "machine help for the list",
-    )
+    meant = MEANT.get(command.lower().lstrip("-"), "")
+    advice = f"machine {meant}, or " if meant else nearest(command, COMMANDS, "machine {}, or ")
+    raise UsageError(f"there is no command {command!r}", resolution=f"{advice}machine help for the list")
 
 
 def parser_of(command: str, module: ModuleType, typed: Sequence[str], environ: Mapping[str, str]) -> Parser:

@@ -9,6 +9,51 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+# what other programs call the things that these commands do
+MEANT = {
+    "shell": "ssh",
+    "login": "ssh",
+    "connect": "ssh",
+    "exec": "ssh",
+    "delete": "rm",
+    "remove": "rm",
+    "destroy": "rm",
+    "terminate": "rm",
+    "del": "rm",
+    "use": "env",
+    "switch": "context use",
+    "up": "create, or machine start",
+    "add": "create",
+    "new": "create",
+    "launch": "create",
+    "run": "create",
+    "init": "create",
+    "down": "stop",
+    "halt": "stop",
+    "poweroff": "stop",
+    "shutdown": "stop",
+    "suspend": "stop",
+    "boot": "start",
+    "resume": "create --resume",
+    "reboot": "restart",
+    "list": "ls",
+    "ps": "ls",
+    "show": "inspect",
+    "describe": "inspect",
+    "info": "inspect",
+    "state": "status",
+    "cp": "scp",
+    "copy": "scp",
+    "update": "upgrade",
+    "images": "image ls",
+    "contexts": "context ls",
+    "driver": "drivers",
+    "plugins": "drivers",
+    "reload": "provision",
+    "renew": "regenerate-certs",
+}
+
+
 def nearest(word: str, known: Iterable[str], sentence: str) -> str:
     """`sentence` with {} filled by the known word most like `word`; "" if none is like it."""
     names = {name.lstrip("-"): name for name in known}

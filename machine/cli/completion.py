@@ -64,11 +64,26 @@ class Facts:
             self.words[command] = _words(command, parser)
             self.flags[command] = parser.flags()
         self.words["help"] = list(COMMANDS)
+        self.words["swarm"] = _swarm_commands()
+        self.words["swarmd"] = _swarmd_backends()
+        self.words["drivers"] = self.drivers
         self.of_driver: dict[str, dict[str, Argument]] = {}
         for driver in self.drivers:
             typed = _create_flags(driver, environ)
             self.of_driver[driver] = {flag: typed[flag] for flag in typed if typed[flag].of_driver}
         self.flags["create"] = {flag: a for flag, a in self.flags["create"].items() if not a.of_driver}
+
+
+def _swarm_commands() -> list[str]:
+    from machine.swarm.program import ABOUT
+
+    return [*ABOUT, "help"]
+
+
+def _swarmd_backends() -> list[str]:
+    from machine.swarm.backends import names
+
+    return list(names())
 
 
 def _create_flags(driver: str, environ: Mapping[str, str]) -> dict[str, Argument]:

@@ -65,10 +65,22 @@ def certificates(record: Record) -> tuple[str, str, str] | None:
     raise CertificateError(
         f"{record.name} has no {os.path.basename(missing[0])}",
         details=f"{missing[0]} is missing",
-        resolution=f"machine regenerate-certs {record.name}"
-        if record.reached("ready")
-        else f"machine create --resume {record.name} goes on with its creation",
+        resolution=_how_to_get_keys(record),
     )
+
+
+def _how_to_get_keys(record: Record) -> str:
+    """What to do about certificates that are missing."""
+    name = record.name
+    imported = isinstance(record.raw.get("Machine"), dict) and record.raw["Machine"].get("Imported")
+    if imported:
+        return (
+            f"it was imported without its keys: have its owner type machine export --with-keys {name}, then here"
+            f" machine import --name {name}-2 FILE"
+        )
+    if record.reached("ready"):
+        return f"machine regenerate-certs {name}"
+    return f"machine create --resume {name} goes on with its creation"
 
 
 def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:

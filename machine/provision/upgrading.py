@@ -103,7 +103,10 @@ done
     echo "after $(version "$owner")"
 }} >{_REPORT}
 """
-    advice = "see that the package source Docker came from can be reached from the machine"
+    advice = (
+        "see that the package source Docker came from can be reached from the machine; a dockerd of no package is"
+        " upgraded the way it was installed, and then machine provision NAME puts all in order"
+    )
     return Run("upgrade Docker's packages", script, seconds=INSTALL_SECONDS, advice=advice)
 
 

@@ -95,3 +95,14 @@ def test_another_shell_is_refused(world: World) -> None:
     typed = world.type("completion", "cmd")
     assert (typed.status, typed.out) == (2, "")
     assert "bash, zsh, fish" in typed.err
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_commands_of_swarm_and_backends_of_swarmd(world: World, program: Path, shell: str) -> None:
+    offered = complete(world, program, shell, "machine swarm ")
+    assert {"create", "list", "join", "manage", "discovery"} <= offered
+    assert not [word for word in offered if Path(word).exists()], "no files of the directory"
+    assert complete(world, program, shell, "machine swarm ma") == {"manage"}
+    assert "aggregate" in complete(world, program, shell, "machine swarmd ")
+    assert complete(world, program, shell, "machine drivers ge") == {"generic"}
+    assert complete(world, program, shell, "machine context u") == {"use", "update"}

@@ -136,3 +136,14 @@ def test_the_label_that_every_engine_gets_is_found(world: World) -> None:
     world.none("a", URL)
     world.machine("b", 1)
     assert world.type("ls", "-q", "--filter", "label=provider=generic").out == "b\n"
+
+
+def test_env_of_an_import_without_keys_says_how_to_get_them(world: World, tmp_path: Path) -> None:
+    world.machine("dev", 1)
+    assert world.type("export", "dev", "-o", str(tmp_path / "f")).status == 0
+    elsewhere = {"MACHINE_STORAGE_PATH": str(tmp_path / "other")}
+    assert world.type("import", str(tmp_path / "f"), **elsewhere).status == 0
+    typed = world.type("env", "dev", **elsewhere)
+    assert (typed.status, typed.out) == (1, "")
+    assert "machine export --with-keys dev" in typed.err
+    assert "machine import --name dev-2 FILE" in typed.err

@@ -255,3 +255,20 @@ def test_the_parser_places_names() -> None:
 def test_main_lets_nothing_out(world: World) -> None:
     for line in (["\0"], ["ls", "\udcff"], ["ip", "../.."], ["inspect", "/"], ["-"], ["--"], ["ls", "-t", "nan"]):
         assert isinstance(main(line, environ=world.environ, stdout=io.StringIO(), stderr=io.StringIO()), int)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("shell", "ssh"), ("delete", "rm"), ("use", "env"), ("up", "create, or machine start"), ("list", "ls")],
+)
+def test_words_of_other_programs_are_told_the_command_that_does_it(world: World, word: str, meant: str) -> None:
+    typed = world.type(word, "dev")
+    assert typed.status == 2
+    assert f"Try: machine {meant}, or machine help" in typed.err
+
+
+def test_every_word_of_other_programs_names_a_command_and_is_none(world: World) -> None:
+    from machine.cli.advice import MEANT
+
+    assert not set(MEANT) & set(COMMANDS)
+    assert all(meant.split()[0].rstrip(",") in COMMANDS for meant in MEANT.values())

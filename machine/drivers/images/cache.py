@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -353,5 +354,20 @@ def _known(name: str, driver: str) -> None:
         raise DriverError(
             f"there is no image called {name!r}",
             details="known names: " + ", ".join(NAMES),
-            resolution=f"give one of them, an URL, or a path with a slash in it, with --{driver}-image",
+            resolution=_another_image(name, driver),
         )
+
+
+def _another_image(name: str, driver: str) -> str:
+    """What to give instead of a name that is none: any image with cloud-init will do, by its URL."""
+    ubuntu = re.fullmatch(r"ubuntu-?([0-9]{2}\.[0-9]{2})?", name.lower())
+    release = (ubuntu[1] if ubuntu else "") or "24.04"
+    example = (
+        f"https://cloud-images.ubuntu.com/releases/{release}/release/ubuntu-{release}-server-cloudimg-amd64.img"
+        if ubuntu
+        else "URL"
+    )
+    return (
+        f"give one of them, or the URL of any cloud image: machine image pull {example};"
+        f" machine create --{driver}-image {example}, or a path with a slash in it"
+    )
