@@ -47,7 +47,7 @@ def upgrade(world: World, name: str) -> None:
             world.console.step("Upgrading Docker")
             with steps.naming(name, endpoint.ssh_user, endpoint.address):
                 facts = steps.gather(shell, world.console.debug)
-                result = steps.upgrade(facts, shell, world.console.info)
+                result = steps.upgrade(facts, shell, world.console.info, record.engine_options().env)
         for note in result.notes:
             world.console.warn(note)
         access.wait_for_engine(world, record, endpoint)

@@ -20,7 +20,7 @@ from machine.provision.steps import Plan, Put, Result, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from machine.shell import Shell
 
@@ -48,8 +48,8 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     return sequence.plan(facts, spec)
 
 
-def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None]) -> Outcome:
+def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
     """See machine.provision.upgrading."""
     from machine.provision import upgrading
 
-    return upgrading.upgrade(facts, shell, log)
+    return upgrading.upgrade(facts, shell, log, env)

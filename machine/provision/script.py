@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 
 from machine.process import Completed
 from machine.provision.look import TRANSACTION
+from machine.provision.proxy import OF_THE_LOGIN
 from machine.provision.steps import Plan, Put, Step
 
 INTERPRETER = "sh -s"
@@ -79,15 +80,15 @@ main() {{
     if [ "$(id -u)" -eq 0 ]; then
         script | sh -s
     elif command -v sudo >/dev/null 2>&1; then
-        script | sudo -n sh -s
+        {{ proxies; script; }} | sudo -n sh -s
     elif command -v doas >/dev/null 2>&1; then
-        script | doas -n sh -s
+        {{ proxies; script; }} | doas -n sh -s
     else
         echo "neither root nor sudo" >&2
         exit 1
     fi
 }}
-script() {{
+{proxies}script() {{
 cat <<'{end}'
 {script}
 {end}
@@ -130,7 +131,7 @@ def split(steps: Sequence[Step], mark: str, done: Completed) -> list[Completed]:
 
 def as_root(script: str) -> str:
     """A script for INTERPRETER that runs `script` as root: directly, or by sudo or doas without a password."""
-    return _AS_ROOT.format(script=script.rstrip("\n"), end=_delimiter(script))
+    return _AS_ROOT.format(proxies=OF_THE_LOGIN, script=script.rstrip("\n"), end=_delimiter(script))
 
 
 def render(plan: Plan, *, masked: bool = True) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 
 from machine.errors import ProvisionError
-from machine.provision import command, install, layouts, liverestore, rollback, services, settings, swarm
+from machine.provision import command, install, layouts, liverestore, proxy, rollback, services, settings, swarm
 from machine.provision import facts as looking
 from machine.provision.distros import supported
 from machine.provision.facts import Facts
@@ -94,7 +94,7 @@ def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
         yield install.WAIT_FOR_CLOUD_INIT
         facts = looking.parse((yield LOOK))
     if not facts.dockerd:
-        yield from install.steps(facts, spec.engine.install_url)
+        yield from proxy.through(install.steps(facts, spec.engine.install_url), spec.engine.env)
         facts = looking.parse((yield LOOK))
     if not facts.dockerd:
         raise ProvisionError("Docker was installed, and yet there is no dockerd on the machine's PATH")

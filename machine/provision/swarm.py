@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import layouts, packages, units
+from machine.provision import layouts, packages, proxy, units
 from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.look import SWARM_ENVIRONMENT, SWARM_PROGRAM, SWARM_UNITS
@@ -85,7 +85,7 @@ def steps(facts: Facts, spec: Spec) -> Steps[list[str]]:
     seen = _read((yield LOOK))
     names = []
     if "python" not in seen:
-        install = _install(facts)
+        (install,) = proxy.through([_install(facts)], spec.engine.env)
         seen |= _read((yield install))
         names.append(install.name)
     if "python" not in seen:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from machine.errors import ProvisionError
-from machine.provision import liverestore, packages, rollback, services, settings
+from machine.provision import liverestore, packages, proxy, rollback, services, settings
 from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.install import INSTALL_SECONDS
@@ -35,14 +35,18 @@ _IF_MOVED = f"""\
 """
 
 
-def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None]) -> Outcome:
-    """Play `upgrade_plan`; the outcome's `before` and `after` are versions of the engine's package."""
-    return play(upgrade_plan(facts), shell, log)
+def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
+    """Play `upgrade_plan`, by the proxies in `env` ("K=V").
+
+    In the outcome `before` and `after` are versions of the engine's package.
+    """
+    return play(upgrade_plan(facts, env), shell, log)
 
 
-def upgrade_plan(facts: Facts) -> Plan:
+def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
     """Move the packages, restart the engine only if they moved; one script, so that a failure is taken back in it."""
     move = _move(facts)
+    move = replace(move, script=proxy.preamble(env) + move.script)
     gently = liverestore.needed(facts)
     yield rollback.begin(facts, [DAEMON_JSON])
     if gently:
