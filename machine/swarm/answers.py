@@ -84,8 +84,7 @@ async def asked(client: Next, request: Request, source: str) -> EngineReply:
         return found
     if kind_of(request) is Kind.WHOLE:
         found.check = shape_of(request.method, request.path)
-        if not isinstance(reply.body, bytes):
-            found.body = _bounded(found, reply.body)
+        await found.read()  # whole: what breaks off is an error then, and not half an answer
     return found
 
 
@@ -130,18 +129,3 @@ async def _gathered(reply: EngineReply, body: AsyncIterator[bytes], limit: int) 
             raise reply.wrong(f"it is longer than {limit} bytes")
         pieces.append(piece)
     return b"".join(pieces)
-
-
-async def _bounded(reply: EngineReply, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A body that is passed on piece by piece, up to the same size."""
-    left = limits.ENGINE_ANSWER
-    try:
-        async for piece in body:
-            left -= len(piece)
-            if left < 0:
-                raise reply.wrong(f"it is longer than {limits.ENGINE_ANSWER} bytes")
-            yield piece
-    finally:
-        close = getattr(body, "aclose", None)
-        if close is not None:
-            await close()

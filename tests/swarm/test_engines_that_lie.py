@@ -187,3 +187,17 @@ def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(monkeypa
             await check_the_others(found)
 
     asyncio.run(asyncio.wait_for(test(), 30))
+
+
+def test_a_call_to_all_does_not_wait_for_one_that_hangs(monkeypatch):
+    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.3)
+
+    async def test():
+        async with manager(refresh_min=1000, refresh_max=1000) as found:
+            await found.until(lambda: found.row()["state"] == "Healthy")
+            found.bad.answers["*"] = HOSTILE["silence"]
+            for target in ("/plugins", "/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D"):
+                found.good[0].answers["/plugins"] = json_answer([])
+                assert (await found.ask("GET", target, seconds=5)).status == 200
+
+    asyncio.run(asyncio.wait_for(test(), 30))
