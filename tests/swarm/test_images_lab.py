@@ -55,15 +55,24 @@ def build(request, manager, tmp_path):
 
 
 def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(manager, build):
-    build("by tag", "-t", "tagged")
-    assert manager.docker(*RUN, "tagged") == "by tag"
-    for number in range(2):
-        identity = build(f"id {number}")
-        for name in (identity, identity[7:19]):
-            assert manager.docker(*RUN, name) == f"id {number}"
+    tag = f"tagged-{os.urandom(4).hex()}"  # the two builders may be on two engines
+    build("by tag", "-t", tag)
+    (holder,) = [e.name for e in manager.engines if e.docker("inspect", tag, check=False).returncode == 0]
+    for _ in range(2):  # so that the other engine would be chosen, if it had the image
+        manager.docker("run", "-d", "--network=none", "-e", f"constraint:node=={holder}", "busybox", "sleep", "1000")
+    try:
+        build("again", "-t", tag)
+        assert manager.docker(*RUN, tag) == "again"
+        for number in range(2):
+            identity = build(f"id {number}")
+            for name in (identity, identity[7:19]):
+                assert manager.docker(*RUN, name) == f"id {number}"
+    finally:
+        manager.clear()
 
 
 def test_a_tag_is_its_newest_build(manager, build):
+    """By what builds by itself, wherever that is."""
     for says in ("v1", "v2", "v1"):
         build(says, "-t", "app")
         assert {manager.docker(*RUN, "app") for _ in range(2)} == {says}
