@@ -100,7 +100,7 @@ class Cluster:
                     emptied.cancel()
                     await asyncio.gather(emptied, return_exceptions=True)
                     emptied = None
-                if not found and self.engines:
+                if not found and self.engines and not self.discovery.settled:
                     emptied = asyncio.ensure_future(self._let_all_go())
                     continue
                 await self.replace(found)

@@ -15,6 +15,7 @@ class Discovery(ABC):
     """One discovery URL. Addresses are "host:port"."""
 
     shown = ""  # for logs: the URL without what is secret in it
+    settled = False  # whether an empty list is meant at once: it is never a file that is being rewritten
 
     @abstractmethod
     async def nodes(self) -> list[str]:

@@ -70,6 +70,8 @@ class Token(Discovery):
 class Local(Discovery):
     """A token of a registry on this disk, by path: the machine store's own, when no service is named."""
 
+    settled = True  # written in transactions
+
     def __init__(self, path: str, token: str) -> None:
         self.shown = f"token:// in {path}"
         self.registry = Registry(path)
