@@ -223,7 +223,11 @@ class Connection:
         body = reply.body
         empty = reply.status in (204, 304) or request.method == "HEAD"
         size = length(reply.headers)
-        if isinstance(body, bytes) and not (request.method == "HEAD" and size is not None):
+        # Clients tell a progress from an error by the chunks that it comes in, however short it is.
+        in_chunks = reply.ok and _chunked(reply.headers) and not empty
+        if in_chunks:
+            size = None
+        elif isinstance(body, bytes) and not (request.method == "HEAD" and size is not None):
             size = len(body)
         if size is not None and reply.status != 204:
             headers.append((b"content-length", b"%d" % size))
@@ -232,6 +236,9 @@ class Connection:
         self.answered = True
         if empty:
             await self.stream.write(head + (self.http.send(h11.EndOfMessage()) or b""))
+        elif isinstance(body, bytes) and in_chunks:
+            data = (self.http.send(h11.Data(data=body)) or b"") if body else b""
+            await self.stream.write(head + data + (self.http.send(h11.EndOfMessage()) or b""))
         elif isinstance(body, bytes):
             self.http.send(h11.Data(data=body))  # with a length h11 passes the bytes on as they are: not copied here
             end = self.http.send(h11.EndOfMessage()) or b""

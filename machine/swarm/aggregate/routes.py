@@ -63,7 +63,10 @@ class Aggregate:
     async def info(self, request: Request) -> Reply:
         """GET /info"""
         said = await self.members.nodes(request)
-        return Reply.json(merge.info(said, self.members.absent()))
+        found = merge.info(said, self.members.absent())
+        listed_images = await self.members.ask(Request("GET", "/images/json?all=1"))
+        ids = {str(image.get("Id")) for _, images in listed_images for image in images or () if isinstance(image, dict)}
+        return Reply.json({**found, "Images": len(ids)})  # one that several have is one, as in the list
 
     async def containers(self, request: Request) -> Reply:
         """GET /containers/json"""
