@@ -30,7 +30,7 @@ class Things(Images):
 
     def network_create(self, query: Mapping[str, str], body: Any) -> Said:
         """POST /networks/create"""
-        return json_said({"Id": self._add_network(body or {}), "Warning": ""}, 201)
+        return json_said({"Id": self._add_network(_object(body)), "Warning": ""}, 201)
 
     def network(self, query: Mapping[str, str], body: Any, x: str) -> Said:
         """GET /networks/X"""
@@ -47,7 +47,7 @@ class Things(Images):
 
     def volume_create(self, query: Mapping[str, str], body: Any) -> Said:
         """POST /volumes/create"""
-        asked = body or {}
+        asked = _object(body)
         name = asked.get("Name") or token_hex(32)
         if name in self.volumes:
             return json_said(self.volumes[name], 201)
@@ -92,3 +92,10 @@ class Things(Images):
             if x in (identity, each["Name"]):
                 return identity
         raise Refused(404, f"network {x} not found")
+
+
+def _object(body: Any) -> dict[str, Any]:
+    """A body that has to be an object; none at all is an empty one. Refused(400)."""
+    if body is not None and not isinstance(body, dict):
+        raise Refused(400, "invalid JSON: got no object")
+    return body or {}
