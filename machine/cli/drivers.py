@@ -34,9 +34,7 @@ def run(args: Namespace, app: App) -> int:
         if args.json:
             app.say_json([dict(zip(("Name", "Machine", "Needs"), row, strict=True)) for row in rows])
             return 0
-        from machine.cli.tables import print_table
-
-        print_table(app, [["DRIVER", "A MACHINE IS", "NEEDS"], *rows])
+        app.say("\n".join(line for row in rows for line in _lines(*row)))
         return 0
     found = [(name, find_driver(name)) for name in args.names]
     if args.json:
@@ -44,6 +42,20 @@ def run(args: Namespace, app: App) -> int:
     else:
         app.say("\n\n".join(_page(app, name, driver) for name, driver in found))
     return 0
+
+
+def _lines(name: str, summary: str, needs: str) -> list[str]:
+    """A driver in the list, no wider than the terminal: its name and what a machine is; below, what it needs."""
+    import textwrap
+
+    from machine.cli.parser import columns
+
+    left = 15
+    texts = [text for text in (summary, f"needs {needs}" if summary and needs else needs) if text]
+    found = [
+        line for text in texts for line in textwrap.wrap(text, max(columns() - left - 1, 24), break_on_hyphens=False)
+    ]
+    return [f"{(name if not at else ''):<{left - 1}} {line}" for at, line in enumerate(found)]
 
 
 def _row(name: str) -> list[str]:

@@ -236,11 +236,13 @@ def _fitted(text: str, width: int) -> str:
 
 
 def columns() -> int:
-    """The width for help: $COLUMNS, else the terminal's, else 80."""
+    """The width for help: $COLUMNS, else that of the terminal, which may be behind a pager, else 80."""
     typed = os.environ.get("COLUMNS", "")
     if typed.isascii() and typed.isdigit() and int(typed) > 0:
         return max(int(typed), 40)
-    try:
-        return max(os.get_terminal_size().columns, 40)
-    except (OSError, ValueError, AttributeError):
-        return 80
+    for stream in (1, 2, 0):
+        try:
+            return max(os.get_terminal_size(stream).columns, 40)
+        except (OSError, ValueError, AttributeError):
+            continue
+    return 80

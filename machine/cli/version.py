@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from machine.cli.facts import add_json, print_facts
 from machine.errors import EngineError, EngineUntrusted
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ HELP = "Print this program's version; with names, the versions of those machines
 
 def add_arguments(parser: Parser) -> None:
     """Any number of names."""
-    add_json(parser)
+    parser.add_argument("--json", action="store_true", help="JSON: an object, or a list of them for several names")
     parser.add_argument("names", nargs="*", metavar="NAME", help="Machines")
 
 
@@ -28,6 +27,8 @@ def run(args: Namespace, app: App) -> int:
     JSON has Version and Build; of a machine Name, Version and ApiVersion.
     """
     if args.names:
+        from machine.cli.facts import print_facts
+
         print_facts(app, [_of_engine(app, name) for name in args.names], "Version", as_json=args.json)
         return 0
     from machine import __version__
