@@ -307,3 +307,12 @@ def test_shown_holds_no_clear_text_of_known_drivers_and_changes_nothing() -> Non
     assert record.shown()["Driver"]["Size"] == "s"
     assert record.driver["AccessToken"] == "tok"
     assert made({"Password": "p"}, "vmwarevsphere").shown()["Driver"]["Password"] == "p"
+
+
+def test_a_path_that_is_no_utf8_is_named_with_a_cure() -> None:
+    record = Record.new("/h\udcffome/.docker/machine", "dev", "generic", {"IPAddress": "192.0.2.1"})
+    with pytest.raises(StoreError, match="no UTF-8") as caught:
+        record.encode()
+    assert "/h\\udcffome" in caught.value.brief
+    assert "MACHINE_STORAGE_PATH" in caught.value.resolution
+    caught.value.brief.encode()

@@ -32,7 +32,7 @@ SERVICES = {
         "systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n"
         f"limited {START_SECONDS} systemctl restart docker.service",
         enable=f"{_NO_SYSV} systemctl enable docker.service",
-        log="journalctl -u docker.service -n 30 --no-pager -o cat",
+        log='journalctl -u docker.service --since "@${began:-0}" -n 30 --no-pager -o cat',
     ),
     "openrc": Service(
         restart=f"limited {START_SECONDS} rc-service docker restart",
@@ -67,6 +67,7 @@ def restart(facts: Facts) -> Run:
         wanted += f"\nstarted={_PID}"
         alive = f'[ "{_PID}" = "$started" ]'
     script = f"""\
+began=$(date +%s) # of the log only what comes from now on is about this start
 {engineapi.FUNCTIONS}again() (
 set -e
 {wanted}

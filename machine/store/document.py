@@ -61,7 +61,15 @@ def encode(raw: dict[str, Any], name: str) -> bytes:
 
     try:
         return json.dumps(raw, indent=4, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, TypeError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
+    except UnicodeEncodeError as error:  # a path out of the environment or the command line, as Python holds such bytes
+        around = error.object.rfind('"', 0, error.start) + 1, error.object.find('"', error.start)
+        shown = error.object[slice(*around)].encode("utf-8", "backslashreplace").decode()
+        raise StoreError(
+            f"{shown} has a byte that is no UTF-8, and the record of machine {name} cannot hold it",
+            resolution="rename that file or directory; or, if it is your home, keep the machines elsewhere:"
+            " export MACHINE_STORAGE_PATH=/a/plain/path",
+        ) from None
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"the record of machine {name} cannot be written as JSON", details=str(error)) from None
 
 
