@@ -185,7 +185,7 @@ def test_what_the_plugin_refuses_is_advice_and_nothing_is_made(cloud: Cloud, pro
     assert (bad.status, program.names()) == (3, [])
     assert "401" in bad.err
     unset = program(*create(cloud, program), environ={"TESTCLOUD_API_TOKEN": ""})
-    assert (unset.status, program.names()) == (1, [])
+    assert (unset.status, program.names()) == (2, [])
     assert "--testcloud-api-token" in unset.err
     said = program("create", "-d", "testcloud", "--help").fine().out
     assert "--testcloud-size NUMBER" in said
