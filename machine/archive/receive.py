@@ -59,7 +59,7 @@ def unpack(
     old = str(manifest["Name"])
     name = names.check(as_name or old)
     record = Record.parse(contents[paths.CONFIG], store.root, name)
-    _check_pair(contents, source)
+    _check_pair(contents, source, old)
     machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
     machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
@@ -192,7 +192,7 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
     return found
 
 
-def _check_pair(contents: dict[str, bytes], source: str) -> None:
+def _check_pair(contents: dict[str, bytes], source: str, old: str) -> None:
     """CertificateError unless each pair that is in the file is whole and of the CA in it."""
     ca = contents.get(paths.CA, b"")
     for cert_file, key_file in ((paths.CERT, paths.KEY), (paths.SERVER_CERT, paths.SERVER_KEY)):
@@ -200,7 +200,7 @@ def _check_pair(contents: dict[str, bytes], source: str) -> None:
         if (cert or key) and not (certs.belongs_together(cert, key) and certs.issued_by(cert, ca)):
             raise CertificateError(
                 f"{cert_file}, {key_file} and {paths.CA} in {source} do not belong together",
-                resolution="ask for a new file: machine export --with-keys NAME",
+                resolution=f"ask for a new file: machine export --with-keys {old}",
             )
 
 
