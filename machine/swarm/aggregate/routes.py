@@ -14,7 +14,7 @@ from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import listed, neighbours
-from machine.swarm.aggregate.placing import choose, choose_for_volume, survey
+from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.chain import JSON, Refused, Reply, Request, Unreachable
 from machine.swarm.go_json import write
@@ -313,7 +313,7 @@ class Aggregate:
         """Refused(409) when all other containers of a network that does not span engines are on other engines."""
         path = build("", f"/networks/{network}")
         holders = {other.name: said for other, said in await self.members.ask(Request("GET", path))}
-        there = neighbours(network, holders, (await survey(self.members)).entries)
+        there = neighbours(network, holders, (await aggregate_state(self.members)).entries)
         if there and member.name not in there and not any(said.get("Scope") != "local" for said in holders.values()):
             raise Refused(
                 409,
