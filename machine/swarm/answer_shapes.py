@@ -23,17 +23,20 @@ from machine.swarm.shapes import (
     anything,
     integer,
     mapping,
+    pattern,
     record,
     text,
 )  # fmt: skip
 
 OLDEST_API = (1, 24)
+FULL_ID = pattern(re.compile(r"[0-9a-f]{64}\Z"), "the full id of a container or an exec")
 _API = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\Z")
 TEXTS = a_list(str)
 LABELS = mapping(str)
 TAG = text(limits.ENGINE_TAG_LETTERS)
 SHORT = text(limits.ENGINE_LABEL_LETTERS)
-_PORT = record({"IP": str, "PrivatePort": PORT, "PublicPort": PORT, "Type": str})
+SUMMED = integer(-1, 1 << 40)  # small enough that the sum over very many engines fits in 64 bits
+_PORT = record({"IP": SHORT, "PrivatePort": PORT, "PublicPort": PORT, "Type": WORD})
 _BINDINGS = mapping(a_list(record({"HostIp": str, "HostPort": str})))
 _DESCRIPTOR = record({"mediaType": str, "digest": str, "size": COUNT, "urls": TEXTS, "annotations": LABELS})
 _MOUNT = record(
@@ -53,9 +56,9 @@ _ENDPOINT = record(
 CONTAINER = record(
     {
         "Id": IDENTITY, "Names": a_list(NAME), "Image": TAG, "ImageID": str, "Command": str, "Created": COUNT,
-        "Ports": a_list(_PORT), "Labels": LABELS, "State": WORD, "Status": str, "SizeRw": SIZE, "SizeRootFs": SIZE,
+        "Ports": a_list(_PORT), "Labels": LABELS, "State": WORD, "Status": SHORT, "SizeRw": SIZE, "SizeRootFs": SIZE,
         "HostConfig": record({"NetworkMode": str, "Annotations": LABELS}),
-        "NetworkSettings": record({"Networks": mapping(_ENDPOINT)}),
+        "NetworkSettings": record({"Networks": mapping(_ENDPOINT, NAME)}),
         "Mounts": a_list(_MOUNT), "ImageManifestDescriptor": _DESCRIPTOR,
         "Health": record({"Status": str, "FailingStreak": COUNT}),
     },
@@ -87,7 +90,7 @@ _POOL = record({"Subnet": str, "IPRange": str, "Gateway": str, "AuxiliaryAddress
 _INSIDE = record({"Name": str, "EndpointID": str, "MacAddress": str, "IPv4Address": str, "IPv6Address": str})
 NETWORK = record(
     {
-        "Name": NAME, "Id": IDENTITY, "Created": str, "Scope": str, "Driver": str, "EnableIPv4": bool,
+        "Name": NAME, "Id": IDENTITY, "Created": SHORT, "Scope": WORD, "Driver": SHORT, "EnableIPv4": bool,
         "EnableIPv6": bool, "Internal": bool, "Attachable": bool, "Ingress": bool, "ConfigOnly": bool,
         "IPAM": record({"Driver": str, "Options": LABELS, "Config": a_list(_POOL)}),
         "ConfigFrom": record({"Network": str}), "Containers": mapping(_INSIDE), "Options": LABELS, "Labels": LABELS,
@@ -97,8 +100,8 @@ NETWORK = record(
 )  # fmt: skip
 VOLUME = record(
     {
-        "Name": NAME, "Driver": str, "Mountpoint": str, "CreatedAt": str, "Status": mapping(anything),
-        "Labels": LABELS, "Scope": str, "Options": LABELS, "UsageData": record({"Size": SIZE, "RefCount": COUNT}),
+        "Name": NAME, "Driver": SHORT, "Mountpoint": SHORT, "CreatedAt": SHORT, "Status": mapping(anything),
+        "Labels": LABELS, "Scope": WORD, "Options": LABELS, "UsageData": record({"Size": SIZE, "RefCount": COUNT}),
         "ClusterVolume": mapping(anything),
     },
     "Name",
@@ -142,7 +145,7 @@ INFO = record(
         "ID": NAME, "Name": NAME, "Driver": SHORT, "KernelVersion": SHORT, "OperatingSystem": SHORT, "OSType": WORD,
         "Architecture": WORD, "ServerVersion": SHORT, "NCPU": integer(0, 1 << 20), "MemTotal": integer(0, 1 << 50),
         "Containers": COUNT, "ContainersRunning": COUNT, "ContainersPaused": COUNT, "ContainersStopped": COUNT,
-        "Images": COUNT, "NFd": COUNT, "NGoroutines": COUNT, "NEventsListener": COUNT,
+        "Images": COUNT, "NFd": SUMMED, "NGoroutines": SUMMED, "NEventsListener": SUMMED,
         "DriverStatus": a_list(TEXTS), "SystemStatus": a_list(TEXTS),
         "Labels": a_list(SHORT, limits.ENGINE_LABELS), "Plugins": mapping(TEXTS), "Warnings": TEXTS,
         "SecurityOptions": TEXTS, "Runtimes": mapping(mapping(anything)), "Swarm": mapping(anything),
@@ -172,8 +175,8 @@ PLUGINS = a_list(
         "Name",
     )
 )  # fmt: skip
-MADE = record({"Id": IDENTITY, "Warnings": TEXTS}, "Id")
-MADE_NETWORK = record({"Id": IDENTITY, "Warning": str}, "Id")
+MADE = record({"Id": FULL_ID, "Warnings": a_list(SHORT)}, "Id")
+MADE_NETWORK = record({"Id": IDENTITY, "Warning": SHORT}, "Id")
 DELETED = a_list(record({"Untagged": str, "Deleted": str}))
 PRUNED = record(
     {
@@ -211,7 +214,7 @@ _SHAPES = tuple(
         ("GET", "/exec/[^/]+/json", _OBJECT),
         ("POST", "/containers/create", MADE),
         ("POST", "/containers/[^/]+/exec", MADE),
-        ("POST", "/commit", MADE),
+        ("POST", "/commit", record({"Id": IDENTITY}, "Id")),
         ("POST", "/(containers|images|build)/prune", PRUNED),
         ("GET", "/distribution/.+", _OBJECT),
         ("POST", "/auth", _OBJECT),

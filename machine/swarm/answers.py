@@ -19,6 +19,8 @@ from machine.swarm.routing import Kind, kind_of
 from machine.swarm.shapes import Check, WrongShape, anything
 
 _LINES = re.compile(r"[\r\n]+[ \t]*")
+_ELSEWHERE = (300, 301, 302, 303, 305, 307, 308)  # many clients follow these, with the credentials for a registry
+_OF_A_BODY = (b"content-type", b"content-length", b"content-encoding")
 
 
 class WrongAnswer(Unreachable):
@@ -82,6 +84,9 @@ async def asked(client: Next, request: Request, source: str) -> EngineReply:
     if not reply.ok:
         await _make_sentence(found)
         return found
+    if reply.status in _ELSEWHERE:
+        await found.close()
+        raise found.wrong("it sends the client to another address")
     if kind_of(request) is Kind.WHOLE:
         found.check = shape_of(request.method, request.path)
         await found.read()  # whole: what breaks off is an error then, and not half an answer
@@ -116,7 +121,7 @@ async def _make_sentence(reply: EngineReply) -> None:
         value = None
     if not isinstance(value, dict) or value.get("message") != text:
         reply.body = json.dumps({"message": text}).encode()
-        reply.headers = [JSON, *(pair for pair in reply.headers if pair[0] not in (b"content-type", b"content-length"))]
+        reply.headers = [JSON, *(pair for pair in reply.headers if pair[0] not in _OF_A_BODY)]
 
 
 async def _gathered(reply: EngineReply, body: AsyncIterator[bytes], limit: int) -> bytes:

@@ -199,7 +199,8 @@ def event(node: Node, happened: Json) -> Json:
     attributes = {**(actor.get("Attributes") or {}), **facts}  # type: ignore[union-attr]
     marked = {**happened, "Actor": {**(actor or {}), "Attributes": attributes}}
     if happened.get("from"):
-        marked["from"] = f"{happened['from']} node:{node.name}"
+        source = happened["from"].partition(" node:")[0]  # which node it is, an engine does not say
+        marked["from"] = f"{source} node:{node.name}"
     return {**marked, "node": {"Name": node.name, "Id": node.id, "Addr": node.address, "Ip": node.ip}}
 
 

@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(_escaped, text).replace("\n", "\\n")
 
 
+def printable_line(text: str) -> str:
+    """`printable`, with the line end that the text has."""
+    return printable(text[:-1]) + "\n" if text.endswith("\n") else printable(text)
+
+
 def is_printable(text: str) -> bool:
     """Whether `printable` leaves `text` as it is."""
     return _UNSAFE.search(text) is None and "\n" not in text

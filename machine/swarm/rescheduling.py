@@ -18,6 +18,7 @@ from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.health import Health
 from machine.swarm.routes.create import Moved, make
 from machine.swarm.routes.desk import Desk
+from machine.swarm.target import build
 
 PATIENCE = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed
 MADE = "created"  # the state of a container that was never started
@@ -136,21 +137,21 @@ class Watchdog:
             self._start(self._return(engine))
 
     async def _put_to_work(self, engine: Engine, key: str, networks: dict[str, Any], *, start: bool) -> None:
-        api = f"/v{self._desk.cluster.api()}"
+        api = self._desk.cluster.api()
         for network, settings in networks.items():
             with suppress(Refused):
                 value = {"Container": key, "EndpointConfig": settings}
-                await (await engine.ask(Request.json("POST", f"{api}/networks/{network}/connect", value))).value()
+                target = build(api, f"/networks/{network}/connect")
+                await (await engine.ask(Request.json("POST", target, value))).value()
         if start:
-            await (await engine.ask(Request("POST", f"{api}/containers/{key}/start"))).value()
+            await (await engine.ask(Request("POST", build(api, f"/containers/{key}/start")))).value()
             await engine.look([key])
 
     async def _unmake(self, engine: Engine, key: str) -> None:
         """A container that was made and does not start: the old one stays what there is."""
         with suppress(Refused):
-            await (
-                await engine.ask(Request("DELETE", f"/v{self._desk.cluster.api()}/containers/{key}?force=1"))
-            ).value()
+            target = build(self._desk.cluster.api(), f"/containers/{key}", "force=1")
+            await (await engine.ask(Request("DELETE", target))).value()
             engine.forget(key)
 
     def _put_back(self, container: Container) -> None:
@@ -194,7 +195,7 @@ class Watchdog:
     async def _drop(self, old: Container) -> bool:
         cluster, engine = self._desk.cluster, old.engine
         try:
-            reply = await engine.ask(Request("DELETE", f"/v{cluster.api()}/containers/{old.id}?force=1"))
+            reply = await engine.ask(Request("DELETE", build(cluster.api(), f"/containers/{old.id}", "force=1")))
             await reply.read()
             if not reply.ok and reply.status != 404:
                 await reply.value()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from machine.swarm import engine_json, limits
+from machine.swarm.go_json import fold
 from machine.swarm.printable import is_printable, printable
 
 Check = Callable[[Any], None]
@@ -104,8 +105,8 @@ def a_list(item: Field, most: int = limits.ENGINE_ITEMS) -> Check:
     return check
 
 
-def mapping(item: Field) -> Check:
-    """An object of any keys, each value of which passes or is null."""
+def mapping(item: Field, key_check: Check | None = None) -> Check:
+    """An object, each value of which passes or is null, and each key, if there is a check for them."""
     test = _check_of(item)
 
     def check(value: Any) -> None:
@@ -114,11 +115,13 @@ def mapping(item: Field) -> Check:
         if item is str and all(type(entry) is str for entry in value.values()):
             return
         for key, entry in value.items():
-            if entry is not None:
-                try:
+            try:
+                if key_check is not None:
+                    key_check(key)
+                if entry is not None:
                     test(entry)
-                except WrongShape as error:
-                    raise WrongShape(f"[{printable(key[:80])}]{error}") from None
+            except WrongShape as error:
+                raise WrongShape(f"[{printable(key[:80])}]{error}") from None
 
     return check
 
@@ -126,11 +129,12 @@ def mapping(item: Field) -> Check:
 def record(fields: Mapping[str, Field], *needed: str) -> Check:
     """An object whose known fields pass; those in `needed` must be there.
 
-    A field that differs from a known one in capitals only is wrong: clients written in Go take it for that one.
+    A field that differs from a known one in capitals only, as Go folds them, is wrong: clients written in Go take it
+    for that one.
     """
     plain: dict[str, Any] = {name: field for name, field in fields.items() if isinstance(field, type)}
     tests = {name: field for name, field in fields.items() if not isinstance(field, type)}
-    lower = {name.lower() for name in fields}
+    folded = {fold(name) for name in fields}
 
     def check(value: Any) -> None:
         if type(value) is not dict:
@@ -151,14 +155,14 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
                 except WrongShape as error:
                     raise WrongShape(f".{printable(name[:80])}{error}") from None
         if not value.keys() <= fields.keys():
-            _refuse_other_capitals(value.keys() - fields.keys(), lower)
+            _refuse_other_capitals(value.keys() - fields.keys(), folded)
 
     return check
 
 
-def _refuse_other_capitals(names: Set[str], lower: Set[str]) -> None:
+def _refuse_other_capitals(names: Set[str], folded: Set[str]) -> None:
     for name in names:
-        if name.lower() in lower:
+        if fold(name) in folded:
             raise WrongShape(f".{printable(name[:80])} is no field of the API")
 
 

@@ -12,6 +12,7 @@ from machine.swarm.chain import Refused, Request
 from machine.swarm.target import build
 
 REMEMBERED = 10_000  # ids whose engine is remembered
+_BEGINNING = re.compile(r"[0-9a-f]{1,64}\Z|[0-9a-z]{25}\Z")  # of a network's id; those of swarm mode are shorter
 _FULL_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -26,6 +27,29 @@ class Place(NamedTuple):
         """Its full id."""
         return str(self.container.get("Id", ""))
 
+    def is_called(self, name: str) -> bool:
+        """Whether that is its whole name."""
+        return str(self.container.get("Name")).lstrip("/") == name
+
+
+def meant(x: str, kind: str, said: list[tuple[Member, Any]]) -> list[tuple[Member, Any]]:
+    """Out of the engines' answers for a network or volume `x` those of what is called so, or else has such an id.
+
+    Refused(404) if there are none, or if the id stands for several.
+    """
+    called = [(member, answer) for member, answer in said if answer.get("Name") == x]
+    if called:
+        return called
+    found = [
+        (member, answer)
+        for member, answer in said
+        if kind == "networks" and _BEGINNING.match(x) and str(answer.get("Id")).startswith(x)
+    ]
+    names = sorted({str(answer.get("Name")) for _, answer in found})
+    if len(names) != 1:
+        raise Refused(404, f"{kind[:-1]} {x} not found" if not names else f"{x} may be any of {', '.join(names[:5])}")
+    return found
+
 
 class Lookup:
     """Asks the engines; remembers full ids, which never move."""
@@ -33,13 +57,34 @@ class Lookup:
     def __init__(self, members: Members) -> None:
         self.members = members
         self._seen: dict[str, Member] = {}
+        self._networks: dict[str, str] = {}  # id -> name
         self._volumes: dict[str, frozenset[str]] = {}  # name -> the engines that had it when it was last looked for
 
-    def remember(self, identity: str, member: Member) -> None:
-        """Where a container or an exec is."""
-        self._seen[identity] = member
+    def remember(self, identity: str, member: Member) -> bool:
+        """Note where a container or an exec is. False if another engine had that id first: it stays that one's."""
+        if not _FULL_ID.match(identity):
+            return True  # nobody is asked for it: an id that looks like a name would stand in the way of the name
+        owner = self._seen.setdefault(identity, member)
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
+        return owner is member
+
+    def is_anothers(self, identity: str, member: Member) -> bool:
+        """Whether a container or an exec of that id is on another engine, as far as that is remembered."""
+        return self._seen.get(identity, member) is not member
+
+    def remember_network(self, identity: str, name: str) -> None:
+        """Note what a network was called when a client was told of it."""
+        self._networks.setdefault(identity, name)
+        while len(self._networks) > REMEMBERED:
+            del self._networks[next(iter(self._networks))]
+
+    def check_name(self, member: Member, identity: str, name: str) -> None:
+        """Refused(502) if an engine calls a network otherwise than a client was told: another could be meant then."""
+        told = self._networks.get(identity, name)
+        if told != name:
+            text = f"{member.name} calls the network {identity[:12]} {name} now, which was {told}: say it by its name"
+            raise Refused(502, text)
 
     def remember_volume(self, name: str, engines: Collection[str]) -> None:
         """Note which engines have volume `name`; none: it is gone."""
@@ -68,10 +113,11 @@ class Lookup:
         if slash and node:
             members = [member for member in members if member.name == node]
             x = name
-        places = await self._ask(x, members)
+        places = [p for p in await self._ask(x, members) if p.is_called(x) or p.id.startswith(x)]
         for place in places:
             self.remember(place.id, place.member)
-        exact = [p for p in places if p.id == x] or [p for p in places if p.container.get("Name") == f"/{x}"] or places
+        known = [p for p in places if p.id == x and _FULL_ID.match(x)]
+        exact = known or [p for p in places if p.is_called(x)] or places
         if len(exact) == 1:
             return exact[0]
         if exact:
@@ -83,7 +129,7 @@ class Lookup:
     async def taken(self, name: str) -> Place | None:
         """The container of exactly that name, on whichever engine."""
         for place in await self._ask(name, await self.members.present()):
-            if place.container.get("Name") == f"/{name}":
+            if place.is_called(name):
                 return place
         return None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from machine.swarm import merge
 from machine.swarm.aggregate import listing, streams
-from machine.swarm.aggregate.lookup import Lookup
+from machine.swarm.aggregate.lookup import Lookup, meant
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
@@ -78,7 +78,10 @@ class Aggregate:
 
     async def networks(self, request: Request) -> Reply:
         """GET /networks"""
-        return Reply.json(merge.networks(await self.members.nodes(request)))
+        found = merge.networks(await self.members.nodes(request))
+        for network in found:
+            self.lookup.remember_network(str(network.get("Id")), str(network.get("Name")))
+        return Reply.json(found)
 
     async def volumes(self, request: Request) -> Reply:
         """GET /volumes"""
@@ -96,7 +99,8 @@ class Aggregate:
         """GET /events"""
         log = self.members.log
         present = await self.members.present()
-        return Reply(200, (JSON,), streams.together([streams.events(member, request, log) for member in present]))
+        sources = [streams.events(member, request, log, self.lookup.is_anothers) for member in present]
+        return Reply(200, (JSON,), streams.together(sources))
 
     async def any(self, request: Request) -> Reply:
         """What every engine would answer alike: search, auth, plugins, builds."""
@@ -144,7 +148,8 @@ class Aggregate:
         try:
             reply = await member.ask(request)
             if reply.ok:
-                self.lookup.remember(str((await reply.value()).get("Id")), member)
+                if not self.lookup.remember(str((await reply.value()).get("Id")), member):
+                    raise reply.wrong("the id that it gives is that of a container on another engine")
                 for volume in references(config).volumes:
                     self.lookup.remember_volume(volume, [member.name])
         finally:
@@ -162,7 +167,9 @@ class Aggregate:
         for network in refers.networks:
             if _ID.match(network):
                 with suppress(Refused):
-                    rename_network(config, network, (await self._things("networks", network))[0][1])
+                    name = (await self._things("networks", network))[0][1]
+                    if name not in BUILT_IN and ":" not in name:  # those would let it into the host, or a container
+                        rename_network(config, network, name)
         for container in refers.containers:
             if "/" in container:
                 rename_container(config, container, (await self.lookup.owner(container))[1])
@@ -185,8 +192,8 @@ class Aggregate:
         if verb == "rename":
             await self._must_be_free(request.arg("name"))
         reply = await member.ask(request.at(f"/containers/{there}" + (f"/{verb}" if verb else "")))
-        if verb == "exec" and reply.ok:
-            self.lookup.remember(str((await reply.value()).get("Id")), member)
+        if verb == "exec" and reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
+            raise reply.wrong("the id that it gives is that of an exec on another engine")
         if verb == "json" and reply.ok:
             return Reply.json(merge.inspected(member.node, await reply.value()))
         return reply
@@ -253,7 +260,10 @@ class Aggregate:
 
     async def create_network(self, request: Request) -> Reply:
         """POST /networks/create: on every engine."""
-        return await create_network(self.members, await request.whole())
+        reply = await create_network(self.members, await request.whole())
+        made = await reply.value()
+        self.lookup.remember_network(str(made.get("Id")), str((request.value() or {}).get("Name")))
+        return reply
 
     async def create_volume(self, request: Request) -> Reply:
         """POST /volumes/create: on one engine, that of the name if it has one already; NODE/NAME says which."""
@@ -322,20 +332,22 @@ class Aggregate:
             )
 
     async def _things(self, kind: str, x: str) -> list[tuple[Member, str]]:
-        """Who has a network or volume `x`, and under which name. Refused(404)."""
+        """Who has a network or volume `x`, and under which name. Refused(404).
+
+        One engine's word for what an id stands for decides about the networks of all: it has to be what a client was
+        told before, if it was, and what all say that know the id.
+        """
         node, slash, rest = x.partition("/")
         if slash and any(member.name == node for member in await self.members.present()):
             return [(member, name) for member, name in await self._things(kind, rest) if member.name == node]
-        said: list[tuple[Member, Any]] = []
-        try:
-            said = await self.members.ask(Request("GET", build("", f"/{kind}/{x}")))
-            name = str(said[0][1].get("Name"))
-            if kind == "networks" and name != x:  # an id: the same network has others on the other engines
-                said = await self.members.ask(Request("GET", build("", f"/{kind}/{name}")))
-        except Refused as error:
-            if not said:
-                raise
-            self.members.log(error.message)
+        said = meant(x, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{x}"))))
+        name = str(said[0][1].get("Name"))
+        if kind == "networks" and name != x:  # an id: the same network has others on the other engines
+            self.lookup.check_name(said[0][0], str(said[0][1].get("Id")), name)
+            try:
+                said = meant(name, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{name}"))))
+            except Refused as error:
+                self.members.log(error.message)
         return [(member, str(answer.get("Name"))) for member, answer in said]
 
 

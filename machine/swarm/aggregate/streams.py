@@ -12,8 +12,9 @@ from machine.swarm import engine_json, limits
 from machine.swarm.aggregate.members import Member
 from machine.swarm.answers import one_line
 from machine.swarm.chain import Body, Refused, Request, Unreachable
-from machine.swarm.cluster.events import as_docker_says, check
+from machine.swarm.cluster.events import OURS, as_docker_says, check, subjects
 from machine.swarm.merge import event
+from machine.swarm.printable import printable, printable_line
 
 _QUEUED = 16  # lines or chunks between the engines and the client, each of at most limits.EVENT_ONE bytes
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -67,8 +68,13 @@ async def together(sources: Sequence[AsyncIterator[bytes]]) -> AsyncIterator[byt
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def events(member: Member, request: Request, log: Callable[[str], None]) -> AsyncIterator[bytes]:
-    """One engine's events, marked with its name; asked for again when the engine comes back."""
+async def events(
+    member: Member, request: Request, log: Callable[[str], None], is_anothers: Callable[[str, Member], bool]
+) -> AsyncIterator[bytes]:
+    """One engine's events, marked with its name; asked for again when the engine comes back.
+
+    What it tells of the cluster itself, or of containers that are on other engines as `is_anothers` says, is left out.
+    """
     wait = _RETRY[0]
     while True:
         try:
@@ -78,7 +84,9 @@ async def events(member: Member, request: Request, log: Callable[[str], None]) -
                     await reply.value()
                 async for line in lines(reply.body):  # type: ignore[arg-type]
                     wait = _RETRY[0]
-                    yield _marked(member, line)
+                    happened = _parsed_event(line)
+                    if happened.get("Type") != OURS and not any(is_anothers(key, member) for key in subjects(happened)):
+                        yield json.dumps(event(member.node, happened), separators=(",", ":")).encode() + b"\n"
             finally:
                 await reply.close()
             if request.arg("until"):
@@ -91,11 +99,11 @@ async def events(member: Member, request: Request, log: Callable[[str], None]) -
         wait = min(wait * 2, _RETRY[1])
 
 
-def _marked(member: Member, line: bytes) -> bytes:
-    """One event with its engine's name. ValueError if it is none."""
+def _parsed_event(line: bytes) -> dict[str, Any]:
+    """One event in Docker's words. ValueError if it is none."""
     happened = engine_json.read(line, limits.EVENT_VALUES)
     check(happened)
-    return json.dumps(event(member.node, as_docker_says(happened)), separators=(",", ":")).encode() + b"\n"
+    return as_docker_says(happened)
 
 
 async def progress(member: Member, request: Request, failed: list[str], told: set[str]) -> AsyncIterator[bytes]:
@@ -113,15 +121,16 @@ async def progress(member: Member, request: Request, failed: list[str], told: se
             async for line in lines(reply.body):  # type: ignore[arg-type]
                 entry = _parsed(line)
                 if "error" in entry:
-                    raise Refused(500, str(entry["error"]))
+                    raise Refused(500, printable(str(entry["error"])))
+                shown = {key: printable_line(value) for key, value in entry.items() if isinstance(value, str)}
                 result = _result(entry)
                 if result:
                     if result not in told:
                         told.add(result)
-                        yield _line(entry)
+                        yield _line({**entry, **shown})
                     continue
-                entry["id"] = f"{name}: {entry['id']}" if entry.get("id") else name
-                yield _line(entry)
+                shown["id"] = f"{name}: {shown['id']}" if shown.get("id") else name
+                yield _line({**entry, **shown})
         finally:
             await reply.close()
     except Refused as error:

@@ -170,11 +170,16 @@ class Cluster:
         return found[0]
 
     def engine(self, text: str) -> Engine | None:
-        """The engine of that name, id or address."""
-        for engine in self.engines.values():
-            if text in (engine.name, engine.id, engine.address):
-                return engine
-        return None
+        """The engine of that address, id or name; Refused(404) for a name that several have: they name themselves."""
+        if text in self.engines:
+            return self.engines[text]
+        found = [e for e in self.engines.values() if text == e.id] or [
+            e for e in self.engines.values() if text == e.name
+        ]
+        if len(found) > 1:
+            addresses = ", ".join(sorted(e.address for e in found)[:5])
+            raise Refused(404, f"{text} may be any of several nodes of that name: say which by address: {addresses}")
+        return found[0] if found else None
 
     def find(self, text: str) -> Container:
         """The container that `text` means; Refused(404)."""
@@ -185,6 +190,14 @@ class Cluster:
         if found is None:
             raise Refused(404, f"No such container: {text}")
         return found
+
+    def is_new(self, engine: Engine, key: str) -> bool:
+        """Whether what `key` means is on `engine`, or nowhere yet: a client uses the id that it is given."""
+        try:
+            found = self.index.find(key)
+        except Ambiguous:
+            return False
+        return found is None or found.engine is engine
 
     def api(self) -> str:
         """The newest API version that every healthy engine speaks."""
@@ -223,9 +236,16 @@ class Cluster:
                 watcher(container.engine, DOUBLE)
 
     def publish(self, engine: Engine, event: dict[str, Any]) -> None:
-        """Pass an engine's event on to whoever listens."""
-        if self.subscribers:
+        """Pass an engine's event on to whoever listens, if it may tell of that."""
+        if self.subscribers and self.may_tell(engine, event):
             self.subscribers.spread(events.mark(event, engine.shown()))
+
+    def may_tell(self, engine: Engine, event: dict[str, Any]) -> bool:
+        """Whether an event is of the engine's own: neither of the cluster nor of containers on other engines."""
+        if event.get("Type") == events.OURS:
+            return False
+        strange = events.subjects(event).difference(engine.containers)
+        return not any(self.index.with_id(key) for key in strange)
 
     async def know(self, engine: Engine) -> None:
         """Learn the reservations and ports of all containers on an engine, now. Refused."""

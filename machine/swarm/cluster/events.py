@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from machine.swarm import engine_json, limits
 from machine.swarm.cluster.images import without_tag
-from machine.swarm.shapes import COUNT, mapping, record
+from machine.swarm.shapes import COUNT, anything, mapping, record
 
+OURS = "swarm"  # the type of events of the cluster itself, which no engine tells
 WITHOUT_END = 16 << 10  # bytes of an object that is looked for without a line end, as old engines send them
 
 # what an event changes of what is remembered; container events not named here change nothing
@@ -27,7 +28,7 @@ def check(event: Any) -> None:
 _EVENT = record(
     {
         "Type": str, "Action": str, "status": str, "id": str, "from": str, "scope": str, "time": COUNT,
-        "timeNano": COUNT, "Actor": record({"ID": str, "Attributes": mapping(str)}),
+        "timeNano": COUNT, "Actor": record({"ID": str, "Attributes": mapping(str)}), "node": anything,
     }
 )  # fmt: skip
 
@@ -42,6 +43,13 @@ def as_docker_says(event: dict[str, Any]) -> dict[str, Any]:
     if word is None or (event.get("Type") or "container") != "container":
         return event
     return {**event, **{key: word for key in ("Action", "status") if event.get(key) == action}}
+
+
+def subjects(event: Mapping[str, Any]) -> set[str]:
+    """The ids of the containers that an event says something of."""
+    if (event.get("Type") or "container") != "container":
+        return set()
+    return {str(key) for key in ((event.get("Actor") or {}).get("ID"), event.get("id")) if key}
 
 
 class Lines:
@@ -108,7 +116,7 @@ def effect(event: Mapping[str, Any]) -> Effect | None:
 def mark(event: dict[str, Any], node: Mapping[str, str]) -> dict[str, Any]:
     """The event as clients see it: with its node (keys name, id, addr, ip) in From, the attributes and `node`."""
     name = node.get("name", "")
-    source = event.get("from") or ""
+    source = (event.get("from") or "").partition(" node:")[0]  # which node it is, an engine does not say
     actor = dict(event.get("Actor") or {})
     attributes = dict(actor.get("Attributes") or {})
     attributes.update({f"node.{key}": value for key, value in node.items()})
@@ -122,8 +130,8 @@ def own(action: str, node: Mapping[str, str], now: float) -> dict[str, Any]:
     event = {
         "status": action,
         "id": node.get("id", ""),
-        "from": "swarm",
-        "Type": "swarm",
+        "from": OURS,
+        "Type": OURS,
         "Action": action,
         "Actor": {"ID": node.get("id", ""), "Attributes": {}},
         "time": int(now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from operator import attrgetter
@@ -12,6 +13,7 @@ from machine.swarm.schedule.placement import former_names, service_of
 
 K = TypeVar("K")
 _HEX = frozenset("0123456789abcdef")
+_FULL_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Ambiguous(LookupError):
@@ -100,6 +102,10 @@ class Index:
         for container in [c for c in found if c.due <= now]:
             container.draw(now)
 
+    def with_id(self, key: str) -> list[Container]:
+        """Those of exactly that id: several only while engines say that they have the same one."""
+        return self._ids.get(key, [])
+
     def named(self, name: str) -> list[Container]:
         """Those of exactly that name, on whatever engine."""
         return self._names.get(name, [])
@@ -117,11 +123,16 @@ class Index:
         return self._swarm.get(swarm_id, []) if swarm_id else []
 
     def find(self, text: str) -> Container | None:
-        """The container of that id, name, NODE/name, swarm id, or beginning of an id; Ambiguous if several."""
+        """The container of that id, name, NODE/name, swarm id, or beginning of an id; Ambiguous if several.
+
+        What does not look like an id is a name first: an engine may not take calls for another's container by giving
+        one of its own that container's name as its id.
+        """
         text = text.lstrip("/")
         if not text:
             return None
-        for found in (self._ids.get(text), self._names.get(text), self._on_node(text), self._swarm.get(text)):
+        ids, names = self._ids.get(text), (self._names.get(text), self._on_node(text), self._swarm.get(text))
+        for found in (ids, *names) if _FULL_ID.match(text) else (*names, ids):
             if found:
                 return _only(text, found)
         if _HEX.issuperset(text):

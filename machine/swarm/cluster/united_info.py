@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from machine.swarm.printable import printable
+
 Info = Mapping[str, Any]
 _COMMIT = {"ID": ""}
 DEFAULTS: dict[str, Any] = {
@@ -100,7 +102,19 @@ def unite(infos: Sequence[tuple[str, Info]]) -> dict[str, Any]:
             found[key] = most_common(values)
     found["DriverStatus"] = [row for row in found["DriverStatus"] if _is_row(row)]
     found["Warnings"] = [f"{name}: {text}" for name, info in infos for text in _strings(info.get("Warnings"))] or None
-    return found
+    shown: dict[str, Any] = _shown(found)  # docker prints it as it is
+    return shown
+
+
+def _shown(value: Any) -> Any:
+    """A value whose texts are one line each and change nothing on a terminal."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    if isinstance(value, dict):
+        return {printable(key): _shown(item) for key, item in value.items()}
+    return value
 
 
 def _fits(value: Any, default: Any, key: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+from machine.swarm.answers import EngineReply
 from machine.swarm.chain import Refused, Reply, Request, Unreachable
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
@@ -225,7 +226,10 @@ async def exec_create(desk: Desk, request: Request, name: str) -> Reply:
     if not reply.ok:
         return reply
     value = await reply.value()
-    desk.remember_exec(str(value.get("Id")), container.engine)
+    key = str(value.get("Id"))
+    if desk.execs.get(key, container.engine) is not container.engine:
+        raise reply.wrong("the id that it gives is that of an exec on another engine")
+    desk.remember_exec(key, container.engine)
     return Reply(reply.status, without(reply.headers, b"content-length"), json.dumps(value).encode())
 
 
@@ -248,8 +252,8 @@ async def exec_use(desk: Desk, request: Request, name: str) -> Reply:
     return await engine.ask(request)
 
 
-async def _pass(container: Container, request: Request, verb: str) -> Reply:
-    reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}/{verb}"))
+async def _pass(container: Container, request: Request, verb: str) -> EngineReply:
+    reply: EngineReply = await container.engine.ask(request.at(f"/containers/{container.id}/{verb}"))
     return reply
 
 

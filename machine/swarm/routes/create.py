@@ -244,7 +244,10 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
         reply = await engine.ask(call.replace(headers=[JSON, *_registry(request)]))
         await reply.read()
         if reply.ok:
-            await _remember(engine, str((await reply.value()).get("Id")), told)
+            made = str((await reply.value()).get("Id"))
+            if not engine.cluster.is_new(engine, made):
+                raise reply.wrong("the id that it gives means a container on another engine")
+            await _remember(engine, made, told)
         return reply
     finally:
         engine.node.pending.pop(key, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,7 @@ from machine.swarm.schedule.placement import is_spanning
 from machine.swarm.schedule.want import Located, Want
 
 Network = dict[str, Any]
+_ID = re.compile(r"[0-9a-f]{64}\Z|[0-9a-z]{25}\Z")  # of a network of one engine, and of swarm mode
 
 
 @TABLE.at("GET", "/networks")
@@ -78,7 +80,7 @@ def find(desk: Desk, text: str, engine: Engine | None = None) -> tuple[Engine, N
     node, slash, rest = text.partition("/")
     owner = desk.cluster.engine(node) if slash else None
     for fits in (
-        lambda e, n: text == n.get("Id"),  # noqa: ARG005
+        lambda e, n: _ID.match(text) and text == n.get("Id"),  # noqa: ARG005
         lambda e, n: e is owner and rest in (n.get("Name"), n.get("Id")),
         lambda e, n: e is engine and text == n.get("Name"),
         lambda e, n: text == n.get("Name"),  # noqa: ARG005
@@ -124,7 +126,11 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
         reply = await engine.ask(Request.json("POST", request.target, body))
         if reply.ok:
             await reply.read()
-            desk.remember_network(str((await reply.value()).get("Id")), body)
+            key = str((await reply.value()).get("Id"))
+            others = [n for e in desk.cluster.engines.values() if e is not engine for n in e.networks]
+            if any(n.get("Id") == key and not is_spanning(n) for n in others):
+                raise reply.wrong("the id that it gives is that of another engine's network")
+            desk.remember_network(key, body)
             await _look([engine])
     return reply
 
@@ -169,7 +175,8 @@ async def connect(desk: Desk, request: Request, name: str) -> Reply:
     if reply.ok:
         if container.moves:
             settings = (body.get("EndpointConfig") or {}) if verb == "connect" else None
-            desk.cluster.ledger.connected(container.swarm_id, str(network.get("Name")), settings)
+            known = desk.network_bodies.get(str(network["Id"]), network)  # by what a client called it, if we know
+            desk.cluster.ledger.connected(container.swarm_id, str(known.get("Name")), settings)
         with suppress(Refused):
             await container.engine.look([container.id])
     return reply

@@ -11,6 +11,7 @@ from machine.swarm.cluster import Engine
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.locate import has_network, volume_size
 from machine.swarm.schedule.want import Located
+from machine.swarm.target import build
 
 
 async def movable(desk: Desk, located: Sequence[Located]) -> list[Located]:
@@ -106,11 +107,11 @@ def _network_id(engine: Engine, name: str) -> str:
 
 
 async def _post(desk: Desk, engine: Engine, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    value = await (await engine.ask(Request.json("POST", f"/v{desk.cluster.api()}{path}", body))).value()
+    value = await (await engine.ask(Request.json("POST", build(desk.cluster.api(), path), body))).value()
     return value if isinstance(value, dict) else {}
 
 
 async def _delete(desk: Desk, engine: Engine, path: str) -> None:
     """Remove; one that is in use by now stays."""
     with suppress(Refused):
-        await (await engine.ask(Request("DELETE", f"/v{desk.cluster.api()}{path}"))).value()
+        await (await engine.ask(Request("DELETE", build(desk.cluster.api(), path)))).value()

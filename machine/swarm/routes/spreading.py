@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from machine.swarm.chain import JSON, Body, Refused, Reply, Request
 from machine.swarm.cluster import Engine, events
 from machine.swarm.cluster.images import changed_tags
+from machine.swarm.printable import printable_line
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.table import TABLE
 from machine.swarm.routes.tee import Tee
@@ -164,7 +165,8 @@ async def read(reply: Reply) -> Outcome:
             return Outcome(error.message, reply.status)
     failure = ""
     wanted: list[dict[str, Any]] = []
-    async for line in lines_of(reply):
+    async for told in lines_of(reply):
+        line = {key: printable_line(value) if isinstance(value, str) else value for key, value in told.items()}
         failure = str(line.get("error") or "") or failure
         if str(line.get("stream") or "").startswith(LOADED) or str(line.get("status") or "").startswith(_LAST_WORDS):
             wanted.append(line)

@@ -112,7 +112,7 @@ async def _past(desk: Desk, since: float, until: float) -> list[dict[str, Any]]:
                 found = await engine.past_events(query)
         except TimeoutError:
             raise Refused(504, f"{engine.name} did not tell its past events in time") from None
-        return [events.mark(event, engine.shown()) for event in found]
+        return [events.mark(event, engine.shown()) for event in found if desk.cluster.may_tell(engine, event)]
 
     answers = (await desk.each(desk.cluster.healthy(), ask)).values()
     found = [event for answer in answers if not isinstance(answer, Refused) for event in answer]

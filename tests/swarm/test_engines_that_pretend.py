@@ -1,0 +1,241 @@
+"""An engine that gives its things the names and ids of another's: calls meant for the other never go to it."""
+
+import asyncio
+import json
+
+import pytest
+
+from machine.swarm.answer_shapes import shape_of
+from machine.swarm.cluster import events
+from machine.swarm.cluster.united_info import unite
+from machine.swarm.shapes import WrongShape
+from tests.scripted_answers import json_answer, raw
+from tests.swarm.hostile import manager
+from tests.swarm.test_signed_creates import lost, swarm
+
+OTHER = "b" * 64
+
+
+def run(test):
+    asyncio.run(asyncio.wait_for(test(), 60))
+
+
+def container(key, name, **more):
+    return {"Id": key, "Names": [f"/{name}"], "Image": "busybox", "State": "running", "Created": 1, **more}
+
+
+def network(key, name, **more):
+    return {"Id": key, "Name": name, "Driver": "bridge", "Scope": "local", **more}
+
+
+async def until_listed(found, name):
+    await found.until(lambda: found.cluster.index.named(name))
+
+
+def of_bad(found, text):
+    """Calls that the bad engine got about something."""
+    return [r.target for r in found.bad.requests if text in r.target]
+
+
+@pytest.mark.parametrize("verb", ["stop", "start", "kill", "attach"])
+def test_an_id_that_is_the_name_of_anothers_container_is_not_called_by_it(verb):
+    async def test():
+        listed = json_answer([container("good-1-1", "x")])
+        async with manager(script={"/containers/json": listed}) as found:
+            await until_listed(found, "x")
+            found.good[0].answers[f"~/{verb}$"] = raw(b"HTTP/1.1 204 X\r\n\r\n")
+            assert (await found.ask("POST", f"/containers/good-1-1/{verb}")).status == 204
+            assert of_bad(found, verb) == []
+
+    run(test)
+
+
+def test_an_id_that_is_the_name_of_anothers_network_is_not_called_by_it():
+    async def test():
+        async with manager() as found:
+            await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
+            found.bad.answers["/networks"] = json_answer([network("mine", "other")])
+            await found.until(lambda: [n["Id"] for n in found.cluster.engine("bad").networks] == ["mine"])
+            assert (await found.ask("DELETE", "/networks/mine")).status == 204
+            assert of_bad(found, "/networks/mine") == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("made", ["good-1-1", "id", "prefix", "../x", "x" * 64])
+def test_a_create_that_gives_the_id_of_anothers_container_is_refused(made):
+    async def test():
+        async with manager() as found:
+            await until_listed(found, "good-1-1")
+            key = found.cluster.find("good-1-1").id
+            said = {"id": key, "prefix": key[:12]}.get(made, made)
+            found.bad.answers["/containers/create"] = json_answer({"Id": said}, 201)
+            body = {"Image": "busybox", "Env": ["constraint:node==bad"]}
+            reply = await found.ask("POST", "/containers/create?name=web", body)
+            assert reply.status == 502
+            assert b"makes no sense" in await reply.read()
+
+    run(test)
+
+
+def test_an_exec_that_gives_the_id_of_anothers_exec_is_refused():
+    async def test():
+        async with manager() as found:
+            await until_listed(found, "bad-1")
+            found.good[0].answers["~/exec$"] = json_answer({"Id": OTHER}, 201)
+            found.bad.answers["~/exec$"] = json_answer({"Id": OTHER}, 201)
+            found.good[0].answers[f"/exec/{OTHER}/json"] = json_answer({"ID": OTHER})
+            await found.value("POST", "/containers/good-1-1/exec", {"Cmd": ["sh"]})
+            assert (await found.ask("POST", "/containers/bad-1/exec", {"Cmd": ["sh"]})).status == 502
+            await found.value("GET", f"/exec/{OTHER}/json")
+            assert of_bad(found, OTHER) == []
+
+    run(test)
+
+
+def test_a_network_that_gets_the_id_of_anothers_network_is_refused():
+    async def test():
+        async with manager() as found:
+            made = await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
+            found.bad.answers["POST /networks/create"] = json_answer({"Id": made["Id"]}, 201)
+            assert (await found.ask("POST", "/networks/create", {"Name": "bad/other"})).status == 502
+
+    run(test)
+
+
+def test_a_node_whose_name_another_engine_took_is_not_guessed():
+    async def test():
+        async with manager(2) as found:
+            second = found.good[1].address
+            said = {**json.loads(found.good[1].engine.answer("GET", "/info", b"").body), "Name": "good-1"}
+            found.good[1].answers["/info"] = json_answer(said)
+            found.good[1].stop_listening()
+            found.good[1].listen_again()
+            await found.until(lambda: found.cluster.engines[second].name == "good-1")
+            reply = await found.ask("POST", "/volumes/create", {"Name": "good-1/v"})
+            assert reply.status == 404
+            assert second.encode() in await reply.read()
+            assert (await found.ask("POST", "/volumes/create", {"Name": f"{second}/v"})).status == 201
+
+    run(test)
+
+
+def test_events_of_the_cluster_and_of_others_containers_are_not_told_by_an_engine():
+    async def test():
+        async with manager() as found:
+            await until_listed(found, "good-1-1")
+            await found.until(lambda: found.row()["state"] == "Healthy")
+            key = found.cluster.find("good-1-1").id
+            listening = found.cluster.subscribers.listen({})
+            first = asyncio.ensure_future(anext(listening))
+            await asyncio.sleep(0)
+            forged = [
+                {"Type": "container", "Action": "die", "Actor": {"ID": key}},
+                {"Type": "container", "Action": "die", "Actor": {"ID": "c" * 64}, "id": key},
+                {"status": "destroy", "id": key},
+                {"Type": "swarm", "Action": "engine_disconnect", "from": "swarm node:good-1"},
+                {"Type": "image", "Action": "pull", "from": "x node:good-1", "Actor": {"ID": "x"}},
+            ]
+            found.bad.send_event(b"".join(json.dumps(event).encode() + b"\n" for event in forged))
+            told = json.loads(await asyncio.wait_for(first, 10))
+            assert (told["Type"], told["from"]) == ("image", "x node:bad")
+            found.bad.answers["/events"] = json_answer(forged[3])
+            found.good[0].answers["/events"] = json_answer(forged[4])
+            past = await found.ask("GET", "/events?since=1&until=2")
+            assert b"engine_disconnect" not in await past.read()
+            assert b"x node:good-1" in await past.read()
+            await listening.aclose()
+
+    run(test)
+
+
+@pytest.mark.parametrize("field", ["Node", "NODE", "From", "Statu\u017f"])
+def test_an_event_says_once_which_node_it_is_from(field):
+    with pytest.raises(WrongShape):
+        events.check({"Type": "image", "Action": "pull", "node": {"Name": "n9"}, field: "n9"})
+
+
+@pytest.mark.parametrize("name", ["Name\u017f", "Label\u017f", "\u017fTATUS", "names", "\u212ailled"])
+def test_a_field_that_go_takes_for_another_is_refused(name):
+    entry = container("a" * 64, "x")
+    if name == "\u212ailled":
+        shape_of("GET", "/containers/json")([{**entry, name: 5}])  # no field of the API, whatever its letters
+        return
+    with pytest.raises(WrongShape):
+        shape_of("GET", "/containers/json")([{**entry, name: 5}])
+
+
+FORGED = "x\nforged-row   good-1\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("/containers/json", [container("a" * 64, "x", Status=FORGED)]),
+        ("/containers/json", [container("a" * 64, "x", Ports=[{"IP": FORGED, "PrivatePort": 1, "Type": "tcp"}])]),
+        ("/containers/json", [container("a" * 64, "x", Ports=[{"PrivatePort": 1, "Type": FORGED}])]),
+        ("/containers/json", [container("a" * 64, "x", NetworkSettings={"Networks": {FORGED: None}})]),
+        ("/networks", [network("a" * 64, "x", Driver=FORGED)]),
+        ("/networks", [network("a" * 64, "x", Scope=FORGED)]),
+        ("/volumes", {"Volumes": [{"Name": "x", "Driver": FORGED}]}),
+        ("/volumes", {"Volumes": [{"Name": "x", "Scope": FORGED}]}),
+        ("/info", {"ID": "x", "Name": "x", "NFd": 2**62}),
+    ],
+)
+def test_what_docker_prints_in_a_row_is_one_line(path, value):
+    with pytest.raises(WrongShape):
+        shape_of("GET", path)(value)
+
+
+def test_what_docker_info_prints_of_the_engines_is_on_lines_of_its_own():
+    said = {"CgroupDriver": FORGED, "Warnings": [FORGED], "Plugins": {"Log": [FORGED]}, "Runtimes": {FORGED: {}}}
+    text = json.dumps(unite([("n1", said), ("n2", said)]), ensure_ascii=False)
+    assert "\\n" not in text.replace("\\\\n", "")
+    assert "\\u001b" not in text
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_an_engine_does_not_send_the_manager_or_its_clients_elsewhere(status):
+    async def test():
+        async with manager() as found:
+            await until_listed(found, "bad-1")
+            away = json_answer({}, status, [("location", "http://192.0.2.1/")])
+            found.bad.answers["~^/containers/.*/(json|logs)"] = away
+            for path in ("json", "logs?stdout=1"):
+                reply = await found.ask("GET", f"/containers/bad-1/{path}")
+                assert reply.status == 502
+                assert not reply.header(b"location")
+
+    run(test)
+
+
+@pytest.mark.parametrize("name", ["prune?x=", "a b", "x#y", "\N{SNOWMAN}", "x%2Fy"])
+def test_a_networks_name_is_part_of_a_path_and_nothing_more(name):
+    async def test(fleet):
+        await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==~n1"])
+        container = fleet.cluster.find("web")
+        fleet.cluster.ledger.connected(container.swarm_id, name, {})
+        await lost(fleet, fleet.places[0])
+        await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("web")))
+        asked = [target for place in fleet.places[1:] for _, target in place.asked if "/connect" in target]
+        assert len(asked) == 1
+        assert not any(sign in asked[0] for sign in "? #\N{SNOWMAN}")
+        assert len(fleet.cluster.healthy()) == 2
+
+    swarm(test)
+
+
+def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it():
+    async def test():
+        async with manager() as found:
+            await found.until(lambda: found.row()["state"] == "Healthy")
+            found.bad.answers["~/connect$"] = json_answer({})
+            env = ["reschedule:on-node-failure", "constraint:node==~bad"]
+            await found.value("POST", "/containers/create?name=web", {"Image": "busybox", "Env": env})
+            made = await found.value("POST", "/networks/create", {"Name": "bad/mine"})
+            found.bad.answers["/networks"] = json_answer([network(made["Id"], "production")])
+            await found.until(lambda: len(found.cluster.engine("bad").networks) == 1)
+            await found.value("POST", f"/networks/{made['Id']}/connect", {"Container": "web"})
+            assert list(found.cluster.ledger.networks(found.cluster.find("web").swarm_id)) == ["mine"]
+
+    run(test)
