@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from machine.provision.dockerd_flags import KEYS, SHORT, SWITCHES, keys_of
-from machine.provision.units import argument, words
+from machine.provision.units import argument, resolve, words
 from machine.provision.variables import expand, used
 
 _LISTS = ("label", "insecure-registry", "registry-mirror")
 TRUE = ("1", "t", "T", "TRUE", "true", "True")  # as Go reads a switch's value
+PREFIXES = "@-:+!|"  # which systemd takes before the program in ExecStart
+TLS_PORT = "2376"  # where dockerd listens behind TLS when a host names no port
 TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # all that decide about it, as flags and as keys
 
 
@@ -31,28 +33,40 @@ class Command:
     kept: list[str] = field(default_factory=list)  # all other words, as written
     live_restore: bool | None = None  # a flag too that goes to daemon.json, where a reload can change it
     took: bool = False  # whether any flag was taken out of the words
+    unknown: tuple[str, ...] = ()  # words that were taken, and hold a specifier of systemd that we do not know
     opened: tuple[str, ...] = ()  # the variables of which something was taken, so that the rest stands as words
 
 
-def read(text: str, *, drop: tuple[str, ...] = (), variables: Mapping[str, str] | None = None) -> Command:
+def read(
+    text: str,
+    *,
+    drop: tuple[str, ...] = (),
+    variables: Mapping[str, str] | None = None,
+    specifiers: Mapping[str, str] | None = None,
+) -> Command:
     """Take a command line apart; TLS flags and those named in `drop` are left out, for we set them.
 
-    `variables` are those of the unit: what a variable holds counts as if it were written. One that holds nothing of
-    ours is kept as the variable that it is, of another the rest is kept as words.
+    `variables` and `specifiers` are those of the unit: what they hold counts as if it were written. One that holds
+    nothing of ours is kept as it is written, of another variable the rest is kept as words. Without `specifiers`
+    "%" means nothing, as outside systemd.
     """
     command = Command()
     rest = words(text)
-    start = next((at for at, (_, meant) in enumerate(rest) if _is_dockerd(meant)), 0)
-    command.program = " ".join(written for written, _ in rest[: start + 1])
-    del rest[: start + 1]
+    start = _first_flag(rest)
+    command.program = " ".join(written for written, _ in rest[:start])
+    del rest[:start]
     tokens = [
         _Token(number, written, part)
         for number, (written, meant) in enumerate(rest)
-        for part in (expand(meant, variables or {}) or [""])
+        for part in (expand(resolve(meant, specifiers), variables or {}) or [""])
     ]
     taken = _take(command, tokens, drop)
     touched = {token.word for token in taken}
     command.took = bool(taken)
+    if specifiers is not None:
+        command.unknown = tuple(
+            token.written for token in taken if not used(token.written) and "%" in resolve(token.written, specifiers)
+        )
     command.opened = tuple(dict.fromkeys(name for token in taken for name in used(token.written)))
     seen = set()
     for token in tokens:
@@ -60,7 +74,7 @@ def read(text: str, *, drop: tuple[str, ...] = (), variables: Mapping[str, str] 
             command.kept += [token.written] if token.word not in seen else []
             seen.add(token.word)
         elif token not in taken and token.meant:
-            command.kept.append(argument(token.meant.replace("%%", "%")))
+            command.kept.append(argument(token.meant))
     return command
 
 
@@ -110,11 +124,19 @@ def flag_of(word: str) -> tuple[str, str | None]:
     return SHORT[letters[0]], letters[1:].removeprefix("=") if len(letters) > 1 else None
 
 
-def arguments(text: str, variables: Mapping[str, str]) -> list[str]:
+def arguments(text: str, variables: Mapping[str, str], specifiers: Mapping[str, str] | None = None) -> list[str]:
     """The words that dockerd gets from a command line, variables expanded, the program left out."""
     found = words(text)
-    start = next((at for at, (_, meant) in enumerate(found) if _is_dockerd(meant)), 0)
-    return [part for _, meant in found[start + 1 :] for part in expand(meant, variables)]
+    return [part for _, meant in found[_first_flag(found) :] for part in expand(resolve(meant, specifiers), variables)]
+
+
+def _first_flag(command: list[tuple[str, str]]) -> int:
+    """Where dockerd's arguments begin in a command's words; after "@" the word behind the program is its name."""
+    for at, (_, meant) in enumerate(command):
+        if _is_dockerd(meant):
+            named = at == 0 and "@" in meant[: len(meant) - len(meant.lstrip(PREFIXES))]
+            return at + 2 if named else at + 1
+    return 1
 
 
 def is_understood(text: str) -> bool:
@@ -130,7 +152,7 @@ def mentions_ours(text: str) -> bool:
 
 
 def _is_dockerd(word: str) -> bool:
-    return word.lstrip("@-:+!|").rpartition("/")[2] == "dockerd"
+    return word.lstrip(PREFIXES).rpartition("/")[2] == "dockerd"
 
 
 def settings_file(given: list[str], options: tuple[str, ...]) -> str:
@@ -179,12 +201,21 @@ def hosts(command: Command, also: list[str], ours: str, *, socket_unit: bool) ->
     """All addresses to listen on: the shipped ones and daemon.json's, a local socket, and ours."""
     port = ours.rsplit(":", 1)[-1]
     found = list(dict.fromkeys([*command.hosts, *also]))
-    found = [host for host in found if not (host.startswith("tcp://") and host.endswith(":" + port))]
+    found = [host for host in found if tcp_port(host) != port]
     if not socket_unit:
         found = ["unix:///var/run/docker.sock" if host.startswith("fd://") else host for host in found]
     if not any(host.startswith(("fd://", "unix://")) for host in found):
         found.insert(0, "unix:///var/run/docker.sock")
     return [*found, ours]
+
+
+def tcp_port(host: str) -> str:
+    """The port at which dockerd listens behind TLS for a -H of its, "" if it is not TCP. A host may lack its scheme."""
+    scheme, _, rest = host.rpartition("://")
+    if scheme not in ("", "tcp"):
+        return ""
+    _, colon, port = rest.partition("/")[0].rpartition(":")
+    return port if colon and port.isdigit() else TLS_PORT
 
 
 def write(command: Command, listen: list[str], options: tuple[str, ...], dockerd: str, tls: list[str]) -> list[str]:

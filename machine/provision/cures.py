@@ -35,6 +35,10 @@ _CURES: tuple[tuple[str, str], ...] = (
         f"another package manager is still at work there (machine ssh NAME sudo ps axf); when it has ended, {_AGAIN}",
     ),
     (
+        r"cannot (?:move|rename) .* to '([^']*)': Device or resource busy|can't rename '[^']*': Resource busy",
+        f"{{0}} is mounted over there and cannot be replaced (findmnt shows it): unmount it; {_AGAIN}",
+    ),
+    (
         r"Unmet dependencies. Try 'apt --fix-broken install'",
         f"machine ssh NAME sudo apt-get --fix-broken install; {_AGAIN}",
     ),

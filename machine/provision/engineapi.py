@@ -16,6 +16,8 @@ DEFAULT_PID_FILE = "/var/run/docker.pid"
 # A busy engine with thousands of containers takes seconds for /info; one that stands still never answers.
 ASK_SECONDS = 10
 
+UP_SECONDS = 30  # from the start of an engine to its first answer; one with many containers loads them first
+
 FUNCTIONS = f"""\
 limited() {{ # limited SECONDS COMMAND: status 124 or 143 when it took longer; without `timeout` there is no limit
     if timeout 1 true 2>/dev/null; then timeout "$@"; else shift; "$@"; fi
@@ -33,13 +35,13 @@ engine_answers() {{ # engine_answers SOCKET: an answer without a ServerVersion i
 """
 
 
-def wait_until_up(socket: str, alive: str = "true", seconds: int = 30) -> str:
-    """A command that ends when the engine answers; fails after `seconds`, or when `alive` does. Needs FUNCTIONS."""
+def wait_until_up(socket: str, alive: str = "true") -> str:
+    """A command that ends when the engine answers; fails after UP_SECONDS, or when `alive` does. Needs FUNCTIONS."""
     return f"""\
-until=$(($(date +%s) + {seconds}))
+until=$(($(date +%s) + {UP_SECONDS}))
 until engine_answers {shlex.quote(socket)}; do
     {alive} || {{ echo "the engine ended soon after its start" >&2; exit 1; }}
-    [ "$(date +%s)" -lt "$until" ] || {{ echo "the engine does not answer after {seconds} s" >&2; exit 1; }}
+    [ "$(date +%s)" -lt "$until" ] || {{ echo "the engine does not answer after {UP_SECONDS} s" >&2; exit 1; }}
     sleep 0.2
 done
 """

@@ -14,7 +14,7 @@ from machine.process import Completed
 from machine.provision import engineapi, variables
 from machine.provision.look import LOOK
 from machine.provision.player import send
-from machine.provision.units import exec_start
+from machine.provision.units import exec_start, specifiers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class Facts:
     fetcher: str = ""  # "curl", "wget" or ""
     cloud_init: str = ""  # "running", "done" or ""
     unwritable: tuple[str, ...] = ()  # places that provisioning needs and that are mounted read-only
+    irregular: tuple[str, ...] = ()  # files of ours in whose place there is a directory, a device or the like
+    links: tuple[str, ...] = ()  # files of ours that are links
+    listening: frozenset[int] = frozenset()  # TCP ports at which others listen than the engine alone
     dockerd: str = ""  # path
     docker: str = ""  # path
     snap: bool = False  # there is Docker as a snap
@@ -69,7 +72,7 @@ class Facts:
     interrupted: bool = False  # an earlier restart was cut short
     silent: bool = False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
     shims: int = 0  # processes that hold a container each, whatever the engine says
-    containers_running: int = 0
+    containers_running: int = 0  # those that are paused too: a restart would end them as well
     images: int = 0
     storage_driver: str = ""  # of the running engine, or of the images on disk
     data_root_unknown: str = ""  # what an engine that does not run was told, where that holds a variable
@@ -81,6 +84,11 @@ class Facts:
     def distro(self) -> str:
         """Its name for people."""
         return self.os_name or self.os_id or "an unknown system"
+
+    @property
+    def specifiers(self) -> dict[str, str] | None:
+        """What systemd's specifiers stand for in docker.service; None where another program starts the engine."""
+        return specifiers(self.hostname, self.os_id, self.os_version) if self.init == "systemd" else None
 
     @property
     def release(self) -> tuple[int, int]:
@@ -120,11 +128,13 @@ def parse(answer: Completed) -> Facts:
             resolution="see that its /tmp can be written and its disk has room: machine ssh NAME df -h",
         )
     values = {key: lines[-1].strip() for key, lines in texts.items()}
+    system = _os(texts, values)
+    known = specifiers(system["hostname"], system["os_id"], system["os_version"])
     return Facts(
-        **_os(texts, values),
+        **system,
         **_files(texts),
         **_units(texts, units, values),
-        **_variables(units, variable_texts),
+        **_variables(units, variable_texts, known),
         **_engine(texts, values),
     )
 
@@ -149,6 +159,9 @@ def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
         "init": "boot2docker" if boot2docker else values.get("init", ""),
         "packages": values.get("packages", ""),
         "unwritable": tuple(texts.get("unwritable", ())),
+        "irregular": tuple(texts.get("irregular", ())),
+        "links": tuple(texts.get("link", ())),
+        "listening": frozenset(int(port, 16) for port in texts.get("listening", ())),
         "fetcher": values.get("curl", ""),
         "cloud_init": values.get("cloud_init", ""),
     }
@@ -194,10 +207,10 @@ def _units(texts: dict[str, list[str]], units: dict[str, list[str]], values: dic
     }
 
 
-def _variables(units: dict[str, list[str]], texts: dict[str, list[str]]) -> dict[str, Any]:
+def _variables(units: dict[str, list[str]], texts: dict[str, list[str]], known: Mapping[str, str]) -> dict[str, Any]:
     """The variables of docker.service, those of files over those of Environment= lines, as systemd has it."""
     files = {path: variables.of_file("\n".join(lines) + "\n") for path, lines in texts.items()}
-    found = variables.of_units((path, "\n".join(lines)) for path, lines in units.items())
+    found = variables.of_units(((path, "\n".join(lines)) for path, lines in units.items()), known)
     places: dict[str, str] = {}
     for path, content in files.items():
         found.update(content)
@@ -212,14 +225,10 @@ def _state(unit: dict[str, str]) -> str:
 
 
 def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
-    try:
-        info = json.loads(values.get("info") or "{}")
-    except ValueError:
-        info = {}
-    swarm = info.get("Swarm") or {}
+    info = _info(values.get("info", ""))
+    swarm = info.get("Swarm")
+    swarm = swarm if isinstance(swarm, dict) else {}
     match = re.search(r"version ([^\s,]+)", values.get("version", ""))
-    if not isinstance(info, dict) or not info.get("ServerVersion"):
-        info = {}  # the client's own words about an engine that did not answer
     on_disk = _current_first(texts.get("images_on_disk", []), "\n".join(texts.get("daemon_json", [])))
     return {
         "dockerd": values.get("dockerd", ""),
@@ -233,13 +242,28 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         "silent": "info" in values and not info,
         "shims": int(values.get("shims") or 0),
         "data_root_unknown": values.get("data_root_unknown", ""),
-        "containers_running": info.get("ContainersRunning", 0),
-        "images": info.get("Images", 0) + info.get("Containers", 0) if info else len(on_disk),
-        "storage_driver": info.get("Driver", "") or "".join(on_disk[:1]),
-        "live_restore": bool(info.get("LiveRestoreEnabled", False)),
+        "containers_running": _count(info, "ContainersRunning") + _count(info, "ContainersPaused"),
+        "images": _count(info, "Images") + _count(info, "Containers") if info else len(on_disk),
+        "storage_driver": str(info.get("Driver") or "") or "".join(on_disk[:1]),
+        "live_restore": info.get("LiveRestoreEnabled") is True,
         "swarm_mode": swarm.get("LocalNodeState", "inactive") not in ("inactive", ""),
         "swarm": swarm,
     }
+
+
+def _info(text: str) -> dict[str, Any]:
+    """The engine's /info; {} where it did not answer, and what was printed are the client's own words about that."""
+    try:
+        info = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    known = isinstance(info, dict) and isinstance(info.get("ServerVersion"), str) and info["ServerVersion"]
+    return info if known else {}
+
+
+def _count(info: dict[str, Any], key: str) -> int:
+    value = info.get(key)
+    return value if isinstance(value, int) else 0
 
 
 def _current_first(drivers: list[str], daemon_json: str) -> list[str]:

@@ -39,7 +39,13 @@ def configuration(facts: Facts, spec: Spec) -> list[Put]:
         parts = _of_conf_d(facts, spec)
         return [_daemon_json(facts, spec, parts), _conf_d(facts, spec, parts)]
     _check_command(facts)
-    parts = command.read(facts.exec_start, drop=_moved_flags(spec), variables=facts.variables)
+    parts = of_unit(facts, _moved_flags(spec))
+    if parts.unknown:
+        raise ProvisionError(
+            f"docker.service on the machine has {parts.unknown[0]} in the command, which machine has to set or to move",
+            details="It cannot tell what systemd puts in for the % there.",
+            resolution="write the value itself there: systemctl edit docker.service on the machine",
+        )
     return [_daemon_json(facts, spec, parts), _drop_in(facts, spec, parts)]
 
 
@@ -47,13 +53,18 @@ def notes(facts: Facts, spec: Spec) -> list[str]:
     """What the user should know of settings that were taken over from files of the host."""
     if facts.init != "systemd":
         return []
-    parts = command.read(facts.exec_start, drop=_moved_flags(spec), variables=facts.variables)
+    parts = of_unit(facts, _moved_flags(spec))
     return [
         f"the flags in {name} of {facts.variable_files[name]} were taken over into docker.service.d/{units.OURS};"
         " what is changed there later counts after the next machine provision"
         for name in parts.opened
         if name in facts.variable_files
     ]
+
+
+def of_unit(facts: Facts, drop: tuple[str, ...] = ()) -> command.Command:
+    """The command of docker.service, taken apart; flags named in `drop` are left out."""
+    return command.read(facts.exec_start, drop=drop, variables=facts.variables, specifiers=facts.specifiers)
 
 
 def _check_command(facts: Facts) -> None:

@@ -75,10 +75,16 @@ files() {{ # mode, digest and path of those of our files that there are: two pro
         [ ! -f "$file" ] || set -- "$@" "$file"
     done
     [ "$#" -gt 0 ] || return 0
-    stat -c %a "$@" >"$scratch"
+    stat -L -c %a "$@" >"$scratch" # of a link: what it leads to
     sha256sum "$@" | while read -r digest file && read -r mode <&3; do
         say file "$mode $digest $file"
     done 3<"$scratch"
+}}
+irregular() {{ # links, directories and the like where our files go
+    for file in {" ".join(MANAGED)}; do
+        [ ! -e "$file" ] || [ -f "$file" ] || say irregular "$file"
+        [ ! -L "$file" ] || say link "$file"
+    done
 }}
 engine() {{
     say dockerd "$(command -v dockerd || true)"
@@ -97,7 +103,7 @@ systemd() {{
     printf '%s\\n' "$units" | sed 's/^/unit|/'
     printf '%s\\n' "$units" | sed -n 's/^FragmentPath=\\(.*docker\\.service\\)$/\\1/p' >"$scratch"
     printf '%s\\n' "$units" | sed -n 's/^DropInPaths=//p' | tr ' ' '\\n' \\
-        | grep 'docker\\.service\\.d/' >>"$scratch" || true
+        | grep '/\\(docker\\.\\)\\{{0,1\\}}service\\.d/' >>"$scratch" || true
     while IFS= read -r file; do
         say service_file "$file"
         show service_text "$file"
@@ -131,6 +137,22 @@ places() {{ # the engine's own socket and its pid file: as the running one was t
     pid_file=${{pid_file:-{engineapi.DEFAULT_PID_FILE}}}
     say engine_socket "$socket"
     say pid_file "$pid_file"
+}}
+listening() {{ # TCP ports, as /proc has them, at which others listen than the engine alone
+    if [ "$init" = systemd ]; then shared=/proc/1/fd; else shared=; pid=$(cat "$pid_file" 2>/dev/null || true); fi
+    pid=${{pid:-0}}
+    [ "$pid" = 0 ] || grep -qx dockerd "/proc/$pid/comm" 2>/dev/null || return 0 # who listens cannot be told
+    ours=$(sockets "/proc/$pid/fd")
+    shared=$(sockets "$shared")
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ' 0A ' >"$scratch" || true
+    while read -r _ address _ _ _ _ _ _ _ inode _; do
+        case "$shared" in *" $inode "*) say listening "${{address##*:}}" && continue ;; esac
+        case "$ours" in *" $inode "*) ;; *) say listening "${{address##*:}}" ;; esac
+    done <"$scratch"
+}}
+sockets() {{ # sockets DIRECTORY: the inodes of a process's sockets, with blanks around each
+    # shellcheck disable=SC2012 # the names are numbers
+    ls -l "$1" 2>/dev/null | sed -n 's/.*socket:\\[\\([0-9]*\\)\\].*/ \\1 /p' | tr -d '\\n'
 }}
 running() {{
     answer=$(engine_info "$socket" | tr -d '\\n' || true)
@@ -186,12 +208,15 @@ writable() {{ # what cannot be written, although root asks
 }}
 scratch=$(mktemp 2>/dev/null || mktemp -p /run)
 trap 'rm -f "$scratch"' EXIT
+if [ -d /run/systemd/system ]; then init=systemd; else init=other; fi
 unfinished
 os
 writable
+irregular
 engine
 places
-if [ -d /run/systemd/system ]; then up=systemd
+listening
+if [ "$init" = systemd ]; then up=systemd
 elif [ -x /sbin/openrc-run ]; then up='rc-service -q docker status'
 else up='[ -S /var/run/docker.sock ]'
 fi

@@ -37,6 +37,22 @@ note() {
     done
     echo "enabled=$(property docker.service UnitFileState | tr -cd a-z-)"
 }
+dependents() { # what runs, is stopped with the engine and is not started with it; and what needs that
+    known=" "
+    set -- docker.service docker.socket
+    while [ "$#" -gt 0 ]; do
+        known="$known$* "
+        needed_by=$(systemctl show "$@" -p RequiredBy -p BoundBy -p ConsistsOf | sed 's/^[^=]*=//')
+        set --
+        for unit in $needed_by; do
+            case "$known$* " in *" $unit "*) ;; *) set -- "$@" "$unit" ;; esac
+        done
+    done
+    for unit in $known; do
+        case "$unit" in docker.service | docker.socket | *.target) continue ;; esac
+        ! systemctl -q is-active "$unit" || printf '%s\\n' "$unit"
+    done
+}
 """
 _SYSTEMD = f"""\
 halt() {{ # the socket too, or it starts the service again
@@ -63,6 +79,9 @@ launch() {{ # what ran, and nothing else
         limited 60 systemctl stop containerd.service 2>/dev/null || true
     fi
 }}
+revive() {{
+    while read -r unit; do limited 60 systemctl start "$unit" || true; done <dependents
+}}
 runs_again() {{
     case "$(was docker_service)" in active | activating | reloading | deactivating) ;; *) return 1 ;; esac
 }}
@@ -75,6 +94,9 @@ note() {{
     if {status} >/dev/null 2>&1; then echo docker_service=active; else echo docker_service=inactive; fi
     if {is_enabled}; then echo enabled=enabled; else echo enabled=disabled; fi
 }}
+dependents() {{
+    :
+}}
 """
 _OTHER = """\
 halt() {{
@@ -85,6 +107,9 @@ reload() {{
 }}
 launch() {{
     ! runs_again || limited {seconds} {start}
+}}
+revive() {{
+    :
 }}
 runs_again() {{
     [ "$(was docker_service)" = active ]
@@ -119,9 +144,11 @@ cd {state} || exit 1
 was() {{ # what was written down
     sed -n "s/^$1=//p" {state}/before
 }}
-back() {{ # back FILE: as it was, away if it was not there
-    if [ -s "$1{kept}" ]; then mv -f "$1{kept}" "$1"
-    elif [ -e "$1{kept}" ]; then rm -f "$1" "$1{kept}"
+back() {{ # back FILE: as it was, a link too; away if it was not there, or empty and an old engine is not to stumble
+    if [ -s "$1{kept}" ] || [ -L "$1{kept}" ]; then mv -f "$1{kept}" "$1"
+    elif [ ! -e "$1{kept}" ]; then return 0
+    elif grep -qxF "$1" empty 2>/dev/null && ! runs_again; then mv -f "$1{kept}" "$1"
+    else rm -f "$1" "$1{kept}"
     fi
 }}
 put() {{ # put FILE: as daemon.json, by a link, for the disk may be full
@@ -170,10 +197,13 @@ else
     ) || said="$said; its engine ran before and does not answer now"; fi
     settled
     back {json}
+    revive
 fi
 [ -z "$(find {json} -newer {pid_file} 2>/dev/null)" ] || touch -r {pid_file} {json}
 for name in hosts hostname; do
-    [ ! -f "$name" ] || cmp -s "$name" "/etc/$name" || cat "$name" >"/etc/$name"
+    if [ ! -f "$name" ]; then rm -f "/etc/$name"
+    elif ! cmp -s "$name" "/etc/$name"; then cat "$name" >"/etc/$name"
+    fi
 done
 names
 rm -f {leftovers}
@@ -230,12 +260,15 @@ if [ ! -e $state/before ]; then
     {{
         note
         echo "main=$(pid)"
-        echo "kernel_name=$(tr -cd 'A-Za-z0-9._-' </proc/sys/kernel/hostname)"
+        echo "kernel_name=$(cat /proc/sys/kernel/hostname)"
     }} >$state/before.new
+    dependents >$state/dependents
+    for file in {files}; do [ ! -f "$file" ] || [ -s "$file" ] || echo "$file"; done >$state/empty
     for name in hosts hostname; do [ ! -f /etc/$name ] || cp -p /etc/$name $state/$name; done
     for directory in {directories}; do [ -d "$directory" ] || echo "$directory"; done >$state/directories
     mv $state/before.new $state/before
 fi
+: >>$state/dependents
 echo $$ >$state/owner
 session=$(sed 's/.*) //' "/proc/$$/stat" | cut -d ' ' -f 4)
 if [ ! -d /run/systemd/system ] || ! systemd-run -q --no-block sh $state/guard.sh $$ "$session" 2>/dev/null; then
@@ -245,7 +278,7 @@ fi
 for file in {files}; do
     [ ! -e "$file{kept}" ] || continue
     rm -f "$file{kept}.new"
-    if [ -f "$file" ]; then cp -p "$file" "$file{kept}.new"; else : >"$file{kept}.new"; fi
+    if [ -f "$file" ] || [ -L "$file" ]; then cp -pP "$file" "$file{kept}.new"; else : >"$file{kept}.new"; fi
     mv -f "$file{kept}.new" "$file{kept}"
 done
 """
@@ -267,7 +300,11 @@ def begin(facts: Facts, paths: Iterable[str]) -> Run:
         directories=shlex.join(directories),
         kept=KEPT,
     )
-    return Run("keep the present configuration", script)
+    shown = (
+        f"# As they are now: each file that is written below, as FILE{KEPT}; how Docker's services stand, and the\n"
+        f"# host's name, in {TRANSACTION}. If a step fails, or the script is killed, a guard puts all of it back."
+    )
+    return Run("keep the present configuration", script, shown=shown)
 
 
 def commit(paths: Sequence[str]) -> Run:

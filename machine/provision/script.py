@@ -50,7 +50,7 @@ put() ( # put PATH MODE [CHECK]: the content is standard input
     rm -f "$new"
     if [ "${encoded:-}" = yes ]; then base64 -d >"$new"; else cat >"$new"; fi
     chmod "$2" "$new"
-    if [ -f "$1" ] && [ "$(sha256sum <"$1")" = "$(sha256sum <"$new")" ]; then
+    if [ -f "$1" ] && [ ! -L "$1" ] && [ "$(sha256sum <"$1")" = "$(sha256sum <"$new")" ]; then
         chmod "$2" "$1"
         rm -f "$new"
         return
@@ -110,9 +110,9 @@ def batch(steps: Sequence[Step], mark: str, *, alone: bool = False) -> str:
 
 
 def body(step: Step, *, masked: bool = False) -> str:
-    """The commands of one step; `masked` shows a secret file's size instead of its content."""
+    """The commands of one step; `masked`: a secret file's size for its content, a remark for what is long."""
     if not isinstance(step, Put):
-        return step.script.strip("\n")
+        return (step.shown if masked and step.shown else step.script).strip("\n")
     words = [step.path, f"{step.mode:04o}", *([step.check] if step.check else [])]
     text, encoded = _text(step)
     if masked and step.secret:
@@ -135,7 +135,7 @@ def as_root(script: str) -> str:
 
 
 def render(plan: Plan, *, masked: bool = True) -> str:
-    """A plan as one script that a person can read and a first boot can run as root.
+    """A plan as one script that a first boot can run as root; `masked`: for people, without secrets and long parts.
 
     A plan that asks is rendered up to its first question, with a remark, for the rest depends on the answer.
     """

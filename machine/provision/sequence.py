@@ -25,6 +25,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     notes: list[str] = []
     supported(facts)
     _check_writable(facts, spec)
+    _check_port(facts, spec)
     if not facts.dockerd:
         if facts.snap:
             raise ProvisionError(
@@ -41,6 +42,11 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     yield from changes
     names += [step.name for step in changes]
     names += yield from swarm.steps(facts, spec)
+    notes += [
+        f"{step.path} was a link on the machine; now it is a file of its own, and what the link led to is as it was"
+        for step in changes
+        if isinstance(step, Put) and step.path in facts.links
+    ]
     if restart:
         notes += [*liverestore.warnings(facts), *layouts.notes(facts, spec)]
     notes += settings.hidden(facts, spec)
@@ -106,7 +112,8 @@ def _check(facts: Facts, spec: Spec) -> None:
     settings.check_storage(facts, spec)
     swarm.check(facts, spec)
     _check_swarm_mode(facts, spec)
-    elsewhere = command.settings_file(command.arguments(facts.exec_start, facts.variables), spec.engine.flags)
+    given = command.arguments(facts.exec_start, facts.variables, facts.specifiers)
+    elsewhere = command.settings_file(given, spec.engine.flags)
     unsafe = command.switches_tls_off(spec.engine.flags)
     if unsafe:
         raise ProvisionError(
@@ -155,11 +162,29 @@ def _check_writable(facts: Facts, spec: Spec) -> None:
             resolution="see why (machine ssh NAME findmnt -T " + places[0] + "), mount it writable,"
             " then: machine provision NAME",
         )
+    if facts.irregular:
+        raise ProvisionError(
+            f"{facts.irregular[0]} on the machine is no file, so machine cannot write it",
+            resolution=f"see what it is (machine ssh NAME ls -ld {facts.irregular[0]}), move it away,"
+            " then: machine provision NAME",
+        )
+
+
+def _check_port(facts: Facts, spec: Spec) -> None:
+    """ProvisionError where another program has the port at which the engine is to listen."""
+    port = spec.listen_port
+    if port in facts.listening:
+        raise ProvisionError(
+            f"port {port} of the machine is taken by another program, so its engine cannot listen there",
+            details="a container that publishes it counts, and so does a ListenStream of docker.socket",
+            resolution=f"see which one: machine ssh NAME sudo ss -ltnp sport = :{port}; end it or give it another port,"
+            " then: machine provision NAME",
+        )
 
 
 def _check_swarm_mode(facts: Facts, spec: Spec) -> None:
     """ProvisionError where the engine has live-restore and is to join a cluster: it would refuse to."""
-    parts = command.read(facts.exec_start, variables=facts.variables)
+    parts = layouts.of_unit(facts)
     if spec.swarm_mode and settings.live_restore(settings.existing(facts), parts, spec):
         raise ProvisionError(
             "the engine on the machine has live-restore on, and Docker refuses that in swarm mode",

@@ -76,6 +76,9 @@ set +e
 again 2>{TRANSACTION}/why
 status=$?
 set -e
+while [ "$status" -eq 0 ] && read -r unit; do # what stopped with the engine, which a stop before a start leaves off
+    limited 60 systemctl start "$unit" || true
+done <{TRANSACTION}/dependents
 if [ "$status" -ne 0 ]; then
     {service.log} >&2 || true
     cat {TRANSACTION}/why >&2

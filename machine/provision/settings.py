@@ -24,7 +24,7 @@ def existing(facts: Facts) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(facts.daemon_json.removeprefix(BYTE_ORDER_MARK))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProvisionError(
             f"{DAEMON_JSON} on the machine is not valid JSON",
             details=str(error),

@@ -25,6 +25,7 @@ class Run:
     ask: bool = False  # the plan needs its output
     seconds: float = 60.0  # how long it may take
     advice: str = ""  # what to do when it fails, the error's resolution
+    shown: str = ""  # what --dry-run prints instead of a long script: remarks
 
 
 @dataclass(frozen=True, slots=True)

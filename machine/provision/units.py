@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 OURS = "10-machine.conf"
 
@@ -46,6 +46,28 @@ def _unquote(match: re.Match[str]) -> str:
     if match[1] is not None:
         return match[1]
     return re.sub(r"\\(.)", r"\1", match[2] if match[2] is not None else match[3])
+
+
+def specifiers(hostname: str, os_id: str, os_version: str) -> dict[str, str]:
+    """What systemd's specifiers stand for in docker.service (systemd.unit(5)), as far as that is known."""
+    names = dict.fromkeys("pPN", "docker") | {"n": "docker.service", "i": "", "I": ""}
+    places = {
+        "t": "/run",
+        "S": "/var/lib",
+        "C": "/var/cache",
+        "L": "/var/log",
+        "E": "/etc",
+        "T": "/tmp",  # noqa: S108 (what %T means)
+        "V": "/var/tmp",  # noqa: S108
+    }
+    root = {"u": "root", "U": "0", "g": "root", "G": "0", "h": "/root"}
+    system = {"H": hostname, "l": hostname.partition(".")[0], "o": os_id, "w": os_version}
+    return {"%": "%", **names, **places, **root, **system}
+
+
+def resolve(text: str, known: Mapping[str, str] | None) -> str:
+    """`text` with its specifiers put in; those that are not `known` stay. None: there are none."""
+    return text if known is None else re.sub("%(.)", lambda found: known.get(found[1], found[0]), text)
 
 
 def argument(value: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from machine.provision.units import OURS, settings, words
+from machine.provision.units import OURS, resolve, settings, words
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -20,7 +20,7 @@ _SHELL_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-)?\}|([A-Za-z_]\w*))")
 _NEEDS_ESCAPE = '"\\`$'  # in double quotes of an environment file a backslash before another character is kept
 
 
-def of_units(files: Iterable[tuple[str, str]]) -> dict[str, str]:
+def of_units(files: Iterable[tuple[str, str]], specifiers: Mapping[str, str]) -> dict[str, str]:
     """What Environment= lines set, from a unit's files (path, text) in systemd's order. Our own drop-in is left out."""
     found: dict[str, str] = {}
     for path, text in files:
@@ -32,7 +32,7 @@ def of_units(files: Iterable[tuple[str, str]]) -> dict[str, str]:
             for _, meant in words(value):
                 name, equals, content = meant.partition("=")
                 if equals and _NAME.fullmatch(name):
-                    found[name] = content.replace("%%", "%")
+                    found[name] = resolve(content, specifiers)
     return found
 
 

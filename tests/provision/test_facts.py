@@ -76,3 +76,28 @@ def test_the_look_only_reads(tmp_path: Path) -> None:
     assert answer.status == 0, answer.stderr
     kernel = Path("/proc/sys/kernel/hostname").read_text().strip()
     assert parse(answer).hostname == kernel
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        "[1]",
+        '"x"',
+        "[" * 100000,
+        '{"ServerVersion":1}',
+        '{"ServerVersion":"20.10","Swarm":[1],"Images":"x","Driver":2}',
+    ],
+)
+def test_an_engine_that_answers_what_it_likes_is_silent_or_empty(info: str) -> None:
+    facts = parse(Completed(0, f"info|{info}\nend|yes\n"))
+    assert facts.silent is ("20.10" not in info)
+    assert (facts.images, facts.containers_running, facts.swarm_mode) == (0, 0, False)
+
+
+def test_paused_containers_would_end_with_the_engine_too() -> None:
+    info = '{"ServerVersion":"20.10","ContainersRunning":0,"ContainersPaused":2}'
+    assert parse(Completed(0, f"info|{info}\nend|yes\n")).containers_running == 2
+
+
+def test_ports_are_read_as_the_kernel_writes_them() -> None:
+    assert parse(Completed(0, "listening|0948\nlistening|0016\nend|yes\n")).listening == {2376, 22}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from machine.errors import ProvisionError
-from machine.provision import variables
+from machine.provision import units, variables
 from machine.provision.look import DAEMON_JSON, DROP_IN
 from tests.provision.hosts import Boot, ask, provision, wishes
 
@@ -42,7 +42,7 @@ def test_systemd_expands_as_is_expected_here(boot: Boot) -> None:
         f'ExecStart=/bin/sh -c \'printf "<%%s>" "$@" >/run/odd.out\' odd {" ".join(WORDS)} $I\n'
     )
     host.run("cat >/etc/systemd/system/odd.service && systemctl daemon-reload && systemctl start odd", stdin=unit)
-    found = variables.of_units([("/x", unit)]) | variables.of_file(ODD)
+    found = variables.of_units([("/x", unit)], units.specifiers("odd", "", "")) | variables.of_file(ODD)
     meant = [word.strip("\"'") for word in (*WORDS, "$I")]
     ours = [part for word in meant for part in variables.expand(word, found)]
     assert host.run("cat /run/odd.out") == "".join(f"<{part}>" for part in ours)

@@ -125,6 +125,15 @@ def test_a_plan_without_questions_is_one_script_for_a_first_boot(tmp_path: Path)
     assert (tmp_path / "d/copy").read_bytes() == b"hunter2\n"
 
 
+def test_a_person_is_spared_the_script_that_takes_back() -> None:
+    host = {"recorded": "debian-12-running.txt"}
+    shown = render(plan(facts(host), spec({})))
+    assert "a guard puts all of it back" in shown
+    assert "END_UNDO" not in shown
+    assert shown.count("\n") < 150
+    assert "END_UNDO" in render(plan(facts(host), spec({})), masked=False)
+
+
 def test_a_plan_with_a_question_is_shown_up_to_it() -> None:
     todo = plan(facts({"recorded": "debian-12-missing.txt"}), spec({"engine": {"install_url": "distro"}}))
     shown = render(todo)

@@ -44,6 +44,7 @@ def test_an_upgrade_is_one_script_that_is_taken_back_as_a_whole() -> None:
 @pytest.mark.parametrize(("after", "restarts"), [("1.0", False), ("2.0", True)])
 def test_only_a_newer_engine_is_restarted(tmp_path: Path, after: str, restarts: bool) -> None:
     (tmp_path / "report").write_text(f"stale no\nbefore docker.io 1.0\nafter docker.io {after}\n")
+    (tmp_path / "dependents").write_text("app.service\n")
     (tmp_path / "systemctl").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/said\n')
     (tmp_path / "curl").write_text('#!/bin/sh\necho \'{"ServerVersion":"2"}\'\n')
     for name in ("systemctl", "curl"):
@@ -54,6 +55,7 @@ def test_only_a_newer_engine_is_restarted(tmp_path: Path, after: str, restarts: 
     done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "said").exists() is restarts
+    assert not restarts or (tmp_path / "said").read_text().endswith("\nstart app.service\n")
 
 
 @pytest.mark.parametrize("says", ["W: Failed to fetch http://deb.example/InRelease", "E: no network", ""])

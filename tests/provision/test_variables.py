@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.provision import command, variables
+from machine.provision import command, units, variables
 
 DEBIAN = """\
 # Docker Upstart and SysVinit configuration file
@@ -32,8 +32,8 @@ def test_environment_lines_are_read_in_order() -> None:
     shipped = ("/lib/systemd/system/docker.service", '[Service]\nEnvironment="A=b c" D=e\nEnvironment=P=50%%\n')
     reset = ("/etc/systemd/system/docker.service.d/05.conf", "[Service]\nEnvironment=\nEnvironment=D=f\n")
     ours = ("/etc/systemd/system/docker.service.d/10-machine.conf", '[Service]\nEnvironment="D=ours"\n')
-    assert variables.of_units([shipped]) == {"A": "b c", "D": "e", "P": "50%"}
-    assert variables.of_units([shipped, reset, ours]) == {"D": "f"}
+    assert variables.of_units([shipped], units.specifiers("", "", "")) == {"A": "b c", "D": "e", "P": "50%"}
+    assert variables.of_units([shipped, reset, ours], {}) == {"D": "f"}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,38 @@ def test_a_value_may_come_from_a_variable_and_stays_exact() -> None:
     )
     assert parts.moved == {"labels": ["a=b c", "z=1"]}
     assert parts.kept == ["--pidfile=${P}", "--log-opt", "tag=$$1%%"]
+
+
+def test_specifiers_are_put_in_where_a_word_is_taken_and_only_there() -> None:
+    known = units.specifiers("web01.example", "debian", "12")
+    found = variables.of_units(
+        [("/x", "[Service]\nEnvironment=O='--label a=%l --data-root=%S/docker --tag 5%%'\n")], known
+    )
+    parts = command.read(
+        "dockerd -H unix://%t/x --label h=%H $O $F --pidfile=%t/p", variables={**found, "F": "%H"}, specifiers=known
+    )
+    assert parts.hosts == ["unix:///run/x"]
+    assert parts.moved == {"labels": ["h=web01.example", "a=web01"]}
+    assert parts.kept == ["--data-root=/var/lib/docker", "--tag", "5%%", "$F", "--pidfile=%t/p"]
+    assert parts.unknown == ()
+    assert command.read("dockerd --label b=%b", specifiers=known).unknown == ("b=%b",)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("tcp://0.0.0.0:2375", "2375"),
+        (":2376", "2376"),
+        ("10.0.0.1", "2376"),
+        ("tcp://", "2376"),
+        ("tcp://[::]", "2376"),
+        ("tcp://[::1]:77/x", "77"),
+        ("fd://", ""),
+        ("unix:///a:2376", ""),
+    ],
+)
+def test_the_port_of_a_host_is_the_one_that_dockerd_takes(host: str, port: str) -> None:
+    assert command.tcp_port(host) == port
 
 
 @pytest.mark.parametrize("word", ["-Hfd://", "-H=fd://", "-DHfd://", "--host=fd://"])
