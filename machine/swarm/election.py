@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.discovery.ranges import address as host_and_port
 
 RETRY = 10.0  # seconds until a candidate that lost, or could not ask, stands again; a change wakes it earlier
 
@@ -71,7 +72,8 @@ class Election:
                         await self._lead()
                         self._set("")
                     else:
-                        self._set(await self.candidate.leader())
+                        leader = await self.candidate.leader()
+                        self._set(host_and_port(leader) if leader else "")
                         await self.candidate.changed(RETRY if self.primary else 1.0)
                 except DiscoveryError as error:
                     self._set("")

@@ -62,10 +62,10 @@ def filters(text: str, refused: Callable[[int, str], Exception]) -> dict[str, li
         raise refused(400, "the filters are not an object")
     found: dict[str, list[str]] = {}
     for name, values in value.items():
-        if isinstance(values, dict):
-            found[name] = [str(key) for key in values]  # whether true or false: engines look at the keys only
-        elif isinstance(values, list):
-            found[name] = [str(item) for item in values]
+        if isinstance(values, dict) and all(isinstance(one, bool) or one is None for one in values.values()):
+            found[name] = list(values)  # whether true or false: engines look at the keys only
+        elif isinstance(values, list) and all(isinstance(one, str) for one in values):
+            found[name] = values
         else:
-            raise refused(400, f"the filter {name} is neither a list nor an object")
+            raise refused(400, f'the filter {name} is neither a list of texts nor an object such as {{"value": true}}')
     return found

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.swarm.chain import Refused, Request
-from machine.swarm.target import build, parse
+from machine.swarm.target import build, filters, parse
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,16 @@ def test_at_keeps_version_and_query_and_a_request_is_frozen() -> None:
     assert request.at("/x", {"a": ["1", "2"]}).target == "/v1.43/x?a=1&a=2"
     with pytest.raises(AttributeError, match="replace"):
         request.method = "POST"
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name":[1]}', '{"name":[{}]}', '{"name":[null]}', '{"name":{"a":1}}', '{"name":{"a":{}}}']
+)
+def test_filters_of_the_wrong_kind_are_refused(text: str) -> None:
+    with pytest.raises(Refused, match="neither a list of texts"):
+        filters(text, Refused)
+
+
+def test_filters_in_both_forms() -> None:
+    found = filters('{"name":["a"],"label":{"x":true,"y":false},"id":[]}', Refused)
+    assert found == {"name": ["a"], "label": ["x", "y"], "id": []}

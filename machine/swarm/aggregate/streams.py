@@ -13,6 +13,7 @@ from machine.swarm.aggregate.members import Member
 from machine.swarm.answers import one_line
 from machine.swarm.chain import Body, Refused, Request, Unreachable
 from machine.swarm.cluster.events import OURS, as_docker_says, check, subjects
+from machine.swarm.line_buffer import LineBuffer
 from machine.swarm.merge import event
 from machine.swarm.printable import printable, printable_line
 
@@ -23,17 +24,18 @@ _RETRY = (1.0, 10.0)  # seconds before a lost stream of events is asked for agai
 
 async def lines(body: Body) -> AsyncIterator[bytes]:
     """A body line by line, without empty ones."""
-    rest = b""
     if isinstance(body, bytes):
         rest = body
     else:
+        buffer = LineBuffer()
         async for data in body:
-            *whole, rest = (rest + data).split(b"\n")
-            if len(rest) > limits.EVENT_ONE:
+            whole = buffer.feed(data)
+            if len(buffer) > limits.EVENT_ONE:
                 raise Unreachable(502, f"a line of more than {limits.EVENT_ONE} bytes")
             for line in whole:
                 if line.strip():
                     yield line.strip()
+        rest = buffer.take()
     for line in rest.split(b"\n"):
         if line.strip():
             yield line.strip()

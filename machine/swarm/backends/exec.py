@@ -18,6 +18,7 @@ from machine.swarm.chain import Backend, Next, Refused, Reply, Request
 from machine.swarm.headers import length
 
 PATIENCE = limits.HOOK_SECONDS
+PIPES_SECONDS = 1.0  # for the last words of a program that has ended
 
 
 @contextlib.asynccontextmanager
@@ -79,6 +80,10 @@ class _Program:
             except asyncio.TimeoutError:  # noqa: UP041 (another class than TimeoutError before Python 3.11)
                 process.kill()
                 await process.wait()
+        if self._tasks:  # a child of the program's may still hold its pipes, and would be waited for
+            _, unended = await asyncio.wait(self._tasks, timeout=PIPES_SECONDS)
+            for task in unended:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __call__(self, request: Request, rest: Next) -> Reply:

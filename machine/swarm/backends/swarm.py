@@ -13,6 +13,7 @@ from machine.swarm.backends import Place
 from machine.swarm.chain import Backend
 from machine.swarm.cluster import Settings
 from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.discovery.ranges import address
 from machine.swarm.flags import MANAGE, Given, gather, pairs, percent, seconds
 from machine.swarm.manage import Plan, manager
 from machine.swarm.schedule import DEFAULT, FILTERS, STRATEGIES
@@ -52,6 +53,8 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
     _check_settings(settings)
     if given.on("--replication") and not given.text("--advertise"):
         raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT, our address")
+    if given.on("--replication"):
+        _check_advertised(given.text("--advertise"))
     if given.text("--engine-refresh-retry") not in ("", "3"):
         raise UsageError("--engine-refresh-retry is called --engine-failure-retry")
     if given.text("--cluster-driver") != "swarm":
@@ -77,6 +80,14 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
         key_named=bool(cluster_options.get("swarm.key")),
         ledger_file=os.path.join(state, ledger.FILE),
     )
+
+
+def _check_advertised(text: str) -> None:
+    """UsageError for an address that replicas would not take from the discovery."""
+    try:
+        address(text)
+    except DiscoveryError as error:
+        raise UsageError(f"--advertise: {error}", resolution="--advertise HOST:PORT, our address") from error
 
 
 def _state(registry: str, environ: Mapping[str, str]) -> str:

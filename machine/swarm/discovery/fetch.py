@@ -13,6 +13,7 @@ import h11
 
 from machine.errors import masked
 from machine.swarm import go_json, limits
+from machine.swarm.line_buffer import LineBuffer
 from machine.swarm.printable import printable
 
 LIMIT = limits.DISCOVERY_ANSWER
@@ -78,11 +79,10 @@ async def fetch(
 async def lines(method: str, url: str, body: bytes, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[bytes]:
     """The lines of an answer that goes on, as they come; DiscoveryError when it is an error or breaks."""
     async with _exchange(method, url, body, None, tls) as (head, pieces):
-        rest = b""
+        buffer = LineBuffer()
         async for piece in pieces:
-            rest += piece
-            *whole, rest = rest.split(b"\n")
-            if head.status_code >= 300 or len(rest) > LIMIT:
+            whole = buffer.feed(piece)
+            if head.status_code >= 300 or len(buffer) > LIMIT:
                 raise DiscoveryError(f"{_shown(url)} answered {head.status_code}: {excerpt(piece)}")
             for line in whole:
                 if line.strip():
@@ -111,9 +111,10 @@ async def _exchange(
         writer.write((wire.send(request) or b"") + (wire.send(h11.Data(data=body)) or b""))
         writer.write(wire.send(h11.EndOfMessage()) or b"")
         await writer.drain()
-        head = await _event(wire, reader)
-        while isinstance(head, h11.InformationalResponse):
+        for _ in range(limits.ENGINE_INFORMATIONAL):
             head = await _event(wire, reader)
+            if not isinstance(head, h11.InformationalResponse):
+                break
         if not isinstance(head, h11.Response):
             raise DiscoveryError(f"{_shown(url)} closed the connection without an answer")
         yield head, _pieces(wire, reader)

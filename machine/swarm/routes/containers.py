@@ -13,7 +13,7 @@ from machine.swarm.chain import Refused, Reply, Request, Unreachable
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.routes import list_filters, listing
-from machine.swarm.routes.create import check_name
+from machine.swarm.routes.create import check_name, conflict
 from machine.swarm.routes.desk import Desk, without
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.node import ANY_ADDRESS
@@ -168,7 +168,7 @@ async def rename(desk: Desk, request: Request, name: str) -> Reply:
     check_name(wanted)
     others = [c for c in desk.cluster.index.named(wanted) if c is not container]
     if others or wanted in desk.being_made:
-        raise Refused(409, f"Conflict: The name {wanted} is already assigned. You have to choose another.")
+        raise Refused(409, conflict(wanted))
     desk.being_made.add(wanted)
     try:
         reply = await _pass(container, request, "rename")

@@ -48,11 +48,19 @@ def check_name(name: str) -> None:
         raise Refused(400, text)
 
 
+def conflict(name: str) -> str:
+    """What classic Swarm says of a name that somebody has."""
+    return (
+        f"Conflict: The name {name} is already assigned. You have to delete (or rename) that container to be able to "
+        f"assign {name} to a container again."
+    )
+
+
 @contextmanager
 def taken(desk: Desk, name: str) -> Iterator[None]:
     """Have the name while a container of it is made; Refused(409) if somebody has it."""
     if name and (desk.cluster.index.named(name) or name in desk.being_made):
-        raise Refused(409, f"Conflict: The name {name} is already assigned. You have to delete (or rename) it first.")
+        raise Refused(409, conflict(name))
     desk.being_made.add(name)
     try:
         yield

@@ -52,15 +52,24 @@ def parse(text: str) -> Expression:
     if operator == UNEQUAL:
         key = key.removesuffix("\\")  # KEY\!=VALUE is what an interactive shell leaves of "KEY\!=VALUE"
     if not found:
-        raise BadExpression(f"{text!r} has neither == nor !=")
+        raise BadExpression(f"One of operator ==, != is expected, and {text!r} has neither")
     if not _KEY.match(key):
-        raise BadExpression(f"the key of {text!r} is not a letter or _ followed by letters, digits, - _ or .")
+        raise BadExpression(
+            f"Key {_quoted(key)} is invalid in {text!r}: it is a letter or _ followed by letters, digits, - _ or ."
+        )
     if not _VALUE.match(value):
-        raise BadExpression(f"the value of {text!r} is empty or has signs that are not allowed")
+        raise BadExpression(
+            f"Value {_quoted(value)} is invalid in {text!r}: it is empty or has signs that are not allowed"
+        )
     soft = value.startswith("~")
     expression = Expression(key, operator, value.removeprefix("~"), soft)
     pattern(expression.value)
     return expression
+
+
+def _quoted(text: str) -> str:
+    """A text as classic Swarm's messages have it, whatever is in it."""
+    return "'" + text.encode("unicode_escape").decode("ascii") + "'"
 
 
 @lru_cache(maxsize=4096)

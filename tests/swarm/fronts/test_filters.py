@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -273,3 +274,20 @@ def test_the_hosts_settings_are_put_where_they_belong() -> None:
     assert hook.nested_host_config({"Memory": 1, "HostConfig": {"Memory": 2}}) == {"HostConfig": {"Memory": 2}}
     same = {"Image": "x", "HostConfig": {"Memory": 2}}
     assert hook.nested_host_config(same) is same
+
+
+def test_a_child_that_keeps_the_programs_pipes_is_not_waited_for(tmp_path: Path) -> None:
+    forks = """#!/usr/bin/env python3
+import os, sys, time
+if os.fork() == 0:
+    time.sleep(20)
+    os._exit(0)
+for line in sys.stdin:
+    print('{"id": 1}', flush=True)
+"""
+
+    async def story() -> None:
+        async with asyncio.timeout(10), filtered(script(tmp_path, forks), Engine()) as ask:
+            assert await status_of(ask, Request("GET", "/x")) == 201
+
+    run(story())

@@ -98,3 +98,19 @@ def test_a_glob_of_many_stars_takes_no_time():
     began = time.perf_counter()
     assert not Expression("node", "==", "*a" * 400 + "*b").matches(["a" * 3000])
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("node=n1", "One of operator ==, != is expected"),
+        ("1a==x", "Key '1a' is invalid"),
+        ("no\nde==x", r"Key 'no\\nde' is invalid"),
+        ("node==", "Value '' is invalid"),
+        ("node==x@y", "Value 'x@y' is invalid"),
+    ],
+)
+def test_what_is_wrong_is_said_as_classic_swarm_said_it(text, phrase):
+    with pytest.raises(BadExpression) as error:
+        parse(text)
+    assert phrase.replace("\\\\", "\\") in str(error.value)

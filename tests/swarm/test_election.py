@@ -1,0 +1,66 @@
+"""Who the primary is, when the store that says it is not to be trusted with more."""
+
+import asyncio
+
+import pytest
+
+from machine.errors import UsageError
+from machine.swarm.backends.swarm import plan_of
+from machine.swarm.election import Candidate, Election
+from machine.swarm.flags import MANAGE, gather
+
+
+class Loser(Candidate):
+    """Never wins; the store says who has."""
+
+    def __init__(self, says):
+        super().__init__("10.0.0.1:3376", 0)
+        self.says = says
+
+    async def leader(self):
+        return self.says
+
+    async def campaign(self):
+        return False
+
+    async def keep(self):
+        return False
+
+    async def resign(self):
+        pass
+
+    async def changed(self, seconds):
+        await asyncio.sleep(30)
+
+
+def primary_when_told(text):
+    async def test():
+        lines = []
+        election = Election(Loser(text), log=lines.append)
+        running = asyncio.ensure_future(election.run())
+        await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return election.primary, lines
+
+    return asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    "text", ["unix:///var/run/docker.sock", "tcp://h:1", "h", "a\nb:1", "u:p@h:1", "h:99999", "h:1/x"]
+)
+def test_a_primary_is_a_host_and_a_port(text):
+    primary, lines = primary_when_told(text)
+    assert primary == ""
+    assert any("is not an address" in line for line in lines)
+
+
+@pytest.mark.parametrize("text", ["", "10.0.0.2:3376", "[::1]:3376"])
+def test_a_primary_that_is_one_is_taken(text):
+    assert primary_when_told(text)[0] == text
+
+
+def test_what_replicas_would_not_take_is_not_advertised():
+    words = ["--replication", "--advertise", "tcp://10.0.0.1:3376", "etcd://127.0.0.1/x"]
+    with pytest.raises(UsageError, match="--advertise"):
+        plan_of(gather("manage", words, MANAGE, {}), {}, "")
