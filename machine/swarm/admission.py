@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import islice
 
 from machine.swarm import limits
@@ -111,6 +112,7 @@ def backlog_for(files: int) -> int:
     return max(min(limits.CLIENT_BACKLOG, files // limits.CLIENT_SHARE_OF_FILES // 2), 8)
 
 
+@lru_cache(maxsize=1024)  # worked out for every connection, and most come from the same few addresses
 def counted_as(address: str) -> str:
     """What an address is counted under: itself, or the /64 of an IPv6 one, which is what one host is given."""
     try:

@@ -188,43 +188,53 @@ _HIT = record({"name": str, "description": str, "star_count": COUNT, "is_officia
 _HISTORY = record({"Id": str, "Created": COUNT, "CreatedBy": str, "Tags": TEXTS, "Size": SIZE, "Comment": str})
 _TOP = record({"Titles": TEXTS, "Processes": a_list(TEXTS)})
 _OBJECT = mapping(anything)
-_SHAPES = tuple(
-    (method, re.compile(path + r"\Z"), shape)
-    for method, path, shape in (
-        ("GET", "/version", VERSION),
-        ("GET", "/info", INFO),
-        ("GET", "/containers/(json|ps)", a_list(CONTAINER)),
-        ("GET", "/containers/[^/]+/json", INSPECT),
-        ("GET", "/containers/[^/]+/top", _TOP),
-        ("GET", "/images/json", a_list(IMAGE)),
-        ("GET", "/images/search", a_list(_HIT)),
-        ("GET", "/images/.+/json", record({"Id": IDENTITY, "RepoTags": TEXTS, "RepoDigests": TEXTS}, "Id")),
-        ("GET", "/images/.+/history", a_list(_HISTORY)),
-        ("DELETE", "/images/.+", DELETED),
-        ("GET", "/networks", a_list(NETWORK)),
-        ("POST", "/networks/create", MADE_NETWORK),
-        ("POST", "/networks/prune", PRUNED),
-        ("GET", "/networks/.+", NETWORK),
-        ("GET", "/volumes", VOLUMES),
-        ("POST", "/volumes/create", VOLUME),
-        ("POST", "/volumes/prune", PRUNED),
-        ("GET", "/volumes/.+", VOLUME),
-        ("GET", "/system/df", DISK),
-        ("GET", "/plugins", PLUGINS),
-        ("GET", "/exec/[^/]+/json", _OBJECT),
-        ("POST", "/containers/create", MADE),
-        ("POST", "/containers/[^/]+/exec", MADE),
-        ("POST", "/commit", record({"Id": IDENTITY}, "Id")),
-        ("POST", "/(containers|images|build)/prune", PRUNED),
-        ("GET", "/distribution/.+", _OBJECT),
-        ("POST", "/auth", _OBJECT),
-    )
-)
+_PATHS: dict[tuple[str, str], Check] = {
+    ("GET", "/version"): VERSION,
+    ("GET", "/info"): INFO,
+    ("GET", "/containers/json"): a_list(CONTAINER),
+    ("GET", "/containers/ps"): a_list(CONTAINER),
+    ("GET", "/images/json"): a_list(IMAGE),
+    ("GET", "/images/search"): a_list(_HIT),
+    ("GET", "/networks"): a_list(NETWORK),
+    ("POST", "/networks/create"): MADE_NETWORK,
+    ("POST", "/networks/prune"): PRUNED,
+    ("GET", "/volumes"): VOLUMES,
+    ("POST", "/volumes/create"): VOLUME,
+    ("POST", "/volumes/prune"): PRUNED,
+    ("GET", "/system/df"): DISK,
+    ("GET", "/plugins"): PLUGINS,
+    ("POST", "/containers/create"): MADE,
+    ("POST", "/commit"): record({"Id": IDENTITY}, "Id"),
+    ("POST", "/containers/prune"): PRUNED,
+    ("POST", "/images/prune"): PRUNED,
+    ("POST", "/build/prune"): PRUNED,
+    ("POST", "/auth"): _OBJECT,
+}
+# (method, first part of the path) -> what may follow it; looked at in this order when the whole path is not above
+_PATTERNS: dict[tuple[str, str], tuple[tuple[re.Pattern[str], Check], ...]] = {
+    ("GET", "containers"): (
+        (re.compile(r"/containers/[^/]+/json\Z"), INSPECT),
+        (re.compile(r"/containers/[^/]+/top\Z"), _TOP),
+    ),
+    ("GET", "images"): (
+        (re.compile(r"/images/.+/json\Z"), record({"Id": IDENTITY, "RepoTags": TEXTS, "RepoDigests": TEXTS}, "Id")),
+        (re.compile(r"/images/.+/history\Z"), a_list(_HISTORY)),
+    ),
+    ("DELETE", "images"): ((re.compile(r"/images/.+\Z"), DELETED),),
+    ("GET", "networks"): ((re.compile(r"/networks/.+\Z"), NETWORK),),
+    ("GET", "volumes"): ((re.compile(r"/volumes/.+\Z"), VOLUME),),
+    ("GET", "exec"): ((re.compile(r"/exec/[^/]+/json\Z"), _OBJECT),),
+    ("POST", "containers"): ((re.compile(r"/containers/[^/]+/exec\Z"), MADE),),
+    ("GET", "distribution"): ((re.compile(r"/distribution/.+\Z"), _OBJECT),),
+}
 
 
 def shape_of(method: str, path: str) -> Check:
     """The check of a good answer's JSON; `path` is decoded and has no version. Of other routes anything is good."""
-    for known, expression, shape in _SHAPES:
-        if known == method and expression.match(path):
+    shape = _PATHS.get((method, path))
+    if shape is not None:
+        return shape
+    for expression, shape in _PATTERNS.get((method, path[1:].partition("/")[0]), ()):
+        if expression.match(path):
             return shape
     return anything

@@ -8,6 +8,7 @@ form or a script (then the header Origin names the page's site), or by a name of
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from machine.swarm.chain import Request
@@ -64,6 +65,7 @@ def _port(netloc: str) -> str:
     return last.partition(":")[2].strip() or "80"
 
 
+@lru_cache(maxsize=256)  # asked for every request
 def _local(host: str) -> bool:
     if host.endswith(".localhost") or "." not in host:
         return True  # "localhost", "docker", an alias: a page of the internet has a name with a dot

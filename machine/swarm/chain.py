@@ -113,6 +113,11 @@ class Request:
         """A request whose body is `value` as JSON."""
         return cls(method, target, (JSON,), json.dumps(value).encode())
 
+    @classmethod
+    def to(cls, method: str, path: str, query: Mapping[str, Iterable[str]] | None = None, version: str = "") -> Request:
+        """A request to a path (decoded), with arguments, in an API version."""
+        return cls(method, "/")._aimed(targets.aim(version, path, query or {}))
+
     def replace(self, **changes: Any) -> Request:
         """This request with other method, target, headers or body."""
         mine = {"method": self.method, "target": self.target, "headers": self.headers, "body": self.body}
@@ -156,7 +161,21 @@ class Request:
 
     def at(self, path: str, query: Mapping[str, Iterable[str]] | None = None) -> Request:
         """The same call on another path (decoded) and, if given, other arguments; the version stays."""
-        return self.replace(target=targets.build(self.version, path, self.parts.raw_query if query is None else query))
+        parts = self.parts
+        if query is None:
+            return self._aimed(parts._replace(path=path))
+        return self._aimed(targets.aim(parts.version, path, query))
+
+    def speaking(self, version: str) -> Request:
+        """The same call in that API version."""
+        return self._aimed(self.parts._replace(version=version))
+
+    def _aimed(self, parts: targets.Target) -> Request:
+        """This request at that target, which needs not be taken apart again."""
+        request = self.replace(target=targets.build(parts.version, parts.path, parts.raw_query))
+        if parts.path.startswith("/") and (parts.version or not parts.path.startswith("/v")):
+            object.__setattr__(request, "_parts", parts)
+        return request
 
     def header(self, name: bytes) -> bytes:
         """The first header of that name (lower case); b"" if there is none."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import h11
@@ -15,9 +14,10 @@ import h11
 from machine.swarm import limits
 from machine.swarm.address import Address, Trust, dial
 from machine.swarm.chain import Headers, NotConnected, Reply, Request, Unreachable
+from machine.swarm.deadline import Block, Deadline
 from machine.swarm.headers import through
 from machine.swarm.printable import printable
-from machine.swarm.routing import Kind, Patience, kind_of, patience_for
+from machine.swarm.routing import FOR_EVER, Kind, kind_of, patience_for
 from machine.swarm.stream import PIECE, Stream
 
 MAX_IDLE = 8  # connections to one engine that are kept for the next request
@@ -58,21 +58,21 @@ class Client:
         """Drop the idle connections."""
         idle, self._idle = self._idle, []
         for link in idle:
-            link.stream.close()
+            link.close()
 
     def _kept(self) -> _Link | None:
         while self._idle:
             link = self._idle.pop()
             if link.stream.idle:
                 return link
-            link.stream.close()
+            link.close()
         return None
 
     def _keep(self, link: _Link) -> None:
         if link.reusable() and len(self._idle) < MAX_IDLE:
             self._idle.append(link)
         else:
-            link.stream.close()
+            link.close()
 
     async def _connect(self) -> _Link:
         try:
@@ -83,22 +83,22 @@ class Client:
             raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_why(error)}") from error
 
     async def _ask(self, link: _Link, request: Request) -> Reply:
-        patience = Patience(None, None) if self.patient else patience_for(request)
+        patience = FOR_EVER if self.patient else patience_for(request)
         try:
             with link.within(patience.head):
                 reply = await link.ask(request, self._head(request))
         except h11.ProtocolError as error:
-            link.stream.abort()
+            link.abort()
             if link.expired:
                 raise Unreachable(504, self._silent(patience.head)) from error
             raise Unreachable(502, f"the engine at {self.address} does not speak HTTP: {_plain(error)}") from error
         except OSError as error:
-            link.stream.abort()
+            link.abort()
             if link.expired:
                 raise Unreachable(504, self._silent(patience.head)) from error
             raise _GoneBeforeAnswer(502, f"the engine at {self.address} dropped the call: {_why(error)}") from error
         except BaseException:
-            link.stream.abort()
+            link.abort()
             raise
         if isinstance(reply.body, _Answer):
             reply.body.finished = self._keep
@@ -133,18 +133,23 @@ class _Link:
         self.stream = stream
         self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.ENGINE_HEAD)
         self.expired = False  # whether the engine was silent for longer than we wait
+        self._deadline = Deadline(self._expire)
         self.pieces = 0  # of the body so far
         self._more_here = False  # whether pieces of the body have come in that nobody has taken yet
 
-    @contextlib.contextmanager
-    def within(self, seconds: float | None) -> Iterator[None]:
-        """Drop the connection when this takes longer; `expired` tells. Much cheaper than a task per wait."""
-        timer = asyncio.get_running_loop().call_later(seconds, self._expire) if seconds is not None else None
-        try:
-            yield
-        finally:
-            if timer is not None:
-                timer.cancel()
+    def within(self, seconds: float | None) -> Block:
+        """A block after which the connection is dropped if it takes longer; `expired` tells. None = no limit."""
+        return self._deadline.within(seconds)
+
+    def close(self) -> None:
+        """Close the connection once what was written is out."""
+        self._deadline.stop()
+        self.stream.close()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._deadline.stop()
+        self.stream.abort()
 
     def _expire(self) -> None:
         self.expired = True
@@ -173,7 +178,9 @@ class _Link:
             if sender is not None:
                 sender.cancel()
             raise
-        headers = tuple((name, value) for name, value in response.headers if not _UNFIT.search(value))
+        headers = tuple(response.headers)
+        if _UNFIT.search(b"".join([value for _, value in headers])):
+            headers = tuple((name, value) for name, value in headers if not _UNFIT.search(value))
         if response.status_code > 599:
             raise h11.RemoteProtocolError(f"there is no status {response.status_code}")
         if response.status_code == 101 and not request.upgrade:
@@ -310,11 +317,11 @@ class _Answer:
         self._left = True
         if self._sender is not None and not self._sender.done():
             self._sender.cancel()
-            self._link.stream.close()
+            self._link.close()
         elif self._done and self.finished is not None:
             self.finished(self._link)
         else:
-            self._link.stream.close()
+            self._link.close()
 
 
 def _plain(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from machine.errors import MachineError
 from machine.swarm import limits as bounds
 from machine.swarm.admission import Admission, Visitor, counted_as
 from machine.swarm.chain import Body, Headers, Hijack, Next, Refused, Reply, Request
+from machine.swarm.deadline import Deadline
 from machine.swarm.headers import length, through, wire_head
 from machine.swarm.printable import traceback_of
 from machine.swarm.request_head import BadHead, check_framing, origin_form
@@ -68,13 +69,14 @@ class Connection:
         self.client = stream.peer_address()
         self.visitor = Visitor(counted_as(self.client), stream.abort, lambda: stream.heard)
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.head)
+        self.deadline = Deadline(stream.abort)  # drops a client that takes longer than it may
         self.answered = False  # whether the head of the answer is out
         self.first = True  # whether no request has come yet
 
     async def run(self) -> None:
         """Serve it until one side has enough."""
         try:
-            with self._within(min(self.limits.handshake_seconds, self.limits.head_seconds)):
+            with self.deadline.within(min(self.limits.handshake_seconds, self.limits.head_seconds)):
                 await self.stream.handshake()
             if self.listener.verified:
                 self.admission.know(self.visitor)
@@ -95,6 +97,7 @@ class Connection:
         except Exception as error:
             self.log(traceback_of(error))
         finally:
+            self.deadline.stop()
             self.stream.close()
 
     async def _one_call(self) -> bool:
@@ -120,10 +123,10 @@ class Connection:
             seconds = self.limits.idle_seconds
             if self.first and not self.visitor.known:
                 seconds = min(seconds, self.limits.first_seconds)
-            with self._within(seconds):
+            with self.deadline.within(seconds):
                 self.http.receive_data(await self.stream.read())
         self.first = False
-        with self._within(self.limits.head_seconds):
+        with self.deadline.within(self.limits.head_seconds):
             event = await self._event()
         if isinstance(event, h11.ConnectionClosed):
             return None
@@ -147,17 +150,8 @@ class Connection:
         most = bounds.BODY_SMALL if most is None else most
         if size is not None and size > most:
             raise Refused(413, f"a body of more than {most} bytes is not accepted here")
-        with self._within(self.limits.head_seconds):
+        with self.deadline.within(self.limits.head_seconds):
             return await self._gather(most)
-
-    @contextlib.contextmanager
-    def _within(self, seconds: float) -> Iterator[None]:
-        """Drop a connection whose client takes longer. Much cheaper than a task per wait."""
-        timer = asyncio.get_running_loop().call_later(seconds, self.stream.abort)
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     async def _event(self) -> object:
         while True:
@@ -183,7 +177,7 @@ class Connection:
 
     async def _incoming(self) -> AsyncIterator[bytes]:
         while True:
-            with self._within(self.limits.idle_seconds):
+            with self.deadline.within(self.limits.idle_seconds):
                 event = await self._event()
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
@@ -281,7 +275,7 @@ class Connection:
     async def _ready_for_next(self) -> bool:
         """Throw away what is left of the request, if that is little; whether the connection can go on."""
         left = self.limits.drain
-        with self._within(self.limits.head_seconds):
+        with self.deadline.within(self.limits.head_seconds):
             while self.http.their_state is h11.SEND_BODY:
                 event = await self._event()
                 if isinstance(event, h11.Data):
@@ -304,7 +298,7 @@ class Connection:
             await self.stream.write(wire_head(line, headers) + await reply.read())
             await self.stream.end()
             left = self.limits.drain  # closing on unread bytes would reset the connection, and our words with it
-            with self._within(2.0):
+            with self.deadline.within(2.0):
                 while left > 0 and (data := await self.stream.read()):
                     left -= len(data)
 

@@ -51,10 +51,10 @@ def _parse(data: bytes | str) -> Any:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
     except UnicodeDecodeError:
         raise BadJson("it is not UTF-8") from None
-    if text.count(",") + text.count("[") + text.count("{") > limits.JSON_VALUES:
+    if len(text) > limits.JSON_VALUES and text.count(",") + text.count("[") + text.count("{") > limits.JSON_VALUES:
         raise BadJson(f"it has more than {limits.JSON_VALUES} values")
     try:
-        return json.loads(text, object_pairs_hook=_Pairs, parse_int=_whole, parse_float=_real, parse_constant=_constant)
+        return _DECODER.decode(text)
     except RecursionError:
         raise BadJson(f"it is nested deeper than {limits.JSON_DEPTH} levels") from None
     except json.JSONDecodeError as error:
@@ -76,6 +76,9 @@ def _real(text: str) -> float:
 
 def _constant(text: str) -> Any:
     raise BadJson(f"{text} is no JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_whole, parse_float=_real, parse_constant=_constant)
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -103,7 +106,7 @@ def _folded(value: Any, depth: int, *, names_are_data: bool) -> Any:
     found: dict[str, Any] = {}
     spelt: dict[str, str] = {}  # the name that this object's field goes by
     for key, one in value:
-        folded = fold(key)
+        folded = _FOLDS.get(key) or fold(key)
         name = spelt.setdefault(folded, key if key in NAMES else CANONICAL.get(folded) or _text(key))
         new = _folded(one, depth + 1, names_are_data=name in MAPS)
         check_kind(name, new)
@@ -123,6 +126,9 @@ def _laid_over(name: str, old: Any, new: Any) -> Any:
 def fold(name: str) -> str:
     """A name without its case, as Go compares them."""
     return name.translate(_FOLDED).lower()
+
+
+_FOLDS = {name: fold(name) for name in NAMES}
 
 
 def check_kind(name: str, value: Any) -> None:

@@ -6,6 +6,7 @@ RFC 9110 section 7.6.1 (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from machine.swarm.chain import Headers
 
@@ -28,21 +29,27 @@ HOP = frozenset(
     )
 )
 
+_NOT_THROUGH = HOP | {b"content-length"}
+
 
 def through(headers: Headers) -> list[tuple[bytes, bytes]]:
     """What goes on to the next hop: no header of this hop, none that `Connection` names, no length.
 
     Values are on one line whoever made them, an engine's answer or a backend's; what cannot be a name is left out.
     """
-    own: set[bytes] = set()
+    left_out = _NOT_THROUGH
     for name, value in headers:
         if name == b"connection":
-            own.update(word.strip() for word in value.lower().split(b","))
-    return [
-        (name, _CONTROL.sub(b" ", value).strip())
-        for name, value in headers
-        if name not in HOP and name not in own and name != b"content-length" and _NAME.match(name)
-    ]
+            left_out = left_out | {word.strip() for word in value.lower().split(b",")}
+    found = [(name, value.strip()) for name, value in headers if name not in left_out and _is_name(name)]
+    if _CONTROL.search(b"".join([value for _, value in found])):
+        return [(name, _CONTROL.sub(b" ", value).strip()) for name, value in found]
+    return found
+
+
+@lru_cache(maxsize=1024)  # there are a few dozen, and each comes with every call
+def _is_name(name: bytes) -> bool:
+    return _NAME.match(name) is not None
 
 
 def length(headers: Headers) -> int | None:

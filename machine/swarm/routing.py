@@ -31,11 +31,29 @@ _OPEN_POST = re.compile(
     r"/(build|session|grpc|images/create|images/load|images/.+/push|containers/.+/(attach|wait|copy)|exec/.+/start"
     r"|plugins/(pull|create)|plugins/.+/(push|upgrade))\Z"
 )
+# how every path of the three above ends: most calls are known to be none of them by that alone
+_ENDS = frozenset(
+    (
+        "events", "logs", "stats", "ws", "get", "export", "archive", "build", "session", "grpc", "create", "load",
+        "push", "attach", "wait", "copy", "start", "pull", "upgrade",
+    )
+)  # fmt: skip
+FOR_EVER = Patience(None, None)
+_PATIENCE = {
+    Kind.WHOLE: limits.ENGINE_SILENT_SECONDS,
+    Kind.TRANSFER: limits.ENGINE_TRANSFER_SECONDS,
+    Kind.OPEN: None,
+}
+_READING = {kind: Patience(limits.ENGINE_HEAD_SECONDS, silent) for kind, silent in _PATIENCE.items()}
+_READING[Kind.TRANSFER] = Patience(None, limits.ENGINE_TRANSFER_SECONDS)
+_CHANGING = {kind: Patience(None, silent) for kind, silent in _PATIENCE.items()}
 
 
 def kind_of(request: Request) -> Kind:
     """The kind of the answer to a call."""
     path = request.path
+    if path[path.rfind("/") + 1 :] not in _ENDS:
+        return Kind.WHOLE
     if request.method == "GET":
         if _OPEN_GET.match(path):
             once = path.endswith("/stats") and "stream" in request.query and not request.flag("stream")
@@ -48,9 +66,5 @@ def kind_of(request: Request) -> Kind:
 
 def patience_for(request: Request) -> Patience:
     """How long to wait for an engine. What changes something may take as long as it takes until its answer begins."""
-    kind = kind_of(request)
-    reads = request.method in ("GET", "HEAD") and kind is not Kind.TRANSFER
-    head = limits.ENGINE_HEAD_SECONDS if reads else None
-    if kind is Kind.OPEN:
-        return Patience(head, None)
-    return Patience(head, limits.ENGINE_TRANSFER_SECONDS if kind is Kind.TRANSFER else limits.ENGINE_SILENT_SECONDS)
+    table = _READING if request.method in ("GET", "HEAD") else _CHANGING
+    return table[kind_of(request)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qs, quote, unquote, urlencode
+from urllib.parse import parse_qs, quote, quote_plus, unquote
 
 from machine.swarm import go_json
 
@@ -41,9 +41,16 @@ def parse(target: str) -> Target:
     return Target(version, path, query, raw_query)
 
 
+def aim(version: str, path: str, query: Mapping[str, Iterable[str]]) -> Target:
+    """The target that has this path and these arguments: what `parse` makes of the text that `build` makes of it."""
+    found = {key: texts for key, values in query.items() if (texts := [str(value) for value in values])}
+    raw = "&".join([f"{quote_plus(key)}={quote_plus(text)}" for key, texts in found.items() for text in texts])
+    return Target(version, path, found, raw)
+
+
 def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = "") -> str:
     """The text for the request line; `path` is decoded, `query` raw text or arguments."""
-    text = query if isinstance(query, str) else urlencode({k: list(v) for k, v in query.items()}, doseq=True)
+    text = query if isinstance(query, str) else aim(version, path, query).raw_query
     return (f"/v{version}" if version else "") + quote(path, safe=_SAFE) + (f"?{text}" if text else "")
 
 

@@ -69,3 +69,23 @@ def test_filters_of_the_wrong_kind_are_refused(text: str) -> None:
 def test_filters_in_both_forms() -> None:
     found = filters('{"name":["a"],"label":{"x":true,"y":false},"id":[]}', Refused)
     assert found == {"name": ["a"], "label": ["x", "y"], "id": []}
+
+
+ODD = ("/containers/json", "/containers/a b/json", "/images/x/y:1/json", "/a%2Fb", "/a?b=c", "/a#b", "/ü/\u2603", "/v1.2/x",
+       "/v1.2", "/", "//x", "/a//b/", "/\n", "/vx", "", "a", "http://x/y")  # fmt: skip
+ARGUMENTS: tuple[dict[str, list[str]], ...] = (
+    {}, {"a": []}, {"a": [""]}, {"a": ["1", "2"], "b": ["x y&z=+%;"]}, {"filters": ['{"id":["ü"]}']}, {"": ["x"]},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["", "1.43"])
+@pytest.mark.parametrize("path", ODD)
+def test_a_request_knows_of_its_target_what_a_reader_of_it_finds(version: str, path: str) -> None:
+    for query in ARGUMENTS:
+        made = Request.to("GET", path, query, version)
+        assert made.parts == parse(made.target), made.target
+        moved = Request("POST", "/v1.24/x?q=1").at(path, query)
+        assert moved.parts == parse(moved.target), moved.target
+        assert moved.at("/else").speaking(version).parts == parse(moved.at("/else").speaking(version).target)
+    kept = Request("POST", "/v1.24/x?q=1&q=%20").at(path)
+    assert kept.parts == parse(kept.target)

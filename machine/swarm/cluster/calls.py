@@ -12,7 +12,7 @@ from machine.swarm.cluster.events import Lines, as_docker_says, check
 from machine.swarm.cluster.facts import Facts, spoken
 from machine.swarm.cluster.health import Pulse
 from machine.swarm.cluster.pending import PendingCalls
-from machine.swarm.target import build
+from machine.swarm.deadline import Deadline
 
 ANSWER = 30.0  # seconds for an answer that is not a stream
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
@@ -29,6 +29,7 @@ class Calls:
         self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
         self.doubtful = False  # whether it failed, or let a call wait, since it last answered a look
         self._doubted = asyncio.Event()
+        self._doubts = Deadline(self._doubt)
 
     @property
     def name(self) -> str:
@@ -42,21 +43,18 @@ class Calls:
     async def ask(self, request: Request) -> EngineReply:
         """Pass a client's call on, in an API version that this engine speaks. Unreachable counts as a failure."""
         if self.facts is not None and request.version:
-            parts = request.parts
-            version = spoken(parts.version, self.facts)
-            if version != parts.version:
-                request = request.replace(target=build(version, parts.path, parts.raw_query))
-        doubt = asyncio.get_running_loop().call_later(SLOW, self._doubt)
+            version = spoken(request.version, self.facts)
+            if version != request.version:
+                request = request.speaking(version)
         try:
-            async with self.pending.waiting():
-                return await asked(self.client, request, self.name)
+            with self._doubts.within(SLOW):
+                async with self.pending.waiting():
+                    return await asked(self.client, request, self.name)
         except TimeoutError:
             raise Unreachable(504, f"{self.name} has stopped answering: {self.pulse.error}") from None
         except Unreachable as error:
             self.failed(error.message)
             raise
-        finally:
-            doubt.cancel()
 
     def _doubt(self) -> None:
         """A call waits for long: see whether the engine answers anything."""
@@ -79,10 +77,10 @@ class Calls:
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
         """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
-        target = build(spoken("1.99", self.facts) if self.facts and versioned else "", path, query or "")
+        request = Request.to("GET", path, query, spoken("1.99", self.facts) if self.facts and versioned else "")
         seconds = ANSWER / 3 if self.pulse.failures else ANSWER
         try:
             async with asyncio.timeout(seconds):
-                return await (await asked(self.client, Request("GET", target), self.name)).value()
+                return await (await asked(self.client, request, self.name)).value()
         except TimeoutError:
             raise Unreachable(504, f"{self.address} did not answer {path} within {seconds:g} s") from None

@@ -164,7 +164,7 @@ class Engine(Calls):
         version = version or await self.get("/version", versioned=False)
         info = await self.get("/info", versioned=False)
         try:
-            facts = facts_of(version, info)
+            facts = facts_of(version, info).after(self.facts)
         except ValueError as error:
             raise WrongAnswer(f"{self.address}: {error}") from None
         self.cluster.admit(self, facts)

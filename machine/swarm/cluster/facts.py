@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 OLDEST, NEWEST = (1, 24), (1, 99)  # API versions; what is passed on is not ours to limit
 Api = tuple[int, int]
+COUNTERS = frozenset(  # fields of /info that differ whenever it is asked
+    (
+        "SystemTime", "NFd", "NGoroutines", "NEventsListener", "Images", "Containers", "ContainersRunning",
+        "ContainersPaused", "ContainersStopped",
+    )
+)  # fmt: skip
 
 
 class Facts(NamedTuple):
@@ -25,7 +32,15 @@ class Facts(NamedTuple):
     arch: str
     info: Mapping[str, Any] = MappingProxyType({})  # all of its answer to /info
 
+    def after(self, before: Facts | None) -> Facts:
+        """These facts, with the `info` of those before if only counters in it differ: no reason to unite it again."""
+        if before is None or before.info.keys() != self.info.keys():
+            return self
+        differs = any(value != before.info[key] for key, value in self.info.items() if key not in COUNTERS)
+        return self if differs else self._replace(info=before.info)
 
+
+@lru_cache(maxsize=256)  # asked for each engine at every call
 def api_of(text: str, default: Api = OLDEST) -> Api:
     """ "1.43" as (1, 43)."""
     major, _, minor = text.partition(".")

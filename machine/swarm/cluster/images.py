@@ -91,7 +91,10 @@ class NewestTags:
             self._ids.popitem(last=False)
 
     def of(self, name: str, tables: Iterable[ImageTable]) -> frozenset[str]:
-        """The images that a name means now; none when that was never noted, or no engine has it so any more."""
+        """The images that a name means now; none when that was never noted, or no engine has it so any more.
+
+        The tables are looked at only if something was noted.
+        """
         tag = familiar(name)
         noted = self._ids.get(tag)
         if noted is None or not any(table.tags.get(tag) in noted for table in tables):

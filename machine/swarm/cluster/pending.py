@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 
 class PendingCalls:
@@ -16,18 +15,32 @@ class PendingCalls:
     def __len__(self) -> int:
         return len(self._limits)
 
-    @asynccontextmanager
-    async def waiting(self) -> AsyncIterator[None]:
+    def waiting(self) -> Waiting:
         """The block of one call; TimeoutError when `end_all` comes before it is done."""
-        async with asyncio.timeout(None) as limit:
-            self._limits.add(limit)
-            try:
-                yield
-            finally:  # while the limit is still in force: a finished one cannot be set again
-                self._limits.discard(limit)
+        return Waiting(self._limits)
 
     def end_all(self) -> None:
         """End every call that waits now."""
         limits, self._limits = self._limits, set()
         for limit in limits:
             limit.reschedule(0)
+
+
+class Waiting:
+    """One use of `PendingCalls.waiting`. A class, because a generator costs more than the block on most calls."""
+
+    __slots__ = ("_limit", "_limits")
+
+    def __init__(self, limits: set[asyncio.Timeout]) -> None:
+        self._limits = limits
+        self._limit = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+        self._limits.add(self._limit)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._limits.discard(self._limit)  # while it is still in force: a finished one cannot be set again
+        await self._limit.__aexit__(kind, error, trace)

@@ -135,8 +135,13 @@ def _strings(value: Any) -> list[str]:
 def most_common(values: Iterable[Any]) -> Any:
     """The value that most have; of several as common the first."""
     values = list(values)
-    texts = [json.dumps(value, sort_keys=True) for value in values]
+    texts = [value if type(value) is str else _spelt(value) for value in values]
     return values[texts.index(Counter(texts).most_common(1)[0][0])]
+
+
+def _spelt(value: Any) -> tuple[str]:
+    """Something to compare it by, which no text equals."""
+    return (json.dumps(value, sort_keys=True),)
 
 
 def _united(values: Sequence[Any]) -> Any:

@@ -21,7 +21,7 @@ from machine.swarm.routes.references import beside, take_nodes_off
 from machine.swarm.routes.table import TABLE
 from machine.swarm.schedule.expression import BadExpression, Expression
 from machine.swarm.schedule.node import Reservation
-from machine.swarm.schedule.references import references, rename_network
+from machine.swarm.schedule.references import rename_network
 from machine.swarm.schedule.want import ID, KINDS, Located, Want, lift, want
 from machine.swarm.signing import LABEL, SignedCreate
 
@@ -94,11 +94,10 @@ async def make(
     asked, given = _asked(desk, request, body, name)
     if moves(body) and not name:
         asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
-    asked = replace(
-        asked,
-        located=await locate(desk, asked, avoid=avoid, elsewhere=given),
-        replaced=replaced_by(desk, name, body["Labels"]),
-    )
+    located = await locate(desk, asked, avoid=avoid, elsewhere=given)
+    replaced = replaced_by(desk, name, body["Labels"])
+    if located or replaced:
+        asked = replace(asked, located=located, replaced=replaced)
     tries = desk.cluster.settings.createretry + 1
     looked_for_image = False
     failed: Reply | None = None
@@ -148,7 +147,9 @@ def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> tup
     body["Labels"] = dict(body.get("Labels") or {})
     body["Labels"].setdefault(ID, secrets.token_hex(32))
     pinned = [Expression("node", "==", node) for node, _ in pins]
-    asked = replace(asked, constraints=(*asked.constraints, *pinned, *_platform(request)))
+    pinned += _platform(request)
+    if pinned:
+        asked = replace(asked, constraints=(*asked.constraints, *pinned))
     return asked, [given for _, given in pins]
 
 
@@ -255,17 +256,17 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
             made = str((await reply.value()).get("Id"))
             if not engine.cluster.is_new(engine, made):
                 raise reply.wrong("the id that it gives means a container on another engine")
-            await _remember(engine, made, told)
+            await _remember(engine, made, told, asked)
         return reply
     finally:
         engine.node.pending.pop(key, None)
         engine.node.touch()
 
 
-async def _remember(engine: Engine, key: str, told: dict[str, Any]) -> None:
+async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: Want) -> None:
     with suppress(Refused):
         await engine.look([key])
-        if frozenset(references(told).volumes).difference(str(v.get("Name")) for v in engine.volumes):
+        if asked.volumes and frozenset(asked.volumes).difference(str(v.get("Name")) for v in engine.volumes):
             await engine.look_at("volume")
         container = engine.containers.get(key)
         if container is not None and engine.facts:

@@ -19,7 +19,7 @@ def remembered(desk: Desk, name: str, *, older: bool = False) -> list[Engine]:
     """
     engines = desk.cluster.healthy()
     found = {engine: ids for engine in engines if (ids := engine.image_table.find(name))}
-    newest = frozenset() if older else desk.images.newest.of(name, desk.images.tables())
+    newest = frozenset() if older else desk.images.meant_by(name)
     if newest:
         return [engine for engine, ids in found.items() if not newest.isdisjoint(ids)]
     if any(len(ids) > 1 for ids in found.values()) or _differ_by_prefix(found, name):
@@ -64,7 +64,7 @@ async def with_image(desk: Desk, name: str, engines: list[Engine] | None) -> lis
     noted leave the engines as they are.
     """
     await desk.images.settle()
-    newest = desk.images.newest.of(name, desk.images.tables())
+    newest = desk.images.meant_by(name)
     if not newest:
         return engines
     tag = familiar(name)

@@ -82,6 +82,10 @@ class ImageChanges:
         if over and change.open <= 0 and self._changes.get(engine) is change:
             del self._changes[engine]
 
+    def meant_by(self, name: str) -> frozenset[str]:
+        """The images that a name means since it was last changed through the manager; see NewestTags.of."""
+        return self.newest.of(name, (engine.image_table for engine in self._cluster.engines.values()))
+
     def superseded(self) -> set[tuple[str, str]]:
         """(tag, image id) of images with a tag that means another image now; worked out when something has changed."""
         tables, changes = self.tables(), self.newest.changes

@@ -62,9 +62,13 @@ async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
 def _united(desk: Desk, facts: list[Facts]) -> dict[str, Any]:
     """The engines' own infos as one; worked out again when one of them was asked again."""
     known = desk.united_info
-    if known is None or len(known[0]) != len(facts) or any(a is not b for a, b in zip(known[0], facts, strict=True)):
+    if known is None or len(known[0]) != len(facts) or any(map(_differ, known[0], facts)):
         known = desk.united_info = (facts, unite([(each.name, each.info) for each in facts]))
     return known[1]
+
+
+def _differ(one: Facts, other: Facts) -> bool:
+    return one.info is not other.info or one.name != other.name
 
 
 class Summary(NamedTuple):

@@ -67,12 +67,16 @@ def reply(found: Sequence[Container], older: Collection[tuple[str, str]] = ()) -
     `older` has (tag, image id) of images whose tag means another image now: their containers show the id, as an
     engine shows it.
     """
-    ids = frozenset(identity for _, identity in older)
-    entries = [_by_id(c) if c.image_id in ids and (familiar(c.image), c.image_id) in older else c.entry for c in found]
+    entries = _entries(found, older) if older else [c.entry for c in found]
     if len(entries) <= AT_ONCE:
         return Reply(200, (JSON,), b"[" + b",".join(entries) + b"]")
     size = sum(map(len, entries)) + len(entries) + 1
     return Reply(200, (JSON, (b"content-length", b"%d" % size)), _pieces(entries))
+
+
+def _entries(found: Sequence[Container], older: Collection[tuple[str, str]]) -> list[bytes]:
+    ids = frozenset(identity for _, identity in older)
+    return [_by_id(c) if c.image_id in ids and (familiar(c.image), c.image_id) in older else c.entry for c in found]
 
 
 def _by_id(container: Container) -> bytes:

@@ -20,6 +20,8 @@ async def locate(desk: Desk, asked: Want, *, avoid: frozenset[str], elsewhere: I
     Engines that do not answer count, for what they have is not to be begun anew on another one; those in `avoid` do
     not. Names in `elsewhere` were given with their node and are left out.
     """
+    if not asked.volumes and not asked.networks:
+        return ()
     engines = [e for e in desk.cluster.engines.values() if e.address not in avoid]
     skipped = frozenset(elsewhere)
     volumes = {n: await _volume_holders(engines, n) for n in asked.volumes if n not in skipped}

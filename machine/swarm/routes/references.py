@@ -33,6 +33,8 @@ def take_nodes_off(desk: Desk, body: dict[str, Any]) -> list[Pin]:
 
 def beside(desk: Desk, asked: Want) -> Want:
     """The want with its references to containers as full ids, as far as they are known."""
+    if not asked.beside:
+        return asked
     return replace(
         asked,
         volumes_from=tuple(_id(desk, name) for name in asked.volumes_from),
