@@ -22,6 +22,8 @@ _UNSAFE = re.compile(
 
 def printable(text: str) -> str:
     r"""`text` on one line: control characters, and others that do not show, as \n, \x1b or \u202e."""
+    if text.isprintable():  # nearly all is, and nothing of that is unsafe
+        return text
     return _UNSAFE.sub(_escaped, text).replace("\n", "\\n")
 
 
@@ -32,7 +34,7 @@ def printable_line(text: str) -> str:
 
 def is_printable(text: str) -> bool:
     """Whether `printable` leaves `text` as it is."""
-    return _UNSAFE.search(text) is None and "\n" not in text
+    return text.isprintable() or (_UNSAFE.search(text) is None and "\n" not in text)
 
 
 def log_entry(text: str) -> str:

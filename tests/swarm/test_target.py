@@ -71,8 +71,10 @@ def test_filters_in_both_forms() -> None:
     assert found == {"name": ["a"], "label": ["x", "y"], "id": []}
 
 
-ODD = ("/containers/json", "/containers/a b/json", "/images/x/y:1/json", "/a%2Fb", "/a?b=c", "/a#b", "/ü/\u2603", "/v1.2/x",
-       "/v1.2", "/", "//x", "/a//b/", "/\n", "/vx", "", "a", "http://x/y")  # fmt: skip
+ODD = (
+    "/containers/json", "/containers/a b/json", "/images/x/y:1/json", "/a%2Fb", "/a?b=c", "/a#b", "/ü/\u2603",
+    "/v1.2/x", "/v1.2", "/", "//x", "/a//b/", "/\n", "/vx", "", "a", "http://x/y",
+)  # fmt: skip
 ARGUMENTS: tuple[dict[str, list[str]], ...] = (
     {}, {"a": []}, {"a": [""]}, {"a": ["1", "2"], "b": ["x y&z=+%;"]}, {"filters": ['{"id":["ü"]}']}, {"": ["x"]},
 )  # fmt: skip

@@ -135,7 +135,7 @@ class Index:
         for found in (ids, *names) if _FULL_ID.match(text) else (*names, ids):
             if found:
                 return _only(text, found)
-        if _HEX.issuperset(text):
+        if _HEX.issuperset(text) and not _FULL_ID.match(text):  # a full one is the beginning of no other
             return _only(text, [c for key, same in self._ids.items() if key.startswith(text) for c in same])
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.headers import through, wire_head
-from machine.swarm.printable import cleaned, log_entry, printable, traceback_of
+from machine.swarm.printable import _UNSAFE as UNSAFE
+from machine.swarm.printable import cleaned, is_printable, log_entry, printable, traceback_of
 from machine.swarm.server import Server
 from tests.swarm.fronts.raw import say
 from tests.swarm.wire import front, run
@@ -105,3 +107,10 @@ def test_the_managers_log_is_cleaned_once_for_all() -> None:
     cleaned(said.append)(FORGED)
     assert said == [log_entry(FORGED)]
     asyncio.run(asyncio.sleep(0))
+
+
+def test_what_is_printable_by_its_kind_is_so_sign_by_sign() -> None:
+    for sign in map(chr, range(sys.maxunicode + 1)):
+        if sign.isprintable():  # the way that is quick must let nothing through that the slow one would not
+            assert not UNSAFE.search(sign)
+    assert not is_printable("a\nb")
