@@ -19,7 +19,7 @@ import certs
 from machine import files, lock, paths
 from machine.authority import copies, founding
 from machine.authority.founding import Places
-from machine.errors import CertificateError
+from machine.errors import UsageError
 
 LOCK_SECONDS = 60.0  # making everything takes a fraction of one
 
@@ -135,10 +135,10 @@ def needs_renewal(cert: bytes, names: Iterable[str], ca: bytes, now: datetime) -
 
 
 def check_names(names: Iterable[str]) -> None:
-    """CertificateError if one of `names` (--tls-san) is neither an address nor a DNS name."""
+    """UsageError if one of `names` (--tls-san) is neither an address nor a DNS name."""
     for name in names:
         if not certs.is_name(name):
-            raise CertificateError(
+            raise UsageError(
                 f"{name!r} is neither an IP address nor a DNS name, so no certificate can carry it",
                 resolution="give --tls-san one address or name at a time, without port or scheme",
             )

@@ -175,7 +175,7 @@ def _show(error: MachineError, flags: Flags | None, err: TextIO, environ: Mappin
             import traceback
 
             traceback.print_exc(file=err)
-        show(error, err, as_json=as_json)
+        show(error, err, as_json=as_json, store=flags.typed_store() if flags else "")
         err.flush()
     except (OSError, ValueError):
         pass  # nobody is listening; the exit status still tells

@@ -83,7 +83,7 @@ def report(app: App, name: str, error: BaseException) -> None:
         named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.brief)
         error.brief = error.brief if named else f"{name}: {error.brief}"
         error.machine = error.machine or name
-        show(error, app.stderr, as_json=app.flags.log_format == "json")
+        show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
 
 
 def confirm(app: App, question: str) -> bool | None:

@@ -29,7 +29,7 @@ def run(args: Namespace, app: App) -> int:
     """
     from machine.cli.asking import ask
     from machine.cli.connect import swarm_url
-    from machine.cli.listing import read_rows
+    from machine.cli.listing import power_cure, read_rows
     from machine.cli.target import described, docker_host
 
     current = docker_host(app.environ)
@@ -49,11 +49,11 @@ def run(args: Namespace, app: App) -> int:
         if row.state == "Running":
             print_facts(app, [{"Name": row.name, "URL": current}], "Name", as_json=args.json)
             return 0
-    chosen, state = described(app.environ).rstrip(","), found[0].state or "in no known state"
+    chosen, row = described(app.environ).rstrip(","), found[0]
     raise MachineError(
-        f"{chosen} points to {found[0].name}, which is {state}",
-        details=found[0].error,
-        resolution=f"machine start {found[0].name}",
+        f"{chosen} points to {row.name}, which is {row.state or 'in no known state'}",
+        details=row.error,
+        resolution=power_cure(row.record, row.state) if row.record else f"machine start {row.name}",
     )
 
 

@@ -72,8 +72,7 @@ def certificates(record: Record) -> tuple[str, str, str] | None:
 def _how_to_get_keys(record: Record) -> str:
     """What to do about certificates that are missing."""
     name = record.name
-    imported = isinstance(record.raw.get("Machine"), dict) and record.raw["Machine"].get("Imported")
-    if imported:
+    if record.imported():
         return (
             f"it was imported without its keys: have its owner type machine export --with-keys {name}, then here"
             f" machine import --name {name}-2 FILE"

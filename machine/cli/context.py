@@ -39,8 +39,11 @@ def run(args: Namespace, app: App) -> int:
 
 def _create(app: App, names: list[str]) -> int:
     from machine import contexts
+    from machine.cli.connect import certificates
 
     records = [app.store.load(name) for name in names]
+    for record in records:
+        certificates(record)  # before the first is written: a context without them would lead docker to no TLS
     for record in records:
         app.say(contexts.write(record.name, record.url(), record.cert_dir(), environ=app.environ))
     return 0

@@ -118,7 +118,12 @@ def add_arguments(parser: Parser) -> None:
 
 def _dry_run_kind(text: str) -> str:
     """What --dry-run prints: plan, script, or "" for none; =true and =false as a switch takes them."""
-    return text if text in ("plan", "script") else "plan" if truth(text, "--dry-run (plan or script)") else ""
+    if text in ("plan", "script"):
+        return text
+    try:
+        return "plan" if truth(text, "--dry-run") else ""
+    except UsageError:
+        raise UsageError(f"--dry-run must be plan or script, not {text!r}") from None
 
 
 def _add_swarm_mode(parser: Parser) -> None:
@@ -252,7 +257,7 @@ def _env_line(app: App, *name: str) -> str:
     """The command that finds the machine again: in the store that was named, if one was."""
     import shlex
 
-    where = ["-s", app.flags.storage_path] if app.flags.storage_typed else []
+    where = ["-s", app.flags.typed_store()] if app.flags.typed_store() else []
     return shlex.join([app.prog, *where, "env", *name])
 
 

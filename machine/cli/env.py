@@ -103,7 +103,7 @@ def proxied(old: str, address: str) -> str:
 
 def _again(args: Namespace, app: App) -> list[str]:
     """The command that was typed, for the hint."""
-    words = [app.prog, *(["-s", app.flags.storage_path] if app.flags.storage_typed else []), "env"]
+    words = [app.prog, *(["-s", app.flags.typed_store()] if app.flags.typed_store() else []), "env"]
     words += ["--shell", args.shell] if args.shell else []
     words += ["--swarm"] * args.swarm + ["--no-proxy"] * args.no_proxy + ["-u"] * args.unset
     return words + ([args.name] if args.name else [])

@@ -52,6 +52,10 @@ class Flags:
         self._set(flag, value, _FOLLOWS[flag], flag)
         self.storage_typed |= flag == "--storage-path"
 
+    def typed_store(self) -> str:
+        """The store named on the command line, "" if none was."""
+        return self.storage_path if self.storage_typed else ""
+
     def _set(self, flag: str, value: str, follows: str, source: str) -> None:
         if flag == "--log-format" and value not in ("text", "json"):
             raise UsageError(f"{source} must be text or json, not {value!r}")

@@ -156,6 +156,17 @@ def half_made(record: Record) -> str:
     return f"half made (as far as: {record.phase}), machine create --resume {record.name}"
 
 
+def power_cure(record: Record, state: str) -> str:
+    """The command that helps a machine which should run and is in `state`."""
+    if state == "Missing":
+        if record.imported():
+            return f"switch it on where it was made; machine rm {record.name} only forgets it here"
+        if record.reached("ready"):
+            return f"machine rm {record.name} forgets it; machine create makes it anew"
+        return f"machine create --resume {record.name} goes on with its creation; machine rm {record.name} removes it"
+    return f"machine {'start' if state in ('Stopped', 'Saved', 'Paused') else 'status'} {record.name}"
+
+
 def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
     swarm = row.options("SwarmOptions")
     master = master_name(row, rows)

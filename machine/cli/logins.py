@@ -69,7 +69,7 @@ def attached(app: App, argv: Sequence[str], names: Sequence[str], package: str, 
     try:
         status = ssh_run.run(argv, names[0]) if again and hasattr(os, "mkfifo") else process.foreground(argv)
     except ShellError as error:
-        show(error, app.stderr, as_json=app.flags.log_format == "json")
+        show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
         return NO_CONNECTION
     except CommandFailed as error:
         raise CommandFailed(error.brief, resolution=f"install it (package {package})") from None
@@ -86,7 +86,7 @@ def explain(app: App, names: Sequence[str]) -> None:
         record = app.store.load(name)
         error = _state_error(app, record) or _key_error(record)
         if error is not None:
-            show(error, app.stderr, as_json=app.flags.log_format == "json")
+            show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
 
 
 def _key_error(record: Record) -> MachineError | None:
@@ -116,19 +116,20 @@ def _key_error(record: Record) -> MachineError | None:
 
 def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.cli.acting import world_of
+    from machine.cli.connect import certificates
+    from machine.cli.listing import power_cure
     from machine.lifecycle.world import open_driver
     from machine.model import State
 
     try:
         state = open_driver(world_of(app), record).state()
+        if state is State.MISSING and record.imported() and not os.path.exists(record.ssh_key_path() or ""):
+            certificates(record)  # says that it came without its keys, and how to get them
     except MachineError as error:
         return error
     if state in (State.RUNNING, State.NONE):
         return None
-    cure = {State.STOPPED: "start", State.SAVED: "start", State.PAUSED: "start", State.MISSING: "rm"}.get(
-        state, "status"
-    )
     by_hand = "switch the host on, and see that its sshd listens" if record.driver_name == "generic" else ""
     return MachineError(
-        f"{record.name} is not running: its state is {state}", resolution=by_hand or f"machine {cure} {record.name}"
+        f"{record.name} is not running: its state is {state}", resolution=by_hand or power_cure(record, state)
     )

@@ -9,8 +9,16 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-def show(error: MachineError, stream: TextIO, *, as_json: bool = False) -> None:
-    """Write one error: text, or a JSON line {time, level, message, error, details, resolution, code, machine}."""
+# Commands that touch no store.
+_STORELESS = frozenset(("completion", "drivers", "help", "plugin", "version"))
+
+
+def show(error: MachineError, stream: TextIO, *, as_json: bool = False, store: str = "") -> None:
+    """Write one error: text, or a JSON line {time, level, message, error, details, resolution, code, machine}.
+
+    `store` is the one that was named on the command line, "" if none was.
+    """
+    resolution = in_store(error.resolution, store)
     if as_json:
         import json
         import time
@@ -21,7 +29,7 @@ def show(error: MachineError, stream: TextIO, *, as_json: bool = False) -> None:
             "message": error.brief,
             "error": type(error).__name__,
             "details": error.details,
-            "resolution": error.resolution,
+            "resolution": resolution,
             "status": error.exit_code,
             "code": error.exit_code,
             "machine": error.machine,
@@ -31,9 +39,23 @@ def show(error: MachineError, stream: TextIO, *, as_json: bool = False) -> None:
     text = f"Error: {_indented(error.brief)}\n"
     if error.details:
         text += f"    {_indented(error.details)}\n"
-    if error.resolution:
-        text += f"Try: {_indented(error.resolution)}\n"
+    if resolution:
+        text += f"Try: {_indented(resolution)}\n"
     stream.write(text)
+
+
+def in_store(advice: str, store: str) -> str:
+    """`advice` whose commands name the store `store`: without it, `machine rm dev` would remove another machine."""
+    if not store or "machine " not in advice:
+        return advice
+    import re
+    import shlex
+
+    from machine.cli.table import COMMANDS
+
+    names = "|".join(sorted(COMMANDS.keys() - _STORELESS, key=len, reverse=True))
+    where = shlex.quote(store)
+    return re.sub(rf"(?<![\w-])machine (?=(?:{names})(?![\w-]))", lambda _: f"machine -s {where} ", advice)
 
 
 def _indented(text: str) -> str:

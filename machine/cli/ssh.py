@@ -129,6 +129,6 @@ def _native(app: App, login: Login, call: Call) -> int:
         ) as shell:
             return talk(shell, " ".join(call.command), terminal=terminal)
     except ShellError as error:
-        show(error, app.stderr, as_json=app.flags.log_format == "json")
+        show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
         logins.explain(app, [login.name])
         return logins.NO_CONNECTION

@@ -149,7 +149,13 @@ def ask_to_reboot(shell: Shell, name: str) -> None:
 
 
 def missing(record: Record) -> MachineError:
-    """The platform has lost the machine, or a create that was cut short has never asked for it."""
+    """The platform has lost the machine, another store's owner keeps it, or create has never asked for it."""
+    if record.imported():
+        return DriverError(
+            f"machine {record.name} was imported, and its platform ({record.driver_name}) is not seen from this store",
+            resolution="switch it on and off, and remove it, where it was made; "
+            f"machine rm {record.name} only forgets it here",
+        )
     if not record.reached("ready"):
         return DriverError(
             f"machine {record.name} is half made (it got as far as: {record.phase}), and its platform has none yet",

@@ -86,7 +86,10 @@ if [ "$status" -ne 0 ]; then
     exit 1
 fi
 """
-    advice = "the end of the engine's log is above; correct the options and say: machine provision NAME"
+    advice = (
+        "the end of the engine's log is above; what is wrong with its options is corrected in the store's "
+        "machines/NAME/config.json (HostOptions, EngineOptions), then: machine provision NAME"
+    )
     return Run("restart the engine", script, seconds=RESTART_SECONDS, advice=advice)
 
 

@@ -167,6 +167,11 @@ class Record:
         """Whether `create` has come at least as far as `phase`."""
         return PHASES.index(self.phase) >= PHASES.index(phase)
 
+    def imported(self) -> bool:
+        """Whether the record came from a file of `machine export`: the machine was made from another store."""
+        ours = self.raw.get("Machine")
+        return isinstance(ours, dict) and bool(ours.get("Imported"))
+
     def address(self) -> str:
         """The address from here as last seen: an IP literal without brackets or a host name, "" if unknown."""
         if self.driver_name == "none":

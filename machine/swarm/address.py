@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -90,6 +91,12 @@ class Trust(NamedTuple):
         """What we listen with; `verify` demands a client certificate. CertificateError if a file does not do."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not self.cert:
+            raise CertificateError(
+                "TLS needs a certificate to listen with, and none was found",
+                details=f"looked for {_FILES['--tlscert']} in the directory of {self.ca}" if self.ca else "",
+                resolution="name PEM files with --tlscert and --tlskey, and with --tlscacert the CA of the clients",
+            )
         self._load("server", lambda: context.load_cert_chain(self.cert, self.key or None), self.cert, self.key)
         if self.verify:
             self._load("CA", lambda: context.load_verify_locations(self.ca), self.ca)
@@ -101,9 +108,12 @@ class Trust(NamedTuple):
         try:
             load()
         except (OSError, ssl.SSLError) as error:
+            named = [path for path in paths if path]
+            absent = [path for path in named if not os.path.exists(path)]  # the error itself names no file
+            why = os.strerror(errno.ENOENT) if absent else error
             raise CertificateError(
                 f"the {what} certificate cannot be used",
-                details=f"{' and '.join(path for path in paths if path) or 'no file named'}: {error}",
+                details=f"{' and '.join(absent or named)}: {why}",
                 resolution="name PEM files with --tlscacert, --tlscert and --tlskey",
             ) from error
 

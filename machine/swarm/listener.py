@@ -15,6 +15,7 @@ from machine.swarm.chain import Request
 from machine.swarm.server import Server
 
 CERTIFICATES = "--tlsverify --tlscacert --tlscert --tlskey"
+OPEN_CERTIFICATES = "--tls --tlscert --tlskey"  # of a listener whose clients show no certificate
 
 
 class Demands(NamedTuple):
@@ -44,9 +45,10 @@ def check(address: Address, demands: Demands) -> None:
     if address.loopback or demands.insecure:
         return
     if demands.trust is None:
+        flags = OPEN_CERTIFICATES if demands.open_to_all else CERTIFICATES
         raise UsageError(
             f"listening on {address} without TLS would give {demands.gives} to whoever can reach it",
-            resolution=f"add {CERTIFICATES}, or --insecure if you mean it",
+            resolution=f"add {flags}, or --insecure if you mean it",
         )
     if not demands.trust.verify and not demands.open_to_all:
         raise UsageError(

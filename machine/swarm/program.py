@@ -142,7 +142,10 @@ async def join(given: Given, around: Surroundings) -> None:
     found = _discovery(given, around)
     if not given.text("--advertise"):
         raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT: the engine's address")
-    here = address(given.text("--advertise"))
+    try:
+        here = address(given.text("--advertise"))
+    except DiscoveryError as error:
+        raise UsageError(f"--advertise: {error}", resolution="--advertise HOST:PORT: the engine's address") from None
     beat, ttl = lease(given)
     await asyncio.sleep(random.uniform(0, seconds(given.text("--delay"), "--delay")))  # noqa: S311
     while True:

@@ -28,7 +28,7 @@ def test_a_tls_san_that_is_no_name_is_refused_before_anything_is_made(tmp_path: 
         "dev",
     ]
     done = subprocess.run([sys.executable, "-m", "machine", *words], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "'http://x:80' is neither an IP address nor a DNS name" in done.stderr
     assert not (store / "machines").exists()
 

@@ -45,6 +45,8 @@ def test_the_manual_has_the_table() -> None:
         (["create", "-d", "none", "x"], 2),
         (["create", "-d", "generic", "x"], 2),
         (["create", "-d", "nosuch", "x"], 2),
+        (["create", "--dry-run=all", "x"], 2),
+        ([*NONE, "--tls-san", "a b", "x"], 2),
         (["create", "-d", "none", "--url", "tcp://h:1", "a_b"], 2),
         (["create", "-d", "digitalocean", "x"], 3),
         (["create", "-d", "azure", "x"], 3),

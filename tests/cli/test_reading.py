@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from machine.cli.env import set_values, unset_values
+from machine.cli.listing import power_cure
+from machine.cli.report import in_store
 from tests.cli.typed import World
 
 ONE_NAME = ["config", "env", "inspect", "ip", "status", "url"]
@@ -314,3 +316,46 @@ def test_what_gitlab_runner_calls(world: World) -> None:
     assert world.type(prefix, "config", "down").status == 1
     assert world.type(prefix, "ip", name).out.strip() == "127.0.0.1"
     assert re.fullmatch(r"\w+\n", world.type(prefix, "status", name).out)
+
+
+@pytest.mark.parametrize(
+    ("phase", "imported", "state", "cure"),
+    [
+        ("ready", "", "Stopped", "machine start dev"),
+        ("ready", "", "Missing", "machine rm dev forgets it"),
+        ("recorded", "", "Missing", "machine create --resume dev"),
+        ("ready", "2026-01-01T00:00:00Z", "Missing", "where it was made"),
+        ("ready", "", "Starting", "machine status dev"),
+    ],
+)
+def test_what_helps_a_machine_that_does_not_run(world: World, phase: str, imported: str, state: str, cure: str) -> None:
+    record = world.machine("dev", 1)
+    record.phase = phase
+    record.raw["Machine"]["Imported"] = imported
+    assert cure in power_cure(record, state)
+
+
+def test_no_context_is_made_of_a_machine_without_certificates(world: World) -> None:
+    record = world.machine("half", 1)
+    record.phase = "recorded"
+    world.store.save(record)
+    Path(world.store.directory("half"), "ca.pem").unlink()
+    for verb in ("create", "use"):
+        typed = world.type("context", verb, "half")
+        assert (typed.status, typed.out) == (1, "")
+        assert "machine create --resume half" in typed.err
+    assert world.type("context", "ls").out.count("half") == 0
+
+
+def test_advice_names_the_store_that_was_named(world: World) -> None:
+    world.machine("dev", 1)
+    store = f"{world.directory}/a b"
+    typed = world.type("-s", store, "stop", "dev")
+    assert (typed.status, f"Try: machine -s '{store}' ls shows all; machine -s '{store}' create" in typed.err) == (
+        4,
+        True,
+    )
+    assert "Try: machine ls shows all" in world.type("stop", "nope").err
+    assert in_store("see docker-machine ls, the machine lsof, machine help", "/s") == (
+        "see docker-machine ls, the machine lsof, machine help"
+    )

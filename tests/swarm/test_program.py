@@ -18,7 +18,7 @@ import pytest
 import certs
 from machine import authority, files
 from machine.cli import main as machine
-from machine.errors import MachineError, UsageError
+from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
 from machine.swarm import own
@@ -299,6 +299,27 @@ def test_it_listens_nowhere_without_tls_but_here():
         run(["manage", "-H", "tcp://0.0.0.0:0", "a:1"], Surroundings({"HOME": "/nowhere"}, print, print))
     with pytest.raises(UsageError, match=r"0\.0\.0\.0:4000 without TLS"):  # no host is every host, as in classic Swarm
         run(["manage", "-H", ":4000", "a:1"], Surroundings({"HOME": "/nowhere"}, print, print))
+
+
+def test_the_flags_that_are_advised_are_those_the_listener_needs(tmp_path):
+    here = Surroundings({"HOME": str(tmp_path)}, print, print)
+    with pytest.raises(UsageError) as caught:
+        run(["discovery", "-H", "tcp://0.0.0.0:0", "--registry", str(tmp_path / "r")], here)
+    assert caught.value.resolution.startswith("add --tls --tlscert --tlskey, or")
+    with pytest.raises(UsageError) as caught:
+        run(["join", "--advertise", "nonsense", "nodes://a:1"], here)
+    assert "--advertise HOST:PORT" in caught.value.resolution
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CertificateError) as caught:
+        Trust(str(tmp_path / "ca.pem")).for_server()
+    assert "cert.pem" in caught.value.details
+    assert "--tlscert" in caught.value.resolution
+    (tmp_path / "key.pem").touch()
+    with pytest.raises(CertificateError) as caught:
+        Trust("", str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")).for_server()
+    assert caught.value.details == f"{tmp_path / 'cert.pem'}: No such file or directory"
 
 
 def test_it_is_a_command_of_machine():
