@@ -16,6 +16,7 @@ from machine.swarm import limits
 
 FILE = "rescheduling.log"  # in the manager's state directory
 REWRITTEN = 10_000  # lines after which the file is written anew at the start
+OVERTAKEN = 4  # lines for each container that is remembered, after which it is written anew while we run
 REMOVED = ""  # stands for the id of a container that is no more
 
 
@@ -33,6 +34,8 @@ class Ledger:
         self._path = path
         self._log = log
         self._current: OrderedDict[str, Current] = OrderedDict()
+        self._gone: OrderedDict[str, None] = OrderedDict()  # those of them that were removed, the oldest first
+        self._lines = 0  # in the file
         self._names: dict[str, str] = {}
         self._networks: dict[str, dict[str, Any]] = {}
         self._failed = False
@@ -90,14 +93,19 @@ class Ledger:
         except OSError as error:
             self._failed = True
             self._log(f"rescheduling: {self._path} cannot be written ({error.strerror}): kept in memory only")
+        self._lines += 1
+        if self._lines > REWRITTEN + OVERTAKEN * len(self._current):
+            self._rewrite()
 
     def _apply(self, entry: list[Any]) -> None:
         what, swarm_id, *rest = entry
         if what == "saw":
             self._current[swarm_id] = Current(int(rest[0]), str(rest[1]))
+            self._gone.pop(swarm_id, None)
         elif what == "removed":
             known = self._current.get(swarm_id, Current(0, REMOVED))
             self._current[swarm_id] = known._replace(id=REMOVED)
+            self._gone[swarm_id] = None
             self._names.pop(swarm_id, None)
             self._networks.pop(swarm_id, None)
         elif what == "renamed":
@@ -107,7 +115,9 @@ class Ledger:
         elif what == "network":
             self._networks.setdefault(swarm_id, {})[str(rest[0])] = rest[1]
         while len(self._current) > limits.MOVE_REMEMBERED:
-            oldest, _ = self._current.popitem(last=False)
+            oldest = next(iter(self._gone or self._current))  # one that there is may have to move: it stays longer
+            self._gone.pop(oldest, None)
+            del self._current[oldest]
             self._names.pop(oldest, None)
             self._networks.pop(oldest, None)
 
@@ -127,6 +137,7 @@ class Ledger:
                 self._apply(json.loads(line))
             except (ValueError, TypeError, IndexError, AttributeError):
                 continue
+        self._lines = len(lines)
         if len(lines) > REWRITTEN or not data.endswith(b"\n"):
             self._rewrite()
 
@@ -134,6 +145,8 @@ class Ledger:
         entries: list[list[Any]] = []
         for swarm_id, known in self._current.items():
             entries.append(["saw", swarm_id, *known])
+            if known.id == REMOVED:
+                entries.append(["removed", swarm_id])
         entries += [["renamed", swarm_id, name] for swarm_id, name in self._names.items()]
         for swarm_id, networks in self._networks.items():
             entries += [["network", swarm_id, network, settings] for network, settings in networks.items()]
@@ -142,5 +155,6 @@ class Ledger:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.writelines(json.dumps(entry).encode() + b"\n" for entry in entries)
             os.replace(temporary, self._path)
+            self._lines = len(entries)
         except OSError:
             self._log(f"rescheduling: {self._path} cannot be written anew")

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from machine.swarm.answer_shapes import shape_of
+from machine.swarm.chain import Refused
 from machine.swarm.cluster import events
+from machine.swarm.cluster.facts import facts_of
 from machine.swarm.cluster.united_info import unite
 from machine.swarm.shapes import WrongShape
 from tests.scripted_answers import json_answer, raw
@@ -239,3 +241,25 @@ def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it():
             assert list(found.cluster.ledger.networks(found.cluster.find("web").swarm_id)) == ["mine"]
 
     run(test)
+
+
+@pytest.mark.parametrize("name", ["x|10.0.0.1:2375", "10.0.0.1:2375", "n1/x", "n1 n2", "n1\tx"])
+def test_an_engine_is_not_called_like_an_address_or_two_nodes(name):
+    with pytest.raises(ValueError, match="signs that no host's name has"):
+        facts_of({"ApiVersion": "1.44"}, {"Name": name, "ID": "x"})
+
+
+@pytest.mark.parametrize(
+    ("expression", "fits"),
+    [("node==10.0.0.2:2375", {"n2"}), ("node!=10.0.0.2:2375", {"n1", "n3"}), ("node==10.0.0.*", set())],
+)
+def test_a_constraint_may_name_an_address(expression, fits):
+    async def test(fleet):
+        for number in range(4):
+            try:
+                await fleet.create(f"c{number}", Env=[f"constraint:{expression}"])
+            except Refused:
+                assert not fits
+        assert {name.partition("/")[0] for name in await fleet.names()} <= fits
+
+    swarm(test)

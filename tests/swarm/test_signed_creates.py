@@ -346,3 +346,28 @@ def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp
     assert "containers are rescheduled only if this process made them" in said[0]
     with pytest.raises(UsageError):
         asyncio.run(start(True))
+
+
+def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MOVE_REMEMBERED", 10)
+    path = str(tmp_path / "log")
+    ledger = Ledger(path)
+    ledger.saw("there", 0, "key")
+    for number in range(50):
+        ledger.saw(f"s{number}", 0, "k")
+        ledger.removed(f"s{number}", "k")
+    for found in (ledger, Ledger(path)):
+        assert found.is_current("there", "key")
+        assert (found.knows("s49"), found.knows("s0")) == (True, False)
+        found.saw("s49", 0, "k")
+        assert not found.is_current("s49", "k")
+
+
+def test_the_file_does_not_grow_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("machine.swarm.ledger.REWRITTEN", 100)
+    path = str(tmp_path / "log")
+    ledger = Ledger(path)
+    for number in range(2000):
+        ledger.saw("one", number, str(number))
+    assert len((tmp_path / "log").read_bytes().splitlines()) <= 110
+    assert Ledger(path).is_current("one", "1999")

@@ -84,6 +84,8 @@ class _Program:
             _, unended = await asyncio.wait(self._tasks, timeout=PIPES_SECONDS)
             for task in unended:
                 task.cancel()
+            if process is not None and unended:
+                process._transport.close()  # type: ignore[attr-defined]  # nothing public closes the pipes
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def __call__(self, request: Request, rest: Next) -> Reply:

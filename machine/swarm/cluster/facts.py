@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 OLDEST, NEWEST = (1, 24), (1, 99)  # API versions; what is passed on is not ours to limit
+_SEPARATORS = re.compile(r"[\s/|:]")  # NODE/NAME, ID|ADDRESS, HOST:PORT
 Api = tuple[int, int]
 COUNTERS = frozenset(  # fields of /info that differ whenever it is asked
     (
@@ -70,6 +72,8 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
     name, key = str(info.get("Name") or ""), str(info.get("ID") or "")
     if not name or not key:
         raise ValueError("its info has neither name nor id: this is no Docker Engine")
+    if _SEPARATORS.search(name):
+        raise ValueError(f"its name {name[:80]!r} has signs that no host's name has, and that stand beside names here")
     api, oldest = _api(version, "ApiVersion", OLDEST), _api(version, "MinAPIVersion", (1, 12))
     if api < OLDEST:
         raise ValueError(

@@ -126,12 +126,13 @@ async def disk(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
     merged: dict[str, Any] = {}
     for answer in answers.values():
         for key, value in answer.items():
-            if isinstance(value, list):
-                merged[key] = [*(merged.get(key) or []), *value]
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                merged[key] = (merged.get(key) or 0) + value
-            else:
-                merged.setdefault(key, value)
+            before = merged.get(key)
+            if isinstance(before, list) and isinstance(value, list):
+                merged[key] = [*before, *value]
+            elif _is_number(before) and _is_number(value):
+                merged[key] = before + value
+            elif before is None:
+                merged[key] = value
     for engine, answer in answers.items():
         for container in answer.get("Containers") or ():
             known = engine.containers.get(str(container.get("Id")))
@@ -143,6 +144,10 @@ async def disk(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
         lists = {engine: answer.get("Volumes") or [] for engine, answer in answers.items()}
         merged["Volumes"] = volumes.unite(lists, volumes.shared_names(desk))
     return Reply.json(merged)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _used_images(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

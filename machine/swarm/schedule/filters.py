@@ -181,6 +181,8 @@ def _affine(expression: Expression, node: Node) -> bool:
 
 def _constrained(expression: Expression, node: Node) -> bool:
     if expression.key == "node":
+        if expression.value == node.addr:  # the one name that an engine cannot choose for itself
+            return expression.operator == EQUAL
         return expression.matches((node.id, node.name))
     return expression.matches((node.labels.get(expression.key, ""),))
 
