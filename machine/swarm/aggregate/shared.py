@@ -7,6 +7,7 @@ from typing import Any
 
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.chain import Refused, Reply, Request, Unreachable
+from machine.swarm.printable import is_printable, printable
 from machine.swarm.target import build
 
 
@@ -16,6 +17,7 @@ async def create_network(members: Members, request: Request) -> Reply:
     What was made is removed again when one engine refuses: a network that some have and some have not would be found by
     half of the containers. Refused with that engine's words, Unreachable when none answers.
     """
+    _check_name(request)
     present = await members.present()
     answers = await asyncio.gather(*(member.value(request) for member in present), return_exceptions=True)
     made: list[tuple[Member, Any]] = []
@@ -36,6 +38,14 @@ async def create_network(members: Members, request: Request) -> Reply:
     if not made:
         raise Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in present))
     return Reply.json({**made[0][1], "Warning": _keep(absent, request, members)}, 201)
+
+
+def _check_name(request: Request) -> None:
+    """Refused(400) for a name that cannot be shown: engines take it, and their lists are not taken afterwards."""
+    body = request.value()
+    name = body.get("Name") if isinstance(body, dict) else None
+    if isinstance(name, str) and not is_printable(name):
+        raise Refused(400, f"the network's name {printable(name)[:80]} has characters that cannot be seen")
 
 
 def _keep(absent: list[Member], request: Request, members: Members) -> str:

@@ -142,8 +142,10 @@ def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> tup
         found = lift(body)
         pins = take_nodes_off(desk, body)
         asked = beside(desk, want(body, found, name))
-    except (BadExpression, AttributeError, TypeError, ValueError) as error:
+    except (BadExpression, ValueError) as error:
         raise Refused(400, f"this create cannot be read: {error}") from error
+    except (AttributeError, TypeError) as error:
+        raise Refused(400, "this create cannot be read: one of its fields is of another kind than the API's") from error
     body["Labels"] = dict(body.get("Labels") or {})
     body["Labels"].setdefault(ID, secrets.token_hex(32))
     pinned = [Expression("node", "==", node) for node, _ in pins]

@@ -11,6 +11,7 @@ from typing import Any
 from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.names import display_name, repeated
+from machine.swarm.printable import is_printable, printable
 from machine.swarm.routes import object_filters, relocate
 from machine.swarm.routes.desk import Desk, good
 from machine.swarm.routes.project import engines_for
@@ -117,6 +118,8 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     body = request.value()
     if not isinstance(body, dict) or not isinstance(body.get("Name"), str):
         raise Refused(400, "the body of a network's create has a Name")
+    if not is_printable(body["Name"]):  # engines take it, and cannot be believed about their networks afterwards
+        raise Refused(400, f"the network's name {printable(body['Name'])[:80]} has characters that cannot be seen")
     node, slash, rest = body["Name"].partition("/")
     pinned = desk.node(node) if slash else None
     if slash:

@@ -93,7 +93,8 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     Chosen is the engine that has more of its Compose project, else the one that the next container would get.
     """
     request = await request.whole()
-    body = request.value() or {}
+    body = request.value()
+    body = {} if body is None else body
     if not isinstance(body, dict):
         raise Refused(400, "the body of a volume's create is a JSON object")
     node, slash, rest = str(body.get("Name") or "").partition("/")

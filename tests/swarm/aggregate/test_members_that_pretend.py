@@ -116,3 +116,12 @@ def test_the_progress_of_one_engine_has_no_lines_of_others():
             assert not [line for line in shown for value in line.values() if "\x1b" in str(value) or "\n" in str(value)]
 
     run(test)
+
+
+def test_a_network_is_not_given_a_name_for_which_its_engines_would_not_be_believed():
+    async def test():
+        async with aggregate({}) as front:
+            assert (await front.ask("POST", "/networks/create", {"Name": "a\nb"})).status == 400
+            assert not [r for r in front.good.requests if r.path == "/networks/create"]
+
+    run(test)

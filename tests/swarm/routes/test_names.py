@@ -272,3 +272,35 @@ def test_connecting_means_the_network_on_the_containers_engine():
         assert asked[1:] == [f"/networks/{moved}/connect"]
 
     swarm(test, made=[SimulatedEngine("n1"), SimulatedEngine("n2")])
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x\x00", "\x1b[2J", "a\u202eb", "\ufeffx"])
+def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_believed(name):
+    async def test(fleet):
+        with pytest.raises(Refused, match="cannot be seen"):
+            await fleet.call("POST", "/networks/create", {"Name": name})
+        assert not any(method == "POST" for place in fleet.places for method, _ in place.asked)
+
+    swarm(test)
+
+
+@pytest.mark.parametrize(
+    "host", [{"Mounts": [None]}, {"PortBindings": {"80/tcp": [None]}}, {"Links": 5}, {"Mounts": [{"Type": []}]}]
+)
+def test_what_is_wrong_with_a_create_is_said_in_words(host):
+    async def test(fleet):
+        with pytest.raises(Refused) as error:
+            await fleet.create("x", HostConfig=host)
+        assert error.value.status == 400
+        assert "NoneType" not in error.value.message
+
+    swarm(test)
+
+
+def test_a_volumes_body_is_an_object():
+    async def test(fleet):
+        for body in ([], 5, "x"):
+            with pytest.raises(Refused, match="JSON object"):
+                await fleet.call("POST", "/volumes/create", body)
+
+    swarm(test)
