@@ -103,7 +103,7 @@ def _reboot(world: World, record: Record) -> None:
     endpoint, shell = provision.log_in(world, record)
     boot = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime"
     with shell:
-        before = shell.run(boot).stdout
+        before = shell.run(boot, timeout=REBOOT_ASK_SECONDS).stdout
         world.console.step("Rebooting the host")
         ask_to_reboot(shell, record.name)
 
@@ -112,7 +112,7 @@ def _reboot(world: World, record: Record) -> None:
     def probe() -> bool | None:
         try:
             with access.connect(record, endpoint) as again:
-                return True if again.run(boot).stdout != before else None
+                return True if again.run(boot, timeout=REBOOT_ASK_SECONDS).stdout != before else None
         except HostKeyMismatch:
             raise
         except ShellError as error:

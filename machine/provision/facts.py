@@ -71,6 +71,7 @@ class Facts:
     unapplied: tuple[str, ...] = ()  # configuration that changed after the running engine started
     interrupted: bool = False  # an earlier restart was cut short
     silent: bool = False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
+    only_tcp: bool = False  # it listens at no socket of the machine, only on the network
     shims: int = 0  # processes that hold a container each, whatever the engine says
     containers_running: int = 0  # those that are paused too: a restart would end them as well
     images: int = 0
@@ -104,7 +105,18 @@ def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
 
 
 def parse(answer: Completed) -> Facts:
-    """Facts from the output of LOOK; ProvisionError if it is not whole."""
+    """Facts from the output of LOOK; ProvisionError if it is not whole or makes no sense."""
+    try:
+        return _parsed(answer)
+    except (KeyError, IndexError, ValueError, RecursionError) as error:
+        raise ProvisionError(
+            "the machine answered nonsense when it was looked at",
+            details=f"{type(error).__name__}: {error}"[:200],
+            resolution="see that its sh, sed, stat and systemctl are the system's own: machine ssh NAME",
+        ) from None
+
+
+def _parsed(answer: Completed) -> Facts:
     texts: dict[str, list[str]] = {}
     units: dict[str, list[str]] = {}
     variable_texts: dict[str, list[str]] = {}
@@ -240,6 +252,7 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         "engine_socket": values.get("engine_socket") or engineapi.DEFAULT_SOCKET,
         "pid_file": values.get("pid_file") or engineapi.DEFAULT_PID_FILE,
         "silent": "info" in values and not info,
+        "only_tcp": "only_tcp" in values,
         "shims": int(values.get("shims") or 0),
         "data_root_unknown": values.get("data_root_unknown", ""),
         "containers_running": _count(info, "ContainersRunning") + _count(info, "ContainersPaused"),

@@ -135,6 +135,10 @@ places() {{ # the engine's own socket and its pid file: as the running one was t
         | sed -n 's|.*"pidfile" *: *"\\([^"]*\\)".*|\\1|p')
     socket=${{socket:-{engineapi.DEFAULT_SOCKET}}}
     pid_file=${{pid_file:-{engineapi.DEFAULT_PID_FILE}}}
+    case "$told $settings" in # neither a socket nor, without any host, the usual one
+        *unix://* | *fd://*) ;;
+        *tcp://*) say only_tcp yes ;;
+    esac
     say engine_socket "$socket"
     say pid_file "$pid_file"
 }}

@@ -95,10 +95,12 @@ def send(steps: Sequence[Step], shell: Shell, *, alone: bool = False) -> list[Co
 
 
 def _failed(step: Step, answer: Completed) -> ProvisionError:
-    seen = "\n".join(answer.output.splitlines()[-_TAIL:])
+    seen = refusal.shortened(answer.output[-refusal.LARGEST :], _TAIL)
     if answer.status < 0:
         seen = f"{seen}\nthe machine broke off in the middle of it".strip()
-    return ProvisionError(f"failed to {step.name}", details=seen, resolution=cures.cure(answer.output) or step.advice)
+    return ProvisionError(
+        f"failed to {step.name}", details=seen, resolution=cures.cure(answer.output[-refusal.LARGEST :]) or step.advice
+    )
 
 
 def _busy() -> ProvisionError:

@@ -16,6 +16,7 @@ PROBE_COMMAND = f"echo {PROBE_MARK}-command"
 PROBE_STDIN = f"echo {PROBE_MARK}-stdin\n".encode()
 PROBE_SECONDS = 10.0
 SHOWN_LINES = 15  # of what the machine printed
+LARGEST = 65536  # characters of it that are searched for a cause
 LONGEST_LINE = 300  # characters; a page of HTML may be one line
 
 
@@ -87,16 +88,16 @@ _CAUSES = (
 
 def known(done: Completed, script: str) -> ProvisionError | None:
     """The error for an answer to `script` that says itself why nothing began; None if it does not."""
-    seen = without_script(done.output, script)
+    seen = without_script(done.output[-LARGEST:], script)
     for cause in _CAUSES:
         if re.search(cause.pattern, seen, re.IGNORECASE):
-            return ProvisionError(cause.brief, details=_shortened(seen), resolution=cause.resolution)
+            return ProvisionError(cause.brief, details=shortened(seen), resolution=cause.resolution)
     return None
 
 
 def unknown(done: Completed, script: str, probe: Completed) -> ProvisionError:
     """The error for an answer that says nothing of use; `probe` answered PROBE_COMMAND with PROBE_STDIN."""
-    seen = _shortened(without_script(done.output, script))
+    seen = shortened(without_script(done.output[-LARGEST:], script))
     if f"{PROBE_MARK}-command" in probe.output:
         return ProvisionError(
             _NOT_RUN,
@@ -126,6 +127,7 @@ def without_script(output: str, script: str) -> str:
 _TELLING = 20  # characters; a shorter line of ours may be part of somebody else's words
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str, last: int = SHOWN_LINES) -> str:
+    """The `last` lines of what a machine printed, each of a length that can be read."""
     lines = [line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..." for line in text.splitlines()]
-    return "\n".join(lines[-SHOWN_LINES:])
+    return "\n".join(lines[-last:])

@@ -136,6 +136,12 @@ def _check(facts: Facts, spec: Spec) -> None:
         raise _masked("docker.service")
     if facts.socket == "masked" and facts.needs_socket:
         raise _masked("docker.socket")
+    if facts.silent and facts.only_tcp:
+        raise ProvisionError(
+            "the engine on the machine listens at TCP only, and machine asks it over a socket of the machine",
+            resolution="add -H unix:///var/run/docker.sock to its command (systemctl edit --full docker.service) or"
+            f" to hosts in {DAEMON_JSON}, restart it, then: machine provision NAME",
+        )
     if facts.silent and (facts.docker or facts.fetcher == "curl" or facts.shims):
         raise ProvisionError(
             "the engine on the machine runs and does not answer",

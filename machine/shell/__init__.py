@@ -9,7 +9,6 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self
 
 from machine.errors import ShellError
@@ -18,6 +17,7 @@ from machine.process import Completed
 if TYPE_CHECKING:
     import paramiko
 
+LARGEST_OUTPUT = 16 * 2**20  # bytes of each stream; the log of an installation has a few hundred thousand
 _CHUNK = 32768  # the largest payload of one ssh data message that every server takes (RFC 4254 section 5.2)
 
 
@@ -75,7 +75,7 @@ class SshShell:
             raise self._lost(f"opening a session failed: {error}") from None
 
     def run(self, command: str, *, stdin: bytes = b"", timeout: float | None = None) -> Completed:
-        """Run `command`; ShellError after `timeout` seconds or when the connection breaks.
+        """Run `command`; ShellError after `timeout` seconds, LARGEST_OUTPUT, or when the connection breaks.
 
         A command that a signal ended has the status 255, as with OpenSSH's client.
         """
@@ -94,6 +94,13 @@ class SshShell:
             ) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._lost(f"{_shown(command)}\n{error}") from None
+        except OverflowError:
+            raise ShellError(
+                f"a command on {self.where} printed more than {LARGEST_OUTPUT >> 20} MiB",
+                details=_shown(command),
+                resolution="a start-up file of its login shell (.bashrc, .profile) may print without end:"
+                f" see what it says with machine ssh {self.alias} true",
+            ) from None
         finally:
             channel.close()
         status = channel.exit_status
@@ -173,9 +180,12 @@ def _left(deadline: float | None) -> float | None:
 
 
 def _converse(channel: paramiko.Channel, stdin: bytes, deadline: float | None) -> tuple[bytearray, bytearray]:
-    """Feed stdin and read stdout and stderr side by side (they share one window) until the status is there."""
+    """Feed stdin and read stdout and stderr side by side (they share one window) until the status is there.
+
+    OverflowError when one of them has more than LARGEST_OUTPUT.
+    """
     stdout, stderr = bytearray(), bytearray()
-    reader = threading.Thread(target=_drain, args=(channel.recv_stderr, stderr), daemon=True)
+    reader = threading.Thread(target=_drain, args=(channel, stderr), daemon=True)
     reader.start()
     if stdin:
         threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
@@ -187,17 +197,21 @@ def _converse(channel: paramiko.Channel, stdin: bytes, deadline: float | None) -
         if not block:
             break
         stdout += block
+        if max(len(stdout), len(stderr)) > LARGEST_OUTPUT:
+            raise OverflowError
     reader.join(_left(deadline))
     channel.status_event.wait(_left(deadline))
     _left(deadline)
+    if len(stderr) > LARGEST_OUTPUT:
+        raise OverflowError
     return stdout, stderr
 
 
-def _drain(receive: Callable[[int], bytes], into: bytearray) -> None:
-    """Read one stream to its end. An error here is the main stream's too, and is reported there."""
+def _drain(channel: paramiko.Channel, into: bytearray) -> None:
+    """Read stderr to its end. An error here is the main stream's too, and is reported there."""
     while True:
         try:
-            block = receive(_CHUNK * 4)
+            block = channel.recv_stderr(_CHUNK * 4)
         except TimeoutError:
             continue
         except OSError:
@@ -205,6 +219,9 @@ def _drain(receive: Callable[[int], bytes], into: bytearray) -> None:
         if not block:
             return
         into += block
+        if len(into) > LARGEST_OUTPUT:
+            channel.close()  # or stdout would be waited for
+            return
 
 
 def _feed(channel: paramiko.Channel, content: bytes) -> None:

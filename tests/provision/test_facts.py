@@ -101,3 +101,11 @@ def test_paused_containers_would_end_with_the_engine_too() -> None:
 
 def test_ports_are_read_as_the_kernel_writes_them() -> None:
     assert parse(Completed(0, "listening|0948\nlistening|0016\nend|yes\n")).listening == {2376, 22}
+
+
+@pytest.mark.parametrize(
+    "line", ["service_text|x", "variables_text|x", "file|z y x", "file|644", "shims|many", "listening|-"]
+)
+def test_nonsense_is_an_error_and_no_bug(line: str) -> None:
+    with pytest.raises(ProvisionError, match="nonsense"):
+        parse(Completed(0, f"{line}\nend|yes\n"))

@@ -337,3 +337,11 @@ def test_more_keys_than_sshd_lets_try_are_named_as_the_cause(tmp_path: Path, age
         connect(server, known, key_path=str(server.key)).close()
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("stream", ["", ">&2"])
+def test_output_without_end_is_given_up(shell: SshShell, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    monkeypatch.setattr("machine.shell.LARGEST_OUTPUT", 2**20)
+    with pytest.raises(ShellError, match="printed more than 1 MiB"):
+        shell.run(f"yes {stream}", timeout=60)
+    assert shell.run("echo on").stdout == "on\n"
