@@ -263,17 +263,13 @@ def _env_line(app: App, *name: str) -> str:
 
 def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
     """The command line as values; UsageError on nonsense."""
-    from machine import drivers
+    from machine import drivers, engine_values
     from machine.cli import driver_flags
     from machine.lifecycle.create import Wanted
     from machine.model import EngineOptions, SwarmOptions
     from machine.options import resolve
 
     _check_swarm(args, app)
-    for flag in ("engine_env", "engine_label"):
-        for item in getattr(args, flag):
-            if "=" not in item:
-                raise UsageError(f"--{flag.replace('_', '-')} {item!r} is not of the form KEY=VALUE")
     for item in args.engine_opt:
         if item.partition("=")[0].lstrip("-") in OWN_FLAGS:
             raise UsageError(
@@ -295,6 +291,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
         registry_mirrors=tuple(mirrors),
         storage_driver=args.engine_storage_driver,
     )
+    engine_values.check(engine)
     swarm = SwarmOptions(
         is_swarm=args.swarm or args.swarm_master,
         master=args.swarm_master,

@@ -48,6 +48,27 @@ SWITCHES = (
 )
 
 
+# Keys of daemon.json that hold a list of texts.
+LISTS = frozenset(
+    KEYS.get(flag, flag)
+    for flag in (
+        *("authorization-plugin", "cdi-spec-dir", "dns", "dns-opt", "dns-search", "exec-opt", "host"),
+        *("insecure-registry", "label", "registry-mirror", "storage-opt"),
+    )
+)
+
+
+def misfit(settings: dict[str, Any]) -> str:
+    """Why dockerd would not take daemon.json's `settings`, as far as their kinds tell; "" if they do not."""
+    for key, value in settings.items():
+        if key in SWITCHES and not isinstance(value, bool | None):
+            return f"{key} must be true or false"
+        texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if key in LISTS and value is not None and not texts:
+            return f"{key} must be a list of texts"
+    return ""
+
+
 def keys_of(flag: str) -> tuple[str, ...]:
     """The keys of daemon.json that dockerd refuses beside `--flag`."""
     if flag in _NO_KEY:

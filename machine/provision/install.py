@@ -102,10 +102,17 @@ exit "$status"
 
 
 def _fetch(facts: Facts, url: str, target: str) -> str:
-    """One command: status other than 0 for an HTTP error, its reason on stderr."""
-    if facts.fetcher == "wget":
-        return f"wget -q -T 20 -O {target} {shlex.quote(url)}"
-    return f"curl -fsSL --retry 2 --connect-timeout 20 --max-time 100 -o {target} {shlex.quote(url)}"
+    """One command: status other than 0 for an HTTP error, its reason on stderr. A secret URL is in no argument list."""
+    wget = facts.fetcher == "wget"
+    limits = "wget -q -T 20 -O" if wget else "curl -fsSL --retry 2 --connect-timeout 20 --max-time 100 -o"
+    plain = f"{limits} {target} {shlex.quote(url)}"
+    if masked(url) == url:
+        return plain
+    if wget:  # busybox's reads no URL from elsewhere
+        aside = f"printf '%s\\n' {shlex.quote(url)} | {limits} {target} -i -"
+        return f"if wget --help 2>&1 | grep -q input-file; then {aside}; else {plain}; fi"
+    escaped = url.replace("\\", "\\\\").replace('"', '\\"')
+    return f"printf 'url = \"%s\"\\n' {shlex.quote(escaped)} | {limits} {target} -K -"
 
 
 def _quiet(text: str) -> str:

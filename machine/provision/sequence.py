@@ -109,6 +109,7 @@ def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
 
 def _check(facts: Facts, spec: Spec) -> None:
     """Refuse what would damage the machine or cannot work, before anything is written."""
+    settings.check(facts)
     settings.check_storage(facts, spec)
     swarm.check(facts, spec)
     _check_swarm_mode(facts, spec)
@@ -227,7 +228,28 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
         middle = _gently(facts, spec, configuration, certificates)
     else:
         middle = [*certificates, *_read_between(facts, pending), services.restart(facts)]
-    return [rollback.begin(facts, paths), *renaming, *enable, *middle, rollback.commit(paths)], True
+    return [
+        *_present_settings(facts),
+        rollback.begin(facts, paths),
+        *renaming,
+        *enable,
+        *middle,
+        rollback.commit(paths),
+    ], True
+
+
+def _present_settings(facts: Facts) -> list[Step]:
+    """Whether the engine starts again with a daemon.json that changed after its start, should this be taken back."""
+    if DAEMON_JSON not in facts.unapplied or facts.interrupted or facts.release < layouts.VALIDATE:
+        return []
+    return [
+        Run(
+            f"check the present {DAEMON_JSON}",
+            f"{shlex.quote(facts.dockerd)} --validate --config-file {DAEMON_JSON}",
+            advice="it changed after the engine's start, and the engine refuses it now: correct it by hand"
+            " (machine ssh NAME), then: machine provision NAME",
+        )
+    ]
 
 
 def _gently(facts: Facts, spec: Spec, configuration: list[Put], certificates: list[Put]) -> list[Step]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from machine.errors import ProvisionError
 from machine.provision.command import TLS, TRUE, Command, option_keys
-from machine.provision.dockerd_flags import keys_of, names, without
+from machine.provision.dockerd_flags import keys_of, misfit, names, without
 from machine.provision.facts import Facts
 from machine.provision.look import DAEMON_JSON
 from machine.provision.spec import Spec
@@ -36,6 +36,16 @@ def existing(facts: Facts) -> dict[str, Any]:
             resolution="correct it by hand (machine ssh NAME), then: machine provision NAME",
         )
     return found
+
+
+def check(facts: Facts) -> None:
+    """ProvisionError for a daemon.json that its engine would refuse: taken back, that would not start again either."""
+    why = misfit(existing(facts))
+    if why:
+        raise ProvisionError(
+            f"{DAEMON_JSON} on the machine is not as dockerd takes it: {why}",
+            resolution="correct it by hand (machine ssh NAME), then: machine provision NAME",
+        )
 
 
 def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:

@@ -73,3 +73,19 @@ def test_keys_inside_objects_that_dockerd_opens_go_too() -> None:
     assert dockerd_flags.without({"proxies": {"http-proxy": "x"}}, ["http-proxy"]) == {}
     assert "http-proxy" in dockerd_flags.names({"proxies": {"http-proxy": "x"}})
     assert "max-size" not in dockerd_flags.names({"log-opts": {"max-size": "1m"}})
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"live-restore": "yes"}, "live-restore must be true or false"),
+        ({"debug": 1}, "debug must be"),
+        ({"hosts": "unix:///x"}, "hosts must be a list of texts"),
+        ({"labels": [1]}, "labels must be a list"),
+        ({"dns": {}}, "dns must be"),
+        ({"debug": None, "labels": None, "dns": ["1.1.1.1"], "bridge": "x", "log-opts": {"tag": "x"}}, ""),
+    ],
+)
+def test_a_value_of_another_kind_than_dockerd_takes_is_named(found: dict[str, object], why: str) -> None:
+    assert dockerd_flags.misfit(found).startswith(why)
+    assert why or not dockerd_flags.misfit(found)

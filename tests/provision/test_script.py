@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from machine.process import Completed
 from machine.provision import Facts, Plan, Put, Result, Run, plan, render, rollback, script
-from machine.provision.install import WAIT_FOR_CLOUD_INIT
+from machine.provision.install import WAIT_FOR_CLOUD_INIT, _fetch
 from machine.provision.look import DAEMON_JSON, LOOK
 from machine.provision.packages import MANAGERS, install
 from machine.provision.sequence import hostname
@@ -218,3 +219,18 @@ def test_etc_hosts_is_whole_or_as_it_was(tmp_path: Path, full: bool) -> None:
     done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, timeout=20)
     assert (done.returncode != 0) is full
     assert hosts.read_text() == (before if full else "127.0.0.1 localhost\n127.0.1.1\tdev old.example old\n192.0.2.1 x")
+
+
+@pytest.mark.parametrize("fetcher", ["curl", "wget"])
+def test_an_account_in_the_url_of_the_script_is_in_no_argument_list(fetcher: str, tmp_path: Path) -> None:
+    """Played with a fetcher that writes down what it was given."""
+    script = f'#!/bin/sh\n[ "$1" = --help ] && echo --input-file && exit\necho "$@" >{tmp_path}/arguments\n'
+    (tmp_path / fetcher).write_text(f"{script}cat >{tmp_path}/input\n")
+    (tmp_path / fetcher).chmod(0o755)
+    host = facts({"recorded": "debian-12-missing.txt"})
+    url = "https://me:hunt\"er2'@mirror.example/install.sh"
+    line = _fetch(dataclasses.replace(host, fetcher=fetcher), url, f"{tmp_path}/target")
+    subprocess.run(["sh", "-c", f"PATH={tmp_path}:$PATH\n{line}"], check=True, timeout=30)
+    assert "er2" not in (tmp_path / "arguments").read_text()
+    given = (tmp_path / "input").read_text()
+    assert given == (f"{url}\n" if fetcher == "wget" else 'url = "https://me:hunt\\"er2\'@mirror.example/install.sh"\n')
