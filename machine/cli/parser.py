@@ -23,6 +23,8 @@ _KNOWN = {"action", "nargs", "const", "default", "type", "choices", "metavar", "
 _KINDS = {"int": "a whole number", "float": "a number", "seconds": "a number of seconds, 86400 at most"}
 _ACTIONS = ("store", "store_true", "append")
 
+MOST_IN_USAGE = 12  # flags that the line of usage spells out; with more, such as those of create, it fills a screen
+
 
 class Values:
     """The values of one command line, an attribute for each flag and name (in annotations: argparse's Namespace)."""
@@ -202,8 +204,11 @@ class Parser(Group):
         """Usage, the description, and every flag and name."""
         import argparse
 
+        names = " ".join(f"[{argument.options.get('metavar') or argument.dest} ...]" for argument in self.places())
+        many = sum(bool(argument.flags) for group in self.groups for argument in group.arguments) > MOST_IN_USAGE
         parser = argparse.ArgumentParser(
             prog=self.prog,
+            usage=f"{self.prog} [FLAGS] {names}" if many else None,
             description=_fitted(self.description, columns() - 2),
             add_help=False,
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
@@ -218,12 +223,15 @@ class Parser(Group):
 
 
 def _fitted(text: str, width: int) -> str:
-    """Lines no longer than `width`: prose, and the right column of a list. Examples of what to type stay whole."""
+    """Lines no longer than `width`: prose, and the right column of a list. Examples of what to type stay whole.
+
+    Lines of prose that follow each other are one paragraph, filled anew.
+    """
     import re
     import textwrap
 
-    lines = []
-    for line in text.split("\n"):
+    lines: list[str] = []
+    for line in re.sub(r"(?m)(^\S.*)\n(?=\S)", r"\1 ", text).split("\n"):
         row = re.match(r" +\S.*? {2,}(?=\S)", line)
         if len(line) <= width or (line.startswith(" ") and not row):
             lines.append(line)

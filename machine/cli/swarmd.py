@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 HELP = """Run a chain of backends that speak the Docker API. Each argument is one backend with its words:
 
-  machine swarmd 'dockerserver tcp://localhost:4567' 'debug' 'dockerclient tcp://10.0.0.5:2375'
+  machine swarmd 'dockerserver' 'debug' 'dockerclient tcp://10.0.0.5:2375'
 
 Without arguments: print the backends there are."""
 RAW = True

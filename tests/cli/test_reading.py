@@ -359,3 +359,12 @@ def test_advice_names_the_store_that_was_named(world: World) -> None:
     assert in_store("see docker-machine ls, the machine lsof, machine help", "/s") == (
         "see docker-machine ls, the machine lsof, machine help"
     )
+
+
+def test_the_help_of_create_begins_with_what_it_does(world: World) -> None:
+    for line in (["help", "create"], ["create", "-d", "azure", "--help"]):
+        shown = world.type(*line, COLUMNS="80").out
+        assert shown.startswith("Usage: machine create [FLAGS] [NAME ...]\n\nCreate machines")
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "\nbring:" not in shown
+    assert "[--json]" in world.type("help", "ls").out
