@@ -35,6 +35,11 @@ _CURES: tuple[tuple[str, str], ...] = (
         f"another package manager is still at work there (machine ssh NAME sudo ps axf); when it has ended, {_AGAIN}",
     ),
     (
+        r"(?m)^\S*sh: (?:line )?(?:\d+: )?([\w./-]+): Permission denied",
+        "root there may not run {0}: sudo's noexec (machine ssh NAME sudo -l shows it), a noexec mount or SELinux"
+        f" forbids it; {_AGAIN}",
+    ),
+    (
         r"cannot (?:move|rename) .* to '([^']*)': Device or resource busy|can't rename '[^']*': Resource busy",
         f"{{0}} is mounted over there and cannot be replaced (findmnt shows it): unmount it; {_AGAIN}",
     ),

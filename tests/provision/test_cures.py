@@ -24,6 +24,9 @@ SAID = {
     "sh: 5: cannot create /etc/systemd/system/x.conf: Read-only file system": "/etc/systemd/system/x.conf lies",
     "touch: cannot touch '/etc/hostname': Read-only file system": "/etc/hostname lies",
     "cp: error writing '/etc/docker/x': No space left on device": "df -h",
+    "sh: 222: mktemp: Permission denied": "may not run mktemp: sudo's noexec",
+    "sh: line 9: /usr/bin/mktemp: Permission denied": "may not run /usr/bin/mktemp",
+    "mv: cannot move '/etc/x.machine-new' to '/etc/x': Device or resource busy": "/etc/x is mounted",
     "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 12 (apt-get)": "another package manager",
 }
 
