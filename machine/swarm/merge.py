@@ -6,6 +6,7 @@ null where a list belongs, is no reason to fail.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -114,13 +115,21 @@ def volumes(said: Said) -> Json:
     return {"Volumes": list(found.values()), "Warnings": warnings or None}
 
 
+def joined(lists: Iterable[Any]) -> list[Any] | None:
+    """Lists of several engines as one, each entry once. None if none of them is a list, as engines say null."""
+    found = [one for one in lists if isinstance(one, list)]
+    if not found:
+        return None
+    return list({json.dumps(entry, sort_keys=True): entry for one in found for entry in one}.values())
+
+
 def pruned(said: Said) -> Json:
     """Any of the prune calls: numbers added, lists joined."""
     total: Json = {}
     for _, answer in said:
         for key, value in (answer or {}).items():
             if isinstance(value, list):
-                total[key] = [*(total.get(key) or []), *value]
+                total[key] = joined([total.get(key), value])
             elif isinstance(value, (int, float)):
                 total[key] = (total.get(key) or 0) + value
             else:

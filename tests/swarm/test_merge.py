@@ -80,6 +80,15 @@ def test_prune_adds_up() -> None:
     assert merge.pruned(said)["SpaceReclaimed"] == 11
 
 
+def test_prune_names_once_what_was_on_several_engines_and_keeps_null_and_empty_apart() -> None:
+    said = [(A, {"NetworksDeleted": ["net", "a"]}), (B, {"NetworksDeleted": ["net", "b"]})]
+    assert merge.pruned(said) == {"NetworksDeleted": ["net", "a", "b"]}
+    images = [[{"Untagged": "x:1"}, {"Deleted": "1"}], None, [{"Untagged": "x:1"}]]
+    assert merge.joined(images) == [{"Untagged": "x:1"}, {"Deleted": "1"}]
+    assert merge.joined([None, []]) == []
+    assert merge.joined([None, None]) is None
+
+
 def test_the_version_is_what_all_of_them_speak() -> None:
     said = [(A, {"ApiVersion": "1.51", "MinAPIVersion": "1.24"}), (B, {"ApiVersion": "1.9", "MinAPIVersion": "1.44"})]
     assert merge.version(said) == {"ApiVersion": "1.9", "MinAPIVersion": "1.44"}

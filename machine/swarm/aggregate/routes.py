@@ -216,7 +216,7 @@ class Aggregate:
             requests = [request] * len(members)
         else:
             requests = [request.replace(body=body) for body in streams.tee(request.body, len(members))]
-        return Reply(200, (JSON,), streams.everywhere(members, requests))
+        return Reply(200, (JSON,), await streams.everywhere(members, requests))
 
     async def image(self, request: Request, x: str) -> Reply:
         """GET /images/X/json and history: by the first engine that has it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Any, NamedTuple
 
 from machine.swarm import engine_json, limits
 from machine.swarm.aggregate.members import Member
@@ -41,7 +41,7 @@ async def lines(body: Body) -> AsyncIterator[bytes]:
             yield line.strip()
 
 
-async def together(sources: Sequence[AsyncIterator[bytes]]) -> AsyncIterator[bytes]:
+async def together(sources: Sequence[AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
     """What all of them give, as it comes; ends with the last. An error of one is raised."""
     queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_QUEUED)
 
@@ -108,18 +108,26 @@ def _parsed_event(line: bytes) -> dict[str, Any]:
     return as_docker_says(happened)
 
 
-async def progress(member: Member, request: Request, failed: list[str], told: set[str]) -> AsyncIterator[bytes]:
+class Failure(NamedTuple):
+    """Why one engine failed: the status of its refusal, or 200 if it failed after it had begun, and its words."""
+
+    status: int
+    text: str
+
+
+async def progress(member: Member, request: Request, failed: list[Failure], told: set[str]) -> AsyncIterator[bytes]:
     """One engine's progress of a pull, a load or an import, its name before each id.
 
     What a load or an import results in is told as one engine tells it, once: `told` is shared by all engines. An error
     is noted in `failed` and shown as progress.
     """
-    name = member.name
+    name, begun = member.name, False
     try:
         reply = await member.ask(request)
         try:
             if not reply.ok:
                 await reply.value()
+            begun = True
             async for line in lines(reply.body):  # type: ignore[arg-type]
                 entry = _parsed(line)
                 if "error" in entry:
@@ -136,7 +144,7 @@ async def progress(member: Member, request: Request, failed: list[str], told: se
         finally:
             await reply.close()
     except Refused as error:
-        failed.append(f"{name}: {error.message}")
+        failed.append(Failure(200 if begun else error.status, f"{name}: {error.message}"))
         yield _line({"id": name, "status": f"failed: {error.message}"})
     finally:
         if isinstance(request.body, _Copy):
@@ -144,14 +152,35 @@ async def progress(member: Member, request: Request, failed: list[str], told: se
 
 
 async def everywhere(members: Sequence[Member], requests: Sequence[Request]) -> AsyncIterator[bytes]:
-    """The progress of the same work on all; fails only if it failed on every one."""
-    failed: list[str] = []
-    told: set[str] = set()
+    """The progress of the same work on all, from when one has begun it; fails only if it failed on every one.
+
+    Refused, as one engine refuses before it begins, if all of them refuse; the status is the first one's.
+    """
+    failed: list[Failure] = []
     pairs = zip(members, requests)  # noqa: B905 (strict= came with Python 3.10)
-    async for line in together([progress(member, request, failed, told) for member, request in pairs]):
+    told: set[str] = set()
+    source = together([progress(member, request, failed, told) for member, request in pairs])
+    shown = []
+    async for line in source:
+        shown.append(line)
+        if len(shown) > len(failed) or len(failed) == len(members):
+            break
+    if len(failed) == len(members) and all(failure.status != 200 for failure in failed):
+        await source.aclose()
+        raise Refused(failed[0].status, "; ".join(failure.text for failure in failed))
+    return _rest(shown, source, failed, len(members))
+
+
+async def _rest(
+    shown: Sequence[bytes], source: AsyncIterator[bytes], failed: Sequence[Failure], count: int
+) -> AsyncIterator[bytes]:
+    """What is already there and what comes after it; an error at the end if all `count` engines failed."""
+    for line in shown:
         yield line
-    if len(failed) == len(members):
-        text = "; ".join(failed)
+    async for line in source:
+        yield line
+    if len(failed) == count:
+        text = "; ".join(failure.text for failure in failed)
         yield _line({"error": text, "errorDetail": {"message": text}})
 
 

@@ -15,3 +15,8 @@ def repeated(names: Iterable[Iterable[str]]) -> frozenset[str]:
 def display_name(node: str, name: str, shared: Iterable[str]) -> str:
     """What a client is shown for an engine's object; `shared` are the names that several engines have."""
     return f"{node}/{name}" if name in shared else name
+
+
+def display_names(node: str, names: Iterable[str] | None, shared: Iterable[str]) -> list[str] | None:
+    """What a client is shown for several of an engine's objects; None, an engine's null, stays None."""
+    return None if names is None else [display_name(node, str(name), shared) for name in names]

@@ -17,6 +17,7 @@ from typing import Any
 from machine.swarm import go_json
 from machine.swarm.chain import Hijack, Refused, Reply, Request
 from machine.swarm.cluster import Engine
+from machine.swarm.merge import joined
 from machine.swarm.routes import caching
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.image_changes import WatchedConnection, followed
@@ -117,9 +118,9 @@ async def cancel(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
 async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
     answers = await desk.values(desk.cluster.healthy(), request)
-    gone = [key for answer in answers.values() for key in answer.get("CachesDeleted") or ()]
+    gone = joined(answer.get("CachesDeleted") for answer in answers.values())
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"CachesDeleted": gone or None, "SpaceReclaimed": reclaimed})
+    return Reply.json({"CachesDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
 def _want(text: str, network: str) -> tuple[Want, list[str]]:

@@ -12,6 +12,7 @@ from machine.swarm.answers import EngineReply
 from machine.swarm.chain import Refused, Reply, Request, Unreachable
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
+from machine.swarm.merge import joined
 from machine.swarm.routes import list_filters, listing
 from machine.swarm.routes.create import check_name, conflict
 from machine.swarm.routes.desk import Desk, without
@@ -209,13 +210,12 @@ async def _remove_link(desk: Desk, request: Request, name: str) -> Reply:
 async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
     answers = await desk.values(desk.cluster.healthy(), request)
-    gone = []
     for engine, answer in answers.items():
         for key in answer.get("ContainersDeleted") or ():
-            gone.append(key)
             engine.forget(key)
+    gone = joined(answer.get("ContainersDeleted") for answer in answers.values())
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"ContainersDeleted": gone or None, "SpaceReclaimed": reclaimed})
+    return Reply.json({"ContainersDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
 @TABLE.at("POST", OF + "exec")

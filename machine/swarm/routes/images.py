@@ -10,6 +10,7 @@ from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
 from machine.swarm.cluster.images import familiar, is_dangling, unite, without_superseded
+from machine.swarm.merge import joined
 from machine.swarm.routes.desk import Desk, good
 from machine.swarm.routes.holders import holders
 from machine.swarm.routes.table import TABLE
@@ -144,12 +145,12 @@ async def _on_each(desk: Desk, engines: list[Engine], request: Request) -> dict[
 async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
     answers = await desk.values(desk.cluster.healthy(), request)
-    deleted = [entry for answer in answers.values() for entry in answer.get("ImagesDeleted") or ()]
+    deleted = joined(answer.get("ImagesDeleted") for answer in answers.values())
     for engine in answers:
         with suppress(Refused):
             await engine.look_at("image")
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed})
+    return Reply.json({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
 
 
 @TABLE.at("POST", "/commit")

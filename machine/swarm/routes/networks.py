@@ -10,7 +10,8 @@ from typing import Any
 
 from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
-from machine.swarm.cluster.names import display_name, repeated
+from machine.swarm.cluster.names import display_name, display_names, repeated
+from machine.swarm.merge import joined
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.routes import object_filters, relocate
 from machine.swarm.routes.desk import Desk, good
@@ -191,10 +192,8 @@ async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
     shared = shared_names(desk)
     answers = await desk.values(desk.cluster.healthy(), request)
     await _look(answers)
-    gone = [
-        display_name(e.name, str(n), shared) for e, said in answers.items() for n in said.get("NetworksDeleted") or ()
-    ]
-    return Reply.json({"NetworksDeleted": gone or None})
+    gone = joined(display_names(e.name, said.get("NetworksDeleted"), shared) for e, said in answers.items())
+    return Reply.json({"NetworksDeleted": gone})
 
 
 async def _look(engines: Iterable[Engine]) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from machine.swarm.chain import Refused, Reply, Request
 from machine.swarm.cluster import Engine
-from machine.swarm.cluster.names import display_name, repeated
+from machine.swarm.cluster.names import display_name, display_names, repeated
+from machine.swarm.merge import joined
 from machine.swarm.routes import object_filters
 from machine.swarm.routes.desk import Desk, good
 from machine.swarm.routes.networks import filters_of
@@ -148,11 +149,9 @@ async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
     shared = shared_names(desk)
     answers = await desk.values(desk.cluster.healthy(), request)
     await _look(answers)
-    gone = [
-        display_name(e.name, str(v), shared) for e, said in answers.items() for v in said.get("VolumesDeleted") or ()
-    ]
+    gone = joined(display_names(e.name, said.get("VolumesDeleted"), shared) for e, said in answers.items())
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"VolumesDeleted": gone or None, "SpaceReclaimed": reclaimed})
+    return Reply.json({"VolumesDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
 async def _look(engines: Iterable[Engine]) -> None:

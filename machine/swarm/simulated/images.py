@@ -99,10 +99,11 @@ class Images:
         """POST /images/load"""
         try:
             saved = json.loads(body)
-        except ValueError as error:
+            identity, tags = str(saved["id"]), [str(tag) for tag in saved["tags"]]
+        except (ValueError, TypeError, KeyError) as error:
             raise Refused(500, f"archive/tar: invalid tar header: {error}") from error
-        self._add_image(saved["id"].removeprefix("sha256:"), *saved["tags"])
-        names = [f"Loaded image: {tag}\n" for tag in saved["tags"]] or [f"Loaded image ID: {saved['id']}\n"]
+        self._add_image(identity.removeprefix("sha256:"), *tags)
+        names = [f"Loaded image: {tag}\n" for tag in tags] or [f"Loaded image ID: {identity}\n"]
         return Said(200, b"".join(dump({"stream": name}) + b"\r\n" for name in names))
 
     def image_inspect(self, query: Mapping[str, str], body: Any, x: str) -> Said:

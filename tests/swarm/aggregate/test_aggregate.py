@@ -257,8 +257,9 @@ def test_a_pull_is_everywhere_with_the_node_before_each_line_and_fails_only_if_a
         assert not any("error" in line for line in shown)
         assert ["new:1" in engine.images for engine in world.engines] == [True, False, True]
         world.away = set("abc")
-        shown = await lines(await world.all(Request("POST", "/images/create?fromImage=other")))
-        assert "connection refused" in shown[-1]["error"]
+        with pytest.raises(Refused, match="connection refused") as refused:
+            await world.all(Request("POST", "/images/create?fromImage=other"))
+        assert refused.value.status == 502
 
     run(story())
 
