@@ -26,6 +26,7 @@ from machine.swarm.cluster.events import Effect, Lines, as_docker_says, check, e
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.cluster.images import ImageTable
+from machine.swarm.cluster.looks import Looks
 from machine.swarm.printable import traceback_of
 from machine.swarm.schedule.node import Node
 from machine.swarm.schedule.want import ID
@@ -65,8 +66,7 @@ class Engine(Calls):
         self.left: list[Container] = []  # what could move, when the discovery let go of it
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
         self._short = 0  # how often in a row its events ended at once
-        self._looks = 0  # lists asked for so far
-        self._looked: dict[str, int] = {}  # kind -> which of them was the last to be taken in
+        self._looks = Looks()
         self._ended = EndedContainers()
         self._wake = asyncio.Event()
 
@@ -293,18 +293,18 @@ class Engine(Calls):
     async def look(self, ids: Iterable[str] = ()) -> None:
         """List its containers again, all or some; Refused."""
         ids = list(ids)
-        query = {"all": ["1"]}
-        if ids:
-            query["filters"] = [json.dumps({"id": ids})]
+        query = {"all": ["1"], "filters": [json.dumps({"id": ids})]} if ids else {"all": ["1"]}
+        asked = self._looks.begin()
         entries = await self.get("/containers/json", query) or []
         now = time.time()
         for number, entry in enumerate(reversed(entries), 1):  # oldest first
-            self._take(entry, now)
+            if self._looks.takes(entry["Id"], asked):
+                self._take(entry, now)
             if number % limits.TURN_ENTRIES == 0:
                 await asyncio.sleep(0)
         listed = {entry["Id"] for entry in entries}
         for key in ids or list(self.containers):
-            if key not in listed:
+            if key not in listed and not self._looks.is_old(key, asked):
                 self.forget(key)
         self.updated = now
         self._touch()
@@ -333,6 +333,7 @@ class Engine(Calls):
 
     def forget(self, key: str) -> None:
         """A container is no more."""
+        self._looks.remove(key)
         container = self._let_go(key)
         if container is not None and container.swarm_id:
             self.cluster.ledger.removed(container.swarm_id, key)
@@ -371,13 +372,11 @@ class Engine(Calls):
 
     async def _look_at(self, kind: str) -> None:
         """List one kind again. An answer that was asked for before one that is known already says nothing new."""
-        self._looks += 1
-        asked = self._looks
+        asked = self._looks.begin()
         path, query = _LISTS[kind]
         answer = await self.get(path, query)
-        if asked < self._looked.get(kind, 0):
+        if not self._looks.takes(kind, asked):
             return
-        self._looked[kind] = asked
         if kind == "image":
             self.images = answer or []
             self.image_table = ImageTable(self.images)

@@ -1,0 +1,83 @@
+"""Lists of one engine that come in another order than they were asked for."""
+
+import asyncio
+
+import pytest
+
+from machine.swarm.cluster import looks
+from tests.swarm.fleet import swarm
+
+
+class Held:
+    """Holds back an engine's next list of all containers, which is what it was when it was asked for."""
+
+    def __init__(self, engine, monkeypatch):
+        self.release = asyncio.Event()
+        self.begun = asyncio.Event()
+        get = engine.get
+
+        async def slow(path, query=None, **more):
+            answer = await get(path, query, **more)
+            if path == "/containers/json" and "filters" not in (query or {}) and not self.begun.is_set():
+                self.begun.set()
+                await self.release.wait()
+            return answer
+
+        monkeypatch.setattr(engine, "get", slow)
+        self.look = asyncio.ensure_future(engine.look())
+
+    async def come_in(self):
+        """Let the old list come in."""
+        self.release.set()
+        await self.look
+
+
+def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch):
+    async def test(fleet):
+        held = Held(fleet.cluster.engine("n1"), monkeypatch)
+        await held.begun.wait()
+        key = await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
+        await held.come_in()
+        assert fleet.cluster.find("web").id == key
+        assert fleet.cluster.ledger.is_current(fleet.cluster.find("web").swarm_id, key)
+
+    swarm(test, 1, refresh_min=1000, refresh_max=1000)
+
+
+def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatch):
+    async def test(fleet):
+        await fleet.create("web")
+        held = Held(fleet.cluster.engine("n1"), monkeypatch)
+        await held.begun.wait()
+        await fleet.call("DELETE", "/containers/web")
+        await asyncio.sleep(0.05)  # its event has been heard
+        await held.come_in()
+        assert not fleet.cluster.index.named("web")
+        await fleet.create("web")
+
+    swarm(test, 1, refresh_min=1000, refresh_max=1000)
+
+
+@pytest.mark.parametrize("verb", ["start", "rename?name=new"])
+def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatch):
+    async def test(fleet):
+        key = await fleet.create("web")
+        held = Held(fleet.cluster.engine("n1"), monkeypatch)
+        await held.begun.wait()
+        await fleet.call("POST", f"/containers/{key}/{verb}")
+        await held.come_in()
+        container = fleet.cluster.find(key)
+        assert (container.state == "running") if verb == "start" else (container.name == "new")
+
+    swarm(test, 1, refresh_min=1000, refresh_max=1000)
+
+
+def test_what_is_remembered_of_removals_has_an_end(monkeypatch):
+    monkeypatch.setattr(looks, "REMEMBERED", 10)
+    found = looks.Looks()
+    first = found.begin()
+    for number in range(100):
+        found.remove(str(number))
+    assert found.is_old("99", first)
+    assert not found.is_old("99", found.begin())
+    assert len(found._known) == 10
