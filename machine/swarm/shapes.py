@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from machine.swarm import engine_json, limits
@@ -21,6 +22,7 @@ _IDENTITY = re.compile(r"[A-Za-z0-9_.:-]{1,255}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_.+/-]{0,64}\Z")
 _CONTAINERS = (dict, list)
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_USUAL = 64  # letters of a name that is worth remembering
 _KIND = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 
 
@@ -150,9 +152,9 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
                 raise WrongShape(f".{name} is missing")
         for name, entry in value.items():
             field: Any = known.get(name, anything)
-            if field is anything and name not in known and fold(name) in folded:
+            if field is anything and name not in known and _folded(name) in folded:
                 raise WrongShape(f".{printable(name[:80])} is no field of the API")
-            if entry is None:
+            if entry is None or (field is anything and type(entry) not in _CONTAINERS):
                 continue
             if type(field) is type:
                 if type(entry) is not field or (type(entry) is int and not _LOWEST <= entry <= _HIGHEST):
@@ -164,6 +166,15 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
                 raise WrongShape(f".{printable(name[:80])}{error}") from None
 
     return check
+
+
+def _folded(name: str) -> str:
+    return _folded_before(name) if len(name) <= _USUAL else fold(name)
+
+
+@lru_cache(maxsize=2048)  # the fields that nobody here knows are the same few hundred in each answer
+def _folded_before(name: str) -> str:
+    return fold(name)
 
 
 def _check_of(field: Field) -> Check:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from machine.swarm.cluster.facts import Facts
 from machine.swarm.printable import printable
 
 Info = Mapping[str, Any]
@@ -81,6 +82,14 @@ _OWN = frozenset((  # what is said of the cluster itself, or makes no sense for 
     "MemTotal", "Images", "Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "ClusterStore",
     "ClusterAdvertise", "ClientInfo",
 ))  # fmt: skip
+
+
+class UnitedInfo(NamedTuple):
+    """What `unite` made of the infos of engines with these facts, and the same as JSON."""
+
+    facts: list[Facts]
+    value: dict[str, Any]
+    text: bytes
 
 
 def unite(infos: Sequence[tuple[str, Info]]) -> dict[str, Any]:

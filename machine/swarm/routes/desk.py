@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from machine.swarm.chain import Headers, Refused, Request
 from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.container import Container
-from machine.swarm.cluster.facts import Facts
+from machine.swarm.cluster.united_info import UnitedInfo
 from machine.swarm.printable import traceback_of
 from machine.swarm.routes.image_changes import ImageChanges
 from machine.swarm.schedule import NoNode, rank
@@ -42,7 +42,7 @@ class Desk:
         self.sessions: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
         self.builder: tuple[Engine, float] | None = None  # of connections that say nothing of what they build
         self.images = ImageChanges(cluster)
-        self.united_info: tuple[list[Facts], dict[str, Any]] | None = None  # of engines with these facts
+        self.united_info: UnitedInfo | None = None
         self.build_caches: OrderedDict[str, Engine] = OrderedDict()  # what was built -> where its cache is
         self.buildx = float("-inf")  # time.monotonic() of the last call of buildx
 

@@ -6,11 +6,11 @@ import json
 import time
 from typing import Any, NamedTuple
 
-from machine.swarm.chain import Reply, Request
+from machine.swarm.chain import JSON, Reply, Request
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
-from machine.swarm.cluster.united_info import unite
+from machine.swarm.cluster.united_info import UnitedInfo, unite
 from machine.swarm.routes.desk import Desk
 from machine.swarm.routes.system import NAME
 from machine.swarm.routes.table import TABLE
@@ -31,7 +31,8 @@ async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
         if engine.summary is None:
             engine.summary = Summary.of(engine)
     running, paused, stopped = (sum(e.summary.counts[n] for e in up) for n in range(3))
-    counts = {
+    own = {
+        "ID": "",
         "Containers": running + paused + stopped,
         "ContainersRunning": running,
         "ContainersPaused": paused,
@@ -39,11 +40,6 @@ async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
         "Images": len({image.get("Id") for e in up for image in e.images}),
         "NCPU": sum(e.node.cpus for e in up),
         "MemTotal": sum(e.node.memory for e in up),
-    }
-    merged = {
-        "ID": "",
-        **_united(desk, [e.facts for e in up if e.facts]),
-        **counts,
         "Name": "swarm",
         "ServerVersion": NAME,
         "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -52,19 +48,27 @@ async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
         "Labels": [],
         "SystemStatus": _ROWS,
     }
-    reply = Reply.json({**merged, "DriverStatus": _ROWS} if _old(request) else merged)
-    heading = json.dumps(_heading(desk, len(engines)), separators=(",", ":")).encode()
-    rows = b",".join([heading[1:-1], *(engine.summary.rows for engine in engines)])
-    reply.body = (await reply.read()).replace(b'"%s"' % _ROWS.encode(), b"[" + rows + b"]")
-    return reply
+    if _old(request):
+        own["DriverStatus"] = _ROWS
+    united = _united(desk, [e.facts for e in up if e.facts])
+    body = (
+        _json({**united.value, **own}) if own.keys() & united.value.keys() else united.text[:-1] + b"," + _json(own)[1:]
+    )
+    rows = b",".join([_json(_heading(desk, len(engines)))[1:-1], *(engine.summary.rows for engine in engines)])
+    return Reply(200, (JSON,), body.replace(b'"%s"' % _ROWS.encode(), b"[" + rows + b"]"))
 
 
-def _united(desk: Desk, facts: list[Facts]) -> dict[str, Any]:
-    """The engines' own infos as one; worked out again when one of them was asked again."""
+def _united(desk: Desk, facts: list[Facts]) -> UnitedInfo:
+    """The engines' own infos as one; worked out again when one of them says something else."""
     known = desk.united_info
-    if known is None or len(known[0]) != len(facts) or any(map(_differ, known[0], facts)):
-        known = desk.united_info = (facts, unite([(each.name, each.info) for each in facts]))
-    return known[1]
+    if known is None or len(known.facts) != len(facts) or any(map(_differ, known.facts, facts)):
+        value = unite([(each.name, each.info) for each in facts])
+        known = desk.united_info = UnitedInfo(facts, value, _json(value))
+    return known
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _differ(one: Facts, other: Facts) -> bool:
