@@ -7,11 +7,9 @@ SEC 1, PKCS#8). Nothing is decrypted here.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import re
-import shlex
 import stat
 
 from machine import files
@@ -23,10 +21,9 @@ if TYPE_CHECKING:
 LARGEST = 64 * 1024  # bytes; an RSA key of 16384 bits has 13 KB
 _COPY = "copy it anew, with all its lines"
 _MAGIC = b"openssh-key-v1\0"
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\n(.*?\n)-----END \1-----\n", re.DOTALL)
-_PUBLIC = re.compile(
-    r"(ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w.@-]+ +AAAA|-----BEGIN PUBLIC KEY-|---- BEGIN SSH2 PUBLIC KEY"
-)
+# not compiled before they are needed: most commands that come by here read no key
+_BLOCK = r"(?s)-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\n(.*?\n)-----END \1-----\n"
+_PUBLIC = r"(ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w.@-]+ +AAAA|-----BEGIN PUBLIC KEY-|---- BEGIN SSH2 PUBLIC KEY"
 
 
 class KeyProblem(Exception):
@@ -70,7 +67,7 @@ def load(path: str) -> PrivateKey:
 def parse(data: bytes, path: str) -> PrivateKey:
     """The key in a file's bytes; `path` is for what is advised. KeyProblem when there is none that ssh could use."""
     text = normalize(data)
-    match = _BLOCK.search(text)
+    match = re.search(_BLOCK, text)
     if match is None:
         raise _no_block(text, path)
     kind, body = match[1], match[2]
@@ -93,7 +90,7 @@ def repair(path: str) -> None:
     except OSError:
         return
     text = normalize(data).encode()
-    broken = data != text and _BLOCK.search(text.decode()) is not None
+    broken = data != text and re.search(_BLOCK, text.decode()) is not None
     if broken or (found.st_mode & 0o077 and found.st_uid == os.getuid()):
         files.write(path, text if broken else data)
 
@@ -111,9 +108,11 @@ def _no_block(text: str, path: str) -> KeyProblem:
         return KeyProblem("is empty")
     if text.startswith("PuTTY-User-Key-File"):
         new = f"{path.removesuffix('.ppk')}.openssh"
+        import shlex  # only an error needs it
+
         convert = f"puttygen {shlex.quote(path)} -O private-openssh -o {shlex.quote(new)}"
         return KeyProblem("is a key in PuTTY's own format", convert, new)
-    if _PUBLIC.match(text):
+    if re.match(_PUBLIC, text):
         private = path.removesuffix(".pub")
         return KeyProblem("is a public key, and the private one is needed", "", private if private != path else "")
     if "-----BEGIN CERTIFICATE" in text:
@@ -125,7 +124,7 @@ def _no_block(text: str, path: str) -> KeyProblem:
 
 def _openssh(text: str, body: str) -> PrivateKey:
     try:
-        magic, found, blob = base64.b64decode(body, validate=False).partition(_MAGIC)
+        magic, found, blob = binascii.a2b_base64(body).partition(_MAGIC)
         cipher, rest = _string(blob)
         _, rest = _string(rest)  # the key derivation's name and its options
         _, rest = _string(rest)
@@ -137,7 +136,7 @@ def _openssh(text: str, body: str) -> PrivateKey:
         raise KeyProblem("is a broken ssh private key", _COPY) from error
     if magic or not found or not private:
         raise KeyProblem("is a broken ssh private key", _COPY)
-    half = f"{kind_text} {base64.b64encode(public).decode()}"
+    half = f"{kind_text} {binascii.b2a_base64(public, newline=False).decode()}"
     return PrivateKey(text.encode(), half, encrypted=cipher != b"none")
 
 

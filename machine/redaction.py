@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from machine.model import EngineOptions
 
-SECRET_NAME = re.compile(
-    r"token|secret|passw|passphrase|credential|api_?-?key|access_?-?key|private_?-?key$|sshpass"
-    r"|(?:^|[_.=-])(?:key|auth|pat|pwd|pass)(?:$|[_.=-])",
-    re.IGNORECASE,
+# not compiled before it is needed: it takes a while, and most machines have no options to look at
+_CALLED_LIKE_ONE = (
+    r"(?i)token|secret|passw|passphrase|credential|api_?-?key|access_?-?key|private_?-?key$|sshpass"
+    r"|(?:^|[_.=-])(?:key|auth|pat|pwd|pass)(?:$|[_.=-])"
 )
 _ACCOUNT = re.compile(r"://[^/@\s]+@|://\S*\?\S")
 _HANDED_ON = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # by dockerd, to a plugin
@@ -96,6 +96,11 @@ def _private(raw: dict[str, Any]) -> Iterator[_Found]:
                         yield _Found(place, key, item, Setting(flag, name))
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether something is called like a secret."""
+    return re.search(_CALLED_LIKE_ONE, name) is not None
+
+
 def _private_name(flag: str, item: str) -> str | None:
     """The name of a setting that stays, "" for one without a name of its own; None: it may go."""
     name, equals, _ = item.lstrip("-").partition("=")
@@ -104,7 +109,7 @@ def _private_name(flag: str, item: str) -> str | None:
     if flag.endswith("-opt"):
         return _private_option(item.lstrip("-"), handed_on=flag == "engine-opt")
     named = bool(equals) and "://" not in name
-    if (named and SECRET_NAME.search(name)) or _ACCOUNT.search(item):
+    if (named and is_secret_name(name)) or _ACCOUNT.search(item):
         return name if named else ""
     return None
 
@@ -116,7 +121,7 @@ def _private_option(item: str, *, handed_on: bool) -> str | None:
     full = f"{name}={key}" if has_key else name
     if handed_on and (name.split() or [""])[0] in _HANDED_ON:
         return full
-    if SECRET_NAME.search(full):
+    if is_secret_name(full):
         return full
     return name if _ACCOUNT.search(item) else None
 
@@ -147,7 +152,7 @@ def secret_values(options: EngineOptions) -> list[str]:
     found = []
     for item in (*options.env, *options.flags, *options.labels):
         name, _, value = item.rpartition("=") if _OPTION_KEY.match(item) else item.partition("=")
-        if SECRET_NAME.search(name):
+        if is_secret_name(name):
             found.append(value)
         found += _PASSWORD.findall(item)
     for address in (*options.registry_mirrors, *options.insecure_registries, options.install_url):

@@ -114,7 +114,7 @@ def _blanked(value: Any) -> Any:
         return [_blanked(item) for item in value]
     if not isinstance(value, dict):
         return value
-    gone = {key for key in value if key in _ELSEWHERE or redaction.SECRET_NAME.search(key)}
+    gone = {key for key in value if key in _ELSEWHERE or redaction.is_secret_name(key)}
     return {key: "" if key in gone and isinstance(found, str) else _blanked(found) for key, found in value.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -62,4 +61,6 @@ def group_name(base: str, networks: Sequence[str]) -> str:
     wanted = sorted({network(text) for text in networks})
     if not wanted:
         return base
+    import hashlib  # not at the top: `status` comes by here, and needs none
+
     return f"{base}-{hashlib.sha256(','.join(wanted).encode()).hexdigest()[:8]}"
