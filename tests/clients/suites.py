@@ -6,28 +6,19 @@ set of its tests that failed; what fails through ours and not at an engine asked
 
 from __future__ import annotations
 
-import io
-import os
 import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.clients.packages import Unavailable, kept, only_one
-from tests.sshd import free_port
-from tests.swarm.engines import RealEngine
-from tests.swarm.islands import Islands
-from tests.swarm.real_manager import Manager
-from tests.swarm.test_swarmd import swarmd
+from tests.clients.targets import Target, at_all, environ_of
 
-IMAGES = ("busybox:latest", "alpine:3.10", "alpine:latest", "python:3.13-alpine", "python:3.14-alpine")
 SECONDS = 900  # for one suite
 
 
@@ -59,84 +50,44 @@ def _fetch(name: str, version: str, tree: Path) -> None:
         next(path for path in Path(work).iterdir() if path.is_dir()).rename(tree)
 
 
-def load_images(engines: Sequence[RealEngine]) -> None:
-    """Give engines what the suites call busybox, alpine and python: one image each, of the same id on all of them.
+def failures(
+    found: Mapping[str, Target], suite: Path, words: Sequence[str], work: Path, packages: Path | None = None
+) -> dict[str, dict[str, str]]:
+    """Run pytest with `words` in a copy of `suite` at each target at the same time: what failed, and why.
 
-    Each has every applet of this host's static busybox.
+    `packages` is a tree of PyPI's that stands in place of the tests' own environment.
     """
-    first, *others = engines
-    for image in IMAGES:
-        words = ["docker", "-H", first.admin, "import", "-c", 'CMD ["sh"]', "-", image]
-        subprocess.run(words, input=_root_file_system(), capture_output=True, check=True, timeout=120)
-    saved = subprocess.run(["docker", "-H", first.admin, "save", *IMAGES], capture_output=True, check=True, timeout=120)
-    for engine in others:
-        words = ["docker", "-H", engine.admin, "load"]
-        subprocess.run(words, input=saved.stdout, capture_output=True, check=True, timeout=120)
 
-
-def _root_file_system() -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for place in ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "var"):
-            directory = tarfile.TarInfo(place)
-            directory.type, directory.mode = tarfile.DIRTYPE, 0o1777 if place == "tmp" else 0o755
-            tar.addfile(directory)
-        tar.add(os.path.realpath("/bin/busybox"), "bin/busybox")
-        listed = subprocess.run(["/bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout
-        for applet in sorted(set(listed.split()) - {"busybox"}):
-            link = tarfile.TarInfo(f"bin/{applet}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        for name, text in {"passwd": "root:x:0:0:root:/root:/bin/sh\n", "group": "root:x:0:\n"}.items():
-            file, content = tarfile.TarInfo(f"etc/{name}"), text.encode()
-            file.size = len(content)
-            tar.addfile(file, io.BytesIO(content))
-    return out.getvalue()
-
-
-@contextmanager
-def targets(directory: Path) -> Iterator[dict[str, str]]:
-    """URLs of an engine, of a manager over two others and of an aggregate of two more; with the suites' images."""
-    with ExitStack() as stack:
-        engines = stack.enter_context(Islands(5))
-        load_images(engines)
-        manager = stack.enter_context(Manager(engines[1:3], directory))
-        url = f"tcp://127.0.0.1:{free_port()}"
-        joined = " ".join(f'"dockerclient {engine.url}"' for engine in engines[3:])
-        stack.enter_context(swarmd(f"dockerserver {url}", f"aggregate {joined}"))
-        yield {"engine": engines[0].url, "manager": manager.url, "aggregate": url}
-
-
-def failures(urls: Mapping[str, str], suite: Path, words: Sequence[str], work: Path) -> dict[str, dict[str, str]]:
-    """Run pytest with `words` in a copy of `suite` against each of `urls` at the same time: what failed, and why."""
-    reports = {name: work / f"{name}.xml" for name in urls}
-    threads = []
-    for name, url in urls.items():
-        place = work / name
+    def one(target: Target) -> dict[str, str]:
+        place, report = work / target.name, work / f"{target.name}.xml"
         subprocess.run(["cp", "-rL", str(suite), str(place)], check=True)
-        argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line", "-o", "addopts="]
-        call = [*argv, f"--junitxml={reports[name]}", *words]
-        environ = {**os.environ, "DOCKER_HOST": url, "HOME": str(work / f"home-{name}"), "PYTHONPATH": ""}
-        (work / f"home-{name}").mkdir()
-        log = work / f"{name}.log"
-        threads.append(threading.Thread(target=_run, args=(call, place, environ, log)))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return {name: _read(report) for name, report in reports.items()}
+        argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-o", "addopts="]
+        environ = environ_of(target, work / f"home-{target.name}", PYTHONPATH=str(packages or ""))
+        with (work / f"{target.name}.log").open("wb") as log:
+            call = [*argv, f"--junitxml={report}", *words]
+            subprocess.run(call, cwd=place, env=environ, stdout=log, stderr=log, timeout=SECONDS, check=False)
+        return _read(report, work / f"{target.name}.log")
+
+    return at_all(found, one)
 
 
-def _run(argv: list[str], place: Path, environ: dict[str, str], log: Path) -> None:
-    with log.open("wb") as file:
-        subprocess.run(argv, cwd=place, env=environ, stdout=file, stderr=file, timeout=SECONDS, check=False)
+def unexplained(
+    found: Mapping[str, Mapping[str, str]], explained: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """What fails at a manager or an aggregate, not at an engine asked directly, and has no reason given."""
+    more = {
+        name: {test: why for test, why in found[name].items() if test not in found["engine"] and test not in reasons}
+        for name, reasons in explained.items()
+    }
+    return {name: tests for name, tests in more.items() if tests}
 
 
-def _read(report: Path) -> dict[str, str]:
+def _read(report: Path, log: Path) -> dict[str, str]:
     """The tests of a JUnit report that failed, and the first line of why."""
+    assert report.exists(), log.read_text()[-2000:]
     found = {}
     cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314 (pytest wrote it a moment ago)
-    assert len(cases) > 20, "the suite did not run"
+    assert len(cases) > 20, log.read_text()[-2000:]
     for case in cases:
         name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
         for outcome in case:
