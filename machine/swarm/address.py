@@ -160,6 +160,7 @@ async def dial(address: Address, tls: ssl.SSLContext | None = None, *, timeout: 
         return made
 
     try:
-        return await asyncio.wait_for(connect(), timeout)
-    except asyncio.TimeoutError as error:  # noqa: UP041 (another class than TimeoutError before Python 3.11)
+        async with asyncio.timeout(timeout):  # wait_for of Python 3.11 loses a cancellation that comes with the result
+            return await connect()
+    except TimeoutError as error:
         raise TimeoutError(f"no connection within {timeout:g} s") from error

@@ -147,7 +147,8 @@ class Replicas:
                 if error.sent or not isinstance(request.body, bytes) or time.monotonic() > end:
                     raise Refused(503, f"the primary manager, {primary}, is not there: {error.message}") from error
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._election.changed(), 1.0)  # another one is soon elected
+                async with asyncio.timeout(1.0):
+                    await self._election.changed()  # another one is soon elected
 
     def _way_to(self, primary: str) -> Next:
         if self._primary is None or self._primary[0] != primary:

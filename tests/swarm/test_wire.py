@@ -514,3 +514,26 @@ def test_a_host_that_vanishes_is_found_out_within_a_minute() -> None:
             stream.abort()
 
     run(story())
+
+
+def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch):
+    async def test():
+        from machine.swarm import address
+
+        server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        task: asyncio.Future[object]
+        shake = address.Stream.handshake
+
+        async def cancelled_meanwhile(stream):
+            await shake(stream)
+            task.cancel()
+
+        monkeypatch.setattr(address.Stream, "handshake", cancelled_meanwhile)
+        task = asyncio.ensure_future(address.dial(address.Address("127.0.0.1", port), None, timeout=5))
+        task.add_done_callback(lambda done: done.cancelled() or done.result().close())
+        await asyncio.wait((task,))
+        server.close()
+        return task.cancelled()
+
+    assert asyncio.run(test())

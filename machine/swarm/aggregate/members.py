@@ -64,8 +64,9 @@ class Member:
             return await (await self.ask(request)).value()
 
         try:
-            found = await asyncio.wait_for(answer(), PATIENCE)
-        except asyncio.TimeoutError as error:  # noqa: UP041 (another class than TimeoutError before Python 3.11)
+            async with asyncio.timeout(PATIENCE):
+                found = await answer()
+        except TimeoutError as error:
             self.why = f"no answer within {PATIENCE:g} s"
             raise Unreachable(504, f"{self.name}: {self.why}") from error
         except Unreachable as error:
