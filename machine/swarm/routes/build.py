@@ -7,6 +7,7 @@ placed. buildx never sends a build: it speaks gRPC on /grpc, and its sessions fo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import time
@@ -60,11 +61,18 @@ async def _watched(desk: Desk, engine: Engine, request: Request, tags: Sequence[
         desk.images.end(engine)
         raise
     if isinstance(reply.body, AsyncIterator):
-        finish = functools.partial(desk.images.finish, engine, tags)
+        finish = functools.partial(_built, desk, engine, tags)
         reply.body = followed(reply.body, finish, functools.partial(desk.images.end, engine))
     else:
-        await desk.images.finish(engine, tags if reply.ok else [])
+        await _built(desk, engine, tags if reply.ok else [])
     return reply
+
+
+async def _built(desk: Desk, engine: Engine, tags: Sequence[str]) -> None:
+    """A build has ended: its images are known now, and that the containers of its steps are gone."""
+    await desk.images.finish(engine, tags)
+    with contextlib.suppress(Refused):
+        await engine.look()
 
 
 @TABLE.at("POST", "/session")

@@ -83,3 +83,17 @@ def test_a_build_is_cancelled_where_it_runs():
             await fleet.call("POST", "/build/cancel?id=other")
 
     swarm(test)
+
+
+def test_containers_of_a_builds_steps_are_gone_with_its_end():
+    """The engine tells their end by events, which may come after the client has asked for the list."""
+
+    async def test(fleet):
+        await fleet.create("step", start=True)
+        (engine,) = [place.engine for place in fleet.places if "step" in place.engine.names]
+        del engine.containers[engine.names.pop("step")]  # and no event
+        asked = arguments(constraint_node=f"={engine.name}")
+        await (await fleet.call("POST", f"/v1.41/build?version=1&{asked}")).read()
+        assert await fleet.ask("GET", "/containers/json?all=1") == []
+
+    swarm(test, refresh_min=1000.0, refresh_max=1000.0)
