@@ -254,7 +254,7 @@ def test_a_disk_that_is_full(host: Host, program: Program, tiny: Path) -> None:
         assert [path for path in tiny.rglob("*") if path.name.endswith(".tmp")] == []
         names = program("-s", str(tiny), "ls", "-q").fine().out.split()
         if names and told.status:
-            assert "machine create --resume dev" in told.err
+            assert "create --resume dev" in told.err
             assert "Error" not in program("-s", str(tiny), "inspect", "dev").fine().err
         for name in names:
             program("-s", str(tiny), "rm", "-y", name).fine()
