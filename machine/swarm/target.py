@@ -14,7 +14,10 @@ from urllib.parse import parse_qs, quote, quote_plus, unquote
 from machine.swarm import go_json
 
 _VERSION = re.compile(r"/v([0-9]{1,9}\.[0-9]{1,9})(?=/|\Z)")
-_SAFE = "/:@!$&'()*+,;=~-._"  # what may stand in a path as it is (RFC 3986, section 3.3)
+SAFE = "/:@!$&'()*+,;=~-._"  # what may stand in a path as it is (RFC 3986, section 3.3)
+# Nearly all texts are of these letters only, and urllib's functions cost as much as the rest of a target.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/:._~-]*\Z")
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9._~-]*\Z")
 
 
 class Target(NamedTuple):
@@ -37,21 +40,37 @@ def parse(target: str) -> Target:
     version = found.group(1) if found else ""
     if found:
         path = path[found.end() :] or "/"
-    query = parse_qs(raw_query, keep_blank_values=True) if raw_query else {}
-    return Target(version, path, query, raw_query)
+    return Target(version, path, arguments(raw_query) if raw_query else {}, raw_query)
+
+
+def arguments(raw_query: str) -> dict[str, list[str]]:
+    """The arguments of a query by name, decoded; one without a value has "" for it."""
+    if "%" in raw_query or "+" in raw_query:
+        return parse_qs(raw_query, keep_blank_values=True)
+    found: dict[str, list[str]] = {}
+    for piece in raw_query.split("&"):
+        if piece:
+            key, _, value = piece.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
 
 
 def aim(version: str, path: str, query: Mapping[str, Iterable[str]]) -> Target:
     """The target that has this path and these arguments: what `parse` makes of the text that `build` makes of it."""
     found = {key: texts for key, values in query.items() if (texts := [str(value) for value in values])}
-    raw = "&".join([f"{quote_plus(key)}={quote_plus(text)}" for key, texts in found.items() for text in texts])
+    raw = "&".join([f"{_escaped(key)}={_escaped(text)}" for key, texts in found.items() for text in texts])
     return Target(version, path, found, raw)
+
+
+def _escaped(text: str) -> str:
+    return text if _PLAIN_TEXT.match(text) else quote_plus(text)
 
 
 def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = "") -> str:
     """The text for the request line; `path` is decoded, `query` raw text or arguments."""
     text = query if isinstance(query, str) else aim(version, path, query).raw_query
-    return (f"/v{version}" if version else "") + quote(path, safe=_SAFE) + (f"?{text}" if text else "")
+    escaped = path if _PLAIN_PATH.match(path) else quote(path, safe=SAFE)
+    return (f"/v{version}" if version else "") + escaped + (f"?{text}" if text else "")
 
 
 def filters(text: str, refused: Callable[[int, str], Exception]) -> dict[str, list[str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, quote, quote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.swarm.chain import Refused, Request
-from machine.swarm.target import build, filters, parse
+from machine.swarm.target import SAFE, arguments, build, filters, parse
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,16 @@ def test_parse_takes_anything(target: str) -> None:
 def test_what_is_built_reads_back(path: str, query: dict[str, list[str]]) -> None:
     found = parse(build("1.44", path, query))
     assert (found.version, found.path, found.query) == ("1.44", path, query)
+
+
+@given(st.text("ab=&+%;/ é", max_size=12))
+def test_arguments_are_read_as_the_standard_library_reads_them(raw: str) -> None:
+    assert arguments(raw) == parse_qs(raw, keep_blank_values=True)
+
+
+@given(st.text("aZ09/:._~-@!+% é&=", max_size=12))
+def test_what_needs_no_escape_is_written_as_the_standard_library_writes_it(text: str) -> None:
+    assert build("", "/" + text, {text: [text]}) == f"/{quote(text, safe=SAFE)}?{quote_plus(text)}={quote_plus(text)}"
 
 
 def test_flags_and_filters_in_every_form() -> None:

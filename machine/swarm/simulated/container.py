@@ -16,6 +16,7 @@ class Container:
         self.name = name
         self.image_id = image_id
         self.config = config
+        self.refers = references(config)
         self.address = address
         self.created = int(time.time())
         self.state = "created"  # created, running, paused, exited
@@ -109,13 +110,10 @@ class Container:
 
     def _networks(self) -> dict[str, Any]:
         up = self.state in ("running", "paused")
-        refers = references(self.config)
-        return {name: self._endpoint(up) for name in refers.networks or ("bridge",)}
+        return {name: self._endpoint(up) for name in self.refers.networks or ("bridge",)}
 
     def _mounts(self) -> list[dict[str, Any]]:
-        return [
-            {"Type": "volume", "Name": name, "Driver": "local", "RW": True} for name in references(self.config).volumes
-        ]
+        return [{"Type": "volume", "Name": name, "Driver": "local", "RW": True} for name in self.refers.volumes]
 
     def _endpoint(self, up: bool) -> dict[str, Any]:
         """One network as the container sees it; ids are those of a network and an endpoint, 64 digits."""

@@ -15,7 +15,6 @@ from typing import Any
 
 from machine.swarm import target as targets
 from machine.swarm.chain import Refused
-from machine.swarm.schedule.references import references
 from machine.swarm.simulated.answers import Said, dump, json_said, tagged, value_of
 from machine.swarm.simulated.container import Container, now
 from machine.swarm.simulated.things import Things
@@ -156,7 +155,7 @@ class SimulatedEngine(Things):
         if self._image(str(body.get("Image", ""))) is None:
             raise Refused(404, f"No such image: {tagged(str(body.get('Image', '')))}")
         made = self._add(body, name)
-        for volume in references(body).volumes:
+        for volume in made.refers.volumes:
             if volume not in self.volumes:
                 self.volume_create({}, {"Name": volume})
         self._tell("create", made)
