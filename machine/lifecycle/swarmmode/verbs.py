@@ -166,10 +166,13 @@ def demote(world: World, name: str, *, force: bool = False) -> None:
             node = _member(record, what, nodes)
             reason = harm(nodes, node) or ("" if len(nodes) > 1 else "it is the only node")
             if node.is_manager and reason and not force:
+                others = members.members(world, what.cluster, but=[name])
+                workers = [other.name for other, theirs in others if theirs.role == "worker"]
+                another = f"swarm-mode promote {workers[0]}" if workers else "create --swarm-mode manager NAME"
                 raise SwarmModeError(
                     f"the cluster {what.cluster} would break without the manager {name}",
                     details=reason,
-                    resolution="make another manager first: machine swarm-mode promote NAME",
+                    resolution=f"make another manager first: machine {another}",
                 )
             leaving.demote(world, record, manager.engine, node)
             members.keep(world, record, replace(what, role="worker"))
