@@ -28,6 +28,7 @@ from tests.registry import Registry
 __all__ = ["program"]
 pytestmark = pytest.mark.vm
 
+NODE = "'{{.Node.Name}}'"
 NODES = ["head", "worker-azure", "worker-openstack"]
 LABELS = "docker info 2>/dev/null | grep -o 'provider=[a-z0-9]*'"
 
@@ -86,10 +87,11 @@ def test_three_providers_one_cluster(program: Program, clouds: tuple[Azure, Stac
     for provider in ("qemu", "azure", "openstack"):
         assert f"provider={provider}" in said.out
     shown = [line for line in said.out.splitlines() if ":80->80/tcp" in line]
-    assert sorted(line.split()[-1].partition("/")[0] for line in shown) == NODES, said.out
+    names = " ".join(line.split()[-1] for line in shown)
+    nodes = program.shell(f'eval "$(machine env --swarm head)"; docker inspect -f {NODE} {names}').fine().out.split()
+    assert sorted(nodes) == NODES, said.out
     addresses = {name: program("ip", name).fine().out.strip() for name in NODES}
-    for line in shown:
-        node = line.split()[-1].partition("/")[0]
+    for line, node in zip(shown, nodes, strict=True):
         address = line.partition(":80->80/tcp")[0].split()[-1]
         if node != "head":  # from here a virtual machine has another address than from its neighbours
             assert address == addresses[node]
@@ -98,7 +100,7 @@ def test_three_providers_one_cluster(program: Program, clouds: tuple[Azure, Stac
     token = program("inspect", "-f", "{{.HostOptions.SwarmOptions.Discovery}}", "head").fine().out.strip()
     filled = fills_one(program, token)
     assert len(filled) == 3
-    assert len({name.partition("/")[0] for name in filled}) == 1, "binpack"
+    assert len(set(filled)) == 1, "binpack"
 
     program("rm", "-y", *NODES, environ=environ).fine()
     assert (azure.listing(), openstack.listing()) == before
@@ -106,7 +108,7 @@ def test_three_providers_one_cluster(program: Program, clouds: tuple[Azure, Stac
 
 
 def fills_one(program: Program, token: str) -> list[str]:
-    """Names of three containers that a second manager, on this computer, places by `binpack`."""
+    """The nodes of three containers that a second manager, on this computer, places by `binpack`."""
     with program.start("swarm", "manage", "--strategy", "binpack", "-H", "tcp://127.0.0.1:0", token) as manager:
         try:
             assert manager.stderr is not None
@@ -118,7 +120,7 @@ def fills_one(program: Program, token: str) -> list[str]:
             while program.shell(f"{docker}{LABELS} | wc -l").out.strip() != "3":
                 assert time.monotonic() < deadline
             program.shell(f"{docker}for i in 1 2 3; do docker run -d --name packed$i nginx; done").fine()
-            return program.shell(f"{docker}docker ps --filter name=packed --format '{{{{.Names}}}}'").fine().out.split()
+            return program.shell(f"{docker}docker inspect -f {NODE} packed1 packed2 packed3").fine().out.split()
         finally:
             manager.terminate()
             manager.communicate(timeout=20)
