@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
@@ -21,6 +21,7 @@ from machine.swarm.simulated.things import Things
 
 API, OLDEST_API = "1.51", "1.24"
 GIB = 1 << 30
+FULL_ID = 64  # digits
 
 
 class SimulatedEngine(Things):
@@ -135,7 +136,7 @@ class SimulatedEngine(Things):
         everything = query.get("all", "") not in ("", "0", "false") or "status" in wanted
         ancestors = {each for name in wanted.pop("ancestor", []) for each in self.made_from(name)}
         pieces = []
-        for each in self.containers.values():
+        for each in self._candidates(wanted.get("id")):
             if "ancestor" in asked and each.image_id not in ancestors:
                 continue
             if (everything or each.state in ("running", "paused")) and (not wanted or _matches(each, wanted)):
@@ -143,6 +144,12 @@ class SimulatedEngine(Things):
                     each.listed = dump(each.entry())
                 pieces.append(each.listed)
         return Said(200, b"[" + b",".join(pieces) + b"]")
+
+    def _candidates(self, ids: Sequence[str] | None) -> Iterable[Container]:
+        """The containers that a list may show; whole ids are looked up, as an engine has an index of them."""
+        if not ids or any(len(each) != FULL_ID for each in ids):
+            return self.containers.values()
+        return [self.containers[each] for each in dict.fromkeys(ids) if each in self.containers]
 
     def create(self, query: Mapping[str, str], body: Any) -> Said:
         """POST /containers/create"""
