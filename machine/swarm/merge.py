@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from machine.swarm.schedule.placement import is_spanning
+
 Json = dict[str, Any]
 
 
@@ -96,8 +98,7 @@ def networks(said: Said) -> list[Json]:
     found: dict[tuple[str, str], Json] = {}
     for _, items in said:
         for network in _objects(items):
-            everywhere = network.get("Scope") in ("swarm", "global")
-            key = ("id", str(network.get("Id"))) if everywhere else ("name", str(network.get("Name")))
+            key = ("id", str(network.get("Id"))) if is_spanning(network) else ("name", str(network.get("Name")))
             known = found.setdefault(key, {**network, "Containers": {}})
             inside = network.get("Containers")
             known["Containers"].update(inside if isinstance(inside, dict) else {})

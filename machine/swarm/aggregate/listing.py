@@ -36,7 +36,7 @@ async def containers(members: Members, lookup: Lookup, request: Request) -> list
     count = max(int(limit), 0)
     bounds = await _bounds(lookup, request)
     found = []
-    for member, items in await members.ask(_without_bounds(request) if bounds else request):
+    for member, items in await members.ask(_without_bounds(request, stopped=count > 0) if bounds else request):
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
                 lookup.remember(str(item.get("Id")), member)
@@ -77,16 +77,16 @@ async def _bounds(lookup: Lookup, request: Request) -> dict[str, int]:
     return found
 
 
-def _without_bounds(request: Request) -> Request:
+def _without_bounds(request: Request, *, stopped: bool) -> Request:
     """The call without `before`, `since` and `limit`, which each engine could apply to its own only.
 
-    A limit lists stopped containers too, as `all` does.
+    `stopped` = it has a limit, which lists stopped containers too, as `all` does.
     """
     wanted = {key: value for key, value in filters(request.arg("filters"), Refused).items() if key not in BOUNDS}
     query = {key: list(value) for key, value in request.query.items() if key not in (*BOUNDS, "limit", "filters")}
     if wanted:
         query["filters"] = [json.dumps(wanted)]
-    if request.arg("limit") not in ("", "0"):
+    if stopped:
         query["all"] = ["1"]
     return request.at(request.path, query)
 

@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from machine.swarm.chain import Refused
+from machine.swarm.schedule.placement import is_spanning
 from machine.swarm.schedule.references import project_of
-
-EVERYWHERE = ("global", "swarm")  # scopes of what is the same thing on several engines
 
 Entries = Mapping[str, "list[dict[str, Any]]"]  # engine -> its entries of /containers/json?all=1
 
@@ -34,7 +33,7 @@ def volume_pin(name: str, holders: Mapping[str, Mapping[str, Any]], entries: Ent
     whose containers use it. A volume that no container uses may be new and empty, so it does not hold firmly; one that
     was made with options (an NFS share, say) does, for another engine would make a plain one in its place.
     """
-    local = {engine for engine, volume in holders.items() if volume.get("Scope") not in EVERYWHERE}
+    local = {engine for engine, volume in holders.items() if not is_spanning(volume)}
     if not local:
         return None
     used = {engine for engine in local if any(name in _mounted(entry) for entry in entries.get(engine, ()))}
@@ -48,7 +47,7 @@ def network_pin(name: str, holders: Mapping[str, Mapping[str, Any]], entries: En
 
     None when it spans engines, or when no engine has it: the engine then refuses the create.
     """
-    if not holders or any(network.get("Scope") in EVERYWHERE for network in holders.values()):
+    if not holders or any(map(is_spanning, holders.values())):
         return None
     joined = neighbours(name, holders, entries)
     if joined:
@@ -73,7 +72,7 @@ def project_pin(project: str, entries: Entries, things: Mapping[str, Iterable[Ma
         return None
     there = {engine for engine, items in entries.items() if any(project_of(item) == project for item in items)}
     for engine, items in things.items() if not there else ():
-        if any(project_of(item) == project and item.get("Scope") not in EVERYWHERE for item in items):
+        if any(project_of(item) == project and not is_spanning(item) for item in items):
             there.add(engine)
     return Pin(frozenset(there), f"project {project} is on {listed(there)}", firm=False) if there else None
 

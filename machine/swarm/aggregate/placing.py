@@ -15,6 +15,7 @@ from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import Pin, allowed, listed, narrowed, network_pin, project_pin, volume_pin
 from machine.swarm.chain import Refused, Request, Unreachable
+from machine.swarm.schedule.placement import is_spanning
 from machine.swarm.schedule.references import PROJECT, References, host_ports, project_of, references
 from machine.swarm.target import build
 
@@ -125,13 +126,9 @@ async def _pins(
     found = [network_pin(name, said, state.entries) for name, said in zip(refers.networks, answers)]  # noqa: B905
     networks = [pin for pin in found if pin is not None]
     pins += [] if named else networks
-    spans = bool(answers) and all(map(_spanning, answers))
+    spans = bool(answers) and all(any(map(is_spanning, holders.values())) for holders in answers)
     project = None if spans else await _project_pin(state, members, refers.project)
     return [*pins, project] if project else pins
-
-
-def _spanning(holders: Mapping[str, Mapping[str, Any]]) -> bool:
-    return any(network.get("Scope") in ("swarm", "global") for network in holders.values())
 
 
 async def _volume_pins(state: AggregateState, lookup: Lookup, names: Sequence[str]) -> dict[str, Pin]:
