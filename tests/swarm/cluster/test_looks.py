@@ -8,7 +8,7 @@ from machine.swarm.cluster import looks
 from tests.swarm.fleet import swarm
 
 
-class Held:
+class DelayedList:
     """Holds back an engine's next list of all containers, which is what it was when it was asked for."""
 
     def __init__(self, engine, monkeypatch):
@@ -34,10 +34,10 @@ class Held:
 
 def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch):
     async def test(fleet):
-        held = Held(fleet.cluster.engine("n1"), monkeypatch)
-        await held.begun.wait()
+        delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
+        await delayed.begun.wait()
         key = await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
-        await held.come_in()
+        await delayed.come_in()
         assert fleet.cluster.find("web").id == key
         assert fleet.cluster.ledger.is_current(fleet.cluster.find("web").swarm_id, key)
 
@@ -47,11 +47,11 @@ def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch):
 def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatch):
     async def test(fleet):
         await fleet.create("web")
-        held = Held(fleet.cluster.engine("n1"), monkeypatch)
-        await held.begun.wait()
+        delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
+        await delayed.begun.wait()
         await fleet.call("DELETE", "/containers/web")
         await asyncio.sleep(0.05)  # its event has been heard
-        await held.come_in()
+        await delayed.come_in()
         assert not fleet.cluster.index.named("web")
         await fleet.create("web")
 
@@ -62,10 +62,10 @@ def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatc
 def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatch):
     async def test(fleet):
         key = await fleet.create("web")
-        held = Held(fleet.cluster.engine("n1"), monkeypatch)
-        await held.begun.wait()
+        delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
+        await delayed.begun.wait()
         await fleet.call("POST", f"/containers/{key}/{verb}")
-        await held.come_in()
+        await delayed.come_in()
         container = fleet.cluster.find(key)
         assert (container.state == "running") if verb == "start" else (container.name == "new")
 
