@@ -19,6 +19,7 @@ SSH_KEY, OLD_SSH_KEY = "id_ed25519", "id_rsa"
 HOST_KEY = "ssh_host_ed25519_key"  # the machine's own, made beforehand; the public half has .pub
 KNOWN_HOSTS = "known_hosts"
 SECRETS = "secrets.json"
+SWARM_KEY = "swarm.key"  # of a classic swarm, with each of its masters
 HELPER = "helper.lock"  # machine.helpers
 LOG = "machine.log"  # everything every command did to this machine, newest last
 

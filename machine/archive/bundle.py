@@ -24,6 +24,7 @@ NAMES = (
     paths.SERVER_KEY,
     paths.SSH_KEY,
     paths.OLD_SSH_KEY,
+    paths.SWARM_KEY,
 )
 LARGEST = 4 * 2**20  # bytes, unpacked; a real one has about 10 KB
 

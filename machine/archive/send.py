@@ -129,7 +129,8 @@ def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
                 details=f"looked in {record.cert_dir()}",
                 resolution=f"machine regenerate-certs {record.name}, or export it without --with-keys",
             )
-    for name in (paths.SERVER_CERT, paths.SERVER_KEY):  # so that a `provision` over there changes nothing
+    # so that a `provision` over there changes nothing:
+    for name in (paths.SERVER_CERT, paths.SERVER_KEY, paths.SWARM_KEY):
         _add(found, name, files.read(os.path.join(record.cert_dir(), name)))
     notes = [
         "the file holds private keys: whoever has it can use this machine,"

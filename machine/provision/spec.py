@@ -15,6 +15,7 @@ class Swarm:
     discovery: str = field(repr=False)  # a token in it is a secret
     manage: tuple[str, ...] = ()
     join: tuple[str, ...] = ()
+    key: bytes = field(default=b"", repr=False)  # that the managers sign with; b"" = each one has its own
     port: int = 3376  # where the manager listens
 
     @property

@@ -2,6 +2,7 @@
 
     /usr/local/lib/machine/machine-swarm.pyz    manager and agent, a zipapp
     /etc/machine-swarm.env                      the discovery, which may hold a secret token
+    /var/lib/machine-swarm/swarm.key            what all masters of the swarm sign with, on a master
     machine-swarm-manager.service               on a master
     machine-swarm-agent.service                 on a node that enters itself
 
@@ -20,7 +21,7 @@ from machine.process import Completed
 from machine.provision import layouts, packages, proxy, units
 from machine.provision.distros import find
 from machine.provision.facts import Facts
-from machine.provision.look import SWARM_ENVIRONMENT, SWARM_PROGRAM, SWARM_UNITS
+from machine.provision.look import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Spec, Swarm
 from machine.provision.steps import Plan, Put, Result, Run, Step, Steps
 
@@ -76,10 +77,10 @@ def check(facts: Facts, spec: Spec) -> None:
 
 def steps(facts: Facts, spec: Spec) -> Steps[list[str]]:
     """What is missing or too much of the swarm's services; the names of the steps that change something."""
-    there = [path for path in (SWARM_PROGRAM, SWARM_ENVIRONMENT, *SWARM_UNITS.values()) if path in facts.files]
+    there = [path for path in (*SWARM_FILES, *SWARM_UNITS.values()) if path in facts.files]
     swarm = spec.swarm
     if swarm is None or not swarm.runs:
-        removal = [_remove([*SWARM_UNITS], [SWARM_PROGRAM, SWARM_ENVIRONMENT], STATE)] if there else []
+        removal = [_remove([*SWARM_UNITS], SWARM_FILES, STATE)] if there else []
         yield from removal
         return [step.name for step in removal]
     seen = _read((yield LOOK))
@@ -97,7 +98,7 @@ def steps(facts: Facts, spec: Spec) -> Steps[list[str]]:
 
 def removal() -> Plan:
     """Away with all of it, on a machine that is not looked at first."""
-    step = _remove([*SWARM_UNITS], [SWARM_PROGRAM, SWARM_ENVIRONMENT], STATE)
+    step = _remove([*SWARM_UNITS], SWARM_FILES, STATE)
     yield step
     return Result((step.name,))
 
@@ -107,18 +108,19 @@ def _changes(facts: Facts, spec: Spec, swarm: Swarm, seen: dict[str, str]) -> It
     environment = Put(
         SWARM_ENVIRONMENT, f'SWARM_DISCOVERY="{_escaped(swarm.discovery)}"\n'.encode(), 0o600, secret=True
     )
-    for put in (program, environment):
+    key = Put(SWARM_KEY, swarm.key, 0o600, secret=True)
+    for put in (program, environment, *([key] if swarm.key else [])):
         if not layouts.is_current(facts, put):
             yield put
     for name, words in (("manager", swarm.manage), ("agent", swarm.join)):
         path = SWARM_UNITS[name]
         if not words:
             if path in facts.files:
-                yield _remove([name], [], "")
+                yield _remove([name], (SWARM_KEY,) if name == "manager" else (), "")
             continue
         used = [program.content, environment.content]
         if name == "manager":
-            used += [spec.ca, spec.server_cert]
+            used += [spec.ca, spec.server_cert, *([swarm.key] if swarm.key else [])]
         text, setup = unit(name, seen["python"], words, used)
         put = Put(path, text.encode())
         current = layouts.is_current(facts, put)
@@ -188,7 +190,7 @@ done
     return Run(f"start machine-swarm-{name}", script, advice=advice)
 
 
-def _remove(names: list[str], files: list[str], state: str) -> Run:
+def _remove(names: list[str], files: Iterable[str], state: str) -> Run:
     """Away with units, with files, and with what the manager remembered."""
     services = " ".join(f"machine-swarm-{name}.service" for name in names)
     gone = [*(SWARM_UNITS[name] for name in names), *files]

@@ -15,7 +15,12 @@ from functools import cache
 NAME = "machine-swarm.pyz"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can say
 _LEFT_OUT = ("simulated",)
-_KNOW_THE_STORE = ("own.py", os.path.join("backends", "machine.py"), os.path.join("backends", "create.py"))
+_KNOW_THE_STORE = (
+    "own.py",
+    "cluster_key.py",
+    os.path.join("backends", "machine.py"),
+    os.path.join("backends", "create.py"),
+)
 _MAIN = b"import sys\nfrom machine.swarm.program import main\nsys.exit(main())\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     trusted: Callable[[str], Trust | None] | None = None  # another trust for each engine's address, where known
     key_file: str = ""  # the key that signs what may be made again elsewhere, shared by all managers of the cluster
     key_named: bool = False  # whether somebody named that file, and means it
+    older_key_file: str = ""  # what signed before: accepted, if it is there
     ledger_file: str = ""  # what was removed, renamed, connected; "" = kept in memory only
 
 
@@ -56,7 +58,7 @@ async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> As
     log = cleaned(log)
     gc.set_threshold(*SELDOM)
     connect = connector(plan.trust, plan.trusted)
-    keyring = Keyring(_key(plan, log))
+    keyring = Keyring(_key(plan, log), *_older_key(plan, log))
     ledger = Ledger(plan.ledger_file, log)
     cluster = Cluster(plan.discovery, connect, plan.settings, log=log, keyring=keyring, ledger=ledger)
     desk = Desk(cluster, debug=plan.debug)
@@ -89,6 +91,17 @@ def _key(plan: Plan, log: Callable[[str], None]) -> bytes:
             raise
         log(f"{error.brief} ({error.resolution}). Until then containers are rescheduled only if this process made them")
         return b""
+
+
+def _older_key(plan: Plan, log: Callable[[str], None]) -> list[bytes]:
+    """The key that this manager signed with before it was given the cluster's, if it has one."""
+    if plan.older_key_file in ("", plan.key_file) or not os.path.exists(plan.older_key_file):
+        return []
+    try:
+        return [load_key(plan.older_key_file)]
+    except UsageError as error:
+        log(f"{error.brief} ({error.resolution}). Containers that were signed with it are not rescheduled")
+        return []
 
 
 def connector(

@@ -13,6 +13,7 @@ import certs
 from machine import authority, files, paths
 from machine.errors import MachineError
 from machine.store import Record, Store
+from machine.swarm import cluster_key
 from machine.swarm.address import Trust, parse
 from machine.swarm.backends.swarm import REGISTRY, plan_of
 from machine.swarm.discovery import Discovery
@@ -62,6 +63,10 @@ def complete(store: Store, given: Given, plan: Plan | None, environ: dict[str, s
     if plan is None:
         given.words = ["nodes://placeholder:1"]
         plan = plan_of(given, environ, registry(store))._replace(discovery=Machines(store))
+    else:
+        shared = cluster_key.of_masters(store, given.one_url(environ.get("SWARM_DISCOVERY", "")))
+        if shared and not plan.key_named:
+            plan = plan._replace(key_file=shared)
     own = authority.ensure(store.root)
     front = _front(store, own, (*NAMES, *_hosts(given)))
     at = store.root

@@ -48,9 +48,10 @@ class SignedCreate:
 class Keyring:
     """The managers' key. Two keyrings of the same key accept each other's signatures."""
 
-    def __init__(self, key: bytes = b"") -> None:
-        """Without `key` a new one, which ends with this process."""
+    def __init__(self, key: bytes = b"", *older: bytes) -> None:
+        """Without `key` a new one, which ends with this process. With `older` nothing is signed any more."""
         self._key = key or secrets.token_bytes(KEY_BYTES)
+        self._accepted = (self._key, *older)
 
     def sign(self, create: SignedCreate) -> str:
         """The value of LABEL; "" for a body that is too long to be carried along."""
@@ -65,11 +66,11 @@ class Keyring:
             "body": create.body,
         }
         packed = zlib.compress(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
-        label = f"{_text(packed)}.{_text(self._seal(packed))}"
+        label = f"{_text(packed)}.{_text(_seal(self._key, packed))}"
         return label if len(label) <= limits.MOVE_SIGNED else ""
 
     def read(self, label: str) -> SignedCreate | None:
-        """What a label says; None if it was not signed with this key. The signature is checked before all else."""
+        """What a label says; None if none of the keys signed it. The signature is checked before all else."""
         if len(label) > limits.MOVE_SIGNED:
             return None
         first, _, seal = label.partition(".")
@@ -77,7 +78,7 @@ class Keyring:
             packed, sealed = _bytes(first), _bytes(seal)
         except (ValueError, binascii.Error):
             return None
-        if not hmac.compare_digest(self._seal(packed), sealed):
+        if not any(hmac.compare_digest(_seal(key, packed), sealed) for key in self._accepted):
             return None
         said = json.loads(zlib.decompress(packed))
         if said.get("version") != _VERSION:
@@ -94,8 +95,15 @@ class Keyring:
             made=said["made"],
         )
 
-    def _seal(self, packed: bytes) -> bytes:
-        return hmac.new(self._key, b"machine swarm create\0" + packed, hashlib.sha256).digest()
+
+def key_text(key: bytes) -> bytes:
+    """What a file of the key holds."""
+    return key.hex().encode() + b"\n"
+
+
+def derived(key: bytes, purpose: str) -> bytes:
+    """A key of its own for `purpose`: who has it learns nothing of `key`, nor of what is for another purpose."""
+    return hmac.new(key, b"machine swarm key\0" + purpose.encode(), hashlib.sha256).digest()
 
 
 def load_key(path: str) -> bytes:
@@ -137,7 +145,7 @@ def _make_key(path: str) -> None:
     os.makedirs(directory, mode=0o700, exist_ok=True)
     temporary = os.path.join(directory, f".{os.path.basename(path)}.{os.getpid()}.{secrets.token_hex(4)}")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        file.write(key_text(secrets.token_bytes(KEY_BYTES)).decode("ascii"))
         file.flush()
         os.fsync(file.fileno())
     try:
@@ -153,6 +161,10 @@ def _unusable(path: str, why: str) -> UsageError:
         f"the key of the cluster cannot be used: {path}: {why}",
         resolution="name another file with --cluster-opt swarm.key=FILE, or remove this one: a new key is made then",
     )
+
+
+def _seal(key: bytes, packed: bytes) -> bytes:
+    return hmac.new(key, b"machine swarm create\0" + packed, hashlib.sha256).digest()
 
 
 def _text(data: bytes) -> str:

@@ -281,3 +281,16 @@ def test_a_virtual_machines_record_names_no_file_of_this_computer(
     found = theirs.load("vm").driver
     assert not [key for key in named if key != "IPAddress" and found.get(key)]
     assert found["IPAddress"] == "127.84.1.2"
+
+
+@pytest.mark.parametrize("with_keys", [True, False])
+def test_the_key_of_a_classic_swarm_goes_with_the_keys(
+    mine: Store, theirs: Store, tmp_path: Path, with_keys: bool
+) -> None:
+    (Path(mine.directory("dev")) / "swarm.key").write_text("5ec4e7\n")
+    out = tmp_path / "dev.tar.gz"
+    archive.export(mine, "dev", str(out), with_keys)
+    archive.import_(theirs, str(out))
+    there = Path(theirs.directory("dev")) / "swarm.key"
+    assert there.exists() == with_keys
+    assert not with_keys or (there.read_text(), there.stat().st_mode & 0o777) == ("5ec4e7\n", 0o600)

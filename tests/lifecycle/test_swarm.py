@@ -98,7 +98,8 @@ def test_the_managers_words() -> None:
     assert " ".join(typed) == (
         "manage --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/server.pem"
         " --tlskey /etc/docker/server-key.pem -H tcp://0.0.0.0:3376 --strategy binpack --advertise 192.0.2.1:3376"
-        " --registry /var/lib/machine-swarm/registry.db --heartbeat=5s --api-enable-cors"
+        " --registry /var/lib/machine-swarm/registry.db --cluster-opt swarm.key=/var/lib/machine-swarm/swarm.key"
+        " --heartbeat=5s --api-enable-cors"
     )
     assert "--registry" not in words.manage(options, AWAY, words.way_of("etcd://e", {}))
 

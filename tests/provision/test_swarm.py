@@ -14,15 +14,15 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import Facts, Put, Run, Spec, swarm
+from machine.provision import Facts, Put, Run, Spec, script, swarm
 from machine.provision.facts import File
-from machine.provision.look import SWARM_ENVIRONMENT, SWARM_PROGRAM, SWARM_UNITS
+from machine.provision.look import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Swarm
 from machine.provision.steps import Step
 
 DEBIAN = Facts(os_id="debian", os_name="Debian", init="systemd", packages="apt-get")
 NODE = Swarm(b"zipapp", "token://secret", join=("join", "--advertise", "192.0.2.1:2376"))
-MASTER = Swarm(b"zipapp", "token://secret", manage=("manage", "-H", "tcp://0.0.0.0:3376"))
+MASTER = Swarm(b"zipapp", "token://secret", manage=("manage", "-H", "tcp://0.0.0.0:3376"), key=b"5ec4e7\n")
 IDLE = "manager|inactive  \nagent|inactive  \n"
 PYTHON = "python|/usr/bin/python3\n"
 
@@ -87,6 +87,19 @@ def test_a_node_that_enters_itself() -> None:
     assert changed[-1] == "start machine-swarm-agent"
 
 
+def test_the_key_of_the_swarm_is_for_the_manager_alone() -> None:
+    steps, _ = plan(DEBIAN, spec(MASTER), PYTHON + IDLE)
+    files = puts(steps)
+    assert (files[SWARM_KEY].mode, files[SWARM_KEY].secret) == (0o600, True)
+    assert b"5ec4e7" not in files[SWARM_UNITS["manager"]].content
+    assert not any("5ec4e7" in script.body(step, masked=True) for step in steps)
+    facts, seen = after(steps)
+    _, changed = plan(facts, spec(replace(MASTER, key=b"0ther\n")), seen)
+    assert changed == [f"write {path}" for path in (SWARM_KEY, SWARM_UNITS["manager"])] + [
+        "start machine-swarm-manager"
+    ]
+
+
 @pytest.mark.parametrize("wanted", [NODE, MASTER, replace(MASTER, join=NODE.join)])
 def test_a_second_time_nothing_is_left_to_do(wanted: Swarm) -> None:
     first, _ = plan(DEBIAN, spec(wanted), PYTHON + IDLE)
@@ -120,7 +133,7 @@ def test_what_is_not_wanted_any_more_goes() -> None:
     steps, _ = plan(facts, spec(None))
     (step,) = steps
     assert isinstance(step, Run)
-    for gone in (SWARM_PROGRAM, SWARM_ENVIRONMENT, *SWARM_UNITS.values(), swarm.STATE):
+    for gone in (SWARM_PROGRAM, SWARM_ENVIRONMENT, SWARM_KEY, *SWARM_UNITS.values(), swarm.STATE):
         assert gone in step.script
 
 

@@ -371,3 +371,25 @@ def test_the_file_does_not_grow_for_ever(tmp_path, monkeypatch):
         ledger.saw("one", number, str(number))
     assert len((tmp_path / "log").read_bytes().splitlines()) <= 110
     assert Ledger(path).is_current("one", "1999")
+
+
+def test_what_was_signed_with_an_older_key_is_accepted_and_nothing_is_signed_with_it():
+    old, new = Keyring(b"o" * 32), Keyring(b"n" * 32, b"o" * 32)
+    assert new.read(old.sign(CREATE)) == CREATE
+    assert old.read(new.sign(CREATE)) is None
+
+
+def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path):
+    def plan(*words):
+        return plan_of(gather("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db"))
+
+    async def rings():
+        found = []
+        for words in ([], ["--cluster-opt", f"swarm.key={tmp_path / 'given'}"]):
+            async with manager(plan(*words)) as backend:
+                found.append(backend.__closure__[0].cell_contents.cluster.keyring)
+        return found
+
+    alone, given = asyncio.run(rings())
+    assert given.read(alone.sign(CREATE)) == CREATE
+    assert alone.read(given.sign(CREATE)) is None

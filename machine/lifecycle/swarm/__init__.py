@@ -59,6 +59,7 @@ def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
     options = record.swarm_options()
     if not by_services(record):
         return None
+    from machine.swarm import cluster_key
     from machine.swarm.bundle import bundle
 
     way = words.way_of(options.discovery, world.environ)
@@ -68,6 +69,7 @@ def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
         manage=words.manage(options, endpoint, way) if options.master else (),
         join=words.join(options, endpoint) if options.agent and way.joins else (),
         port=words.manager_at(options).port if options.master else words.PORT,
+        key=cluster_key.ensure(world.store, record) if options.master and not words.names_key(options) else b"",
     )
 
 

@@ -13,6 +13,7 @@ from machine.swarm.address import Address, parse
 
 PORT = 3376
 REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps
+KEY = "/var/lib/machine-swarm/swarm.key"
 CERTIFICATES = "/etc/docker"
 EVERYWHERE = "0.0.0.0"
 _STORES = ("etcd", "consul")  # a node can enter itself there
@@ -125,7 +126,14 @@ def manage(options: SwarmOptions, endpoint: Endpoint, way: Way) -> tuple[str, ..
     words += ["--strategy", options.strategy, "--advertise", join_host(host, at.port)]
     if way.token:
         words += ["--registry", REGISTRY]
+    if not names_key(options):
+        words += ["--cluster-opt", f"swarm.key={KEY}"]
     return (*words, *(f"--{flag}" for flag in options.flags))
+
+
+def names_key(options: SwarmOptions) -> bool:
+    """Whether the manager was told to use a key that its user puts there."""
+    return any(flag.startswith("cluster-opt") and "swarm.key=" in flag for flag in options.flags)
 
 
 def join(options: SwarmOptions, endpoint: Endpoint) -> tuple[str, ...]:

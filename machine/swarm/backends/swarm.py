@@ -69,6 +69,7 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
     except DiscoveryError as error:
         raise UsageError(str(error)) from error
     state = _state(given.text("--registry") or registry, environ)
+    own_key = os.path.join(state, signing.KEY_FILE)
     return Plan(
         discovery=discovery,
         settings=settings,
@@ -76,8 +77,9 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
         replication=given.on("--replication"),
         advertise=given.text("--advertise"),
         ttl=round(seconds(given.text("--replication-ttl"), "--replication-ttl")),
-        key_file=cluster_options.get("swarm.key") or os.path.join(state, signing.KEY_FILE),
+        key_file=cluster_options.get("swarm.key") or own_key,
         key_named=bool(cluster_options.get("swarm.key")),
+        older_key_file=own_key,
         ledger_file=os.path.join(state, ledger.FILE),
     )
 

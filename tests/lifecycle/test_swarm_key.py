@@ -1,0 +1,106 @@
+"""All masters of one classic swarm get the key that its managers sign with, and nobody else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from machine.console import Console
+from machine.lifecycle.swarm import services, words
+from machine.lifecycle.world import World
+from machine.model import Endpoint, SwarmOptions
+from machine.provision.look import SWARM_KEY
+from machine.provision.spec import Swarm
+from machine.store import Record, Store
+from machine.swarm import cluster_key
+from machine.swarm.backends.swarm import plan_of
+from machine.swarm.flags import MANAGE, gather
+from machine.swarm.own import complete, registry
+from machine.swarm.signing import Keyring, SignedCreate, load_key
+
+CREATE = SignedCreate({"Image": "x"}, "s1", "web", "id1", "n1")
+ONE, OTHER = "token://0123456789abcdef", "token://fedcba9876543210"
+
+
+def made(store: Store, name: str, discovery: str = ONE, *, master: bool = True, **more: Any) -> Record:
+    options = SwarmOptions(True, master, True, discovery, **more)
+    record = Record.new(store.root, name, "generic", {"IPAddress": "192.0.2.1"}, swarm=options)
+    store.add(name)
+    store.save(record)
+    return record
+
+
+def wanted(store: Store, record: Record) -> Swarm:
+    found = services(World(store, Console(), environ={}), record, Endpoint("192.0.2.1"))
+    assert found is not None
+    return found
+
+
+def ring(text: bytes) -> Keyring:
+    return Keyring(bytes.fromhex(text.decode()))
+
+
+def test_two_masters_accept_each_others_containers(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    keys = [wanted(store, made(store, name)).key for name in ("a", "b")]
+    assert keys[0] == keys[1]
+    assert ring(keys[0]).read(ring(keys[1]).sign(CREATE)) == CREATE
+
+
+def test_the_key_is_where_the_manager_on_the_master_looks_for_it(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    service = wanted(store, made(store, "a"))
+    assert words.KEY == SWARM_KEY
+    plan = plan_of(gather("manage", [*service.manage[1:], ONE], MANAGE, {}), {}, "")
+    assert (plan.key_file, plan.key_named) == (SWARM_KEY, True)
+    assert plan.older_key_file == "/var/lib/machine-swarm/rescheduling.key"
+    assert service.key.decode().strip() not in f"{service} {service.manage}"
+
+
+def test_it_is_kept_private_and_made_once(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    record = made(store, "a")
+    first = cluster_key.ensure(store, record)
+    kept = Path(store.directory("a")) / "swarm.key"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "swarm" / "rescheduling.key").unlink()
+    assert cluster_key.ensure(store, record) == first
+    assert cluster_key.ensure(store, made(store, "b")) == first, "the swarm's, whatever became of the store's own"
+
+
+def test_another_swarm_has_another_key_and_neither_is_the_stores(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    keys = {cluster_key.ensure(store, made(store, "a")), cluster_key.ensure(store, made(store, "b", OTHER))}
+    keys.add((tmp_path / "swarm" / "rescheduling.key").read_bytes())
+    assert len(keys) == 3
+
+
+def test_a_node_gets_none_and_neither_does_who_names_a_file(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    assert wanted(store, made(store, "node", master=False)).key == b""
+    named = wanted(store, made(store, "a", flags=("cluster-opt=swarm.key=/etc/mine",)))
+    assert named.key == b""
+    assert SWARM_KEY not in " ".join(named.manage)
+
+
+def test_a_master_that_came_without_its_key_keeps_what_it_has(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    record = made(store, "a")
+    record.raw["Machine"]["Imported"] = "2026-01-01T00:00:00Z"
+    service = wanted(store, record)
+    assert (service.key, f"swarm.key={SWARM_KEY}" in service.manage) == (b"", True)
+
+
+@pytest.mark.parametrize("named", [[], ["--cluster-opt", "swarm.key=/etc/mine"]])
+def test_a_manager_on_this_computer_has_it_too(tmp_path: Path, named: list[str]) -> None:
+    store = Store(str(tmp_path))
+    given = gather("manage", [*named, ONE], MANAGE, {})
+    plan, _ = complete(store, given, plan_of(given, {}, registry(store)), {})
+    before = plan.key_file
+    key = cluster_key.ensure(store, made(store, "a"))
+    plan, _ = complete(store, given, plan_of(given, {}, registry(store)), {})
+    assert (plan.key_file == before) == bool(named)
+    assert plan.older_key_file == str(tmp_path / "swarm" / "rescheduling.key")
+    assert named or load_key(plan.key_file).hex() == key.decode().strip()
