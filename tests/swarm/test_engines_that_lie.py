@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 
 import pytest
 
@@ -185,6 +186,23 @@ def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(monkeypa
             assert len(found.cluster.engine("bad")._due) <= 1001
             assert max(len(r.target) for r in found.bad.requests) < 200_000
             await check_the_others(found)
+
+    asyncio.run(asyncio.wait_for(test(), 30))
+
+
+def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_at_in_vain(monkeypatch):
+    monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.5)
+
+    async def test():
+        async with manager(refresh_min=0.05, refresh_max=0.1) as found:
+            await found.until(lambda: found.row()["state"] == "Healthy")
+            found.good[0].answers["/plugins"] = json_answer([])
+            found.bad.answers["*"] = HOSTILE["silence"]
+            await asyncio.sleep(1.2)
+            assert found.row()["state"] == "Healthy", "it is only late"
+            began = time.monotonic()
+            assert (await found.ask("GET", "/plugins", seconds=5)).status == 200
+            assert time.monotonic() - began < 0.4
 
     asyncio.run(asyncio.wait_for(test(), 30))
 

@@ -12,7 +12,7 @@ from machine.swarm.cluster.events import Lines, as_docker_says, check
 from machine.swarm.cluster.facts import Facts, spoken
 from machine.swarm.cluster.health import Pulse
 from machine.swarm.cluster.pending import PendingCalls
-from machine.swarm.deadline import Deadline
+from machine.swarm.deadline import Block, Deadline
 
 ANSWER = 30.0  # seconds for an answer that is not a stream
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
@@ -30,6 +30,7 @@ class Calls:
         self.doubtful = False  # whether it failed, or let a call wait, since it last answered a look
         self._doubted = asyncio.Event()
         self._doubts = Deadline(self._doubt)
+        self._looks_due = Deadline(self._overdue)
 
     @property
     def name(self) -> str:
@@ -60,6 +61,13 @@ class Calls:
         """A call waits for long: see whether the engine answers anything."""
         self.doubtful = True
         self._doubted.set()
+
+    def look_in_time(self) -> Block:
+        """A block for a look: while it takes longer than SLOW, calls to all engines do not wait for this one."""
+        return self._looks_due.within(SLOW)
+
+    def _overdue(self) -> None:
+        self.doubtful = True
 
     async def past_events(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         """The events between `since` and `until` of the query. Refused."""

@@ -276,7 +276,8 @@ class Engine(Calls):
                     await self._doubted.wait()
             self._doubted.clear()
             try:
-                await self.look()
+                with self.look_in_time():
+                    await self.look()
                 if time.monotonic() - specs > SPECS:
                     await self._specs()
                     specs = time.monotonic()
