@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 
 from machine.errors import DriverError
 
@@ -14,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
+
+LONGEST = 16 << 20  # bytes of one line; the longest, what `info usernet` prints of 4096 forwards, takes 1 MB
+MOST_EVENTS = 1000  # kept of those that come while an answer is awaited; qemu itself sends at most a few a second
 
 
 class QmpError(DriverError):
@@ -26,10 +30,12 @@ class Client:
     def __init__(self, path: str, timeout: float = 5.0) -> None:
         """Connect and shake hands; QmpError when there is no answer within `timeout` seconds."""
         self.path = path
-        self._buffer = b""
+        self._timeout, self._deadline = timeout, 0.0
+        self._buffer = bytearray()
         self.events: list[dict[str, Any]] = []  # that came while an answer was awaited, oldest first
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
+        self._deadline = time.monotonic() + timeout
         try:
             self.socket.connect(path)
             self._receive()  # the greeting
@@ -42,18 +48,27 @@ class Client:
             raise
 
     def command(self, name: str, **arguments: Any) -> Any:
-        """Run one command and return its `return`; QmpError carries qemu's own words."""
+        """Run one command and return its `return`; QmpError carries qemu's own words.
+
+        The answer has `timeout` seconds, whatever else comes meanwhile.
+        """
         request: dict[str, Any] = {"execute": name}
         if arguments:
             request["arguments"] = arguments
+        self._deadline = time.monotonic() + self._timeout
         try:
+            self.socket.settimeout(self._timeout)
             self.socket.sendall(json.dumps(request).encode() + b"\n")
             while True:
                 answer = self._receive()
                 if "event" in answer:
                     self.events.append(answer)
+                    del self.events[:-MOST_EVENTS]
                 elif "error" in answer:
-                    raise QmpError(f"qemu refused {name}", details=str(answer["error"].get("desc", "")))
+                    said = answer["error"]
+                    raise QmpError(
+                        f"qemu refused {name}", details=str(said.get("desc", "") if isinstance(said, dict) else said)
+                    )
                 else:
                     return answer.get("return")
         except OSError as error:
@@ -76,15 +91,24 @@ class Client:
         self.close()
 
     def _receive(self) -> dict[str, Any]:
-        while b"\n" not in self._buffer:
+        seen = 0
+        while (end := self._buffer.find(b"\n", seen)) < 0:
+            seen = len(self._buffer)
+            if seen > LONGEST:
+                raise QmpError(f"{self.path} does not speak QMP", details=f"a line of more than {LONGEST} bytes")
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self.socket.settimeout(left)
             data = self.socket.recv(65536)
             if not data:
                 raise ConnectionResetError("the connection was closed")
             self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
         try:
             answer = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise QmpError(f"{self.path} does not speak QMP", details=line[:80].decode("ascii", "replace")) from None
         if not isinstance(answer, dict):
             raise QmpError(f"{self.path} does not speak QMP")

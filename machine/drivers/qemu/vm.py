@@ -30,9 +30,10 @@ def status(socket_path: str) -> str:
     """qemu's word for what the machine does: running, paused, io-error, ...; "" when qemu does not answer."""
     try:
         with Client(socket_path, ASK_SECONDS) as client:
-            return str(client.command("query-status")["status"])
+            answer = client.command("query-status")
     except QmpError:
         return ""
+    return str(answer.get("status", "")) if isinstance(answer, dict) else ""
 
 
 def command(socket_path: str, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from machine.drivers.plugin import gob
 from machine.drivers.plugin.flags import FLAGS
+from machine.drivers.plugin.gob.encode import basic, integer, unsigned
 from tests.drivers.plugin.build import built
 
 RECORDED = (Path(__file__).parent / "recorded" / "go1.19.gob").read_bytes()
@@ -223,3 +225,57 @@ def test_a_value_that_does_not_fit_is_refused_and_the_stream_goes_on(kind: gob.T
 def test_a_message_that_says_it_is_huge_is_refused_at_once() -> None:
     with pytest.raises(gob.GobError, match="message of"):
         decoded(b"\xf8" + b"\xff" * 8)
+
+
+def _message(body: bytes) -> bytes:
+    return unsigned(len(body)) + body
+
+
+def _type(number: int, wire: bytes) -> bytes:
+    """A definition; `wire` is the number of the field of Go's wireType, and what follows its CommonType."""
+    return _message(integer(-number) + wire[:1] + b"\x01\x02" + integer(number) + b"\0" + wire[1:] + b"\0\0")
+
+
+def _struct(number: int, fields: list[tuple[str, int]]) -> bytes:
+    each = (b"\x01" + basic(gob.STRING, name) + b"\x01" + integer(of) + b"\0" for name, of in fields)
+    return _type(number, b"\x03\x01" + unsigned(len(fields)) + b"".join(each))
+
+
+def _array(number: int, elem: int, length: int) -> bytes:
+    return _type(number, b"\x01\x01" + integer(elem) + b"\x01" + integer(length))
+
+
+def _list(number: int, elem: int) -> bytes:
+    return _type(number, b"\x02\x01" + integer(elem))
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        _array(65, 2, 16000) + _array(66, 65, 16000) + _struct(67, [("A", 66)]) + _message(integer(67) + b"\0"),
+        _struct(65, [(f"f{at}", 6) for at in range(2000)])
+        + _list(66, 65)
+        + _message(integer(66) + b"\0" + unsigned(200_000) + b"\0" * 200_000),
+    ],
+    ids=["arrays that were not sent", "structs without fields"],
+)
+def test_a_value_that_unfolds_without_end_is_refused(stream: bytes) -> None:
+    began = time.monotonic()
+    with pytest.raises(gob.GobError, match="parts"):
+        decoded(stream)
+    assert time.monotonic() - began < 10
+
+
+def test_definitions_without_a_value_are_not_kept_for_ever() -> None:
+    with pytest.raises(gob.GobError, match="bytes"):
+        decoded(_struct(65, [("x" * 60_000, 6)]) * 300, 60_000)
+
+
+def test_a_stream_does_not_define_types_of_go_anew() -> None:
+    with pytest.raises(gob.GobError, match="own type 8"):
+        decoded(_struct(8, [("x", 6)]))
+
+
+def test_an_answer_larger_than_any_is_refused_at_its_first_bytes() -> None:
+    with pytest.raises(gob.GobError, match="message of"):
+        decoded(unsigned(17 << 20) + b"x")

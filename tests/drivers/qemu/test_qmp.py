@@ -7,14 +7,15 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from shutil import which
 
 import pytest
 
-from machine.drivers.qemu import vm
+from machine.drivers.qemu import qmp, vm
 from machine.drivers.qemu.qmp import Client, QmpError
 
 needs_qemu = pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
@@ -114,3 +115,72 @@ def test_a_second_client_is_told_in_time(tmp_path: Path) -> None:
         server.listen(1)
         with pytest.raises(QmpError):
             Client(path, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [b'{"return": []}\n'],
+        [b'{"return": {}}\n'],
+        [b'{"error": "no"}\n'],
+        [b"[" * 200_000 + b"\n"],
+        repeat(b'{"event": "x"}\n' * 1000),
+        repeat(b"x" * 65536),
+    ],
+    ids=["a list", "no status", "an error that is text", "nested", "events without end", "a line without end"],
+)
+def test_a_process_taken_over_by_its_guest_costs_a_question_its_timeout_at_most(
+    answer: Iterable[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vm, "ASK_SECONDS", 1.0)
+    path = str(tmp_path / "liar")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(1)
+
+        def lie() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b'{"QMP": {}}\n{"return": {}}\n')
+                for piece in answer:
+                    connection.sendall(piece)
+
+        thread = threading.Thread(target=lie)
+        began = time.monotonic()
+        thread.start()
+        assert vm.status(path) == ""
+        assert time.monotonic() - began < 10
+        thread.join()
+
+
+def test_an_answer_that_comes_a_byte_at_a_time_has_the_same_deadline(tmp_path: Path) -> None:
+    path = str(tmp_path / "slow")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(1)
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(QmpError):
+            Client(path, timeout=0.5)
+        assert time.monotonic() - began < 3
+        thread.join()
+
+
+@needs_qemu
+def test_no_more_events_are_kept_than_some(qemu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qmp, "MOST_EVENTS", 3)
+    with Client(qemu) as client:
+        for _ in range(3):
+            client.command("stop")
+            client.command("cont")
+        client.command("query-status")
+        assert len(client.events) == 3

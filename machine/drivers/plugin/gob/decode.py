@@ -13,7 +13,9 @@ from machine.drivers.plugin.gob.types import (
     FLOAT,
     INT,
     INTERFACE,
+    LEAST_ID,
     LIMIT,
+    MOST_VALUES,
     STRING,
     UINT,
     WIRE,
@@ -33,7 +35,7 @@ class _Incomplete(Exception):
 class _Reader:
     """A place in the bytes at hand, and the end of the message that it is in."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytearray) -> None:
         self.data = data
         self.at = self.end = 0
 
@@ -55,7 +57,7 @@ class _Reader:
         if count > self.end - self.at:
             raise GobError("a message ends too soon")
         self.at += count
-        return self.data[self.at - count : self.at]
+        return bytes(self.data[self.at - count : self.at])
 
     def unsigned(self) -> int:
         first = self.take(1)[0]
@@ -102,8 +104,9 @@ class Decoder:
     """One stream: `feed` what has arrived, then take the `values` that are complete."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._types = dict(WIRE)
+        self._left = MOST_VALUES  # that the value at hand may still have, whatever pieces it comes in
 
     def feed(self, data: bytes) -> None:
         """More of the stream."""
@@ -116,12 +119,15 @@ class Decoder:
             try:
                 value = self._whole(reader, self._type(reader, inside=False))
             except _Incomplete:
+                if len(self._rest) > LIMIT:
+                    raise GobError(f"a value of more than {LIMIT} bytes") from None
                 return
             except RecursionError:
                 raise GobError("values nested too deeply") from None
             if reader.at != reader.end:
                 raise GobError("a message is longer than its value")
-            self._rest = self._rest[reader.at :]
+            del self._rest[: reader.at]
+            self._left = MOST_VALUES
             yield value
 
     def _type(self, reader: _Reader, *, inside: bool) -> int:
@@ -136,6 +142,8 @@ class Decoder:
             number = reader.integer()
             if number >= 0:
                 return number
+            if -number < LEAST_ID:
+                raise GobError(f"a definition of Go's own type {-number}")
             self._types[-number] = self._definition(reader)
             if reader.at < reader.end:
                 if not inside:
@@ -168,6 +176,7 @@ class Decoder:
         return self._part(reader, number)
 
     def _part(self, reader: _Reader, number: int) -> Any:
+        self._spend()
         if number in _BASIC:
             return _BASIC[number](reader)
         if number == INTERFACE.id:
@@ -209,7 +218,14 @@ class Decoder:
         reader.unsigned()  # the value's length, for those who would skip it
         return Named(name, self._whole(reader, number))
 
+    def _spend(self) -> None:
+        """One more part of the value at hand."""
+        self._left -= 1
+        if self._left < 0:
+            raise GobError(f"a value of more than {MOST_VALUES} parts")
+
     def _zero(self, number: int) -> Any:
+        self._spend()
         if number in _ZERO:
             return _ZERO[number]
         definition = self._types.get(number)

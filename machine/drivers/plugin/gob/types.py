@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 FIRST_ID = 65  # of the types that a stream defines
-LIMIT = 1 << 30  # bytes of one message, as Go has it
+LIMIT = 16 << 20  # bytes of one value with its definitions; a plugin's longest answer is a machine's JSON, some KB
+MOST_VALUES = 1_000_000  # parts of one value, fields that were not sent included: a type may make many out of a byte
+LEAST_ID = 64  # of the types that a stream may define; those below are Go's own
 
 
 class GobError(ValueError):
