@@ -6,11 +6,14 @@ Imported by the fast commands: needs nothing but `os`.
 from __future__ import annotations
 
 import os
+import stat
 
 from machine.errors import StoreError
 
 PRIVATE = 0o600
 PUBLIC = 0o644
+LARGEST = 16 * 2**20  # bytes of a file that is read whole; certificates, keys and records have some KB
+_WAITS_FOR_NOBODY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
@@ -41,15 +44,37 @@ def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
 def read(path: str) -> bytes:
     """The content of `path`, b"" when there is no such file; StoreError when it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_plain(path)
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
+        denied = isinstance(error, PermissionError)
         raise StoreError(
             f"cannot read {path}: {(error.strerror or str(error)).lower()}",
-            resolution="check who owns the file; the store belongs to the user who made it",
+            resolution="check who owns the file; the store belongs to the user who made it"
+            if denied
+            else f"put the right file there, or take away what is there: mv {path} {path}.old",
         ) from error
+
+
+def read_plain(path: str, largest: int = LARGEST) -> bytes:
+    """The content of a plain file, or of what a link leads to. OSError, with a reason to show, when there is none.
+
+    A pipe would be waited for and a device never ends, so both are refused, like what is larger than `largest`.
+    """
+    descriptor = os.open(path, _WAITS_FOR_NOBODY)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a plain file", path)
+        pieces, left = [], largest + 1
+        while left > 0 and (piece := os.read(descriptor, left)):
+            pieces.append(piece)
+            left -= len(piece)
+    finally:
+        os.close(descriptor)
+    if left <= 0:
+        raise OSError(0, f"it has more than {largest} bytes", path)
+    return b"".join(pieces)
 
 
 def make_directory(path: str) -> None:

@@ -85,8 +85,7 @@ def repair(path: str) -> None:
     """
     try:
         found = os.stat(path)
-        with open(path, "rb") as file:
-            data = file.read(LARGEST)
+        data = files.read_plain(path, LARGEST)
     except OSError:
         return
     text = normalize(data).encode()

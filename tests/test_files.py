@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,35 @@ def test_a_missing_file_reads_as_empty_and_a_directory_does_not(tmp_path: Path) 
     assert files.read(str(tmp_path / "nothing")) == b""
     with pytest.raises(StoreError, match="cannot read"):
         files.read(str(tmp_path))
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _sparse(path: Path) -> None:
+    with open(path, "wb") as file:
+        file.truncate(3 << 30)
+
+
+@pytest.mark.parametrize("make", [_pipe, _device, _sparse, Path.mkdir, lambda path: path.symlink_to(path.name)])
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "file")
+    began = time.monotonic()
+    with pytest.raises(StoreError, match=f"cannot read {tmp_path}/file: ") as caught:
+        files.read(str(tmp_path / "file"))
+    assert caught.value.resolution
+    assert time.monotonic() - began < 1
+
+
+def test_a_plain_file_is_read_through_a_link_and_up_to_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("file")
+    assert files.read_plain(str(tmp_path / "link"), 5) == b"12345"
+    with pytest.raises(OSError, match="more than 4 bytes"):
+        files.read_plain(str(tmp_path / "file"), 4)
+    assert files.read("/proc/self/stat").startswith(b"%d " % os.getpid())  # has no size of its own

@@ -6,6 +6,7 @@ import os
 
 import certs
 from machine import files, paths
+from machine.errors import StoreError
 
 
 def deliver(store: str, ca: bytes, client: certs.Pair) -> list[str]:
@@ -13,8 +14,8 @@ def deliver(store: str, ca: bytes, client: certs.Pair) -> list[str]:
     done = []
     for name in machines(store):
         here = paths.machine(store, name)
-        theirs = files.read(os.path.join(here, paths.CERT))
-        if files.read(os.path.join(here, paths.CA)) != ca or theirs == client.cert:
+        theirs = _held(store, name, paths.CERT)
+        if theirs is None or _held(store, name, paths.CA) != ca or theirs == client.cert:
             continue
         files.write(os.path.join(here, paths.KEY), client.key)
         files.write(os.path.join(here, paths.CERT), client.cert, files.PUBLIC)
@@ -25,15 +26,13 @@ def deliver(store: str, ca: bytes, client: certs.Pair) -> list[str]:
 def behind(store: str, ca: bytes, previous: bytes) -> bool:
     """Whether a machine under `ca` still has the `previous` client certificate: a delivery was cut short."""
     return bool(previous) and any(
-        files.read(paths.machine(store, name, paths.CERT)) == previous
-        and files.read(paths.machine(store, name, paths.CA)) == ca
-        for name in machines(store)
+        _held(store, name, paths.CERT) == previous and _held(store, name, paths.CA) == ca for name in machines(store)
     )
 
 
 def cas(store: str) -> dict[str, bytes]:
     """Machine's name -> its copy of a CA certificate, for those that have one."""
-    found = {name: files.read(paths.machine(store, name, paths.CA)) for name in machines(store)}
+    found = {name: _held(store, name, paths.CA) for name in machines(store)}
     return {name: ca for name, ca in found.items() if ca}
 
 
@@ -43,3 +42,11 @@ def machines(store: str) -> list[str]:
         return sorted(name for name in os.listdir(paths.machines(store)) if not name.startswith("."))
     except OSError:
         return []
+
+
+def _held(store: str, name: str, file: str) -> bytes | None:
+    """A machine's copy, b"" if it has none; None if it cannot be read, which is the business of that machine alone."""
+    try:
+        return files.read(paths.machine(store, name, file))
+    except StoreError:
+        return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from machine import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +38,6 @@ def _has_configuration(environ: Mapping[str, str]) -> bool:
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
     path = os.path.join(environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker"), "config.json")
     try:
-        with open(path, "rb") as file:
-            return b"currentContext" in file.read()
+        return b"currentContext" in files.read_plain(path)
     except OSError:
         return False

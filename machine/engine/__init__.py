@@ -11,6 +11,7 @@ import json
 import ssl
 from functools import partial
 
+from machine import files
 from machine.engine import failure
 from machine.engine.exchange import Question, converse
 from machine.engine.reply import LARGEST_BODY
@@ -262,8 +263,7 @@ def _context(tls: Tls, name: str) -> ssl.SSLContext:
     contents = []
     for path in (tls.ca, tls.cert, tls.key):
         try:
-            with open(path, "rb") as file:
-                contents.append(file.read())
+            contents.append(files.read_plain(path))
         except OSError as error:
             raise CertificateError(f"cannot read {path}: {error.strerror}", resolution=cure) from None
     ca, cert, key = contents
@@ -271,7 +271,7 @@ def _context(tls: Tls, name: str) -> ssl.SSLContext:
     if found is None:
         found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            found.load_verify_locations(cadata=ca.decode("ascii", "replace"))
+            found.load_verify_locations(cadata=ca.decode("ascii", "backslashreplace"))
         except (ssl.SSLError, ValueError):
             raise CertificateError(f"{tls.ca} holds no certificate", resolution=cure) from None
         try:

@@ -76,8 +76,8 @@ def fingerprint(key: str) -> str:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.readlines()
+        lines = files.read_plain(path).splitlines(keepends=True)
+        return [line.decode("utf-8", "surrogateescape") for line in lines]
     except FileNotFoundError:
         return []
     except OSError as error:

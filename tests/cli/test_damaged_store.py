@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from machine.cli import main
 from machine.errors import RecordBroken
 from machine.store import Store
+from tests.cli.typed import World
 from tests.test_store_fuzz import FILES, SEED, damaged
 
 
@@ -75,3 +79,39 @@ def test_rm_force_drops_broken_machines(store: Store) -> None:
     assert status == 0
     assert not set(names) & set(store.names())
     assert len(store.names()) == FILES - len(names)
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+ODD_FILES: dict[str, Callable[[Path], object]] = {
+    "a pipe": _pipe,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a directory": Path.mkdir,
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "not ASCII": lambda path: path.write_bytes(b"\x1b[2J\xff\xfe\0 not a PEM file\n"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_FILES)
+@pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem", "known_hosts", "secrets.json"])
+def test_an_odd_file_harms_its_machine_only(world: World, file: str, kind: str) -> None:
+    world.machine("good", world.engine())
+    world.machine("odd", world.engine())
+    path = Path(world.store.directory("odd"), file)
+    path.unlink(missing_ok=True)
+    ODD_FILES[kind](path)
+    began = time.monotonic()
+    good, odd = world.type("ls", "-t", "2", "--format", "{{.Name}} {{.State}} {{.Error}}").out.splitlines()
+    assert good == "good Running "
+    assert odd.startswith("odd ")
+    lines = (("env", "odd"), ("version", "odd"), ("context", "create", "odd"), ("export", "odd", "-o", f"{path}.tgz"),
+             ("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "fresh"), ("ip", "odd"))  # fmt: skip
+    for line in lines:
+        typed = world.type(*line)
+        assert "bug" not in typed.err, line
+        assert typed.status == 0 or "Try: " in typed.err, line
+        if "fresh" in line:
+            assert typed.status == 0, typed.err
+    assert time.monotonic() - began < 15
