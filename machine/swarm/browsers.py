@@ -2,7 +2,8 @@
 
 A listener without TLS trusts whoever reaches it. A web page reaches it through the browser of somebody who can: by a
 form or a script (then the header Origin names the page's site), or by a name of its own that leads to 127.0.0.1
-(then the header Host has that name; "DNS rebinding"). Programs send no Origin, or the listener's own.
+(then the header Host has that name; "DNS rebinding"). Programs send no Origin, or the listener's own; for a
+websocket some have to name one, and say that they are of localhost.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from machine.swarm.chain import Request
+
+NOBODYS = ("http://localhost", "https://localhost")  # what clients say that have to say something (aiodocker)
+_ONLY_BROWSERS = (b"accept-language", b"cookie", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 
 
 def foreign(request: Request, *, own: frozenset[str] = frozenset(), check_host: bool, check_origin: bool) -> str:
@@ -30,7 +34,7 @@ def foreign(request: Request, *, own: frozenset[str] = frozenset(), check_host: 
 
 def _foreign_origin(request: Request, host: str) -> str:
     origin = request.header(b"origin").decode("latin-1")
-    if origin:
+    if origin and not (origin in NOBODYS and _local(host) and _programs_websocket(request)):
         site = "" if origin == "null" else host_of(urlsplit_netloc(origin))
         if origin == "null" or site != host or _other_port(origin, request):
             return f"web pages of {origin[:80]!r} may not use this listener; --api-enable-cors of manage allows them"
@@ -38,6 +42,16 @@ def _foreign_origin(request: Request, host: str) -> str:
     if site in ("cross-site", "same-site"):
         return "web pages of other sites may not use this listener; --api-enable-cors of manage allows them"
     return ""
+
+
+def _programs_websocket(request: Request) -> bool:
+    """Whether a program opens this websocket: it names itself, and the marks are missing that every browser leaves.
+
+    A page can neither choose nor leave out a header of its websocket.
+    """
+    agent = request.header(b"user-agent").lower()
+    opens = request.method == "GET" and request.upgrade and request.header(b"upgrade").lower() == b"websocket"
+    return bool(opens and agent and b"mozilla/" not in agent and not any(map(request.header, _ONLY_BROWSERS)))
 
 
 def _other_port(origin: str, request: Request) -> bool:

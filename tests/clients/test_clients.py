@@ -235,13 +235,10 @@ AIODOCKER_ELSEWHERE = (
     "run_existing", "run_failing_start", "prune_images", "build_from_remote",  # these need a registry
     "test_restart", "test_stop_with",  # these wait for what does not end when told to
 )  # fmt: skip
-WEB_PAGE = "without TLS a websocket of another origin may be a web page's; this client says that it is localhost's"
 AIODOCKER_EXPLAINED = {
     "manager": {
-        "test_integration.test_stdio_stdin": WEB_PAGE,
         "test_networks.test_list_networks": "a network that each engine has is shown as NODE/none",
     },
-    "aggregate": {"test_integration.test_stdio_stdin": WEB_PAGE},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,54 @@ def test_programs_and_pages_of_the_listener_itself_pass(host: bytes, headers: di
 )
 def test_pages_of_other_sites_do_not(host: bytes, headers: dict[str, bytes]) -> None:
     assert _foreign(host, **headers) != ""
+
+
+AIODOCKER = {
+    "upgrade": b"websocket",
+    "connection": b"Upgrade",
+    "sec_websocket_version": b"13",
+    "sec_websocket_protocol": b"chat",
+    "origin": b"http://localhost",
+    "accept_encoding": b"gzip, deflate",
+    "user_agent": b"Python/3.11 aiohttp/3.14.5",
+}
+
+
+def _websocket(host: bytes = HERE, method: str = "GET", **changes: bytes) -> str:
+    headers = {**AIODOCKER, **changes}
+    named = [(b"host", host), *((name.replace("_", "-").encode(), value) for name, value in headers.items() if value)]
+    request = Request(method, "/containers/x/attach/ws", named)
+    return foreign(request, own=frozenset(), check_host=True, check_origin=True)
+
+
+def test_a_programs_websocket_that_has_to_name_an_origin_passes() -> None:
+    """As aiodocker opens it."""
+    assert _websocket() == ""
+    assert _websocket(b"localhost:2375") == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"user_agent": b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
+        {"user_agent": b""},
+        {"accept_language": b"en"},
+        {"sec_fetch_site": b"cross-site"},
+        {"sec_fetch_site": b"none"},
+        {"sec_fetch_mode": b"websocket"},
+        {"cookie": b"a=b"},
+        {"origin": b"http://localhost:8080"},
+        {"origin": b"http://localhost.evil.example"},
+        {"origin": b"http://evil.example"},
+        {"origin": b"null"},
+        {"upgrade": b"tcp"},
+        {"upgrade": b"", "connection": b""},
+        {"method": "POST"},
+        {"host": b"evil.example"},
+    ],
+)
+def test_a_pages_websocket_does_not(changes: Any) -> None:
+    assert _websocket(**changes) != ""
 
 
 def test_a_pages_calls_are_refused_on_loopback_in_every_form() -> None:
