@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machine import drivers, files, paths
 from machine import provision as steps
 from machine.drivers.base import Driver
-from machine.errors import DriverError, NotSupported
+from machine.errors import DriverError, NotSupported, WaitTimeout
 from machine.lifecycle import access, ahead, renewals, swarm, swarmmode
 from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint, State
 from machine.names import hostname
+from machine.provision.look import CLOSE
 from machine.shell import SshShell
 from machine.store import Record
 
@@ -141,12 +143,33 @@ def host_gateway(driver_name: str, facts: steps.Facts) -> str:
 def finish(world: World, record: Record, endpoint: Endpoint) -> None:
     """See from here that the engine answers over TLS, enter its swarm, and write down that the machine is ready."""
     world.console.step("Checking the engine from here")
-    access.wait_for_engine(world, record, endpoint)
+    try:
+        access.wait_for_engine(world, record, endpoint)
+    except WaitTimeout as error:
+        stands = f"{_what_stands(record, endpoint)}\nto undo that: {_undo(record, endpoint)}"
+        error.details = f"{error.details}\n{stands}".strip()  # the resolution says how to go on
+        raise
     swarm.enter(world, record, endpoint)
     swarmmode.enter(world, record, endpoint)
     renewals.refresh_contexts(world, record.cert_dir())
     record.phase = "ready"
     world.store.save(record)
+
+
+def _what_stands(record: Record, endpoint: Endpoint) -> str:
+    return (
+        f"nothing was taken back, for on {record.name} itself all went well: its dockerd listens on port"
+        f" {endpoint.listen_port} of every address, and serves only who has a client certificate of this store"
+    )
+
+
+def _undo(record: Record, endpoint: Endpoint) -> str:
+    """How to be rid of what was made; a host that was there before stays when its machine is removed."""
+    remove = f"machine rm {record.name}"
+    if not drivers.find(record.driver_name).adopts:
+        return remove
+    close = CLOSE if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE)}"
+    return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove} (docs/provisioning.md)"
 
 
 def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool = False) -> certs.Pair:

@@ -17,9 +17,9 @@ import pytest
 
 from machine.errors import MachineError, ProvisionError
 from machine.provision import engineapi, gather, plan, play
-from machine.provision.look import TRANSACTION
+from machine.provision.look import CLOSE, TRANSACTION
 from tests.labs.nspawn import Host, Lab
-from tests.provision.hosts import settled, shell, wishes
+from tests.provision.hosts import provision, settled, shell, wishes
 
 pytestmark = pytest.mark.lab
 
@@ -290,3 +290,14 @@ def test_a_host_without_docker_keeps_the_stock_one(lab: Lab) -> None:
             * 2
         )
         assert host.run("cat /etc/hostname").strip() == "fresh"
+
+
+def test_what_the_page_says_closes_the_port_of_a_host_that_is_given_up(lab: Lab) -> None:
+    host = lab.host("unreached", engine="running")
+    with contextlib.ExitStack() as undo:
+        undo.callback(lab.drop, host)
+        provision(host, wishes(host))
+        assert ":2376" in host.run("ss -ltn")
+        host.run(CLOSE)
+        assert ":2376" not in host.run("ss -ltn")
+        assert host.run("docker version -f '{{.Server.Version}}'").strip()
