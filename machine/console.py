@@ -94,7 +94,9 @@ class Console:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         lines = "".join(f"{stamp} {level:7} {line}\n" for line in in_text(self.mask(text)).splitlines())
         try:
-            fd = os.open(self._log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            # a pipe in its place would be waited for
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+            fd = os.open(self._log_path, flags, 0o600)
             with os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(lines)
                 file.flush()

@@ -20,6 +20,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
             NotSupported               1   this driver cannot do that
             Unfinished                 1   a removal is under way; the caller asks again
         ShellError                     1   ssh to the machine
+            ConnectionDropped          1   before sshd said who it is: nothing was run there
             HostKeyMismatch            1
             LoginRefused               1
                 TooManyKeys            1
@@ -153,6 +154,10 @@ def before_anything(error: DriverError) -> PreflightFailed:
 
 class ShellError(MachineError):
     """The ssh connection to a machine failed."""
+
+
+class ConnectionDropped(ShellError):
+    """sshd took the connection and ended it before it said who it is, as one with many clients does (MaxStartups)."""
 
 
 class HostKeyMismatch(ShellError):

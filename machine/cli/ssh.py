@@ -103,6 +103,7 @@ def _forget(app: App, name: str) -> int:
 
 
 def _native(app: App, login: Login, call: Call) -> int:
+    from machine.cli import ssh_run
     from machine.cli.report import show
     from machine.cli.session import talk
     from machine.errors import ShellError
@@ -116,8 +117,9 @@ def _native(app: App, login: Login, call: Call) -> int:
         )
     terminal = "-T" not in call.options and (not call.command or "-t" in call.options or "-tt" in call.options)
     app.stdout.flush()
-    try:
-        with SshShell.connect(
+
+    def connect() -> SshShell:
+        return SshShell.connect(
             login.address,
             login.port,
             login.user,
@@ -126,7 +128,10 @@ def _native(app: App, login: Login, call: Call) -> int:
             alias=login.name,
             timeout=15,
             trust_new=not login.key_on_record,
-        ) as shell:
+        )
+
+    try:
+        with ssh_run.again(connect, login.name) as shell:
             return talk(shell, " ".join(call.command), terminal=terminal)
     except ShellError as error:
         show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())

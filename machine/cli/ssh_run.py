@@ -1,4 +1,4 @@
-"""The system's ssh and scp on our terminal, tried again where sshd drops a connection before anybody could log in.
+"""ssh and scp on our terminal, tried again where sshd drops a connection before anybody could log in.
 
 An sshd that has many connections without a login drops new ones at random (MaxStartups in sshd_config(5)). ssh then
 says so with one line, before it has sent who it is: nothing can have run on the machine, and the same command may be
@@ -12,9 +12,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from machine import process
-from machine.errors import ShellError
+from machine.errors import ConnectionDropped, ShellError
 
 TRIES = 12  # an sshd with MaxStartups 2:30:3 lets twelve clients in that begin at the same time, with room to spare
 FIRST_PAUSE = 0.2  # seconds, at most; each next one may be half as long again: about 20 s in all
@@ -22,6 +23,8 @@ LONGEST_PAUSE = 3.0
 DROPPED = (b"kex_exchange_identification:", b"ssh_exchange_identification:")  # how ssh begins that line
 END = b"\0machine: end\0"  # written into the pipe by us after the program has ended; no message holds a NUL
 KEPT = 64 * 1024  # bytes that are held back at most
+
+_T = TypeVar("_T")
 
 
 class Relay:
@@ -71,17 +74,36 @@ def run(argv: Sequence[str], name: str, *, pause: Callable[[float], None] = time
 
     ShellError when sshd still drops the connection after TRIES.
     """
+    relays = []
+
+    def once() -> int:
+        status, relay = _once(argv)
+        relays[:] = [relay]
+        if status and relay.dropped:
+            raise ConnectionDropped("")
+        return status
+
+    try:
+        return again(once, name, pause=pause)
+    finally:
+        for relay in relays:
+            relay.show()
+
+
+def again(once: Callable[[], _T], name: str, *, pause: Callable[[float], None] = time.sleep) -> _T:
+    """What `once` returns, called again a few times where sshd of the machine `name` drops it (ConnectionDropped).
+
+    ShellError, which says why, when sshd still drops the connection after TRIES.
+    """
     longest = FIRST_PAUSE
     began = time.monotonic()
     for number in range(1, TRIES + 1):
-        status, relay = _once(argv)
-        if not (status and relay.dropped):
-            relay.show()
-            return status
-        if number < TRIES:
-            pause(random.uniform(longest / 4, longest))  # noqa: S311 (so that many clients do not come together again)
-            longest = min(longest * 1.5, LONGEST_PAUSE)
-    relay.show()
+        try:
+            return once()
+        except ConnectionDropped:
+            if number < TRIES:
+                pause(random.uniform(longest / 4, longest))  # noqa: S311 (so that clients do not come together again)
+                longest = min(longest * 1.5, LONGEST_PAUSE)
     raise ShellError(
         f"sshd of {name} dropped the connection {TRIES} times in {time.monotonic() - began:.0f} s, before any login",
         details="Nothing was run there. An sshd with many connections at once does so (MaxStartups in its sshd_config);"

@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from machine import private_key
-from machine.errors import HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
+from machine.errors import ConnectionDropped, HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
 from machine.shell import knownhosts
 from machine.shell.library import paramiko
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its tracebacks are not for users
 
+_LINE_SECONDS = 2  # paramiko waits so long for one more line before sshd's name: what ends earlier was closed
 _PUT_BACK = "put the right key there, readable for you; or name another as SSHKeyPath in the machine's config.json"
 
 
@@ -95,13 +96,20 @@ def _exchange_keys(transport: paramiko.Transport, target: Target, deadline: floa
     algorithms = [name for kind in kinds for name in _algorithms(kind)]
     offered = tuple(options.key_types)
     options.key_types = tuple(dict.fromkeys([a for a in algorithms if a in offered] + list(offered)))
-    left = max(deadline - time.monotonic(), 0.1)
+    began = time.monotonic()
+    left = max(deadline - began, 0.1)
     transport.banner_timeout = transport.handshake_timeout = left
     try:
         transport.start_client(timeout=left)  # returns without a word when the time is up
         transport.get_remote_server_key()
     except (paramiko.SSHException, OSError, EOFError) as error:
         late = time.monotonic() >= deadline
+        if not transport.remote_version and time.monotonic() - began < min(_LINE_SECONDS, left / 2):
+            raise ConnectionDropped(
+                f"{target} closed the connection before any login",
+                details=str(error),
+                resolution=f"wait until {target.alias} has booted, or check its ssh port",
+            ) from None
         text = "the time is up" if late else str(error) or "the connection was closed"
         raise ShellError(
             f"no ssh conversation with {target}: {text}",
