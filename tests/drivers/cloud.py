@@ -35,6 +35,7 @@ from machine.wait import SystemClock, until
 from tests.drivers import contexts
 from tests.drivers.commands import calls_of_create, kill_at, line
 from tests.drivers.door import Answer, Door, answer, late, lost, silent
+from tests.drivers.pauses import written_down
 from tests.program import Program
 from tests.test_imports import loaded
 
@@ -50,6 +51,7 @@ class Cloud(Protocol):
     making: str  # the name of the call that makes the machine
     secrets: tuple[str, ...]  # texts that nobody may see
     sdk: tuple[str, ...]  # modules that only a command which talks to the cloud may load
+    pausing: str  # the module of the SDK that sleeps before a call is repeated
     impatient: Mapping[str, Any]  # option values that make it give up early
     throttled: Answer
     broken: Answer
@@ -249,8 +251,9 @@ class CloudContract:
         assert cloud.listing() == before
 
     @pytest.mark.slow
-    def test_every_answer_may_be_lost_once(self, cloud: Cloud, tmp_path: Path) -> None:
+    def test_every_answer_may_be_lost_once(self, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each call that changes something is done over there, its answer is lost, and the repetition finds it done."""
+        written_down(cloud.pausing, monkeypatch)
         before = cloud.listing()
         make(probe := new(cloud, tmp_path / "probe"))
         unmake(probe)
@@ -266,10 +269,15 @@ class CloudContract:
             assert cloud.listing() == before, name
 
     @pytest.mark.slow
-    def test_throttled_and_broken_answers_are_repeated(self, cloud: Cloud, tmp_path: Path) -> None:
+    def test_throttled_and_broken_answers_are_repeated(
+        self, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """After the pause that the cloud asks for, where it asks for one."""
+        pauses = written_down(cloud.pausing, monkeypatch)
         before = cloud.listing()
         for spoilt in (cloud.throttled, cloud.broken):
             cloud.door.clear()
+            pauses.asked.clear()
             once: set[str] = set()
             cloud.door.on(
                 lambda call, once=once: call.name not in once and not once.add(call.name),  # type: ignore[misc,func-returns-value]
@@ -279,6 +287,9 @@ class CloudContract:
             assert cloud.machines() == 1
             unmake(driver)
             assert cloud.listing() == before
+            if wanted := spoilt.headers.get("Retry-After"):
+                assert len(pauses.asked) >= len(once)
+                assert min(pauses.asked) >= float(wanted)
 
     def test_a_cloud_that_only_refuses_is_an_error_with_advice(self, cloud: Cloud, tmp_path: Path) -> None:
         for spoilt in (cloud.throttled, cloud.broken, Answer(200, b"<html>a login page</html>"), Answer(404)):

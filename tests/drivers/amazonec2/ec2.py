@@ -72,6 +72,7 @@ class Ec2:
     making = "RunInstances"
     secrets = KEYS[1:]
     sdk = ("boto3", "botocore")
+    pausing = "botocore.endpoint"
     impatient: dict[str, Any] = {"amazonec2-retries": -1, "amazonec2-api-timeout": 1}  # noqa: RUF012
     throttled = refusal("RequestLimitExceeded", "Request limit exceeded.", 503)
     broken = refusal("InternalError", "An internal error has occurred", 500)

@@ -44,6 +44,7 @@ class Azure:
     making = "PUT virtualMachines"
     secrets = (SECRET, PASSWORD)
     sdk = ("azure.core", "azure.identity", "azure.mgmt", "msal")
+    pausing = "azure.core.pipeline.transport._base"
     impatient: dict[str, Any] = {"azure-retries": 0, "azure-api-timeout": 1}  # noqa: RUF012
     throttled = Answer(
         429,

@@ -30,6 +30,7 @@ class Ocean:
     making = "POST /v2/droplets"
     secrets = (TOKEN,)
     sdk = ("libcloud", "requests")
+    pausing = "libcloud.utils.retry"
     impatient: dict[str, Any] = {"digitalocean-retry-seconds": 0, "digitalocean-api-timeout": 1}  # noqa: RUF012
     throttled = refusal(429, "too_many_requests", "API rate limit exceeded.", **{"Retry-After": "0.1"})
     broken = refusal(500, "server_error", "Unexpected server-side error")

@@ -50,6 +50,7 @@ class Stack:
     making = "POST compute/v2.1/servers"
     secrets = (PASSWORD,)
     sdk = ("openstack", "keystoneauth1", "requests")
+    pausing = "keystoneauth1.session"
     impatient: dict[str, Any] = {"openstack-retries": 0, "openstack-api-timeout": 1}  # noqa: RUF012
     throttled = refusal(429, "overLimit", "This request was rate-limited.", **{"Retry-After": "1"})
     broken = refusal(500, "computeFault", "Unexpected API Error. Please report this.")
