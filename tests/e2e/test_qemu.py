@@ -45,6 +45,19 @@ def fetch(url: str, seconds: float = 60.0) -> str:
             time.sleep(0.5)
 
 
+def until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+def answers(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((address, port)) == 0
+
+
 def docker(program: Program, command: str, name: str = "dev") -> str:
     """A docker command line with the environment that `machine env` prints."""
     return program.shell(f'eval "$(machine env {name})"; {command}').fine().out
@@ -85,19 +98,6 @@ def test_a_container_runs_and_its_port_keeps_its_number(program: Program) -> Non
 
 
 @needs_dev
-def until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-
-
-def answers(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(5)
-        return probe.connect_ex((address, port)) == 0
-
-
 def test_ports_at_the_machines_address_and_the_way_to_the_host(program: Program) -> None:
     """As for every port at that address; one for IPv6 only is not opened; a container finds a server of the host."""
     address = program("ip", "dev").out.strip()
@@ -120,6 +120,7 @@ def test_ports_at_the_machines_address_and_the_way_to_the_host(program: Program)
     docker(program, "docker rm -f own six")
 
 
+@needs_dev
 def test_the_follower_of_ports_is_started_again(program: Program) -> None:
     """Killed, it is missed by the next command, takes over what is open, and closes what has gone meanwhile."""
     address = program("ip", "dev").out.strip()
@@ -135,6 +136,7 @@ def test_the_follower_of_ports_is_started_again(program: Program) -> None:
     assert "started again" not in program("ls").fine().err
 
 
+@needs_dev
 def test_the_clock_is_right_after_a_standstill(program: Program) -> None:
     driver = json.loads(program("inspect", "dev").fine().out)
     directory = str(program.store / "machines" / "dev")
@@ -150,6 +152,7 @@ def test_the_clock_is_right_after_a_standstill(program: Program) -> None:
     until(lambda: behind() < 2, "the machine's clock is behind", 30)
 
 
+@needs_dev
 def test_it_is_listed_and_reached(program: Program) -> None:
     table = program("ls").fine().out.splitlines()
     assert "dev" in table[1]
