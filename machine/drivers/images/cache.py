@@ -108,7 +108,9 @@ class Cache:
             found = Image(**{key: known[key] for key in Image.__slots__ if key in known})
         except (OSError, ValueError, TypeError, RecursionError):
             return None
-        return found if all(os.path.exists(self.path(part)) for part in found.files) else None
+        if not all(isinstance(part, str) and os.path.basename(part) == part for part in found.files):
+            return None  # files of the cache, which are deleted with the image; never others
+        return found if all(os.path.isfile(self.path(part)) for part in found.files) else None
 
     def all(self) -> list[Image]:
         """Every whole image, by name."""
@@ -249,8 +251,7 @@ class Cache:
 
     def _pull_url(self, word: str, name: str, arch: str) -> Image:
         """An URL may carry its checksum: https://host/image.qcow2#sha256:HEX."""
-        url, _, fragment = word.partition("#")
-        checksum = fragment if fragment.startswith(("sha256:", "sha512:")) else ""
+        url, checksum = fetch.split(word)
         if not checksum:
             self._log(f"{masked(url)} comes without a checksum; add #sha256:HEX to the URL to have it checked")
         return self._download(url, name, arch, checksum)
@@ -306,6 +307,7 @@ class Cache:
 def classify(word: str, driver: str = "qemu") -> str:
     """What `--DRIVER-image` is: "url", "path" or "name"; DriverError for a name that is none of ours."""
     if "://" in word:
+        fetch.split(word)
         return "url"
     if any(mark in word for mark in (os.sep, os.altsep) if mark) or word.startswith(("~", ".")):
         return "path"
@@ -319,7 +321,7 @@ def url_name(url: str) -> str:
     """The cache's name of an URL: what it is called, and a hash that tells it from its like."""
     file = url.partition("#")[0].rpartition("/")[2].partition("?")[0]
     stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in file.rpartition(".")[0] or file)[:40]
-    return f"{stem or 'image'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+    return f"{stem.lstrip('.') or 'image'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
 def disk_format(path: str, driver: str = "qemu", called: str = "") -> str:

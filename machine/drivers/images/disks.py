@@ -100,10 +100,23 @@ def check(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")
 
 
 def only_ours(path: str) -> bool:
-    """Whether nobody but this user and root can change the file at `path` after it was checked."""
-    seen = os.stat(path)
+    """Whether nobody but this user and root can change the file at `path`, or put another one there."""
+    if not hasattr(os, "geteuid"):  # Windows: a mode does not tell
+        return True
+    place = os.path.realpath(path)
+    if _writable_by_others(os.stat(place), sticky=False):
+        return False
+    while (above := os.path.dirname(place)) != place:
+        place = above
+        if _writable_by_others(os.stat(place), sticky=True):
+            return False
+    return True
+
+
+def _writable_by_others(seen: os.stat_result, *, sticky: bool) -> bool:
+    """With `sticky`, a directory where everybody may make files but nobody may replace another's counts as ours."""
     shared = seen.st_mode & stat.S_IWOTH or (seen.st_mode & stat.S_IWGRP and seen.st_gid not in (0, os.getegid()))
-    return seen.st_uid in (0, os.geteuid()) and not shared
+    return seen.st_uid not in (0, os.geteuid()) or bool(shared and not (sticky and seen.st_mode & stat.S_ISVTX))
 
 
 def copy(source: str, target: str) -> None:
@@ -111,7 +124,7 @@ def copy(source: str, target: str) -> None:
     part = f"{target}.part"
     try:
         with open(source, "rb") as file, open(private(part), "wb") as out:
-            budget = _Room(part)
+            budget = Room(part)
             while data := file.read(1 << 20):
                 if data.strip(b"\0"):
                     budget.spend(len(data))
@@ -150,15 +163,15 @@ def to_raw(source: str, target: str, kind: str = "qcow2") -> None:
     """
     try:
         with open(source, "rb") as file, open(private(target), "wb") as out:
-            (_copy_vdi if kind == "vdi" else _copy)(file, out, source, _Room(target))
+            (_copy_vdi if kind == "vdi" else _copy)(file, out, source, Room(target))
     except (struct.error, zlib.error) as error:
         raise DriverError(f"the image {source} is damaged: {error}", resolution="get it anew") from error
     except OSError as error:
         raise DriverError(f"cannot write {target}: {error.strerror}", resolution="make room on that disk") from error
 
 
-class _Room:
-    """Free bytes of the disk that something unknown is unpacked to."""
+class Room:
+    """Free bytes of the disk that something of unknown length is written to."""
 
     def __init__(self, path: str) -> None:
         self._path, self._unseen = path, LOOK_EVERY
@@ -194,7 +207,7 @@ def _look(file: BinaryIO, length: int, path: str) -> Look:
     return Look("raw", size=length)
 
 
-def _copy(file: BinaryIO, out: BinaryIO, source: str, room: _Room) -> None:
+def _copy(file: BinaryIO, out: BinaryIO, source: str, room: Room) -> None:
     head = qcow2.read(file)
     reasons = list(head.problems)
     if head.base:
@@ -228,7 +241,7 @@ def _copy(file: BinaryIO, out: BinaryIO, source: str, room: _Room) -> None:
                 out.write(data[: size - place])
 
 
-def _copy_vdi(file: BinaryIO, out: BinaryIO, source: str, room: _Room) -> None:
+def _copy_vdi(file: BinaryIO, out: BinaryIO, source: str, room: Room) -> None:
     size = vdi.size(file)
     if size > LARGEST:
         raise DriverError(f"the image {source} has a size that no file system takes", resolution="give another image")

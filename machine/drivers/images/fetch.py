@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import stat
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse
-from typing import cast
+from typing import Any, cast
 
 from machine.drivers.images import disks
 from machine.errors import DriverError, masked
 
 TIMEOUT = 10.0  # seconds without a byte
+SLOWEST, EVERY = 16 << 10, 60.0  # bytes that must come in so many seconds; the slowest modem brings ten times that
 CHUNK = 1 << 20
+LONGEST_TEXT = 4 * CHUNK
+DIGITS = {"sha256": 64, "sha512": 128}  # of the checksums that an URL may carry, in hex
 SITE = "https://cloud.debian.org/images/cloud"  # Debian's official cloud images
 SUITES = {  # name -> (directory, number, kind): genericcloud has no drivers of real or VirtualBox's hardware
     "debian-13": ("trixie", "13", "genericcloud"),
@@ -44,11 +50,31 @@ def published_sum(listing: str, file_name: str) -> str:
     raise Unreachable(f"the list of checksums does not name {file_name}")
 
 
+def split(word: str) -> tuple[str, str]:
+    """(URL, checksum) of an URL that may carry one, https://host/image.qcow2#sha256:HEX; "" for none.
+
+    DriverError for anything else behind the #: what was meant to be checked is never taken unchecked.
+    """
+    url, mark, fragment = word.partition("#")
+    kind, _, wanted = fragment.lower().partition(":")
+    if mark and not (len(wanted) == DIGITS.get(kind) and re.fullmatch("[0-9a-f]+", wanted)):
+        raise DriverError(
+            f"what stands behind the # of {masked(url)} is no checksum: {fragment!r}",
+            resolution="write #sha256: and 64 hexadecimal digits, or #sha512: and 128, or leave it out",
+        )
+    return url, f"{kind}:{wanted}" if mark else ""
+
+
 def text(url: str, *, driver: str = "qemu") -> str:
     """A small text file."""
+    found = bytearray()
     try:
         with _open(url, 0, driver) as answer:
-            return answer.read(4 * CHUNK).decode("utf-8", "replace")
+            for piece in _pieces(answer):
+                found += piece
+                if len(found) > LONGEST_TEXT:
+                    break
+            return found[:LONGEST_TEXT].decode("utf-8", "replace")
     except (OSError, HTTPException) as error:
         raise _unreachable(url, error) from error
 
@@ -58,7 +84,7 @@ def exists(url: str) -> bool:
     if not url.startswith(("http://", "https://", "file://")):
         return False
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT):  # noqa: S310
+        with _opener().open(urllib.request.Request(url, method="HEAD"), timeout=TIMEOUT):  # noqa: S310
             return True
     except (OSError, HTTPException, ValueError):
         return False
@@ -72,7 +98,9 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
     it names.
     """
     part = f"{target}.part"
-    if not checksum:  # nothing would tell that the site has another file now, and that two are put together
+    if not checksum or not _ours(
+        part
+    ):  # nothing would tell that the site has another file now, and that two are put together
         _forget(part)
     try:
         _transfer(url, part, log, driver)
@@ -83,9 +111,13 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
     except (TimeoutError, ConnectionError) as error:
         raise _unreachable(url, error) from error
     except OSError as error:
+        _clear(part)
         raise DriverError(
             f"cannot write {part}: {error.strerror}", resolution="make room on that disk, then run the command again"
         ) from error
+    except DriverError:
+        _clear(part)
+        raise
     if checksum:
         kind, _, wanted = checksum.partition(":")
         found = digest(part, kind)
@@ -109,6 +141,23 @@ def _forget(path: str) -> None:
         raise DriverError(f"cannot remove {path}: {error.strerror}", resolution="check who owns it") from error
 
 
+def _clear(path: str) -> None:
+    """Give back the room of a download that ended in an error, which is what the user shall see."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def _ours(path: str) -> bool:
+    """Whether a file that an earlier try has left can be gone on with: not one that leads somewhere else."""
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1 and disks.only_ours(path)
+
+
 def digest(path: str, kind: str) -> str:
     """The checksum of a file, in hex."""
     with open(path, "rb") as file:
@@ -126,17 +175,51 @@ def _transfer(url: str, part: str, log: Callable[[str], None], driver: str) -> N
         return
     with answer:
         resumed = answer.status == 206
-        size = int(answer.headers.get("Content-Length") or 0) + (have if resumed else 0)
+        size = _length(answer) + (have if resumed else 0)
         log(f"downloading {masked(url)}" + (f", {size >> 20} MB" if size else "") + (", going on" if resumed else ""))
         if not resumed or not have:
             os.close(disks.private(part))
+        room = disks.Room(part)
         with open(part, "ab") as file:
-            while chunk := answer.read(CHUNK):
+            for chunk in _pieces(answer):
+                room.spend(len(chunk))
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         if size and os.path.getsize(part) < size:
             raise ConnectionResetError(f"the connection ended after {os.path.getsize(part)} of {size} bytes")
+
+
+def _length(answer: HTTPResponse) -> int:
+    """Bytes that the answer says it has, 0 when it does not say."""
+    said = str(answer.headers.get("Content-Length") or "").strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
+
+
+def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
+    """The body as it comes. TimeoutError when it comes so slowly that it would not end."""
+    since, come = time.monotonic(), 0
+    while piece := answer.read1(CHUNK):
+        yield piece
+        come += len(piece)
+        if time.monotonic() - since > EVERY:
+            if come < SLOWEST:
+                raise TimeoutError(f"only {come} bytes came in {EVERY:g} s")
+            since, come = time.monotonic(), 0
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """From http to https at most: what was asked for with a certificate is not taken without one, nor by FTP."""
+
+    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
+        new = super().redirect_request(req, *answer)
+        if new is not None and new.type not in {"https", req.type}:
+            raise urllib.error.URLError(f"it is redirected from {req.type} to {new.type}, which is not followed")
+        return new
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_Redirects)
 
 
 def _open(url: str, start: int, driver: str) -> HTTPResponse:
@@ -145,7 +228,10 @@ def _open(url: str, start: int, driver: str) -> HTTPResponse:
     request = urllib.request.Request(url)  # noqa: S310 (the scheme is checked above)
     if start:
         request.add_header("Range", f"bytes={start}-")
-    return cast(HTTPResponse, urllib.request.urlopen(request, timeout=TIMEOUT))  # noqa: S310
+    try:
+        return cast(HTTPResponse, _opener().open(request, timeout=TIMEOUT))
+    except ValueError as error:  # the URL, or one that it is redirected to, makes no sense
+        raise _unreachable(url, error) from error
 
 
 def _unreachable(url: str, error: Exception) -> Unreachable:

@@ -220,11 +220,12 @@ class QemuDriver(Driver):
 
     def _own_copy(self, image: Image) -> Image:
         """An image that other users could change after it was checked is copied first, and the copy checked."""
-        if not os.path.isabs(image.disk) or disks.only_ours(image.disk):
+        disk = self._cache().path(image.disk)
+        if disks.only_ours(disk):
             return image
-        self.ctx.log(f"copying {image.disk}, which other users of this host could change")
+        self.ctx.log(f"copying {disk}, which other users of this host could change")
         own = self._file(places.BASE)
-        disks.copy(image.disk, own)
+        disks.copy(disk, own)
         return replace(image, disk=own, format=cache.disk_format(own, called=image.origin))
 
     def _base(self) -> Image:

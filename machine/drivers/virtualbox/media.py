@@ -107,7 +107,7 @@ def iso(word: str, store: str, directory: str, log: Callable[[str], None]) -> No
         return
     source = os.path.abspath(os.path.expanduser(word))
     if "://" in word:
-        url, _, checksum = word.partition("#")
+        url, checksum = fetch.split(word)
         name = f"boot2docker-{hashlib.sha256(url.encode()).hexdigest()[:8]}.iso"
         source = paths.cache(store, name)
         files.make_directory(os.path.dirname(source))
