@@ -110,7 +110,8 @@ def _console(machine: Machine) -> list[str]:
         return "-chardev", f"socket,id={ident},path={_escape(f'{machine.sockets}/{name}')},server=on,wait=off"
 
     return [
-        *("-chardev", f"file,id=console,path={_escape(log)}", "-serial", "chardev:console"),
+        # append: what the watcher cuts off (forward.py) is not there any more, instead of becoming a hole
+        *("-chardev", f"file,id=console,path={_escape(log)},append=on", "-serial", "chardev:console"),
         *server("qmp", places.QMP),
         *("-mon", "chardev=qmp,mode=control"),
         *server("qmp-forward", places.QMP_FORWARD),

@@ -320,7 +320,7 @@ class QemuDriver(Driver):
             places.prepare(self.sockets)
         for name in (*places.SOCKETS, places.PID):  # of a run before the host's last reboot
             _unlink(os.path.join(self.sockets, name))
-        for name in (places.FORWARDS, places.HELPER):
+        for name in (places.FORWARDS, places.HELPER, places.CONSOLE):
             _unlink(self._file(name))
         vm.check_disk(self._file(places.DISK), self._base_path(image), image.format)
         vm.launch(argv.build(machine), self.ctx.name, self.ctx.run)

@@ -2,7 +2,8 @@
 
 It is a process of its own beside each qemu (`python -m machine.drivers.qemu.forward`), started with the machine. The
 machine tells its open ports over a virtio serial port; this adds and removes forwards through a QMP socket of its own.
-It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log.
+It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log. A machine
+may print and report without end, so it keeps that log and the console's short, and takes its time between two reports.
 
 While it works it holds the lock of the machine's helper file (machine.helpers), so that any command notices when it was
 ended. One that starts later takes over the forwards that qemu has.
@@ -15,15 +16,17 @@ import os
 import re
 import socket
 import sys
+import threading
 import time
 
 from machine import helpers, port_holder
+from machine.drivers.qemu import places
 from machine.drivers.qemu.qmp import Client, QmpError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-    from typing import Any
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from typing import Any, TextIO
 
     Port = tuple[str, int]  # ("tcp" or "udp", number)
 
@@ -31,6 +34,9 @@ NAT = "nat"
 ENGINE_PORT = 2376
 PATIENCE = 20.0  # seconds for qemu to open its sockets
 GREATEST_LINE = 1 << 20
+PAUSE = 0.1  # seconds between two lines, and no less than the last one took: machines of ours send two a second
+LONGEST_LOG, KEPT_LOG = 16 << 20, 1 << 20  # bytes of a log before it is cut, and of its end that stay then
+CUT_EVERY = 2.0  # seconds between two looks at that; a serial port brings some MB in them
 MOST_PORTS = 4096  # of one machine; each costs an open file of qemu's
 ENGINE_AWAY = 120.0  # seconds that forwards outlive an engine which is being restarted
 ENGINE_BACK = 60.0  # seconds that it has to open its containers' ports again; half a minute was seen under load
@@ -187,8 +193,10 @@ def main(argv: list[str]) -> int:
             guest.connect(guest_path)
             forwards = Forwards(qmp.monitor, address, _log(log_path))
             forwards.open = existing(qmp.monitor("info usernet"), address, fixed)
+            logs = (log_path, os.path.join(os.path.dirname(log_path), places.CONSOLE))
+            threading.Thread(target=_keep_short, args=(logs,), daemon=True).start()
             with guest.makefile("r", encoding="ascii", errors="replace") as lines:
-                watch(iter(lambda: lines.readline(GREATEST_LINE), ""), forwards, address, fixed)
+                watch(paced(lines), forwards, address, fixed)
     except (QmpError, OSError):
         pass  # qemu has ended: so do we
     if held is not None and not _answers(qmp_path):
@@ -214,6 +222,35 @@ def _log(path: str) -> Callable[[str], None]:
         os.write(log, f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n".encode())
 
     return say
+
+
+def paced(lines: TextIO, sleep: Callable[[float], object] = time.sleep) -> Iterator[str]:
+    """The lines, and time for others after each: half of a processor at most goes to a machine that never stops."""
+    while line := lines.readline(GREATEST_LINE):
+        began = time.monotonic()
+        yield line
+        sleep(max(PAUSE, time.monotonic() - began))
+
+
+def _keep_short(logs: Iterable[str]) -> None:
+    while True:
+        time.sleep(CUT_EVERY)
+        for path in logs:
+            cut(path)
+
+
+def cut(path: str) -> None:
+    """Leave only the end of a log that has become too long. Whoever writes to it appends, and need not know."""
+    try:
+        with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW), "r+b", buffering=0) as file:
+            if (size := file.seek(0, os.SEEK_END)) <= LONGEST_LOG:
+                return
+            file.seek(size - KEPT_LOG)
+            end = file.read(KEPT_LOG)
+            file.truncate(0)
+            file.write(end)
+    except OSError:  # there is none, or the disk is full: truncating has made room, if anything could
+        return
 
 
 def _to_background() -> None:

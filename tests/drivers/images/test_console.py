@@ -23,6 +23,17 @@ def test_whatever_a_machine_prints_can_be_read(tmp_path: Path) -> None:
     assert "Kernel panic" in console.read(str(path))
 
 
+def test_of_a_machine_that_prints_without_end_the_end_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+        file.seek(0, 2)
+        file.write(PANIC.encode())
+    found = console.read(str(path))
+    assert "Kernel panic" in found
+    assert len(found) <= console.LONGEST
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ from shutil import which
 import pytest
 
 from machine import helpers
-from machine.drivers.qemu import forward
+from machine.drivers.qemu import forward, places
 from machine.drivers.qemu.forward import Forwards, Patience, wanted
 
 ADDRESS = "127.84.0.78"
@@ -227,6 +228,70 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
     finally:
         qemu.kill()
         qemu.wait()
+
+
+@pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
+def test_a_machine_that_prints_without_end_does_not_fill_the_disk(tmp_path: Path) -> None:
+    """A real qemu whose boot sector prints for ever, with the console as machines have it; a real watcher."""
+    qmp, guest, disk, console = (tmp_path / name for name in ("q", "g", "disk", places.CONSOLE))
+    code = bytes.fromhex("baf803b078eeebfd")  # mov dx, 0x3f8; mov al, 'x'; out dx, al; jmp back to out
+    disk.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+    console.write_bytes(b"before " * (forward.LONGEST_LOG // 7 + 1))
+    words = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-netdev", "user,id=nat", "-snapshot"]
+    words += ["-chardev", f"file,id=console,path={console},append=on", "-serial", "chardev:console"]
+    qemu = subprocess.Popen([*words, "-qmp", f"unix:{qmp},server=on,wait=off", "-drive", f"format=raw,file={disk}"])
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(guest))
+            server.listen(1)
+            _until(qmp.exists)
+            _until(lambda: console.read_bytes().endswith(b"xxx"), 30)
+            module = [sys.executable, "-m", "machine.drivers.qemu.forward"]
+            subprocess.run([*module, str(qmp), str(guest), str(tmp_path / "log"), ADDRESS, ""], check=True, timeout=30)
+            speaker, _ = server.accept()
+            _until(lambda: console.stat().st_size < forward.LONGEST_LOG // 2, 30)
+            size = console.stat().st_size
+            assert size >= forward.KEPT_LOG
+            _until(lambda: console.stat().st_size > size, 30)
+            assert console.stat().st_blocks * 512 >= size, "no hole where it was cut"
+            assert b"\0" not in console.read_bytes()
+            speaker.close()
+    finally:
+        qemu.kill()
+        qemu.wait()
+    _until(lambda: not watchers(str(guest)))
+
+
+def test_a_log_is_cut_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "LONGEST_LOG", 100)
+    monkeypatch.setattr(forward, "KEPT_LOG", 10)
+    log, link = tmp_path / "log", tmp_path / "link"
+    say = forward._log(str(log))
+    say("x")
+    before = log.read_bytes()
+    forward.cut(str(log))
+    assert log.read_bytes() == before
+    for number in range(10):
+        say(f"line {number}")
+    link.symlink_to(log)
+    forward.cut(str(link))
+    assert log.stat().st_size > 100
+    forward.cut(str(log))
+    assert log.read_bytes().endswith(b" line 9\n")
+    assert log.stat().st_size == 10
+    say("more")
+    assert b"\0" not in log.read_bytes()
+    forward.cut(str(tmp_path / "nothing"))
+
+
+def test_a_machine_that_reports_without_end_is_not_listened_to_all_the_time() -> None:
+    slept: list[float] = []
+    lines = forward.paced(io.StringIO("a\nb\nc\n"), slept.append)
+    assert next(lines) == "a\n"
+    time.sleep(0.3)
+    assert list(lines) == ["b\n", "c\n"]
+    assert slept[0] >= 0.3
+    assert slept[1:] == [forward.PAUSE, forward.PAUSE]
 
 
 def _answers(port: int) -> bool:
