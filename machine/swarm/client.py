@@ -11,9 +11,9 @@ from typing import Any
 
 import h11
 
-from machine.swarm import limits
+from machine.swarm import limits, visited
 from machine.swarm.address import Address, Trust, dial
-from machine.swarm.chain import Headers, NotConnected, Reply, Request, Unreachable
+from machine.swarm.chain import Headers, NotConnected, Refused, Reply, Request, Unreachable
 from machine.swarm.deadline import Block, Deadline
 from machine.swarm.headers import through
 from machine.swarm.printable import printable
@@ -23,6 +23,7 @@ from machine.swarm.stream import PIECE, Stream
 MAX_IDLE = 8  # connections to one engine that are kept for the next request
 _REPEATABLE = ("GET", "HEAD")
 _UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # in a header: nothing that a terminal or a log should get
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _RAW_ROUTE = re.compile(r"/(containers/.+/attach|exec/[^/]+/start)\Z")  # hijacked even without Upgrade
 
 
@@ -44,7 +45,8 @@ class Client:
         self._host = b"docker" if address.path else str(address)[len("tcp://") :].encode()
 
     async def __call__(self, request: Request) -> Reply:
-        """Ask the engine."""
+        """Ask the engine. Refused(400) if it would find other arguments in the body than the target has."""
+        _check_no_form(request)
         link = None if request.upgrade else self._kept()
         if link is not None:
             try:
@@ -112,7 +114,7 @@ class Client:
         return f"the engine at {self.address} did not answer within {seconds:g} s"
 
     def _head(self, request: Request) -> list[tuple[bytes, bytes]]:
-        head = [(b"host", self._host), *through(request.headers)]
+        head = [(b"host", self._host), *through(request.headers), *visited.header()]
         if request.upgrade:
             head += [(b"connection", b"Upgrade"), (b"upgrade", request.header(b"upgrade"))]
         if not isinstance(request.body, bytes):
@@ -120,6 +122,17 @@ class Client:
         elif request.body or request.method in ("POST", "PUT"):
             head.append((b"content-length", b"%d" % len(request.body)))
         return head
+
+
+def _check_no_form(request: Request) -> None:
+    """The engine's arguments stand in the target, where everybody looks; Go's reader prefers those of a form."""
+    kind = request.header(b"content-type").partition(b";")[0].strip().lower()
+    if request.body != b"" and kind in _FORMS:
+        raise Refused(
+            400,
+            f"Content-Type {kind.decode()}: an engine would read arguments in the body instead of those in the URL;"
+            " send JSON as application/json, an archive as application/x-tar",
+        )
 
 
 class _GoneBeforeAnswer(Unreachable):

@@ -13,6 +13,7 @@ import h11
 
 from machine.errors import MachineError
 from machine.swarm import limits as bounds
+from machine.swarm import visited
 from machine.swarm.admission import Admission, Visitor, counted_as
 from machine.swarm.chain import Body, Headers, Hijack, Next, Refused, Reply, Request
 from machine.swarm.deadline import Deadline
@@ -36,6 +37,7 @@ class Limits(NamedTuple):
     first_seconds: float = bounds.CLIENT_FIRST_SECONDS
     head_seconds: float = bounds.CLIENT_HEAD_SECONDS
     idle_seconds: float = bounds.CLIENT_IDLE_SECONDS
+    unread_seconds: float = bounds.CLIENT_UNREAD_SECONDS
     drain: int = bounds.CLIENT_DRAIN
     connections: int = bounds.CLIENT_CONNECTIONS
     waiting: int | None = None
@@ -54,6 +56,7 @@ class Listener(NamedTuple):
     admission: Admission
     verified: bool = False
     refuses: Callable[[Request], str] = lambda _: ""
+    mark: bytes = b""  # which calls that came through it carry (machine.swarm.visited)
 
 
 class Connection:
@@ -193,6 +196,7 @@ class Connection:
             return Reply.error(403, refusal)
         forget = self._drop_when_gone() if request.method in _QUICK and not request.upgrade else None
         try:
+            visited.enter(self.listener.mark, request.headers)
             return await self.chain(request)
         except Refused as error:
             return Reply.error(error.status, error.message)
@@ -229,22 +233,26 @@ class Connection:
         head = self.http.send(h11.Response(status_code=reply.status, headers=headers, reason=reason)) or b""
         self.answered = True
         if empty:
-            await self.stream.write(head + (self.http.send(h11.EndOfMessage()) or b""))
+            await self._write_whole(head + (self.http.send(h11.EndOfMessage()) or b""))
         elif isinstance(body, bytes) and in_chunks:
             data = (self.http.send(h11.Data(data=body)) or b"") if body else b""
-            await self.stream.write(head + data + (self.http.send(h11.EndOfMessage()) or b""))
+            await self._write_whole(head + data + (self.http.send(h11.EndOfMessage()) or b""))
         elif isinstance(body, bytes):
             self.http.send(h11.Data(data=body))  # with a length h11 passes the bytes on as they are: not copied here
             end = self.http.send(h11.EndOfMessage()) or b""
-            if len(body) <= PIECE:
-                await self.stream.write(head + body + end)
-            else:
-                await self.stream.write(head)
-                await self.stream.write(body)
+            await self._write_whole(head + body + end if len(body) <= PIECE else head)
+            for start in range(0, len(body) if len(body) > PIECE else 0, PIECE):
+                await self._write_whole(memoryview(body)[start : start + PIECE])
         else:
             assert not isinstance(body, Hijack)  # noqa: S101
             await self.stream.write(head)
             await self._send_stream(body)
+
+    async def _write_whole(self, data: bytes | memoryview) -> None:
+        """Send what is there already. A client that does not take it is dropped, in a crowd at once."""
+        self.admission.wait(self.visitor)
+        with self.deadline.within(self.limits.unread_seconds):
+            await self.stream.write(data)
 
     async def _send_stream(self, body: AsyncIterator[bytes]) -> None:
         forget = self._drop_when_gone()
@@ -295,7 +303,7 @@ class Connection:
         headers = [*reply.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(await reply.read()))]
         with contextlib.suppress(OSError):
             line = b"HTTP/1.1 %d %s" % (status, _REASON[status])
-            await self.stream.write(wire_head(line, headers) + await reply.read())
+            await self._write_whole(wire_head(line, headers) + await reply.read())
             await self.stream.end()
             left = self.limits.drain  # closing on unread bytes would reset the connection, and our words with it
             with self.deadline.within(2.0):

@@ -26,6 +26,7 @@ HOP = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+        b"via",
     )
 )
 

@@ -16,6 +16,7 @@ CLIENT_HANDSHAKE_SECONDS = 10.0  # for TLS; a good one takes three round trips, 
 CLIENT_FIRST_SECONDS = 30.0  # until the first byte of the first request: clients connect to ask something
 CLIENT_HEAD_SECONDS = 30.0  # from the first byte of a request to the end of its head, however few bytes come at a time
 CLIENT_IDLE_SECONDS = 600.0  # between two requests, and between two pieces of a body that is passed on
+CLIENT_UNREAD_SECONDS = 60.0  # to take each 128 KiB of an answer that is there as a whole: 17 kbit/s
 CLIENT_DRAIN = 256 * KIB  # of an unread body that is thrown away so that its connection can be used again
 CLIENT_CONNECTIONS = 10_000  # in all; each costs two file descriptors with its engine's
 CLIENT_WAITING = 2_048  # connections in all that wait and have shown no certificate: 40 MB of TLS state

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable
 
 from machine.errors import UsageError
+from machine.swarm import visited
 from machine.swarm.address import Address, Trust
 from machine.swarm.admission import Admission, backlog_for, limits_for
 from machine.swarm.chain import Next, Request
@@ -33,6 +34,7 @@ class Server:
         self.chain = chain
         self.limits = limits or Limits()
         self.log = cleaned(log)
+        self._mark = visited.mark()
         self._admission: Admission | None = None
         self._listeners: list[asyncio.AbstractServer] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -49,7 +51,7 @@ class Server:
         loop = asyncio.get_running_loop()
         backlog = backlog_for(raise_limit())
         verified = bool(address.path) or (trust is not None and trust.verify)
-        demands = Listener(self.limits, self.log, self._counted(), verified, refuses)
+        demands = Listener(self.limits, self.log, self._counted(), verified, refuses, self._mark)
 
         def stream() -> Stream:
             return Stream(tls, server_side=True, opened=lambda stream: self._opened(stream, demands))

@@ -72,7 +72,7 @@ class Stream(asyncio.Protocol, Hijack):
         self._go_on_reading()
         return data
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """See Hijack.write."""
         if len(data) <= PIECE:
             self._send(data)
@@ -272,13 +272,19 @@ async def pump(one: Hijack, other: Hijack) -> None:
     """
 
     async def forth() -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        while True:
+            try:
                 data = await one.read()
+            except OSError:  # it has not ended its half, it is gone: an engine that says nothing would never find out
+                other.close()
+                return
+            try:
                 if not data:
-                    break
+                    await other.end()
+                    return
                 await other.write(data)
-            await other.end()
+            except OSError:
+                return
 
     there = asyncio.ensure_future(forth())
     try:
