@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from machine.errors import NOTHING_MADE, MissingOptions, UsageError
+from machine.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +69,3 @@ def resolve(options: Sequence[Option], given: Mapping[str, Any], environ: Mappin
         else:
             values[option.name] = option.empty if option.default is None else option.default
     return values
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """An option that a driver cannot do without and that was not given: what is missing, and how to give it."""
-
-    brief: str
-    resolution: str
-    credential: bool = False
-
-
-def check_complete(driver_name: str, gaps: Sequence[Gap]) -> None:
-    """MissingOptions that tells all `gaps` of a driver at once, its exit code saying if credentials are among them."""
-    if not gaps:
-        return
-    if len(gaps) == 1:
-        error = MissingOptions(gaps[0].brief, resolution=gaps[0].resolution)
-    else:
-        error = MissingOptions(
-            f"the driver {driver_name} needs {len(gaps)} things that were not given",
-            details="\n".join(gap.brief for gap in gaps),
-            resolution="\n".join(gap.resolution for gap in gaps),
-        )
-    if any(gap.credential for gap in gaps):
-        error.exit_code = NOTHING_MADE
-    raise error

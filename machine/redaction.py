@@ -19,10 +19,10 @@ _CALLED_LIKE_ONE = (
     r"(?i)token|secret|passw|passphrase|credential|api_?-?key|access_?-?key|private_?-?key$|sshpass"
     r"|(?:^|[_.=-])(?:key|auth|pat|pwd|pass)(?:$|[_.=-])"
 )
-_ACCOUNT = re.compile(r"://[^/@\s]+@|://\S*\?\S")
+_ACCOUNT = r"://[^/@\s]+@|://\S*\?\S"
 _HANDED_ON = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # by dockerd, to a plugin
-_OPTION_KEY = re.compile(r"[a-z-]+=[^=\s]+=")  # log-opt=key=value
-_PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
+_OPTION_KEY = r"[a-z-]+=[^=\s]+="  # log-opt=key=value
+_IN_ADDRESS = r"://[^/@\s:]*:([^/@\s]+)@"  # the password
 _FLAGS = {  # key of EngineOptions or SwarmOptions -> flag of create
     "Env": "engine-env",
     "ArbitraryFlags": "engine-opt",
@@ -109,7 +109,7 @@ def _private_name(flag: str, item: str) -> str | None:
     if flag.endswith("-opt"):
         return _private_option(item.lstrip("-"), handed_on=flag == "engine-opt")
     named = bool(equals) and "://" not in name
-    if (named and is_secret_name(name)) or _ACCOUNT.search(item):
+    if (named and is_secret_name(name)) or re.search(_ACCOUNT, item):
         return name if named else ""
     return None
 
@@ -123,7 +123,7 @@ def _private_option(item: str, *, handed_on: bool) -> str | None:
         return full
     if is_secret_name(full):
         return full
-    return name if _ACCOUNT.search(item) else None
+    return name if re.search(_ACCOUNT, item) else None
 
 
 def shown(options: EngineOptions, mask: str) -> EngineOptions:
@@ -151,12 +151,12 @@ def secret_values(options: EngineOptions) -> list[str]:
     """The values that are secret by their names, and passwords in addresses; for masking them wherever they occur."""
     found = []
     for item in (*options.env, *options.flags, *options.labels):
-        name, _, value = item.rpartition("=") if _OPTION_KEY.match(item) else item.partition("=")
+        name, _, value = item.rpartition("=") if re.match(_OPTION_KEY, item) else item.partition("=")
         if is_secret_name(name):
             found.append(value)
-        found += _PASSWORD.findall(item)
+        found += re.findall(_IN_ADDRESS, item)
     for address in (*options.registry_mirrors, *options.insecure_registries, options.install_url):
-        found += _PASSWORD.findall(address)
+        found += re.findall(_IN_ADDRESS, address)
     return [value for value in found if value]
 
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from machine import drivers, paths, process, redaction, secrets
+from machine import drivers, paths, process, secrets
 from machine.console import Console
 from machine.drivers.base import PHASE, Driver, DriverContext, TakesHostKey
 from machine.errors import Interrupted, MachineError, RecordBroken
-from machine.model import Endpoint
+from machine.model import Endpoint, EngineOptions
 from machine.store import Record, Store
 from machine.swarmmode import ports_of
 from machine.wait import Clock
@@ -125,8 +125,7 @@ def open_driver(world: World, record: Record) -> Driver:
     """The driver of a stored machine, with its secrets. RecordBroken when what is recorded makes no sense to it."""
     cls = drivers.find(record.driver_name)
     options = cls.secret_options(record.driver)
-    for value in redaction.secret_values(record.engine_options()):
-        world.console.hide(value)
+    _hide_settings(world, record.engine_options())
     data = secrets.merge(record.driver, world.store.directory(record.name), options, world.environ)
     for option in options:
         if option.secret and isinstance(data.get(option.key), str):
@@ -145,6 +144,17 @@ def open_driver(world: World, record: Record) -> Driver:
         if private:
             driver.give_host_key(private, public)
     return driver
+
+
+def _hide_settings(world: World, options: EngineOptions) -> None:
+    """Have the console mask what is secret in the engine's settings: values behind "=", passwords before "@"."""
+    lists = (options.env, options.flags, options.labels, options.registry_mirrors, options.insecure_registries)
+    if not any("=" in item or "@" in item for items in (*lists, (options.install_url,)) for item in items):
+        return
+    from machine import redaction  # most machines have none of these, and `status` comes by here
+
+    for value in redaction.secret_values(options):
+        world.console.hide(value)
 
 
 def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:

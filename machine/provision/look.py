@@ -3,6 +3,9 @@
 It prints lines `KEY|TEXT`; a key on several lines has several lines of text. It must not call `docker` while
 docker.service is down: even `docker --version` of an old client opens the socket, and systemd then starts the
 old unit. The running engine is asked over its socket, by curl where there is one (docker info runs every CLI plugin).
+
+Every create and provision waits for it, and each process that it starts costs a millisecond or more: what the shell
+can read and compare itself, it does. It reads from files and not from pipes or here-documents, which take a process.
 """
 
 from __future__ import annotations
@@ -48,26 +51,34 @@ _SCRIPT = f"""\
 show() {{ # show KEY FILE
     [ ! -f "$2" ] || sed -e "s/^/$1|/" -e '$a\\' "$2"
 }}
-first() {{ # the first of these commands that there is
+first() {{ # first KEY COMMAND...: the first of these commands that there is
+    key=$1
+    shift
     for tool in "$@"; do
         if command -v "$tool" >/dev/null 2>&1; then
-            echo "$tool"
+            say "$key" "$tool"
             return
         fi
     done
+    say "$key" ""
+}}
+line() {{ # line FILE: its first line as $line, "" where there is no such file
+    line=
+    [ ! -r "$1" ] || {{ read -r line <"$1" || true; }} 2>/dev/null
 }}
 os() {{
     if [ -f /etc/os-release ]; then show os /etc/os-release; else show os /usr/lib/os-release; fi
     [ ! -d /var/lib/boot2docker ] || [ ! -f /etc/boot2docker ] || say boot2docker yes
     say arch "$(uname -m)"
-    say hostname "$(cat /proc/sys/kernel/hostname)"
+    line /proc/sys/kernel/hostname
+    say hostname "$line"
     show etc_hostname /etc/hostname
-    [ ! -f /etc/hosts ] || grep -E '^127\\.0\\.1\\.1[[:space:]]' /etc/hosts | sed 's/^/hosts|/' || true
+    [ ! -f /etc/hosts ] || sed -n 's/^127\\.0\\.1\\.1[[:space:]]/hosts|&/p' /etc/hosts
     if [ -d /run/systemd/system ]; then say init systemd
     elif [ -x /sbin/openrc-run ]; then say init openrc
     fi
-    say packages "$(first apt-get dnf yum zypper pacman apk)"
-    say curl "$(first curl wget)"
+    first packages apt-get dnf yum zypper pacman apk
+    first curl curl wget
     if [ -e /run/cloud-init/result.json ]; then say cloud_init 'done'
     elif [ -e /run/cloud-init/enabled ]; then say cloud_init running
     fi
@@ -100,18 +111,53 @@ engine() {{
     show conf_d {CONF_D}
     show profile {BOOT2DOCKER}/profile
 }}
-systemd() {{
+units() {{ # what systemd knows of docker's units, as $units: one question for all that is wanted of them
     units=$(systemctl show docker.service docker.socket -p Id -p LoadState -p ActiveState -p UnitFileState \\
-        -p FragmentPath -p DropInPaths -p EnvironmentFiles -p Requires -p BindsTo || true)
+        -p FragmentPath -p DropInPaths -p EnvironmentFiles -p Requires -p BindsTo -p MainPID -p Listen || true)
+    service=
+    of=
+    active=
+    fragment=
+    drop_ins=
+    variables=
+    listen=
+    printf '%s\\n' "$units" >"$scratch"
+    while IFS= read -r line; do
+        case "$line" in
+            "") unit_ends ;;
+            Id=*) of=${{line#*=}} ;;
+            ActiveState=*) active=${{line#*=}} ;;
+            MainPID=*) pid=${{line#*=}} ;;
+            FragmentPath=*docker.service) fragment=${{line#*=}} ;;
+            DropInPaths=*) drop_ins="$drop_ins ${{line#*=}}" ;;
+            EnvironmentFiles=*" (ignore_errors="*)
+                line=${{line#*=}}
+                variables="$variables${{line% (ignore_errors=*}}
+" ;;
+            Listen=/*" "*) listen=${{listen:-${{line#*=}}}} ;;
+        esac
+    done <"$scratch"
+    unit_ends
+}}
+unit_ends() {{
+    [ "$of" != docker.service ] || service=$active
+    of=
+    active=
+}}
+systemd() {{
     printf '%s\\n' "$units" | sed 's/^/unit|/'
-    printf '%s\\n' "$units" | sed -n 's/^FragmentPath=\\(.*docker\\.service\\)$/\\1/p' >"$scratch"
-    printf '%s\\n' "$units" | sed -n 's/^DropInPaths=//p' | tr ' ' '\\n' \\
-        | grep '/\\(docker\\.\\)\\{{0,1\\}}service\\.d/' >>"$scratch" || true
+    printf '%s' "${{fragment:+$fragment
+}}" >"$scratch"
+    set -f
+    for file in $drop_ins; do
+        case "$file" in */docker.service.d/* | */service.d/*) printf '%s\\n' "$file" >>"$scratch" ;; esac
+    done
+    set +f
     while IFS= read -r file; do
         say service_file "$file"
         show service_text "$file"
     done <"$scratch"
-    printf '%s\\n' "$units" | sed -n 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p' >"$scratch"
+    printf '%s' "$variables" >"$scratch"
     while IFS= read -r pattern; do
         for file in $pattern; do # systemd takes a pattern of names there too
             if [ -f "$file" ] && [ "$(wc -c <"$file")" -le {LARGEST_VARIABLES} ]; then
@@ -120,22 +166,33 @@ systemd() {{
             fi
         done
     done <"$scratch"
-    [ "$(systemctl is-active docker.service)" = active ]
+    [ "$service" = active ]
 }}
 places() {{ # the engine's own socket and its pid file: as the running one was told, else as daemon.json says
-    pid=$(systemctl show docker.service -p MainPID 2>/dev/null | sed -n 's/^MainPID=//p')
+    socket=
+    pid_file=
     told=$(tr '\\0' '\\n' <"/proc/${{pid:-0}}/cmdline" 2>/dev/null || true)
-    settings=$(tr -d '\\n' <{DAEMON_JSON} 2>/dev/null || true)
-    socket=$(printf '%s\\n' "$told" \\
-        | sed -n -e 's|^-H=unix://||p' -e 's|^--host=unix://||p' -e 's|^unix://||p' | head -n 1)
-    [ -n "$socket" ] || socket=$(printf '%s\\n' "$settings" \\
-        | sed -n 's|.*"hosts"[^]]*"unix://\\([^"]*\\)".*|\\1|p')
-    [ -n "$socket" ] || socket=$(systemctl show docker.socket -p Listen 2>/dev/null \\
-        | sed -n 's|^Listen=\\(/[^ ]*\\) .*|\\1|p' | head -n 1)
-    pid_file=$(printf '%s\\n' "$told" \\
-        | sed -n -e '/^-p$/{{n;p;}}' -e '/^--pidfile$/{{n;p;}}' -e 's|^--pidfile=||p' | head -n 1)
-    [ -n "$pid_file" ] || pid_file=$(printf '%s\\n' "$settings" \\
-        | sed -n 's|.*"pidfile" *: *"\\([^"]*\\)".*|\\1|p')
+    before=
+    printf '%s\\n' "$told" >"$scratch"
+    while IFS= read -r line; do
+        case "$before" in -p | --pidfile) pid_file=${{pid_file:-$line}} ;; esac
+        case "$line" in
+            -H=unix://* | --host=unix://* | unix://*) socket=${{socket:-${{line#*unix://}}}} ;;
+            --pidfile=*) pid_file=${{pid_file:-${{line#*=}}}} ;;
+        esac
+        before=$line
+    done <"$scratch"
+    settings=
+    [ ! -f {DAEMON_JSON} ] || settings=$(tr -d '\\n' <{DAEMON_JSON} 2>/dev/null || true)
+    case "$settings" in
+        *'"hosts"'*unix://*) [ -n "$socket" ] || socket=$(printf '%s\\n' "$settings" \\
+            | sed -n 's|.*"hosts"[^]]*"unix://\\([^"]*\\)".*|\\1|p') ;;
+    esac
+    socket=${{socket:-${{listen%% *}}}}
+    case "$settings" in
+        *'"pidfile"'*) [ -n "$pid_file" ] || pid_file=$(printf '%s\\n' "$settings" \\
+            | sed -n 's|.*"pidfile" *: *"\\([^"]*\\)".*|\\1|p') ;;
+    esac
     socket=${{socket:-{engineapi.DEFAULT_SOCKET}}}
     pid_file=${{pid_file:-{engineapi.DEFAULT_PID_FILE}}}
     case "$told $settings" in # neither a socket nor, without any host, the usual one
@@ -146,30 +203,62 @@ places() {{ # the engine's own socket and its pid file: as the running one was t
     say pid_file "$pid_file"
 }}
 listening() {{ # TCP ports, as /proc has them, at which others listen than the engine alone
-    if [ "$init" = systemd ]; then shared=/proc/1/fd; else shared=; pid=$(cat "$pid_file" 2>/dev/null || true); fi
+    if [ "$init" = systemd ]; then
+        set -- /proc/1/fd
+        whose=shared
+    else
+        line "$pid_file"
+        pid=$line
+        set --
+        whose=ours
+    fi
     pid=${{pid:-0}}
-    [ "$pid" = 0 ] || grep -qx dockerd "/proc/$pid/comm" 2>/dev/null || return 0 # who listens cannot be told
-    ours=$(sockets "/proc/$pid/fd")
-    shared=$(sockets "$shared")
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ' 0A ' >"$scratch" || true
+    if [ "$pid" != 0 ]; then
+        line "/proc/$pid/comm"
+        [ "$line" = dockerd ] || return 0 # who listens cannot be told
+        set -- "$@" "/proc/$pid/fd"
+    fi
+    ours=" "
+    shared=" "
+    if [ "$#" -gt 0 ]; then sockets "$@"; fi
+    sed -n '/ 0A /p' /proc/net/tcp /proc/net/tcp6 >"$scratch" 2>/dev/null || true
     while read -r _ address _ _ _ _ _ _ _ inode _; do
         case "$shared" in *" $inode "*) say listening "${{address##*:}}" && continue ;; esac
         case "$ours" in *" $inode "*) ;; *) say listening "${{address##*:}}" ;; esac
     done <"$scratch"
 }}
-sockets() {{ # sockets DIRECTORY: the inodes of a process's sockets, with blanks around each
+sockets() {{ # sockets DIRECTORY...: the inodes of processes' sockets, with blanks around each, as $shared and $ours
     # shellcheck disable=SC2012 # the names are numbers
-    ls -l "$1" 2>/dev/null | sed -n 's/.*socket:\\[\\([0-9]*\\)\\].*/ \\1 /p' | tr -d '\\n'
+    ls -ln "$@" >"$scratch" 2>/dev/null || true
+    while read -r line; do
+        case "$line" in
+            /proc/1/fd:) whose=shared ;;
+            /proc/*/fd:) whose=ours ;;
+            *" socket:["*)
+                line=${{line##*" socket:["}}
+                if [ "$whose" = shared ]; then shared="$shared${{line%]}} "; else ours="$ours${{line%]}} "; fi
+                ;;
+        esac
+    done <"$scratch"
 }}
 running() {{
-    answer=$(engine_info "$socket" | tr -d '\\n' || true)
+    answer=$(engine_info "$socket" || true)
+    case "$answer" in
+        *"
+"*) answer=$(printf '%s' "$answer" | tr -d '\\n') ;;
+    esac
     say info "$answer"
-    say shims "$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^containerd-shim' || true)"
+    case "$answer" in # what it says itself is not counted
+        *'"ServerVersion":"'[!\\"]*) ;;
+        *) say shims "$(cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^containerd-shim' || true)" ;;
+    esac
     if [ -f "$pid_file" ]; then
-        find {" ".join(MANAGED)} -newer "$pid_file" 2>/dev/null | sed 's/^/newer|/'
+        find {" ".join(MANAGED)} -newer "$pid_file" >"$scratch" 2>/dev/null || true
+        while read -r file; do say newer "$file"; done <"$scratch"
     fi
 }}
 unfinished() {{ # another run's changes are waited for, or what is seen is half of them
+    [ -e {TRANSACTION}/guard ] || return 0
     tries=0
     while [ "$tries" -lt {WAIT_SECONDS * 5} ] \\
         && kill -0 "$(cat {TRANSACTION}/guard 2>/dev/null || echo 0x)" 2>/dev/null; do
@@ -216,7 +305,10 @@ writable() {{ # what cannot be written, although root asks
 scratch=$(mktemp 2>/dev/null || mktemp -p /run)
 trap 'rm -f "$scratch"' EXIT
 if [ -d /run/systemd/system ]; then init=systemd; else init=other; fi
+pid=
+listen=
 unfinished
+[ "$init" != systemd ] || units
 os
 writable
 irregular

@@ -23,30 +23,42 @@ from machine.provision.steps import Run
 STEP_SECONDS = 1800
 START_SECONDS = 150  # for one start of the engine; docker.service itself has no limit
 
-_SYSTEMD_NOTE = """\
+_SYSTEMD_PID = """\
 property() {
     systemctl show "$1" -p "$2" | sed 's/^[^=]*=//'
 }
 pid() {
     property docker.service MainPID
 }
-note() {
-    for unit in docker.service docker.socket containerd.service; do
-        name=$(printf '%s' "$unit" | tr . _)
-        echo "$name=$(property "$unit" ActiveState | tr -cd a-z-)"
-    done
-    echo "enabled=$(property docker.service UnitFileState | tr -cd a-z-)"
+"""
+_SYSTEMD_NOTE = """\
+note() { # in one question: each costs as much as all the rest
+    systemctl show docker.service docker.socket containerd.service -p ActiveState -p UnitFileState -p MainPID \\
+        -p RequiredBy -p BoundBy -p ConsistsOf >units || true
+    set -- docker_service docker_socket containerd_service
+    main=
+    needed_by=
+    while read -r line; do
+        case "${1:-} $line" in
+            *" ") [ "$#" -eq 0 ] || shift ;; # systemd has an empty line between two units
+            *" ActiveState="*) echo "$1=${line#*=}" ;;
+            "docker_service UnitFileState="*) echo "enabled=${line#*=}" ;;
+            "docker_service MainPID="*) main=${line#*=} ;;
+            *" UnitFileState="* | *" MainPID="* | "containerd_service "*) ;;
+            *) needed_by="$needed_by ${line#*=}" ;;
+        esac
+    done <units
 }
 dependents() { # what runs, is stopped with the engine and is not started with it; and what needs that
-    known=" "
-    set -- docker.service docker.socket
-    while [ "$#" -gt 0 ]; do
-        known="$known$* "
-        needed_by=$(systemctl show "$@" -p RequiredBy -p BoundBy -p ConsistsOf | sed 's/^[^=]*=//')
+    known=" docker.service docker.socket "
+    while [ -n "$needed_by" ]; do
         set --
         for unit in $needed_by; do
             case "$known$* " in *" $unit "*) ;; *) set -- "$@" "$unit" ;; esac
         done
+        [ "$#" -gt 0 ] || break
+        known="$known$* "
+        needed_by=$(systemctl show "$@" -p RequiredBy -p BoundBy -p ConsistsOf | sed 's/^[^=]*=//')
     done
     for unit in $known; do
         case "$unit" in docker.service | docker.socket | *.target) continue ;; esac
@@ -86,13 +98,16 @@ runs_again() {{
     case "$(was docker_service)" in active | activating | reloading | deactivating) ;; *) return 1 ;; esac
 }}
 """
-_OTHER_NOTE = """\
+_OTHER_PID = """\
 pid() {{
     cat {pid_file} 2>/dev/null || true
 }}
+"""
+_OTHER_NOTE = """\
 note() {{
     if {status} >/dev/null 2>&1; then echo docker_service=active; else echo docker_service=inactive; fi
     if {is_enabled}; then echo enabled=enabled; else echo enabled=disabled; fi
+    main=$(pid)
 }}
 dependents() {{
     :
@@ -256,29 +271,39 @@ cat >$state/undo <<'END_UNDO'
 {undo}END_UNDO
 cat >$state/guard.sh <<'END_GUARD'
 {guard}END_GUARD
-if [ ! -e $state/before ]; then
+if [ ! -e $state/before ]; then (
+    cd $state
     {{
         note
-        echo "main=$(pid)"
-        echo "kernel_name=$(cat /proc/sys/kernel/hostname)"
-    }} >$state/before.new
+        echo "main=$main"
+        read -r name </proc/sys/kernel/hostname
+        echo "kernel_name=$name"
+    }} >before.new
     dependents >$state/dependents
-    for file in {files}; do [ ! -f "$file" ] || [ -s "$file" ] || echo "$file"; done >$state/empty
-    for name in hosts hostname; do [ ! -f /etc/$name ] || cp -p /etc/$name $state/$name; done
-    for directory in {directories}; do [ -d "$directory" ] || echo "$directory"; done >$state/directories
-    mv $state/before.new $state/before
-fi
+    for file in {files}; do [ ! -f "$file" ] || [ -s "$file" ] || echo "$file"; done >empty
+    set --
+    for name in hosts hostname; do [ ! -f /etc/$name ] || set -- "$@" /etc/$name; done
+    [ "$#" -eq 0 ] || cp -p "$@" .
+    for directory in {directories}; do [ -d "$directory" ] || echo "$directory"; done >directories
+    mv before.new before
+); fi
 : >>$state/dependents
 echo $$ >$state/owner
-session=$(sed 's/.*) //' "/proc/$$/stat" | cut -d ' ' -f 4)
+read -r stat <"/proc/$$/stat"
+# shellcheck disable=SC2086 # words: condition, parent, group, session
+set -- ${{stat##*) }}
+session=$4
 if [ ! -d /run/systemd/system ] || ! systemd-run -q --no-block sh $state/guard.sh $$ "$session" 2>/dev/null; then
     setsid sh $state/guard.sh $$ "$session" >/dev/null 2>&1 &
 fi
-(umask 022; mkdir -p {directories})
+for directory in {directories}; do [ -d "$directory" ] || (umask 022; mkdir -p "$directory"); done
+set --
+for file in {files}; do set -- "$@" "$file{kept}.new"; done
+rm -f "$@"
 for file in {files}; do
-    [ ! -e "$file{kept}" ] || continue
-    rm -f "$file{kept}.new"
-    if [ -f "$file" ] || [ -L "$file" ]; then cp -pP "$file" "$file{kept}.new"; else : >"$file{kept}.new"; fi
+    if [ -e "$file{kept}" ] || [ -L "$file{kept}" ]; then continue; fi
+    if [ ! -f "$file" ] && [ ! -L "$file" ]; then : >"$file{kept}"; continue; fi
+    cp -pP "$file" "$file{kept}.new"
     mv -f "$file{kept}.new" "$file{kept}"
 done
 """
@@ -310,15 +335,20 @@ def begin(facts: Facts, paths: Iterable[str]) -> Run:
 def commit(paths: Sequence[str]) -> Run:
     """The changes stay: what was written down is out of the guard's sight at once, and then thrown away."""
     gone = f"{TRANSACTION}.done"
-    script = f"rm -rf {gone}\nmv {TRANSACTION} {gone}\nrm -f {_leftovers(paths)}\nrm -rf {gone}"
+    script = f"[ ! -e {gone} ] || rm -rf {gone}\nmv {TRANSACTION} {gone}\nrm -rf {_leftovers(paths)} {gone}"
     return Run("forget the kept configuration", script)
+
+
+def _pid(facts: Facts) -> str:
+    """Functions that tell the engine's process."""
+    return _SYSTEMD_PID if facts.init == "systemd" else _OTHER_PID.format(pid_file=shlex.quote(facts.pid_file))
 
 
 def _note(facts: Facts) -> str:
     """Functions that tell what the init system has running."""
     if facts.init == "systemd":
         return _SYSTEMD_NOTE
-    return _OTHER_NOTE.format(pid_file=shlex.quote(facts.pid_file), **_WORDS[facts.init])
+    return _pid(facts) + _OTHER_NOTE.format(**_WORDS[facts.init])
 
 
 def _init(facts: Facts) -> str:
@@ -332,7 +362,7 @@ def _undo(facts: Facts, files: list[str]) -> str:
     up = engineapi.wait_until_up(facts.engine_socket).replace("\n", "\n        ").strip()
     return _UNDO.format(
         state=TRANSACTION,
-        functions=engineapi.FUNCTIONS + _note(facts) + _init(facts),
+        functions=engineapi.FUNCTIONS + _pid(facts) + _init(facts),
         files=shlex.join(ordered),
         leftovers=_leftovers(files),
         json=DAEMON_JSON,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from machine.drivers.gaps import Gap, check_complete
 from machine.errors import MissingOptions
-from machine.options import Gap, check_complete
 from tests.cli.typed import Typed, new_world
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from machine.drivers.digitalocean.options import NEW, NO_FIREWALL
 from machine.drivers.flags import Flags, absolute
+from machine.drivers.gaps import Gap, check_complete
 from machine.errors import UsageError
-from machine.options import Gap, Values, check_complete
+from machine.options import Values
 
 FLAGS = Flags("digitalocean")
 

@@ -9,9 +9,7 @@ import os
 import socket
 from typing import Any, ClassVar, Self
 
-from machine.drivers import ownkey
 from machine.drivers.base import PHASE, Driver, DriverContext
-from machine.drivers.flags import Flags
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint, State
 from machine.options import Option, Values
@@ -47,6 +45,8 @@ class GenericDriver(Driver):
             raise UsageError(
                 "the driver generic needs the host's address", resolution="add --generic-ip-address ADDRESS"
             )
+        from machine.drivers.flags import Flags  # here, for `status` loads this module and reads no flags
+
         address = Flags("generic").address("ip-address", address, "ssh-user", "ssh-port")
         for flag in ("generic-ssh-port", "generic-engine-port"):
             if not 0 < values[flag] < 65536:
@@ -75,6 +75,8 @@ class GenericDriver(Driver):
         return str(self.data.get("SSHKey") or "")
 
     def check(self) -> None:
+        from machine.drivers import ownkey
+
         self.check_unique()
         ownkey.check(self.key_path(), "--generic-ssh-key", sent=False)
         if self.state() is not State.RUNNING:

@@ -12,10 +12,11 @@ from typing import Any
 
 from machine.drivers import ports
 from machine.drivers.flags import Flags, absolute
+from machine.drivers.gaps import Gap, check_complete
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
 from machine.errors import UsageError
-from machine.options import Gap, Values, check_complete
+from machine.options import Values
 
 FLAGS = Flags("openstack")
 
