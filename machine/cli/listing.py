@@ -33,6 +33,7 @@ HEADERS = {
     "IP": "IP",
     "Phase": "PHASE",
 }
+STATES = ("running", "paused", "saved", "stopped", "stopping", "starting", "error", "timeout", "missing")
 KEYS = ("swarm", "driver", "state", "name", "label")
 
 
@@ -87,6 +88,13 @@ class Filters:
             self.values.setdefault(key, []).append(value)
         self.names = [_expression(value) for value in self.values.get("name", [])]
         self.of_state = "state" in self.values
+
+    def doubt(self) -> str:
+        """A word about a state that no machine is ever in, "" if there is none: such a filter lets nothing pass."""
+        for value in self.values.get("state", ()):
+            if value and value.lower() not in STATES:
+                return f"no machine is ever in the state {value!r}; states: {' '.join(STATES)}"
+        return ""
 
     def fit_record(self, row: Row, rows: Sequence[Row]) -> bool:
         """All filters but state's; `rows` are all there are, for the masters of swarms."""

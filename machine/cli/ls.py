@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.listing import Row
     from machine.cli.parser import Parser
-    from machine.template import Template
+    from machine.template import Struct, Template
 
 HELP = "List machines. A broken one is a row with its error; none makes the list fail."
 
 DEFAULT_FORMAT = (
     "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t{{.DockerVersion}}\t{{.Error}}"
 )
+
+KEPT = ("NAME", "URL")  # headers
 
 
 def add_arguments(parser: Parser) -> None:
@@ -63,6 +65,8 @@ def _rows(app: App, names: Sequence[str], args: Namespace) -> list[Row]:
     from machine.cli.listing import Filters, read_rows
 
     filters = Filters(args.filter)
+    if doubt := filters.doubt():
+        app.console.warn(doubt)
     everything = read_rows(app.store, names)
     rows = [row for row in everything if filters.fit_record(row, everything)]
     if args.quiet and not filters.of_state:
@@ -88,12 +92,30 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
     template = Template(form.removeprefix("table").lstrip(" ") if as_table else form, escapes=True)
     lines = [template.render(in_values(item)) for item in items]
     if as_table:
-        from machine.cli.tables import aligned, terminal_width
-
         cells = [line.split("\t") for text in _header(template) + lines for line in text.split("\n")]
-        lines = aligned(cells, terminal_width(app))
+        lines = _fitted(app, cells)
     if lines:
         app.say("\n".join(lines))
+    if as_table and "{{.Error}}" in form:
+        _tell_cut_errors(app, items, lines)
+
+
+def _fitted(app: App, cells: list[list[str]]) -> list[str]:
+    """The table's lines, for the terminal if there is one: half a name or URL is of no use, so they are cut last."""
+    from machine.cli.tables import aligned, terminal_width, without_empty
+
+    wide = terminal_width(app)
+    return aligned(without_empty(cells, wide), wide, KEPT)
+
+
+def _tell_cut_errors(app: App, items: Sequence[Struct], lines: Sequence[str]) -> None:
+    """On stderr, the errors that the terminal had no room for: what to type stands at their ends."""
+    from machine.printable import in_line
+
+    for item in items:
+        error = in_line(str(item["Error"]))
+        if error and not any(error in line for line in lines):
+            app.console.info(f"{item['Name']}: {error}")
 
 
 def _header(template: Template) -> list[str]:

@@ -74,7 +74,7 @@ def run(argv: Sequence[str], name: str, *, pause: Callable[[float], None] = time
 
     ShellError when sshd still drops the connection after TRIES.
     """
-    relays = []
+    relays: list[Relay] = []
 
     def once() -> int:
         status, relay = _once(argv)

@@ -7,13 +7,13 @@ from machine.printable import in_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from machine.cli.app import App
 
 _GAP = 3  # spaces between two columns; fewer where the terminal is narrow
 _FLOOR = 8  # a column is not cut below this many characters, or below its header
-_CUT = "\N{HORIZONTAL ELLIPSIS}"
+CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def print_table(app: App, rows: Sequence[Sequence[str]]) -> None:
@@ -26,21 +26,29 @@ def terminal_width(app: App) -> int:
     return columns() if app.stdout.isatty() else 0
 
 
-def aligned(table: Sequence[Sequence[str]], wide: int = 0) -> list[str]:
+def without_empty(table: Sequence[Sequence[str]], wide: int) -> list[list[str]]:
+    """The table without the columns that say nothing, if it is too wide with them for a line of `wide` characters."""
+    rows = [list(row) for row in table]
+    if not wide or len(rows) < 2 or sum(_widths(rows)) + len(rows[0]) - 1 <= wide:
+        return rows
+    said = [at for at in range(len(rows[0])) if any("".join(row[at : at + 1]) for row in rows[1:])]
+    return [[row[at] for at in said if at < len(row)] for row in rows]
+
+
+def aligned(table: Sequence[Sequence[str]], wide: int = 0, keep: Collection[str] = ()) -> list[str]:
     """The rows of `table` as lines, their cells under each other; a row may have fewer cells than the first.
 
     `wide`: characters on a line of the terminal, 0 for any number. Where it is too narrow the gaps give way, down to
-    one space, then the last column, then the widest ones; what is cut ends in an ellipsis.
+    one space, then the last column, then the widest ones, those with a header in `keep` after all others; what is cut
+    ends in an ellipsis.
     """
-    widths = [0] * max((len(row) for row in table), default=0)
-    for row in table:
-        for column, cell in enumerate(row):
-            widths[column] = max(widths[column], len(cell))
+    widths = _widths(table)
     gap = _GAP
     if wide and table:
         floors = [max(_FLOOR, len(cell)) for cell in table[0]]
         gap = _fitting_gap(widths, len(table[0][-1]), wide)
-        widths = _narrowed(widths, floors, wide - gap * (len(widths) - 1))
+        kept = {at for at, header in enumerate(table[0]) if header in keep}
+        widths = _narrowed(widths, floors, wide - gap * (len(widths) - 1), kept)
     lines = []
     for row in table:
         cells = [_cut(cell, widths[column]) for column, cell in enumerate(row)]
@@ -49,16 +57,28 @@ def aligned(table: Sequence[Sequence[str]], wide: int = 0) -> list[str]:
     return lines
 
 
+def _widths(table: Sequence[Sequence[str]]) -> list[int]:
+    """Of each column, the length of its longest cell."""
+    widths = [0] * max((len(row) for row in table), default=0)
+    for row in table:
+        for column, cell in enumerate(row):
+            widths[column] = max(widths[column], len(cell))
+    return widths
+
+
 def _fitting_gap(widths: Sequence[int], last: int, wide: int) -> int:
-    """The widest gap, 3 to 1, with which all columns but the last, and `last` characters of that one, fit in."""
+    """The widest gap, 3 to 1, with which all columns fit in; else all but the last, and `last` characters of that."""
+    for gap in range(_GAP, 0, -1):
+        if sum(widths) + (len(widths) - 1) * gap <= wide:
+            return gap
     gap = _GAP
     while gap > 1 and sum(widths[:-1]) + (len(widths) - 1) * gap + last > wide:
         gap -= 1
     return gap
 
 
-def _narrowed(widths: Sequence[int], floors: Sequence[int], room: int) -> list[int]:
-    """`widths` taken down to `room` characters in all: the last column first, then always the widest."""
+def _narrowed(widths: Sequence[int], floors: Sequence[int], room: int, kept: Collection[int]) -> list[int]:
+    """`widths` taken down to `room` characters in all: the last column first, then the widest, `kept` last."""
     found = list(widths)
     least = [min(width, floors[at] if at < len(floors) else _FLOOR) for at, width in enumerate(found)]
     if sum(found) > room:
@@ -67,9 +87,10 @@ def _narrowed(widths: Sequence[int], floors: Sequence[int], room: int) -> list[i
         able = [at for at, width in enumerate(found) if width > least[at]]
         if not able:
             break
+        able = [at for at in able if at not in kept] or able
         found[max(able, key=lambda at: found[at])] -= 1
     return found
 
 
 def _cut(cell: str, width: int) -> str:
-    return cell if len(cell) <= width else cell[: width - 1] + _CUT
+    return cell if len(cell) <= width else cell[: width - 1] + CUT

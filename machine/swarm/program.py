@@ -34,6 +34,7 @@ ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
 MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
 EVERYWHERE = "0.0.0.0"  # what `-H :3376` means, as in classic Swarm
 LEADING = ("--debug", "--log-level", "--experimental", "--version", "--help")  # flags before the command
+LEVELS = ("debug", "info", "warning", "warn", "error", "fatal", "panic")  # only debug says more than the others
 ABOUT = {
     "create": ("", all_flags.CREATE, "print a new token"),
     "list": ("DISCOVERY", all_flags.LIST, "print the engines that a discovery knows"),
@@ -79,7 +80,7 @@ def run(words: Sequence[str], around: Surroundings) -> int:
     try:
         asyncio.run(_until_stopped(act(given, around)))
     except DiscoveryError as error:
-        raise MachineError(str(error)) from error
+        raise MachineError(str(error), resolution=error.resolution) from error
     return 0
 
 
@@ -277,7 +278,12 @@ def _leading(words: list[str]) -> tuple[str, list[str], bool]:
             debug = not equals or value.lower() in ("true", "1")
         elif name in ("--log-level", "-l"):
             level = value if equals else (words.pop(0) if words else "")
-            debug = debug or level == "debug"
+            if level.lower() not in LEVELS:
+                raise UsageError(
+                    f"{name} takes no {level!r}" if level else f"{name} needs a value",
+                    resolution=near(level, LEVELS) or f"{name} LEVEL; levels: {' '.join(LEVELS)}",
+                )
+            debug = debug or level.lower() == "debug"
         elif name in ("--experimental", "-experimental"):
             continue
         elif name in ("--version", "-v"):

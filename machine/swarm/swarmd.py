@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from machine.errors import UsageError
-from machine.swarm.backends import Place, open_chain, words_of
+from machine.swarm.backends import TABLE, Place, open_chain, words_of
 from machine.swarm.chain import nobody
 from machine.swarm.printable import cleaned
 
@@ -29,6 +30,7 @@ async def serve(
             "the chain ends in dockerserver, which answers nothing",
             resolution="add a backend that does, such as 'dockerclient tcp://HOST:2375', swarm, aggregate or simulator",
         )
+    _check_front(specs)
     log = cleaned(log)
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -37,6 +39,13 @@ async def serve(
             loop.add_signal_handler(number, stop.set)  # not on Windows, not outside the main thread
     async with contextlib.AsyncExitStack() as stack:
         await open_chain(specs, Place(nobody, environ, log, store, extra or {}), stack)
-        if not any(spec.split()[0] == "dockerserver" for spec in specs):
-            log("no dockerserver in this chain: nothing listens")
         await stop.wait()
+
+
+def _check_front(specs: Sequence[str]) -> None:
+    """UsageError if nobody could call this chain. A backend of others may be a front of its own."""
+    if all((name := words_of(spec)[0]) in TABLE and name != "dockerserver" for spec in specs):
+        raise UsageError(
+            "nothing listens: there is no dockerserver in this chain",
+            resolution=f"put it first: 'dockerserver tcp://127.0.0.1:2375' {' '.join(map(shlex.quote, specs))}",
+        )

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machine.cli import tables
+from machine.cli.listing import STATES
 from machine.cli.tables import aligned
+from machine.model import State
 from tests.cli.typed import World
 from tests.engine.servers import blackhole
 
@@ -220,3 +223,43 @@ def test_no_line_is_wider_than_the_terminal_and_what_is_cut_says_so(rows: list[l
 def test_the_last_column_is_cut_before_the_others() -> None:
     rows = [["NAME", "URL", "ERRORS"], ["dev", "tcp://127.84.179.1:2376", "a long story " * 9]]
     assert aligned(rows, 60)[1] == "dev    tcp://127.84.179.1:2376   a long story a long story \N{HORIZONTAL ELLIPSIS}"
+
+
+def test_a_name_and_a_url_are_cut_after_all_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.machine("production-web-01", world.engine())
+    monkeypatch.setattr(tables, "terminal_width", lambda _: 80)
+    header, row = world.type("ls").out.splitlines()
+    assert header.split() == ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "DOCKER"]  # what is empty gives way first
+    assert row.split() == [
+        "production-web-01",
+        "-",
+        "generic",
+        "Running",
+        world.store.load("production-web-01").url(),
+        "v20.10.24",
+    ]
+    monkeypatch.setattr(tables, "terminal_width", lambda _: 71)
+    row = world.type("ls").out.splitlines()[1]
+    assert world.store.load("production-web-01").url() in row
+    assert "\N{HORIZONTAL ELLIPSIS}" in row
+
+
+def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.none("half", "tcp://127.0.0.1:1", phase="created")
+    monkeypatch.setattr(tables, "terminal_width", lambda _: 80)
+    typed = world.type("ls", "-t", "1")
+    assert max(map(len, typed.out.splitlines())) <= 80
+    assert "half: half made (as far as: created), machine create --resume half" in typed.err
+    monkeypatch.setattr(tables, "terminal_width", lambda _: 200)
+    assert world.type("ls", "-t", "1").err == ""
+    monkeypatch.setattr(tables, "terminal_width", lambda _: 20)
+    assert world.type("ls", "-t", "1", "--format", "table {{.Name}} {{.State}} {{.URL}} {{.DriverName}}").err == ""
+
+
+def test_a_state_that_no_machine_is_in_is_told(world: World) -> None:
+    world.none("dev", "tcp://127.0.0.1:1")
+    typed = world.type("ls", "-q", "--filter", "state=Runing")
+    assert (typed.status, typed.out) == (0, "")  # as docker-machine has it
+    assert "no machine is ever in the state 'Runing'; states: running paused" in typed.err
+    assert world.type("ls", "-q", "-t", "1", "--filter", "state=Missing").err == ""
+    assert set(STATES) == {state.lower() for state in State} - {""}

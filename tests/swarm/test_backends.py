@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from machine.authority import ensure
-from machine.errors import EngineError, MachineNotFound, UsageError
+from machine.errors import EngineError, MachineNotFound, NameInvalid, UsageError
 from machine.store import Store
 from machine.store.record import Record
 from machine.swarm.address import Trust
@@ -317,10 +317,15 @@ def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path:
         (["dockerserver", "tcp://127.0.0.1:1", "simulator"], "no backend 'tcp://127.0.0.1:1'", "quote a backend with"),
         (["dockerclint tcp://127.0.0.1:1"], "no backend 'dockerclint'", "did you mean dockerclient?"),
         (["nonsense"], "no backend 'nonsense'", "use one of: aggregate "),
+        (["debug", "simulator x"], "nothing listens", "'dockerserver tcp://127.0.0.1:2375' debug 'simulator x'"),
+        (["dockerserver", "create qemo"], "create: there is no driver called 'qemo'", "did you mean qemu?"),
+        (["dockerserver", "create qemu --name -"], "'-'", "choose a name"),
     ],
 )
-def test_a_chain_that_cannot_work_is_said_before_it_listens(specs: list[str], brief: str, advice: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        asyncio.run(serve(specs, environ={}, log=print))
+def test_a_chain_that_cannot_work_is_said_before_it_listens(
+    tmp_path: Path, specs: list[str], brief: str, advice: str
+) -> None:
+    with pytest.raises((UsageError, NameInvalid)) as caught:
+        asyncio.run(serve(specs, environ={}, log=print, store=str(tmp_path)))
     assert brief in caught.value.brief
     assert advice in caught.value.resolution

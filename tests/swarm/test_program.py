@@ -25,6 +25,7 @@ from machine.swarm import own
 from machine.swarm.address import Address, Trust
 from machine.swarm.backends.simulator import simulated
 from machine.swarm.backends.swarm import plan_of
+from machine.swarm.discovery import DiscoveryError
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
 from machine.swarm.flags import MANAGE, gather, percent, seconds
@@ -134,6 +135,9 @@ def test_the_flags_of_manage_mean_what_they_meant():
     [
         (["--log-levle", "debug"], "did you mean --log-level?"),
         (["--host=tcp://:1", "manage"], "put it after the command"),
+        (["-l", "foo", "create"], "-l LEVEL; levels: debug info warning warn error fatal panic"),
+        (["--log-level=wran", "create"], "did you mean warn?"),
+        (["manage", "zk://x/y"], DiscoveryError.resolution),
         (["help", "mange"], "did you mean manage?"),
         (["mange"], "did you mean manage?"),
         (["help", "nonsense"], "machine-swarm help shows them"),

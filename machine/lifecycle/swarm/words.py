@@ -230,7 +230,8 @@ def _check_discovery(way: Way) -> None:
     try:
         from_url(way.url, registry=REGISTRY, environ={})
     except (DiscoveryError, ValueError) as error:
-        raise UsageError(f"--swarm-discovery: {error}") from error
+        cure = error.resolution if isinstance(error, DiscoveryError) else "--swarm-discovery token://TOKEN"
+        raise UsageError(f"--swarm-discovery: {error}", resolution=cure) from error
     if way.token and not TOKEN.match(way.token):
         raise UsageError(
             "--swarm-discovery has no token: letters, digits, - and _, at most 64",

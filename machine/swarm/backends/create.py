@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from machine.errors import UsageError
 from machine.swarm.backends import Place
@@ -17,6 +17,7 @@ from machine.swarm.chain import Backend, Next, Refused, Reply, Request
 async def create(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
     """A machine of that name that is there already is used. `--rm` removes, at the end, one that was made here."""
     wanted = _Wanted(words, place)
+    await wanted.check()
     async with contextlib.AsyncExitStack() as stack:
         making: asyncio.Task[Backend] | None = None
 
@@ -64,6 +65,18 @@ class _Wanted:
             else:
                 self.flags.append(word)
 
+    async def check(self) -> None:
+        """UsageError if there can be no such machine: told before anybody calls."""
+        from machine.names import check
+        from machine.store import Store
+
+        if Store(self.place.store).exists(check(self.name)):
+            return
+        status, last = await self._machine("drivers", self.driver, log=lambda _: None)
+        if status != 0:
+            brief, _, cure = last.removeprefix("Error: ").partition("Try: ")
+            raise UsageError(f"create: {' '.join(brief.split())}", resolution=cure or "machine drivers lists them")
+
     async def make(self) -> None:
         """Create it unless it is there, finish one that is half made. Refused(502) with the last words of create."""
         from machine.store import Store
@@ -86,8 +99,9 @@ class _Wanted:
             self.made = False
             await self._machine("rm", "-f", "-y", self.name)
 
-    async def _machine(self, *words: str) -> tuple[int, str]:
-        """Run this program once more; its progress is ours. Its status and the lines that tell why."""
+    async def _machine(self, *words: str, log: Callable[[str], None] | None = None) -> tuple[int, str]:
+        """Run this program once more; its progress goes to `log`. Its status and the lines that tell why."""
+        log = log or self.place.log
         argv = [sys.executable, "-m", "machine", "--storage-path", self.place.store, *words]
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
@@ -99,7 +113,7 @@ class _Wanted:
             async for line in process.stderr:
                 text = line.decode("utf-8", "replace").rstrip()
                 told = [text] if text.startswith("Error:") or not told else [*told, text]
-                self.place.log(text)
+                log(text)
             return await process.wait(), " ".join(told[:3])
         finally:
             if process.returncode is None:

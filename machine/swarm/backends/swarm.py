@@ -32,7 +32,7 @@ async def swarm(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
         async with manager(plan, place.log) as backend:
             yield backend
     except DiscoveryError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), resolution=error.resolution) from error
 
 
 def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
@@ -67,7 +67,7 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
             environ=environ,
         )
     except DiscoveryError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), resolution=error.resolution) from error
     state = _state(given.text("--registry") or registry, environ)
     own_key = os.path.join(state, signing.KEY_FILE)
     return Plan(

@@ -22,7 +22,12 @@ EXCERPT = 200  # bytes of an answer that a message shows
 
 
 class DiscoveryError(Exception):
-    """The discovery service cannot be reached, says no, or makes no sense; the text says which, and what to change."""
+    """The discovery service cannot be reached, says no, or makes no sense; `resolution` is the cure."""
+
+    resolution = (
+        "see that what the discovery names is right and answers: token://TOKEN, token://HOST:PORT/v1/TOKEN,"
+        " nodes://HOST:PORT,HOST:PORT, file:///PATH, etcd://HOST:PORT/PREFIX or consul://HOST:PORT/PREFIX"
+    )
 
 
 class Answer(NamedTuple):
