@@ -34,7 +34,8 @@ def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
         _drop(temporary)
         raise StoreError(
             f"cannot write {path}: {(error.strerror or str(error)).lower()}",
-            resolution="make room on that disk, or check who owns the directory, then run the command again",
+            resolution=in_the_way(path, error)
+            or "make room on that disk, or check who owns the directory, then run the command again",
         ) from error
     except BaseException:
         _drop(temporary)
@@ -48,12 +49,11 @@ def read(path: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
-        denied = isinstance(error, PermissionError)
         raise StoreError(
             f"cannot read {path}: {(error.strerror or str(error)).lower()}",
             resolution="check who owns the file; the store belongs to the user who made it"
-            if denied
-            else f"put the right file there, or take away what is there: mv {path} {path}.old",
+            if isinstance(error, PermissionError)
+            else "put the right file there, or take away what is there; then run the command again",
         ) from error
 
 
@@ -82,10 +82,36 @@ def make_directory(path: str) -> None:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
+        if not os.path.isdir(path):
+            import errno
+
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
         return
     except FileNotFoundError:
         make_directory(os.path.dirname(path) or ".")
         os.makedirs(path, mode=0o700, exist_ok=True)
+
+
+def need_directory(path: str) -> None:
+    """`make_directory` for whoever goes nowhere without it: StoreError."""
+    try:
+        make_directory(path)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make {path}: {(error.strerror or str(error)).lower()}",
+            resolution=in_the_way(path, error) or "make room on that disk, or check who owns the directory above it",
+        ) from error
+
+
+def in_the_way(path: str, error: OSError) -> str:
+    """What to do when `error` says that a file is where a directory should be, or the other way round; "" if not."""
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a directory: move it away, then run the command again"
+    if not isinstance(error, (NotADirectoryError, FileExistsError)):
+        return ""
+    while path != os.path.dirname(path) and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return f"{path} is no directory: choose another store with --storage-path, or move that away if it is in its place"
 
 
 def leftover(name: str) -> bool:

@@ -153,7 +153,8 @@ def _open(path: str) -> int:
 def _refused(path: str, error: OSError) -> StoreError:
     return StoreError(
         f"cannot lock {path}: {(error.strerror or str(error)).lower()}",
-        resolution="check that the store belongs to you and that its disk is writable and knows locks",
+        resolution=files.in_the_way(path, error)
+        or "check that the store belongs to you and that its disk is writable and knows locks",
     )
 
 

@@ -150,7 +150,7 @@ def _locked(store: str, places: Places) -> AbstractContextManager[None]:
     The lock is that of the store in which the CA's key really lies, or beside the key where that is no store. Where
     nothing may be written there, nothing is made there either, and the store's own lock does.
     """
-    files.make_directory(os.path.join(store, "certs"))
+    files.need_directory(os.path.join(store, "certs"))
     real = os.path.realpath(os.path.dirname(places.ca_key) or ".")
     root = os.path.dirname(real)
     path = paths.lock(root, "certs") if os.path.basename(real) == "certs" else os.path.join(real, ".ca.lock")

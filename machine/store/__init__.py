@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from machine import paths
+from machine import files, paths
 from machine.errors import MachineExists, MachineNotFound, StoreError
 from machine.names import check, natural_key
 from machine.store.document import LARGEST, broken
@@ -68,7 +68,7 @@ class Store:
         Secrets that an old record holds in clear text move to the secrets file first. The bytes of a record that
         was migrated are kept as config.json.bak.
         """
-        from machine import files, secrets
+        from machine import secrets
 
         directory = self.directory(record.name)
         if not self.exists(record.name):
@@ -82,7 +82,6 @@ class Store:
 
     def add(self, name: str) -> None:
         """Take the name: make the machine's empty directory, 0700. NameInvalid, MachineExists, StoreError."""
-        from machine import files
         from machine.store import remove
 
         check(name)
@@ -176,5 +175,6 @@ def _plain(name: str) -> bool:
 def _unreadable(path: str, error: OSError) -> StoreError:
     return StoreError(
         f"the store cannot be used: {path}: {error.strerror or error}",
-        resolution="make it yours (chown -R, chmod u+rwx), or choose another store with --storage-path",
+        resolution=files.in_the_way(path, error)
+        or "make it yours (chown -R, chmod u+rwx), or choose another store with --storage-path",
     )

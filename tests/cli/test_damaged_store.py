@@ -115,3 +115,22 @@ def test_an_odd_file_harms_its_machine_only(world: World, file: str, kind: str) 
         if "fresh" in line:
             assert typed.status == 0, typed.err
     assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("file", ["", "machines", "certs", "locks", "cache/images"])
+def test_a_file_in_the_place_of_a_directory_is_named(tmp_path: Path, file: str) -> None:
+    path = tmp_path / "store" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    store = Store(str(tmp_path / "store"))
+    images = [("image", "pull", "http://127.0.0.1:1/x.img")] if "cache" in file else []
+    lines = [("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "x"), ("ls",), *images]
+    said = [err for status, _, err in (run(store, *line) for line in lines) if status]
+    assert said
+    assert all(f"{path} is no directory: choose another store" in err for err in said), said
+
+
+def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(world: World) -> None:
+    world.machine("dev", world.engine())
+    os.mkfifo(Path(world.store.directory("dev"), "machine.log"))
+    assert world.type("stop", "dev").status == 0

@@ -57,5 +57,5 @@ def test_what_shall_be_built(world: World) -> None:
     assert typed.status == 2
     assert "machine image build debian-13" in typed.err
     typed = world.type("image", "build", "fedora")
-    assert typed.status == 1
+    assert typed.status == 3
     assert "debian-12" in typed.err

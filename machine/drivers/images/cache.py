@@ -29,7 +29,7 @@ from typing import Any
 
 from machine import files, lock, paths
 from machine.drivers.images import build, disks, fetch, guest, uses
-from machine.errors import DriverError, masked
+from machine.errors import DriverError, PreflightFailed, masked
 from machine.process import Completed
 
 NAMES = tuple(fetch.SUITES)
@@ -218,7 +218,7 @@ class Cache:
         self._sweep_builds(name, arch)
         stem = f"{name}-{arch}-{_stamp()}"
         work = self.path(f".build-{name}-{arch}-{_stamp()}")
-        files.make_directory(work)
+        files.need_directory(work)
         try:
             built = build.build(name, arch, mirror, work, run=self._run, log=self._log, driver=self._driver)
             names = {}
@@ -257,7 +257,7 @@ class Cache:
         return self._download(url, name, arch, checksum)
 
     def _download(self, url: str, name: str, arch: str, checksum: str) -> Image:
-        files.make_directory(self.directory)
+        files.need_directory(self.directory)
         arrived = self.path(f"{name}-{arch}-{uses.host_tag()}.download")
         fetch.download(url, arrived, checksum, self._log, driver=self._driver)
         try:
@@ -353,7 +353,7 @@ def _stamp() -> str:
 
 def _known(name: str, driver: str) -> None:
     if name not in NAMES:
-        raise DriverError(
+        raise PreflightFailed(
             f"there is no image called {name!r}",
             details="known names: " + ", ".join(NAMES),
             resolution=_another_image(name, driver),
