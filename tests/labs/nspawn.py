@@ -27,6 +27,7 @@ from typing import Self
 
 from tests.labs import image, sweep
 from tests.labs.image import LabUnavailable
+from tests.labs.memory import keep_in_memory
 
 ENGINES = ("running", "socket", "off", "missing")
 BOOT_SECONDS = 60.0
@@ -107,6 +108,8 @@ class Lab:
     def _directory(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix=sweep.PREFIX))
         self._undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        if keep_in_memory(self.directory):
+            self._undo.callback(_run, "umount", "-l", str(self.directory), check=False)
         self.key = str(self.directory / "id_ed25519")
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", self.key)
 

@@ -48,7 +48,7 @@ def _remove(directory: Path, bridge: str) -> None:
                 end(int(host.parent.name))
     for mount in reversed(Path("/proc/self/mounts").read_text().splitlines()):
         target = mount.split()[1]
-        if target.startswith(f"{directory}/"):
+        if target == str(directory) or target.startswith(f"{directory}/"):
             subprocess.run(["umount", "-l", target], capture_output=True, check=False)
     for namespace in Path("/run/netns").glob(f"{bridge}h*"):
         subprocess.run(["ip", "netns", "del", namespace.name], capture_output=True, check=False)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.labs.memory import keep_in_memory
 from tests.sshd import free_port
 
 APPLETS = ("sh", "cat", "echo", "sleep", "ls", "true", "false", "seq", "hostname", "stty", "env", "wc", "head")
@@ -125,6 +126,7 @@ class Engines:
     def __init__(self, count: int, *flags: str) -> None:
         # a short path outside /tmp: exec-root holds sockets
         self.directory = Path(tempfile.mkdtemp(prefix="machine-engines-", dir="/var/tmp"))
+        keep_in_memory(self.directory)
         self.all = [RealEngine(f"node-{i + 1}", self.directory / str(i + 1), *flags) for i in range(count)]
 
     def __enter__(self) -> list[RealEngine]:
