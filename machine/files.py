@@ -152,3 +152,34 @@ def _drop(path: str) -> None:
         os.unlink(path)
     except OSError:
         return
+
+
+def only_ours(path: str) -> bool:
+    """Whether nobody but this user and root can change the file at `path`, or put another one there."""
+    if not hasattr(os, "geteuid"):  # Windows: a mode does not tell
+        return True
+    place = os.path.realpath(path)
+    if _writable_by_others(os.stat(place), sticky=False):
+        return False
+    while (above := os.path.dirname(place)) != place:
+        place = above
+        if _writable_by_others(os.stat(place), sticky=True):
+            return False
+    return True
+
+
+def anybody_changes(path: str) -> bool:
+    """Whether every user of this host can change the file at `path`, or put another one there."""
+    place, shared = os.path.realpath(path), stat.S_IWOTH
+    found = os.stat(place).st_mode & shared
+    while not found and (above := os.path.dirname(place)) != place:
+        place = above
+        mode = os.stat(place).st_mode
+        found = mode & shared and not mode & stat.S_ISVTX
+    return hasattr(os, "geteuid") and bool(found)  # on Windows a mode does not tell
+
+
+def _writable_by_others(seen: os.stat_result, *, sticky: bool) -> bool:
+    """With `sticky`, a directory where everybody may make files but nobody may replace another's counts as ours."""
+    shared = seen.st_mode & stat.S_IWOTH or (seen.st_mode & stat.S_IWGRP and seen.st_gid not in (0, os.getegid()))
+    return seen.st_uid not in (0, os.geteuid()) or bool(shared and not (sticky and seen.st_mode & stat.S_ISVTX))

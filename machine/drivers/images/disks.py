@@ -99,26 +99,6 @@ def check(path: str, called: str = "", formats: Sequence[str] = ("raw", "qcow2")
     return seen
 
 
-def only_ours(path: str) -> bool:
-    """Whether nobody but this user and root can change the file at `path`, or put another one there."""
-    if not hasattr(os, "geteuid"):  # Windows: a mode does not tell
-        return True
-    place = os.path.realpath(path)
-    if _writable_by_others(os.stat(place), sticky=False):
-        return False
-    while (above := os.path.dirname(place)) != place:
-        place = above
-        if _writable_by_others(os.stat(place), sticky=True):
-            return False
-    return True
-
-
-def _writable_by_others(seen: os.stat_result, *, sticky: bool) -> bool:
-    """With `sticky`, a directory where everybody may make files but nobody may replace another's counts as ours."""
-    shared = seen.st_mode & stat.S_IWOTH or (seen.st_mode & stat.S_IWGRP and seen.st_gid not in (0, os.getegid()))
-    return seen.st_uid not in (0, os.geteuid()) or bool(shared and not (sticky and seen.st_mode & stat.S_ISVTX))
-
-
 def copy(source: str, target: str) -> None:
     """Copy a file to `target`, 0600, holes staying holes, whole or not at all; DriverError when there is no room."""
     part = f"{target}.part"

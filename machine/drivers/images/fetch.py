@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 
+from machine import files
 from machine.drivers.images import disks
 from machine.errors import DriverError, masked
 
@@ -155,7 +156,7 @@ def _ours(path: str) -> bool:
         seen = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1 and disks.only_ours(path)
+    return stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1 and files.only_ours(path)
 
 
 def digest(path: str, kind: str) -> str:

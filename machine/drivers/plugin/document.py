@@ -15,6 +15,7 @@ from machine.options import Option, Values
 
 NOTES = "MachinePlugin"
 SWARM = ("SwarmMaster", "SwarmHost", "SwarmDiscovery")  # the caller's to write
+NESTING = 64  # objects and lists in each other in a plugin's JSON; published plugins have four
 _FLAG = "--"  # keys of ours that begin so hold secrets which the plugin's JSON has no place for
 
 
@@ -45,6 +46,15 @@ def again(data: Mapping[str, Any], name: str, store: str) -> dict[str, Any]:
 def own(data: Mapping[str, Any]) -> dict[str, Any]:
     """What of it is the plugin's."""
     return {key: value for key, value in data.items() if key != NOTES and not key.startswith(_FLAG)}
+
+
+def too_deep(data: Mapping[str, Any]) -> bool:
+    """Whether it is nested deeper than any machine's."""
+    level: list[Any] = [data]
+    for _ in range(NESTING):
+        inner = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+    return bool(level)
 
 
 def stage(data: Mapping[str, Any]) -> str:

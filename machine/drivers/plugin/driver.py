@@ -139,6 +139,8 @@ class PluginDriver(Driver):
 
     def _finish(self) -> None:
         path = self._question("GetSSHKeyPath")
+        if not isinstance(path, str) or not path.isprintable():
+            raise DriverError(f"the plugin of driver {self.name} gives no path for GetSSHKeyPath: {path!r:.200}")
         self._look()
         if path:
             self.data["SSHKeyPath"] = path
@@ -175,7 +177,7 @@ class PluginDriver(Driver):
         if document.stage(self.data) == "":
             return State.MISSING
         number = self._question("GetState")
-        return STATES[number] if number in range(len(STATES)) else State.ERROR
+        return STATES[number] if type(number) is int and number in range(len(STATES)) else State.ERROR
 
     def endpoint(self) -> Endpoint | None:
         try:
@@ -259,14 +261,14 @@ class PluginDriver(Driver):
         raw = self._question("GetConfigRaw")
         try:
             found = json.loads(raw)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             found = None
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or document.too_deep(found):
             raise DriverError(f"the plugin of driver {self.name} gives no JSON object for its machine")
         if not found.get("SSHKeyPath"):  # it says so by GetSSHKeyPath only
             found.pop("SSHKeyPath", None)
         before = json.dumps(self.data)
-        self.data |= found
+        self.data |= document.own(found)  # the notes are ours alone
         document.note_secrets(self.data)
         return json.dumps(self.data) != before
 

@@ -35,7 +35,7 @@ def secret(name: str) -> bool:
 def options(flags: Sequence[Any]) -> tuple[Option, ...]:
     """The answer to GetCreateFlags; flags of kinds that nobody knows are left out, and so take their own defaults."""
     found = {}
-    for flag in flags:
+    for flag in flags if isinstance(flags, list | tuple) else ():
         if not isinstance(flag, gob.Named) or not isinstance(flag.value, dict):
             continue
         kind, name = KINDS.get(flag.name.rpartition(".")[2]), str(flag.value.get("Name") or "")
@@ -45,11 +45,20 @@ def options(flags: Sequence[Any]) -> tuple[Option, ...]:
             name,
             kind,
             env=str(flag.value.get("EnvVar") or ""),
-            default=flag.value.get("Value") or None,
+            default=_default(kind, flag.value.get("Value")),
             help=" ".join(str(flag.value.get("Usage") or "").split()) or "(the plugin does not say)",
             secret=kind == "string" and secret(name),
         )
     return tuple(found.values())
+
+
+def _default(kind: str, value: Any) -> Any:
+    """The value that a flag has by itself, if it is one of its kind; None for none."""
+    if kind == "list":
+        fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    else:
+        fits = type(value) is {"string": str, "int": int, "bool": bool}[kind]
+    return (value or None) if fits else None
 
 
 def told(declared: Sequence[Option], values: Values, extra: Mapping[str, tuple[str, Any]], service: str) -> gob.Named:

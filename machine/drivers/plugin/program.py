@@ -9,15 +9,18 @@ from __future__ import annotations
 import collections
 import contextlib
 import errno
+import ipaddress
 import os
 import platform
 import queue
+import shlex
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from typing import IO
 
+from machine import files
 from machine.errors import DriverError
 from machine.process import PRIVATE
 
@@ -28,7 +31,6 @@ END_SECONDS = 2.0
 LAST_LINES = 12  # of stderr, for errors; of a Go panic the first ones, which say what it was
 LINE_LIMIT = 64 * 1024
 MOST_SHOWN, LONGEST_SHOWN = 10_000, 4096  # lines passed on of one program, and letters of each
-_HERE = ("127.", "[::1]:", "localhost:")
 
 
 def unusable(path: str, why: str, said: str = "") -> DriverError:
@@ -58,6 +60,7 @@ class Program:
         self._say, self._last = say, collections.deque[str](maxlen=1000)
         self._first: queue.Queue[str] = queue.Queue()
         self.path = path
+        self._refuse_shared()
         try:
             self.process = subprocess.Popen(
                 [path],
@@ -84,13 +87,24 @@ class Program:
             self.end()
             raise
 
+    def _refuse_shared(self) -> None:
+        """DriverError for a program that any user of this host could have written: it would run as this one."""
+        with contextlib.suppress(OSError):  # it is not there: starting it tells
+            if not files.anybody_changes(self.path):
+                return
+            raise DriverError(
+                f"the plugin {self.path} is not started: every user of this host can change it, or its directory",
+                resolution=f"see that it is what you installed, then: chmod o-w {shlex.quote(self.path)} (and its "
+                "directories)",
+            )
+
     def _address(self) -> tuple[str, int]:
         try:
             line = self._first.get(timeout=ADDRESS_SECONDS)
         except queue.Empty:
             line = ""
         host, _, port = line.strip().rpartition(":")
-        if not (line.startswith(_HERE) and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not (_is_here(host.strip("[]")) and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise self._no_address(line.strip())
         return host.strip("[]"), int(port)
 
@@ -160,6 +174,14 @@ class Program:
         stream.close()
 
 
+def _is_here(host: str) -> bool:
+    """Whether a host is this computer, without asking anybody: a name such as 127.example.com may be anywhere."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _guard(pid: int) -> subprocess.Popen[bytes] | None:
     """A shell that ends the plugin `pid` once this process is gone, however that came about.
 
@@ -182,13 +204,18 @@ def find(name: str) -> str:
     """The path of the plugin for driver `name` on PATH, "" if there is none."""
     if not name or not all(character.isalnum() or character in "-_." for character in name):
         return ""
-    return shutil.which(PREFIX + name) or ""
+    return shutil.which(PREFIX + name, path=os.pathsep.join(_directories())) or ""
 
 
 def names() -> list[str]:
     """The drivers that have a plugin on PATH."""
     found = set()
-    for directory in os.get_exec_path():
+    for directory in _directories():
         with contextlib.suppress(OSError):
             found |= {entry.removesuffix(".exe") for entry in os.listdir(directory) if entry.startswith(PREFIX)}
     return sorted(entry.removeprefix(PREFIX) for entry in found)
+
+
+def _directories() -> list[str]:
+    """Those of the PATH that are the same wherever one is: a plugin is not taken from the directory at hand."""
+    return [directory for directory in os.get_exec_path() if os.path.isabs(directory)]

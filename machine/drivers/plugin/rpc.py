@@ -21,6 +21,7 @@ REQUEST = gob.Struct("Request", (("ServiceMethod", gob.STRING), ("Seq", gob.UINT
 NOTHING = gob.Struct("")  # struct{}: the argument of most calls
 
 _HEAD_LIMIT = 4096
+LONGEST_ERROR = 64 << 10  # letters of an error's text; a stack trace is part of some
 
 
 class Lost(DriverError):
@@ -151,7 +152,7 @@ class Connection:
         call = self._calls.pop(response["Seq"], None)
         if call is None:
             return
-        error = response["Error"]
+        error = str(response["Error"] or "")[:LONGEST_ERROR]
         call.end(value, Refused(error) if error else None)
 
     def _fail(self, why: str) -> None:

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from machine import helpers
+from machine import files, helpers
 from machine.drivers.base import Driver, DriverContext, nothing_made
 from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
@@ -221,7 +221,7 @@ class QemuDriver(Driver):
     def _own_copy(self, image: Image) -> Image:
         """An image that other users could change after it was checked is copied first, and the copy checked."""
         disk = self._cache().path(image.disk)
-        if disks.only_ours(disk):
+        if files.only_ours(disk):
             return image
         self.ctx.log(f"copying {disk}, which other users of this host could change")
         own = self._file(places.BASE)

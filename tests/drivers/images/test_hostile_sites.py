@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from machine import files
 from machine.drivers.images import cache, disks, fetch
 from machine.errors import DriverError
 
@@ -137,13 +138,13 @@ def test_a_file_in_a_directory_of_everybodys_is_not_only_ours(tmp_path: Path) ->
     place = tmp_path / "shared"
     place.mkdir()
     (place / "i").write_bytes(DATA)
-    assert disks.only_ours(str(place / "i"))
+    assert files.only_ours(str(place / "i"))
     place.chmod(0o777)
-    assert not disks.only_ours(str(place / "i"))
+    assert not files.only_ours(str(place / "i"))
     (tmp_path / "link").symlink_to(place / "i")
-    assert not disks.only_ours(str(tmp_path / "link"))
+    assert not files.only_ours(str(tmp_path / "link"))
     place.chmod(0o1777)
-    assert disks.only_ours(str(place / "i"))
+    assert files.only_ours(str(place / "i"))
 
 
 @pytest.mark.parametrize("disk", ["../../victim", "/etc/hostname", 5, ["x"], ".."])
