@@ -18,6 +18,8 @@ UP = frozenset(("running", "paused", "restarting"))
 ENDED = frozenset(("exited", "dead"))
 HOST_DOWN = "Host Down"
 POLICY = KINDS["reschedule"]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_quoted = json.encoder.encode_basestring_ascii
 
 
 class Container:
@@ -27,7 +29,7 @@ class Container:
     """
 
     __slots__ = (
-        "_cut", "_listed", "_node", "_spelt", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id",
+        "_cut", "_listed", "_named", "_node", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id",
         "image", "image_id", "known", "labels", "memory", "mode", "names", "public", "qualified", "seal", "signed",
         "sought", "state", "status", "volumes", "was",
     )  # fmt: skip
@@ -106,16 +108,15 @@ class Container:
         self.labels = {str(k): str(v) for k, v in labels.items()} if labels else NO_LABELS
         self.mode = intern(str((entry.get("HostConfig") or {}).get("NetworkMode") or ""))
         self.volumes = _volumes(entry.get("Mounts"))
-        self._listed, self._node = tuple(names), node
-        self._spell()
+        self._listed, self._node = (self.names if len(self.names) == len(names) else tuple(names)), node
         entry.pop("Names", None)
         entry["Ports"], self.public = _ports(entry.get("Ports") or (), ip)
         told = status.read(str(entry.pop("Status", "")), now)
         if not status.same(self.status, told, now):
             self.status = told
-        body = json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-        self.entry = body[:-1]
-        self._cut = len(self.entry)
+        self.entry = _ENCODER.encode(entry).encode("utf-8", "replace")
+        self._cut = len(self.entry) - 1
+        self._spell()
         self.draw(now)
 
     def qualify(self, qualified: bool, now: float) -> None:
@@ -126,18 +127,19 @@ class Container:
             self.draw(now)
 
     def _spell(self) -> None:
-        """Make the part of the entry that has its names."""
+        """Put its names into the entry; its status, which comes last, is to be drawn again."""
         before = f"/{self._node}/" if self.qualified else "/"
-        names = ",".join([json.dumps(before + name) for name in self._listed])  # a list at once takes twice as long
-        self._spelt = f',"Names":[{names}],"Status":'.encode()
+        names = ",".join([_quoted(before + name) for name in self._listed])  # a list at once takes twice as long
+        self.entry = self.entry[: self._cut] + f',"Names":[{names}],"Status":'.encode()
+        self._named = len(self.entry)
 
     def draw(self, now: float) -> None:
-        """Bring the entry's names and status up to date; the status holds until `due`."""
+        """Bring the entry's status up to date; it holds until `due`."""
         if self.engine.reachable:
             text, self.due = self.status.at(now)
         else:
             text, self.due = HOST_DOWN, status.NEVER
-        self.entry = self.entry[: self._cut] + self._spelt + json.dumps(text).encode() + b"}"
+        self.entry = self.entry[: self._named] + f"{_quoted(text)}}}".encode()
 
     def learn(self, inspect: Mapping[str, Any], cpus: int) -> None:
         """Remember what its inspect says of reservation and ports; `cpus` = the CPUs of its engine."""

@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from machine.swarm.cluster.engine_info import EngineInfo
 
 OLDEST, NEWEST = (1, 24), (1, 99)  # API versions; what is passed on is not ours to limit
 _SEPARATORS = re.compile(r"[\s/|:]")  # NODE/NAME, ID|ADDRESS, HOST:PORT
 Api = tuple[int, int]
-COUNTERS = frozenset(  # fields of /info that differ whenever it is asked
-    (
-        "SystemTime", "NFd", "NGoroutines", "NEventsListener", "Images", "Containers", "ContainersRunning",
-        "ContainersPaused", "ContainersStopped",
-    )
-)  # fmt: skip
 
 
 class Facts(NamedTuple):
@@ -32,14 +27,13 @@ class Facts(NamedTuple):
     oldest_api: Api
     ostype: str
     arch: str
-    info: Mapping[str, Any] = MappingProxyType({})  # all of its answer to /info
+    info: EngineInfo = EngineInfo()  # what its answer to /info gives to the cluster's
 
     def after(self, before: Facts | None) -> Facts:
         """These facts, with the `info` of those before if only counters in it differ: no reason to unite it again."""
-        if before is None or before.info.keys() != self.info.keys():
+        if before is None or before.info.common is not self.info.common or before.info.warnings != self.info.warnings:
             return self
-        differs = any(value != before.info[key] for key, value in self.info.items() if key not in COUNTERS)
-        return self if differs else self._replace(info=before.info)
+        return self._replace(info=before.info)
 
 
 @lru_cache(maxsize=256)  # asked for each engine at every call
@@ -104,5 +98,5 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
         oldest_api=oldest,
         ostype=labels.get("ostype", ""),
         arch=str(version.get("Arch") or info.get("Architecture") or ""),
-        info=info,
+        info=EngineInfo.of(info),
     )

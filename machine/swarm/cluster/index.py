@@ -74,9 +74,10 @@ class Index:
 
     def settle(self, names: Iterable[str]) -> None:
         """Show containers of these names as NODE/NAME where NAME alone means another one or none. See `find`."""
-        found = {c for name in names for c in self._names.get(name, ())}
-        if len(found) == 1 and not any(c.qualified for c in found):
-            return  # nearly always: one container of that name, shown so
+        called = [self._names.get(name, ()) for name in names]
+        if all([len(same) < 2 and not (same and same[0].qualified) for same in called]):  # noqa: C419 (asked very often)
+            return  # nearly always: one container of each name, shown so
+        found = {c for same in called for c in same}
         for container in found:
             container.qualify(any(self._only(name) is not container for name in container.names), self._now())
 

@@ -7,6 +7,7 @@ Docker's go-units: https://pkg.go.dev/github.com/docker/go-units#HumanDuration .
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 MINUTE, HOUR = 60, 3600
@@ -19,6 +20,7 @@ _TEXT = re.compile(
     r"( ago)?( \(.*\))?\Z"
 )
 NEVER = float("inf")
+_USUAL = 80  # letters of a status that is worth remembering
 
 
 class Status(NamedTuple):
@@ -38,11 +40,19 @@ class Status(NamedTuple):
 
 def read(text: str, now: float) -> Status:
     """What an engine said at `now`."""
+    before, seconds, after = _parts_before(text) if len(text) <= _USUAL else _parts(text)
+    return Status(before) if seconds is None else Status(before, now - seconds, after)
+
+
+def _parts(text: str) -> tuple[str, int | None, str]:
     found = _TEXT.match(text)
     seconds = seconds_of(found[2]) if found else None
     if found is None or seconds is None:
-        return Status(text)
-    return Status(found[1], now - seconds, (found[3] or "") + (found[4] or ""))
+        return text, None, ""
+    return found[1], seconds, (found[3] or "") + (found[4] or "")
+
+
+_parts_before = lru_cache(maxsize=1024)(_parts)  # containers that were started together say the same
 
 
 def same(old: Status, new: Status, now: float) -> bool:

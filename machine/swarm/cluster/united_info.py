@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from machine.swarm.cluster.engine_info import ADDED, EngineInfo
 from machine.swarm.cluster.facts import Facts
 from machine.swarm.printable import printable
 
-Info = Mapping[str, Any]
+Counted = tuple[Any, int]  # a value, and how many engines have it
 _COMMIT = {"ID": ""}
 DEFAULTS: dict[str, Any] = {
     "Driver": "",
@@ -74,14 +75,8 @@ DEFAULTS: dict[str, Any] = {
     "DiscoveredDevices": [],
     "Containerd": {"Address": "", "Namespaces": {"Containers": "", "Plugins": ""}},
 }
-_ADDED = ("NFd", "NGoroutines", "NEventsListener")
 _UNITED = ("Plugins", "RegistryConfig", "SecurityOptions", "DefaultAddressPools", "CDISpecDirs", "DiscoveredDevices",
            "GenericResources", "Runtimes")  # fmt: skip
-_OWN = frozenset((  # what is said of the cluster itself, or makes no sense for several engines
-    "ID", "Name", "ServerVersion", "Swarm", "Labels", "Warnings", "SystemTime", "SystemStatus", "Debug", "NCPU",
-    "MemTotal", "Images", "Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "ClusterStore",
-    "ClusterAdvertise", "ClientInfo",
-))  # fmt: skip
 
 
 class UnitedInfo(NamedTuple):
@@ -92,25 +87,31 @@ class UnitedInfo(NamedTuple):
     text: bytes
 
 
-def unite(infos: Sequence[tuple[str, Info]]) -> dict[str, Any]:
+def unite(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
     """One info of (engine's name, its info); without the fields that are the cluster's own."""
     found: dict[str, Any] = {}
-    keys = dict.fromkeys([*DEFAULTS, *(key for _, info in infos for key in info if key not in _OWN)])
+    alike = Counter([info.common for _, info in infos])  # in the order of the engines
+    keys = dict.fromkeys([*DEFAULTS, *(key for common in alike for key in common.fields)])
     for key in keys:
         default = DEFAULTS.get(key)
-        values = [info[key] for _, info in infos if key in info and _fits(info[key], default, key)]
+        if key in ADDED:
+            found[key] = sum(info.added[key] for _, info in infos if type(info.added.get(key)) is int)
+            continue
+        values = [
+            (common.fields[key], count)
+            for common, count in alike.items()
+            if key in common.fields and _fits(common.fields[key], default, key)
+        ]
         if not values:
             found[key] = default
-        elif key not in DEFAULTS and 2 * len(values) <= len(infos):
+        elif key not in DEFAULTS and 2 * sum(count for _, count in values) <= len(infos):
             continue  # a field that is newer than this list, and that few engines have
-        elif key in _ADDED:
-            found[key] = sum(values)
         elif key in _UNITED:
             found[key] = _united(values)
         else:
-            found[key] = most_common(values)
+            found[key] = _most_common(values)
     found["DriverStatus"] = [row for row in found["DriverStatus"] if _is_row(row)]
-    found["Warnings"] = [f"{name}: {text}" for name, info in infos for text in _strings(info.get("Warnings"))] or None
+    found["Warnings"] = [f"{name}: {text}" for name, info in infos for text in _strings(info.warnings)] or None
     shown: dict[str, Any] = _shown(found)  # docker prints it as it is
     return shown
 
@@ -143,9 +144,17 @@ def _strings(value: Any) -> list[str]:
 
 def most_common(values: Iterable[Any]) -> Any:
     """The value that most have; of several as common the first."""
-    values = list(values)
-    texts = [value if type(value) is str else _spelt(value) for value in values]
-    return values[texts.index(Counter(texts).most_common(1)[0][0])]
+    return _most_common([(value, 1) for value in values])
+
+
+def _most_common(values: Sequence[Counted]) -> Any:
+    first: dict[Any, Any] = {}
+    counts: Counter[Any] = Counter()
+    for value, count in values:
+        spelt = value if type(value) is str else _spelt(value)
+        first.setdefault(spelt, value)
+        counts[spelt] += count
+    return first[counts.most_common(1)[0][0]]
 
 
 def _spelt(value: Any) -> tuple[str]:
@@ -153,16 +162,16 @@ def _spelt(value: Any) -> tuple[str]:
     return (json.dumps(value, sort_keys=True),)
 
 
-def _united(values: Sequence[Any]) -> Any:
+def _united(values: Sequence[Counted]) -> Any:
     """Lists joined, each item once; objects key by key; anything else as most have it."""
-    if all(isinstance(value, list) for value in values):
-        seen = {json.dumps(item, sort_keys=True): item for value in values for item in value}
+    if all(isinstance(value, list) for value, _ in values):
+        seen = {json.dumps(item, sort_keys=True): item for value, _ in values for item in value}
         return list(seen.values())
-    if all(isinstance(value, dict) for value in values):
-        keys = dict.fromkeys(key for value in values for key in value)
+    if all(isinstance(value, dict) for value, _ in values):
+        keys = dict.fromkeys(key for value, _ in values for key in value)
         return {
             key: _united(there) if there else None
             for key in keys
-            for there in [[value[key] for value in values if value.get(key) is not None]]
+            for there in [[(value[key], count) for value, count in values if value.get(key) is not None]]
         }
-    return most_common(values)
+    return _most_common(values)

@@ -44,7 +44,7 @@ async def version(desk: Desk, request: Request, name: str) -> Reply:  # noqa: AR
     """Local."""
     api = desk.cluster.api()
     arch = next((e.facts.arch for e in desk.cluster.healthy() if e.facts and e.facts.arch), "")
-    kernels = [str(e.facts.info.get("KernelVersion") or "") for e in desk.cluster.healthy() if e.facts]
+    kernels = [str(e.facts.info.common.fields.get("KernelVersion") or "") for e in desk.cluster.healthy() if e.facts]
     details = {
         "ApiVersion": api,
         "MinAPIVersion": OLDEST_TEXT,

@@ -2,7 +2,10 @@ import json
 
 import pytest
 
-from machine.swarm.cluster.united_info import DEFAULTS, most_common, unite
+from machine.swarm.cluster import united_info
+from machine.swarm.cluster.engine_info import EngineInfo
+from machine.swarm.cluster.facts import facts_of
+from machine.swarm.cluster.united_info import DEFAULTS, most_common
 
 ENGINE = {
     "ID": "x",
@@ -25,6 +28,10 @@ ENGINE = {
     "Swarm": {"LocalNodeState": "active"},
     "Labels": ["a=b"],
 }
+
+
+def unite(infos):
+    return united_info.unite([(name, EngineInfo.of(info)) for name, info in infos])
 
 
 def test_every_field_is_there_with_its_type_even_of_no_engine():
@@ -86,3 +93,45 @@ def test_what_has_another_type_than_clients_expect_is_left_out(wrong):
 
 def test_the_first_of_as_many():
     assert most_common([["a"], ["b"], ["b"], ["a"]]) == ["a"]
+
+
+def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch):
+    spelt = []
+    monkeypatch.setattr(united_info, "_spelt", lambda value: spelt.append(value) or (json.dumps(value),))
+    unite([("n1", ENGINE)])
+    once = len(spelt)
+    infos = [(f"n{n}", {**ENGINE, "ID": str(n), "Name": f"n{n}", "NFd": n, "Labels": [f"n={n}"]}) for n in range(50)]
+    kept = [(name, EngineInfo.of(json.loads(json.dumps(info)))) for name, info in infos]
+    assert len({id(info.common) for _, info in kept}) == 1
+    spelt.clear()
+    assert united_info.unite(kept)["NFd"] == sum(range(50))
+    assert 0 < len(spelt) == once
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0, False), ("1", 1), (None, ""), ([], {})])
+def test_infos_that_only_look_equal_are_kept_apart(one, other):
+    first, second = EngineInfo.of({**ENGINE, "X": [one]}), EngineInfo.of({**ENGINE, "X": [other]})
+    assert first.common is not second.common
+    assert (type(first.common.fields["X"][0]), type(second.common.fields["X"][0])) == (type(one), type(other))
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({"NFd": 9, "Containers": 3, "SystemTime": "later"}, False),
+        ({"Driver": "btrfs"}, True),
+        ({"Warnings": ["WARNING: x"]}, True),
+        ({"Quantum": 1}, True),
+    ],
+)
+def test_infos_are_united_again_when_one_says_something_else(change, again):
+    version = {"ApiVersion": "1.44"}
+    before = facts_of(version, ENGINE)
+    now = facts_of(version, {**ENGINE, **change}).after(before)
+    assert (now.info is not before.info) is again
+
+
+def test_as_many_engines_as_say_it_count_for_a_value_and_the_first_of_equals():
+    a, b, c = ({**ENGINE, "Driver": driver} for driver in "abc")
+    assert unite([("1", a), ("2", b), ("3", c), ("4", b)])["Driver"] == "b"
+    assert unite([("1", c), ("2", b), ("3", b), ("4", c)])["Driver"] == "c"
