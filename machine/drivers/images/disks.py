@@ -46,6 +46,7 @@ _MAGIC = (  # (place, bytes, format): all but qcow2 are refused
 _PACKED = {"gzip": "gunzip", "xz": "unxz", "bzip2": "bunzip2", "zstd": "unzstd", "zip": "unzip", "tar": "tar -xf"}
 _OFFSET = 0x00FFFFFFFFFFFE00
 _COMPRESSED = 1 << 62
+_MOST_PACKED = 11  # bits by which zlib makes a cluster of zeros smaller at most: 1032 times
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,7 @@ def _copy(file: BinaryIO, out: BinaryIO, source: str, room: Room) -> None:
         )
     bits, size = head.cluster_bits, head.size
     cluster = 1 << bits
+    content = vdi.Content(file)
     out.truncate(size)
     file.seek(head.table)
     entries = head.needed_entries
@@ -212,9 +214,10 @@ def _copy(file: BinaryIO, out: BinaryIO, source: str, room: Room) -> None:
         if not first & _OFFSET:
             continue
         file.seek(first & _OFFSET)
+        content.spend(cluster)
         for index, entry in enumerate(struct.unpack(f">{cluster // 8}Q", file.read(cluster))):
             place = (number * (cluster // 8) + index) * cluster
-            data = _cluster(file, entry, bits) if entry and place < size else b""
+            data = _cluster(file, entry, bits, content) if entry and place < size else b""
             if data.strip(b"\0"):
                 room.spend(len(data))
                 out.seek(place)
@@ -233,7 +236,7 @@ def _copy_vdi(file: BinaryIO, out: BinaryIO, source: str, room: Room) -> None:
             out.write(data)
 
 
-def _cluster(file: BinaryIO, entry: int, bits: int) -> bytes:
+def _cluster(file: BinaryIO, entry: int, bits: int, content: vdi.Content) -> bytes:
     """The bytes of one cluster, empty when it reads as zeros."""
     cluster = 1 << bits
     if entry & _COMPRESSED:
@@ -242,11 +245,14 @@ def _cluster(file: BinaryIO, entry: int, bits: int) -> bytes:
         sectors = ((entry & (_COMPRESSED - 1)) >> split) + 1
         file.seek(place)
         packed = file.read(sectors * SECTOR - place % SECTOR)
+        content.spend(max(len(packed) - SECTOR, cluster >> _MOST_PACKED))  # the last sector may be the next one's too
         return zlib.decompressobj(-12).decompress(packed, cluster)
     if entry & 1 or not entry & _OFFSET:  # bit 0: all zeros
         return b""
     file.seek(entry & _OFFSET)
-    return file.read(cluster)
+    data = file.read(cluster)
+    content.spend(len(data))
+    return data
 
 
 def _forget(path: str) -> None:

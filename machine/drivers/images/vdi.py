@@ -5,6 +5,7 @@ The format is that of VirtualBox's VDICore.h: a header, a table with the place o
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -15,7 +16,24 @@ GROWING, FIXED = 1, 2  # kinds of images; the others (undo, differencing) need a
 LARGEST_BLOCK = 64 << 20  # bytes; VirtualBox makes blocks of 1 MB
 MOST_BLOCKS = 32 << 20  # entries of the table: 32 TB at 1 MB each
 NOT_THERE = 0xFFFFFFFE  # from here on: a block that was never written, or is all zeros
+_AT_ONCE = 1 << 16  # entries of the table that are read at once
 _HEAD = 392  # bytes up to the last field that is read
+
+
+class Content:
+    """What an image's file holds: each part of it is used once, so what is unpacked has an end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._left = os.fstat(file.fileno()).st_size
+
+    def spend(self, count: int) -> None:
+        """For `count` bytes of the file that were used; DriverError when they were used before."""
+        self._left -= count
+        if self._left < 0:
+            raise DriverError(
+                "the image holds the same place of its file many times over: it is damaged, or unpacks without end",
+                resolution="get it anew, or from somebody else",
+            )
 
 
 def size(file: BinaryIO) -> int:
@@ -26,13 +44,18 @@ def size(file: BinaryIO) -> int:
 def blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """(place on the disk, content) of each block that is there; DriverError, struct.error on a damaged image."""
     table, data, disk, block, extra, count = _header(file)
-    file.seek(table)
-    for number, at in enumerate(struct.unpack(f"<{count}I", file.read(4 * count))):
-        place = number * block
-        if at >= NOT_THERE or place >= disk:
-            continue
-        file.seek(data + at * (block + extra) + extra)
-        yield place, file.read(block)[: disk - place]
+    content = Content(file)
+    for first in range(0, count, _AT_ONCE):
+        number = min(_AT_ONCE, count - first)
+        file.seek(table + 4 * first)
+        for index, at in enumerate(struct.unpack(f"<{number}I", file.read(4 * number)), first):
+            place = index * block
+            if at >= NOT_THERE or place >= disk:
+                continue
+            file.seek(data + at * (block + extra) + extra)
+            found = file.read(block)
+            content.spend(len(found))
+            yield place, found[: disk - place]
 
 
 def _header(file: BinaryIO) -> tuple[int, int, int, int, int, int]:

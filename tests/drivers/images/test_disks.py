@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
+import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,61 @@ def test_the_same_bytes_as_qemu_reads(tmp_path: Path, options: list[str]) -> Non
     assert ours.read_bytes() == raw.read_bytes()
     assert disks.boots(str(ours))
     assert os.stat(ours).st_blocks * 512 < 4 << 20, "holes stay holes"
+
+
+def test_an_image_with_snapshots_and_one_packed_as_tightly_as_can_be(tmp_path: Path) -> None:
+    raw, image, ours = source(tmp_path / "a.raw"), tmp_path / "a.qcow2", tmp_path / "b.raw"
+    with open(raw, "r+b") as file:
+        file.write(b"a" * (4 << 20))
+    for options in (["-c"], ["-c", "-o", "cluster_size=2M"], []):
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *options, raw, image], check=True)
+        for name in ("one", "two"):
+            subprocess.run(["qemu-img", "snapshot", "-c", name, image], check=True)
+        disks.to_raw(str(image), str(ours))
+        assert ours.read_bytes() == raw.read_bytes()
+
+
+def bomb(path: Path, entry: int, data: bytes) -> str:
+    """A qcow2 image of some hundred KB and 8 TB, all of whose clusters are one: `entry` in its only second table."""
+    size, cluster = 8 << 40, 1 << 16
+    entries = size // (cluster // 8 * cluster)
+    table, second, at = cluster, 4 * cluster, 5 * cluster
+    assert 8 * entries <= second - table
+    sizes = (16, size, 0, entries, table, at, 1, 0, 0)
+    with open(path, "wb") as file:
+        file.write(struct.pack(">4sIQIIQIIQQIIQ3QII", b"QFI\xfb", 3, 0, 0, *sizes, 0, 0, 0, 4, 104))
+        file.seek(table)
+        file.write(struct.pack(">Q", second) * entries)
+        file.seek(second)
+        file.write(struct.pack(">Q", entry | at) * (cluster // 8))
+        file.write(data.ljust(cluster, b"\0"))
+    return str(path)
+
+
+def packed(data: bytes) -> bytes:
+    press = zlib.compressobj(9, zlib.DEFLATED, -12)
+    return press.compress(data) + press.flush()
+
+
+@pytest.mark.parametrize(("entry", "data"), [(0, b""), (1 << 62, packed(bytes(1 << 16)))], ids=["plain", "packed"])
+def test_an_image_that_unpacks_without_end(entry: int, data: bytes, tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(DriverError, match="many times over"):
+        disks.to_raw(bomb(tmp_path / "i", entry, data), str(tmp_path / "out"))
+    assert time.monotonic() - began < 60
+
+
+def test_a_vdi_that_unpacks_without_end(tmp_path: Path) -> None:
+    head, blocks = bytearray(1024), 1 << 20
+    head[64:68], head[70:72] = b"\x7f\x10\xda\xbe", b"\x01\x00"
+    struct.pack_into("<I", head, 76, 1)
+    struct.pack_into("<II", head, 340, 1024, 8 << 20)
+    struct.pack_into("<QIII", head, 368, blocks << 20, 1 << 20, 0, blocks)
+    with open(tmp_path / "i", "wb") as file:
+        file.write(head)
+        file.truncate(10 << 20)
+    with pytest.raises(DriverError, match="many times over"):
+        disks.to_raw(str(tmp_path / "i"), str(tmp_path / "out"), "vdi")
 
 
 def test_clusters_that_are_zeros_by_a_flag(tmp_path: Path) -> None:

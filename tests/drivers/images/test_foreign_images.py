@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import process
+from machine import files, process
 from machine.drivers.images import cache, disks
 from machine.drivers.images.cache import Cache
 from machine.drivers.qemu import vm
@@ -208,13 +208,13 @@ def test_a_disk_over_another_base_is_not_started(tmp_path: Path) -> None:
 def test_who_else_can_change_an_image(tmp_path: Path) -> None:
     image = qcow2(tmp_path / "a")
     image.chmod(0o644)
-    assert disks.only_ours(str(image))
+    assert files.only_ours(str(image))
     image.chmod(0o646)
-    assert not disks.only_ours(str(image))
+    assert not files.only_ours(str(image))
     if os.geteuid() == 0:
         image.chmod(0o600)
         os.chown(image, 12345, 0)
-        assert not disks.only_ours(str(image))
+        assert not files.only_ours(str(image))
 
 
 def test_copies_are_private_and_keep_their_holes(tmp_path: Path) -> None:
