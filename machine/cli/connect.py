@@ -92,7 +92,10 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
     url = url or url_of(record)
     host, port = host_and_port(url)
     if not host:
-        raise UsageError(f"the engine of {record.name} is at {url}, which is no address on a network")
+        raise UsageError(
+            f"the engine of {record.name} is at {url}, which is no address on a network",
+            resolution=f"correct its address in {paths.CONFIG} of {record.cert_dir()}, or make it anew",
+        )
     files = certificates(record)
     tls = Tls(*files) if files else None
     return Engine(host, port or 2376, tls, timeout=seconds or ENGINE_SECONDS, name=record.name)
@@ -147,7 +150,7 @@ def _explained(app: App, record: Record, error: EngineError) -> EngineError:
     try:
         driver = open_driver(world_of(app), record)
         state = driver.state()
-    except MachineError:
+    except Exception:  # a driver of others, a record that somebody edited: the engine's own error is the better one
         return error
     has_power = type(driver).power is not Driver.power
     if state in (State.RUNNING, State.TIMEOUT, State.NONE):

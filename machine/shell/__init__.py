@@ -6,11 +6,11 @@ Only `connect` imports paramiko (0.15 s); waiting for sshd with `reachable` need
 from __future__ import annotations
 
 import shlex
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self
 
+from machine.dial import dial
 from machine.errors import ShellError
 from machine.process import Completed
 
@@ -154,7 +154,7 @@ def reachable(host: str, port: int, timeout: float = 3.0) -> bool:
     """
     deadline = time.monotonic() + timeout
     try:
-        with socket.create_connection((host, port), timeout) as sock:
+        with dial(host, port, timeout) as sock:
             seen = b""
             while len(seen) < _CHUNK:
                 sock.settimeout(max(deadline - time.monotonic(), 0.001))

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from machine import private_key
+from machine.dial import dial
 from machine.errors import ConnectionDropped, HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
 from machine.shell import knownhosts
 from machine.shell.library import paramiko
@@ -57,7 +58,7 @@ def login(target: Target, key_path: str | None, *, timeout: float, trust_new: bo
 
 def _transport(target: Target, timeout: float) -> paramiko.Transport:
     try:
-        sock = socket.create_connection((target.host, target.port), timeout)
+        sock = dial(target.host, target.port, timeout)
     except TimeoutError:
         raise ShellError(
             f"{target} did not answer within {timeout:g} s",

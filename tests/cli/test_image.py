@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,3 +61,32 @@ def test_what_shall_be_built(world: World) -> None:
     typed = world.type("image", "build", "fedora")
     assert typed.status == 3
     assert "debian-12" in typed.err
+
+
+@pytest.mark.parametrize("key", ["name", "arch", "disk", "kernel", "made", "taught", "origin"])
+@pytest.mark.parametrize("value", [None, 5, ["x"], {"a": 1}])
+def test_a_manifest_of_another_shape_is_no_image(world: World, key: str, value: object) -> None:
+    made = stored(Path(world.store.root))
+    path = Path(world.store.root, "cache", "images", f"debian-13-{made.arch}.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    typed = world.type("image", "ls")
+    assert (typed.status, len(typed.out.splitlines())) == (0, 1)
+
+
+def test_a_pipe_in_the_place_of_a_manifest_is_not_waited_for(world: World) -> None:
+    directory = Path(world.store.root, "cache", "images")
+    directory.mkdir(parents=True)
+    os.mkfifo(directory / f"debian-13-{ARCH}.json")
+    assert len(world.type("image", "ls").out.splitlines()) == 1
+
+
+def test_files_outside_the_cache_are_never_removed_with_an_image(world: World, tmp_path: Path) -> None:
+    made = stored(Path(world.store.root))
+    path = Path(world.store.root, "cache", "images", f"debian-13-{ARCH}.json")
+    sound = json.loads(path.with_name(f"debian-13-{made.arch}.json").read_text())
+    (victim := tmp_path / "victim").write_text("mine")
+    for place in (str(victim), f"{os.path.relpath(victim, path.parent)}"):
+        path.write_text(json.dumps({**sound, "kernel": place}))
+        typed = world.type("image", "rm", "debian-13")
+        assert typed.status == 1
+        assert victim.read_text() == "mine"

@@ -6,9 +6,9 @@ Nothing that the host holds is touched: removing the machine forgets it, and the
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any, ClassVar, Self
 
+from machine.dial import dial
 from machine.drivers.base import PHASE, Driver, DriverContext
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint, State
@@ -107,7 +107,7 @@ class GenericDriver(Driver):
 
     def state(self) -> State:
         try:
-            with socket.create_connection((self.data["IPAddress"], int(self.data.get("SSHPort") or 22)), PROBE_SECONDS):
+            with dial(str(self.data["IPAddress"]), int(self.data.get("SSHPort") or 22), PROBE_SECONDS):
                 return State.RUNNING
         except TimeoutError:
             return State.TIMEOUT

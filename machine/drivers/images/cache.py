@@ -69,6 +69,16 @@ class Image:
     made: str = ""  # ISO date and time, UTC
     agent: str = ""  # which version of the watcher's end is in it; "" for one from before there were versions
 
+    @classmethod
+    def of(cls, known: Any) -> Image:
+        """An image as JSON keeps it; TypeError if that is none. Keys that are not known here are passed over."""
+        if not isinstance(known, dict):
+            raise TypeError("an image is a JSON object")
+        made = cls(**{key: known[key] for key in cls.__slots__ if key in known})
+        if not all(type(getattr(made, key)) is (bool if key == "taught" else str) for key in cls.__slots__):
+            raise TypeError("a value of an image has another kind")
+        return made
+
     @property
     def up_to_date(self) -> bool:
         """Whether today's version of the watcher's end is in it already."""
@@ -103,11 +113,11 @@ class Cache:
     def find(self, name: str, arch: str) -> Image | None:
         """The image of that name, None when the cache has it not, or not whole."""
         try:
-            with open(self._manifest(name, arch), encoding="utf-8") as file:
-                known = json.load(file)
-            found = Image(**{key: known[key] for key in Image.__slots__ if key in known})
+            found = Image.of(json.loads(files.read_plain(self._manifest(name, arch))))
         except (OSError, ValueError, TypeError, RecursionError):
             return None
+        if any(part != os.path.basename(part) or part.startswith(".") for part in found.files):
+            return None  # files elsewhere are none of the cache's, and would be removed with the image
         if not all(isinstance(part, str) and os.path.basename(part) == part for part in found.files):
             return None  # files of the cache, which are deleted with the image; never others
         return found if all(os.path.isfile(self.path(part)) for part in found.files) else None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
+from machine.dial import dial
 from machine.drivers.base import Driver, DriverContext
 from machine.errors import UsageError, masked
 from machine.model import Endpoint, State
@@ -64,7 +64,7 @@ class NoneDriver(Driver):
     def state(self) -> State:
         where = self.endpoint()
         try:
-            with socket.create_connection((where.address, where.engine_port), PROBE_SECONDS):
+            with dial(where.address, where.engine_port, PROBE_SECONDS):
                 return State.RUNNING
         except TimeoutError:
             return State.TIMEOUT

@@ -12,6 +12,7 @@ import socket
 import threading
 from typing import Any
 
+from machine.dial import dial
 from machine.drivers.plugin import gob
 from machine.errors import DriverError, MachineError
 
@@ -62,7 +63,7 @@ class Connection:
     def __init__(self, host: str, port: int) -> None:
         """Connect and ask for net/rpc. Lost when nothing there speaks it."""
         try:
-            self._socket = socket.create_connection((host, port), CONNECT_SECONDS)
+            self._socket = dial(host, port, CONNECT_SECONDS)
         except OSError as error:
             raise Lost(f"says that it listens at {host} port {port}, where nothing answers: {error}") from None
         self._decoder, self._encoder = gob.Decoder(), gob.Encoder()

@@ -134,7 +134,7 @@ def advertised(record: Record, what: Membership, endpoint: Endpoint) -> str:
         name = what.address or endpoint.peer_address or endpoint.address
     try:
         address = str(socket.getaddrinfo(name, 2377, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise SwarmModeError(f"{name}, the address of {record.name}, cannot be looked up", details=str(error)) from None
     if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         raise SwarmModeError(
