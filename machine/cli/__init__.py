@@ -76,6 +76,7 @@ def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO
         return _run_command(app, command, rest)
     except MachineError as error:
         error.machine = error.machine or app.machine
+        error.resolution = error.resolution or _where_to_read(error, command)
         raise
 
 
@@ -97,6 +98,17 @@ def _run_command(app: App, command: str, rest: list[str]) -> int:
         app.stdout.write(parser.format_help())
         return 0
     return _status(module.run(args, app))
+
+
+def _where_to_read(error: MachineError, command: str) -> str:
+    """What helps with a command line that makes no sense, where the error has no better word."""
+    from machine.errors import TemplateError
+
+    if isinstance(error, TemplateError):
+        return "'{{json .}}' shows what a template can use; docs/templates.md"
+    if isinstance(error, UsageError):
+        return f"machine {command} --help" if command else "machine --help"
+    return ""
 
 
 def load(command: str) -> ModuleType:
@@ -128,7 +140,10 @@ def _unforeseen(error: Exception, flags: Flags | None, environ: Mapping[str, str
     import errno
 
     if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO):
-        return MachineError(f"the output cannot be written: {error.strerror}")
+        return MachineError(
+            f"the output cannot be written: {error.strerror}",
+            resolution="make room where stdout goes, or send it elsewhere",
+        )
     if isinstance(error, FileNotFoundError) and error.filename is None and not _somewhere():
         return MachineError("the working directory does not exist any more", resolution="cd to one that does")
     if foreign := _foreign_certs():

@@ -22,9 +22,10 @@ def host_and_port(url: str) -> tuple[str, int]:
     scheme, _, rest = url.partition("://")
     if scheme in ("unix", "npipe"):
         return "", 0
-    host, colon, port = rest.partition("/")[0].rpartition(":")
+    rest = rest.partition("/")[0].rpartition("@")[2]  # no user and password, which an old record may have
+    host, colon, port = rest.rpartition(":")
     if not colon or not port.isdigit():
-        return rest.partition("/")[0].strip("[]"), 0
+        return rest.strip("[]"), 0
     return host.strip("[]"), int(port)
 
 

@@ -179,3 +179,31 @@ def test_a_bare_address_is_a_url_for_the_driver_none(world: World, typed: str, u
     made = world.type("create", "-d", "none", "--url", typed, "m")
     assert made.status == (0 if url else 2)
     assert world.type("url", "m").out.strip() == url
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        (("ls", "-t", "nan"), "machine ls --help"),
+        (("ls", "--filter", "name=("), "machine ls --help"),
+        (("ls", "--log-format", "xml"), "machine ls --help"),
+        (("inspect", "-f", "{{index . 5}}", "dev"), "{{json .}}"),
+        (("inspect", "-f", '{{printf "%1000000000d" 5}}', "dev"), "{{json .}}"),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_told_where_to_read(world: World, line: tuple[str, ...], advice: str) -> None:
+    world.none("dev", "tcp://127.0.0.1:1")
+    typed = world.type(*line)
+    assert typed.status == 2
+    assert advice in typed.err.partition("Try: ")[2]
+
+
+def test_a_password_in_an_engines_url_is_refused_and_not_shown(world: World) -> None:
+    typed = world.type("create", "-d", "none", "--url", "tcp://me:s3cr3t@127.0.0.1:2376", "dev")
+    assert typed.status == 2
+    assert "s3cr3t" not in typed.out + typed.err
+    assert world.store.names() == []
+    world.none("old", "tcp://me:s3cr3t@127.0.0.1:1")
+    for line in (("env", "old"), ("version", "old"), ("ls", "-t", "1"), ("status", "old")):
+        typed = world.type(*line)
+        assert "s3cr3t" not in typed.out + typed.err, line

@@ -46,6 +46,11 @@ class NoneDriver(Driver):
             raise UsageError(
                 f"{masked(url)!r} is not the URL of an engine", resolution="write it as tcp://ADDRESS:PORT"
             )
+        if "@" in parts.netloc:  # the docker client knows none, and the URL is shown by ls, env and logs
+            raise UsageError(
+                f"the engine's URL {masked(url)!r} has a user or a password, which the docker client does not take",
+                resolution="leave it out: tcp://ADDRESS:PORT; an engine knows its clients by their certificates",
+            )
         return cls(ctx, {"URL": url, "IPAddress": parts.netloc})
 
     @classmethod
