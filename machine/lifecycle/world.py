@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from machine import drivers, paths, process, secrets
 from machine.console import Console
 from machine.drivers.base import PHASE, Driver, DriverContext, TakesHostKey
-from machine.errors import Interrupted, MachineError, RecordBroken
+from machine.errors import DriverError, Interrupted, MachineError, RecordBroken
 from machine.model import Endpoint, EngineOptions
 from machine.store import Record, Store
 from machine.swarmmode import ports_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from machine.authority import Authority
 
 LOCK_SECONDS = 10.0  # how long to wait for another command that holds the machine
+_NOT_IN_SSH = " \"'/$`;|&<>()"  # signs that neither an address nor a user has
 
 
 class InterruptibleClock:
@@ -160,8 +161,10 @@ def _hide_settings(world: World, options: EngineOptions) -> None:
 def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:
     """Cache how the machine is reached, under docker-machine's key names where it has them.
 
-    A docker context that pointed to the old address follows.
+    A docker context that pointed to the old address follows. DriverError for what would be something else in ssh's
+    arguments and files: clouds, plugins and hypervisors are asked, and may answer anything.
     """
+    _refuse_nonsense(record, endpoint)
     known = {
         "SSHUser": endpoint.ssh_user,
         "SSHPort": endpoint.ssh_port,
@@ -176,6 +179,16 @@ def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:
         record.driver.update(known)
         _follow(world, record, before)
         world.store.save(record)
+
+
+def _refuse_nonsense(record: Record, endpoint: Endpoint) -> None:
+    texts = {"address": endpoint.address, "peer address": endpoint.peer_address, "user": endpoint.ssh_user}
+    for what, text in texts.items():
+        if text.startswith("-") or not text.isprintable() or any(sign in text for sign in _NOT_IN_SSH):
+            raise DriverError(
+                f"the driver {record.driver_name} tells {text!r:.200} for the {what} of {record.name}, which is none",
+                resolution=f"see what the platform shows for {record.name} and mend it there",
+            )
 
 
 def _follow(world: World, record: Record, before: str) -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from machine import lock, paths
 from machine.console import Console
-from machine.lifecycle.world import World, context
+from machine.errors import DriverError
+from machine.lifecycle.world import World, context, keep_endpoint
+from machine.model import Endpoint
 from machine.store import Record, Store
 
 HOLDER = """
@@ -37,3 +39,28 @@ def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeyp
         with given.lock("image-debian-13"):
             process.wait()
     assert f"waiting for process {process.pid}: image-debian-13 is taken" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Endpoint("10.0.0.5\n    ProxyCommand touch x"),
+        Endpoint("-oProxyCommand=x"),
+        Endpoint("\x1b[2J10.0.0.5"),
+        Endpoint("10.0.0.5 10.0.0.6"),
+        Endpoint("$(touch x)"),
+        Endpoint("10.0.0.5", ssh_user="root\nHost *"),
+        Endpoint("10.0.0.5", ssh_user="-l"),
+        Endpoint("10.0.0.5", peer_address="10.0.0.6\u2028x"),
+    ],
+    ids=str,
+)
+def test_what_would_be_something_else_to_ssh_is_not_taken_for_an_address(odd: Endpoint, tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    store.add("dev")
+    world, record = World(store, Console(io.StringIO())), Record.new(store.root, "dev", "generic", {})
+    keep_endpoint(world, record, Endpoint("fe80::1%eth0", ssh_user="CORP\\someone"))
+    before = dict(record.driver)
+    with pytest.raises(DriverError, match="which is none"):
+        keep_endpoint(world, record, odd)
+    assert record.driver == before

@@ -17,6 +17,7 @@ from machine.errors import PreflightFailed
 
 CONNECT_SECONDS = 10
 OPTIONAL = ("sts", "ssm", "service-quotas")  # a private network may have no way to them: not asked for long
+MOST_PAGES = 200  # of one list, up to 1000 entries each
 ID_TAG = "machine-id"  # on everything that is made for one machine
 MADE_TAG = "made-by"  # on what machines share
 MADE_BY = "machine"
@@ -269,7 +270,12 @@ class Api:
     def _pages(self, operation: str, key: str, **request: Any) -> list[dict[str, Any]]:
         pages = self._client("ec2").get_paginator(operation)
         with _Translated(operation.replace("_", " ")):
-            found = [item for page in pages.paginate(**request) for item in page.get(key, [])]
+            found = []
+            for number, page in enumerate(pages.paginate(**request)):
+                if number >= MOST_PAGES:
+                    brief = f"EC2's answer to {operation.replace('_', ' ')} does not end"
+                    raise failures.unanswered(failures.ServiceBroken, brief, f"more than {MOST_PAGES} pages")
+                found += page.get(key, [])
         return _instances(found)
 
 

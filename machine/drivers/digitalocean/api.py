@@ -17,6 +17,7 @@ from machine.drivers.digitalocean.options import API
 from machine.errors import PreflightFailed
 
 Json = dict[str, Any]
+MOST_PAGES = 100  # of one list, 200 entries each; more servers than that have no account
 
 
 class Api:
@@ -191,13 +192,16 @@ class Api:
         """All pages of a list."""
         query = "?" + urllib.parse.urlencode(asked) if asked else ""
         found: list[Json] = []
-        page = 1
-        while True:
+        for page in range(1, MOST_PAGES + 1):
             answer = self._ask(doing, "GET", path + query, params={"page": page})
-            found += _inside(answer, key, list)
-            if not isinstance(answer.get("links"), dict) or not (answer["links"].get("pages") or {}).get("next"):
+            entries = _inside(answer, key, list)
+            if not all(isinstance(entry, dict) for entry in entries):
+                raise _nonsense(doing, f"{key} has entries that are no objects")
+            found += entries
+            pages = _object(_object(answer, "links"), "pages")
+            if not pages.get("next") or not entries:
                 return found
-            page += 1
+        raise _nonsense(doing, f"the list has more than {MOST_PAGES} pages")
 
     def _ask(
         self,
@@ -296,6 +300,12 @@ def _inside(answer: Json, key: str, kind: type) -> Any:
     if not isinstance(found, kind):
         raise _nonsense(f"find {key}", f"the answer has no {key}")
     return found
+
+
+def _object(answer: Json, key: str) -> Json:
+    """`key` of an answer, {} when there is no object of that name."""
+    found = answer.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _nonsense(doing: str, text: str) -> failures.DigitalOceanError:

@@ -111,9 +111,12 @@ class VBox:
 
     def capacity(self, disk: str) -> int:
         """MB of a disk as the machine sees it."""
-        text = self.call("showmediuminfo", "disk", disk).stdout
-        number = (parse.blocks(text) or [{}])[0].get("Capacity", "0").split()[0]
-        return int(number)
+        found = parse.megabytes(self.call("showmediuminfo", "disk", disk).stdout)
+        if found < 0:
+            raise DriverError(
+                f"VBoxManage does not tell the size of {disk}", resolution=f"VBoxManage showmediuminfo disk {disk}"
+            )
+        return found
 
     def resize(self, disk: str, megabytes: int) -> None:
         """In bytes, since --resize takes a thousandfold growth for a mistake."""

@@ -31,12 +31,12 @@ def vms(text: str) -> dict[str, str]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """Key -> value, of `showvminfo --machinereadable`."""
+    """Key -> value, of `showvminfo --machinereadable`. The first one counts: a description may have lines like them."""
     found = {}
     for line in text.splitlines():
         match = _FIELD.match(line)
         if match:
-            found[match[1].strip()] = match[3] if match[2] is None else _ESCAPED.sub(r"\1", match[2])
+            found.setdefault(match[1].strip(), match[3] if match[2] is None else _ESCAPED.sub(r"\1", match[2]))
     return found
 
 
@@ -86,3 +86,9 @@ def lease(text: str) -> str:
 def _pairs(text: str) -> dict[str, str]:
     pairs = (line.partition(":") for line in text.splitlines() if not line.startswith((" ", "\t")))
     return {key.strip(): value.strip() for key, colon, value in pairs if colon}
+
+
+def megabytes(text: str) -> int:
+    """The size that `showmediuminfo` tells, -1 if it tells none."""
+    found = re.search(r"^Capacity:\s*([0-9]{1,15})(\s|$)", text, re.MULTILINE)
+    return int(found[1]) if found else -1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.digitalocean import failures
+from machine.drivers.digitalocean import api, failures
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State, Verb
 from tests.drivers.cloud import make, new, refused, settled, unmake
@@ -229,6 +229,28 @@ def test_tls_to_a_cloud_with_a_ca_of_its_own(cloud: Ocean, tmp_path: Path) -> No
         assert len(door.calls) == 1
     finally:
         door.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"regions": ["x"]}',
+        b'{"regions": {"slug": "x"}}',
+        b'{"regions": [{"slug": "x"}], "links": {"pages": {"next": "https://api.example/v2/regions?page=2"}}}',
+    ],
+    ids=["texts", "no list", "pages without end"],
+)
+def test_a_list_that_is_none(body: bytes, cloud: Ocean, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MOST_PAGES", 5)
+    cloud.door.on(None, answer(200, body, {"Content-Type": "application/json"}))
+    with pytest.raises(failures.ServiceBroken):
+        api.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y")
+    assert len(cloud.door.calls) <= 5
+
+
+def test_odd_links_are_the_end_of_a_list(cloud: Ocean) -> None:
+    cloud.door.on(None, answer(200, b'{"regions": [], "links": {"pages": [1]}}', {"Content-Type": "application/json"}))
+    assert api.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y") is None
 
 
 def test_without_the_sdk(cloud: Ocean, tmp_path: Path) -> None:

@@ -315,3 +315,15 @@ def test_every_failure_is_a_class_with_its_words_and_a_cure(each: Transcript) ->
 def test_which_failure_is_which(words: tuple[str, ...], rc: int, text: str, kind: type[failures.DriverError]) -> None:
     known = transcripts.first(*words, rc=rc, text=text)
     assert type(failures.failure(words[0], known.stderr, "dev")) is kind
+
+
+def test_a_description_does_not_say_what_a_machine_does() -> None:
+    told = 'name="dev"\nVMState="poweroff"\ndescription="two\nVMState="running"\nUUID="x""\n'
+    assert parse.fields(told)["VMState"] == "poweroff"
+
+
+@pytest.mark.parametrize("said", ["", "Capacity:", "Capacity:  \n", "Capacity: many MBytes", "Capacity: -5 MBytes"])
+def test_a_disk_whose_size_is_not_told(said: str) -> None:
+    vbox = VBox("VBoxManage", "dev", lambda *_, **__: Completed(0, said, ""))
+    with pytest.raises(DriverError, match="does not tell the size"):
+        vbox.capacity("/d.vdi")
