@@ -32,7 +32,7 @@ def vms(text: str) -> dict[str, str]:
 
 def fields(text: str) -> dict[str, str]:
     """Key -> value, of `showvminfo --machinereadable`. The first one counts: a description may have lines like them."""
-    found = {}
+    found: dict[str, str] = {}
     for line in text.splitlines():
         match = _FIELD.match(line)
         if match:
