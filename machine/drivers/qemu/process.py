@@ -1,7 +1,8 @@
 """Finding and ending the qemu of one machine, and no other: by its pid file, else by its uuid in the list of processes.
 
-A pid is trusted only when that process carries the machine's uuid on its command line and was started with the
-machine's own pid file. So neither a recycled pid nor a copied store can make us end a stranger.
+A pid is trusted only when that process carries the machine's uuid on its command line, was started with the machine's
+own pid file, and belongs to who may have started it. So neither a recycled pid, a copied store nor another user of this
+host, who may start a process with any words, can make us end or believe a stranger.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ Run = Callable[..., Completed]
 def find(directory: str, uuid: str, run: Run) -> int:
     """The pid of the machine's qemu, 0 when it does not run."""
     pid = _recorded(os.path.join(directory, places.PID))
-    if pid and is_ours(command_line(pid, run), directory, uuid):
+    if pid and is_ours(command_line(pid, run), directory, uuid) and _of_owner(pid, directory):
         return pid
     for candidate, words in _all(run):
-        if is_ours(words, directory, uuid):
+        if is_ours(words, directory, uuid) and _of_owner(candidate, directory):
             return candidate
     return 0
 
@@ -36,6 +37,17 @@ def is_ours(words: list[str], directory: str, uuid: str) -> bool:
     there = words[words.index("-pidfile") + 1 :][:1]
     ours = os.path.join(directory, places.PID)
     return bool(there) and (os.path.realpath(there[0]) == os.path.realpath(ours) or not os.path.exists(there[0]))
+
+
+def _of_owner(pid: int, directory: str) -> bool:
+    """Whether a process is this user's, root's, or of whom the machine's directory is; True where nobody tells."""
+    if not sys.platform.startswith("linux"):
+        return True
+    try:
+        owner = os.stat(f"/proc/{pid}").st_uid
+        return owner in (0, os.geteuid()) or owner == os.stat(directory).st_uid
+    except OSError:  # it has ended meanwhile, or the directory is gone
+        return False
 
 
 def end(pid: int) -> None:

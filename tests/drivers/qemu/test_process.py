@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -50,6 +51,23 @@ def test_by_its_pid_file(tmp_path: Path, start: Start) -> None:
 def test_by_its_uuid_when_the_pid_file_is_lost(tmp_path: Path, start: Start) -> None:
     pid = start("-uuid", UUID, "-pidfile", str(tmp_path / places.PID))
     assert process.find(str(tmp_path), UUID, run) == pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_process_of_another_user_is_no_machine_whatever_its_words(tmp_path: Path, there: bool) -> None:
+    """Unless the machine's directory is that user's, and this is root who looks after it."""
+    pidfile = str(tmp_path / places.PID) if there else "/nonexistent/pid"
+    words = ["sh", "-c", "echo; read _", "sh", "-uuid", UUID, "-pidfile", pidfile]
+    with subprocess.Popen(words, user=12345, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert process.find(str(tmp_path), UUID, run) == 0
+        machine(tmp_path, other.pid)
+        assert process.find(str(tmp_path), UUID, run) == 0
+        os.chown(tmp_path, 12345, 12345)
+        assert process.find(str(tmp_path), UUID, run) == other.pid
+        other.kill()
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "99999999999999", "1"])
