@@ -264,3 +264,20 @@ def test_a_constraint_may_name_an_address(expression, fits):
         assert {name.partition("/")[0] for name in await fleet.names()} <= fits
 
     swarm(test)
+
+
+@pytest.mark.parametrize("taken", ["id", "name"])
+def test_a_short_id_of_anothers_container_is_not_taken(taken):
+    async def test():
+        async with manager() as found:
+            key = next(iter(found.cluster.engine("good-1").containers))
+            listed = container(key[:12], "x") if taken == "id" else container("f" * 64, key[:12])
+            found.bad.answers["/containers/json"] = json_answer([listed])
+            await found.until(lambda: listed["Id"] in found.cluster.engine("bad").containers)
+            found.good[0].answers["~/stop$"] = raw(b"HTTP/1.1 204 X\r\n\r\n")
+            reply = await found.ask("POST", f"/containers/{key[:12]}/stop")
+            assert of_bad(found, "/stop") == []
+            assert (reply.status == 204) == (taken == "id"), "a name that is another's short id is ambiguous"
+            assert (await found.ask("POST", f"/containers/{key}/stop")).status == 204
+
+    run(test)

@@ -14,6 +14,7 @@ from machine.swarm.target import build
 REMEMBERED = 10_000  # ids whose engine is remembered
 _BEGINNING = re.compile(r"[0-9a-f]{1,64}\Z|[0-9a-z]{25}\Z")  # of a network's id; those of swarm mode are shorter
 _FULL_ID = re.compile(r"[0-9a-f]{64}\Z")
+_SHORT_ID = re.compile(r"[0-9a-f]{12,63}\Z")  # as `docker ps` prints it: no name takes it from a container
 
 
 class Place(NamedTuple):
@@ -117,7 +118,8 @@ class Lookup:
         for place in places:
             self.remember(place.id, place.member)
         known = [p for p in places if p.id == x and _FULL_ID.match(x)]
-        exact = known or [p for p in places if p.is_called(x)] or places
+        called = [p for p in places if p.is_called(x)]
+        exact = known or (places if _SHORT_ID.match(x) else called or places)
         if len(exact) == 1:
             return exact[0]
         if exact:

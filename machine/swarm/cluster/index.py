@@ -13,6 +13,7 @@ from machine.swarm.schedule.placement import former_names, service_of
 
 K = TypeVar("K")
 _HEX = frozenset("0123456789abcdef")
+SHORT = 12  # digits of an id as `docker ps` prints it
 _FULL_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -127,18 +128,26 @@ class Index:
         """The container of that id, name, NODE/name, swarm id, or beginning of an id; Ambiguous if several.
 
         What does not look like an id is a name first: an engine may not take calls for another's container by giving
-        one of its own that container's name as its id.
+        one of its own that container's name as its id. Nor by an id that is the beginning of the other's, or by that
+        beginning as a name: the short form that `docker ps` prints then means both.
         """
         text = text.lstrip("/")
         if not text:
             return None
+        full = _FULL_ID.match(text)
         ids, names = self._ids.get(text), (self._names.get(text), self._on_node(text), self._swarm.get(text))
-        for found in (ids, *names) if _FULL_ID.match(text) else (*names, ids):
+        may_begin = not full and _HEX.issuperset(text) and (not names[0] or len(text) >= SHORT)
+        begun = self._beginning(text) if may_begin else []
+        for found in (ids, *names) if full else (*names, begun, ids):
             if found:
-                return _only(text, found)
-        if _HEX.issuperset(text) and not _FULL_ID.match(text):  # a full one is the beginning of no other
-            return _only(text, [c for key, same in self._ids.items() if key.startswith(text) for c in same])
+                return _only(text, list(dict.fromkeys([*found, *begun])) if found is names[0] else found)
         return None
+
+    def _beginning(self, text: str) -> list[Container]:
+        """Those whose ids begin so; ids that are cut short count only where no full one does."""
+        found = {key: same for key, same in self._ids.items() if key.startswith(text)}
+        whole = [c for key, same in found.items() if _FULL_ID.match(key) for c in same]
+        return whole or [c for same in found.values() for c in same]
 
     def _on_node(self, text: str) -> list[Container]:
         node, slash, name = text.partition("/")

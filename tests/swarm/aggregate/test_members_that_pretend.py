@@ -125,3 +125,16 @@ def test_a_network_is_not_given_a_name_for_which_its_engines_would_not_be_believ
             assert not [r for r in front.good.requests if r.path == "/networks/create"]
 
     run(test)
+
+
+def test_a_name_that_is_the_short_id_of_anothers_container_takes_no_call():
+    async def test():
+        async with aggregate({}) as front:
+            key = await own(front)
+            taken = {"Id": "f" * 64, "Name": f"/{key[:12]}", "Names": [f"/{key[:12]}"]}
+            front.bad.answers["~^/containers/[^/]+/json"] = json_answer(taken)
+            front.bad.answers["/containers/json"] = json_answer([taken])
+            await front.ask("POST", f"/containers/{key[:12]}/kill")
+            assert not [r.target for r in front.bad.requests if r.target.endswith("/kill")]
+
+    run(test)
