@@ -38,6 +38,7 @@ class Container:
         self.engine = engine  # machine.swarm.cluster.engine.Engine
         self.id = ""
         self.names: tuple[str, ...] = ()  # its own, without aliases from links
+        self.sought = ""  # the same, as one text to look for a part of a name in
         self.was = ""  # its name before it was renamed through us
         self.qualified = False  # shown as NODE/NAME, because another container has the same name
         self.volumes: tuple[str, ...] = ()  # names of the volumes that it mounts
@@ -96,9 +97,11 @@ class Container:
     def take(self, entry: dict[str, Any], node: str, ip: str, now: float) -> None:
         """Remember what an engine's list says of it. `entry` is changed on the way; do not use it afterwards."""
         names = [str(name).lstrip("/") for name in entry.get("Names") or ()]
-        self.id = str(entry["Id"])
-        self.names = tuple(name for name in names if "/" not in name)
-        self.sought = "\n".join(self.names)
+        if self.id != entry["Id"]:  # what it was called before stands for what is equal: no second copy stays
+            self.id = str(entry["Id"])
+        own = tuple([name for name in names if "/" not in name])
+        if self.names != own:
+            self.names, self.sought = own, "\n".join(own)
         self.image = intern(str(entry.get("Image") or ""))
         self.image_id = intern(str(entry.get("ImageID") or ""))
         self.created = int(entry.get("Created") or 0)

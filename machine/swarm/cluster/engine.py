@@ -330,7 +330,10 @@ class Engine(Calls):
 
     def _authenticate(self, container: Container) -> None:
         """See whether a manager of this cluster has made just this container on just this engine."""
-        container.signed = signed_create(container, self.cluster.keyring, self.cluster.ledger, self._facts())
+        if container.seal:
+            container.signed = signed_create(container, self.cluster.keyring, self.cluster.ledger, self._facts())
+        else:
+            container.signed = None  # nearly always: nothing to read
 
     def forget(self, key: str) -> None:
         """A container is no more."""

@@ -26,7 +26,7 @@ class Looks:
 
     def takes(self, key: str, asked: int) -> bool:
         """Whether the answer to question `asked` is not old; then it is what is known of the thing from now on."""
-        if self.is_old(key, asked):
+        if asked < self._known.get(key, 0):
             return False
         self._known[key] = asked
         return True
