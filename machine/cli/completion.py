@@ -75,7 +75,7 @@ class Facts:
 
 
 def _swarm_commands() -> list[str]:
-    from machine.swarm.program import ABOUT
+    from machine.swarm.cli import ABOUT
 
     return [*ABOUT, "help"]
 

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, app: App) -> int:
     """One subcommand; manage, join and discovery go on until interrupted."""
     from machine.swarm import own
-    from machine.swarm.program import Surroundings
-    from machine.swarm.program import run as act
+    from machine.swarm.cli import Surroundings
+    from machine.swarm.cli import run as act
 
     def say(text: str) -> None:
         app.say(text)

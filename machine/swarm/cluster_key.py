@@ -12,8 +12,8 @@ import os
 from machine import files, paths
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm import signing
 from machine.swarm.backends.swarm import REGISTRY
+from machine.swarm.manager import signing
 
 
 def ensure(store: Store, record: Record) -> bytes:

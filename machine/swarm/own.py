@@ -14,11 +14,11 @@ from machine import authority, files, paths
 from machine.errors import MachineError
 from machine.store import Record, Store
 from machine.swarm import cluster_key
-from machine.swarm.address import Trust, parse
 from machine.swarm.backends.swarm import REGISTRY, plan_of
+from machine.swarm.cli_flags import Given
 from machine.swarm.discovery import Discovery
-from machine.swarm.flags import Given
-from machine.swarm.manage import Plan
+from machine.swarm.http.address import Trust, parse
+from machine.swarm.manager.manager import Plan
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 LOCK_SECONDS = 10.0

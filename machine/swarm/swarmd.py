@@ -11,7 +11,7 @@ from typing import Any
 
 from machine.errors import UsageError
 from machine.swarm.backends import TABLE, Place, open_chain, words_of
-from machine.swarm.chain import nobody
+from machine.swarm.pipeline import nobody
 from machine.swarm.printable import cleaned
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from contextvars import ContextVar
 
-from machine.swarm.chain import Headers, Refused
+from machine.swarm.pipeline import Headers, Refused
 
 _VIA = b"via"
 _so_far: ContextVar[tuple[bytes, ...]] = ContextVar("visited", default=())

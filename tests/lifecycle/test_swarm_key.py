@@ -16,9 +16,9 @@ from machine.provision.spec import Swarm
 from machine.store import Record, Store
 from machine.swarm import cluster_key
 from machine.swarm.backends.swarm import plan_of
-from machine.swarm.flags import MANAGE, gather
+from machine.swarm.cli_flags import MANAGE, gather
+from machine.swarm.manager.signing import Keyring, SignedCreate, load_key
 from machine.swarm.own import complete, registry
-from machine.swarm.signing import Keyring, SignedCreate, load_key
 
 CREATE = SignedCreate({"Image": "x"}, "s1", "web", "id1", "n1")
 ONE, OTHER = "token://0123456789abcdef", "token://fedcba9876543210"

@@ -7,12 +7,12 @@ import contextlib
 import json
 
 from machine.swarm.backends.simulator import simulated
-from machine.swarm.chain import NotConnected, Reply, Request
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery.base import Discovery
-from machine.swarm.rescheduling import Watchdog
-from machine.swarm.routes import Desk, answer
-from machine.swarm.simulated.engine import SimulatedEngine
+from machine.swarm.manager.rescheduling import Watchdog
+from machine.swarm.manager.routes import Desk, answer
+from machine.swarm.pipeline import NotConnected, Reply, Request
+from machine.swarm.simulator.engine import SimulatedEngine
 
 
 class Place:

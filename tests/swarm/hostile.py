@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from machine.swarm import limits
-from machine.swarm.address import Address, parse
-from machine.swarm.chain import Reply, Request
-from machine.swarm.client import Client
 from machine.swarm.cluster import Cluster, Settings
-from machine.swarm.manage import connector
-from machine.swarm.rescheduling import Watchdog
-from machine.swarm.routes import Desk, answer
-from machine.swarm.server import Server
+from machine.swarm.http.address import Address, parse
+from machine.swarm.http.client import Client
+from machine.swarm.http.server import Server
+from machine.swarm.manager.manager import connector
+from machine.swarm.manager.rescheduling import Watchdog
+from machine.swarm.manager.routes import Desk, answer
+from machine.swarm.pipeline import Reply, Request
 from tests.scripted_engine import ScriptedEngine
 from tests.swarm.fleet import Listed
 

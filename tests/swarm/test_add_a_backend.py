@@ -14,7 +14,7 @@ import pytest
 
 from machine.errors import UsageError
 from machine.swarm.backends import Place, names, open_chain
-from machine.swarm.chain import Next, Request, nobody
+from machine.swarm.pipeline import Next, Request, nobody
 from tests.swarm.wire import run
 
 PAGES = Path(__file__).parents[2] / "docs"

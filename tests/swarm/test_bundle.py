@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from machine.swarm.bundle import bundle
+from machine.swarm.zipapp_file import bundle
 
 
 def shipped(tmp_path, *words):

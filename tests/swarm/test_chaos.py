@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from machine.swarm import rescheduling
-from machine.swarm.chain import Refused
+from machine.swarm.manager import rescheduling
+from machine.swarm.pipeline import Refused
 from tests.swarm.fleet import swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from machine.swarm.deadline import Deadline
+from machine.swarm.http.deadline import Deadline
 
 
 def in_time(run: Callable[[Deadline, list[str], Ticks], None]) -> list[str]:

@@ -6,8 +6,8 @@ import pytest
 
 from machine.errors import UsageError
 from machine.swarm.backends.swarm import plan_of
-from machine.swarm.election import Candidate, Election
-from machine.swarm.flags import MANAGE, gather
+from machine.swarm.cli_flags import MANAGE, gather
+from machine.swarm.manager.election import Candidate, Election
 
 
 class Loser(Candidate):

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from machine.swarm.chain import Refused
-from machine.swarm.rescheduling import Watchdog
-from machine.swarm.schedule.want import KINDS
-from machine.swarm.simulated.engine import SimulatedEngine
+from machine.swarm.manager.rescheduling import Watchdog
+from machine.swarm.pipeline import Refused
+from machine.swarm.scheduler.placement_request import KINDS
+from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import engines, swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}

@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from machine.swarm.answer_shapes import shape_of
-from machine.swarm.chain import Refused
+from machine.swarm.api.response_shapes import shape_of
+from machine.swarm.api.shapes import WrongShape
 from machine.swarm.cluster import events
 from machine.swarm.cluster.engine_info import EngineInfo
 from machine.swarm.cluster.facts import facts_of
 from machine.swarm.cluster.united_info import unite
-from machine.swarm.shapes import WrongShape
+from machine.swarm.pipeline import Refused
 from tests.scripted_answers import json_answer, raw
 from tests.swarm.hostile import manager
 from tests.swarm.test_signed_creates import lost, swarm

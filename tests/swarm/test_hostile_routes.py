@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from machine.swarm.routes.table import TABLE
+from machine.swarm.manager.routes.table import TABLE
 from tests.scripted_answers import HOSTILE, NASTY, json_answer
 from tests.swarm.hostile import costs_at_most, manager, quick, showable
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from machine.swarm.line_buffer import LineBuffer
+from machine.swarm.http.line_buffer import LineBuffer
 
 DATA = b"one\n\ntwo two\nthr\xffee\nrest"
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm import merge
-from machine.swarm.merge import Node
+from machine.swarm.api import merge
+from machine.swarm.api.merge import Node
 
 A = Node("a", "ID-A", "tcp://10.0.0.1:2376", "10.0.0.1", 4, 8, ("zone=x", "ssd"))
 B = Node("b", "ID-B", "tcp://10.0.0.2:2376", "10.0.0.2")

@@ -22,16 +22,16 @@ from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
 from machine.swarm import own
-from machine.swarm.address import Address, Trust
 from machine.swarm.backends.simulator import simulated
 from machine.swarm.backends.swarm import plan_of
+from machine.swarm.cli import Surroundings, exports, run
+from machine.swarm.cli_flags import MANAGE, gather, percent, seconds
 from machine.swarm.discovery import DiscoveryError
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
-from machine.swarm.flags import MANAGE, gather, percent, seconds
-from machine.swarm.program import Surroundings, exports, run
-from machine.swarm.server import Server
-from machine.swarm.simulated.engine import SimulatedEngine
+from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.server import Server
+from machine.swarm.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
 
 
@@ -284,7 +284,7 @@ def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_
             await server.close()
 
     def register(engine_port):
-        wrapper = "import sys; from machine.swarm.program import main; sys.exit(main(sys.argv[1:]))"
+        wrapper = "import sys; from machine.swarm.cli import main; sys.exit(main(sys.argv[1:]))"
         with running([sys.executable, "-c", wrapper, *argv[4:]], env):
             base = f"http://127.0.0.1:{port}"
             until(lambda: urllib.request.urlopen(f"{base}/_ping").status == 200)
@@ -335,7 +335,7 @@ def test_it_is_a_command_of_machine():
 def test_the_manager_needs_nothing_but_h11(tmp_path):
     """What is shipped to a machine may import the standard library and h11."""
     code = (
-        "import sys, machine.swarm.program, machine.swarm.discovery.etcd, machine.swarm.discovery.consul, "
+        "import sys, machine.swarm.cli, machine.swarm.discovery.etcd, machine.swarm.discovery.consul, "
         "machine.swarm.discovery.token, machine.swarm.discovery.service, machine.swarm.discovery.fixed\n"
         "own = {m.partition('.')[0] for m in sys.modules if not m.startswith('_')} - set(sys.stdlib_module_names)\n"
         "print(sorted(m for m in own if not m.startswith(('_', 'sitecustomize', 'usercustomize'))))\n"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.address import parse
-from machine.swarm.chain import Request
-from machine.swarm.client import Client
-from machine.swarm.simulated import SimulatedEngine
-from machine.swarm.simulated.farm import Farm, main
+from machine.swarm.http.address import parse
+from machine.swarm.http.client import Client
+from machine.swarm.pipeline import Request
+from machine.swarm.simulator import SimulatedEngine
+from machine.swarm.simulator.fleet import Farm, main
 from tests.swarm.wire import run
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.chain import Refused, Request
-from machine.swarm.target import SAFE, arguments, build, filters, parse
+from machine.swarm.http.target import SAFE, arguments, build, filters, parse
+from machine.swarm.pipeline import Refused, Request
 
 
 @pytest.mark.parametrize(

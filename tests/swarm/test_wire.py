@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from machine.errors import CertificateError, UsageError
-from machine.swarm.address import Address, Trust, dial, parse, trust_of
-from machine.swarm.chain import Refused, Reply, Request, Unreachable
-from machine.swarm.headers import through
-from machine.swarm.server import Limits, Server
+from machine.swarm.http.address import Address, Trust, dial, parse, trust_of
+from machine.swarm.http.headers import through
+from machine.swarm.http.server import Limits, Server
+from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from tests.swarm.wire import client, front, keys, raw_server, run
 
 
@@ -520,7 +520,7 @@ def test_a_host_that_vanishes_is_found_out_within_a_minute() -> None:
 
 def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch):
     async def test():
-        from machine.swarm import address
+        from machine.swarm.http import address
 
         server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import certs
-from machine.swarm.address import Address, Trust
-from machine.swarm.chain import Next
-from machine.swarm.client import Client
-from machine.swarm.server import Limits, Server
+from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.client import Client
+from machine.swarm.http.server import Limits, Server
+from machine.swarm.pipeline import Next
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

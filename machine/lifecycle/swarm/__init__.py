@@ -60,7 +60,7 @@ def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
     if not by_services(record):
         return None
     from machine.swarm import cluster_key
-    from machine.swarm.bundle import bundle
+    from machine.swarm.zipapp_file import bundle
 
     way = words.way_of(options.discovery, world.environ)
     return Swarm(

@@ -15,10 +15,10 @@ from machine.lifecycle.world import World
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarm import own
-from machine.swarm.address import Trust
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url
 from machine.swarm.discovery.registry import LONGEST_TTL, Registry
 from machine.swarm.discovery.token import Local, Token
+from machine.swarm.http.address import Trust
 from machine.wait import until
 
 MANAGER_SECONDS = 60.0

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from machine.errors import UsageError
 from machine.model import Endpoint, SwarmOptions
-from machine.swarm.address import Address, parse
+from machine.swarm.http.address import Address, parse
 
 PORT = 3376
 REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps
@@ -179,7 +179,7 @@ def check(options: SwarmOptions) -> None:
         )
     if options.containers:
         return
-    from machine.swarm.flags import JOIN, gather, lease
+    from machine.swarm.cli_flags import JOIN, gather, lease
 
     way = way_of(options.discovery, {})
     _check_discovery(way)
@@ -241,7 +241,7 @@ def _check_discovery(way: Way) -> None:
 
 def _check_manager(options: SwarmOptions, somewhere: Endpoint, way: Way) -> None:
     from machine.swarm.backends.swarm import plan_of
-    from machine.swarm.flags import MANAGE, gather
+    from machine.swarm.cli_flags import MANAGE, gather
 
     if manager_at(options).path:
         raise UsageError(

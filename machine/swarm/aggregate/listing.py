@@ -12,11 +12,11 @@ import re
 from datetime import datetime, timezone
 from typing import Any
 
-from machine.swarm import merge
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.chain import Refused, Request
-from machine.swarm.target import build, filters
+from machine.swarm.api import merge
+from machine.swarm.http.target import build, filters
+from machine.swarm.pipeline import Refused, Request
 
 BOUNDS = ("before", "since")
 TIES = 200  # containers of one second whose order is asked for; beyond that each engine's own order stands

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.chain import Refused, Request
-from machine.swarm.target import build
+from machine.swarm.http.target import build
+from machine.swarm.pipeline import Refused, Request
 
 REMEMBERED = 10_000  # ids whose engine is remembered
 _BEGINNING = re.compile(r"[0-9a-f]{1,64}\Z|[0-9a-z]{25}\Z")  # of a network's id; those of swarm mode are shorter

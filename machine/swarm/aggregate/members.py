@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from machine.swarm.answers import EngineReply, asked, one_line
-from machine.swarm.chain import Next, Refused, Reply, Request, Unreachable
-from machine.swarm.merge import Node
+from machine.swarm.api.merge import Node
+from machine.swarm.api.responses import EngineReply, asked, one_line
+from machine.swarm.pipeline import Next, Refused, Reply, Request, Unreachable
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
@@ -137,7 +137,7 @@ class Members:
         return good
 
     async def nodes(self, request: Request) -> list[tuple[Node, Any]]:
-        """The same by node, as machine.swarm.merge wants it."""
+        """The same by node, as machine.swarm.api.merge wants it."""
         return [(member.node, answer) for member, answer in await self.ask(request)]
 
     def absent(self) -> list[tuple[str, str]]:

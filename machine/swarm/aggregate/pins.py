@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from machine.swarm.chain import Refused
-from machine.swarm.schedule.placement import is_spanning
-from machine.swarm.schedule.references import project_of
+from machine.swarm.pipeline import Refused
+from machine.swarm.scheduler.placement import is_spanning
+from machine.swarm.scheduler.references import project_of
 
 Entries = Mapping[str, "list[dict[str, Any]]"]  # engine -> its entries of /containers/json?all=1
 

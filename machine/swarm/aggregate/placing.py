@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import Pin, allowed, listed, narrowed, network_pin, project_pin, volume_pin
-from machine.swarm.chain import Refused, Request, Unreachable
-from machine.swarm.schedule.placement import is_spanning
-from machine.swarm.schedule.references import PROJECT, References, host_ports, project_of, references
-from machine.swarm.target import build
+from machine.swarm.http.target import build
+from machine.swarm.pipeline import Refused, Request, Unreachable
+from machine.swarm.scheduler.placement import is_spanning
+from machine.swarm.scheduler.references import PROJECT, References, host_ports, project_of, references
 
 
 class AggregateState(NamedTuple):

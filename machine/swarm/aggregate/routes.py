@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm import merge
 from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.lookup import Lookup, meant
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
 from machine.swarm.aggregate.shared import create_network
-from machine.swarm.chain import JSON, Refused, Reply, Request, Unreachable
-from machine.swarm.go_json import write
-from machine.swarm.schedule.references import BUILT_IN, references, rename_container, rename_network
-from machine.swarm.swarm_mode import refuse_swarm_mode
-from machine.swarm.target import build
+from machine.swarm.api import merge
+from machine.swarm.api.request_json import write
+from machine.swarm.api.swarm_mode import refuse_swarm_mode
+from machine.swarm.http.target import build
+from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
+from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
 
 _VERBS = (
     "archive|attach/ws|attach|changes|checkpoints(?:/.+)?|copy|exec|export|json|kill|logs|pause|rename|resize|restart"

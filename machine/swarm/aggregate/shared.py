@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.chain import Refused, Reply, Request, Unreachable
+from machine.swarm.http.target import build
+from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from machine.swarm.printable import is_printable, printable
-from machine.swarm.target import build
 
 
 async def create_network(members: Members, request: Request) -> Reply:

@@ -8,13 +8,14 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
 
-from machine.swarm import engine_json, limits
+from machine.swarm import limits
 from machine.swarm.aggregate.members import Member
-from machine.swarm.answers import one_line
-from machine.swarm.chain import Body, Refused, Request, Unreachable
+from machine.swarm.api import bounded_json
+from machine.swarm.api.merge import event
+from machine.swarm.api.responses import one_line
 from machine.swarm.cluster.events import OURS, as_docker_says, check, subjects
-from machine.swarm.line_buffer import LineBuffer
-from machine.swarm.merge import event
+from machine.swarm.http.line_buffer import LineBuffer
+from machine.swarm.pipeline import Body, Refused, Request, Unreachable
 from machine.swarm.printable import printable, printable_line
 
 _QUEUED = 16  # lines or chunks between the engines and the client, each of at most limits.EVENT_ONE bytes
@@ -103,7 +104,7 @@ async def events(
 
 def _parsed_event(line: bytes) -> dict[str, Any]:
     """One event in Docker's words. ValueError if it is none."""
-    happened = engine_json.read(line, limits.EVENT_VALUES)
+    happened = bounded_json.read(line, limits.EVENT_VALUES)
     check(happened)
     return as_docker_says(happened)
 
@@ -259,7 +260,7 @@ def _result(entry: dict[str, Any]) -> str:
 
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        entry = engine_json.read(line, limits.EVENT_VALUES)
+        entry = bounded_json.read(line, limits.EVENT_VALUES)
     except ValueError:
         entry = None
     return (

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from machine.errors import UsageError
-from machine.swarm.chain import Backend, Next, link, nobody
+from machine.swarm.pipeline import Backend, Next, link, nobody
 
 Opened = contextlib.AbstractAsyncContextManager[Backend]
 GROUP = "machine.backends"  # entry points of third parties
@@ -73,7 +73,7 @@ def find(name: str, extra: Mapping[str, Any]) -> Any:
 
     for entry in entry_points(group=GROUP, name=name):
         return entry.load()
-    from machine.swarm.flags import near
+    from machine.swarm.cli_flags import near
 
     known = names(extra)
     advice = near(name, known) or "use one of: " + " ".join(known)

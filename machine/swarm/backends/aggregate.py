@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from machine.errors import UsageError
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
+from machine.swarm.api.merge import Node
 from machine.swarm.backends import Place, words_of
-from machine.swarm.chain import Backend, Next, Reply, Request
-from machine.swarm.merge import Node
+from machine.swarm.pipeline import Backend, Next, Reply, Request
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +37,7 @@ async def aggregate(words: Sequence[str], place: Place) -> AsyncIterator[Backend
 
 def _where(spec: str, place: Place) -> tuple[str, str, str]:
     """No id yet, the address to show, and the host of the engine, because published ports are there too."""
-    from machine.swarm.address import parse
+    from machine.swarm.http.address import parse
 
     name, *rest = words_of(spec)
     urls = [word for word in rest if "://" in word or word.startswith(":")]

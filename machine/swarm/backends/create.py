@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from machine.errors import UsageError
 from machine.swarm.backends import Place
 from machine.swarm.backends.machine import machine
-from machine.swarm.chain import Backend, Next, Refused, Reply, Request
+from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import MASK, UsageError, masked
 from machine.swarm.backends import Place
-from machine.swarm.chain import Backend, Hijack, Next, Refused, Reply, Request
+from machine.swarm.pipeline import Backend, Hijack, Next, Refused, Reply, Request
 
 SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "authconfig")  # hold or may hold secrets
 

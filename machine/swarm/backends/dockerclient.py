@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, parse, trust_of
 from machine.swarm.backends import Place
 from machine.swarm.backends.flags import read
-from machine.swarm.chain import Backend, Hijack, Next, NotConnected, Reply, Request, Unreachable
-from machine.swarm.client import Client
+from machine.swarm.http.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, parse, trust_of
+from machine.swarm.http.client import Client
+from machine.swarm.pipeline import Backend, Hijack, Next, NotConnected, Reply, Request, Unreachable
 
 WANTS_TLS = b"HTTP request to an HTTPS server"  # what Go's server answers
 LONGEST_ERROR = 1 << 20  # bytes of an answer that says what is wrong

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from machine.swarm.address import TLS_FLAGS, trust_of
 from machine.swarm.backends import Place
 from machine.swarm.backends.flags import read
-from machine.swarm.chain import Backend, Next, Reply, Request
-from machine.swarm.listener import Demands, listen
-from machine.swarm.server import Server
+from machine.swarm.http.address import TLS_FLAGS, trust_of
+from machine.swarm.http.listener import Demands, listen
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import Backend, Next, Reply, Request
 
 PORT = 4243  # libswarm's
 DEFAULT = f"tcp://localhost:{PORT}"

@@ -14,8 +14,8 @@ from typing import Any
 from machine.errors import UsageError
 from machine.swarm import limits
 from machine.swarm.backends import Place, hook
-from machine.swarm.chain import Backend, Next, Refused, Reply, Request
-from machine.swarm.headers import length
+from machine.swarm.http.headers import length
+from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
 
 PATIENCE = limits.HOOK_SECONDS
 PIPES_SECONDS = 1.0  # for the last words of a program that has ended

@@ -14,11 +14,12 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-from machine.swarm import go_json, limits
-from machine.swarm.api_fields import HOST_FIELDS
-from machine.swarm.chain import JSON, Headers, Refused, Reply, Request
-from machine.swarm.headers import length
-from machine.swarm.target import build
+from machine.swarm import limits
+from machine.swarm.api import request_json
+from machine.swarm.api.fields import HOST_FIELDS
+from machine.swarm.http.headers import length
+from machine.swarm.http.target import build
+from machine.swarm.pipeline import JSON, Headers, Refused, Reply, Request
 
 UNSEEN = ("refuse", "pass")
 _ANSWERS = frozenset(("id", "status", "message", "body", "base64", "headers", "request", "reply", "unseen"))
@@ -108,14 +109,14 @@ def _read(request: Request) -> tuple[Request, dict[str, Any]]:
     if _FILES.match(request.path) or data.lstrip()[:1] not in (b"{", b"["):
         return request, _text(data)
     try:
-        value = go_json.read_call(data)
-    except go_json.BadJson as error:
+        value = request_json.read_call(data)
+    except request_json.BadJson as error:
         raise Refused(400, f"the request's body begins like JSON and is none that is taken: {error}") from error
     if value and _START.match(request.path):
         raise Refused(400, "starting a container takes no body (it did before API 1.24): configure it at its create")
     if request.path == "/containers/create" and isinstance(value, dict):
         value = nested_host_config(value)
-    return request.replace(body=go_json.write(value)), {"body": value}
+    return request.replace(body=request_json.write(value)), {"body": value}
 
 
 def nested_host_config(body: dict[str, Any]) -> dict[str, Any]:

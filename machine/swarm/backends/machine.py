@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 from machine import paths
 from machine.errors import EngineError, UsageError
 from machine.store import Store
-from machine.swarm.address import TLS_PORT, Address, Trust, parse
 from machine.swarm.backends import Place
-from machine.swarm.chain import Backend, Next, Reply, Request, Unreachable
-from machine.swarm.client import Client
+from machine.swarm.http.address import TLS_PORT, Address, Trust, parse
+from machine.swarm.http.client import Client
+from machine.swarm.pipeline import Backend, Next, Reply, Request, Unreachable
 
 
 @contextlib.asynccontextmanager

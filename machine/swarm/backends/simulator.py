@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from machine.swarm.backends import Place
 from machine.swarm.backends.flags import read
-from machine.swarm.chain import JSON, Backend, Next, Reply, Request
-from machine.swarm.simulated import SimulatedEngine
+from machine.swarm.pipeline import JSON, Backend, Next, Reply, Request
+from machine.swarm.simulator import SimulatedEngine
 
 _HEADERS = ((b"api-version", b"1.51"), (b"ostype", b"linux"), (b"server", b"Docker/29.0.0 (simulated)"))
 

@@ -7,16 +7,16 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from machine.errors import UsageError
-from machine.swarm import ledger, signing
-from machine.swarm.address import trust_of
 from machine.swarm.backends import Place
-from machine.swarm.chain import Backend
+from machine.swarm.cli_flags import MANAGE, Given, gather, pairs, percent, seconds
 from machine.swarm.cluster import Settings
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.ranges import address
-from machine.swarm.flags import MANAGE, Given, gather, pairs, percent, seconds
-from machine.swarm.manage import Plan, manager
-from machine.swarm.schedule import DEFAULT, FILTERS, STRATEGIES
+from machine.swarm.http.address import trust_of
+from machine.swarm.manager import ledger, signing
+from machine.swarm.manager.manager import Plan, manager
+from machine.swarm.pipeline import Backend
+from machine.swarm.scheduler import DEFAULT, FILTERS, STRATEGIES
 
 _MIN, _MAX = "--engine-refresh-min-interval", "--engine-refresh-max-interval"
 _RETRY = "--engine-failure-retry"

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from machine.swarm.chain import Next, Refused, Unreachable
 from machine.swarm.cluster import events
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.engine import Engine
@@ -19,9 +18,10 @@ from machine.swarm.cluster.index import Ambiguous, Index
 from machine.swarm.cluster.subscribers import Subscribers
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
-from machine.swarm.ledger import Ledger
-from machine.swarm.schedule.filters import DEFAULT
-from machine.swarm.signing import Keyring
+from machine.swarm.manager.ledger import Ledger
+from machine.swarm.manager.signing import Keyring
+from machine.swarm.pipeline import Next, Refused, Unreachable
+from machine.swarm.scheduler.filters import DEFAULT
 
 __all__ = ["Cluster", "Container", "Engine", "Settings"]
 

@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 from machine.swarm import limits
-from machine.swarm.answers import EngineReply, WrongAnswer, asked, one_line
-from machine.swarm.chain import Next, Request, Unreachable
+from machine.swarm.api.responses import EngineReply, WrongAnswer, asked, one_line
 from machine.swarm.cluster.events import Lines, as_docker_says, check
 from machine.swarm.cluster.facts import Facts, spoken
 from machine.swarm.cluster.health import Pulse
 from machine.swarm.cluster.pending import PendingCalls
-from machine.swarm.deadline import Block, Deadline
+from machine.swarm.http.deadline import Block, Deadline
+from machine.swarm.pipeline import Next, Request, Unreachable
 
 ANSWER = 30.0  # seconds for an answer that is not a stream
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything

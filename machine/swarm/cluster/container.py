@@ -8,10 +8,10 @@ from sys import intern
 from typing import Any
 
 from machine.swarm.cluster import status
-from machine.swarm.schedule.node import ANY_ADDRESS
-from machine.swarm.schedule.references import BUILT_IN
-from machine.swarm.schedule.want import ID, KINDS, Port, ports_of
-from machine.swarm.signing import LABEL, SignedCreate
+from machine.swarm.manager.signing import LABEL, SignedCreate
+from machine.swarm.scheduler.node import ANY_ADDRESS
+from machine.swarm.scheduler.placement_request import ID, KINDS, Port, ports_of
+from machine.swarm.scheduler.references import BUILT_IN
 
 NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))

@@ -15,8 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from machine.swarm import limits
-from machine.swarm.answers import EngineReply, WrongAnswer, asked, one_line
-from machine.swarm.chain import Next, Refused, Request, Unreachable
+from machine.swarm.api.responses import EngineReply, WrongAnswer, asked, one_line
 from machine.swarm.cluster import calls
 from machine.swarm.cluster.authentic import signed_create
 from machine.swarm.cluster.calls import Calls
@@ -27,10 +26,11 @@ from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.looks import Looks
+from machine.swarm.http.target import build
+from machine.swarm.pipeline import Next, Refused, Request, Unreachable
 from machine.swarm.printable import traceback_of
-from machine.swarm.schedule.node import Node
-from machine.swarm.schedule.want import ID
-from machine.swarm.target import build
+from machine.swarm.scheduler.node import Node
+from machine.swarm.scheduler.placement_request import ID
 
 if TYPE_CHECKING:
     from machine.swarm.cluster import Cluster

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from machine.swarm import engine_json, limits
+from machine.swarm import limits
+from machine.swarm.api import bounded_json
+from machine.swarm.api.shapes import COUNT, anything, mapping, record
 from machine.swarm.cluster.images import without_tag
-from machine.swarm.shapes import COUNT, anything, mapping, record
 
 OURS = "swarm"  # the type of events of the cluster itself, which no engine tells
 WITHOUT_END = 16 << 10  # bytes of an object that is looked for without a line end, as old engines send them
@@ -200,7 +201,7 @@ def _labelled(attributes: Mapping[str, Any], text: str) -> bool:
 def _objects(data: bytes) -> list[dict[str, Any]]:
     if len(data) > limits.EVENT_ONE:
         raise ValueError(f"an event of more than {limits.EVENT_ONE} bytes")
-    found = engine_json.read_several(data, limits.EVENT_VALUES)
+    found = bounded_json.read_several(data, limits.EVENT_VALUES)
     for value in found:
         if not isinstance(value, dict):
             raise ValueError("an event that is no object")  # noqa: TRY004 (the stream is wrong, not the caller)

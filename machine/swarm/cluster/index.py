@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from machine.swarm.cluster.container import Container
-from machine.swarm.schedule.placement import former_names, service_of
+from machine.swarm.scheduler.placement import former_names, service_of
 
 K = TypeVar("K")
 _HEX = frozenset("0123456789abcdef")

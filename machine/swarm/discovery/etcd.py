@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm import go_json
+from machine.swarm.api import request_json
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError, excerpt, fetch, lines, understood
 from machine.swarm.discovery.keys import Place
 from machine.swarm.discovery.ranges import answered
-from machine.swarm.election import Candidate
+from machine.swarm.manager.election import Candidate
 
 PORT = 2379
 
@@ -83,7 +83,7 @@ class Etcd(Discovery):
             async with asyncio.timeout(seconds):
                 async for line in lines("POST", self._url(host, "watch"), body, tls=self._tls):
                     with understood(self.shown):
-                        answer = go_json.read(line)
+                        answer = request_json.read(line)
                         failure, result = answer.get("error"), dict(answer.get("result") or {})
                     if failure:
                         raise DiscoveryError(f"{self.shown}: {excerpt(str(failure).encode())}")

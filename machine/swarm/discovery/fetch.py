@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import h11
 
 from machine.errors import masked
-from machine.swarm import go_json, limits
-from machine.swarm.line_buffer import LineBuffer
+from machine.swarm import limits
+from machine.swarm.api import request_json
+from machine.swarm.http.line_buffer import LineBuffer
 from machine.swarm.printable import printable
 
 LIMIT = limits.DISCOVERY_ANSWER
@@ -40,8 +41,8 @@ class Answer(NamedTuple):
     def json(self) -> Any:
         """The body as JSON; DiscoveryError if it is not."""
         try:
-            return go_json.read(self.body)
-        except go_json.BadJson as error:
+            return request_json.read(self.body)
+        except request_json.BadJson as error:
             raise DiscoveryError(f"the discovery service's answer is not JSON: {error}") from error
 
 

@@ -15,10 +15,10 @@ import asyncio
 import json
 
 from machine.swarm import limits
-from machine.swarm.admission import counted_as
-from machine.swarm.chain import Backend, Next, Refused, Reply, Request
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.registry import Full, Registry, TooMany, UnknownToken
+from machine.swarm.http.admission import counted_as
+from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
 
 _STATUS: dict[type, int] = {UnknownToken: 404, TooMany: 429, Full: 507}
 TEXT = (b"content-type", b"text/plain; charset=utf-8")

@@ -13,8 +13,8 @@ from machine.swarm.aggregate import members as members_module
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.backends.simulator import simulated
-from machine.swarm.chain import Hijack, Refused, Reply, Request, Unreachable
-from machine.swarm.simulated import SimulatedEngine
+from machine.swarm.pipeline import Hijack, Refused, Reply, Request, Unreachable
+from machine.swarm.simulator import SimulatedEngine
 from tests.swarm.wire import run
 
 

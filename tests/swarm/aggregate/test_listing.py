@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from machine.swarm.aggregate.listing import nanoseconds
-from machine.swarm.chain import Refused
+from machine.swarm.pipeline import Refused
 from tests.swarm.aggregate.test_aggregate import World
 from tests.swarm.wire import run
 

@@ -5,11 +5,11 @@ import contextlib
 
 import pytest
 
-from machine.swarm.address import parse
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
-from machine.swarm.client import Client
-from machine.swarm.server import Server
+from machine.swarm.http.address import parse
+from machine.swarm.http.client import Client
+from machine.swarm.http.server import Server
 from tests.scripted_answers import HOSTILE, json_answer
 from tests.scripted_engine import ScriptedEngine
 from tests.swarm.hostile import Front, quick, showable

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.swarm.aggregate.pins import Pin, allowed, narrowed, network_pin, project_pin, volume_pin
-from machine.swarm.chain import Refused
-from machine.swarm.schedule.references import References, host_ports, project_of, references
+from machine.swarm.pipeline import Refused
+from machine.swarm.scheduler.references import References, host_ports, project_of, references
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.chain import Refused, Reply, Request
+from machine.swarm.pipeline import Refused, Reply, Request
 from tests.swarm.aggregate.test_aggregate import World, lines
 from tests.swarm.wire import run
 

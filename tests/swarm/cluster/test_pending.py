@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from machine.swarm.chain import Refused, Unreachable
 from machine.swarm.cluster.pending import PendingCalls
+from machine.swarm.pipeline import Refused, Unreachable
 from tests.swarm.fleet import swarm
 
 

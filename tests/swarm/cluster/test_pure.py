@@ -6,7 +6,7 @@ from machine.swarm.cluster.container import Container, shares
 from machine.swarm.cluster.facts import facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.cluster.index import Ambiguous, Index
-from machine.swarm.schedule.want import Port
+from machine.swarm.scheduler.placement_request import Port
 
 
 class Host:

@@ -10,9 +10,9 @@ import itertools
 import json
 import time
 
-from machine.swarm.address import Address
-from machine.swarm.chain import Reply
-from machine.swarm.server import Server
+from machine.swarm.http.address import Address
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import Reply
 
 
 class FakeConsul:

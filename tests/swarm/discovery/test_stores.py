@@ -13,7 +13,7 @@ import pytest
 
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.keys import place
-from machine.swarm.election import Election
+from machine.swarm.manager.election import Election
 from tests.swarm.discovery.fake_consul import FakeConsul
 
 

@@ -9,15 +9,15 @@ import threading
 
 import pytest
 
-from machine.swarm.address import Address
-from machine.swarm.chain import compose
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery import registry as limits
 from machine.swarm.discovery.fetch import fetch
 from machine.swarm.discovery.registry import Registry, UnknownToken
 from machine.swarm.discovery.service import service
 from machine.swarm.discovery.token import create
-from machine.swarm.server import Server
+from machine.swarm.http.address import Address
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import compose
 
 
 class Clock:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.address import Address
-from machine.swarm.chain import Reply, Request, nobody
 from machine.swarm.discovery.registry import Registry, TooMany, UnknownToken
 from machine.swarm.discovery.service import service
-from machine.swarm.server import Server
+from machine.swarm.http.address import Address
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import Reply, Request, nobody
 from tests.swarm.fronts.raw import say, statuses
 
 
@@ -116,7 +116,7 @@ def test_a_ttl_that_is_none_is_400(registry: Registry, ttl: str) -> None:
     call = Request("POST", f"/v1/clusters/{token}?ttl={quote(ttl)}", (), b"a:1")
 
     async def story() -> int:
-        from machine.swarm.chain import Refused
+        from machine.swarm.pipeline import Refused
 
         try:
             return (await service(registry)(call, nobody)).status

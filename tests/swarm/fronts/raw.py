@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 
-from machine.swarm.address import Address, Trust, dial
-from machine.swarm.chain import Reply, Request
+from machine.swarm.http.address import Address, Trust, dial
+from machine.swarm.pipeline import Reply, Request
 
 
 async def echo(request: Request) -> Reply:

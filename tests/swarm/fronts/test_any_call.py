@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from machine.swarm.api_fields import KINDS
+from machine.swarm.api.fields import KINDS
 from machine.swarm.backends import Place, open_chain
-from machine.swarm.chain import Next, Refused, Reply, Request, nobody
-from machine.swarm.routes import TABLE, answer
-from machine.swarm.simulated import SimulatedEngine
+from machine.swarm.manager.routes import TABLE, answer
+from machine.swarm.pipeline import Next, Refused, Reply, Request, nobody
+from machine.swarm.simulator import SimulatedEngine
 from tests.swarm.fleet import Fleet
 
 ARGUMENTS = (

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.address import Address, Trust
-from machine.swarm.browsers import foreign
-from machine.swarm.chain import Request
-from machine.swarm.listener import Demands, guard, listen
-from machine.swarm.server import Server
+from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.browser_requests import foreign
+from machine.swarm.http.listener import Demands, guard, listen
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import Request
 from tests.swarm.fronts.raw import echo, say, statuses
 from tests.swarm.wire import keys, run
 

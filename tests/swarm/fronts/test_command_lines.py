@@ -13,9 +13,9 @@ import pytest
 from machine.cli import main as machine
 from machine.errors import UsageError
 from machine.swarm.backends import Place, open_chain
-from machine.swarm.chain import Refused, Request, nobody
+from machine.swarm.cli import Surroundings, run
 from machine.swarm.discovery.registry import Registry
-from machine.swarm.program import Surroundings, run
+from machine.swarm.pipeline import Refused, Request, nobody
 from tests.swarm.wire import front, keys, raw_server
 from tests.swarm.wire import run as run_story
 
@@ -87,8 +87,8 @@ def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "registry.db")
 
     async def managed(token: str) -> list[str]:
-        from machine.swarm.flags import MANAGE, gather
-        from machine.swarm.program import _registering, plan_of
+        from machine.swarm.cli import _registering, plan_of
+        from machine.swarm.cli_flags import MANAGE, gather
 
         said: list[str] = []
         around = Surroundings(HERE, said.append, said.append, registry=path)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from machine.swarm.admission import Admission, Visitor, backlog_for, counted_as, limits_for
-from machine.swarm.chain import Reply, Request
-from machine.swarm.open_files import raise_limit
-from machine.swarm.server import Limits
+from machine.swarm.http.admission import Admission, Visitor, backlog_for, counted_as, limits_for
+from machine.swarm.http.open_files import raise_limit
+from machine.swarm.http.server import Limits
+from machine.swarm.pipeline import Reply, Request
 from tests.swarm.fronts.raw import echo
 from tests.swarm.wire import client, front, keys, run
 

@@ -17,7 +17,7 @@ import pytest
 from machine.swarm import limits
 from machine.swarm.backends import Place, hook, open_chain
 from machine.swarm.backends import exec as exec_module
-from machine.swarm.chain import Next, Refused, Reply, Request
+from machine.swarm.pipeline import Next, Refused, Reply, Request
 from tests.swarm.wire import run
 
 PAGE = Path(__file__).parents[3] / "docs" / "swarmd.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.swarm.chain import Reply, Request
+from machine.swarm.pipeline import Reply, Request
 from tests.swarm.test_wire import _talk
 from tests.swarm.wire import front, run
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.swarm import limits
-from machine.swarm.api_fields import CANONICAL, HOST_FIELDS, KINDS, MAPS, NAMES
-from machine.swarm.chain import Refused, Request
-from machine.swarm.go_json import BadJson, WrongKind, read, read_call, write
+from machine.swarm.api.fields import CANONICAL, HOST_FIELDS, KINDS, MAPS, NAMES
+from machine.swarm.api.request_json import BadJson, WrongKind, read, read_call, write
+from machine.swarm.pipeline import Refused, Request
 
 
 @pytest.mark.parametrize(

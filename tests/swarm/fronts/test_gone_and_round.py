@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from machine.swarm.address import Address, dial
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.backends.simulator import simulated
-from machine.swarm.chain import Next, Refused, Reply, Request
-from machine.swarm.client import Client
-from machine.swarm.request_head import BadHead, origin_form
-from machine.swarm.server import Limits, Server
-from machine.swarm.simulated import SimulatedEngine
+from machine.swarm.http.address import Address, dial
+from machine.swarm.http.client import Client
+from machine.swarm.http.request_head import BadHead, origin_form
+from machine.swarm.http.server import Limits, Server
+from machine.swarm.pipeline import Next, Refused, Reply, Request
+from machine.swarm.simulator import SimulatedEngine
 from tests.sshd import free_port
 from tests.swarm.fronts.raw import echo
 from tests.swarm.wire import client, front, raw_server, run

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.chain import Reply, Request
-from machine.swarm.request_head import BadHead, check_framing, origin_form
-from machine.swarm.server import Limits
+from machine.swarm.http.request_head import BadHead, check_framing, origin_form
+from machine.swarm.http.server import Limits
+from machine.swarm.pipeline import Reply, Request
 from tests.swarm.fronts.raw import echo, say, statuses
 from tests.swarm.wire import front, run
 
@@ -126,7 +126,7 @@ def test_who_sends_slowly_is_dropped_in_the_end(pause: float | None) -> None:
     quick = Limits(head_seconds=0.3, first_seconds=0.3, idle_seconds=60)
 
     async def drops(pieces: bytes) -> None:
-        from machine.swarm.address import dial
+        from machine.swarm.http.address import dial
 
         async with front(echo, limits=quick) as address:
             stream = await dial(address)
@@ -165,7 +165,7 @@ def test_a_body_that_is_wanted_whole_has_a_time(monkeypatch: pytest.MonkeyPatch)
         await asyncio.sleep(3600)
 
     async def story() -> None:
-        from machine.swarm.chain import Refused
+        from machine.swarm.pipeline import Refused
 
         with pytest.raises(Refused) as found:
             await Request("POST", "/x", (), never()).whole()

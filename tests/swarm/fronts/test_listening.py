@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from machine.errors import UsageError
-from machine.swarm.address import Address, Trust
 from machine.swarm.backends import Place, open_chain
-from machine.swarm.chain import nobody
-from machine.swarm.listener import Demands, check
-from machine.swarm.program import Surroundings
-from machine.swarm.program import run as act
+from machine.swarm.cli import Surroundings
+from machine.swarm.cli import run as act
+from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.listener import Demands, check
+from machine.swarm.pipeline import nobody
 from tests.swarm.wire import Keys, keys, run
 
 BEYOND = ("0.0.0.0", "::", "192.0.2.1", "swarm.example", "127.1", "0x7f.0.0.1")
@@ -70,7 +70,7 @@ def test_every_command_that_listens_refuses_it(pair: Keys, switch: list[str]) ->
 
 
 def test_a_ca_alone_demands_certificates(pair: Keys) -> None:
-    from machine.swarm.address import trust_of
+    from machine.swarm.http.address import trust_of
 
     told = {"--tlscacert": pair.server.ca, "--tlscert": pair.server.cert, "--tlskey": pair.server.key}
     found = trust_of(told, {"HOME": "/nowhere"})

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from machine.errors import MachineError, masked
-from machine.swarm.address import parse
 from machine.swarm.backends.debug import shown_target
+from machine.swarm.cli import Surroundings, run
 from machine.swarm.discovery import DiscoveryError, from_url
-from machine.swarm.program import Surroundings, run
+from machine.swarm.http.address import parse
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 SECRET = "s3cret"

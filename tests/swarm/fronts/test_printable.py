@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.chain import Refused, Reply, Request
-from machine.swarm.headers import through, wire_head
+from machine.swarm.http.headers import through, wire_head
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import _UNSAFE as UNSAFE
 from machine.swarm.printable import cleaned, is_printable, log_entry, printable, traceback_of
-from machine.swarm.server import Server
 from tests.swarm.fronts.raw import say
 from tests.swarm.wire import front, run
 
@@ -58,7 +58,7 @@ def test_what_an_engine_says_reaches_the_log_of_a_front_on_one_line() -> None:
                 raise ValueError(FORGED)
             return Reply(200, (), pieces())
 
-        from machine.swarm.address import Address
+        from machine.swarm.http.address import Address
 
         server = Server(broken, log=said.append)
         try:

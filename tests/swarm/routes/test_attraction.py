@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from machine.swarm.chain import Refused
-from machine.swarm.schedule.want import KINDS
-from machine.swarm.simulated.engine import SimulatedEngine
+from machine.swarm.pipeline import Refused
+from machine.swarm.scheduler.placement_request import KINDS
+from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import swarm
 
 PREFIX = "com.docker.compose."

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.chain import Refused, Request
-from machine.swarm.routes import answer, build
+from machine.swarm.manager.routes import answer, build
+from machine.swarm.pipeline import Refused, Request
 from tests.swarm.fleet import swarm
 
 

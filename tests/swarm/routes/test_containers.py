@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.chain import Refused, Reply, Request
-from machine.swarm.routes import TABLE
-from machine.swarm.simulated.engine import GIB, SimulatedEngine
+from machine.swarm.manager.routes import TABLE
+from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.simulator.engine import GIB, SimulatedEngine
 from tests.swarm.fleet import engines, swarm
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from machine.swarm.chain import Refused, Reply, Request
+from machine.swarm.pipeline import Refused, Reply, Request
 from tests.swarm.fleet import swarm
 
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.chain import Hijack, Refused, Reply, Request
-from machine.swarm.routes import answer
+from machine.swarm.manager.routes import answer
+from machine.swarm.pipeline import Hijack, Refused, Reply, Request
 from tests.swarm.fleet import swarm
 
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.chain import Refused, Reply
-from machine.swarm.routes import list_filters
+from machine.swarm.manager.routes import list_filters
+from machine.swarm.pipeline import Refused, Reply
 from tests.swarm.fleet import swarm
 
 
@@ -62,7 +62,7 @@ def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several(
 
 
 def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
-    monkeypatch.setattr("machine.swarm.routes.containers.PATIENCE", 0.2)
+    monkeypatch.setattr("machine.swarm.manager.routes.containers.PATIENCE", 0.2)
 
     async def test(fleet):
         base = "sha256:" + "b" * 64
@@ -150,7 +150,7 @@ def test_ports(text, meant):
 
 
 def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(monkeypatch):
-    monkeypatch.setattr("machine.swarm.routes.containers.PATIENCE", 0.05)
+    monkeypatch.setattr("machine.swarm.manager.routes.containers.PATIENCE", 0.05)
 
     async def test(fleet):
         await fleet.create("c", start=True)

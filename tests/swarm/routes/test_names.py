@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.chain import Refused
 from machine.swarm.cluster import events
-from machine.swarm.routes import object_filters
-from machine.swarm.simulated.engine import SimulatedEngine
+from machine.swarm.manager.routes import object_filters
+from machine.swarm.pipeline import Refused
+from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import swarm
 
 PROJECT = "com.docker.compose.project"

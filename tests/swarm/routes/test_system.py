@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.chain import Refused, Reply
 from machine.swarm.cluster.images import unite
 from machine.swarm.cluster.united_info import DEFAULTS
-from machine.swarm.routes.info import size
-from machine.swarm.routes.tee import Tee
-from machine.swarm.simulated.engine import SimulatedEngine
+from machine.swarm.manager.routes.info import size
+from machine.swarm.manager.routes.tee import Tee
+from machine.swarm.pipeline import Refused, Reply
+from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import swarm
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.schedule.expression import BadExpression, Expression, parse
+from machine.swarm.scheduler.expressions import BadExpression, Expression, parse
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import pytest
 
-from machine.swarm.schedule import NoNode, rank
-from machine.swarm.schedule.expression import BadExpression, parse
-from machine.swarm.schedule.node import Node, Reservation
-from machine.swarm.schedule.placement import former_names, holders_of_project, service_of
-from machine.swarm.schedule.want import KINDS, Located, Port, Want, lift, policies, want
+from machine.swarm.scheduler import NoNode, rank
+from machine.swarm.scheduler.expressions import BadExpression, parse
+from machine.swarm.scheduler.node import Node, Reservation
+from machine.swarm.scheduler.placement import former_names, holders_of_project, service_of
+from machine.swarm.scheduler.placement_request import KINDS, Located, Port, Want, lift, policies, want
 
 WEB = Port("", "tcp", 80, 80)
 KEY = "0123456789ab" + "c" * 52

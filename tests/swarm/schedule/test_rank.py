@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.schedule import NoNode, rank
-from machine.swarm.schedule.expression import parse
-from machine.swarm.schedule.node import Node, Reservation
-from machine.swarm.schedule.strategy import weight
-from machine.swarm.schedule.want import Port, Want
+from machine.swarm.scheduler import NoNode, rank
+from machine.swarm.scheduler.expressions import parse
+from machine.swarm.scheduler.node import Node, Reservation
+from machine.swarm.scheduler.placement_request import Port, Want
+from machine.swarm.scheduler.strategy import weight
 
 GIB = 1 << 30
 

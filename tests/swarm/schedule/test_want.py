@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from machine.swarm.schedule.expression import BadExpression
-from machine.swarm.schedule.want import Port, lift, policies, ports_of, want
+from machine.swarm.scheduler.expressions import BadExpression
+from machine.swarm.scheduler.placement_request import Port, lift, policies, ports_of, want
 
 
 def test_expressions_move_from_the_environment_to_labels():

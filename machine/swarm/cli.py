@@ -1,0 +1,331 @@
+"""Classic Swarm's commands: create, list, join, manage, and discovery, which serves tokens.
+
+Runs on plain python3 with h11, so that it can be shipped to a machine; the machine store, where there is one, is
+handed in as `Surroundings`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from machine import __version__
+from machine.errors import MachineError, UsageError
+from machine.swarm import cli_flags as all_flags
+from machine.swarm.backends.swarm import plan_of
+from machine.swarm.cli_flags import Given, HelpAsked, gather, help_of, lease, near, pairs, seconds
+from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
+from machine.swarm.http.address import PLAIN_PORT, Address, Trust, trust_of
+from machine.swarm.http.listener import Demands, listen
+from machine.swarm.http.server import Limits, Server
+from machine.swarm.limits import TOKEN_BODY
+from machine.swarm.manager.manager import Plan, manager
+from machine.swarm.pipeline import Backend, compose
+from machine.swarm.printable import cleaned
+
+ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
+MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
+EVERYWHERE = "0.0.0.0"  # what `-H :3376` means, as in classic Swarm
+LEADING = ("--debug", "--log-level", "--experimental", "--version", "--help")  # flags before the command
+LEVELS = ("debug", "info", "warning", "warn", "error", "fatal", "panic")  # only debug says more than the others
+ABOUT = {
+    "create": ("", all_flags.CREATE, "print a new token"),
+    "list": ("DISCOVERY", all_flags.LIST, "print the engines that a discovery knows"),
+    "manage": ("DISCOVERY", all_flags.MANAGE, "run a manager: one endpoint for all engines of a discovery"),
+    "join": ("DISCOVERY", all_flags.JOIN, "register an engine, again and again, until stopped"),
+    "discovery": ("", all_flags.DISCOVERY, "serve the token protocol"),
+}
+
+
+class Surroundings(NamedTuple):
+    """What a command uses of the world. `registry` is a path; `own` completes a manager's plan from the store."""
+
+    environ: Mapping[str, str]
+    say: Callable[[str], None]  # one line of data
+    log: Callable[[str], None]  # one line for the user
+    registry: str = ""
+    own: Callable[[Given, Plan | None], tuple[Plan, Trust | None]] | None = None
+    prog: str = "machine-swarm"
+
+
+def run(words: Sequence[str], around: Surroundings) -> int:
+    """One command line, without the program's name. MachineError for what does not work."""
+    command, rest, debug = _leading(list(words))
+    if command in ("version", "help") and len(rest) > (command == "help"):
+        raise UsageError(f"{command} takes no arguments like {rest[-1]!r}", resolution=f"{around.prog} {command}")
+    if command == "version":
+        around.say(f"{around.prog} version {__version__}")
+        return 0
+    if command == "help":
+        _known(ALIASES.get(rest[0], rest[0]) if rest else "help", around.prog)
+        around.say(text_of(around.prog, rest[0] if rest else ""))
+        return 0
+    _known(command, around.prog)
+    around = around._replace(log=cleaned(around.log if debug else _without_traces(around.log)))
+    try:
+        given = gather(command, rest, ABOUT[command][1], around.environ)
+    except HelpAsked:
+        around.say(text_of(around.prog, command))
+        return 0
+    act: Callable[[Given, Surroundings], Awaitable[None]] = {
+        "create": create, "list": show, "manage": manage, "join": join, "discovery": discovery,
+    }[command]  # fmt: skip
+    try:
+        asyncio.run(_until_stopped(act(given, around)))
+    except DiscoveryError as error:
+        raise MachineError(str(error), resolution=error.resolution) from error
+    return 0
+
+
+def text_of(prog: str, command: str = "") -> str:
+    """Help: of one command, or the list of them."""
+    command = ALIASES.get(command, command)
+    if command in ABOUT:
+        takes, flags, line = ABOUT[command]
+        return f"Usage: {prog} {command} [FLAGS] {takes}".rstrip() + f"\n\n{line}\n\n{help_of(flags)}"
+    lines = [f"Usage: {prog} [--debug] [--log-level LEVEL] COMMAND [FLAGS] [DISCOVERY]", "", "Commands:"]
+    lines += [f"  {name:12} {line}" for name, (_, _, line) in ABOUT.items()]
+    return "\n".join([*lines, "", f"{prog} help COMMAND shows its flags."])
+
+
+def _known(command: str, prog: str) -> None:
+    """UsageError, with the name that is most like it, if there is no such command."""
+    if command not in (*ABOUT, "help"):
+        advice = near(command, ABOUT) or f"{prog} help shows them"
+        raise UsageError(f"there is no command {command!r} of {prog}", resolution=advice)
+
+
+async def create(given: Given, around: Surroundings) -> None:
+    """A token of the service at MACHINE_DISCOVERY_URL, or of the registry here."""
+    from machine.swarm.discovery.registry import Registry
+    from machine.swarm.discovery.token import base_of
+    from machine.swarm.discovery.token import create as ask
+
+    given.no_words()
+    base = around.environ.get("MACHINE_DISCOVERY_URL", "")
+    if base:
+        tls = tls_of(pairs(given.all("--discovery-opt"), "--discovery-opt"))
+        around.say(await ask(base_of(base), tls))
+    elif around.registry:
+        around.say(await asyncio.to_thread(Registry(around.registry).create))
+    else:
+        raise UsageError(
+            "there is no discovery service to make a token",
+            resolution=f"set MACHINE_DISCOVERY_URL=https://HOST:PORT/v1; {around.prog} discovery runs one",
+        )
+
+
+async def show(given: Given, around: Surroundings) -> None:
+    """The addresses, one per line."""
+    found = _discovery(given, around)
+    timeout = seconds(given.text("--timeout"), "--timeout")
+    if timeout <= 0:
+        raise UsageError("--timeout should be a positive number", resolution="--timeout 10s")
+    try:
+        async with asyncio.timeout(timeout):
+            for address in await found.nodes():
+                around.say(address)
+    except TimeoutError:
+        raise DiscoveryError(f"{found.shown} did not answer within {given.text('--timeout')}") from None
+
+
+async def join(given: Given, around: Surroundings) -> None:
+    """Register `--advertise` every heartbeat; a heartbeat that fails is said and tried again."""
+    from machine.swarm.discovery.ranges import address
+
+    found = _discovery(given, around)
+    if not given.text("--advertise"):
+        raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT: the engine's address")
+    try:
+        here = address(given.text("--advertise"))
+    except DiscoveryError as error:
+        raise UsageError(f"--advertise: {error}", resolution="--advertise HOST:PORT: the engine's address") from None
+    beat, ttl = lease(given)
+    await asyncio.sleep(random.uniform(0, seconds(given.text("--delay"), "--delay")))  # noqa: S311
+    while True:
+        try:
+            await found.register(here, round(ttl))
+            around.log(f"registered {here} with {found.shown}")
+        except DiscoveryError as error:
+            around.log(f"could not register {here}: {error}")
+        await asyncio.sleep(beat)
+
+
+async def manage(given: Given, around: Surroundings) -> None:
+    """Serve until stopped."""
+    plan, front = _plan(given, around)
+    async with manager(plan, around.log) as backend:
+        chain = await _registering(plan, backend, around)
+        demands = Demands(front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors"))
+        async with _served(chain, demands, around, given.all("--host") or [MANAGER_AT]) as addresses:
+            if around.own:  # somebody sits here, who has the client's certificates
+                for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.trust)):
+                    around.log(line)
+            await asyncio.Event().wait()
+
+
+def exports(address: Address, front: Trust | None, client: Trust | None) -> list[str]:
+    """The lines that point the docker client at a manager on this computer.
+
+    DOCKER_CERT_PATH only if `client`'s files lie in one directory under the names that the docker client looks for.
+    """
+    if address.host in (EVERYWHERE, "::"):
+        address = address._replace(host="127.0.0.1")
+    lines = [f"export DOCKER_HOST={shlex.quote(str(address))}"]
+    if front is not None:
+        lines.append("export DOCKER_TLS_VERIFY=1")
+        files = (client.ca, client.cert, client.key) if client else ()
+        directories = {os.path.dirname(os.path.abspath(path)) for path in files}
+        if [os.path.basename(path) for path in files] == ["ca.pem", "cert.pem", "key.pem"] and len(directories) == 1:
+            lines.append(f"export DOCKER_CERT_PATH={shlex.quote(directories.pop())}")
+    return lines
+
+
+async def discovery(given: Given, around: Surroundings) -> None:
+    """Serve tokens until stopped."""
+    from machine.swarm.discovery.registry import Registry
+    from machine.swarm.discovery.service import service
+
+    given.no_words()
+    path = given.text("--registry") or around.registry or "registry.db"
+    front = trust_of(given.switches(), around.environ)
+    if front is not None and not given.on("--tlsverify"):
+        front = front._replace(verify=False)
+    chain = [service(Registry(os.path.abspath(path)))]
+    demands = Demands(front, "its tokens", insecure=given.on("--insecure"), open_to_all=True)
+    limits = Limits(body=TOKEN_BODY)
+    async with _served(chain, demands, around, given.all("--host") or [SERVICE_AT], limits):
+        await asyncio.Event().wait()
+
+
+async def _registering(plan: Plan, backend: Backend, around: Surroundings) -> list[Backend]:
+    """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
+
+    The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
+    """
+    from machine.swarm.discovery.service import registrar
+    from machine.swarm.discovery.token import Local
+
+    if not isinstance(plan.discovery, Local):
+        return [backend]
+    if not await plan.discovery.is_known():
+        around.log(
+            f"nobody has made or used this token in {plan.discovery.registry.path}: if that surprises you, it is "
+            f"mistyped ({around.prog} create makes one); engines that register under it will be found"
+        )
+    await plan.discovery.know()
+    return [registrar(plan.discovery.registry), backend]
+
+
+def _plan(given: Given, around: Surroundings) -> tuple[Plan, Trust | None]:
+    """The manager, and the TLS of its front."""
+    url = given.words or around.environ.get("SWARM_DISCOVERY")
+    if not url and around.own:
+        return around.own(given, None)
+    plan = plan_of(given, around.environ, around.registry)
+    if around.own and plan.trust is None and _of_the_store(given, around):
+        return around.own(given, plan)
+    return plan, plan.trust
+
+
+def _of_the_store(given: Given, around: Surroundings) -> bool:
+    """Whether the discovery is a token of the store's own registry, whose engines are the store's machines."""
+    url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
+    return url.startswith("token://") and "/" not in url[8:] and not around.environ.get("MACHINE_DISCOVERY_URL")
+
+
+@contextlib.asynccontextmanager
+async def _served(
+    backends: Sequence[Backend],
+    demands: Demands,
+    around: Surroundings,
+    urls: Sequence[str],
+    limits: Limits | None = None,
+) -> AsyncIterator[list[Address]]:
+    """Listen at `urls` until the block is left; gives the addresses. UsageError."""
+    server = Server(compose(backends), log=around.log, limits=limits)
+    there = []
+    try:
+        for url in urls:
+            there.append(await listen(server, url, demands, port=PLAIN_PORT, host=EVERYWHERE))
+            around.log(f"listening on {there[-1]}{' with TLS' if demands.trust else ''}")
+        yield there
+    finally:
+        await server.close()
+
+
+def _discovery(given: Given, around: Surroundings) -> Discovery:
+    url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
+    options = pairs(given.all("--discovery-opt"), "--discovery-opt")
+    return from_url(url, registry=around.registry, options=options, environ=around.environ)
+
+
+def _leading(words: list[str]) -> tuple[str, list[str], bool]:
+    """Classic Swarm's flags before the command; the command by its full name, and what follows it."""
+    debug = False
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        name = "-" + name if name.startswith("-") and not name.startswith("--") and len(name) > 2 else name
+        if name in ("--debug", "-D"):
+            debug = not equals or value.lower() in ("true", "1")
+        elif name in ("--log-level", "-l"):
+            level = value if equals else (words.pop(0) if words else "")
+            if level.lower() not in LEVELS:
+                raise UsageError(
+                    f"{name} takes no {level!r}" if level else f"{name} needs a value",
+                    resolution=near(level, LEVELS) or f"{name} LEVEL; levels: {' '.join(LEVELS)}",
+                )
+            debug = debug or level.lower() == "debug"
+        elif name in ("--experimental", "-experimental"):
+            continue
+        elif name in ("--version", "-v"):
+            return "version", words, debug
+        elif name in ("--help", "-h"):
+            return "help", [], debug
+        elif word.startswith("-"):
+            advice = near(name, LEADING, 0.75) or "put it after the command"
+            raise UsageError(f"there is no flag {name} before the command", resolution=advice)
+        else:
+            return ALIASES.get(word, word), words, debug
+    return "help", [], debug
+
+
+def _without_traces(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Only the last line of a traceback: the rest is for --debug."""
+    return lambda text: log(text.strip().splitlines()[-1] if text.startswith("Traceback") else text)
+
+
+async def _until_stopped(work: Awaitable[None]) -> None:
+    """Run, until it ends or SIGINT or SIGTERM come."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, task.cancel)  # not on Windows, not outside the main thread
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program as it is shipped to machines: no store. Logs go to stderr, where systemd picks them up."""
+    words = list(sys.argv[1:] if argv is None else argv)
+
+    def log(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    try:
+        return run(words, Surroundings(os.environ, lambda text: print(text, flush=True), log))
+    except MachineError as error:
+        log(f"Error: {error.brief}")
+        for text in (error.details, error.resolution and f"Try: {error.resolution}"):
+            if text:
+                log(text)
+        return error.exit_code

@@ -1,0 +1,350 @@
+"""The back of a chain: one engine, asked over HTTP/1.1 (h11), on connections that are kept and used again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import h11
+
+from machine.swarm import limits, visited
+from machine.swarm.api.response_kind import FOR_EVER, Kind, kind_of, patience_for
+from machine.swarm.http.address import Address, Trust, dial
+from machine.swarm.http.deadline import Block, Deadline
+from machine.swarm.http.headers import through
+from machine.swarm.http.stream import PIECE, Stream
+from machine.swarm.pipeline import Headers, NotConnected, Refused, Reply, Request, Unreachable
+from machine.swarm.printable import printable
+
+MAX_IDLE = 8  # connections to one engine that are kept for the next request
+_REPEATABLE = ("GET", "HEAD")
+_UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # in a header: nothing that a terminal or a log should get
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+_RAW_ROUTE = re.compile(r"/(containers/.+/attach|exec/[^/]+/start)\Z")  # hijacked even without Upgrade
+
+
+class Client:
+    """An engine as the end of a chain: `await client(request)`. Unreachable if there is no talking to it."""
+
+    def __init__(
+        self, address: Address, trust: Trust | None = None, *, connect_timeout: float = 10.0, patient: bool = False
+    ) -> None:
+        """CertificateError if the files that `trust` names cannot be used.
+
+        `patient` = no time limits, for another manager, which has its own.
+        """
+        self.address = address
+        self.tls: ssl.SSLContext | None = trust.for_client() if trust else None
+        self.connect_timeout = connect_timeout
+        self.patient = patient
+        self._idle: list[_Link] = []
+        self._host = b"docker" if address.path else str(address)[len("tcp://") :].encode()
+
+    async def __call__(self, request: Request) -> Reply:
+        """Ask the engine. Refused(400) if it would find other arguments in the body than the target has."""
+        _check_no_form(request)
+        link = None if request.upgrade else self._kept()
+        if link is not None:
+            try:
+                return await self._ask(link, request)
+            except _GoneBeforeAnswer:
+                if request.method not in _REPEATABLE or not isinstance(request.body, bytes):
+                    raise
+        return await self._ask(await self._connect(), request)
+
+    async def close(self) -> None:
+        """Drop the idle connections."""
+        idle, self._idle = self._idle, []
+        for link in idle:
+            link.close()
+
+    def _kept(self) -> _Link | None:
+        while self._idle:
+            link = self._idle.pop()
+            if link.stream.idle:
+                return link
+            link.close()
+        return None
+
+    def _keep(self, link: _Link) -> None:
+        if link.reusable() and len(self._idle) < MAX_IDLE:
+            self._idle.append(link)
+        else:
+            link.close()
+
+    async def _connect(self) -> _Link:
+        try:
+            return _Link(await dial(self.address, self.tls, timeout=self.connect_timeout))
+        except TimeoutError as error:
+            raise NotConnected(504, f"the engine at {self.address} does not answer: {error}") from error
+        except OSError as error:
+            raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_why(error)}") from error
+
+    async def _ask(self, link: _Link, request: Request) -> Reply:
+        patience = FOR_EVER if self.patient else patience_for(request)
+        try:
+            with link.within(patience.head):
+                reply = await link.ask(request, self._head(request))
+        except h11.ProtocolError as error:
+            link.abort()
+            if link.expired:
+                raise Unreachable(504, self._silent(patience.head)) from error
+            raise Unreachable(502, f"the engine at {self.address} does not speak HTTP: {_plain(error)}") from error
+        except OSError as error:
+            link.abort()
+            if link.expired:
+                raise Unreachable(504, self._silent(patience.head)) from error
+            raise _GoneBeforeAnswer(502, f"the engine at {self.address} dropped the call: {_why(error)}") from error
+        except BaseException:
+            link.abort()
+            raise
+        if isinstance(reply.body, _Answer):
+            reply.body.finished = self._keep
+            reply.body.silent = limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.patient else patience.silent
+            reply.body.most_pieces = limits.ENGINE_CHUNKS if kind_of(request) is Kind.WHOLE else None
+        elif isinstance(reply.body, bytes):
+            self._keep(link)
+        return reply
+
+    def _silent(self, seconds: float | None) -> str:
+        return f"the engine at {self.address} did not answer within {seconds:g} s"
+
+    def _head(self, request: Request) -> list[tuple[bytes, bytes]]:
+        head = [(b"host", self._host), *through(request.headers), *visited.header()]
+        if request.upgrade:
+            head += [(b"connection", b"Upgrade"), (b"upgrade", request.header(b"upgrade"))]
+        if not isinstance(request.body, bytes):
+            head.append((b"transfer-encoding", b"chunked"))
+        elif request.body or request.method in ("POST", "PUT"):
+            head.append((b"content-length", b"%d" % len(request.body)))
+        return head
+
+
+def _check_no_form(request: Request) -> None:
+    """The engine's arguments stand in the target, where everybody looks; Go's reader prefers those of a form."""
+    kind = request.header(b"content-type").partition(b";")[0].strip().lower()
+    if request.body != b"" and kind in _FORMS:
+        raise Refused(
+            400,
+            f"Content-Type {kind.decode()}: an engine would read arguments in the body instead of those in the URL;"
+            " send JSON as application/json, an archive as application/x-tar",
+        )
+
+
+class _GoneBeforeAnswer(Unreachable):
+    """The connection ended before a byte of the answer; on a kept one that may mean nothing."""
+
+
+class _Link:
+    """One connection to the engine with its HTTP state."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.ENGINE_HEAD)
+        self.expired = False  # whether the engine was silent for longer than we wait
+        self._deadline = Deadline(self._expire)
+        self.pieces = 0  # of the body so far
+        self._more_here = False  # whether pieces of the body have come in that nobody has taken yet
+
+    def within(self, seconds: float | None) -> Block:
+        """A block after which the connection is dropped if it takes longer; `expired` tells. None = no limit."""
+        return self._deadline.within(seconds)
+
+    def close(self) -> None:
+        """Close the connection once what was written is out."""
+        self._deadline.stop()
+        self.stream.close()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._deadline.stop()
+        self.stream.abort()
+
+    def _expire(self) -> None:
+        self.expired = True
+        self.stream.abort()
+
+    def reusable(self) -> bool:
+        if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE or not self.stream.idle:
+            return False
+        self.http.start_next_cycle()
+        self.pieces = 0
+        return True
+
+    async def ask(self, request: Request, head: Headers) -> Reply:
+        raw = self.http.send(h11.Request(method=request.method, target=request.target, headers=list(head))) or b""
+        sender: asyncio.Future[None] | None = None
+        if isinstance(request.body, bytes):
+            if request.body:
+                raw += self.http.send(h11.Data(data=request.body)) or b""
+            await self.stream.write(raw + (self.http.send(h11.EndOfMessage()) or b""))
+        else:
+            await self.stream.write(raw)
+            sender = asyncio.ensure_future(self._send(request.body))
+        try:
+            response = await self._response(sender)
+        except BaseException:
+            if sender is not None:
+                sender.cancel()
+            raise
+        headers = tuple(response.headers)
+        if _UNFIT.search(b"".join([value for _, value in headers])):
+            headers = tuple((name, value) for name, value in headers if not _UNFIT.search(value))
+        if response.status_code > 599:
+            raise h11.RemoteProtocolError(f"there is no status {response.status_code}")
+        if response.status_code == 101 and not request.upgrade:
+            raise h11.RemoteProtocolError("it changes the protocol, which nobody asked for")
+        if response.status_code == 101 or self._raw(request, response):
+            self.stream.unread(self.http.trailing_data[0])
+            return Reply(response.status_code, headers, self.stream)
+        first, done = self._ready()
+        if done and (sender is None or sender.done()):
+            return Reply(response.status_code, headers, first)
+        return Reply(response.status_code, headers, _Answer(self, first, done, sender))
+
+    async def _send(self, body: AsyncIterator[bytes]) -> None:
+        async for data in body:
+            for start in range(0, len(data), PIECE):
+                await self.stream.write(self.http.send(h11.Data(data=data[start : start + PIECE])) or b"")
+        await self.stream.write(self.http.send(h11.EndOfMessage()) or b"")
+
+    async def _response(self, sender: asyncio.Future[None] | None) -> h11.Response | h11.InformationalResponse:
+        """The head of the answer. An error of `sender` ends the waiting, but not that the engine stopped reading."""
+        informational = 0
+        while True:
+            event = self.http.next_event()
+            if event is h11.NEED_DATA:
+                await self._more(sender)
+            elif isinstance(event, h11.Response):
+                return event
+            elif isinstance(event, h11.InformationalResponse):
+                if event.status_code == 101:
+                    return event
+                informational += 1
+                if informational > limits.ENGINE_INFORMATIONAL:
+                    raise h11.RemoteProtocolError("it announces an answer again and again, and gives none")
+            else:
+                raise ConnectionResetError("the connection was closed without an answer")
+
+    async def _more(self, sender: asyncio.Future[None] | None) -> None:
+        if sender is None or sender.done():
+            self._take(await self.stream.read())
+            return
+        reading = asyncio.ensure_future(self.stream.read())
+        try:
+            await asyncio.wait((reading, sender), return_when=asyncio.FIRST_COMPLETED)
+            if sender.done() and not sender.cancelled():
+                error = sender.exception()
+                if error is not None and not isinstance(error, OSError):
+                    raise error
+            self._take(await reading)
+        finally:
+            reading.cancel()
+
+    def _take(self, data: bytes) -> None:
+        if not data and not self.http.trailing_data[0]:
+            raise ConnectionResetError("it was closed without an answer")
+        self.http.receive_data(data)
+
+    @staticmethod
+    def _raw(request: Request, response: Any) -> bool:
+        """Whether this 200 is the older form of attach: no length, no chunks, bytes both ways from here on."""
+        if request.method != "POST" or response.status_code != 200 or not _RAW_ROUTE.match(request.path):
+            return False
+        return not any(name in (b"content-length", b"transfer-encoding") for name, _ in response.headers)
+
+    def _ready(self) -> tuple[bytes, bool]:
+        """What of the body is here already, and whether that is all. Of very many pieces the first ones."""
+        pieces: list[bytes] = []
+        self._more_here = False
+        while True:
+            event = self.http.next_event()
+            if not isinstance(event, h11.Data):
+                return b"".join(pieces), isinstance(event, h11.EndOfMessage)
+            pieces.append(bytes(event.data))
+            self.pieces += 1
+            if len(pieces) >= limits.TURN_PIECES:
+                self._more_here = True
+                return b"".join(pieces), False
+
+    async def more_body(self, most: int | None) -> tuple[bytes, bool]:
+        """The next piece of the body, and whether it was the last; ProtocolError if there are more than `most`."""
+        while True:
+            if most is not None and self.pieces > most:
+                raise h11.RemoteProtocolError(f"it came in more than {most} pieces")
+            if self._more_here:
+                await asyncio.sleep(0)  # others have their turn
+            else:
+                self.http.receive_data(await self.stream.read(PIECE))
+            piece, done = self._ready()
+            if piece or done:
+                return piece, done
+
+
+class _Answer:
+    """A body that is still coming. The connection is kept for the next request when it came whole, else dropped."""
+
+    def __init__(self, link: _Link, first: bytes, done: bool, sender: asyncio.Future[None] | None) -> None:
+        self._link = link
+        self._piece = first
+        self._done = done
+        self._sender = sender
+        self._left = False
+        self.finished: Any = None
+        self.silent: float | None = None  # seconds that the engine may send nothing
+        self.most_pieces: int | None = None
+
+    def __aiter__(self) -> _Answer:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._piece:
+            piece, self._piece = self._piece, b""
+            return piece
+        if self._done or self._left:
+            await self.aclose()
+            raise StopAsyncIteration
+        try:
+            with self._link.within(self.silent):
+                piece, self._done = await self._link.more_body(self.most_pieces)
+        except (h11.ProtocolError, OSError) as error:
+            await self.aclose()
+            if self._link.expired:
+                raise Unreachable(504, f"the engine sent nothing for {self.silent:g} s") from error
+            raise Unreachable(502, f"the engine broke off its answer: {_plain(error)}") from error
+        except BaseException:
+            await self.aclose()
+            raise
+        if not piece:
+            await self.aclose()
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        if self._left:
+            return
+        self._left = True
+        if self._sender is not None and not self._sender.done():
+            self._sender.cancel()
+            self._link.close()
+        elif self._done and self.finished is not None:
+            self.finished(self._link)
+        else:
+            self._link.close()
+
+
+def _plain(error: Exception) -> str:
+    """What h11 or the system says; h11 repeats what it got."""
+    return printable(str(error))[: limits.ENGINE_REASON_LETTERS]
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {printable(error.verify_message)}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__

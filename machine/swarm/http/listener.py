@@ -1,0 +1,67 @@
+"""Opening a listener safely: what each of them demands, in one place for the manager, swarmd and the token service.
+
+docs/security.md has the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from machine.errors import UsageError
+from machine.swarm.http.address import TLS_PORT, Address, Trust, parse
+from machine.swarm.http.browser_requests import foreign
+from machine.swarm.http.server import Server
+from machine.swarm.pipeline import Request
+
+CERTIFICATES = "--tlsverify --tlscacert --tlscert --tlskey"
+OPEN_CERTIFICATES = "--tls --tlscert --tlskey"  # of a listener whose clients show no certificate
+
+
+class Demands(NamedTuple):
+    """What the command line says of a listener.
+
+    `gives` is what who reaches it gets, for messages. `open_to_all` = with TLS it serves clients without a certificate
+    by design, because what they know (a token) is what counts. `cors` = web pages of other sites are allowed.
+    """
+
+    trust: Trust | None
+    gives: str
+    insecure: bool = False
+    open_to_all: bool = False
+    cors: bool = False
+
+
+async def listen(server: Server, url: str, demands: Demands, *, port: int, host: str = "localhost") -> Address:
+    """Listen at `url`, of which `port` and `host` are the defaults (2376 with TLS); the real address. UsageError."""
+    trust = demands.trust
+    address = parse(url, default_port=TLS_PORT if trust else port, default_host=host)
+    check(address, demands)
+    return await server.listen(address, trust, guard(address, demands))
+
+
+def check(address: Address, demands: Demands) -> None:
+    """UsageError if whoever reaches the address would get what only clients with a certificate should."""
+    if address.loopback or demands.insecure:
+        return
+    if demands.trust is None:
+        flags = OPEN_CERTIFICATES if demands.open_to_all else CERTIFICATES
+        raise UsageError(
+            f"listening on {address} without TLS would give {demands.gives} to whoever can reach it",
+            resolution=f"add {flags}, or --insecure if you mean it",
+        )
+    if not demands.trust.verify and not demands.open_to_all:
+        raise UsageError(
+            f"listening on {address} with TLS but without TLS of clients would give {demands.gives} to whoever can "
+            "reach it: no certificate is asked for",
+            resolution="add --tlsverify and --tlscacert, or --insecure if you mean it",
+        )
+
+
+def guard(address: Address, demands: Demands) -> Callable[[Request], str]:
+    """Why a request is not taken at this address, "" if it is. Web pages are kept off where no certificate is shown."""
+    if address.path or (demands.trust is not None and demands.trust.verify):
+        return lambda _: ""
+    own = frozenset((address.host.lower(),))
+    check_host = address.loopback and demands.trust is None
+    return lambda request: foreign(request, own=own, check_host=check_host, check_origin=not demands.cors)

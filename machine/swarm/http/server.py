@@ -1,0 +1,142 @@
+"""The front of a chain: listens, and makes every connection a task of its own.
+
+A connection waits only for its own client and its own answer, so a slow client stalls nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Callable
+
+from machine.errors import UsageError
+from machine.swarm import visited
+from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.admission import Admission, backlog_for, limits_for
+from machine.swarm.http.connection import Connection, Limits, Listener
+from machine.swarm.http.open_files import raise_limit
+from machine.swarm.http.stream import Stream
+from machine.swarm.pipeline import Next, Request
+from machine.swarm.printable import cleaned
+
+__all__ = ["Limits", "Listener", "Server"]
+
+
+class Server:
+    """Gives every request to `chain`. `log` takes one line about what went wrong here."""
+
+    def __init__(
+        self, chain: Next, *, limits: Limits | None = None, log: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.chain = chain
+        self.limits = limits or Limits()
+        self.log = cleaned(log)
+        self._mark = visited.mark()
+        self._admission: Admission | None = None
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._paths: list[str] = []
+
+    async def listen(
+        self, address: Address, trust: Trust | None = None, refuses: Callable[[Request], str] = lambda _: ""
+    ) -> Address:
+        """Start listening and return where (port 0 has become a real one). UsageError if the place is taken.
+
+        `refuses` says why a request is not taken at this address, "" if it is.
+        """
+        tls = trust.for_server() if trust else None
+        loop = asyncio.get_running_loop()
+        backlog = backlog_for(raise_limit())
+        verified = bool(address.path) or (trust is not None and trust.verify)
+        demands = Listener(self.limits, self.log, self._counted(), verified, refuses, self._mark)
+
+        def stream() -> Stream:
+            return Stream(tls, server_side=True, opened=lambda stream: self._opened(stream, demands))
+
+        try:
+            if address.path:
+                _make_room(address.path)
+                before = os.umask(0o117)  # 0660, as Docker's own socket
+                try:
+                    listener = await loop.create_unix_server(stream, address.path, backlog=backlog)
+                finally:
+                    os.umask(before)
+                self._paths.append(address.path)
+                _give_to_docker(address.path)
+            else:
+                listener = await loop.create_server(stream, address.host, address.port, backlog=backlog)
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on {address}",
+                details=error.strerror or str(error),
+                resolution="choose another address, or end what listens there",
+            ) from error
+        self._listeners.append(listener)
+        if address.path:
+            return address
+        return address._replace(port=listener.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and drop every connection."""
+        for listener in self._listeners:
+            listener.close()
+        for path in self._paths:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _counted(self) -> Admission:
+        """Who may wait here; made with the first listener, when it is known how many files there are."""
+        if self._admission is None:
+            waiting, per_address = limits_for(raise_limit())
+            most, each = self.limits.waiting, self.limits.waiting_per_address
+            self._admission = Admission(
+                self.limits.connections, waiting if most is None else most, per_address if each is None else each
+            )
+        return self._admission
+
+    def _opened(self, stream: Stream, listener: Listener) -> None:
+        connection = Connection(stream, self.chain, listener)
+        if not listener.admission.arrive(connection.visitor):
+            stream.abort()
+            return
+        task = asyncio.get_running_loop().create_task(connection.run())
+        self._tasks.add(task)
+
+        def gone(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            listener.admission.leave(connection.visitor)
+
+        task.add_done_callback(gone)
+
+
+def _give_to_docker(path: str) -> None:
+    """As dockerd does: the group `docker`, if there is one and we may, can use the socket."""
+    with contextlib.suppress(ImportError, KeyError, OSError):
+        import grp  # not on Windows
+
+        os.chown(path, -1, grp.getgrnam("docker").gr_gid)
+
+
+def _make_room(path: str) -> None:
+    """Remove the socket of a program that is gone; UsageError if somebody listens there or it is no socket."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISSOCK(mode):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+                return
+    raise UsageError(
+        f"{path} is taken" if stat.S_ISSOCK(mode) else f"{path} is there and is no socket",
+        resolution="choose another path, or remove it",
+    )

@@ -1,0 +1,192 @@
+"""The manager: discovery, cluster, routes and watchdog joined into one backend; alone, or one of several replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+from machine.errors import UsageError
+from machine.swarm.cluster import Cluster, Settings
+from machine.swarm.discovery import Discovery, DiscoveryError
+from machine.swarm.http.address import Trust, parse
+from machine.swarm.http.client import Client
+from machine.swarm.http.open_files import raise_limit
+from machine.swarm.manager.election import Election
+from machine.swarm.manager.ledger import Ledger
+from machine.swarm.manager.rescheduling import Watchdog
+from machine.swarm.manager.routes import Desk, answer
+from machine.swarm.manager.signing import Keyring, load_key
+from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request, Unreachable
+from machine.swarm.printable import cleaned
+
+SELDOM = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
+OWN = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
+
+
+REPLICA = b"x-machine-swarm-replica"  # a call that a replica has passed on
+
+
+class Plan(NamedTuple):
+    """What a manager is to be. `trust` is shown to engines and to the primary; `advertise` is "host:port"."""
+
+    discovery: Discovery
+    settings: Settings
+    trust: Trust | None = None
+    replication: bool = False
+    advertise: str = ""
+    ttl: int = 20
+    debug: bool = False
+    trusted: Callable[[str], Trust | None] | None = None  # another trust for each engine's address, where known
+    key_file: str = ""  # the key that signs what may be made again elsewhere, shared by all managers of the cluster
+    key_named: bool = False  # whether somebody named that file, and means it
+    older_key_file: str = ""  # what signed before: accepted, if it is there
+    ledger_file: str = ""  # what was removed, renamed, connected; "" = kept in memory only
+
+
+@contextlib.asynccontextmanager
+async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
+    """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election.
+
+    UsageError if the key file cannot be used.
+    """
+    raise_limit()  # each engine takes two connections or more
+    log = cleaned(log)
+    gc.set_threshold(*SELDOM)
+    connect = connector(plan.trust, plan.trusted)
+    keyring = Keyring(_key(plan, log), *_older_key(plan, log))
+    ledger = Ledger(plan.ledger_file, log)
+    cluster = Cluster(plan.discovery, connect, plan.settings, log=log, keyring=keyring, ledger=ledger)
+    desk = Desk(cluster, debug=plan.debug)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(_end, asyncio.ensure_future(cluster.run()))
+        if not plan.replication:
+            watchdog = Watchdog(desk)
+            stack.push_async_callback(watchdog.close)
+            yield _local(desk)
+            return
+        candidate = getattr(plan.discovery, "candidate", None)
+        if candidate is None or not plan.advertise:
+            raise DiscoveryError("replication takes etcd:// or consul:// as discovery, and --advertise HOST:PORT")
+        election = Election(candidate(plan.advertise, plan.ttl), log=log)
+        replicas = Replicas(desk, election, connector(plan.trust, plan.trusted, patient=True))
+        stack.push_async_callback(replicas.close)
+        stack.push_async_callback(_end, asyncio.ensure_future(election.run()))
+        stack.push_async_callback(_end, asyncio.ensure_future(replicas.follow()))
+        yield replicas
+
+
+def _key(plan: Plan, log: Callable[[str], None]) -> bytes:
+    """The cluster's key; b"" if there is no place to keep one and none was named. UsageError."""
+    if not plan.key_file:
+        return b""
+    try:
+        return load_key(plan.key_file)
+    except UsageError as error:
+        if plan.key_named:
+            raise
+        log(f"{error.brief} ({error.resolution}). Until then containers are rescheduled only if this process made them")
+        return b""
+
+
+def _older_key(plan: Plan, log: Callable[[str], None]) -> list[bytes]:
+    """The key that this manager signed with before it was given the cluster's, if it has one."""
+    if plan.older_key_file in ("", plan.key_file) or not os.path.exists(plan.older_key_file):
+        return []
+    try:
+        return [load_key(plan.older_key_file)]
+    except UsageError as error:
+        log(f"{error.brief} ({error.resolution}). Containers that were signed with it are not rescheduled")
+        return []
+
+
+def connector(
+    trust: Trust | None, trusted: Callable[[str], Trust | None] | None = None, *, patient: bool = False
+) -> Callable[[str], Next]:
+    """The way to an engine, or (`patient`) to another manager, from its address.
+
+    Those of the same files share a TLS context.
+    """
+    contexts = {trust: trust.for_client() if trust else None}
+
+    def connect(address: str) -> Next:
+        files = (trusted(address) if trusted else None) or trust
+        if files not in contexts:
+            contexts[files] = files.for_client() if files else None
+        client = Client(parse(address), patient=patient)
+        client.tls = contexts[files]
+        return client
+
+    return connect
+
+
+def _local(desk: Desk) -> Backend:
+    async def ask(request: Request, rest: Next) -> Reply:
+        return await answer(desk, request, rest)
+
+    return ask
+
+
+class Replicas:
+    """Answers as the primary does, by itself or through the primary. The watchdog only lives in the primary."""
+
+    def __init__(self, desk: Desk, election: Election, connect: Callable[[str], Next]) -> None:
+        self._desk = desk
+        self._election = election
+        self._connect = connect
+        self._patience = 2.0 * election.candidate.ttl  # seconds that a call waits for a primary that can be reached
+        self._primary: tuple[str, Next] | None = None
+        self._watchdog: Watchdog | None = None
+
+    async def __call__(self, request: Request, rest: Next) -> Reply:
+        """One call; waits while there is no primary."""
+        if request.path in OWN or request.path.startswith("/debug/"):
+            return await answer(self._desk, request, rest)
+        end = time.monotonic() + self._patience
+        while True:
+            primary = await self._election.known()
+            if self._election.leading:
+                return await answer(self._desk, request, rest)
+            if request.header(REPLICA):
+                raise Refused(503, "the replicas do not agree on their primary yet: try again")
+            marked = request.replace(headers=[*request.headers, (REPLICA, b"1")])
+            try:
+                return await self._way_to(primary)(marked)
+            except Unreachable as error:
+                if error.sent or not isinstance(request.body, bytes) or time.monotonic() > end:
+                    raise Refused(503, f"the primary manager, {primary}, is not there: {error.message}") from error
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._election.changed()  # another one is soon elected
+
+    def _way_to(self, primary: str) -> Next:
+        if self._primary is None or self._primary[0] != primary:
+            self._primary = (primary, self._connect(primary))
+        return self._primary[1]
+
+    async def follow(self) -> None:
+        """Take the role that the election gives, for ever."""
+        while True:
+            leading = self._election.leading
+            self._desk.role = "primary" if leading else "replica"
+            self._desk.primary = self._election.primary
+            if leading and self._watchdog is None:
+                self._watchdog = Watchdog(self._desk)
+            elif not leading and self._watchdog is not None:
+                await self.close()
+            await self._election.changed()
+
+    async def close(self) -> None:
+        """End the watchdog, if it is ours."""
+        watchdog, self._watchdog = self._watchdog, None
+        if watchdog is not None:
+            await watchdog.close()
+
+
+async def _end(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,43 @@
+"""The swarm as one engine: every route of the Docker API, answered from memory or by the engines concerned."""
+
+from __future__ import annotations
+
+from machine.swarm.api.swarm_mode import refuse_swarm_mode
+from machine.swarm.manager.routes import build, containers, create, images, info, networks, spreading, system, volumes
+from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.pipeline import Next, Reply, Request
+
+__all__ = [
+    "TABLE", "Desk", "answer", "build", "containers", "create", "images", "info", "networks", "spreading", "system",
+    "volumes",
+]  # fmt: skip
+
+
+async def answer(desk: Desk, request: Request, rest: Next | None = None) -> Reply:  # noqa: ARG001 (the end of a chain)
+    """One call. Refused is for the front to word."""
+    found = TABLE.find(request.method, request.path)
+    if found is None:
+        return Reply(200, CORS) if desk.cluster.settings.cors and request.method == "OPTIONS" else unknown(request)
+    handler, name = found
+    reply = await handler(desk, request, name)
+    if desk.cluster.settings.cors and reply.status != 101:
+        reply.headers = [*reply.headers, *CORS]
+    return reply
+
+
+CLASSIC = "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets."
+CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-headers", b"Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth"),
+    (b"access-control-allow-methods", b"GET, POST, DELETE, PUT, OPTIONS"),
+)
+
+
+def unknown(request: Request) -> Reply:
+    """No route: say what is meant instead."""
+    refuse_swarm_mode(request, CLASSIC)
+    methods = TABLE.methods(request.path)
+    if methods:
+        return Reply.error(405, f"{request.method} is not for {request.path}; it takes {', '.join(methods)}")
+    return Reply.error(404, f"page not found: {request.method} {request.path}")

@@ -1,0 +1,65 @@
+"""Which engine has the cache of a build: the one that has the images of `cachefrom`, or that built the same before.
+
+The same is: an image of the same repository (CI gives every build another tag); without a tag the same remote
+context and Dockerfile. Only among the engines that the scheduler allows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.images import familiar, without_tag
+from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.holders import remembered
+from machine.swarm.pipeline import Refused, Request
+
+REMEMBERED = 10_000  # repositories and contexts of which the engine that built them is remembered
+
+
+def engine_with_cache(desk: Desk, request: Request, ranked: Sequence[Engine]) -> Engine:
+    """The best of the engines (at least one) for this build."""
+    sources = [set(_holders(desk, name)) for name in cache_sources(request.arg("cachefrom"))]
+    before = {desk.build_caches.get(key) for key in cache_keys(request)}
+    return max(ranked, key=lambda engine: (sum(engine in having for having in sources), engine in before))
+
+
+def remember(desk: Desk, request: Request, engine: Engine) -> None:
+    """That engine builds it now, and has the cache afterwards."""
+    for key in cache_keys(request):
+        desk.build_caches[key] = engine
+        desk.build_caches.move_to_end(key)
+    while len(desk.build_caches) > REMEMBERED:
+        desk.build_caches.popitem(last=False)
+
+
+def cache_keys(request: Request) -> list[str]:
+    """What stands for this build when it comes again."""
+    tags = [without_tag(familiar(tag)) for tag in request.query.get("t", []) if tag]
+    if tags:
+        return [f"repository {tag}" for tag in dict.fromkeys(tags)]
+    return ["context " + json.dumps([request.arg(key) for key in ("remote", "dockerfile", "target", "labels")])]
+
+
+def cache_sources(text: str) -> list[str]:
+    """The images in the argument `cachefrom`: a JSON list of names, or of objects with `Attrs.ref` (BuildKit)."""
+    try:
+        value: Any = json.loads(text) if text else []
+    except (ValueError, RecursionError):
+        return []  # the engine words it
+    found = []
+    for item in value if isinstance(value, list) else []:
+        attributes = item.get("Attrs") if isinstance(item, dict) else None
+        name = attributes.get("ref") if isinstance(attributes, dict) else item
+        if isinstance(name, str) and name:
+            found.append(name)
+    return found
+
+
+def _holders(desk: Desk, name: str) -> list[Engine]:
+    try:
+        return remembered(desk, name, older=True)
+    except Refused:  # the beginning of several ids: no engine is the better for it
+        return []

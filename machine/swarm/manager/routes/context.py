@@ -1,0 +1,190 @@
+"""What all routes share: the cluster, what was promised to clients, and ways to ask engines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from machine.swarm.cluster import Cluster, Engine
+from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.united_info import UnitedInfo
+from machine.swarm.manager.routes.image_changes import ImageChanges
+from machine.swarm.pipeline import Headers, Refused, Request
+from machine.swarm.printable import traceback_of
+from machine.swarm.scheduler import NoNode, rank
+from machine.swarm.scheduler.expressions import BadExpression
+from machine.swarm.scheduler.placement_request import Want
+
+T = TypeVar("T")
+REMEMBERED = 100_000  # exec ids, and sessions, of which the engine is remembered
+NETWORKS = 10_000  # networks of which the body, or the move, is remembered
+LOOK_ROUND = 0.25  # seconds between two looks at whether those that are still awaited hang
+AT_ONCE = 64  # engines asked at the same time for one call
+
+
+class Desk:
+    """One per manager. `role` is "primary" or "replica", as `info` says it."""
+
+    def __init__(self, cluster: Cluster, *, role: str = "primary", debug: bool = False) -> None:
+        self.cluster = cluster
+        self.role = role
+        self.primary = ""  # the primary's address, while we are a replica
+        self.debug = debug
+        self.being_made: set[str] = set()  # names of containers that are on their way
+        self.moved: OrderedDict[str, str] = OrderedDict()  # id of a network that was made again elsewhere -> its new id
+        self.network_bodies: OrderedDict[str, dict[str, Any]] = OrderedDict()  # id -> what a client made it from
+        self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+        self.execs: OrderedDict[str, Engine] = OrderedDict()
+        self.sessions: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
+        self.builder: tuple[Engine, float] | None = None  # of connections that say nothing of what they build
+        self.images = ImageChanges(cluster)
+        self.united_info: UnitedInfo | None = None
+        self.build_caches: OrderedDict[str, Engine] = OrderedDict()  # what was built -> where its cache is
+        self.buildx = float("-inf")  # time.monotonic() of the last call of buildx
+
+    def remember_exec(self, key: str, engine: Engine) -> None:
+        """Where an exec is, for its start, resize and inspect."""
+        self.execs[key] = engine
+        while len(self.execs) > REMEMBERED:
+            self.execs.popitem(last=False)
+
+    def remember_session(self, key: str, engine: Engine) -> None:
+        """Where a build's session is, for its builds."""
+        self.sessions[key] = (engine, time.monotonic())
+        while len(self.sessions) > REMEMBERED:
+            self.sessions.popitem(last=False)
+
+    def remember_network(self, key: str, body: dict[str, Any]) -> None:
+        """What a network was made from, so that an unused one can be made again on another engine."""
+        self.network_bodies[key] = body
+        while len(self.network_bodies) > NETWORKS:
+            self.network_bodies.popitem(last=False)
+
+    def remember_move(self, before: str, after: str) -> None:
+        """A network was made again under another id; both ids mean it from now on."""
+        for old, new in self.moved.items():
+            if new == before:
+                self.moved[old] = after
+        self.moved[before] = after
+        while len(self.moved) > NETWORKS:
+            self.moved.popitem(last=False)
+
+    @asynccontextmanager
+    async def alone(self, kind: str, name: str) -> AsyncIterator[None]:
+        """One at a time for each name, so that two who ask for it at once do not make it on two engines."""
+        key = (kind, name)
+        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks[key]
+            if users == 1:
+                del self._locks[key]
+            else:
+                self._locks[key] = (lock, users - 1)
+
+    def container(self, name: str) -> Container:
+        """The container that is meant, on an engine that answers; Refused(404, 500)."""
+        found = self.cluster.find(name)
+        if not found.engine.reachable:
+            text = f"Container {name} running on unhealthy node {found.engine.name}, which does not answer: Host Down"
+            raise Refused(500, text)
+        return found
+
+    def node(self, name: str) -> Engine:
+        """The engine of that name, healthy; Refused(404, 500)."""
+        engine = self.cluster.engine(name)
+        if engine is None:
+            raise Refused(404, f"No such node: {name}")
+        if not engine.reachable:
+            raise Refused(500, f"Node {name} does not answer: {engine.pulse.error}")
+        return engine
+
+    def choose(self, want: Want, nodes: Iterable[Engine] | None = None) -> list[Engine]:
+        """The engines that can take it, best first; Refused(500) as classic Swarm answers when none can."""
+        engines = self.cluster.engines.values() if nodes is None else nodes
+        settings = self.cluster.settings
+        try:
+            ranked = rank([e.node for e in engines], want, settings.strategy, settings.filters)
+        except (NoNode, BadExpression) as error:
+            raise Refused(500, str(error)) from error
+        return [node.owner for node in ranked]
+
+    async def each(self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]) -> dict[Engine, T | Refused]:
+        """Do something with every engine, many at a time: its result, or why it refused.
+
+        Engines that hang are not waited for once all others are done: they are told to have failed.
+        """
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(engine: Engine) -> T | Refused:
+            async with gate:
+                try:
+                    return await act(engine)
+                except Refused as error:
+                    return error
+                except Exception as error:  # of one engine: no reason to answer nothing of the others
+                    self.cluster.log(traceback_of(error))
+                    return Refused(502, f"{engine.name}: its answer could not be used")
+
+        if len(engines) == 1:
+            return {engines[0]: await one(engines[0])}
+        tasks = {engine: asyncio.ensure_future(one(engine)) for engine in engines}
+        try:
+            await _wait_for_most(tasks)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+        return {engine: _result(engine, task) for engine, task in tasks.items()}
+
+    async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
+        """The same call to every engine: the JSON of those that answered well; Refused if none did."""
+        if not engines:
+            raise Refused(503, "No healthy node available in the cluster")
+
+        async def ask(engine: Engine) -> Any:
+            return await (await engine.ask(request)).value()
+
+        return good(await self.each(engines, ask))
+
+
+async def _wait_for_most(tasks: Mapping[Engine, asyncio.Future[Any]]) -> None:
+    """Until all are done, or all but engines that have let calls wait, or failed, since they last answered a look."""
+    waiting = {task: engine for engine, task in tasks.items()}
+    while waiting:
+        done, _ = await asyncio.wait(waiting, timeout=LOOK_ROUND, return_when=asyncio.ALL_COMPLETED)
+        for task in done:
+            del waiting[task]
+        if waiting and len(waiting) < len(tasks) and all(engine.doubtful for engine in waiting.values()):
+            return
+
+
+def _result(engine: Engine, task: asyncio.Future[T | Refused]) -> T | Refused:
+    if task.done() and not task.cancelled():
+        return task.result()
+    return Refused(504, f"{engine.name} does not answer")
+
+
+def good(results: dict[Engine, T | Refused]) -> dict[Engine, T]:
+    """What went well; the first refusal is raised when nothing did."""
+    fine: dict[Engine, T] = {}
+    refusal: Refused | None = None
+    for engine, result in results.items():
+        if isinstance(result, Refused):
+            refusal = refusal or result
+        else:
+            fine[engine] = result
+    if refusal is not None and not fine:
+        raise refusal
+    return fine
+
+
+def without(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:
+    """Headers but those named (lower case)."""
+    return [(name, value) for name, value in headers if name not in names]

@@ -1,0 +1,285 @@
+"""POST /containers/create: choose an engine and make the container there."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.container import shares
+from machine.swarm.manager.routes import relocate
+from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.holders import holders, missing, with_image
+from machine.swarm.manager.routes.locate import locate, replaced_by
+from machine.swarm.manager.routes.references import beside, take_nodes_off
+from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.manager.signing import LABEL, SignedCreate
+from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
+from machine.swarm.scheduler.expressions import BadExpression, Expression
+from machine.swarm.scheduler.node import Reservation
+from machine.swarm.scheduler.placement_request import ID, KINDS, Located, Want, lift, want
+from machine.swarm.scheduler.references import rename_network
+
+HEX_ID = re.compile(r"[0-9a-f]{64}\Z")
+
+
+@TABLE.at("POST", "/containers/create")
+async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """201 with the id; 409 for a name that is taken anywhere in the cluster."""
+    request = await request.whole()
+    body = request.value()
+    if not isinstance(body, dict):
+        raise Refused(400, "the body of a create is a JSON object")
+    wanted = request.arg("name").strip("/")
+    check_name(wanted)
+    with taken(desk, wanted):
+        return await make(desk, request, body, wanted)
+
+
+def check_name(name: str) -> None:
+    """Refused(400) for a name that would be mistaken for another container's id."""
+    if HEX_ID.match(name):
+        text = f"invalid container name ({name}), cannot specify 64-byte hexadecimal strings: they are ids"
+        raise Refused(400, text)
+
+
+def conflict(name: str) -> str:
+    """What classic Swarm says of a name that somebody has."""
+    return (
+        f"Conflict: The name {name} is already assigned. You have to delete (or rename) that container to be able to "
+        f"assign {name} to a container again."
+    )
+
+
+@contextmanager
+def taken(desk: Desk, name: str) -> Iterator[None]:
+    """Have the name while a container of it is made; Refused(409) if somebody has it."""
+    if name and (desk.cluster.index.named(name) or name in desk.being_made):
+        raise Refused(409, conflict(name))
+    desk.being_made.add(name)
+    try:
+        yield
+    finally:
+        desk.being_made.discard(name)
+
+
+class Moved(NamedTuple):
+    """How a container that is made again came to that: how often it was moved, and whether it is to run."""
+
+    generation: int = 0
+    runs: bool = False
+
+
+async def make(
+    desk: Desk,
+    request: Request,
+    body: dict[str, Any],
+    name: str,
+    *,
+    avoid: frozenset[str] = frozenset(),
+    moved: Moved | None = None,
+) -> Reply:
+    """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses.
+
+    `moved` is set for one that is made again because its engine failed.
+    """
+    labels = body.get("Labels")
+    if moved is None and isinstance(labels, dict) and desk.cluster.ledger.knows(str(labels.get(ID))):
+        del labels[ID]  # copied from another container, as tools do that replace one by a newer one
+    asked, given = _asked(desk, request, body, name)
+    if moves(body) and not name:
+        asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
+    located = await locate(desk, asked, avoid=avoid, elsewhere=given)
+    replaced = replaced_by(desk, name, body["Labels"])
+    if located or replaced:
+        asked = replace(asked, located=located, replaced=replaced)
+    tries = desk.cluster.settings.createretry + 1
+    looked_for_image = False
+    failed: Reply | None = None
+    while True:
+        try:
+            engine = await _choose(desk, asked, body, avoid)
+        except Refused:
+            if failed is None:
+                raise
+            return failed  # nobody is left to try: why the last one could not says more
+        try:
+            reply = await _make_on(engine, request, _signed(desk, engine, body, asked, moved or Moved()), asked)
+        except NotConnected as error:  # it died just now, and has heard nothing of this
+            failed = Reply.error(error.status, error.message)
+            avoid |= {engine.address}
+            continue
+        if reply.ok or (tries <= 1 and reply.status != 404):
+            return reply
+        if reply.status == 404 and not looked_for_image and b"o such image" in await reply.read():
+            looked_for_image = True
+            having = [e for e in await holders(desk, asked.image) if e is not engine]
+            if not having:
+                return reply
+            avoid |= {e.address for e in desk.cluster.engines.values() if e not in having}
+            failed = reply  # if those that have it cannot take it, the client pulls it for the one that could
+            continue
+        tries -= 1
+        if tries <= 0 or reply.status == 404:
+            return reply
+        failed = reply
+        avoid |= {engine.address}
+
+
+def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> tuple[Want, list[str]]:
+    """What the create wants, and the names that it gives with a node; Refused(400).
+
+    Its expressions and its id in the swarm are in its labels afterwards.
+    """
+    if body.get("Labels") is not None and not isinstance(body["Labels"], dict):
+        raise Refused(400, "this create cannot be read: its Labels are not an object")
+    try:
+        found = lift(body)
+        pins = take_nodes_off(desk, body)
+        asked = beside(desk, want(body, found, name))
+    except (BadExpression, ValueError) as error:
+        raise Refused(400, f"this create cannot be read: {error}") from error
+    except (AttributeError, TypeError) as error:
+        raise Refused(400, "this create cannot be read: one of its fields is of another kind than the API's") from error
+    body["Labels"] = dict(body.get("Labels") or {})
+    body["Labels"].setdefault(ID, secrets.token_hex(32))
+    pinned = [Expression("node", "==", node) for node, _ in pins]
+    pinned += _platform(request)
+    if pinned:
+        asked = replace(asked, constraints=(*asked.constraints, *pinned))
+    return asked, [given for _, given in pins]
+
+
+def moves(body: dict[str, Any]) -> bool:
+    """Whether a create, its expressions moved to its labels, asks to be made again when its engine fails."""
+    return "on-node-failure" in str((body.get("Labels") or {}).get(KINDS["reschedule"], ""))
+
+
+def _signed(desk: Desk, engine: Engine, body: dict[str, Any], asked: Want, moved: Moved) -> dict[str, Any]:
+    """The body with our signature on it, if it asks to move; what a client sent in its place is left out."""
+    labels = {key: value for key, value in body["Labels"].items() if key != LABEL}
+    body = {**body, "Labels": labels}
+    if not moves(body) or engine.facts is None:
+        return body
+    create = SignedCreate(
+        body=body,
+        swarm_id=labels[ID],
+        name=asked.name,
+        engine_id=engine.facts.id,
+        engine_name=engine.facts.name,
+        generation=moved.generation,
+        runs=moved.runs,
+        made=time.time(),
+    )
+    label = desk.cluster.keyring.sign(create)
+    if not label:
+        desk.cluster.log(f"rescheduling: the create of {asked.name} is too long to be signed: it will not be moved")
+        return body
+    return {**body, "Labels": {**labels, LABEL: label}}
+
+
+async def _choose(desk: Desk, asked: Want, body: dict[str, Any], avoid: frozenset[str]) -> Engine:
+    """The best engine, with what the container needs on it; what is empty or unused may have been moved there."""
+    try:
+        return await _fit(desk, asked, avoid)
+    except Refused:
+        movable = await relocate.movable(desk, asked.located)
+        if not movable:
+            raise
+        for leaving in _choices(movable):
+            left = replace(asked, located=tuple(each for each in asked.located if each not in leaving))
+            with suppress(Refused):
+                engine = await _fit(desk, left, avoid)
+                break
+        else:
+            raise
+    for each in leaving:
+        for before, after in (await relocate.move(desk, each, engine)).items():
+            rename_network(body, before, after)
+    return engine
+
+
+def _choices(movable: list[Located]) -> list[list[Located]]:
+    """What to move, the least first: only networks, only volumes, or both."""
+    kinds = [[each for each in movable if each.kind == kind] for kind in ("network", "volume")]
+    return [chosen for chosen in (*kinds, movable) if chosen]
+
+
+async def _fit(desk: Desk, asked: Want, avoid: frozenset[str]) -> Engine:
+    """The best engine that has everything, its containers' reservations and ports known as far as they matter."""
+    cluster = desk.cluster
+    engines = [e for e in cluster.engines.values() if e.address not in avoid] if avoid else None
+    having = await with_image(desk, asked.image, engines)
+    weighs = bool(asked.cpus or asked.memory)
+    if weighs and cluster.settings.strategy.startswith("binpack"):
+        for engine in cluster.healthy():  # the fullest can only be told when all are known
+            if not engine.node.known:
+                await cluster.know(engine)
+    try:
+        return await _best(desk, asked, having, weighs=weighs)
+    except Refused:
+        if having is engines:
+            raise
+        desk.choose(asked, engines)  # says why, when the image is not the reason
+        raise Refused(404, missing(asked.image, having or [])) from None
+
+
+async def _best(desk: Desk, asked: Want, engines: list[Engine] | None, *, weighs: bool) -> Engine:
+    studied: set[str] = set()
+    while True:
+        best = desk.choose(asked, engines)[0]
+        if not (weighs or asked.ports or asked.host_mode) or best.node.known or best.address in studied:
+            return best
+        studied.add(best.address)
+        await desk.cluster.know(best)  # what was unknown can only make it worse: choose again
+
+
+async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked: Want) -> Reply:
+    key = body["Labels"][ID]
+    engine.node.pending[key] = Reservation.of(key, asked, body["Labels"])
+    engine.node.touch()
+    try:
+        host = body.get("HostConfig") or {}
+        told = body
+        if asked.cpus and engine.facts:
+            told = {**body, "HostConfig": {**host, "CpuShares": shares(asked.cpus, engine.facts.cpus)}}
+        query = {k: list(v) for k, v in request.query.items() if k != "name"}
+        if asked.name:
+            query["name"] = [asked.name]
+        call = Request.json("POST", request.at("/containers/create", query).target, told)
+        reply = await engine.ask(call.replace(headers=[JSON, *_registry(request)]))
+        await reply.read()
+        if reply.ok:
+            made = str((await reply.value()).get("Id"))
+            if not engine.cluster.is_new(engine, made):
+                raise reply.wrong("the id that it gives means a container on another engine")
+            await _remember(engine, made, told, asked)
+        return reply
+    finally:
+        engine.node.pending.pop(key, None)
+        engine.node.touch()
+
+
+async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: Want) -> None:
+    with suppress(Refused):
+        await engine.look([key])
+        if asked.volumes and frozenset(asked.volumes).difference(str(v.get("Name")) for v in engine.volumes):
+            await engine.look_at("volume")
+        container = engine.containers.get(key)
+        if container is not None and engine.facts:
+            container.learn({"Config": told, "HostConfig": told.get("HostConfig") or {}}, engine.facts.cpus)
+
+
+def _platform(request: Request) -> list[Expression]:
+    """`platform=linux/amd64` as a constraint on the kind of system."""
+    ostype = request.arg("platform").partition("/")[0]
+    return [Expression("ostype", "==", ostype)] if ostype else []
+
+
+def _registry(request: Request) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in request.headers if name.startswith(b"x-registry") or name == b"user-agent"]

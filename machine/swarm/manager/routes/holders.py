@@ -1,0 +1,85 @@
+"""Which engines have an image: from what is remembered, and by asking them when nothing remembered fits."""
+
+from __future__ import annotations
+
+import asyncio
+
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.images import familiar
+from machine.swarm.manager.routes.context import Desk
+from machine.swarm.pipeline import Refused, Request, Unreachable
+
+PATIENCE = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it
+
+
+def remembered(desk: Desk, name: str, *, older: bool = False) -> list[Engine]:
+    """The healthy engines that have an image, by tag, digest, id or its beginning; Refused(404) if that means several.
+
+    Of a tag those that have its newest image; with `older` all that have the tag.
+    """
+    engines = desk.cluster.healthy()
+    found = {engine: ids for engine in engines if (ids := engine.image_table.find(name))}
+    newest = frozenset() if older else desk.images.meant_by(name)
+    if newest:
+        return [engine for engine, ids in found.items() if not newest.isdisjoint(ids)]
+    if any(len(ids) > 1 for ids in found.values()) or _differ_by_prefix(found, name):
+        raise Refused(404, f"No such image: {name} is the beginning of several ids: give more of it")
+    return list(found)
+
+
+def _differ_by_prefix(found: dict[Engine, list[str]], name: str) -> bool:
+    """Whether the engines mean different images by it, and it is no name: then it is too short."""
+    ids = {identity for each in found.values() for identity in each}
+    plain = name.removeprefix("sha256:")
+    return len(ids) > 1 and all(identity.removeprefix("sha256:").startswith(plain) for identity in ids)
+
+
+async def holders(desk: Desk, name: str, *, older: bool = False) -> list[Engine]:
+    """The same as `remembered`, with what was changed just now; every engine is asked if none is known to have it."""
+    await desk.images.settle()
+    return remembered(desk, name, older=older) or await _asked(desk, name)
+
+
+async def _asked(desk: Desk, name: str) -> list[Engine]:
+    """The engines that say they have it: lists leave out what other images were made from."""
+
+    async def has(engine: Engine) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reply = await engine.ask(Request("GET", "/images/x/json").at(f"/images/{name}/json"))
+                await reply.read()
+        except TimeoutError:
+            raise Unreachable(504, f"{engine.name} does not say whether it has {name}") from None
+        return reply.ok
+
+    if not name.strip("/"):
+        return []
+    return [engine for engine, yes in (await desk.each(desk.cluster.healthy(), has)).items() if yes is True]
+
+
+async def with_image(desk: Desk, name: str, engines: list[Engine] | None) -> list[Engine] | None:
+    """Those of the engines (None = all) that have the image that a tag means now; Refused(404) if none of them does.
+
+    An engine that still has an older image under the tag counts as one that lacks it. Names of which nothing is
+    noted leave the engines as they are.
+    """
+    await desk.images.settle()
+    newest = desk.images.meant_by(name)
+    if not newest:
+        return engines
+    tag = familiar(name)
+    having = [e for e in desk.cluster.engines.values() if e.image_table.tags.get(tag) in newest]
+    every = list(desk.cluster.engines.values()) if engines is None else engines
+    fit = [engine for engine in every if engine.image_table.tags.get(tag) in newest and engine.reachable]
+    if not fit:
+        raise Refused(404, missing(name, having))
+    return fit
+
+
+def missing(name: str, having: list[Engine]) -> str:
+    """Why a container of this image cannot be made where it is wanted; clients pull it then."""
+    where = ", ".join(sorted(engine.name for engine in having)[:5])
+    return (
+        f"No such image: {name} on the nodes that may be taken: what was built or pulled last under that name is on "
+        f"{where or 'none of them'}; push it and pull it, or build it there"
+    )

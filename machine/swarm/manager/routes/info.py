@@ -1,0 +1,146 @@
+"""GET /info: the engines as one, and a row for each."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, NamedTuple
+
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.facts import Facts, api_of
+from machine.swarm.cluster.health import Health
+from machine.swarm.cluster.united_info import UnitedInfo, unite
+from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.system import NAME
+from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.pipeline import JSON, Reply, Request
+
+NO_SWARM_MODE = {
+    "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False, "Error": "",
+    "RemoteManagers": None,
+}  # fmt: skip
+
+
+@TABLE.at("GET", "/info")
+async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """From memory: sums, what most engines say of themselves, and a table of engines in SystemStatus."""
+    cluster = desk.cluster
+    engines = sorted(cluster.engines.values(), key=lambda e: (e.name, e.address))
+    up = [e for e in engines if e.reachable]
+    for engine in engines:
+        if engine.summary is None:
+            engine.summary = Summary.of(engine)
+    running, paused, stopped = (sum(e.summary.counts[n] for e in up) for n in range(3))
+    own = {
+        "ID": "",
+        "Containers": running + paused + stopped,
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": stopped,
+        "Images": len({image.get("Id") for e in up for image in e.images}),
+        "NCPU": sum(e.node.cpus for e in up),
+        "MemTotal": sum(e.node.memory for e in up),
+        "Name": "swarm",
+        "ServerVersion": NAME,
+        "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "Debug": desk.debug,
+        "Swarm": NO_SWARM_MODE,
+        "Labels": [],
+        "SystemStatus": _ROWS,
+    }
+    if _old(request):
+        own["DriverStatus"] = _ROWS
+    united = _united(desk, [e.facts for e in up if e.facts])
+    body = (
+        _json({**united.value, **own}) if own.keys() & united.value.keys() else united.text[:-1] + b"," + _json(own)[1:]
+    )
+    rows = b",".join([_json(_heading(desk, len(engines)))[1:-1], *(engine.summary.rows for engine in engines)])
+    return Reply(200, (JSON,), body.replace(b'"%s"' % _ROWS.encode(), b"[" + rows + b"]"))
+
+
+def _united(desk: Desk, facts: list[Facts]) -> UnitedInfo:
+    """The engines' own infos as one; worked out again when one of them says something else."""
+    known = desk.united_info
+    if known is None or len(known.facts) != len(facts) or any(map(_differ, known.facts, facts)):
+        value = unite([(each.name, each.info) for each in facts])
+        known = desk.united_info = UnitedInfo(facts, value, _json(value))
+    return known
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _differ(one: Facts, other: Facts) -> bool:
+    return one.info is not other.info or one.name != other.name
+
+
+class Summary(NamedTuple):
+    """An engine's part of `info`: running, paused and other containers; its rows as JSON without the outer brackets."""
+
+    counts: tuple[int, int, int]
+    rows: bytes
+
+    @classmethod
+    def of(cls, engine: Engine) -> Summary:
+        """As the engine is now."""
+        states = [c.state for c in engine.containers.values()]
+        running, paused = states.count("running") + states.count("restarting"), states.count("paused")
+        counts = (running, paused, len(states) - running - paused)
+        return cls(counts, json.dumps(_rows(engine, counts), separators=(",", ":")).encode()[1:-1])
+
+
+_ROWS = "the rows of the table of engines"  # stands for them until the rest is JSON
+
+
+def _heading(desk: Desk, count: int) -> list[list[str]]:
+    settings = desk.cluster.settings
+    first = [["Role", desk.role]]
+    if desk.role == "replica":
+        first.append(["Primary", desk.primary or "none"])
+    return [*first, ["Strategy", settings.strategy], ["Filters", ", ".join(settings.filters)], ["Nodes", str(count)]]
+
+
+def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
+    facts, node = engine.facts, engine.node
+    if facts is None:
+        rows = [["ID", ""], ["Status", str(engine.pulse.state)]]
+        error = engine.pulse.error or "not reached yet"
+        tail = [["Error", error], ["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", ""]]
+        return [[f" {engine.name}", engine.address], *_indented(rows + tail)]
+    detail = " ({} Running, {} Paused, {} Stopped)".format(*counts)
+    used_cpus, used_memory = node.used
+    rows = [
+        ["ID", engine.id],
+        ["Status", str(engine.pulse.state)],
+        ["Containers", f"{sum(counts)}{detail if engine.pulse.state is Health.HEALTHY else ''}"],
+        ["Reserved CPUs", f"{used_cpus} / {node.cpus}"],
+        ["Reserved Memory", f"{size(used_memory)} / {size(node.memory)}"],
+        ["Labels", ", ".join(f"{k}={v}" for k, v in sorted(node.labels.items()))],
+    ]
+    if engine.pulse.error:
+        rows.append(["Error", engine.pulse.error])
+    rows += [["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", facts.version]]
+    return [[f" {engine.name}", engine.address], *_indented(rows)]
+
+
+def _indented(rows: list[list[str]]) -> list[list[str]]:
+    return [[f"  └ {key}", value] for key, value in rows]
+
+
+def size(count: int) -> str:
+    """Bytes as classic Swarm words them: 4 significant digits, binary units."""
+    number, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while number >= 1024 and len(units) > 1:
+        number /= 1024
+        units.pop(0)
+    return f"{number:.4g} {units[0]}"
+
+
+def _stamp(when: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
+
+
+def _old(request: Request) -> bool:
+    """Clients before 1.22 show the table only in DriverStatus."""
+    return bool(request.version) and api_of(request.version) < (1, 22)

@@ -1,0 +1,212 @@
+"""Routes about the cluster as a whole: ping, version, info, events, disk usage; and those any engine can answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from machine import __version__
+from machine.swarm import limits
+from machine.swarm.cluster import Cluster, Engine, events
+from machine.swarm.cluster.facts import OLDEST, api_of
+from machine.swarm.cluster.images import unite
+from machine.swarm.cluster.united_info import most_common
+from machine.swarm.manager.routes import volumes
+from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
+
+NAME = f"swarm/{__version__}"
+BUILDKIT = (1, 42)  # engines of this API and newer build with BuildKit unless told otherwise
+OLDEST_TEXT = f"{OLDEST[0]}.{OLDEST[1]}"
+
+
+@TABLE.at("GET HEAD", "/_ping")
+async def ping(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """Local. The headers tell a client which version to speak and how to build."""
+    headers = (
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"api-version", desk.cluster.api().encode()),
+        (b"ostype", _ostype(desk.cluster).encode()),
+        (b"docker-experimental", b"false"),
+        (b"builder-version", b"2" if _all_build(desk.cluster) else b"1"),
+        (b"cache-control", b"no-cache, no-store, must-revalidate"),
+        (b"server", NAME.encode()),
+    )
+    return Reply(200, headers, b"OK")
+
+
+@TABLE.at("GET", "/version")
+async def version(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """Local."""
+    api = desk.cluster.api()
+    arch = next((e.facts.arch for e in desk.cluster.healthy() if e.facts and e.facts.arch), "")
+    kernels = [str(e.facts.info.common.fields.get("KernelVersion") or "") for e in desk.cluster.healthy() if e.facts]
+    details = {
+        "ApiVersion": api,
+        "MinAPIVersion": OLDEST_TEXT,
+        "Os": _ostype(desk.cluster),
+        "Arch": arch,
+        "KernelVersion": most_common(kernels) if kernels else "",
+        "GitCommit": "",
+        "GoVersion": "",
+        "BuildTime": "",
+    }
+    return Reply.json(
+        {
+            "Platform": {"Name": "machine swarm"},
+            "Components": [{"Name": "Engine", "Version": NAME, "Details": {**details, "Experimental": "false"}}],
+            "Version": NAME,
+            **details,
+        }
+    )
+
+
+@TABLE.at("GET", "/events")
+async def watch(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """Fan-in of all engines' events, each marked with its node; `since` and `until` as the engine takes them."""
+    filters = request.filters()
+    now = time.time()
+    since, until = _when(request.arg("since"), now), _when(request.arg("until"), now)
+    return Reply(200, (JSON,), _events(desk, filters, since, until))
+
+
+async def _events(
+    desk: Desk, filters: dict[str, list[str]], since: float | None, until: float | None
+) -> AsyncIterator[bytes]:
+    live = desk.cluster.subscribers.listen(filters)
+    following = asyncio.ensure_future(anext(live, None))
+    try:
+        await asyncio.sleep(0)  # so that the live stream is open before the past is asked for
+        if since is not None:
+            for event in await _past(desk, since, min(until or time.time(), time.time())):
+                if events.passes(event, filters):
+                    yield events.encode(event)
+        elif until is None:
+            yield b""
+        while until is None or time.time() < until:
+            wait = None if until is None else max(until - time.time(), 0)
+            done, _ = await asyncio.wait((following,), timeout=wait)
+            if not done:
+                return
+            told = following.result()
+            if told is None:
+                return
+            yield told
+            following = asyncio.ensure_future(anext(live, None))
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await live.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+
+async def _past(desk: Desk, since: float, until: float) -> list[dict[str, Any]]:
+    query = {"since": [f"{since:.9f}"], "until": [f"{until:.9f}"]}
+
+    async def ask(engine: Engine) -> list[dict[str, Any]]:
+        try:
+            async with asyncio.timeout(limits.ENGINE_SILENT_SECONDS):
+                found = await engine.past_events(query)
+        except TimeoutError:
+            raise Refused(504, f"{engine.name} did not tell its past events in time") from None
+        return [events.mark(event, engine.shown()) for event in found if desk.cluster.may_tell(engine, event)]
+
+    answers = (await desk.each(desk.cluster.healthy(), ask)).values()
+    found = [event for answer in answers if not isinstance(answer, Refused) for event in answer]
+    return sorted(found, key=lambda event: event.get("timeNano") or 0)
+
+
+@TABLE.at("GET", "/system/df")
+async def disk(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
+    answers = await desk.values(desk.cluster.healthy(), request)
+    merged: dict[str, Any] = {}
+    for answer in answers.values():
+        for key, value in answer.items():
+            before = merged.get(key)
+            if isinstance(before, list) and isinstance(value, list):
+                merged[key] = [*before, *value]
+            elif _is_number(before) and _is_number(value):
+                merged[key] = before + value
+            elif before is None:
+                merged[key] = value
+    for engine, answer in answers.items():
+        for container in answer.get("Containers") or ():
+            known = engine.containers.get(str(container.get("Id")))
+            if known is not None:
+                container["Names"] = known.value().get("Names")
+    if merged.get("Images"):
+        merged["Images"] = _used_images([answer.get("Images") or [] for answer in answers.values()])
+    if merged.get("Volumes"):
+        lists = {engine: answer.get("Volumes") or [] for engine, answer in answers.items()}
+        merged["Volumes"] = volumes.unite(lists, volumes.shared_names(desk))
+    return Reply.json(merged)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _used_images(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Several engines' images as one list, with the number of containers that all of them have of each."""
+    count: Counter[str] = Counter()
+    for image in (image for images in lists for image in images):
+        if isinstance(image.get("Containers"), int):
+            count[str(image.get("Id"))] += max(image["Containers"], 0)
+    found = unite(lists)
+    for image in found:
+        if isinstance(image.get("Containers"), int) and image["Containers"] >= 0:
+            image["Containers"] = count[str(image.get("Id"))]
+    return found
+
+
+@TABLE.at("POST", "/auth")
+@TABLE.at("GET", "/images/search", "/distribution/{name}/json")
+async def anyone(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
+    engines = desk.cluster.healthy() or [desk.cluster.some()]
+    for engine in engines[:-1]:
+        try:
+            return await engine.ask(request)
+        except NotConnected:
+            continue
+    return await engines[-1].ask(request)
+
+
+@TABLE.at("GET", "/plugins")
+async def plugins(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """The plugins of all engines, each name once."""
+    answers = await desk.values(desk.cluster.healthy(), request)
+    return Reply.json(
+        list({plugin.get("Name"): plugin for found in answers.values() for plugin in found or ()}.values())
+    )
+
+
+@TABLE.at("GET", "/images/viz")
+async def viz(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """As classic Swarm."""
+    return Reply.error(501, "Not supported in clustering mode.")
+
+
+def _ostype(cluster: Cluster) -> str:
+    return next((e.facts.ostype for e in cluster.engines.values() if e.reachable and e.facts), "") or "linux"
+
+
+def _all_build(cluster: Cluster) -> bool:
+    return api_of(cluster.api()) >= BUILDKIT
+
+
+def _when(text: str, now: float) -> float | None:
+    """Seconds since 1970: a number as the engine takes it; None without one. Refused(400)."""
+    if text in ("", "0"):
+        return None
+    try:
+        when = float(text)
+    except ValueError:
+        raise Refused(400, f"{text!r} is not a time in seconds since 1970") from None
+    if not -1e12 < when < 1e12:
+        raise Refused(400, f"{text!r} is not a time near {now:.0f}")
+    return when

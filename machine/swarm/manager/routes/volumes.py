@@ -1,0 +1,160 @@
+"""Routes of volumes: under the names that clients gave them, NODE/NAME where several engines have one of that name.
+
+A volume is made on one engine, and what mounts it goes there; with a whitelist, on every engine that it names.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from machine.swarm.api.merge import joined
+from machine.swarm.cluster import Engine
+from machine.swarm.cluster.names import display_name, display_names, repeated
+from machine.swarm.manager.routes import object_filters
+from machine.swarm.manager.routes.context import Desk, good
+from machine.swarm.manager.routes.networks import filters_of
+from machine.swarm.manager.routes.project import engines_for
+from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.scheduler.expressions import BadExpression
+from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist
+from machine.swarm.scheduler.placement import is_spanning
+from machine.swarm.scheduler.placement_request import Want, lift, want
+
+Volume = dict[str, Any]
+
+
+@TABLE.at("GET", "/volumes")
+async def volumes(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """From memory; engines are asked only for filters that need more than a volume's own record."""
+    filters = request.filters()
+    nodes = set(filters.pop("node", []))
+    asked = filters_of(desk, filters, nodes)
+    if asked and not object_filters.answers(filters, object_filters.VOLUME_FILTERS):
+
+        async def ask(engine: Engine) -> list[Volume]:
+            call = request.at("/volumes", {"filters": [json.dumps(asked[engine])]})
+            return (await (await engine.ask(call)).value() or {}).get("Volumes") or []
+
+        lists = good(await desk.each(list(asked), ask))
+    else:
+        lists = {e: [v for v in e.volumes if object_filters.volume_passes(v, mine)] for e, mine in asked.items()}
+    return Reply.json({"Volumes": unite(lists, shared_names(desk)), "Warnings": None})
+
+
+def unite(lists: dict[Engine, list[Volume]], shared: frozenset[str]) -> list[Volume]:
+    """Several engines' volumes as one list, those that span engines once; names in `shared` as NODE/NAME."""
+    found: dict[str, Volume] = {}
+    for engine, volumes in lists.items():
+        for volume in volumes:
+            entry = shown(volume, engine, shared)
+            found.setdefault(str(entry["Name"]), entry)
+    return list(found.values())
+
+
+def shown(volume: Volume, engine: Engine, shared: frozenset[str]) -> Volume:
+    """A volume as lists call it."""
+    name = str(volume.get("Name"))
+    return {**volume, "Name": name if is_spanning(volume) else display_name(engine.name, name, shared)}
+
+
+def shared_names(desk: Desk) -> frozenset[str]:
+    """Names that mean a volume of its own on several engines."""
+    own = ((str(v.get("Name")) for v in e.volumes if not is_spanning(v)) for e in desk.cluster.healthy())
+    return repeated(own)
+
+
+def holders(desk: Desk, text: str) -> tuple[list[Engine], str]:
+    """The engines that have the volume called NAME or NODE/NAME, and its name there; Refused(404)."""
+    node, slash, rest = text.partition("/")
+    engines = desk.cluster.healthy()
+    if slash and desk.cluster.engine(node):
+        engines, text = [desk.node(node)], rest
+    found = [e for e in engines if any(v.get("Name") == text for v in e.volumes)]
+    if not found:
+        raise Refused(404, f"get {text}: no such volume")
+    return found, text
+
+
+@TABLE.at("GET", "/volumes/{name}")
+async def inspect(desk: Desk, request: Request, name: str) -> Reply:
+    """The answer of the first engine that has it."""
+    engines, there = holders(desk, name)
+    return await engines[0].ask(request.at(f"/volumes/{there}"))
+
+
+@TABLE.at("POST", "/volumes/create")
+async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """On the node in NODE/NAME, on those that its whitelist names, on the one that has it; else on one that is chosen.
+
+    Chosen is the engine that has more of its Compose project, else the one that the next container would get.
+    """
+    request = await request.whole()
+    body = request.value()
+    body = {} if body is None else body
+    if not isinstance(body, dict):
+        raise Refused(400, "the body of a volume's create is a JSON object")
+    node, slash, rest = str(body.get("Name") or "").partition("/")
+    pinned = [desk.node(node)] if slash else []
+    body["Name"] = (rest if slash else node) or secrets.token_hex(32)
+    async with desk.alone("volume", body["Name"]):
+        engines = pinned or _engines_for(desk, body)
+        call = Request.json("POST", request.target, body)
+
+        async def make(engine: Engine) -> Any:
+            return await (await engine.ask(call)).value()
+
+        made = good(await desk.each(engines, make))
+        await _look(made)
+    return Reply.json(next(iter(made.values())), 201)
+
+
+def _engines_for(desk: Desk, body: dict[str, Any]) -> list[Engine]:
+    engines = {e.node.addr: e for e in desk.cluster.healthy()}
+    if not engines:
+        raise Refused(503, "No healthy node available in the cluster")
+    try:
+        asked = want({}, lift({"Labels": body.get("Labels")}))
+        if asked.whitelists:
+            return [engines[node.addr] for node in whitelist(asked, [e.node for e in engines.values()], STRICT)]
+    except BadExpression as error:
+        raise Refused(400, str(error)) from error
+    except NotMet as error:
+        text = f"Unable to find a node that satisfies the following conditions: {error.condition}"
+        raise Refused(400, text) from error
+    having = [e for e in desk.cluster.engines.values() if any(v.get("Name") == body["Name"] for v in e.volumes)]
+    if having and not any(e.reachable for e in having):
+        text = f"volume {body['Name']} is on {having[0].name}, which does not answer: {having[0].pulse.error}; "
+        other = next(iter(engines.values())).name
+        raise Refused(500, f"{text}a new and empty one is made by: docker volume create {other}/{body['Name']}")
+    return [e for e in having if e.reachable] or desk.choose(Want(), engines_for(desk, body.get("Labels")))[:1]
+
+
+@TABLE.at("DELETE", "/volumes/{name}")
+async def remove(desk: Desk, request: Request, name: str) -> Reply:
+    """From every engine that has it; an error only if none could."""
+    engines, there = holders(desk, name)
+    await desk.values(engines, request.at(f"/volumes/{there}"))
+    await _look(engines)
+    return Reply(204)
+
+
+@TABLE.at("POST", "/volumes/prune")
+async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """On every engine."""
+    shared = shared_names(desk)
+    answers = await desk.values(desk.cluster.healthy(), request)
+    await _look(answers)
+    gone = joined(display_names(e.name, said.get("VolumesDeleted"), shared) for e, said in answers.items())
+    reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
+    return Reply.json({"VolumesDeleted": gone, "SpaceReclaimed": reclaimed})
+
+
+async def _look(engines: Iterable[Engine]) -> None:
+    for engine in engines:
+        with suppress(Refused):
+            await engine.look_at("volume")

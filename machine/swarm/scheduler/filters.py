@@ -1,0 +1,206 @@
+"""Which nodes may take a container: the filters, each a function from nodes to fewer nodes. Pure.
+
+A filter gets the want, the nodes left and how strict to be; it returns the nodes that pass, or raises NotMet with the
+condition that none of them meets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from machine.swarm.scheduler.expressions import EQUAL, Expression
+from machine.swarm.scheduler.node import Held, Node
+from machine.swarm.scheduler.placement_request import Want
+
+NAMED = 5  # nodes that an error names for each condition
+HEALTHY = "No healthy node available in the cluster"
+
+
+class Strictness(NamedTuple):
+    """What counts: soft expressions; the ports of containers that have ended."""
+
+    soft: bool = True
+    ended: bool = True
+
+
+Filter = Callable[[Want, Sequence[Node], Strictness], Sequence[Node]]
+STRICT = Strictness()
+
+
+class NoNode(Exception):
+    """No node can take the container; the text says why."""
+
+
+class NotMet(Exception):
+    """None of the nodes meets `condition`; `detail` says why the last of them does not."""
+
+    def __init__(self, condition: str, detail: str = "") -> None:
+        super().__init__(condition)
+        self.condition = condition
+        self.detail = detail
+
+
+def health(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+    """Nodes that answer."""
+    left = [node for node in nodes if node.health > 0]
+    return left or _none("healthy")
+
+
+def port(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+    """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
+    if want.host_mode and want.exposed:
+        left = [n for n in nodes if not any(want.exposed & c.exposed for c in _others(want, n, strict))]
+        return left or _none(f"ports {', '.join(sorted(want.exposed))} free for a container in host mode")
+    if want.host_mode:
+        return nodes
+    for wanted in want.ports:
+        left = [node for node in nodes if node.is_free(wanted, want.replaced, ended_count=strict.ended)]
+        if not left:
+            last = f"-{wanted.last}" if wanted.last != wanted.first else ""
+            holder = nodes[-1].holder(wanted, want.replaced, ended_count=strict.ended) if nodes else None
+            detail = f"{(holder.names or (holder.id[:12],))[0]} has it" if holder else ""
+            where = f" on {wanted.ip}" if wanted.ip else ""
+            _none(f"port {wanted.first}{last}/{wanted.protocol} free{where}", detail)
+        nodes = left
+    return nodes
+
+
+def _others(want: Want, node: Node, strict: Strictness) -> Iterable[Held]:
+    """The node's containers that count beside the one wanted."""
+    return (c for c in node.held() if c.id not in want.replaced and (strict.ended or not c.ended))
+
+
+def containerslots(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+    """Nodes whose label containerslots=N is not reached."""
+    left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(want, n)]
+    return left or _none("a free container slot")
+
+
+def dependency(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+    """The node that has the containers named by --volumes-from, --link, and --net, --pid or --ipc container:."""
+    needed = want.beside
+    if not needed:
+        return nodes
+    left = [node for node in nodes if all(_has(node, name) for name in needed)]
+    return left or _none(f"all of the containers it depends on: {', '.join(needed)}")
+
+
+def affinity(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+    """Nodes with (or without) certain containers, images, or labels of containers."""
+    return _each(want.affinities, nodes, strict, "affinity", _affine)
+
+
+def constraint(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+    """Nodes by name or id (key `node`), or by an engine's label; a label that is missing counts as empty."""
+    return _each(want.constraints, nodes, strict, "constraint", _constrained)
+
+
+def whitelist(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+    """Nodes by exact name: `n1|n2`, whatever the key."""
+    return _each(want.whitelists, nodes, strict, "whitelist", _listed)
+
+
+FILTERS: dict[str, Filter] = {
+    "health": health,
+    "port": port,
+    "containerslots": containerslots,
+    "dependency": dependency,
+    "affinity": affinity,
+    "constraint": constraint,
+    "whitelist": whitelist,
+}
+DEFAULT = tuple(FILTERS)
+
+
+def located(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+    """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
+    for kind, name, having in want.located:
+        nodes = [node for node in nodes if node.addr in having] or _none(f"{kind} {name}")
+    return nodes
+
+
+def apply(names: Iterable[str], want: Want, nodes: Sequence[Node], strict: Strictness = STRICT) -> Sequence[Node]:
+    """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
+    chosen = [*(FILTERS[name] for name in names), located]
+    left = nodes
+    try:
+        for each in chosen:
+            left = each(want, left, strict)
+    except NotMet:
+        raise NoNode(explain(chosen, want, nodes, strict)) from None
+    return left
+
+
+def explain(filters: Sequence[Filter], want: Want, nodes: Sequence[Node], strict: Strictness) -> str:
+    """Why no node can take the container: each condition that some nodes do not meet, and which nodes those are."""
+    failing: dict[str, list[str]] = {}
+    for each in filters:
+        for node in nodes:
+            try:
+                each(want, [node], strict)
+            except NotMet as error:
+                failing.setdefault(error.condition, []).append(
+                    f"{node.name}: {error.detail}" if error.detail else node.name
+                )
+    if not nodes or len(failing.get("healthy", ())) == len(nodes):
+        return HEALTHY
+    reasons = [f"{condition} (not on {_some(names)})" for condition, names in failing.items()]
+    return f"Unable to find a node that satisfies the following conditions: {'; '.join(reasons)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _each(
+    expressions: Iterable[Expression],
+    nodes: Sequence[Node],
+    strict: Strictness,
+    kind: str,
+    passes: Callable[[Expression, Node], bool],
+) -> Sequence[Node]:
+    for expression in expressions:
+        if expression.soft and not strict.soft:
+            continue
+        nodes = [node for node in nodes if passes(expression, node)]
+        if not nodes:
+            _none(f"{kind} {expression}")
+    return nodes
+
+
+def _affine(expression: Expression, node: Node) -> bool:
+    if expression.key == "container":
+        names = (text for c in node.held() for text in (c.id, *c.names, *(f"{node.name}/{name}" for name in c.names)))
+        return expression.matches(names)
+    if expression.key == "image":
+        return expression.matches(node.images)
+    return expression.matches(c.labels.get(expression.key, "") for c in node.held())
+
+
+def _constrained(expression: Expression, node: Node) -> bool:
+    if expression.key == "node":
+        if expression.value == node.addr:  # the one name that an engine cannot choose for itself
+            return expression.operator == EQUAL
+        return expression.matches((node.id, node.name))
+    return expression.matches((node.labels.get(expression.key, ""),))
+
+
+def _listed(expression: Expression, node: Node) -> bool:
+    named = node.name in [name.strip() for name in expression.value.split("|")]
+    return named if expression.operator == EQUAL else not named
+
+
+def _has(node: Node, name: str) -> bool:
+    """Whether the node has the container: by name, full id, or the beginning of an id."""
+    name = name.lstrip("/")
+    return any(name in c.names or c.id == name or (len(name) >= 12 and c.id.startswith(name)) for c in node.held())
+
+
+def _has_slot(want: Want, node: Node) -> bool:
+    return node.slots is None or node.count - node.freed(want.replaced)[2] < node.slots
+
+
+def _none(condition: str, detail: str = "") -> Sequence[Node]:
+    raise NotMet(condition, detail)

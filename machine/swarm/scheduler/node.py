@@ -1,0 +1,208 @@
+"""What the scheduler knows of an engine and of the containers on it. Pure; the cluster keeps it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from machine.swarm import limits
+from machine.swarm.scheduler.placement_request import Port, Want
+
+ANY_ADDRESS = ("", "0.0.0.0", "::")
+NOBODY: frozenset[str] = frozenset()
+LABELS = ("storagedriver", "kernelversion", "operatingsystem", "ostype")  # given to every node, lower case values not
+
+
+class Held(Protocol):
+    """A container as far as scheduling goes."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Without the leading slash."""
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def cpus(self) -> int:
+        """Whole CPUs reserved."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes reserved."""
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Ports of the host that it has, or will have when started."""
+
+    @property
+    def exposed(self) -> frozenset[str]:
+        """Ports it listens on in host mode ("80/tcp"); empty in any other mode."""
+
+    @property
+    def known(self) -> bool:
+        """Whether its reservation and its ports are known yet."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ran and does not any more."""
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """Names of the volumes that it mounts."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names and ids of the networks that it is in, without those that every engine has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A container that is being made: it counts, so that a second create at the same moment goes elsewhere."""
+
+    id: str
+    names: tuple[str, ...]
+    labels: Mapping[str, str]
+    cpus: int = 0
+    memory: int = 0
+    ports: tuple[Port, ...] = ()
+    exposed: frozenset[str] = frozenset()
+    known: bool = True
+    ended: bool = False
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, key: str, want: Want, labels: Mapping[str, str]) -> Reservation:
+        """What `want` will take, under the key `key`."""
+        names = (want.name,) if want.name else ()
+        exposed = want.exposed if want.host_mode else frozenset()
+        return cls(
+            key,
+            names,
+            labels,
+            want.cpus,
+            want.memory,
+            want.ports,
+            exposed,
+            volumes=want.volumes,
+            networks=want.networks,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One engine. After changing `containers` or `pending` call `touch`; `cpus` and `memory` carry the overcommit.
+
+    `health` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy; `beat` sets it.
+    `owner` is whatever the caller needs to find its own object again.
+    """
+
+    name: str
+    addr: str = ""  # host:port
+    ip: str = ""
+    id: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    cpus: int = 0
+    memory: int = 0
+    healthy: bool = True
+    failures: int = 0
+    retry: int = 3
+    images: frozenset[str] = frozenset()  # ids, repo:tag, and repo
+    containers: Mapping[str, Held] = field(default_factory=dict)
+    pending: dict[str, Held] = field(default_factory=dict)
+    owner: Any = None
+    health: int = field(default=0, init=False)
+    _used: tuple[int, int] | None = None
+    _taken: dict[tuple[str, int], list[tuple[str, Held]]] | None = None
+
+    def __post_init__(self) -> None:
+        self.beat(self.healthy, self.failures)
+
+    def beat(self, healthy: bool, failures: int) -> None:
+        """Note how it answers."""
+        self.healthy, self.failures = healthy, failures
+        self.health = max(100 - failures * 100 // self.retry, 0) if healthy else 0
+
+    def touch(self) -> None:
+        """Forget the sums: containers, or what is known of them, have changed."""
+        self._used = self._taken = None
+
+    @property
+    def count(self) -> int:
+        """Containers in any state, those being made too."""
+        return len(self.containers) + len(self.pending)
+
+    @property
+    def slots(self) -> int | None:
+        """The most containers it takes (label containerslots); None = no limit, as for a label that is no number."""
+        text = self.labels.get("containerslots")
+        try:
+            return None if text is None else int(text)
+        except ValueError:
+            return None
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """CPUs and bytes reserved, by stopped containers too."""
+        if self._used is None:
+            held = list(self.held())
+            self._used = (sum(c.cpus for c in held), sum(c.memory for c in held))
+        return self._used
+
+    @property
+    def known(self) -> bool:
+        """Whether every container's reservation and ports are known."""
+        return all(container.known for container in self.containers.values())
+
+    def held(self) -> Iterable[Held]:
+        """All containers, those being made last."""
+        yield from self.containers.values()
+        yield from self.pending.values()
+
+    def has_any(self, ids: frozenset[str]) -> bool:
+        """Whether one of these containers is here."""
+        return not ids.isdisjoint(self.containers)
+
+    def freed(self, ids: frozenset[str]) -> tuple[int, int, int]:
+        """CPUs, bytes and slots that these containers will give back."""
+        gone = [container for key, container in self.containers.items() if key in ids] if ids else []
+        return sum(c.cpus for c in gone), sum(c.memory for c in gone), len(gone)
+
+    def _taken_ports(self) -> dict[tuple[str, int], list[tuple[str, Held]]]:
+        """Protocol and number -> addresses and who has them; where there are more than there can be, the first ones."""
+        taken: dict[tuple[str, int], list[tuple[str, Held]]] = {}
+        count = 0
+        for container in self.held():
+            for port in container.ports:
+                for number in range(max(port.first, 0), min(port.last, 65535) + 1):
+                    taken.setdefault((port.protocol, number), []).append((port.ip, container))
+                count += max(port.last - port.first, 0) + 1
+                if count > limits.ENGINE_PORTS:
+                    return taken
+        return taken
+
+    def is_free(self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True) -> bool:
+        """Whether one of the ports wanted is taken by no container on the same address or on all addresses.
+
+        Containers in `replaced` do not count, nor those that have ended if `ended_count` is False.
+        """
+        return self.holder(wanted, replaced, ended_count=ended_count) is None
+
+    def holder(self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True) -> Held | None:
+        """A container that has the last of the ports wanted, if all of them are taken; None if one is free."""
+        found: Held | None = None
+        if self._taken is None:
+            self._taken = self._taken_ports()
+        for number in range(wanted.first, wanted.last + 1):
+            found = None
+            for ip, container in self._taken.get((wanted.protocol, number), ()):
+                counts = container.id not in replaced and (ended_count or not container.ended)
+                if counts and (ip == wanted.ip or ip in ANY_ADDRESS or wanted.ip in ANY_ADDRESS):
+                    found = container
+                    break
+            if found is None:
+                return None
+        return found

@@ -1,0 +1,54 @@
+"""What draws a new container, network or volume to an engine: a predecessor, a Compose project. Pure.
+
+State attracts: a container goes where its volumes, its networks of one engine and the containers that it shares
+something with are. What a create refers to is read by machine.swarm.scheduler.references.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from machine.swarm.scheduler.references import PROJECT, project_of
+
+SERVICE = "com.docker.compose.service"
+NUMBER = "com.docker.compose.container-number"
+ONE_OFF = "com.docker.compose.oneoff"
+NO_NAMES: frozenset[str] = frozenset()
+_RENAMED = re.compile(r"([0-9a-f]{12})_(.+)\Z")  # what Compose 1 calls a container that is about to go
+
+
+def service_of(labels: Any) -> tuple[str, str, str] | None:
+    """(project, service, number) of one of a Compose service's containers; None for any other, and for `run`'s."""
+    found = labels if isinstance(labels, Mapping) else {}
+    if PROJECT not in found:
+        return None
+    key = (str(found.get(PROJECT) or ""), str(found.get(SERVICE) or ""), str(found.get(NUMBER) or ""))
+    return key if all(key) and str(found.get(ONE_OFF) or "").lower() != "true" else None
+
+
+def former_names(key: str, names: Collection[str], was: str = "") -> Collection[str]:
+    """The names that a container of the id `key`, called `names` now, is known to have had.
+
+    `was` is the one before the last renaming; a name that begins with the id's first digits and _ is what Compose 1
+    makes of the name of a container that is about to go.
+    """
+    if not was and not any([name[12:13] == "_" for name in names]):  # noqa: C419 (this is asked of every container)
+        return NO_NAMES  # nearly always
+    renamed = [found for found in map(_RENAMED.match, names) if found and key.startswith(found[1])]
+    return {found[2] for found in renamed} | ({was} if was else set())
+
+
+def is_spanning(thing: Mapping[str, Any]) -> bool:
+    """Whether a network or a volume is the same one on several engines."""
+    return thing.get("Scope") in ("global", "swarm")
+
+
+def holders_of_project(project: str, things: Mapping[str, Iterable[Mapping[str, Any]]]) -> set[str]:
+    """The nodes that have a thing of one engine labelled with the project; `things` are networks or volumes by node."""
+    return {
+        node
+        for node, found in things.items()
+        if any(project and project_of(thing) == project and not is_spanning(thing) for thing in found)
+    }

@@ -1,0 +1,194 @@
+"""What one create asks of the scheduler, read from the request's body. Pure.
+
+Expressions come as environment entries (`affinity:…`, `constraint:…`, `whitelist:…`, `reschedule:…`, taken out of
+Env) or as labels `com.docker.swarm.{affinities,constraints,whitelists,reschedule-policies}` that hold a JSON array.
+They leave in the labels, so that a container can be scheduled again from what its engine says of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from machine.swarm.scheduler.expressions import BadExpression, Expression, parse
+from machine.swarm.scheduler.references import references
+
+PREFIX = "com.docker.swarm"
+ID = f"{PREFIX}.id"
+KINDS = {  # environment prefix -> label
+    "affinity": f"{PREFIX}.affinities",
+    "constraint": f"{PREFIX}.constraints",
+    "whitelist": f"{PREFIX}.whitelists",
+    "reschedule": f"{PREFIX}.reschedule-policies",
+}
+POLICIES = ("off", "on-node-failure")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port asked for on the host: addresses and protocol, and the first and last port that would do."""
+
+    ip: str
+    protocol: str
+    first: int
+    last: int
+
+
+class Located(NamedTuple):
+    """A thing that a container needs and that exists on some engines only."""
+
+    kind: str  # volume or network
+    name: str
+    nodes: frozenset[str]  # host:port of each engine that has it
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A create, as far as placing it goes. `cpus` in whole CPUs, `memory` in bytes; 0 = not asked."""
+
+    image: str = ""
+    name: str = ""
+    cpus: int = 0
+    memory: int = 0
+    affinities: tuple[Expression, ...] = ()
+    constraints: tuple[Expression, ...] = ()
+    whitelists: tuple[Expression, ...] = ()
+    ports: tuple[Port, ...] = ()
+    exposed: frozenset[str] = frozenset()  # "80/tcp", only looked at in host mode
+    host_mode: bool = False
+    volumes_from: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    net_container: str = ""
+    pid_container: str = ""
+    ipc_container: str = ""
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    located: tuple[Located, ...] = ()  # volumes and networks that exist already, on some engines only
+    replaced: frozenset[str] = (
+        frozenset()
+    )  # ids of containers whose place this one takes: what they hold is free for it
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The containers that have to be on the same engine."""
+        shared = (self.net_container, self.pid_container, self.ipc_container)
+        return tuple(dict.fromkeys((*self.volumes_from, *self.links, *filter(None, shared))))
+
+    @property
+    def has_soft(self) -> bool:
+        """Whether leaving out the soft expressions can change anything."""
+        return any(e.soft for e in (*self.affinities, *self.constraints, *self.whitelists))
+
+
+def lift(body: dict[str, Any]) -> dict[str, list[str]]:
+    """Move the expressions of a create's body from Env to its labels, in place; returns them by kind.
+
+    BadExpression when a label holds something else than a JSON array of strings.
+    """
+    labels = body.get("Labels") if isinstance(body.get("Labels"), dict) else {}
+    labels = dict(labels or {})
+    found = {kind: _labelled(labels, label) for kind, label in KINDS.items()}
+    kept = []
+    for entry in body.get("Env") or []:
+        kind, colon, rest = str(entry).partition(":")
+        if colon and kind in KINDS and rest:
+            found[kind].append(rest)
+        else:
+            kept.append(entry)
+    if body.get("Env"):
+        body["Env"] = kept
+    for kind, label in KINDS.items():
+        if found[kind]:
+            labels[label] = json.dumps(found[kind])
+    if labels:
+        body["Labels"] = labels
+    return found
+
+
+def want(body: Mapping[str, Any], found: Mapping[str, list[str]], name: str = "") -> Want:
+    """The Want of a create's body and of its expressions (from `lift`); BadExpression on nonsense in either."""
+    host = body.get("HostConfig")
+    host = host if isinstance(host, dict) else {}
+    mode = str(host.get("NetworkMode") or "")
+    policies(found.get("reschedule", []))
+    refers = references(body)
+    return Want(
+        image=str(body.get("Image") or ""),
+        name=name,
+        cpus=_number(host.get("CpuShares") or body.get("CpuShares")),
+        memory=_number(host.get("Memory") or body.get("Memory")),
+        affinities=tuple(parse(text) for text in found.get("affinity", [])),
+        constraints=tuple(parse(text) for text in found.get("constraint", [])),
+        whitelists=tuple(parse(text) for text in found.get("whitelist", [])),
+        ports=ports_of(host.get("PortBindings")),
+        exposed=frozenset(body.get("ExposedPorts") or ()),
+        host_mode=mode == "host",
+        volumes_from=tuple(str(v).split(":")[0] for v in host.get("VolumesFrom") or ()),
+        links=tuple(str(v).split(":")[0] for v in host.get("Links") or ()),
+        net_container=_container_of(mode),
+        pid_container=_container_of(host.get("PidMode")),
+        ipc_container=_container_of(host.get("IpcMode")),
+        volumes=refers.volumes,
+        networks=refers.networks,
+    )
+
+
+def _container_of(mode: Any) -> str:
+    """The container whose namespace is shared (mode "container:X"); "" if none is."""
+    kind, _, other = str(mode or "").partition(":")
+    return other if kind == "container" else ""
+
+
+def policies(texts: list[str]) -> str:
+    """The one rescheduling policy, "off" without any; BadExpression for an unknown one or two that differ."""
+    unknown = [text for text in texts if text not in POLICIES]
+    if unknown:
+        raise BadExpression(f"invalid reschedule policy: {unknown[0]}; there are off and on-node-failure")
+    if len(set(texts)) > 1:
+        raise BadExpression("invalid reschedule policy: off and on-node-failure contradict each other, give one")
+    return texts[0] if texts else "off"
+
+
+def ports_of(bindings: Any) -> tuple[Port, ...]:
+    """The host's ports that a HostConfig.PortBindings fixes; a binding without a port takes any and is left out."""
+    ports = []
+    for inner, hosts in (bindings or {}).items() if isinstance(bindings, dict) else ():
+        protocol = str(inner).partition("/")[2] or "tcp"
+        for host in hosts or ():
+            first, _, last = str(host.get("HostPort") or "").partition("-")
+            low, high = _port(first), _port(last or first)
+            if low and high:
+                ports.append(Port(str(host.get("HostIp") or ""), protocol, low, high))
+    return tuple(ports)
+
+
+def _port(text: str) -> int:
+    """The number of a port; 0 if the text is none (the engine then says what it thinks of it)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
+
+
+def _labelled(labels: Mapping[str, Any], label: str) -> list[str]:
+    text = labels.get(label)
+    if not text:
+        return []
+    values = _json(text)
+    if values is None and isinstance(text, str):
+        values = _json(text.replace("\\!", "!"))  # what an interactive shell leaves of a `!` that it was told to keep
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise BadExpression(f"the label {label} does not hold a JSON array of strings")
+    return list(values)
+
+
+def _json(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return max(value, 0)

@@ -1,0 +1,87 @@
+"""Which of the nodes that may take a container should: spread, binpack, random. Pure.
+
+weight = cpu + memory + f * health, all whole numbers: cpu = (used + wanted) * 100 / total, memory alike, each 100
+when nothing of it is wanted. A node that is too small or would be more than full is left out. spread takes the
+lightest (f = -10), binpack the heaviest (f = 10); among equals spread takes the node with the fewest containers,
+binpack the one with the most. random looks at no resources.
+"""
+
+from __future__ import annotations
+
+import random as chance
+from collections.abc import Callable, Sequence
+
+from machine.swarm.scheduler.filters import NoNode
+from machine.swarm.scheduler.node import Node
+from machine.swarm.scheduler.placement_request import Want
+
+Strategy = Callable[[Want, Sequence[Node]], list[Node]]
+FULL = 100
+NO_RESOURCES = "no resources available to schedule container"
+NAMED = 5  # nodes that an error names
+
+
+def weight(want: Want, node: Node, factor: int) -> int | None:
+    """The node's weight for this want; None when the container does not fit on it."""
+    if node.memory < want.memory or node.cpus < want.cpus:
+        return None
+    used_cpus, used_memory = node.used if want.cpus or want.memory else (0, 0)
+    if want.replaced:
+        cpus, memory_freed, _ = node.freed(want.replaced)
+        used_cpus, used_memory = used_cpus - cpus, used_memory - memory_freed
+    cpu = (used_cpus + want.cpus) * 100 // node.cpus if want.cpus else FULL
+    memory = (used_memory + want.memory) * 100 // node.memory if want.memory else FULL
+    if cpu > FULL or memory > FULL:
+        return None
+    return cpu + memory + factor * node.health
+
+
+def spread(want: Want, nodes: Sequence[Node]) -> list[Node]:
+    """Lightest first."""
+    return [node for _, _, _, node in sorted(_weighed(want, nodes, -10))]
+
+
+def binpack(want: Want, nodes: Sequence[Node]) -> list[Node]:
+    """Heaviest first."""
+    return [node for _, _, _, node in sorted(_weighed(want, nodes, 10), key=lambda w: (-w[0], -w[1], w[2]))]
+
+
+def random(want: Want, nodes: Sequence[Node]) -> list[Node]:  # noqa: ARG001
+    """In any order."""
+    shuffled = list(nodes)
+    chance.shuffle(shuffled)
+    if not shuffled:
+        raise NoNode(NO_RESOURCES)
+    return shuffled
+
+
+STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random}
+
+
+def _weighed(want: Want, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
+    """(weight, containers, position, node) of each node that fits; NoNode without any."""
+    if want.cpus or want.memory:
+        weights = [weight(want, node, factor) for node in nodes]
+    else:  # the same for every node, but for its health
+        weights = [2 * FULL + factor * node.health for node in nodes]
+    weighed = [
+        (found, len(node.containers) + len(node.pending), position, node)
+        for position, (found, node) in enumerate(zip(weights, nodes, strict=True))
+        if found is not None
+    ]
+    if not weighed:
+        raise NoNode(f"{NO_RESOURCES}: {_lacking(want, nodes)}")
+    return weighed
+
+
+def _lacking(want: Want, nodes: Sequence[Node]) -> str:
+    """What is wanted, and what the nodes that passed the filters have of it."""
+    wanted = [f"{want.cpus} CPUs"] if want.cpus else []
+    wanted += [f"{want.memory} bytes of memory"] if want.memory else []
+    free = []
+    for node in nodes[:NAMED]:
+        cpus, memory = node.used
+        parts = [f"{node.cpus - cpus} of {node.cpus} CPUs"] if want.cpus else []
+        parts += [f"{node.memory - memory} of {node.memory} bytes"] if want.memory else []
+        free.append(f"{node.name} has {' and '.join(parts)} free")
+    return f"{' and '.join(wanted)} wanted, {'; '.join(free)}"
