@@ -20,7 +20,7 @@ HOST_KEY = "ssh_host_ed25519_key"  # the machine's own, made beforehand; the pub
 KNOWN_HOSTS = "known_hosts"
 SECRETS = "secrets.json"
 SWARM_KEY = "swarm.key"  # of a classic swarm, with each of its masters
-HELPER = "helper.lock"  # machine.helpers
+HELPER = "helper.lock"  # machine.host_agent
 LOG = "machine.log"  # everything every command did to this machine, newest last
 
 

@@ -20,7 +20,7 @@ WATCHED = (
     ("machine.store", "Store", "delete"),
     ("machine.files", "", "write"),
     ("machine.process", "", "run"),
-    ("machine.shell", "SshShell", "run"),
+    ("machine.ssh.client", "SshShell", "run"),
     ("machine.engine", "Engine", "post"),
     ("machine.engine", "Engine", "delete"),
     ("machine.swarm.discovery.registry", "Registry", "register"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine import contexts
+from machine import docker_context
 from machine.errors import CertificateError, MachineNotFound, StoreError
 from tests.fake_engine import fake_engine
 
@@ -53,7 +53,7 @@ def meta(environ: dict[str, str], name: str) -> Path:
 
 @needs_docker
 def test_the_docker_client_lists_and_reads_it(environ: dict[str, str], machine: str) -> None:
-    assert contexts.write("dev", URL, machine, environ=environ) == "dev"
+    assert docker_context.write("dev", URL, machine, environ=environ) == "dev"
     assert (
         docker(
             environ, "context", "ls", "--format", "{{.Name}} {{.Description}} {{.DockerEndpoint}}{{.Error}}"
@@ -70,23 +70,23 @@ def test_the_docker_client_talks_to_an_engine_through_it(environ: dict[str, str]
     server = certs.make_server(CA, "me.dev", ["127.0.0.1"])
     with fake_engine(tmp_path / "engine", server, CA.cert) as port:
         url = f"tcp://127.0.0.1:{port}"
-        contexts.write("dev", url, machine_dir(tmp_path / "store", "dev"), environ=environ)
+        docker_context.write("dev", url, machine_dir(tmp_path / "store", "dev"), environ=environ)
         assert docker(environ, "--context", "dev", "version", "--format", "{{.Server.Version}}") == "27.9.9"
         stranger = certs.make_client(certs.make_ca("x"), "x")
-        contexts.write("bad", url, machine_dir(tmp_path / "store", "bad", client=stranger), environ=environ)
+        docker_context.write("bad", url, machine_dir(tmp_path / "store", "bad", client=stranger), environ=environ)
         said = docker(environ, "--context", "bad", "version", check=False)
         assert "Server:" not in said
         assert any(word in said for word in ("tls", "reset", "broken pipe")), "the refusal may overtake the request"
         foreign = machine_dir(tmp_path / "store", "worse", ca=certs.make_ca("me").cert)
-        contexts.write("worse", url, foreign, environ=environ)
+        docker_context.write("worse", url, foreign, environ=environ)
         assert "certificate" in docker(environ, "--context", "worse", "version", check=False)
 
 
 @needs_docker
 def test_our_mark_survives_an_edit_by_the_docker_client(environ: dict[str, str], machine: str) -> None:
-    contexts.write("dev", URL, machine, environ=environ)
+    docker_context.write("dev", URL, machine, environ=environ)
     docker(environ, "context", "update", "dev", "--description", "my own words")
-    contexts.write("dev", "tcp://192.0.2.8:2376", machine, environ=environ)
+    docker_context.write("dev", "tcp://192.0.2.8:2376", machine, environ=environ)
     found = json.loads(docker(environ, "context", "inspect", "dev"))[0]
     assert found["Endpoints"]["docker"]["Host"] == "tcp://192.0.2.8:2376"
     assert found["Metadata"]["Description"] == "my own words"
@@ -97,22 +97,22 @@ def test_a_context_made_by_docker_is_left_alone(environ: dict[str, str], machine
     docker(environ, "context", "create", "dev", "--docker", "host=tcp://10.0.0.1:2375", "--description", "machine: dev")
     before = meta(environ, "dev").read_bytes()
     with pytest.raises(StoreError, match="already, and it was not made by machine") as caught:
-        contexts.write("dev", URL, machine, environ=environ)
+        docker_context.write("dev", URL, machine, environ=environ)
     assert "docker context rm dev" in caught.value.resolution
-    assert contexts.remove("dev", environ=environ) is False
+    assert docker_context.remove("dev", environ=environ) is False
     assert meta(environ, "dev").read_bytes() == before
 
 
 @needs_docker
 def test_removing_the_current_context_leaves_a_working_client(environ: dict[str, str], machine: str) -> None:
-    contexts.write("dev", URL, machine, environ=environ)
+    docker_context.write("dev", URL, machine, environ=environ)
     docker(environ, "context", "use", "dev")
     config = Path(environ["DOCKER_CONFIG"], "config.json")
     config.write_text(json.dumps({**json.loads(config.read_text()), "detachKeys": "ctrl-ü"}))
     config.chmod(0o600)
-    assert contexts.current(environ) == "dev"
-    assert contexts.ours(environ)[0].current
-    assert contexts.remove("dev", environ=environ) is True
+    assert docker_context.current(environ) == "dev"
+    assert docker_context.ours(environ)[0].current
+    assert docker_context.remove("dev", environ=environ) is True
     assert docker(environ, "context", "show") == "default"
     assert json.loads(config.read_text())["detachKeys"] == "ctrl-ü"
     assert config.stat().st_mode & 0o777 == 0o600
@@ -124,13 +124,13 @@ def test_removing_the_current_context_leaves_a_working_client(environ: dict[str,
 @pytest.mark.parametrize("name", ["default", "a"])
 def test_names_that_docker_does_not_take_get_another(environ: dict[str, str], tmp_path: Path, name: str) -> None:
     here = machine_dir(tmp_path / "store", name)
-    assert contexts.write(name, URL, here, environ=environ) == f"machine-{name}"
+    assert docker_context.write(name, URL, here, environ=environ) == f"machine-{name}"
     assert f"machine-{name}" in docker(environ, "context", "ls", "-q").split()
-    assert contexts.remove(name, environ=environ)
+    assert docker_context.remove(name, environ=environ)
 
 
 def test_the_key_is_private(environ: dict[str, str], machine: str) -> None:
-    contexts.write("dev", URL, machine, environ=environ)
+    docker_context.write("dev", URL, machine, environ=environ)
     tls = Path(environ["DOCKER_CONFIG"], "contexts", "tls")
     found = {path.name: path.stat().st_mode & 0o777 for path in tls.rglob("*.pem")}
     assert found == {"ca.pem": 0o600, "cert.pem": 0o600, "key.pem": 0o600}
@@ -138,79 +138,79 @@ def test_the_key_is_private(environ: dict[str, str], machine: str) -> None:
 
 
 def test_the_same_name_in_another_store_is_not_clobbered(environ: dict[str, str], tmp_path: Path, machine: str) -> None:
-    contexts.write("dev", URL, machine, environ=environ)
+    docker_context.write("dev", URL, machine, environ=environ)
     other = machine_dir(tmp_path / "other", "dev")
     with pytest.raises(StoreError, match="belongs to the machine in"):
-        contexts.write("dev", "tcp://192.0.2.9:2376", other, environ=environ)
-    assert contexts.remove("dev", cert_dir=other, environ=environ) is False
+        docker_context.write("dev", "tcp://192.0.2.9:2376", other, environ=environ)
+    assert docker_context.remove("dev", cert_dir=other, environ=environ) is False
     shutil.rmtree(machine)
-    contexts.write("dev", "tcp://192.0.2.9:2376", other, environ=environ)
-    assert contexts.ours(environ)[0].host == "tcp://192.0.2.9:2376"
-    assert contexts.remove("dev", cert_dir=other, environ=environ) is True
+    docker_context.write("dev", "tcp://192.0.2.9:2376", other, environ=environ)
+    assert docker_context.ours(environ)[0].host == "tcp://192.0.2.9:2376"
+    assert docker_context.remove("dev", cert_dir=other, environ=environ) is True
 
 
 def test_renewed_certificates_reach_the_context(environ: dict[str, str], machine: str) -> None:
-    contexts.write("dev", URL, machine, environ=environ)
-    assert contexts.refresh(environ) == []
+    docker_context.write("dev", URL, machine, environ=environ)
+    assert docker_context.refresh(environ) == []
     renewed = certs.make_client(CA, "me")
     Path(machine, "cert.pem").write_bytes(renewed.cert)
     Path(machine, "key.pem").write_bytes(renewed.key)
-    assert contexts.refresh(environ, cert_dir=machine + "-other") == []
-    assert contexts.refresh(environ, cert_dir=machine) == ["dev"]
+    assert docker_context.refresh(environ, cert_dir=machine + "-other") == []
+    assert docker_context.refresh(environ, cert_dir=machine) == ["dev"]
     held = next(Path(environ["DOCKER_CONFIG"], "contexts", "tls").rglob("key.pem"))
     assert held.read_bytes() == renewed.key
     Path(machine, "cert.pem").unlink()
     Path(machine, "ca.pem").write_bytes(b"half")
-    assert contexts.refresh(environ) == []
+    assert docker_context.refresh(environ) == []
     shutil.rmtree(machine)
-    assert contexts.refresh(environ) == []
+    assert docker_context.refresh(environ) == []
 
 
 def test_without_certificates_there_is_no_tls(environ: dict[str, str], machine: str) -> None:
-    contexts.write("dev", URL, machine, environ=environ)
+    docker_context.write("dev", URL, machine, environ=environ)
     for name in ("ca.pem", "cert.pem", "key.pem"):
         Path(machine, name).unlink()
-    contexts.write("dev", "tcp://192.0.2.7:2375", machine, environ=environ)
+    docker_context.write("dev", "tcp://192.0.2.7:2375", machine, environ=environ)
     assert list(Path(environ["DOCKER_CONFIG"], "contexts", "tls").iterdir()) == []
 
 
 def test_half_the_certificates_are_an_error(environ: dict[str, str], machine: str) -> None:
     Path(machine, "key.pem").unlink()
     with pytest.raises(CertificateError, match=r"key\.pem missing") as caught:
-        contexts.write("dev", URL, machine, environ=environ)
+        docker_context.write("dev", URL, machine, environ=environ)
     assert caught.value.resolution == "machine regenerate-certs dev"
     assert not meta(environ, "dev").exists()
 
 
 def test_a_machine_without_address_has_no_context(environ: dict[str, str], machine: str) -> None:
     with pytest.raises(MachineNotFound, match="not known yet"):
-        contexts.write("dev", "", machine, environ=environ)
+        docker_context.write("dev", "", machine, environ=environ)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"Metadata": 7}', '{"Metadata": {"Machine": []}}', "\x00"])
 def test_broken_contexts_of_others_are_skipped_and_not_touched(
     environ: dict[str, str], machine: str, content: str
 ) -> None:
-    contexts.write("dev", URL, machine, environ=environ)
+    docker_context.write("dev", URL, machine, environ=environ)
     bad = meta(environ, "broken")
     bad.parent.mkdir()
     bad.write_text(content)
     (bad.parent.parent / "stray").mkdir()
-    assert [context.name for context in contexts.ours(environ)] == ["dev"]
-    assert contexts.remove("broken", environ=environ) is False
+    assert [context.name for context in docker_context.ours(environ)] == ["dev"]
+    assert docker_context.remove("broken", environ=environ) is False
     with pytest.raises(StoreError):
-        contexts.write("broken", URL, machine, environ=environ)
+        docker_context.write("broken", URL, machine, environ=environ)
     assert bad.read_text() == content
 
 
 def test_the_place_is_dockers(tmp_path: Path) -> None:
-    assert contexts.config_dir({"HOME": "/home/me"}) == "/home/me/.docker"
-    assert contexts.config_dir({"HOME": "/home/me", "DOCKER_CONFIG": "/etc/x"}) == "/etc/x"
-    assert contexts.ours({"HOME": str(tmp_path)}) == []
-    assert contexts.current({"HOME": str(tmp_path)}) == ""
+    assert docker_context.config_dir({"HOME": "/home/me"}) == "/home/me/.docker"
+    assert docker_context.config_dir({"HOME": "/home/me", "DOCKER_CONFIG": "/etc/x"}) == "/etc/x"
+    assert docker_context.ours({"HOME": str(tmp_path)}) == []
+    assert docker_context.current({"HOME": str(tmp_path)}) == ""
 
 
 def test_a_place_that_cannot_be_written_is_advice(tmp_path: Path, machine: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write"):
-        contexts.write("dev", URL, machine, environ={"DOCKER_CONFIG": str(tmp_path / "file")})
+        docker_context.write("dev", URL, machine, environ={"DOCKER_CONFIG": str(tmp_path / "file")})

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from machine import private_key
-from machine.private_key import KeyProblem
+from machine.ssh import private_key
+from machine.ssh.private_key import KeyProblem
 from tests.sshd import keygen
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from machine import sshargs
-from machine.sshargs import Login, Place
+from machine.ssh import arguments
+from machine.ssh.arguments import Login, Place
 
 DEV = Login("dev", "192.0.2.7", 22, "docker", "/store/machines/dev/id_rsa", "/store/machines/dev/known_hosts", True)
 SIX = replace(DEV, name="six", address="2001:db8::7", port=2222, user="root")
@@ -24,23 +24,23 @@ SETTINGS = [
 
 
 def test_ssh_puts_the_users_options_first_and_the_command_last() -> None:
-    argv = sshargs.ssh(DEV, ["-L", "8080:localhost:80", "-N"], ["uname", "-a"])
+    argv = arguments.ssh(DEV, ["-L", "8080:localhost:80", "-N"], ["uname", "-a"])
     assert argv == [
         "ssh", "-L", "8080:localhost:80", "-N", *SETTINGS, "-o", "User=docker", "--", "192.0.2.7", "uname", "-a",
     ]  # fmt: skip
 
 
 def test_the_users_configuration_is_not_switched_off() -> None:
-    assert "-F" not in sshargs.ssh(DEV)
-    assert "Include ~/.ssh/config" in sshargs.configuration([DEV, SIX])
+    assert "-F" not in arguments.ssh(DEV)
+    assert "Include ~/.ssh/config" in arguments.configuration([DEV, SIX])
 
 
 def test_without_a_key_ssh_looks_for_its_own() -> None:
-    assert not [word for word in sshargs.ssh(replace(DEV, key_path="")) if "Identit" in word]
+    assert not [word for word in arguments.ssh(replace(DEV, key_path="")) if "Identit" in word]
 
 
 def test_a_machine_without_a_host_key_on_record_gets_one_at_the_first_login() -> None:
-    assert "StrictHostKeyChecking=accept-new" in sshargs.ssh(replace(DEV, key_on_record=False))
+    assert "StrictHostKeyChecking=accept-new" in arguments.ssh(replace(DEV, key_on_record=False))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_machine_without_a_host_key_on_record_gets_one_at_the_first_login() ->
     ],
 )
 def test_places(text: str, expected: Place) -> None:
-    assert sshargs.place(text) == expected
+    assert arguments.place(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,24 +78,24 @@ def test_places(text: str, expected: Place) -> None:
     ],
 )
 def test_option_length(words: list[str], length: int) -> None:
-    assert sshargs.option_length(words) == length
+    assert arguments.option_length(words) == length
 
 
 def test_scp_of_one_machine_needs_no_file() -> None:
-    places = [sshargs.place(text) for text in ("-odd", "a:b/c", "dev:/tmp")]
+    places = [arguments.place(text) for text in ("-odd", "a:b/c", "dev:/tmp")]
     assert places[1].machine == "a"  # a colon first makes it remote, as with scp itself
-    argv = sshargs.scp([DEV], [places[0], places[2]], recursive=True, quiet=False)
+    argv = arguments.scp([DEV], [places[0], places[2]], recursive=True, quiet=False)
     assert argv == ["scp", "-r", *SETTINGS, "--", "./-odd", "docker@192.0.2.7:/tmp"]
 
 
 def test_ipv6_has_brackets() -> None:
-    argv = sshargs.scp([SIX], [Place("six", "", "/x"), Place("", "", ".")], recursive=False, quiet=True)
+    argv = arguments.scp([SIX], [Place("six", "", "/x"), Place("", "", ".")], recursive=False, quiet=True)
     assert argv[-2:] == ["root@[2001:db8::7]:/x", "."]
-    assert "2001:db8::7" in sshargs.ssh(SIX)
+    assert "2001:db8::7" in arguments.ssh(SIX)
 
 
 def test_two_machines_go_through_a_configuration_by_name() -> None:
-    argv = sshargs.scp(
+    argv = arguments.scp(
         [DEV, SIX], [Place("dev", "", "/a"), Place("six", "me", "/b")], recursive=False, quiet=True, config="/c"
     )
     assert argv == ["scp", "-3", "-q", "-F", "/c", "--", "docker@dev:/a", "me@six:/b"]
@@ -107,8 +107,8 @@ def test_ssh_reads_the_configuration_as_it_was_meant(tmp_path: Path) -> None:
     odd = tmp_path / 'a b "c" 100% \\d'
     login = replace(SIX, name="Six.7-x", key_path=str(odd / "key"), known_hosts=str(odd / "known_hosts"))
     config = tmp_path / "config"
-    config.write_text(sshargs.configuration([DEV, login]))
-    for argv in (["ssh", "-G", "-F", str(config), login.name], [*sshargs.ssh(login, ["-G", "-F", "/dev/null"])]):
+    config.write_text(arguments.configuration([DEV, login]))
+    for argv in (["ssh", "-G", "-F", str(config), login.name], [*arguments.ssh(login, ["-G", "-F", "/dev/null"])]):
         out = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         seen = dict(line.split(" ", 1) for line in out.splitlines() if " " in line)
         assert seen["hostname"] == "2001:db8::7"
@@ -121,7 +121,7 @@ def test_ssh_reads_the_configuration_as_it_was_meant(tmp_path: Path) -> None:
 
 def test_rsync_gets_one_shell_string_that_splits_back() -> None:
     login = replace(DEV, key_path="/with space/it's")
-    argv = sshargs.rsync(login, [Place("", "", "d"), Place("dev", "", "/d")], recursive=True, quiet=False)
+    argv = arguments.rsync(login, [Place("", "", "d"), Place("dev", "", "/d")], recursive=True, quiet=False)
     shell = argv[argv.index("-e") + 1]
     assert shlex.split(shell)[0] == "ssh"
     assert 'IdentityFile="/with space/it\'s"' in shlex.split(shell)
@@ -130,7 +130,7 @@ def test_rsync_gets_one_shell_string_that_splits_back() -> None:
 
 
 def test_sshfs_escapes_commas() -> None:
-    argv = sshargs.sshfs(replace(DEV, key_path="/a,b"), Place("dev", "", "/data"), "/mnt")
+    argv = arguments.sshfs(replace(DEV, key_path="/a,b"), Place("dev", "", "/data"), "/mnt")
     assert 'IdentityFile="/a\\,b"' in argv
     assert argv[:3] == ["sshfs", "-p", "22"]
     assert argv[-2:] == ["docker@192.0.2.7:/data", "/mnt"]

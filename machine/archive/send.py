@@ -12,7 +12,7 @@ from typing import Any
 from machine import __version__, files, paths, redaction
 from machine.archive import bundle
 from machine.errors import CertificateError, StoreError, UsageError
-from machine.shell import knownhosts
+from machine.ssh import known_hosts
 from machine.store import Record, Store
 
 FORMAT = 1
@@ -151,7 +151,7 @@ def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
 def _host_keys(record: Record) -> bytes:
     """The machine's known_hosts, only the lines that are about it."""
     path = os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
-    found = [entry for entry in knownhosts.entries(path, record.name) if not entry.revoked]
+    found = [entry for entry in known_hosts.entries(path, record.name) if not entry.revoked]
     return "".join(f"{record.name} {entry.kind} {entry.key}\n" for entry in found).encode()
 
 

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
-    from machine.lifecycle.world import World
+    from machine.lifecycle.session import World
 
 
 def world_of(app: App) -> World:
     """The store, console and environment of this call, for machine.lifecycle."""
-    from machine.lifecycle.world import World
+    from machine.lifecycle.session import World
 
     flags = app.flags
     tls = {
@@ -46,7 +46,7 @@ def on_each(
     advice for those of several that were cut short by Ctrl-C, SIGTERM or SIGHUP.
     """
     from machine.cli.ending import orderly
-    from machine.lifecycle import many
+    from machine.lifecycle import parallel
 
     names = list(dict.fromkeys(names))
     if load:
@@ -54,7 +54,7 @@ def on_each(
             app.store.load(name)
     with orderly():
         try:
-            failures = many.each(world_of(app), names, act, after)
+            failures = parallel.each(world_of(app), names, act, after)
         finally:
             app.console.close()
         for error in failures.values():

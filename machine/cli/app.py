@@ -54,11 +54,11 @@ class App:
         path = paths.machine(self.store.root, record.name, paths.HELPER)
         if not os.path.exists(path):
             return
-        from machine import helpers
+        from machine import host_agent
 
-        if helpers.missing(path):
+        if host_agent.missing(path):
             from machine.cli.acting import world_of
-            from machine.lifecycle.helper import revive
+            from machine.lifecycle.host_agent import revive
 
             revive(world_of(self), record)
 

@@ -102,7 +102,7 @@ class _States:
 
     def _ask(self, row: Row) -> None:
         from machine.cli.acting import world_of
-        from machine.lifecycle.world import open_driver
+        from machine.lifecycle.session import open_driver
 
         try:
             found = str(open_driver(world_of(self.app), row.record).state()), ""  # type: ignore[arg-type]

@@ -38,25 +38,25 @@ def run(args: Namespace, app: App) -> int:
 
 
 def _create(app: App, names: list[str]) -> int:
-    from machine import contexts
+    from machine import docker_context
     from machine.cli.connect import certificates
 
     records = [app.store.load(name) for name in names]
     for record in records:
         certificates(record)  # before the first is written: a context without them would lead docker to no TLS
     for record in records:
-        app.say(contexts.write(record.name, record.url(), record.cert_dir(), environ=app.environ))
+        app.say(docker_context.write(record.name, record.url(), record.cert_dir(), environ=app.environ))
     return 0
 
 
 def _use(app: App, names: list[str]) -> int:
-    from machine import contexts
+    from machine import docker_context
 
     if len(names) != 1:
         raise UsageError("docker has one current context", resolution=f"machine context use {names[0]}")
     _create(app, names)
     record = app.store.load(names[0])
-    contexts.use(record.name, cert_dir=record.cert_dir(), environ=app.environ)
+    docker_context.use(record.name, cert_dir=record.cert_dir(), environ=app.environ)
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
         if app.environ.get(name):
             app.console.warn(f"${name} is set and goes before the current context: unset {name}")
@@ -65,22 +65,22 @@ def _use(app: App, names: list[str]) -> int:
 
 def _remove(app: App, names: list[str]) -> int:
     """A context may be left when its machine is gone, so the machine need not exist."""
-    from machine import contexts
+    from machine import docker_context
 
     for name in names:
-        if not contexts.remove(name, cert_dir=app.store.directory(name), environ=app.environ):
+        if not docker_context.remove(name, cert_dir=app.store.directory(name), environ=app.environ):
             raise MachineNotFound(
-                f"there is no docker context {contexts.called(name)} that machine made for {name}",
+                f"there is no docker context {docker_context.called(name)} that machine made for {name}",
                 resolution="machine context ls shows those that there are",
             )
-        app.say(contexts.called(name))
+        app.say(docker_context.called(name))
     return 0
 
 
 def _list(app: App, names: list[str]) -> int:
-    from machine import contexts
+    from machine import docker_context
 
-    found = [context for context in contexts.ours(app.environ) if not names or context.machine in names]
+    found = [context for context in docker_context.ours(app.environ) if not names or context.machine in names]
     rows = [("NAME", "MACHINE", "CURRENT", "ENDPOINT")]
     rows += [(context.name, context.machine, "*" if context.current else "-", context.host) for context in found]
     from machine.cli.tables import print_table

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from machine import paths, private_key
+from machine import paths
 from machine.errors import CommandFailed, MachineError, NotSupported
-from machine.shell import knownhosts
-from machine.sshargs import Login
+from machine.ssh import known_hosts as knownhosts
+from machine.ssh import private_key
+from machine.ssh.arguments import Login
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def explain(app: App, names: Sequence[str]) -> None:
 def _key_error(record: Record) -> MachineError | None:
     """HostKeyMismatch, with the cure that ssh does not know, if that is why it refused."""
     from machine.errors import HostKeyMismatch, ShellError, TooManyKeys
-    from machine.shell import SshShell
+    from machine.ssh.client import SshShell
 
     endpoint, known = record.endpoint(), known_hosts(record)
     if endpoint is None or not knownhosts.entries(known, record.name):
@@ -118,7 +119,7 @@ def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.cli.acting import world_of
     from machine.cli.connect import certificates
     from machine.cli.listing import power_cure
-    from machine.lifecycle.world import open_driver
+    from machine.lifecycle.session import open_driver
     from machine.model import State
 
     try:

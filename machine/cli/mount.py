@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from machine import sshargs
 from machine.cli import logins
 from machine.errors import CommandFailed, UsageError
+from machine.ssh import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     """The exit status of sshfs, fusermount or umount."""
     if len(args.paths) not in (1, 2):
         raise UsageError("mount needs a source and a directory", resolution="machine mount NAME:PATH DIRECTORY")
-    source = sshargs.place(args.paths[0])
+    source = arguments.place(args.paths[0])
     target = args.paths[1] if len(args.paths) == 2 else source.path
     if not target:
         raise UsageError("mount needs the directory to mount on", resolution=f"machine mount {args.paths[0]} DIRECTORY")
@@ -40,8 +40,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     if not os.path.isdir(target):
         raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
     name = source.machine or app.name(None)
-    source = sshargs.Place(name, source.user, source.path)
-    argv = sshargs.sshfs(logins.login_of(app, name), source, target)
+    source = arguments.Place(name, source.user, source.path)
+    argv = arguments.sshfs(logins.login_of(app, name), source, target)
     return logins.attached(app, argv, [name], "sshfs", again=False)  # sshfs goes on in the background
 
 

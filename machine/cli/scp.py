@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from machine import sshargs
 from machine.cli import logins
 from machine.errors import UsageError
+from machine.ssh import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machine.cli.app import App
-    from machine.sshargs import Login
+    from machine.ssh.arguments import Login
 
 HELP = """Copy files to, from and between machines: machine scp notes.txt dev:/tmp/
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     """The exit status of scp or rsync."""
     if len(args.paths) < 2:
         raise UsageError("scp needs a source and a target", resolution="machine scp FILE NAME:PATH")
-    places = [sshargs.place(path) for path in args.paths]
+    places = [arguments.place(path) for path in args.paths]
     names = list(dict.fromkeys(one.machine for one in places if one.machine))
     if not names:
         raise UsageError(
@@ -47,11 +47,11 @@ def run(args: argparse.Namespace, app: App) -> int:
     if args.delta:
         if len(names) > 1 or not any(one.machine == "" for one in places):
             raise UsageError("rsync cannot copy from machine to machine", resolution="leave --delta out")
-        return logins.attached(app, sshargs.rsync(login[0], places, **style), names, "rsync")
+        return logins.attached(app, arguments.rsync(login[0], places, **style), names, "rsync")
     if len(names) == 1:
-        return logins.attached(app, sshargs.scp(login, places, **style), names, "openssh-client")
+        return logins.attached(app, arguments.scp(login, places, **style), names, "openssh-client")
     with _configuration(app, login) as path:
-        return logins.attached(app, sshargs.scp(login, places, config=path, **style), names, "openssh-client")
+        return logins.attached(app, arguments.scp(login, places, config=path, **style), names, "openssh-client")
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def _configuration(app: App, login: Sequence[Login]) -> Iterator[str]:
     handle, path = tempfile.mkstemp(".ssh_config", ".scp-", app.store.directory(login[0].name))  # born 0600
     try:
         with open(handle, "w", encoding="utf-8") as config:
-            config.write(sshargs.configuration(login))
+            config.write(arguments.configuration(login))
         yield path
     finally:
         os.unlink(path)

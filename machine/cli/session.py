@@ -15,7 +15,7 @@ from machine.errors import ShellError
 if TYPE_CHECKING:
     import paramiko
 
-    from machine.shell import SshShell
+    from machine.ssh.client import SshShell
 
 _CHUNK = 32768
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from machine import sshargs
 from machine.cli import logins
 from machine.errors import UsageError
+from machine.ssh import arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machine.cli.app import App
-    from machine.sshargs import Login
+    from machine.ssh.arguments import Login
 
 HELP = """Log in to a machine, or run a command on it and end with its exit status.
 
@@ -47,7 +47,7 @@ class Call:
                 break
             if rest[0].startswith("--"):
                 self._ours(rest, app)
-            elif length := sshargs.option_length(rest):
+            elif length := arguments.option_length(rest):
                 self.options += rest[:length]
                 del rest[:length]
             elif not self.target:
@@ -89,15 +89,15 @@ def run(args: argparse.Namespace, app: App) -> int:
     if app.flags.native_ssh or not shutil.which("ssh"):
         return _native(app, login, call)
     own_log = any(option.startswith("-E") for option in call.options)  # then what ssh says is not to be seen here
-    argv = sshargs.ssh(login, call.options, call.command)
+    argv = arguments.ssh(login, call.options, call.command)
     return logins.attached(app, argv, [name], "openssh-client", again=not own_log)
 
 
 def _forget(app: App, name: str) -> int:
-    from machine.shell import knownhosts
+    from machine.ssh import known_hosts
 
     path = logins.known_hosts(app.store.load(name))
-    gone = knownhosts.forget(path, name)
+    gone = known_hosts.forget(path, name)
     app.console.info(f"{gone} host key(s) of {name} removed from {path}; the next login writes down the new one")
     return 0
 
@@ -107,7 +107,7 @@ def _native(app: App, login: Login, call: Call) -> int:
     from machine.cli.report import show
     from machine.cli.session import talk
     from machine.errors import ShellError
-    from machine.shell import SshShell
+    from machine.ssh.client import SshShell
 
     strange = [option for option in call.options if option not in ("-t", "-tt", "-T", "-q")]
     if strange:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
-    from machine.lifecycle.swarmmode.verbs import Row
+    from machine.clusters.swarm_mode.commands import Row
 
 HELP = """The clusters that engines form themselves (`create --swarm-mode`; docs/swarm-mode.md).
 
@@ -45,27 +45,27 @@ def run(args: Namespace, app: App) -> int:
     if not args.words:
         raise UsageError(f"{args.verb} needs the name of a machine", resolution="machine swarm-mode ls shows them")
     from machine.cli.acting import on_each
-    from machine.lifecycle.swarmmode import verbs
+    from machine.clusters.swarm_mode import commands
 
     if args.verb == "leave":
         names = list(dict.fromkeys(args.words))
         return on_each(
-            app, names, lambda world, name: verbs.leave(world, name, force=args.force, together=names), load=True
+            app, names, lambda world, name: commands.leave(world, name, force=args.force, together=names), load=True
         )
     if args.verb == "demote":
-        return on_each(app, args.words, lambda world, name: verbs.demote(world, name, force=args.force))
-    return on_each(app, args.words, verbs.promote if args.verb == "promote" else verbs.unlock)
+        return on_each(app, args.words, lambda world, name: commands.demote(world, name, force=args.force))
+    return on_each(app, args.words, commands.promote if args.verb == "promote" else commands.unlock)
 
 
 def _ls(args: Namespace, app: App) -> int:
     from machine.cli.acting import world_of
-    from machine.lifecycle.swarmmode import verbs
+    from machine.clusters.swarm_mode import commands
 
     world = world_of(app)
-    there = verbs.clusters(world)
+    there = commands.clusters(world)
     for name in args.words:
         _known(name, there)
-    rows = [row for cluster in args.words or there for row in verbs.look(world, cluster)]
+    rows = [row for cluster in args.words or there for row in commands.look(world, cluster)]
     if args.json:
         app.say_json([row.shown() for row in rows])
         return 0
@@ -86,7 +86,7 @@ def _cells(row: Row) -> list[str]:
 def _print(args: Namespace, app: App) -> int:
     """A token or a key, alone on stdout."""
     from machine.cli.acting import world_of
-    from machine.lifecycle.swarmmode import verbs
+    from machine.clusters.swarm_mode import commands
     from machine.swarmmode.asked import ROLES
 
     words = list(args.words)
@@ -94,7 +94,7 @@ def _print(args: Namespace, app: App) -> int:
     if args.verb == "token" and not role:
         raise UsageError("token of which role?", resolution="machine swarm-mode token worker, or manager")
     world = world_of(app)
-    there = verbs.clusters(world)
+    there = commands.clusters(world)
     if len(words) > 1 or (not words and len(there) != 1):
         raise UsageError(
             f"{args.verb} of which cluster?" if there else "no machine of this store is in a cluster",
@@ -103,9 +103,9 @@ def _print(args: Namespace, app: App) -> int:
     cluster = words[0] if words else there[0]
     _known(cluster, there)
     if role:
-        app.say(verbs.token(world, cluster, role, rotate=args.rotate))
+        app.say(commands.token(world, cluster, role, rotate=args.rotate))
     else:
-        app.say(verbs.unlock_key(world, cluster))
+        app.say(commands.unlock_key(world, cluster))
     return 0
 
 

@@ -20,10 +20,10 @@ def docker_host(environ: Mapping[str, str]) -> str:
         return environ["DOCKER_HOST"]
     if not environ.get("DOCKER_CONTEXT") and not _has_configuration(environ):
         return ""
-    from machine import contexts
+    from machine import docker_context
 
-    name = environ.get("DOCKER_CONTEXT") or contexts.current(environ)
-    return contexts.host_of(name, environ) if name not in ("", "default") else ""
+    name = environ.get("DOCKER_CONTEXT") or docker_context.current(environ)
+    return docker_context.host_of(name, environ) if name not in ("", "default") else ""
 
 
 def described(environ: Mapping[str, str]) -> str:

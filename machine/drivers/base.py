@@ -167,7 +167,7 @@ class KnowsAccount(Protocol):
 
 @runtime_checkable
 class HasHelper(Protocol):
-    """A process of ours runs beside each machine; machine.helpers tells when it was ended."""
+    """A process of ours runs beside each machine; machine.host_agent tells when it was ended."""
 
     def revive_helper(self) -> bool:
         """Start it again if the machine runs; whether it does. Harmless when the helper is there."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shlex
 
-from machine import private_key
 from machine.errors import PreflightFailed
+from machine.ssh import private_key
 
 
 def check(path: str, flag: str, *, sent: bool, otherwise: str = "") -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from machine import secrets
 from machine.drivers.base import Driver, KnowsAccount
 from machine.errors import DriverError
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import State
 from machine.options import Option
 from machine.store import Record

@@ -12,14 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machine import contexts, drivers, files, keys, names, options, paths, redaction
+from machine import docker_context as contexts
+from machine import drivers, files, names, options, paths, redaction
+from machine.clusters import classic as swarm
+from machine.clusters import swarm_mode
 from machine.console import MASK
 from machine.drivers.base import BringsKey, Driver, TakesHostKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, UsageError
-from machine.lifecycle import access, growth, provision, ssh_keys, swarm, swarmmode
+from machine.lifecycle import disk_growth, provision, ssh_keys, waiting
 from machine.lifecycle.account import as_given, check_before_resume
-from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
+from machine.lifecycle.session import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
 from machine.model import EngineOptions, State, SwarmOptions, Verb
+from machine.ssh import keys
 from machine.store import Record, Store
 
 if TYPE_CHECKING:
@@ -80,7 +84,7 @@ def _create(world: World, name: str, wanted: Wanted) -> None:
     world.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
     ssh_keys.check(driver)
-    swarmmode.check(world, record, driver)
+    swarm_mode.check(world, record, driver)
     with world.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
         _record_first(world, record, driver)
         carry_on(as_given(world, driver.options), record, wanted.docker_context)
@@ -112,9 +116,9 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     cls = drivers.find(wanted.driver_name)
     swarm.check_host(classic, wanted.values, provisions=cls.provisions)
     if wanted.mode is not None and not cls.provisions:
-        raise swarmmode.no_host(wanted.driver_name)
+        raise swarm_mode.no_host(wanted.driver_name)
     if wanted.mode is not None:
-        swarmmode.check_options(wanted.engine.flags)
+        swarm_mode.check_options(wanted.engine.flags)
     record = Record.new(
         world.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=world.tls
     )
@@ -125,7 +129,7 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
                 resolution="leave it out",
             )
         record.keep_hostname()
-    swarmmode.record_wish(record, wanted.mode)
+    swarm_mode.record_wish(record, wanted.mode)
     hide_secrets(world, cls.options, wanted.values)
     for value in redaction.secret_values(wanted.engine):
         world.console.hide(value)
@@ -253,13 +257,13 @@ def _carry_on(world: World, record: Record, docker_context: bool) -> None:
         driver.power(Verb.START)
     if not driver.adopts:  # such a host runs already: the checks have seen its sshd
         world.console.step("Waiting for the machine to boot")
-    endpoint = access.wait_for_endpoint(world, record, driver)
+    endpoint = waiting.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
     advance(world, record, "reachable")
     world.console.step("Logging in" if driver.adopts else "Waiting for ssh")
-    with access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
+    with waiting.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
         if not record.reached("provisioned"):
-            growth.check(world, driver, shell)
+            disk_growth.check(world, driver, shell)
         provision.play(world, record, endpoint, shell)
     advance(world, record, "provisioned")
     provision.finish(world, record, endpoint)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from machine.clusters import swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
-from machine.lifecycle import access, provision, swarmmode
-from machine.lifecycle.world import LOCK_SECONDS, World, keep_endpoint, open_driver
+from machine.lifecycle import provision, waiting
+from machine.lifecycle.session import LOCK_SECONDS, World, keep_endpoint, open_driver
 from machine.model import State, Verb
-from machine.shell import Shell
+from machine.ssh.client import Shell
 from machine.store import Record
 from machine.wait import until
 
@@ -49,20 +50,20 @@ def start(world: World, record: Record, driver: Driver) -> None:
 def settle(world: World, record: Record, driver: Driver) -> None:
     """After a boot: until the engine answers, repairing its certificate when the address has changed."""
     before = record.endpoint()
-    endpoint = access.wait_for_endpoint(world, record, driver)
+    endpoint = waiting.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
     if not driver.provisions:
         return
     world.console.step("Waiting for the engine")
     if before is not None and before.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
-            access.wait_for_engine(world, record, endpoint, driver.boot_timeout)
-            swarmmode.awake(world, record, endpoint)
+            waiting.wait_for_engine(world, record, endpoint, driver.boot_timeout)
+            swarm_mode.awake(world, record, endpoint)
         except WaitTimeout as error:
-            error.details = f"{error.details}\n{access.clues(driver)}".strip()
+            error.details = f"{error.details}\n{waiting.clues(driver)}".strip()
             raise
         return
-    with access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
+    with waiting.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
         provision.play(world, record, endpoint, shell)
     provision.finish(world, record, endpoint)
 
@@ -73,13 +74,13 @@ def stop(world: World, driver: Driver, verb: Verb) -> None:
     world.console.step("Stopping the machine" if verb is Verb.STOP else "Cutting the machine's power")
     driver.power(verb)
     try:
-        access.wait_for_state(world, driver, State.STOPPED, STOP_SECONDS if verb is Verb.STOP else OFF_SECONDS)
+        waiting.wait_for_state(world, driver, State.STOPPED, STOP_SECONDS if verb is Verb.STOP else OFF_SECONDS)
     except WaitTimeout:
         if verb is Verb.KILL:
             raise
         world.console.warn(f"{name} did not shut down within {STOP_SECONDS:g} s; its power is cut")
         driver.power(Verb.KILL)
-        access.wait_for_state(world, driver, State.STOPPED, OFF_SECONDS)
+        waiting.wait_for_state(world, driver, State.STOPPED, OFF_SECONDS)
     world.console.done(f"{name} is stopped")
 
 
@@ -111,7 +112,7 @@ def _reboot(world: World, record: Record) -> None:
 
     def probe() -> bool | None:
         try:
-            with access.connect(record, endpoint) as again:
+            with waiting.connect(record, endpoint) as again:
                 return True if again.run(boot, timeout=REBOOT_ASK_SECONDS).stdout != before else None
         except HostKeyMismatch:
             raise

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from machine import drivers, files, paths
 from machine import provision as steps
+from machine.clusters import classic, swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import DriverError, NotSupported, WaitTimeout
-from machine.lifecycle import access, ahead, renewals, swarm, swarmmode
-from machine.lifecycle.world import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
+from machine.lifecycle import certificates, preload, waiting
+from machine.lifecycle.session import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint, State
 from machine.names import hostname
 from machine.provision.look import CLOSE
-from machine.shell import SshShell
+from machine.ssh.client import SshShell
 from machine.store import Record
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def upgrade(world: World, name: str) -> None:
                 result = steps.upgrade(facts, shell, world.console.info, record.engine_options().env)
         for note in result.notes:
             world.console.warn(note)
-        access.wait_for_engine(world, record, endpoint)
-        swarmmode.awake(world, record, endpoint)
+        waiting.wait_for_engine(world, record, endpoint)
+        swarm_mode.awake(world, record, endpoint)
         if result.before == result.after:
             world.console.done(f"Docker {result.after} is already the newest available")
         else:
@@ -80,9 +81,9 @@ def log_in(world: World, record: Record) -> tuple[Endpoint, SshShell]:
             resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",
         )
     _check_running(record, driver)
-    endpoint = access.wait_for_endpoint(world, record, driver)
+    endpoint = waiting.wait_for_endpoint(world, record, driver)
     keep_endpoint(world, record, endpoint)
-    return endpoint, access.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout)
+    return endpoint, waiting.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout)
 
 
 def _check_running(record: Record, driver: Driver) -> None:
@@ -106,9 +107,9 @@ def play(
 
 def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool) -> steps.Outcome:
     world.console.step("Looking at the machine")
-    ahead.load(ahead.CERTIFICATES, ahead.PLANS)
+    preload.load(preload.CERTIFICATES, preload.PLANS)
     facts = steps.gather(shell, world.console.debug)
-    swarmmode.check_host(world, record, facts.swarm)
+    swarm_mode.check_host(world, record, facts.swarm)
     pair = server_pair(world, record, endpoint, fresh=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
     spec = steps.Spec(
@@ -120,8 +121,8 @@ def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, 
         ca=ca,
         server_cert=pair.cert,
         server_key=pair.key,
-        swarm=swarm.services(world, record, endpoint),
-        swarm_mode=swarmmode.asked_for(record),
+        swarm=classic.services(world, record, endpoint),
+        swarm_mode=swarm_mode.asked_for(record),
     )
     world.console.step(f"Setting up Docker on {facts.distro}")
     outcome = steps.play(steps.plan(facts, spec), shell, world.console.debug)
@@ -144,14 +145,14 @@ def finish(world: World, record: Record, endpoint: Endpoint) -> None:
     """See from here that the engine answers over TLS, enter its swarm, and write down that the machine is ready."""
     world.console.step("Checking the engine from here")
     try:
-        access.wait_for_engine(world, record, endpoint)
+        waiting.wait_for_engine(world, record, endpoint)
     except WaitTimeout as error:
         stands = f"{_what_stands(record, endpoint)}\nto undo that: {_undo(record, endpoint)}"
         error.details = f"{error.details}\n{stands}".strip()  # the resolution says how to go on
         raise
-    swarm.enter(world, record, endpoint)
-    swarmmode.enter(world, record, endpoint)
-    renewals.refresh_contexts(world, record.cert_dir())
+    classic.enter(world, record, endpoint)
+    swarm_mode.enter(world, record, endpoint)
+    certificates.refresh_contexts(world, record.cert_dir())
     record.phase = "ready"
     world.store.save(record)
 
@@ -196,7 +197,7 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     if not reason:
         if own_ca in (b"", issuer.ca):  # none yet: killed between the server's certificate and the copies
             copy_client(record, issuer)
-        renewals.note_end(world, record)
+        certificates.note_end(world, record)
         return old
     world.console.log("info", f"new server certificate ({reason}) for {', '.join(names)}")
     if own_ca not in (b"", issuer.ca):
@@ -210,7 +211,7 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
     files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
     copy_client(record, issuer)
-    renewals.note_end(world, record)
+    certificates.note_end(world, record)
     return pair
 
 

@@ -6,12 +6,12 @@ import contextlib
 import os
 from collections.abc import Collection
 
-from machine import contexts, files, paths, secrets
+from machine import docker_context, files, paths, secrets
+from machine.clusters import classic, swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import MachineError, Unfinished
-from machine.lifecycle import swarm, swarmmode
 from machine.lifecycle.account import check_account
-from machine.lifecycle.world import LOCK_SECONDS, World, open_driver
+from machine.lifecycle.session import LOCK_SECONDS, World, open_driver
 from machine.store import Record
 from machine.wait import until
 
@@ -33,21 +33,21 @@ def remove(world: World, name: str, *, force: bool = False, together: Collection
             driver = open_driver(world, record)
             if not force:
                 check_account(world, record, driver)
-            swarm.leave(world, record, stays=driver.adopts, together=together)
-            swarmmode.leave(world, record, driver, force=force, together=together)
+            classic.leave(world, record, stays=driver.adopts, together=together)
+            swarm_mode.leave(world, record, driver, force=force, together=together)
             _remove_all(world, driver)
             _forget_secrets(world, record, driver)
         except MachineError as error:
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):
                 raise
             if record is not None:
-                swarm.leave(world, record, together=together)
+                classic.leave(world, record, together=together)
             if record is not None and driver is not None:
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(world, record, driver)
             world.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
         try:
-            contexts.remove(name, cert_dir=store.directory(name), environ=world.environ)
+            docker_context.remove(name, cert_dir=store.directory(name), environ=world.environ)
         except MachineError as error:
             world.console.warn(f"its docker context stays: {error.brief}")
         store.delete(name)

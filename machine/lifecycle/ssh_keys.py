@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from machine import files, private_key
+from machine import files
 from machine.drivers.base import BringsKey, Driver
 from machine.errors import LoginRefused, PreflightFailed, StoreError
+from machine.ssh import private_key
 from machine.store import Record
 
 
@@ -18,7 +19,7 @@ def check(driver: Driver) -> None:
     path = driver.key_path() if isinstance(driver, BringsKey) else None
     if path is None:
         return
-    from machine.shell import login  # paramiko
+    from machine.ssh import login  # paramiko
 
     try:
         if not path and driver.adopts:  # a plugin makes its key while it creates, and says "" before

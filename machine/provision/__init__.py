@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machine.shell import Shell
+    from machine.ssh.client import Shell
 
 __all__ = [
     "Facts",

@@ -18,7 +18,7 @@ from machine.provision.units import exec_start, specifiers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machine.shell import Shell
+    from machine.ssh.client import Shell
 
 
 @dataclass(frozen=True, slots=True)

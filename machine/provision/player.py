@@ -13,7 +13,7 @@ from machine.provision.steps import Plan, Result, Step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machine.shell import Shell
+    from machine.ssh.client import Shell
 
 Log = Callable[[str], None]
 _TAIL = 30  # lines of a failed step's output that an error shows

@@ -17,7 +17,7 @@ from machine.provision.steps import Plan, Put, Result, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machine.shell import Shell
+    from machine.ssh.client import Shell
 
 # What belongs to an engine's package, under all the names it is packaged by; only what is installed is moved.
 _COMPANIONS = (

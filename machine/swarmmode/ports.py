@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from machine.errors import MachineError
 
 if TYPE_CHECKING:
-    from machine.shell import Shell
+    from machine.ssh.client import Shell
 
 SECONDS, PATIENCE = 6.0, 25.0  # after the first sign of the other side, and until it
 CONTROL, GOSSIP, OVERLAY = 2377, 7946, 4789

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine import archive, authority, keys
+from machine import archive, authority
 from machine.archive import bundle
 from machine.errors import CertificateError, MachineExists, NameInvalid, RecordBroken, StoreError
 from machine.model import EngineOptions
+from machine.ssh import keys
 from machine.store import Record, Store
 from tests.certs.handshake import client_context, handshake, server_context
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import __version__, contexts
+from machine import __version__, docker_context
 from machine.build import commit
 from tests.cli.typed import World
 
@@ -99,7 +99,7 @@ def test_docker_s_current_context_counts(world: World) -> None:
     assert world.type("active").status == 4
     used = world.type("context", "use", "dev")
     assert (used.status, used.out) == (0, "dev\n")
-    assert contexts.current(world.environ) == "dev"
+    assert docker_context.current(world.environ) == "dev"
     assert world.type("active").out == "dev\n"
     assert world.type("ls", "--format", "{{.Name}} {{.Active}}").out == "dev *\nother -\n"
     elsewhere = {"DOCKER_HOST": world.store.load("other").url()}
@@ -113,7 +113,7 @@ def test_docker_s_current_context_counts(world: World) -> None:
 
 def test_context_use_keeps_what_else_docker_is_configured_with(world: World) -> None:
     world.machine("dev", 1)
-    config = Path(contexts.config_dir(world.environ), "config.json")
+    config = Path(docker_context.config_dir(world.environ), "config.json")
     config.parent.mkdir(exist_ok=True)
     config.write_text('{"auths": {"r": {}}}')
     config.chmod(0o640)

@@ -106,7 +106,7 @@ def test_words_after_the_name_are_ssh_options_up_to_the_command(store: Store, ss
 
 
 def test_a_port_is_forwarded(store: Store, sshd: Sshd) -> None:
-    from machine.shell import reachable
+    from machine.ssh.client import reachable
     from tests.sshd import free_port
 
     enrol(store, "dev", sshd)

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from machine import keys, lock, process
+from machine import lock, process
 from machine.drivers.base import Driver, DriverContext
+from machine.ssh import keys
 from machine.wait import SystemClock
 
 

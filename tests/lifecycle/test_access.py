@@ -11,8 +11,8 @@ import pytest
 from machine import drivers
 from machine.console import Console
 from machine.errors import DriverError, LoginRefused, WaitTimeout
-from machine.lifecycle.access import clues, printed, wait_for_shell
-from machine.lifecycle.world import World, context
+from machine.lifecycle.session import World, context
+from machine.lifecycle.waiting import clues, printed, wait_for_shell
 from machine.model import Endpoint
 from machine.store import Record, Store
 from tests.sshd import Sshd, keygen

@@ -15,7 +15,7 @@ from machine.drivers.base import Driver, DriverContext
 from machine.errors import DriverError
 from machine.lifecycle.create import Wanted, create, resume
 from machine.lifecycle.remove import remove
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint, EngineOptions, State, SwarmOptions
 from machine.options import Option, Values, resolve
 from machine.store import Record, Store

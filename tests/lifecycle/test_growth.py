@@ -9,8 +9,8 @@ import pytest
 
 from machine.drivers.base import Driver
 from machine.errors import DriverError
-from machine.lifecycle import growth
-from machine.lifecycle.world import World
+from machine.lifecycle import disk_growth
+from machine.lifecycle.session import World
 from machine.process import Completed
 
 
@@ -33,7 +33,7 @@ class Host:
 
     def run(self, command: str, *, stdin: bytes = b"", timeout: float | None = None) -> Completed:
         assert timeout, "a machine may hang"
-        if command == growth.LOG:
+        if command == disk_growth.LOG:
             return Completed(0, "resize2fs: the device is too large\n")
         size = self.sizes[min(self.asked, len(self.sizes) - 1)]
         self.asked += 1
@@ -54,7 +54,7 @@ class Machine:
 
 def check(disk: int, image: int, *seen: int) -> Host:
     host = Host(seen)
-    growth.check(cast(World, type("World", (), {"clock": Clock()})), cast(Driver, Machine(disk, image)), host)
+    disk_growth.check(cast(World, type("World", (), {"clock": Clock()})), cast(Driver, Machine(disk, image)), host)
     return host
 
 
@@ -81,9 +81,9 @@ def test_what_is_right(disk: int, image: int, seen: tuple[int, ...]) -> None:
 
 
 def test_machines_without_a_disk_of_ours_are_not_asked() -> None:
-    growth.check(cast(World, None), cast(Driver, object()), Host([0]))
+    disk_growth.check(cast(World, None), cast(Driver, object()), Host([0]))
 
 
 @pytest.mark.parametrize("line", ["", "x", "a b c d e", "/dev/root " + "9" * 400 + " 1 1 1% /", "\x00"])
 def test_nonsense_of_df(line: str) -> None:
-    assert growth.size(line) == 0
+    assert disk_growth.size(line) == 0

@@ -12,8 +12,8 @@ import pytest
 
 from machine.console import MASK, Console
 from machine.errors import DriverError, Interrupted
-from machine.lifecycle import many
-from machine.lifecycle.world import World
+from machine.lifecycle import parallel
+from machine.lifecycle.session import World
 from machine.store import Store
 
 
@@ -29,7 +29,7 @@ def test_a_platform_that_repeats_a_secret_is_not_repeated(world: World, names: l
     def act(_: World, name: str) -> None:
         raise DriverError(f"{name}: hunter2222 is no key", details="sent hunter2222", resolution="not hunter2222")
 
-    failures = many.each(world, names, act)
+    failures = parallel.each(world, names, act)
     assert sorted(failures) == names
     for name, error in failures.items():
         assert isinstance(error, DriverError)
@@ -55,7 +55,7 @@ def test_a_failure_before_ctrl_c_is_told_with_it(world: World) -> None:
     threading.Thread(target=interrupt, daemon=True).start()
     asked: list[list[str]] = []
     with pytest.raises(Interrupted) as caught:
-        many.each(world, ["broken", "slow"], act, lambda cut: asked.append(list(cut)) or "go on")
+        parallel.each(world, ["broken", "slow"], act, lambda cut: asked.append(list(cut)) or "go on")
     assert caught.value.brief == "interrupted while working on slow"
     assert "broken had failed: no quota is left" in caught.value.details
     assert "ask for more" in caught.value.details

@@ -14,7 +14,7 @@ from machine import drivers, secrets
 from machine.console import Console
 from machine.errors import DriverError
 from machine.lifecycle.remove import remove
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import State
 from machine.store import Record, Store
 from tests.lifecycle.cloud import TokenDriver

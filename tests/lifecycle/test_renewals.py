@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine import contexts, drivers
+from machine import docker_context, drivers
 from machine.console import Console
 from machine.errors import DriverError
-from machine.lifecycle import create, provision, renewals
-from machine.lifecycle.world import World, authority_of, keep_endpoint
+from machine.lifecycle import certificates, create, provision
+from machine.lifecycle.session import World, authority_of, keep_endpoint
 from machine.model import Endpoint
 from machine.store import Record, Store
 from tests.lifecycle.test_remove import Cloud
@@ -33,7 +33,7 @@ def ready(world: World, name: str) -> Record:
     record.phase = "ready"
     world.store.save(record)
     provision.server_pair(world, record, HERE)
-    contexts.write(name, record.url(), record.cert_dir(), environ=world.environ)
+    docker_context.write(name, record.url(), record.cert_dir(), environ=world.environ)
     return record
 
 
@@ -71,7 +71,7 @@ def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_no
     record = ready(world, "dev")
     record.certificates_end = "2001-01-01T00:00:00Z"
     world.store.save(record)
-    renewals.renew_client(world)
+    certificates.renew_client(world)
     fresh = Path(record.cert_dir(), "key.pem").read_bytes()
     assert fresh == authority_of(world).client.key
     assert held(world)["key.pem"] == fresh
@@ -83,7 +83,7 @@ def test_contexts_that_cannot_be_written_stop_nothing(world: World) -> None:
     for path in Path(world.environ["DOCKER_CONFIG"]).rglob("key.pem"):
         path.unlink()
         path.mkdir()
-    renewals.renew_client(world)
+    certificates.renew_client(world)
     assert "docker contexts keep their old certificates" in world.console.err.getvalue()
     assert Path(record.cert_dir(), "cert.pem").read_bytes() == authority_of(world).client.cert
 
@@ -93,7 +93,7 @@ def test_a_machine_that_somebody_works_on_is_passed_over(world: World) -> None:
     record.certificates_end = "2001-01-01T00:00:00Z"
     world.store.save(record)
     with world.store.lock("machine-dev", what="work"):
-        renewals.renew_client(world)
+        certificates.renew_client(world)
     assert world.store.load("dev").certificates_end == "2001-01-01T00:00:00Z"
     assert held(world)["cert.pem"] == authority_of(world).client.cert
 
@@ -102,22 +102,22 @@ def test_certificates_that_cannot_be_read_are_no_crash(world: World) -> None:
     record = ready(world, "dev")
     for name in ("server.pem", "ca.pem", "cert.pem"):
         Path(record.cert_dir(), name).write_bytes(b"half")
-    renewals.note_end(world, record)
+    certificates.note_end(world, record)
     assert world.store.load("dev").certificates_end == ""
 
 
 def test_a_docker_context_follows_the_address(world: World) -> None:
     record = ready(world, "dev")
     keep_endpoint(world, record, Endpoint("192.0.2.99"))
-    assert [one.host for one in contexts.ours(world.environ)] == ["tcp://192.0.2.99:2376"]
+    assert [one.host for one in docker_context.ours(world.environ)] == ["tcp://192.0.2.99:2376"]
     assert world.store.load("dev").address() == "192.0.2.99"
 
 
 def test_a_context_that_was_pointed_elsewhere_does_not_follow(world: World) -> None:
     record = ready(world, "dev")
-    contexts.write("dev", "tcp://gateway.example:2376", record.cert_dir(), environ=world.environ)
+    docker_context.write("dev", "tcp://gateway.example:2376", record.cert_dir(), environ=world.environ)
     keep_endpoint(world, record, Endpoint("192.0.2.99"))
-    assert [one.host for one in contexts.ours(world.environ)] == ["tcp://gateway.example:2376"]
+    assert [one.host for one in docker_context.ours(world.environ)] == ["tcp://gateway.example:2376"]
 
 
 def test_resuming_a_machine_of_docker_machine_leaves_its_key_alone(

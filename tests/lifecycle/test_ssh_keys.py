@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from machine import sshargs
 from machine.drivers.generic.driver import GenericDriver
 from machine.errors import PreflightFailed, StoreError
 from machine.lifecycle import ssh_keys
 from machine.options import resolve
+from machine.ssh import arguments
 from machine.store import Record
 from tests.drivers.contexts import real
 from tests.sshd import Sshd, keygen
@@ -43,8 +43,8 @@ def test_the_systems_ssh_logs_in_with_what_was_kept(sshd: Sshd, tmp_path: Path, 
     record = Record.new(str(tmp_path), "dev", "generic", {})
     assert ssh_keys.bring(record, str(source), str(target)) == str(target)
     (tmp_path / "known").write_text(sshd.host_line("dev"))
-    login = sshargs.Login("dev", sshd.address, sshd.port, sshd.user, str(target), str(tmp_path / "known"), True)
-    argv = sshargs.ssh(login, ["-F", "none", "-o", "BatchMode=yes"], ["echo", "in"])
+    login = arguments.Login("dev", sshd.address, sshd.port, sshd.user, str(target), str(tmp_path / "known"), True)
+    argv = arguments.ssh(login, ["-F", "none", "-o", "BatchMode=yes"], ["echo", "in"])
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.returncode) == ("in\n", 0), done.stderr
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from machine import authority, files, paths
+from machine.clusters import classic
+from machine.clusters.classic import containers, registration, settings
+from machine.clusters.classic.settings import Way
 from machine.console import Console
 from machine.errors import UsageError, WaitTimeout
-from machine.lifecycle import swarm
-from machine.lifecycle.swarm import containers, registers, words
-from machine.lifecycle.swarm.words import Way
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint, EngineOptions, SwarmOptions
 from machine.store import Record, Store
 from machine.swarm.discovery.registry import Registry
@@ -47,7 +47,7 @@ HOME = Endpoint("127.84.0.1", engine_port=12376, peer_address="10.84.0.1")  # a 
     ],
 )
 def test_ways_of_becoming_known(discovery: str, environ: dict[str, str], way: Way) -> None:
-    assert words.way_of(discovery, environ) == way
+    assert settings.way_of(discovery, environ) == way
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_ways_of_becoming_known(discovery: str, environ: dict[str, str], way: Wa
 )
 def test_the_address_for_others(address: str, endpoint: Endpoint, far: str, near: str) -> None:
     options = SwarmOptions(address=address)
-    assert words.for_others(options, endpoint) == far
-    assert words.for_others(options, endpoint, near=True) == near
+    assert settings.for_others(options, endpoint) == far
+    assert settings.for_others(options, endpoint, near=True) == near
 
 
 def test_an_agents_discovery_options_on_this_computer() -> None:
     flags = ("ttl=3s", "discovery-opt=kv.cacertfile=/etc/docker/ca.pem", "discovery-opt=kv.path=a=b")
-    found = words.discovery_options(flags, {"/etc/docker/ca.pem": "/store/ca.pem"})
+    found = settings.discovery_options(flags, {"/etc/docker/ca.pem": "/store/ca.pem"})
     assert found == {"kv.cacertfile": "/store/ca.pem", "kv.path": "a=b"}
 
 
@@ -85,23 +85,23 @@ def test_what_a_manager_says_of_a_node() -> None:
         [" c", "192.0.2.3:2376"],
         ["  └ Status", "Unhealthy"],
     ]
-    assert words.trouble(status, "192.0.2.1:2376") == ""
-    assert words.trouble(status, "192.0.2.2:2376") == "connection refused"
-    assert words.trouble(status, "192.0.2.3:2376") == "Unhealthy"
-    assert words.trouble(status, "192.0.2.4:2376") == "it is not in its list"
-    assert words.trouble([], "192.0.2.4:2376") == "it is not in its list"
+    assert settings.trouble(status, "192.0.2.1:2376") == ""
+    assert settings.trouble(status, "192.0.2.2:2376") == "connection refused"
+    assert settings.trouble(status, "192.0.2.3:2376") == "Unhealthy"
+    assert settings.trouble(status, "192.0.2.4:2376") == "it is not in its list"
+    assert settings.trouble([], "192.0.2.4:2376") == "it is not in its list"
 
 
 def test_the_managers_words() -> None:
     options = SwarmOptions(True, True, True, "token://T", strategy="binpack", flags=("heartbeat=5s", "api-enable-cors"))
-    typed = words.manage(options, AWAY, words.way_of("token://T", {}))
+    typed = settings.manage(options, AWAY, settings.way_of("token://T", {}))
     assert " ".join(typed) == (
         "manage --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/server.pem"
         " --tlskey /etc/docker/server-key.pem -H tcp://0.0.0.0:3376 --strategy binpack --advertise 192.0.2.1:3376"
         " --registry /var/lib/machine-swarm/registry.db --cluster-opt swarm.key=/var/lib/machine-swarm/swarm.key"
         " --heartbeat=5s --api-enable-cors"
     )
-    assert "--registry" not in words.manage(options, AWAY, words.way_of("etcd://e", {}))
+    assert "--registry" not in settings.manage(options, AWAY, settings.way_of("etcd://e", {}))
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_the_managers_words() -> None:
 )
 def test_where_the_manager_listens_is_where_it_is_looked_for(host: str, at: str) -> None:
     options = SwarmOptions(True, True, True, "token://T", host=host)
-    typed = words.manage(options, AWAY, Way("token://T", token="T"))
+    typed = settings.manage(options, AWAY, Way("token://T", token="T"))
     assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [at]
     assert typed[typed.index("--advertise") + 1] == f"192.0.2.1:{at.rpartition(':')[2]}"
-    assert Record.new("/s", "m", "generic", {}, swarm=options).manager_port() == words.manager_at(options).port
+    assert Record.new("/s", "m", "generic", {}, swarm=options).manager_port() == settings.manager_at(options).port
 
 
 def test_a_master_that_has_an_ipv6_address_listens_there_too() -> None:
-    typed = words.manage(SwarmOptions(True, True), Endpoint("2001:db8::1"), Way("token://T", token="T"))
+    typed = settings.manage(SwarmOptions(True, True), Endpoint("2001:db8::1"), Way("token://T", token="T"))
     assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [
         "tcp://0.0.0.0:3376",
         "tcp://[::]:3376",
@@ -154,8 +154,8 @@ def test_a_master_that_has_an_ipv6_address_listens_there_too() -> None:
 def test_what_could_not_work_is_refused_before_anything_is_made(flags: dict[str, Any]) -> None:
     given: dict[str, Any] = {"is_swarm": True, "master": True, "agent": True, "discovery": "token://T", **flags}
     with pytest.raises(UsageError):
-        words.check(SwarmOptions(**given))
-    words.check(SwarmOptions(True, True, True, "etcd://10.0.0.9/x", flags=("replication",), join_flags=("ttl=9m",)))
+        settings.check(SwarmOptions(**given))
+    settings.check(SwarmOptions(True, True, True, "etcd://10.0.0.9/x", flags=("replication",), join_flags=("ttl=9m",)))
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ def test_what_could_not_work_is_refused_before_anything_is_made(flags: dict[str,
 )
 def test_the_manager_does_not_take_the_hosts_own_ports(port: int, values: dict[str, Any], said: str) -> None:
     options = SwarmOptions(True, True, True, "token://T", host=f"tcp://0.0.0.0:{port}")
-    words.check_host(replace(options, master=False), values, provisions=True)
+    settings.check_host(replace(options, master=False), values, provisions=True)
     if not said:
-        words.check_host(options, values, provisions=True)
+        settings.check_host(options, values, provisions=True)
         return
     with pytest.raises(UsageError, match=said) as caught:
-        words.check_host(options, values, provisions=True)
+        settings.check_host(options, values, provisions=True)
     assert f"try {3377 if port == 3376 else 3376}" in caught.value.resolution
 
 
@@ -196,17 +196,17 @@ def test_the_manager_does_not_take_the_hosts_own_ports(port: int, values: dict[s
 def test_what_is_recorded_does_not_depend_on_a_variable_later(service: str, discovery: str) -> None:
     options = SwarmOptions(True, discovery="token://T")
     environ = {"MACHINE_DISCOVERY_URL": service} if service else {}
-    recorded = words.settled(options, environ)
+    recorded = settings.settled(options, environ)
     assert recorded.discovery == discovery
-    assert words.way_of(recorded.discovery, {}) == words.way_of("token://T", environ)
+    assert settings.way_of(recorded.discovery, {}) == settings.way_of("token://T", environ)
     fixed = replace(options, discovery="nodes://a:1")
-    assert words.settled(fixed, environ) == fixed
+    assert settings.settled(fixed, environ) == fixed
 
 
 @pytest.mark.parametrize("service", ["http://10.0.0.5:8080/v1", "http://[::", "ftp://x"])
 def test_a_variable_that_names_no_service_is_refused(service: str) -> None:
     with pytest.raises(UsageError, match="MACHINE_DISCOVERY_URL"):
-        words.settled(SwarmOptions(True, discovery="token://T"), {"MACHINE_DISCOVERY_URL": service})
+        settings.settled(SwarmOptions(True, discovery="token://T"), {"MACHINE_DISCOVERY_URL": service})
 
 
 def known(store: Store, name: str, driver: dict[str, Any], *, master: bool = False) -> Record:
@@ -228,9 +228,9 @@ def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path:
     world = World(Store(str(tmp_path)), Console(err), environ={})
     known(world.store, "head", {}, master=True)
     node = known(world.store, "node", {})
-    swarm.leave(world, node, together=["head", "node"])
+    classic.leave(world, node, together=["head", "node"])
     assert err.getvalue() == ""
-    swarm.leave(world, world.store.load("node"))
+    classic.leave(world, world.store.load("node"))
     assert "head goes on listing node" in err.getvalue()
 
 
@@ -247,7 +247,7 @@ def test_a_private_address_is_told_in_its_own_network_only(
 ) -> None:
     store = Store(str(tmp_path))
     endpoint = Endpoint("192.0.2.1", peer_address="172.31.0.1")
-    assert registers._seen_by(known(store, "head", master), known(store, "node", node), endpoint) == address
+    assert registration._seen_by(known(store, "head", master), known(store, "node", node), endpoint) == address
 
 
 def test_docker_machines_containers() -> None:
@@ -352,7 +352,7 @@ def test_a_service_on_this_computer_is_told(tmp_path: Path) -> None:
 
 def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own registry too, in which nobody else would look for that address. There is no engine to wait for."""
-    monkeypatch.setattr(registers, "NODE_SECONDS", 0.5)
+    monkeypatch.setattr(registration, "NODE_SECONDS", 0.5)
     program = Program(tmp_path / "user")
     world = World(Store(str(program.store)), Console(io.StringIO()), environ={})
     head = known(world.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
@@ -364,7 +364,7 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     try:
         endpoint = head.endpoint()
         assert endpoint is not None
-        swarm.enter(world, head, endpoint)
+        classic.enter(world, head, endpoint)
         assert registry.nodes(TOKEN) == ["127.0.0.1:2376", "127.9.9.10:2376"]
         assert world.store.load("head").driver["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
     finally:
@@ -377,20 +377,20 @@ def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> N
     world = World(Store(str(tmp_path)), Console(err), environ={})
     node = known(world.store, "node", {})
     node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
-    registers.see_joined(world, node, "192.0.2.1:2376")
+    registration.see_joined(world, node, "192.0.2.1:2376")
     assert "whether node has entered its swarm cannot be seen from here" in err.getvalue()
     assert "machine ssh node sudo journalctl -u machine-swarm-agent -n 20" in err.getvalue()
 
 
 def test_an_engine_on_the_managers_port_is_no_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager that cannot have its port, and so starts again and again, while somebody else answers there."""
-    monkeypatch.setattr(registers, "MANAGER_SECONDS", 0.5)
+    monkeypatch.setattr(registration, "MANAGER_SECONDS", 0.5)
     world = World(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={})
     head = known(world.store, "head", {}, master=True)
     own = authority.ensure(world.store.root)
     with fake_engine(tmp_path / "engine", own.issue_server("head", ["127.0.0.1"]), own.ca) as port:
         head.driver["SwarmPort"] = port
         with pytest.raises(WaitTimeout) as caught:
-            registers.wait_for_manager(world, head, Endpoint("127.0.0.1"))
+            registration.wait_for_manager(world, head, Endpoint("127.0.0.1"))
     assert "no manager but an engine, 27.9.9" in str(caught.value.details)
     assert "machine provision head" in caught.value.resolution

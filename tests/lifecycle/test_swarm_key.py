@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from machine.clusters.classic import services, settings
 from machine.console import Console
-from machine.lifecycle.swarm import services, words
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.look import SWARM_KEY
 from machine.provision.spec import Swarm
@@ -52,7 +52,7 @@ def test_two_masters_accept_each_others_containers(tmp_path: Path) -> None:
 def test_the_key_is_where_the_manager_on_the_master_looks_for_it(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     service = wanted(store, made(store, "a"))
-    assert words.KEY == SWARM_KEY
+    assert settings.KEY == SWARM_KEY
     plan = plan_of(gather("manage", [*service.manage[1:], ONE], MANAGE, {}), {}, "")
     assert (plan.key_file, plan.key_named) == (SWARM_KEY, True)
     assert plan.older_key_file == "/var/lib/machine-swarm/rescheduling.key"

@@ -9,10 +9,10 @@ from typing import ClassVar
 import pytest
 
 from machine import drivers
+from machine.clusters import swarm_mode
 from machine.console import Console
 from machine.errors import PreflightFailed
-from machine.lifecycle import swarmmode
-from machine.lifecycle.world import World, context
+from machine.lifecycle.session import World, context
 from machine.model import SwarmOptions
 from machine.options import resolve
 from machine.store import Record, Store
@@ -36,7 +36,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def keep(world: World, name: str, driver: str, wish: Membership) -> Record:
     """A record that is half made."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
-    swarmmode.record_wish(record, wish)
+    swarm_mode.record_wish(record, wish)
     world.store.add(name)
     world.store.save(record)
     return record
@@ -45,10 +45,10 @@ def keep(world: World, name: str, driver: str, wish: Membership) -> Record:
 def check(world: World, driver: str, wish: Membership, name: str = "new") -> None:
     """What `create` asks before it makes `name`."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
-    swarmmode.record_wish(record, wish)
+    swarm_mode.record_wish(record, wish)
     cls = drivers.find(driver)
     values = resolve(cls.options, {"url": "tcp://192.0.2.1:2376"}, {})
-    swarmmode.check(world, record, cls.configure(context(world, record), values))
+    swarm_mode.check(world, record, cls.configure(context(world, record), values))
 
 
 def test_a_worker_needs_a_manager_of_its_cluster(world: World) -> None:
@@ -95,7 +95,7 @@ def test_two_clouds_may_try(world: World) -> None:
 def test_firewalls_are_told_of_the_ports(world: World) -> None:
     plain = Record.new(world.store.root, "plain", "cloud", {})
     assert context(world, plain).swarm_ports == ()
-    swarmmode.record_wish(plain, Membership("worker"))
+    swarm_mode.record_wish(plain, Membership("worker"))
     assert context(world, plain).swarm_ports == (2377, 7946, 4789)
     classic = Record.new(world.store.root, "head", "cloud", {}, swarm=SwarmOptions(is_swarm=True, master=True))
     assert context(world, classic).swarm_ports == (3376,)

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from machine import drivers, secrets
+from machine.clusters import swarm_mode
+from machine.clusters.swarm_mode import commands, join, members
 from machine.console import Console
-from machine.lifecycle import swarmmode
 from machine.lifecycle.remove import remove
-from machine.lifecycle.swarmmode import entering, members, verbs
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.store import Record, Store
 from machine.swarmmode.asked import UNLOCK_KEY, Membership
 from tests.lifecycle.fake_cluster import Node, serving
@@ -61,7 +61,7 @@ def make(world: World) -> Iterator[Make]:
             data = {"AccessToken": "", "IPAddress": "127.0.0.1", "EnginePort": node.port}
             record = Record.new(world.store.root, name, "cloud", data)
             wish = Membership(role, address="10.0.0.1", founder=role == "manager")
-            swarmmode.record_wish(record, replace(wish, node_id=node.id, cluster_id=node.cluster))
+            swarm_mode.record_wish(record, replace(wish, node_id=node.id, cluster_id=node.cluster))
             record.phase = "ready"
             world.store.save(record)
             return node
@@ -88,7 +88,7 @@ def test_rm_with_force_reaches_the_platform_whatever_the_record_says(world: Worl
 def test_leave_with_force_leaves_even_if_the_managers_do_not_let_it_go(world: World, make: Make) -> None:
     m1, m2 = make("m1", "manager"), make("m2", "manager")
     m1.stubborn = m2.stubborn = True
-    verbs.leave(world, "m1", force=True)
+    commands.leave(world, "m1", force=True)
     assert "gave up waiting for m1 to be no manager any more" in said(world)
     assert m1.id == "", "its engine is in no cluster, as the last line says"
     assert members.membership(world.store.load("m1")) is None
@@ -124,8 +124,8 @@ def test_the_key_is_not_kept_for_who_is_no_manager(world: World, make: Make) -> 
     for name in ("m1", "m2", "m3"):
         make(name, "manager")
         secrets.save(world.store.directory(name), {UNLOCK_KEY: "SWMKEY-1-x", "AccessToken": "t"}, world.environ)
-    verbs.demote(world, "m1")
-    verbs.leave(world, "m2", force=True)
+    commands.demote(world, "m1")
+    commands.leave(world, "m2", force=True)
     kept = {name: secrets.read(world.store.directory(name)) for name in ("m1", "m2", "m3")}
     assert kept["m1"] == kept["m2"] == {"AccessToken": "t"}
     assert kept["m3"][UNLOCK_KEY] == "SWMKEY-1-x"
@@ -139,7 +139,7 @@ def test_a_cluster_that_all_have_left_begins_anew(world: World, make: Make) -> N
         record = world.store.load("m1")
         endpoint = record.endpoint()
         assert endpoint is not None
-        entering.enter(world, record, endpoint)
+        join.enter(world, record, endpoint)
         assert members.of(world.store.load("m1")).cluster_id == "new"
     assert m1.manages
 
@@ -152,8 +152,8 @@ def test_an_engine_that_founded_another_cluster_is_not_ours(world: World, make: 
     record = world.store.load("m1")
     endpoint = record.endpoint()
     assert endpoint is not None
-    with pytest.raises(entering.SwarmModeError, match="another cluster"):
-        entering.enter(world, record, endpoint)
+    with pytest.raises(join.SwarmModeError, match="another cluster"):
+        join.enter(world, record, endpoint)
 
 
 @pytest.mark.parametrize("role", ["manager", "worker"])
@@ -164,8 +164,8 @@ def test_a_cluster_that_nobody_contradicts_is_not_taken_for_ours(world: World, m
     members.keep(world, record, Membership("manager"))
     endpoint = record.endpoint()
     assert endpoint is not None
-    with pytest.raises(entering.SwarmModeError, match="m1 is in another cluster already"):
-        entering.enter(world, record, endpoint)
+    with pytest.raises(join.SwarmModeError, match="m1 is in another cluster already"):
+        join.enter(world, record, endpoint)
     remove(world, "m1")
     assert m1.id, "the host stays where it was"
 
@@ -174,10 +174,10 @@ def test_a_host_of_another_cluster_is_refused_before_it_is_changed(world: World,
     m1 = make("m1", "manager")
     record = world.store.load("m1")
     said_by_engine = m1.answer("GET", "/info", {})[1]["Swarm"]
-    swarmmode.check_host(world, record, said_by_engine)
+    swarm_mode.check_host(world, record, said_by_engine)
     members.keep(world, record, Membership("manager"))
-    with pytest.raises(entering.SwarmModeError, match="m1 is in another cluster already"):
-        swarmmode.check_host(world, record, said_by_engine)
+    with pytest.raises(join.SwarmModeError, match="m1 is in another cluster already"):
+        swarm_mode.check_host(world, record, said_by_engine)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -190,11 +190,11 @@ def test_a_host_that_came_with_a_cluster_of_its_own_keeps_it(world: World, make:
     w1.enter("manager", "production")
     record = world.store.load("w1")
     members.keep(world, record, Membership("worker"))
-    verbs.leave(world, "w1", force=force)
+    commands.leave(world, "w1", force=force)
     assert w1.manages
     assert "w1 is in another cluster than default, and stays there" in said(world)
     members.keep(world, record, Membership("worker", node_id="id-w1-old", cluster_id="old"))
-    verbs.leave(world, "w1", force=force)
+    commands.leave(world, "w1", force=force)
     assert w1.manages, "nor when it has gone elsewhere since"
     members.keep(world, record, Membership("worker"))
     world.store.delete("m1")
@@ -207,7 +207,7 @@ def test_a_join_that_was_cut_short_is_left(world: World, make: Make) -> None:
     w1 = make("w1", "worker")
     record = world.store.load("w1")
     members.keep(world, record, Membership("worker", cluster_id="old"))
-    verbs.leave(world, "w1")
+    commands.leave(world, "w1")
     assert w1.id == ""
 
 
@@ -218,15 +218,15 @@ def test_machines_without_any_manager_are_told_how_to_begin_anew(world: World, m
     record = world.store.load("m1")
     endpoint = record.endpoint()
     assert endpoint is not None
-    with pytest.raises(entering.SwarmModeError) as caught:
-        entering.enter(world, record, endpoint)
+    with pytest.raises(join.SwarmModeError) as caught:
+        join.enter(world, record, endpoint)
     assert "machine ssh w1 sudo docker swarm leave --force; machine create --resume m1" in caught.value.resolution
 
 
 def test_who_waits_for_another_change_of_the_cluster_says_so(world: World, make: Make) -> None:
     make("m1", "manager")
     with members.alone(world, "default"):
-        waiting = threading.Thread(target=verbs.leave, args=(world, "m1"))
+        waiting = threading.Thread(target=commands.leave, args=(world, "m1"))
         waiting.start()
         until = time.monotonic() + 20
         while "waiting for" not in said(world) and time.monotonic() < until:

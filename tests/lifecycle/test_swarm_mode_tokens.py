@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 from typing import Any
 
+from machine.clusters import swarm_mode
+from machine.clusters.swarm_mode import commands
 from machine.console import Console
-from machine.lifecycle import swarmmode
-from machine.lifecycle.swarmmode import verbs
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.store import Record, Store
 from machine.swarmmode.asked import Membership
 from machine.wait import SystemClock
@@ -37,10 +37,10 @@ def test_the_token_is_not_in_what_is_said(tmp_path: Path) -> None:
     with serving(node, Path(world.store.directory("m1"))):
         record = Record.new(world.store.root, "m1", "generic", {"IPAddress": "127.0.0.1", "EnginePort": node.port})
         wish = Membership("manager", "my shop", address="10.0.0.1", node_id=node.id, cluster_id=node.cluster)
-        swarmmode.record_wish(record, wish)
+        swarm_mode.record_wish(record, wish)
         record.phase = "ready"
         world.store.save(record)
-        assert verbs.token(world, "my shop", "worker") == "SWMTKN-1-w"
+        assert commands.token(world, "my shop", "worker") == "SWMTKN-1-w"
     assert isinstance(world.console.err, io.StringIO)
     said = world.console.err.getvalue()
     assert "docker -H ENGINE swarm join --token $(machine swarm-mode token worker 'my shop') 10.0.0.1:2377" in said

@@ -11,7 +11,7 @@ from machine import authority, files, paths
 from machine.console import Console
 from machine.errors import WaitTimeout
 from machine.lifecycle.provision import finish
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.provision.look import CLOSE
 from machine.store import Record, Store

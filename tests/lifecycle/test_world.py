@@ -13,7 +13,7 @@ import pytest
 from machine import lock, paths
 from machine.console import Console
 from machine.errors import DriverError
-from machine.lifecycle.world import World, context, keep_endpoint
+from machine.lifecycle.session import World, context, keep_endpoint
 from machine.model import Endpoint
 from machine.store import Record, Store
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import certs
 from machine.model import EngineOptions
 from machine.provision import Outcome, Spec, gather, plan, play
-from machine.shell import SshShell
+from machine.ssh.client import SshShell
 from tests.labs import image
 from tests.labs.nspawn import Host
 

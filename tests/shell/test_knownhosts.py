@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.shell import knownhosts
+from machine.ssh import known_hosts
 from tests.sshd import keygen
 
 
@@ -19,40 +19,40 @@ def key(tmp_path: Path) -> tuple[str, str, str]:
 
 
 def test_a_missing_file_has_no_entries(tmp_path: Path) -> None:
-    assert knownhosts.entries(str(tmp_path / "none"), "dev") == []
+    assert known_hosts.entries(str(tmp_path / "none"), "dev") == []
 
 
 def test_add_then_find(tmp_path: Path, key: tuple[str, str, str]) -> None:
     file = tmp_path / "known_hosts"
     file.write_text("other ssh-ed25519 AAAA")  # no newline at the end
-    knownhosts.add(str(file), "dev", key[0], key[1])
-    assert knownhosts.entries(str(file), "dev") == [(2, key[0], key[1], False)]
-    assert knownhosts.entries(str(file), "other") == [(1, "ssh-ed25519", "AAAA", False)]
+    known_hosts.add(str(file), "dev", key[0], key[1])
+    assert known_hosts.entries(str(file), "dev") == [(2, key[0], key[1], False)]
+    assert known_hosts.entries(str(file), "other") == [(1, "ssh-ed25519", "AAAA", False)]
 
 
 def test_a_new_file_is_private(tmp_path: Path, key: tuple[str, str, str]) -> None:
-    knownhosts.add(str(tmp_path / "k2"), "dev", key[0], key[1])
+    known_hosts.add(str(tmp_path / "k2"), "dev", key[0], key[1])
     assert (tmp_path / "k2").stat().st_mode & 0o777 == 0o600
 
 
 def test_fingerprint_is_ssh_keygens(key: tuple[str, str, str]) -> None:
-    assert knownhosts.fingerprint(key[1]) == key[2]
+    assert known_hosts.fingerprint(key[1]) == key[2]
 
 
 def test_names_hashed_by_ssh_keygen_are_found(tmp_path: Path, key: tuple[str, str, str]) -> None:
     file = tmp_path / "known_hosts"
-    knownhosts.add(str(file), "Dev", key[0], key[1])
+    known_hosts.add(str(file), "Dev", key[0], key[1])
     subprocess.run(["ssh-keygen", "-H", "-f", str(file)], check=True, capture_output=True)
     assert "dev" not in file.read_text().lower().split()
-    assert [entry.key for entry in knownhosts.entries(str(file), "dev")] == [key[1]]
-    assert knownhosts.entries(str(file), "dev2") == []
+    assert [entry.key for entry in known_hosts.entries(str(file), "dev")] == [key[1]]
+    assert known_hosts.entries(str(file), "dev2") == []
 
 
 def test_forget_leaves_the_others_and_the_revoked(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text("# mine\na,dev ssh-rsa AAAA\n@revoked dev ssh-rsa BBBB\nb ssh-rsa CCCC\ngarbage\n")
-    assert knownhosts.forget(str(file), "dev") == 1
+    assert known_hosts.forget(str(file), "dev") == 1
     assert file.read_text() == "# mine\n@revoked dev ssh-rsa BBBB\nb ssh-rsa CCCC\ngarbage\n"
-    assert knownhosts.forget(str(file), "dev") == 0
+    assert known_hosts.forget(str(file), "dev") == 0
     assert [path.name for path in tmp_path.iterdir()] == ["known_hosts"]
     assert file.stat().st_mode & 0o777 == 0o600

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from machine.errors import HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
-from machine.shell import SshShell, reachable
+from machine.ssh.client import SshShell, reachable
 from tests.sshd import Sshd, free_port, keygen
 
 
@@ -341,7 +341,7 @@ def test_more_keys_than_sshd_lets_try_are_named_as_the_cause(tmp_path: Path, age
 
 @pytest.mark.parametrize("stream", ["", ">&2"])
 def test_output_without_end_is_given_up(shell: SshShell, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
-    monkeypatch.setattr("machine.shell.LARGEST_OUTPUT", 2**20)
+    monkeypatch.setattr("machine.ssh.client.LARGEST_OUTPUT", 2**20)
     with pytest.raises(ShellError, match="printed more than 1 MiB"):
         shell.run(f"yes {stream}", timeout=60)
     assert shell.run("echo on").stdout == "on\n"

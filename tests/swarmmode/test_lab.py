@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from machine.clusters.swarm_mode import leave
 from machine.console import Console
 from machine.lifecycle import power
-from machine.lifecycle.swarmmode import leaving
-from machine.lifecycle.world import World, open_driver
+from machine.lifecycle.session import World, open_driver
 from machine.store import Store
 from tests.e2e.hosts import IMAGE, generic, record, until
 from tests.labs.nspawn import Host, Lab
@@ -144,7 +144,7 @@ def test_a_whole_cluster_of_machines_that_end_with_it(alone: list[Host], program
     world = World(store, Console(io.StringIO()), environ=program.environ())
     names = [host.name for host in alone]
     for name in reversed(names):
-        leaving.depart(world, store.load(name), stays=False, force=False, together=names)
+        leave.depart(world, store.load(name), stays=False, force=False, together=names)
         store.delete(name)
     assert alone[0].run("docker node ls --format '{{.Hostname}}'").split() == ["m1"]
 

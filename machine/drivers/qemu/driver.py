@@ -8,7 +8,7 @@ import uuid
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from machine import files, helpers
+from machine import files, host_agent
 from machine.drivers.base import Driver, DriverContext, nothing_made
 from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
@@ -331,7 +331,7 @@ class QemuDriver(Driver):
 
     def _watch(self, machine: argv.Machine) -> None:
         """Start the watcher of published ports, and write down that there shall be one."""
-        helpers.expect(self._file(places.HELPER))
+        host_agent.expect(self._file(places.HELPER))
         vm.watch_ports(machine, self.ctx.run)
 
     def _accel(self) -> str:

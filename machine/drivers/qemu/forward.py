@@ -5,7 +5,7 @@ machine tells its open ports over a virtio serial port; this adds and removes fo
 It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log. A machine
 may print and report without end, so it keeps that log and the console's short, and takes its time between two reports.
 
-While it works it holds the lock of the machine's helper file (machine.helpers), so that any command notices when it was
+While it works it holds the lock of the machine's helper file (machine.host_agent), so that any command notices when it was
 ended. One that starts later takes over the forwards that qemu has.
 """
 
@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-from machine import helpers, port_holder
+from machine import host_agent, port_holder
 from machine.drivers.qemu import places
 from machine.drivers.qemu.qmp import Client, QmpError
 
@@ -185,7 +185,7 @@ def main(argv: list[str]) -> int:
     qmp_path, guest_path, log_path, address, fixed_text, *helper = argv
     fixed = {("tcp", int(number)) for number in fixed_text.split(",") if number}
     _to_background()
-    held = helpers.hold(helper[0]) if helper else None
+    held = host_agent.hold(helper[0]) if helper else None
     if helper and held is None:
         return 1  # another one serves it already, or the machine is being switched off
     try:
@@ -200,7 +200,7 @@ def main(argv: list[str]) -> int:
     except (QmpError, OSError):
         pass  # qemu has ended: so do we
     if held is not None and not _answers(qmp_path):
-        helpers.release(held, helper[0])
+        host_agent.release(held, helper[0])
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from machine import helpers
+from machine import host_agent
 from machine.errors import DriverError
 
 DISK = "disk.qcow2"  # the machine's own, over a shared base image
@@ -13,7 +13,7 @@ SEED = "seed.iso"
 PID = "qemu.pid"
 CONSOLE = "console.log"
 FORWARDS = "forward.log"
-HELPER = helpers.FILE  # by which everybody sees whether the watcher of published ports lives
+HELPER = host_agent.FILE  # by which everybody sees whether the watcher of published ports lives
 BASE = "base.img"  # a copy of an image that others could change
 QMP = "qmp.sock"  # for the driver
 QMP_FORWARD = "qmp-forward.sock"  # for the watcher of published ports

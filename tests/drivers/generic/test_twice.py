@@ -12,7 +12,7 @@ import pytest
 from machine.console import Console
 from machine.drivers.generic.driver import GenericDriver
 from machine.errors import PreflightFailed
-from machine.lifecycle.world import World, context
+from machine.lifecycle.session import World, context
 from machine.options import resolve
 from machine.store import Record, Store
 from tests.drivers.contexts import real

@@ -14,7 +14,7 @@ from shutil import which
 
 import pytest
 
-from machine import helpers
+from machine import host_agent
 from machine.drivers.qemu import forward, places
 from machine.drivers.qemu.forward import Forwards, Patience, wanted
 
@@ -200,19 +200,19 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
             subprocess.run(start, check=True, timeout=30)
             _until(lambda: not watchers(str(guest)))
             assert not log.exists(), "none is expected, so none works"
-            helpers.expect(str(helper))
-            assert not helpers.missing(str(helper)), "it has time to come"
+            host_agent.expect(str(helper))
+            assert not host_agent.missing(str(helper)), "it has time to come"
             subprocess.run(start, check=True, timeout=30)
             speaker, _ = server.accept()
             speaker.sendall(report(("tcp", 18081), ("tcp", 18082)).encode() + b"\n")
             _until(lambda: _answers(18081) and _answers(18082))
             subprocess.run(start, check=True, timeout=30)  # a second one finds the first and goes
             _until(lambda: len(watchers(str(guest))) == 1)
-            assert not helpers.missing(str(helper))
+            assert not host_agent.missing(str(helper))
             assert [int(helper.read_text())] == watchers(str(guest))
             os.kill(int(helper.read_text()), 9)
             speaker.close()
-            _until(lambda: helpers.missing(str(helper)))
+            _until(lambda: host_agent.missing(str(helper)))
             assert _answers(18081), "qemu keeps its forwards"
             subprocess.run(start, check=True, timeout=30)
             speaker, _ = server.accept()

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from machine import keys
 from machine.drivers.qemu import places, process
 from machine.drivers.qemu.driver import QemuDriver
 from machine.errors import DriverError
 from machine.model import Endpoint, State, Verb
 from machine.options import resolve
+from machine.ssh import keys
 from machine.wait import SystemClock, until
 from tests.drivers import contexts
 from tests.drivers.qemu.test_forward import watchers

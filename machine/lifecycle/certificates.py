@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from machine import contexts, files, paths
+from machine import docker_context, files, paths
 from machine.errors import MachineError
-from machine.lifecycle.world import World, authority_of
+from machine.lifecycle.session import World, authority_of
 from machine.store import Record
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def hand_on(world: World, delivered: Sequence[str]) -> None:
 def refresh_contexts(world: World, cert_dir: str = "") -> None:
     """Give renewed certificates to the docker contexts, or to that of one machine. What docker keeps is not vital."""
     try:
-        contexts.refresh(world.environ, cert_dir=cert_dir)
+        docker_context.refresh(world.environ, cert_dir=cert_dir)
     except MachineError as error:
         world.console.warn(f"docker contexts keep their old certificates: {error.brief}")
 

@@ -6,13 +6,13 @@ import ipaddress
 from dataclasses import replace
 
 from machine import drivers
+from machine.clusters.swarm_mode import connectivity, members, no_host, unlock_key
+from machine.clusters.swarm_mode.members import Manager
 from machine.drivers.base import Driver
 from machine.engine import Engine
 from machine.errors import EngineRefused, MachineError, PreflightFailed, SwarmModeError
-from machine.lifecycle import access
-from machine.lifecycle.swarmmode import keys, members, no_host, reach
-from machine.lifecycle.swarmmode.members import Manager
-from machine.lifecycle.world import World
+from machine.lifecycle import waiting
+from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import api, asked
@@ -61,7 +61,7 @@ def _check_border(record: Record, what: Membership, driver: Driver, other: Recor
         details=f"{inside} lives behind this computer's NAT: {outside} could reach none of its ports, and swarm mode"
         " wants every node to reach every other (2377/tcp, 7946/tcp and udp, 4789/udp)",
         resolution="make all of them with one driver, or give an address that others reach (--swarm-addr);"
-        f" {reach.CLASSIC}",
+        f" {connectivity.CLASSIC}",
     )
 
 
@@ -86,7 +86,7 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     engine = members.engine_of(record, endpoint)
     here = _settled(world, record, engine)
     if here.state == "locked":
-        keys.unlock(world, record, engine)
+        unlock_key.unlock(world, record, engine)
         here = _settled(world, record, engine)
     if here.state == "active":
         _confirm(world, record, engine, here)
@@ -155,7 +155,7 @@ def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> N
     role = "manager" if here.is_manager else "worker"
     members.keep(world, record, replace(what, role=role, node_id=here.node_id, cluster_id=cluster_id))
     if here.is_manager:
-        keys.keep_key(world, record, engine)
+        unlock_key.keep_key(world, record, engine)
 
 
 def check_host(world: World, record: Record, swarm: object) -> None:
@@ -252,7 +252,7 @@ def _cure(record: Record, what: Membership, managers: list[str], begun: list[str
 def _networks(world: World, record: Record, endpoint: Endpoint) -> list[str]:
     """The host's own networks, as far as it tells."""
     try:
-        with access.connect(record, endpoint) as shell:
+        with waiting.connect(record, endpoint) as shell:
             said = shell.run(NETWORKS, timeout=20).stdout.split()
     except MachineError as error:
         world.console.debug(f"the networks of {record.name} are not known: {error.brief}")
@@ -276,7 +276,7 @@ def _join(world: World, record: Record, endpoint: Endpoint, engine: Engine, mana
     here = Side(record.name, address, record.driver_name, what.role == "manager")
     there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)
     border = behind_nat(record.driver_name) != behind_nat(manager.record.driver_name)
-    reach.check(world, record, here, manager.record, there, behind_nat=border)
+    connectivity.check(world, record, here, manager.record, there, behind_nat=border)
     world.console.step(f"Joining the cluster {what.cluster} as {what.role}")
     token = api.token(manager.engine, what.role)
     world.console.hide(token)
@@ -288,7 +288,7 @@ def _join(world: World, record: Record, endpoint: Endpoint, engine: Engine, mana
     known = replace(what, node_id=here_now.node_id, cluster_id=manager.local.cluster_id)
     members.keep(world, record, known)
     if here_now.is_manager:
-        keys.keep_key(world, record, engine)
+        unlock_key.keep_key(world, record, engine)
     _see_ready(world, record, manager)
 
 

@@ -92,7 +92,7 @@ def context(world: World, record: Record, public_key: str = "") -> DriverContext
 def authority_of(world: World) -> Authority:
     """The store's CA and client pair, made on first use; what had to be mended is said."""
     from machine import authority  # cryptography: `status` and `ls` come here for a driver only
-    from machine.lifecycle import renewals
+    from machine.lifecycle import certificates
 
     found = authority.ensure(
         world.store.root,
@@ -105,7 +105,7 @@ def authority_of(world: World) -> Authority:
         world.console.warn(note)
     found.notes.clear()
     if found.delivered:
-        renewals.hand_on(world, found.delivered)
+        certificates.hand_on(world, found.delivered)
     return found
 
 
@@ -193,12 +193,12 @@ def _refuse_nonsense(record: Record, endpoint: Endpoint) -> None:
 
 def _follow(world: World, record: Record, before: str) -> None:
     """Ahead of the record, so that a kill between the two does not leave the context behind for good."""
-    from machine import contexts
+    from machine import docker_context
 
     if before in ("", record.url()):
         return
     try:
-        contexts.moved(record.name, before, record.url(), record.cert_dir(), environ=world.environ)
+        docker_context.moved(record.name, before, record.url(), record.cert_dir(), environ=world.environ)
     except MachineError as error:
         world.console.warn(f"the docker context of {record.name} still points to {before}: {error.brief}")
 

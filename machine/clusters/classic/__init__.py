@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from machine.clusters.classic import settings
+from machine.clusters.classic.settings import check, check_host, settled
 from machine.errors import MachineError
-from machine.lifecycle.swarm import words
-from machine.lifecycle.swarm.words import check, check_host, settled
-from machine.lifecycle.world import World, records
+from machine.lifecycle.session import World, records
 from machine.model import Endpoint
 from machine.provision.spec import Swarm
 from machine.store import Record
@@ -62,14 +62,14 @@ def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
     from machine.swarm import cluster_key
     from machine.swarm.zipapp_file import bundle
 
-    way = words.way_of(options.discovery, world.environ)
+    way = settings.way_of(options.discovery, world.environ)
     return Swarm(
         program=bundle(),
         discovery=way.url,
-        manage=words.manage(options, endpoint, way) if options.master else (),
-        join=words.join(options, endpoint) if options.agent and way.joins else (),
-        port=words.manager_at(options).port if options.master else words.PORT,
-        key=cluster_key.ensure(world.store, record) if options.master and not words.names_key(options) else b"",
+        manage=settings.manage(options, endpoint, way) if options.master else (),
+        join=settings.join(options, endpoint) if options.agent and way.joins else (),
+        port=settings.manager_at(options).port if options.master else settings.PORT,
+        key=cluster_key.ensure(world.store, record) if options.master and not settings.names_key(options) else b"",
     )
 
 
@@ -88,30 +88,30 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     options = record.swarm_options()
     if not (record.machine_id and options.is_swarm and options.discovery):
         return
-    from machine.lifecycle.swarm import containers, registers
+    from machine.clusters.classic import containers, registration
 
     if options.containers and record.driver_name != "none":
         containers.ensure(world, record, endpoint)
     if options.master and by_services(record):
-        registers.wait_for_manager(world, record, endpoint)
-    way = words.way_of(options.discovery, world.environ)
-    entered = words.addresses(options, endpoint) if options.agent and way.token else []
+        registration.wait_for_manager(world, record, endpoint)
+    way = settings.way_of(options.discovery, world.environ)
+    entered = settings.addresses(options, endpoint) if options.agent and way.token else []
     before = record.driver.get(ENTERED)
     if before not in (None, entered):
         leave(world, record)
         if before and options.master and by_services(record):
-            registers.leave_there(world, record, record, way, before)
+            registration.leave_there(world, record, record, way, before)
     if before != entered:
         record.driver[ENTERED] = entered
         world.store.save(record)
     if way.joins and options.agent and by_services(record):
-        registers.see_joined(world, record, words.for_others(options, endpoint))
+        registration.see_joined(world, record, settings.for_others(options, endpoint))
     if not way.token:
         return
     if entered:
-        registers.enter_here(world, record, way, entered[0])
+        registration.enter_here(world, record, way, entered[0])
     for master, node in _pairs(world, record):
-        registers.enter_there(world, master, node, way, wait=node.name == record.name)
+        registration.enter_there(world, master, node, way, wait=node.name == record.name)
 
 
 def leave(world: World, record: Record, *, stays: bool = False, together: Collection[str] = ()) -> None:
@@ -124,23 +124,23 @@ def leave(world: World, record: Record, *, stays: bool = False, together: Collec
     options = record.swarm_options()
     if not (record.machine_id and options.is_swarm and options.discovery):
         return
-    from machine.lifecycle.swarm import registers, retiring
+    from machine.clusters.classic import cleanup, registration
 
-    way = words.way_of(options.discovery, world.environ)
+    way = settings.way_of(options.discovery, world.environ)
     runs = options.master or options.containers or way.joins
     if stays and runs and record.reached("reachable"):  # maybe killed while it was provisioned
-        retiring.retire(world, record)
+        cleanup.retire(world, record)
     entered = record.driver.pop(ENTERED, None)
     if entered is None:
         return
     if entered:
-        registers.leave_here(world, record, entered[0])
+        registration.leave_here(world, record, entered[0])
         for master in _masters(world, record):
-            registers.leave_there(world, master, record, way, entered, goes_too=master.name in together)
+            registration.leave_there(world, master, record, way, entered, goes_too=master.name in together)
     elif way.joins and options.agent:
         endpoint = record.endpoint()
         if endpoint is not None:
-            registers.leave_discovery(world, record, words.for_others(options, endpoint))
+            registration.leave_discovery(world, record, settings.for_others(options, endpoint))
 
 
 def plan_lines(record: Record) -> list[str]:
@@ -151,9 +151,9 @@ def plan_lines(record: Record) -> list[str]:
     parts = ["manager"] * options.master + ["node"] * options.agent
     how = "docker-machine's containers" if options.containers else "entered from here"
     how = "systemd units, and python3 if it is missing" if by_services(record) else how
-    lines = [f"classic swarm: {' and '.join(parts)} ({how})", f"  discovery {words.shown(options.discovery)}"]
+    lines = [f"classic swarm: {' and '.join(parts)} ({how})", f"  discovery {settings.shown(options.discovery)}"]
     if options.master:
-        lines.append(f"  the manager listens on port {words.manager_at(options).port}, strategy {options.strategy}")
+        lines.append(f"  the manager listens on port {settings.manager_at(options).port}, strategy {options.strategy}")
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.drivers.base import HasHelper
 from machine.errors import MachineError
-from machine.lifecycle.world import World, open_driver
+from machine.lifecycle.session import World, open_driver
 from machine.store import Record
 
 

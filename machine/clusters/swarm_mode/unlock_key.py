@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from machine import secrets
+from machine.clusters.swarm_mode import members
 from machine.engine import Engine
 from machine.errors import EngineError, SwarmModeError
-from machine.lifecycle.swarmmode import members
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import api

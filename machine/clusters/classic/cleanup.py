@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from machine.clusters.classic import by_services, containers
 from machine.errors import EngineRefused, MachineError
-from machine.lifecycle import access
-from machine.lifecycle.swarm import by_services, containers
-from machine.lifecycle.world import World
+from machine.lifecycle import waiting
+from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.provision import play
 from machine.provision.swarm import removal
@@ -20,7 +20,7 @@ def retire(world: World, record: Record) -> None:
     try:
         if by_services(record):
             world.console.step("Removing the swarm's services from the host")
-            with access.connect(record, endpoint) as shell:
+            with waiting.connect(record, endpoint) as shell:
                 play(removal(), shell, world.console.debug)
         else:
             _containers(world, record, endpoint)

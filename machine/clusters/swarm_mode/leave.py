@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from machine import secrets
+from machine.clusters.swarm_mode import members
+from machine.clusters.swarm_mode.members import Manager
 from machine.engine import Engine
 from machine.errors import EngineError, EngineRefused, Interrupted, MachineError, SwarmModeError, WaitTimeout
-from machine.lifecycle.swarmmode import members
-from machine.lifecycle.swarmmode.members import Manager
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.store import Record
 from machine.swarmmode import api
 from machine.swarmmode.asked import UNLOCK_KEY, Membership

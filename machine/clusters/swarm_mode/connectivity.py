@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 
 from machine.errors import MachineError, SwarmModeError
-from machine.lifecycle import access
-from machine.lifecycle.world import World
-from machine.shell import Shell
+from machine.lifecycle import waiting
+from machine.lifecycle.session import World
+from machine.ssh.client import Shell
 from machine.store import Record
 from machine.swarmmode import ports
 from machine.swarmmode.ports import Side
@@ -31,7 +31,7 @@ def check(world: World, record: Record, here: Side, other: Record, there: Side, 
             for one in (record, other):
                 endpoint = one.endpoint()
                 assert endpoint is not None, "both machines have answered over their engines"  # noqa: S101
-                shells[one.name] = stack.enter_context(access.connect(one, endpoint))
+                shells[one.name] = stack.enter_context(waiting.connect(one, endpoint))
         except MachineError as error:
             world.console.warn(f"the ports between {here.name} and {there.name} were not checked: {error.brief}")
             return

@@ -13,7 +13,7 @@ command was killed at, the next one looks and goes on. Who changes a cluster hol
 from __future__ import annotations
 
 from machine.errors import PreflightFailed, UsageError
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import KEY
@@ -40,9 +40,9 @@ def record_wish(record: Record, wish: Membership | None) -> None:
 def check(world: World, record: Record, driver: Driver) -> None:
     """PreflightFailed when the machine could not join, before it costs anything."""
     if asked_for(record):
-        from machine.lifecycle.swarmmode import entering
+        from machine.clusters.swarm_mode import join
 
-        entering.check(world, record, driver)
+        join.check(world, record, driver)
 
 
 def no_host(driver_name: str) -> PreflightFailed:
@@ -70,25 +70,25 @@ def check_host(world: World, record: Record, swarm: object) -> None:
     `swarm` is the object Swarm of the engine's /info. Raises SwarmModeError.
     """
     if asked_for(record) and swarm:
-        from machine.lifecycle.swarmmode import entering
+        from machine.clusters.swarm_mode import join
 
-        entering.check_host(world, record, swarm)
+        join.check_host(world, record, swarm)
 
 
 def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     """Found the cluster or join it; a member stays as it is. SwarmModeError says why it cannot."""
     if asked_for(record):
-        from machine.lifecycle.swarmmode import entering
+        from machine.clusters.swarm_mode import join
 
-        entering.enter(world, record, endpoint)
+        join.enter(world, record, endpoint)
 
 
 def awake(world: World, record: Record, endpoint: Endpoint) -> None:
     """Unlock the machine's engine if it came up locked."""
     if asked_for(record):
-        from machine.lifecycle.swarmmode import keys
+        from machine.clusters.swarm_mode import unlock_key
 
-        keys.awake(world, record, endpoint)
+        unlock_key.awake(world, record, endpoint)
 
 
 def leave(world: World, record: Record, driver: Driver, *, force: bool = False, together: Collection[str] = ()) -> None:
@@ -97,6 +97,6 @@ def leave(world: World, record: Record, driver: Driver, *, force: bool = False, 
     SwarmModeError when the cluster would not survive it; with `force` that is only said.
     """
     if asked_for(record):
-        from machine.lifecycle.swarmmode import leaving
+        from machine.clusters.swarm_mode import leave as leaving
 
         leaving.depart(world, record, stays=driver.adopts, force=force, together=together)

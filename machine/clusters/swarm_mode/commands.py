@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from machine.clusters.swarm_mode import connectivity, join, members
+from machine.clusters.swarm_mode import leave as leaving
+from machine.clusters.swarm_mode import unlock_key as keys
 from machine.errors import MachineError, SwarmModeError
-from machine.lifecycle.swarmmode import entering, keys, leaving, members, reach
-from machine.lifecycle.world import LOCK_SECONDS, World, open_driver, records
+from machine.lifecycle.session import LOCK_SECONDS, World, open_driver, records
 from machine.store import Record
 from machine.swarmmode import api
 from machine.swarmmode.asked import Membership
@@ -207,8 +209,8 @@ def _check_ports(world: World, record: Record, what: Membership, manager: member
         return
     here = Side(record.name, members.advertised(record, what, endpoint), record.driver_name, manager=True)
     there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)
-    border = entering.behind_nat(record.driver_name) != entering.behind_nat(manager.record.driver_name)
-    reach.check(world, record, here, manager.record, there, behind_nat=border)
+    border = join.behind_nat(record.driver_name) != join.behind_nat(manager.record.driver_name)
+    connectivity.check(world, record, here, manager.record, there, behind_nat=border)
 
 
 def _wait_until_manager(world: World, record: Record, manager: members.Manager, node_id: str) -> None:

@@ -58,7 +58,7 @@ class SshShell:
         its host key stands in `known_hosts`; with `trust_new` a first key is written down there.
         ShellError: no answer. HostKeyMismatch: another key, or none on record. LoginRefused: no key fits.
         """
-        from machine.shell import login
+        from machine.ssh import login
 
         transport = login.login(
             login.Target(host, port, user, alias, known_hosts), key_path, timeout=timeout, trust_new=trust_new

@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from machine import private_key
 from machine.dial import dial
 from machine.errors import ConnectionDropped, HostKeyMismatch, LoginRefused, ShellError, TooManyKeys
-from machine.shell import knownhosts
-from machine.shell.library import paramiko
+from machine.ssh import known_hosts as knownhosts
+from machine.ssh import private_key
+from machine.ssh.paramiko_import import paramiko
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its tracebacks are not for users
 
@@ -42,7 +42,7 @@ class Target:
 
 
 def login(target: Target, key_path: str | None, *, timeout: float, trust_new: bool) -> paramiko.Transport:
-    """A Transport that is logged in; see `machine.shell.SshShell.connect` for the errors."""
+    """A Transport that is logged in; see `machine.ssh.client.SshShell.connect` for the errors."""
     deadline = time.monotonic() + timeout
     transport = _transport(target, timeout)
     try:

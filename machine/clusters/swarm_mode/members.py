@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from machine import engine, names, paths
 from machine.errors import EngineError, MachineError, SwarmModeError
-from machine.lifecycle.world import World, records
+from machine.lifecycle.session import World, records
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import KEY, api, asked

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from machine.drivers.base import Driver, GrowsDisk
 from machine.errors import DriverError
-from machine.lifecycle.world import World
-from machine.shell import Shell
+from machine.lifecycle.session import World
+from machine.ssh.client import Shell
 
 SECONDS = 60.0  # for the first boot to finish growing it
 EVERY = 2.0

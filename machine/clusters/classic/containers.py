@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from machine import engine, paths
+from machine.clusters.classic import settings
 from machine.errors import EngineRefused
-from machine.lifecycle.swarm import words
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint, EngineOptions, SwarmOptions
 from machine.store import Record
 
@@ -20,17 +20,17 @@ _ALWAYS = {"Name": "always", "MaximumRetryCount": 0}
 
 def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> dict[str, dict[str, Any]]:
     """The bodies of POST /containers/create, by name. The manager always advertises 3376, as docker-machine has it."""
-    here = words.from_here(endpoint)
+    here = settings.from_here(endpoint)
     found: dict[str, dict[str, Any]] = {}
     experimental = ["--experimental"] if options.experimental else []
     common = {"Image": options.image, "Env": list(asked.env)}
     if options.master:
-        port = f"{words.manager_at(options).port}/tcp"
-        certificates = words.CERTIFICATES
+        port = f"{settings.manager_at(options).port}/tcp"
+        certificates = settings.CERTIFICATES
         command = [
             *("manage", "--tlsverify", f"--tlscacert={certificates}/ca.pem", f"--tlscert={certificates}/server.pem"),
             *(f"--tlskey={certificates}/server-key.pem", "-H", options.host, "--strategy", options.strategy),
-            *("--advertise", words.join_host(endpoint.address, words.PORT)),
+            *("--advertise", settings.join_host(endpoint.address, settings.PORT)),
         ]
         found[MASTER] = {
             **common,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machine import engine, files, paths, shell
+from machine import engine, files, paths
 from machine.drivers.base import ConsoleLog, Driver, Explains
 from machine.errors import (
     DriverError,
@@ -15,8 +15,9 @@ from machine.errors import (
     MachineError,
     ShellError,
 )
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint, State
+from machine.ssh import client
 from machine.store import Record
 from machine.wait import until
 
@@ -71,7 +72,7 @@ def wait_for_endpoint(world: World, record: Record, driver: Driver) -> Endpoint:
     )
 
 
-def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> shell.SshShell:
+def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> client.SshShell:
     """A shell on the machine as soon as its sshd answers and lets us in.
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
@@ -84,8 +85,8 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
     seen_before = driver.adopts or record.reached("ready")
     last: list[MachineError] = []
 
-    def probe() -> shell.SshShell | None:
-        if not seen_before and not shell.reachable(endpoint.address, endpoint.ssh_port, 3.0):
+    def probe() -> client.SshShell | None:
+        if not seen_before and not client.reachable(endpoint.address, endpoint.ssh_port, 3.0):
             return None
         try:
             return connect(record, endpoint)
@@ -114,10 +115,10 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
     )
 
 
-def connect(record: Record, endpoint: Endpoint) -> shell.SshShell:
+def connect(record: Record, endpoint: Endpoint) -> client.SshShell:
     """Log in once; a host key that nobody has seen yet is accepted only if none is on record."""
     known_hosts = os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
-    return shell.SshShell.connect(
+    return client.SshShell.connect(
         endpoint.address,
         endpoint.ssh_port,
         endpoint.ssh_user,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from machine.errors import Interrupted, MachineError
-from machine.lifecycle.world import InterruptibleClock, World
+from machine.lifecycle.session import InterruptibleClock, World
 from machine.names import natural_key
 
 Act = Callable[[World, str], None]

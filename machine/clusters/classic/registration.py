@@ -8,10 +8,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from machine import engine, paths
+from machine.clusters.classic import settings
+from machine.clusters.classic.settings import Way
 from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
-from machine.lifecycle.swarm import words
-from machine.lifecycle.swarm.words import Way
-from machine.lifecycle.world import World
+from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarm import own
@@ -151,7 +151,7 @@ def _wait_for_node(world: World, master: Record, node: Record, address: str) -> 
 
     def probe() -> bool | None:
         try:
-            last[0] = words.trouble(manager.info().get("SystemStatus") or [], address)
+            last[0] = settings.trouble(manager.info().get("SystemStatus") or [], address)
         except EngineError as error:
             last[0] = error.brief
         return None if last[0] else True
@@ -186,7 +186,7 @@ def leave_there(
 
 
 def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
-    return words.for_others(node.swarm_options(), endpoint, near=_neighbours(master, node))
+    return settings.for_others(node.swarm_options(), endpoint, near=_neighbours(master, node))
 
 
 def _neighbours(one: Record, other: Record) -> bool:
@@ -197,13 +197,13 @@ def _neighbours(one: Record, other: Record) -> bool:
 def _here(world: World, record: Record) -> Discovery:
     options = record.swarm_options()
     names = ("ca.pem", "server.pem", "server-key.pem")
-    files = dict(zip((f"{words.CERTIFICATES}/{name}" for name in names), _client(record), strict=True))
-    told = words.discovery_options(options.join_flags, files)
+    files = dict(zip((f"{settings.CERTIFICATES}/{name}" for name in names), _client(record), strict=True))
+    told = settings.discovery_options(options.join_flags, files)
     return from_url(options.discovery, registry=own.registry(world.store), options=told, environ=world.environ)
 
 
 def _there(master: Record, way: Way) -> Token:
-    at = words.join_host(master.address(), master.manager_port())
+    at = settings.join_host(master.address(), master.manager_port())
     return Token(f"https://{at}/v1", way.token, Trust(*_client(master)).for_client())
 
 
