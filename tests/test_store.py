@@ -125,7 +125,7 @@ from machine.errors import MachineError
 from machine.store import Record, Store
 # loaded while they can still be read
 import difflib, errno, shutil
-import machine.files, machine.secrets, machine.store.asked, machine.store.remove
+import machine.files, machine.secrets, machine.store.options_codec, machine.store.remove
 if os.geteuid() == 0:
     os.setgid(65534), os.setuid(65534)
 store = Store(sys.argv[1])

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from machine.store import PHASES, keys
+from machine.store import PHASES, key_names
 
 PAGE = (Path(__file__).parents[1] / "docs" / "store.md").read_text()
 ROWS = {
-    "top level": keys.HOST,
-    "`HostOptions`": keys.OPTIONS,
-    "`HostOptions.EngineOptions`": keys.ENGINE,
-    "`HostOptions.SwarmOptions`": keys.SWARM,
-    "`HostOptions.AuthOptions`": keys.AUTH,
-    "`Driver`, every driver": keys.BASE_DRIVER,
-    "`Driver`, read where present": keys.ENDPOINT,
-    "`Machine` (ours)": keys.MACHINE,
+    "top level": key_names.HOST,
+    "`HostOptions`": key_names.OPTIONS,
+    "`HostOptions.EngineOptions`": key_names.ENGINE,
+    "`HostOptions.SwarmOptions`": key_names.SWARM,
+    "`HostOptions.AuthOptions`": key_names.AUTH,
+    "`Driver`, every driver": key_names.BASE_DRIVER,
+    "`Driver`, read where present": key_names.ENDPOINT,
+    "`Machine` (ours)": key_names.MACHINE,
 }
 
 

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 
 import certs
 from machine import files, lock, paths
-from machine.authority import copies, founding
-from machine.authority.founding import Places
+from machine.authority import bootstrap, copies
+from machine.authority.bootstrap import Places
 from machine.errors import UsageError
 
 LOCK_SECONDS = 60.0  # making everything takes a fraction of one
@@ -50,13 +50,13 @@ class Authority:
         try:
             return certs.make_server(
                 certs.Pair(self.ca, self._key()),
-                f"{founding.owner()}.{machine_name}",
+                f"{bootstrap.owner()}.{machine_name}",
                 [name for name in wanted if certs.is_name(name)],
                 client_too=swarm_master,
                 now=now,
             )
         except certs.CertsError as error:
-            raise founding.cannot_issue(self.places, error) from error
+            raise bootstrap.cannot_issue(self.places, error) from error
 
     def renew_client(self, *, new_ca: bool | None = None, now: datetime | None = None) -> None:
         """Make a new client pair and hand it to the machines of this CA, which go on without a restart.
@@ -70,9 +70,9 @@ class Authority:
             if new_ca is None:
                 new_ca = certs.describe(self.ca).not_after - moment <= certs.SOON
             if new_ca:
-                made = founding.replace_ca(self.places, moment)
+                made = bootstrap.replace_ca(self.places, moment)
                 self.ca, self.ca_key = made.cert, made.key
-            self.client = founding.replace_client(self.places, certs.Pair(self.ca, self._key()), moment)
+            self.client = bootstrap.replace_client(self.places, certs.Pair(self.ca, self._key()), moment)
             self.delivered += copies.deliver(self.store, self.ca, self.client)
 
     def warnings(self, now: datetime | None = None) -> list[str]:
@@ -91,7 +91,7 @@ class Authority:
 
     def _key(self) -> bytes:
         if not self.ca_key:
-            raise founding.no_key(self.places)
+            raise bootstrap.no_key(self.places)
         return self.ca_key
 
 
@@ -111,17 +111,17 @@ def ensure(
     """
     places = Places.of(store, ca_cert=ca_cert, ca_key=ca_key, client_cert=client_cert, client_key=client_key)
     moment = now or datetime.now(UTC)
-    standing = founding.standing(places, moment)
+    standing = bootstrap.standing(places, moment)
     if standing is not None:
         ca, client = standing
-        if not copies.behind(store, ca.cert, founding.previous_client(places)):
+        if not copies.behind(store, ca.cert, bootstrap.previous_client(places)):
             return Authority(store, places, ca.cert, ca.key, client)
     with _locked(store, places):
-        founding.sweep(store)
+        bootstrap.sweep(store)
         notes: list[str] = []
-        ca = founding.found_ca(store, places, moment, notes)
-        client, changed = founding.found_client(places, ca, moment, notes)
-        late = changed or copies.behind(store, ca.cert, founding.previous_client(places))
+        ca = bootstrap.found_ca(store, places, moment, notes)
+        client, changed = bootstrap.found_client(places, ca, moment, notes)
+        late = changed or copies.behind(store, ca.cert, bootstrap.previous_client(places))
         delivered = copies.deliver(store, ca.cert, client) if late else []
     return Authority(store, places, ca.cert, ca.key, client, notes, delivered)
 

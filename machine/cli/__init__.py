@@ -1,4 +1,4 @@
-"""The command line: one command, one file (machine.cli.table); this is where it starts and where errors end.
+"""The command line: one command, one file (machine.cli.commands); this is where it starts and where errors end.
 
 stdout carries data only, so that `eval "$(machine env dev)"` is safe when it fails.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from machine.cli.app import App
-    from machine.cli.globals import Flags
+    from machine.cli.global_flags import Flags
     from machine.cli.parser import Parser
 
 
@@ -29,13 +29,13 @@ def main(
     stderr: TextIO | None = None,
 ) -> int:
     """Run one command line (without the program's name) and return its exit status. Lets no exception out."""
-    from machine.cli import streams
-    from machine.cli.globals import Flags
+    from machine.cli import std_streams
+    from machine.cli.global_flags import Flags
 
-    streams.complete()
+    std_streams.complete()
     words = list(sys.argv[1:] if argv is None else argv)
     environ = os.environ if environ is None else environ
-    out, err = stdout or streams.stdout(), stderr or sys.stderr
+    out, err = stdout or std_streams.stdout(), stderr or sys.stderr
     flags: Flags | None = None
     try:
         flags = Flags(environ)
@@ -60,7 +60,7 @@ def main(
 
 def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     from machine.cli.app import App
-    from machine.cli.globals import leading
+    from machine.cli.global_flags import leading
 
     if "docker-cli-plugin-metadata" in words[:1] or "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND" in environ:
         from machine.cli.plugin import metadata, without_docker
@@ -113,13 +113,13 @@ def _where_to_read(error: MachineError, command: str) -> str:
 
 def load(command: str) -> ModuleType:
     """A command's module; UsageError with the nearest name if there is no such command."""
-    from machine.cli.table import COMMANDS
+    from machine.cli.commands import COMMANDS
 
     if command in COMMANDS:
         name = COMMANDS[command][0]
         __import__(name)  # importlib is half a millisecond away
         return sys.modules[name]
-    from machine.cli.advice import MEANT, nearest
+    from machine.cli.suggest import MEANT, nearest
 
     meant = MEANT.get(command.lower().lstrip("-"), "")
     advice = f"machine {meant}, or " if meant else nearest(command, COMMANDS, "machine {}, or ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.cli.facts import print_facts
-from machine.cli.words import seconds
+from machine.cli.tokenize import seconds
 from machine.errors import FAILED, MachineError, MachineNotFound
 
 TYPE_CHECKING = False
@@ -27,10 +27,10 @@ def run(args: Namespace, app: App) -> int:
 
     Only a machine whose record has that URL (or whose swarm has it) is asked.
     """
-    from machine.cli.asking import ask
     from machine.cli.connect import swarm_url
-    from machine.cli.listing import power_cure, read_rows
-    from machine.cli.target import described, docker_host
+    from machine.cli.docker_target import described, docker_host
+    from machine.cli.ls_rows import power_cure, read_rows
+    from machine.cli.poll import ask
 
     current = docker_host(app.environ)
     if not current:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
-    from machine.cli.globals import Flags
+    from machine.cli.global_flags import Flags
     from machine.console import Console
     from machine.store import Record, Store
 
@@ -57,7 +57,7 @@ class App:
         from machine import host_agent
 
         if host_agent.missing(path):
-            from machine.cli.acting import world_of
+            from machine.cli.machine_action import world_of
             from machine.lifecycle.host_agent import revive
 
             revive(world_of(self), record)

@@ -143,7 +143,7 @@ def why_silent(app: App, record: Record, error: EngineError) -> EngineError:
 
 
 def _explained(app: App, record: Record, error: EngineError) -> EngineError:
-    from machine.cli.acting import world_of
+    from machine.cli.machine_action import world_of
     from machine.drivers.base import Driver
     from machine.lifecycle.session import open_driver
     from machine.model import State

@@ -83,7 +83,7 @@ def _list(app: App, names: list[str]) -> int:
     found = [context for context in docker_context.ours(app.environ) if not names or context.machine in names]
     rows = [("NAME", "MACHINE", "CURRENT", "ENDPOINT")]
     rows += [(context.name, context.machine, "*" if context.current else "-", context.host) for context in found]
-    from machine.cli.tables import print_table
+    from machine.cli.text_table import print_table
 
     print_table(app, rows)
     return 0

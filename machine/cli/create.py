@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machine.cli.words import truth
+from machine.cli.tokenize import truth
 from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
@@ -184,7 +184,7 @@ def _driver(parser: Parser, name: str) -> type[Driver]:
 def run(args: argparse.Namespace, app: App) -> int:
     """0 when every machine is ready; 3 when the checks before one failed and nothing was made; else 1."""
     from machine import names
-    from machine.cli.acting import on_each
+    from machine.cli.machine_action import on_each
     from machine.lifecycle import create
 
     if not args.names:
@@ -372,7 +372,7 @@ def _mode_of(args: argparse.Namespace) -> Membership | None:
 
 
 def _dry_run(args: argparse.Namespace, app: App, wanted: Wanted) -> int:
-    from machine.cli.acting import world_of
+    from machine.cli.machine_action import world_of
     from machine.lifecycle import create
 
     for name in args.names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.words import truth
+from machine.cli.tokenize import truth
 from machine.drivers import DEFAULT, TABLE
 
 TYPE_CHECKING = False

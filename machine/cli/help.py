@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from machine.cli import load, parser_of
-from machine.cli.globals import TABLE
+from machine.cli.commands import COMMANDS
+from machine.cli.global_flags import TABLE
 from machine.cli.parser import columns
-from machine.cli.table import COMMANDS
-from machine.cli.words import VALUE
+from machine.cli.tokenize import VALUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

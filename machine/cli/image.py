@@ -76,7 +76,7 @@ def _list(app: App, cache: Cache) -> int:
         users = [name for name, disk in _users(app) if disk == image.disk]
         size = f"{cache.size(image) >> 20} MB"
         rows.append((image.name, image.arch, size, image.made, " ".join(users) or "-", image.origin))
-    from machine.cli.tables import print_table
+    from machine.cli.text_table import print_table
 
     print_table(app, rows)
     return 0

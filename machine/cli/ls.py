@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.cli import expiry
-from machine.cli.words import seconds
+from machine.cli.tokenize import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machine.cli.app import App
-    from machine.cli.listing import Row
+    from machine.cli.ls_rows import Row
     from machine.cli.parser import Parser
     from machine.template import Struct, Template
 
@@ -62,7 +62,7 @@ def run(args: Namespace, app: App) -> int:
 
 def _rows(app: App, names: Sequence[str], args: Namespace) -> list[Row]:
     """The machines that pass the filters. With --quiet none is asked, unless for the filter of states."""
-    from machine.cli.listing import Filters, read_rows
+    from machine.cli.ls_rows import Filters, read_rows
 
     filters = Filters(args.filter)
     if doubt := filters.doubt():
@@ -71,14 +71,14 @@ def _rows(app: App, names: Sequence[str], args: Namespace) -> list[Row]:
     rows = [row for row in everything if filters.fit_record(row, everything)]
     if args.quiet and not filters.of_state:
         return rows
-    from machine.cli.asking import ask
+    from machine.cli.poll import ask
 
     ask(app, rows, args.timeout)
     return [row for row in rows if filters.fit_state(row)]
 
 
 def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
-    from machine.cli.listing import fields
+    from machine.cli.ls_rows import fields
 
     items = fields(rows, app.environ)
     if args.json or args.format == "json":
@@ -102,7 +102,7 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
 
 def _fitted(app: App, cells: list[list[str]]) -> list[str]:
     """The table's lines, for the terminal if there is one: half a name or URL is of no use, so they are cut last."""
-    from machine.cli.tables import aligned, terminal_width, without_empty
+    from machine.cli.text_table import aligned, terminal_width, without_empty
 
     wide = terminal_width(app)
     return aligned(without_empty(cells, wide), wide, KEPT)
@@ -120,7 +120,7 @@ def _tell_cut_errors(app: App, items: Sequence[Struct], lines: Sequence[str]) ->
 
 def _header(template: Template) -> list[str]:
     """The template over the columns' names; none for one that looks into the options of swarm or engine."""
-    from machine.cli.listing import HEADERS
+    from machine.cli.ls_rows import HEADERS
     from machine.errors import TemplateError
     from machine.template import Struct
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machine.cli import logins
+from machine.cli import ssh_login
 from machine.errors import CommandFailed, UsageError
 from machine.ssh import arguments
 
@@ -36,13 +36,13 @@ def run(args: argparse.Namespace, app: App) -> int:
     if target.startswith("-"):
         target = f"./{target}"
     if args.unmount:
-        return logins.attached(app, [*_unmounter(), target], [], "fuse3", again=False)
+        return ssh_login.attached(app, [*_unmounter(), target], [], "fuse3", again=False)
     if not os.path.isdir(target):
         raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
     name = source.machine or app.name(None)
     source = arguments.Place(name, source.user, source.path)
-    argv = arguments.sshfs(logins.login_of(app, name), source, target)
-    return logins.attached(app, argv, [name], "sshfs", again=False)  # sshfs goes on in the background
+    argv = arguments.sshfs(ssh_login.login_of(app, name), source, target)
+    return ssh_login.attached(app, argv, [name], "sshfs", again=False)  # sshfs goes on in the background
 
 
 def _unmounter() -> list[str]:

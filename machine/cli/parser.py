@@ -1,14 +1,14 @@
 """The parser of one command. Declared in argparse's terms; argparse itself is imported only to print help.
 
 argparse takes no names between flags, no `-driver x`, no `--swarm=false`, and costs a third of the time of
-`machine ip`. So the words are cut by machine.cli.words and put in their places here.
+`machine ip`. So the words are cut by machine.cli.tokenize and put in their places here.
 """
 
 from __future__ import annotations
 
 import os
 
-from machine.cli.words import OPTIONAL, SWITCH, VALUE, cut
+from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, cut
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from machine.cli.globals import Flags
+    from machine.cli.global_flags import Flags
 
 _KNOWN = {"action", "nargs", "const", "default", "type", "choices", "metavar", "help", "dest", "required"}
 _KINDS = {"int": "a whole number", "float": "a number", "seconds": "a number of seconds, 86400 at most"}
@@ -63,7 +63,7 @@ class Argument:
 
     @property
     def follows(self) -> str:
-        """What may follow the flag, as machine.cli.words has it."""
+        """What may follow the flag, as machine.cli.tokenize has it."""
         if self.action == "store_true":
             return SWITCH
         return OPTIONAL if self.nargs == "?" else VALUE
@@ -124,7 +124,7 @@ class Parser(Group):
 
     def read(self, argv: Sequence[str], globals_: Flags) -> Namespace:
         """The values of `argv`; global flags go to `globals_`. UsageError on whatever does not fit."""
-        from machine.cli.globals import AFTER_COMMAND
+        from machine.cli.global_flags import AFTER_COMMAND
 
         own = self.flags()
 
@@ -179,7 +179,7 @@ class Parser(Group):
 
     def _know(self, typed: Sequence[str], verbs: Sequence[str]) -> None:
         """UsageError if what is typed is none of the command's verbs."""
-        from machine.cli.advice import nearest
+        from machine.cli.suggest import nearest
 
         for name in typed:
             if name not in verbs:
@@ -192,8 +192,8 @@ class Parser(Group):
         for elsewhere in self.explain_unknown:
             if advice := elsewhere(flag):
                 return UsageError(f"{self.prog} has no flag {flag}", resolution=advice)
-        from machine.cli.advice import nearest
-        from machine.cli.globals import AFTER_COMMAND
+        from machine.cli.global_flags import AFTER_COMMAND
+        from machine.cli.suggest import nearest
 
         return UsageError(
             f"{self.prog} has no flag {flag}",

@@ -16,7 +16,7 @@ HELP = "Issue new server certificates for machines and hand them over; running c
 
 def add_arguments(parser: Parser) -> None:
     """Names and two switches."""
-    from machine.cli.acting import add_names
+    from machine.cli.machine_action import add_names
 
     parser.add_argument("--force", "-f", action="store_true", help="Do not ask first")
     parser.add_argument("--client-certs", action="store_true", help="A new client certificate as well")
@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     """Exit status 1 if any machine failed, or nobody answered the question."""
-    from machine.cli.acting import confirm, on_each, world_of
+    from machine.cli.machine_action import confirm, on_each, world_of
     from machine.lifecycle import certificates, provision
 
     names = app.names(args.names)

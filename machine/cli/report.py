@@ -51,7 +51,7 @@ def in_store(advice: str, store: str) -> str:
     import re
     import shlex
 
-    from machine.cli.table import COMMANDS
+    from machine.cli.commands import COMMANDS
 
     names = "|".join(sorted(COMMANDS.keys() - _STORELESS, key=len, reverse=True))
     where = shlex.quote(store)

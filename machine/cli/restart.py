@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from machine.cli.acting import add_names as add_arguments
-from machine.cli.acting import on_each
+from machine.cli.machine_action import add_names as add_arguments
+from machine.cli.machine_action import on_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     Names that no machine has are errors, and the machines of the other names go all the same. MachineError when a
     question cannot be answered because stdin has ended.
     """
-    from machine.cli.acting import on_each, report
+    from machine.cli.machine_action import on_each, report
 
     if not args.names:
         raise UsageError("rm needs the name of a machine", resolution="machine ls shows them")
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 def _agreed(app: App, names: list[str]) -> bool:
     """Whether the user wants these machines removed. MachineError if nobody answers."""
-    from machine.cli.acting import confirm
+    from machine.cli.machine_action import confirm
 
     answer = confirm(app, f"Remove {', '.join(names)}? What was made on a platform is lost with it.")
     if answer is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from machine.cli import logins
+from machine.cli import ssh_login
 from machine.errors import UsageError
 from machine.ssh import arguments
 
@@ -42,16 +42,16 @@ def run(args: argparse.Namespace, app: App) -> int:
         raise UsageError(
             "neither side is on a machine", resolution="write NAME:PATH for a path on a machine, or use cp"
         )
-    login = [logins.login_of(app, name) for name in names]
+    login = [ssh_login.login_of(app, name) for name in names]
     style = {"recursive": args.recursive, "quiet": args.quiet}
     if args.delta:
         if len(names) > 1 or not any(one.machine == "" for one in places):
             raise UsageError("rsync cannot copy from machine to machine", resolution="leave --delta out")
-        return logins.attached(app, arguments.rsync(login[0], places, **style), names, "rsync")
+        return ssh_login.attached(app, arguments.rsync(login[0], places, **style), names, "rsync")
     if len(names) == 1:
-        return logins.attached(app, arguments.scp(login, places, **style), names, "openssh-client")
+        return ssh_login.attached(app, arguments.scp(login, places, **style), names, "openssh-client")
     with _configuration(app, login) as path:
-        return logins.attached(app, arguments.scp(login, places, config=path, **style), names, "openssh-client")
+        return ssh_login.attached(app, arguments.scp(login, places, config=path, **style), names, "openssh-client")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli import logins
+from machine.cli import ssh_login
 from machine.errors import UsageError
 from machine.ssh import arguments
 
@@ -19,7 +19,7 @@ HELP = """Log in to a machine, or run a command on it and end with its exit stat
 Everything after NAME goes to the system's ssh, options first: machine ssh dev -L 8080:localhost:80 -N.
 With --native-ssh, or where there is no ssh, the built-in client is used; it knows no options but -t and -T."""
 
-RAW = True  # what follows is ssh's; see machine.cli.table
+RAW = True  # what follows is ssh's; see machine.cli.commands
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +58,8 @@ class Call:
 
     def _ours(self, rest: list[str], app: App) -> None:
         """Take one long flag off `rest`: one of this command's, or a global one."""
-        from machine.cli.globals import AFTER_COMMAND
-        from machine.cli.words import SWITCH
+        from machine.cli.global_flags import AFTER_COMMAND
+        from machine.cli.tokenize import SWITCH
 
         flag, equals, value = rest.pop(0).partition("=")
         if flag == "--forget-host-key":
@@ -85,18 +85,18 @@ def run(args: argparse.Namespace, app: App) -> int:
     name = app.name(name or None)
     if call.forget:
         return _forget(app, name)
-    login = logins.login_of(app, name, user)
+    login = ssh_login.login_of(app, name, user)
     if app.flags.native_ssh or not shutil.which("ssh"):
         return _native(app, login, call)
     own_log = any(option.startswith("-E") for option in call.options)  # then what ssh says is not to be seen here
     argv = arguments.ssh(login, call.options, call.command)
-    return logins.attached(app, argv, [name], "openssh-client", again=not own_log)
+    return ssh_login.attached(app, argv, [name], "openssh-client", again=not own_log)
 
 
 def _forget(app: App, name: str) -> int:
     from machine.ssh import known_hosts
 
-    path = logins.known_hosts(app.store.load(name))
+    path = ssh_login.known_hosts(app.store.load(name))
     gone = known_hosts.forget(path, name)
     app.console.info(f"{gone} host key(s) of {name} removed from {path}; the next login writes down the new one")
     return 0
@@ -104,8 +104,8 @@ def _forget(app: App, name: str) -> int:
 
 def _native(app: App, login: Login, call: Call) -> int:
     from machine.cli import ssh_run
+    from machine.cli.interactive import talk
     from machine.cli.report import show
-    from machine.cli.session import talk
     from machine.errors import ShellError
     from machine.ssh.client import SshShell
 
@@ -135,5 +135,5 @@ def _native(app: App, login: Login, call: Call) -> int:
             return talk(shell, " ".join(call.command), terminal=terminal)
     except ShellError as error:
         show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
-        logins.explain(app, [login.name])
-        return logins.NO_CONNECTION
+        ssh_login.explain(app, [login.name])
+        return ssh_login.NO_CONNECTION

@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: Namespace, app: App) -> int:
     """A word for each. Asks the platforms; errors are the drivers'. JSON has Name, State and Phase."""
     records = [app.store.load(name) for name in app.names(args.names)]
-    from machine.cli.acting import world_of
+    from machine.cli.machine_action import world_of
     from machine.lifecycle.session import open_driver
 
     found = []

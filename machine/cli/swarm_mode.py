@@ -44,7 +44,7 @@ def run(args: Namespace, app: App) -> int:
         return _print(args, app)
     if not args.words:
         raise UsageError(f"{args.verb} needs the name of a machine", resolution="machine swarm-mode ls shows them")
-    from machine.cli.acting import on_each
+    from machine.cli.machine_action import on_each
     from machine.clusters.swarm_mode import commands
 
     if args.verb == "leave":
@@ -58,7 +58,7 @@ def run(args: Namespace, app: App) -> int:
 
 
 def _ls(args: Namespace, app: App) -> int:
-    from machine.cli.acting import world_of
+    from machine.cli.machine_action import world_of
     from machine.clusters.swarm_mode import commands
 
     world = world_of(app)
@@ -69,7 +69,7 @@ def _ls(args: Namespace, app: App) -> int:
     if args.json:
         app.say_json([row.shown() for row in rows])
         return 0
-    from machine.cli.tables import print_table
+    from machine.cli.text_table import print_table
 
     header = ["NAME", "CLUSTER", "NODE", "ROLE", "MANAGER", "AVAILABILITY", "STATE", "ADDRESS", "ENGINE", "ERROR"]
     print_table(app, [header, *(_cells(row) for row in rows)])
@@ -85,7 +85,7 @@ def _cells(row: Row) -> list[str]:
 
 def _print(args: Namespace, app: App) -> int:
     """A token or a key, alone on stdout."""
-    from machine.cli.acting import world_of
+    from machine.cli.machine_action import world_of
     from machine.clusters.swarm_mode import commands
     from machine.swarmmode.asked import ROLES
 

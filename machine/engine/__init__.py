@@ -12,9 +12,9 @@ import ssl
 from functools import partial
 
 from machine import files
-from machine.engine import failure
-from machine.engine.exchange import Question, converse
-from machine.engine.reply import LARGEST_BODY
+from machine.engine import errors
+from machine.engine.multi_request import Question, converse
+from machine.engine.response import LARGEST_BODY
 from machine.errors import CertificateError, EngineError, EngineRefused, EngineUntrusted, MachineError
 
 TYPE_CHECKING = False
@@ -158,7 +158,7 @@ class Engine:
 
     def _check(self, question: Question) -> None:
         if question.failure is not None:
-            raise failure.explain(
+            raise errors.explain(
                 question.failure, question.phase, url=self.url, name=self.name, timeout=self.timeout
             ) from None
         reply = question.reply
@@ -193,7 +193,7 @@ class Engine:
         return EngineError(
             f"what answers at {self.url} is no Docker Engine",
             details=f"{path} is {str(seen)[:60]}",
-            resolution=failure.check_address(self.name),
+            resolution=errors.check_address(self.name),
         )
 
 

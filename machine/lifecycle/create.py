@@ -186,7 +186,7 @@ def describe(world: World, name: str, wanted: Wanted, *, script: bool = False) -
 def script_of(record: Record, wanted: Wanted) -> list[str]:
     """What would run on a fresh Debian with Docker installed, line by line; certificates are not made for it."""
     from machine import provision as steps
-    from machine.provision import stock
+    from machine.provision import sample_facts
 
     spec = steps.Spec(
         hostname="" if record.keeps_hostname else names.hostname(record.name),
@@ -196,7 +196,7 @@ def script_of(record: Record, wanted: Wanted) -> list[str]:
         server_cert=b"(certificate of the machine)\n",
         server_key=b"",
     )
-    return steps.render(steps.plan(stock.debian(), spec)).splitlines()
+    return steps.render(steps.plan(sample_facts.debian(), spec)).splitlines()
 
 
 def resume(world: World, name: str, docker_context: bool = True, install_url: str = "") -> None:

@@ -6,7 +6,7 @@ import threading
 from importlib import import_module
 
 CERTIFICATES = "machine.authority"  # brings cryptography: 50 ms
-PLANS = "machine.provision.sequence"
+PLANS = "machine.provision.planner"
 
 
 def load(*modules: str) -> None:

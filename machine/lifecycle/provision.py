@@ -16,7 +16,7 @@ from machine.lifecycle import certificates, preload, waiting
 from machine.lifecycle.session import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
 from machine.model import Endpoint, State
 from machine.names import hostname
-from machine.provision.look import CLOSE
+from machine.provision.gather import CLOSE
 from machine.ssh.client import SshShell
 from machine.store import Record
 

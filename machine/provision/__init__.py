@@ -11,9 +11,9 @@ Docker's settings are decided in command.py and settings.py; player.py is the on
 
 from __future__ import annotations
 
+from machine.provision.apply import Outcome, play
 from machine.provision.facts import Facts, gather
 from machine.provision.naming import naming
-from machine.provision.player import Outcome, play
 from machine.provision.script import render
 from machine.provision.spec import Spec
 from machine.provision.steps import Plan, Put, Result, Run
@@ -42,14 +42,14 @@ __all__ = [
 
 
 def plan(facts: Facts, spec: Spec) -> Plan:
-    """See machine.provision.sequence, which is not needed before there are facts: it can be imported meanwhile."""
-    from machine.provision import sequence
+    """See machine.provision.planner, which is not needed before there are facts: it can be imported meanwhile."""
+    from machine.provision import planner
 
-    return sequence.plan(facts, spec)
+    return planner.plan(facts, spec)
 
 
 def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
-    """See machine.provision.upgrading."""
-    from machine.provision import upgrading
+    """See machine.provision.upgrade."""
+    from machine.provision import upgrade as upgrading
 
     return upgrading.upgrade(facts, shell, log, env)

@@ -11,9 +11,9 @@ from typing import Any
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import engineapi, variables
-from machine.provision.look import LOOK
-from machine.provision.player import send
+from machine.provision import engine_api, variables
+from machine.provision.apply import send
+from machine.provision.gather import LOOK
 from machine.provision.units import exec_start, specifiers
 
 TYPE_CHECKING = False
@@ -66,8 +66,8 @@ class Facts:
     conf_d: str | None = None  # OpenRC
     profile: str | None = None  # boot2docker
     files: Mapping[str, File] = field(default_factory=dict)
-    engine_socket: str = engineapi.DEFAULT_SOCKET  # where the engine is asked on the machine itself
-    pid_file: str = engineapi.DEFAULT_PID_FILE
+    engine_socket: str = engine_api.DEFAULT_SOCKET  # where the engine is asked on the machine itself
+    pid_file: str = engine_api.DEFAULT_PID_FILE
     unapplied: tuple[str, ...] = ()  # configuration that changed after the running engine started
     interrupted: bool = False  # an earlier restart was cut short
     silent: bool = False  # the engine runs and could not be asked: no curl and no docker client, or it hangs
@@ -249,8 +249,8 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
         "version": info.get("ServerVersion", "") or (match[1] if match else ""),
         "unapplied": tuple(texts.get("newer", ())),
         "interrupted": "kept" in values,
-        "engine_socket": values.get("engine_socket") or engineapi.DEFAULT_SOCKET,
-        "pid_file": values.get("pid_file") or engineapi.DEFAULT_PID_FILE,
+        "engine_socket": values.get("engine_socket") or engine_api.DEFAULT_SOCKET,
+        "pid_file": values.get("pid_file") or engine_api.DEFAULT_PID_FILE,
         "silent": "info" in values and not info,
         "only_tcp": "only_tcp" in values,
         "shims": int(values.get("shims") or 0),

@@ -9,9 +9,9 @@ import re
 import shlex
 
 from machine.errors import ProvisionError
-from machine.provision import command, dockerd_flags, settings, units, variables
+from machine.provision import dockerd_command, dockerd_flags, settings, units, variables
 from machine.provision.facts import Facts
-from machine.provision.look import BOOT2DOCKER, CERTIFICATES, CONF_D, DAEMON_JSON, DROP_IN
+from machine.provision.gather import BOOT2DOCKER, CERTIFICATES, CONF_D, DAEMON_JSON, DROP_IN
 from machine.provision.spec import Spec
 from machine.provision.steps import Put
 
@@ -62,14 +62,14 @@ def notes(facts: Facts, spec: Spec) -> list[str]:
     ]
 
 
-def of_unit(facts: Facts, drop: tuple[str, ...] = ()) -> command.Command:
+def of_unit(facts: Facts, drop: tuple[str, ...] = ()) -> dockerd_command.Command:
     """The command of docker.service, taken apart; flags named in `drop` are left out."""
-    return command.read(facts.exec_start, drop=drop, variables=facts.variables, specifiers=facts.specifiers)
+    return dockerd_command.read(facts.exec_start, drop=drop, variables=facts.variables, specifiers=facts.specifiers)
 
 
 def _check_command(facts: Facts) -> None:
     """ProvisionError where dockerd is not started by its own command, so that no flag could be given to it."""
-    if facts.exec_start and not command.is_understood(facts.exec_start):
+    if facts.exec_start and not dockerd_command.is_understood(facts.exec_start):
         raise ProvisionError(
             "docker.service on the machine does not start dockerd itself, so machine cannot give it its flags",
             details=f"ExecStart={facts.exec_start}",
@@ -77,19 +77,19 @@ def _check_command(facts: Facts) -> None:
         )
 
 
-def _of_conf_d(facts: Facts, spec: Spec) -> command.Command:
+def _of_conf_d(facts: Facts, spec: Spec) -> dockerd_command.Command:
     """The flags that /etc/conf.d/docker has in DOCKER_OPTS, our own block apart."""
     text = _BLOCK.sub("", facts.conf_d or "")
     value = variables.of_shell(text, "DOCKER_OPTS")
     if value is not None:
-        return command.read(f"dockerd {value}", drop=_moved_flags(spec))
-    if command.mentions_ours(text):
+        return dockerd_command.read(f"dockerd {value}", drop=_moved_flags(spec))
+    if dockerd_command.mentions_ours(text):
         raise ProvisionError(
             f"{CONF_D} on the machine sets DOCKER_OPTS in a way that cannot be read without running it",
             details="It has flags that machine has to set or to move: hosts, TLS, labels or registries.",
             resolution=f'write it as one plain line, DOCKER_OPTS="--flag=value ...", in {CONF_D}',
         )
-    return command.Command()
+    return dockerd_command.Command()
 
 
 def is_current(facts: Facts, put: Put) -> bool:
@@ -107,7 +107,7 @@ def _moved_flags(spec: Spec) -> tuple[str, ...]:
     return (*scalars, "storage-driver") if spec.engine.storage_driver else scalars
 
 
-def _daemon_json(facts: Facts, spec: Spec, parts: command.Command) -> Put:
+def _daemon_json(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
     """daemon.json merged; the very bytes that are there when nothing in them changes."""
     found = settings.existing(facts)
     merged = settings.merge(found, parts, spec)
@@ -128,7 +128,7 @@ def _daemon_json(facts: Facts, spec: Spec, parts: command.Command) -> Put:
     )
 
 
-def _drop_in(facts: Facts, spec: Spec, parts: command.Command) -> Put:
+def _drop_in(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
     if facts.overriding:
         late = facts.overriding[0]
         raise ProvisionError(
@@ -138,10 +138,10 @@ def _drop_in(facts: Facts, spec: Spec, parts: command.Command) -> Put:
         )
     foreign = _foreign_hosts(facts, facts.drop_in, "X-MachineHosts=")
     socket_unit = facts.socket not in ("", "masked")
-    listen = command.hosts(parts, foreign, spec.host, socket_unit=socket_unit)
+    listen = dockerd_command.hosts(parts, foreign, spec.host, socket_unit=socket_unit)
     flags = spec.engine.flags
-    tls = command.tls_flags(CERTIFICATES, flags)
-    text = units.drop_in(command.write(parts, listen, flags, facts.dockerd, tls), spec.engine.env)
+    tls = dockerd_command.tls_flags(CERTIFICATES, flags)
+    text = units.drop_in(dockerd_command.write(parts, listen, flags, facts.dockerd, tls), spec.engine.env)
     if foreign:
         text += f"# what daemon.json had as hosts\nX-MachineHosts={' '.join(foreign)}\n"
     private = spec.engine.env or parts.opened  # what a file of variables holds may be a secret
@@ -156,12 +156,14 @@ def _foreign_hosts(facts: Facts, ours: str | None, start: str) -> list[str]:
     return list(dict.fromkeys([*kept, *(str(item) for item in value if isinstance(value, list))]))
 
 
-def _conf_d(facts: Facts, spec: Spec, parts: command.Command) -> Put:
+def _conf_d(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
     """OpenRC: a marked block at the end of /etc/conf.d/docker, which the init script reads as shell."""
     foreign = _foreign_hosts(facts, facts.conf_d, _KEPT)
-    listen = command.hosts(parts, foreign, spec.host, socket_unit=False)
+    listen = dockerd_command.hosts(parts, foreign, spec.host, socket_unit=False)
     flags = [word for host in listen for word in ("-H", host)]
-    flags += command.tls_flags(CERTIFICATES, spec.engine.flags) + command.option_flags(spec.engine.flags)
+    flags += dockerd_command.tls_flags(CERTIFICATES, spec.engine.flags) + dockerd_command.option_flags(
+        spec.engine.flags
+    )
     before = _BLOCK.sub("", facts.conf_d or "")
     theirs = shlex.quote(" ".join([*parts.kept, ""])) if parts.took else '"${DOCKER_OPTS:-} "'
     block = [_BEGIN, *([f"{_KEPT} {' '.join(foreign)}"] if foreign else [])]
@@ -177,7 +179,7 @@ def _profile(spec: Spec) -> Put:
     flags = [f"--label={label}" for label in spec.labels]
     flags += [f"--insecure-registry={name}" for name in engine.insecure_registries]
     flags += [f"--registry-mirror={name}" for name in engine.registry_mirrors]
-    flags += command.option_flags(engine.flags)
+    flags += dockerd_command.option_flags(engine.flags)
     lines = [
         "# Written by machine; changes are overwritten by: machine provision",
         f"EXTRA_ARGS={shlex.quote(' '.join(flags))}",

@@ -14,9 +14,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from machine.provision import engineapi
+from machine.provision import engine_api
 from machine.provision.facts import Facts
-from machine.provision.look import DAEMON_JSON, KEPT, LIVE, NO_LIVE, TRANSACTION
+from machine.provision.gather import DAEMON_JSON, KEPT, LIVE, NO_LIVE, TRANSACTION
 from machine.provision.steps import Run
 
 # How long the guard waits for a step that outlives its script: package managers must not be disturbed.
@@ -359,10 +359,10 @@ def _init(facts: Facts) -> str:
 def _undo(facts: Facts, files: list[str]) -> str:
     """daemon.json comes back first: TLS in both places starts nothing, TLS in neither would be open."""
     ordered = sorted(files, key=lambda path: path != DAEMON_JSON)
-    up = engineapi.wait_until_up(facts.engine_socket).replace("\n", "\n        ").strip()
+    up = engine_api.wait_until_up(facts.engine_socket).replace("\n", "\n        ").strip()
     return _UNDO.format(
         state=TRANSACTION,
-        functions=engineapi.FUNCTIONS + _pid(facts) + _init(facts),
+        functions=engine_api.FUNCTIONS + _pid(facts) + _init(facts),
         files=shlex.join(ordered),
         leftovers=_leftovers(files),
         json=DAEMON_JSON,

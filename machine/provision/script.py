@@ -16,7 +16,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from machine.process import Completed
-from machine.provision.look import TRANSACTION
+from machine.provision.gather import TRANSACTION
 from machine.provision.proxy import OF_THE_LOGIN
 from machine.provision.steps import Plan, Put, Step
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from machine.provision import engineapi
+from machine.provision import engine_api
 from machine.provision.facts import Facts
-from machine.provision.look import BOOT2DOCKER, TRANSACTION
+from machine.provision.gather import BOOT2DOCKER, TRANSACTION
 from machine.provision.rollback import START_SECONDS
 from machine.provision.steps import Run
 
@@ -68,10 +68,10 @@ def restart(facts: Facts) -> Run:
         alive = f'[ "{_PID}" = "$started" ]'
     script = f"""\
 began=$(date +%s) # of the log only what comes from now on is about this start
-{engineapi.FUNCTIONS}again() (
+{engine_api.FUNCTIONS}again() (
 set -e
 {wanted}
-{engineapi.wait_until_up(facts.engine_socket, alive)})
+{engine_api.wait_until_up(facts.engine_socket, alive)})
 set +e
 again 2>{TRANSACTION}/why
 status=$?

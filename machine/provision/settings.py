@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from machine.errors import ProvisionError
-from machine.provision.command import TLS, TRUE, Command, option_keys
+from machine.provision.dockerd_command import TLS, TRUE, Command, option_keys
 from machine.provision.dockerd_flags import keys_of, misfit, names, without
 from machine.provision.facts import Facts
-from machine.provision.look import DAEMON_JSON
+from machine.provision.gather import DAEMON_JSON
 from machine.provision.spec import Spec
 
 # The engine release that dropped a storage driver (docs.docker.com/engine/deprecated).

@@ -13,7 +13,7 @@ from machine import files, paths
 from machine.errors import MachineExists, MachineNotFound, StoreError
 from machine.names import check, natural_key
 from machine.store.document import LARGEST, broken
-from machine.store.order import PHASES
+from machine.store.normalize import PHASES
 from machine.store.record import Record
 
 TYPE_CHECKING = False

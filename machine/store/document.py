@@ -6,7 +6,7 @@ Whatever the bytes are, `decode` returns an object whose known keys have their k
 from __future__ import annotations
 
 from machine.errors import RecordBroken, StoreError
-from machine.store import keys
+from machine.store import key_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def decode(data: bytes, name: str) -> dict[str, Any]:
         raise broken(name, f"config.json is not JSON: {error}" if text.strip() else "config.json is empty") from None
     if not isinstance(raw, dict):
         raise broken(name, "config.json is not a JSON object")
-    fold(raw, keys.HOST)
+    fold(raw, key_names.HOST)
     return raw
 
 
@@ -84,7 +84,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def fold(value: dict[str, Any], known: keys.Schema | dict[str, Any]) -> None:
+def fold(value: dict[str, Any], known: key_names.Schema | dict[str, Any]) -> None:
     """Rename keys that differ from a known one only by case; where both are there the right spelling wins."""
     missing = [key for key in known if key not in value]
     if not missing:
@@ -96,7 +96,9 @@ def fold(value: dict[str, Any], known: keys.Schema | dict[str, Any]) -> None:
             value[new] = value.pop(old)
 
 
-def shape(value: dict[str, Any], schema: keys.Schema, name: str, where: str, *, fill: bool = True) -> dict[str, Any]:
+def shape(
+    value: dict[str, Any], schema: key_names.Schema, name: str, where: str, *, fill: bool = True
+) -> dict[str, Any]:
     """`value` with the schema's keys first, folded, null replaced by the kind's zero; RecordBroken on a wrong kind.
 
     With `fill` missing keys get their zero too; without, only keys that are there are looked at. Unknown keys stay.

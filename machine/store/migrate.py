@@ -13,7 +13,7 @@ docker-machine computes CertDir and StorePath from a key that the older versions
 
 from __future__ import annotations
 
-from machine.store import keys
+from machine.store import key_names
 from machine.store.document import broken, fold, shape
 
 TYPE_CHECKING = False
@@ -38,17 +38,17 @@ def upgrade(raw: dict[str, Any], name: str) -> int:
     version = raw.get("ConfigVersion") or 0
     if type(version) is not int or version < 0:
         raise broken(name, "ConfigVersion in config.json must be a whole number")
-    if version > keys.VERSION:
+    if version > key_names.VERSION:
         raise broken(
             name,
-            f"its config.json has ConfigVersion {version}; this program knows up to {keys.VERSION}",
+            f"its config.json has ConfigVersion {version}; this program knows up to {key_names.VERSION}",
             f"use the newer program that made it, or update this one; to forget the machine: machine rm -f {name}",
         )
     if version == 0:
         _from_0(raw, name)
     if version <= 1:
         _from_1(raw, name)
-    raw["ConfigVersion"] = keys.VERSION
+    raw["ConfigVersion"] = key_names.VERSION
     return version
 
 

@@ -11,10 +11,10 @@ import os
 import time
 
 from machine import __version__, paths
-from machine.store import keys
+from machine.store import key_names
 from machine.store.document import decode, encode
 from machine.store.migrate import upgrade
-from machine.store.order import PHASES, in_order
+from machine.store.normalize import PHASES, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Record:
         raw = decode(data, name)
         version = upgrade(raw, name)
         record = cls(root, name, in_order(raw, root, name))
-        record.before = data if version < keys.VERSION else None
+        record.before = data if version < key_names.VERSION else None
         return record
 
     @classmethod
@@ -64,7 +64,7 @@ class Record:
         `driver` is the driver's dump; `sans` extra names for the certificate; `machine_id` is made up if "";
         `tls` the --tls-* paths (ca_cert, ca_key, client_cert, client_key; "" or missing: the store's own).
         """
-        from machine.store import asked
+        from machine.store import options_codec
 
         given = tls or {}
         machine = {
@@ -81,15 +81,15 @@ class Record:
             "ServerCertSANs": list(sans),
         }
         options = {
-            "EngineOptions": asked.engine_object(engine),
-            "SwarmOptions": asked.swarm_object(swarm),
+            "EngineOptions": options_codec.engine_object(engine),
+            "SwarmOptions": options_codec.swarm_object(swarm),
             "AuthOptions": auth,
         }
         own = {"MachineName": name, **driver}
         if swarm is not None:
             own.update(SwarmMaster=swarm.master, SwarmHost=swarm.host, SwarmDiscovery=swarm.discovery)
         raw = {
-            "ConfigVersion": keys.VERSION,
+            "ConfigVersion": key_names.VERSION,
             "Driver": own,
             "DriverName": driver_name,
             "HostOptions": options,
@@ -143,7 +143,7 @@ class Record:
     def phase(self, phase: str) -> None:
         if phase not in PHASES:
             raise ValueError(f"{phase!r} is not one of {PHASES}")
-        self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["Phase"] = phase
+        self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))["Phase"] = phase
 
     @property
     def keeps_hostname(self) -> bool:
@@ -152,7 +152,7 @@ class Record:
 
     def keep_hostname(self) -> None:
         """Write down that the host keeps its own name."""
-        self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["KeepHostname"] = True
+        self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))["KeepHostname"] = True
 
     @property
     def certificates_end(self) -> str:
@@ -161,7 +161,7 @@ class Record:
 
     @certificates_end.setter
     def certificates_end(self, when: str) -> None:
-        self.raw.setdefault("Machine", dict.fromkeys(keys.MACHINE, ""))["CertificatesEnd"] = when
+        self.raw.setdefault("Machine", dict.fromkeys(key_names.MACHINE, ""))["CertificatesEnd"] = when
 
     def reached(self, phase: str) -> bool:
         """Whether `create` has come at least as far as `phase`."""
@@ -230,15 +230,15 @@ class Record:
 
     def engine_options(self) -> EngineOptions:
         """What the user asked of the engine."""
-        from machine.store import asked
+        from machine.store import options_codec
 
-        return asked.engine(self.raw["HostOptions"]["EngineOptions"])
+        return options_codec.engine(self.raw["HostOptions"]["EngineOptions"])
 
     def swarm_options(self) -> SwarmOptions:
         """What the user asked of classic swarm."""
-        from machine.store import asked
+        from machine.store import options_codec
 
-        return asked.swarm(self.raw["HostOptions"]["SwarmOptions"])
+        return options_codec.swarm(self.raw["HostOptions"]["SwarmOptions"])
 
     def _text(self, key: str) -> str:
         return str(self.driver.get(key) or "")

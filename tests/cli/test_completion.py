@@ -86,7 +86,7 @@ def test_offers(world: World, program: Path, shell: str, line: str, offered: set
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_is_offered(world: World, program: Path, shell: str) -> None:
-    from machine.cli.table import COMMANDS
+    from machine.cli.commands import COMMANDS
 
     assert complete(world, program, shell, "machine ") >= set(COMMANDS)
 

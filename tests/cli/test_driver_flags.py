@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from machine.cli.driver_flags import chosen, declare, given
-from machine.cli.globals import Flags
+from machine.cli.global_flags import Flags
 from machine.cli.parser import Parser
 from machine.drivers import DEFAULT
 from machine.errors import UsageError

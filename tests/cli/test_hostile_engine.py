@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from machine.cli import connect
 from machine.cli.app import App
-from machine.cli.globals import Flags
+from machine.cli.global_flags import Flags
 from machine.cli.report import show
-from machine.cli.tables import aligned, print_table
+from machine.cli.text_table import aligned, print_table
 from machine.console import Console
 from machine.errors import MachineError
 from tests.cli.typed import Typed, World

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.cli import tables
-from machine.cli.listing import STATES
-from machine.cli.tables import aligned
+from machine.cli import text_table
+from machine.cli.ls_rows import STATES
+from machine.cli.text_table import aligned
 from machine.model import State
 from tests.cli.typed import World
 from tests.engine.servers import blackhole
@@ -227,7 +227,7 @@ def test_the_last_column_is_cut_before_the_others() -> None:
 
 def test_a_name_and_a_url_are_cut_after_all_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.machine("production-web-01", world.engine())
-    monkeypatch.setattr(tables, "terminal_width", lambda _: 80)
+    monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
     header, row = world.type("ls").out.splitlines()
     assert header.split() == ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "DOCKER"]  # what is empty gives way first
     assert row.split() == [
@@ -238,7 +238,7 @@ def test_a_name_and_a_url_are_cut_after_all_others(world: World, monkeypatch: py
         world.store.load("production-web-01").url(),
         "v20.10.24",
     ]
-    monkeypatch.setattr(tables, "terminal_width", lambda _: 71)
+    monkeypatch.setattr(text_table, "terminal_width", lambda _: 71)
     row = world.type("ls").out.splitlines()[1]
     assert world.store.load("production-web-01").url() in row
     assert "\N{HORIZONTAL ELLIPSIS}" in row
@@ -246,13 +246,13 @@ def test_a_name_and_a_url_are_cut_after_all_others(world: World, monkeypatch: py
 
 def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.none("half", "tcp://127.0.0.1:1", phase="created")
-    monkeypatch.setattr(tables, "terminal_width", lambda _: 80)
+    monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
     typed = world.type("ls", "-t", "1")
     assert max(map(len, typed.out.splitlines())) <= 80
     assert "half: half made (as far as: created), machine create --resume half" in typed.err
-    monkeypatch.setattr(tables, "terminal_width", lambda _: 200)
+    monkeypatch.setattr(text_table, "terminal_width", lambda _: 200)
     assert world.type("ls", "-t", "1").err == ""
-    monkeypatch.setattr(tables, "terminal_width", lambda _: 20)
+    monkeypatch.setattr(text_table, "terminal_width", lambda _: 20)
     assert world.type("ls", "-t", "1", "--format", "table {{.Name}} {{.State}} {{.URL}} {{.DriverName}}").err == ""
 
 

@@ -14,8 +14,8 @@ import pytest
 from machine import __version__
 from machine.build import commit
 from machine.cli import INTERRUPTED, load, main
+from machine.cli.commands import COMMANDS
 from machine.cli.parser import Parser
-from machine.cli.table import COMMANDS
 from machine.errors import UsageError
 from tests.cli.typed import World
 
@@ -223,7 +223,7 @@ def test_eval_of_a_failed_env_is_harmless(world: World) -> None:
 
 def test_the_parser_places_names() -> None:
     def read(*argv: str) -> dict[str, object]:
-        from machine.cli.globals import Flags
+        from machine.cli.global_flags import Flags
 
         parser = Parser("x", "text")
         parser.add_argument("first")
@@ -268,7 +268,7 @@ def test_words_of_other_programs_are_told_the_command_that_does_it(world: World,
 
 
 def test_every_word_of_other_programs_names_a_command_and_is_none(world: World) -> None:
-    from machine.cli.advice import MEANT
+    from machine.cli.suggest import MEANT
 
     assert not set(MEANT) & set(COMMANDS)
     assert all(meant.split()[0].rstrip(",") in COMMANDS for meant in MEANT.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine.cli.env import set_values, unset_values
-from machine.cli.listing import power_cure
+from machine.cli.ls_rows import power_cure
 from machine.cli.report import in_store
 from tests.cli.typed import World
 

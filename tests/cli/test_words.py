@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.cli.words import OPTIONAL, SWITCH, VALUE, cut, truth
+from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, cut, truth
 from machine.errors import UsageError
 
 KNOWN = {"--driver": VALUE, "-d": VALUE, "--swarm": SWITCH, "-f": SWITCH, "-y": SWITCH, "-t": VALUE, "--tri": OPTIONAL}

@@ -229,7 +229,7 @@ def test_nobody_to_ask() -> None:
 
 
 def test_more_engines_than_sockets_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("machine.engine.exchange.MOST_AT_ONCE", 3)
+    monkeypatch.setattr("machine.engine.multi_request.MOST_AT_ONCE", 3)
     with serving(None) as port:
         answers = ask_many([Engine("127.0.0.1", port, timeout=5) for _ in range(10)])
     assert [a.version for a in answers] == [VERSION] * 10

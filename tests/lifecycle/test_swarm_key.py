@@ -11,7 +11,7 @@ from machine.clusters.classic import services, settings
 from machine.console import Console
 from machine.lifecycle.session import World
 from machine.model import Endpoint, SwarmOptions
-from machine.provision.look import SWARM_KEY
+from machine.provision.gather import SWARM_KEY
 from machine.provision.spec import Swarm
 from machine.store import Record, Store
 from machine.swarm import cluster_key

@@ -13,7 +13,7 @@ from machine.errors import WaitTimeout
 from machine.lifecycle.provision import finish
 from machine.lifecycle.session import World
 from machine.model import Endpoint
-from machine.provision.look import CLOSE
+from machine.provision.gather import CLOSE
 from machine.store import Record, Store
 from tests.lifecycle.test_access import LeapingClock
 from tests.sshd import free_port

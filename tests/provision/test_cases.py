@@ -25,9 +25,9 @@ import pytest
 from machine.errors import ProvisionError
 from machine.model import EngineOptions
 from machine.process import Completed
-from machine.provision import Facts, Plan, Put, Spec, engineapi, plan
+from machine.provision import Facts, Plan, Put, Spec, engine_api, plan
 from machine.provision.facts import File, parse
-from machine.provision.look import LOOK
+from machine.provision.gather import LOOK
 from machine.provision.steps import Result, Step
 
 HERE = Path(__file__).parent
@@ -116,7 +116,7 @@ def shown(step: Step) -> dict[str, Any]:
 def short(script: str) -> str:
     """A script without the parts that are the same in every case; shells and real hosts try those in other tests."""
     plain = re.sub(
-        r"<<'(END_\w+)'\n.*?\n\1\n", r"<<'\1' ...\n", script.replace(engineapi.FUNCTIONS, ""), flags=re.DOTALL
+        r"<<'(END_\w+)'\n.*?\n\1\n", r"<<'\1' ...\n", script.replace(engine_api.FUNCTIONS, ""), flags=re.DOTALL
     )
     return re.sub(r"(?ms)^\w+\(\) \{$.*?^\}\n", "", plain)
 

@@ -6,8 +6,8 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import player
-from machine.provision.cures import cure
+from machine.provision import apply
+from machine.provision.resolutions import cure
 from machine.provision.steps import Run
 
 SAID = {
@@ -39,5 +39,5 @@ def test_a_cause_has_its_cure(said: str) -> None:
 def test_what_is_not_known_leaves_the_advice_of_the_step() -> None:
     assert cure("E: Unable to locate package docker.io") == ""
     with pytest.raises(ProvisionError) as caught:
-        raise player._failed(Run("x", ":", advice="do y"), Completed(1, "nothing known"))
+        raise apply._failed(Run("x", ":", advice="do y"), Completed(1, "nothing known"))
     assert caught.value.resolution == "do y"

@@ -10,7 +10,7 @@ import pytest
 from machine import provision
 from machine.lifecycle.provision import host_gateway
 from machine.model import EngineOptions
-from machine.provision import Facts, stock
+from machine.provision import Facts, sample_facts
 
 
 def planned(facts: Facts, **more: object) -> dict[str, object]:
@@ -24,17 +24,17 @@ def planned(facts: Facts, **more: object) -> dict[str, object]:
 
 
 def test_it_is_told() -> None:
-    assert planned(stock.debian())["host-gateway-ip"] == "10.0.2.2"
+    assert planned(sample_facts.debian())["host-gateway-ip"] == "10.0.2.2"
 
 
 @pytest.mark.parametrize("own", [{"host-gateway-ip": "192.0.2.1"}, {"host-gateway-ips": ["192.0.2.1"]}])
 def test_the_machines_own_stays(own: dict[str, object]) -> None:
-    found = planned(dataclasses.replace(stock.debian(), daemon_json=json.dumps(own)))
+    found = planned(dataclasses.replace(sample_facts.debian(), daemon_json=json.dumps(own)))
     assert {key: value for key, value in found.items() if "gateway" in key} == own
 
 
 def test_the_users_wins() -> None:
-    found = planned(stock.debian(), engine=EngineOptions(flags=("host-gateway-ip=192.0.2.1",)))
+    found = planned(sample_facts.debian(), engine=EngineOptions(flags=("host-gateway-ip=192.0.2.1",)))
     assert "host-gateway-ip" not in found
 
 

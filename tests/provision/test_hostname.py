@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine.provision.facts import Facts
-from machine.provision.sequence import hostname
+from machine.provision.planner import hostname
 
 SHELLS = [["sh"], *([["busybox", "sh"]] if shutil.which("busybox") else [])]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from machine.errors import ProvisionError
-from machine.provision import gather, plan, play, render, stock
-from machine.provision.look import DAEMON_JSON, DROP_IN, KEPT
-from machine.provision.player import send
+from machine.provision import gather, plan, play, render, sample_facts
+from machine.provision.apply import send
+from machine.provision.gather import DAEMON_JSON, DROP_IN, KEPT
 from machine.provision.steps import Run, Step
 from tests.labs.image import USER
 from tests.labs.nspawn import ENGINES
@@ -152,7 +152,7 @@ def test_a_stock_machine_can_be_set_up_at_its_first_boot(boot: Boot, tmp_path: P
     """No look, no questions: the plan for a stock Debian, rendered to one script that root runs, as user data would."""
     host = boot("firstboot", engine="socket")
     spec = wishes(host)
-    host.run("sh -s", stdin=render(plan(stock.debian("12"), spec), masked=False))
+    host.run("sh -s", stdin=render(plan(sample_facts.debian("12"), spec), masked=False))
     assert ask(host, tmp_path, "/_ping") == "OK"
     assert provision(host, spec).played == ()
 

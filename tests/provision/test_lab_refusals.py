@@ -8,7 +8,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.provision import gather, naming
-from machine.provision.look import LOOK
+from machine.provision.gather import LOOK
 from tests.labs.image import USER
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import shell

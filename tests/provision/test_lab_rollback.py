@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from machine.errors import MachineError, ProvisionError
-from machine.provision import engineapi, gather, plan, play
-from machine.provision.look import CLOSE, TRANSACTION
+from machine.provision import engine_api, gather, plan, play
+from machine.provision.gather import CLOSE, TRANSACTION
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import provision, settled, shell, wishes
 
@@ -193,7 +193,7 @@ def test_a_failed_create_leaves_the_host_as_it_was(shared: Shared, state: str, f
 
 
 def test_an_engine_that_does_not_answer_is_taken_back(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engineapi, "UP_SECONDS", 8)
+    monkeypatch.setattr(engine_api, "UP_SECONDS", 8)
     shared.bring("running")
     before = shared.host.run(SNAPSHOT)
     error = attempt(shared.host, Failure(dockerd="mute"))

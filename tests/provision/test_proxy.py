@@ -10,7 +10,7 @@ import pytest
 
 from machine.provision import proxy, script
 from machine.provision.facts import Facts
-from machine.provision.sequence import plan
+from machine.provision.planner import plan
 from machine.provision.steps import Run
 from tests.provision.test_cases import spec
 

@@ -14,9 +14,9 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import Facts, Put, Run, Spec, script, swarm
+from machine.provision import Facts, Put, Run, Spec, classic_swarm, script
 from machine.provision.facts import File
-from machine.provision.look import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
+from machine.provision.gather import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Swarm
 from machine.provision.steps import Step
 
@@ -34,7 +34,7 @@ def spec(wanted: Swarm | None, certificate: bytes = b"CERT") -> Spec:
 def plan(facts: Facts, wanted: Spec, *answers: str) -> tuple[list[Step], list[str]]:
     """The steps, each question answered in turn, and the names that the plan itself gives as changes."""
     left, steps = list(answers), []
-    todo = swarm.steps(facts, wanted)
+    todo = classic_swarm.steps(facts, wanted)
     try:
         step = next(todo)
         while True:
@@ -104,7 +104,7 @@ def test_the_key_of_the_swarm_is_for_the_manager_alone() -> None:
 def test_a_second_time_nothing_is_left_to_do(wanted: Swarm) -> None:
     first, _ = plan(DEBIAN, spec(wanted), PYTHON + IDLE)
     facts, seen = after(first)
-    assert plan(facts, spec(wanted), seen) == ([swarm.LOOK], [])
+    assert plan(facts, spec(wanted), seen) == ([classic_swarm.LOOK], [])
 
 
 def test_a_new_certificate_restarts_the_manager_alone() -> None:
@@ -133,7 +133,7 @@ def test_what_is_not_wanted_any_more_goes() -> None:
     steps, _ = plan(facts, spec(None))
     (step,) = steps
     assert isinstance(step, Run)
-    for gone in (SWARM_PROGRAM, SWARM_ENVIRONMENT, SWARM_KEY, *SWARM_UNITS.values(), swarm.STATE):
+    for gone in (SWARM_PROGRAM, SWARM_ENVIRONMENT, SWARM_KEY, *SWARM_UNITS.values(), classic_swarm.STATE):
         assert gone in step.script
 
 
@@ -151,9 +151,9 @@ def test_python_is_installed_where_it_is_missing() -> None:
 
 def test_without_systemd_nothing_is_begun() -> None:
     with pytest.raises(ProvisionError, match="systemd"):
-        swarm.check(replace(DEBIAN, init="openrc"), spec(NODE))
-    swarm.check(replace(DEBIAN, init="openrc"), spec(None))
-    swarm.check(replace(DEBIAN, init="openrc"), spec(Swarm(b"zipapp", "token://secret")))  # a node runs nothing
+        classic_swarm.check(replace(DEBIAN, init="openrc"), spec(NODE))
+    classic_swarm.check(replace(DEBIAN, init="openrc"), spec(None))
+    classic_swarm.check(replace(DEBIAN, init="openrc"), spec(Swarm(b"zipapp", "token://secret")))  # a node runs nothing
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::"])
@@ -162,7 +162,9 @@ def test_a_manager_is_up_when_it_holds_its_port_itself(host: str) -> None:
         port = server.getsockname()[1]
 
         def holds(pid: int, port: int) -> bool:
-            done = subprocess.run([sys.executable, "-c", swarm._HOLDS, str(pid), str(port)], capture_output=True)
+            done = subprocess.run(
+                [sys.executable, "-c", classic_swarm._HOLDS, str(pid), str(port)], capture_output=True
+            )
             return done.returncode == 0
 
         assert holds(os.getpid(), port)
@@ -173,7 +175,7 @@ def test_a_manager_is_up_when_it_holds_its_port_itself(host: str) -> None:
 
 def test_the_python_of_this_computer_is_found() -> None:
     """The look's first half, run for real; `systemctl` need not be there."""
-    script = swarm._PYTHON + "python"
+    script = classic_swarm._PYTHON + "python"
     done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, timeout=30, check=True)
     found = done.stdout.strip()
     assert not found or found.startswith("python|/")

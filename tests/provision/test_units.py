@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.provision import command, units
+from machine.provision import dockerd_command, units
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
@@ -60,5 +60,5 @@ def test_systemd_accepts_what_we_write(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", ["-/usr/bin/dockerd", "/usr/bin/env PATH=${BIN}:${PATH} ${BIN}/dockerd"])
 def test_what_starts_dockerd_stays_before_its_flags(start: str) -> None:
-    parts = command.read(f"{start} --host=fd:// --debug $OPTS")
-    assert command.write(parts, parts.hosts, (), "x", []) == [start, "-H", "fd://", "--debug", "$OPTS"]
+    parts = dockerd_command.read(f"{start} --host=fd:// --debug $OPTS")
+    assert dockerd_command.write(parts, parts.hosts, (), "x", []) == [start, "-H", "fd://", "--debug", "$OPTS"]

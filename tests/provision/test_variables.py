@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.provision import command, units, variables
+from machine.provision import dockerd_command, units, variables
 
 DEBIAN = """\
 # Docker Upstart and SysVinit configuration file
@@ -52,8 +52,8 @@ def test_a_word_is_expanded_as_systemd_does(word: str, meant: list[str]) -> None
     assert variables.expand(word, {"OPTS": "--a 'b c'", "ONE": "1"}) == meant
 
 
-def read(text: str, **more: str) -> command.Command:
-    return command.read(text, variables=more)
+def read(text: str, **more: str) -> dockerd_command.Command:
+    return dockerd_command.read(text, variables=more)
 
 
 def test_flags_of_a_variable_count_as_if_they_were_written() -> None:
@@ -87,14 +87,14 @@ def test_specifiers_are_put_in_where_a_word_is_taken_and_only_there() -> None:
     found = variables.of_units(
         [("/x", "[Service]\nEnvironment=O='--label a=%l --data-root=%S/docker --tag 5%%'\n")], known
     )
-    parts = command.read(
+    parts = dockerd_command.read(
         "dockerd -H unix://%t/x --label h=%H $O $F --pidfile=%t/p", variables={**found, "F": "%H"}, specifiers=known
     )
     assert parts.hosts == ["unix:///run/x"]
     assert parts.moved == {"labels": ["h=web01.example", "a=web01"]}
     assert parts.kept == ["--data-root=/var/lib/docker", "--tag", "5%%", "$F", "--pidfile=%t/p"]
     assert parts.unknown == ()
-    assert command.read("dockerd --label b=%b", specifiers=known).unknown == ("b=%b",)
+    assert dockerd_command.read("dockerd --label b=%b", specifiers=known).unknown == ("b=%b",)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_specifiers_are_put_in_where_a_word_is_taken_and_only_there() -> None:
     ],
 )
 def test_the_port_of_a_host_is_the_one_that_dockerd_takes(host: str, port: str) -> None:
-    assert command.tcp_port(host) == port
+    assert dockerd_command.tcp_port(host) == port
 
 
 @pytest.mark.parametrize("word", ["-Hfd://", "-H=fd://", "-DHfd://", "--host=fd://"])
@@ -120,7 +120,7 @@ def test_a_host_is_seen_however_it_is_written(word: str) -> None:
 
 
 def test_a_switch_takes_no_word_after_it() -> None:
-    assert command.read("dockerd --icc -H fd:// --ipv6", drop=("icc", "ipv6")).hosts == ["fd://"]
+    assert dockerd_command.read("dockerd --icc -H fd:// --ipv6", drop=("icc", "ipv6")).hosts == ["fd://"]
 
 
 def test_live_restore_as_a_flag_goes_to_the_file() -> None:
@@ -129,8 +129,8 @@ def test_live_restore_as_a_flag_goes_to_the_file() -> None:
 
 
 def test_a_file_named_in_a_variable_is_found() -> None:
-    given = command.arguments("dockerd $O", {"O": "--debug --config-file /etc/other.json"})
-    assert command.settings_file(given, ()) == "/etc/other.json"
+    given = dockerd_command.arguments("dockerd $O", {"O": "--debug --config-file /etc/other.json"})
+    assert dockerd_command.settings_file(given, ()) == "/etc/other.json"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
     check       before anything is made: do the flags make sense
     settled     what is recorded of them
     foresee     a warning of a token that nobody here knows
-    services    while it is provisioned: what the machine itself has to run (machine/provision/swarm.py puts it there)
+    services    while it is provisioned: what the machine itself has to run (machine/provision/classic_swarm.py puts it there)
     enter       once its engine answers: known to the swarm's managers
     leave       before it is removed: known to none
 

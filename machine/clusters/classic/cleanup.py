@@ -8,7 +8,7 @@ from machine.lifecycle import waiting
 from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.provision import play
-from machine.provision.swarm import removal
+from machine.provision.classic_swarm import removal
 from machine.store import Record
 
 

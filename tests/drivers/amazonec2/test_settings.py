@@ -11,7 +11,7 @@ from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.errors import UsageError
 from machine.options import resolve
 from machine.secrets import CLEAR_TEXT
-from machine.store import keys
+from machine.store import key_names
 from tests.drivers import contexts
 
 OLD = {  # docker-machine 0.16's flags, then those of its forks, with their variables
@@ -74,7 +74,7 @@ def test_every_old_flag_and_variable_is_there() -> None:
 
 
 def test_old_keys_keep_their_names() -> None:
-    known = set(keys.OWN["amazonec2"].split())
+    known = set(key_names.OWN["amazonec2"].split())
     assert known - set(data()) == {
         *("Id", "SSHKeyID", "InstanceId", "PrivateIPAddress", "SecurityGroupId", "SecurityGroupIds"),
         *("SecurityGroupName", "ReservationId"),

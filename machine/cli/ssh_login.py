@@ -116,9 +116,9 @@ def _key_error(record: Record) -> MachineError | None:
 
 
 def _state_error(app: App, record: Record) -> MachineError | None:
-    from machine.cli.acting import world_of
     from machine.cli.connect import certificates
-    from machine.cli.listing import power_cure
+    from machine.cli.ls_rows import power_cure
+    from machine.cli.machine_action import world_of
     from machine.lifecycle.session import open_driver
     from machine.model import State
 

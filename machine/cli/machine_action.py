@@ -45,7 +45,7 @@ def on_each(
     With `load` every record must be readable before anything is done, as docker-machine has it. `after` has the
     advice for those of several that were cut short by Ctrl-C, SIGTERM or SIGHUP.
     """
-    from machine.cli.ending import orderly
+    from machine.cli.signals import orderly
     from machine.lifecycle import parallel
 
     names = list(dict.fromkeys(names))

@@ -11,9 +11,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from machine.provision import engineapi, settings
+from machine.provision import engine_api, settings
 from machine.provision.facts import Facts
-from machine.provision.look import DAEMON_JSON, LIVE, NO_LIVE
+from machine.provision.gather import DAEMON_JSON, LIVE, NO_LIVE
 from machine.provision.steps import Put, Run, Step
 
 KEY = "live-restore"
@@ -87,7 +87,7 @@ def main_pid(facts: Facts) -> str:
 def _reload(facts: Facts, value: str) -> str:
     """Have the engine read daemon.json, and see that it took live-restore from there."""
     return _RELOAD.format(
-        functions=engineapi.FUNCTIONS,
+        functions=engine_api.FUNCTIONS,
         pid=main_pid(facts),
         socket=shlex.quote(facts.engine_socket),
         value=value,

@@ -10,11 +10,21 @@ from __future__ import annotations
 import shlex
 
 from machine.errors import ProvisionError
-from machine.provision import command, install, layouts, liverestore, proxy, rollback, services, settings, swarm
+from machine.provision import (
+    classic_swarm,
+    dockerd_command,
+    install,
+    layouts,
+    live_restore,
+    proxy,
+    rollback,
+    services,
+    settings,
+)
 from machine.provision import facts as looking
 from machine.provision.distros import supported
 from machine.provision.facts import Facts
-from machine.provision.look import BOOT2DOCKER, DAEMON_JSON, LOOK
+from machine.provision.gather import BOOT2DOCKER, DAEMON_JSON, LOOK
 from machine.provision.spec import Spec
 from machine.provision.steps import Plan, Put, Result, Run, Step, Steps
 
@@ -41,14 +51,14 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     changes, restart = _engine(facts, spec, renaming)
     yield from changes
     names += [step.name for step in changes]
-    names += yield from swarm.steps(facts, spec)
+    names += yield from classic_swarm.steps(facts, spec)
     notes += [
         f"{step.path} was a link on the machine; now it is a file of its own, and what the link led to is as it was"
         for step in changes
         if isinstance(step, Put) and step.path in facts.links
     ]
     if restart:
-        notes += [*liverestore.warnings(facts), *layouts.notes(facts, spec)]
+        notes += [*live_restore.warnings(facts), *layouts.notes(facts, spec)]
     notes += settings.hidden(facts, spec)
     gone = settings.replaced(settings.existing(facts), spec)
     notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in gone]
@@ -111,11 +121,11 @@ def _check(facts: Facts, spec: Spec) -> None:
     """Refuse what would damage the machine or cannot work, before anything is written."""
     settings.check(facts)
     settings.check_storage(facts, spec)
-    swarm.check(facts, spec)
+    classic_swarm.check(facts, spec)
     _check_swarm_mode(facts, spec)
-    given = command.arguments(facts.exec_start, facts.variables, facts.specifiers)
-    elsewhere = command.settings_file(given, spec.engine.flags)
-    unsafe = command.switches_tls_off(spec.engine.flags)
+    given = dockerd_command.arguments(facts.exec_start, facts.variables, facts.specifiers)
+    elsewhere = dockerd_command.settings_file(given, spec.engine.flags)
+    unsafe = dockerd_command.switches_tls_off(spec.engine.flags)
     if unsafe:
         raise ProvisionError(
             f"--engine-opt {unsafe} would let anybody who reaches port {spec.listen_port} be root on the machine",
@@ -224,7 +234,7 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
     enable = [services.enable(facts, restarting=restarting)] if wanted else []
     if not restarting:
         return [*renaming, *enable], False
-    if liverestore.needed(facts):
+    if live_restore.needed(facts):
         middle = _gently(facts, spec, configuration, certificates)
     else:
         middle = [*certificates, *_read_between(facts, pending), services.restart(facts)]
@@ -259,13 +269,13 @@ def _gently(facts: Facts, spec: Spec, configuration: list[Put], certificates: li
     final = next(put for put in configuration if put.path == DAEMON_JSON)
     wanted = json.loads(final.content)
     flags = spec.engine.flags
-    held = Put(final.path, settings.text(liverestore.during(wanted, flags)), final.mode, check=final.check)
+    held = Put(final.path, settings.text(live_restore.during(wanted, flags)), final.mode, check=final.check)
     return [
-        *liverestore.switch_on(facts),
+        *live_restore.switch_on(facts),
         *certificates,
         *_read_between(facts, [held if put is final else put for put in configuration]),
         services.restart(facts),
-        *liverestore.put_back(facts, final, wanted, flags),
+        *live_restore.put_back(facts, final, wanted, flags),
     ]
 
 

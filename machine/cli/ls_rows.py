@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from machine.cli.connect import swarm_url
-from machine.cli.target import docker_host
+from machine.cli.docker_target import docker_host
 from machine.errors import MachineError, UsageError
 from machine.template.values import Struct
 

@@ -10,7 +10,7 @@ can read and compare itself, it does. It reads from files and not from pipes or 
 
 from __future__ import annotations
 
-from machine.provision import engineapi
+from machine.provision import engine_api
 from machine.provision.steps import Run
 
 DROP_IN = "/etc/systemd/system/docker.service.d/10-machine.conf"  # docker-machine's name: each replaces the other's
@@ -45,7 +45,7 @@ WAIT_SECONDS = 60  # for another run's changes to be complete or taken back
 LARGEST_VARIABLES = 65536  # bytes of a file of variables for the engine; a page of them is long
 
 _SCRIPT = f"""\
-{engineapi.FUNCTIONS}say() {{
+{engine_api.FUNCTIONS}say() {{
     printf '%s|%s\\n' "$1" "$2"
 }}
 show() {{ # show KEY FILE
@@ -193,8 +193,8 @@ places() {{ # the engine's own socket and its pid file: as the running one was t
         *'"pidfile"'*) [ -n "$pid_file" ] || pid_file=$(printf '%s\\n' "$settings" \\
             | sed -n 's|.*"pidfile" *: *"\\([^"]*\\)".*|\\1|p') ;;
     esac
-    socket=${{socket:-{engineapi.DEFAULT_SOCKET}}}
-    pid_file=${{pid_file:-{engineapi.DEFAULT_PID_FILE}}}
+    socket=${{socket:-{engine_api.DEFAULT_SOCKET}}}
+    pid_file=${{pid_file:-{engine_api.DEFAULT_PID_FILE}}}
     case "$told $settings" in # neither a socket nor, without any host, the usual one
         *unix://* | *fd://*) ;;
         *tcp://*) say only_tcp yes ;;

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from ssl import SSLContext, SSLSocket, SSLWantReadError, SSLWantWriteError
 
-from machine.engine.reply import LARGEST_BODY, Reply
+from machine.engine.response import LARGEST_BODY, Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

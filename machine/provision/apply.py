@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from machine.errors import ProvisionError, ShellError
 from machine.process import Completed
-from machine.provision import cures, refusal, script
+from machine.provision import refusal, resolutions, script
 from machine.provision.steps import Plan, Result, Step
 
 TYPE_CHECKING = False
@@ -99,7 +99,9 @@ def _failed(step: Step, answer: Completed) -> ProvisionError:
     if answer.status < 0:
         seen = f"{seen}\nthe machine broke off in the middle of it".strip()
     return ProvisionError(
-        f"failed to {step.name}", details=seen, resolution=cures.cure(answer.output[-refusal.LARGEST :]) or step.advice
+        f"failed to {step.name}",
+        details=seen,
+        resolution=resolutions.cure(answer.output[-refusal.LARGEST :]) or step.advice,
     )
 
 

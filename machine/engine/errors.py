@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 
-from machine.engine.reply import NotHttp
+from machine.engine.response import NotHttp
 from machine.errors import EngineError, EngineTimeout, EngineUntrusted
 
 _EXPIRED, _NOT_YET = 10, 9  # OpenSSL's X509_V_ERR_* (openssl-verification-options(1))

@@ -21,7 +21,7 @@ from machine.process import Completed
 from machine.provision import layouts, packages, proxy, units
 from machine.provision.distros import find
 from machine.provision.facts import Facts
-from machine.provision.look import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
+from machine.provision.gather import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Spec, Swarm
 from machine.provision.steps import Plan, Put, Result, Run, Step, Steps
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.words import SWITCH, VALUE, cut, truth
+from machine.cli.tokenize import SWITCH, VALUE, cut, truth
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -72,7 +72,7 @@ def leading(argv: Sequence[str], flags: Flags) -> tuple[str, list[str]]:
 
 
 def _unknown(flag: str) -> UsageError:
-    from machine.cli.advice import nearest
+    from machine.cli.suggest import nearest
 
     return UsageError(
         f"there is no flag {flag} before a command",

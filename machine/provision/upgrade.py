@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from machine.errors import ProvisionError
-from machine.provision import liverestore, packages, proxy, rollback, services, settings
+from machine.provision import live_restore, packages, proxy, rollback, services, settings
+from machine.provision.apply import Outcome, play
 from machine.provision.distros import find
 from machine.provision.facts import Facts
+from machine.provision.gather import DAEMON_JSON, TRANSACTION
 from machine.provision.install import INSTALL_SECONDS
-from machine.provision.look import DAEMON_JSON, TRANSACTION
-from machine.provision.player import Outcome, play
 from machine.provision.steps import Plan, Put, Result, Run
 
 TYPE_CHECKING = False
@@ -47,21 +47,21 @@ def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
     """Move the packages, restart the engine only if they moved; one script, so that a failure is taken back in it."""
     move = _move(facts)
     move = replace(move, script=proxy.preamble(env) + move.script)
-    gently = liverestore.needed(facts)
+    gently = live_restore.needed(facts)
     yield rollback.begin(facts, [DAEMON_JSON])
     if gently:
-        yield from liverestore.switch_on(facts)
+        yield from live_restore.switch_on(facts)
     yield move
     restart = services.restart(facts)
     yield replace(restart, name="restart the engine if it is a newer one", script=_IF_MOVED + restart.script)
     if gently:
-        yield from liverestore.put_back(facts, _as_it_was(facts), settings.existing(facts), ())
+        yield from live_restore.put_back(facts, _as_it_was(facts), settings.existing(facts), ())
     forget = rollback.commit([DAEMON_JSON])
     said = (yield replace(forget, script=f"cat {_REPORT}\n{forget.script}", ask=True)).stdout
     before, after = _versions(said)
     moved = before != after
     changed = (f"upgrade Docker from {before} to {after}",) if moved else ()
-    notes = liverestore.warnings(facts) if moved else []
+    notes = live_restore.warnings(facts) if moved else []
     if "stale yes" in said.splitlines():
         notes.append("not every package list could be fetched, so there may be a newer Docker than these know of")
     return Result(changed, tuple(notes), restarted=moved, before=before, after=after)

@@ -6,7 +6,7 @@ import threading
 import time
 
 from machine.cli.connect import engine_of
-from machine.cli.listing import one_line
+from machine.cli.ls_rows import one_line
 from machine.errors import MachineError
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machine.cli.app import App
-    from machine.cli.listing import Row
+    from machine.cli.ls_rows import Row
     from machine.engine import Answer, Engine
 
 _PATIENCE = 1 / 3  # of the timeout, after which a silent engine's driver is asked as well
@@ -101,7 +101,7 @@ class _States:
                 row.error, row.version = "", "Unknown"
 
     def _ask(self, row: Row) -> None:
-        from machine.cli.acting import world_of
+        from machine.cli.machine_action import world_of
         from machine.lifecycle.session import open_driver
 
         try:
