@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.drivers.flags import Flags
+from machine.drivers.cloud.flags import Flags
 from machine.errors import UsageError
 
 GENERIC = Flags("generic")

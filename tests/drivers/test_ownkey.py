@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers import ownkey
+from machine.drivers.cloud import ssh_key
 from machine.errors import PreflightFailed
 from tests.sshd import keygen
 
 
 def test_no_key_and_a_good_one_are_fine(tmp_path: Path) -> None:
-    ownkey.check("", "--x-key", sent=True)
-    ownkey.check(str(keygen(tmp_path / "id")), "--x-key", sent=True)
+    ssh_key.check("", "--x-key", sent=True)
+    ssh_key.check(str(keygen(tmp_path / "id")), "--x-key", sent=True)
 
 
 @pytest.mark.parametrize("name", ["missing", ""])
 def test_what_is_no_file_names_the_flag(tmp_path: Path, name: str) -> None:
     path = str(tmp_path / name)
     with pytest.raises(PreflightFailed, match=r"cannot be (read|used)") as caught:
-        ownkey.check(path, "--x-key", sent=False)
+        ssh_key.check(path, "--x-key", sent=False)
     assert "--x-key" in caught.value.resolution
     assert path in caught.value.brief
 
@@ -28,8 +28,8 @@ def test_what_is_no_file_names_the_flag(tmp_path: Path, name: str) -> None:
 def test_the_public_half_is_needed_only_where_it_is_sent(tmp_path: Path) -> None:
     key = keygen(tmp_path / "id")
     Path(f"{key}.pub").unlink()
-    ownkey.check(str(key), "--x-key", sent=False)
+    ssh_key.check(str(key), "--x-key", sent=False)
     with pytest.raises(PreflightFailed, match="public half") as caught:
-        ownkey.check(str(key), "--x-key", sent=True, otherwise="give --x-name")
+        ssh_key.check(str(key), "--x-key", sent=True, otherwise="give --x-name")
     assert f"ssh-keygen -y -f {key} > {key}.pub" in caught.value.resolution
     assert "or give --x-name" in caught.value.resolution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.drivers.ports import Opening, group_name, network, openings, parse
+from machine.drivers.cloud.ports import Opening, group_name, network, openings, parse
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.drivers.userdata import UnknownKind, compose
+from machine.drivers.cloud.user_data import UnknownKind, compose
 from tests.drivers.firstboot import config, parts
 
 PAIR = ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n", "ssh-ed25519 AAAA dev")

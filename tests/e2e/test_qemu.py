@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.qemu import places
+from machine.drivers.qemu import paths
 from machine.drivers.qemu.qmp import Client
 from tests.e2e.vms import left, program, qemu_pid
 from tests.program import Ended, Program
@@ -140,7 +140,7 @@ def test_the_follower_of_ports_is_started_again(program: Program) -> None:
 def test_the_clock_is_right_after_a_standstill(program: Program) -> None:
     driver = json.loads(program("inspect", "dev").fine().out)
     directory = str(program.store / "machines" / "dev")
-    with Client(os.path.join(places.runtime(directory, driver["Machine"]["Id"]), places.QMP)) as qmp:
+    with Client(os.path.join(paths.runtime(directory, driver["Machine"]["Id"]), paths.QMP)) as qmp:
         qmp.command("stop")
     time.sleep(6)
     program("start", "dev").fine()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from machine.drivers import ownkey, userdata
-from machine.drivers.amazonec2 import failures, firewall, launch, settings
-from machine.drivers.amazonec2.api import MADE_BY, MADE_TAG, Api
+from machine.drivers.amazonec2 import config, errors, firewall, requests
+from machine.drivers.amazonec2.client import MADE_BY, MADE_TAG, Api
 from machine.drivers.amazonec2.firewall import ENGINE_PORT
 from machine.drivers.amazonec2.options import OPTIONS
-from machine.drivers.amazonec2.survey import survey
+from machine.drivers.amazonec2.preflight import survey
 from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.drivers.cloud import ssh_key
+from machine.drivers.cloud import user_data as userdata
 from machine.errors import DriverError, NotSupported, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -48,7 +49,7 @@ class AmazonDriver(Driver):
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, settings.from_values(values))
+        return cls(ctx, config.from_values(values))
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
@@ -81,7 +82,7 @@ class AmazonDriver(Driver):
 
     def _check_files(self) -> None:
         self._user_data()
-        ownkey.check(
+        ssh_key.check(
             self.key_path() or "",
             "--amazonec2-ssh-keypath",
             sent=not self.data.get("ExistingKey"),
@@ -97,9 +98,9 @@ class AmazonDriver(Driver):
             raise DriverError(
                 f"the user data {path} cannot be used", details=str(error), resolution="check --amazonec2-userdata"
             ) from None
-        if len(text.encode()) > launch.LARGEST_USER_DATA:
+        if len(text.encode()) > requests.LARGEST_USER_DATA:
             raise DriverError(
-                f"the user data {path} is too long: EC2 takes {launch.LARGEST_USER_DATA} bytes",
+                f"the user data {path} is too long: EC2 takes {requests.LARGEST_USER_DATA} bytes",
                 resolution="let it fetch the rest (#include), and name the shorter file with --amazonec2-userdata",
             )
         return text
@@ -137,7 +138,7 @@ class AmazonDriver(Driver):
         self.ctx.save(self)
         try:
             made = self.api.import_key_pair(name, self.ctx.public_key, self._tags())
-        except failures.NameTaken:
+        except errors.NameTaken:
             mine = self.api.key_pairs(machine_id=self.ctx.machine_id)
             if name not in [pair.get("KeyName") for pair in mine]:
                 raise
@@ -147,7 +148,7 @@ class AmazonDriver(Driver):
 
     def _ensure_groups(self) -> None:
         """Every wanted group exists and lets in what must come in. One process of this store at a time."""
-        names, vpc = settings.group_names(self.data), str(self.data["VpcId"])
+        names, vpc = config.group_names(self.data), str(self.data["VpcId"])
         with self.ctx.lock(f"amazonec2-{vpc}"):
             present = {
                 key: group for group in self.api.groups(names, vpc) for key in (group["GroupId"], group["GroupName"])
@@ -163,10 +164,10 @@ class AmazonDriver(Driver):
 
     def _make_group(self, name: str, vpc: str) -> dict[str, Any]:
         if self.data.get("SecurityGroupReadOnly") or name.startswith("sg-"):
-            raise failures.BadGroup(f"there is no security group {name} in {vpc}", resolution=failures.BadGroup.advice)
+            raise errors.BadGroup(f"there is no security group {name} in {vpc}", resolution=errors.BadGroup.advice)
         try:
             made = self.api.create_group(name, vpc)
-        except failures.NameTaken:  # by another computer, a moment ago
+        except errors.NameTaken:  # by another computer, a moment ago
             found = self.api.groups([name], vpc)
             if not found:
                 raise
@@ -184,11 +185,11 @@ class AmazonDriver(Driver):
             return
         try:
             self.api.authorize(group["GroupId"], missing)
-        except failures.NameTaken:  # some of them came from elsewhere meanwhile: one by one
+        except errors.NameTaken:  # some of them came from elsewhere meanwhile: one by one
             for rule in missing:
                 try:
                     self.api.authorize(group["GroupId"], [rule])
-                except failures.NameTaken:
+                except errors.NameTaken:
                     continue
 
     def _run(self) -> None:
@@ -202,8 +203,8 @@ class AmazonDriver(Driver):
             self.ctx.save(self)
             self._asked_at = self.ctx.clock.now()
             try:
-                made = self.api.run_instance(launch.request(self.data, self._tags(), user_data=user_data))
-            except failures.NoCapacity as error:
+                made = self.api.run_instance(requests.request(self.data, self._tags(), user_data=user_data))
+            except errors.NoCapacity as error:
                 self._next_token()
                 if number == len(subnets) - 1:
                     raise
@@ -227,7 +228,7 @@ class AmazonDriver(Driver):
         self.ctx.save(self)
 
     def _tags(self) -> list[dict[str, str]]:
-        return launch.tags(self.data, self.ctx.name, self.ctx.machine_id)
+        return requests.tags(self.data, self.ctx.name, self.ctx.machine_id)
 
     # life
 
@@ -264,7 +265,7 @@ class AmazonDriver(Driver):
     def power(self, verb: Verb) -> None:
         instance = self._instance()
         if instance is None or _state(instance) in ENDING:
-            raise failures.InstanceGone(
+            raise errors.InstanceGone(
                 f"EC2 has no instance for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
@@ -278,7 +279,7 @@ class AmazonDriver(Driver):
                 self.api.stop(instance_id, force=True)
             elif verb is Verb.RESTART:
                 self.api.reboot(instance_id)
-        except failures.WrongState as error:
+        except errors.WrongState as error:
             if instance.get("InstanceLifecycle") == "spot":
                 raise NotSupported(
                     f"{self.ctx.name} is a spot instance: it can only run or be removed",
@@ -331,7 +332,7 @@ class AmazonDriver(Driver):
     def _remove_groups(self, ending: list[str]) -> None:
         if not self.data.get("KeyName") or not self.data.get("VpcId"):
             return  # create did not get as far as groups
-        names, vpc = settings.group_names(self.data), str(self.data["VpcId"])
+        names, vpc = config.group_names(self.data), str(self.data["VpcId"])
         with self.ctx.lock(f"amazonec2-{vpc}"):
             taken = {group for other in self.ctx.siblings() for group in other.get("SecurityGroupIds") or []}
             for group in self.api.groups(names, vpc):
@@ -349,7 +350,7 @@ class AmazonDriver(Driver):
         if not users:
             try:
                 self.api.delete_group(group["GroupId"])
-            except failures.InUse as error:
+            except errors.InUse as error:
                 if not ending:
                     return  # something else refers to it: it is not only ours
                 raise self._unfinished(error.details) from None

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers.ports import EVERYBODY, Opening, network, openings, parse
+from machine.drivers.cloud.ports import EVERYBODY, Opening, network, openings, parse
 
 __all__ = [
     "ENGINE_PORT",

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.amazonec2 import failures, firewall, settings
-from machine.drivers.amazonec2.api import Api
+from machine.drivers.amazonec2 import config, errors, firewall
+from machine.drivers.amazonec2.client import Api
 from machine.drivers.base import DriverContext
 from machine.errors import PreflightFailed
 
@@ -22,7 +22,7 @@ def survey(api: Api, data: Mapping[str, Any], ctx: DriverContext) -> None:
 
     A port that no rule of groups which we may not change lets in is a line in the log.
     """
-    names, readonly = settings.group_names(data), bool(data.get("SecurityGroupReadOnly"))
+    names, readonly = config.group_names(data), bool(data.get("SecurityGroupReadOnly"))
     must_exist = [name for name in names if readonly or name.startswith("sg-")]
     keepers = [other for other in ctx.siblings() if other.get("AllowFrom")]
     if not (must_exist or keepers or data.get("AllowFrom")):
@@ -54,7 +54,7 @@ def closed(
         purpose = purposes.get((opening.protocol, opening.first))
         purpose = purpose or ("--amazonec2-open-port" if opening in own else "the swarm")
         lines.append(
-            f"no rule of the security groups {', '.join(settings.group_names(data))} lets port {port} in: "
+            f"no rule of the security groups {', '.join(config.group_names(data))} lets port {port} in: "
             f"{purpose} needs it"
         )
     return lines
@@ -76,7 +76,7 @@ def _no_wider(group: Mapping[str, Any], wanted: Sequence[firewall.Opening], data
         return
     wider = firewall.beyond(group.get("IpPermissions", []), wanted, data["AllowFrom"])
     if wider:
-        raise failures.BadGroup(
+        raise errors.BadGroup(
             f"the security group {group['GroupName']} lets in {', '.join(wider)}, beyond --amazonec2-allow-from",
             resolution="take those rules out of it, name another --amazonec2-security-group, or leave that out to have "
             "one made for these networks",
@@ -97,7 +97,7 @@ def _widens_no_other(
             continue
         wider = firewall.beyond(adding, wanted, other["AllowFrom"])
         if wider:
-            raise failures.BadGroup(
+            raise errors.BadGroup(
                 f"the security group {group['GroupName']} has a machine that only {', '.join(other['AllowFrom'])} may "
                 f"reach; this one would let in {', '.join(wider)}",
                 resolution="name another --amazonec2-security-group, or give the same --amazonec2-allow-from",

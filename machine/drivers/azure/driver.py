@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from machine import names
-from machine.drivers import userdata
-from machine.drivers.azure import bodies, failures, firewall, settings, shared
-from machine.drivers.azure.api import Api
+from machine.drivers.azure import config as settings
+from machine.drivers.azure import errors, firewall, requests, shared
+from machine.drivers.azure.client import Api
 from machine.drivers.azure.options import OPTIONS
-from machine.drivers.azure.survey import survey
+from machine.drivers.azure.preflight import survey
 from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.drivers.cloud import user_data
 from machine.errors import DriverError, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -84,14 +85,14 @@ class AzureDriver(Driver):
         """All that cloud-init is told; DriverError when the user's file cannot be used."""
         path = str(self.data.get("CustomDataFile") or "")
         try:
-            text = userdata.with_file(path, self._host_key, self.ctx.user_data)
+            text = user_data.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
             raise DriverError(
                 f"the user data {path} cannot be used", details=str(error), resolution="check --azure-custom-data"
             ) from None
-        if len(text.encode()) > bodies.LARGEST_CUSTOM_DATA:
+        if len(text.encode()) > requests.LARGEST_CUSTOM_DATA:
             raise DriverError(
-                f"the user data {path} is too long: Azure takes {bodies.LARGEST_CUSTOM_DATA} bytes",
+                f"the user data {path} is too long: Azure takes {requests.LARGEST_CUSTOM_DATA} bytes",
                 resolution="let it fetch the rest (#include), and name the shorter file with --azure-custom-data",
             )
         return text
@@ -127,14 +128,14 @@ class AzureDriver(Driver):
         if not self.data.get("NSG"):
             wanted = firewall.openings(22, self._engine_port, self.ctx.swarm_ports, self.data.get("OpenPorts") or [])
             rules = firewall.rules(wanted, self.data.get("AllowFrom") or [])
-            body = bodies.security_group(self.data, carried, rules)
+            body = requests.security_group(self.data, carried, rules)
             self.data["NSGID"] = self.api.put_security_group(group, own["nsg"], body)["id"]
             self._save()
         if not self.data.get("NoPublicIP"):
-            made = self.api.put_address(group, own["ip"], bodies.address(self.data, carried))
+            made = self.api.put_address(group, own["ip"], requests.address(self.data, carried))
             self.data["PublicIPID"] = made["id"]
             self._save()
-        made = self.api.put_interface(group, own["nic"], bodies.interface(self.data, carried))
+        made = self.api.put_interface(group, own["nic"], requests.interface(self.data, carried))
         self.data["NICID"], self.data["PrivateIPAddress"] = made["id"], _inner_address(made)
         self._save()
 
@@ -144,7 +145,7 @@ class AzureDriver(Driver):
         self.data["Asked"] = True
         self._save()
         own, hostname = self._names, names.hostname(self.ctx.name)
-        body = bodies.machine(
+        body = requests.machine(
             self.data,
             self._tags(),
             disk=own["disk"],
@@ -198,7 +199,7 @@ class AzureDriver(Driver):
         """STOP also ends what a machine costs by the hour (Azure calls it deallocated), KILL alone does not."""
         machine = self._machine()
         if machine is None or _provisioning(machine) == "Deleting":
-            raise failures.Gone(
+            raise errors.Gone(
                 f"Azure has no machine for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
@@ -273,7 +274,7 @@ class AzureDriver(Driver):
                     self._gone.add(name)
                 else:
                     left.append(f"{name} is being deleted")
-            except failures.InUse as error:
+            except errors.InUse as error:
                 left.append(error.details)
         if left:
             raise self._unfinished("\n".join(left))
@@ -300,11 +301,11 @@ class AzureDriver(Driver):
         self.ctx.save(self)
 
     def _tags(self) -> dict[str, str]:
-        return bodies.tags(self.data, self.ctx.name, self.ctx.machine_id)
+        return requests.tags(self.data, self.ctx.name, self.ctx.machine_id)
 
     @property
     def _names(self) -> dict[str, str]:
-        return bodies.names(self.data, self.ctx.name)
+        return requests.names(self.data, self.ctx.name)
 
     @property
     def _group(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.ports import Opening, network, openings, parse
+from machine.drivers.cloud.ports import Opening, network, openings, parse
 
 __all__ = ["ANYWHERE", "Opening", "network", "openings", "parse", "rules", "sources"]
 

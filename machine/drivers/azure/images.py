@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure.api import Api
+from machine.drivers.azure.client import Api
 from machine.errors import PreflightFailed
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import settings, user
+from machine.drivers.azure import config, device_code
 from machine.drivers.base import DriverContext
 
 
@@ -34,7 +34,7 @@ def credential(data: dict[str, Any], transport: Mapping[str, Any], ctx: DriverCo
     from azure import identity
 
     client = str(data.get("ClientID") or "")
-    where: dict[str, Any] = {"authority": settings.authority(data), **transport}
+    where: dict[str, Any] = {"authority": config.authority(data), **transport}
     if data.get("AuthorityHost"):
         where["disable_instance_discovery"] = True  # the public cloud knows nothing of that host
     tenant = {"tenant_id": data["TenantID"]} if data.get("TenantID") else {}
@@ -54,7 +54,7 @@ def credential(data: dict[str, Any], transport: Mapping[str, Any], ctx: DriverCo
         case "cli":
             found = identity.AzureCliCredential(**tenant)
         case "device-code":
-            found = user.Person(identity, data, {**named, **tenant, **where}, ctx)
+            found = device_code.Person(identity, data, {**named, **tenant, **where}, ctx)
         case _:
             found = _unattended(identity, named, tenant, where)
     return found

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from machine.drivers.azure import bodies, failures, settings
-from machine.drivers.azure.api import Api
+from machine.drivers.azure import config, errors, requests
+from machine.drivers.azure.client import Api
 from machine.drivers.base import DriverContext
 
 
@@ -25,11 +25,11 @@ def ensure(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[]
     group = str(data["ResourceGroup"])
     with ctx.lock(lock_name(data)):
         if api.group(group) is None:
-            api.put_group(group, bodies.group(data))
-        name = settings.availability_set(data)
+            api.put_group(group, requests.group(data))
+        name = config.availability_set(data)
         if name:
             there = api.availability_set(group, name)
-            there = there or api.put_availability_set(group, name, bodies.availability_set(data))
+            there = there or api.put_availability_set(group, name, requests.availability_set(data))
             data["AvailabilitySetID"] = there["id"]
             save()
         data["SubnetID"] = _subnet(api, data, ctx, save)
@@ -38,22 +38,22 @@ def ensure(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[]
 
 def _subnet(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None]) -> str:
     """The id of the subnet, made if need be, with its network if need be."""
-    group, name, must_exist = settings.network_place(data)
+    group, name, must_exist = config.network_place(data)
     network = api.network(group, name)
     if network is None and not must_exist:
-        network = api.put_network(group, name, bodies.network(data))
+        network = api.put_network(group, name, requests.network(data))
     subnets = ((network or {}).get("properties") or {}).get("subnets") or []
     found = next((subnet for subnet in subnets if subnet.get("name") == data["SubnetName"]), None)
     if found is not None:
         data["MadeSubnet"] = any(other.get("MadeSubnet") for other in _same_network(data, _others(data, ctx)))
         return str(found["id"])
     if must_exist:
-        raise failures.BadNetwork(
-            f"there is no subnet {data['SubnetName']} in the network {name}", resolution=failures.BadNetwork.advice
+        raise errors.BadNetwork(
+            f"there is no subnet {data['SubnetName']} in the network {name}", resolution=errors.BadNetwork.advice
         )
     data["MadeSubnet"] = True  # in a network that is not ours
     save()
-    return str(api.put_subnet(group, name, data["SubnetName"], bodies.subnet(data))["id"])
+    return str(api.put_subnet(group, name, data["SubnetName"], requests.subnet(data))["id"])
 
 
 def tidy(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None], own: set[str]) -> None:
@@ -69,15 +69,15 @@ def tidy(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], 
         gone = set(own)
         if not _same_network(data, others):
             gone |= _tidy_network(api, data)
-        name = settings.availability_set(data)
-        if name and not any(settings.availability_set(other) == name for other in others):
+        name = config.availability_set(data)
+        if name and not any(config.availability_set(other) == name for other in others):
             gone |= _tidy_set(api, group, name)
         if not others:
             _tidy_group(api, group, gone)
 
 
 def _tidy_network(api: Api, data: Mapping[str, Any]) -> set[str]:
-    group, name, must_exist = settings.network_place(data)
+    group, name, must_exist = config.network_place(data)
     network = None if must_exist else api.network(group, name)
     if network is None:
         return {name.lower()}
@@ -87,7 +87,7 @@ def _tidy_network(api: Api, data: Mapping[str, Any]) -> set[str]:
             return {name.lower()}
         if data.get("MadeSubnet"):
             api.delete_subnet(group, name, str(data["SubnetName"]))
-    except failures.InUse:
+    except errors.InUse:
         pass  # by somebody of another store, or by hand
     return set()
 
@@ -97,7 +97,7 @@ def _tidy_set(api: Api, group: str, name: str) -> set[str]:
     try:
         if found is not None and _ours(found):
             api.delete_availability_set(group, name)
-    except failures.InUse:
+    except errors.InUse:
         return set()
     return {name.lower()} if found is None or _ours(found) else set()
 
@@ -116,7 +116,7 @@ def _tidy_group(api: Api, group: str, gone: set[str]) -> None:
 
 def _ours(thing: Mapping[str, Any]) -> bool:
     carried = thing.get("tags") or {}
-    return all(carried.get(key) == value for key, value in bodies.MADE_BY.items())
+    return all(carried.get(key) == value for key, value in requests.MADE_BY.items())
 
 
 def _others(data: Mapping[str, Any], ctx: DriverContext) -> list[dict[str, Any]]:

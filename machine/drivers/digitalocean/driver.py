@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from machine.drivers import ownkey, userdata
 from machine.drivers.base import Driver, DriverContext, nothing_made
-from machine.drivers.digitalocean import failures, removal, request, settings
-from machine.drivers.digitalocean.api import Api
+from machine.drivers.cloud import ssh_key, user_data
+from machine.drivers.digitalocean import config, errors, removal, requests
+from machine.drivers.digitalocean.client import Api
 from machine.drivers.digitalocean.options import NEW, OPTIONS
-from machine.drivers.digitalocean.survey import account_id, lookups, survey
+from machine.drivers.digitalocean.preflight import account_id, lookups, survey
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -37,7 +37,7 @@ class DigitalOceanDriver(Driver):
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, settings.from_values(values))
+        return cls(ctx, config.from_values(values))
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
@@ -61,7 +61,7 @@ class DigitalOceanDriver(Driver):
     def account_asked(self) -> str:
         try:
             return account_id(self.api.account())
-        except failures.NotAllowed:  # a token for certain things only
+        except errors.NotAllowed:  # a token for certain things only
             return ""
 
     # before
@@ -75,7 +75,7 @@ class DigitalOceanDriver(Driver):
 
     def _check_files(self) -> None:
         self._user_data()
-        ownkey.check(
+        ssh_key.check(
             str(self.data.get("SSHKey") or ""),
             "--digitalocean-ssh-key-path",
             sent=not self.data.get("SSHKeyFingerprint"),
@@ -86,13 +86,13 @@ class DigitalOceanDriver(Driver):
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
         path = str(self.data.get("UserDataFile") or "")
         try:
-            text = userdata.with_file(path, self._host_key, self.ctx.user_data)
+            text = user_data.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise failures.made(failures.BadUserData, f"the user data {path} cannot be used", str(error)) from None
-        if len(text.encode()) > request.LARGEST_USER_DATA:
-            raise failures.made(
-                failures.BadUserData,
-                f"the user data {path} is too long: DigitalOcean takes {request.LARGEST_USER_DATA} bytes",
+            raise errors.made(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
+        if len(text.encode()) > requests.LARGEST_USER_DATA:
+            raise errors.made(
+                errors.BadUserData,
+                f"the user data {path} is too long: DigitalOcean takes {requests.LARGEST_USER_DATA} bytes",
             )
         return text
 
@@ -101,7 +101,7 @@ class DigitalOceanDriver(Driver):
     def create(self) -> None:
         if self.data.get("Tag") and self._adopt():
             return
-        self.data["Tag"] = request.tag(self.ctx.machine_id)
+        self.data["Tag"] = requests.tag(self.ctx.machine_id)
         if self.data.get("Joined") is None:
             lookups(self.api, self.data)
         self.ctx.save(self)
@@ -126,12 +126,12 @@ class DigitalOceanDriver(Driver):
         if self.data.get("SSHKeyID"):
             return
         if not self.ctx.public_key:
-            raise failures.made(failures.BadKey, "there is no public key to send to DigitalOcean")
-        name = self.data["KeyName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+            raise errors.made(errors.BadKey, "there is no public key to send to DigitalOcean")
+        name = self.data["KeyName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         try:
             key = self.api.make_key(name, self.ctx.public_key)
-        except failures.NameTaken:
+        except errors.NameTaken:
             mine = self.ctx.public_key.split()[:2]
             same = [key for key in self.api.ssh_keys() if str(key.get("public_key")).split()[:2] == mine]
             if not same:
@@ -147,15 +147,15 @@ class DigitalOceanDriver(Driver):
         for firewall, tag in (self.data.get("Joined") or {}).items():
             if not tag:
                 self.api.join_firewall(firewall, self.data["Tag"])
-        if not request.has_own_firewall(self.data) or self.data.get("FirewallID"):
+        if not requests.has_own_firewall(self.data) or self.data.get("FirewallID"):
             return
-        name = self.data["FirewallName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+        name = self.data["FirewallName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         try:
             made = self.api.make_firewall(
-                request.firewall(self.data, self.ctx.swarm_ports, self.data.get("Neighbours") or [])
+                requests.firewall(self.data, self.ctx.swarm_ports, self.data.get("Neighbours") or [])
             )
-        except failures.NameTaken:  # by an earlier try
+        except errors.NameTaken:  # by an earlier try
             same = [wall for wall in self.api.firewalls() if wall.get("name") == name]
             if not same:
                 raise
@@ -166,11 +166,11 @@ class DigitalOceanDriver(Driver):
     def _ensure_volume(self) -> None:
         if not self.data.get("VolumeSize") or self.data.get("OwnVolumeID"):
             return
-        name = self.data["OwnVolumeName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+        name = self.data["OwnVolumeName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         try:
-            made = self.api.make_volume(request.volume(self.data, self.ctx.name))
-        except failures.NameTaken:  # by an earlier try
+            made = self.api.make_volume(requests.volume(self.data, self.ctx.name))
+        except errors.NameTaken:  # by an earlier try
             same = self.api.volumes(name=name, region=str(self.data["Region"]))
             if not same:
                 raise
@@ -182,17 +182,17 @@ class DigitalOceanDriver(Driver):
         """Ask for the droplet. DigitalOcean would make a second one for a repeated request, so after a doubtful
         answer its list is looked at first, and asked again only when the droplet is not in there."""
         tags = [tag for tag in (self.data.get("Joined") or {}).values() if tag]
-        body = request.droplet(self.data, self.ctx.name, tags, self._user_data())
+        body = requests.droplet(self.data, self.ctx.name, tags, self._user_data())
         self.data["DropletName"] = body["name"]
         self.ctx.save(self)
         again = int(self.data.get("RetrySeconds") or 0) > 0
         try:
             made = self.api.make_droplet(body)
-        except failures.UNANSWERED as error:
+        except errors.UNANSWERED as error:
             if not again:
                 raise
             found = self.api.droplets(self.data["Tag"])
-            if not found and isinstance(error, failures.ApiTimeout):
+            if not found and isinstance(error, errors.ApiTimeout):
                 raise  # it may be made yet
             made = found[0] if found else self.api.make_droplet(body)
         self._made_at = self.ctx.clock.now()
@@ -233,9 +233,9 @@ class DigitalOceanDriver(Driver):
             address=address,
             ssh_user=str(self.data.get("SSHUser") or "root"),
             ssh_port=int(self.data.get("SSHPort") or 22),
-            engine_port=request.ENGINE_PORT,
+            engine_port=requests.ENGINE_PORT,
             peer_address=private,
-            listen_port=request.ENGINE_PORT,
+            listen_port=requests.ENGINE_PORT,
         )
 
     def _reserved(self, droplet: dict[str, Any]) -> str:
@@ -256,9 +256,9 @@ class DigitalOceanDriver(Driver):
                 leading = [str(self.api.make_reserved_ip(droplet_id)["ip"])]
             elif wanted not in (NEW, *leading):
                 self.api.assign(wanted, droplet_id)
-        except failures.WrongState:  # the droplet is still being made: at the next question
+        except errors.WrongState:  # the droplet is still being made: at the next question
             return ""
-        except failures.DigitalOceanError:
+        except errors.DigitalOceanError:
             if not (leading := self._leading_to(droplet_id)):  # else done, and the answer was lost
                 raise
         address = leading[0] if wanted == NEW else wanted
@@ -274,7 +274,7 @@ class DigitalOceanDriver(Driver):
     def power(self, verb: Verb) -> None:
         droplet = self._droplet()
         if droplet is None:
-            raise failures.DropletGone(
+            raise errors.DropletGone(
                 f"DigitalOcean has no droplet for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
@@ -300,7 +300,7 @@ class DigitalOceanDriver(Driver):
             return ""
         names = ", ".join(str(wall.get("name")) for wall in firewalls)
         port = int(self.data.get("SSHPort") or 22)
-        allowed = request.sources(firewalls, port)
+        allowed = requests.sources(firewalls, port)
         if not allowed:
             return f"no rule of its firewalls ({names}) lets port {port} in"
         if "0.0.0.0/0" not in allowed:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from machine.drivers.base import DriverContext
-from machine.drivers.digitalocean import failures
-from machine.drivers.digitalocean.api import Api
+from machine.drivers.digitalocean import errors
+from machine.drivers.digitalocean.client import Api
 from machine.drivers.digitalocean.options import NEW
 from machine.errors import Unfinished
 
@@ -64,7 +64,7 @@ def _volume(api: Api, data: Data, ctx: DriverContext) -> None:
     try:
         for volume in found:
             api.delete_volume(volume)
-    except failures.InUse as error:
+    except errors.InUse as error:
         raise Unfinished(
             f"DigitalOcean is still ending the droplet of {ctx.name}",
             details=error.details,

@@ -45,7 +45,7 @@ class GenericDriver(Driver):
             raise UsageError(
                 "the driver generic needs the host's address", resolution="add --generic-ip-address ADDRESS"
             )
-        from machine.drivers.flags import Flags  # here, for `status` loads this module and reads no flags
+        from machine.drivers.cloud.flags import Flags  # here, for `status` loads this module and reads no flags
 
         address = Flags("generic").address("ip-address", address, "ssh-user", "ssh-port")
         for flag in ("generic-ssh-port", "generic-engine-port"):
@@ -75,10 +75,10 @@ class GenericDriver(Driver):
         return str(self.data.get("SSHKey") or "")
 
     def check(self) -> None:
-        from machine.drivers import ownkey
+        from machine.drivers.cloud import ssh_key
 
         self.check_unique()
-        ownkey.check(self.key_path(), "--generic-ssh-key", sent=False)
+        ssh_key.check(self.key_path(), "--generic-ssh-key", sent=False)
         if self.state() is not State.RUNNING:
             raise PreflightFailed(
                 f"no sshd answers at {self.data['IPAddress']} port {self.data['SSHPort']}",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from machine import names
-from machine.drivers.images import apt_sources, disks, fetch, loader, recipe
+from machine.drivers.images import apt_sources, disks, fetch, image_spec, loader
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -65,13 +65,15 @@ def build(
         work,
         root=os.geteuid() == 0,
         driver=driver,
-        tools={**TOOLS, **(loader.needs(arch) if recipe.bootable(name) else {})},
+        tools={**TOOLS, **(loader.needs(arch) if image_spec.bootable(name) else {})},
     )
     image = os.path.join(work, "root.img")
     os.close(disks.private(image))
     os.chmod(image, 0o666)  # noqa: S103 (in a 0700 directory; the user namespace writes it through a descriptor)
     log(f"building {name} from {mirror or THIS_HOST} with mmdebstrap, about a minute")
-    command = recipe.command(name, arch, sources(name, arch, mirror), image, keyring=KEYRING, root=os.geteuid() == 0)
+    command = image_spec.command(
+        name, arch, sources(name, arch, mirror), image, keyring=KEYRING, root=os.geteuid() == 0
+    )
     try:
         run(command, timeout=SECONDS, umask=IMAGE_UMASK)
     except CommandFailed as error:
@@ -82,17 +84,17 @@ def build(
             f"or give an image with --{driver}-image URL or PATH",
         ) from error
     os.chmod(image, 0o600)
-    if recipe.bootable(name):
-        loader.install(image, recipe.OFFSET, recipe.LABEL, work, run)
+    if image_spec.bootable(name):
+        loader.install(image, image_spec.OFFSET, image_spec.LABEL, work, run)
         return Built(_finish(image, work, run), "", "", "")
     return _unpack(image, work, run)
 
 
 def sources(name: str, arch: str, mirror: str) -> list[str]:
     """The lines of sources.list to build from: of `mirror`, else of this host's own sources, else none."""
-    suite = recipe.suite_of(name)
+    suite = image_spec.suite_of(name)
     if mirror:
-        return recipe.sources(suite, mirror, security=fetch.exists(recipe.security_file(suite, mirror)))
+        return image_spec.sources(suite, mirror, security=fetch.exists(image_spec.security_file(suite, mirror)))
     return apt_sources.lines(suite, arch)
 
 
@@ -135,7 +137,7 @@ def kernel_boot(config: str) -> tuple[bool, str]:
         return False, "/dev/nvme0n1"
     if {"CONFIG_EXT4_FS", "CONFIG_VIRTIO_BLK", "CONFIG_VIRTIO_PCI"} <= built_in:
         return False, "/dev/vda"
-    return True, f"LABEL={recipe.LABEL}"
+    return True, f"LABEL={image_spec.LABEL}"
 
 
 def _unpack(image: str, work: str, run: Callable[..., Completed]) -> Built:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from machine.drivers.userdata import UnknownKind, kind
+from machine.drivers.cloud.user_data import UnknownKind, kind
 
 NAME = "conoha"
 DOMAIN = "gnc"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from machine.drivers import ownkey, ports, userdata
 from machine.drivers.base import Driver, DriverContext, nothing_made
-from machine.drivers.openstack import chosen, conoha, failures, firewall, reach, removal, request, settings
-from machine.drivers.openstack.api import Api
+from machine.drivers.cloud import ports, ssh_key, user_data
+from machine.drivers.openstack import addresses, config, conoha, errors, firewall, lookup, removal, requests
+from machine.drivers.openstack.client import Api
 from machine.drivers.openstack.options import OPTIONS
-from machine.drivers.openstack.survey import survey
+from machine.drivers.openstack.preflight import survey
 from machine.errors import MachineError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -78,11 +78,11 @@ class OpenStackDriver(Driver):
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, settings.from_values(values))
+        return cls(ctx, config.from_values(values))
 
     @classmethod
     def load(cls, ctx: DriverContext, data: Json) -> Self:
-        return cls(ctx, settings.folded(data))
+        return cls(ctx, config.folded(data))
 
     def dump(self) -> Json:
         return dict(self.data)
@@ -107,22 +107,22 @@ class OpenStackDriver(Driver):
             if self.data.get("ComputeNetwork"):
                 self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
             self._check_files()
-            self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or settings.clouds_file(self.data)
+            self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or config.clouds_file(self.data)
             survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
             self._keep_promises()
-            if unused := settings.overlooked(self.data):
+            if unused := config.overlooked(self.data):
                 which = f"{', '.join(unused)} (or their variables)"
                 self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {which}")
             self._user_data()  # by the rules of the profile, which may be known only now
 
     def _keep_promises(self) -> None:
         """An older machine may have its --openstack-allow-from in everybody's group, which must not be opened then."""
-        own = settings.own_group(self.data)
+        own = config.own_group(self.data)
         for other in self.ctx.siblings():
             mine = own in (self.data.get("SecurityGroups") or []) and own in (other.get("SecurityGroups") or [])
             same = other.get("ProjectId") == self.data["ProjectId"]
             if mine and same and other.get("AllowFrom") and not other.get("OwnGroup"):
-                raise failures.BadGroup(
+                raise errors.BadGroup(
                     f"the security group {own} has a machine of an earlier version that only "
                     f"{', '.join(other['AllowFrom'])} may reach, and this one would open it",
                     resolution="give --openstack-sec-groups of your own, or --openstack-allow-from; or make that "
@@ -131,7 +131,7 @@ class OpenStackDriver(Driver):
 
     def _check_files(self) -> None:
         self._user_data()
-        ownkey.check(
+        ssh_key.check(
             self.key_path() or "",
             "--openstack-private-key-file",
             sent=not self.data.get("ExistingKey"),
@@ -140,21 +140,21 @@ class OpenStackDriver(Driver):
 
     def _user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
-        path, here = str(self.data.get("UserDataFile") or ""), settings.is_conoha(self.data)
+        path, here = str(self.data.get("UserDataFile") or ""), config.is_conoha(self.data)
         try:
             if here:
                 own = ""
                 if path:
                     with open(path, encoding="utf-8") as file:
                         own = file.read()
-                text = conoha.user_data([self.ctx.user_data, own, userdata.compose(self._host_key)])
+                text = conoha.user_data([self.ctx.user_data, own, user_data.compose(self._host_key)])
             else:
-                text = userdata.with_file(path, self._host_key, self.ctx.user_data)
+                text = user_data.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise failures.made(failures.BadUserData, f"the user data {path} cannot be used", str(error)) from None
-        most = conoha.LARGEST_USER_DATA if here else request.LARGEST_USER_DATA
+            raise errors.made(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
+        most = conoha.LARGEST_USER_DATA if here else requests.LARGEST_USER_DATA
         if len(text.encode()) > most:
-            raise failures.made(failures.BadUserData, f"the user data {path} is too long: the cloud takes {most} bytes")
+            raise errors.made(errors.BadUserData, f"the user data {path} is too long: the cloud takes {most} bytes")
         return text
 
     # create
@@ -193,26 +193,26 @@ class OpenStackDriver(Driver):
         if self.data.get("ExistingKey"):
             return
         if not self.ctx.public_key:
-            raise failures.made(failures.BadKey, "there is no public key to send to the cloud")
-        name = self.data["KeyPairName"] = request.own_name(self.ctx.name, self.ctx.machine_id)
+            raise errors.made(errors.BadKey, "there is no public key to send to the cloud")
+        name = self.data["KeyPairName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         self._once_or_again(
             lambda: self.api.make_key(name, self.ctx.public_key),
             lambda: True if self.api.has_key(name) else None,
-            (*failures.UNANSWERED, failures.NameTaken),  # the name carries the id: it was an earlier try
+            (*errors.UNANSWERED, errors.NameTaken),  # the name carries the id: it was an earlier try
         )
 
     def _ensure_groups(self) -> None:
         """Every wanted group exists, and ours lets in what must come in. One process of this store at a time."""
-        names, own = [str(name) for name in self.data.get("SecurityGroups") or []], settings.own_group(self.data)
+        names, own = [str(name) for name in self.data.get("SecurityGroups") or []], config.own_group(self.data)
         with self.ctx.lock(f"openstack-{self.data['ProjectId']}"):
             present, ids = self.api.groups(), []
             for name in names:
-                group = chosen.group(present, name, self.data)
+                group = lookup.group(present, name, self.data)
                 if group is None and name == own:
                     group = self._make_group()
                 if group is None:
-                    raise failures.made(failures.BadGroup, f"there is no security group {name}")
+                    raise errors.made(errors.BadGroup, f"there is no security group {name}")
                 ids.append(str(group["id"]))
                 self.data["SecurityGroupIds"] = list(ids)
                 self.ctx.save(self)
@@ -221,12 +221,12 @@ class OpenStackDriver(Driver):
 
     def _make_group(self) -> Json:
         """Two computers at once would make two of them: the first by id is everybody's."""
-        own = settings.own_group(self.data)
+        own = config.own_group(self.data)
         made = self._once_or_again(
-            lambda: self.api.make_group(own, request.GROUP_MARK),
-            lambda: chosen.group(self.api.groups(), own, self.data),
+            lambda: self.api.make_group(own, requests.GROUP_MARK),
+            lambda: lookup.group(self.api.groups(), own, self.data),
         )
-        first = chosen.group(self.api.groups(), own, self.data) or made
+        first = lookup.group(self.api.groups(), own, self.data) or made
         if first["id"] != made["id"]:
             self.api.delete_group(str(made["id"]))
         return first
@@ -234,7 +234,7 @@ class OpenStackDriver(Driver):
     def _open(self, group: Json) -> None:
         wanted = ports.openings(
             int(self.data.get("SSHPort") or 22),
-            request.ENGINE_PORT,
+            requests.ENGINE_PORT,
             self.ctx.swarm_ports,
             self.data.get("OpenPorts") or [],
         )
@@ -244,17 +244,17 @@ class OpenStackDriver(Driver):
             return
         try:
             self.api.make_rules(left)
-        except (failures.NameTaken, *failures.UNANSWERED):  # some of them are there by now: one by one
+        except (errors.NameTaken, *errors.UNANSWERED):  # some of them are there by now: one by one
             for rule in left:
                 try:
                     self.api.make_rules([rule])
-                except failures.NameTaken:
+                except errors.NameTaken:
                     continue
 
     def _ensure_volume(self) -> None:
         if not self.data.get("BootFromVolume") or self.data.get("VolumeId") or self._has_volume:
             return
-        name = str(self.data.get("VolumeName") or request.own_name(self.ctx.name, self.ctx.machine_id))
+        name = str(self.data.get("VolumeName") or requests.own_name(self.ctx.name, self.ctx.machine_id))
         self.data["OwnVolumeName"] = name
         self.ctx.save(self)
 
@@ -263,7 +263,7 @@ class OpenStackDriver(Driver):
             return next((one for one in found if one.get("status") not in ("deleting", *VOLUME_FAILED)), None)
 
         made = left() or self._once_or_again(
-            lambda: self.api.make_volume(request.volume(self.data, self.ctx.name, self.ctx.machine_id)), left
+            lambda: self.api.make_volume(requests.volume(self.data, self.ctx.name, self.ctx.machine_id)), left
         )
         self.data["OwnVolumeId"] = str(made["id"])
         self._has_volume = True
@@ -279,10 +279,10 @@ class OpenStackDriver(Driver):
             volume = self.api.volume(str(self.data["OwnVolumeId"]))
             status = str((volume or {}).get("status"))
             if volume is None or status in VOLUME_FAILED or status == "in-use":
-                raise failures.made(failures.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
+                raise errors.made(errors.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
             if status not in VOLUME_READY:
                 return
-        body = request.server(self.data, self.ctx.name, self.ctx.machine_id, self._user_data())
+        body = requests.server(self.data, self.ctx.name, self.ctx.machine_id, self._user_data())
 
         def found() -> Json | None:
             return next(iter(removal.find(self.api, self.data, self.ctx.machine_id)), None)
@@ -307,7 +307,7 @@ class OpenStackDriver(Driver):
             return State.MISSING
         status, fault = str(server.get("status")), str((server.get("fault") or {}).get("message") or "")
         if self._fresh and status == "ERROR" and fault:
-            raise failures.failed(self.ctx.name, fault)
+            raise errors.failed(self.ctx.name, fault)
         task = TASKS.get(str(server.get("task_state") or ""))
         return task or STATES.get(status, State.ERROR)
 
@@ -316,7 +316,7 @@ class OpenStackDriver(Driver):
         if server is None:
             return None
         family = int(self.data.get("IpVersion") or 4)
-        fixed, floating = reach.addresses(server, family, str(self.data.get("NetworkName") or ""))
+        fixed, floating = addresses.addresses(server, family, str(self.data.get("NetworkName") or ""))
         if self.data.get("FloatingIpPool") and family == 4 and self.data.get("Asked"):
             address = self._floating(server) if STATES.get(str(server.get("status"))) is State.RUNNING else ""
             address = address or str(self.data.get("FloatingIp") or "")
@@ -328,9 +328,9 @@ class OpenStackDriver(Driver):
             address=address,
             ssh_user=str(self.data.get("SSHUser") or "root"),
             ssh_port=int(self.data.get("SSHPort") or 22),
-            engine_port=request.ENGINE_PORT,
+            engine_port=requests.ENGINE_PORT,
             peer_address=fixed,
-            listen_port=request.ENGINE_PORT,
+            listen_port=requests.ENGINE_PORT,
         )
 
     def _floating(self, server: Json) -> str:
@@ -341,7 +341,7 @@ class OpenStackDriver(Driver):
         port = next((port for port in found if port.get("network_id") == self.data.get("NetworkId")), None)
         if port is None:
             return ""
-        note, pool = request.mark(self.ctx.machine_id), str(self.data["FloatingIpPoolId"])
+        note, pool = requests.mark(self.ctx.machine_id), str(self.data["FloatingIpPoolId"])
 
         def made() -> Json | None:
             return next(iter(self.api.addresses(note)), None)
@@ -355,7 +355,7 @@ class OpenStackDriver(Driver):
     def power(self, verb: Verb) -> None:
         server = self._server()
         if server is None:
-            raise failures.ServerGone(
+            raise errors.ServerGone(
                 f"the cloud has no server for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
@@ -366,7 +366,7 @@ class OpenStackDriver(Driver):
         elif verb is Verb.RESTART:
             self.api.act(server_id, "reboot")
         elif verb in (Verb.STOP, Verb.KILL) and status in WAKING and status != "SHUTOFF":
-            raise failures.WrongState(  # Nova stops what runs, and nothing else
+            raise errors.WrongState(  # Nova stops what runs, and nothing else
                 f"{self.ctx.name} is {status.lower()}, and cannot be stopped from there",
                 resolution=f"machine start {self.ctx.name} wakes it; then run this command again",
             )
@@ -384,7 +384,7 @@ class OpenStackDriver(Driver):
         status = str(server.get("status"))
         fault = str((server.get("fault") or {}).get("message") or "")
         if fault and status == "ERROR":
-            error = failures.failed(self.ctx.name, fault)
+            error = errors.failed(self.ctx.name, fault)
             return f"its state is {status}: {fault}; {error.resolution}"
         said = f"its state is {status}"
         if status != "ACTIVE":
@@ -392,7 +392,7 @@ class OpenStackDriver(Driver):
         address = self.endpoint()
         if address is None:
             return f"{said}, but it has no IPv{self.data.get('IpVersion') or 4} address"
-        return f"{said}; {reach.door(self.api, server, address)}".rstrip("; ")
+        return f"{said}; {addresses.door(self.api, server, address)}".rstrip("; ")
 
     def remove(self) -> None:
         """The server and all that was made with it. Unfinished while the cloud still ends it."""
@@ -405,19 +405,19 @@ class OpenStackDriver(Driver):
         self,
         make: Callable[[], Any],
         look: Callable[[], Any],
-        doubtful: tuple[type[MachineError], ...] = failures.UNANSWERED,
+        doubtful: tuple[type[MachineError], ...] = errors.UNANSWERED,
     ) -> Any:
         """What `make` makes. The cloud would make a second one for a repeated request, so after a doubtful answer what
         is there is looked at first, and it is asked again only when nothing is found, and nothing may still come."""
         try:
             return make()
         except doubtful as error:
-            if not settings.retries(self.data) and not isinstance(error, failures.NameTaken):
+            if not config.retries(self.data) and not isinstance(error, errors.NameTaken):
                 raise
             found = look()
             if found is not None:
                 return found
-            if isinstance(error, failures.ApiTimeout | failures.NameTaken):
+            if isinstance(error, errors.ApiTimeout | errors.NameTaken):
                 raise
             return make()
 
@@ -426,6 +426,6 @@ class OpenStackDriver(Driver):
         recorded = str(self.data.get("MachineId") or "")
         found = self.api.server(recorded) if recorded else None
         if found is None and self.data.get("Asked"):
-            servers = [one for one in self.api.servers() if request.is_ours(one, self.data, self.ctx.machine_id)]
+            servers = [one for one in self.api.servers() if requests.is_ours(one, self.data, self.ctx.machine_id)]
             found = next(iter(servers), None)
         return None if removal.gone(found) else found

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers.ports import EVERYBODY, Opening
+from machine.drivers.cloud.ports import EVERYBODY, Opening
 
 Rule = Mapping[str, Any]
 ANY = (None, "any", "0")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.openstack import chosen, failures, settings
-from machine.drivers.openstack.api import Api
+from machine.drivers.openstack import config, errors, lookup
+from machine.drivers.openstack.client import Api
 
 Data = dict[str, Any]
 NOT_TOLD = (400, 403, 404, 405, 501)  # not here, or not to everybody: the thing itself may still be allowed
@@ -34,13 +34,13 @@ def volumes(api: Api, data: Data, log: Log) -> None:
 
 def network(api: Api, data: Data, groups: Sequence[Data], log: Log) -> None:
     """Neutron's limits, for what is not among the `groups` that there are. ConoHa shows none."""
-    if settings.is_conoha(data):
+    if config.is_conoha(data):
         return
     wanted = [("ports_used", "ports", 1, "ports")]
     if data.get("FloatingIpPool"):
         wanted.append(("floating_ips_used", "floating_ips", 1, "floating addresses"))
-    own = settings.own_group(data)
-    if own in data["SecurityGroups"] and chosen.group(groups, own, data) is None:
+    own = config.own_group(data)
+    if own in data["SecurityGroups"] and lookup.group(groups, own, data) is None:
         wanted.append(("security_groups_used", "security_groups", 1, "security groups"))
     _within(lambda: api.network_limits(str(data["ProjectId"])), wanted, "the machine", log)
 
@@ -49,7 +49,7 @@ def _within(ask: Callable[[], Data], wanted: Sequence[tuple[str, str, int, str]]
     """`wanted` are key of what is used, key of the limit, how much more is needed, and what it is."""
     try:
         limits = ask()
-    except failures.OpenStackError as error:
+    except errors.OpenStackError as error:
         if error.status not in NOT_TOLD:
             raise
         log(f"the limits of the project are not checked: {error.details or error.brief}")
@@ -57,7 +57,7 @@ def _within(ask: Callable[[], Data], wanted: Sequence[tuple[str, str, int, str]]
     for used, most, more, what in wanted:
         have, limit = limits.get(used), limits.get(most)
         if have is not None and limit is not None and 0 <= int(limit) < int(have) + more:
-            raise failures.made(
-                failures.QuotaExceeded,
+            raise errors.made(
+                errors.QuotaExceeded,
                 f"the project has {have} {what} and may have {limit}, and {who} needs {more} more",
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.openstack import conoha, settings
+from machine.drivers.openstack import config, conoha
 
 Data = Mapping[str, Any]
 DEFAULT_DOMAIN = "default"  # the id that every Keystone has
@@ -17,7 +17,7 @@ DEFAULT_DOMAIN = "default"  # the id that every Keystone has
 def arguments(data: Data) -> dict[str, Any]:
     """What the SDK is told over and above a clouds.yaml, or instead of one."""
     found: dict[str, Any] = {"api_timeout": float(data.get("ApiTimeout") or 60)}
-    if region := settings.region(data):
+    if region := config.region(data):
         found["region_name"] = region
     if data.get("EndpointType"):
         found["interface"] = str(data["EndpointType"]).removesuffix("URL")
@@ -25,7 +25,7 @@ def arguments(data: Data) -> dict[str, Any]:
         found["cacert"] = data["CaCert"]
     if data.get("Insecure"):
         found["verify"] = False
-    for service, url in settings.endpoints(data).items():
+    for service, url in config.endpoints(data).items():
         found[f"{service.replace('-', '_')}_endpoint_override"] = url
     if not data.get("Cloud"):
         found["auth_type"] = f"v3{kind(data)}"
@@ -92,6 +92,6 @@ def _domain(whose: str, data: Data, keys: tuple[str, ...]) -> dict[str, Any]:
             return {f"{whose}_domain_id": found}
         if data.get(f"{key}Name"):
             return {f"{whose}_domain_name": data[f"{key}Name"]}
-    if settings.is_conoha(data):
+    if config.is_conoha(data):
         return {f"{whose}_domain_name": conoha.DOMAIN}
     return {f"{whose}_domain_id": DEFAULT_DOMAIN}

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from machine.drivers.base import DriverContext
-from machine.drivers.openstack import chosen, failures, request, settings
-from machine.drivers.openstack.api import Api
+from machine.drivers.openstack import config, errors, lookup, requests
+from machine.drivers.openstack.client import Api
 from machine.errors import Unfinished
 
 Data = dict[str, Any]
 Asked = dict[tuple[str, bool], bool]  # (id of a server, whether at once) -> whether the cloud took it on
 KEPT = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
 GONE = ("DELETED", KEPT)
-PASSING = (*failures.UNANSWERED, failures.RateLimited, failures.BadCredentials)  # says nothing of what may be done
+PASSING = (*errors.UNANSWERED, errors.RateLimited, errors.BadCredentials)  # says nothing of what may be done
 ENDING = ("deleting", "soft-deleting")  # tasks
 
 
@@ -51,7 +51,7 @@ def left(api: Api, data: Data, machine_id: str, asked: Asked) -> list[Data]:
     ids = dict.fromkeys([str(data.get("MachineId") or ""), *(server for server, _ in asked)])
     found = [server for one in ids if one and (server := api.server(one)) is not None]
     if data.get("Asked"):
-        found += [server for server in api.servers() if request.is_ours(server, data, machine_id)]
+        found += [server for server in api.servers() if requests.is_ours(server, data, machine_id)]
     return list({server["id"]: server for server in found}.values())
 
 
@@ -65,7 +65,7 @@ def end(api: Api, server: Data, asked: Asked) -> None:
     asked[which] = True
     try:
         api.delete_server(server_id, at_once=status == KEPT)
-    except failures.OpenStackError as error:
+    except errors.OpenStackError as error:
         if status != KEPT or isinstance(error, PASSING):
             raise
         asked[which] = False  # the cloud ends it when its time is over
@@ -91,7 +91,7 @@ def volumes(api: Api, data: Data, machine_id: str) -> list[Data]:
         return []
     recorded = api.volume(str(data["OwnVolumeId"])) if data.get("OwnVolumeId") else None
     found = api.volumes(str(data["OwnVolumeName"]))
-    marked = [volume for volume in found if (volume.get("metadata") or {}).get(request.MARK) == machine_id]
+    marked = [volume for volume in found if (volume.get("metadata") or {}).get(requests.MARK) == machine_id]
     return list({volume["id"]: volume for volume in [*([recorded] if recorded else []), *marked]}.values())
 
 
@@ -99,7 +99,7 @@ def addresses(api: Api, data: Data, ctx: DriverContext) -> None:
     """Give its floating addresses back."""
     if not data.get("Asked") or not data.get("FloatingIpPool"):
         return
-    found = {str(address["id"]) for address in api.addresses(request.mark(ctx.machine_id))}
+    found = {str(address["id"]) for address in api.addresses(requests.mark(ctx.machine_id))}
     for address in sorted({*found, str(data.get("FloatingIpId") or "")} - {""}):
         api.delete_address(address)
 
@@ -112,7 +112,7 @@ def _volumes(api: Api, data: Data, ctx: DriverContext) -> None:
             continue
         try:
             api.delete_volume(str(volume["id"]))
-        except (failures.InUse, failures.BadVolume, failures.WrongState):  # still being made, or still attached
+        except (errors.InUse, errors.BadVolume, errors.WrongState):  # still being made, or still attached
             continue
     if left and (left := volumes(api, data, ctx.machine_id)):
         raise _unfinished(ctx, "volume", f"{left[0]['id']} ({left[0].get('status')})")
@@ -120,18 +120,18 @@ def _volumes(api: Api, data: Data, ctx: DriverContext) -> None:
 
 def _group(api: Api, data: Data, ctx: DriverContext) -> None:
     """The shared group when no machine has it any more; one that others made or use stays."""
-    own = settings.own_group(data)
+    own = config.own_group(data)
     if not data.get("Asked") or own not in (data.get("SecurityGroups") or []):
         return
     with ctx.lock(f"openstack-{data.get('ProjectId')}"):
-        group = chosen.group(api.groups(), own, data)
-        if group is None or group.get("description") != request.GROUP_MARK:
+        group = lookup.group(api.groups(), own, data)
+        if group is None or group.get("description") != requests.GROUP_MARK:
             return
         if any(group["id"] in (other.get("SecurityGroupIds") or []) for other in ctx.siblings()):
             return
         try:
             api.delete_group(str(group["id"]))
-        except (failures.InUse, failures.WrongState):
+        except (errors.InUse, errors.WrongState):
             return  # another computer's machines have it
 
 

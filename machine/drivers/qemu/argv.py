@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from machine.drivers.images.cache import Boot
-from machine.drivers.qemu import net, places
+from machine.drivers.qemu import net, paths
 
 SERIAL_PORT = "machine.ports"  # over which the machine tells which of its ports are open
 # In software: what containers built for x86-64-v2 need, no more. Wider vectors cost time there, and the emulation of
@@ -42,7 +42,7 @@ def build(machine: Machine) -> list[str]:
         machine.program,
         *("-name", f"guest={_escape(machine.name)}"),
         *("-uuid", machine.uuid),
-        *("-pidfile", f"{machine.directory}/{places.PID}"),
+        *("-pidfile", f"{machine.directory}/{paths.PID}"),
         *("-daemonize", "-nodefaults", "-no-user-config", "-display", "none"),
         *_processor(machine),
         *_disks(machine),
@@ -90,9 +90,9 @@ def _model(machine: Machine) -> str:
 
 def _disks(machine: Machine) -> list[str]:
     """The disk as NVMe where we load the kernel (Debian's has that driver built in, so no initrd is needed)."""
-    disk = f"{machine.directory}/{places.DISK}"
+    disk = f"{machine.directory}/{paths.DISK}"
     card = "nvme,serial=machine" if machine.boot and "nvme" in machine.boot.root else "virtio-blk-pci"
-    seed = f"{machine.directory}/{places.SEED}"
+    seed = f"{machine.directory}/{paths.SEED}"
     return [
         "-drive",
         f"if=none,id=disk,format=qcow2,file={_escape(disk)},cache=writeback,discard=unmap,detect-zeroes=unmap",
@@ -104,7 +104,7 @@ def _disks(machine: Machine) -> list[str]:
 
 def _console(machine: Machine) -> list[str]:
     """Boot messages into a file; QMP for the driver and for the watcher; the machine's word on its open ports."""
-    log = f"{machine.directory}/{places.CONSOLE}"
+    log = f"{machine.directory}/{paths.CONSOLE}"
 
     def server(ident: str, name: str) -> tuple[str, str]:
         return "-chardev", f"socket,id={ident},path={_escape(f'{machine.sockets}/{name}')},server=on,wait=off"
@@ -112,12 +112,12 @@ def _console(machine: Machine) -> list[str]:
     return [
         # append: what the watcher cuts off (forward.py) is not there any more, instead of becoming a hole
         *("-chardev", f"file,id=console,path={_escape(log)},append=on", "-serial", "chardev:console"),
-        *server("qmp", places.QMP),
+        *server("qmp", paths.QMP),
         *("-mon", "chardev=qmp,mode=control"),
-        *server("qmp-forward", places.QMP_FORWARD),
+        *server("qmp-forward", paths.QMP_FORWARD),
         *("-mon", "chardev=qmp-forward,mode=control"),
         *("-device", "virtio-serial-pci"),
-        *server("guest", places.GUEST),
+        *server("guest", paths.GUEST),
         *("-device", f"virtserialport,chardev=guest,name={SERIAL_PORT}"),
     ]
 

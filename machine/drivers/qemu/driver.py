@@ -12,7 +12,7 @@ from machine import files, host_agent
 from machine.drivers.base import Driver, DriverContext, nothing_made
 from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
-from machine.drivers.qemu import accel, argv, net, places, preflight, process, settings, vm
+from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, MachineError, WaitTimeout
 from machine.model import Endpoint, State, Verb
@@ -42,25 +42,25 @@ class QemuDriver(Driver):
     behind_nat: ClassVar[bool] = True
     host_gateway: ClassVar[str] = nat.GATEWAY
 
-    def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:
+    def __init__(self, ctx: DriverContext, wanted: config.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)
         self.settings = wanted
         self.data = data  # what was found out: addresses, ports, base image; and keys of a newer version
         self.boot_timeout = float(wanted.boot_timeout)
         self.host_key = ("", "")
         self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
-        self.sockets = places.runtime(ctx.directory, ctx.machine_id)
+        self.sockets = paths.runtime(ctx.directory, ctx.machine_id)
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, settings.from_values(values), {})
+        return cls(ctx, config.from_values(values), {})
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        return cls(ctx, settings.load(data), dict(data))
+        return cls(ctx, config.load(data), dict(data))
 
     def dump(self) -> dict[str, Any]:
-        return {**self.data, **settings.dump(self.settings)}
+        return {**self.data, **config.dump(self.settings)}
 
     def give_host_key(self, private: str, public: str) -> None:
         """Take the ssh host key that the machine shall show."""
@@ -79,7 +79,7 @@ class QemuDriver(Driver):
             return
         image = self._image()
         self._settle()
-        disk = self._file(places.DISK)
+        disk = self._file(paths.DISK)
         if not os.path.exists(disk):
             self._make_disk(image, disk)
         self._write_seed(image)
@@ -88,8 +88,8 @@ class QemuDriver(Driver):
     def state(self) -> State:
         """Running only while this machine's own qemu lives; what qemu itself says decides the rest."""
         if not self._pid():
-            return State.STOPPED if os.path.exists(self._file(places.DISK)) else State.MISSING
-        status = vm.status(self._socket(places.QMP))
+            return State.STOPPED if os.path.exists(self._file(paths.DISK)) else State.MISSING
+        status = vm.status(self._socket(paths.QMP))
         return QMP_STATES.get(status, State.ERROR) if status else State.RUNNING
 
     def endpoint(self) -> Endpoint | None:
@@ -110,9 +110,9 @@ class QemuDriver(Driver):
             self._start()
         elif verb is Verb.STOP:
             if self._pid():
-                vm.command(self._socket(places.QMP), "system_powerdown")
+                vm.command(self._socket(paths.QMP), "system_powerdown")
         elif verb is Verb.RESTART and self._pid():
-            vm.command(self._socket(places.QMP), "system_reset")
+            vm.command(self._socket(paths.QMP), "system_reset")
         elif verb is Verb.RESTART:
             self._start()
         else:
@@ -122,7 +122,7 @@ class QemuDriver(Driver):
         """The process first; then the files, the disk last, so that a repeated call still knows what to look for."""
         self._kill()
         uses.forget(self._cache().directory, self.ctx.directory)
-        for name in (*places.SOCKETS, *places.FILES):
+        for name in (*paths.SOCKETS, *paths.FILES):
             for directory in {self.ctx.directory, self.sockets}:
                 _unlink(os.path.join(directory, name))
         if self.sockets != self.ctx.directory and os.path.isdir(self.sockets):
@@ -147,12 +147,12 @@ class QemuDriver(Driver):
         if self._pid():
             vm.watch_ports(self._machine(self._base()), self.ctx.run)
             return True
-        _unlink(self._file(places.HELPER))
+        _unlink(self._file(paths.HELPER))
         return False
 
     def console_log(self) -> str:
         """What the machine printed on its serial console since it was last switched on."""
-        return console.read(self._file(places.CONSOLE))
+        return console.read(self._file(paths.CONSOLE))
 
     def explain(self) -> str:
         """Why a machine may be slow or unreachable."""
@@ -160,7 +160,7 @@ class QemuDriver(Driver):
         if printed:
             return printed
         if self.state() is State.ERROR:
-            return f"qemu has stopped it ({vm.status(self._socket(places.QMP))}): is the host's disk full?"
+            return f"qemu has stopped it ({vm.status(self._socket(paths.QMP))}): is the host's disk full?"
         if self._accel() == "tcg":
             return "there is no hardware acceleration here, so it boots slowly: --qemu-boot-timeout gives it longer"
         return ""
@@ -169,7 +169,7 @@ class QemuDriver(Driver):
         if self._pid():
             self._resume()
             return
-        if not os.path.exists(self._file(places.DISK)):
+        if not os.path.exists(self._file(paths.DISK)):
             raise DriverError(
                 f"the disk of {self.ctx.name} is gone",
                 resolution=f"machine rm {self.ctx.name} removes what is left; machine create makes it anew",
@@ -178,8 +178,8 @@ class QemuDriver(Driver):
         self._power_on(self._base())
 
     def _resume(self) -> None:
-        if vm.status(self._socket(places.QMP)) in ("paused", "suspended", "io-error"):
-            vm.command(self._socket(places.QMP), "cont")
+        if vm.status(self._socket(paths.QMP)) in ("paused", "suspended", "io-error"):
+            vm.command(self._socket(paths.QMP), "cont")
 
     def _kill(self) -> None:
         """Cut the power, and return when the machine's ports are free again."""
@@ -211,7 +211,7 @@ class QemuDriver(Driver):
 
     def _image(self) -> Image:
         """The base image, written down so that it is never removed under this machine."""
-        if os.path.exists(self._file(places.DISK)) and self.data.get("Base"):
+        if os.path.exists(self._file(paths.DISK)) and self.data.get("Base"):
             return self._base()
         found = self._own_copy(self._cache().obtain(self.settings.image, accel.look().arch, self.settings.mirror))
         self.data["Base"] = {key: getattr(found, key) for key in Image.__slots__}
@@ -224,7 +224,7 @@ class QemuDriver(Driver):
         if files.only_ours(disk):
             return image
         self.ctx.log(f"copying {disk}, which other users of this host could change")
-        own = self._file(places.BASE)
+        own = self._file(paths.BASE)
         disks.copy(disk, own)
         return replace(image, disk=own, format=cache.disk_format(own, called=image.origin))
 
@@ -292,7 +292,7 @@ class QemuDriver(Driver):
             teaches=not image.up_to_date,
             user_data=self.ctx.user_data,
         )
-        seed.write(self._file(places.SEED), wanted)
+        seed.write(self._file(paths.SEED), wanted)
 
     def _machine(self, image: Image) -> argv.Machine:
         host = accel.look()
@@ -317,21 +317,21 @@ class QemuDriver(Driver):
     def _power_on(self, image: Image) -> None:
         machine = self._machine(image)
         if self.sockets != self.ctx.directory:
-            places.prepare(self.sockets)
-        for name in (*places.SOCKETS, places.PID):  # of a run before the host's last reboot
+            paths.prepare(self.sockets)
+        for name in (*paths.SOCKETS, paths.PID):  # of a run before the host's last reboot
             _unlink(os.path.join(self.sockets, name))
-        for name in (places.FORWARDS, places.HELPER, places.CONSOLE):
+        for name in (paths.FORWARDS, paths.HELPER, paths.CONSOLE):
             _unlink(self._file(name))
-        vm.check_disk(self._file(places.DISK), self._base_path(image), image.format)
+        vm.check_disk(self._file(paths.DISK), self._base_path(image), image.format)
         vm.launch(argv.build(machine), self.ctx.name, self.ctx.run)
-        for path in (*map(self._socket, places.SOCKETS), self._file(places.CONSOLE)):
+        for path in (*map(self._socket, paths.SOCKETS), self._file(paths.CONSOLE)):
             if os.path.exists(path):
                 os.chmod(path, 0o600)  # qemu -daemonize sets a umask of its own
         self._watch(machine)
 
     def _watch(self, machine: argv.Machine) -> None:
         """Start the watcher of published ports, and write down that there shall be one."""
-        host_agent.expect(self._file(places.HELPER))
+        host_agent.expect(self._file(paths.HELPER))
         vm.watch_ports(machine, self.ctx.run)
 
     def _accel(self) -> str:

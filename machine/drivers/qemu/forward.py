@@ -20,7 +20,7 @@ import threading
 import time
 
 from machine import host_agent, port_holder
-from machine.drivers.qemu import places
+from machine.drivers.qemu import paths
 from machine.drivers.qemu.qmp import Client, QmpError
 
 TYPE_CHECKING = False
@@ -193,7 +193,7 @@ def main(argv: list[str]) -> int:
             guest.connect(guest_path)
             forwards = Forwards(qmp.monitor, address, _log(log_path))
             forwards.open = existing(qmp.monitor("info usernet"), address, fixed)
-            logs = (log_path, os.path.join(os.path.dirname(log_path), places.CONSOLE))
+            logs = (log_path, os.path.join(os.path.dirname(log_path), paths.CONSOLE))
             threading.Thread(target=_keep_short, args=(logs,), daemon=True).start()
             with guest.makefile("r", encoding="ascii", errors="replace") as lines:
                 watch(paced(lines), forwards, address, fixed)

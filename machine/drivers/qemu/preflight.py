@@ -11,8 +11,8 @@ from machine import port_holder
 from machine.drivers.base import DriverContext
 from machine.drivers.images import cache, capacity
 from machine.drivers.qemu import accel, net
+from machine.drivers.qemu.config import Settings
 from machine.drivers.qemu.options import DEFAULT_DISK
-from machine.drivers.qemu.settings import Settings
 from machine.errors import DriverError, PreflightFailed
 
 LEAST_ROOM = 2500 << 20  # bytes: what a machine writes in its first minutes, Docker included

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
-from machine.drivers.qemu import places
+from machine.drivers.qemu import paths
 from machine.errors import DriverError
 from machine.process import Completed
 
@@ -21,7 +21,7 @@ Run = Callable[..., Completed]
 
 def find(directory: str, uuid: str, run: Run) -> int:
     """The pid of the machine's qemu, 0 when it does not run."""
-    pid = _recorded(os.path.join(directory, places.PID))
+    pid = _recorded(os.path.join(directory, paths.PID))
     if pid and is_ours(command_line(pid, run), directory, uuid) and _of_owner(pid, directory):
         return pid
     for candidate, words in _all(run):
@@ -35,7 +35,7 @@ def is_ours(words: list[str], directory: str, uuid: str) -> bool:
     if uuid not in words or "-pidfile" not in words:
         return False
     there = words[words.index("-pidfile") + 1 :][:1]
-    ours = os.path.join(directory, places.PID)
+    ours = os.path.join(directory, paths.PID)
     return bool(there) and (os.path.realpath(there[0]) == os.path.realpath(ours) or not os.path.exists(there[0]))
 
 

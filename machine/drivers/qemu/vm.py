@@ -10,7 +10,7 @@ from collections.abc import Callable
 import machine
 from machine import port_holder
 from machine.drivers.images import disks
-from machine.drivers.qemu import argv, places
+from machine.drivers.qemu import argv, paths
 from machine.drivers.qemu.qmp import Client, QmpError
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
@@ -132,8 +132,8 @@ def watch_ports(vm: argv.Machine, run: Run) -> None:
     """Start the watcher that keeps the forwards in step with the ports that containers publish."""
     fixed = ",".join(str(guest) for _, guest in vm.forwards)
     package_root = os.path.dirname(os.path.dirname(os.path.abspath(machine.__file__)))
-    sockets = (os.path.join(vm.sockets, name) for name in (places.QMP_FORWARD, places.GUEST))
-    log, helper = (os.path.join(vm.directory, name) for name in (places.FORWARDS, places.HELPER))
+    sockets = (os.path.join(vm.sockets, name) for name in (paths.QMP_FORWARD, paths.GUEST))
+    log, helper = (os.path.join(vm.directory, name) for name in (paths.FORWARDS, paths.HELPER))
     words = [sys.executable, "-m", "machine.drivers.qemu.forward", *sockets, log, vm.place.address, fixed, helper]
     run(words, cwd=package_root, timeout=30)
 

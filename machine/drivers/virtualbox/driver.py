@@ -16,18 +16,18 @@ from typing import Any, ClassVar, Self
 
 from machine import lock
 from machine.drivers.base import Driver, DriverContext
-from machine.drivers.images import console, nat, recipe, seed
+from machine.drivers.images import console, image_spec, nat, seed
 from machine.drivers.images.cache import Cache, classify
 from machine.drivers.virtualbox import (
-    api,
-    failures,
+    client,
+    config,
+    errors,
     hardware,
     hostonly,
     media,
     network,
     parse,
     preflight,
-    settings,
     shares,
 )
 from machine.drivers.virtualbox.options import OPTIONS
@@ -65,7 +65,7 @@ class VirtualBoxDriver(Driver):
     host_gateway: ClassVar[str] = nat.GATEWAY
     platform: str = sys.platform
 
-    def __init__(self, ctx: DriverContext, wanted: settings.Settings, data: dict[str, Any]) -> None:
+    def __init__(self, ctx: DriverContext, wanted: config.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)
         self.settings = wanted
         self.data = data  # what was found out, and keys that are not ours
@@ -73,18 +73,18 @@ class VirtualBoxDriver(Driver):
         self.host_key = ("", "")
         self.plan = network.parse(wanted.cidr)
         self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
-        self.vbox = api.VBox(api.program(wanted.program, wanted.install_path, self.platform), ctx.name, self._run)
+        self.vbox = client.VBox(client.program(wanted.program, wanted.install_path, self.platform), ctx.name, self._run)
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, settings.from_values(values), {"UUID": ""})
+        return cls(ctx, config.from_values(values), {"UUID": ""})
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        return cls(ctx, settings.load(data), dict(data))
+        return cls(ctx, config.load(data), dict(data))
 
     def dump(self) -> dict[str, Any]:
-        return {**self.data, **settings.dump(self.settings)}
+        return {**self.data, **config.dump(self.settings)}
 
     def give_host_key(self, private: str, public: str) -> bool:
         """Take the ssh host key that the machine shall show; False for boot2docker, which makes its own."""
@@ -166,7 +166,7 @@ class VirtualBoxDriver(Driver):
                 self.vbox.discard(vm)
             try:
                 self.vbox.unregister(vm)
-            except (failures.InUse, failures.WrongState) as error:
+            except (errors.InUse, errors.WrongState) as error:
                 raise Unfinished(
                     f"VirtualBox still holds {self.ctx.name}", details=error.details, resolution=error.resolution
                 ) from error
@@ -269,8 +269,8 @@ class VirtualBoxDriver(Driver):
     def _image(self) -> tuple[str, str]:
         """(path, format) of the image. Debian's is the one with drivers for this hardware."""
         word = self.settings.image
-        if classify(word, self.name) == "name" and not recipe.bootable(word):
-            word += recipe.GENERIC
+        if classify(word, self.name) == "name" and not image_spec.bootable(word):
+            word += image_spec.GENERIC
         cache = Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, driver=self.name)
         found = cache.obtain(word, "arm64" if hardware.arm() else "amd64", self.settings.mirror)
         return cache.path(found.disk), found.format

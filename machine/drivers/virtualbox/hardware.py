@@ -6,9 +6,9 @@ import os
 import platform
 from dataclasses import dataclass
 
-from machine.drivers.virtualbox import api, hostonly, media, parse, shares
-from machine.drivers.virtualbox.api import VBox
-from machine.drivers.virtualbox.settings import Settings
+from machine.drivers.virtualbox import client, hostonly, media, parse, shares
+from machine.drivers.virtualbox.client import VBox
+from machine.drivers.virtualbox.config import Settings
 
 MOUNTS = "/VirtualBox/GuestAdd/SharedFolders/"
 
@@ -97,11 +97,11 @@ def base(settings: Settings) -> list[str]:
 
 def _storage(vbox: VBox, vm: str, info: dict[str, str], wanted: Wanted) -> None:
     iso = media.ISO if wanted.settings.boot2docker else media.SEED
-    if info.get("storagecontrollername0") != api.CONTROLLER:
+    if info.get("storagecontrollername0") != client.CONTROLLER:
         vbox.add_controller(vm)
-    for port, kind, file in ((api.DVD, "dvddrive", iso), (api.DISK, "hdd", media.DISK)):
+    for port, kind, file in ((client.DVD, "dvddrive", iso), (client.DISK, "hdd", media.DISK)):
         path = os.path.join(wanted.directory, file)
-        if info.get(f"{api.CONTROLLER}-{port}-0") != path:
+        if info.get(f"{client.CONTROLLER}-{port}-0") != path:
             vbox.attach(vm, port, kind, path)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from machine.drivers.virtualbox import failures
-from machine.drivers.virtualbox.api import VBox
+from machine.drivers.virtualbox import errors
+from machine.drivers.virtualbox.client import VBox
 from machine.drivers.virtualbox.network import Plan
 from machine.errors import DriverError
 
@@ -67,9 +67,9 @@ def _interface(vbox: VBox, plan: Plan, data: dict[str, Any], save: Callable[[], 
         raise DriverError("VirtualBox has made a host-only interface and does not list it", resolution="try again")
     try:
         vbox.address_interface(made[0], str(plan.host), plan.mask)
-    except failures.AddressForbidden as error:
+    except errors.AddressForbidden as error:
         undo(vbox, data)
-        raise failures.AddressForbidden(
+        raise errors.AddressForbidden(
             f"VirtualBox does not allow this host the address {plan.host}",
             details=error.details,
             resolution=error.resolution.replace("RANGE", str(plan.network)),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from machine import files, lock, paths
 from machine.drivers.images import disks, fetch, uses
-from machine.drivers.virtualbox.api import VBox
+from machine.drivers.virtualbox.client import VBox
 from machine.errors import DriverError
 
 DISK, PART, RAW = "disk.vdi", "disk.part.vdi", "disk.part.raw"

@@ -9,9 +9,9 @@ import sys
 from machine.drivers.base import DriverContext, nothing_made
 from machine.drivers.images import cache, capacity
 from machine.drivers.virtualbox import network, parse, shares
-from machine.drivers.virtualbox.api import VBox
+from machine.drivers.virtualbox.client import VBox
+from machine.drivers.virtualbox.config import Settings
 from machine.drivers.virtualbox.options import DEFAULT_DISK
-from machine.drivers.virtualbox.settings import Settings
 from machine.errors import PreflightFailed
 
 OLDEST = (5, 2, 0)

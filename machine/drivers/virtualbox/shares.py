@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from machine.drivers.virtualbox.settings import Settings, split_share
+from machine.drivers.virtualbox.config import Settings, split_share
 
 HOMES = {"linux": ("/home", "hosthome"), "darwin": ("/Users", "Users"), "win32": (r"\\?\c:\Users", "c/Users")}
 

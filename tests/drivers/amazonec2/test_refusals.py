@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.amazonec2 import failures
+from machine.drivers.amazonec2 import errors
 from machine.errors import DriverError, NotSupported, PreflightFailed, before_anything
 from machine.model import State, Verb
 from tests.drivers.amazonec2.ec2 import Ec2, refusal
@@ -30,14 +30,14 @@ def check(cloud: Ec2, place: Path, **given: Any) -> PreflightFailed:
     return caught.value
 
 
-@pytest.mark.parametrize("code", [code for _, codes in failures.TABLE for code in codes.split()])
+@pytest.mark.parametrize("code", [code for _, codes in errors.TABLE for code in codes.split()])
 def test_every_code_has_its_class(code: str) -> None:
     full = code + "NotFound" if code.endswith(".") else code
-    cls = next(cls for cls, codes in failures.TABLE if code in codes.split())
-    error = failures.translate(full, "the cloud's own words", "run instances")
+    cls = next(cls for cls, codes in errors.TABLE if code in codes.split())
+    error = errors.translate(full, "the cloud's own words", "run instances")
     assert type(error) is cls
     assert "the cloud's own words" in error.details
-    assert error.resolution or cls in (failures.DryRun, failures.InstanceGone)
+    assert error.resolution or cls in (errors.DryRun, errors.InstanceGone)
     early = before_anything(error)
     assert isinstance(early, cls)
     assert (early.exit_code, type(early).__name__) == (3, cls.__name__)
@@ -46,21 +46,21 @@ def test_every_code_has_its_class(code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "cls"),
     [
-        ("InstanceCreditSpecification.NotSupported", failures.BadSize),
-        ("InstanceLimitExceeded", failures.QuotaExceeded),
-        ("InvalidSubnetID.NotFound", failures.BadNetwork),
-        ("InvalidGroup.NotFound", failures.BadGroup),
-        ("InvalidGroup.Duplicate", failures.NameTaken),
-        ("InvalidInstanceID.NotFound", failures.InstanceGone),
+        ("InstanceCreditSpecification.NotSupported", errors.BadSize),
+        ("InstanceLimitExceeded", errors.QuotaExceeded),
+        ("InvalidSubnetID.NotFound", errors.BadNetwork),
+        ("InvalidGroup.NotFound", errors.BadGroup),
+        ("InvalidGroup.Duplicate", errors.NameTaken),
+        ("InvalidInstanceID.NotFound", errors.InstanceGone),
     ],
 )
-def test_what_is_wrong_by_code(code: str, cls: type[failures.AmazonError]) -> None:
-    assert failures.classify(code) is cls
+def test_what_is_wrong_by_code(code: str, cls: type[errors.AmazonError]) -> None:
+    assert errors.classify(code) is cls
 
 
 def test_a_code_that_nobody_knows() -> None:
-    error = failures.translate("BrandNewThing", "x" * 5000, "run instances")
-    assert type(error) is failures.AmazonError
+    error = errors.translate("BrandNewThing", "x" * 5000, "run instances")
+    assert type(error) is errors.AmazonError
     assert error.brief == "EC2 refused run instances: brand new thing"
     assert len(error.details) < 600
 
@@ -118,22 +118,22 @@ def test_user_data_that_cannot_be_used(cloud: Ec2, tmp_path: Path) -> None:
 def test_no_credentials_at_all(cloud: Ec2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud, "credentials", dict)
     error = check(cloud, tmp_path)
-    assert isinstance(error, failures.BadCredentials)
-    assert isinstance(check(cloud, tmp_path, profile="nosuch"), failures.BadCredentials)
+    assert isinstance(error, errors.BadCredentials)
+    assert isinstance(check(cloud, tmp_path, profile="nosuch"), errors.BadCredentials)
     assert cloud.door.names() == []
 
 
 @pytest.mark.parametrize(
     ("spoilt", "cls"),
     [
-        (refusal("AuthFailure", status=401), failures.BadCredentials),
-        (refusal("RequestExpired"), failures.BadCredentials),
-        (refusal("UnauthorizedOperation", status=403), failures.NotAllowed),
-        (refusal("OptInRequired", status=401), failures.NotAllowed),
+        (refusal("AuthFailure", status=401), errors.BadCredentials),
+        (refusal("RequestExpired"), errors.BadCredentials),
+        (refusal("UnauthorizedOperation", status=403), errors.NotAllowed),
+        (refusal("OptInRequired", status=401), errors.NotAllowed),
     ],
 )
 def test_credentials_that_are_not_accepted(
-    cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: type[failures.AmazonError]
+    cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: type[errors.AmazonError]
 ) -> None:
     cloud.door.on(None, lambda door, call: spoilt)
     assert isinstance(check(cloud, tmp_path), cls)
@@ -142,15 +142,15 @@ def test_credentials_that_are_not_accepted(
 @pytest.mark.parametrize(
     ("code", "cls"),
     [
-        ("VcpuLimitExceeded", failures.QuotaExceeded),
-        ("MaxSpotInstanceCountExceeded", failures.QuotaExceeded),
-        ("InvalidAMIID.Unavailable", failures.BadImage),
-        ("InvalidParameterCombination", failures.BadRequest),
-        ("RequestLimitExceeded", failures.RateLimited),
-        ("InvalidBlockDeviceMapping", failures.BadDisk),
+        ("VcpuLimitExceeded", errors.QuotaExceeded),
+        ("MaxSpotInstanceCountExceeded", errors.QuotaExceeded),
+        ("InvalidAMIID.Unavailable", errors.BadImage),
+        ("InvalidParameterCombination", errors.BadRequest),
+        ("RequestLimitExceeded", errors.RateLimited),
+        ("InvalidBlockDeviceMapping", errors.BadDisk),
     ],
 )
-def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls: type[failures.AmazonError]) -> None:
+def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls: type[errors.AmazonError]) -> None:
     before = cloud.listing()
     driver = new(cloud, tmp_path, **{"amazonec2-retries": -1})
     driver.check()
@@ -180,7 +180,7 @@ def test_no_room_anywhere_is_an_error_and_a_later_try_works(cloud: Ec2, tmp_path
     driver = new(cloud, tmp_path)
     driver.check()
     cloud.door.on("RunInstances", lambda door, call: refusal("InsufficientInstanceCapacity", status=500))
-    with pytest.raises(failures.NoCapacity) as caught:
+    with pytest.raises(errors.NoCapacity) as caught:
         driver.create()
     assert "--amazonec2-zone" in caught.value.resolution
     cloud.door.clear()
@@ -318,7 +318,7 @@ def test_a_protected_instance_is_not_forgotten(cloud: Ec2, tmp_path: Path) -> No
     )
     with pytest.raises(DriverError) as caught:
         driver.remove()
-    assert isinstance(caught.value, failures.Protected)
+    assert isinstance(caught.value, errors.Protected)
     cloud.moto.client().modify_instance_attribute(
         InstanceId=driver.dump()["InstanceId"], DisableApiTermination={"Value": False}
     )

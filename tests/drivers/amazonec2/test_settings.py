@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.amazonec2 import failures, firewall, images, launch, settings
+from machine.drivers.amazonec2 import config, errors, firewall, images, requests
 from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.errors import UsageError
 from machine.options import resolve
@@ -130,7 +130,7 @@ def request(**given: Any) -> dict[str, Any]:
     """The body of RunInstances for flags."""
     settled = {"AMI": "ami-1", "SubnetId": "subnet-1", "ClientToken": "t", "DeviceName": "/dev/xvda", "KeyName": "k"}
     found = {**data(**given), **settled, "SecurityGroupIds": ["sg-1"]}
-    return launch.request(found, launch.tags(found, "dev", "0123"))
+    return requests.request(found, requests.tags(found, "dev", "0123"))
 
 
 def test_what_is_asked_for_by_default() -> None:
@@ -232,9 +232,9 @@ def test_only_the_networks_that_are_named_and_the_machines_themselves_get_in() -
 
 
 def test_zones_and_images() -> None:
-    assert settings.zone({"Region": "eu-west-1", "Zone": "b"}) == "eu-west-1b"
-    assert settings.zone({"Region": "eu-west-1", "Zone": "eu-west-1b"}) == "eu-west-1b"
-    assert settings.zone({"Region": "eu-west-1"}) == ""
+    assert config.zone({"Region": "eu-west-1", "Zone": "b"}) == "eu-west-1b"
+    assert config.zone({"Region": "eu-west-1", "Zone": "eu-west-1b"}) == "eu-west-1b"
+    assert config.zone({"Region": "eu-west-1"}) == ""
     noble = images.DISTRIBUTIONS["ubuntu-24.04"]
     assert noble.parameter_for("arm64") == (
         "/aws/service/canonical/ubuntu/server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id"
@@ -248,13 +248,13 @@ def test_a_provisioned_disk_needs_its_operations_and_gets_them(kind: str) -> Non
     with pytest.raises(UsageError, match=kind) as caught:
         data(volume_type=kind)
     assert "--amazonec2-volume-iops" in caught.value.resolution
-    disk = launch._disk(data(volume_type=kind, volume_iops=4000))["Ebs"]
+    disk = requests._disk(data(volume_type=kind, volume_iops=4000))["Ebs"]
     assert (disk["VolumeType"], disk["Iops"]) == (kind, 4000)
     assert "Throughput" not in disk
 
 
 def test_a_gp3_disk_takes_both_and_others_none() -> None:
-    disk = launch._disk(data(volume_iops=6000, volume_throughput=500))["Ebs"]
+    disk = requests._disk(data(volume_iops=6000, volume_throughput=500))["Ebs"]
     assert (disk["Iops"], disk["Throughput"]) == (6000, 500)
     for given in ({"volume_type": "gp2", "volume_iops": 1}, {"volume_type": "io2", "volume_throughput": 125}):
         with pytest.raises(UsageError, match="means nothing for a volume of type"):
@@ -276,6 +276,6 @@ def test_a_gp3_disk_takes_both_and_others_none() -> None:
     ],
 )
 def test_ec2s_words_lead_to_the_flag(text: str, flag: str) -> None:
-    assert failures.flag_of(text) == flag
-    advice = failures.translate("InvalidParameterValue", text, "run instances").resolution
-    assert advice == (f"check --amazonec2-{flag}" if flag else failures.BadRequest.advice)
+    assert errors.flag_of(text) == flag
+    advice = errors.translate("InvalidParameterValue", text, "run instances").resolution
+    assert advice == (f"check --amazonec2-{flag}" if flag else errors.BadRequest.advice)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.azure import failures
+from machine.drivers.azure import errors
 from machine.drivers.azure.driver import AzureDriver
 from machine.errors import DriverError, MachineError, PreflightFailed
 from machine.model import State, Verb
@@ -26,20 +26,20 @@ from tests.drivers.cloud import again, make, new, settled, unmake
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
 CLASSES = {  # recorded or quoted code -> class
-    "SkuNotAvailable": failures.NoCapacity,
-    "OperationNotAllowed": failures.QuotaExceeded,
-    "AuthorizationFailed": failures.NotAllowed,
-    "LinkedAuthorizationFailed": failures.NotAllowed,
-    "MissingSubscriptionRegistration": failures.NotRegistered,
-    "PrivateIPAddressNotInAnySubnet": failures.BadNetwork,
-    "InvalidParameter": failures.BadDisk,
-    "GatewayTimeout": failures.ServiceBroken,
-    "InternalExecutionError": failures.ServiceBroken,
-    "ResourceGroupNotFound": failures.Gone,
-    "ResourceNotFound": failures.Gone,
-    "PropertyChangeNotAllowed": failures.BadRequest,
-    "InvalidTemplate": failures.BadRequest,
-    "BadRequest": failures.BadRequest,
+    "SkuNotAvailable": errors.NoCapacity,
+    "OperationNotAllowed": errors.QuotaExceeded,
+    "AuthorizationFailed": errors.NotAllowed,
+    "LinkedAuthorizationFailed": errors.NotAllowed,
+    "MissingSubscriptionRegistration": errors.NotRegistered,
+    "PrivateIPAddressNotInAnySubnet": errors.BadNetwork,
+    "InvalidParameter": errors.BadDisk,
+    "GatewayTimeout": errors.ServiceBroken,
+    "InternalExecutionError": errors.ServiceBroken,
+    "ResourceGroupNotFound": errors.Gone,
+    "ResourceNotFound": errors.Gone,
+    "PropertyChangeNotAllowed": errors.BadRequest,
+    "InvalidTemplate": errors.BadRequest,
+    "BadRequest": errors.BadRequest,
 }
 
 
@@ -293,7 +293,7 @@ def test_the_preflight_names_the_flag(cloud: Azure, tmp_path: Path, given: dict[
 def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, code: str) -> None:
     """Told when the machine is asked for; what was made until then goes with rm."""
     status, said = recorded.errors()[code]
-    cls = failures.classify(code, json.dumps(said), status)
+    cls = errors.classify(code, json.dumps(said), status)
     assert cls is CLASSES[code]
     if status < 400 or status >= 500:
         return
@@ -314,27 +314,27 @@ def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, cod
 @pytest.mark.parametrize(
     ("status", "code", "text", "cls"),
     [
-        (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", failures.QuotaExceeded),
-        (409, "AllocationFailed", "", failures.NoCapacity),
-        (400, "MarketplacePurchaseEligibilityFailed", "", failures.PlanNotAccepted),
-        (404, "PlatformImageNotFound", "", failures.BadImage),
-        (409, "SubscriptionNotRegistered", "", failures.NotRegistered),
-        (400, "NoRegisteredProviderFound", "", failures.BadLocation),
-        (409, "OperationNotAllowed", UNMANAGED_SET, failures.BadAvailabilitySet),
-        (400, "InvalidParameter", NO_PREMIUM, failures.BadSize),
-        (400, "InvalidParameter", "The requested VM size X is not available", failures.BadSize),
-        (409, "ScopeLocked", "", failures.Locked),
-        (403, "RequestDisallowedByPolicy", "", failures.ForbiddenByPolicy),
-        (400, "PublicIPCountLimitReached", "", failures.QuotaExceeded),
-        (400, "SomethingNewLimitReached", "", failures.QuotaExceeded),
-        (401, "ExpiredAuthenticationToken", "", failures.BadCredentials),
-        (429, "", "", failures.RateLimited),
-        (503, "", "", failures.ServiceBroken),
-        (418, "Teapot", "", failures.AzureError),
+        (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", errors.QuotaExceeded),
+        (409, "AllocationFailed", "", errors.NoCapacity),
+        (400, "MarketplacePurchaseEligibilityFailed", "", errors.PlanNotAccepted),
+        (404, "PlatformImageNotFound", "", errors.BadImage),
+        (409, "SubscriptionNotRegistered", "", errors.NotRegistered),
+        (400, "NoRegisteredProviderFound", "", errors.BadLocation),
+        (409, "OperationNotAllowed", UNMANAGED_SET, errors.BadAvailabilitySet),
+        (400, "InvalidParameter", NO_PREMIUM, errors.BadSize),
+        (400, "InvalidParameter", "The requested VM size X is not available", errors.BadSize),
+        (409, "ScopeLocked", "", errors.Locked),
+        (403, "RequestDisallowedByPolicy", "", errors.ForbiddenByPolicy),
+        (400, "PublicIPCountLimitReached", "", errors.QuotaExceeded),
+        (400, "SomethingNewLimitReached", "", errors.QuotaExceeded),
+        (401, "ExpiredAuthenticationToken", "", errors.BadCredentials),
+        (429, "", "", errors.RateLimited),
+        (503, "", "", errors.ServiceBroken),
+        (418, "Teapot", "", errors.AzureError),
     ],
 )
 def test_classes(status: int, code: str, text: str, cls: type[MachineError]) -> None:
-    found = failures.translate(code, text, status, "do it")
+    found = errors.translate(code, text, status, "do it")
     assert type(found) is cls
     assert text in found.details
 
@@ -343,7 +343,7 @@ def test_a_lock_of_the_administrator_is_said(cloud: Azure, tmp_path: Path) -> No
     driver = make(new(cloud, tmp_path))
     said = refusal(409, "ScopeLocked", "The scope cannot perform delete operation because of lock 'keep'.")
     cloud.door.on("DELETE virtualMachines", lambda door, call: said, times=1)
-    with pytest.raises(failures.Locked) as caught:
+    with pytest.raises(errors.Locked) as caught:
         driver.remove()
     assert "keep" in caught.value.details
     unmake(driver)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.azure import login
-from machine.drivers.azure.api import Api
+from machine.drivers.azure.client import Api
 from machine.drivers.azure.driver import AzureDriver
 from machine.errors import DriverError, PreflightFailed
 from tests.drivers import contexts

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.azure import bodies, firewall, options, settings
+from machine.drivers.azure import config, firewall, options, requests
 from machine.drivers.azure.driver import AzureDriver
 from machine.errors import UsageError
 from machine.options import resolve
@@ -54,7 +54,7 @@ OLD = {  # docker-machine 0.16: flag -> its variable
 def data(**given: Any) -> dict[str, Any]:
     """The Driver object of these flags (with _ for -)."""
     named = {f"azure-{key.replace('_', '-')}": value for key, value in given.items()}
-    return settings.from_values(resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION, **named}, {}))
+    return config.from_values(resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION, **named}, {}))
 
 
 @pytest.mark.parametrize("flag", sorted(OLD))
@@ -122,25 +122,25 @@ def test_two_machines_of_one_name_share_no_name() -> None:
     one = AzureDriver.configure(
         contexts.forbidding(), resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION}, {})
     ).dump()
-    assert bodies.names(one, "pure")["vm"] == "pure-01234567"
-    assert bodies.names({}, "dev") == {  # of docker-machine's record
+    assert requests.names(one, "pure")["vm"] == "pure-01234567"
+    assert requests.names({}, "dev") == {  # of docker-machine's record
         "vm": "dev", "nic": "dev-nic", "ip": "dev-ip", "nsg": "dev-firewall", "disk": "dev-os",
     }  # fmt: skip
 
 
 def test_the_clouds() -> None:
-    assert settings.endpoint(data()) == "https://management.azure.com"
+    assert config.endpoint(data()) == "https://management.azure.com"
     government = data(environment="AzureUSGovernmentCloud")
-    assert settings.scope(government) == "https://management.core.usgovcloudapi.net/.default"
-    assert settings.authority(data(environment="azurechinacloud")) == "https://login.chinacloudapi.cn"
-    assert settings.scope(data(endpoint="https://arm.local/")) == "https://arm.local/.default"
+    assert config.scope(government) == "https://management.core.usgovcloudapi.net/.default"
+    assert config.authority(data(environment="azurechinacloud")) == "https://login.chinacloudapi.cn"
+    assert config.scope(data(endpoint="https://arm.local/")) == "https://arm.local/.default"
 
 
 def test_zones_and_spot_machines_are_in_no_set() -> None:
-    assert settings.availability_set(data()) == "docker-machine"
-    assert settings.availability_set(data(availability_zone="1")) == ""
-    assert settings.availability_set(data(spot=True)) == ""
-    assert settings.availability_set(data(availability_set="none")) == ""
+    assert config.availability_set(data()) == "docker-machine"
+    assert config.availability_set(data(availability_zone="1")) == ""
+    assert config.availability_set(data(spot=True)) == ""
+    assert config.availability_set(data(availability_set="none")) == ""
 
 
 def test_rules() -> None:

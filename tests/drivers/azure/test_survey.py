@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.azure import failures
+from machine.drivers.azure import errors
 from machine.errors import DriverError, PreflightFailed
 from tests.drivers.azure.arm import SUBSCRIPTION
 from tests.drivers.azure.catalogue import LOCATION, PLAN, definition
@@ -58,7 +58,7 @@ def test_azure_refuses_a_machine_in_a_classic_set(cloud: Azure, tmp_path: Path) 
     driver.check()
     driver.ctx.save(driver)
     a_set(cloud, "Classic")
-    with pytest.raises(failures.BadAvailabilitySet) as caught:
+    with pytest.raises(errors.BadAvailabilitySet) as caught:
         driver.create()
     assert "'Aligned' SKU" in caught.value.details
     assert "--azure-availability-set none" in caught.value.resolution
@@ -75,7 +75,7 @@ def test_a_firewall_of_another_region(cloud: Azure, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path, **flags(nsg=nsg))
     driver.check()
     found["location"] = "eastus"
-    with pytest.raises(failures.BadNetwork):
+    with pytest.raises(errors.BadNetwork):
         driver.create()
     unmake(driver)
 
@@ -88,7 +88,7 @@ def test_a_premium_disk_for_a_size_without(cloud: Azure, tmp_path: Path) -> None
     driver = new(cloud, tmp_path, **flags(size="Standard_D2_v5"))
     driver.check()
     driver.data["StorageType"] = "Premium_ZRS"  # type: ignore[attr-defined]
-    with pytest.raises(failures.BadSize):
+    with pytest.raises(errors.BadSize):
         driver.create()
     unmake(driver)
 
@@ -184,5 +184,5 @@ def test_where_only_making_is_refused_it_says_the_same(cloud: Azure, tmp_path: P
     ],
 )  # fmt: skip
 def test_what_is_to_be_registered(text: str, command: str) -> None:
-    found = failures.translate("SubscriptionNotRegisteredForFeature", text, 409, f"{SUBSCRIPTION}")
+    found = errors.translate("SubscriptionNotRegisteredForFeature", text, 409, f"{SUBSCRIPTION}")
     assert command in found.resolution

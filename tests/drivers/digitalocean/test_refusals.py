@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.digitalocean import api, failures
+from machine.drivers.digitalocean import client, errors
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State, Verb
 from tests.drivers.cloud import make, new, refused, settled, unmake
@@ -20,34 +20,34 @@ from tests.engine.servers import Files
 from tests.sshd import keygen
 
 WORDS = [  # what DigitalOcean says, and what it means
-    (401, "Unable to authenticate you", failures.BadCredentials),
-    (403, "You are not authorized to perform this operation", failures.NotAllowed),
-    (404, "The resource you were accessing could not be found.", failures.NotFound),
-    (409, "duplicate name", failures.NameTaken),
-    (409, "Volume is still attached to a Droplet.", failures.InUse),
-    (422, "SSH Key is already in use on your account", failures.NameTaken),
-    (422, "creating this/these droplet(s) will exceed your droplet limit", failures.QuotaExceeded),
-    (422, "Size is not available in this region.", failures.NoCapacity),
-    (422, "Region is not available", failures.NoCapacity),
-    (422, "You specified an invalid size for Droplet creation.", failures.BadSize),
-    (422, "You specified an invalid image for Droplet creation.", failures.BadImage),
-    (422, "You specified an invalid region for Droplet creation.", failures.BadRegion),
-    (422, "abc are invalid key identifiers for Droplet creation.", failures.BadKey),
-    (422, "user_data is too long", failures.BadUserData),
-    (422, "Droplet already has a pending event.", failures.WrongState),
-    (422, "inbound rule ports are invalid", failures.BadFirewall),
-    (422, "volume size is invalid", failures.BadVolume),
-    (422, "VPC is not valid", failures.BadNetwork),
-    (422, "something new", failures.DigitalOceanError),
-    (429, "API rate limit exceeded.", failures.RateLimited),
-    (500, "Unexpected server-side error", failures.ServiceBroken),
-    (503, "<html>", failures.ServiceBroken),
+    (401, "Unable to authenticate you", errors.BadCredentials),
+    (403, "You are not authorized to perform this operation", errors.NotAllowed),
+    (404, "The resource you were accessing could not be found.", errors.NotFound),
+    (409, "duplicate name", errors.NameTaken),
+    (409, "Volume is still attached to a Droplet.", errors.InUse),
+    (422, "SSH Key is already in use on your account", errors.NameTaken),
+    (422, "creating this/these droplet(s) will exceed your droplet limit", errors.QuotaExceeded),
+    (422, "Size is not available in this region.", errors.NoCapacity),
+    (422, "Region is not available", errors.NoCapacity),
+    (422, "You specified an invalid size for Droplet creation.", errors.BadSize),
+    (422, "You specified an invalid image for Droplet creation.", errors.BadImage),
+    (422, "You specified an invalid region for Droplet creation.", errors.BadRegion),
+    (422, "abc are invalid key identifiers for Droplet creation.", errors.BadKey),
+    (422, "user_data is too long", errors.BadUserData),
+    (422, "Droplet already has a pending event.", errors.WrongState),
+    (422, "inbound rule ports are invalid", errors.BadFirewall),
+    (422, "volume size is invalid", errors.BadVolume),
+    (422, "VPC is not valid", errors.BadNetwork),
+    (422, "something new", errors.DigitalOceanError),
+    (429, "API rate limit exceeded.", errors.RateLimited),
+    (500, "Unexpected server-side error", errors.ServiceBroken),
+    (503, "<html>", errors.ServiceBroken),
 ]
 
 
 @pytest.mark.parametrize(("status", "text", "cls"), WORDS)
-def test_every_refusal_has_its_class(status: int, text: str, cls: type[failures.DigitalOceanError]) -> None:
-    error = failures.refused(status, text, "make a droplet")
+def test_every_refusal_has_its_class(status: int, text: str, cls: type[errors.DigitalOceanError]) -> None:
+    error = errors.refused(status, text, "make a droplet")
     assert type(error) is cls
     assert error.status == status
     assert text in error.details
@@ -122,7 +122,7 @@ def test_a_limit_that_is_reached_meanwhile(cloud: Ocean, tmp_path: Path) -> None
     driver = new(cloud, tmp_path)
     driver.check()
     cloud.account.limit = 0
-    with pytest.raises(failures.QuotaExceeded) as caught:
+    with pytest.raises(errors.QuotaExceeded) as caught:
         driver.create()
     assert "exceed your droplet limit" in caught.value.details
     assert cloud.listing() != before
@@ -169,7 +169,7 @@ def test_a_busy_droplet(cloud: Ocean, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
     cloud.account.boot = 5
     driver.power(Verb.STOP)
-    with pytest.raises(failures.WrongState) as caught:
+    with pytest.raises(errors.WrongState) as caught:
         driver.power(Verb.STOP)
     assert "pending event" in caught.value.details
     assert caught.value.resolution
@@ -199,7 +199,7 @@ def test_another_endpoint_may_have_a_path(cloud: Ocean, tmp_path: Path) -> None:
 
 ASK = """
 import sys
-from machine.drivers.digitalocean.api import Api
+from machine.drivers.digitalocean.client import Api
 from machine.errors import DriverError
 try: print(Api({"AccessToken": sys.argv[1], "Endpoint": sys.argv[2]}).account()["status"])
 except DriverError as error: print(type(error).__name__, error.details, error.resolution)
@@ -241,16 +241,16 @@ def test_tls_to_a_cloud_with_a_ca_of_its_own(cloud: Ocean, tmp_path: Path) -> No
     ids=["texts", "no list", "pages without end"],
 )
 def test_a_list_that_is_none(body: bytes, cloud: Ocean, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "MOST_PAGES", 5)
+    monkeypatch.setattr(client, "MOST_PAGES", 5)
     cloud.door.on(None, answer(200, body, {"Content-Type": "application/json"}))
-    with pytest.raises(failures.ServiceBroken):
-        api.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y")
+    with pytest.raises(errors.ServiceBroken):
+        client.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y")
     assert len(cloud.door.calls) <= 5
 
 
 def test_odd_links_are_the_end_of_a_list(cloud: Ocean) -> None:
     cloud.door.on(None, answer(200, b'{"regions": [], "links": {"pages": [1]}}', {"Content-Type": "application/json"}))
-    assert api.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y") is None
+    assert client.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y") is None
 
 
 def test_without_the_sdk(cloud: Ocean, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.digitalocean import request, settings
+from machine.drivers.digitalocean import config, requests
 from machine.drivers.digitalocean.driver import DigitalOceanDriver
 from machine.errors import UsageError
 from machine.options import resolve
@@ -40,7 +40,7 @@ WALL = "5f7b1d3c-0000-4000-8000-000000000001"
 def data(**given: Any) -> dict[str, Any]:
     """The Driver object of these flags."""
     values = {f"digitalocean-{name.replace('_', '-')}": value for name, value in given.items()}
-    return settings.from_values(resolve(DigitalOceanDriver.options, {"digitalocean-access-token": "t", **values}, {}))
+    return config.from_values(resolve(DigitalOceanDriver.options, {"digitalocean-access-token": "t", **values}, {}))
 
 
 def full(**given: Any) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_what_excludes_each_other() -> None:
 
 def test_a_droplet_is_asked_for_as_the_flags_say() -> None:
     asked = full(ipv6=True, backups=True, monitoring=True, tags="web, blue,web", image="12345", vpc_uuid="v")
-    body = request.droplet({**asked, "VolumeIDs": ["a"], "OwnVolumeID": "b"}, "my.host-", ["joined"], "#!/bin/sh\n")
+    body = requests.droplet({**asked, "VolumeIDs": ["a"], "OwnVolumeID": "b"}, "my.host-", ["joined"], "#!/bin/sh\n")
     assert body == {
         "name": "my.host",
         "region": "nyc3",
@@ -128,7 +128,7 @@ def test_a_droplet_is_asked_for_as_the_flags_say() -> None:
 
 
 def test_what_was_not_asked_for_is_not_sent() -> None:
-    body = request.droplet(full(), "dev", [], "")
+    body = requests.droplet(full(), "dev", [], "")
     assert {"volumes", "vpc_uuid", "user_data"}.isdisjoint(body)
     assert body["image"] == "ubuntu-24-04-x64"
 
@@ -139,19 +139,19 @@ def rules(body: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
 
 
 def test_the_firewall_opens_what_must_be_open_and_nothing_else() -> None:
-    found = rules(request.firewall(full(ssh_port=2222, open_port=["80", "53/udp", "8000-8100"]), (3376,), []))
+    found = rules(requests.firewall(full(ssh_port=2222, open_port=["80", "53/udp", "8000-8100"]), (3376,), []))
     assert set(found) == {("tcp", p) for p in ("80", "2222", "2376", "3376", "8000-8100")} | {("udp", "53")}
     assert set(map(tuple, found.values())) == {("0.0.0.0/0", "::/0")}
 
 
 def test_swarm_modes_ports_have_their_protocols() -> None:
-    found = rules(request.firewall(full(), (2377, 7946, 4789), []))
+    found = rules(requests.firewall(full(), (2377, 7946, 4789), []))
     assert {("tcp", "2377"), ("tcp", "7946"), ("udp", "7946"), ("udp", "4789")} <= set(found)
     assert ("tcp", "4789") not in found
 
 
 def test_a_narrowed_firewall_lets_in_the_networks_and_the_neighbours() -> None:
-    body = request.firewall(full(allow_from=["203.0.113.7", "2001:db8::/32"]), (), ["10.100.0.0/20"])
+    body = requests.firewall(full(allow_from=["203.0.113.7", "2001:db8::/32"]), (), ["10.100.0.0/20"])
     assert rules(body)["tcp", "22"] == ["203.0.113.7/32", "2001:db8::/32", "10.100.0.0/20"]
     out = {(r["protocol"], r["ports"]): r["destinations"]["addresses"] for r in body["outbound_rules"]}
     assert out == {(protocol, "0"): ["0.0.0.0/0", "::/0"] for protocol in ("tcp", "udp", "icmp")}
@@ -164,13 +164,13 @@ def test_from_where_a_port_can_be_reached() -> None:
         {"inbound_rules": [{"protocol": "udp", "ports": "22", "sources": {"addresses": ["0.0.0.0/0"]}}]},
         {"inbound_rules": None},
     ]
-    assert request.sources(walls, 22) == ["10.0.0.0/8", "tags bastion"]
-    assert request.sources(walls[2:], 22) == []
+    assert requests.sources(walls, 22) == ["10.0.0.0/8", "tags bastion"]
+    assert requests.sources(walls[2:], 22) == []
 
 
 @pytest.mark.parametrize("name", ["a", "Dev.Example-", "7up", "9" * 200])
 def test_names_that_digitalocean_takes(name: str) -> None:
-    found = request.own_name(name, "0123456789abcdef")
+    found = requests.own_name(name, "0123456789abcdef")
     assert re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", found)  # the narrowest of its rules: volumes
     assert len(found) <= 64
     assert found.endswith("-0123456789ab")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine import process
-from machine.drivers.images import build, recipe
+from machine.drivers.images import build, image_spec
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -18,7 +18,7 @@ CLOUD = "CONFIG_EXT4_FS=y\nCONFIG_BLK_DEV_NVME=y\nCONFIG_VIRTIO_BLK=m\nCONFIG_VI
 
 
 def words(name: str = "debian-13", root: bool = True) -> list[str]:
-    return recipe.command(name, "amd64", LINES, "/i", keyring="/k", root=root)
+    return image_spec.command(name, "amd64", LINES, "/i", keyring="/k", root=root)
 
 
 def test_the_kernel_decides_how_it_finds_its_disk() -> None:
@@ -56,14 +56,14 @@ def test_a_mirror_that_was_asked_for_is_the_only_source(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "text", [part(name) for part in (recipe.early, recipe.late) for name in ("debian-13", "debian-13-generic")]
+    "text", [part(name) for part in (image_spec.early, image_spec.late) for name in ("debian-13", "debian-13-generic")]
 )
 def test_the_hooks_are_posix_shell(text: str) -> None:
     subprocess.run(["sh", "-n", "-c", text], check=True, timeout=10)
 
 
 def test_the_hook_writes_the_files_with_their_modes(tmp_path: Path) -> None:
-    subprocess.run(["sh", "-ec", recipe.early("debian-13"), "sh", str(tmp_path)], check=True, timeout=10)
+    subprocess.run(["sh", "-ec", image_spec.early("debian-13"), "sh", str(tmp_path)], check=True, timeout=10)
     assert (tmp_path / "etc/initramfs-tools/modules").read_text().split() == ["virtio_pci", "virtio_blk", "ext4"]
 
 

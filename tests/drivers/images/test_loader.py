@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from machine import process
-from machine.drivers.images import disks, fetch, loader, recipe
+from machine.drivers.images import disks, fetch, image_spec, loader
 from machine.drivers.images.cache import NAMES
 from machine.errors import DriverError
 
-OFFSET = recipe.OFFSET
+OFFSET = image_spec.OFFSET
 HERE = shutil.which("grub-mkimage") and Path(loader.FIRST).exists()
 
 
@@ -46,14 +46,14 @@ def test_generic_images() -> None:
     assert NAMES == ("debian-13", "debian-12", "debian-13-generic", "debian-12-generic")
     url, _ = fetch.official("debian-12-generic", "arm64")
     assert url == "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-arm64.qcow2"
-    words = recipe.command("debian-13-generic", "amd64", "http://m/debian", "/i", keyring="/k", root=True)
+    words = image_spec.command("debian-13-generic", "amd64", "http://m/debian", "/i", keyring="/k", root=True)
     included = next(word for word in words if word.startswith("--include=")).removeprefix("--include=").split(",")
     assert "linux-image-amd64" in included
     assert "cloud-guest-utils" in included
     assert "linux-image-cloud-amd64" not in included
-    assert f"offset={OFFSET}" in recipe.late("debian-13-generic")
-    assert "offset=" not in recipe.late("debian-13")
-    texts = {path: content for path, _, content in recipe.files("debian-13-generic")}
+    assert f"offset={OFFSET}" in image_spec.late("debian-13-generic")
+    assert "offset=" not in image_spec.late("debian-13")
+    texts = {path: content for path, _, content in image_spec.files("debian-13-generic")}
     assert "growpart" in texts["/etc/cloud/cloud.cfg.d/90_machine.cfg"]
     assert "MODULES=most" in texts["/etc/initramfs-tools/conf.d/machine"]
     assert "ata_piix" not in texts["/etc/modprobe.d/machine.conf"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.base import Driver
-from machine.drivers.openstack import failures, reach
+from machine.drivers.openstack import addresses, errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.model import Endpoint, State, Verb
 from tests.drivers.cloud import again, make, new, refused, settled, unmake
@@ -62,7 +62,7 @@ def test_the_rule_that_would_let_ipv6_in(cloud: Stack, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path, **{"openstack-sec-groups": "default"}))
     (server,) = cloud.project.servers.values()
     assert isinstance(driver, OpenStackDriver)
-    said = reach.door(driver.api, server, Endpoint("2001:db8::5"))
+    said = addresses.door(driver.api, server, Endpoint("2001:db8::5"))
     assert "--dst-port 22 --ethertype IPv6 default" in said
     unmake(driver)
 
@@ -73,7 +73,7 @@ def test_every_way_back_to_life(cloud: Stack, tmp_path: Path) -> None:
     for status in ("SHUTOFF", "PAUSED", "SUSPENDED", "SHELVED_OFFLOADED"):
         server["status"] = status
         if status != "SHUTOFF":
-            with pytest.raises(failures.WrongState, match=status.lower()) as caught:
+            with pytest.raises(errors.WrongState, match=status.lower()) as caught:
                 driver.power(Verb.STOP)
             assert "machine start contract" in caught.value.resolution
         driver.power(Verb.START)
@@ -227,7 +227,7 @@ def test_a_network_without_port_security(cloud: Stack, tmp_path: Path) -> None:
     network["port_security_enabled"] = False
     for flags in ({"sec_groups": "default"}, {"allow_from": ["203.0.113.0/24"]}):
         error = refused(cloud, tmp_path, **flags)
-        assert isinstance(error, failures.BadNetwork)
+        assert isinstance(error, errors.BadNetwork)
         assert "--openstack-sec-groups" in error.resolution
     driver = new(cloud, tmp_path)
     object.__setattr__(driver.ctx, "log", said.append)
@@ -249,7 +249,7 @@ def test_an_answer_without_the_network_leaves_its_groups(cloud: Stack, tmp_path:
         assert driver.dump()["SecurityGroups"] == ["docker-machine"]
     for broken in (cloud.broken, Answer(502, b"<html>", {"Content-Type": "text/html"}), Answer(200, b"<html>", {})):
         cloud.door.on("GET network/v2.0/networks/ID", lambda door, call, broken=broken: broken, times=1)
-        assert isinstance(refused(cloud, tmp_path, retries=0), failures.ServiceBroken)
+        assert isinstance(refused(cloud, tmp_path, retries=0), errors.ServiceBroken)
 
 
 def test_zones_of_volumes_that_nobody_tells(cloud: Stack, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_a_restricted_machine_of_an_earlier_version_is_not_opened(cloud: Stack, 
         plain = new(cloud, tmp_path, "plain", **flags)
         object.__setattr__(plain.ctx, "siblings", lambda: [record])
         if refusal_said:
-            with pytest.raises(failures.BadGroup, match="docker-machine has a machine of an earlier version"):
+            with pytest.raises(errors.BadGroup, match="docker-machine has a machine of an earlier version"):
                 plain.check()
         else:
             plain.check()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import conoha, failures, settings
+from machine.drivers.openstack import config, conoha, errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import PreflightFailed, UsageError
 from machine.options import resolve
@@ -77,7 +77,7 @@ def test_it_is_recognised_in_a_clouds_yaml(cloud: Conoha, tmp_path: Path) -> Non
         new(cloud, tmp_path, **flags, **{"openstack-floatingip-pool": "public"}).check()
     long = tmp_path / "long"
     long.write_text("#!/bin/sh\n" + "#" * 20000 + "\n")
-    with pytest.raises(failures.BadUserData, match="too long"):
+    with pytest.raises(errors.BadUserData, match="too long"):
         new(cloud, tmp_path, **flags, **{"openstack-user-data-file": str(long)}).check()
 
 
@@ -113,7 +113,7 @@ def test_user_data_that_conoha_does_not_take(cloud: Conoha, text: str, tmp_path:
     path.write_text(text)
     with pytest.raises(PreflightFailed) as caught:
         new(cloud, tmp_path, **{"openstack-user-data-file": str(path)}).check()
-    assert isinstance(caught.value, failures.BadUserData)
+    assert isinstance(caught.value, errors.BadUserData)
 
 
 def test_who_does_not_open_a_port_is_told(cloud: Conoha, tmp_path: Path) -> None:
@@ -140,16 +140,16 @@ def test_it_is_known_by_its_url_or_by_its_profile() -> None:
         ("https://conoha.io.example/v3", False),
         ("https://keystone.example/v3", False),
     ):
-        assert settings.is_conoha(configured(**{"auth-url": url})) is wanted
-        assert settings.is_conoha({"AuthUrl": url}) is wanted
-        assert settings.is_conoha(configured(**{"auth-url": url}, profile="openstack")) is False
-        assert settings.is_conoha(configured(**{"auth-url": url}, profile="conoha")) is True
+        assert config.is_conoha(configured(**{"auth-url": url})) is wanted
+        assert config.is_conoha({"AuthUrl": url}) is wanted
+        assert config.is_conoha(configured(**{"auth-url": url}, profile="openstack")) is False
+        assert config.is_conoha(configured(**{"auth-url": url}, profile="conoha")) is True
 
 
 def test_the_region_is_in_the_url() -> None:
-    assert settings.region(configured()) == "c3j1"
-    assert settings.region(configured(region="tyo3")) == "tyo3"
-    assert settings.region(configured(**{"auth-url": "https://keystone.example/v3"}, profile="conoha")) == ""
+    assert config.region(configured()) == "c3j1"
+    assert config.region(configured(region="tyo3")) == "tyo3"
+    assert config.region(configured(**{"auth-url": "https://keystone.example/v3"}, profile="conoha")) == ""
 
 
 @pytest.mark.parametrize("text", ["short1A_", "no-digits-Here", "NO-SMALL-1", "no-capital-1", "NoSymbol1", "a" * 71])
@@ -181,6 +181,6 @@ def test_its_old_service_is_named_as_such(tmp_path: Path, monkeypatch: pytest.Mo
             new(old, tmp_path, **{"openstack-auth-url": "http://identity.tyo1.conoha.io/v2.0"}).check()
     finally:
         old.close()
-    assert isinstance(caught.value, failures.BadAuthUrl)
+    assert isinstance(caught.value, errors.BadAuthUrl)
     assert "only v2.0" in caught.value.details
     assert conoha.AUTH_URL in caught.value.resolution

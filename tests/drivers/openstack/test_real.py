@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.openstack import failures
+from machine.drivers.openstack import errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from tests.drivers.cloud import CloudContract, again, make, new, unmake
 from tests.drivers.openstack.real import Real
@@ -149,17 +149,17 @@ def test_ways_to_log_in(cloud: Real, tmp_path: Path) -> None:
     finally:
         link.identity.delete_application_credential(link.current_user_id, made.id)
     for wrong in ({"username": "", "project_name": "", **given}, {"password": "wrong"}, {"project_name": "admin"}):
-        with pytest.raises(failures.BadCredentials):
+        with pytest.raises(errors.BadCredentials):
             project(**wrong)
 
 
 def test_what_is_not_there(cloud: Real, tmp_path: Path) -> None:
     """The real sentences."""
-    for flag, kind in (("image-name", failures.BadImage), ("sec-groups", failures.BadGroup)):
+    for flag, kind in (("image-name", errors.BadImage), ("sec-groups", errors.BadGroup)):
         with pytest.raises(kind) as caught:
             new(cloud, tmp_path, **{f"openstack-{flag}": "none-such"}).check()
         assert f"--openstack-{flag}" in caught.value.resolution
-    with pytest.raises(failures.BadNetwork) as caught:
+    with pytest.raises(errors.BadNetwork) as caught:
         new(cloud, tmp_path, **{"openstack-net-name": ""}).check()
     assert "private, public" in caught.value.details
 
@@ -200,7 +200,7 @@ def open_network(cloud: Real) -> Iterator[str]:
 def test_a_network_without_port_security(cloud: Real, open_network: str, tmp_path: Path) -> None:
     before = cloud.listing()
     flags = {"openstack-net-name": open_network, "openstack-floatingip-pool": ""}
-    with pytest.raises(failures.BadNetwork, match="has no port security"):
+    with pytest.raises(errors.BadNetwork, match="has no port security"):
         new(cloud, tmp_path, **flags, **{"openstack-sec-groups": "default"}).check()
     driver = make(new(cloud, tmp_path, **flags))
     endpoint = driver.endpoint()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import conoha, failures
+from machine.drivers.openstack import conoha, errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State
@@ -22,62 +22,62 @@ from tests.engine.servers import Files
 from tests.sshd import keygen
 
 WORDS = [  # what the services say, and what it means
-    (401, "The request you have made requires authentication.", failures.BadCredentials),
-    (403, "Policy doesn't allow os_compute_api:servers:create to be performed.", failures.NotAllowed),
-    (403, "Policy doesn't allow os_compute_api:os-keypairs:create to be performed.", failures.NotAllowed),
-    (403, "Policy doesn't allow volume:create to be performed.", failures.NotAllowed),
-    (403, "(rule:create_security_group and rule:x) is disallowed by policy", failures.NotAllowed),
-    (403, "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances", failures.QuotaExceeded),
-    (403, "Only volume-backed servers are allowed for flavors with zero disk.", failures.BadVolume),
-    (404, "The resource could not be found.", failures.NotFound),
-    (404, "External network 1 is not reachable from subnet 2.", failures.BadNetwork),
-    (400, "Can not find requested image", failures.BadImage),
-    (400, "Flavor 9 could not be found.", failures.BadFlavor),
-    (400, "Flavor's disk is too small for requested image.", failures.BadFlavor),
-    (400, "Invalid key_name provided.", failures.BadKey),
-    (400, "Keypair data is invalid: failed to generate fingerprint", failures.BadKey),
-    (400, "Unable to find security_group with name or id 'x'", failures.BadGroup),
-    (400, "The requested availability zone is not available", failures.BadZone),
-    (400, "Network 1 could not be found.", failures.BadNetwork),
-    (400, "Block Device Mapping is Invalid: failed to get volume 1.", failures.BadVolume),
-    (400, "Volume status must be available or error", failures.InUse),
-    (400, "Invalid input for field/attribute user_data. Value: x. 'x' is not a 'base64'", failures.BadUserData),
-    (400, "Invalid input for field/attribute adminPass.", failures.BadPassword),
-    (400, "something new", failures.OpenStackError),
-    (409, "Multiple possible networks found, use a Network ID to be more specific.", failures.BadNetwork),
-    (409, "Key pair 'x' already exists.", failures.NameTaken),
-    (409, "Security group rule already exists. Rule id is 1.", failures.NameTaken),
-    (409, "Security Group 1 in use.", failures.InUse),
-    (409, "Cannot 'stop' instance 1 while it is in vm_state stopped", failures.WrongState),
-    (409, "Instance 1 is locked", failures.WrongState),
-    (409, "No more IP addresses available on network 1.", failures.NoCapacity),
-    (409, "Quota exceeded for resources: ['floatingip'].", failures.QuotaExceeded),
+    (401, "The request you have made requires authentication.", errors.BadCredentials),
+    (403, "Policy doesn't allow os_compute_api:servers:create to be performed.", errors.NotAllowed),
+    (403, "Policy doesn't allow os_compute_api:os-keypairs:create to be performed.", errors.NotAllowed),
+    (403, "Policy doesn't allow volume:create to be performed.", errors.NotAllowed),
+    (403, "(rule:create_security_group and rule:x) is disallowed by policy", errors.NotAllowed),
+    (403, "Quota exceeded for instances: Requested 1, but already used 10 of 10 instances", errors.QuotaExceeded),
+    (403, "Only volume-backed servers are allowed for flavors with zero disk.", errors.BadVolume),
+    (404, "The resource could not be found.", errors.NotFound),
+    (404, "External network 1 is not reachable from subnet 2.", errors.BadNetwork),
+    (400, "Can not find requested image", errors.BadImage),
+    (400, "Flavor 9 could not be found.", errors.BadFlavor),
+    (400, "Flavor's disk is too small for requested image.", errors.BadFlavor),
+    (400, "Invalid key_name provided.", errors.BadKey),
+    (400, "Keypair data is invalid: failed to generate fingerprint", errors.BadKey),
+    (400, "Unable to find security_group with name or id 'x'", errors.BadGroup),
+    (400, "The requested availability zone is not available", errors.BadZone),
+    (400, "Network 1 could not be found.", errors.BadNetwork),
+    (400, "Block Device Mapping is Invalid: failed to get volume 1.", errors.BadVolume),
+    (400, "Volume status must be available or error", errors.InUse),
+    (400, "Invalid input for field/attribute user_data. Value: x. 'x' is not a 'base64'", errors.BadUserData),
+    (400, "Invalid input for field/attribute adminPass.", errors.BadPassword),
+    (400, "something new", errors.OpenStackError),
+    (409, "Multiple possible networks found, use a Network ID to be more specific.", errors.BadNetwork),
+    (409, "Key pair 'x' already exists.", errors.NameTaken),
+    (409, "Security group rule already exists. Rule id is 1.", errors.NameTaken),
+    (409, "Security Group 1 in use.", errors.InUse),
+    (409, "Cannot 'stop' instance 1 while it is in vm_state stopped", errors.WrongState),
+    (409, "Instance 1 is locked", errors.WrongState),
+    (409, "No more IP addresses available on network 1.", errors.NoCapacity),
+    (409, "Quota exceeded for resources: ['floatingip'].", errors.QuotaExceeded),
     (
         413,
         "VolumeLimitExceeded: Maximum number of volumes allowed (10) exceeded for quota 'volumes'.",
-        failures.QuotaExceeded,
+        errors.QuotaExceeded,
     ),
-    (413, "This request was rate-limited.", failures.RateLimited),
-    (429, "Too Many Requests", failures.RateLimited),
-    (500, "Unexpected API Error.", failures.ServiceBroken),
-    (503, "<html>", failures.ServiceBroken),
+    (413, "This request was rate-limited.", errors.RateLimited),
+    (429, "Too Many Requests", errors.RateLimited),
+    (500, "Unexpected API Error.", errors.ServiceBroken),
+    (503, "<html>", errors.ServiceBroken),
 ]
 FAULTS = [  # what is noted on a server that came to nothing
-    ("No valid host was found. There are not enough hosts available.", failures.NoCapacity),
+    ("No valid host was found. There are not enough hosts available.", errors.NoCapacity),
     (
         "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures",
-        failures.NoCapacity,
+        errors.NoCapacity,
     ),
-    ("Build of instance 1 aborted: Failed to allocate the network(s), not rescheduling.", failures.BadNetwork),
-    ("Build of instance 1 aborted: Volume 2 did not finish being created", failures.BadVolume),
-    ("ServerGroup policy is not supported: Anti-affinity instance group policy was violated", failures.BadServerGroup),
-    ("internal error: process exited while connecting to monitor", failures.ServerFailed),
+    ("Build of instance 1 aborted: Failed to allocate the network(s), not rescheduling.", errors.BadNetwork),
+    ("Build of instance 1 aborted: Volume 2 did not finish being created", errors.BadVolume),
+    ("ServerGroup policy is not supported: Anti-affinity instance group policy was violated", errors.BadServerGroup),
+    ("internal error: process exited while connecting to monitor", errors.ServerFailed),
 ]
 
 
 @pytest.mark.parametrize(("status", "text", "cls"), WORDS)
-def test_every_refusal_has_its_class(status: int, text: str, cls: type[failures.OpenStackError]) -> None:
-    error = failures.refused(status, text, "make a server")
+def test_every_refusal_has_its_class(status: int, text: str, cls: type[errors.OpenStackError]) -> None:
+    error = errors.refused(status, text, "make a server")
     assert type(error) is cls
     assert error.status == status
     assert text in error.details
@@ -87,7 +87,7 @@ def test_every_refusal_has_its_class(status: int, text: str, cls: type[failures.
 
 
 def test_a_question_for_something_absent_is_just_no() -> None:
-    assert type(failures.refused(404, "Image x not found", "ask", asking=True)) is failures.NotFound
+    assert type(errors.refused(404, "Image x not found", "ask", asking=True)) is errors.NotFound
 
 
 @pytest.mark.parametrize(("fault", "cls"), FAULTS)
@@ -116,7 +116,7 @@ def test_a_resume_after_that_makes_another(cloud: Stack, flags: dict[str, Any], 
     driver = new(cloud, tmp_path, **flags)
     driver.check()
     driver.create()
-    with pytest.raises(failures.NoCapacity):
+    with pytest.raises(errors.NoCapacity):
         settled(driver, State.RUNNING)
     other = again(driver)
     other.create()
@@ -157,7 +157,7 @@ def test_what_is_not_there_is_named_with_its_flag(
 def test_a_key_pair_that_is_not_there(cloud: Stack, tmp_path: Path) -> None:
     key = keygen(tmp_path / "id")
     error = refused(cloud, tmp_path, keypair_name="none-such", private_key_file=str(key))
-    assert isinstance(error, failures.BadKey)
+    assert isinstance(error, errors.BadKey)
     (tmp_path / "id.pub").unlink()
     assert "ssh-keygen -y" in refused(cloud, tmp_path, private_key_file=str(key)).resolution
 
@@ -165,11 +165,11 @@ def test_a_key_pair_that_is_not_there(cloud: Stack, tmp_path: Path) -> None:
 def test_limits(cloud: Stack, tmp_path: Path) -> None:
     cloud.project.limit = 0
     error = refused(cloud, tmp_path)
-    assert isinstance(error, failures.QuotaExceeded)
+    assert isinstance(error, errors.QuotaExceeded)
     assert "may have 0" in error.brief
     cloud.project.limit, cloud.project.gigabytes = 10, 29
     error = refused(cloud, tmp_path, volume_size=30)
-    assert isinstance(error, failures.QuotaExceeded)
+    assert isinstance(error, errors.QuotaExceeded)
     assert error.brief == "the project has 0 GB of volumes and may have 29, and the root volume needs 30 more"
 
 
@@ -181,7 +181,7 @@ def test_limits_of_the_network(cloud: Stack, what: str, name: str, tmp_path: Pat
     have = 1 if what == "security_group" else 0
     cloud.project.quota[what] = have
     error = refused(cloud, tmp_path, floatingip_pool="public")
-    assert isinstance(error, failures.QuotaExceeded)
+    assert isinstance(error, errors.QuotaExceeded)
     assert error.brief == f"the project has {have} {name} and may have {have}, and the machine needs 1 more"
     cloud.project.quota[what] = -1
     new(cloud, tmp_path, **{"openstack-floatingip-pool": "public"}).check()
@@ -246,7 +246,7 @@ def test_two_networks_to_choose_from(cloud: Stack, tmp_path: Path) -> None:
 
 def test_credentials_that_are_wrong(cloud: Stack, tmp_path: Path) -> None:
     for flags in ({"password": "another"}, {"username": "mallory"}, {"project_name": "another"}, {"domain_name": "x"}):
-        assert isinstance(refused(cloud, tmp_path, **flags), failures.BadCredentials)
+        assert isinstance(refused(cloud, tmp_path, **flags), errors.BadCredentials)
 
 
 @pytest.mark.parametrize("path", ["/identity/v2.0", "/identity", "/identity/", "/identity/v3/"])
@@ -257,7 +257,7 @@ def test_urls_of_keystone(cloud: Stack, path: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/compute/v2.1", "/nothing", "/nothing/v2.0", "/nothing/v3"])
 def test_urls_of_something_else(cloud: Stack, path: str, tmp_path: Path) -> None:
     error = refused(cloud, tmp_path, auth_url=cloud.door.url + path)
-    assert isinstance(error, failures.BadAuthUrl)
+    assert isinstance(error, errors.BadAuthUrl)
     assert "OS_AUTH_URL" in error.resolution
 
 
@@ -266,7 +266,7 @@ def test_a_keystone_that_has_version_2_only(tmp_path: Path) -> None:
     try:
         for path in ("/identity/v2.0", "/identity", "/identity/v3"):
             error = refused(old, tmp_path, auth_url=old.door.url + path)
-            assert isinstance(error, failures.BadAuthUrl)
+            assert isinstance(error, errors.BadAuthUrl)
             assert conoha.AUTH_URL not in error.resolution
     finally:
         old.close()
@@ -278,10 +278,10 @@ def test_a_certificate_of_nobody(cloud: Stack, tmp_path: Path) -> None:
     door = Door(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
     try:
         error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3")
-        assert isinstance(error, failures.BadCertificate)
+        assert isinstance(error, errors.BadCertificate)
         assert "--openstack-cacert" in error.resolution
         error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3", cacert="/nonexistent/ca.pem")
-        assert isinstance(error, failures.Unreachable)
+        assert isinstance(error, errors.Unreachable)
     finally:
         door.close()
 
@@ -290,7 +290,7 @@ def test_nobody_waits_an_hour(cloud: Stack, tmp_path: Path) -> None:
     cloud.door.on(None, answer(429, b"{}", {"Retry-After": "3600"}))
     began = time.monotonic()
     error = refused(cloud, tmp_path)
-    assert isinstance(error, failures.RateLimited)
+    assert isinstance(error, errors.RateLimited)
     assert "3600" in error.details
     assert time.monotonic() - began < 5
 
@@ -301,7 +301,7 @@ def test_a_refused_server_says_why(cloud: Stack, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path)
     driver.check()
     cloud.door.on(cloud.making, lambda door, call: refusal(403, "forbidden", "Quota exceeded for cores: Requested 1"))
-    with pytest.raises(failures.QuotaExceeded) as caught:
+    with pytest.raises(errors.QuotaExceeded) as caught:
         driver.create()
     assert "Quota exceeded for cores" in caught.value.details
     unmake(again(driver))
@@ -311,7 +311,7 @@ def test_a_refused_server_says_why(cloud: Stack, tmp_path: Path) -> None:
 def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['openstack'] = None\n"
-        "from machine.drivers.openstack.api import Api\n"
+        "from machine.drivers.openstack.client import Api\n"
         "try: Api({}).log_in()\n"
         "except Exception as error: print(type(error).__name__, error.exit_code, error.resolution)\n"
     )
@@ -348,4 +348,4 @@ def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     ],
 )
 def test_the_reason_is_told_without_the_librarys_objects(text: str, said: str) -> None:
-    assert failures.plain(text) == said
+    assert errors.plain(text) == said

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from machine.drivers.base import Driver
-from machine.drivers.openstack import failures
+from machine.drivers.openstack import errors
 from machine.errors import Unfinished
 from machine.model import State
 from tests.drivers.cloud import again, make, new, settled, unmake
@@ -82,7 +82,7 @@ def test_a_throttled_request_to_insist_is_none_that_was_refused(cloud: Stack, tm
     cloud.project.reclaim = True
     driver = make(new(cloud, tmp_path, **cloud.impatient))
     cloud.door.on(FORCE, lambda door, call: refusal(429, "overLimit", "Too many."), times=1)
-    with pytest.raises(failures.RateLimited):
+    with pytest.raises(errors.RateLimited):
         unmake(driver)
     unmake(again(driver))
     assert cloud.listing() == before
@@ -94,7 +94,7 @@ def test_resume_where_the_server_is_kept_for_good(cloud: Stack, tmp_path: Path) 
     driver = make(new(cloud, tmp_path, **{"openstack-volume-size": 20}))
     cloud.door.on(FORCE, lambda door, call: refusal(403, "forbidden", "No."))
     lost(cloud, driver)
-    with pytest.raises(failures.BadVolume, match="came to nothing"):
+    with pytest.raises(errors.BadVolume, match="came to nothing"):
         again(driver).create()
 
 

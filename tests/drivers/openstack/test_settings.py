@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import chosen, conoha, failures, firewall, login, reach, request, settings
+from machine.drivers.cloud.ports import openings
+from machine.drivers.openstack import addresses, config, conoha, errors, firewall, login, lookup, requests
 from machine.drivers.openstack.driver import OpenStackDriver
-from machine.drivers.ports import openings
 from machine.errors import UsageError
 from machine.model import Endpoint, State
 from machine.options import resolve
@@ -193,7 +193,7 @@ def test_application_credentials_and_tokens_reach_the_cloud(cloud: Stack, tmp_pa
     }
     new(cloud, tmp_path / "a", **flags).check()
     for key, value in (("id", "revoked"), ("secret", "another")):
-        with pytest.raises(failures.BadCredentials):
+        with pytest.raises(errors.BadCredentials):
             new(cloud, tmp_path / key, **{**flags, f"openstack-application-credential-{key}": value}).check()
     cloud.cloud.tokens.add("the-token")
     flags = {"openstack-username": "", "openstack-token": "the-token", "openstack-password": ""}
@@ -225,9 +225,9 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
         auth.pop(key)
     nowhere = {"clouds": {"mine": {"auth_type": "v3token", "auth": {"token": "T", **auth}}}}
     path.write_text(json.dumps(nowhere))
-    with pytest.raises(failures.BadCredentials, match="no project"):
+    with pytest.raises(errors.BadCredentials, match="no project"):
         new(cloud, tmp_path, **flags).check()
-    with pytest.raises(failures.BadCloud, match="configuration") as caught:
+    with pytest.raises(errors.BadCloud, match="configuration") as caught:
         new(cloud, tmp_path, **{**flags, "openstack-cloud": "another"}).check()
     assert "--openstack-cloud" in caught.value.resolution
 
@@ -283,13 +283,13 @@ def test_a_record_of_docker_machine(cloud: Stack, tmp_path: Path) -> None:
         ctx.clock.sleep(0.05)
     assert driver.endpoint() == Endpoint("10.89.0.1", peer_address="10.89.0.1")
     assert driver.dump() == record
-    assert settings.retries(record) == 5, "as for a new machine"
+    assert config.retries(record) == 5, "as for a new machine"
     unmake(driver)
     assert project.listing()["keys"] == project.listing()["servers"] == []
 
 
 def test_the_fork_spells_a_key_otherwise() -> None:
-    assert settings.folded({"DomainId": "d", "Other": 1}) == {"DomainID": "d", "Other": 1}
+    assert config.folded({"DomainId": "d", "Other": 1}) == {"DomainID": "d", "Other": 1}
 
 
 def rule(**more: Any) -> dict[str, Any]:
@@ -343,35 +343,35 @@ def test_ours_is_never_another_projects_group() -> None:
         {"id": "4", "name": "web", "project_id": "theirs"},
     ]
     data = {"ProjectId": "mine"}
-    assert (chosen.group(present, "docker-machine", data) or {})["id"] == "2"
-    assert (chosen.group(present, "web", data) or {})["id"] == "4"
-    assert chosen.group(present, "docker-machine", {"ProjectId": "third"}) is None
+    assert (lookup.group(present, "docker-machine", data) or {})["id"] == "2"
+    assert (lookup.group(present, "web", data) or {})["id"] == "4"
+    assert lookup.group(present, "docker-machine", {"ProjectId": "third"}) is None
 
 
 def test_the_size_of_a_root_volume() -> None:
     small = {"size": 3 * 1024**3, "min_disk": 8}
-    assert request.volume_size({}, {}, small) == 20
-    assert request.volume_size({}, {}, {"size": 25 * 1024**3 + 1}) == 26
-    assert request.volume_size({}, {}, {"size": 2**30, "virtual_size": 40 * 1024**3}) == 40, "it is packed"
-    assert request.volume_size({"VolumeSize": 9}, {}, small) == 9
+    assert requests.volume_size({}, {}, small) == 20
+    assert requests.volume_size({}, {}, {"size": 25 * 1024**3 + 1}) == 26
+    assert requests.volume_size({}, {}, {"size": 2**30, "virtual_size": 40 * 1024**3}) == 40, "it is packed"
+    assert requests.volume_size({"VolumeSize": 9}, {}, small) == 9
 
 
 def test_names_that_nova_takes() -> None:
-    assert request.own_name("a.b", "0123456789abcdef") == "a-b-0123456789ab"
-    assert len(request.own_name("a" * 300, "0123456789abcdef")) < 255
+    assert requests.own_name("a.b", "0123456789abcdef") == "a-b-0123456789ab"
+    assert len(requests.own_name("a" * 300, "0123456789abcdef")) < 255
 
 
 def test_the_addresses_of_a_server() -> None:
     """As ConoHa shows one port with both families, and others two networks and a floating address."""
     fixed = {"OS-EXT-IPS:type": "fixed"}
     conoha = {"ext-1": [{"version": 6, "addr": "2001:db8::5", **fixed}, {"version": 4, "addr": "203.0.113.5", **fixed}]}
-    assert reach.addresses({"addresses": conoha}, 4, "") == ("203.0.113.5", "")
-    assert reach.addresses({"addresses": conoha}, 6, "") == ("2001:db8::5", "")
+    assert addresses.addresses({"addresses": conoha}, 4, "") == ("203.0.113.5", "")
+    assert addresses.addresses({"addresses": conoha}, 6, "") == ("2001:db8::5", "")
     floating = {"version": 4, "addr": "198.51.100.5", "OS-EXT-IPS:type": "floating"}
     two = {"a": [{"version": 4, "addr": "10.0.0.5"}], "b": [{"version": 4, "addr": "10.1.0.5"}, floating]}
-    assert reach.addresses({"addresses": two}, 4, "b") == ("10.1.0.5", "198.51.100.5")
-    assert reach.addresses({"addresses": two}, 4, "a")[0] == "10.0.0.5"
-    assert reach.addresses({}, 4, "a") == ("", "")
+    assert addresses.addresses({"addresses": two}, 4, "b") == ("10.1.0.5", "198.51.100.5")
+    assert addresses.addresses({"addresses": two}, 4, "a")[0] == "10.0.0.5"
+    assert addresses.addresses({}, 4, "a") == ("", "")
 
 
 def test_a_region_in_a_url_that_is_not_used() -> None:

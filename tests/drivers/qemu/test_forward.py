@@ -15,7 +15,7 @@ from shutil import which
 import pytest
 
 from machine import host_agent
-from machine.drivers.qemu import forward, places
+from machine.drivers.qemu import forward, paths
 from machine.drivers.qemu.forward import Forwards, Patience, wanted
 
 ADDRESS = "127.84.0.78"
@@ -233,7 +233,7 @@ def test_one_that_was_killed_is_missed_and_the_next_goes_on(tmp_path: Path) -> N
 @pytest.mark.skipif(which("qemu-system-x86_64") is None, reason="qemu-system-x86_64 is not installed")
 def test_a_machine_that_prints_without_end_does_not_fill_the_disk(tmp_path: Path) -> None:
     """A real qemu whose boot sector prints for ever, with the console as machines have it; a real watcher."""
-    qmp, guest, disk, console = (tmp_path / name for name in ("q", "g", "disk", places.CONSOLE))
+    qmp, guest, disk, console = (tmp_path / name for name in ("q", "g", "disk", paths.CONSOLE))
     code = bytes.fromhex("baf803b078eeebfd")  # mov dx, 0x3f8; mov al, 'x'; out dx, al; jmp back to out
     disk.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
     console.write_bytes(b"before " * (forward.LONGEST_LOG // 7 + 1))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.qemu import net, preflight, settings
+from machine.drivers.qemu import config, net, preflight
 from machine.drivers.qemu.accel import Host
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, PreflightFailed
 from machine.options import resolve
 
-PLAIN = settings.from_values(resolve(OPTIONS, {}, {}))
+PLAIN = config.from_values(resolve(OPTIONS, {}, {}))
 HOST = Host("linux", "amd64", virtualised=False, kvm_opens=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.qemu import places, process
+from machine.drivers.qemu import paths, process
 from machine.process import run
 
 UUID = "1b671a64-40d5-491e-99b0-da01ff1f3341"
@@ -38,18 +38,18 @@ def start() -> Iterator[Start]:
 
 
 def machine(directory: Path, pid: int | str) -> str:
-    (directory / places.PID).write_text(f"{pid}\n")
-    return str(directory / places.PID)
+    (directory / paths.PID).write_text(f"{pid}\n")
+    return str(directory / paths.PID)
 
 
 def test_by_its_pid_file(tmp_path: Path, start: Start) -> None:
-    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / places.PID))
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / paths.PID))
     machine(tmp_path, pid)
     assert process.find(str(tmp_path), UUID, run) == pid
 
 
 def test_by_its_uuid_when_the_pid_file_is_lost(tmp_path: Path, start: Start) -> None:
-    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / places.PID))
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / paths.PID))
     assert process.find(str(tmp_path), UUID, run) == pid
 
 
@@ -57,7 +57,7 @@ def test_by_its_uuid_when_the_pid_file_is_lost(tmp_path: Path, start: Start) -> 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_process_of_another_user_is_no_machine_whatever_its_words(tmp_path: Path, there: bool) -> None:
     """Unless the machine's directory is that user's, and this is root who looks after it."""
-    pidfile = str(tmp_path / places.PID) if there else "/nonexistent/pid"
+    pidfile = str(tmp_path / paths.PID) if there else "/nonexistent/pid"
     words = ["sh", "-c", "echo; read _", "sh", "-uuid", UUID, "-pidfile", pidfile]
     with subprocess.Popen(words, user=12345, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -77,7 +77,7 @@ def test_a_pid_file_that_lies(tmp_path: Path, text: str) -> None:
 
 
 def test_a_pid_that_was_given_to_a_stranger(tmp_path: Path, start: Start) -> None:
-    pid = start("-uuid", "another", "-pidfile", str(tmp_path / places.PID))
+    pid = start("-uuid", "another", "-pidfile", str(tmp_path / paths.PID))
     machine(tmp_path, pid)
     assert process.find(str(tmp_path), UUID, run) == 0
 
@@ -86,7 +86,7 @@ def test_the_machine_of_a_copied_store_is_not_ours(tmp_path: Path, start: Start)
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     theirs.mkdir()
     ours.mkdir()
-    pid = start("-uuid", UUID, "-pidfile", str(theirs / places.PID))
+    pid = start("-uuid", UUID, "-pidfile", str(theirs / paths.PID))
     machine(theirs, pid)
     machine(ours, pid)
     assert process.find(str(ours), UUID, run) == 0
@@ -94,13 +94,13 @@ def test_the_machine_of_a_copied_store_is_not_ours(tmp_path: Path, start: Start)
 
 
 def test_a_store_that_was_moved_keeps_its_machine(tmp_path: Path, start: Start) -> None:
-    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / "old" / places.PID))
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / "old" / paths.PID))
     machine(tmp_path, pid)
     assert process.find(str(tmp_path), UUID, run) == pid
 
 
 def test_ending(tmp_path: Path, start: Start) -> None:
-    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / places.PID))
+    pid = start("-uuid", UUID, "-pidfile", str(tmp_path / paths.PID))
     process.end(pid)
     process.end(pid)
     deadline = time.monotonic() + 10  # the kernel takes its time on a busy host

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.qemu import settings
+from machine.drivers.qemu import config
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import UsageError
 from machine.options import resolve
 
 
-def of(**given: Any) -> settings.Settings:
-    return settings.from_values(resolve(OPTIONS, {name.replace("_", "-"): value for name, value in given.items()}, {}))
+def of(**given: Any) -> config.Settings:
+    return config.from_values(resolve(OPTIONS, {name.replace("_", "-"): value for name, value in given.items()}, {}))
 
 
 def test_defaults() -> None:
@@ -53,8 +53,8 @@ def test_published_ports() -> None:
 
 def test_what_is_stored_comes_back() -> None:
     wanted = of(qemu_publish=["8080:80"], qemu_cpu_count=-1, qemu_accel="tcg", qemu_image="/a/b.qcow2")
-    assert settings.load(settings.dump(wanted)) == wanted
+    assert config.load(config.dump(wanted)) == wanted
 
 
 def test_a_record_of_an_older_version_gets_defaults() -> None:
-    assert settings.load({}).memory == 1024
+    assert config.load({}).memory == 1024

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.qemu import places, process
+from machine.drivers.qemu import paths, process
 from machine.drivers.qemu.driver import QemuDriver
 from machine.errors import DriverError
 from machine.model import Endpoint, State, Verb
@@ -151,7 +151,7 @@ def test_the_life_of_a_real_machine(machine: Machine) -> None:
     machine.wait("an orderly end", machine.is_in(State.STOPPED), 90)
     assert "Power down" in driver.console_log()
     driver.power(Verb.STOP)
-    assert not watchers(f"{machine.ctx.directory}/{places.GUEST}"), "the watcher ends with qemu"
+    assert not watchers(f"{machine.ctx.directory}/{paths.GUEST}"), "the watcher ends with qemu"
 
     again = QemuDriver.load(machine.ctx, machine.saved[-1])
     again.power(Verb.START)
@@ -165,7 +165,7 @@ def test_the_life_of_a_real_machine(machine: Machine) -> None:
 def test_a_lost_pid_file_and_a_taken_port(machine: Machine) -> None:
     driver = machine.driver
     driver.create()
-    os.unlink(Path(machine.ctx.directory, places.PID))
+    os.unlink(Path(machine.ctx.directory, paths.PID))
     assert driver.state() is State.RUNNING, "found by its uuid"
     driver.power(Verb.KILL)
     machine.wait("the end of a kill", machine.is_in(State.STOPPED), 10)
@@ -176,7 +176,7 @@ def test_a_lost_pid_file_and_a_taken_port(machine: Machine) -> None:
         with pytest.raises(DriverError, match="taken"):
             driver.power(Verb.START)
     driver.power(Verb.START)
-    os.unlink(Path(machine.ctx.directory, places.PID))
+    os.unlink(Path(machine.ctx.directory, paths.PID))
     pid = process.find(machine.ctx.directory, driver.uuid, machine.ctx.run)
     driver.remove()
     assert driver.state() is State.MISSING

@@ -11,7 +11,7 @@ from typing import Any
 import pycdlib
 import pytest
 
-from machine.drivers.virtualbox import failures, media
+from machine.drivers.virtualbox import errors, media
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import DriverError, PreflightFailed, Unfinished
 from machine.model import State, Verb
@@ -127,7 +127,7 @@ def test_on_windows_lines_end_in_their_own_way(tmp_path: Path, vbox: Fake) -> No
     made.power(Verb.START)
     made.remove()
     assert made.state() is State.MISSING
-    with pytest.raises(failures.NotRegistered) as caught:
+    with pytest.raises(errors.NotRegistered) as caught:
         made.vbox.call("showvminfo", "nosuch")
     assert "\r" not in caught.value.details
 
@@ -256,7 +256,7 @@ def test_every_call_may_fail_once(tmp_path: Path) -> None:
 
 def test_an_interface_that_may_not_have_the_address_is_not_left(tmp_path: Path, vbox: Fake) -> None:
     made = places.driver(tmp_path, vbox.run, hostonly_cidr="192.168.99.1/24")
-    with pytest.raises(failures.AddressForbidden) as caught:
+    with pytest.raises(errors.AddressForbidden) as caught:
         made.create()
     assert "192.168.99.0/24" in caught.value.resolution
     assert "networks.conf" in caught.value.resolution
@@ -364,7 +364,7 @@ def test_a_program_that_never_answers(tmp_path: Path) -> None:
     )
     leased = places.driver(tmp_path, made.ctx.run)
     for ask in (made.state, made.check, made.create, leased.endpoint):
-        with pytest.raises(failures.NoAnswer, match=r"VBoxManage .* does not answer") as caught:
+        with pytest.raises(errors.NoAnswer, match=r"VBoxManage .* does not answer") as caught:
             ask()
         assert "did not end within 0.3 s" in caught.value.details
         assert "VBoxSVC" in caught.value.resolution
@@ -378,7 +378,7 @@ def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
     broken.write_bytes(b"\x7fELF of another processor")
     broken.chmod(0o755)
     made = places.driver(tmp_path, process.run, program=str(broken))
-    with pytest.raises(failures.NotInstalled, match="cannot be run") as caught:
+    with pytest.raises(errors.NotInstalled, match="cannot be run") as caught:
         made.state()
     assert "--virtualbox-program" in caught.value.resolution
 

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from machine.drivers.virtualbox import failures, hostonly, parse
-from machine.drivers.virtualbox.api import VBox
+from machine.drivers.virtualbox import errors, hostonly, parse
+from machine.drivers.virtualbox.client import VBox
 from machine.errors import DriverError
 from machine.process import Completed
 from tests.drivers.virtualbox import transcripts
 from tests.drivers.virtualbox.fake import NET
 from tests.drivers.virtualbox.transcripts import Transcript, every, first
 
-FAILED = [each for each in every() if failures.MARK in each.stderr]
+FAILED = [each for each in every() if errors.MARK in each.stderr]
 # what is asked for its success alone, or was recorded and is never asked: nothing of its output is read
 UNREAD = re.compile(
     "clonehd|clonemedium|clonevm|convertfromraw|createmedium|createvm|dhcpserver (add|modify|remove)|getextradata"
@@ -68,11 +68,11 @@ def test_every_recording_is_a_success_or_a_failure() -> None:
         try:
             done = asked(each).call(*each.words)
         except DriverError as error:
-            assert each.rc or failures.MARK in each.stderr, text(each)
+            assert each.rc or errors.MARK in each.stderr, text(each)
             assert error.resolution, text(each)
         else:
             assert done == Completed(0, each.stdout, each.stderr), text(each)
-            assert failures.MARK not in each.stderr, text(each)
+            assert errors.MARK not in each.stderr, text(each)
 
 
 def test_nothing_was_recorded_that_no_test_reads() -> None:
@@ -207,7 +207,7 @@ def test_a_machine_that_is_not_known(each: Transcript) -> None:
 @pytest.mark.parametrize("each", of("list", "hostonlynets", rc=2), ids=text)
 def test_host_only_networks_are_macos_own(each: Transcript) -> None:
     """Nowhere else is the command known; what macOS prints was not recorded."""
-    with pytest.raises(failures.NotUnderstood):
+    with pytest.raises(errors.NotUnderstood):
         asked(each).networks()
 
 
@@ -285,7 +285,7 @@ def test_values() -> None:
 
 @pytest.mark.parametrize("each", FAILED, ids=lambda each: " ".join(each.words[:3])[:60])
 def test_every_failure_is_a_class_with_its_words_and_a_cure(each: Transcript) -> None:
-    error = failures.failure(" ".join(each.words[:2]), each.stderr, "dev")
+    error = errors.failure(" ".join(each.words[:2]), each.stderr, "dev")
     assert error.resolution
     assert error.details
     assert "Usage" not in error.details
@@ -296,25 +296,25 @@ def test_every_failure_is_a_class_with_its_words_and_a_cure(each: Transcript) ->
 @pytest.mark.parametrize(
     ("words", "rc", "text", "kind"),
     [
-        (("showvminfo",), 1, "named 'm1'", failures.NotRegistered),
-        (("showvminfo",), 1, "with UUID", failures.NotRegistered),
-        (("controlvm", "m1", "poweroff"), 1, "not currently", failures.NotRunning),
-        (("hostonlyif", "create"), 1, "", failures.NoKernelDriver),
-        (("hostonlyif", "ipconfig"), 1, "ACCESSDENIED", failures.AddressForbidden),
-        (("storagectl",), 1, "already exists", failures.AlreadyThere),
-        (("storageattach",), 1, "/nonexistent", failures.FileMissing),
-        (("closemedium",), 1, "IN_USE", failures.InUse),
-        (("startvm",), 1, "unexpectedly", failures.StartFailed),
-        (("discardstate",), 0, "Cannot discard", failures.WrongState),
-        (("modifyvm", "*", "--nosuchoption"), 1, "", failures.NotUnderstood),
-        (("list", "hostonlynets"), 2, "", failures.NotUnderstood),
-        (("createvm",), 1, "already exists", failures.AlreadyThere),
-        (("modifyvm", "*", "--memory"), 1, "Invalid RAM size", failures.Refused),
+        (("showvminfo",), 1, "named 'm1'", errors.NotRegistered),
+        (("showvminfo",), 1, "with UUID", errors.NotRegistered),
+        (("controlvm", "m1", "poweroff"), 1, "not currently", errors.NotRunning),
+        (("hostonlyif", "create"), 1, "", errors.NoKernelDriver),
+        (("hostonlyif", "ipconfig"), 1, "ACCESSDENIED", errors.AddressForbidden),
+        (("storagectl",), 1, "already exists", errors.AlreadyThere),
+        (("storageattach",), 1, "/nonexistent", errors.FileMissing),
+        (("closemedium",), 1, "IN_USE", errors.InUse),
+        (("startvm",), 1, "unexpectedly", errors.StartFailed),
+        (("discardstate",), 0, "Cannot discard", errors.WrongState),
+        (("modifyvm", "*", "--nosuchoption"), 1, "", errors.NotUnderstood),
+        (("list", "hostonlynets"), 2, "", errors.NotUnderstood),
+        (("createvm",), 1, "already exists", errors.AlreadyThere),
+        (("modifyvm", "*", "--memory"), 1, "Invalid RAM size", errors.Refused),
     ],
 )
-def test_which_failure_is_which(words: tuple[str, ...], rc: int, text: str, kind: type[failures.DriverError]) -> None:
+def test_which_failure_is_which(words: tuple[str, ...], rc: int, text: str, kind: type[errors.DriverError]) -> None:
     known = transcripts.first(*words, rc=rc, text=text)
-    assert type(failures.failure(words[0], known.stderr, "dev")) is kind
+    assert type(errors.failure(words[0], known.stderr, "dev")) is kind
 
 
 def test_a_description_does_not_say_what_a_machine_does() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine import process
-from machine.drivers.virtualbox import failures, hostonly, media, network, parse
+from machine.drivers.virtualbox import errors, hostonly, media, network, parse
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import DriverError, PreflightFailed
 from machine.model import Endpoint, State
@@ -34,7 +34,7 @@ def test_a_life_up_to_the_start(tmp_path: Path) -> None:
         for _ in range(2):  # the second finds all that the first has made
             try:
                 made.create()
-            except (failures.StartFailed, failures.NoKernelDriver) as error:
+            except (errors.StartFailed, errors.NoKernelDriver) as error:
                 started = False
                 assert error.resolution
         info = made.vbox.info(made.uuid)
@@ -80,7 +80,7 @@ def test_the_address_of_boot2docker(tmp_path: Path) -> None:
     iso.write_bytes(bytes(1 << 20))
     with real.program(tmp_path) as program:
         made = places.driver(tmp_path, process.run, program=program, disk_size=5000, boot2docker_url=str(iso))
-        with pytest.raises((failures.StartFailed, failures.NoKernelDriver)):
+        with pytest.raises((errors.StartFailed, errors.NoKernelDriver)):
             made.create()
         assert made.endpoint() is None
         leases = real.settings(program) / f"{hostonly.PREFIX}vboxnet0-Dhcpd.leases"

@@ -9,17 +9,15 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.virtualbox import hardware, settings, shares
-from machine.drivers.virtualbox.api import program
+from machine.drivers.virtualbox import config, hardware, shares
+from machine.drivers.virtualbox.client import program
 from machine.drivers.virtualbox.options import OPTIONS
 from machine.errors import UsageError
 from machine.options import resolve
 
 
-def of(**given: Any) -> settings.Settings:
-    return settings.from_values(
-        resolve(OPTIONS, {f"virtualbox-{k.replace('_', '-')}": v for k, v in given.items()}, {})
-    )
+def of(**given: Any) -> config.Settings:
+    return config.from_values(resolve(OPTIONS, {f"virtualbox-{k.replace('_', '-')}": v for k, v in given.items()}, {}))
 
 
 def test_all_of_docker_machines_flags_and_variables() -> None:
@@ -47,8 +45,8 @@ def test_all_of_docker_machines_flags_and_variables() -> None:
 
 def test_they_survive_the_record() -> None:
     wanted = of(memory=2048, cpu_count=-1, share_folder=r"C:\data:data", no_dns_proxy=True, hostonly_cidr="10.9.9.1/24")
-    assert settings.load(json.loads(json.dumps(settings.dump(wanted)))) == wanted
-    assert settings.load(settings.dump(of())) == of()
+    assert config.load(json.loads(json.dumps(config.dump(wanted)))) == wanted
+    assert config.load(config.dump(of())) == of()
 
 
 def test_a_record_of_docker_machine() -> None:
@@ -60,7 +58,7 @@ def test_a_record_of_docker_machine() -> None:
         "HostOnlyCIDR": "192.168.99.1/24",
         "Boot2DockerURL": "",
     }
-    found = settings.load(old)
+    found = config.load(old)
     assert found.user == "docker"
     assert (found.cpus, found.memory, found.cidr, found.dns_proxy) == (2, 512, "192.168.99.1/24", True)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.openstack import conoha, failures, settings
+from machine.drivers.openstack import config, conoha, errors
 from machine.errors import MachineError, PreflightFailed
 
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ class Api:
         try:
             with self._asking(f"show the image {image_id}") as cloud:
                 return _plain(cloud.image.get_image(image_id))
-        except failures.NotFound:
+        except errors.NotFound:
             return None
 
     def images(self, name: str = "") -> list[Json]:
@@ -139,7 +139,7 @@ class Api:
         try:
             with self._asking(f"show the key pair {name}") as cloud:
                 cloud.compute.get_keypair(name)
-        except failures.NotFound:
+        except errors.NotFound:
             return False
         return True
 
@@ -153,7 +153,7 @@ class Api:
         try:
             with self._asking("show the volume") as cloud:
                 return _plain(cloud.block_storage.get_volume(volume_id))
-        except failures.NotFound:
+        except errors.NotFound:
             return None
 
     def volumes(self, name: str) -> list[Json]:
@@ -166,7 +166,7 @@ class Api:
         try:
             with self._asking("show the server") as cloud:
                 return _plain(cloud.compute.get_server(server_id))
-        except failures.NotFound:
+        except errors.NotFound:
             return None
 
     def servers(self) -> list[Json]:
@@ -261,7 +261,7 @@ class Api:
         if self._cloud is None:
             self._cloud = _sdk().connect(self.data)
             unknown = not self.data.get("Profile") and conoha.is_host(_auth_url(self._cloud))
-            if unknown or settings.is_conoha(self.data):
+            if unknown or config.is_conoha(self.data):
                 self._cloud.compute.default_microversion = OLDEST_NOVA
         return self._cloud
 
@@ -297,35 +297,35 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
     from keystoneauth1 import exceptions as keystone
     from openstack import exceptions as sdk
 
-    from machine.drivers.openstack.wire import TooLong, Wrong
+    from machine.drivers.openstack.transport import TooLong, Wrong
 
-    text = failures.plain(str(error))
-    made = failures.made
+    text = errors.plain(str(error))
+    made = errors.made
     if isinstance(error, Wrong):
         return _no_keystone(text, data)
     if isinstance(error, sdk.HttpException):
         status = int(error.status_code or 0)
-        return failures.refused(status, str(error.details or error), doing, asking=asking)
+        return errors.refused(status, str(error.details or error), doing, asking=asking)
     if isinstance(error, keystone.HttpError):
         return _at_the_door(int(error.http_status or 0), text, doing, data)
-    table: Iterable[tuple[Any, type[failures.OpenStackError], str]] = (
-        (TooLong, failures.RateLimited, "the cloud has had too many calls"),
-        (keystone.SSLError, failures.BadCertificate, "the API's certificate is not accepted"),
-        (keystone.ConnectTimeout, failures.ApiTimeout, "the API did not answer in time"),
-        (keystone.ConnectionError, failures.Unreachable, "the API cannot be reached"),
-        (keystone.CatalogException, failures.BadRegion, "the cloud names no such service"),
+    table: Iterable[tuple[Any, type[errors.OpenStackError], str]] = (
+        (TooLong, errors.RateLimited, "the cloud has had too many calls"),
+        (keystone.SSLError, errors.BadCertificate, "the API's certificate is not accepted"),
+        (keystone.ConnectTimeout, errors.ApiTimeout, "the API did not answer in time"),
+        (keystone.ConnectionError, errors.Unreachable, "the API cannot be reached"),
+        (keystone.CatalogException, errors.BadRegion, "the cloud names no such service"),
         (
             (sdk.ServiceDisabledException, sdk.NotSupported, sdk.ServiceDiscoveryException),
-            failures.BadRegion,
+            errors.BadRegion,
             "the cloud has no such service",
         ),
-        (keystone.AuthPluginException, failures.BadCloud, "what is given does not do to log in"),
-        (sdk.ConfigException, failures.BadCloud, "the cloud's configuration cannot be used"),
-        (OSError, failures.Unreachable, "the API cannot be asked"),  # a file of CAs that is none, and the like
-        ((keystone.ClientException, sdk.SDKException), failures.ServiceBroken, "the API's answer makes no sense"),
+        (keystone.AuthPluginException, errors.BadCloud, "what is given does not do to log in"),
+        (sdk.ConfigException, errors.BadCloud, "the cloud's configuration cannot be used"),
+        (OSError, errors.Unreachable, "the API cannot be asked"),  # a file of CAs that is none, and the like
+        ((keystone.ClientException, sdk.SDKException), errors.ServiceBroken, "the API's answer makes no sense"),
         (
             (ValueError, TypeError, LookupError, AttributeError),
-            failures.ServiceBroken,
+            errors.ServiceBroken,
             "the API's answer makes no sense",
         ),
     )
@@ -337,35 +337,35 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
     return None
 
 
-def _no_keystone(text: str, data: Mapping[str, Any]) -> failures.OpenStackError:
+def _no_keystone(text: str, data: Mapping[str, Any]) -> errors.OpenStackError:
     """There is no Identity v3 at the URL that is given."""
     where = data.get("AuthUrl") or data.get("Cloud")
-    wrong = failures.made(failures.BadAuthUrl, f"{where} is no URL to log in at", text)
-    if settings.is_conoha(data):
+    wrong = errors.made(errors.BadAuthUrl, f"{where} is no URL to log in at", text)
+    if config.is_conoha(data):
         wrong.resolution = f"set $OS_AUTH_URL to {conoha.AUTH_URL}: ConoHa has Identity v3 there"
     return wrong
 
 
-def _at_the_door(status: int, text: str, doing: str, data: Mapping[str, Any]) -> failures.OpenStackError:
+def _at_the_door(status: int, text: str, doing: str, data: Mapping[str, Any]) -> errors.OpenStackError:
     """Keystone's refusals."""
     if status == 404 and "could not find" in text.lower():  # an application credential that was revoked
-        return failures.made(failures.BadCredentials, "the cloud does not know what is given to log in", text, status)
+        return errors.made(errors.BadCredentials, "the cloud does not know what is given to log in", text, status)
     if status == 404:
         where = data.get("AuthUrl") or f"the URL of the cloud {data.get('Cloud')}"
-        return failures.made(failures.BadAuthUrl, f"there is no Identity v3 at {where}", text, status)
-    return failures.refused(status, text, "log in" if status == 401 else doing, asking=True)
+        return errors.made(errors.BadAuthUrl, f"there is no Identity v3 at {where}", text, status)
+    return errors.refused(status, text, "log in" if status == 401 else doing, asking=True)
 
 
 def _sdk() -> Any:
     try:
-        from machine.drivers.openstack import wire
+        from machine.drivers.openstack import transport
     except ImportError:
         raise PreflightFailed(
             "the driver openstack needs the package openstacksdk",
             resolution="pip install '.[openstack]' in the source's directory;"
             " with pipx: pipx inject container-hosts openstacksdk",
         ) from None
-    return wire
+    return transport
 
 
 def _plain(resource: Any) -> Json:
@@ -373,7 +373,7 @@ def _plain(resource: Any) -> Json:
     found: Json = resource.to_dict(computed=False, headers=False)
     if found.get("id") is None and found.get("name") is None:
         brief = "the API's answer makes no sense"
-        raise failures.made(failures.ServiceBroken, brief, f"a {type(resource).__name__} without id and name")
+        raise errors.made(errors.ServiceBroken, brief, f"a {type(resource).__name__} without id and name")
     return found
 
 
@@ -384,4 +384,4 @@ def _chosen(found: Sequence[Json], name_or_id: str, what: str) -> Json:
             if entry.get(key) == name_or_id:
                 return entry
     some = ", ".join(sorted(str(entry.get("name")) for entry in found)[:20])
-    raise failures.made(failures.NotFound, f"there is no {what} {name_or_id}", f"there are: {some}" if some else "")
+    raise errors.made(errors.NotFound, f"there is no {what} {name_or_id}", f"there are: {some}" if some else "")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.drivers.azure.options import LOGINS
-from machine.drivers.flags import Flags, absolute
+from machine.drivers.cloud.flags import Flags, absolute
 from machine.drivers.gaps import Gap, check_complete
 from machine.errors import UsageError
 from machine.options import Values

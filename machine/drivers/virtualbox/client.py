@@ -11,8 +11,8 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from machine.drivers.virtualbox import failures, parse
-from machine.drivers.virtualbox.failures import MARK, failure
+from machine.drivers.virtualbox import errors, parse
+from machine.drivers.virtualbox.errors import MARK, failure
 from machine.errors import CommandFailed, CommandTimeout, DriverError
 from machine.process import Completed
 
@@ -47,17 +47,17 @@ class VBox:
     def call(self, *words: str, seconds: float = SECONDS) -> Completed:
         """Run it with those words; what it says of an error counts, also when it ends with 0."""
         if not self._path:
-            raise failures.NotInstalled("VBoxManage is not installed", resolution=failures.INSTALL)
+            raise errors.NotInstalled("VBoxManage is not installed", resolution=errors.INSTALL)
         try:
             done = self._run([self._path, *words], timeout=seconds, check=False)
         except CommandTimeout as error:
-            raise failures.NoAnswer(
+            raise errors.NoAnswer(
                 f"VBoxManage {' '.join(words[:2])} does not answer",
                 details=f"{error.brief}\n{error.details}",
-                resolution=failures.HANGS,
+                resolution=errors.HANGS,
             ) from error
         except CommandFailed as error:
-            raise failures.NotInstalled(error.brief, details=error.details, resolution=failures.REINSTALL) from error
+            raise errors.NotInstalled(error.brief, details=error.details, resolution=errors.REINSTALL) from error
         out, err = (text.replace("\r\n", "\n") for text in (done.stdout, done.stderr))  # Windows
         if done.status or MARK in err:
             raise failure(" ".join(words[:2]), err or out, self._name)
@@ -79,7 +79,7 @@ class VBox:
         """All fields of a machine, None when VirtualBox does not know it."""
         try:
             return parse.fields(self.call("showvminfo", vm, "--machinereadable").stdout)
-        except failures.NotRegistered:
+        except errors.NotRegistered:
             return None
 
     def create(self, name: str, uuid: str, folder: str, arm: bool) -> None:
@@ -93,7 +93,7 @@ class VBox:
     def add_controller(self, vm: str) -> None:
         try:
             self.call("storagectl", vm, "--name", CONTROLLER, "--add", "sata", "--hostiocache", "on")
-        except failures.AlreadyThere:
+        except errors.AlreadyThere:
             return
 
     def attach(self, vm: str, port: int, kind: str, medium: str) -> None:
@@ -126,11 +126,11 @@ class VBox:
         """Take a disk off VirtualBox's list; that it is not there, or another machine's, is fine."""
         try:
             self.call("closemedium", "disk", disk)
-        except (failures.FileMissing, failures.InUse, failures.NotRegistered):
+        except (errors.FileMissing, errors.InUse, errors.NotRegistered):
             return
 
     def share(self, vm: str, name: str, directory: str) -> None:
-        with contextlib.suppress(failures.AlreadyThere):
+        with contextlib.suppress(errors.AlreadyThere):
             self.call("sharedfolder", "add", vm, "--name", name, "--hostpath", directory, "--automount")
         self.call("setextradata", vm, f"VBoxInternal2/SharedFoldersEnableSymlinksCreate/{name}", "1")
 
@@ -141,7 +141,7 @@ class VBox:
         """ "" when it is not set, or the machine is gone."""
         try:
             return parse.property_value(self.call("guestproperty", "get", vm, name).stdout)
-        except failures.NotRegistered:
+        except errors.NotRegistered:
             return ""
 
     def start(self, vm: str, interface: str) -> None:
@@ -151,19 +151,19 @@ class VBox:
         """pause, resume, reset, poweroff, acpipowerbutton. Nothing to do with a machine that is off."""
         try:
             self.call("controlvm", vm, word)
-        except failures.NotRunning:
+        except errors.NotRunning:
             return
 
     def discard(self, vm: str) -> None:
         """Forget what a machine was doing when it was saved."""
-        with contextlib.suppress(failures.WrongState):
+        with contextlib.suppress(errors.WrongState):
             self.call("discardstate", vm)
 
     def unregister(self, vm: str) -> None:
         """Remove a machine with the disks attached to it; gone already is fine."""
         try:
             self.call("unregistervm", vm, "--delete")
-        except failures.NotRegistered:
+        except errors.NotRegistered:
             return
 
     def interfaces(self) -> list[dict[str, str]]:
@@ -204,7 +204,7 @@ class VBox:
         words = ("dhcpserver", "findlease", f"--interface={interface}", f"--mac-address={mac}")
         try:
             return parse.lease(self.call(*words).stdout)
-        except (failures.NoAnswer, failures.NotInstalled):
+        except (errors.NoAnswer, errors.NotInstalled):
             raise
         except DriverError:  # no leases at all, none of this card, no server, no interface
             return ""

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers.azure import settings
+from machine.drivers.azure import config
 
 LARGEST_CUSTOM_DATA = 65535  # bytes, before base64
 MADE_BY = {"made-by": "machine"}  # on what machines share
@@ -29,7 +29,7 @@ def names(data: Mapping[str, Any], machine: str) -> dict[str, str]:
 
 def tags(data: Mapping[str, Any], machine: str, machine_id: str) -> dict[str, str]:
     """What every object of one machine carries."""
-    return {**settings.tags(str(data.get("Tags") or "")), **MADE_BY, "machine-id": machine_id, "machine-name": machine}
+    return {**config.tags(str(data.get("Tags") or "")), **MADE_BY, "machine-id": machine_id, "machine-name": machine}
 
 
 def group(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from machine.drivers.cloud.flags import Flags, absolute
 from machine.drivers.digitalocean.options import NEW, NO_FIREWALL
-from machine.drivers.flags import Flags, absolute
 from machine.drivers.gaps import Gap, check_complete
 from machine.errors import UsageError
 from machine.options import Values

@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.digitalocean import failures
+from machine.drivers.digitalocean import errors
 from machine.drivers.digitalocean.options import API
 from machine.errors import PreflightFailed
 
@@ -89,7 +89,7 @@ class Api:
         """A droplet, None if there is none."""
         try:
             return self._one("show the droplet", "droplet", f"/v2/droplets/{droplet_id}")
-        except failures.NotFound:
+        except errors.NotFound:
             return None
 
     def droplets(self, tag: str) -> list[Json]:
@@ -112,7 +112,7 @@ class Api:
         """The tag exists."""
         try:
             self._ask("make a tag", "POST", "/v2/tags", {"name": name})
-        except failures.NameTaken:
+        except errors.NameTaken:
             return
 
     def make_firewall(self, body: Mapping[str, Any]) -> Json:
@@ -185,7 +185,7 @@ class Api:
     def _delete(self, doing: str, path: str, body: Any = None) -> None:
         try:
             self._ask(doing, "DELETE", path, body)
-        except failures.NotFound:
+        except errors.NotFound:
             return
 
     def _list(self, doing: str, key: str, path: str, asked: Mapping[str, str] | None = None) -> list[Json]:
@@ -235,7 +235,7 @@ class Api:
         if self._cloud is None:
             token = str(self.data.get("AccessToken") or "").strip()
             if not token or not token.isascii() or not token.isprintable() or " " in token:
-                raise failures.made(failures.BadCredentials, "there is no API token that can be used")
+                raise errors.made(errors.BadCredentials, "there is no API token that can be used")
             wire = _sdk()
             self._cloud = wire.connect(
                 str(self.data.get("Endpoint") or API),
@@ -262,27 +262,27 @@ class _Translated:
         from libcloud.common.exceptions import RateLimitReachedError
         from libcloud.common.types import LibcloudError
 
-        from machine.drivers.digitalocean.wire import Refused
+        from machine.drivers.digitalocean.transport import Refused
 
         if isinstance(error, Refused):
-            raise failures.refused(error.status, error.text, self.doing) from None
+            raise errors.refused(error.status, error.text, self.doing) from None
         if isinstance(error, RateLimitReachedError):
-            raise failures.refused(429, "too many requests", self.doing) from None
+            raise errors.refused(429, "too many requests", self.doing) from None
         if isinstance(error, LibcloudError | ValueError | TypeError | LookupError | AttributeError) and not isinstance(
             error, OSError
         ):
             raise _nonsense(self.doing, str(error)) from None
         if isinstance(error, requests.exceptions.Timeout):
             brief = f"DigitalOcean did not answer in time (to {self.doing})"
-            raise failures.made(failures.ApiTimeout, brief, str(error)) from None
+            raise errors.made(errors.ApiTimeout, brief, str(error)) from None
         if isinstance(error, OSError):
             brief = f"DigitalOcean cannot be reached (to {self.doing})"
-            raise failures.made(failures.Unreachable, brief, str(error)) from None
+            raise errors.made(errors.Unreachable, brief, str(error)) from None
 
 
 def _sdk() -> Any:
     try:
-        from machine.drivers.digitalocean import wire
+        from machine.drivers.digitalocean import transport as wire
     except ImportError:
         raise PreflightFailed(
             "the driver digitalocean needs the package apache-libcloud",
@@ -290,7 +290,7 @@ def _sdk() -> Any:
             " with pipx: pipx inject container-hosts apache-libcloud",
         ) from None
     except ValueError as error:  # libcloud's, when $SSL_CERT_FILE names no file
-        raise failures.made(failures.Unreachable, "the package apache-libcloud does not load", str(error)) from None
+        raise errors.made(errors.Unreachable, "the package apache-libcloud does not load", str(error)) from None
     return wire
 
 
@@ -308,8 +308,8 @@ def _object(answer: Json, key: str) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def _nonsense(doing: str, text: str) -> failures.DigitalOceanError:
-    return failures.made(failures.ServiceBroken, f"DigitalOcean's answer makes no sense (to {doing})", text)
+def _nonsense(doing: str, text: str) -> errors.DigitalOceanError:
+    return errors.made(errors.ServiceBroken, f"DigitalOcean's answer makes no sense (to {doing})", text)
 
 
 def _number(data: Mapping[str, Any], key: str, default: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.drivers.openstack import firewall
-from machine.drivers.openstack.api import Api
+from machine.drivers.openstack.client import Api
 from machine.model import Endpoint
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers.amazonec2 import settings
+from machine.drivers.amazonec2 import config
 
 LARGEST_USER_DATA = 16 * 1024  # bytes, before base64
 
@@ -16,9 +16,7 @@ LARGEST_USER_DATA = 16 * 1024  # bytes, before base64
 def tags(data: Mapping[str, Any], name: str, machine_id: str) -> list[dict[str, str]]:
     """What every object of one machine carries: its name, its id, and the user's own."""
     own = {"Name": name, "machine-id": machine_id}
-    return [
-        {"Key": key, "Value": value} for key, value in {**settings.tags(str(data.get("Tags") or "")), **own}.items()
-    ]
+    return [{"Key": key, "Value": value} for key, value in {**config.tags(str(data.get("Tags") or "")), **own}.items()]
 
 
 def request(
@@ -84,7 +82,7 @@ def _disk(data: Mapping[str, Any]) -> dict[str, Any]:
         ebs["Iops"] = int(data["VolumeIops"])
     if data.get("VolumeThroughput"):
         ebs["Throughput"] = int(data["VolumeThroughput"])
-    if settings.encrypted(data):
+    if config.encrypted(data):
         ebs["Encrypted"] = True
     if data.get("VolumeKmsKeyId"):
         ebs["KmsKeyId"] = data["VolumeKmsKeyId"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers.openstack import settings
+from machine.drivers.openstack import config
 
 Data = dict[str, Any]
 
@@ -13,7 +13,7 @@ Data = dict[str, Any]
 def group(present: Sequence[Data], name: str, data: Mapping[str, Any]) -> Data | None:
     """A security group by id or name, the project's own ones first; ours is never another project's."""
     project = str(data.get("ProjectId") or "")
-    if name == settings.own_group(data):
+    if name == config.own_group(data):
         present = [group for group in present if group.get("project_id") == project]
     return named(sorted(present, key=lambda group: str(group.get("id"))), name, project)
 

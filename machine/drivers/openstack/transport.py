@@ -16,7 +16,8 @@ from keystoneauth1 import session
 from openstack import connection
 from openstack.config import OpenStackConfig, loader
 
-from machine.drivers.openstack import login, settings
+from machine.drivers.openstack import config as settings
+from machine.drivers.openstack import login
 
 NOT_TAKEN_ON = [429, 503]  # of a POST: throttled, or no server behind the proxy
 REPEATED = [*NOT_TAKEN_ON, 500, 502, 504]

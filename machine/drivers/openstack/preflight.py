@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from machine.drivers import ports
-from machine.drivers.openstack import chosen, conoha, failures, firewall, limits, request, settings
-from machine.drivers.openstack.api import Api
+from machine.drivers.cloud import ports
+from machine.drivers.openstack import config, conoha, errors, firewall, limits, lookup, requests
+from machine.drivers.openstack.client import Api
 from machine.errors import PreflightFailed, UsageError
 
 Data = dict[str, Any]
@@ -36,7 +36,7 @@ def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequen
     """OpenStackError, naming the flag, for the first thing that is not right."""
     data["ProjectId"] = api.log_in()
     if not data["ProjectId"]:
-        raise _no(failures.BadCredentials, "the login is for no project", "without one Keystone names no service")
+        raise _no(errors.BadCredentials, "the login is for no project", "without one Keystone names no service")
     if not data.get("Profile"):
         _recognise(data, api.auth_url())
     flavor = _flavor(api, data)
@@ -55,14 +55,14 @@ def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequen
     limits.network(api, data, groups, log)
     _places(api, data)
     if data.get("ExistingKey") and not api.has_key(str(data["KeyPairName"])):
-        raise _no(failures.BadKey, f"there is no key pair {data['KeyPairName']}")
+        raise _no(errors.BadKey, f"there is no key pair {data['KeyPairName']}")
     _groups(groups, data, log, ports.swarm_openings(swarm_ports))
     data["Surveyed"] = True
 
 
 def _recognise(data: Data, url: str) -> None:
     try:
-        settings.recognise(data, url)
+        config.recognise(data, url)
     except UsageError as error:
         raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from None
 
@@ -71,8 +71,8 @@ def _flavor(api: Api, data: Data) -> Data:
     wanted = str(data.get("FlavorId") or data.get("FlavorName"))
     try:
         flavor = api.flavor(wanted)
-    except failures.NotFound as error:
-        raise _no(failures.BadFlavor, error.brief, error.details) from None
+    except errors.NotFound as error:
+        raise _no(errors.BadFlavor, error.brief, error.details) from None
     data["FlavorId"] = str(flavor["id"])
     return flavor
 
@@ -86,12 +86,12 @@ def _image(api: Api, data: Data, flavor: Mapping[str, Any]) -> Data:
     active = [image for image in found if image.get("status") == "active"]
     image = max(active or found, key=lambda image: str(image.get("created_at")), default=None) or api.image(wanted)
     if image is None:
-        raise _no(failures.BadImage, f"there is no image {wanted}", _names(api.images()))
+        raise _no(errors.BadImage, f"there is no image {wanted}", _names(api.images()))
     if image.get("status") != "active":
-        raise _no(failures.BadImage, f"the image {wanted} is {image.get('status')}")
+        raise _no(errors.BadImage, f"the image {wanted} is {image.get('status')}")
     least, ram = int(image.get("min_ram") or 0), int(flavor.get("ram") or 0)
     if least > ram:
-        raise _no(failures.BadFlavor, f"the image {wanted} needs {least} MB, and the flavor has {ram} MB")
+        raise _no(errors.BadFlavor, f"the image {wanted} needs {least} MB, and the flavor has {ram} MB")
     data["ImageId"] = str(image["id"])
     return image
 
@@ -104,7 +104,7 @@ def _login(data: Data, image: Mapping[str, Any]) -> None:
     said = image.get("os_admin_user") or properties.get("os_admin_user")
     described = f"{image.get('os_distro') or properties.get('os_distro') or ''} {image.get('name') or ''}".lower()
     known = next((login for word, login in LOGINS if word in described), "root")
-    data["SSHUser"] = str(said or ("root" if settings.is_conoha(data) else known))
+    data["SSHUser"] = str(said or ("root" if config.is_conoha(data) else known))
 
 
 def _disk(
@@ -117,20 +117,18 @@ def _disk(
         data["BootFromVolume"] = True
     if not data.get("BootFromVolume"):
         if int(image.get("min_disk") or 0) > disk:
-            raise _no(
-                failures.BadFlavor, f"the image needs {image['min_disk']} GB of disk, and the flavor has {disk} GB"
-            )
+            raise _no(errors.BadFlavor, f"the image needs {image['min_disk']} GB of disk, and the flavor has {disk} GB")
         return
     if data.get("VolumeId"):
         volume = api.volume(str(data["VolumeId"]))
         if volume is None:
-            raise _no(failures.BadVolume, f"there is no volume {data['VolumeId']}")
+            raise _no(errors.BadVolume, f"there is no volume {data['VolumeId']}")
         if volume.get("status") != "available":
-            raise _no(failures.BadVolume, f"the volume {data['VolumeId']} is {volume.get('status')}")
+            raise _no(errors.BadVolume, f"the volume {data['VolumeId']} is {volume.get('status')}")
         return
-    data["OwnVolumeSize"] = request.volume_size(data, flavor, image)
+    data["OwnVolumeSize"] = requests.volume_size(data, flavor, image)
     if int(image.get("min_disk") or 0) > data["OwnVolumeSize"]:
-        raise _no(failures.BadVolume, f"the image needs {image['min_disk']} GB of disk")
+        raise _no(errors.BadVolume, f"the image needs {image['min_disk']} GB of disk")
     zone = str(data.get("AvailabilityZone") or "").partition(":")[0]
     if zone and zone in _told(
         api.volume_zones, list[str]()
@@ -138,8 +136,8 @@ def _disk(
         data["VolumeZone"] = zone
     types = api.volume_types()
     if data.get("VolumeType") and data["VolumeType"] not in types:
-        raise _no(failures.BadVolume, f"there is no volume type {data['VolumeType']}", f"there are: {', '.join(types)}")
-    if settings.is_conoha(data) and not data.get("VolumeType"):
+        raise _no(errors.BadVolume, f"there is no volume type {data['VolumeType']}", f"there are: {', '.join(types)}")
+    if config.is_conoha(data) and not data.get("VolumeType"):
         data["VolumeType"] = conoha.boot_type(types)
     limits.volumes(api, data, log)
 
@@ -148,39 +146,39 @@ def _told(ask: Callable[[], Told], otherwise: Told) -> Told:
     """What the cloud says, or `otherwise` where it knows no such thing, or tells it not to everybody."""
     try:
         return ask()
-    except (failures.NotFound, failures.NotAllowed):
+    except (errors.NotFound, errors.NotAllowed):
         return otherwise
 
 
 def _network(api: Api, data: Data) -> Data:
     """The network of the server ({}: the cloud chooses), and the one of its floating address."""
-    if settings.is_conoha(data) and not (data.get("NetworkId") or data.get("NetworkName")):
+    if config.is_conoha(data) and not (data.get("NetworkId") or data.get("NetworkName")):
         return {}  # ConoHa chooses
     present = api.networks()
     wanted = str(data.get("NetworkId") or data.get("NetworkName") or "")
     if wanted:
-        network = chosen.named(present, wanted, str(data["ProjectId"]))
+        network = lookup.named(present, wanted, str(data["ProjectId"]))
         if network is None:
-            raise _no(failures.BadNetwork, f"there is no network {wanted}", _names(present))
+            raise _no(errors.BadNetwork, f"there is no network {wanted}", _names(present))
     else:
         ours = [one for one in present if one.get("project_id") == data["ProjectId"] or one.get("is_shared")]
         usable = [one for one in ours if one.get("subnet_ids")]
         if len(usable) != 1:
             many = f"there are {len(usable)} networks to choose from" if usable else "the project has no network"
-            raise _no(failures.BadNetwork, f"{many}: name one with --openstack-net-name", _names(usable))
+            raise _no(errors.BadNetwork, f"{many}: name one with --openstack-net-name", _names(usable))
         network = usable[0]
     data["NetworkId"], data["NetworkName"] = str(network["id"]), str(network.get("name") or "")
     if data.get("IpVersion") == 6 and 6 not in api.families(data["NetworkId"]):
-        raise failures.BadNetwork(
+        raise errors.BadNetwork(
             f"the network {data['NetworkName']} has no IPv6 subnet",
             resolution="leave --openstack-ip-version out, or name another --openstack-net-name",
         )
     pool = str(data.get("FloatingIpPool") or "")
     if pool:
         external = [one for one in present if one.get("is_router_external")]
-        found = chosen.named(external, pool, str(data["ProjectId"]))
+        found = lookup.named(external, pool, str(data["ProjectId"]))
         if found is None:
-            error = _no(failures.BadNetwork, f"there is no external network {pool}", _names(external))
+            error = _no(errors.BadNetwork, f"there is no external network {pool}", _names(external))
             error.resolution = "check --openstack-floatingip-pool (`openstack network list --external` shows them)"
             raise error
         data["FloatingIpPoolId"] = str(found["id"])
@@ -190,8 +188,8 @@ def _network(api: Api, data: Data) -> Data:
 def _unguarded(data: Data, log: Callable[[str], None]) -> None:
     """On a network without port security Nova refuses servers with security groups: then it has none."""
     open_to_all = f"the network {data['NetworkName']} has no port security: no security group can guard a server there"
-    if data.get("SecurityGroups") != [settings.own_group(data)] or data.get("AllowFrom"):
-        raise failures.BadNetwork(
+    if data.get("SecurityGroups") != [config.own_group(data)] or data.get("AllowFrom"):
+        raise errors.BadNetwork(
             open_to_all,
             resolution="leave --openstack-sec-groups and --openstack-allow-from out, if the machine may be open to that"
             " network; else name another --openstack-net-name",
@@ -205,12 +203,12 @@ def _places(api: Api, data: Data) -> None:
     if zone:
         zones = [str(one.get("name")) for one in api.zones()]
         if str(zone).partition(":")[0] not in zones:
-            raise _no(failures.BadZone, f"there is no availability zone {zone}", f"there are: {', '.join(zones)}")
+            raise _no(errors.BadZone, f"there is no availability zone {zone}", f"there are: {', '.join(zones)}")
     group = str(data.get("ServerGroupId") or data.get("ServerGroupName") or "")
     if group:
-        found = chosen.named(api.server_groups(), group, str(data["ProjectId"]))
+        found = lookup.named(api.server_groups(), group, str(data["ProjectId"]))
         if found is None:
-            raise _no(failures.BadServerGroup, f"there is no server group {group}")
+            raise _no(errors.BadServerGroup, f"there is no server group {group}")
         data["ServerGroupId"] = str(found["id"])
 
 
@@ -219,16 +217,16 @@ def _groups(
 ) -> None:
     """Every group but our own exists; a word about ports that none of them lets in."""
     wanted = [str(name) for name in data.get("SecurityGroups") or []]
-    named = {name: chosen.group(present, name, data) for name in wanted}
+    named = {name: lookup.group(present, name, data) for name in wanted}
     for name, group in named.items():
-        if group is None and name != settings.own_group(data):
-            raise _no(failures.BadGroup, f"there is no security group {name}", _names(present))
-    if not wanted or settings.own_group(data) in wanted:
+        if group is None and name != config.own_group(data):
+            raise _no(errors.BadGroup, f"there is no security group {name}", _names(present))
+    if not wanted or config.own_group(data) in wanted:
         return
     rules = [rule for group in named.values() if group for rule in group.get("security_group_rules") or []]
     family = "IPv6" if data.get("IpVersion") == 6 else "IPv4"
     closed = f"no rule of the security groups {', '.join(wanted)} lets port"
-    for port, what in ((int(data.get("SSHPort") or 22), "ssh"), (request.ENGINE_PORT, "Docker")):
+    for port, what in ((int(data.get("SSHPort") or 22), "ssh"), (requests.ENGINE_PORT, "Docker")):
         if all(one.startswith("group ") for one in firewall.sources(rules, port, family)):
             log(f"{closed} {port} in from here: {what} needs it")
     for opening in swarm_ports:  # those of the swarm's other machines may be let in by a group
@@ -241,5 +239,5 @@ def _names(present: Sequence[Mapping[str, Any]]) -> str:
     return f"there are: {', '.join(names[:20])}" if names else ""
 
 
-def _no(cls: type[failures.OpenStackError], brief: str, text: str = "") -> failures.OpenStackError:
-    return failures.made(cls, brief, text)
+def _no(cls: type[errors.OpenStackError], brief: str, text: str = "") -> errors.OpenStackError:
+    return errors.made(cls, brief, text)

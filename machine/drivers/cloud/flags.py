@@ -8,7 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from machine.drivers import ports
+from machine.drivers.cloud import ports
 from machine.errors import UsageError
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers import ports
-from machine.drivers.digitalocean import settings
+from machine.drivers.cloud import ports
+from machine.drivers.digitalocean import config
 from machine.drivers.digitalocean.options import NO_FIREWALL
 
 LARGEST_USER_DATA = 64 * 1024  # bytes
@@ -42,7 +42,7 @@ def droplet(data: Mapping[str, Any], name: str, joined: Sequence[str], user_data
         "backups": bool(data.get("Backups")),
         "ipv6": bool(data.get("IPv6")),
         "monitoring": bool(data.get("Monitoring")),
-        "tags": list(dict.fromkeys([data["Tag"], *settings.tags(str(data.get("Tags") or "")), *joined])),
+        "tags": list(dict.fromkeys([data["Tag"], *config.tags(str(data.get("Tags") or "")), *joined])),
     }
     volumes = [volume for volume in [*(data.get("VolumeIDs") or []), data.get("OwnVolumeID")] if volume]
     if volumes:
@@ -94,7 +94,7 @@ def volume(data: Mapping[str, Any], name: str) -> dict[str, Any]:
 def guarding(firewalls: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Those of the account's firewalls that the machine will be behind: the joined ones, and what its tags bring."""
     joined = data.get("Joined") or {}
-    tags = {*settings.tags(str(data.get("Tags") or "")), *joined.values()} - {""}
+    tags = {*config.tags(str(data.get("Tags") or "")), *joined.values()} - {""}
     return [wall for wall in firewalls if str(wall.get("id")) in joined or tags & set(wall.get("tags") or [])]
 
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers import ports
-from machine.drivers.flags import Flags, absolute
+from machine.drivers.cloud import ports
+from machine.drivers.cloud.flags import Flags, absolute
 from machine.drivers.gaps import Gap, check_complete
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES

@@ -10,8 +10,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import images, settings
-from machine.drivers.azure.api import Api
+from machine.drivers.azure import config, images
+from machine.drivers.azure.client import Api
 from machine.errors import PreflightFailed
 
 UBUNTU = "Canonical:ubuntu-24_04-lts:{}:latest"
@@ -106,7 +106,7 @@ def _set(api: Api, data: Mapping[str, Any]) -> None:
 
     https://learn.microsoft.com/azure/virtual-machines/availability-set-overview
     """
-    name = settings.availability_set(data)
+    name = config.availability_set(data)
     found = api.availability_set(data["ResourceGroup"], name) if name else None
     if found is None:
         return
@@ -199,7 +199,7 @@ def _group(api: Api, data: Mapping[str, Any]) -> bool:
 
 
 def _network(api: Api, data: dict[str, Any]) -> None:
-    group, name, must_exist = settings.network_place(data)
+    group, name, must_exist = config.network_place(data)
     found = api.network(group, name)
     if found is None:
         if must_exist:

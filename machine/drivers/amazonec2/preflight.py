@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from machine.drivers.amazonec2 import failures, firewall, groups, images, launch, settings
-from machine.drivers.amazonec2.api import Api
+from machine.drivers.amazonec2 import config, errors, firewall, groups, images, requests
+from machine.drivers.amazonec2.client import Api
 from machine.drivers.base import DriverContext
 from machine.errors import PreflightFailed
 
@@ -30,9 +30,9 @@ def survey(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
     data["Region"] = api.region()
     zones = api.zones()  # the first call: credentials and region are good when it answers
     data["AccountID"] = api.account()
-    if settings.zone(data) and settings.zone(data) not in zones:
+    if config.zone(data) and config.zone(data) not in zones:
         raise PreflightFailed(
-            f"there is no zone {settings.zone(data)} in service in {data['Region']}",
+            f"there is no zone {config.zone(data)} in service in {data['Region']}",
             resolution=f"give --amazonec2-zone one of {', '.join(zones)}, or leave it out",
         )
     size = _size(api, data)
@@ -81,7 +81,7 @@ def _newest(api: Api, data: dict[str, Any]) -> dict[str, Any] | None:
     architecture = data["Architecture"]
     try:
         return api.image(api.parameter(wanted.parameter_for(architecture)))
-    except failures.AmazonError:  # not every account may read parameters, not every cloud has them
+    except errors.AmazonError:  # not every account may read parameters, not every cloud has them
         return images.newest(
             [
                 image
@@ -119,7 +119,7 @@ def _network(api: Api, data: dict[str, Any]) -> None:
 
 
 def _suitable(api: Api, data: dict[str, Any], subnets: list[dict[str, Any]]) -> list[str]:
-    zone = settings.zone(data)
+    zone = config.zone(data)
     in_zone = [subnet for subnet in subnets if zone in ("", subnet["AvailabilityZone"])]
     if not in_zone:
         raise PreflightFailed(
@@ -205,7 +205,7 @@ def _quota(api: Api, data: dict[str, Any], size: dict[str, Any]) -> None:
             if table.get(family(str(instance.get("InstanceType")))) == code
             and (instance.get("InstanceLifecycle") == "spot") == bool(data.get("RequestSpotInstance"))
         )
-    except failures.AmazonError:
+    except errors.AmazonError:
         return
     if used + needed > limit:
         raise PreflightFailed(
@@ -226,6 +226,6 @@ def _rehearse(api: Api, data: dict[str, Any], name: str) -> None:
     """Let EC2 itself judge the request, without making anything: permissions, profile, disk, addresses."""
     wanted = {**data, "SubnetId": data["Subnets"][0], "SecurityGroupIds": []}
     try:
-        api.run_instance(launch.request(wanted, launch.tags(data, name, "dry-run"), dry=True))
-    except failures.DryRun:
+        api.run_instance(requests.request(wanted, requests.tags(data, name, "dry-run"), dry=True))
+    except errors.DryRun:
         return

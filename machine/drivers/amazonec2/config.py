@@ -11,9 +11,9 @@ from typing import Any
 
 from machine.drivers.amazonec2 import firewall, images
 from machine.drivers.amazonec2.options import GROUP
-from machine.drivers.flags import Flags, absolute
+from machine.drivers.cloud.flags import Flags, absolute
+from machine.drivers.cloud.ports import group_name
 from machine.drivers.gaps import Gap, check_complete
-from machine.drivers.ports import group_name
 from machine.errors import UsageError
 from machine.options import Values
 

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.openstack import conoha, settings
+from machine.drivers.openstack import config, conoha
 
 LARGEST_USER_DATA = 65535 // 4 * 3  # bytes; Nova counts them after base64
 ENGINE_PORT = 2376
@@ -42,7 +42,7 @@ def server(data: Mapping[str, Any], name: str, machine_id: str, user_data: str) 
         "name": name,
         "flavor_id": data["FlavorId"],
         "key_name": data["KeyPairName"],
-        "metadata": {**settings.metadata(str(data.get("Metadata") or "")), MARK: machine_id},
+        "metadata": {**config.metadata(str(data.get("Metadata") or "")), MARK: machine_id},
     }
     if groups := data.get("SecurityGroupIds"):
         found["security_groups"] = [{"name": group} for group in groups]
@@ -71,7 +71,7 @@ def server(data: Mapping[str, Any], name: str, machine_id: str, user_data: str) 
         found["scheduler_hints"] = {"group": data["ServerGroupId"]}
     if data.get("AdminPass"):
         found["admin_password"] = data["AdminPass"]
-    if settings.is_conoha(data):
+    if config.is_conoha(data):
         found["metadata"].update(conoha.metadata(name))
         found.setdefault("admin_password", conoha.password())
     return found
@@ -97,7 +97,7 @@ def volume_size(data: Mapping[str, Any], flavor: Mapping[str, Any], image: Mappi
     """GB of the root volume."""
     if data.get("VolumeSize"):
         return int(data["VolumeSize"])
-    if settings.is_conoha(data):
+    if config.is_conoha(data):
         return conoha.disk_size(int(flavor.get("ram") or 0))
     size = max(int(image.get(key) or 0) for key in ("size", "virtual_size"))  # bytes, the latter once unpacked
     return max(int(image.get("min_disk") or 0), -(-size // 1024**3), SMALLEST_DISK)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from machine.drivers.amazonec2 import failures
+from machine.drivers.amazonec2 import errors
 from machine.drivers.amazonec2.options import REGION
 from machine.errors import PreflightFailed
 
@@ -41,7 +41,7 @@ class Api:
         """The id of the account that is asked; "" where nobody tells, as on clouds that only speak EC2's API."""
         try:
             return str(self._ask("get_caller_identity", "Account", service="sts"))
-        except failures.AmazonError:
+        except errors.AmazonError:
             return ""
 
     def zones(self) -> list[str]:
@@ -167,7 +167,7 @@ class Api:
         """The new Instance, its reservation's id under ReservationId; DryRun if the request says so and would do."""
         made = self._call("run_instances", **request)
         if not made.get("Instances"):
-            raise failures.unanswered(failures.ServiceBroken, "the answer to run instances makes no sense", str(made))
+            raise errors.unanswered(errors.ServiceBroken, "the answer to run instances makes no sense", str(made))
         return {**made["Instances"][0], "ReservationId": made.get("ReservationId", "")}
 
     # what is done with it
@@ -189,21 +189,21 @@ class Api:
         for instance_id in instance_ids:
             try:
                 self._call("terminate_instances", InstanceIds=[instance_id])
-            except failures.InstanceGone:
+            except errors.InstanceGone:
                 continue
 
     def delete_key_pair(self, name: str) -> None:
         """Away with it; EC2 does not mind if it is unknown."""
         try:
             self._call("delete_key_pair", KeyName=name)
-        except failures.BadKeyPair:
+        except errors.BadKeyPair:
             return
 
     def delete_group(self, group_id: str) -> None:
         """Away with it; absent is success, InUse when something has it."""
         try:
             self._call("delete_security_group", GroupId=group_id)
-        except failures.BadGroup:
+        except errors.BadGroup:
             return
 
     # how it is asked
@@ -260,8 +260,8 @@ class Api:
         """`key` of the answer; ServiceBroken when it is not in there, as when something else than EC2 answered."""
         answer = self._call(operation, service=service, **request)
         if key not in answer:
-            raise failures.unanswered(
-                failures.ServiceBroken,
+            raise errors.unanswered(
+                errors.ServiceBroken,
                 f"the answer to {operation.replace('_', ' ')} makes no sense",
                 f"it has no {key}",
             )
@@ -274,7 +274,7 @@ class Api:
             for number, page in enumerate(pages.paginate(**request)):
                 if number >= MOST_PAGES:
                     brief = f"EC2's answer to {operation.replace('_', ' ')} does not end"
-                    raise failures.unanswered(failures.ServiceBroken, brief, f"more than {MOST_PAGES} pages")
+                    raise errors.unanswered(errors.ServiceBroken, brief, f"more than {MOST_PAGES} pages")
                 found += page.get(key, [])
         return _instances(found)
 
@@ -296,32 +296,32 @@ class _Translated:
 
         if isinstance(error, sdk.ClientError):
             answer = error.response.get("Error", {})
-            raise failures.translate(str(answer.get("Code", "")), str(answer.get("Message", "")), self.doing) from None
+            raise errors.translate(str(answer.get("Code", "")), str(answer.get("Message", "")), self.doing) from None
         if isinstance(error, ResponseParserError):
-            raise failures.unanswered(
-                failures.ServiceBroken, f"EC2's answer to {self.doing} makes no sense", str(error)
+            raise errors.unanswered(
+                errors.ServiceBroken, f"EC2's answer to {self.doing} makes no sense", str(error)
             ) from None
         if isinstance(error, sdk.BotoCoreError):
             raise _unanswered(error, sdk, self.doing) from None
 
 
-def _unanswered(error: Exception, sdk: Any, doing: str) -> failures.AmazonError:
+def _unanswered(error: Exception, sdk: Any, doing: str) -> errors.AmazonError:
     if isinstance(error, sdk.ReadTimeoutError | sdk.ConnectTimeoutError):
-        return failures.unanswered(failures.ApiTimeout, f"EC2 did not answer {doing} in time", str(error))
+        return errors.unanswered(errors.ApiTimeout, f"EC2 did not answer {doing} in time", str(error))
     if isinstance(error, sdk.HTTPClientError):
-        return failures.unanswered(failures.Unreachable, "EC2 cannot be reached", str(error))
+        return errors.unanswered(errors.Unreachable, "EC2 cannot be reached", str(error))
     if isinstance(error, sdk.ParamValidationError | sdk.NoRegionError):
-        return failures.unanswered(failures.BadRequest, f"{doing} cannot be asked like this", str(error))
+        return errors.unanswered(errors.BadRequest, f"{doing} cannot be asked like this", str(error))
     if "Endpoint" in type(error).__name__:
-        return failures.unanswered(failures.Unreachable, "EC2 cannot be reached", str(error))
-    return failures.unanswered(failures.BadCredentials, "there are no credentials that can be used", str(error))
+        return errors.unanswered(errors.Unreachable, "EC2 cannot be reached", str(error))
+    return errors.unanswered(errors.BadCredentials, "there are no credentials that can be used", str(error))
 
 
 def _no_room_is_final(response: Any, **_: Any) -> None:
     """EC2 says with status 500 that it has no room, and the SDK would ask for the same place over and over."""
     if response is not None:
         code = (response[1] or {}).get("Error", {}).get("Code", "")
-        if failures.classify(str(code)) is failures.NoCapacity:
+        if errors.classify(str(code)) is errors.NoCapacity:
             response[0].status_code = 400
 
 
