@@ -32,10 +32,10 @@ from tests.drivers.azure import test_lab as azure_lab
 from tests.drivers.azure.arm import Arm
 from tests.drivers.azure.cloud import Azure, pki
 from tests.drivers.digitalocean import test_lab as ocean_lab
-from tests.drivers.digitalocean.ocean import Ocean
-from tests.drivers.door import Call
+from tests.drivers.digitalocean.fake_digitalocean import Ocean
+from tests.drivers.fault_proxy import Call
 from tests.drivers.openstack import test_lab as stack_lab
-from tests.drivers.openstack.stack import Stack
+from tests.drivers.openstack.fake_openstack import Stack
 from tests.labs.image import LabUnavailable
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import settled
@@ -88,7 +88,7 @@ def compared(tallies: list[Tally], create: str, rm: str) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Case:
-    """A driver and what stands in for its cloud; `lab` has `typed` and `boots` (see tests/drivers/story.py)."""
+    """A driver and what stands in for its cloud; `lab` has `typed` and `boots` (see tests/drivers/machine_life.py)."""
 
     driver: str
     package: str  # a module of the SDK

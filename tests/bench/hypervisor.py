@@ -17,8 +17,8 @@ from pathlib import Path
 from tests.bench import vboxmanage
 from tests.bench.figures import Failed, Row, Samples
 from tests.bench.subject import PEER, Subject, timed
-from tests.drivers.virtualbox.fake import Fake
-from tests.drivers.virtualbox.places import bootable
+from tests.drivers.virtualbox.fake_vboxmanage import Fake
+from tests.drivers.virtualbox.paths import bootable
 
 LINE = ["create", "-d", "virtualbox", "--virtualbox-no-share", "--virtualbox-no-vtx-check"]
 SECONDS = 300.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from machine.process import Completed
-from tests.drivers.virtualbox.fake import Fake
+from tests.drivers.virtualbox.fake_vboxmanage import Fake
 
 
 class OnPath(Fake):

@@ -16,7 +16,7 @@ from machine.cli import main
 from machine.errors import RecordBroken
 from machine.store import Store
 from tests.cli.typed import World
-from tests.test_store_fuzz import FILES, SEED, damaged
+from tests.store.test_fuzz import FILES, SEED, damaged
 
 
 def run(store: Store, *words: str) -> tuple[int, str, str]:

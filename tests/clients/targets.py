@@ -15,7 +15,7 @@ import certs
 from tests.clients.images import give_images, make_images
 from tests.sshd import free_port
 from tests.swarm.engines import RealEngine
-from tests.swarm.islands import Island, Islands
+from tests.swarm.network_namespaces import Island, Islands
 from tests.swarm.real_manager import Manager
 from tests.swarm.test_swarmd import swarmd
 

@@ -21,7 +21,7 @@ from tests.clients.fixtures import DockerClient
 from tests.clients.suites import failures, source_archive, unexplained
 from tests.clients.targets import MACHINE, Target, Targets, at_all, environ_of, targets
 from tests.swarm.engines import clients, docker, needs_engines
-from tests.swarm.islands import needs_islands
+from tests.swarm.network_namespaces import needs_islands
 
 pytestmark = [*needs_engines, *needs_islands]
 

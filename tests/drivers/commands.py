@@ -1,4 +1,4 @@
-"""`create` typed against a cloud of the contract (tests.drivers.cloud): a process to be killed at any of its calls."""
+"""`create` typed against a cloud of the contract (tests.drivers.cloud_contract): a process to be killed at any of its calls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tests.drivers.door import Call, after
+from tests.drivers.fault_proxy import Call, after
 from tests.program import Program
 
 if TYPE_CHECKING:
-    from tests.drivers.cloud import Cloud
+    from tests.drivers.cloud_contract import Cloud
 
 
 def line(cloud: Cloud, name: str = "dev") -> list[str]:

@@ -16,7 +16,7 @@ from machine.errors import MachineError, NotSupported
 from machine.model import State, Verb
 from machine.options import resolve
 from tests.drivers import contexts
-from tests.drivers.arrangements import ARRANGEMENTS
+from tests.drivers.contract_cases import ARRANGEMENTS
 
 KINDS = {"string", "int", "bool", "list"}
 FORBIDDEN_CALLS = {"print", "input", "open_new_tab", "system", "popen", "getenv"}

@@ -18,7 +18,7 @@ from tests.drivers.azure import test_lab as on_azure
 from tests.drivers.azure.arm import Arm
 from tests.drivers.azure.cloud import Azure, pki
 from tests.drivers.openstack import test_lab as on_openstack
-from tests.drivers.openstack.stack import Stack
+from tests.drivers.openstack.fake_openstack import Stack
 from tests.e2e.test_qemu import fetch
 from tests.e2e.vms import left, program
 from tests.labs.nspawn import Lab

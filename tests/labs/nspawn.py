@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.labs import image, sweep
+from tests.labs import cleanup, image
 from tests.labs.image import LabUnavailable
 from tests.labs.memory import keep_in_memory
 
@@ -90,11 +90,11 @@ class Lab:
         self._hosts: dict[str, contextlib.ExitStack] = {}
 
     def __enter__(self) -> Self:
-        sweep.sweep()
+        cleanup.sweep()
         try:
             self._directory()
             self._bridge()
-            sweep.claim(self.directory, self.bridge)
+            cleanup.claim(self.directory, self.bridge)
         except BaseException:
             self._undo.close()
             raise
@@ -106,7 +106,7 @@ class Lab:
         self._undo.close()
 
     def _directory(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix=sweep.PREFIX))
+        self.directory = Path(tempfile.mkdtemp(prefix=cleanup.PREFIX))
         self._undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
         if keep_in_memory(self.directory):
             self._undo.callback(_run, "umount", "-l", str(self.directory), check=False)
@@ -213,8 +213,8 @@ class Lab:
             "--setenv=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
         ]  # systemd 257 wants to be asked for v1 control groups
         command += [f"--bind={place / 'docker'}:/var/lib/docker", "--console=pipe"]
-        cgroup = sweep.cgroups(name)
-        undo.callback(sweep.remove_cgroups, name)
+        cgroup = cleanup.cgroups(name)
+        undo.callback(cleanup.remove_cgroups, name)
         with open(place / "console.log", "wb") as log:
             process = subprocess.Popen(
                 ["sh", "-c", 'for c in $LAB_CGROUPS; do echo $$ >"$c/cgroup.procs"; done; exec "$@"', "sh", *command],
@@ -228,7 +228,7 @@ class Lab:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    sweep.end(process.pid)
+    cleanup.end(process.pid)
     process.wait()
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.labs import image
+from tests.labs.cleanup import sweep
 from tests.labs.fixtures import lab
 from tests.labs.nspawn import Lab
-from tests.labs.sweep import sweep
 
 __all__ = ["lab"]
 

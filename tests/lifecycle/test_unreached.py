@@ -15,7 +15,7 @@ from machine.lifecycle.session import World
 from machine.model import Endpoint
 from machine.provision.gather import CLOSE
 from machine.store import Record, Store
-from tests.lifecycle.test_access import LeapingClock
+from tests.lifecycle.test_waiting import LeapingClock
 from tests.sshd import free_port
 
 

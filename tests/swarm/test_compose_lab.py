@@ -10,7 +10,7 @@ import json
 import pytest
 
 from tests.clients.fixtures import compose1, trixie
-from tests.swarm.islands import Islands, needs_islands
+from tests.swarm.network_namespaces import Islands, needs_islands
 from tests.swarm.real_manager import Manager
 
 __all__ = ["compose1", "trixie"]

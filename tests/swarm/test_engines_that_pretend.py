@@ -14,7 +14,7 @@ from machine.swarm.cluster.united_info import unite
 from machine.swarm.pipeline import Refused
 from tests.scripted_answers import json_answer, raw
 from tests.swarm.hostile import manager
-from tests.swarm.test_signed_creates import lost, swarm
+from tests.swarm.manager.test_signed_creates import lost, swarm
 
 OTHER = "b" * 64
 

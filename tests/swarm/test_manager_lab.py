@@ -11,7 +11,7 @@ import docker as dockerpy
 import pytest
 
 from tests.swarm.engines import clients, docker
-from tests.swarm.islands import Islands, needs_islands
+from tests.swarm.network_namespaces import Islands, needs_islands
 from tests.swarm.real_manager import Manager
 
 pytestmark = needs_islands

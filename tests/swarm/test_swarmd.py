@@ -15,7 +15,7 @@ import pytest
 
 from tests.sshd import free_port
 from tests.swarm.engines import DOCKER, Engines, RealEngine, docker, needs_engines
-from tests.swarm.wire import Keys, keys
+from tests.swarm.http.recording import Keys, keys
 
 pytestmark = needs_engines
 

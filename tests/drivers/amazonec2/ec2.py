@@ -13,7 +13,7 @@ import urllib.parse
 from typing import Any
 
 from tests.drivers.amazonec2.moto import ENVIRON, KEYS, REGION, Moto
-from tests.drivers.door import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, Door
 
 ERROR = (
     "<?xml version='1.0' encoding='UTF-8'?><Response><Errors><Error><Code>{}</Code><Message>{}</Message></Error>"

@@ -1,8 +1,8 @@
-"""Driver amazonec2 as every cloud's driver: see tests/drivers/cloud.py."""
+"""Driver amazonec2 as every cloud's driver: see tests/drivers/cloud_contract.py."""
 
 from __future__ import annotations
 
-from tests.drivers.cloud import CloudContract
+from tests.drivers.cloud_contract import CloudContract
 
 
 class TestAmazon(CloudContract):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.amazonec2.moto import KEYS
-from tests.drivers.cloud import again, make, new, unmake
+from tests.drivers.cloud_contract import again, make, new, unmake
 
 PROCESS = """
 import json

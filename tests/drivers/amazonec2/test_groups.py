@@ -13,7 +13,7 @@ from machine.drivers.base import Driver
 from machine.drivers.cloud.ports import group_name
 from machine.errors import PreflightFailed
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.cloud import make, new, unmake
+from tests.drivers.cloud_contract import make, new, unmake
 
 OFFICE = "203.0.113.0/24"
 ONLY_OFFICE = {"amazonec2-allow-from": [OFFICE]}

@@ -9,8 +9,8 @@ import pytest
 
 from machine.drivers.amazonec2 import images
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.cloud import new
-from tests.drivers.door import Answer, Call, Door
+from tests.drivers.cloud_contract import new
+from tests.drivers.fault_proxy import Answer, Call, Door
 
 CANONICAL = "/aws/service/canonical/ubuntu/server"  # https://documentation.ubuntu.com/aws/, "find Ubuntu images"
 DEBIAN = "/aws/service/debian/release"  # https://wiki.debian.org/Cloud/AmazonEC2Image

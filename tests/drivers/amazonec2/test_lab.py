@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot, story
+from tests.drivers import firstboot, machine_life
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.door import Answer, Call, Door, answer, through
-from tests.drivers.story import run
+from tests.drivers.fault_proxy import Answer, Call, Door, answer, through
+from tests.drivers.machine_life import run
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
 from tests.sshd import keygen
@@ -74,7 +74,7 @@ def typed(cloud: Ec2, host: Host, *more: str) -> list[str]:
 def test_from_nothing_to_a_container_and_back(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
     more = ("--amazonec2-open-port=80",)
     told = {"user_data": "amazonec2-userdata", "user": "ubuntu", "more": more}
-    story.whole(cloud, lab.host("ec2", engine="running"), tmp_path, typed=typed, boots=boots, **told)
+    machine_life.whole(cloud, lab.host("ec2", engine="running"), tmp_path, typed=typed, boots=boots, **told)
 
 
 def test_a_key_of_the_users_own(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import certs
 from tests.drivers.azure.arm import SUBSCRIPTION, Arm
 from tests.drivers.azure.directory import CLIENT, SECRET, TENANT
-from tests.drivers.door import Answer, Call, Door
+from tests.drivers.fault_proxy import Answer, Call, Door
 
 PASSWORD = "a-certificate's-password-that-nobody-sees"
 ERROR = {"Content-Type": "application/json; charset=utf-8"}

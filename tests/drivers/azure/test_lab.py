@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot, story
+from tests.drivers import firstboot, machine_life
 from tests.drivers.azure.cloud import Azure
-from tests.drivers.door import Answer, Call, Door, through
+from tests.drivers.fault_proxy import Answer, Call, Door, through
 from tests.labs.nspawn import Host, Lab
 
 pytestmark = pytest.mark.lab
@@ -49,4 +49,4 @@ def typed(cloud: Azure, host: Host, *more: str) -> list[str]:
 
 def test_from_nothing_to_a_container_and_back(cloud: Azure, lab: Lab, tmp_path: Path) -> None:
     told = {"user_data": "azure-custom-data", "user": "ubuntu"}
-    story.whole(cloud, lab.host("azure", engine="running"), tmp_path, typed=typed, boots=boots, **told)
+    machine_life.whole(cloud, lab.host("azure", engine="running"), tmp_path, typed=typed, boots=boots, **told)

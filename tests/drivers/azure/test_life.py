@@ -22,7 +22,7 @@ from tests.drivers.azure import recorded
 from tests.drivers.azure.arm import CONSOLE, SUBSCRIPTION
 from tests.drivers.azure.cloud import Azure, refusal
 from tests.drivers.azure.resources import NO_PREMIUM, UNMANAGED_SET, Refused
-from tests.drivers.cloud import again, make, new, settled, unmake
+from tests.drivers.cloud_contract import again, make, new, settled, unmake
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
 CLASSES = {  # recorded or quoted code -> class

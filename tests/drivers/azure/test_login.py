@@ -19,8 +19,8 @@ from machine.errors import DriverError, PreflightFailed
 from tests.drivers import contexts
 from tests.drivers.azure.cloud import Azure
 from tests.drivers.azure.directory import CLIENT, SECRET, TENANT
-from tests.drivers.cloud import new
-from tests.drivers.door import answer
+from tests.drivers.cloud_contract import new
+from tests.drivers.fault_proxy import answer
 from tests.program import Program
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drivers.digitalocean.ocean import Ocean
+from tests.drivers.digitalocean.fake_digitalocean import Ocean
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Driver digitalocean as every cloud's driver: see tests/drivers/cloud.py."""
+"""Driver digitalocean as every cloud's driver: see tests/drivers/cloud_contract.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.cloud import CloudContract
-from tests.drivers.digitalocean.ocean import Ocean
+from tests.drivers.cloud_contract import CloudContract
+from tests.drivers.digitalocean.fake_digitalocean import Ocean
 
 
 class TestDigitalOcean(CloudContract):

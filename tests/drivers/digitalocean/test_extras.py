@@ -16,12 +16,12 @@ from machine.drivers.base import Driver
 from machine.errors import DriverError, Unfinished
 from machine.model import State, Verb
 from tests.drivers import firstboot
-from tests.drivers.cloud import again, make, new, settled, unmake
+from tests.drivers.cloud_contract import again, make, new, settled, unmake
 from tests.drivers.commands import line, running
 from tests.drivers.digitalocean.account import Account
-from tests.drivers.digitalocean.ocean import Ocean
+from tests.drivers.digitalocean.fake_digitalocean import Ocean
 from tests.drivers.digitalocean.server import Server
-from tests.drivers.door import after, lost
+from tests.drivers.fault_proxy import after, lost
 from tests.program import Program
 from tests.sshd import keygen
 
@@ -316,7 +316,7 @@ def test_a_droplet_that_is_being_switched_on_is_not_stopped(cloud: Ocean, tmp_pa
 
 def test_a_broken_answer_to_the_one_call_that_must_not_come_twice(cloud: Ocean, tmp_path: Path) -> None:
     """Done, but the answer was an error: it is looked for before it is asked for again."""
-    from tests.drivers.door import Answer, Call, Door
+    from tests.drivers.fault_proxy import Answer, Call, Door
 
     def done_and_denied(door: Door, call: Call) -> Answer:
         door.forward(call)
@@ -331,7 +331,7 @@ def test_a_broken_answer_to_the_one_call_that_must_not_come_twice(cloud: Ocean, 
 
 def test_too_slow_an_answer_to_that_call(cloud: Ocean, tmp_path: Path) -> None:
     """It may still be made a moment later, so it is not asked for again; `rm` finds what came of it."""
-    from tests.drivers.door import silent
+    from tests.drivers.fault_proxy import silent
 
     driver = machine(cloud, tmp_path, api_timeout=1)
     driver.check()

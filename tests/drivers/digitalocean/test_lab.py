@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers import firstboot, story
-from tests.drivers.digitalocean.ocean import Ocean
-from tests.drivers.door import Answer, Call, Door
-from tests.drivers.story import run
+from tests.drivers import firstboot, machine_life
+from tests.drivers.digitalocean.fake_digitalocean import Ocean
+from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.machine_life import run
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
 
@@ -55,7 +55,7 @@ def typed(cloud: Ocean, host: Host, *more: str) -> list[str]:
 def test_from_nothing_to_a_container_and_back(cloud: Ocean, lab: Lab, tmp_path: Path) -> None:
     more = ("--digitalocean-open-port=80", "--digitalocean-volume-size=10")
     told = {"user_data": "digitalocean-userdata", "user": "root", "more": more}
-    story.whole(cloud, lab.host("ocean", engine="running"), tmp_path, typed=typed, boots=boots, **told)
+    machine_life.whole(cloud, lab.host("ocean", engine="running"), tmp_path, typed=typed, boots=boots, **told)
 
 
 def test_resume_after_a_kill_makes_no_second_droplet(cloud: Ocean, lab: Lab, tmp_path: Path) -> None:

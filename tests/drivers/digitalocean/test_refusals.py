@@ -13,9 +13,9 @@ import pytest
 from machine.drivers.digitalocean import client, errors
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State, Verb
-from tests.drivers.cloud import make, new, refused, settled, unmake
-from tests.drivers.digitalocean.ocean import Ocean, naming, refusal
-from tests.drivers.door import Door, answer
+from tests.drivers.cloud_contract import make, new, refused, settled, unmake
+from tests.drivers.digitalocean.fake_digitalocean import Ocean, naming, refusal
+from tests.drivers.fault_proxy import Door, answer
 from tests.engine.servers import Files
 from tests.sshd import keygen
 

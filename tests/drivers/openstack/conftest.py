@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drivers.openstack.stack import Stack
+from tests.drivers.openstack.fake_openstack import Stack
 
 
 @pytest.fixture

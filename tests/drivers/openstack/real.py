@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.drivers.openstack.options import GROUP
-from tests.drivers.door import Answer, Call, Door
-from tests.drivers.openstack.stack import IDS, let_in, refusal
+from tests.drivers.fault_proxy import Answer, Call, Door
+from tests.drivers.openstack.fake_openstack import IDS, let_in, refusal
 from tests.labs.openstack import cloud, settings
 from tests.labs.openstack.api import Refused
 

@@ -16,11 +16,11 @@ from machine.drivers.base import Driver
 from machine.drivers.openstack import addresses, errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.model import Endpoint, State, Verb
-from tests.drivers.cloud import again, make, new, refused, settled, unmake
+from tests.drivers.cloud_contract import again, make, new, refused, settled, unmake
 from tests.drivers.commands import line, running
-from tests.drivers.door import Answer, Call, Door, after
+from tests.drivers.fault_proxy import Answer, Call, Door, after
+from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import PROJECT
-from tests.drivers.openstack.stack import Stack, refusal
 from tests.program import Program
 
 

@@ -15,7 +15,7 @@ from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import PreflightFailed, UsageError
 from machine.options import resolve
 from tests.drivers import contexts, firstboot
-from tests.drivers.cloud import CloudContract, again, make, new, unmake
+from tests.drivers.cloud_contract import CloudContract, again, make, new, unmake
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
 from tests.drivers.openstack.server import PASSWORD, PROJECT, USER
 

@@ -1,4 +1,4 @@
-"""Driver openstack as every cloud's driver: see tests/drivers/cloud.py."""
+"""Driver openstack as every cloud's driver: see tests/drivers/cloud_contract.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.cloud import CloudContract
-from tests.drivers.openstack.stack import Stack
+from tests.drivers.cloud_contract import CloudContract
+from tests.drivers.openstack.fake_openstack import Stack
 
 
 class TestOpenStack(CloudContract):

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests.drivers import firstboot, story
-from tests.drivers.door import Answer, Call, Door, through
+from tests.drivers import firstboot, machine_life
+from tests.drivers.fault_proxy import Answer, Call, Door, through
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
+from tests.drivers.openstack.fake_openstack import Stack
 from tests.drivers.openstack.server import PASSWORD, PROJECT, USER
-from tests.drivers.openstack.stack import Stack
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
 
@@ -55,7 +55,7 @@ def test_from_nothing_to_a_container_and_back(cloud: Stack, lab: Lab, tmp_path: 
     told: dict[str, Any] = {"user_data": "openstack-user-data-file", "user": "ubuntu"}
     more = ("--openstack-open-port=80", "--openstack-volume-size=30")
     host = lab.host("openstack", engine="running")
-    story.whole(cloud, host, tmp_path, typed=typed, boots=boots, more=more, **told)
+    machine_life.whole(cloud, host, tmp_path, typed=typed, boots=boots, more=more, **told)
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from machine.drivers.openstack import conoha, errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import DriverError, PreflightFailed, before_anything
 from machine.model import State
-from tests.drivers.cloud import again, make, new, refused, settled, unmake
-from tests.drivers.door import Answer, Door, answer
+from tests.drivers.cloud_contract import again, make, new, refused, settled, unmake
+from tests.drivers.fault_proxy import Answer, Door, answer
+from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import Cloud
-from tests.drivers.openstack.stack import Stack, refusal
 from tests.engine.servers import Files
 from tests.sshd import keygen
 

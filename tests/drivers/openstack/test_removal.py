@@ -10,8 +10,8 @@ from machine.drivers.base import Driver
 from machine.drivers.openstack import errors
 from machine.errors import Unfinished
 from machine.model import State
-from tests.drivers.cloud import again, make, new, settled, unmake
-from tests.drivers.openstack.stack import Stack, refusal
+from tests.drivers.cloud_contract import again, make, new, settled, unmake
+from tests.drivers.openstack.fake_openstack import Stack, refusal
 
 FORCE = "POST compute/v2.1/servers/ID/action forceDelete"
 DELETE = "DELETE compute/v2.1/servers/ID"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.plugin.build import installed
-from tests.drivers.plugin.cloud import TOKEN, Cloud, Server
+from tests.drivers.plugin.fake_cloud import TOKEN, Cloud, Server
 from tests.drivers.plugin.test_plugin import programs, until
 from tests.labs.nspawn import Host, Lab
 from tests.program import Ended, Program

@@ -26,7 +26,7 @@ from machine.options import Option, resolve
 from machine.wait import SystemClock
 from tests.drivers import contexts
 from tests.drivers.plugin.build import installed
-from tests.drivers.plugin.cloud import TOKEN, Cloud
+from tests.drivers.plugin.fake_cloud import TOKEN, Cloud
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.virtualbox.fake import Fake
+from tests.drivers.virtualbox.fake_vboxmanage import Fake
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from machine.drivers.virtualbox import media
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import PreflightFailed
 from machine.model import State, Verb
-from tests.drivers.virtualbox import places
-from tests.drivers.virtualbox.fake import Fake
+from tests.drivers.virtualbox import paths
+from tests.drivers.virtualbox.fake_vboxmanage import Fake
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-i
 def test_boot2docker(tmp_path: Path, vbox: Fake) -> None:
     iso = tmp_path / "b2d.iso"
     iso.write_bytes(b"iso")
-    made = places.driver(tmp_path, vbox.run, boot2docker_url=str(iso))
+    made = paths.driver(tmp_path, vbox.run, boot2docker_url=str(iso))
     made.check()
     made.create()
     (vm,) = vbox.listing()["vms"].values()
@@ -41,14 +41,14 @@ def test_boot2docker(tmp_path: Path, vbox: Fake) -> None:
         assert key is not None
         assert key.read().decode().strip() == made.ctx.public_key.strip()
     made.remove()
-    assert places.files(tmp_path) == []
+    assert paths.files(tmp_path) == []
 
 
 def test_boot2docker_is_where_the_dhcp_server_has_put_it(tmp_path: Path, vbox: Fake) -> None:
     """Known once the server has given it for good, followed when it gives another one, kept when it is silent."""
     iso = tmp_path / "b2d.iso"
     iso.write_bytes(b"iso")
-    other, made = (places.driver(tmp_path, vbox.run, name=name, boot2docker_url=str(iso)) for name in ("other", "dev"))
+    other, made = (paths.driver(tmp_path, vbox.run, name=name, boot2docker_url=str(iso)) for name in ("other", "dev"))
     other.create()
     made.create()
     first = vbox.asks_dhcp("other")
@@ -67,7 +67,7 @@ def test_boot2docker_is_where_the_dhcp_server_has_put_it(tmp_path: Path, vbox: F
 
     kept = tmp_path / "dev.json"  # as the program keeps it when it has seen an endpoint
     kept.write_text(json.dumps({**made.dump(), "IPAddress": "192.168.59.199"}))
-    again = places.driver(tmp_path, vbox.run)
+    again = paths.driver(tmp_path, vbox.run)
     assert again.endpoint() == endpoint
     for gone in ("expired", "released"):
         vbox.asks_dhcp("dev", gone)
@@ -80,19 +80,19 @@ def test_boot2docker_on_a_mac_is_refused(tmp_path: Path, vbox: Fake, monkeypatch
     monkeypatch.setattr(VirtualBoxDriver, "platform", "darwin")
     vbox.nets = True
     with pytest.raises(PreflightFailed) as caught:
-        places.driver(tmp_path, vbox.run, boot2docker_url="/etc/passwd").check()
+        paths.driver(tmp_path, vbox.run, boot2docker_url="/etc/passwd").check()
     assert "--virtualbox-boot2docker-url" in caught.value.resolution
 
 
 def test_boot2docker_without_a_dhcp_server_is_refused(tmp_path: Path, vbox: Fake) -> None:
-    driver = places.driver(tmp_path, vbox.run, boot2docker_url="/etc/passwd", hostonly_no_dhcp=True)
+    driver = paths.driver(tmp_path, vbox.run, boot2docker_url="/etc/passwd", hostonly_no_dhcp=True)
     with pytest.raises(PreflightFailed, match="--virtualbox-hostonly-no-dhcp"):
         driver.check()
 
 
 def test_a_machine_of_docker_machine(tmp_path: Path, vbox: Fake) -> None:
     """It is known by its name, and its record's port is of another address."""
-    ctx = places.driver(tmp_path, vbox.run, name="old").ctx
+    ctx = paths.driver(tmp_path, vbox.run, name="old").ctx
     vbox.run(["VBoxManage", "createvm", "--basefolder", ctx.directory, "--name", "old", "--register"])
     old = {"IPAddress": "192.168.59.101", "SSHPort": 49153, "SSHUser": "docker", "Memory": 1024, "VBoxManager": {}}
     made = VirtualBoxDriver.load(ctx, {**old, "Program": "sh"})

@@ -16,14 +16,14 @@ from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import DriverError, PreflightFailed, Unfinished
 from machine.model import State, Verb
 from machine.process import Completed
-from tests.drivers.virtualbox import places
-from tests.drivers.virtualbox.fake import Fake
+from tests.drivers.virtualbox import paths
+from tests.drivers.virtualbox.fake_vboxmanage import Fake
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 
 
 def test_a_life(tmp_path: Path, vbox: Fake) -> None:
-    made = places.driver(tmp_path, vbox.run, no_share=False, share_folder=f"{tmp_path}:data")
+    made = paths.driver(tmp_path, vbox.run, no_share=False, share_folder=f"{tmp_path}:data")
     made.check()
     assert made.state() is State.MISSING
     assert made.endpoint() is None
@@ -43,7 +43,7 @@ def test_a_life(tmp_path: Path, vbox: Fake) -> None:
     made.create()
     assert [call[0] for call in vbox.calls()[before:]] == ["showvminfo"], "a second call only looks"
 
-    again = places.driver(tmp_path, vbox.run)
+    again = paths.driver(tmp_path, vbox.run)
     assert again.endpoint() == endpoint
     for verb, state in (
         (Verb.START, State.RUNNING),
@@ -64,7 +64,7 @@ def test_a_life(tmp_path: Path, vbox: Fake) -> None:
     again.remove()
     again.remove()
     assert again.state() is State.MISSING
-    assert places.files(tmp_path) == []
+    assert paths.files(tmp_path) == []
     assert vbox.listing()["vms"] == {}
     assert vbox.listing()["media"] == []
     with pytest.raises(DriverError, match="any more"):
@@ -72,7 +72,7 @@ def test_a_life(tmp_path: Path, vbox: Fake) -> None:
 
 
 def test_the_seed_says_what_the_machine_needs(tmp_path: Path, vbox: Fake) -> None:
-    made = places.driver(tmp_path, vbox.run, no_share=False, share_folder=f"{tmp_path}:data")
+    made = paths.driver(tmp_path, vbox.run, no_share=False, share_folder=f"{tmp_path}:data")
     made.create()
     disc = pycdlib.PyCdlib()
     disc.open(made._file(media.SEED))
@@ -97,7 +97,7 @@ def test_after_a_restart_of_the_host(tmp_path: Path, vbox: Fake) -> None:
     """The interface is gone and the port of the way in is taken: start makes both anew, the address stays."""
     import socket
 
-    made = places.driver(tmp_path, vbox.run)
+    made = paths.driver(tmp_path, vbox.run)
     made.create()
     address, port = made.data["IPAddress"], made.data["NATPort"]
     made.power(Verb.KILL)
@@ -119,7 +119,7 @@ def test_on_windows_lines_end_in_their_own_way(tmp_path: Path, vbox: Fake) -> No
         done = vbox.run(argv, **how)
         return Completed(done.status, *(text.replace("\n", "\r\n") for text in (done.stdout, done.stderr)))
 
-    made = places.driver(tmp_path, run, no_share=False, share_folder=f"{tmp_path}:data")
+    made = paths.driver(tmp_path, run, no_share=False, share_folder=f"{tmp_path}:data")
     made.check()
     made.create()
     assert made.state() is State.RUNNING
@@ -140,7 +140,7 @@ def test_on_macos_there_are_networks_in_place_of_interfaces(
     vbox.nets = True
     other = ("--netmask", "255.255.0.0", "--lower-ip", "10.7.0.1", "--upper-ip", "10.7.0.99", "--enable")
     assert vbox.run(["VBoxManage", "hostonlynet", "add", "--name", "somebody's", *other]).status == 0
-    made = [places.driver(tmp_path, vbox.run, name=name) for name in ("one", "two")]
+    made = [paths.driver(tmp_path, vbox.run, name=name) for name in ("one", "two")]
     for each in made:
         each.check()
         each.create()
@@ -174,7 +174,7 @@ def killed_after(tmp_path: Path, vbox: Fake, number: int) -> bool:
     child = os.fork()
     if not child:
         try:
-            places.driver(tmp_path, run, no_share=False, share_folder=f"{tmp_path}:data").create()
+            paths.driver(tmp_path, run, no_share=False, share_folder=f"{tmp_path}:data").create()
         finally:
             os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
@@ -191,7 +191,7 @@ def test_killed_after_every_call(tmp_path: Path, then: str) -> None:
         assert shared.status == 0, "an interface of somebody else's, to be left alone"
         before = vbox.listing()
         killed = killed_after(here, vbox, number + 1)
-        again = places.driver(here, vbox.run)
+        again = paths.driver(here, vbox.run)
         if then == "create":
             again.create()
             assert again.state() is State.RUNNING
@@ -207,7 +207,7 @@ def test_killed_after_every_call(tmp_path: Path, then: str) -> None:
         assert all(
             address == ["192.168.59.1", "255.255.255.0"] for name, address in interfaces.items() if name != "vboxnet0"
         )
-        assert places.files(here) == [], f"after call {number}"
+        assert paths.files(here) == [], f"after call {number}"
     assert number > 20
 
 
@@ -235,7 +235,7 @@ def test_every_call_may_fail_once(tmp_path: Path) -> None:
         here = tmp_path / str(number)
         vbox = Fake(here / "virtualbox")
         before = vbox.listing()
-        made = places.driver(here, refused_at(vbox, number), no_share=False, share_folder=f"{tmp_path}:data")
+        made = paths.driver(here, refused_at(vbox, number), no_share=False, share_folder=f"{tmp_path}:data")
         try:
             made.create()
             failed = False
@@ -243,19 +243,19 @@ def test_every_call_may_fail_once(tmp_path: Path) -> None:
             assert error.resolution
             assert "E_FAIL" in error.details
             assert number != 1 or vbox.listing() == before
-        again = places.driver(here, vbox.run)
+        again = paths.driver(here, vbox.run)
         again.create()
         assert again.state() is State.RUNNING, f"call {number}"
         after = vbox.listing()
         assert (len(after["vms"]), len(after["interfaces"]), after["media"]) == (1, 1, []), f"call {number}"
         again.remove()
         assert {**vbox.listing(), "interfaces": {}} == before, f"call {number}"
-        assert places.files(here) == [], f"call {number}"
+        assert paths.files(here) == [], f"call {number}"
     assert number > 20
 
 
 def test_an_interface_that_may_not_have_the_address_is_not_left(tmp_path: Path, vbox: Fake) -> None:
-    made = places.driver(tmp_path, vbox.run, hostonly_cidr="192.168.99.1/24")
+    made = paths.driver(tmp_path, vbox.run, hostonly_cidr="192.168.99.1/24")
     with pytest.raises(errors.AddressForbidden) as caught:
         made.create()
     assert "192.168.99.0/24" in caught.value.resolution
@@ -267,22 +267,22 @@ def test_an_interface_that_may_not_have_the_address_is_not_left(tmp_path: Path, 
 def test_an_image_without_a_boot_loader(tmp_path: Path, vbox: Fake) -> None:
     image = tmp_path / "flat.img"
     image.write_bytes(bytes(1 << 20))
-    made = places.driver(tmp_path, vbox.run, image=str(image))
+    made = paths.driver(tmp_path, vbox.run, image=str(image))
     with pytest.raises(media.NotBootable) as caught:
         made.create()
     assert "--virtualbox-image" in caught.value.resolution
     made.remove()
-    assert places.files(tmp_path) == []
+    assert paths.files(tmp_path) == []
 
 
 def test_a_qcow2_image_and_a_vdi(tmp_path: Path, vbox: Fake) -> None:
     import subprocess
 
-    raw = places.bootable(tmp_path / "x.img")
+    raw = paths.bootable(tmp_path / "x.img")
     for kind in ("qcow2", "vdi"):
         image = tmp_path / f"x.{kind}"
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", kind, raw, str(image)], check=True)
-        made = places.driver(tmp_path / kind, vbox.run, name=kind, image=f"{tmp_path}/./x.{kind}", disk_size=3000)
+        made = paths.driver(tmp_path / kind, vbox.run, name=kind, image=f"{tmp_path}/./x.{kind}", disk_size=3000)
         made.create()
         disk = made._file(media.DISK)
         assert subprocess.run(["qemu-img", "compare", "-q", raw, disk], check=False).returncode == 0
@@ -291,7 +291,7 @@ def test_a_qcow2_image_and_a_vdi(tmp_path: Path, vbox: Fake) -> None:
 
 
 def test_a_lock_that_is_still_held(tmp_path: Path, vbox: Fake) -> None:
-    made = places.driver(tmp_path, vbox.run)
+    made = paths.driver(tmp_path, vbox.run)
     made.create()
     vbox.held.add("dev")
     with pytest.raises(Unfinished):
@@ -302,7 +302,7 @@ def test_a_lock_that_is_still_held(tmp_path: Path, vbox: Fake) -> None:
 
 
 def test_a_saved_machine(tmp_path: Path, vbox: Fake) -> None:
-    made = places.driver(tmp_path, vbox.run)
+    made = paths.driver(tmp_path, vbox.run)
     made.create()
     for _ in range(2):
         vbox.run(["VBoxManage", "controlvm", made.uuid, "savestate"])
@@ -315,7 +315,7 @@ def test_a_saved_machine(tmp_path: Path, vbox: Fake) -> None:
 
 
 def test_no_secret_is_stored_or_said(tmp_path: Path, vbox: Fake) -> None:
-    made = places.driver(tmp_path, vbox.run)
+    made = paths.driver(tmp_path, vbox.run)
     made.create()
     assert "PRIVATE" not in (tmp_path / "dev.json").read_text()
     assert "PRIVATE" not in str(vbox.calls())
@@ -340,7 +340,7 @@ def test_calls_take_turns(tmp_path: Path, vbox: Fake) -> None:
         finally:
             inside[0] -= 1
 
-    made = [places.driver(tmp_path, run, name=f"m{number}") for number in range(4)]
+    made = [paths.driver(tmp_path, run, name=f"m{number}") for number in range(4)]
     threads = [threading.Thread(target=each.create) for each in made]
     for thread in threads:
         thread.start()
@@ -358,11 +358,11 @@ def test_a_program_that_never_answers(tmp_path: Path) -> None:
     silent = tmp_path / "VBoxManage"
     silent.write_text("#!/bin/sh\nexec sleep 60\n")
     silent.chmod(0o755)
-    made = places.driver(tmp_path, lambda argv, **how: process.run(argv, timeout=0.3, check=False), program=str(silent))
+    made = paths.driver(tmp_path, lambda argv, **how: process.run(argv, timeout=0.3, check=False), program=str(silent))
     (tmp_path / "dev.json").write_text(
         json.dumps({**made.dump(), "Boot2DockerURL": "x", "HostOnlyNetwork": "vboxnet0"})
     )
-    leased = places.driver(tmp_path, made.ctx.run)
+    leased = paths.driver(tmp_path, made.ctx.run)
     for ask in (made.state, made.check, made.create, leased.endpoint):
         with pytest.raises(errors.NoAnswer, match=r"VBoxManage .* does not answer") as caught:
             ask()
@@ -377,25 +377,25 @@ def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
     broken = tmp_path / "VBoxManage"
     broken.write_bytes(b"\x7fELF of another processor")
     broken.chmod(0o755)
-    made = places.driver(tmp_path, process.run, program=str(broken))
+    made = paths.driver(tmp_path, process.run, program=str(broken))
     with pytest.raises(errors.NotInstalled, match="cannot be run") as caught:
         made.state()
     assert "--virtualbox-program" in caught.value.resolution
 
 
 def test_lost_by_the_platform(tmp_path: Path, vbox: Fake) -> None:
-    made = places.driver(tmp_path, vbox.run)
+    made = paths.driver(tmp_path, vbox.run)
     made.create()
     with vbox.state() as space:
         space["vms"].clear()
     assert made.state() is State.MISSING
     made.remove()
-    assert places.files(tmp_path) == []
+    assert paths.files(tmp_path) == []
 
 
 def test_another_machine_of_that_name(tmp_path: Path, vbox: Fake) -> None:
     vbox.run(["VBoxManage", "createvm", "--basefolder", str(tmp_path / "else"), "--name", "dev", "--register"])
-    made = places.driver(tmp_path, vbox.run)
+    made = paths.driver(tmp_path, vbox.run)
     with pytest.raises(PreflightFailed, match="another virtual machine called dev"):
         made.check()
     made.remove()
@@ -405,7 +405,7 @@ def test_another_machine_of_that_name(tmp_path: Path, vbox: Fake) -> None:
 def test_two_stores_do_not_share_an_address(tmp_path: Path, vbox: Fake) -> None:
     addresses = set()
     for number in range(4):
-        made = places.driver(tmp_path / str(number), vbox.run, name=f"m{number}")
+        made = paths.driver(tmp_path / str(number), vbox.run, name=f"m{number}")
         made.create()
         addresses.add(made.data["IPAddress"])
     assert len(addresses) == 4
@@ -426,7 +426,7 @@ def test_two_stores_do_not_share_an_address(tmp_path: Path, vbox: Fake) -> None:
     ],
 )
 def test_the_preflight_names_what_is_wrong(tmp_path: Path, vbox: Fake, given: dict[str, Any], words: str) -> None:
-    made = places.driver(tmp_path, vbox.run, **given)
+    made = paths.driver(tmp_path, vbox.run, **given)
     with pytest.raises(PreflightFailed) as caught:
         made.check()
     assert words in caught.value.brief

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.virtualbox.fake import Fake
+from tests.drivers.virtualbox.fake_vboxmanage import Fake
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
 

@@ -13,14 +13,14 @@ from machine.drivers.virtualbox import errors, hostonly, media, network, parse
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import DriverError, PreflightFailed
 from machine.model import Endpoint, State
-from tests.drivers.virtualbox import places, real
+from tests.drivers.virtualbox import paths, real
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(real.unusable()), reason=real.unusable() or "there is one")]
 
 
 def test_a_life_up_to_the_start(tmp_path: Path) -> None:
     with real.program(tmp_path) as program:
-        made = places.driver(
+        made = paths.driver(
             tmp_path, process.run, program=program, disk_size=5000, no_share=False, share_folder="/home:home"
         )
         try:
@@ -54,7 +54,7 @@ def test_a_life_up_to_the_start(tmp_path: Path) -> None:
         made.remove()
         assert made.state() is State.MISSING
         assert made.vbox.machines() == there
-        assert places.files(tmp_path) == []
+        assert paths.files(tmp_path) == []
         listed = subprocess.run([program, "list", "hdds"], capture_output=True, text=True, check=True).stdout
         assert str(tmp_path) not in listed
 
@@ -79,7 +79,7 @@ def test_the_address_of_boot2docker(tmp_path: Path) -> None:
     iso = tmp_path / "b2d.iso"
     iso.write_bytes(bytes(1 << 20))
     with real.program(tmp_path) as program:
-        made = places.driver(tmp_path, process.run, program=program, disk_size=5000, boot2docker_url=str(iso))
+        made = paths.driver(tmp_path, process.run, program=program, disk_size=5000, boot2docker_url=str(iso))
         with pytest.raises((errors.StartFailed, errors.NoKernelDriver)):
             made.create()
         assert made.endpoint() is None

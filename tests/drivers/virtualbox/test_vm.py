@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.virtualbox.fake import Fake
+from tests.drivers.virtualbox.fake_vboxmanage import Fake
 from tests.e2e.vms import program
 from tests.program import Program
 

@@ -4,7 +4,7 @@
     mosl   10.214.0.1/24  ---------   eth0  10.214.0.2/24    the APIs
     moslp  10.214.1.1/24  ---------   eth1  (in neutron's bridge)    servers, floating IPs
 
-The names follow what tests.labs.sweep looks for, so that the next lab of any kind clears up after one that was killed.
+The names follow what tests.labs.cleanup looks for, so that the next lab of any kind clears up after one that was killed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.labs import sweep
+from tests.labs import cleanup
 from tests.labs.image import LabUnavailable
 from tests.labs.openstack import settings
 
@@ -103,8 +103,8 @@ class Box:
         command += ["--system-call-filter=add_key keyctl bpf", "--resolv-conf=off", "--timezone=off"]
         command += ["--link-journal=no", "--setenv=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1", "--console=pipe"]
         command += ["--bind=/dev/net/tun"]
-        groups = sweep.cgroups(NAMESPACE)
-        self._undo.callback(sweep.remove_cgroups, NAMESPACE)
+        groups = cleanup.cgroups(NAMESPACE)
+        self._undo.callback(cleanup.remove_cgroups, NAMESPACE)
         with open(self.console, "wb") as log:
             process = subprocess.Popen(
                 ["sh", "-c", 'for c in $LAB_CGROUPS; do echo $$ >"$c/cgroup.procs"; done; exec "$@"', "sh", *command],
@@ -131,7 +131,7 @@ class Box:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    sweep.end(process.pid)
+    cleanup.end(process.pid)
     process.wait()
 
 

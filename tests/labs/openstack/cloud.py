@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tests.labs import image, sweep
+from tests.labs import cleanup, image
 from tests.labs.image import LabUnavailable
 from tests.labs.openstack import guest, layers, seed, settings
 from tests.labs.openstack.api import Api
@@ -105,12 +105,12 @@ class OpenStack:
 
     def _start(self) -> None:
         began = time.time()
-        sweep.sweep()
+        cleanup.sweep()
         lower = layers.layers()
         self.seconds["build"] = time.time() - began
-        directory = Path(tempfile.mkdtemp(prefix=sweep.PREFIX))
+        directory = Path(tempfile.mkdtemp(prefix=cleanup.PREFIX))
         self._undo.callback(shutil.rmtree, directory, ignore_errors=True)
-        sweep.claim(directory, WIRE)
+        cleanup.claim(directory, WIRE)
         began = time.time()
         box = Box(directory, lower, directory / "upper")
         box.start()
@@ -123,7 +123,7 @@ class OpenStack:
             seed.wait(f"{service} does not answer", lambda name=service: seed.answering(name))
         self.seconds["start"] = time.time() - began
         self._undo.callback(_ready().unlink, missing_ok=True)
-        _ready().write_text(f"{os.getpid()} {sweep.started(os.getpid())} {box.leader}\n")
+        _ready().write_text(f"{os.getpid()} {cleanup.started(os.getpid())} {box.leader}\n")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def standing() -> Standing | None:
         owner, started, leader = _ready().read_text().split()
     except (OSError, ValueError):
         return None
-    return Standing(int(owner), int(leader)) if sweep.started(int(owner)) == started else None
+    return Standing(int(owner), int(leader)) if cleanup.started(int(owner)) == started else None
 
 
 def _ready() -> Path:

@@ -15,7 +15,7 @@ from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.backends.simulator import simulated
 from machine.swarm.pipeline import Hijack, Refused, Reply, Request, Unreachable
 from machine.swarm.simulator import SimulatedEngine
-from tests.swarm.wire import run
+from tests.swarm.http.recording import run
 
 
 class World:

@@ -10,7 +10,7 @@ import pytest
 from machine.swarm.aggregate.listing import nanoseconds
 from machine.swarm.pipeline import Refused
 from tests.swarm.aggregate.test_aggregate import World
-from tests.swarm.wire import run
+from tests.swarm.http.recording import run
 
 
 @pytest.mark.parametrize(

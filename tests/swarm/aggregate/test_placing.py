@@ -9,7 +9,7 @@ import pytest
 
 from machine.swarm.pipeline import Refused, Reply, Request
 from tests.swarm.aggregate.test_aggregate import World, lines
-from tests.swarm.wire import run
+from tests.swarm.http.recording import run
 
 PROJECT = {"Labels": {"com.docker.compose.project": "app"}}
 

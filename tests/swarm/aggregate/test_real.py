@@ -10,7 +10,7 @@ import pytest
 from tests.clients.fixtures import DockerClient, trixie
 from tests.sshd import free_port
 from tests.swarm.engines import docker, needs_engines
-from tests.swarm.islands import Islands, needs_islands
+from tests.swarm.network_namespaces import Islands, needs_islands
 from tests.swarm.test_swarmd import swarmd
 
 __all__ = ["trixie"]

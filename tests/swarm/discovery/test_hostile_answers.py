@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from machine.swarm import limits
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.ranges import addresses, answered
-from tests.swarm.wire import raw_server, run
+from tests.swarm.http.recording import raw_server, run
 
 BOMB = "10.0.[1:250].[1:39]:2375"
 URLS: list[Callable[[str], str]] = [

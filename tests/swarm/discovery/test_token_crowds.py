@@ -14,7 +14,7 @@ from machine.swarm.discovery.service import service
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Reply, Request, nobody
-from tests.swarm.fronts.raw import say, statuses
+from tests.swarm.http.raw import say, statuses
 
 
 class Clock:

@@ -1,0 +1,78 @@
+"""Nothing listens beyond this computer unless a client certificate is demanded, or --insecure says so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+from machine.errors import UsageError
+from machine.swarm.backends import Place, open_chain
+from machine.swarm.cli import Surroundings
+from machine.swarm.cli import run as act
+from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.listener import Demands, check
+from machine.swarm.pipeline import nobody
+from tests.swarm.http.recording import Keys, keys, run
+
+BEYOND = ("0.0.0.0", "::", "192.0.2.1", "swarm.example", "127.1", "0x7f.0.0.1")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Keys:
+    return keys(tmp_path)
+
+
+@pytest.mark.parametrize("host", BEYOND)
+@pytest.mark.parametrize("tls", ["none", "no clients"])
+def test_an_open_listener_is_refused(pair: Keys, host: str, tls: str) -> None:
+    trust = None if tls == "none" else pair.server._replace(verify=False)
+    demands = Demands(trust, "every engine")
+    with pytest.raises(UsageError, match="without TLS") as found:
+        check(Address(host, 2375), demands)
+    assert "--insecure" in found.value.resolution
+    check(Address(host, 2375), demands._replace(insecure=True))
+    check(Address(host, 2375), demands._replace(trust=pair.server))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_this_computer_may(host: str) -> None:
+    check(Address(host, 2375), Demands(None, "every engine"))
+    check(Address(path="/run/swarm.sock"), Demands(None, "every engine"))
+
+
+def test_a_token_service_is_open_by_design_but_not_without_tls(pair: Keys) -> None:
+    check(Address("0.0.0.0", 443), Demands(pair.server._replace(verify=False), "its tokens", open_to_all=True))
+    with pytest.raises(UsageError):
+        check(Address("0.0.0.0", 443), Demands(None, "its tokens", open_to_all=True))
+
+
+@pytest.mark.parametrize("switch", [[], ["--tls"], ["--tls=true", "--tlsverify=false"]])
+def test_every_command_that_listens_refuses_it(pair: Keys, switch: list[str]) -> None:
+    files = ["--tlscert", pair.server.cert, "--tlskey", pair.server.key, *switch]
+    around = Surroundings({"HOME": "/nowhere"}, print, print)
+    with pytest.raises(UsageError, match="without TLS of clients"):
+        act(["manage", "-H", "tcp://0.0.0.0:0", *files, "a:1"], around)
+
+    async def swarmd(url: str) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            place = Place(nobody, dict(os.environ), print)
+            await open_chain([f"dockerserver {' '.join(files)} {url}"], place, stack)
+
+    for url in ("tcp://0.0.0.0:0", "tcp://[::]:0"):
+        with pytest.raises(UsageError, match="without TLS of clients"):
+            asyncio.run(swarmd(url))
+    run(swarmd("--insecure tcp://0.0.0.0:0"))
+    run(swarmd("tcp://127.0.0.1:0"))
+
+
+def test_a_ca_alone_demands_certificates(pair: Keys) -> None:
+    from machine.swarm.http.address import trust_of
+
+    told = {"--tlscacert": pair.server.ca, "--tlscert": pair.server.cert, "--tlskey": pair.server.key}
+    found = trust_of(told, {"HOME": "/nowhere"})
+    assert isinstance(found, Trust)
+    assert found.verify
