@@ -141,7 +141,7 @@ class Unfinished(DriverError):
     """The platform is still at it: the rest of a removal has to wait for that, and the caller asks again."""
 
 
-def before_anything(error: DriverError) -> PreflightFailed:
+def as_preflight_error(error: DriverError) -> PreflightFailed:
     """The same error, class name included, as one of the checks before a create: nothing was made."""
     if isinstance(error, PreflightFailed):
         return error

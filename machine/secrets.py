@@ -35,7 +35,7 @@ CLEAR_TEXT = {  # keys in which docker-machine's drivers keep secrets; those of 
     "digitalocean": ("AccessToken",),
     "openstack": ("Password", "ApplicationCredentialSecret"),
 }
-TOGETHER = ("amazonec2",)  # of these they are one unit
+SECRET_GROUPS = ("amazonec2",)  # of these they are one unit
 
 
 def split(driver: Mapping[str, Any], options: Iterable[Option]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -80,7 +80,7 @@ def _one(option: Option, head: Option | None, kept: Callable[[Option], str], env
     return value or (kept(option) if kept(head) == said else "")
 
 
-def own(
+def exclude_env(
     hidden: Mapping[str, str], options: Iterable[Option], environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
     """Those of `hidden` that are the machine's own: not what a variable brings along to this one command."""
@@ -88,7 +88,7 @@ def own(
     return {key: value for key, value in hidden.items() if brought.get(key) != value}
 
 
-def overruled(
+def overridden(
     driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str] = os.environ
 ) -> list[str]:
     """The variables that hold another secret than the one kept for the machine: new ones, or another account's."""
@@ -152,14 +152,14 @@ def move(directory: str, driver_name: str, driver: dict[str, Any]) -> None:
         return
     kept = read(directory)
     fresh = {key: value for key, value in found.items() if key not in kept}
-    if driver_name in TOGETHER and any(kept.get(key, value) != value for key, value in found.items()):
+    if driver_name in SECRET_GROUPS and any(kept.get(key, value) != value for key, value in found.items()):
         fresh = {}  # of other keys than those that are kept
     if fresh:
         save(directory, fresh)
     driver.update(dict.fromkeys(found, ""))
 
 
-def without(driver_name: str, driver: Mapping[str, Any]) -> dict[str, Any]:
+def redact(driver_name: str, driver: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of the Driver object to be shown or exported: clear text that docker-machine left is ""."""
     secret = CLEAR_TEXT.get(driver_name, ())
     return {key: "" if key in secret and value else value for key, value in driver.items()}

@@ -84,7 +84,7 @@ def test_a_unit_whose_head_is_secret_comes_from_one_place(
     empty = dict.fromkeys(KEPT, "")
     assert tuple(secrets.merge(empty, str(place), PAIR, environ).values()) == found
     differ = [name for name, key in zip(environ, KEPT, strict=False) if environ[name] not in KEPT.values()]
-    overruled = secrets.overruled(empty, str(place), PAIR, environ)
+    overruled = secrets.overridden(empty, str(place), PAIR, environ)
     assert bool(overruled) == (found != tuple(KEPT.values()))
     assert set(overruled) <= set(differ) | {"CLOUD_SESSION"}
 
@@ -107,8 +107,8 @@ def test_a_secret_belongs_to_the_recorded_user(place: Path, environ: dict[str, s
 
 def test_what_a_variable_brings_is_not_the_machines_own() -> None:
     hidden = {"AccessKey": "id2", "SecretKey": "secret1"}
-    assert secrets.own(hidden, PAIR, {"CLOUD_ID": "id2"}) == {"SecretKey": "secret1"}
-    assert secrets.own(hidden, PAIR, {}) == hidden
+    assert secrets.exclude_env(hidden, PAIR, {"CLOUD_ID": "id2"}) == {"SecretKey": "secret1"}
+    assert secrets.exclude_env(hidden, PAIR, {}) == hidden
 
 
 def test_clear_text_of_other_keys_is_not_mixed_into_kept_ones(place: Path) -> None:

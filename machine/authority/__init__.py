@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 import certs
 from machine import files, lock, paths
 from machine.authority import bootstrap, copies
-from machine.authority.bootstrap import Places
+from machine.authority.bootstrap import CertPaths
 from machine.errors import UsageError
 
 LOCK_SECONDS = 60.0  # making everything takes a fraction of one
@@ -29,12 +29,12 @@ class Authority:
     """The CA and the client pair of one store, as they are on disk."""
 
     store: str
-    places: Places
+    places: CertPaths
     ca: bytes  # the CA's certificate, PEM
     ca_key: bytes = field(repr=False)  # b"" where only the certificate is here: nothing can be issued then
     client: certs.Pair
     notes: list[str] = field(default_factory=list)  # what was mended or renewed: to be shown as warnings
-    delivered: list[str] = field(default_factory=list)  # machines whose copies of the client pair were renewed
+    updated: list[str] = field(default_factory=list)  # machines whose copies of the client pair were renewed
 
     def issue_server(
         self, machine_name: str, names: Iterable[str], *, swarm_master: bool = False, now: datetime | None = None
@@ -73,7 +73,7 @@ class Authority:
                 made = bootstrap.replace_ca(self.places, moment)
                 self.ca, self.ca_key = made.cert, made.key
             self.client = bootstrap.replace_client(self.places, certs.Pair(self.ca, self._key()), moment)
-            self.delivered += copies.deliver(self.store, self.ca, self.client)
+            self.updated += copies.deliver(self.store, self.ca, self.client)
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """One sentence for each of the two certificates that ends within 30 days, saying what to type."""
@@ -109,19 +109,19 @@ def ensure(
     The four paths (--tls-ca-cert and so on) replace those under certs/; what is found there is never overwritten.
     CertificateError when what is on disk does not fit together and is not ours to throw away, StoreError.
     """
-    places = Places.of(store, ca_cert=ca_cert, ca_key=ca_key, client_cert=client_cert, client_key=client_key)
+    places = CertPaths.of(store, ca_cert=ca_cert, ca_key=ca_key, client_cert=client_cert, client_key=client_key)
     moment = now or datetime.now(UTC)
-    standing = bootstrap.standing(places, moment)
+    standing = bootstrap.load_valid(places, moment)
     if standing is not None:
         ca, client = standing
-        if not copies.behind(store, ca.cert, bootstrap.previous_client(places)):
+        if not copies.outdated(store, ca.cert, bootstrap.previous_client(places)):
             return Authority(store, places, ca.cert, ca.key, client)
     with _locked(store, places):
         bootstrap.sweep(store)
         notes: list[str] = []
         ca = bootstrap.found_ca(store, places, moment, notes)
         client, changed = bootstrap.found_client(places, ca, moment, notes)
-        late = changed or copies.behind(store, ca.cert, bootstrap.previous_client(places))
+        late = changed or copies.outdated(store, ca.cert, bootstrap.previous_client(places))
         delivered = copies.deliver(store, ca.cert, client) if late else []
     return Authority(store, places, ca.cert, ca.key, client, notes, delivered)
 
@@ -144,7 +144,7 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def _locked(store: str, places: Places) -> AbstractContextManager[None]:
+def _locked(store: str, places: CertPaths) -> AbstractContextManager[None]:
     """Be the only one at work on a CA, of all stores that have it: by a link, or by --tls-ca-key.
 
     The lock is that of the store in which the CA's key really lies, or beside the key where that is no store. Where

@@ -18,7 +18,7 @@ from machine.errors import CertificateError
 
 
 @dataclass(frozen=True)
-class Places:
+class CertPaths:
     """Where the four files are, and whether they are the store's own or the user's (--tls-*)."""
 
     ca: str
@@ -29,7 +29,7 @@ class Places:
     own_client: bool = True
 
     @classmethod
-    def of(cls, store: str, *, ca_cert: str, ca_key: str, client_cert: str, client_key: str) -> Places:
+    def of(cls, store: str, *, ca_cert: str, ca_key: str, client_cert: str, client_key: str) -> CertPaths:
         """The given paths, and for each empty one the file under certs/."""
         return cls(
             ca_cert or paths.certs(store, paths.CA),
@@ -46,14 +46,14 @@ def owner() -> str:
     return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"
 
 
-def standing(where: Places, now: datetime) -> tuple[certs.Pair, certs.Pair] | None:
+def load_valid(where: CertPaths, now: datetime) -> tuple[certs.Pair, certs.Pair] | None:
     """CA and client pair when all is well, None when something is to be made. Takes no lock, writes nothing."""
     ca, client = _read(where.ca, where.ca_key), _read(where.client_cert, where.client_key)
     well = certs.belongs_together(ca.cert, ca.key) and _fault(client, ca, now) is None
     return (ca, client) if well and not _loose(where) else None
 
 
-def found_ca(store: str, where: Places, now: datetime, notes: list[str]) -> certs.Pair:
+def found_ca(store: str, where: CertPaths, now: datetime, notes: list[str]) -> certs.Pair:
     """The CA, made or mended where that is safe; its key is b"" when it is elsewhere and the CA in use all the same.
 
     CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
@@ -83,7 +83,7 @@ def found_ca(store: str, where: Places, now: datetime, notes: list[str]) -> cert
     return replace_ca(where, now)
 
 
-def _unless_ended(where: Places, ca: certs.Pair, now: datetime, notes: list[str]) -> certs.Pair:
+def _unless_ended(where: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> certs.Pair:
     """The CA, or a new one in place of one of ours that has ended: no machine can be used with that any more."""
     end = certs.describe(ca.cert).not_after
     if end > now or not where.own_ca:
@@ -95,7 +95,7 @@ def _unless_ended(where: Places, ca: certs.Pair, now: datetime, notes: list[str]
     return replace_ca(where, now)
 
 
-def replace_ca(where: Places, now: datetime) -> certs.Pair:
+def replace_ca(where: CertPaths, now: datetime) -> certs.Pair:
     """A new CA in place of what is there, which is kept as *.bak."""
     for path in (where.ca, where.ca_key):
         if os.path.exists(path):
@@ -103,7 +103,7 @@ def replace_ca(where: Places, now: datetime) -> certs.Pair:
     return _write(certs.make_ca(owner(), now=now), where.ca, where.ca_key)
 
 
-def found_client(where: Places, ca: certs.Pair, now: datetime, notes: list[str]) -> tuple[certs.Pair, bool]:
+def found_client(where: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> tuple[certs.Pair, bool]:
     """The client pair, and whether it is new. CertificateError when one is needed and cannot or must not be made."""
     client = _read(where.client_cert, where.client_key)
     fault = _fault(client, ca, now)
@@ -122,7 +122,7 @@ def found_client(where: Places, ca: certs.Pair, now: datetime, notes: list[str])
     return replace_client(where, ca, now), True
 
 
-def replace_client(where: Places, ca: certs.Pair, now: datetime) -> certs.Pair:
+def replace_client(where: CertPaths, ca: certs.Pair, now: datetime) -> certs.Pair:
     """A new client pair on disk; the old one is kept as *.bak. CertificateError if the CA cannot issue."""
     try:
         made = certs.make_client(ca, f"{owner()}.<bootstrap>", name=owner(), now=now)
@@ -135,7 +135,7 @@ def replace_client(where: Places, ca: certs.Pair, now: datetime) -> certs.Pair:
     return _write(made, where.client_cert, where.client_key)
 
 
-def previous_client(where: Places) -> bytes:
+def previous_client(where: CertPaths) -> bytes:
     """The client certificate before this one, b"" if there was none."""
     return files.read(where.client_cert + ".bak")
 
@@ -147,7 +147,7 @@ def sweep(store: str) -> None:
             os.unlink(paths.certs(store, name))
 
 
-def no_key(where: Places) -> CertificateError:
+def no_key(where: CertPaths) -> CertificateError:
     """The CA can be used but not issue."""
     return CertificateError(
         f"the CA's private key {where.ca_key} is not here, so no certificate can be issued",
@@ -156,7 +156,7 @@ def no_key(where: Places) -> CertificateError:
     )
 
 
-def cannot_issue(where: Places, error: certs.CertsError) -> CertificateError:
+def cannot_issue(where: CertPaths, error: certs.CertsError) -> CertificateError:
     """`error` of the CA, with what to do about it."""
     return CertificateError(
         f"the CA {where.ca} cannot issue a certificate: {error}",
@@ -188,26 +188,26 @@ def _fault(client: certs.Pair, ca: certs.Pair, now: datetime) -> str | None:
     return certs.needs_renewal(client.cert, (), ca.cert, now, usage="client")
 
 
-def _in_use(store: str, where: Places, ca: bytes) -> bool:
+def _in_use(store: str, where: CertPaths, ca: bytes) -> bool:
     """Whether a machine or the client pair depends on that CA."""
     client = _read(where.client_cert, where.client_key)
     paired = certs.issued_by(client.cert, ca) and certs.belongs_together(client.cert, client.key)
     return paired or ca in copies.cas(store).values()
 
 
-def _loose(where: Places) -> list[str]:
+def _loose(where: CertPaths) -> list[str]:
     """The store's own key files that others may read."""
     found = [where.ca_key] * where.own_ca + [where.client_key] * where.own_client
     return [p for p in found if os.name != "nt" and os.path.exists(p) and os.stat(p).st_mode & 0o077]
 
 
-def _tighten(where: Places, notes: list[str]) -> None:
+def _tighten(where: CertPaths, notes: list[str]) -> None:
     for path in _loose(where):
         os.chmod(path, files.PRIVATE)
         notes.append(f"{path} was readable by others: its mode is 0600 now")
 
 
-def _misfit(where: Places, ca: certs.Pair) -> CertificateError:
+def _misfit(where: CertPaths, ca: certs.Pair) -> CertificateError:
     """Why two files that are both whole make no CA."""
     brief = f"the CA {where.ca} and the key {where.ca_key} cannot be used together"
     try:

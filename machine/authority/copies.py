@@ -23,7 +23,7 @@ def deliver(store: str, ca: bytes, client: certs.Pair) -> list[str]:
     return done
 
 
-def behind(store: str, ca: bytes, previous: bytes) -> bool:
+def outdated(store: str, ca: bytes, previous: bytes) -> bool:
     """Whether a machine under `ca` still has the `previous` client certificate: a delivery was cut short."""
     return bool(previous) and any(
         _held(store, name, paths.CERT) == previous and _held(store, name, paths.CA) == ca for name in machines(store)

@@ -32,7 +32,7 @@ def main(
     from machine.cli import std_streams
     from machine.cli.global_flags import Flags
 
-    std_streams.complete()
+    std_streams.ensure_std_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     environ = os.environ if environ is None else environ
     out, err = stdout or std_streams.stdout(), stderr or sys.stderr

@@ -57,10 +57,10 @@ class App:
         from machine import host_agent
 
         if host_agent.missing(path):
-            from machine.cli.machine_action import world_of
+            from machine.cli.machine_action import open_session
             from machine.lifecycle.host_agent import revive
 
-            revive(world_of(self), record)
+            revive(open_session(self), record)
 
     @property
     def console(self) -> Console:

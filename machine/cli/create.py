@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machine.cli.tokenize import truth
+from machine.cli.tokenize import parse_bool
 from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
     from machine.drivers.base import Driver
-    from machine.lifecycle.create import Wanted
+    from machine.lifecycle.create import CreateRequest
     from machine.swarmmode.asked import Membership
 
 OWN_FLAGS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
@@ -42,7 +42,7 @@ def add_arguments(parser: Parser) -> None:
     from machine import drivers
     from machine.cli import driver_flags
 
-    name = driver_flags.chosen(parser)
+    name = driver_flags.driver_from_argv(parser)
     parser.add_argument(
         "--driver", "-d", default=name, help=f"Which driver makes it (default {drivers.DEFAULT}) [$MACHINE_DRIVER]"
     )
@@ -111,7 +111,7 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm-join-opt", action="append", default=[], metavar="K=V", help="A flag of the node's join")
     swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
     _add_swarm_mode(parser)
-    driver_flags.declare(parser, name, _driver(parser, name).options)
+    driver_flags.add_options(parser, name, _driver(parser, name).options)
     parser.explain_unknown.append(lambda flag: driver_flags.of_another(flag, name))
     parser.add_argument("names", nargs="*", metavar="NAME", help="what the machines are to be called")
 
@@ -121,7 +121,7 @@ def _dry_run_kind(text: str) -> str:
     if text in ("plan", "script"):
         return text
     try:
-        return "plan" if truth(text, "--dry-run") else ""
+        return "plan" if parse_bool(text, "--dry-run") else ""
     except UsageError:
         raise UsageError(f"--dry-run must be plan or script, not {text!r}") from None
 
@@ -191,13 +191,13 @@ def run(args: argparse.Namespace, app: App) -> int:
         raise UsageError("create needs a name for the machine", resolution="machine create dev")
 
     def after(cut: Sequence[str]) -> str:
-        return create.go_on(app.store, cut)
+        return create.resume_hint(app.store, cut)
 
     if args.resume:
         _check_resume(args, app)
         url = args.engine_install_url or ""
         return on_each(
-            app, args.names, lambda world, name: create.resume(world, name, not args.no_context, url), after=after
+            app, args.names, lambda session, name: create.resume(session, name, not args.no_context, url), after=after
         )
     for name in args.names:
         names.check(name)  # all of them before the first is made
@@ -206,7 +206,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if args.dry_run:
         return _dry_run(args, app, wanted)
     make = create.create_if_missing if args.if_missing else create.create
-    status = on_each(app, args.names, lambda world, name: make(world, name, wanted), load=False, after=after)
+    status = on_each(app, args.names, lambda session, name: make(session, name, wanted), load=False, after=after)
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({_env_line(app, args.names[-1])})"')
         if args.swarm_master:
@@ -219,7 +219,7 @@ def _check_one_host(args: argparse.Namespace) -> None:
     from machine import drivers
 
     names = list(dict.fromkeys(args.names))
-    if len(names) > 1 and drivers.find(args.driver).adopts:
+    if len(names) > 1 and drivers.find(args.driver).existing_host:
         raise UsageError(
             f"one host is one machine: the driver {args.driver} cannot make {' and '.join(names)} of it",
             resolution=f"create each with the address of a host of its own, beginning with {names[0]}",
@@ -244,7 +244,7 @@ def _check_resume(args: argparse.Namespace, app: App) -> None:
     told += [name for name in ("swarm_host", "swarm_image", "swarm_strategy") if getattr(args, name) is not None]
     usual = app.environ.get("MACHINE_DRIVER") or drivers.DEFAULT
     told += ["driver"] * any(args.driver not in (usual, app.store.load(name).driver_name) for name in args.names)
-    flags = " ".join("--" + name.replace("_", "-") for name in [*told, *driver_flags.given(args)])
+    flags = " ".join("--" + name.replace("_", "-") for name in [*told, *driver_flags.typed_values(args)])
     if flags:
         names = " ".join(args.names)
         raise UsageError(
@@ -261,11 +261,11 @@ def _env_line(app: App, *name: str) -> str:
     return shlex.join([app.prog, *where, "env", *name])
 
 
-def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
+def wanted_of(args: argparse.Namespace, app: App) -> CreateRequest:
     """The command line as values; UsageError on nonsense."""
     from machine import drivers, engine_values
     from machine.cli import driver_flags
-    from machine.lifecycle.create import Wanted
+    from machine.lifecycle.create import CreateRequest
     from machine.model import EngineOptions, SwarmOptions
     from machine.options import resolve
 
@@ -306,9 +306,11 @@ def wanted_of(args: argparse.Namespace, app: App) -> Wanted:
         experimental=args.swarm_experimental,
         containers=bool(image),
     )
-    values = resolve(drivers.find(args.driver).options, driver_flags.given(args), app.environ)
+    values = resolve(drivers.find(args.driver).options, driver_flags.typed_values(args), app.environ)
     mode = _mode_of(args)
-    return Wanted(args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode, args.no_hostname)
+    return CreateRequest(
+        args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode, args.no_hostname
+    )
 
 
 def _check_swarm(args: argparse.Namespace, app: App) -> None:
@@ -371,10 +373,10 @@ def _mode_of(args: argparse.Namespace) -> Membership | None:
     )
 
 
-def _dry_run(args: argparse.Namespace, app: App, wanted: Wanted) -> int:
-    from machine.cli.machine_action import world_of
+def _dry_run(args: argparse.Namespace, app: App, wanted: CreateRequest) -> int:
+    from machine.cli.machine_action import open_session
     from machine.lifecycle import create
 
     for name in args.names:
-        app.say("\n".join(create.describe(world_of(app), name, wanted, script=args.dry_run == "script")))
+        app.say("\n".join(create.describe(open_session(app), name, wanted, script=args.dry_run == "script")))
     return 0

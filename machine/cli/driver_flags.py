@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.tokenize import truth
+from machine.cli.tokenize import parse_bool
 from machine.drivers import DEFAULT, TABLE
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DEST = "option:"  # the attribute for --NAME is this and NAME, which no other flag can have
 
 
-def chosen(parser: Parser) -> str:
+def driver_from_argv(parser: Parser) -> str:
     """The driver's name: the last -d or --driver typed, else $MACHINE_DRIVER, else the default one.
 
     The driver's own flags are not known yet, so any other flag may take the next word for its value.
@@ -35,7 +35,7 @@ def chosen(parser: Parser) -> str:
     return name
 
 
-def declare(parser: Parser, driver: str, options: Sequence[Option]) -> None:
+def add_options(parser: Parser, driver: str, options: Sequence[Option]) -> None:
     """Add a driver's options under a heading of their own."""
     group = parser.add_argument_group(f"flags of the driver {driver}")
     for option in options:
@@ -53,7 +53,7 @@ def declare(parser: Parser, driver: str, options: Sequence[Option]) -> None:
         argument.of_driver = True
 
 
-def given(args: Namespace) -> dict[str, Any]:
+def typed_values(args: Namespace) -> dict[str, Any]:
     """Only what was typed, option name -> value of its kind: the `given` of machine.options.resolve."""
     found = {name[len(_DEST) :]: value for name, value in vars(args).items() if name.startswith(_DEST)}
     return {name: value for name, value in found.items() if value is not None}
@@ -63,7 +63,7 @@ def _kind(option: Option) -> Any:
     if option.kind == "int":
         return int
     if option.kind == "bool":
-        return lambda text: truth(text, f"--{option.name}")
+        return lambda text: parse_bool(text, f"--{option.name}")
     return str
 
 

@@ -91,7 +91,7 @@ def _page(app: App, name: str, driver: type[Driver]) -> str:
     from machine.cli.parser import Parser
 
     parser = Parser("drivers", "")
-    driver_flags.declare(parser, name, driver.options)
+    driver_flags.add_options(parser, name, driver.options)
     flags = parser.format_help().partition(f"flags of the driver {name}:\n")[2]
     head = [f"{name}: {driver.summary}", f"needs: {driver.needs}", f"usage: {app.prog} create -d {name} [FLAGS] NAME"]
     return "\n".join([*head, "", flags.rstrip("\n")])

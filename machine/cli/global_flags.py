@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.tokenize import SWITCH, VALUE, cut, truth
+from machine.cli.tokenize import SWITCH, VALUE, parse_bool, tokenize
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -59,12 +59,12 @@ class Flags:
     def _set(self, flag: str, value: str, follows: str, source: str) -> None:
         if flag == "--log-format" and value not in ("text", "json"):
             raise UsageError(f"{source} must be text or json, not {value!r}")
-        setattr(self, flag[2:].replace("-", "_"), truth(value, source) if follows == SWITCH else value)
+        setattr(self, flag[2:].replace("-", "_"), parse_bool(value, source) if follows == SWITCH else value)
 
 
 def leading(argv: Sequence[str], flags: Flags) -> tuple[str, list[str]]:
     """Take the flags before the command into `flags`; return the command ("" if none) and the words after it."""
-    for word in cut(argv, lambda flag: _FOLLOWS.get(_SHORT.get(flag, flag), ""), _unknown):
+    for word in tokenize(argv, lambda flag: _FOLLOWS.get(_SHORT.get(flag, flag), ""), _unknown):
         if not word.flag:
             return word.value, list(argv[word.position :])
         flags.set(word.flag, word.value)

@@ -41,7 +41,7 @@ def overview(prog: str) -> str:
 
     lines = [f"Usage: {prog} [FLAGS] COMMAND [NAME...] [FLAGS]", ""]
     lines += [*_wrapped("", f"Docker hosts anywhere, and many of them as one cluster. Version {__version__}."), ""]
-    lines += ["Start:", f"  {prog} create dev", f'  eval "$({prog} env dev)"', "  docker run hello-world", ""]
+    lines += ["Start:", f"  {prog} create dev", f'  eval "$({prog} env dev)"', "  docker run hello-session", ""]
     lines.append("Commands:")
     for name, (_, text) in COMMANDS.items():
         lines += _wrapped(f"  {name:<18} ", text)

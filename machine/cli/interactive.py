@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CHUNK = 32768
 
 
-def talk(shell: SshShell, command: str, *, terminal: bool) -> int:
+def run_interactive(shell: SshShell, command: str, *, terminal: bool) -> int:
     """Run `command` ("" = the login shell) with our stdin, stdout and stderr; its status, 255 if a signal ended it.
 
     With `terminal` it gets one of its own, of our size, and ours is raw so that every key reaches it. ShellError when

@@ -1,4 +1,4 @@
-"""What the commands that change machines have in common: the world they act in, many at once, errors one by one."""
+"""What the commands that change machines have in common: the session they act in, many at once, errors one by one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
-    from machine.lifecycle.session import World
+    from machine.lifecycle.session import Session
 
 
-def world_of(app: App) -> World:
+def open_session(app: App) -> Session:
     """The store, console and environment of this call, for machine.lifecycle."""
-    from machine.lifecycle.session import World
+    from machine.lifecycle.session import Session
 
     flags = app.flags
     tls = {
@@ -24,7 +24,7 @@ def world_of(app: App) -> World:
         "client_cert": flags.tls_client_cert,
         "client_key": flags.tls_client_key,
     }
-    return World(store=app.store, console=app.console, environ=app.environ, tls=tls)
+    return Session(store=app.store, console=app.console, environ=app.environ, tls=tls)
 
 
 def add_names(parser: Parser) -> None:
@@ -35,7 +35,7 @@ def add_names(parser: Parser) -> None:
 def on_each(
     app: App,
     names: Sequence[str],
-    act: Callable[[World, str], None],
+    act: Callable[[Session, str], None],
     *,
     load: bool = True,
     after: Callable[[Sequence[str]], str] = lambda _: "",
@@ -45,16 +45,16 @@ def on_each(
     With `load` every record must be readable before anything is done, as docker-machine has it. `after` has the
     advice for those of several that were cut short by Ctrl-C, SIGTERM or SIGHUP.
     """
-    from machine.cli.signals import orderly
+    from machine.cli.signals import interrupt_on_termination
     from machine.lifecycle import parallel
 
     names = list(dict.fromkeys(names))
     if load:
         for name in names:
             app.store.load(name)
-    with orderly():
+    with interrupt_on_termination():
         try:
-            failures = parallel.each(world_of(app), names, act, after)
+            failures = parallel.run(open_session(app), names, act, after)
         finally:
             app.console.close()
         for error in failures.values():

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if not os.path.isdir(target):
         raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
     name = source.machine or app.name(None)
-    source = arguments.Place(name, source.user, source.path)
+    source = arguments.RemotePath(name, source.user, source.path)
     argv = arguments.sshfs(ssh_login.login_of(app, name), source, target)
     return ssh_login.attached(app, argv, [name], "sshfs", again=False)  # sshfs goes on in the background
 

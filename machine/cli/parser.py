@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, cut
+from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, tokenize
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -133,7 +133,7 @@ class Parser(Group):
 
         found = {a.dest: a.default for a in [*own.values(), *self.places()]}
         names: list[str] = []
-        for word in cut(argv, follows, self._unknown):
+        for word in tokenize(argv, follows, self._unknown):
             if not word.flag:
                 names.append(word.value)
             elif word.flag not in own:

@@ -101,11 +101,11 @@ class _States:
                 row.error, row.version = "", "Unknown"
 
     def _ask(self, row: Row) -> None:
-        from machine.cli.machine_action import world_of
+        from machine.cli.machine_action import open_session
         from machine.lifecycle.session import open_driver
 
         try:
-            found = str(open_driver(world_of(self.app), row.record).state()), ""  # type: ignore[arg-type]
+            found = str(open_driver(open_session(self.app), row.record).state()), ""  # type: ignore[arg-type]
         except MachineError as error:
             found = "Error", one_line(error)
         except Exception as error:

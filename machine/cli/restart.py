@@ -21,4 +21,4 @@ def run(args: argparse.Namespace, app: App) -> int:
     from machine.lifecycle.power import power
     from machine.model import Verb
 
-    return on_each(app, app.names(args.names), lambda world, name: power(world, name, Verb.RESTART))
+    return on_each(app, app.names(args.names), lambda session, name: power(session, name, Verb.RESTART))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
-    from machine.lifecycle.session import World
+    from machine.lifecycle.session import Session
 
 HELP = "Remove machines: all that was made on their platform, then their records."
 
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace, app: App) -> int:
         there = [name for name in names if app.store.exists(name)]
         if not args.yes and there and not _agreed(app, there):
             return 0
-        return on_each(app, names, lambda world, name: _remove(world, name, names), load=False)
+        return on_each(app, names, lambda session, name: _remove(session, name, names), load=False)
     try:
-        on_each(app, names, lambda world, name: _remove(world, name, names, force=True), load=False)
+        on_each(app, names, lambda session, name: _remove(session, name, names, force=True), load=False)
     except Interrupted:
         raise
     except MachineError as error:
@@ -64,9 +64,9 @@ def _agreed(app: App, names: list[str]) -> bool:
     return answer
 
 
-def _remove(world: World, name: str, names: list[str], *, force: bool = False) -> None:
+def _remove(session: Session, name: str, names: list[str], *, force: bool = False) -> None:
     from machine.lifecycle.remove import remove
 
-    if not world.store.exists(name):
-        world.store.load(name)  # raises the error that names what there is
-    remove(world, name, force=force, together=names)
+    if not session.store.exists(name):
+        session.store.load(name)  # raises the error that names what there is
+    remove(session, name, force=force, together=names)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def orderly() -> Iterator[None]:
+def interrupt_on_termination() -> Iterator[None]:
     """Inside, a SIGTERM or SIGHUP raises KeyboardInterrupt; an Interrupted that leaves then has status 128 + signal.
 
     A signal that is ignored (nohup) or handled already stays so. Only the main thread can do this.

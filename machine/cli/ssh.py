@@ -104,7 +104,7 @@ def _forget(app: App, name: str) -> int:
 
 def _native(app: App, login: Login, call: Call) -> int:
     from machine.cli import ssh_run
-    from machine.cli.interactive import talk
+    from machine.cli.interactive import run_interactive
     from machine.cli.report import show
     from machine.errors import ShellError
     from machine.ssh.client import SshShell
@@ -132,7 +132,7 @@ def _native(app: App, login: Login, call: Call) -> int:
 
     try:
         with ssh_run.again(connect, login.name) as shell:
-            return talk(shell, " ".join(call.command), terminal=terminal)
+            return run_interactive(shell, " ".join(call.command), terminal=terminal)
     except ShellError as error:
         show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
         ssh_login.explain(app, [login.name])

@@ -118,12 +118,12 @@ def _key_error(record: Record) -> MachineError | None:
 def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.cli.connect import certificates
     from machine.cli.ls_rows import power_cure
-    from machine.cli.machine_action import world_of
+    from machine.cli.machine_action import open_session
     from machine.lifecycle.session import open_driver
     from machine.model import State
 
     try:
-        state = open_driver(world_of(app), record).state()
+        state = open_driver(open_session(app), record).state()
         if state is State.MISSING and record.imported() and not os.path.exists(record.ssh_key_path() or ""):
             certificates(record)  # says that it came without its keys, and how to get them
     except MachineError as error:

@@ -38,7 +38,7 @@ class Closed:
         return 1
 
 
-def complete() -> None:
+def ensure_std_streams() -> None:
     """Give sys.stdin, sys.stdout and sys.stderr a file each where they have none; nothing to do as a rule."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return

@@ -50,22 +50,22 @@ def run(args: Namespace, app: App) -> int:
     if args.verb == "leave":
         names = list(dict.fromkeys(args.words))
         return on_each(
-            app, names, lambda world, name: commands.leave(world, name, force=args.force, together=names), load=True
+            app, names, lambda session, name: commands.leave(session, name, force=args.force, together=names), load=True
         )
     if args.verb == "demote":
-        return on_each(app, args.words, lambda world, name: commands.demote(world, name, force=args.force))
+        return on_each(app, args.words, lambda session, name: commands.demote(session, name, force=args.force))
     return on_each(app, args.words, commands.promote if args.verb == "promote" else commands.unlock)
 
 
 def _ls(args: Namespace, app: App) -> int:
-    from machine.cli.machine_action import world_of
+    from machine.cli.machine_action import open_session
     from machine.clusters.swarm_mode import commands
 
-    world = world_of(app)
-    there = commands.clusters(world)
+    session = open_session(app)
+    there = commands.clusters(session)
     for name in args.words:
         _known(name, there)
-    rows = [row for cluster in args.words or there for row in commands.look(world, cluster)]
+    rows = [row for cluster in args.words or there for row in commands.look(session, cluster)]
     if args.json:
         app.say_json([row.shown() for row in rows])
         return 0
@@ -85,7 +85,7 @@ def _cells(row: Row) -> list[str]:
 
 def _print(args: Namespace, app: App) -> int:
     """A token or a key, alone on stdout."""
-    from machine.cli.machine_action import world_of
+    from machine.cli.machine_action import open_session
     from machine.clusters.swarm_mode import commands
     from machine.swarmmode.asked import ROLES
 
@@ -93,8 +93,8 @@ def _print(args: Namespace, app: App) -> int:
     role = words.pop(0) if args.verb == "token" and words and words[0] in ROLES else ""
     if args.verb == "token" and not role:
         raise UsageError("token of which role?", resolution="machine swarm-mode token worker, or manager")
-    world = world_of(app)
-    there = commands.clusters(world)
+    session = open_session(app)
+    there = commands.clusters(session)
     if len(words) > 1 or (not words and len(there) != 1):
         raise UsageError(
             f"{args.verb} of which cluster?" if there else "no machine of this store is in a cluster",
@@ -103,9 +103,9 @@ def _print(args: Namespace, app: App) -> int:
     cluster = words[0] if words else there[0]
     _known(cluster, there)
     if role:
-        app.say(commands.token(world, cluster, role, rotate=args.rotate))
+        app.say(commands.token(session, cluster, role, rotate=args.rotate))
     else:
-        app.say(commands.unlock_key(world, cluster))
+        app.say(commands.unlock_key(session, cluster))
     return 0
 
 

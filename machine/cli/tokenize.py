@@ -21,7 +21,7 @@ _TRUE = ("1", "t", "true", "yes", "on")
 _FALSE = ("0", "f", "false", "no", "off", "")
 
 
-class Word:
+class Token:
     """One flag with its value, or one name (`flag` is "")."""
 
     __slots__ = ("flag", "position", "value")
@@ -32,7 +32,7 @@ class Word:
         self.position = position  # index into argv of the word after this one
 
 
-def truth(text: str, source: str) -> bool:
+def parse_bool(text: str, source: str) -> bool:
     """Whether `text` says yes; UsageError naming `source` on anything that is neither yes nor no."""
     word = text.strip().lower()
     if word in _TRUE or word in _FALSE:
@@ -48,7 +48,9 @@ def seconds(text: str) -> float:
     return value
 
 
-def cut(argv: Sequence[str], follows: Callable[[str], str], unknown: Callable[[str], UsageError]) -> Iterator[Word]:
+def tokenize(
+    argv: Sequence[str], follows: Callable[[str], str], unknown: Callable[[str], UsageError]
+) -> Iterator[Token]:
     """The words of `argv` in order.
 
     `follows(flag)` is SWITCH, VALUE, OPTIONAL or "" for a flag that does not exist; `unknown` makes its error.
@@ -60,17 +62,17 @@ def cut(argv: Sequence[str], follows: Callable[[str], str], unknown: Callable[[s
         at += 1
         if text == "--":
             for rest in range(at, len(argv)):
-                yield Word("", argv[rest], rest + 1)
+                yield Token("", argv[rest], rest + 1)
             return
         if len(text) < 2 or text[0] != "-":
-            yield Word("", text, at)
+            yield Token("", text, at)
             continue
         for flag, value in _flags(text, follows, unknown):
             if value is None:
                 if at >= len(argv):
                     raise UsageError(f"{flag} needs a value", resolution=f"write {flag} VALUE or {flag}=VALUE")
                 value, at = argv[at], at + 1  # noqa: PLW2901
-            yield Word(flag, value, at)
+            yield Token(flag, value, at)
 
 
 def _flags(
@@ -83,7 +85,7 @@ def _flags(
     if not kind:
         yield from _bundle(text, follows, unknown)
     elif kind == SWITCH:
-        yield flag, "true" if not equals or truth(value, flag) else "false"
+        yield flag, "true" if not equals or parse_bool(value, flag) else "false"
     else:
         yield flag, None if kind == VALUE and not equals else value
 

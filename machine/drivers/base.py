@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
-from machine.errors import DriverError, NotSupported, before_anything
+from machine.errors import DriverError, NotSupported, as_preflight_error
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 from machine.process import Completed
@@ -25,12 +25,12 @@ PHASE = "Phase"  # of a sibling: how far its `create` has come, as machine.store
 
 
 @contextmanager
-def nothing_made() -> Iterator[None]:
+def preflight_errors() -> Iterator[None]:
     """For the body of `check`: a DriverError from within is one of the checks before a create."""
     try:
         yield
     except DriverError as error:
-        raise before_anything(error) from None
+        raise as_preflight_error(error) from None
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ class Driver(ABC):
     needs: ClassVar[str] = ""  # what must be there or given before `create`, in one line; "" if nothing
     provisions: ClassVar[bool] = True  # False: there is nothing to log in to (driver none)
     restart_over_ssh: ClassVar[bool] = False  # True: the caller reboots it over ssh (driver generic)
-    adopts: ClassVar[bool] = False  # True: the host was there before, so a refused login is final (driver generic)
+    existing_host: ClassVar[bool] = (
+        False  # True: the host was there before, so a refused login is final (driver generic)
+    )
     behind_nat: ClassVar[bool] = False  # True: only this computer, and machines of the same driver, reach it
     host_gateway: ClassVar[str] = ""  # the address at which a machine reaches the computer that it runs on
     boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
@@ -135,7 +137,7 @@ class ConsoleLog(Protocol):
 
 
 @runtime_checkable
-class TakesHostKey(Protocol):
+class AcceptsHostKey(Protocol):
     """The platform can give the machine its ssh host key; called before `create`, with private and public halves.
 
     False: this machine will show one of its own making, so the first one seen is believed, as without the power.
@@ -145,7 +147,7 @@ class TakesHostKey(Protocol):
 
 
 @runtime_checkable
-class BringsKey(Protocol):
+class ProvidesSshKey(Protocol):
     """The user's own ssh key is used: its path (copied into the machine's directory), or "" for the agent's keys.
 
     None: this machine gets a key of its own, as if the driver had no such power.
@@ -155,7 +157,7 @@ class BringsKey(Protocol):
 
 
 @runtime_checkable
-class KnowsAccount(Protocol):
+class AccountAware(Protocol):
     """The platform has accounts, each of which sees its own machines only, and says which one we ask with."""
 
     def account_recorded(self) -> str:
@@ -166,10 +168,10 @@ class KnowsAccount(Protocol):
 
 
 @runtime_checkable
-class HasHelper(Protocol):
+class HasHostAgent(Protocol):
     """A process of ours runs beside each machine; machine.host_agent tells when it was ended."""
 
-    def revive_helper(self) -> bool:
+    def restart_host_agent(self) -> bool:
         """Start it again if the machine runs; whether it does. Harmless when the helper is there."""
 
 
@@ -182,7 +184,7 @@ class GrowsDisk(Protocol):
 
 
 @runtime_checkable
-class Explains(Protocol):
+class Diagnosable(Protocol):
     """The platform knows why a machine may be unreachable: one sentence for the error, "" if it knows nothing."""
 
     def explain(self) -> str: ...

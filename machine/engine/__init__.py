@@ -13,7 +13,7 @@ from functools import partial
 
 from machine import files
 from machine.engine import errors
-from machine.engine.multi_request import Question, converse
+from machine.engine.multi_request import PendingRequest, run_all
 from machine.engine.response import LARGEST_BODY
 from machine.errors import CertificateError, EngineError, EngineRefused, EngineUntrusted, MachineError
 
@@ -115,11 +115,11 @@ class Engine:
         question = self._send(method, path, body)
         return self._json(question) if question.reply.body.strip() else None
 
-    def _send(self, method: str, path: str, body: bytes | None) -> Question:
+    def _send(self, method: str, path: str, body: bytes | None) -> PendingRequest:
         question = self.question(self._versioned(path), LARGEST_ANSWER)
         question.method = method
         question.body = b"" if body is None and method == "POST" else body
-        converse([question])
+        run_all([question])
         self._check(question)
         return question
 
@@ -128,20 +128,20 @@ class Engine:
             self._api = _common(self.ping())
         return f"/v{self._api}{path}"
 
-    def question(self, path: str, largest: int = LARGEST_BODY) -> Question:
+    def question(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
         """The question to hand to `converse`; CertificateError when our files cannot be used.
 
         `largest`: how many bytes the answer's body may have.
         """
         context = None if self.tls is None else _context(self.tls, self.name)
-        return Question(self.host, self.port, context, path, self.timeout, largest=largest)
+        return PendingRequest(self.host, self.port, context, path, self.timeout, largest=largest)
 
-    def read_version(self, question: Question) -> dict[str, Any]:
+    def read_version(self, question: PendingRequest) -> dict[str, Any]:
         """The /version object of an asked question, or the error it means."""
         self._check(question)
         return self._version_of(question)
 
-    def _version_of(self, question: Question) -> dict[str, Any]:
+    def _version_of(self, question: PendingRequest) -> dict[str, Any]:
         """The /version object, its Version and ApiVersion being short texts; EngineError if they are not."""
         found = self._object(question)
         for key in ("Version", "ApiVersion"):
@@ -150,13 +150,13 @@ class Engine:
                 raise self._nonsense(f"{key} of {question.path}", word)
         return found
 
-    def _ask(self, path: str, largest: int = LARGEST_BODY) -> Question:
+    def _ask(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
         question = self.question(path, largest)
-        converse([question])
+        run_all([question])
         self._check(question)
         return question
 
-    def _check(self, question: Question) -> None:
+    def _check(self, question: PendingRequest) -> None:
         if question.failure is not None:
             raise errors.explain(
                 question.failure, question.phase, url=self.url, name=self.name, timeout=self.timeout
@@ -177,13 +177,13 @@ class Engine:
             resolution=f"look at its log: machine ssh {self.name or 'NAME'} sudo journalctl -u docker -n 50",
         )
 
-    def _json(self, question: Question) -> Any:
+    def _json(self, question: PendingRequest) -> Any:
         try:
             return json.loads(question.reply.body)
         except (ValueError, RecursionError):
             raise self._nonsense(question.path, question.reply.body[:60]) from None
 
-    def _object(self, question: Question) -> dict[str, Any]:
+    def _object(self, question: PendingRequest) -> dict[str, Any]:
         found = self._json(question)
         if not isinstance(found, dict):
             raise self._nonsense(question.path, found)
@@ -203,7 +203,7 @@ def ask_many(engines: Iterable[Engine], ended: Callable[[Answer], None] | None =
     `ended` is called with each answer as soon as it is there, in this thread.
     """
     answers: list[Answer] = []
-    questions: list[Question] = []
+    questions: list[PendingRequest] = []
     for engine in engines:
         answer = Answer(engine, None, None, 0.0)
         answers.append(answer)
@@ -216,11 +216,11 @@ def ask_many(engines: Iterable[Engine], ended: Callable[[Answer], None] | None =
         else:
             question.ended = partial(_settle, answer, question, ended)
             questions.append(question)
-    converse(questions)
+    run_all(questions)
     return answers
 
 
-def _settle(answer: Answer, question: Question, ended: Callable[[Answer], None] | None) -> None:
+def _settle(answer: Answer, question: PendingRequest, ended: Callable[[Answer], None] | None) -> None:
     """Read what a question brought into its answer."""
     answer.seconds = question.seconds
     try:

@@ -29,7 +29,7 @@ MOST_AT_ONCE = 400  # open sockets; a process may usually have 1024 files
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
-class Question:
+class PendingRequest:
     """One request for `path`, a GET unless said otherwise.
 
     Afterwards `reply.done` holds, or `failure` says why not and `phase` how far it came.
@@ -63,7 +63,7 @@ class Question:
         return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + (self.body or b"")
 
 
-def converse(questions: Iterable[Question]) -> None:
+def run_all(questions: Iterable[PendingRequest]) -> None:
     """Bring every question to its answer or failure; raises nothing of theirs.
 
     All begin at once (up to MOST_AT_ONCE), so that it takes as long as the slowest, which is at most its timeout.
@@ -93,7 +93,7 @@ def converse(questions: Iterable[Question]) -> None:
 class _Task:
     """A question under way: its conversation, and what that waits for."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: PendingRequest) -> None:
         self.question = question
         self.conversation = _talk(question)
         self.until = 0.0
@@ -129,7 +129,7 @@ class _Task:
             self.question.ended()
 
 
-def _talk(question: Question) -> Conversation:
+def _talk(question: PendingRequest) -> Conversation:
     """Resolve, connect, shake hands, ask, read."""
     addresses = _literal(question.host, question.port)
     if not addresses:
@@ -175,7 +175,7 @@ def _plain(host: str) -> str | bytes:
     return host.encode() if host.isascii() else host
 
 
-def _resolve(question: Question) -> Generator[Wait, None, list[Address]]:
+def _resolve(question: PendingRequest) -> Generator[Wait, None, list[Address]]:
     """Look a name up in a thread of its own, for getaddrinfo knows no deadline."""
     import threading
 

@@ -5,6 +5,6 @@ provision.py   everything that happens on the machine over ssh: Docker, certific
 power.py       start, stop, kill, restart
 remove.py      away with it, whatever is left of it
 access.py      waiting for a machine to appear, and logging in
-world.py       what all of these need: the store, the console, the clock, drivers with their context
+session.py       what all of these need: the store, the console, the clock, drivers with their context
 many.py        the same for several machines at once
 """

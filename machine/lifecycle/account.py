@@ -10,21 +10,21 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from machine import secrets
-from machine.drivers.base import Driver, KnowsAccount
+from machine.drivers.base import AccountAware, Driver
 from machine.errors import DriverError
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import State
 from machine.options import Option
 from machine.store import Record
 
 
-def check_account(world: World, record: Record, driver: Driver, *, command: str = "machine rm") -> None:
+def check_account(session: Session, record: Record, driver: Driver, *, command: str = "machine rm") -> None:
     """DriverError when the machine cannot be seen, and the account that is asked is, or may be, another one.
 
     `command` is what the user wants, to be followed by the name.
     """
-    recorded = driver.account_recorded() if isinstance(driver, KnowsAccount) else ""
-    others = _overruled(world, record, driver)
+    recorded = driver.account_recorded() if isinstance(driver, AccountAware) else ""
+    others = _overridden(session, record, driver)
     if not (recorded or others):
         return
     variables = ", ".join(f"${name}" for name in others)
@@ -36,7 +36,7 @@ def check_account(world: World, record: Record, driver: Driver, *, command: str 
             error.details = f"{error.details}\n{variables} differ from what is kept for {record.name}".strip()
             error.resolution = error.resolution or f"unset {' '.join(others)}, then {command} {record.name}"
         raise
-    asked = driver.account_asked() if recorded and isinstance(driver, KnowsAccount) else ""
+    asked = driver.account_asked() if recorded and isinstance(driver, AccountAware) else ""
     if recorded and recorded == asked:
         return
     if asked:
@@ -55,25 +55,25 @@ def check_account(world: World, record: Record, driver: Driver, *, command: str 
         )
 
 
-def check_before_resume(world: World, record: Record, driver: Driver) -> None:
+def check_before_resume(session: Session, record: Record, driver: Driver) -> None:
     """The same before a create goes on; where nobody tells accounts apart, a new secret is believed, aloud."""
-    if isinstance(driver, KnowsAccount):
-        check_account(world, record, driver, command="machine create --resume")
-    elif others := _overruled(world, record, driver):
+    if isinstance(driver, AccountAware):
+        check_account(session, record, driver, command="machine create --resume")
+    elif others := _overridden(session, record, driver):
         variables = ", ".join(f"${name}" for name in others)
-        world.console.warn(
+        session.console.warn(
             f"{variables} differ from what is kept for {record.name} and are used instead;"
             " if they are another account's, what the earlier try made stays in the first one"
         )
 
 
-def _overruled(world: World, record: Record, driver: Driver) -> list[str]:
+def _overridden(session: Session, record: Record, driver: Driver) -> list[str]:
     """The variables whose secrets are used instead of those that are kept."""
     options = driver.secret_options(record.driver)
-    return secrets.overruled(record.driver, world.store.directory(record.name), options, world.environ)
+    return secrets.overridden(record.driver, session.store.directory(record.name), options, session.environ)
 
 
-def as_given(world: World, options: Iterable[Option]) -> World:
-    """The same world for the rest of a create: its secrets are on record by now, and what was typed wins."""
+def without_secret_env(session: Session, options: Iterable[Option]) -> Session:
+    """The same session for the rest of a create: its secrets are on record by now, and what was typed wins."""
     names = {option.env for option in options if option.secret and option.env}
-    return replace(world, environ={name: value for name, value in world.environ.items() if name not in names})
+    return replace(session, environ={name: value for name, value in session.environ.items() if name not in names})

@@ -8,51 +8,51 @@ from typing import TYPE_CHECKING
 
 from machine import docker_context, files, paths
 from machine.errors import MachineError
-from machine.lifecycle.session import World, authority_of
+from machine.lifecycle.session import Session, authority_of
 from machine.store import Record
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-def renew_client(world: World) -> None:
+def renew_client(session: Session) -> None:
     """A new client pair now (`regenerate-certs --client-certs`), and a new CA where that is about to end."""
-    issuer = authority_of(world)
-    issuer.delivered.clear()
+    issuer = authority_of(session)
+    issuer.updated.clear()
     issuer.renew_client()
-    hand_on(world, issuer.delivered)
+    propagate(session, issuer.updated)
 
 
-def hand_on(world: World, delivered: Sequence[str]) -> None:
+def propagate(session: Session, delivered: Sequence[str]) -> None:
     """The machines `delivered` have a new client pair in their directories: tell their contexts and records.
 
     A machine that another command works on is passed over; its record is brought up to date by the next one.
     """
-    refresh_contexts(world)
+    refresh_contexts(session)
     for name in delivered:
         try:
-            with world.store.lock(f"machine-{name}", seconds=0, what=f"note the certificates of {name}"):
-                note_end(world, world.store.load(name))
+            with session.store.lock(f"machine-{name}", seconds=0, what=f"note the certificates of {name}"):
+                record_expiry(session, session.store.load(name))
         except MachineError as error:
-            world.console.debug(f"the end of {name}'s certificates was not noted: {error.brief}")
+            session.console.debug(f"the end of {name}'s certificates was not noted: {error.brief}")
 
 
-def refresh_contexts(world: World, cert_dir: str = "") -> None:
+def refresh_contexts(session: Session, cert_dir: str = "") -> None:
     """Give renewed certificates to the docker contexts, or to that of one machine. What docker keeps is not vital."""
     try:
-        docker_context.refresh(world.environ, cert_dir=cert_dir)
+        docker_context.refresh(session.environ, cert_dir=cert_dir)
     except MachineError as error:
-        world.console.warn(f"docker contexts keep their old certificates: {error.brief}")
+        session.console.warn(f"docker contexts keep their old certificates: {error.brief}")
 
 
-def note_end(world: World, record: Record) -> None:
+def record_expiry(session: Session, record: Record) -> None:
     """Write down when the first of the machine's three certificates ends, for `ls` and `env` to warn of."""
     ends = [_end(record, name) for name in (paths.SERVER_CERT, paths.CA, paths.CERT)]
     known = [end for end in ends if end is not None]
     end = min(known).strftime("%Y-%m-%dT%H:%M:%SZ") if known else ""
     if record.certificates_end != end:
         record.certificates_end = end
-        world.store.save(record)
+        session.store.save(record)
 
 
 def _end(record: Record, name: str) -> datetime | None:

@@ -17,11 +17,19 @@ from machine import drivers, files, names, options, paths, redaction
 from machine.clusters import classic as swarm
 from machine.clusters import swarm_mode
 from machine.console import MASK
-from machine.drivers.base import BringsKey, Driver, TakesHostKey
+from machine.drivers.base import AcceptsHostKey, Driver, ProvidesSshKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, UsageError
 from machine.lifecycle import disk_growth, provision, ssh_keys, waiting
-from machine.lifecycle.account import as_given, check_before_resume
-from machine.lifecycle.session import LOCK_SECONDS, World, authority_of, context, keep, keep_endpoint, open_driver
+from machine.lifecycle.account import check_before_resume, without_secret_env
+from machine.lifecycle.session import (
+    LOCK_SECONDS,
+    Session,
+    authority_of,
+    context,
+    open_driver,
+    save_driver_state,
+    save_endpoint,
+)
 from machine.model import EngineOptions, State, SwarmOptions, Verb
 from machine.ssh import keys
 from machine.store import Record, Store
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CreateRequest:
     """What a `create` command line asks for, the name apart. `values` are the driver's options."""
 
     driver_name: str
@@ -44,74 +52,74 @@ class Wanted:
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
-def create(world: World, name: str, wanted: Wanted) -> None:
+def create(session: Session, name: str, wanted: CreateRequest) -> None:
     """Make machine `name`. PreflightFailed (exit 3) when nothing was made; MachineExists when the name is taken."""
     try:
-        _create(world, name, wanted)
+        _create(session, name, wanted)
     except KeyboardInterrupt:  # before there was anything, or just about then
-        advice = go_on(world.store, [name])
+        advice = resume_hint(session.store, [name])
         what = f"{name} is half made" if advice else f"nothing was made of {name}"
         raise Interrupted(f"interrupted; {what}", resolution=advice) from None
 
 
-def create_if_missing(world: World, name: str, wanted: Wanted) -> None:
+def create_if_missing(session: Session, name: str, wanted: CreateRequest) -> None:
     """Make machine `name` unless it is there; if another command is making it now, wait for that one's end.
 
     MachineExists when it is half made, or is a machine of another driver.
     """
-    if not world.store.exists(name):
+    if not session.store.exists(name):
         try:
-            create(world, name, wanted)
+            create(session, name, wanted)
         except MachineExists:  # somebody else was faster
             pass
         else:
             return
-    with world.store.lock(f"machine-{name}", seconds=None, what=f"wait for {name}", say=world.console.info):
-        record = world.store.load(name)
+    with session.store.lock(f"machine-{name}", seconds=None, what=f"wait for {name}", say=session.console.info):
+        record = session.store.load(name)
     if not record.reached("ready"):
-        raise taken(world, name)
+        raise already_exists_error(session, name)
     if record.driver_name != wanted.driver_name:
         raise MachineExists(
             f'Docker machine "{name}" already exists, with the driver {record.driver_name}',
             resolution=f"choose another name, or add -d {record.driver_name}",
         )
-    world.console.done(f"{name} is there already, at {record.url()}: nothing to do", **where(record))
+    session.console.done(f"{name} is there already, at {record.url()}: nothing to do", **where(record))
 
 
-def _create(world: World, name: str, wanted: Wanted) -> None:
-    record, driver = plan(world, name, wanted)
-    swarm.foresee(world, record)
-    world.console.step(f"Checking what driver {driver.name} needs")
+def _create(session: Session, name: str, wanted: CreateRequest) -> None:
+    record, driver = plan(session, name, wanted)
+    swarm.warn_unknown_token(session, record)
+    session.console.step(f"Checking what driver {driver.name} needs")
     driver.check()
     ssh_keys.check(driver)
-    swarm_mode.check(world, record, driver)
-    with world.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
-        _record_first(world, record, driver)
-        carry_on(as_given(world, driver.options), record, wanted.docker_context)
+    swarm_mode.check(session, record, driver)
+    with session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
+        _save_record(session, record, driver)
+        run_remaining_steps(without_secret_env(session, driver.options), record, wanted.docker_context)
 
 
-def _record_first(world: World, record: Record, driver: Driver) -> None:
+def _save_record(session: Session, record: Record, driver: Driver) -> None:
     """Put the record on disk. PreflightFailed if another machine is the same thing; no two creates ask at once."""
-    with world.store.lock(f"create-{driver.name}", seconds=LOCK_SECONDS, what=f"record {record.name}"):
+    with session.store.lock(f"create-{driver.name}", seconds=LOCK_SECONDS, what=f"record {record.name}"):
         driver.check_unique()
-        world.store.add(record.name)
+        session.store.add(record.name)
         try:
-            keep(world, record, driver)
+            save_driver_state(session, record, driver)
         except BaseException:  # no platform was asked for anything yet: leave no half of a record
-            world.store.delete(record.name)
+            session.store.delete(record.name)
             raise
 
 
-def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
+def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Driver]:
     """The record and the driver as they would be, with nothing touched. UsageError on what cannot be recorded."""
     names.check(name)
-    if world.store.exists(name):
-        raise taken(world, name)
+    if session.store.exists(name):
+        raise already_exists_error(session, name)
     if wanted.sans:
         from machine import authority  # cryptography
 
         authority.check_names(wanted.sans)
-    classic = swarm.settled(wanted.swarm, world.environ)
+    classic = swarm.resolve_discovery(wanted.swarm, session.environ)
     swarm.check(classic)
     cls = drivers.find(wanted.driver_name)
     swarm.check_host(classic, wanted.values, provisions=cls.provisions)
@@ -120,7 +128,7 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     if wanted.mode is not None:
         swarm_mode.check_options(wanted.engine.flags)
     record = Record.new(
-        world.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=world.tls
+        session.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=session.tls
     )
     if wanted.keep_hostname:
         if not cls.provisions:
@@ -129,13 +137,13 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
                 resolution="leave it out",
             )
         record.keep_hostname()
-    swarm_mode.record_wish(record, wanted.mode)
-    hide_secrets(world, cls.options, wanted.values)
+    swarm_mode.set_membership(record, wanted.mode)
+    hide_secrets(session, cls.options, wanted.values)
     for value in redaction.secret_values(wanted.engine):
-        world.console.hide(value)
-    driver = cls.configure(context(world, record), wanted.values)
+        session.console.hide(value)
+    driver = cls.configure(context(session, record), wanted.values)
     try:
-        Record.new(world.store.root, name, wanted.driver_name, driver.dump())
+        Record.new(session.store.root, name, wanted.driver_name, driver.dump())
     except RecordBroken as error:  # an address with a blank in it and the like: nobody could read it back
         raise UsageError(
             f"{name} cannot be recorded like this",
@@ -145,13 +153,13 @@ def plan(world: World, name: str, wanted: Wanted) -> tuple[Record, Driver]:
     return record, driver
 
 
-def describe(world: World, name: str, wanted: Wanted, *, script: bool = False) -> list[str]:
+def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool = False) -> list[str]:
     """What `create` would do, in lines; asks no platform and touches nothing.
 
     With `script` the lines that would run on the machine follow.
     """
-    record, driver = plan(world, name, wanted)
-    swarm.foresee(world, record)
+    record, driver = plan(session, name, wanted)
+    swarm.warn_unknown_token(session, record)
     hidden = {option.name for option in driver.options if option.secret}
     shown = redaction.shown(wanted.engine, MASK)
     lines = [f"machine {name}, driver {driver.name}"]
@@ -161,10 +169,10 @@ def describe(world: World, name: str, wanted: Wanted, *, script: bool = False) -
             lines.append(f"  --{option.name} {MASK if option.name in hidden else value}")
     lines += [f"  {line}" for line in swarm.plan_lines(record)]
     if not driver.provisions:
-        return [*lines, f"would be recorded in {world.store.directory(name)}"]
+        return [*lines, f"would be recorded in {session.store.directory(name)}"]
     lines += [
         f"1. check, with nothing made: what the driver {driver.name} needs",
-        f"2. record {world.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",
+        f"2. record {session.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",
         "3. ask for the machine, wait for its address and for ssh",
         f"4. on it, in one script: Docker ({shown.install_url} if it is missing), certificates, configuration",
         "5. see from here that the engine answers over TLS",
@@ -183,7 +191,7 @@ def describe(world: World, name: str, wanted: Wanted, *, script: bool = False) -
     ]
 
 
-def script_of(record: Record, wanted: Wanted) -> list[str]:
+def script_of(record: Record, wanted: CreateRequest) -> list[str]:
     """What would run on a fresh Debian with Docker installed, line by line; certificates are not made for it."""
     from machine import provision as steps
     from machine.provision import sample_facts
@@ -199,77 +207,79 @@ def script_of(record: Record, wanted: Wanted) -> list[str]:
     return steps.render(steps.plan(sample_facts.debian(), spec)).splitlines()
 
 
-def resume(world: World, name: str, docker_context: bool = True, install_url: str = "") -> None:
+def resume(session: Session, name: str, docker_context: bool = True, install_url: str = "") -> None:
     """Finish a machine whose creation was cut short; a finished one is provisioned again, which changes nothing.
 
     `install_url`, if given, takes the place of the one that `create` was called with, which may be what failed.
     """
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"resume {name}"):
-        record = world.store.load(name)
-        world.console.info(f"going on after: {record.phase}")
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"resume {name}"):
+        record = session.store.load(name)
+        session.console.info(f"going on after: {record.phase}")
         if install_url:
             record.raw["HostOptions"]["EngineOptions"]["InstallURL"] = install_url
-            world.store.save(record)
+            session.store.save(record)
         if not record.reached("ready"):
-            check_before_resume(world, record, open_driver(world, record))
-        carry_on(world, record, docker_context)
+            check_before_resume(session, record, open_driver(session, record))
+        run_remaining_steps(session, record, docker_context)
 
 
-def carry_on(world: World, record: Record, docker_context: bool) -> None:
+def run_remaining_steps(session: Session, record: Record, docker_context: bool) -> None:
     """The rest of the story, whatever its beginning was. An error says what exists and how to go on."""
     try:
-        _carry_on(world, record, docker_context)
+        _run_remaining_steps(session, record, docker_context)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; {record.name} is half made", resolution=_go_on(record)) from None
+        raise Interrupted(f"interrupted; {record.name} is half made", resolution=_resume_hint(record)) from None
     except MachineError as error:
         if f"--resume {record.name}" not in error.resolution:
-            error.resolution = f"{error.resolution}; then {_go_on(record)}" if error.resolution else _go_on(record)
+            error.resolution = (
+                f"{error.resolution}; then {_resume_hint(record)}" if error.resolution else _resume_hint(record)
+            )
         raise
 
 
-def _carry_on(world: World, record: Record, docker_context: bool) -> None:
-    driver = open_driver(world, record)
+def _run_remaining_steps(session: Session, record: Record, docker_context: bool) -> None:
+    driver = open_driver(session, record)
     if not driver.provisions:
         driver.create()
         endpoint = driver.endpoint()
         if endpoint is not None:
-            keep_endpoint(world, record, endpoint)
+            save_endpoint(session, record, endpoint)
         if not record.reached("ready"):  # later the user may have put another CA's files there, or none
-            provision.copy_client(record, authority_of(world))
+            provision.copy_client(record, authority_of(session))
         if endpoint is not None:
-            swarm.enter(world, record, endpoint)
-        advance(world, record, "ready")
+            swarm.register(session, record, endpoint)
+        set_phase(session, record, "ready")
         if docker_context:
-            make_context(world, record)
-        world.console.done(f"{record.name} points at {record.url()}", **where(record))
+            make_context(session, record)
+        session.console.done(f"{record.name} points at {record.url()}", **where(record))
         return
     if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's
-        driver = _with_keys(world, record, driver)
+        driver = _with_keys(session, record, driver)
     if not record.reached("reachable"):
-        world.console.step(
+        session.console.step(
             f"Taking over the host at {record.address()}"
-            if driver.adopts
+            if driver.existing_host
             else f"Creating the machine with driver {driver.name}"
         )
         driver.create()
-        advance(world, record, "created")
+        set_phase(session, record, "created")
     elif driver.state() is State.STOPPED:
         driver.power(Verb.START)
-    if not driver.adopts:  # such a host runs already: the checks have seen its sshd
-        world.console.step("Waiting for the machine to boot")
-    endpoint = waiting.wait_for_endpoint(world, record, driver)
-    keep_endpoint(world, record, endpoint)
-    advance(world, record, "reachable")
-    world.console.step("Logging in" if driver.adopts else "Waiting for ssh")
-    with waiting.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
+    if not driver.existing_host:  # such a host runs already: the checks have seen its sshd
+        session.console.step("Waiting for the machine to boot")
+    endpoint = waiting.wait_for_endpoint(session, record, driver)
+    save_endpoint(session, record, endpoint)
+    set_phase(session, record, "reachable")
+    session.console.step("Logging in" if driver.existing_host else "Waiting for ssh")
+    with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
         if not record.reached("provisioned"):
-            disk_growth.check(world, driver, shell)
-        provision.play(world, record, endpoint, shell)
-    advance(world, record, "provisioned")
-    provision.finish(world, record, endpoint)
+            disk_growth.check(session, driver, shell)
+        provision.apply_plan(session, record, endpoint, shell)
+    set_phase(session, record, "provisioned")
+    provision.finish(session, record, endpoint)
     if docker_context:
-        make_context(world, record)
-    world.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **where(record))
+        make_context(session, record)
+    session.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **where(record))
 
 
 def where(record: Record) -> dict[str, str]:
@@ -277,26 +287,26 @@ def where(record: Record) -> dict[str, str]:
     return {"url": record.url(), "ip": record.address()}
 
 
-def make_context(world: World, record: Record) -> None:
+def make_context(session: Session, record: Record) -> None:
     """A docker context of the machine's name; one that somebody else made is left alone, with a word about it."""
     try:
-        contexts.write(record.name, record.url(), record.cert_dir(), environ=world.environ)
+        contexts.write(record.name, record.url(), record.cert_dir(), environ=session.environ)
     except MachineError as error:
-        world.console.warn(f"no docker context was made: {error.brief}")
+        session.console.warn(f"no docker context was made: {error.brief}")
 
 
-def advance(world: World, record: Record, phase: str) -> None:
+def set_phase(session: Session, record: Record, phase: str) -> None:
     """Write down that the story got to `phase`; never backwards."""
     if not record.reached(phase):
         record.phase = phase
-        world.store.save(record)
+        session.store.save(record)
 
 
-def taken(world: World, name: str) -> MachineError:
+def already_exists_error(session: Session, name: str) -> MachineError:
     """Why `name` cannot be made again, and what the user probably wants instead."""
-    holder = world.store.holder(f"machine-{name}")
+    holder = session.store.holder(f"machine-{name}")
     try:
-        record = world.store.load(name)
+        record = session.store.load(name)
     except MachineError as error:  # no record yet, if somebody is at work on it: that is not to be thrown away
         if holder:
             return _being_made(name, holder)
@@ -310,7 +320,7 @@ def taken(world: World, name: str) -> MachineError:
     if not record.reached("ready"):
         return MachineExists(
             f'Docker machine "{name}" already exists and is half made (it got as far as: {record.phase})',
-            resolution=_go_on(record),
+            resolution=_resume_hint(record),
         )
     return MachineExists(
         f'Docker machine "{name}" already exists',
@@ -325,43 +335,43 @@ def _being_made(name: str, holder: str) -> MachineError:
     )
 
 
-def hide_secrets(world: World, declared: tuple[options.Option, ...], values: Mapping[str, Any]) -> None:
+def hide_secrets(session: Session, declared: tuple[options.Option, ...], values: Mapping[str, Any]) -> None:
     """No secret option's value shall appear in anything that is printed or logged."""
     for option in declared:
         if option.secret and values.get(option.name):
-            world.console.hide(str(values[option.name]))
+            session.console.hide(str(values[option.name]))
 
 
-def _with_keys(world: World, record: Record, driver: Driver) -> Driver:
+def _with_keys(session: Session, record: Record, driver: Driver) -> Driver:
     """Bring or make the keys that belong to the machine, and open the driver again so that it knows them."""
-    directory = world.store.directory(record.name)
-    source = driver.key_path() if isinstance(driver, BringsKey) else None
+    directory = session.store.directory(record.name)
+    source = driver.key_path() if isinstance(driver, ProvidesSshKey) else None
     if source is None:
-        world.console.step("Making the keys")
+        session.console.step("Making the keys")
         path = os.path.join(directory, paths.SSH_KEY)
         keys.ensure(path, f"machine-{record.name}")
-        _keep_key(world, record, path)
+        _keep_key(session, record, path)
     elif source:
-        _keep_key(world, record, ssh_keys.bring(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
-    if isinstance(driver, TakesHostKey):
+        _keep_key(session, record, ssh_keys.bring(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
+    if isinstance(driver, AcceptsHostKey):
         pair = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
         if driver.give_host_key(*pair) is not False:
             kind, blob = pair[1].split()[:2]
             files.write(os.path.join(directory, paths.KNOWN_HOSTS), f"{record.name} {kind} {blob}\n".encode())
-    return open_driver(world, record)
+    return open_driver(session, record)
 
 
-def _keep_key(world: World, record: Record, path: str) -> None:
+def _keep_key(session: Session, record: Record, path: str) -> None:
     if record.driver.get("SSHKeyPath") != path:
         record.driver["SSHKeyPath"] = path
-        world.store.save(record)
+        session.store.save(record)
 
 
-def go_on(store: Store, names: Sequence[str]) -> str:
+def resume_hint(store: Store, names: Sequence[str]) -> str:
     """What to type after several creates were cut short: for those of which there is something."""
     there = " ".join(name for name in names if store.exists(name))
     return f"machine create --resume {there} goes on from here; machine rm {there} removes what there is" * bool(there)
 
 
-def _go_on(record: Record) -> str:
+def _resume_hint(record: Record) -> str:
     return f"machine create --resume {record.name} goes on from here; machine rm {record.name} removes it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.drivers.base import Driver, GrowsDisk
 from machine.errors import DriverError
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.ssh.client import Shell
 
 SECONDS = 60.0  # for the first boot to finish growing it
@@ -18,7 +18,7 @@ LOG = (
 )
 
 
-def check(world: World, driver: Driver, shell: Shell) -> None:
+def check(session: Session, driver: Driver, shell: Shell) -> None:
     """DriverError when a new machine's root file system is still as small as the image, with what the machine says.
 
     One that is neither as small nor as large as the disk belongs to an image with partitions of its own.
@@ -28,14 +28,14 @@ def check(world: World, driver: Driver, shell: Shell) -> None:
     disk, image = driver.disk_megabytes()
     if disk < image * WORTH:
         return
-    deadline = world.clock.now() + SECONDS
+    deadline = session.clock.now() + SECONDS
     while True:
         found = size(shell.run(LOOK, timeout=ASK_SECONDS).stdout)
         if not found or found > image * WORTH or found > disk * NEAR:
             return
-        if world.clock.now() >= deadline:
+        if session.clock.now() >= deadline:
             break
-        world.clock.sleep(EVERY)
+        session.clock.sleep(EVERY)
     raise DriverError(
         f"the root file system of {driver.ctx.name} did not grow to its disk: {found} MB of {disk} MB",
         details=shell.run(LOG, timeout=ASK_SECONDS).stdout.strip(),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from machine.drivers.base import HasHelper
+from machine.drivers.base import HasHostAgent
 from machine.errors import MachineError
-from machine.lifecycle.session import World, open_driver
+from machine.lifecycle.session import Session, open_driver
 from machine.store import Record
 
 
-def revive(world: World, record: Record) -> None:
+def revive(session: Session, record: Record) -> None:
     """Start it again and say so. Never raises: the command that noticed has other work to do."""
     try:
-        driver = open_driver(world, record)
-        if isinstance(driver, HasHelper) and driver.revive_helper():
-            world.console.info(f"the process that follows the ports of {record.name} had ended: started again")
+        driver = open_driver(session, record)
+        if isinstance(driver, HasHostAgent) and driver.restart_host_agent():
+            session.console.info(f"the process that follows the ports of {record.name} had ended: started again")
     except MachineError as error:
-        world.console.warn(f"the process that follows the ports of {record.name} has ended: {error.brief}")
+        session.console.warn(f"the process that follows the ports of {record.name} has ended: {error.brief}")

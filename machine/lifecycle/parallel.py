@@ -7,30 +7,30 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from machine.errors import Interrupted, MachineError
-from machine.lifecycle.session import InterruptibleClock, World
+from machine.lifecycle.session import InterruptibleClock, Session
 from machine.names import natural_key
 
-Act = Callable[[World, str], None]
+Act = Callable[[Session, str], None]
 GRACE_SECONDS = 5.0  # after Ctrl-C, for threads to come to the end of what they are in
 POLL_SECONDS = 0.2  # a blocking wait would keep Ctrl-C from the main thread on some systems
 
 
-def each(
-    world: World, names: Sequence[str], act: Act, after: Callable[[Sequence[str]], str] = lambda _: ""
+def run(
+    session: Session, names: Sequence[str], act: Act, after: Callable[[Sequence[str]], str] = lambda _: ""
 ) -> dict[str, BaseException]:
-    """Run `act(world about NAME, NAME)` for every name, each in a thread; the failures by name, secrets masked.
+    """Run `act(session about NAME, NAME)` for every name, each in a thread; the failures by name, secrets masked.
 
-    One name runs in this thread. After Ctrl-C the world's clock wakes all sleepers and Interrupted is
+    One name runs in this thread. After Ctrl-C the session's clock wakes all sleepers and Interrupted is
     raised here, naming those that had not ended, with the advice `after` has for them; threads that are inside
     a system call end with the program. If all come to a good end meanwhile, that is the result.
     """
     if len(names) == 1:
-        failure = _attempt(world.about(names[0]), names[0], act)
+        failure = _attempt(session.for_machine(names[0]), names[0], act)
         return {names[0]: failure} if failure else {}
     results: queue.Queue[tuple[str, BaseException | None]] = queue.Queue()
 
     def work(name: str) -> None:
-        about = world.about(name)
+        about = session.for_machine(name)
         failure = _attempt(about, name, act)
         if failure is not None and not isinstance(failure, Interrupted):
             about.console.failed(about.console.mask(str(failure)))  # all of it is told when the others have ended
@@ -51,7 +51,7 @@ def each(
             if failure is not None:
                 failures[name] = failure
     except KeyboardInterrupt:
-        _stop(world, threads)
+        _stop(session, threads)
         cut = sorted(waiting - _ended_well(results), key=natural_key)
         if cut or failures:
             what = f"interrupted while working on {', '.join(cut)}" if cut else "interrupted"
@@ -78,24 +78,24 @@ def _ended_well(results: queue.Queue[tuple[str, BaseException | None]]) -> set[s
     return found
 
 
-def _attempt(world: World, name: str, act: Act) -> BaseException | None:
+def _attempt(session: Session, name: str, act: Act) -> BaseException | None:
     try:
-        act(world, name)
+        act(session, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # handed to the caller, who prints it
         if isinstance(error, MachineError):  # a platform may repeat what it was sent
-            mask = world.console.mask
+            mask = session.console.mask
             error.brief, error.details = mask(error.brief), mask(error.details)
             error.resolution = mask(error.resolution)
             error.machine = error.machine or name
-        world.console.log("error", f"{type(error).__name__}: {error}\n{getattr(error, 'details', '')}")
+        session.console.log("error", f"{type(error).__name__}: {error}\n{getattr(error, 'details', '')}")
         return error
     return None
 
 
-def _stop(world: World, threads: Sequence[threading.Thread]) -> None:
-    if isinstance(world.clock, InterruptibleClock):
-        world.clock.stop()
+def _stop(session: Session, threads: Sequence[threading.Thread]) -> None:
+    if isinstance(session.clock, InterruptibleClock):
+        session.clock.stop()
     for thread in threads:
         thread.join(GRACE_SECONDS / len(threads))

@@ -6,7 +6,7 @@ from machine.clusters import swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
 from machine.lifecycle import provision, waiting
-from machine.lifecycle.session import LOCK_SECONDS, World, keep_endpoint, open_driver
+from machine.lifecycle.session import LOCK_SECONDS, Session, open_driver, save_endpoint
 from machine.model import State, Verb
 from machine.ssh.client import Shell
 from machine.store import Record
@@ -19,93 +19,93 @@ REBOOT_ASK_SECONDS = 30.0
 SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
 
 
-def power(world: World, name: str, verb: Verb) -> None:
+def power(session: Session, name: str, verb: Verb) -> None:
     """Bring machine `name` where `verb` says; one that is there already is told so and left alone."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"{verb} {name}"):
-        record = world.store.load(name)
-        driver = open_driver(world, record)
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"{verb} {name}"):
+        record = session.store.load(name)
+        driver = open_driver(session, record)
         if verb is Verb.RESTART:
-            restart(world, record, driver)
+            restart(session, record, driver)
             return
         state = driver.state()
         if state is SETTLED[verb]:
-            world.console.done(f"{name} is already {state.lower()}")
+            session.console.done(f"{name} is already {state.lower()}")
             return
         if state is State.MISSING:
             raise missing(record)
         if verb is Verb.START:
-            start(world, record, driver)
+            start(session, record, driver)
         else:
-            stop(world, driver, verb)
+            stop(session, driver, verb)
 
 
-def start(world: World, record: Record, driver: Driver) -> None:
+def start(session: Session, record: Record, driver: Driver) -> None:
     """Power on, wait for the engine; a new address means a new certificate."""
-    world.console.step("Starting the machine")
+    session.console.step("Starting the machine")
     driver.power(Verb.START)
-    settle(world, record, driver)
-    world.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
+    wait_until_ready(session, record, driver)
+    session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
 
-def settle(world: World, record: Record, driver: Driver) -> None:
+def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
     """After a boot: until the engine answers, repairing its certificate when the address has changed."""
     before = record.endpoint()
-    endpoint = waiting.wait_for_endpoint(world, record, driver)
-    keep_endpoint(world, record, endpoint)
+    endpoint = waiting.wait_for_endpoint(session, record, driver)
+    save_endpoint(session, record, endpoint)
     if not driver.provisions:
         return
-    world.console.step("Waiting for the engine")
+    session.console.step("Waiting for the engine")
     if before is not None and before.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
-            waiting.wait_for_engine(world, record, endpoint, driver.boot_timeout)
-            swarm_mode.awake(world, record, endpoint)
+            waiting.wait_for_engine(session, record, endpoint, driver.boot_timeout)
+            swarm_mode.unlock_if_locked(session, record, endpoint)
         except WaitTimeout as error:
-            error.details = f"{error.details}\n{waiting.clues(driver)}".strip()
+            error.details = f"{error.details}\n{waiting.diagnostics(driver)}".strip()
             raise
         return
-    with waiting.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout) as shell:
-        provision.play(world, record, endpoint, shell)
-    provision.finish(world, record, endpoint)
+    with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
+        provision.apply_plan(session, record, endpoint, shell)
+    provision.finish(session, record, endpoint)
 
 
-def stop(world: World, driver: Driver, verb: Verb) -> None:
+def stop(session: Session, driver: Driver, verb: Verb) -> None:
     """Ask for an orderly end and wait; cut the power when it does not come, and say so."""
     name = driver.ctx.name
-    world.console.step("Stopping the machine" if verb is Verb.STOP else "Cutting the machine's power")
+    session.console.step("Stopping the machine" if verb is Verb.STOP else "Cutting the machine's power")
     driver.power(verb)
     try:
-        waiting.wait_for_state(world, driver, State.STOPPED, STOP_SECONDS if verb is Verb.STOP else OFF_SECONDS)
+        waiting.wait_for_state(session, driver, State.STOPPED, STOP_SECONDS if verb is Verb.STOP else OFF_SECONDS)
     except WaitTimeout:
         if verb is Verb.KILL:
             raise
-        world.console.warn(f"{name} did not shut down within {STOP_SECONDS:g} s; its power is cut")
+        session.console.warn(f"{name} did not shut down within {STOP_SECONDS:g} s; its power is cut")
         driver.power(Verb.KILL)
-        waiting.wait_for_state(world, driver, State.STOPPED, OFF_SECONDS)
-    world.console.done(f"{name} is stopped")
+        waiting.wait_for_state(session, driver, State.STOPPED, OFF_SECONDS)
+    session.console.done(f"{name} is stopped")
 
 
-def restart(world: World, record: Record, driver: Driver) -> None:
+def restart(session: Session, record: Record, driver: Driver) -> None:
     """Off and on again; a host that only ssh reaches is asked to reboot itself."""
     if driver.restart_over_ssh:
-        _reboot(world, record)
+        _reboot(session, record)
     else:
         state = driver.state()
         if state is State.MISSING:
             raise missing(record)
         if state is not State.STOPPED:
-            stop(world, driver, Verb.STOP)
-        world.console.step("Starting the machine")
+            stop(session, driver, Verb.STOP)
+        session.console.step("Starting the machine")
         driver.power(Verb.START)
-    settle(world, record, driver)
-    world.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
+    wait_until_ready(session, record, driver)
+    session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
 
-def _reboot(world: World, record: Record) -> None:
-    endpoint, shell = provision.log_in(world, record)
+def _reboot(session: Session, record: Record) -> None:
+    endpoint, shell = provision.log_in(session, record)
     boot = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime"
     with shell:
         before = shell.run(boot, timeout=REBOOT_ASK_SECONDS).stdout
-        world.console.step("Rebooting the host")
+        session.console.step("Rebooting the host")
         ask_to_reboot(shell, record.name)
 
     last: list[ShellError] = []
@@ -124,7 +124,7 @@ def _reboot(world: World, record: Record) -> None:
         probe,
         what=f"{record.name} to come back",
         seconds=REBOOT_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         every=1.0,
         last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "it answers, and has not rebooted yet",
         resolution=f"look at the host's own console; once it answers: machine provision {record.name}",

@@ -13,7 +13,7 @@ from machine.clusters import classic, swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import DriverError, NotSupported, WaitTimeout
 from machine.lifecycle import certificates, preload, waiting
-from machine.lifecycle.session import LOCK_SECONDS, World, authority_of, keep_endpoint, open_driver
+from machine.lifecycle.session import LOCK_SECONDS, Session, authority_of, open_driver, save_endpoint
 from machine.model import Endpoint, State
 from machine.names import hostname
 from machine.provision.gather import CLOSE
@@ -28,62 +28,62 @@ if TYPE_CHECKING:
 GATEWAY_SINCE = (20, 10)  # the release of Docker from which `host-gateway` means something
 
 
-def provision(world: World, name: str) -> None:
+def provision(session: Session, name: str) -> None:
     """Bring a machine to what its record says; a finished one is left as it is, nothing is restarted."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"provision {name}"):
-        record = world.store.load(name)
-        endpoint, shell = log_in(world, record)
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"provision {name}"):
+        record = session.store.load(name)
+        endpoint, shell = log_in(session, record)
         with shell:
-            outcome = play(world, record, endpoint, shell)
-        finish(world, record, endpoint)
-        world.console.done(
+            outcome = apply_plan(session, record, endpoint, shell)
+        finish(session, record, endpoint)
+        session.console.done(
             f"{name} is set up anew" if outcome.changed else f"{name} is as it should be: nothing changed"
         )
 
 
-def upgrade(world: World, name: str) -> None:
+def upgrade(session: Session, name: str) -> None:
     """Move the engine to the newest that its package source has; running containers go on."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"upgrade {name}"):
-        record = world.store.load(name)
-        endpoint, shell = log_in(world, record)
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"upgrade {name}"):
+        record = session.store.load(name)
+        endpoint, shell = log_in(session, record)
         with shell:
-            world.console.step("Upgrading Docker")
+            session.console.step("Upgrading Docker")
             with steps.naming(name, endpoint.ssh_user, endpoint.address):
-                facts = steps.gather(shell, world.console.debug)
-                result = steps.upgrade(facts, shell, world.console.info, record.engine_options().env)
+                facts = steps.gather(shell, session.console.debug)
+                result = steps.upgrade(facts, shell, session.console.info, record.engine_options().env)
         for note in result.notes:
-            world.console.warn(note)
-        waiting.wait_for_engine(world, record, endpoint)
-        swarm_mode.awake(world, record, endpoint)
+            session.console.warn(note)
+        waiting.wait_for_engine(session, record, endpoint)
+        swarm_mode.unlock_if_locked(session, record, endpoint)
         if result.before == result.after:
-            world.console.done(f"Docker {result.after} is already the newest available")
+            session.console.done(f"Docker {result.after} is already the newest available")
         else:
-            world.console.done(f"Docker went from {result.before} to {result.after}")
+            session.console.done(f"Docker went from {result.before} to {result.after}")
 
 
-def regenerate(world: World, name: str) -> None:
+def regenerate(session: Session, name: str) -> None:
     """A new server certificate, and a copy of the client pair as it is now; running containers go on."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"regenerate the certificates of {name}"):
-        record = world.store.load(name)
-        endpoint, shell = log_in(world, record)
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"regenerate the certificates of {name}"):
+        record = session.store.load(name)
+        endpoint, shell = log_in(session, record)
         with shell:
-            play(world, record, endpoint, shell, new_certificate=True)
-        finish(world, record, endpoint)
-        world.console.done(f"{name} has a new certificate")
+            apply_plan(session, record, endpoint, shell, new_certificate=True)
+        finish(session, record, endpoint)
+        session.console.done(f"{name} has a new certificate")
 
 
-def log_in(world: World, record: Record) -> tuple[Endpoint, SshShell]:
+def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
     """The endpoint as the platform has it now, and a shell there; NotSupported where there is nothing to log in to."""
-    driver = open_driver(world, record)
+    driver = open_driver(session, record)
     if not driver.provisions:
         raise NotSupported(
             f"{record.name} is only a URL (driver {record.driver_name}): there is nothing to provision",
             resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",
         )
     _check_running(record, driver)
-    endpoint = waiting.wait_for_endpoint(world, record, driver)
-    keep_endpoint(world, record, endpoint)
-    return endpoint, waiting.wait_for_shell(world, record, driver, endpoint, driver.boot_timeout)
+    endpoint = waiting.wait_for_endpoint(session, record, driver)
+    save_endpoint(session, record, endpoint)
+    return endpoint, waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout)
 
 
 def _check_running(record: Record, driver: Driver) -> None:
@@ -97,20 +97,22 @@ def _check_running(record: Record, driver: Driver) -> None:
         )
 
 
-def play(
-    world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool = False
+def apply_plan(
+    session: Session, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool = False
 ) -> steps.Outcome:
     """Facts, plan, action: Docker installed, configured and listening behind TLS."""
     with steps.naming(record.name, endpoint.ssh_user, endpoint.address):
-        return _play(world, record, endpoint, shell, new_certificate=new_certificate)
+        return _apply_plan(session, record, endpoint, shell, new_certificate=new_certificate)
 
 
-def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool) -> steps.Outcome:
-    world.console.step("Looking at the machine")
+def _apply_plan(
+    session: Session, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool
+) -> steps.Outcome:
+    session.console.step("Looking at the machine")
     preload.load(preload.CERTIFICATES, preload.PLANS)
-    facts = steps.gather(shell, world.console.debug)
-    swarm_mode.check_host(world, record, facts.swarm)
-    pair = server_pair(world, record, endpoint, fresh=new_certificate)
+    facts = steps.gather(shell, session.console.debug)
+    swarm_mode.check_host(session, record, facts.swarm)
+    pair = server_pair(session, record, endpoint, fresh=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
     spec = steps.Spec(
         hostname="" if record.keeps_hostname else hostname(record.name),
@@ -121,14 +123,14 @@ def _play(world: World, record: Record, endpoint: Endpoint, shell: SshShell, *, 
         ca=ca,
         server_cert=pair.cert,
         server_key=pair.key,
-        swarm=classic.services(world, record, endpoint),
-        swarm_mode=swarm_mode.asked_for(record),
+        swarm=classic.services(session, record, endpoint),
+        swarm_mode=swarm_mode.is_member(record),
     )
-    world.console.step(f"Setting up Docker on {facts.distro}")
-    outcome = steps.play(steps.plan(facts, spec), shell, world.console.debug)
+    session.console.step(f"Setting up Docker on {facts.distro}")
+    outcome = steps.apply_steps(steps.plan(facts, spec), shell, session.console.debug)
     for note in outcome.notes:
-        world.console.warn(note)
-    world.console.log("info", "changed: " + (", ".join(outcome.changed) or "nothing"))
+        session.console.warn(note)
+    session.console.log("info", "changed: " + (", ".join(outcome.changed) or "nothing"))
     return outcome
 
 
@@ -141,20 +143,20 @@ def host_gateway(driver_name: str, facts: steps.Facts) -> str:
     return "" if old else drivers.find(driver_name).host_gateway
 
 
-def finish(world: World, record: Record, endpoint: Endpoint) -> None:
+def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
     """See from here that the engine answers over TLS, enter its swarm, and write down that the machine is ready."""
-    world.console.step("Checking the engine from here")
+    session.console.step("Checking the engine from here")
     try:
-        waiting.wait_for_engine(world, record, endpoint)
+        waiting.wait_for_engine(session, record, endpoint)
     except WaitTimeout as error:
         stands = f"{_what_stands(record, endpoint)}\nto undo that: {_undo(record, endpoint)}"
         error.details = f"{error.details}\n{stands}".strip()  # the resolution says how to go on
         raise
-    classic.enter(world, record, endpoint)
-    swarm_mode.enter(world, record, endpoint)
-    certificates.refresh_contexts(world, record.cert_dir())
+    classic.register(session, record, endpoint)
+    swarm_mode.join_cluster(session, record, endpoint)
+    certificates.refresh_contexts(session, record.cert_dir())
     record.phase = "ready"
-    world.store.save(record)
+    session.store.save(record)
 
 
 def _what_stands(record: Record, endpoint: Endpoint) -> str:
@@ -167,13 +169,13 @@ def _what_stands(record: Record, endpoint: Endpoint) -> str:
 def _undo(record: Record, endpoint: Endpoint) -> str:
     """How to be rid of what was made; a host that was there before stays when its machine is removed."""
     remove = f"machine rm {record.name}"
-    if not drivers.find(record.driver_name).adopts:
+    if not drivers.find(record.driver_name).existing_host:
         return remove
     close = CLOSE if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE)}"
     return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove} (docs/provisioning.md)"
 
 
-def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool = False) -> certs.Pair:
+def server_pair(session: Session, record: Record, endpoint: Endpoint, *, fresh: bool = False) -> certs.Pair:
     """The machine's server certificate, issued anew when it is missing, wrong, near its end, or `fresh`.
 
     Written to the machine's directory, together with copies of the CA and the client pair, before the
@@ -189,7 +191,7 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
         files.read(os.path.join(where, paths.SERVER_CERT)), files.read(os.path.join(where, paths.SERVER_KEY))
     )
     names = server_names(record, endpoint)
-    issuer = authority_of(world)
+    issuer = authority_of(session)
     now = datetime.now(UTC)
     reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, own_ca or issuer.ca, now)
     if not reason and not certs.belongs_together(old.cert, old.key):  # killed between the two files
@@ -197,21 +199,21 @@ def server_pair(world: World, record: Record, endpoint: Endpoint, *, fresh: bool
     if not reason:
         if own_ca in (b"", issuer.ca):  # none yet: killed between the server's certificate and the copies
             copy_client(record, issuer)
-        certificates.note_end(world, record)
+        certificates.record_expiry(session, record)
         return old
-    world.console.log("info", f"new server certificate ({reason}) for {', '.join(names)}")
+    session.console.log("info", f"new server certificate ({reason}) for {', '.join(names)}")
     if own_ca not in (b"", issuer.ca):
-        world.console.warn(
+        session.console.warn(
             f"{record.name} gets a certificate of this store's CA instead of the CA it was made with ({reason});"
             " whoever uses it with a certificate of that one is refused from now on"
         )
     pair = issuer.issue_server(record.name, names, swarm_master=record.swarm_options().master)
     for note in issuer.notes:
-        world.console.warn(note)
+        session.console.warn(note)
     files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
     files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
     copy_client(record, issuer)
-    certificates.note_end(world, record)
+    certificates.record_expiry(session, record)
     return pair
 
 

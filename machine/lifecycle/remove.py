@@ -11,56 +11,56 @@ from machine.clusters import classic, swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import MachineError, Unfinished
 from machine.lifecycle.account import check_account
-from machine.lifecycle.session import LOCK_SECONDS, World, open_driver
+from machine.lifecycle.session import LOCK_SECONDS, Session, open_driver
 from machine.store import Record
 from machine.wait import until
 
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
 
 
-def remove(world: World, name: str, *, force: bool = False, together: Collection[str] = ()) -> None:
+def remove(session: Session, name: str, *, force: bool = False, together: Collection[str] = ()) -> None:
     """Remove all that `create` made. With `force` the record goes even when the platform does not answer.
 
     `together` are the names that the same command removes. Repeating it finishes what an interrupted one began:
     absent is success for every part.
     """
-    store = world.store
+    store = session.store
     with store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"remove {name}"):
         record, driver = None, None
         try:
             record = store.load(name)
-            world.console.step("Removing the machine")
-            driver = open_driver(world, record)
+            session.console.step("Removing the machine")
+            driver = open_driver(session, record)
             if not force:
-                check_account(world, record, driver)
-            classic.leave(world, record, stays=driver.adopts, together=together)
-            swarm_mode.leave(world, record, driver, force=force, together=together)
-            _remove_all(world, driver)
-            _forget_secrets(world, record, driver)
+                check_account(session, record, driver)
+            classic.leave(session, record, stays=driver.existing_host, together=together)
+            swarm_mode.leave_cluster(session, record, driver, force=force, together=together)
+            _remove_all(session, driver)
+            _forget_secrets(session, record, driver)
         except MachineError as error:
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):
                 raise
             if record is not None:
-                classic.leave(world, record, together=together)
+                classic.leave(session, record, together=together)
             if record is not None and driver is not None:
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
-                    _forget_secrets(world, record, driver)
-            world.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
+                    _forget_secrets(session, record, driver)
+            session.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
         try:
-            docker_context.remove(name, cert_dir=store.directory(name), environ=world.environ)
+            docker_context.remove(name, cert_dir=store.directory(name), environ=session.environ)
         except MachineError as error:
-            world.console.warn(f"its docker context stays: {error.brief}")
+            session.console.warn(f"its docker context stays: {error.brief}")
         store.delete(name)
         store.drop_lock(f"machine-{name}")
-    world.console.done(f"{name} is removed")
+    session.console.done(f"{name} is removed")
 
 
-def _forget_secrets(world: World, record: Record, driver: Driver) -> None:
+def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:
     keys = [option.key for option in driver.secret_options(record.driver) if option.secret]
-    secrets.forget(world.store.directory(record.name), keys, world.environ)
+    secrets.forget(session.store.directory(record.name), keys, session.environ)
 
 
-def _remove_all(world: World, driver: Driver) -> None:
+def _remove_all(session: Session, driver: Driver) -> None:
     """Ask the driver until it has nothing more to wait for; WaitTimeout with what it was waiting for."""
     last: list[Unfinished] = []
 
@@ -69,7 +69,7 @@ def _remove_all(world: World, driver: Driver) -> None:
             driver.remove()
         except Unfinished as error:
             if not last:
-                world.console.info(f"{error.brief}; what depends on it goes after that")
+                session.console.info(f"{error.brief}; what depends on it goes after that")
             last[:] = [error]
             return None
         return True
@@ -78,7 +78,7 @@ def _remove_all(world: World, driver: Driver) -> None:
         attempt,
         what=f"the platform to end {driver.ctx.name}",
         seconds=END_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         every=1.0,
         last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
         resolution=f"machine rm {driver.ctx.name} again removes the rest; machine rm -f {driver.ctx.name} forgets it",

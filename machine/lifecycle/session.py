@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from machine import drivers, paths, process, secrets
 from machine.console import Console
-from machine.drivers.base import PHASE, Driver, DriverContext, TakesHostKey
+from machine.drivers.base import PHASE, AcceptsHostKey, Driver, DriverContext
 from machine.errors import DriverError, Interrupted, MachineError, RecordBroken
 from machine.model import Endpoint, EngineOptions
 from machine.store import Record, Store
@@ -45,7 +45,7 @@ class InterruptibleClock:
 
 
 @dataclass(frozen=True)
-class World:
+class Session:
     """Handed to every function here. `tls` are the --tls-* paths: ca_cert, ca_key, client_cert, client_key."""
 
     store: Store
@@ -54,100 +54,100 @@ class World:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     tls: Mapping[str, str] = field(default_factory=dict)
 
-    def about(self, name: str) -> World:
-        """The same world, its console speaking of machine `name` and writing to its log."""
+    def for_machine(self, name: str) -> Session:
+        """The same session, its console speaking of machine `name` and writing to its log."""
         log = paths.machine(self.store.root, name, paths.LOG)
         return replace(self, console=self.console.for_machine(name, log))
 
 
-def context(world: World, record: Record, public_key: str = "") -> DriverContext:
+def context(session: Session, record: Record, public_key: str = "") -> DriverContext:
     """What the driver of `record` may touch. `save` writes the record, secrets apart."""
 
     def save(driver: Driver) -> None:
-        keep(world, record, driver)
+        save_driver_state(session, record, driver)
 
     def siblings() -> list[dict[str, Any]]:
         return [
             {**other.driver, PHASE: other.phase}
-            for other in records(world.store)
+            for other in records(session.store)
             if other.name != record.name and other.driver_name == record.driver_name
         ]
 
     return DriverContext(
         name=record.name,
-        directory=world.store.directory(record.name),
-        store=world.store.root,
+        directory=session.store.directory(record.name),
+        store=session.store.root,
         machine_id=record.machine_id,
         public_key=public_key or _stored_public_key(record),
         save=save,
-        log=world.console.info,
-        clock=world.clock,
+        log=session.console.info,
+        clock=session.clock,
         run=process.run,
-        lock=lambda noun: world.store.lock(noun, seconds=None, what=noun, say=world.console.info),
+        lock=lambda noun: session.store.lock(noun, seconds=None, what=noun, say=session.console.info),
         siblings=siblings,
         swarm_ports=(*((record.manager_port(),) if record.swarm_options().master else ()), *ports_of(record.raw)),
     )
 
 
-def authority_of(world: World) -> Authority:
+def authority_of(session: Session) -> Authority:
     """The store's CA and client pair, made on first use; what had to be mended is said."""
     from machine import authority  # cryptography: `status` and `ls` come here for a driver only
     from machine.lifecycle import certificates
 
     found = authority.ensure(
-        world.store.root,
-        ca_cert=world.tls.get("ca_cert", ""),
-        ca_key=world.tls.get("ca_key", ""),
-        client_cert=world.tls.get("client_cert", ""),
-        client_key=world.tls.get("client_key", ""),
+        session.store.root,
+        ca_cert=session.tls.get("ca_cert", ""),
+        ca_key=session.tls.get("ca_key", ""),
+        client_cert=session.tls.get("client_cert", ""),
+        client_key=session.tls.get("client_key", ""),
     )
     for note in (*found.notes, *found.warnings()):
-        world.console.warn(note)
+        session.console.warn(note)
     found.notes.clear()
-    if found.delivered:
-        certificates.hand_on(world, found.delivered)
+    if found.updated:
+        certificates.propagate(session, found.updated)
     return found
 
 
-def keep(world: World, record: Record, driver: Driver) -> None:
+def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
     """Write what the driver knows to disk: ids to config.json, secrets to where secrets live."""
     dump = driver.dump()
     clean, hidden = secrets.split(dump, driver.secret_options(dump))
-    directory = world.store.directory(record.name)
+    directory = session.store.directory(record.name)
     if os.path.exists(os.path.join(directory, paths.CONFIG)):  # then what `create` was given is kept already
-        hidden = secrets.own(hidden, driver.secret_options(dump), world.environ)
+        hidden = secrets.exclude_env(hidden, driver.secret_options(dump), session.environ)
     if hidden:
         secrets.save(directory, hidden)
     record.driver.update(clean)
-    world.store.save(record)
+    session.store.save(record)
 
 
-def open_driver(world: World, record: Record) -> Driver:
+def open_driver(session: Session, record: Record) -> Driver:
     """The driver of a stored machine, with its secrets. RecordBroken when what is recorded makes no sense to it."""
     cls = drivers.find(record.driver_name)
     options = cls.secret_options(record.driver)
-    _hide_settings(world, record.engine_options())
-    data = secrets.merge(record.driver, world.store.directory(record.name), options, world.environ)
+    _hide_settings(session, record.engine_options())
+    data = secrets.merge(record.driver, session.store.directory(record.name), options, session.environ)
     for option in options:
         if option.secret and isinstance(data.get(option.key), str):
-            world.console.hide(data[option.key])
+            session.console.hide(data[option.key])
     try:
-        driver = cls.load(context(world, record), data)
+        driver = cls.load(context(session, record), data)
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise RecordBroken(
             f"the record of machine {record.name} is broken",
             details=f"Driver in config.json is nothing that the driver {record.driver_name} can read"
-            f" ({type(error).__name__}: {world.console.mask(str(error))})",
+            f" ({type(error).__name__}: {session.console.mask(str(error))})",
             resolution=f"mend machines/{record.name}/config.json, or drop the machine: machine rm -f {record.name}",
         ) from error
-    if isinstance(driver, TakesHostKey):
+    if isinstance(driver, AcceptsHostKey):
         private, public = _stored_host_key(record)
         if private:
             driver.give_host_key(private, public)
     return driver
 
 
-def _hide_settings(world: World, options: EngineOptions) -> None:
+def _hide_settings(session: Session, options: EngineOptions) -> None:
     """Have the console mask what is secret in the engine's settings: values behind "=", passwords before "@"."""
     lists = (options.env, options.flags, options.labels, options.registry_mirrors, options.insecure_registries)
     if not any("=" in item or "@" in item for items in (*lists, (options.install_url,)) for item in items):
@@ -155,10 +155,10 @@ def _hide_settings(world: World, options: EngineOptions) -> None:
     from machine import redaction  # most machines have none of these, and `status` comes by here
 
     for value in redaction.secret_values(options):
-        world.console.hide(value)
+        session.console.hide(value)
 
 
-def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:
+def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Cache how the machine is reached, under docker-machine's key names where it has them.
 
     A docker context that pointed to the old address follows. DriverError for what would be something else in ssh's
@@ -177,8 +177,8 @@ def keep_endpoint(world: World, record: Record, endpoint: Endpoint) -> None:
     if any(record.driver.get(key) != value for key, value in known.items()):
         before = record.url()
         record.driver.update(known)
-        _follow(world, record, before)
-        world.store.save(record)
+        _follow(session, record, before)
+        session.store.save(record)
 
 
 def _refuse_nonsense(record: Record, endpoint: Endpoint) -> None:
@@ -191,16 +191,16 @@ def _refuse_nonsense(record: Record, endpoint: Endpoint) -> None:
             )
 
 
-def _follow(world: World, record: Record, before: str) -> None:
+def _follow(session: Session, record: Record, before: str) -> None:
     """Ahead of the record, so that a kill between the two does not leave the context behind for good."""
     from machine import docker_context
 
     if before in ("", record.url()):
         return
     try:
-        docker_context.moved(record.name, before, record.url(), record.cert_dir(), environ=world.environ)
+        docker_context.moved(record.name, before, record.url(), record.cert_dir(), environ=session.environ)
     except MachineError as error:
-        world.console.warn(f"the docker context of {record.name} still points to {before}: {error.brief}")
+        session.console.warn(f"the docker context of {record.name} still points to {before}: {error.brief}")
 
 
 def records(store: Store) -> list[Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machine import files
-from machine.drivers.base import BringsKey, Driver
+from machine.drivers.base import Driver, ProvidesSshKey
 from machine.errors import LoginRefused, PreflightFailed, StoreError
 from machine.ssh import private_key
 from machine.store import Record
@@ -16,13 +16,13 @@ def check(driver: Driver) -> None:
 
     A machine made with such a key would let nobody in. The driver's own `check` has seen that the file is a key.
     """
-    path = driver.key_path() if isinstance(driver, BringsKey) else None
+    path = driver.key_path() if isinstance(driver, ProvidesSshKey) else None
     if path is None:
         return
     from machine.ssh import login  # paramiko
 
     try:
-        if not path and driver.adopts:  # a plugin makes its key while it creates, and says "" before
+        if not path and driver.existing_host:  # a plugin makes its key while it creates, and says "" before
             login.check_agent("no ssh key is set for it")
         elif not path:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machine import engine, files, paths
-from machine.drivers.base import ConsoleLog, Driver, Explains
+from machine.drivers.base import ConsoleLog, Diagnosable, Driver
 from machine.errors import (
     DriverError,
     EngineError,
@@ -15,7 +15,7 @@ from machine.errors import (
     MachineError,
     ShellError,
 )
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint, State
 from machine.ssh import client
 from machine.store import Record
@@ -27,7 +27,7 @@ CONNECT_SECONDS = 10.0
 LOGIN_SECONDS = 60.0  # for a login to be accepted where it was before
 
 
-def wait_for_state(world: World, driver: Driver, wanted: State, seconds: float) -> None:
+def wait_for_state(session: Session, driver: Driver, wanted: State, seconds: float) -> None:
     """Until the platform says `wanted`; WaitTimeout carries the last state seen."""
     seen = [State.NONE]
 
@@ -39,13 +39,13 @@ def wait_for_state(world: World, driver: Driver, wanted: State, seconds: float) 
         probe,
         what=f"{driver.ctx.name} to be {wanted}",
         seconds=seconds,
-        clock=world.clock,
+        clock=session.clock,
         last=lambda: f"the last state was {seen[0] or 'unknown'}",
         resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
     )
 
 
-def wait_for_endpoint(world: World, record: Record, driver: Driver) -> Endpoint:
+def wait_for_endpoint(session: Session, record: Record, driver: Driver) -> Endpoint:
     """Until the machine runs and its address is known; DriverError at once when it never will."""
     seen = [State.NONE]
 
@@ -54,25 +54,27 @@ def wait_for_endpoint(world: World, record: Record, driver: Driver) -> Endpoint:
         if seen[0] in (State.ERROR, State.MISSING, State.STOPPED):
             raise DriverError(
                 f"{driver.ctx.name} is {seen[0]} instead of Running",
-                details=clues(driver),
-                resolution=_cure(record, driver, seen[0]),
+                details=diagnostics(driver),
+                resolution=_resolution_for(record, driver, seen[0]),
             )
         return driver.endpoint() if seen[0] is State.RUNNING else None
 
     def answer() -> str:
-        return f"the last state was {seen[0] or 'unknown'}\n{clues(driver)}".strip()
+        return f"the last state was {seen[0] or 'unknown'}\n{diagnostics(driver)}".strip()
 
     return until(
         probe,
         what=f"an address of {driver.ctx.name}",
         seconds=driver.boot_timeout,
-        clock=world.clock,
+        clock=session.clock,
         last=answer,
-        resolution=_cure(record, driver),
+        resolution=_resolution_for(record, driver),
     )
 
 
-def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> client.SshShell:
+def wait_for_shell(
+    session: Session, record: Record, driver: Driver, endpoint: Endpoint, seconds: float
+) -> client.SshShell:
     """A shell on the machine as soon as its sshd answers and lets us in.
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
@@ -80,9 +82,9 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
     that was there before is given no time. Where an sshd has answered before, none is
     looked for: that would be one more connection, which a newer sshd counts against us.
     """
-    patience = 0.0 if driver.adopts else LOGIN_SECONDS if record.reached("ready") else float("inf")
-    began = world.clock.now()
-    seen_before = driver.adopts or record.reached("ready")
+    patience = 0.0 if driver.existing_host else LOGIN_SECONDS if record.reached("ready") else float("inf")
+    began = session.clock.now()
+    seen_before = driver.existing_host or record.reached("ready")
     last: list[MachineError] = []
 
     def probe() -> client.SshShell | None:
@@ -91,7 +93,7 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
         try:
             return connect(record, endpoint)
         except LoginRefused as error:
-            if world.clock.now() - began >= patience:
+            if session.clock.now() - began >= patience:
                 raise
             last[:] = [error]
         except HostKeyMismatch:
@@ -102,16 +104,16 @@ def wait_for_shell(world: World, record: Record, driver: Driver, endpoint: Endpo
 
     def answer() -> str:
         seen = f"{last[0].brief}\n{last[0].details}" if last else "nothing answered on that port"
-        return f"{seen.strip()}\n{clues(driver)}".strip()
+        return f"{seen.strip()}\n{diagnostics(driver)}".strip()
 
     return until(
         probe,
         what=f"ssh at {endpoint.address} port {endpoint.ssh_port}",
         seconds=seconds,
-        clock=world.clock,
+        clock=session.clock,
         every=0.25,
         last=answer,
-        resolution=_cure(record, driver),
+        resolution=_resolution_for(record, driver),
     )
 
 
@@ -130,7 +132,7 @@ def connect(record: Record, endpoint: Endpoint) -> client.SshShell:
     )
 
 
-def wait_for_engine(world: World, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
+def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
     """The engine's API version once it answers over TLS from here; EngineUntrusted is final."""
     last: list[EngineError] = []
     tls = engine.Tls(*(os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY)))
@@ -148,14 +150,14 @@ def wait_for_engine(world: World, record: Record, endpoint: Endpoint, seconds: f
         probe,
         what=f"the engine at {endpoint.address} port {endpoint.engine_port}",
         seconds=seconds,
-        clock=world.clock,
+        clock=session.clock,
         every=0.2,
         last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
         resolution=f"let port {endpoint.engine_port} through any firewall, then: machine provision {record.name}",
     )
 
 
-def printed(text: str) -> str:
+def strip_ansi(text: str) -> str:
     """What a terminal would have shown of it, line by line: without sequences that move, colour and ask (ECMA-48)."""
     import re
 
@@ -164,21 +166,21 @@ def printed(text: str) -> str:
     return "".join(char for char in plain if char in "\n\t" or char.isprintable())
 
 
-def clues(driver: Driver) -> str:
+def diagnostics(driver: Driver) -> str:
     """What the platform can tell about a machine that does not come up: its console, and last what is wrong."""
     found, said = [], ""
     try:
-        if isinstance(driver, Explains):
+        if isinstance(driver, Diagnosable):
             said = driver.explain()
         if isinstance(driver, ConsoleLog):
-            tail = printed(driver.console_log()).rstrip().splitlines()[-CONSOLE_LINES:]
+            tail = strip_ansi(driver.console_log()).rstrip().splitlines()[-CONSOLE_LINES:]
             found.extend(["the end of its console:", *(f"  {line}" for line in tail)] if tail else [])
     except MachineError as error:
         found.append(f"(no more is known: {error.brief})")
     return "\n".join([*found, *([said] if said else [])])
 
 
-def _cure(record: Record, driver: Driver, state: State = State.NONE) -> str:
+def _resolution_for(record: Record, driver: Driver, state: State = State.NONE) -> str:
     """What to type next. A machine that was ready once is not to be thrown away because it is off."""
     name = record.name
     if not record.reached("ready"):

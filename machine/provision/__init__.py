@@ -11,12 +11,12 @@ Docker's settings are decided in command.py and settings.py; player.py is the on
 
 from __future__ import annotations
 
-from machine.provision.apply import Outcome, play
+from machine.provision.apply import Outcome, apply_steps
 from machine.provision.facts import Facts, gather
 from machine.provision.naming import naming
 from machine.provision.script import render
 from machine.provision.spec import Spec
-from machine.provision.steps import Plan, Put, Result, Run
+from machine.provision.steps import Plan, Result, Run, WriteFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ __all__ = [
     "Facts",
     "Outcome",
     "Plan",
-    "Put",
     "Result",
     "Run",
     "Spec",
+    "WriteFile",
+    "apply_steps",
     "gather",
     "naming",
     "plan",
-    "play",
     "render",
     "upgrade",
 ]

@@ -48,7 +48,7 @@ class Outcome:
         return self.result.after
 
 
-def play(plan: Plan, shell: Shell, log: Log) -> Outcome:
+def apply_steps(plan: Plan, shell: Shell, log: Log) -> Outcome:
     """Carry out a plan. ProvisionError names the step that failed, with the end of its output."""
     waiting: list[Step] = []
     played: list[str] = []

@@ -23,7 +23,7 @@ from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.gather import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Spec, Swarm
-from machine.provision.steps import Plan, Put, Result, Run, Step, Steps
+from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 
 STATE = "/var/lib/machine-swarm"
 SETUP = "MACHINE_SWARM_SETUP"
@@ -104,11 +104,11 @@ def removal() -> Plan:
 
 
 def _changes(facts: Facts, spec: Spec, swarm: Swarm, seen: dict[str, str]) -> Iterable[Step]:
-    program = Put(SWARM_PROGRAM, swarm.program)
-    environment = Put(
+    program = WriteFile(SWARM_PROGRAM, swarm.program)
+    environment = WriteFile(
         SWARM_ENVIRONMENT, f'SWARM_DISCOVERY="{_escaped(swarm.discovery)}"\n'.encode(), 0o600, secret=True
     )
-    key = Put(SWARM_KEY, swarm.key, 0o600, secret=True)
+    key = WriteFile(SWARM_KEY, swarm.key, 0o600, secret=True)
     for put in (program, environment, *([key] if swarm.key else [])):
         if not layouts.is_current(facts, put):
             yield put
@@ -122,7 +122,7 @@ def _changes(facts: Facts, spec: Spec, swarm: Swarm, seen: dict[str, str]) -> It
         if name == "manager":
             used += [spec.ca, spec.server_cert, *([swarm.key] if swarm.key else [])]
         text, setup = unit(name, seen["python"], words, used)
-        put = Put(path, text.encode())
+        put = WriteFile(path, text.encode())
         current = layouts.is_current(facts, put)
         if not current:
             yield put

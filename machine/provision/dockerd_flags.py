@@ -76,7 +76,7 @@ def keys_of(flag: str) -> tuple[str, ...]:
     return (KEYS.get(flag, flag), flag) if flag in _BOTH_NAMES else (KEYS.get(flag, flag),)
 
 
-def without(settings: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+def remove_flags(settings: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """A copy of daemon.json's `settings` that names none of `keys`, at its top or in an object that dockerd opens."""
     gone = set(keys)
     left: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def without(settings: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
         if key in gone:
             continue
         if isinstance(value, dict) and key not in _WHOLE and gone & value.keys():
-            value = without(value, gone)  # noqa: PLW2901 (an object that is left empty goes too)
+            value = remove_flags(value, gone)  # noqa: PLW2901 (an object that is left empty goes too)
             if not value:
                 continue
         left[key] = value

@@ -13,7 +13,7 @@ from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import engine_api, variables
 from machine.provision.apply import send
-from machine.provision.gather import LOOK
+from machine.provision.gather import GATHER_SCRIPT
 from machine.provision.units import exec_start, specifiers
 
 TYPE_CHECKING = False
@@ -100,8 +100,8 @@ class Facts:
 
 def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
     """Look at a machine: one exec, nothing changed, no socket-activated engine woken. Needs root or sudo there."""
-    log(LOOK.name)
-    return parse(send([LOOK], shell)[-1])
+    log(GATHER_SCRIPT.name)
+    return parse(send([GATHER_SCRIPT], shell)[-1])
 
 
 def parse(answer: Completed) -> Facts:

@@ -327,4 +327,4 @@ esac
 say end yes
 """
 
-LOOK = Run("look at the machine", _SCRIPT, ask=True, seconds=120.0)
+GATHER_SCRIPT = Run("look at the machine", _SCRIPT, ask=True, seconds=120.0)

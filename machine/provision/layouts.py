@@ -13,7 +13,7 @@ from machine.provision import dockerd_command, dockerd_flags, settings, units, v
 from machine.provision.facts import Facts
 from machine.provision.gather import BOOT2DOCKER, CERTIFICATES, CONF_D, DAEMON_JSON, DROP_IN
 from machine.provision.spec import Spec
-from machine.provision.steps import Put
+from machine.provision.steps import WriteFile
 
 VALIDATE = (23, 0)  # the first release whose dockerd can check a configuration file
 _BEGIN, _END = "# machine: begin", "# machine: end"
@@ -21,17 +21,17 @@ _BLOCK = re.compile(rf"(?ms)^{_BEGIN}.*?^{_END}\n?")
 _KEPT = "# machine: hosts from daemon.json:"
 
 
-def certificates(facts: Facts, spec: Spec) -> list[Put]:
+def certificates(facts: Facts, spec: Spec) -> list[WriteFile]:
     """The CA, the server's certificate, and its key that only root may read."""
     directory = BOOT2DOCKER if facts.init == "boot2docker" else CERTIFICATES
     return [
-        Put(f"{directory}/ca.pem", spec.ca),
-        Put(f"{directory}/server.pem", spec.server_cert),
-        Put(f"{directory}/server-key.pem", spec.server_key, 0o600, secret=True),
+        WriteFile(f"{directory}/ca.pem", spec.ca),
+        WriteFile(f"{directory}/server.pem", spec.server_cert),
+        WriteFile(f"{directory}/server-key.pem", spec.server_key, 0o600, secret=True),
     ]
 
 
-def configuration(facts: Facts, spec: Spec) -> list[Put]:
+def configuration(facts: Facts, spec: Spec) -> list[WriteFile]:
     """The files that make the engine listen behind TLS with the wanted options."""
     if facts.init == "boot2docker":
         return [_profile(spec)]
@@ -92,7 +92,7 @@ def _of_conf_d(facts: Facts, spec: Spec) -> dockerd_command.Command:
     return dockerd_command.Command()
 
 
-def is_current(facts: Facts, put: Put) -> bool:
+def is_current(facts: Facts, put: WriteFile) -> bool:
     """Whether a file on the machine is already as wanted, mode included."""
     import hashlib
 
@@ -107,7 +107,7 @@ def _moved_flags(spec: Spec) -> tuple[str, ...]:
     return (*scalars, "storage-driver") if spec.engine.storage_driver else scalars
 
 
-def _daemon_json(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
+def _daemon_json(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> WriteFile:
     """daemon.json merged; the very bytes that are there when nothing in them changes."""
     found = settings.existing(facts)
     merged = settings.merge(found, parts, spec)
@@ -119,7 +119,7 @@ def _daemon_json(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Pu
     plain = settings.plain(merged) and not spec.engine.labels
     checked = facts.release >= VALIDATE and not plain  # a start of dockerd, seconds on a slow machine
     check = f'{shlex.quote(facts.dockerd)} --validate --config-file "$1"' if checked else ""
-    return Put(
+    return WriteFile(
         DAEMON_JSON,
         content,
         there.mode if there else 0o644,
@@ -128,7 +128,7 @@ def _daemon_json(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Pu
     )
 
 
-def _drop_in(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
+def _drop_in(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> WriteFile:
     if facts.overriding:
         late = facts.overriding[0]
         raise ProvisionError(
@@ -145,7 +145,7 @@ def _drop_in(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
     if foreign:
         text += f"# what daemon.json had as hosts\nX-MachineHosts={' '.join(foreign)}\n"
     private = spec.engine.env or parts.opened  # what a file of variables holds may be a secret
-    return Put(DROP_IN, text.encode(), 0o600 if private else 0o644)
+    return WriteFile(DROP_IN, text.encode(), 0o600 if private else 0o644)
 
 
 def _foreign_hosts(facts: Facts, ours: str | None, start: str) -> list[str]:
@@ -156,7 +156,7 @@ def _foreign_hosts(facts: Facts, ours: str | None, start: str) -> list[str]:
     return list(dict.fromkeys([*kept, *(str(item) for item in value if isinstance(value, list))]))
 
 
-def _conf_d(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
+def _conf_d(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> WriteFile:
     """OpenRC: a marked block at the end of /etc/conf.d/docker, which the init script reads as shell."""
     foreign = _foreign_hosts(facts, facts.conf_d, _KEPT)
     listen = dockerd_command.hosts(parts, foreign, spec.host, socket_unit=False)
@@ -170,10 +170,10 @@ def _conf_d(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> Put:
     block += [f"export {_assignment(pair)}" for pair in spec.engine.env]
     block += [f"DOCKER_OPTS={theirs}{shlex.quote(shlex.join(flags))}", _END]
     text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(block) + "\n"
-    return Put(CONF_D, text.encode(), 0o600 if spec.engine.env else 0o644)
+    return WriteFile(CONF_D, text.encode(), 0o600 if spec.engine.env else 0o644)
 
 
-def _profile(spec: Spec) -> Put:
+def _profile(spec: Spec) -> WriteFile:
     """boot2docker: its init script reads this file as shell and has variables of its own."""
     engine = spec.engine
     flags = [f"--label={label}" for label in spec.labels]
@@ -192,7 +192,7 @@ def _profile(spec: Spec) -> Put:
     if engine.storage_driver:
         lines.append(f"DOCKER_STORAGE={shlex.quote(engine.storage_driver)}")
     lines += [f"export {_assignment(pair)}" for pair in engine.env]
-    return Put(f"{BOOT2DOCKER}/profile", ("\n".join(lines) + "\n").encode(), 0o600 if engine.env else 0o644)
+    return WriteFile(f"{BOOT2DOCKER}/profile", ("\n".join(lines) + "\n").encode(), 0o600 if engine.env else 0o644)
 
 
 def _assignment(pair: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from machine.provision import engine_api, settings
 from machine.provision.facts import Facts
 from machine.provision.gather import DAEMON_JSON, LIVE, NO_LIVE
-from machine.provision.steps import Put, Run, Step
+from machine.provision.steps import Run, Step, WriteFile
 
 KEY = "live-restore"
 
@@ -55,20 +55,20 @@ def switch_on(facts: Facts) -> list[Step]:
     present = _file(facts, {**settings.existing(facts), KEY: True})
     off = _file(facts, {**settings.existing(facts), KEY: False})
     fallback = [
-        Put(DAEMON_JSON + NO_LIVE, off.content, off.mode),
-        Put(DAEMON_JSON + LIVE, present.content, present.mode),
+        WriteFile(DAEMON_JSON + NO_LIVE, off.content, off.mode),
+        WriteFile(DAEMON_JSON + LIVE, present.content, present.mode),
     ]
     if facts.live_restore:
         return [*fallback]
     return [*fallback, present, Run("keep containers running without the engine", _reload(facts, "true"))]
 
 
-def during(final: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:
+def temporary_settings(final: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:
     """The new settings with live-restore on, unless --engine-opt sets it: dockerd takes it from one place only."""
     return final if _by_flag(flags) else {**final, KEY: True}
 
 
-def put_back(facts: Facts, final: Put, wanted: dict[str, Any], flags: tuple[str, ...]) -> list[Step]:
+def restore(facts: Facts, final: WriteFile, wanted: dict[str, Any], flags: tuple[str, ...]) -> list[Step]:
     """What is `wanted`: off, or not named at all. The file ends older than the engine, for it is in force."""
     if _by_flag(flags) or wanted.get(KEY):
         return []
@@ -99,6 +99,6 @@ def _by_flag(flags: tuple[str, ...]) -> bool:
     return any(flag.lstrip("-").partition("=")[0] == KEY for flag in flags)
 
 
-def _file(facts: Facts, content: dict[str, Any]) -> Put:
+def _file(facts: Facts, content: dict[str, Any]) -> WriteFile:
     there = facts.files.get(DAEMON_JSON)
-    return Put(DAEMON_JSON, settings.text(content), there.mode if there else 0o644)
+    return WriteFile(DAEMON_JSON, settings.text(content), there.mode if there else 0o644)

@@ -24,9 +24,9 @@ from machine.provision import (
 from machine.provision import facts as looking
 from machine.provision.distros import supported
 from machine.provision.facts import Facts
-from machine.provision.gather import BOOT2DOCKER, DAEMON_JSON, LOOK
+from machine.provision.gather import BOOT2DOCKER, DAEMON_JSON, GATHER_SCRIPT
 from machine.provision.spec import Spec
-from machine.provision.steps import Plan, Put, Result, Run, Step, Steps
+from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 
 
 def plan(facts: Facts, spec: Spec) -> Plan:
@@ -55,7 +55,7 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     notes += [
         f"{step.path} was a link on the machine; now it is a file of its own, and what the link led to is as it was"
         for step in changes
-        if isinstance(step, Put) and step.path in facts.links
+        if isinstance(step, WriteFile) and step.path in facts.links
     ]
     if restart:
         notes += [*live_restore.warnings(facts), *layouts.notes(facts, spec)]
@@ -108,10 +108,10 @@ def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
     """Install Docker, then look again: where it went and how it starts is only known now."""
     if facts.cloud_init == "running":
         yield install.WAIT_FOR_CLOUD_INIT
-        facts = looking.parse((yield LOOK))
+        facts = looking.parse((yield GATHER_SCRIPT))
     if not facts.dockerd:
         yield from proxy.through(install.steps(facts, spec.engine.install_url), spec.engine.env)
-        facts = looking.parse((yield LOOK))
+        facts = looking.parse((yield GATHER_SCRIPT))
     if not facts.dockerd:
         raise ProvisionError("Docker was installed, and yet there is no dockerd on the machine's PATH")
     return facts
@@ -235,7 +235,7 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
     if not restarting:
         return [*renaming, *enable], False
     if live_restore.needed(facts):
-        middle = _gently(facts, spec, configuration, certificates)
+        middle = _with_live_restore(facts, spec, configuration, certificates)
     else:
         middle = [*certificates, *_read_between(facts, pending), services.restart(facts)]
     return [
@@ -262,29 +262,33 @@ def _present_settings(facts: Facts) -> list[Step]:
     ]
 
 
-def _gently(facts: Facts, spec: Spec, configuration: list[Put], certificates: list[Put]) -> list[Step]:
+def _with_live_restore(
+    facts: Facts, spec: Spec, configuration: list[WriteFile], certificates: list[WriteFile]
+) -> list[Step]:
     """Configuration and restart for an engine whose containers are to go on."""
     import json
 
     final = next(put for put in configuration if put.path == DAEMON_JSON)
     wanted = json.loads(final.content)
     flags = spec.engine.flags
-    held = Put(final.path, settings.text(live_restore.during(wanted, flags)), final.mode, check=final.check)
+    held = WriteFile(
+        final.path, settings.text(live_restore.temporary_settings(wanted, flags)), final.mode, check=final.check
+    )
     return [
         *live_restore.switch_on(facts),
         *certificates,
         *_read_between(facts, [held if put is final else put for put in configuration]),
         services.restart(facts),
-        *live_restore.put_back(facts, final, wanted, flags),
+        *live_restore.restore(facts, final, wanted, flags),
     ]
 
 
-def _command_first(configuration: list[Put]) -> list[Put]:
+def _command_first(configuration: list[WriteFile]) -> list[WriteFile]:
     """daemon.json last: TLS may go out of it only where the command has it already."""
     return sorted(configuration, key=lambda put: put.path == DAEMON_JSON)
 
 
-def _read_between(facts: Facts, puts: list[Put]) -> list[Step]:
+def _read_between(facts: Facts, puts: list[WriteFile]) -> list[Step]:
     """The files; where TLS stood in daemon.json, systemd has read the command with TLS before it goes out of there."""
     if facts.init != "systemd" or len(puts) < 2 or not settings.has_tls(settings.existing(facts)):
         return [*puts]

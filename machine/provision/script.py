@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from machine.process import Completed
 from machine.provision.gather import TRANSACTION
 from machine.provision.proxy import OF_THE_LOGIN
-from machine.provision.steps import Plan, Put, Step
+from machine.provision.steps import Plan, Step, WriteFile
 
 INTERPRETER = "sh -s"
 
@@ -111,7 +111,7 @@ def batch(steps: Sequence[Step], mark: str, *, alone: bool = False) -> str:
 
 def body(step: Step, *, masked: bool = False) -> str:
     """The commands of one step; `masked`: a secret file's size for its content, a remark for what is long."""
-    if not isinstance(step, Put):
+    if not isinstance(step, WriteFile):
         return (step.shown if masked and step.shown else step.script).strip("\n")
     words = [step.path, f"{step.mode:04o}", *([step.check] if step.check else [])]
     text, encoded = _text(step)
@@ -170,7 +170,7 @@ def _sections(text: str, mark: str) -> tuple[dict[int, str], dict[int, int]]:
     return {number: "\n".join(lines).strip("\n") for number, lines in sections.items()}, status
 
 
-def _text(step: Put) -> tuple[str, bool]:
+def _text(step: WriteFile) -> tuple[str, bool]:
     """The content as lines for a here-document, and whether it had to be encoded."""
     try:
         text = step.content.decode("ascii")

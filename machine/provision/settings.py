@@ -7,7 +7,7 @@ from typing import Any
 
 from machine.errors import ProvisionError
 from machine.provision.dockerd_command import TLS, TRUE, Command, option_keys
-from machine.provision.dockerd_flags import keys_of, misfit, names, without
+from machine.provision.dockerd_flags import keys_of, misfit, names, remove_flags
 from machine.provision.facts import Facts
 from machine.provision.gather import DAEMON_JSON
 from machine.provision.spec import Spec
@@ -50,7 +50,7 @@ def check(facts: Facts) -> None:
 
 def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:
     """`found` with our settings. Its `hosts` and TLS are left out: they are flags, as ours are."""
-    merged = without(found, ("hosts", *TLS))
+    merged = remove_flags(found, ("hosts", *TLS))
     engine = spec.engine
     merged["labels"] = _labels([*_list(merged, "labels"), *command.moved.get("labels", []), *spec.labels])
     for key, wanted in (
@@ -66,7 +66,7 @@ def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]
         merged["storage-driver"] = engine.storage_driver
     if spec.host_gateway and not _has_gateway(merged, command):
         merged[GATEWAY] = spec.host_gateway
-    return without(merged, option_keys(engine.flags))
+    return remove_flags(merged, option_keys(engine.flags))
 
 
 def has_tls(found: dict[str, Any]) -> bool:

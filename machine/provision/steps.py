@@ -29,7 +29,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class WriteFile:
     """A file, with its content compared first and replaced whole; born with no more than its mode."""
 
     path: str
@@ -48,7 +48,7 @@ class Put:
         return f"write {self.path}"
 
 
-Step = Run | Put
+Step = Run | WriteFile
 Steps = Generator[Step, Completed, T]  # a part of a plan, for `yield from`
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from machine.errors import ProvisionError
 from machine.provision import live_restore, packages, proxy, rollback, services, settings
-from machine.provision.apply import Outcome, play
+from machine.provision.apply import Outcome, apply_steps
 from machine.provision.distros import find
 from machine.provision.facts import Facts
 from machine.provision.gather import DAEMON_JSON, TRANSACTION
 from machine.provision.install import INSTALL_SECONDS
-from machine.provision.steps import Plan, Put, Result, Run
+from machine.provision.steps import Plan, Result, Run, WriteFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequenc
 
     In the outcome `before` and `after` are versions of the engine's package.
     """
-    return play(upgrade_plan(facts, env), shell, log)
+    return apply_steps(upgrade_plan(facts, env), shell, log)
 
 
 def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
@@ -55,7 +55,7 @@ def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
     restart = services.restart(facts)
     yield replace(restart, name="restart the engine if it is a newer one", script=_IF_MOVED + restart.script)
     if gently:
-        yield from live_restore.put_back(facts, _as_it_was(facts), settings.existing(facts), ())
+        yield from live_restore.restore(facts, _as_it_was(facts), settings.existing(facts), ())
     forget = rollback.commit([DAEMON_JSON])
     said = (yield replace(forget, script=f"cat {_REPORT}\n{forget.script}", ask=True)).stdout
     before, after = _versions(said)
@@ -67,10 +67,10 @@ def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
     return Result(changed, tuple(notes), restarted=moved, before=before, after=after)
 
 
-def _as_it_was(facts: Facts) -> Put:
+def _as_it_was(facts: Facts) -> WriteFile:
     """daemon.json with the bytes that the user had; an empty object if there was none."""
     there = facts.files.get(DAEMON_JSON)
-    return Put(DAEMON_JSON, (facts.daemon_json or "{}\n").encode(), there.mode if there else 0o644)
+    return WriteFile(DAEMON_JSON, (facts.daemon_json or "{}\n").encode(), there.mode if there else 0o644)
 
 
 def _move(facts: Facts) -> Run:

@@ -32,7 +32,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RemotePath:
     """One side of a copy: a path here (`machine` ""), or on a machine as `user` ("" = the usual one)."""
 
     machine: str
@@ -40,13 +40,13 @@ class Place:
     path: str
 
 
-def place(text: str) -> Place:
+def place(text: str) -> RemotePath:
     """`[[user@]machine:]path`. What has a slash before its first colon is a path here; so is localhost:path."""
     before, colon, path = text.partition(":")
     if not colon or "/" in before or not before:
-        return Place("", "", text)
+        return RemotePath("", "", text)
     user, _, machine = before.rpartition("@")
-    return Place("", "", path) if machine == "localhost" else Place(machine, user, path)
+    return RemotePath("", "", path) if machine == "localhost" else RemotePath(machine, user, path)
 
 
 def option_length(words: Sequence[str]) -> int:
@@ -86,7 +86,7 @@ def ssh(login: Login, options: Sequence[str] = (), command: Sequence[str] = ()) 
 
 
 def scp(
-    logins: Sequence[Login], places: Sequence[Place], *, recursive: bool, quiet: bool, config: str = ""
+    logins: Sequence[Login], places: Sequence[RemotePath], *, recursive: bool, quiet: bool, config: str = ""
 ) -> list[str]:
     """scp between `places`. With more than one login `config` is a file with the text of `configuration`."""
     remote = sum(1 for one in places if one.machine) > 1
@@ -99,7 +99,7 @@ def scp(
     return ["scp", *flags, *set_, "--", *(_operand(one, logins, hosts) for one in places)]
 
 
-def rsync(login: Login, places: Sequence[Place], *, recursive: bool, quiet: bool) -> list[str]:
+def rsync(login: Login, places: Sequence[RemotePath], *, recursive: bool, quiet: bool) -> list[str]:
     """rsync between here and one machine; -t lets the next copy pass over what has not changed."""
     flags = ["-t", *(["-r"] if recursive else []), *([] if quiet else ["--progress"])]
     hosts = {login.name: login.host}
@@ -107,7 +107,7 @@ def rsync(login: Login, places: Sequence[Place], *, recursive: bool, quiet: bool
     return ["rsync", *flags, "-e", remote_shell, "--", *(_operand(one, [login], hosts) for one in places)]
 
 
-def sshfs(login: Login, source: Place, target: str) -> list[str]:
+def sshfs(login: Login, source: RemotePath, target: str) -> list[str]:
     """sshfs of a machine's directory on a directory here."""
     pairs = [pair for pair in settings(login) if pair[0] not in ("Port", "HashKnownHosts")]  # it knows no more
     options = [part for key, value in pairs for part in ("-o", f"{key}={_fuse(value)}")]
@@ -128,7 +128,7 @@ def _flags(login: Login) -> list[str]:
     return [part for key, value in settings(login) for part in ("-o", f"{key}={value}")]
 
 
-def _operand(one: Place, logins: Sequence[Login], hosts: dict[str, str]) -> str:
+def _operand(one: RemotePath, logins: Sequence[Login], hosts: dict[str, str]) -> str:
     if not one.machine:
         # a colon or a dash at the start would make it something else to scp and rsync
         odd = ":" in one.path or one.path.startswith("-")

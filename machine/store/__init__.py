@@ -12,7 +12,7 @@ import stat
 from machine import files, paths
 from machine.errors import MachineExists, MachineNotFound, StoreError
 from machine.names import check, natural_key
-from machine.store.document import LARGEST, broken
+from machine.store.document import LARGEST, record_error
 from machine.store.normalize import PHASES
 from machine.store.record import Record
 
@@ -130,21 +130,21 @@ class Store:
         try:
             facts = os.stat(path)
             if not stat.S_ISREG(facts.st_mode):
-                raise broken(name, f"{path} is not a file")
+                raise record_error(name, f"{path} is not a file")
             if facts.st_size > LARGEST:
-                raise broken(name, f"{path} has {facts.st_size} bytes")
+                raise record_error(name, f"{path} has {facts.st_size} bytes")
             with open(path, "rb") as file:
                 return file.read(LARGEST + 1)
         except FileNotFoundError:
             if os.path.islink(path):
-                raise broken(name, f"{path} is a link to nowhere") from None
-            raise broken(
+                raise record_error(name, f"{path} is a link to nowhere") from None
+            raise record_error(
                 name,
                 f"{self.directory(name)} has no {paths.CONFIG}: a create was killed at its start, or the file was lost",
                 f"drop it: machine rm -f {name}",
             ) from None
         except OSError as error:
-            raise broken(
+            raise record_error(
                 name, f"{path} cannot be read: {error.strerror or error}", f"make it yours: chown, chmod u+r {path}"
             ) from error
 

@@ -23,7 +23,7 @@ _KIND_NAMES = {
 }
 
 
-def broken(name: str, reason: str, resolution: str = "") -> RecordBroken:
+def record_error(name: str, reason: str, resolution: str = "") -> RecordBroken:
     """The error of one machine whose config.json cannot be used."""
     return RecordBroken(
         f"the record of machine {name} is broken",
@@ -42,16 +42,18 @@ def decode(data: bytes, name: str) -> dict[str, Any]:
         if "\\ud" in text or "\\uD" in text:
             json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair can be neither shown nor saved
     except UnicodeDecodeError as error:
-        raise broken(name, f"config.json is not UTF-8 text (byte {error.start})") from None
+        raise record_error(name, f"config.json is not UTF-8 text (byte {error.start})") from None
     except UnicodeEncodeError:
-        raise broken(name, "config.json holds half a surrogate pair") from None
+        raise record_error(name, "config.json holds half a surrogate pair") from None
     except RecursionError:
-        raise broken(name, "config.json is nested too deeply") from None
+        raise record_error(name, "config.json is nested too deeply") from None
     except ValueError as error:  # JSONDecodeError, numbers of thousands of digits
-        raise broken(name, f"config.json is not JSON: {error}" if text.strip() else "config.json is empty") from None
+        raise record_error(
+            name, f"config.json is not JSON: {error}" if text.strip() else "config.json is empty"
+        ) from None
     if not isinstance(raw, dict):
-        raise broken(name, "config.json is not a JSON object")
-    fold(raw, key_names.HOST)
+        raise record_error(name, "config.json is not a JSON object")
+    normalize_key_case(raw, key_names.HOST)
     return raw
 
 
@@ -84,7 +86,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def fold(value: dict[str, Any], known: key_names.Schema | dict[str, Any]) -> None:
+def normalize_key_case(value: dict[str, Any], known: key_names.Schema | dict[str, Any]) -> None:
     """Rename keys that differ from a known one only by case; where both are there the right spelling wins."""
     missing = [key for key in known if key not in value]
     if not missing:
@@ -96,14 +98,14 @@ def fold(value: dict[str, Any], known: key_names.Schema | dict[str, Any]) -> Non
             value[new] = value.pop(old)
 
 
-def shape(
+def validate(
     value: dict[str, Any], schema: key_names.Schema, name: str, where: str, *, fill: bool = True
 ) -> dict[str, Any]:
     """`value` with the schema's keys first, folded, null replaced by the kind's zero; RecordBroken on a wrong kind.
 
     With `fill` missing keys get their zero too; without, only keys that are there are looked at. Unknown keys stay.
     """
-    fold(value, schema)
+    normalize_key_case(value, schema)
     result: dict[str, Any] = {}
     for key, kind in schema.items():
         if key in value or fill:
@@ -123,10 +125,10 @@ def _checked(found: Any, kind: type, name: str, where: str) -> Any:
     if good and kind is list:
         good = all(type(item) is str for item in found)
     if not good:
-        raise broken(name, f"{where} in config.json must be {_KIND_NAMES.get(kind, 'a number')}")
+        raise record_error(name, f"{where} in config.json must be {_KIND_NAMES.get(kind, 'a number')}")
     if kind in (int, float) and abs(found) >= 2**63:
-        raise broken(name, f"{where} in config.json is too large a number")
+        raise record_error(name, f"{where} in config.json is too large a number")
     for text in found if kind is list else (found,) if kind is str else ():
         if not text.isprintable() and any(character < " " or character == "\x7f" for character in text):
-            raise broken(name, f"{where} in config.json holds control characters")
+            raise record_error(name, f"{where} in config.json holds control characters")
     return found

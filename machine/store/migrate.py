@@ -14,7 +14,7 @@ docker-machine computes CertDir and StorePath from a key that the older versions
 from __future__ import annotations
 
 from machine.store import key_names
-from machine.store.document import broken, fold, shape
+from machine.store.document import normalize_key_case, record_error, validate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def upgrade(raw: dict[str, Any], name: str) -> int:
     """Bring `raw` to ConfigVersion 3 in place; the version it had. RecordBroken if it is from the future."""
     version = raw.get("ConfigVersion") or 0
     if type(version) is not int or version < 0:
-        raise broken(name, "ConfigVersion in config.json must be a whole number")
+        raise record_error(name, "ConfigVersion in config.json must be a whole number")
     if version > key_names.VERSION:
-        raise broken(
+        raise record_error(
             name,
             f"its config.json has ConfigVersion {version}; this program knows up to {key_names.VERSION}",
             f"use the newer program that made it, or update this one; to forget the machine: machine rm -f {name}",
@@ -53,8 +53,8 @@ def upgrade(raw: dict[str, Any], name: str) -> int:
 
 
 def _from_0(raw: dict[str, Any], name: str) -> None:
-    fold(raw, dict.fromkeys((*_FLAT_AUTH, *_FLAT_SWARM)))
-    flat = shape({key: raw.pop(key) for key in _FLAT_SWARM if key in raw}, dict(_FLAT_SWARM), name, "")
+    normalize_key_case(raw, dict.fromkeys((*_FLAT_AUTH, *_FLAT_SWARM)))
+    flat = validate({key: raw.pop(key) for key in _FLAT_SWARM if key in raw}, dict(_FLAT_SWARM), name, "")
     options = _object(raw, "HostOptions")
     engine = _object(options, "EngineOptions")
     engine.update({"TlsVerify": True, "InstallURL": engine.get("InstallURL") or INSTALL_URL})
@@ -69,9 +69,9 @@ def _from_0(raw: dict[str, Any], name: str) -> None:
 
 
 def _from_1(raw: dict[str, Any], name: str) -> None:
-    fold(raw, {"StorePath": str})
+    normalize_key_case(raw, {"StorePath": str})
     auth = _object(_object(raw, "HostOptions"), "AuthOptions")
-    fold(auth, dict.fromkeys(_FLAT_AUTH))
+    normalize_key_case(auth, dict.fromkeys(_FLAT_AUTH))
     if "PrivateKeyPath" in auth:
         auth.setdefault("CaPrivateKeyPath", auth["PrivateKeyPath"])
         del auth["PrivateKeyPath"]
@@ -83,7 +83,7 @@ def _from_1(raw: dict[str, Any], name: str) -> None:
 
 def _object(holder: dict[str, Any], key: str) -> dict[str, Any]:
     """The object under `key`, made if it is missing or null; a wrong kind is found by the check that follows."""
-    fold(holder, {key: dict})
+    normalize_key_case(holder, {key: dict})
     if holder.get(key) is None:
         holder[key] = {}
     found = holder[key]

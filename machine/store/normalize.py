@@ -6,7 +6,7 @@ import os
 
 from machine import paths
 from machine.store import key_names
-from machine.store.document import broken, fold, shape
+from machine.store.document import normalize_key_case, record_error, validate
 from machine.store.relocate_paths import rebase
 
 TYPE_CHECKING = False
@@ -25,23 +25,23 @@ _CERT_FILES = {  # key of AuthOptions: (under certs/, file) or (in the machine's
 }
 
 
-def in_order(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
+def normalize(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
     """`raw` with docker-machine's keys first, all of them there and of their kinds; RecordBroken otherwise."""
-    raw = shape(raw, key_names.HOST, name, "")
+    raw = validate(raw, key_names.HOST, name, "")
     if not raw["DriverName"]:
-        raise broken(name, "config.json names no driver")
+        raise record_error(name, "config.json names no driver")
     raw["Name"] = name  # the directory's name wins
-    options = raw["HostOptions"] = shape(raw["HostOptions"], key_names.OPTIONS, name, "HostOptions.")
+    options = raw["HostOptions"] = validate(raw["HostOptions"], key_names.OPTIONS, name, "HostOptions.")
     for key, schema in (
         ("EngineOptions", key_names.ENGINE),
         ("SwarmOptions", key_names.SWARM),
         ("AuthOptions", key_names.AUTH),
     ):
-        options[key] = shape(options[key], schema, name, f"HostOptions.{key}.")
+        options[key] = validate(options[key], schema, name, f"HostOptions.{key}.")
     driver = raw["Driver"]
-    fold(driver, dict.fromkeys(key_names.OWN.get(raw["DriverName"], "").split()))
-    driver = raw["Driver"] = shape(driver, key_names.BASE_DRIVER, name, "Driver.")
-    driver.update(shape(driver, key_names.ENDPOINT, name, "Driver.", fill=False))
+    normalize_key_case(driver, dict.fromkeys(key_names.OWN.get(raw["DriverName"], "").split()))
+    driver = raw["Driver"] = validate(driver, key_names.BASE_DRIVER, name, "Driver.")
+    driver.update(validate(driver, key_names.ENDPOINT, name, "Driver.", fill=False))
     _check_driver(driver, raw["DriverName"], name)
     rebase(root, name, driver, options["AuthOptions"])
     for key, (shared, file) in _CERT_FILES.items():
@@ -56,10 +56,12 @@ def in_order(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
 
 def _machine(found: Any, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
-        raise broken(name, "Machine in config.json must be an object")
-    machine = shape(found, key_names.MACHINE, name, "Machine.")
+        raise record_error(name, "Machine in config.json must be an object")
+    machine = validate(found, key_names.MACHINE, name, "Machine.")
     if machine["Phase"] not in ("", *PHASES):
-        raise broken(name, f"Machine.Phase in config.json is {machine['Phase']!r}, not one of {', '.join(PHASES)}")
+        raise record_error(
+            name, f"Machine.Phase in config.json is {machine['Phase']!r}, not one of {', '.join(PHASES)}"
+        )
     return machine
 
 
@@ -67,10 +69,10 @@ def _check_driver(driver: dict[str, Any], driver_name: str, name: str) -> None:
     """Refuse what could not be an address, a user or a port: these go into command lines and URLs."""
     for key in key_names.PORTS:
         if not 0 <= driver.get(key, 0) < 65536:
-            raise broken(name, f"Driver.{key} in config.json is no port: {driver[key]}")
+            raise record_error(name, f"Driver.{key} in config.json is no port: {driver[key]}")
     for key in _PLAIN:
         text = driver.get(key, "")
         if text.startswith("-") or any(character.isspace() or not character.isprintable() for character in text):
-            raise broken(name, f"Driver.{key} in config.json is not usable: {text!r}")
+            raise record_error(name, f"Driver.{key} in config.json is not usable: {text!r}")
     if not driver_name.isprintable():
-        raise broken(name, "DriverName in config.json is not usable")
+        raise record_error(name, "DriverName in config.json is not usable")

@@ -14,7 +14,7 @@ from machine import __version__, paths
 from machine.store import key_names
 from machine.store.document import decode, encode
 from machine.store.migrate import upgrade
-from machine.store.normalize import PHASES, in_order
+from machine.store.normalize import PHASES, normalize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Record:
         """The record in `data`, migrated, in order, its paths those of the store `root`; RecordBroken if it is none."""
         raw = decode(data, name)
         version = upgrade(raw, name)
-        record = cls(root, name, in_order(raw, root, name))
+        record = cls(root, name, normalize(raw, root, name))
         record.before = data if version < key_names.VERSION else None
         return record
 
@@ -95,13 +95,13 @@ class Record:
             "HostOptions": options,
             "Machine": machine,
         }
-        return cls(store_root, name, in_order(raw, store_root, name))
+        return cls(store_root, name, normalize(raw, store_root, name))
 
     def shown(self) -> dict[str, Any]:
         """`raw` as it may be shown or given away: clear-text secrets that docker-machine left are ""."""
         from machine import secrets
 
-        return {**self.raw, "Driver": secrets.without(self.driver_name, self.driver)}
+        return {**self.raw, "Driver": secrets.redact(self.driver_name, self.driver)}
 
     def encode(self) -> bytes:
         """The bytes of config.json. StoreError if something in `raw` is not JSON."""

@@ -21,7 +21,7 @@ CONTROL = 2377  # a manager's port
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalNode:
     """What an engine says of itself."""
 
     state: str  # inactive, pending, active, error, locked
@@ -38,16 +38,16 @@ def control(address: str) -> str:
     return f"[{address}]:{CONTROL}" if ":" in address else f"{address}:{CONTROL}"
 
 
-def local(engine: Engine) -> Local:
+def local(engine: Engine) -> LocalNode:
     """Return what the engine says of its own membership (/info); every node answers that, a worker too."""
     return local_from(engine.info().get("Swarm"))
 
 
-def local_from(found: object) -> Local:
+def local_from(found: object) -> LocalNode:
     """Return the object Swarm of /info as a Local; what is missing or of a wrong type counts as inactive."""
     swarm = found if isinstance(found, Mapping) else {}
     cluster, managers = swarm.get("Cluster"), swarm.get("RemoteManagers")
-    return Local(
+    return LocalNode(
         state=str(swarm.get("LocalNodeState") or "inactive"),
         node_id=str(swarm.get("NodeID") or ""),
         address=str(swarm.get("NodeAddr") or ""),

@@ -61,7 +61,7 @@ def host_of(text: str) -> str:
     return text.rpartition(":")[0].strip("[]")
 
 
-def mine(nodes: Iterable[Node], node_id: str, hostname: str, addresses: Collection[str]) -> Node | None:
+def find_own_node(nodes: Iterable[Node], node_id: str, hostname: str, addresses: Collection[str]) -> Node | None:
     """The node that a machine is: by its id if that is known, else by host name and address together.
 
     A machine that joined, left and joined again has left rows of the same name behind: the one that is ready counts,
@@ -79,7 +79,7 @@ def majority(managers: int) -> int:
     return managers // 2 + 1
 
 
-def harm(nodes: Sequence[Node], going: Node, together: Collection[str] = ()) -> str:
+def quorum_risk(nodes: Sequence[Node], going: Node, together: Collection[str] = ()) -> str:
     """Why the cluster would break if `going` left as manager; "" if it would not.
 
     `together` are ids of nodes that are being removed by the same command and need no manager any more.
@@ -97,7 +97,7 @@ def harm(nodes: Sequence[Node], going: Node, together: Collection[str] = ()) -> 
     return ""
 
 
-def tolerates(managers: int) -> str:
+def fault_tolerance(managers: int) -> str:
     """What the number of managers means, in words; "" for the good numbers."""
     if managers and managers % 2 == 0:
         return f"{_count(managers, 'manager')} stand the loss of no more than {managers - 1} would; take an odd number"

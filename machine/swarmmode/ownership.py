@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from machine.swarmmode.api import Local
+from machine.swarmmode.api import LocalNode
 from machine.swarmmode.asked import Membership
 
 
-def is_own_cluster(recorded: Membership, here: Local, cluster_ids: Collection[str] = ()) -> bool | None:
+def is_own_cluster(recorded: Membership, here: LocalNode, cluster_ids: Collection[str] = ()) -> bool | None:
     """Return whether the engine is in its machine's cluster; None when only a manager of that cluster can tell.
 
     `recorded` is the machine's record, `here` what its engine says, `cluster_ids` are the ids of the cluster that the

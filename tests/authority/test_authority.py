@@ -245,7 +245,7 @@ def test_a_client_pair_is_renewed_in_its_last_30_days_and_handed_on(store: str) 
     assert later.ca == first.ca
     assert later.client != first.client
     assert "the client certificate ends on" in later.notes[0]
-    assert later.delivered == ["mine"]
+    assert later.updated == ["mine"]
     assert (mine / "cert.pem").read_bytes() == later.client.cert
     assert (mine / "key.pem").read_bytes() == later.client.key
     assert (mine / "key.pem").stat().st_mode & 0o777 == 0o600
@@ -262,9 +262,9 @@ def test_a_delivery_that_was_cut_short_is_finished_by_the_next_command(store: st
     mine = machine_copy(store, "mine", first.ca, old)
     (mine / "key.pem").write_bytes(first.client.key)  # killed between a key and its certificate
     found = authority.ensure(store)
-    assert found.delivered == ["mine"]
+    assert found.updated == ["mine"]
     assert (mine / "cert.pem").read_bytes() == first.client.cert
-    assert authority.ensure(store).delivered == []
+    assert authority.ensure(store).updated == []
 
 
 def test_a_ca_near_its_end_is_warned_of_and_renewed_on_demand(store: str) -> None:
@@ -308,7 +308,7 @@ def test_renewing_the_client_keeps_the_ca(store: str) -> None:
     found.renew_client()
     assert found.ca == ca
     assert found.client != client
-    assert found.delivered == ["mine"]
+    assert found.updated == ["mine"]
     assert (mine / "key.pem").read_bytes() == found.client.key
     assert sound(found)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from machine.cli.driver_flags import chosen, declare, given
+from machine.cli.driver_flags import add_options, driver_from_argv, typed_values
 from machine.cli.global_flags import Flags
 from machine.cli.parser import Parser
 from machine.drivers import DEFAULT
@@ -37,13 +37,13 @@ OPTIONS = (
     ],
 )
 def test_which_driver_is_meant(typed: list[str], environ: dict[str, str], driver: str) -> None:
-    assert chosen(Parser("create", "", typed=typed, environ=environ)) == driver
+    assert driver_from_argv(Parser("create", "", typed=typed, environ=environ)) == driver
 
 
 def typed(*argv: str) -> dict[str, Any]:
     parser = Parser("create", "")
-    declare(parser, "x", OPTIONS)
-    return given(parser.read(argv, Flags({})))
+    add_options(parser, "x", OPTIONS)
+    return typed_values(parser.read(argv, Flags({})))
 
 
 def test_only_what_was_typed_is_given() -> None:
@@ -67,7 +67,7 @@ def test_the_command_line_wins_over_variables() -> None:
 
 def test_the_help_tells_default_variable_and_secrecy() -> None:
     parser = Parser("create", "")
-    declare(parser, "x", OPTIONS)
+    add_options(parser, "x", OPTIONS)
     text = " ".join(parser.format_help().split())
     assert "flags of the driver x" in text
     assert "Size in 100% [default 5; $X_SIZE]" in text

@@ -14,7 +14,7 @@ KINDS = {
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.MachineError)
 }
 FILES = [path for place in ("shell", "engine", "archive", "authority") for path in sorted((ROOT / place).glob("*.py"))]
-FILES += [ROOT / name for name in ("contexts.py", "files.py", "lock.py")]
+FILES += [ROOT / name for name in ("docker_context.py", "files.py", "lock.py")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, cut, truth
+from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, parse_bool, tokenize
 from machine.errors import UsageError
 
 KNOWN = {"--driver": VALUE, "-d": VALUE, "--swarm": SWITCH, "-f": SWITCH, "-y": SWITCH, "-t": VALUE, "--tri": OPTIONAL}
 
 
 def words(*argv: str) -> list[tuple[str, str]]:
-    return [(w.flag, w.value) for w in cut(argv, lambda f: KNOWN.get(f, ""), lambda f: UsageError(f"unknown {f}"))]
+    return [(w.flag, w.value) for w in tokenize(argv, lambda f: KNOWN.get(f, ""), lambda f: UsageError(f"unknown {f}"))]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_anything_is_words_or_a_usage_error(argv: list[str]) -> None:
 
 
 def test_truth() -> None:
-    assert truth("1", "x")
-    assert truth("TRUE", "x")
-    assert not truth("", "x")
+    assert parse_bool("1", "x")
+    assert parse_bool("TRUE", "x")
+    assert not parse_bool("", "x")
     with pytest.raises(UsageError, match="MACHINE_DEBUG"):
-        truth("zz", "$MACHINE_DEBUG")
+        parse_bool("zz", "$MACHINE_DEBUG")

@@ -6,8 +6,8 @@ A driver's tests make a `Cloud` and take the suite over:
         @pytest.fixture
         def cloud(self, ...) -> Iterator[Cloud]: ...
 
-Every call passes a `Door` (tests/drivers/fault_proxy.py), where it is counted, delayed, spoilt, or made the last thing that
-the program did.
+Every call passes a `Door` (tests/drivers/fault_proxy.py), where it is counted, delayed, spoilt, or made the last thing
+that the program did.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`create` typed against a cloud of the contract (tests.drivers.cloud_contract): a process to be killed at any of its calls."""
+"""`create` typed against a cloud of tests.drivers.cloud_contract: a process to be killed at any of its calls."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_two_machines_get_two_hosts_and_a_third_gets_advice(rack: Any, tmp_path:
 
 def test_the_powers_it_names_exist(rack: Any) -> None:
     text = PAGE.read_text()
-    protocols = (base.ConsoleLog, base.TakesHostKey, base.BringsKey, base.Explains)
+    protocols = (base.ConsoleLog, base.AcceptsHostKey, base.ProvidesSshKey, base.Diagnosable)
     methods = {name for protocol in protocols for name in vars(protocol) if not name.startswith("_")}
     assert all(f"`{method}`" in text for method in methods)
-    assert issubclass(rack, base.BringsKey)
+    assert issubclass(rack, base.ProvidesSshKey)

@@ -13,9 +13,9 @@ from machine import drivers, secrets
 from machine.console import Console
 from machine.drivers.base import Driver, DriverContext
 from machine.errors import DriverError
-from machine.lifecycle.create import Wanted, create, resume
+from machine.lifecycle.create import CreateRequest, create, resume
 from machine.lifecycle.remove import remove
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint, EngineOptions, State, SwarmOptions
 from machine.options import Option, Values, resolve
 from machine.store import Record, Store
@@ -111,14 +111,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-def world(store: Store, **environ: str) -> World:
-    return World(store, Console(io.StringIO()), environ={"HOME": store.root, "DOCKER_CONFIG": store.root, **environ})
+def world(store: Store, **environ: str) -> Session:
+    return Session(store, Console(io.StringIO()), environ={"HOME": store.root, "DOCKER_CONFIG": store.root, **environ})
 
 
 def make(store: Store, typed: str = "", **environ: str) -> None:
     """`create dev`, with the token typed or in the environment."""
     values = resolve(Cloud.options, {"cloud-token": typed} if typed else {}, environ)
-    wanted = Wanted("cloud", values, EngineOptions(), SwarmOptions(), docker_context=False)
+    wanted = CreateRequest("cloud", values, EngineOptions(), SwarmOptions(), docker_context=False)
     create(world(store, **environ), "dev", wanted)
 
 
@@ -223,7 +223,7 @@ def test_a_driver_without_a_word_for_missing_forgets_nothing_either(
     monkeypatch.setitem(drivers.TABLE, "plugin", f"{__name__}:Plugin")
     monkeypatch.setattr(Plugin, "refuses", refuses)
     values = {"plugin-token": "right"}
-    create(world(store), "dev", Wanted("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
+    create(world(store), "dev", CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
     with pytest.raises(DriverError) as caught:
         remove(world(store, PLUGIN_TOKEN="another"), "dev")
     assert "unset PLUGIN_TOKEN, then machine rm dev" in caught.value.resolution
@@ -236,7 +236,7 @@ def test_a_driver_without_a_word_for_missing_forgets_nothing_either(
 def test_a_resumed_create_says_that_it_believes_a_new_token(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(drivers.TABLE, "plugin", f"{__name__}:Plugin")
     values = {"plugin-token": "right"}
-    create(world(store), "dev", Wanted("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
+    create(world(store), "dev", CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
     record = store.load("dev")
     record.phase = "recorded"
     store.save(record)

@@ -12,7 +12,7 @@ from machine import docker_context, drivers
 from machine.console import Console
 from machine.errors import DriverError
 from machine.lifecycle import certificates, create, provision
-from machine.lifecycle.session import World, authority_of, keep_endpoint
+from machine.lifecycle.session import Session, authority_of, save_endpoint
 from machine.model import Endpoint
 from machine.store import Record, Store
 from tests.lifecycle.test_remove import Cloud
@@ -21,12 +21,12 @@ HERE = Endpoint("192.0.2.7")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Session:
     environ = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
-    return World(Store(str(tmp_path / "store")), Console(io.StringIO()), environ=environ)
+    return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ=environ)
 
 
-def ready(world: World, name: str) -> Record:
+def ready(world: Session, name: str) -> Record:
     """A machine with its address, its certificates and a docker context."""
     world.store.add(name)
     record = Record.new(world.store.root, name, "generic", {"IPAddress": HERE.address, "EnginePort": 2376})
@@ -37,12 +37,12 @@ def ready(world: World, name: str) -> Record:
     return record
 
 
-def held(world: World) -> dict[str, bytes]:
+def held(world: Session) -> dict[str, bytes]:
     """What the docker client has in its contexts, by file name; of one machine."""
     return {path.name: path.read_bytes() for path in Path(world.environ["DOCKER_CONFIG"]).rglob("*.pem")}
 
 
-def test_a_key_whose_certificate_was_not_written_any_more_is_not_given_to_the_engine(world: World) -> None:
+def test_a_key_whose_certificate_was_not_written_any_more_is_not_given_to_the_engine(world: Session) -> None:
     record = ready(world, "dev")
     newer = authority_of(world).issue_server("dev", [HERE.address])
     Path(record.cert_dir(), "server-key.pem").write_bytes(newer.key)
@@ -52,7 +52,7 @@ def test_a_key_whose_certificate_was_not_written_any_more_is_not_given_to_the_en
     assert provision.server_pair(world, record, HERE) == pair, "and then it stays"
 
 
-def test_a_machine_that_changes_its_ca_is_warned_of(world: World) -> None:
+def test_a_machine_that_changes_its_ca_is_warned_of(world: Session) -> None:
     record = ready(world, "dev")
     assert "instead of the CA" not in world.console.err.getvalue()
     theirs = certs.make_ca("them")
@@ -67,7 +67,7 @@ def test_a_machine_that_changes_its_ca_is_warned_of(world: World) -> None:
     assert "instead of the CA it was made with (does not carry 192.0.2.99)" in world.console.err.getvalue()
 
 
-def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_not_named(world: World) -> None:
+def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_not_named(world: Session) -> None:
     record = ready(world, "dev")
     record.certificates_end = "2001-01-01T00:00:00Z"
     world.store.save(record)
@@ -78,7 +78,7 @@ def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_no
     assert world.store.load("dev").certificates_end > "2026"
 
 
-def test_contexts_that_cannot_be_written_stop_nothing(world: World) -> None:
+def test_contexts_that_cannot_be_written_stop_nothing(world: Session) -> None:
     record = ready(world, "dev")
     for path in Path(world.environ["DOCKER_CONFIG"]).rglob("key.pem"):
         path.unlink()
@@ -88,7 +88,7 @@ def test_contexts_that_cannot_be_written_stop_nothing(world: World) -> None:
     assert Path(record.cert_dir(), "cert.pem").read_bytes() == authority_of(world).client.cert
 
 
-def test_a_machine_that_somebody_works_on_is_passed_over(world: World) -> None:
+def test_a_machine_that_somebody_works_on_is_passed_over(world: Session) -> None:
     record = ready(world, "dev")
     record.certificates_end = "2001-01-01T00:00:00Z"
     world.store.save(record)
@@ -98,30 +98,30 @@ def test_a_machine_that_somebody_works_on_is_passed_over(world: World) -> None:
     assert held(world)["cert.pem"] == authority_of(world).client.cert
 
 
-def test_certificates_that_cannot_be_read_are_no_crash(world: World) -> None:
+def test_certificates_that_cannot_be_read_are_no_crash(world: Session) -> None:
     record = ready(world, "dev")
     for name in ("server.pem", "ca.pem", "cert.pem"):
         Path(record.cert_dir(), name).write_bytes(b"half")
-    certificates.note_end(world, record)
+    certificates.record_expiry(world, record)
     assert world.store.load("dev").certificates_end == ""
 
 
-def test_a_docker_context_follows_the_address(world: World) -> None:
+def test_a_docker_context_follows_the_address(world: Session) -> None:
     record = ready(world, "dev")
-    keep_endpoint(world, record, Endpoint("192.0.2.99"))
+    save_endpoint(world, record, Endpoint("192.0.2.99"))
     assert [one.host for one in docker_context.ours(world.environ)] == ["tcp://192.0.2.99:2376"]
     assert world.store.load("dev").address() == "192.0.2.99"
 
 
-def test_a_context_that_was_pointed_elsewhere_does_not_follow(world: World) -> None:
+def test_a_context_that_was_pointed_elsewhere_does_not_follow(world: Session) -> None:
     record = ready(world, "dev")
     docker_context.write("dev", "tcp://gateway.example:2376", record.cert_dir(), environ=world.environ)
-    keep_endpoint(world, record, Endpoint("192.0.2.99"))
+    save_endpoint(world, record, Endpoint("192.0.2.99"))
     assert [one.host for one in docker_context.ours(world.environ)] == ["tcp://gateway.example:2376"]
 
 
 def test_resuming_a_machine_of_docker_machine_leaves_its_key_alone(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(drivers.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
     monkeypatch.setattr(Cloud, "accounts", {"first": set()})
@@ -137,7 +137,7 @@ def test_resuming_a_machine_of_docker_machine_leaves_its_key_alone(
     assert not Path(world.store.directory("old"), "id_ed25519").exists()
 
 
-def test_resuming_an_engine_of_somebody_else_leaves_its_certificates_alone(world: World) -> None:
+def test_resuming_an_engine_of_somebody_else_leaves_its_certificates_alone(world: Session) -> None:
     world.store.add("theirs")
     record = Record.new(world.store.root, "theirs", "none", {"URL": "tcp://192.0.2.7:2376"})
     world.store.save(record)

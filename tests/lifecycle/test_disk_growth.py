@@ -10,7 +10,7 @@ import pytest
 from machine.drivers.base import Driver
 from machine.errors import DriverError
 from machine.lifecycle import disk_growth
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.process import Completed
 
 
@@ -54,7 +54,7 @@ class Machine:
 
 def check(disk: int, image: int, *seen: int) -> Host:
     host = Host(seen)
-    disk_growth.check(cast(World, type("World", (), {"clock": Clock()})), cast(Driver, Machine(disk, image)), host)
+    disk_growth.check(cast(Session, type("World", (), {"clock": Clock()})), cast(Driver, Machine(disk, image)), host)
     return host
 
 
@@ -81,7 +81,7 @@ def test_what_is_right(disk: int, image: int, seen: tuple[int, ...]) -> None:
 
 
 def test_machines_without_a_disk_of_ours_are_not_asked() -> None:
-    disk_growth.check(cast(World, None), cast(Driver, object()), Host([0]))
+    disk_growth.check(cast(Session, None), cast(Driver, object()), Host([0]))
 
 
 @pytest.mark.parametrize("line", ["", "x", "a b c d e", "/dev/root " + "9" * 400 + " 1 1 1% /", "\x00"])

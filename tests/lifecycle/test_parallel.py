@@ -13,23 +13,23 @@ import pytest
 from machine.console import MASK, Console
 from machine.errors import DriverError, Interrupted
 from machine.lifecycle import parallel
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.store import Store
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(store=Store(str(tmp_path / "store")), console=Console(io.StringIO()))
+def world(tmp_path: Path) -> Session:
+    return Session(store=Store(str(tmp_path / "store")), console=Console(io.StringIO()))
 
 
 @pytest.mark.parametrize("names", [["one"], ["one", "two"]])
-def test_a_platform_that_repeats_a_secret_is_not_repeated(world: World, names: list[str]) -> None:
+def test_a_platform_that_repeats_a_secret_is_not_repeated(world: Session, names: list[str]) -> None:
     world.console.hide("hunter2222")
 
-    def act(_: World, name: str) -> None:
+    def act(_: Session, name: str) -> None:
         raise DriverError(f"{name}: hunter2222 is no key", details="sent hunter2222", resolution="not hunter2222")
 
-    failures = parallel.each(world, names, act)
+    failures = parallel.run(world, names, act)
     assert sorted(failures) == names
     for name, error in failures.items():
         assert isinstance(error, DriverError)
@@ -37,11 +37,11 @@ def test_a_platform_that_repeats_a_secret_is_not_repeated(world: World, names: l
         assert (error.details, error.resolution) == (f"sent {MASK}", f"not {MASK}")
 
 
-def test_a_failure_before_ctrl_c_is_told_with_it(world: World) -> None:
+def test_a_failure_before_ctrl_c_is_told_with_it(world: Session) -> None:
     """`broken` has failed and `slow` is at work when the main thread is interrupted."""
     failed = threading.Event()
 
-    def act(about: World, name: str) -> None:
+    def act(about: Session, name: str) -> None:
         if name == "broken":
             failed.set()
             raise DriverError("no quota is left", resolution="ask for more")
@@ -55,7 +55,7 @@ def test_a_failure_before_ctrl_c_is_told_with_it(world: World) -> None:
     threading.Thread(target=interrupt, daemon=True).start()
     asked: list[list[str]] = []
     with pytest.raises(Interrupted) as caught:
-        parallel.each(world, ["broken", "slow"], act, lambda cut: asked.append(list(cut)) or "go on")
+        parallel.run(world, ["broken", "slow"], act, lambda cut: asked.append(list(cut)) or "go on")
     assert caught.value.brief == "interrupted while working on slow"
     assert "broken had failed: no quota is left" in caught.value.details
     assert "ask for more" in caught.value.details

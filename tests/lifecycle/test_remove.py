@@ -14,7 +14,7 @@ from machine import drivers, secrets
 from machine.console import Console
 from machine.errors import DriverError
 from machine.lifecycle.remove import remove
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import State
 from machine.store import Record, Store
 from tests.lifecycle.cloud import TokenDriver
@@ -54,8 +54,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def world(store: Store, **environ: str) -> World:
-    return World(store, Console(io.StringIO()), environ={"HOME": store.root, **environ})
+def world(store: Store, **environ: str) -> Session:
+    return Session(store, Console(io.StringIO()), environ={"HOME": store.root, **environ})
 
 
 def test_a_machine_of_another_account_is_not_forgotten(store: Store) -> None:

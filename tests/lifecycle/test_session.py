@@ -13,7 +13,7 @@ import pytest
 from machine import lock, paths
 from machine.console import Console
 from machine.errors import DriverError
-from machine.lifecycle.session import World, context, keep_endpoint
+from machine.lifecycle.session import Session, context, save_endpoint
 from machine.model import Endpoint
 from machine.store import Record, Store
 
@@ -30,7 +30,7 @@ def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeyp
     monkeypatch.setattr(lock, "PATIENCE", 0.1)
     store, said = Store(str(tmp_path / "store")), io.StringIO()
     store.add("dev")
-    given = context(World(store, Console(said)), Record.new(store.root, "dev", "none", {}))
+    given = context(Session(store, Console(said)), Record.new(store.root, "dev", "none", {}))
     path = paths.lock(store.root, "image-debian-13")
     with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -58,9 +58,9 @@ def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeyp
 def test_what_would_be_something_else_to_ssh_is_not_taken_for_an_address(odd: Endpoint, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     store.add("dev")
-    world, record = World(store, Console(io.StringIO())), Record.new(store.root, "dev", "generic", {})
-    keep_endpoint(world, record, Endpoint("fe80::1%eth0", ssh_user="CORP\\someone"))
+    world, record = Session(store, Console(io.StringIO())), Record.new(store.root, "dev", "generic", {})
+    save_endpoint(world, record, Endpoint("fe80::1%eth0", ssh_user="CORP\\someone"))
     before = dict(record.driver)
     with pytest.raises(DriverError, match="which is none"):
-        keep_endpoint(world, record, odd)
+        save_endpoint(world, record, odd)
     assert record.driver == before

@@ -11,7 +11,7 @@ from machine import authority, files, paths
 from machine.console import Console
 from machine.errors import WaitTimeout
 from machine.lifecycle.provision import finish
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint
 from machine.provision.gather import CLOSE
 from machine.store import Record, Store
@@ -29,7 +29,7 @@ from tests.sshd import free_port
 )
 def test_what_stands_open_is_said(tmp_path: Path, driver: str, user: str, undo: str) -> None:
     store = Store(str(tmp_path))
-    world = World(store, Console(io.StringIO()), environ={}, clock=LeapingClock())
+    world = Session(store, Console(io.StringIO()), environ={}, clock=LeapingClock())
     record = Record.new(store.root, "m", driver, {"IPAddress": "127.0.0.1"})
     store.add("m")
     own = authority.ensure(store.root)

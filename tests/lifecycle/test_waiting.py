@@ -11,8 +11,8 @@ import pytest
 from machine import drivers
 from machine.console import Console
 from machine.errors import DriverError, LoginRefused, WaitTimeout
-from machine.lifecycle.session import World, context
-from machine.lifecycle.waiting import clues, printed, wait_for_shell
+from machine.lifecycle.session import Session, context
+from machine.lifecycle.waiting import diagnostics, strip_ansi, wait_for_shell
 from machine.model import Endpoint
 from machine.store import Record, Store
 from tests.sshd import Sshd, keygen
@@ -51,7 +51,7 @@ def test_a_refused_login_is_not_tried_for_as_long_as_a_first_boot(
 ) -> None:
     driver, phase, error, passed = case
     monkeypatch.setitem(drivers.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
-    world = World(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
+    world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
     world.store.add("dev")
     data = {"SSHKeyPath": str(keygen(tmp_path / "stranger")), "AccessToken": "", "IPAddress": sshd.address}
     record = Record.new(world.store.root, "dev", driver, data)
@@ -68,7 +68,7 @@ def test_a_console_is_shown_without_what_only_a_terminal_reads() -> None:
         "[\x1b[0;32m  OK  \x1b[0m] Started \x1b[0;1;39mssh.service\x1b[0m - OpenBSD\r\n"
         "\x1b[!p\x1b]104\x07\x1b[?7h\x1b[6n\x1b[32766;32766H[ 59.9] cloud-init\ufffd\n\x1bclogin:\t\x1b(B_\x07"
     )
-    assert printed(booting) == "[  OK  ] Started ssh.service - OpenBSD\n[ 59.9] cloud-init\nlogin:\t_"
+    assert strip_ansi(booting) == "[  OK  ] Started ssh.service - OpenBSD\n[ 59.9] cloud-init\nlogin:\t_"
 
 
 class Silent:
@@ -82,4 +82,4 @@ class Silent:
 
 
 def test_what_is_wrong_is_said_last_and_without_a_console_too() -> None:
-    assert clues(Silent()) == "(no more is known: there is no console)\nits door is shut"  # type: ignore[arg-type]
+    assert diagnostics(Silent()) == "(no more is known: there is no console)\nits door is shut"  # type: ignore[arg-type]

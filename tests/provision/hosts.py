@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import certs
 from machine.model import EngineOptions
-from machine.provision import Outcome, Spec, gather, plan, play
+from machine.provision import Outcome, Spec, apply_steps, gather, plan
 from machine.ssh.client import SshShell
 from tests.labs import image
 from tests.labs.nspawn import Host
@@ -58,7 +58,7 @@ def provision(host: Host, spec: Spec, user: str = "root") -> Outcome:
     """Facts, plan, action, as the program does it."""
     with shell(host, user) as connection:
         facts = gather(connection, lambda _: None)
-        return play(plan(facts, spec), connection, lambda _: None)
+        return apply_steps(plan(facts, spec), connection, lambda _: None)
 
 
 def ask(host: Host, directory: Path, path: str) -> Any:

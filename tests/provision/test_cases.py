@@ -25,9 +25,9 @@ import pytest
 from machine.errors import ProvisionError
 from machine.model import EngineOptions
 from machine.process import Completed
-from machine.provision import Facts, Plan, Put, Spec, engine_api, plan
+from machine.provision import Facts, Plan, Spec, WriteFile, engine_api, plan
 from machine.provision.facts import File, parse
-from machine.provision.gather import LOOK
+from machine.provision.gather import GATHER_SCRIPT
 from machine.provision.steps import Result, Step
 
 HERE = Path(__file__).parent
@@ -104,11 +104,11 @@ def spec(values: dict[str, Any]) -> Spec:
 
 
 def shown(step: Step) -> dict[str, Any]:
-    if isinstance(step, Put):
+    if isinstance(step, WriteFile):
         check = {"check": step.check} if step.check else {}
         lines = step.content.decode().splitlines()
         return {"put": step.path, "mode": f"{step.mode:04o}", **check, "text": lines}
-    if step is LOOK:
+    if step is GATHER_SCRIPT:
         return {"look": True}
     return {"run": step.name, "script": short(step.script).strip("\n").splitlines()}
 

@@ -64,13 +64,13 @@ def test_keys_inside_objects_that_dockerd_opens_go_too() -> None:
         "builder": {"gc": 1},
         "http-proxy": "c",
     }
-    left = dockerd_flags.without(found, dockerd_flags.keys_of("http-proxy"))
+    left = dockerd_flags.remove_flags(found, dockerd_flags.keys_of("http-proxy"))
     assert left == {
         "proxies": {"no-proxy": "b"},
         "log-opts": {"http-proxy": "mine"},
         "builder": {"gc": 1},
     }
-    assert dockerd_flags.without({"proxies": {"http-proxy": "x"}}, ["http-proxy"]) == {}
+    assert dockerd_flags.remove_flags({"proxies": {"http-proxy": "x"}}, ["http-proxy"]) == {}
     assert "http-proxy" in dockerd_flags.names({"proxies": {"http-proxy": "x"}})
     assert "max-size" not in dockerd_flags.names({"log-opts": {"max-size": "1m"}})
 

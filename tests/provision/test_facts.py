@@ -11,7 +11,7 @@ from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import script
 from machine.provision.facts import parse
-from machine.provision.gather import LOOK
+from machine.provision.gather import GATHER_SCRIPT
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -71,8 +71,10 @@ def test_a_file_is_known_byte_by_byte() -> None:
 
 def test_the_look_only_reads(tmp_path: Path) -> None:
     """Run it here, as whoever runs the tests: it ends well and says what this computer is."""
-    done = subprocess.run(["sh", "-s"], input=script.batch([LOOK], "@m"), capture_output=True, text=True, timeout=60)
-    answer = script.split([LOOK], "@m", Completed(done.returncode, done.stdout, done.stderr))[0]
+    done = subprocess.run(
+        ["sh", "-s"], input=script.batch([GATHER_SCRIPT], "@m"), capture_output=True, text=True, timeout=60
+    )
+    answer = script.split([GATHER_SCRIPT], "@m", Completed(done.returncode, done.stdout, done.stderr))[0]
     assert answer.status == 0, answer.stderr
     kernel = Path("/proc/sys/kernel/hostname").read_text().strip()
     assert parse(answer).hostname == kernel

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from machine.errors import ProvisionError
-from machine.provision import gather, plan, play, render, sample_facts
+from machine.provision import apply_steps, gather, plan, render, sample_facts
 from machine.provision.apply import send
 from machine.provision.gather import DAEMON_JSON, DROP_IN, KEPT
 from machine.provision.steps import Run, Step
@@ -254,5 +254,5 @@ def test_play_reports_what_it_does(boot: Boot, engine: str) -> None:
     lines: list[str] = []
     spec = wishes(host)
     with shell(host) as connection:
-        outcome = play(plan(gather(connection, lines.append), spec), connection, lines.append)
+        outcome = apply_steps(plan(gather(connection, lines.append), spec), connection, lines.append)
     assert lines == ["look at the machine", *outcome.played]

@@ -8,7 +8,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.provision import gather, naming
-from machine.provision.gather import LOOK
+from machine.provision.gather import GATHER_SCRIPT
 from tests.labs.image import USER
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import shell
@@ -66,7 +66,7 @@ def test_the_cause_and_its_cure_are_named(restored: Host, case: str) -> None:
     assert brief in error.brief
     assert cure in error.resolution
     said = f"{error.brief}\n{error.details}\n{error.resolution}"
-    for line in LOOK.script.splitlines():
+    for line in GATHER_SCRIPT.script.splitlines():
         assert line.strip() not in said.splitlines() or not line.strip()
     assert "NAME" not in said
     assert len(error.details.splitlines()) <= 16

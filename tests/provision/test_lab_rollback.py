@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from machine.errors import MachineError, ProvisionError
-from machine.provision import engine_api, gather, plan, play
+from machine.provision import apply_steps, engine_api, gather, plan
 from machine.provision.gather import CLOSE, TRANSACTION
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import provision, settled, shell, wishes
@@ -158,7 +158,7 @@ def attempt(host: Host, failure: Failure) -> MachineError:
         facts = gather(connection, lambda _: None)
         threading.Thread(target=interfere, args=(host, connection, failure), daemon=True).start()
         with pytest.raises(MachineError) as caught:
-            play(plan(facts, spec), connection, lambda _: None)
+            apply_steps(plan(facts, spec), connection, lambda _: None)
     rest(host)
     return caught.value
 

@@ -13,7 +13,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import Plan, Put, Result, Run, play
+from machine.provision import Plan, Result, Run, WriteFile, apply_steps
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="steps run as root, and the tests do not")
 
@@ -36,14 +36,14 @@ class LocalShell:
 @needs_root
 def test_only_questions_cost_round_trips(tmp_path: Path) -> None:
     def four() -> Plan:
-        yield Put(str(tmp_path / "n"), b"41\n")
+        yield WriteFile(str(tmp_path / "n"), b"41\n")
         answer = yield Run("count", f"echo $(($(cat {tmp_path}/n) + 1))", ask=True)
         yield Run("note", f"echo {answer.stdout} >{tmp_path}/m")
         yield Run("leave", f"touch {tmp_path}/end")
         return Result(changed=("n",), notes=("mind the gap",))
 
     shell, lines = LocalShell(), list[str]()
-    outcome = play(four(), shell, lines.append)
+    outcome = apply_steps(four(), shell, lines.append)
     assert (tmp_path / "m").read_text() == "42\n"
     assert (tmp_path / "end").exists()
     assert (outcome.round_trips, len(shell.calls)) == (2, 2)
@@ -58,7 +58,7 @@ def test_an_empty_plan_asks_nothing() -> None:
         return Result()
 
     shell = LocalShell()
-    assert play(none(), shell, print).changed == ()
+    assert apply_steps(none(), shell, print).changed == ()
     assert shell.calls == []
 
 
@@ -69,7 +69,7 @@ def test_a_failure_carries_the_end_of_the_output_and_the_advice() -> None:
         return Result()
 
     with pytest.raises(ProvisionError) as caught:
-        play(stumble(), LocalShell(), lambda _: None)
+        apply_steps(stumble(), LocalShell(), lambda _: None)
     assert caught.value.brief == "failed to go far"
     assert caught.value.details.splitlines() == [str(number) for number in range(71, 101)]
     assert caught.value.resolution == "do not"
@@ -85,7 +85,7 @@ def test_a_login_shell_that_runs_nothing_is_named() -> None:
         return Result()
 
     with pytest.raises(ProvisionError, match="did not run the provisioning script") as caught:
-        play(one(), Nologin(), lambda _: None)
+        apply_steps(one(), Nologin(), lambda _: None)
     assert "not available" in caught.value.details
 
 
@@ -99,7 +99,7 @@ def test_two_plans_for_one_machine_take_turns(tmp_path: Path) -> None:
         yield Run("finish", f"echo {name} >>{log}")
         return Result()
 
-    threads = [threading.Thread(target=play, args=(slow(name), LocalShell(), print)) for name in "abc"]
+    threads = [threading.Thread(target=apply_steps, args=(slow(name), LocalShell(), print)) for name in "abc"]
     try:
         for thread in threads:
             thread.start()

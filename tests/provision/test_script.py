@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from machine.process import Completed
-from machine.provision import Facts, Plan, Put, Result, Run, plan, render, rollback, script
-from machine.provision.gather import DAEMON_JSON, LOOK
+from machine.provision import Facts, Plan, Result, Run, WriteFile, plan, render, rollback, script
+from machine.provision.gather import DAEMON_JSON, GATHER_SCRIPT
 from machine.provision.install import WAIT_FOR_CLOUD_INIT, _fetch
 from machine.provision.packages import MANAGERS, install
 from machine.provision.planner import hostname
@@ -75,7 +75,7 @@ def test_output_cannot_pass_for_a_mark() -> None:
 )
 def test_a_file_arrives_as_it_is(tmp_path: Path, shell: list[str], content: bytes) -> None:
     target = tmp_path / "a new directory" / "it's a file"
-    assert [answer.status for answer in run([Put(str(target), content, 0o640)], shell)] == [0]
+    assert [answer.status for answer in run([WriteFile(str(target), content, 0o640)], shell)] == [0]
     assert target.read_bytes() == content
     assert target.stat().st_mode & 0o777 == 0o640
     assert list(target.parent.iterdir()) == [target]
@@ -86,7 +86,7 @@ def test_an_equal_file_is_not_touched_but_closed(tmp_path: Path) -> None:
     target.write_bytes(b"same\n")
     target.chmod(0o644)
     before = target.stat()
-    run([Put(str(target), b"same\n", 0o600)], ["dash"])
+    run([WriteFile(str(target), b"same\n", 0o600)], ["dash"])
     after = target.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert after.st_mode & 0o777 == 0o600
@@ -96,25 +96,25 @@ def test_a_file_that_its_check_refuses_stays_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "settings"
     target.write_bytes(b"good\n")
     check = 'grep good "$1" || { echo refused >&2; exit 1; }'
-    answer = run([Put(str(target), b"bad\n", check=check)], ["dash"])[0]
+    answer = run([WriteFile(str(target), b"bad\n", check=check)], ["dash"])[0]
     assert (answer.status, answer.stderr) == (1, "refused")
     assert target.read_bytes() == b"good\n"
     assert list(tmp_path.iterdir()) == [target]
-    assert run([Put(str(target), b"good too\n", check=check)], ["dash"])[0].status == 0
+    assert run([WriteFile(str(target), b"good too\n", check=check)], ["dash"])[0].status == 0
     assert target.read_bytes() == b"good too\n"
 
 
 def test_a_new_file_is_never_open_to_others(tmp_path: Path) -> None:
     """The check runs while the file has its content and not yet its place."""
     check = f'stat -c %a "$1" >{tmp_path}/seen'
-    run([Put(str(tmp_path / "key"), b"secret\n", 0o600, check=check)], ["dash"])
+    run([WriteFile(str(tmp_path / "key"), b"secret\n", 0o600, check=check)], ["dash"])
     assert (tmp_path / "seen").read_text() == "600\n"
 
 
 def test_a_plan_without_questions_is_one_script_for_a_first_boot(tmp_path: Path) -> None:
     def three() -> Plan:
         yield Run("make", f"mkdir {tmp_path}/d")
-        yield Put(f"{tmp_path}/d/key", b"hunter2\n", 0o600, secret=True)
+        yield WriteFile(f"{tmp_path}/d/key", b"hunter2\n", 0o600, secret=True)
         yield Run("use", f"cat {tmp_path}/d/key >{tmp_path}/d/copy")
         return Result()
 
@@ -153,7 +153,7 @@ def until_asked(todo: Plan) -> list[Step]:
 
 def scripts() -> dict[str, str]:
     """Every script this program can send, by what it is for."""
-    steps = {step.name: step for step in [LOOK, WAIT_FOR_CLOUD_INIT, *every_step()]}
+    steps = {step.name: step for step in [GATHER_SCRIPT, WAIT_FOR_CLOUD_INIT, *every_step()]}
     found = {f"step: {name}": script.batch([step], MARK) for name, step in steps.items()}
     for manager in MANAGERS:
         found[f"install: {manager}"] = script.batch([Run("install", install(manager, ["a"], ["b"]))], MARK)
@@ -165,8 +165,8 @@ def scripts() -> dict[str, str]:
         found[f"begin: {init}"] = script.batch([begin, rollback.commit([DAEMON_JSON])], MARK)
         inside = re.findall(r"<<'(END_\w+)'\n(.*?)\n\1\n", begin.script + "\n", re.DOTALL)
         found |= {f"{init}: {name}": f"{text}\n" for name, text in inside}
-    found["alone"] = script.batch([LOOK], MARK, alone=True)
-    found["as root"] = script.as_root(script.batch([LOOK], MARK))
+    found["alone"] = script.batch([GATHER_SCRIPT], MARK, alone=True)
+    found["as root"] = script.as_root(script.batch([GATHER_SCRIPT], MARK))
     found["rendered"] = render(plan(facts({"recorded": "debian-12-socket.txt"}), spec({})))
     return found
 

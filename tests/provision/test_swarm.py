@@ -14,7 +14,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import Facts, Put, Run, Spec, classic_swarm, script
+from machine.provision import Facts, Run, Spec, WriteFile, classic_swarm, script
 from machine.provision.facts import File
 from machine.provision.gather import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Swarm
@@ -45,8 +45,8 @@ def plan(facts: Facts, wanted: Spec, *answers: str) -> tuple[list[Step], list[st
         return steps, end.value
 
 
-def puts(steps: list[Step]) -> dict[str, Put]:
-    return {step.path: step for step in steps if isinstance(step, Put)}
+def puts(steps: list[Step]) -> dict[str, WriteFile]:
+    return {step.path: step for step in steps if isinstance(step, WriteFile)}
 
 
 def after(steps: list[Step]) -> tuple[Facts, str]:

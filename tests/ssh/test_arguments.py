@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine.ssh import arguments
-from machine.ssh.arguments import Login, Place
+from machine.ssh.arguments import Login, RemotePath
 
 DEV = Login("dev", "192.0.2.7", 22, "docker", "/store/machines/dev/id_rsa", "/store/machines/dev/known_hosts", True)
 SIX = replace(DEV, name="six", address="2001:db8::7", port=2222, user="root")
@@ -46,18 +46,18 @@ def test_a_machine_without_a_host_key_on_record_gets_one_at_the_first_login() ->
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("dev:/tmp/x", Place("dev", "", "/tmp/x")),
-        ("root@dev:x:y", Place("dev", "root", "x:y")),
-        ("dev:", Place("dev", "", "")),
-        ("localhost:/tmp/x", Place("", "", "/tmp/x")),
-        ("/tmp/a:b", Place("", "", "/tmp/a:b")),
-        ("./a:b", Place("", "", "./a:b")),
-        ("plain", Place("", "", "plain")),
-        (":odd", Place("", "", ":odd")),
-        ("a@b", Place("", "", "a@b")),
+        ("dev:/tmp/x", RemotePath("dev", "", "/tmp/x")),
+        ("root@dev:x:y", RemotePath("dev", "root", "x:y")),
+        ("dev:", RemotePath("dev", "", "")),
+        ("localhost:/tmp/x", RemotePath("", "", "/tmp/x")),
+        ("/tmp/a:b", RemotePath("", "", "/tmp/a:b")),
+        ("./a:b", RemotePath("", "", "./a:b")),
+        ("plain", RemotePath("", "", "plain")),
+        (":odd", RemotePath("", "", ":odd")),
+        ("a@b", RemotePath("", "", "a@b")),
     ],
 )
-def test_places(text: str, expected: Place) -> None:
+def test_places(text: str, expected: RemotePath) -> None:
     assert arguments.place(text) == expected
 
 
@@ -89,14 +89,18 @@ def test_scp_of_one_machine_needs_no_file() -> None:
 
 
 def test_ipv6_has_brackets() -> None:
-    argv = arguments.scp([SIX], [Place("six", "", "/x"), Place("", "", ".")], recursive=False, quiet=True)
+    argv = arguments.scp([SIX], [RemotePath("six", "", "/x"), RemotePath("", "", ".")], recursive=False, quiet=True)
     assert argv[-2:] == ["root@[2001:db8::7]:/x", "."]
     assert "2001:db8::7" in arguments.ssh(SIX)
 
 
 def test_two_machines_go_through_a_configuration_by_name() -> None:
     argv = arguments.scp(
-        [DEV, SIX], [Place("dev", "", "/a"), Place("six", "me", "/b")], recursive=False, quiet=True, config="/c"
+        [DEV, SIX],
+        [RemotePath("dev", "", "/a"), RemotePath("six", "me", "/b")],
+        recursive=False,
+        quiet=True,
+        config="/c",
     )
     assert argv == ["scp", "-3", "-q", "-F", "/c", "--", "docker@dev:/a", "me@six:/b"]
 
@@ -121,7 +125,7 @@ def test_ssh_reads_the_configuration_as_it_was_meant(tmp_path: Path) -> None:
 
 def test_rsync_gets_one_shell_string_that_splits_back() -> None:
     login = replace(DEV, key_path="/with space/it's")
-    argv = arguments.rsync(login, [Place("", "", "d"), Place("dev", "", "/d")], recursive=True, quiet=False)
+    argv = arguments.rsync(login, [RemotePath("", "", "d"), RemotePath("dev", "", "/d")], recursive=True, quiet=False)
     shell = argv[argv.index("-e") + 1]
     assert shlex.split(shell)[0] == "ssh"
     assert 'IdentityFile="/with space/it\'s"' in shlex.split(shell)
@@ -130,7 +134,7 @@ def test_rsync_gets_one_shell_string_that_splits_back() -> None:
 
 
 def test_sshfs_escapes_commas() -> None:
-    argv = arguments.sshfs(replace(DEV, key_path="/a,b"), Place("dev", "", "/data"), "/mnt")
+    argv = arguments.sshfs(replace(DEV, key_path="/a,b"), RemotePath("dev", "", "/data"), "/mnt")
     assert 'IdentityFile="/a\\,b"' in argv
     assert argv[:3] == ["sshfs", "-p", "22"]
     assert argv[-2:] == ["docker@192.0.2.7:/data", "/mnt"]

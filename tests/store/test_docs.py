@@ -9,7 +9,7 @@ import pytest
 
 from machine.store import PHASES, key_names
 
-PAGE = (Path(__file__).parents[1] / "docs" / "store.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
 ROWS = {
     "top level": key_names.HOST,
     "`HostOptions`": key_names.OPTIONS,

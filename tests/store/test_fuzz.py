@@ -16,7 +16,7 @@ from machine.store import Record, Store
 
 SEED = 20150326
 FILES = 1000
-ORIGINALS = [path.read_bytes() for path in sorted((Path(__file__).parent / "data").rglob("config.json"))]
+ORIGINALS = [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "data").rglob("config.json"))]
 ODD: list[Any] = [
     None, True, False, 0, -1, 3, 1.5, 1e308, 10**30, -(10**400), "", "x", "-", "\x00", "\u202e", "../../etc/passwd",
     "tcp://[", "[::1", "a" * 5000, "é", "C:\\", "/", [], {}, [None], [[]], [1], ["a", 2], {"": {}}, {"IPAddress": []},

@@ -13,7 +13,7 @@ import pytest
 from machine.model import Endpoint, EngineOptions
 from machine.store import Record, Store
 
-STORES = Path(__file__).parent / "data" / "stores"
+STORES = Path(__file__).parents[1] / "data" / "stores"
 OLD = "/home/alice/.docker/machine"  # where all of them were written
 ENDPOINTS = {
     "generic": Endpoint("192.0.2.10"),

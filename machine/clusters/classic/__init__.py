@@ -2,9 +2,9 @@
 
     check       before anything is made: do the flags make sense
     settled     what is recorded of them
-    foresee     a warning of a token that nobody here knows
-    services    while it is provisioned: what the machine itself has to run (machine/provision/classic_swarm.py puts it there)
-    enter       once its engine answers: known to the swarm's managers
+    warn_unknown_token  a warning of a token that nobody here knows
+    services    while it is provisioned: what the machine itself has to run (machine/provision/classic_swarm.py)
+    register    once its engine answers: known to the swarm's managers
     leave       before it is removed: known to none
 
 A machine whose discovery it can reach enters itself; this is looked at from here, and done from here where it cannot.
@@ -20,23 +20,32 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from machine.clusters.classic import settings
-from machine.clusters.classic.settings import check, check_host, settled
+from machine.clusters.classic.settings import check, check_host, resolve_discovery
 from machine.errors import MachineError
-from machine.lifecycle.session import World, records
+from machine.lifecycle.session import Session, records
 from machine.model import Endpoint
 from machine.provision.spec import Swarm
 from machine.store import Record
 
-__all__ = ["check", "check_host", "enter", "foresee", "leave", "plan_lines", "services", "settled"]
+__all__ = [
+    "check",
+    "check_host",
+    "leave",
+    "plan_lines",
+    "register",
+    "resolve_discovery",
+    "services",
+    "warn_unknown_token",
+]
 
 ENTERED = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
 
 
-def foresee(world: World, record: Record) -> None:
+def warn_unknown_token(session: Session, record: Record) -> None:
     """Warn of a token without a service that this store has never seen: it may be mistyped. Touches nothing."""
     options = record.swarm_options()
     scheme, _, token = options.discovery.partition("://")
-    bare = scheme == "token" and "/" not in token and not world.environ.get("MACHINE_DISCOVERY_URL")
+    bare = scheme == "token" and "/" not in token and not session.environ.get("MACHINE_DISCOVERY_URL")
     if not (options.is_swarm and bare):
         return
     from machine.swarm import own
@@ -44,17 +53,17 @@ def foresee(world: World, record: Record) -> None:
     from machine.swarm.discovery.registry import Registry
 
     try:
-        known = Registry(own.registry(world.store)).knows(token)
+        known = Registry(own.registry(session.store)).knows(token)
     except DiscoveryError:  # a registry that is broken is told of when it is written to
         return
-    if not known and not any(_uses(other, options.discovery) for other in records(world.store)):
-        world.console.warn(
+    if not known and not any(_uses(other, options.discovery) for other in records(session.store)):
+        session.console.warn(
             "this store does not know the token, and no machine of yours uses it: a new swarm begins with"
             f" {record.name} (is the token wrong? machine rm {record.name}, and create it again)"
         )
 
 
-def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
+def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | None:
     """What the machine has to run for its swarm; None if it is in none, or docker-machine's containers do it."""
     options = record.swarm_options()
     if not by_services(record):
@@ -62,14 +71,14 @@ def services(world: World, record: Record, endpoint: Endpoint) -> Swarm | None:
     from machine.swarm import cluster_key
     from machine.swarm.zipapp_file import bundle
 
-    way = settings.way_of(options.discovery, world.environ)
+    way = settings.resolve_route(options.discovery, session.environ)
     return Swarm(
         program=bundle(),
         discovery=way.url,
         manage=settings.manage(options, endpoint, way) if options.master else (),
         join=settings.join(options, endpoint) if options.agent and way.joins else (),
         port=settings.manager_at(options).port if options.master else settings.PORT,
-        key=cluster_key.ensure(world.store, record) if options.master and not settings.names_key(options) else b"",
+        key=cluster_key.ensure(session.store, record) if options.master and not settings.names_key(options) else b"",
     )
 
 
@@ -80,7 +89,7 @@ def by_services(record: Record) -> bool:
     return bool(ours and options.is_swarm and options.discovery and not options.containers)
 
 
-def enter(world: World, record: Record, endpoint: Endpoint) -> None:
+def register(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Make the machine known where it does not do that itself; a master that does not answer in time is an error.
 
     Repeating it changes nothing; an address that is not the machine's any more is taken out.
@@ -91,30 +100,30 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
     from machine.clusters.classic import containers, registration
 
     if options.containers and record.driver_name != "none":
-        containers.ensure(world, record, endpoint)
+        containers.ensure(session, record, endpoint)
     if options.master and by_services(record):
-        registration.wait_for_manager(world, record, endpoint)
-    way = settings.way_of(options.discovery, world.environ)
+        registration.wait_for_manager(session, record, endpoint)
+    way = settings.resolve_route(options.discovery, session.environ)
     entered = settings.addresses(options, endpoint) if options.agent and way.token else []
     before = record.driver.get(ENTERED)
     if before not in (None, entered):
-        leave(world, record)
+        leave(session, record)
         if before and options.master and by_services(record):
-            registration.leave_there(world, record, record, way, before)
+            registration.deregister_on_master(session, record, record, way, before)
     if before != entered:
         record.driver[ENTERED] = entered
-        world.store.save(record)
+        session.store.save(record)
     if way.joins and options.agent and by_services(record):
-        registration.see_joined(world, record, settings.for_others(options, endpoint))
+        registration.wait_registered(session, record, settings.peer_address(options, endpoint))
     if not way.token:
         return
     if entered:
-        registration.enter_here(world, record, way, entered[0])
-    for master, node in _pairs(world, record):
-        registration.enter_there(world, master, node, way, wait=node.name == record.name)
+        registration.register_local(session, record, way, entered[0])
+    for master, node in _pairs(session, record):
+        registration.register_on_master(session, master, node, way, wait=node.name == record.name)
 
 
-def leave(world: World, record: Record, *, stays: bool = False, together: Collection[str] = ()) -> None:
+def leave(session: Session, record: Record, *, stays: bool = False, together: Collection[str] = ()) -> None:
     """Take the machine out of every registry that it was entered in. What cannot be asked now is only warned of.
 
     A host that `stays` when its machine is removed is rid of the swarm's services or containers first. Of masters that
@@ -126,21 +135,21 @@ def leave(world: World, record: Record, *, stays: bool = False, together: Collec
         return
     from machine.clusters.classic import cleanup, registration
 
-    way = settings.way_of(options.discovery, world.environ)
+    way = settings.resolve_route(options.discovery, session.environ)
     runs = options.master or options.containers or way.joins
     if stays and runs and record.reached("reachable"):  # maybe killed while it was provisioned
-        cleanup.retire(world, record)
+        cleanup.retire(session, record)
     entered = record.driver.pop(ENTERED, None)
     if entered is None:
         return
     if entered:
-        registration.leave_here(world, record, entered[0])
-        for master in _masters(world, record):
-            registration.leave_there(world, master, record, way, entered, goes_too=master.name in together)
+        registration.deregister_local(session, record, entered[0])
+        for master in _masters(session, record):
+            registration.deregister_on_master(session, master, record, way, entered, goes_too=master.name in together)
     elif way.joins and options.agent:
         endpoint = record.endpoint()
         if endpoint is not None:
-            registration.leave_discovery(world, record, settings.for_others(options, endpoint))
+            registration.leave_discovery(session, record, settings.peer_address(options, endpoint))
 
 
 def plan_lines(record: Record) -> list[str]:
@@ -157,25 +166,25 @@ def plan_lines(record: Record) -> list[str]:
     return lines
 
 
-def _pairs(world: World, record: Record) -> list[tuple[Record, Record]]:
+def _pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
     """(master, node): the record's machine as a node of every master, and every node if it is one itself."""
     options = record.swarm_options()
-    pairs = [(master, record) for master in _masters(world, record)] if options.agent else []
+    pairs = [(master, record) for master in _masters(session, record)] if options.agent else []
     if options.master and by_services(record):
-        nodes = [other for other in _others(world, record) if other.driver.get(ENTERED)]
+        nodes = [other for other in _others(session, record) if other.driver.get(ENTERED)]
         pairs += [(record, node) for node in nodes] + ([(record, record)] if options.agent else [])
     return pairs
 
 
-def _masters(world: World, record: Record) -> list[Record]:
+def _masters(session: Session, record: Record) -> list[Record]:
     """The other masters of the machine's swarm whose manager is ours and has answered once."""
-    return [other for other in _others(world, record) if other.swarm_options().master and by_services(other)]
+    return [other for other in _others(session, record) if other.swarm_options().master and by_services(other)]
 
 
-def _others(world: World, record: Record) -> list[Record]:
+def _others(session: Session, record: Record) -> list[Record]:
     """The other machines of this store with the same discovery that have come as far as entering."""
     wanted = record.swarm_options().discovery
-    others = [other for other in records(world.store) if other.name != record.name and ENTERED in other.driver]
+    others = [other for other in records(session.store) if other.name != record.name and ENTERED in other.driver]
     return [other for other in others if _uses(other, wanted)]
 
 

@@ -5,30 +5,30 @@ from __future__ import annotations
 from machine.clusters.classic import by_services, containers
 from machine.errors import EngineRefused, MachineError
 from machine.lifecycle import waiting
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint
-from machine.provision import play
+from machine.provision import apply_steps
 from machine.provision.classic_swarm import removal
 from machine.store import Record
 
 
-def retire(world: World, record: Record) -> None:
+def retire(session: Session, record: Record) -> None:
     """Stop and remove the services, or the containers. A warning if the host cannot be reached."""
     endpoint = record.endpoint()
     if endpoint is None:
         return
     try:
         if by_services(record):
-            world.console.step("Removing the swarm's services from the host")
+            session.console.step("Removing the swarm's services from the host")
             with waiting.connect(record, endpoint) as shell:
-                play(removal(), shell, world.console.debug)
+                apply_steps(removal(), shell, session.console.debug)
         else:
-            _containers(world, record, endpoint)
+            _containers(session, record, endpoint)
     except MachineError as error:
-        world.console.warn(f"what the swarm has put on {endpoint.address} stays there ({error.brief})")
+        session.console.warn(f"what the swarm has put on {endpoint.address} stays there ({error.brief})")
 
 
-def _containers(world: World, record: Record, endpoint: Endpoint) -> None:
+def _containers(session: Session, record: Record, endpoint: Endpoint) -> None:
     asked = containers.engine_of(record, endpoint)
     for name in (containers.MASTER, containers.AGENT):
         try:
@@ -37,4 +37,4 @@ def _containers(world: World, record: Record, endpoint: Endpoint) -> None:
             if refused.status != 404:
                 raise
         else:
-            world.console.info(f"removed the container {name}")
+            session.console.info(f"removed the container {name}")

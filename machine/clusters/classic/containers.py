@@ -9,7 +9,7 @@ from urllib.parse import quote
 from machine import engine, paths
 from machine.clusters.classic import settings
 from machine.errors import EngineRefused
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint, EngineOptions, SwarmOptions
 from machine.store import Record
 
@@ -20,7 +20,7 @@ _ALWAYS = {"Name": "always", "MaximumRetryCount": 0}
 
 def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> dict[str, dict[str, Any]]:
     """The bodies of POST /containers/create, by name. The manager always advertises 3376, as docker-machine has it."""
-    here = settings.from_here(endpoint)
+    here = settings.client_address(endpoint)
     found: dict[str, dict[str, Any]] = {}
     experimental = ["--experimental"] if options.experimental else []
     common = {"Image": options.image, "Env": list(asked.env)}
@@ -49,7 +49,7 @@ def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> d
     return found
 
 
-def ensure(world: World, record: Record, endpoint: Endpoint) -> None:
+def ensure(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Containers that are as wanted run; others of those names are made anew. EngineError."""
     todo = wanted(record.swarm_options(), record.engine_options(), endpoint)
     asked = engine_of(record, endpoint, PULL_SECONDS)
@@ -59,7 +59,7 @@ def ensure(world: World, record: Record, endpoint: Endpoint) -> None:
             asked.delete(f"/containers/{name}?force=1")
             there = None
         if there is None:
-            world.console.step(f"Making the container {name} of {body['Image']}")
+            session.console.step(f"Making the container {name} of {body['Image']}")
             if _found(asked, f"/images/{body['Image']}/json") is None:
                 asked.pull(body["Image"])
             asked.post(f"/containers/create?name={quote(name)}", body)

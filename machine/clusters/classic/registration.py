@@ -9,9 +9,9 @@ from typing import Any
 
 from machine import engine, paths
 from machine.clusters.classic import settings
-from machine.clusters.classic.settings import Way
+from machine.clusters.classic.settings import DiscoveryRoute
 from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarm import own
@@ -30,12 +30,12 @@ JOIN_SECONDS = 15.0  # for a machine's agent to enter it
 NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its look at the registry, and the engine
 
 
-def wait_for_manager(world: World, record: Record, endpoint: Endpoint) -> None:
+def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Until a manager answers over TLS from here, not just an engine. WaitTimeout; EngineUntrusted is final."""
     port = record.manager_port()
     tls = engine.Tls(*_client(record))
     last = [""]
-    world.console.step("Waiting for the swarm's manager")
+    session.console.step("Waiting for the swarm's manager")
 
     def probe() -> bool | None:
         try:
@@ -54,7 +54,7 @@ def wait_for_manager(world: World, record: Record, endpoint: Endpoint) -> None:
         probe,
         what=f"the swarm's manager at {endpoint.address} port {port}",
         seconds=MANAGER_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         every=0.2,
         last=lambda: last[0],
         resolution=f"let port {port} through any firewall, then: machine provision {record.name};"
@@ -62,10 +62,10 @@ def wait_for_manager(world: World, record: Record, endpoint: Endpoint) -> None:
     )
 
 
-def enter_here(world: World, record: Record, way: Way, address: str) -> None:
+def register_local(session: Session, record: Record, way: DiscoveryRoute, address: str) -> None:
     """Where managers on this computer look: with the service there is, else in this store's registry. MachineError."""
     try:
-        found = _here(world, record)
+        found = _here(session, record)
         if isinstance(found, Local):
             Registry(found.registry.path).register(way.token, address, 0, create=True)
         else:  # a service on this computer; it wants an end, and `provision` begins anew
@@ -78,57 +78,57 @@ def enter_here(world: World, record: Record, way: Way, address: str) -> None:
         ) from error
 
 
-def see_joined(world: World, record: Record, address: str) -> None:
+def wait_registered(session: Session, record: Record, address: str) -> None:
     """Until the machine's agent has entered it; in its place, where that does not come about though it could from here.
 
     A discovery that cannot be asked from here may well be there for the machine: then it is said where to look.
     """
 
     def probe() -> bool | None:
-        return True if address in asyncio.run(_here(world, record).nodes()) else None
+        return True if address in asyncio.run(_here(session, record).nodes()) else None
 
     try:
         until(
             probe,
             what=f"{record.name} to enter its swarm",
             seconds=JOIN_SECONDS,
-            clock=world.clock,
+            clock=session.clock,
             every=0.3,
         )
     except DiscoveryError as error:
-        world.console.warn(
+        session.console.warn(
             f"whether {record.name} has entered its swarm cannot be seen from here ({error});"
             f" its log: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
         )
     except WaitTimeout:
         failed = f"{record.name} has not entered its swarm, and it cannot be done from here"
-        if _quietly(world, failed, lambda: _here(world, record).register(address, LONGEST_TTL)):
-            world.console.warn(
+        if _warn_on_failure(session, failed, lambda: _here(session, record).register(address, LONGEST_TTL)):
+            session.console.warn(
                 f"{record.name} does not reach its swarm's discovery, so {address} was entered from here; its agent"
                 f" goes on trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
             )
 
 
-def leave_here(world: World, record: Record, address: str) -> None:
+def deregister_local(session: Session, record: Record, address: str) -> None:
     """Out of there; a store's registry that is not there is not made for that."""
 
     async def withdraw() -> None:
-        found = _here(world, record)
+        found = _here(session, record)
         if not isinstance(found, Local) or os.path.exists(found.registry.path):
             await found.withdraw(address)
 
-    _quietly(world, f"{address} stays entered in its swarm's discovery", withdraw)
+    _warn_on_failure(session, f"{address} stays entered in its swarm's discovery", withdraw)
 
 
-def leave_discovery(world: World, record: Record, address: str) -> None:
+def leave_discovery(session: Session, record: Record, address: str) -> None:
     """Out of a discovery that the machine entered itself; if it cannot be asked from here, its entry ends in time."""
     try:
-        asyncio.run(_here(world, record).withdraw(address))
+        asyncio.run(_here(session, record).withdraw(address))
     except (DiscoveryError, MachineError) as error:
-        world.console.debug(f"the entry of {address} is left to end in time ({error})")
+        session.console.debug(f"the entry of {address} is left to end in time ({error})")
 
 
-def enter_there(world: World, master: Record, node: Record, way: Way, *, wait: bool) -> None:
+def register_on_master(session: Session, master: Record, node: Record, way: DiscoveryRoute, *, wait: bool) -> None:
     """In the registry of a master. A warning if it does not answer: it is told when it is provisioned.
 
     With `wait`, until the master has talked to the node's engine; a warning if it cannot.
@@ -138,11 +138,11 @@ def enter_there(world: World, master: Record, node: Record, way: Way, *, wait: b
         return
     address = _seen_by(master, node, endpoint)
     failed = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
-    if _quietly(world, failed, lambda: _there(master, way).register(address, 0)) and wait:
-        _wait_for_node(world, master, node, address)
+    if _warn_on_failure(session, failed, lambda: _there(master, way).register(address, 0)) and wait:
+        _wait_for_node(session, master, node, address)
 
 
-def _wait_for_node(world: World, master: Record, node: Record, address: str) -> None:
+def _wait_for_node(session: Session, master: Record, node: Record, address: str) -> None:
     """So that the next command finds it."""
     manager = engine.Engine(
         master.address(), master.manager_port(), engine.Tls(*_client(master)), timeout=5.0, name=master.name
@@ -151,7 +151,7 @@ def _wait_for_node(world: World, master: Record, node: Record, address: str) -> 
 
     def probe() -> bool | None:
         try:
-            last[0] = settings.trouble(manager.info().get("SystemStatus") or [], address)
+            last[0] = settings.node_error(manager.info().get("SystemStatus") or [], address)
         except EngineError as error:
             last[0] = error.brief
         return None if last[0] else True
@@ -161,18 +161,18 @@ def _wait_for_node(world: World, master: Record, node: Record, address: str) -> 
             probe,
             what=f"{node.name} in the swarm of {master.name}",
             seconds=NODE_SECONDS,
-            clock=world.clock,
+            clock=session.clock,
             every=0.2,
         )
     except WaitTimeout:
-        world.console.warn(
+        session.console.warn(
             f"the swarm's manager on {master.name} does not reach {node.name} at {address}: {last[0]}"
             f" (it goes on trying; docker info says more, --swarm-addr names another address)"
         )
 
 
-def leave_there(
-    world: World, master: Record, node: Record, way: Way, entered: list[str], *, goes_too: bool = False
+def deregister_on_master(
+    session: Session, master: Record, node: Record, way: DiscoveryRoute, entered: list[str], *, goes_too: bool = False
 ) -> None:
     """Out of it; a warning if the master does not answer, unless it `goes_too`."""
     endpoint = node.endpoint()
@@ -182,11 +182,13 @@ def leave_there(
         for address in sorted(addresses):
             await _there(master, way).withdraw(address)
 
-    _quietly(world, f"the swarm's manager on {master.name} goes on listing {node.name}", withdraw, said=not goes_too)
+    _warn_on_failure(
+        session, f"the swarm's manager on {master.name} goes on listing {node.name}", withdraw, said=not goes_too
+    )
 
 
 def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
-    return settings.for_others(node.swarm_options(), endpoint, near=_neighbours(master, node))
+    return settings.peer_address(node.swarm_options(), endpoint, near=_neighbours(master, node))
 
 
 def _neighbours(one: Record, other: Record) -> bool:
@@ -194,15 +196,15 @@ def _neighbours(one: Record, other: Record) -> bool:
     return one.driver_name == other.driver_name and all(one.driver.get(key) == other.driver.get(key) for key in PLACE)
 
 
-def _here(world: World, record: Record) -> Discovery:
+def _here(session: Session, record: Record) -> Discovery:
     options = record.swarm_options()
     names = ("ca.pem", "server.pem", "server-key.pem")
     files = dict(zip((f"{settings.CERTIFICATES}/{name}" for name in names), _client(record), strict=True))
     told = settings.discovery_options(options.join_flags, files)
-    return from_url(options.discovery, registry=own.registry(world.store), options=told, environ=world.environ)
+    return from_url(options.discovery, registry=own.registry(session.store), options=told, environ=session.environ)
 
 
-def _there(master: Record, way: Way) -> Token:
+def _there(master: Record, way: DiscoveryRoute) -> Token:
     at = settings.join_host(master.address(), master.manager_port())
     return Token(f"https://{at}/v1", way.token, Trust(*_client(master)).for_client())
 
@@ -212,13 +214,13 @@ def _client(record: Record) -> tuple[str, str, str]:
     return (os.path.join(where, paths.CA), os.path.join(where, paths.CERT), os.path.join(where, paths.KEY))
 
 
-def _quietly(world: World, failed: str, act: Any, *, said: bool = True) -> bool:
+def _warn_on_failure(session: Session, failed: str, act: Any, *, said: bool = True) -> bool:
     """Do something of which a failure is only `said`, or not even that; whether it went well."""
     try:
         work: Coroutine[Any, Any, None] = act()
         asyncio.run(work)
     except (DiscoveryError, MachineError) as error:
-        say = world.console.warn if said else world.console.debug
+        say = session.console.warn if said else session.console.debug
         say(f"{failed} ({error.brief if isinstance(error, MachineError) else error})")
         return False
     return True

@@ -20,7 +20,7 @@ _STORES = ("etcd", "consul")  # a node can enter itself there
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class DiscoveryRoute:
     """How the nodes of one discovery become known.
 
     `url` is the discovery as a program on a machine has to be told. Who enters a node: it does so itself (`joins`),
@@ -33,24 +33,24 @@ class Way:
     token: str = ""
 
 
-def way_of(discovery: str, environ: Mapping[str, str]) -> Way:
+def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
     """What `discovery` means, seen from this computer; $MACHINE_DISCOVERY_URL is where a bare token is kept."""
     scheme, _, rest = discovery.partition("://")
     if scheme in _STORES:
-        return Way(discovery, joins=True)
+        return DiscoveryRoute(discovery, joins=True)
     if scheme != "token":
-        return Way(discovery)
+        return DiscoveryRoute(discovery)
     place, _, token = rest.rpartition("/")
     if not place and environ.get("MACHINE_DISCOVERY_URL"):
         service = environ["MACHINE_DISCOVERY_URL"]
         parts = urlsplit(service if "://" in service else f"https://{service}")
         place = f"{parts.netloc}{parts.path.rstrip('/')}"
     if not place or loopback(split_host(place.partition("/")[0])[0]):
-        return Way(f"token://{token}", token=token)
-    return Way(f"token://{place}/{token}", joins=True)
+        return DiscoveryRoute(f"token://{token}", token=token)
+    return DiscoveryRoute(f"token://{place}/{token}", joins=True)
 
 
-def settled(options: SwarmOptions, environ: Mapping[str, str]) -> SwarmOptions:
+def resolve_discovery(options: SwarmOptions, environ: Mapping[str, str]) -> SwarmOptions:
     """The options with a bare token's service written out: a record must mean the same whoever reads it, and when.
 
     UsageError if $MACHINE_DISCOVERY_URL is no service's. One with TLS on this computer cannot be written in a URL.
@@ -87,12 +87,12 @@ def manager_at(options: SwarmOptions) -> Address:
     return parse(options.host, default_port=PORT, default_host=EVERYWHERE)
 
 
-def from_here(endpoint: Endpoint) -> str:
+def client_address(endpoint: Endpoint) -> str:
     """The engine as this computer reaches it: "host:port"."""
     return join_host(endpoint.address, endpoint.engine_port)
 
 
-def for_others(options: SwarmOptions, endpoint: Endpoint, *, near: bool = False) -> str:
+def peer_address(options: SwarmOptions, endpoint: Endpoint, *, near: bool = False) -> str:
     """The engine as other machines reach it: --swarm-addr, else its own address unless that is this computer's.
 
     `near` are machines of the same driver, which have the address for peers.
@@ -102,18 +102,18 @@ def for_others(options: SwarmOptions, endpoint: Endpoint, *, near: bool = False)
         return join_host(host, port or endpoint.listen_port)
     if endpoint.peer_address and (near or loopback(endpoint.address)):
         return join_host(endpoint.peer_address, endpoint.listen_port)
-    return from_here(endpoint)
+    return client_address(endpoint)
 
 
 def addresses(options: SwarmOptions, endpoint: Endpoint) -> list[str]:
     """Every address that the engine is entered by, the one from here first."""
-    others = [for_others(options, endpoint, near=near) for near in (False, True)]
-    return list(dict.fromkeys([from_here(endpoint), *others]))
+    others = [peer_address(options, endpoint, near=near) for near in (False, True)]
+    return list(dict.fromkeys([client_address(endpoint), *others]))
 
 
-def manage(options: SwarmOptions, endpoint: Endpoint, way: Way) -> tuple[str, ...]:
+def manage(options: SwarmOptions, endpoint: Endpoint, way: DiscoveryRoute) -> tuple[str, ...]:
     """The manager's words, `manage` first and the discovery left out: that is a secret and goes by the environment."""
-    host, _ = split_host(for_others(options, endpoint))
+    host, _ = split_host(peer_address(options, endpoint))
     certificates = [
         *("--tlscacert", f"{CERTIFICATES}/ca.pem"),
         *("--tlscert", f"{CERTIFICATES}/server.pem"),
@@ -138,10 +138,10 @@ def names_key(options: SwarmOptions) -> bool:
 
 def join(options: SwarmOptions, endpoint: Endpoint) -> tuple[str, ...]:
     """The agent's words, `join` first and the discovery left out."""
-    return ("join", "--advertise", for_others(options, endpoint), *(f"--{flag}" for flag in options.join_flags))
+    return ("join", "--advertise", peer_address(options, endpoint), *(f"--{flag}" for flag in options.join_flags))
 
 
-def trouble(status: Sequence[Sequence[str]], address: str) -> str:
+def node_error(status: Sequence[Sequence[str]], address: str) -> str:
     """What keeps a manager from using the engine at `address`, by SystemStatus of its `info`; "" if nothing does.
 
     Rows are [" NAME", ADDRESS] and, below it, ["  └ KEY", VALUE].
@@ -181,7 +181,7 @@ def check(options: SwarmOptions) -> None:
         return
     from machine.swarm.cli_flags import JOIN, gather, lease
 
-    way = way_of(options.discovery, {})
+    way = resolve_route(options.discovery, {})
     _check_discovery(way)
     somewhere = Endpoint("192.0.2.1")
     if options.master:
@@ -223,7 +223,7 @@ def shown(discovery: str) -> str:
     return masked(discovery)
 
 
-def _check_discovery(way: Way) -> None:
+def _check_discovery(way: DiscoveryRoute) -> None:
     from machine.swarm.discovery import DiscoveryError, from_url
     from machine.swarm.discovery.registry import TOKEN
 
@@ -239,7 +239,7 @@ def _check_discovery(way: Way) -> None:
         )
 
 
-def _check_manager(options: SwarmOptions, somewhere: Endpoint, way: Way) -> None:
+def _check_manager(options: SwarmOptions, somewhere: Endpoint, way: DiscoveryRoute) -> None:
     from machine.swarm.backends.swarm import plan_of
     from machine.swarm.cli_flags import MANAGE, gather
 

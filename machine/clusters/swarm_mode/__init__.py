@@ -13,7 +13,7 @@ command was killed at, the next one looks and goes on. Who changes a cluster hol
 from __future__ import annotations
 
 from machine.errors import PreflightFailed, UsageError
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import KEY
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from machine.swarmmode.asked import Membership
 
 
-def asked_for(record: Record) -> bool:
+def is_member(record: Record) -> bool:
     """Whether the machine is, or is to be, in a cluster."""
     return bool((record.raw.get("Machine") or {}).get(KEY))
 
 
-def record_wish(record: Record, wish: Membership | None) -> None:
+def set_membership(record: Record, wish: Membership | None) -> None:
     """Put what was asked into a new record."""
     if wish is not None:
         record.raw["Machine"][KEY] = wish.dump()
 
 
-def check(world: World, record: Record, driver: Driver) -> None:
+def check(session: Session, record: Record, driver: Driver) -> None:
     """PreflightFailed when the machine could not join, before it costs anything."""
-    if asked_for(record):
+    if is_member(record):
         from machine.clusters.swarm_mode import join
 
-        join.check(world, record, driver)
+        join.check(session, record, driver)
 
 
 def no_host(driver_name: str) -> PreflightFailed:
@@ -64,39 +64,41 @@ def check_options(flags: Collection[str]) -> None:
             )
 
 
-def check_host(world: World, record: Record, swarm: object) -> None:
+def check_host(session: Session, record: Record, swarm: object) -> None:
     """Refuse, before the host is changed, one whose running engine is in a cluster that is not the machine's.
 
     `swarm` is the object Swarm of the engine's /info. Raises SwarmModeError.
     """
-    if asked_for(record) and swarm:
+    if is_member(record) and swarm:
         from machine.clusters.swarm_mode import join
 
-        join.check_host(world, record, swarm)
+        join.check_host(session, record, swarm)
 
 
-def enter(world: World, record: Record, endpoint: Endpoint) -> None:
+def join_cluster(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Found the cluster or join it; a member stays as it is. SwarmModeError says why it cannot."""
-    if asked_for(record):
+    if is_member(record):
         from machine.clusters.swarm_mode import join
 
-        join.enter(world, record, endpoint)
+        join.join(session, record, endpoint)
 
 
-def awake(world: World, record: Record, endpoint: Endpoint) -> None:
+def unlock_if_locked(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Unlock the machine's engine if it came up locked."""
-    if asked_for(record):
+    if is_member(record):
         from machine.clusters.swarm_mode import unlock_key
 
-        unlock_key.awake(world, record, endpoint)
+        unlock_key.unlock_if_locked(session, record, endpoint)
 
 
-def leave(world: World, record: Record, driver: Driver, *, force: bool = False, together: Collection[str] = ()) -> None:
+def leave_cluster(
+    session: Session, record: Record, driver: Driver, *, force: bool = False, together: Collection[str] = ()
+) -> None:
     """Take the machine out of its cluster in good order; `together` are names that are removed by the same command.
 
     SwarmModeError when the cluster would not survive it; with `force` that is only said.
     """
-    if asked_for(record):
+    if is_member(record):
         from machine.clusters.swarm_mode import leave as leaving
 
-        leaving.depart(world, record, stays=driver.adopts, force=force, together=together)
+        leaving.leave(session, record, stays=driver.existing_host, force=force, together=together)

@@ -10,11 +10,11 @@ from machine.clusters.swarm_mode import connectivity, join, members
 from machine.clusters.swarm_mode import leave as leaving
 from machine.clusters.swarm_mode import unlock_key as keys
 from machine.errors import MachineError, SwarmModeError
-from machine.lifecycle.session import LOCK_SECONDS, World, open_driver, records
+from machine.lifecycle.session import LOCK_SECONDS, Session, open_driver, records
 from machine.store import Record
 from machine.swarmmode import api
 from machine.swarmmode.asked import Membership
-from machine.swarmmode.nodes import Node, harm, tolerates
+from machine.swarmmode.nodes import Node, fault_tolerance, quorum_risk
 from machine.swarmmode.ports import Side
 from machine.wait import until
 
@@ -42,27 +42,27 @@ class Row:
         return asdict(self)
 
 
-def clusters(world: World) -> list[str]:
+def clusters(session: Session) -> list[str]:
     """The names of all clusters that machines of this store are in."""
     found = []
-    for record in records(world.store):
+    for record in records(session.store):
         try:
             what = members.membership(record)
         except MachineError as error:
-            world.console.warn(f"{error.brief}: {error.details}")
+            session.console.warn(f"{error.brief}: {error.details}")
             continue
         found += [what.cluster] if what else []
     return sorted(set(found))
 
 
-def look(world: World, cluster: str) -> list[Row]:
+def look(session: Session, cluster: str) -> list[Row]:
     """Every node that a manager of the cluster knows, and every machine that is none (yet); nothing raises."""
-    machines = members.members(world, cluster)
-    manager = members.living(world, cluster)
+    machines = members.members(session, cluster)
+    manager = members.find_manager(session, cluster)
     try:
         nodes = api.nodes(manager.engine) if manager is not None else []
     except MachineError as error:  # it was there a moment ago
-        world.console.warn(f"{error.brief}: {error.details}" if error.details else error.brief)
+        session.console.warn(f"{error.brief}: {error.details}" if error.details else error.brief)
         manager = None
     if manager is None:
         return [_unheard(record, what, "no manager answers") for record, what in machines]
@@ -74,9 +74,9 @@ def look(world: World, cluster: str) -> list[Row]:
         else:
             listed[node.id] = record.name
     rows += [_row(cluster, listed.get(node.id, ""), node) for node in nodes]
-    note = tolerates(sum(node.is_manager for node in nodes))
+    note = fault_tolerance(sum(node.is_manager for node in nodes))
     if note:
-        world.console.info(f"{cluster}: {note}")
+        session.console.info(f"{cluster}: {note}")
     return sorted(rows, key=lambda row: (row.role != "manager", row.machine == "", row.machine, row.hostname))
 
 
@@ -105,23 +105,23 @@ def _unheard(record: Record, what: Membership, why: str) -> Row:
     )
 
 
-def token(world: World, cluster: str, role: str, *, rotate: bool = False) -> str:
+def token(session: Session, cluster: str, role: str, *, rotate: bool = False) -> str:
     """What an engine of elsewhere needs to join as `role`; with `rotate` a new one, and the old one is void."""
-    manager = members.needed(world, cluster)
+    manager = members.require_manager(session, cluster)
     if rotate:
-        with members.alone(world, cluster):
+        with members.cluster_lock(session, cluster):
             api.rotate(manager.engine, role)
     asked = f"$(machine swarm-mode token {role} {shlex.quote(cluster)})"  # the token itself goes to stdout only
-    world.console.info(
+    session.console.info(
         f"for an engine elsewhere: docker -H ENGINE swarm join --token {asked} {api.control(manager.local.address)}"
     )
     return api.token(manager.engine, role)
 
 
-def unlock_key(world: World, cluster: str) -> str:
+def unlock_key(session: Session, cluster: str) -> str:
     """The key of an autolocked cluster, from a manager or, when none answers, from this store."""
-    manager = members.living(world, cluster)
-    found = api.unlock_key(manager.engine) if manager else "".join(keys.stored(world, cluster)[:1])
+    manager = members.find_manager(session, cluster)
+    found = api.unlock_key(manager.engine) if manager else "".join(keys.stored(session, cluster)[:1])
     if not found:
         raise SwarmModeError(
             f"the cluster {cluster} has no unlock key",
@@ -131,44 +131,46 @@ def unlock_key(world: World, cluster: str) -> str:
     return found
 
 
-def unlock(world: World, name: str) -> None:
+def unlock(session: Session, name: str) -> None:
     """Unlock the engine of a machine that came up locked."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"unlock {name}"):
-        record = world.store.load(name)
-        members.of(record)
-        done = keys.unlock(world, record, members.engine_of(record))
-        world.console.done(f"{name} is unlocked" if done else f"{name} is not locked")
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"unlock {name}"):
+        record = session.store.load(name)
+        members.require_membership(record)
+        done = keys.unlock(session, record, members.engine_of(record))
+        session.console.done(f"{name} is unlocked" if done else f"{name} is not locked")
 
 
-def promote(world: World, name: str) -> None:
+def promote(session: Session, name: str) -> None:
     """Make a worker a manager, once its port for managers can be reached."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"promote {name}"):
-        record = world.store.load(name)
-        what = members.of(record)
-        with members.alone(world, what.cluster):
-            manager = members.needed(world, what.cluster)
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"promote {name}"):
+        record = session.store.load(name)
+        what = members.require_membership(record)
+        with members.cluster_lock(session, what.cluster):
+            manager = members.require_manager(session, what.cluster)
             node = _member(record, what, api.nodes(manager.engine))
             if not node.is_manager:
-                _check_ports(world, record, what, manager)
+                _check_ports(session, record, what, manager)
                 api.update(manager.engine, node.id, role="manager")
-                _wait_until_manager(world, record, manager, node.id)
-            members.keep(world, record, replace(what, role="manager"))
-        keys.keep_key(world, record, manager.engine)
-        world.console.done(f"{name} is a manager of the cluster {what.cluster}")
+                _wait_until_manager(session, record, manager, node.id)
+            members.save_membership(session, record, replace(what, role="manager"))
+        keys.keep_key(session, record, manager.engine)
+        session.console.done(f"{name} is a manager of the cluster {what.cluster}")
 
 
-def demote(world: World, name: str, *, force: bool = False) -> None:
+def demote(session: Session, name: str, *, force: bool = False) -> None:
     """Make a manager a worker; SwarmModeError when the cluster would lose its quorum, unless `force`."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"demote {name}"):
-        record = world.store.load(name)
-        what = members.of(record)
-        with members.alone(world, what.cluster):
-            manager = members.living(world, what.cluster, but=[name]) or members.needed(world, what.cluster)
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"demote {name}"):
+        record = session.store.load(name)
+        what = members.require_membership(record)
+        with members.cluster_lock(session, what.cluster):
+            manager = members.find_manager(session, what.cluster, but=[name]) or members.require_manager(
+                session, what.cluster
+            )
             nodes = api.nodes(manager.engine)
             node = _member(record, what, nodes)
-            reason = harm(nodes, node) or ("" if len(nodes) > 1 else "it is the only node")
+            reason = quorum_risk(nodes, node) or ("" if len(nodes) > 1 else "it is the only node")
             if node.is_manager and reason and not force:
-                others = members.members(world, what.cluster, but=[name])
+                others = members.members(session, what.cluster, but=[name])
                 workers = [other.name for other, theirs in others if theirs.role == "worker"]
                 another = f"swarm-mode promote {workers[0]}" if workers else "create --swarm-mode manager NAME"
                 raise SwarmModeError(
@@ -176,21 +178,21 @@ def demote(world: World, name: str, *, force: bool = False) -> None:
                     details=reason,
                     resolution=f"make another manager first: machine {another}",
                 )
-            leaving.demote(world, record, manager.engine, node)
-            members.keep(world, record, replace(what, role="worker"))
-            keys.drop_key(world, record)
-        world.console.done(f"{name} is a worker of the cluster {what.cluster}")
+            leaving.demote(session, record, manager.engine, node)
+            members.save_membership(session, record, replace(what, role="worker"))
+            keys.drop_key(session, record)
+        session.console.done(f"{name} is a worker of the cluster {what.cluster}")
 
 
-def leave(world: World, name: str, *, force: bool = False, together: Sequence[str] = ()) -> None:
+def leave(session: Session, name: str, *, force: bool = False, together: Sequence[str] = ()) -> None:
     """Take a machine out of its cluster; the machine stays."""
-    with world.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"take {name} out of its cluster"):
-        record = world.store.load(name)
-        what = members.of(record)
-        leaving.depart(world, record, stays=True, force=force, together=together)
-        members.keep(world, record, None)
-        keys.drop_key(world, record)
-        world.console.done(f"{name} is in no cluster any more (it was in {what.cluster})")
+    with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"take {name} out of its cluster"):
+        record = session.store.load(name)
+        what = members.require_membership(record)
+        leaving.leave(session, record, stays=True, force=force, together=together)
+        members.save_membership(session, record, None)
+        keys.drop_key(session, record)
+        session.console.done(f"{name} is in no cluster any more (it was in {what.cluster})")
 
 
 def _member(record: Record, what: Membership, nodes: Sequence[Node]) -> Node:
@@ -203,17 +205,17 @@ def _member(record: Record, what: Membership, nodes: Sequence[Node]) -> Node:
     return node
 
 
-def _check_ports(world: World, record: Record, what: Membership, manager: members.Manager) -> None:
+def _check_ports(session: Session, record: Record, what: Membership, manager: members.Manager) -> None:
     endpoint = record.endpoint()
-    if endpoint is None or not open_driver(world, record).provisions:
+    if endpoint is None or not open_driver(session, record).provisions:
         return
     here = Side(record.name, members.advertised(record, what, endpoint), record.driver_name, manager=True)
     there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)
     border = join.behind_nat(record.driver_name) != join.behind_nat(manager.record.driver_name)
-    connectivity.check(world, record, here, manager.record, there, behind_nat=border)
+    connectivity.check(session, record, here, manager.record, there, behind_nat=border)
 
 
-def _wait_until_manager(world: World, record: Record, manager: members.Manager, node_id: str) -> None:
+def _wait_until_manager(session: Session, record: Record, manager: members.Manager, node_id: str) -> None:
     def probe() -> bool | None:
         return True if any(one.id == node_id and one.reachable for one in api.nodes(manager.engine)) else None
 
@@ -221,6 +223,6 @@ def _wait_until_manager(world: World, record: Record, manager: members.Manager, 
         probe,
         what=f"{record.name} to be a manager",
         seconds=PROMOTE_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
     )

@@ -6,7 +6,7 @@ import contextlib
 
 from machine.errors import MachineError, SwarmModeError
 from machine.lifecycle import waiting
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.ssh.client import Shell
 from machine.store import Record
 from machine.swarmmode import ports
@@ -18,13 +18,13 @@ CLASSIC = (
 )
 
 
-def check(world: World, record: Record, here: Side, other: Record, there: Side, *, behind_nat: bool) -> None:
+def check(session: Session, record: Record, here: Side, other: Record, there: Side, *, behind_nat: bool) -> None:
     """SwarmModeError naming each port that does not get through, and who must let it.
 
     What cannot be found out (no python3 on a host, say) is a warning: joining tells soon enough. `behind_nat` says that
     one of the two lives behind this computer's NAT.
     """
-    world.console.step(f"Checking the ports between {here.name} and {there.name}")
+    session.console.step(f"Checking the ports between {here.name} and {there.name}")
     with contextlib.ExitStack() as stack:
         shells: dict[str, Shell] = {}
         try:
@@ -33,11 +33,11 @@ def check(world: World, record: Record, here: Side, other: Record, there: Side, 
                 assert endpoint is not None, "both machines have answered over their engines"  # noqa: S101
                 shells[one.name] = stack.enter_context(waiting.connect(one, endpoint))
         except MachineError as error:
-            world.console.warn(f"the ports between {here.name} and {there.name} were not checked: {error.brief}")
+            session.console.warn(f"the ports between {here.name} and {there.name} were not checked: {error.brief}")
             return
         answers = ports.probe(here, there, shells)
     if isinstance(answers, str):
-        world.console.warn(f"the ports between {here.name} and {there.name} were not checked: {answers}")
+        session.console.warn(f"the ports between {here.name} and {there.name} were not checked: {answers}")
         return
     missing = ports.closed(here, there, answers)
     if not missing:

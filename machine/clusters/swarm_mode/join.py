@@ -12,12 +12,12 @@ from machine.drivers.base import Driver
 from machine.engine import Engine
 from machine.errors import EngineRefused, MachineError, PreflightFailed, SwarmModeError
 from machine.lifecycle import waiting
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import api, asked
 from machine.swarmmode.asked import Membership
-from machine.swarmmode.nodes import pool, tolerates
+from machine.swarmmode.nodes import fault_tolerance, pool
 from machine.swarmmode.ownership import is_own_cluster
 from machine.swarmmode.ports import Side
 from machine.wait import until
@@ -27,12 +27,12 @@ MEMBER_SECONDS = 120.0
 NETWORKS = "ip -o -4 address show scope global | awk '{print $4}'"
 
 
-def check(world: World, record: Record, driver: Driver) -> None:
+def check(session: Session, record: Record, driver: Driver) -> None:
     """Before the machine is made: PreflightFailed when there is nothing to join, or it could never reach it."""
-    what = members.of(record)
+    what = members.require_membership(record)
     if not driver.provisions:
         raise no_host(driver.name)
-    others = members.members(world, what.cluster, but=[record.name])
+    others = members.members(session, what.cluster, but=[record.name])
     managers = [(other, theirs) for other, theirs in others if theirs.role == "manager"]
     if what.role == "worker" and not managers:
         known = f" --swarm-discovery {what.cluster}" if what.cluster != asked.DEFAULT_CLUSTER else ""
@@ -42,7 +42,11 @@ def check(world: World, record: Record, driver: Driver) -> None:
         )
     for other, theirs in managers:
         _check_border(record, what, driver, other, theirs)
-    if managers and all(other.reached("ready") for other, _ in managers) and not members.living(world, what.cluster):
+    if (
+        managers
+        and all(other.reached("ready") for other, _ in managers)
+        and not members.find_manager(session, what.cluster)
+    ):
         raise PreflightFailed(
             f"no manager of the cluster {what.cluster} answers, so {record.name} could not join",
             resolution=f"machine start {' '.join(other.name for other, _ in managers)}; machine ls shows their state",
@@ -53,7 +57,7 @@ def _check_border(record: Record, what: Membership, driver: Driver, other: Recor
     """One of the two lives behind this computer's NAT and the other does not: neither way would ever work."""
     near, far = behind_nat(other.driver_name), driver.behind_nat
     alike = near == far and (not near or other.driver_name == driver.name)
-    if alike or what.address or theirs.address or driver.adopts or _adopts(other.driver_name):
+    if alike or what.address or theirs.address or driver.existing_host or _adopts(other.driver_name):
         return
     inside, outside = (other.name, record.name) if near else (record.name, other.name)
     raise PreflightFailed(
@@ -75,21 +79,21 @@ def behind_nat(driver_name: str) -> bool:
 
 def _adopts(driver_name: str) -> bool:
     try:
-        return drivers.find(driver_name).adopts
+        return drivers.find(driver_name).existing_host
     except MachineError:
         return False
 
 
-def enter(world: World, record: Record, endpoint: Endpoint) -> None:
+def join(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Bring the engine into its cluster, from wherever an earlier try left it."""
-    what = members.of(record)
+    what = members.require_membership(record)
     engine = members.engine_of(record, endpoint)
-    here = _settled(world, record, engine)
+    here = _resolved(session, record, engine)
     if here.state == "locked":
-        unlock_key.unlock(world, record, engine)
-        here = _settled(world, record, engine)
+        unlock_key.unlock(session, record, engine)
+        here = _resolved(session, record, engine)
     if here.state == "active":
-        _confirm(world, record, engine, here)
+        _confirm(session, record, engine, here)
         return
     if here.state == "error":
         if what.node_id or what.founder:
@@ -98,20 +102,20 @@ def enter(world: World, record: Record, endpoint: Endpoint) -> None:
             raise in_other_cluster(record, what)  # an adopted host's own, out of order
         api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
     if what.role == "worker":
-        _wait_for_a_manager(world, record, what.cluster)
-    with members.alone(world, what.cluster):
-        manager = members.living(world, what.cluster, but=[record.name])
+        _wait_for_a_manager(session, record, what.cluster)
+    with members.cluster_lock(session, what.cluster):
+        manager = members.find_manager(session, what.cluster, but=[record.name])
         if manager is not None:
-            _join(world, record, endpoint, engine, manager)
+            _join(session, record, endpoint, engine, manager)
         else:
-            _found(world, record, endpoint, engine)
+            _found(session, record, endpoint, engine)
 
 
-def _settled(world: World, record: Record, engine: Engine) -> api.Local:
+def _resolved(session: Session, record: Record, engine: Engine) -> api.LocalNode:
     """What the engine says once it has made up its mind after its start."""
-    last: list[api.Local] = []
+    last: list[api.LocalNode] = []
 
-    def probe() -> api.Local | None:
+    def probe() -> api.LocalNode | None:
         last[:] = [api.local(engine)]
         return last[0] if last[0].state != "pending" else None
 
@@ -119,22 +123,22 @@ def _settled(world: World, record: Record, engine: Engine) -> api.Local:
         probe,
         what=f"{record.name} to say whether it is in a cluster",
         seconds=MEMBER_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         last=lambda: last[0].error if last else "",
         resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
     )
 
 
-def _wait_for_a_manager(world: World, record: Record, cluster: str) -> None:
+def _wait_for_a_manager(session: Session, record: Record, cluster: str) -> None:
     """Until one lives, as long as somebody is making one; what to do about it if not is said by the join."""
 
     def probe() -> bool | None:
-        if members.living(world, cluster, but=[record.name]) is not None:
+        if members.find_manager(session, cluster, but=[record.name]) is not None:
             return True
         under_way = [
             other.name
-            for other, theirs in members.members(world, cluster, but=[record.name])
-            if theirs.role == "manager" and not theirs.node_id and world.store.holder(f"machine-{other.name}")
+            for other, theirs in members.members(session, cluster, but=[record.name])
+            if theirs.role == "manager" and not theirs.node_id and session.store.holder(f"machine-{other.name}")
         ]
         return None if under_way else True
 
@@ -142,43 +146,43 @@ def _wait_for_a_manager(world: World, record: Record, cluster: str) -> None:
         probe,
         what=f"a manager of the cluster {cluster}",
         seconds=MANAGER_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         every=1.0,
         resolution=f"machine create --resume {record.name} goes on once there is one",
     )
 
 
-def _confirm(world: World, record: Record, engine: Engine, here: api.Local) -> None:
+def _confirm(session: Session, record: Record, engine: Engine, here: api.LocalNode) -> None:
     """The engine is in a cluster: is it the right one? Then note what it is there."""
-    what = members.of(record)
-    cluster_id = _cluster_of(world, record, here)
+    what = members.require_membership(record)
+    cluster_id = _cluster_of(session, record, here)
     role = "manager" if here.is_manager else "worker"
-    members.keep(world, record, replace(what, role=role, node_id=here.node_id, cluster_id=cluster_id))
+    members.save_membership(session, record, replace(what, role=role, node_id=here.node_id, cluster_id=cluster_id))
     if here.is_manager:
-        unlock_key.keep_key(world, record, engine)
+        unlock_key.keep_key(session, record, engine)
 
 
-def check_host(world: World, record: Record, swarm: object) -> None:
+def check_host(session: Session, record: Record, swarm: object) -> None:
     """Refuse a host whose running engine is in a cluster that is not the machine's, before the host is changed.
 
     `swarm` is the object Swarm of the engine's /info. Raises SwarmModeError.
     """
     here = api.local_from(swarm)
     if here.state == "active":
-        _cluster_of(world, record, here)
+        _cluster_of(session, record, here)
 
 
-def _cluster_of(world: World, record: Record, here: api.Local) -> str:
+def _cluster_of(session: Session, record: Record, here: api.LocalNode) -> str:
     """Return the id of the cluster that the engine is in, once it is known to be the machine's own.
 
     Raises SwarmModeError when it is another cluster, or when nobody can tell which one it is.
     """
-    what = members.of(record)
-    others = members.members(world, what.cluster, but=[record.name])
+    what = members.require_membership(record)
+    others = members.members(session, what.cluster, but=[record.name])
     ids = {theirs.cluster_id for _, theirs in others if theirs.cluster_id}
     ours = is_own_cluster(what, here, ids)
     if ours is None:
-        manager = members.living(world, what.cluster, but=[record.name])
+        manager = members.find_manager(session, what.cluster, but=[record.name])
         if manager is None:
             raise _unknown_cluster(record, what, [other.name for other, theirs in others if theirs.role == "manager"])
         ids = {manager.local.cluster_id}
@@ -206,10 +210,10 @@ def in_other_cluster(record: Record, what: Membership) -> SwarmModeError:
     )
 
 
-def _found(world: World, record: Record, endpoint: Endpoint, engine: Engine) -> None:
+def _found(session: Session, record: Record, endpoint: Endpoint, engine: Engine) -> None:
     """Start the cluster here, unless it may exist where nobody answers."""
-    what = members.of(record)
-    others = members.members(world, what.cluster, but=[record.name])
+    what = members.require_membership(record)
+    others = members.members(session, what.cluster, but=[record.name])
     begun = [
         other.name
         for other, theirs in others
@@ -220,24 +224,24 @@ def _found(world: World, record: Record, endpoint: Endpoint, engine: Engine) -> 
         raise SwarmModeError(
             f"no manager of the cluster {what.cluster} answers, so {record.name} cannot join it",
             details=f"its other machines: {', '.join(begun)}" if begun else "it has no other machine in this store",
-            resolution=_cure(record, what, [name for name in begun if name in managers], begun),
+            resolution=_resolution_for(record, what, [name for name in begun if name in managers], begun),
         )
-    world.console.step(f"Starting the cluster {what.cluster}")
+    session.console.step(f"Starting the cluster {what.cluster}")
     address = members.advertised(record, what, endpoint)
-    pools = pool(_networks(world, record, endpoint), what.pools)
+    pools = pool(_networks(session, record, endpoint), what.pools)
     wish = replace(what, founder=True, node_id="", cluster_id="")
-    members.keep(world, record, wish)  # before it is so, that no second cluster comes of a kill
+    members.save_membership(session, record, wish)  # before it is so, that no second cluster comes of a kill
     try:
         api.init(engine, what, address, pools)
     except EngineRefused as error:
         if "already part of a swarm" in error.details:  # somebody else's command was faster: that cluster is not ours
-            members.keep(world, record, what)
+            members.save_membership(session, record, what)
         raise
-    _confirm(world, record, engine, _settled(world, record, engine))
-    world.console.info(f"{record.name} manages the new cluster {what.cluster} at {address}")
+    _confirm(session, record, engine, _resolved(session, record, engine))
+    session.console.info(f"{record.name} manages the new cluster {what.cluster} at {address}")
 
 
-def _cure(record: Record, what: Membership, managers: list[str], begun: list[str]) -> str:
+def _resolution_for(record: Record, what: Membership, managers: list[str], begun: list[str]) -> str:
     """What brings a cluster that nobody answers for back, or lets go of it."""
     if managers:
         return f"machine start {' '.join(managers)}"
@@ -249,13 +253,13 @@ def _cure(record: Record, what: Membership, managers: list[str], begun: list[str
     return f"they have lost their managers; to start anew with them: {left}; {again}; {after}"
 
 
-def _networks(world: World, record: Record, endpoint: Endpoint) -> list[str]:
+def _networks(session: Session, record: Record, endpoint: Endpoint) -> list[str]:
     """The host's own networks, as far as it tells."""
     try:
         with waiting.connect(record, endpoint) as shell:
             said = shell.run(NETWORKS, timeout=20).stdout.split()
     except MachineError as error:
-        world.console.debug(f"the networks of {record.name} are not known: {error.brief}")
+        session.console.debug(f"the networks of {record.name} are not known: {error.brief}")
         return []
     found = []
     for text in said:
@@ -266,33 +270,35 @@ def _networks(world: World, record: Record, endpoint: Endpoint) -> list[str]:
     return found
 
 
-def _join(world: World, record: Record, endpoint: Endpoint, engine: Engine, manager: Manager) -> None:
+def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, manager: Manager) -> None:
     """Join through a living manager, over TLS, with a token that is asked for now and kept nowhere."""
-    what = members.of(record)
+    what = members.require_membership(record)
     passed_over = asked.settings(what)
     if passed_over:
-        world.console.warn(f"the cluster {what.cluster} exists already; not looked at: {passed_over}")
+        session.console.warn(f"the cluster {what.cluster} exists already; not looked at: {passed_over}")
     address = members.advertised(record, what, endpoint)
     here = Side(record.name, address, record.driver_name, what.role == "manager")
     there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)
     border = behind_nat(record.driver_name) != behind_nat(manager.record.driver_name)
-    connectivity.check(world, record, here, manager.record, there, behind_nat=border)
-    world.console.step(f"Joining the cluster {what.cluster} as {what.role}")
+    connectivity.check(session, record, here, manager.record, there, behind_nat=border)
+    session.console.step(f"Joining the cluster {what.cluster} as {what.role}")
     token = api.token(manager.engine, what.role)
-    world.console.hide(token)
-    members.keep(world, record, replace(what, cluster_id=manager.local.cluster_id))  # what comes now is of our making
+    session.console.hide(token)
+    members.save_membership(
+        session, record, replace(what, cluster_id=manager.local.cluster_id)
+    )  # what comes now is of our making
     api.join(engine, what, address, manager.local.managers or (api.control(manager.local.address),), token)
-    here_now = _settled(world, record, engine)
+    here_now = _resolved(session, record, engine)
     if here_now.state != "active":
         raise _unwell(record, what, here_now)
     known = replace(what, node_id=here_now.node_id, cluster_id=manager.local.cluster_id)
-    members.keep(world, record, known)
+    members.save_membership(session, record, known)
     if here_now.is_manager:
-        unlock_key.keep_key(world, record, engine)
-    _see_ready(world, record, manager)
+        unlock_key.keep_key(session, record, engine)
+    _see_ready(session, record, manager)
 
 
-def _unwell(record: Record, what: Membership, here: api.Local) -> SwarmModeError:
+def _unwell(record: Record, what: Membership, here: api.LocalNode) -> SwarmModeError:
     verb = "is not well in" if what.node_id else "could not join"
     return SwarmModeError(
         f"{record.name} {verb} the cluster {what.cluster}",
@@ -301,9 +307,9 @@ def _unwell(record: Record, what: Membership, here: api.Local) -> SwarmModeError
     )
 
 
-def _see_ready(world: World, record: Record, manager: Manager) -> None:
+def _see_ready(session: Session, record: Record, manager: Manager) -> None:
     """Until the manager lists the new node as ready."""
-    what, seen = members.of(record), ["it is not listed"]
+    what, seen = members.require_membership(record), ["it is not listed"]
 
     def probe() -> int | None:
         nodes = api.nodes(manager.engine)
@@ -315,10 +321,10 @@ def _see_ready(world: World, record: Record, manager: Manager) -> None:
         probe,
         what=f"{record.name} to be ready in the cluster {what.cluster}",
         seconds=MEMBER_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         last=lambda: seen[0],
         resolution=f"machine swarm-mode ls {what.cluster}",
     )
-    world.console.info(f"{record.name} is a {what.role} of the cluster {what.cluster}")
-    if what.role == "manager" and tolerates(managers):
-        world.console.info(tolerates(managers))
+    session.console.info(f"{record.name} is a {what.role} of the cluster {what.cluster}")
+    if what.role == "manager" and fault_tolerance(managers):
+        session.console.info(fault_tolerance(managers))

@@ -11,11 +11,11 @@ from machine.clusters.swarm_mode import members
 from machine.clusters.swarm_mode.members import Manager
 from machine.engine import Engine
 from machine.errors import EngineError, EngineRefused, Interrupted, MachineError, SwarmModeError, WaitTimeout
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.store import Record
 from machine.swarmmode import api
 from machine.swarmmode.asked import UNLOCK_KEY, Membership
-from machine.swarmmode.nodes import Node, harm
+from machine.swarmmode.nodes import Node, quorum_risk
 from machine.wait import until
 
 DRAIN_SECONDS = 90.0
@@ -23,16 +23,16 @@ DEMOTE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Going:
+class LeaveOperation:
     """A machine on its way out of its cluster."""
 
-    world: World
+    session: Session
     record: Record
     what: Membership
-    here: api.Local | None  # what its engine says, None if it does not answer
-    stays: bool  # the host goes on after this
+    here: api.LocalNode | None  # what its engine says, None if it does not answer
+    keep_host: bool  # the host goes on after this
     force: bool
-    together: Collection[str]  # machines that are removed by the same command
+    also_removed: Collection[str]  # machines that are removed by the same command
 
     @property
     def name(self) -> str:
@@ -52,14 +52,16 @@ class Going:
             return
         if not self.ours(nodes):
             if self.here is not None:
-                self.world.console.warn(f"{self.name} is in another cluster than {self.what.cluster}, and stays there")
+                self.session.console.warn(
+                    f"{self.name} is in another cluster than {self.what.cluster}, and stays there"
+                )
             return
         try:
             api.leave(members.engine_of(self.record))
         except MachineError as error:
             if self.here is not None or isinstance(error, Interrupted):
                 raise
-            self.world.console.warn(f"{self.name} was not told that it is in no cluster any more: {error.brief}")
+            self.session.console.warn(f"{self.name} was not told that it is in no cluster any more: {error.brief}")
 
     def node(self, nodes: Collection[Node]) -> Node | None:
         """The machine's row: the one its engine names, else the one the record knows."""
@@ -68,16 +70,16 @@ class Going:
         return found or members.own_node(self.record, self.what, nodes)
 
 
-def depart(world: World, record: Record, *, stays: bool, force: bool, together: Collection[str]) -> None:
+def leave(session: Session, record: Record, *, stays: bool, force: bool, together: Collection[str]) -> None:
     """Take the machine out; with `force` what cannot be done is only said. `stays`: the host goes on after this."""
-    forget = partial(secrets.forget, world.store.directory(record.name), [UNLOCK_KEY], world.environ)
+    forget = partial(secrets.forget, session.store.directory(record.name), [UNLOCK_KEY], session.environ)
     if not force:
-        _in_good_order(world, record, stays=stays, together=together)
+        _in_good_order(session, record, stays=stays, together=together)
         forget()
         return
     for part in (
-        partial(_in_good_order, world, record, stays=stays, force=True, together=together),
-        *([partial(_leave_anyway, world, record)] if stays else []),
+        partial(_in_good_order, session, record, stays=stays, force=True, together=together),
+        *([partial(_leave_anyway, session, record)] if stays else []),
         forget,
     ):
         try:
@@ -85,44 +87,46 @@ def depart(world: World, record: Record, *, stays: bool, force: bool, together: 
         except Interrupted:
             raise
         except MachineError as error:
-            world.console.warn(f"{error.brief}; it goes all the same")
+            session.console.warn(f"{error.brief}; it goes all the same")
 
 
 def _in_good_order(
-    world: World, record: Record, *, stays: bool, together: Collection[str], force: bool = False
+    session: Session, record: Record, *, stays: bool, together: Collection[str], force: bool = False
 ) -> None:
-    what = members.of(record)
-    world.console.step(f"Leaving the cluster {what.cluster}")
-    with members.alone(world, what.cluster):
-        _depart(Going(world, record, what, members.ask(record), stays, force, together))
+    what = members.require_membership(record)
+    session.console.step(f"Leaving the cluster {what.cluster}")
+    with members.cluster_lock(session, what.cluster):
+        _leave(LeaveOperation(session, record, what, members.ask(record), stays, force, together))
 
 
-def _leave_anyway(world: World, record: Record) -> None:
+def _leave_anyway(session: Session, record: Record) -> None:
     """The engine of a host that goes on is in no cluster afterwards, even if the managers would not let it go."""
     here = members.ask(record)
     if here is not None:
-        Going(world, record, members.of(record), here, stays=True, force=True, together=()).leave()
+        LeaveOperation(
+            session, record, members.require_membership(record), here, keep_host=True, force=True, also_removed=()
+        ).leave()
 
 
-def _depart(going: Going) -> None:
-    cluster, everybody = going.what.cluster, {going.name, *going.together}
-    manager = members.living(going.world, cluster, but=everybody)
-    manager = manager or members.living(going.world, cluster, but=[going.name])
+def _leave(going: LeaveOperation) -> None:
+    cluster, everybody = going.what.cluster, {going.name, *going.also_removed}
+    manager = members.find_manager(going.session, cluster, but=everybody)
+    manager = manager or members.find_manager(going.session, cluster, but=[going.name])
     if manager is not None:
         try:
             _with_help(going, manager)
         except EngineError:
-            if manager.record.name not in going.together:
+            if manager.record.name not in going.also_removed:
                 raise  # else it is gone itself by now, by the same command
         else:
             return
     if not going.force:
         _check_alone(going)
-    if going.stays:
+    if going.keep_host:
         going.leave()
 
 
-def _check_alone(going: Going) -> None:
+def _check_alone(going: LeaveOperation) -> None:
     """No other manager of this store answers: SwarmModeError if somebody would miss this machine."""
     if going.here is not None and going.here.node_id and not going.ours():
         return
@@ -135,14 +139,14 @@ def _check_alone(going: Going) -> None:
         if me is not None:
             _check(going, nodes, me)
         return
-    others = members.members(going.world, going.what.cluster, but=[going.name, *going.together])
+    others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
     stay = [other.name for other, theirs in others if theirs.node_id]
     if going.what.node_id and stay:
         raise _unheard(going, f"its other machines: {', '.join(stay)}")
 
 
-def _unheard(going: Going, details: str) -> SwarmModeError:
-    others = members.members(going.world, going.what.cluster, but=[going.name, *going.together])
+def _unheard(going: LeaveOperation, details: str) -> SwarmModeError:
+    others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
     names = " ".join(other.name for other, theirs in others if theirs.role == "manager") or "NAME"
     return SwarmModeError(
         f"too few managers of the cluster {going.what.cluster} answer for {going.name} to be taken off its list",
@@ -152,13 +156,13 @@ def _unheard(going: Going, details: str) -> SwarmModeError:
     )
 
 
-def _with_help(going: Going, manager: Manager) -> None:
+def _with_help(going: LeaveOperation, manager: Manager) -> None:
     """The whole good order, through a manager that is not this machine."""
     nodes = api.nodes(manager.engine)
     me = going.node(nodes)
     ids = _ids(going, nodes)
     if me is None:  # its engine is of another cluster, or of none any more
-        if going.stays:
+        if going.keep_host:
             going.leave(nodes)
         return
     ends = not any(node.id != me.id and node.id not in ids for node in nodes)  # all of the cluster goes
@@ -167,17 +171,17 @@ def _with_help(going: Going, manager: Manager) -> None:
             _check(going, nodes, me)
         _drain(going, manager.engine, me)
     if me.role == "manager" or me.is_manager:
-        demote(going.world, going.record, manager.engine, me)
-    if going.stays or not ends:
+        demote(going.session, going.record, manager.engine, me)
+    if going.keep_host or not ends:
         going.leave(nodes)
     api.forget(manager.engine, me.id)  # even at the end: those that are removed next would take it for one that stays
-    going.world.console.info(f"{going.name} has left the cluster {going.what.cluster}")
+    going.session.console.info(f"{going.name} has left the cluster {going.what.cluster}")
 
 
-def _check(going: Going, nodes: list[Node], me: Node) -> None:
-    reason = harm(nodes, me, _ids(going, nodes))
+def _check(going: LeaveOperation, nodes: list[Node], me: Node) -> None:
+    reason = quorum_risk(nodes, me, _ids(going, nodes))
     if reason:
-        others = members.members(going.world, going.what.cluster, but=[going.name, *going.together])
+        others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
         workers = [other.name for other, theirs in others if theirs.role != "manager"]
         raise SwarmModeError(
             f"the cluster {going.what.cluster} would break without {going.name}",
@@ -187,7 +191,7 @@ def _check(going: Going, nodes: list[Node], me: Node) -> None:
         )
 
 
-def _drain(going: Going, manager: Engine, me: Node) -> None:
+def _drain(going: LeaveOperation, manager: Engine, me: Node) -> None:
     """No more tasks for it, and those it has go elsewhere; one that does not in time is said."""
     api.update(manager, me.id, availability="drain")
     if me.state != "ready":
@@ -197,13 +201,13 @@ def _drain(going: Going, manager: Engine, me: Node) -> None:
             lambda: True if api.tasks_left(manager, me.id) == 0 else None,
             what=f"the tasks of {going.name} to move",
             seconds=DRAIN_SECONDS,
-            clock=going.world.clock,
+            clock=going.session.clock,
         )
     except WaitTimeout as error:
-        going.world.console.warn(error.brief)
+        going.session.console.warn(error.brief)
 
 
-def demote(world: World, record: Record, manager: Engine, me: Node) -> None:
+def demote(session: Session, record: Record, manager: Engine, me: Node) -> None:
     """Make a node a worker and wait until the managers count without it."""
     api.update(manager, me.id, role="worker")
 
@@ -214,16 +218,16 @@ def demote(world: World, record: Record, manager: Engine, me: Node) -> None:
         probe,
         what=f"{record.name} to be no manager any more",
         seconds=DEMOTE_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         resolution="see that most managers answer: machine swarm-mode ls",
     )
 
 
-def _ids(going: Going, nodes: list[Node]) -> set[str]:
+def _ids(going: LeaveOperation, nodes: list[Node]) -> set[str]:
     """The nodes of the machines that go together with this one."""
     found = set()
-    for other, theirs in members.members(going.world, going.what.cluster, but=[going.name]):
-        node = members.own_node(other, theirs, nodes) if other.name in going.together else None
+    for other, theirs in members.members(going.session, going.what.cluster, but=[going.name]):
+        node = members.own_node(other, theirs, nodes) if other.name in going.also_removed else None
         if node is not None:
             found.add(node.id)
     return found

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from machine import engine, names, paths
 from machine.errors import EngineError, MachineError, SwarmModeError
-from machine.lifecycle.session import World, records
+from machine.lifecycle.session import Session, records
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import KEY, api, asked
 from machine.swarmmode.asked import Membership
-from machine.swarmmode.nodes import Node, mine
+from machine.swarmmode.nodes import Node, find_own_node
 
 ASK_SECONDS = 5.0
 CHANGE_SECONDS = 40.0  # /swarm/join answers after 20 s at the latest
@@ -31,7 +31,7 @@ class Manager:
 
     record: Record
     engine: engine.Engine
-    local: api.Local
+    local: api.LocalNode
 
 
 def membership(record: Record) -> Membership | None:
@@ -39,7 +39,7 @@ def membership(record: Record) -> Membership | None:
     return asked.read((record.raw.get("Machine") or {}).get(KEY), record.name)
 
 
-def of(record: Record) -> Membership:
+def require_membership(record: Record) -> Membership:
     """The same for a machine that must be in a cluster; SwarmModeError."""
     found = membership(record)
     if found is None:
@@ -56,7 +56,7 @@ def of(record: Record) -> Membership:
     return found
 
 
-def keep(world: World, record: Record, what: Membership | None) -> None:
+def save_membership(session: Session, record: Record, what: Membership | None) -> None:
     """Write it down; None: in no cluster any more."""
     known = record.raw["Machine"]
     before = known.get(KEY)
@@ -65,7 +65,7 @@ def keep(world: World, record: Record, what: Membership | None) -> None:
     else:
         known[KEY] = what.dump()
     if known.get(KEY) != before:
-        world.store.save(record)
+        session.store.save(record)
 
 
 def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float = CHANGE_SECONDS) -> engine.Engine:
@@ -77,10 +77,10 @@ def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float =
     return engine.Engine(there.address, there.engine_port, tls, timeout=timeout, name=record.name)
 
 
-def members(world: World, cluster: str, but: Collection[str] = ()) -> list[tuple[Record, Membership]]:
+def members(session: Session, cluster: str, but: Collection[str] = ()) -> list[tuple[Record, Membership]]:
     """The machines of a cluster in this store, managers first."""
     found = []
-    for record in records(world.store):
+    for record in records(session.store):
         with contextlib.suppress(MachineError):
             what = membership(record)
             if what is not None and what.cluster == cluster and record.name not in but:
@@ -88,7 +88,7 @@ def members(world: World, cluster: str, but: Collection[str] = ()) -> list[tuple
     return sorted(found, key=lambda pair: (pair[1].role != "manager", names.natural_key(pair[0].name)))
 
 
-def ask(record: Record) -> api.Local | None:
+def ask(record: Record) -> api.LocalNode | None:
     """What the machine's engine says of its cluster; None when it does not answer."""
     try:
         return api.local(engine_of(record, timeout=ASK_SECONDS))
@@ -96,9 +96,9 @@ def ask(record: Record) -> api.Local | None:
         return None
 
 
-def living(world: World, cluster: str, but: Collection[str] = ()) -> Manager | None:
+def find_manager(session: Session, cluster: str, but: Collection[str] = ()) -> Manager | None:
     """The first machine of the cluster whose engine is a manager that can act; None if none answers so."""
-    for record, _ in members(world, cluster, but):
+    for record, _ in members(session, cluster, but):
         try:
             asked_one = engine_of(record, timeout=ASK_SECONDS)
             there = api.local(asked_one)
@@ -111,11 +111,11 @@ def living(world: World, cluster: str, but: Collection[str] = ()) -> Manager | N
     return None
 
 
-def needed(world: World, cluster: str) -> Manager:
+def require_manager(session: Session, cluster: str) -> Manager:
     """The same; SwarmModeError when there is none."""
-    found = living(world, cluster)
+    found = find_manager(session, cluster)
     if found is None:
-        names = [record.name for record, _ in members(world, cluster)]
+        names = [record.name for record, _ in members(session, cluster)]
         there = ", ".join(names)
         start = f"; machine start {' '.join(names)}" if names else ""
         raise SwarmModeError(
@@ -148,14 +148,14 @@ def own_node(record: Record, what: Membership, nodes: Collection[Node]) -> Node 
     """The machine's row in the cluster's list."""
     endpoint = record.endpoint()
     addresses = {what.address, *(endpoint.addresses if endpoint else ())}
-    return mine(nodes, what.node_id, names.hostname(record.name), addresses)
+    return find_own_node(nodes, what.node_id, names.hostname(record.name), addresses)
 
 
 @contextlib.contextmanager
-def alone(world: World, cluster: str) -> Iterator[None]:
+def cluster_lock(session: Session, cluster: str) -> Iterator[None]:
     """Be the only command of this store that changes the cluster."""
     safe = re.sub(r"[^a-zA-Z0-9.-]", "_", cluster)[:40]
     noun = f"swarm-mode-{safe}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
     what = f"change the cluster {cluster}"
-    with world.store.lock(noun, seconds=LOCK_SECONDS, what=what, say=world.console.info):
+    with session.store.lock(noun, seconds=LOCK_SECONDS, what=what, say=session.console.info):
         yield

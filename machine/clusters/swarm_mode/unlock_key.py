@@ -8,7 +8,7 @@ from machine import secrets
 from machine.clusters.swarm_mode import members
 from machine.engine import Engine
 from machine.errors import EngineError, SwarmModeError
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint
 from machine.store import Record
 from machine.swarmmode import api
@@ -18,53 +18,53 @@ from machine.wait import until
 UNLOCK_SECONDS = 30.0
 
 
-def keep_key(world: World, record: Record, manager: Engine) -> None:
+def keep_key(session: Session, record: Record, manager: Engine) -> None:
     """Keep the cluster's key, if it has one, for this machine, which is a manager."""
     key = api.unlock_key(manager)
-    what = members.of(record)
+    what = members.require_membership(record)
     if key:
-        world.console.hide(key)
-        secrets.save(world.store.directory(record.name), {UNLOCK_KEY: key}, world.environ)
+        session.console.hide(key)
+        secrets.save(session.store.directory(record.name), {UNLOCK_KEY: key}, session.environ)
     if what.autolock != bool(key):
-        members.keep(world, record, replace(what, autolock=bool(key)))
+        members.save_membership(session, record, replace(what, autolock=bool(key)))
 
 
-def drop_key(world: World, record: Record) -> None:
+def drop_key(session: Session, record: Record) -> None:
     """Keep the cluster's key no longer for a machine that stays, and is no manager any more."""
-    directory = world.store.directory(record.name)
-    secrets.forget(directory, [UNLOCK_KEY], world.environ)
+    directory = session.store.directory(record.name)
+    secrets.forget(directory, [UNLOCK_KEY], session.environ)
     if UNLOCK_KEY in secrets.read(directory):
         secrets.save(directory, {UNLOCK_KEY: ""}, {})  # in the file
 
 
-def stored(world: World, cluster: str, first: str = "") -> list[str]:
+def stored(session: Session, cluster: str, first: str = "") -> list[str]:
     """The keys known to this store for a cluster, that of machine `first` before the others."""
-    names = [first, *(record.name for record, _ in members.members(world, cluster, but=[first]))]
-    found = [secrets.find(world.store.directory(name), UNLOCK_KEY, world.environ) for name in names if name]
+    names = [first, *(record.name for record, _ in members.members(session, cluster, but=[first]))]
+    found = [secrets.find(session.store.directory(name), UNLOCK_KEY, session.environ) for name in names if name]
     return list(dict.fromkeys(key for key in found if key))
 
 
-def awake(world: World, record: Record, endpoint: Endpoint) -> None:
+def unlock_if_locked(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Unlock the engine if it is locked; nothing to do for a machine without autolock."""
-    if members.of(record).autolock:
-        unlock(world, record, members.engine_of(record, endpoint))
+    if members.require_membership(record).autolock:
+        unlock(session, record, members.engine_of(record, endpoint))
 
 
-def unlock(world: World, record: Record, engine: Engine) -> bool:
+def unlock(session: Session, record: Record, engine: Engine) -> bool:
     """Unlock an engine; False if it was not locked. SwarmModeError when no key is known or none fits."""
     if api.local(engine).state != "locked":
         return False
-    what = members.of(record)
-    keys = stored(world, what.cluster, record.name)
+    what = members.require_membership(record)
+    keys = stored(session, what.cluster, record.name)
     if not keys:
         raise SwarmModeError(
             f"{record.name} is locked, and this store has no key for the cluster {what.cluster}",
             resolution=f"machine ssh {record.name} sudo docker swarm unlock",
         )
-    world.console.step(f"Unlocking the manager {record.name}")
+    session.console.step(f"Unlocking the manager {record.name}")
     last = ""
     for key in keys:
-        world.console.hide(key)
+        session.console.hide(key)
         try:
             api.unlock(engine, key)
         except EngineError as error:
@@ -81,7 +81,7 @@ def unlock(world: World, record: Record, engine: Engine) -> bool:
         lambda: True if api.local(engine).state == "active" else None,
         what=f"{record.name} to be back in the cluster {what.cluster}",
         seconds=UNLOCK_SECONDS,
-        clock=world.clock,
+        clock=session.clock,
         last=lambda: api.local(engine).error,
         resolution=f"machine swarm-mode ls {what.cluster}",
     )

@@ -8,8 +8,8 @@ from machine.drivers.amazonec2 import config, errors, firewall, requests
 from machine.drivers.amazonec2.client import MADE_BY, MADE_TAG, Api
 from machine.drivers.amazonec2.firewall import ENGINE_PORT
 from machine.drivers.amazonec2.options import OPTIONS
-from machine.drivers.amazonec2.preflight import survey
-from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.drivers.amazonec2.preflight import preflight
+from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import ssh_key
 from machine.drivers.cloud import user_data as userdata
 from machine.errors import DriverError, NotSupported, Unfinished
@@ -74,11 +74,11 @@ class AmazonDriver(Driver):
     # before
 
     def check(self) -> None:
-        with nothing_made():
+        with preflight_errors():
             if self.data.get("BlockDurationMinutes"):
                 self.ctx.log("--amazonec2-block-duration-minutes is ignored: EC2 ended spot blocks in 2022")
             self._check_files()
-            survey(self.api, self.data, self.ctx)
+            preflight(self.api, self.data, self.ctx)
 
     def _check_files(self) -> None:
         self._user_data()
@@ -111,7 +111,7 @@ class AmazonDriver(Driver):
         if self.data.get("ClientToken") and self._adopt():
             return
         if not self.data.get("Subnets"):
-            survey(self.api, self.data, self.ctx)
+            preflight(self.api, self.data, self.ctx)
             self.ctx.save(self)
         self._ensure_key_pair()
         self._ensure_groups()

@@ -17,7 +17,7 @@ from machine.drivers.base import DriverContext
 from machine.errors import PreflightFailed
 
 
-def survey(api: Api, data: Mapping[str, Any], ctx: DriverContext) -> None:
+def check_groups(api: Api, data: Mapping[str, Any], ctx: DriverContext) -> None:
     """Ask for the wanted groups, where there is something to be said of them; PreflightFailed, BadGroup.
 
     A port that no rule of groups which we may not change lets in is a line in the log.

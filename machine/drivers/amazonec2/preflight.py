@@ -25,7 +25,7 @@ SPOT = {
 }
 
 
-def survey(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
+def preflight(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
     """Ask, and settle in `data` what was left open; PreflightFailed or an AmazonError."""
     data["Region"] = api.region()
     zones = api.zones()  # the first call: credentials and region are good when it answers
@@ -38,7 +38,7 @@ def survey(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
     size = _size(api, data)
     _image(api, data, size)
     _network(api, data)
-    groups.survey(api, data, ctx)
+    groups.check_groups(api, data, ctx)
     _key(api, data)
     _quota(api, data, size)
     _rehearse(api, data, ctx.name)

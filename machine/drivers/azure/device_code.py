@@ -20,7 +20,7 @@ CACHE = "azure-users.json"  # in the store's cache: whose login (_key) -> Authen
 LOCK = "login-azure"  # not azure-...: those are locks of resource groups
 
 
-class Person:
+class DeviceCodeCredential:
     """A TokenCredential: what the SDK's cache has, or else what a person gets for a code. Arguments are the SDK's.
 
     One at a time in the store: of several machines that are created at once, the first asks and the others find that

@@ -9,8 +9,8 @@ from machine.drivers.azure import config as settings
 from machine.drivers.azure import errors, firewall, requests, shared
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.options import OPTIONS
-from machine.drivers.azure.preflight import survey
-from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.drivers.azure.preflight import preflight
+from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import user_data
 from machine.errors import DriverError, Unfinished
 from machine.model import Endpoint, State, Verb
@@ -77,9 +77,9 @@ class AzureDriver(Driver):
     # before
 
     def check(self) -> None:
-        with nothing_made():
+        with preflight_errors():
             self._user_data()
-            survey(self.api, self.data)
+            preflight(self.api, self.data)
 
     def _user_data(self) -> str:
         """All that cloud-init is told; DriverError when the user's file cannot be used."""
@@ -106,7 +106,7 @@ class AzureDriver(Driver):
         if self.data.get("Asked") and self._adopt():
             return
         if not self.data.get("Surveyed"):
-            survey(self.api, self.data)
+            preflight(self.api, self.data)
         self.ctx.save(self)
         shared.ensure(self.api, self.data, self.ctx, self._save)
         self._make_network()
@@ -262,7 +262,7 @@ class AzureDriver(Driver):
         for kinds in DEPENDENTS:
             self._delete([(kind, name) for kind, name in found if kind in kinds])
         gone = {name.lower() for name in (*own.values(), *(name for _, name in found))}
-        shared.tidy(self.api, self.data, self.ctx, self._save, gone)
+        shared.delete_unused(self.api, self.data, self.ctx, self._save, gone)
 
     def _delete(self, things: list[tuple[str, str]]) -> None:
         left = []

@@ -54,7 +54,7 @@ def credential(data: dict[str, Any], transport: Mapping[str, Any], ctx: DriverCo
         case "cli":
             found = identity.AzureCliCredential(**tenant)
         case "device-code":
-            found = device_code.Person(identity, data, {**named, **tenant, **where}, ctx)
+            found = device_code.DeviceCodeCredential(identity, data, {**named, **tenant, **where}, ctx)
         case _:
             found = _unattended(identity, named, tenant, where)
     return found

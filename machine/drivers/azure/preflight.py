@@ -19,7 +19,7 @@ BY_PROCESSOR = {"x64": UBUNTU.format("server"), "Arm64": UBUNTU.format("server-a
 ADDRESSES = ("standardskupublicipaddresses", "ipv4standardskupublicipaddresses", "publicipaddresses")
 
 
-def survey(api: Api, data: dict[str, Any]) -> None:
+def preflight(api: Api, data: dict[str, Any]) -> None:
     """Ask, and settle in `data` what was left open; PreflightFailed or an AzureError."""
     sizes = api.sizes()  # the first call: credentials and subscription are good when it answers
     size = _size(sizes, data)

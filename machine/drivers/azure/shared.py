@@ -56,7 +56,7 @@ def _subnet(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[
     return str(api.put_subnet(group, name, data["SubnetName"], requests.subnet(data))["id"])
 
 
-def tidy(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None], own: set[str]) -> None:
+def delete_unused(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None], own: set[str]) -> None:
     """Remove what no machine uses any more. `own` are names, in small letters, of the machine's things that are gone.
 
     The machine is marked as removed before the others are looked at: of two that go at once, the second cleans up.

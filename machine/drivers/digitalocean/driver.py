@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import ssh_key, user_data
 from machine.drivers.digitalocean import config, errors, removal, requests
 from machine.drivers.digitalocean.client import Api
 from machine.drivers.digitalocean.options import NEW, OPTIONS
-from machine.drivers.digitalocean.preflight import account_id, lookups, survey
+from machine.drivers.digitalocean.preflight import account_id, lookups, preflight
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
 
@@ -67,11 +67,11 @@ class DigitalOceanDriver(Driver):
     # before
 
     def check(self) -> None:
-        with nothing_made():
+        with preflight_errors():
             if self.data.get("PrivateNetworking"):
                 self.ctx.log("--digitalocean-private-networking is ignored: every droplet has a private address")
             self._check_files()
-            survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
+            preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
 
     def _check_files(self) -> None:
         self._user_data()

@@ -15,7 +15,7 @@ from machine.drivers.digitalocean.options import NEW
 Data = dict[str, Any]
 
 
-def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
+def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
     """DigitalOceanError, naming the flag, for the first thing that is not right.
 
     A port that the firewalls of --digitalocean-firewall do not let in is a line in the log.

@@ -31,7 +31,7 @@ class GenericDriver(Driver):
         Option("generic-engine-port", "int", env="GENERIC_ENGINE_PORT", default=2376, help="port for its engine"),
     )
     restart_over_ssh: ClassVar[bool] = True
-    adopts: ClassVar[bool] = True
+    existing_host: ClassVar[bool] = True
     boot_timeout = 60.0
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ class Seed:
     nat_mac: str
     peer: str  # its address on the machines' network
     lan_mac: str  # of its card there
-    teaches: bool  # the image does not know the watcher's other end yet: bring it
+    install_port_agent: bool  # the image does not know the watcher's other end yet: bring it
     lan_bits: int = 24  # of the prefix of that network
     nat_static: bool = True  # the address inside the NAT is the usual one; False: asked for by DHCP
     files: tuple[tuple[str, str, str], ...] = ()  # more files: (path, mode, content)
@@ -86,8 +86,8 @@ def _user_data(seed: Seed) -> dict[str, Any]:
     if private:
         config["ssh_deletekeys"] = True
         config["ssh_keys"] = {"ed25519_private": private, "ed25519_public": public}
-    files = (*(guest.FILES if seed.teaches else ()), *seed.files)
-    units = (*((guest.UNIT,) if seed.teaches else ()), *seed.units)
+    files = (*(guest.FILES if seed.install_port_agent else ()), *seed.files)
+    units = (*((guest.UNIT,) if seed.install_port_agent else ()), *seed.units)
     if files:
         config["write_files"] = [{"path": path, "permissions": mode, "content": text} for path, mode, text in files]
     if units:

@@ -23,7 +23,7 @@ def addresses(server: Mapping[str, Any], family: int, network: str) -> tuple[str
     return next(iter(fixed), ""), next(iter(floating), "")
 
 
-def door(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
+def ingress_problem(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
     """Why its security groups keep a login from here out, "" if they do not."""
     ports = api.ports(str(server["id"]))
     if any(not port.get("security_group_ids") and not port.get("is_port_security_enabled") for port in ports):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.cloud import ports, ssh_key, user_data
 from machine.drivers.openstack import addresses, config, conoha, errors, firewall, lookup, removal, requests
 from machine.drivers.openstack.client import Api
 from machine.drivers.openstack.options import OPTIONS
-from machine.drivers.openstack.preflight import survey
+from machine.drivers.openstack.preflight import preflight
 from machine.errors import MachineError
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -103,12 +103,12 @@ class OpenStackDriver(Driver):
     # before
 
     def check(self) -> None:
-        with nothing_made():
+        with preflight_errors():
             if self.data.get("ComputeNetwork"):
                 self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or config.clouds_file(self.data)
-            survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
+            preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
             self._keep_promises()
             if unused := config.overlooked(self.data):
                 which = f"{', '.join(unused)} (or their variables)"
@@ -164,13 +164,13 @@ class OpenStackDriver(Driver):
         if self.data.get("Asked") and self._adopt():
             return
         if not self.data.get("Surveyed"):
-            survey(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
+            preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
         self.data["Asked"] = True
         self.ctx.save(self)
         self._ensure_key()
         self._ensure_groups()
         self._making = True
-        self._go_on()
+        self._continue_create()
 
     def _adopt(self) -> bool:
         """Whether an earlier try made the server already; it is ours then, and running."""
@@ -269,7 +269,7 @@ class OpenStackDriver(Driver):
         self._has_volume = True
         self.ctx.save(self)
 
-    def _go_on(self) -> None:
+    def _continue_create(self) -> None:
         """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
         if not all(removal.ended(self.api, server, self._asked) for server in self._ending):
             return
@@ -299,7 +299,7 @@ class OpenStackDriver(Driver):
 
     def state(self) -> State:
         if self._making:
-            self._go_on()
+            self._continue_create()
             if self._making:
                 return State.STARTING
         server = self._seen = self._server()
@@ -392,7 +392,7 @@ class OpenStackDriver(Driver):
         address = self.endpoint()
         if address is None:
             return f"{said}, but it has no IPv{self.data.get('IpVersion') or 4} address"
-        return f"{said}; {addresses.door(self.api, server, address)}".rstrip("; ")
+        return f"{said}; {addresses.ingress_problem(self.api, server, address)}".rstrip("; ")
 
     def remove(self) -> None:
         """The server and all that was made with it. Unfinished while the cloud still ends it."""

@@ -32,7 +32,7 @@ LOGINS = (  # part of an image's distribution or name -> the login that its make
 )
 
 
-def survey(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
+def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
     """OpenStackError, naming the flag, for the first thing that is not right."""
     data["ProjectId"] = api.log_in()
     if not data["ProjectId"]:

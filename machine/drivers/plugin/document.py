@@ -19,7 +19,7 @@ NESTING = 64  # objects and lists in each other in a plugin's JSON; published pl
 _FLAG = "--"  # keys of ours that begin so hold secrets which the plugin's JSON has no place for
 
 
-def begin(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -> dict[str, Any]:
+def new(config: Mapping[str, Any], values: Values, declared: Sequence[Option]) -> dict[str, Any]:
     """The object of a new machine: what the plugin made of the flags, and the notes."""
     data = {key: value for key, value in config.items() if key != NOTES}
     places = flags.hidden_places(data, values, declared)
@@ -37,7 +37,7 @@ def begin(config: Mapping[str, Any], values: Values, declared: Sequence[Option])
     return data
 
 
-def again(data: Mapping[str, Any], name: str, store: str) -> dict[str, Any]:
+def reset(data: Mapping[str, Any], name: str, store: str) -> dict[str, Any]:
     """The object of the same machine when nothing of it is there any more."""
     kept = {key: value for key, value in data.items() if key in (NOTES, *SWARM) or key.startswith(_FLAG)}
     return {**kept, "MachineName": name, "StorePath": store}
@@ -62,7 +62,7 @@ def stage(data: Mapping[str, Any]) -> str:
     return str((data.get(NOTES) or {"Create": "done"}).get("Create", ""))
 
 
-def told(data: Mapping[str, Any], declared: Sequence[Option]) -> dict[str, Any]:
+def create_args(data: Mapping[str, Any], declared: Sequence[Option]) -> dict[str, Any]:
     """What create was told, every option's value."""
     texts = dict(flags.texts(data))
     places = [place for place in data[NOTES]["Secrets"] if place["Flag"]]
@@ -88,7 +88,7 @@ def secret_options(data: Mapping[str, Any]) -> tuple[Option, ...]:
     )
 
 
-def folded(data: Mapping[str, Any]) -> dict[str, Any]:
+def encode(data: Mapping[str, Any]) -> dict[str, Any]:
     """For the record: secrets from inside objects stand beside them, under dotted keys, where the caller takes them."""
     found: dict[str, Any] = json.loads(json.dumps(data))
     texts = dict(flags.texts(found))

@@ -63,7 +63,7 @@ class PluginDriver(Driver):
         driver = cls(ctx, {"MachineName": ctx.name, "StorePath": ctx.store})
         driver._tell(driver._open(), values)
         driver._look()
-        driver.data = document.begin(driver.data, values, cls.options)
+        driver.data = document.new(driver.data, values, cls.options)
         return driver
 
     @classmethod
@@ -71,7 +71,7 @@ class PluginDriver(Driver):
         return cls(ctx, document.unfolded(data))
 
     def dump(self) -> dict[str, Any]:
-        return document.folded(self.data)
+        return document.encode(self.data)
 
     def key_path(self) -> str:
         """Plugins make their keys themselves; which one it is they say afterwards."""
@@ -169,8 +169,8 @@ class PluginDriver(Driver):
         if self._session is not None:
             session.drop(self._session)
         self._session = None
-        values = document.told(self.data, self.options)
-        self.data = document.again(self.data, self.ctx.name, self.ctx.store)
+        values = document.create_args(self.data, self.options)
+        self.data = document.reset(self.data, self.ctx.name, self.ctx.store)
         return values
 
     def state(self) -> State:

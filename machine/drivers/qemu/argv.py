@@ -28,7 +28,7 @@ class Machine:
     memory: int
     directory: str
     sockets: str
-    place: net.Place
+    place: net.NetworkAddress
     lan: net.Lan
     nat_mac: str
     forwards: Sequence[tuple[int, int]]
@@ -54,7 +54,7 @@ def build(machine: Machine) -> list[str]:
     ]
 
 
-def forwards(place: net.Place, publish: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def forwards(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """(host port, guest port) of everything that is open as long as the machine runs."""
     fixed = [(place.ssh, 22), (place.engine, net.ENGINE), (place.swarm, net.SWARM)]
     return fixed + [pair for pair in publish if pair not in fixed]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from machine import files, host_agent
-from machine.drivers.base import Driver, DriverContext, nothing_made
+from machine.drivers.base import Driver, DriverContext, preflight_errors
 from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
@@ -69,7 +69,7 @@ class QemuDriver(Driver):
     def check(self) -> None:
         host = accel.look()
         preflight.check(self.ctx, self.settings, host, self._cache().find(self.settings.image, host.arch) is not None)
-        with nothing_made():
+        with preflight_errors():
             self._free_place()
 
     def create(self) -> None:
@@ -78,7 +78,7 @@ class QemuDriver(Driver):
             self._watch(self._machine(self._base()))  # a crash may have come in between
             return
         image = self._image()
-        self._settle()
+        self._assign_ports()
         disk = self._file(paths.DISK)
         if not os.path.exists(disk):
             self._make_disk(image, disk)
@@ -232,7 +232,7 @@ class QemuDriver(Driver):
         known = self.data.get("Base") or {}
         return Image(**{key: known[key] for key in Image.__slots__ if key in known})
 
-    def _free_place(self) -> net.Place:
+    def _free_place(self) -> net.NetworkAddress:
         """A place that no machine of the store has and whose ports are free now; DriverError when there is none."""
         taken = {str(other.get(key)) for other in self.ctx.siblings() for key in ("IPAddress", "PeerAddress")}
         return net.choose(
@@ -243,7 +243,7 @@ class QemuDriver(Driver):
             own_addresses=sys.platform.startswith("linux"),
         )
 
-    def _settle(self) -> None:
+    def _assign_ports(self) -> None:
         """Addresses and ports, written down. One that another program has taken meanwhile is chosen anew."""
         with self.ctx.lock("qemu"):
             if self.data.get("IPAddress") and preflight.taken_port(self._place(), self.settings.publish) is None:
@@ -261,9 +261,9 @@ class QemuDriver(Driver):
         if place.ssh != 22 and sys.platform.startswith("linux"):
             self.ctx.log(f"ssh of {self.ctx.name} is on port {place.ssh}: port 22 is not ours to open here")
 
-    def _place(self) -> net.Place:
+    def _place(self) -> net.NetworkAddress:
         data = self.data
-        return net.Place(
+        return net.NetworkAddress(
             address=str(data["IPAddress"]),
             peer=str(data["PeerAddress"]),
             ssh=int(data["SSHPort"]),
@@ -289,7 +289,7 @@ class QemuDriver(Driver):
             nat_mac=net.nat_mac(self.ctx.machine_id),
             peer=self._place().peer,
             lan_mac=net.lan_mac(self._place().peer),
-            teaches=not image.up_to_date,
+            install_port_agent=not image.up_to_date,
             user_data=self.ctx.user_data,
         )
         seed.write(self._file(paths.SEED), wanted)

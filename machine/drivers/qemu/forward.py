@@ -5,8 +5,8 @@ machine tells its open ports over a virtio serial port; this adds and removes fo
 It ends when qemu ends, for then both of its connections end. What it did is in the machine's forward.log. A machine
 may print and report without end, so it keeps that log and the console's short, and takes its time between two reports.
 
-While it works it holds the lock of the machine's helper file (machine.host_agent), so that any command notices when it was
-ended. One that starts later takes over the forwards that qemu has.
+While it works it holds the lock of the machine's helper file (machine.host_agent), so that any command notices when
+it was ended. One that starts later takes over the forwards that qemu has.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Lan:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NetworkAddress:
     """Where one machine is reached: from here by `address` and the three ports, by its peers at `peer`."""
 
     address: str
@@ -54,7 +54,9 @@ def lan_of(store: str) -> Lan:
     return Lan(octet=digest[0], group=f"239.84.{digest[1]}.{digest[2]}", port=port)
 
 
-def choose(lan: Lan, taken: Collection[str], publish: Sequence[int], free: Free, *, own_addresses: bool) -> Place:
+def choose(
+    lan: Lan, taken: Collection[str], publish: Sequence[int], free: Free, *, own_addresses: bool
+) -> NetworkAddress:
     """The first place that no sibling has (`taken`: addresses of both kinds) and whose ports are free right now.
 
     `own_addresses` is true on Linux. There, an address where only the usual ports are taken (by a server of the
@@ -64,7 +66,7 @@ def choose(lan: Lan, taken: Collection[str], publish: Sequence[int], free: Free,
         for address, peer in _candidates(lan, own_addresses):
             if peer in taken or (own_addresses and address in taken):
                 continue
-            place = Place(address, peer, *(ports or _numbered(peer)))
+            place = NetworkAddress(address, peer, *(ports or _numbered(peer)))
             if all(free(address, port) for port in (place.ssh, place.engine, place.swarm, *publish)):
                 return place
     wanted = ", ".join(str(port) for port in publish)

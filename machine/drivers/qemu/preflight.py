@@ -91,13 +91,13 @@ def check_room(store: str, needed: int) -> None:
         )
 
 
-def taken_port(place: net.Place, publish: Sequence[tuple[int, int]]) -> int | None:
+def taken_port(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -> int | None:
     """The first of the ports that a machine is about to open which another program has; None if all are free."""
     needed = (place.ssh, place.engine, place.swarm, *(host for host, _ in publish))
     return next((port for port in needed if not net.can_listen(place.address, port)), None)
 
 
-def check_ports(place: net.Place, publish: Sequence[tuple[int, int]]) -> None:
+def check_ports(place: net.NetworkAddress, publish: Sequence[tuple[int, int]]) -> None:
     """DriverError names the first port that is taken."""
     port = taken_port(place, publish)
     if port is not None:

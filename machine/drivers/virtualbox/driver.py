@@ -115,13 +115,13 @@ class VirtualBoxDriver(Driver):
         info = self.vbox.info(self.uuid)
         if info is None:
             shutil.rmtree(os.path.join(self.ctx.directory, self.ctx.name), ignore_errors=True)
-            self.vbox.create(self.ctx.name, self.uuid, self.ctx.directory, hardware.arm())
+            self.vbox.create(self.ctx.name, self.uuid, self.ctx.directory, hardware.is_arm64())
             info = self.vbox.info(self.uuid) or {}
         if STATES.get(info.get("VMState", "")) in ALIVE:
             return
         self._settle()
         self._media()
-        hardware.equip(self.vbox, self.uuid, info, self._wanted())
+        hardware.configure_hardware(self.vbox, self.uuid, info, self._wanted())
         self.vbox.start(self.uuid, self.settings.interface)
 
     def state(self) -> State:
@@ -272,12 +272,12 @@ class VirtualBoxDriver(Driver):
         if classify(word, self.name) == "name" and not image_spec.bootable(word):
             word += image_spec.GENERIC
         cache = Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, driver=self.name)
-        found = cache.obtain(word, "arm64" if hardware.arm() else "amd64", self.settings.mirror)
+        found = cache.obtain(word, "arm64" if hardware.is_arm64() else "amd64", self.settings.mirror)
         return cache.path(found.disk), found.format
 
     def _write_seed(self) -> None:
         share = shares.wanted(self.settings)
-        unit = shares.unit(share[1]) if share else None
+        unit = shares.mount_unit(share[1]) if share else None
         wanted = seed.Seed(
             name=self.ctx.name,
             machine_id=self.ctx.machine_id,
@@ -288,7 +288,7 @@ class VirtualBoxDriver(Driver):
             peer=str(self.data["IPAddress"]),
             lan_mac=network.mac(self.ctx.machine_id, 2),
             lan_bits=self.plan.bits,
-            teaches=False,
+            install_port_agent=False,
             nat_static=False,
             files=((f"/etc/systemd/system/{unit[0]}", "0644", unit[1]),) if unit else (),
             units=(unit[0],) if unit else (),
@@ -296,8 +296,8 @@ class VirtualBoxDriver(Driver):
         )
         seed.write(self._file(media.SEED), wanted)
 
-    def _wanted(self) -> hardware.Wanted:
-        return hardware.Wanted(
+    def _wanted(self) -> hardware.HardwareSpec:
+        return hardware.HardwareSpec(
             settings=self.settings,
             directory=self.ctx.directory,
             macs=(network.mac(self.ctx.machine_id, 1), network.mac(self.ctx.machine_id, 2)),

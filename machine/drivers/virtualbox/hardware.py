@@ -14,7 +14,7 @@ MOUNTS = "/VirtualBox/GuestAdd/SharedFolders/"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class HardwareSpec:
     """What a machine shall have. `macs` are those of the NAT card and the host-only card."""
 
     settings: Settings
@@ -25,12 +25,12 @@ class Wanted:
     nat_port: int
 
 
-def arm() -> bool:
+def is_arm64() -> bool:
     """Whether this host's processor is an ARM."""
     return platform.machine().lower() in ("arm64", "aarch64")
 
 
-def equip(vbox: VBox, vm: str, info: dict[str, str], wanted: Wanted) -> None:
+def configure_hardware(vbox: VBox, vm: str, info: dict[str, str], wanted: HardwareSpec) -> None:
     """All of it. `info` are the machine's fields before."""
     vbox.modify(vm, *base(wanted.settings))
     vbox.modify(vm, "--uart1", "0x3F8", "4", "--uartmode1", "file", os.path.join(wanted.directory, media.CONSOLE))
@@ -43,7 +43,7 @@ def equip(vbox: VBox, vm: str, info: dict[str, str], wanted: Wanted) -> None:
         vbox.share(vm, share[1], share[0])
 
 
-def network(vbox: VBox, vm: str, info: dict[str, str], wanted: Wanted) -> None:
+def network(vbox: VBox, vm: str, info: dict[str, str], wanted: HardwareSpec) -> None:
     """Both cards, and the way in through the NAT."""
     own = wanted.settings
     macs = [mac.replace(":", "").upper() for mac in wanted.macs]
@@ -74,7 +74,7 @@ def base(settings: Settings) -> list[str]:
         "--boot2": "disk" if settings.boot2docker else "none",
         "--boot3": "none",
     }
-    if arm():
+    if is_arm64():
         words["--ostype"] = "Debian_arm64"
     else:
         words |= {
@@ -95,7 +95,7 @@ def base(settings: Settings) -> list[str]:
     return [word for pair in words.items() for word in pair]
 
 
-def _storage(vbox: VBox, vm: str, info: dict[str, str], wanted: Wanted) -> None:
+def _storage(vbox: VBox, vm: str, info: dict[str, str], wanted: HardwareSpec) -> None:
     iso = media.ISO if wanted.settings.boot2docker else media.SEED
     if info.get("storagecontrollername0") != client.CONTROLLER:
         vbox.add_controller(vm)

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 
-from machine.drivers.base import DriverContext, nothing_made
+from machine.drivers.base import DriverContext, preflight_errors
 from machine.drivers.images import cache, capacity
 from machine.drivers.virtualbox import network, parse, shares
 from machine.drivers.virtualbox.client import VBox
@@ -20,7 +20,7 @@ ROOM = 4000 << 20  # bytes: the image, the disk made from it, and what a machine
 
 def check(ctx: DriverContext, vbox: VBox, wanted: Settings, own_uuid: str) -> None:
     """PreflightFailed, or one of failures.py that is one too, for the first thing that is not right."""
-    with nothing_made():
+    with preflight_errors():
         _program(vbox)
         _host(vbox, wanted)
         taken = vbox.machines()

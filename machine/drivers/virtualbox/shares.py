@@ -21,7 +21,7 @@ def wanted(settings: Settings, platform: str = sys.platform) -> tuple[str, str] 
     return HOMES.get(platform)
 
 
-def unit(name: str) -> tuple[str, str]:
+def mount_unit(name: str) -> tuple[str, str]:
     """(name, text) of the systemd unit that mounts the share at /NAME (systemd.mount(5))."""
     escaped = "".join(c if c.isalnum() or c in "_." else f"\\x{ord(c):02x}" for c in name.replace("/", "\0"))
     text = (

@@ -13,10 +13,10 @@ import pytest
 from machine import authority, files, paths
 from machine.clusters import classic
 from machine.clusters.classic import containers, registration, settings
-from machine.clusters.classic.settings import Way
+from machine.clusters.classic.settings import DiscoveryRoute
 from machine.console import Console
 from machine.errors import UsageError, WaitTimeout
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint, EngineOptions, SwarmOptions
 from machine.store import Record, Store
 from machine.swarm.discovery.registry import Registry
@@ -34,20 +34,24 @@ HOME = Endpoint("127.84.0.1", engine_port=12376, peer_address="10.84.0.1")  # a 
 @pytest.mark.parametrize(
     ("discovery", "environ", "way"),
     [
-        ("token://T", {}, Way("token://T", token="T")),
-        ("token://T", {"MACHINE_DISCOVERY_URL": "https://d.example/v1/"}, Way("token://d.example/v1/T", joins=True)),
-        ("token://T", {"MACHINE_DISCOVERY_URL": "http://127.0.0.1:8080/v1"}, Way("token://T", token="T")),
-        ("token://d.example:99/v1/T", {}, Way("token://d.example:99/v1/T", joins=True)),
-        ("token://localhost:8080/v1/T", {}, Way("token://T", token="T")),
-        ("token://[::1]:8080/v1/T", {}, Way("token://T", token="T")),
-        ("etcd://10.0.0.9/prod", {}, Way("etcd://10.0.0.9/prod", joins=True)),
-        ("consul://10.0.0.9", {}, Way("consul://10.0.0.9", joins=True)),
-        ("nodes://10.0.0.[1:9]:2376", {}, Way("nodes://10.0.0.[1:9]:2376")),
-        ("file:///etc/nodes", {}, Way("file:///etc/nodes")),
+        ("token://T", {}, DiscoveryRoute("token://T", token="T")),
+        (
+            "token://T",
+            {"MACHINE_DISCOVERY_URL": "https://d.example/v1/"},
+            DiscoveryRoute("token://d.example/v1/T", joins=True),
+        ),
+        ("token://T", {"MACHINE_DISCOVERY_URL": "http://127.0.0.1:8080/v1"}, DiscoveryRoute("token://T", token="T")),
+        ("token://d.example:99/v1/T", {}, DiscoveryRoute("token://d.example:99/v1/T", joins=True)),
+        ("token://localhost:8080/v1/T", {}, DiscoveryRoute("token://T", token="T")),
+        ("token://[::1]:8080/v1/T", {}, DiscoveryRoute("token://T", token="T")),
+        ("etcd://10.0.0.9/prod", {}, DiscoveryRoute("etcd://10.0.0.9/prod", joins=True)),
+        ("consul://10.0.0.9", {}, DiscoveryRoute("consul://10.0.0.9", joins=True)),
+        ("nodes://10.0.0.[1:9]:2376", {}, DiscoveryRoute("nodes://10.0.0.[1:9]:2376")),
+        ("file:///etc/nodes", {}, DiscoveryRoute("file:///etc/nodes")),
     ],
 )
-def test_ways_of_becoming_known(discovery: str, environ: dict[str, str], way: Way) -> None:
-    assert settings.way_of(discovery, environ) == way
+def test_ways_of_becoming_known(discovery: str, environ: dict[str, str], way: DiscoveryRoute) -> None:
+    assert settings.resolve_route(discovery, environ) == way
 
 
 @pytest.mark.parametrize(
@@ -63,8 +67,8 @@ def test_ways_of_becoming_known(discovery: str, environ: dict[str, str], way: Wa
 )
 def test_the_address_for_others(address: str, endpoint: Endpoint, far: str, near: str) -> None:
     options = SwarmOptions(address=address)
-    assert settings.for_others(options, endpoint) == far
-    assert settings.for_others(options, endpoint, near=True) == near
+    assert settings.peer_address(options, endpoint) == far
+    assert settings.peer_address(options, endpoint, near=True) == near
 
 
 def test_an_agents_discovery_options_on_this_computer() -> None:
@@ -85,23 +89,23 @@ def test_what_a_manager_says_of_a_node() -> None:
         [" c", "192.0.2.3:2376"],
         ["  └ Status", "Unhealthy"],
     ]
-    assert settings.trouble(status, "192.0.2.1:2376") == ""
-    assert settings.trouble(status, "192.0.2.2:2376") == "connection refused"
-    assert settings.trouble(status, "192.0.2.3:2376") == "Unhealthy"
-    assert settings.trouble(status, "192.0.2.4:2376") == "it is not in its list"
-    assert settings.trouble([], "192.0.2.4:2376") == "it is not in its list"
+    assert settings.node_error(status, "192.0.2.1:2376") == ""
+    assert settings.node_error(status, "192.0.2.2:2376") == "connection refused"
+    assert settings.node_error(status, "192.0.2.3:2376") == "Unhealthy"
+    assert settings.node_error(status, "192.0.2.4:2376") == "it is not in its list"
+    assert settings.node_error([], "192.0.2.4:2376") == "it is not in its list"
 
 
 def test_the_managers_words() -> None:
     options = SwarmOptions(True, True, True, "token://T", strategy="binpack", flags=("heartbeat=5s", "api-enable-cors"))
-    typed = settings.manage(options, AWAY, settings.way_of("token://T", {}))
+    typed = settings.manage(options, AWAY, settings.resolve_route("token://T", {}))
     assert " ".join(typed) == (
         "manage --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/server.pem"
         " --tlskey /etc/docker/server-key.pem -H tcp://0.0.0.0:3376 --strategy binpack --advertise 192.0.2.1:3376"
         " --registry /var/lib/machine-swarm/registry.db --cluster-opt swarm.key=/var/lib/machine-swarm/swarm.key"
         " --heartbeat=5s --api-enable-cors"
     )
-    assert "--registry" not in settings.manage(options, AWAY, settings.way_of("etcd://e", {}))
+    assert "--registry" not in settings.manage(options, AWAY, settings.resolve_route("etcd://e", {}))
 
 
 @pytest.mark.parametrize(
@@ -116,14 +120,14 @@ def test_the_managers_words() -> None:
 )
 def test_where_the_manager_listens_is_where_it_is_looked_for(host: str, at: str) -> None:
     options = SwarmOptions(True, True, True, "token://T", host=host)
-    typed = settings.manage(options, AWAY, Way("token://T", token="T"))
+    typed = settings.manage(options, AWAY, DiscoveryRoute("token://T", token="T"))
     assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [at]
     assert typed[typed.index("--advertise") + 1] == f"192.0.2.1:{at.rpartition(':')[2]}"
     assert Record.new("/s", "m", "generic", {}, swarm=options).manager_port() == settings.manager_at(options).port
 
 
 def test_a_master_that_has_an_ipv6_address_listens_there_too() -> None:
-    typed = settings.manage(SwarmOptions(True, True), Endpoint("2001:db8::1"), Way("token://T", token="T"))
+    typed = settings.manage(SwarmOptions(True, True), Endpoint("2001:db8::1"), DiscoveryRoute("token://T", token="T"))
     assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [
         "tcp://0.0.0.0:3376",
         "tcp://[::]:3376",
@@ -196,17 +200,17 @@ def test_the_manager_does_not_take_the_hosts_own_ports(port: int, values: dict[s
 def test_what_is_recorded_does_not_depend_on_a_variable_later(service: str, discovery: str) -> None:
     options = SwarmOptions(True, discovery="token://T")
     environ = {"MACHINE_DISCOVERY_URL": service} if service else {}
-    recorded = settings.settled(options, environ)
+    recorded = settings.resolve_discovery(options, environ)
     assert recorded.discovery == discovery
-    assert settings.way_of(recorded.discovery, {}) == settings.way_of("token://T", environ)
+    assert settings.resolve_route(recorded.discovery, {}) == settings.resolve_route("token://T", environ)
     fixed = replace(options, discovery="nodes://a:1")
-    assert settings.settled(fixed, environ) == fixed
+    assert settings.resolve_discovery(fixed, environ) == fixed
 
 
 @pytest.mark.parametrize("service", ["http://10.0.0.5:8080/v1", "http://[::", "ftp://x"])
 def test_a_variable_that_names_no_service_is_refused(service: str) -> None:
     with pytest.raises(UsageError, match="MACHINE_DISCOVERY_URL"):
-        settings.settled(SwarmOptions(True, discovery="token://T"), {"MACHINE_DISCOVERY_URL": service})
+        settings.resolve_discovery(SwarmOptions(True, discovery="token://T"), {"MACHINE_DISCOVERY_URL": service})
 
 
 def known(store: Store, name: str, driver: dict[str, Any], *, master: bool = False) -> Record:
@@ -225,7 +229,7 @@ def known(store: Store, name: str, driver: dict[str, Any], *, master: bool = Fal
 
 def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path: Path) -> None:
     err = io.StringIO()
-    world = World(Store(str(tmp_path)), Console(err), environ={})
+    world = Session(Store(str(tmp_path)), Console(err), environ={})
     known(world.store, "head", {}, master=True)
     node = known(world.store, "node", {})
     classic.leave(world, node, together=["head", "node"])
@@ -354,7 +358,7 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     """Its own registry too, in which nobody else would look for that address. There is no engine to wait for."""
     monkeypatch.setattr(registration, "NODE_SECONDS", 0.5)
     program = Program(tmp_path / "user")
-    world = World(Store(str(program.store)), Console(io.StringIO()), environ={})
+    world = Session(Store(str(program.store)), Console(io.StringIO()), environ={})
     head = known(world.store, "head", {"PeerAddress": "127.9.9.10"}, master=True)
     head.driver["SwarmEntered"] = ["127.9.9.8:2376", "127.9.9.9:2376"]
     registry = Registry(str(program.store / "swarm" / "registry.db"))
@@ -364,7 +368,7 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     try:
         endpoint = head.endpoint()
         assert endpoint is not None
-        classic.enter(world, head, endpoint)
+        classic.register(world, head, endpoint)
         assert registry.nodes(TOKEN) == ["127.0.0.1:2376", "127.9.9.10:2376"]
         assert world.store.load("head").driver["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
     finally:
@@ -374,10 +378,10 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
 
 def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> None:
     err = io.StringIO()
-    world = World(Store(str(tmp_path)), Console(err), environ={})
+    world = Session(Store(str(tmp_path)), Console(err), environ={})
     node = known(world.store, "node", {})
     node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
-    registration.see_joined(world, node, "192.0.2.1:2376")
+    registration.wait_registered(world, node, "192.0.2.1:2376")
     assert "whether node has entered its swarm cannot be seen from here" in err.getvalue()
     assert "machine ssh node sudo journalctl -u machine-swarm-agent -n 20" in err.getvalue()
 
@@ -385,7 +389,7 @@ def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> N
 def test_an_engine_on_the_managers_port_is_no_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager that cannot have its port, and so starts again and again, while somebody else answers there."""
     monkeypatch.setattr(registration, "MANAGER_SECONDS", 0.5)
-    world = World(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={})
+    world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={})
     head = known(world.store, "head", {}, master=True)
     own = authority.ensure(world.store.root)
     with fake_engine(tmp_path / "engine", own.issue_server("head", ["127.0.0.1"]), own.ca) as port:

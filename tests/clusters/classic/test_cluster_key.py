@@ -9,7 +9,7 @@ import pytest
 
 from machine.clusters.classic import services, settings
 from machine.console import Console
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.gather import SWARM_KEY
 from machine.provision.spec import Swarm
@@ -33,7 +33,7 @@ def made(store: Store, name: str, discovery: str = ONE, *, master: bool = True, 
 
 
 def wanted(store: Store, record: Record) -> Swarm:
-    found = services(World(store, Console(), environ={}), record, Endpoint("192.0.2.1"))
+    found = services(Session(store, Console(), environ={}), record, Endpoint("192.0.2.1"))
     assert found is not None
     return found
 

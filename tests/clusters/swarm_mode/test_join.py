@@ -12,7 +12,7 @@ from machine import drivers
 from machine.clusters import swarm_mode
 from machine.console import Console
 from machine.errors import PreflightFailed
-from machine.lifecycle.session import World, context
+from machine.lifecycle.session import Session, context
 from machine.model import SwarmOptions
 from machine.options import resolve
 from machine.store import Record, Store
@@ -27,31 +27,31 @@ class Elsewhere(Cloud):
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     for cls in (Cloud, Elsewhere):
         monkeypatch.setitem(drivers.TABLE, cls.name, f"{__name__}:{cls.__name__}")
-    return World(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
+    return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
 
 
-def keep(world: World, name: str, driver: str, wish: Membership) -> Record:
+def keep(world: Session, name: str, driver: str, wish: Membership) -> Record:
     """A record that is half made."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
-    swarm_mode.record_wish(record, wish)
+    swarm_mode.set_membership(record, wish)
     world.store.add(name)
     world.store.save(record)
     return record
 
 
-def check(world: World, driver: str, wish: Membership, name: str = "new") -> None:
+def check(world: Session, driver: str, wish: Membership, name: str = "new") -> None:
     """What `create` asks before it makes `name`."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
-    swarm_mode.record_wish(record, wish)
+    swarm_mode.set_membership(record, wish)
     cls = drivers.find(driver)
     values = resolve(cls.options, {"url": "tcp://192.0.2.1:2376"}, {})
     swarm_mode.check(world, record, cls.configure(context(world, record), values))
 
 
-def test_a_worker_needs_a_manager_of_its_cluster(world: World) -> None:
+def test_a_worker_needs_a_manager_of_its_cluster(world: Session) -> None:
     keep(world, "m", "cloud", Membership("manager", "other"))
     with pytest.raises(PreflightFailed) as caught:
         check(world, "cloud", Membership("worker", "shop"))
@@ -61,12 +61,12 @@ def test_a_worker_needs_a_manager_of_its_cluster(world: World) -> None:
     check(world, "cloud", Membership("manager", "shop"))
 
 
-def test_a_url_cannot_take_part(world: World) -> None:
+def test_a_url_cannot_take_part(world: Session) -> None:
     with pytest.raises(PreflightFailed, match="none"):
         check(world, "none", Membership("manager"))
 
 
-def test_a_manager_behind_nat_is_no_manager_for_a_cloud(world: World) -> None:
+def test_a_manager_behind_nat_is_no_manager_for_a_cloud(world: Session) -> None:
     keep(world, "head", "qemu", Membership("manager"))
     with pytest.raises(PreflightFailed) as caught:
         check(world, "cloud", Membership("worker"))
@@ -75,27 +75,27 @@ def test_a_manager_behind_nat_is_no_manager_for_a_cloud(world: World) -> None:
     assert "machine swarm manage" in caught.value.resolution
 
 
-def test_nor_is_a_machine_behind_nat_a_worker_of_a_cloud(world: World) -> None:
+def test_nor_is_a_machine_behind_nat_a_worker_of_a_cloud(world: Session) -> None:
     keep(world, "head", "cloud", Membership("manager"))
     with pytest.raises(PreflightFailed) as caught:
         check(world, "qemu", Membership("worker"))
     assert "new lives behind this computer's NAT: head could reach none of its ports" in caught.value.details
 
 
-def test_who_names_an_address_knows_better(world: World) -> None:
+def test_who_names_an_address_knows_better(world: Session) -> None:
     keep(world, "head", "qemu", Membership("manager", address="203.0.113.9"))
     check(world, "cloud", Membership("worker"))
 
 
-def test_two_clouds_may_try(world: World) -> None:
+def test_two_clouds_may_try(world: Session) -> None:
     keep(world, "head", "elsewhere", Membership("manager"))
     check(world, "cloud", Membership("worker"))
 
 
-def test_firewalls_are_told_of_the_ports(world: World) -> None:
+def test_firewalls_are_told_of_the_ports(world: Session) -> None:
     plain = Record.new(world.store.root, "plain", "cloud", {})
     assert context(world, plain).swarm_ports == ()
-    swarm_mode.record_wish(plain, Membership("worker"))
+    swarm_mode.set_membership(plain, Membership("worker"))
     assert context(world, plain).swarm_ports == (2377, 7946, 4789)
     classic = Record.new(world.store.root, "head", "cloud", {}, swarm=SwarmOptions(is_swarm=True, master=True))
     assert context(world, classic).swarm_ports == (3376,)

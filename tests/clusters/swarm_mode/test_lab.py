@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from machine.clusters.swarm_mode import leave
+from machine.clusters.swarm_mode import leave_cluster
 from machine.console import Console
 from machine.lifecycle import power
-from machine.lifecycle.session import World, open_driver
+from machine.lifecycle.session import Session, open_driver
 from machine.store import Store
 from tests.e2e.hosts import IMAGE, generic, record, until
 from tests.labs.nspawn import Host, Lab
@@ -141,10 +141,10 @@ def test_a_whole_cluster_of_machines_that_end_with_it(alone: list[Host], program
     for host, role in zip(alone, ("manager", "worker", "manager"), strict=True):
         program(*create(program, host, role)).fine()
     store = Store(str(program.store))
-    world = World(store, Console(io.StringIO()), environ=program.environ())
+    world = Session(store, Console(io.StringIO()), environ=program.environ())
     names = [host.name for host in alone]
     for name in reversed(names):
-        leave.depart(world, store.load(name), stays=False, force=False, together=names)
+        leave_cluster.depart(world, store.load(name), stays=False, force=False, together=names)
         store.delete(name)
     assert alone[0].run("docker node ls --format '{{.Hostname}}'").split() == ["m1"]
 
@@ -192,8 +192,10 @@ def test_an_autolocked_manager_is_unlocked_from_here(alone: list[Host], program:
     program("provision", "m1").fine()
     m1.run("systemctl reset-failed docker; systemctl restart docker")
     store = Store(str(program.store))
-    world = World(store, Console(io.StringIO()), environ=program.environ())
-    power.settle(world, store.load("m1"), open_driver(world, store.load("m1")))  # what start and restart end with
+    world = Session(store, Console(io.StringIO()), environ=program.environ())
+    power.wait_until_ready(
+        world, store.load("m1"), open_driver(world, store.load("m1"))
+    )  # what start and restart end with
     assert nodes(program)["m1"]["manager"] == "Leader"
     program("rm", "-y", "m1").fine()
 

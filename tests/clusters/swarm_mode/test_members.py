@@ -17,7 +17,7 @@ from machine.clusters import swarm_mode
 from machine.clusters.swarm_mode import commands, join, members
 from machine.console import Console
 from machine.lifecycle.remove import remove
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.store import Record, Store
 from machine.swarmmode.asked import UNLOCK_KEY, Membership
 from tests.lifecycle.fake_cluster import Node, serving
@@ -40,15 +40,15 @@ class Quick:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setitem(drivers.TABLE, "cloud", f"{__name__}:Cloud")
     monkeypatch.setattr(Cloud, "accounts", {"": {"m1", "m2", "m3", "w1"}})
     environ = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
-    return World(Store(str(tmp_path / "store")), Console(io.StringIO()), Quick(), environ)
+    return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), Quick(), environ)
 
 
 @pytest.fixture
-def make(world: World) -> Iterator[Make]:
+def make(world: Session) -> Iterator[Make]:
     """make(NAME, ROLE): a machine of the store with an engine, a member of the one cluster."""
     rows: dict[str, dict[str, object]] = {}
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def make(world: World) -> Iterator[Make]:
             data = {"AccessToken": "", "IPAddress": "127.0.0.1", "EnginePort": node.port}
             record = Record.new(world.store.root, name, "cloud", data)
             wish = Membership(role, address="10.0.0.1", founder=role == "manager")
-            swarm_mode.record_wish(record, replace(wish, node_id=node.id, cluster_id=node.cluster))
+            swarm_mode.set_membership(record, replace(wish, node_id=node.id, cluster_id=node.cluster))
             record.phase = "ready"
             world.store.save(record)
             return node
@@ -69,12 +69,12 @@ def make(world: World) -> Iterator[Make]:
         yield made
 
 
-def said(world: World) -> str:
+def said(world: Session) -> str:
     assert isinstance(world.console.err, io.StringIO)
     return world.console.err.getvalue()
 
 
-def test_rm_with_force_reaches_the_platform_whatever_the_record_says(world: World, make: Make) -> None:
+def test_rm_with_force_reaches_the_platform_whatever_the_record_says(world: Session, make: Make) -> None:
     make("m1", "manager")
     record = world.store.load("m1")
     record.raw["Machine"]["SwarmMode"] = {"Role": "nonsense"}
@@ -85,7 +85,7 @@ def test_rm_with_force_reaches_the_platform_whatever_the_record_says(world: Worl
     assert "the record of machine m1 is broken; it goes all the same" in said(world)
 
 
-def test_leave_with_force_leaves_even_if_the_managers_do_not_let_it_go(world: World, make: Make) -> None:
+def test_leave_with_force_leaves_even_if_the_managers_do_not_let_it_go(world: Session, make: Make) -> None:
     m1, m2 = make("m1", "manager"), make("m2", "manager")
     m1.stubborn = m2.stubborn = True
     commands.leave(world, "m1", force=True)
@@ -94,7 +94,7 @@ def test_leave_with_force_leaves_even_if_the_managers_do_not_let_it_go(world: Wo
     assert members.membership(world.store.load("m1")) is None
 
 
-def test_a_machine_without_certificates_is_removed_by_the_others(world: World, make: Make) -> None:
+def test_a_machine_without_certificates_is_removed_by_the_others(world: Session, make: Make) -> None:
     m1, w1 = make("m1", "manager"), make("w1", "worker")
     Path(world.store.directory("w1"), "cert.pem").unlink()
     gone = w1.id
@@ -103,16 +103,16 @@ def test_a_machine_without_certificates_is_removed_by_the_others(world: World, m
     assert "w1 was not told that it is in no cluster any more" in said(world)
 
 
-def test_the_node_is_the_one_that_the_engine_names(world: World, make: Make) -> None:
+def test_the_node_is_the_one_that_the_engine_names(world: Session, make: Make) -> None:
     m1, m2 = make("m1", "manager"), make("m2", "manager")
     record = world.store.load("m2")
-    members.keep(world, record, replace(members.of(record), node_id="id-of-an-earlier-time"))
+    members.save_membership(world, record, replace(members.require_membership(record), node_id="id-of-an-earlier-time"))
     remove(world, "m2")
     assert list(m1.rows) == [m1.id], "demoted and off the list"
     assert f"DELETE /nodes/{m2.id or 'id-m2-old'}?force=true" in m1.asked
 
 
-def test_a_manager_that_goes_by_the_same_command_is_not_missed(world: World, make: Make) -> None:
+def test_a_manager_that_goes_by_the_same_command_is_not_missed(world: Session, make: Make) -> None:
     m1 = make("m1", "manager")
     make("w1", "worker")
     m1.dies_at = "GET /nodes"
@@ -120,7 +120,7 @@ def test_a_manager_that_goes_by_the_same_command_is_not_missed(world: World, mak
     assert not world.store.exists("w1")
 
 
-def test_the_key_is_not_kept_for_who_is_no_manager(world: World, make: Make) -> None:
+def test_the_key_is_not_kept_for_who_is_no_manager(world: Session, make: Make) -> None:
     for name in ("m1", "m2", "m3"):
         make(name, "manager")
         secrets.save(world.store.directory(name), {UNLOCK_KEY: "SWMKEY-1-x", "AccessToken": "t"}, world.environ)
@@ -131,7 +131,7 @@ def test_the_key_is_not_kept_for_who_is_no_manager(world: World, make: Make) -> 
     assert kept["m3"][UNLOCK_KEY] == "SWMKEY-1-x"
 
 
-def test_a_cluster_that_all_have_left_begins_anew(world: World, make: Make) -> None:
+def test_a_cluster_that_all_have_left_begins_anew(world: Session, make: Make) -> None:
     m1, w1 = make("m1", "manager"), make("w1", "worker")
     for node in (m1, w1):
         node.answer("POST", "/swarm/leave?force=true", {})
@@ -139,12 +139,12 @@ def test_a_cluster_that_all_have_left_begins_anew(world: World, make: Make) -> N
         record = world.store.load("m1")
         endpoint = record.endpoint()
         assert endpoint is not None
-        join.enter(world, record, endpoint)
-        assert members.of(world.store.load("m1")).cluster_id == "new"
+        join.join(world, record, endpoint)
+        assert members.require_membership(world.store.load("m1")).cluster_id == "new"
     assert m1.manages
 
 
-def test_an_engine_that_founded_another_cluster_is_not_ours(world: World, make: Make) -> None:
+def test_an_engine_that_founded_another_cluster_is_not_ours(world: Session, make: Make) -> None:
     m1 = make("m1", "manager")
     make("w1", "worker")
     m1.answer("POST", "/swarm/leave?force=true", {})
@@ -153,35 +153,35 @@ def test_an_engine_that_founded_another_cluster_is_not_ours(world: World, make: 
     endpoint = record.endpoint()
     assert endpoint is not None
     with pytest.raises(join.SwarmModeError, match="another cluster"):
-        join.enter(world, record, endpoint)
+        join.join(world, record, endpoint)
 
 
 @pytest.mark.parametrize("role", ["manager", "worker"])
-def test_a_cluster_that_nobody_contradicts_is_not_taken_for_ours(world: World, make: Make, role: str) -> None:
+def test_a_cluster_that_nobody_contradicts_is_not_taken_for_ours(world: Session, make: Make, role: str) -> None:
     """The first machine of this store is an adopted host that is in a cluster already: there is nobody to ask."""
     m1 = make("m1", role)
     record = world.store.load("m1")
-    members.keep(world, record, Membership("manager"))
+    members.save_membership(world, record, Membership("manager"))
     endpoint = record.endpoint()
     assert endpoint is not None
     with pytest.raises(join.SwarmModeError, match="m1 is in another cluster already"):
-        join.enter(world, record, endpoint)
+        join.join(world, record, endpoint)
     remove(world, "m1")
     assert m1.id, "the host stays where it was"
 
 
-def test_a_host_of_another_cluster_is_refused_before_it_is_changed(world: World, make: Make) -> None:
+def test_a_host_of_another_cluster_is_refused_before_it_is_changed(world: Session, make: Make) -> None:
     m1 = make("m1", "manager")
     record = world.store.load("m1")
     said_by_engine = m1.answer("GET", "/info", {})[1]["Swarm"]
     swarm_mode.check_host(world, record, said_by_engine)
-    members.keep(world, record, Membership("manager"))
+    members.save_membership(world, record, Membership("manager"))
     with pytest.raises(join.SwarmModeError, match="m1 is in another cluster already"):
         swarm_mode.check_host(world, record, said_by_engine)
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_host_that_came_with_a_cluster_of_its_own_keeps_it(world: World, make: Make, *, force: bool) -> None:
+def test_a_host_that_came_with_a_cluster_of_its_own_keeps_it(world: Session, make: Make, *, force: bool) -> None:
     """Create refused to take it; rm, or to let it go, must not end what was there before."""
     make("m1", "manager")
     w1 = make("w1", "worker")
@@ -189,29 +189,29 @@ def test_a_host_that_came_with_a_cluster_of_its_own_keeps_it(world: World, make:
     w1.rows = {}
     w1.enter("manager", "production")
     record = world.store.load("w1")
-    members.keep(world, record, Membership("worker"))
+    members.save_membership(world, record, Membership("worker"))
     commands.leave(world, "w1", force=force)
     assert w1.manages
     assert "w1 is in another cluster than default, and stays there" in said(world)
-    members.keep(world, record, Membership("worker", node_id="id-w1-old", cluster_id="old"))
+    members.save_membership(world, record, Membership("worker", node_id="id-w1-old", cluster_id="old"))
     commands.leave(world, "w1", force=force)
     assert w1.manages, "nor when it has gone elsewhere since"
-    members.keep(world, record, Membership("worker"))
+    members.save_membership(world, record, Membership("worker"))
     world.store.delete("m1")
     w1.rows["theirs"] = {"ID": "theirs", "Status": {"State": "ready"}}
     remove(world, "w1", force=force)
     assert w1.manages, "and those that need it there do not keep it here"
 
 
-def test_a_join_that_was_cut_short_is_left(world: World, make: Make) -> None:
+def test_a_join_that_was_cut_short_is_left(world: Session, make: Make) -> None:
     w1 = make("w1", "worker")
     record = world.store.load("w1")
-    members.keep(world, record, Membership("worker", cluster_id="old"))
+    members.save_membership(world, record, Membership("worker", cluster_id="old"))
     commands.leave(world, "w1")
     assert w1.id == ""
 
 
-def test_machines_without_any_manager_are_told_how_to_begin_anew(world: World, make: Make) -> None:
+def test_machines_without_any_manager_are_told_how_to_begin_anew(world: Session, make: Make) -> None:
     m1 = make("m1", "manager")
     make("w1", "worker")
     m1.answer("POST", "/swarm/leave?force=true", {})
@@ -219,13 +219,13 @@ def test_machines_without_any_manager_are_told_how_to_begin_anew(world: World, m
     endpoint = record.endpoint()
     assert endpoint is not None
     with pytest.raises(join.SwarmModeError) as caught:
-        join.enter(world, record, endpoint)
+        join.join(world, record, endpoint)
     assert "machine ssh w1 sudo docker swarm leave --force; machine create --resume m1" in caught.value.resolution
 
 
-def test_who_waits_for_another_change_of_the_cluster_says_so(world: World, make: Make) -> None:
+def test_who_waits_for_another_change_of_the_cluster_says_so(world: Session, make: Make) -> None:
     make("m1", "manager")
-    with members.alone(world, "default"):
+    with members.cluster_lock(world, "default"):
         waiting = threading.Thread(target=commands.leave, args=(world, "m1"))
         waiting.start()
         until = time.monotonic() + 20

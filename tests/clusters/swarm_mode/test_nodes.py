@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.swarmmode.nodes import Node, harm, host_of, majority, mine, node, pool, tolerates
+from machine.swarmmode.nodes import Node, fault_tolerance, find_own_node, host_of, majority, node, pool, quorum_risk
 
 
 def row(name: str, role: str = "worker", *, reachable: bool = True, state: str = "ready", created: str = "1") -> Node:
@@ -32,12 +32,16 @@ def test_a_row_is_read_whatever_is_missing() -> None:
 
 def test_a_machine_finds_its_own_row() -> None:
     rows = [row("m1", "manager"), row("w2"), row("w2", state="down", created="0"), row("w3", state="down")]
-    assert mine(rows, "id-w3-1", "other", []) is rows[3], "by id, whatever its name"
-    assert mine(rows, "id-gone", "w2", ["10.0.0.2"]) is None, "a known id that is not listed is not another node"
-    assert mine(rows, "", "w2", ["10.0.0.2"]) is rows[1], "of two the one that is ready"
-    assert mine(rows, "", "w2", ["10.0.0.9"]) is None, "a name alone proves nothing: another store's machine has it too"
+    assert find_own_node(rows, "id-w3-1", "other", []) is rows[3], "by id, whatever its name"
+    assert find_own_node(rows, "id-gone", "w2", ["10.0.0.2"]) is None, (
+        "a known id that is not listed is not another node"
+    )
+    assert find_own_node(rows, "", "w2", ["10.0.0.2"]) is rows[1], "of two the one that is ready"
+    assert find_own_node(rows, "", "w2", ["10.0.0.9"]) is None, (
+        "a name alone proves nothing: another store's machine has it too"
+    )
     old = [row("w2", state="down", created="1"), row("w2", state="down", created="2")]
-    assert mine(old, "", "w2", ["10.0.0.2"]) is old[1]
+    assert find_own_node(old, "", "w2", ["10.0.0.2"]) is old[1]
 
 
 @pytest.mark.parametrize(
@@ -59,26 +63,26 @@ def test_which_manager_may_go(managers: int, dead: int, goes: int, workers: int,
     """The last `dead` of the managers do not answer; manager number `goes` is to leave."""
     rows = [row(f"m{n}", "manager", reachable=n <= managers - dead) for n in range(1, managers + 1)]
     rows += [row(f"w{n}") for n in range(10, 10 + workers)]
-    found = harm(rows, rows[goes - 1])
+    found = quorum_risk(rows, rows[goes - 1])
     assert (said in found) if said else found == ""
 
 
 def test_workers_may_always_go_and_so_may_all_together() -> None:
     rows = [row("m1", "manager"), row("w2"), row("w3", state="down")]
-    assert harm(rows, rows[1]) == ""
-    assert "w2" in harm(rows, rows[0])
-    assert "w3" not in harm(rows, rows[0]), "a node that is down misses no manager"
-    assert harm(rows, rows[0], together=["id-w2-1"]) == ""
+    assert quorum_risk(rows, rows[1]) == ""
+    assert "w2" in quorum_risk(rows, rows[0])
+    assert "w3" not in quorum_risk(rows, rows[0]), "a node that is down misses no manager"
+    assert quorum_risk(rows, rows[0], together=["id-w2-1"]) == ""
 
 
 def test_a_manager_that_is_about_to_be_one_counts_as_one() -> None:
     promoted = node({"ID": "x", "Spec": {"Role": "manager"}, "Status": {"State": "ready"}})
-    assert harm([promoted, row("w2")], promoted)
+    assert quorum_risk([promoted, row("w2")], promoted)
 
 
 def test_majorities() -> None:
     assert [majority(n) for n in (1, 2, 3, 4, 5)] == [1, 2, 2, 3, 3]
-    assert [bool(tolerates(n)) for n in (0, 1, 2, 3, 4)] == [False, False, True, False, True]
+    assert [bool(fault_tolerance(n)) for n in (0, 1, 2, 3, 4)] == [False, False, True, False, True]
 
 
 @pytest.mark.parametrize(

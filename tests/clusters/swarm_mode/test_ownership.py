@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from machine.swarmmode.api import Local, local_from
+from machine.swarmmode.api import LocalNode, local_from
 from machine.swarmmode.asked import Membership
 from machine.swarmmode.ownership import is_own_cluster
 
 
-def engine(node: str = "n1", cluster: str = "c1") -> Local:
+def engine(node: str = "n1", cluster: str = "c1") -> LocalNode:
     """An engine that is a member; only a manager names its cluster."""
-    return Local("active", node, "192.0.2.1", bool(cluster), "", cluster, ())
+    return LocalNode("active", node, "192.0.2.1", bool(cluster), "", cluster, ())
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def engine(node: str = "n1", cluster: str = "c1") -> Local:
         (Membership("worker"), engine("", ""), (), None),
     ],
 )
-def test_own_cluster(recorded: Membership, here: Local, others: tuple[str, ...], expected: bool | None) -> None:
+def test_own_cluster(recorded: Membership, here: LocalNode, others: tuple[str, ...], expected: bool | None) -> None:
     assert is_own_cluster(recorded, here, others) is expected
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from machine.clusters import swarm_mode
 from machine.clusters.swarm_mode import commands
 from machine.console import Console
-from machine.lifecycle.session import World
+from machine.lifecycle.session import Session
 from machine.store import Record, Store
 from machine.swarmmode.asked import Membership
 from machine.wait import SystemClock
@@ -30,14 +30,14 @@ class Manager(Node):
 
 
 def test_the_token_is_not_in_what_is_said(tmp_path: Path) -> None:
-    world = World(Store(str(tmp_path / "store")), Console(io.StringIO()), SystemClock(), {"HOME": str(tmp_path)})
+    world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), SystemClock(), {"HOME": str(tmp_path)})
     node = Manager("m1", {})
     node.enter("manager")
     world.store.add("m1")
     with serving(node, Path(world.store.directory("m1"))):
         record = Record.new(world.store.root, "m1", "generic", {"IPAddress": "127.0.0.1", "EnginePort": node.port})
         wish = Membership("manager", "my shop", address="10.0.0.1", node_id=node.id, cluster_id=node.cluster)
-        swarm_mode.record_wish(record, wish)
+        swarm_mode.set_membership(record, wish)
         record.phase = "ready"
         world.store.save(record)
         assert commands.token(world, "my shop", "worker") == "SWMTKN-1-w"

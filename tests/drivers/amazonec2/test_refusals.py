@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.amazonec2 import errors
-from machine.errors import DriverError, NotSupported, PreflightFailed, before_anything
+from machine.errors import DriverError, NotSupported, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
 from tests.drivers.amazonec2.ec2 import Ec2, refusal
 from tests.drivers.amazonec2.moto import KEYS, LASTING, REGION
@@ -38,7 +38,7 @@ def test_every_code_has_its_class(code: str) -> None:
     assert type(error) is cls
     assert "the cloud's own words" in error.details
     assert error.resolution or cls in (errors.DryRun, errors.InstanceGone)
-    early = before_anything(error)
+    early = as_preflight_error(error)
     assert isinstance(early, cls)
     assert (early.exit_code, type(early).__name__) == (3, cls.__name__)
 

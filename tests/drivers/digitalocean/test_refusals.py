@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.digitalocean import client, errors
-from machine.errors import DriverError, PreflightFailed, before_anything
+from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
 from tests.drivers.cloud_contract import make, new, refused, settled, unmake
 from tests.drivers.digitalocean.fake_digitalocean import Ocean, naming, refusal
@@ -52,8 +52,8 @@ def test_every_refusal_has_its_class(status: int, text: str, cls: type[errors.Di
     assert error.status == status
     assert text in error.details
     assert error.resolution
-    assert isinstance(before_anything(error), PreflightFailed)
-    assert isinstance(before_anything(error), cls)
+    assert isinstance(as_preflight_error(error), PreflightFailed)
+    assert isinstance(as_preflight_error(error), cls)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from machine.console import Console
 from machine.drivers.generic.driver import GenericDriver
 from machine.errors import PreflightFailed
-from machine.lifecycle.session import World, context
+from machine.lifecycle.session import Session, context
 from machine.options import resolve
 from machine.store import Record, Store
 from tests.drivers.contexts import real
@@ -59,7 +59,7 @@ def test_the_record_of_the_store_says_so(tmp_path: Path) -> None:
     record = Record.new(store.root, "worker", "generic", {"IPAddress": "127.0.0.1", "SSHPort": port})
     record.phase = "ready"
     store.save(record)
-    world = World(store, Console(io.StringIO()), environ={"HOME": str(tmp_path)})
+    world = Session(store, Console(io.StringIO()), environ={"HOME": str(tmp_path)})
     for name, refused in (("dup", True), ("worker", False)):
         ctx = context(world, Record.new(store.root, name, "generic", {}))
         given = {"generic-ip-address": "127.0.0.1", "generic-ssh-port": port}

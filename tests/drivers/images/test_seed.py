@@ -22,7 +22,7 @@ PLAIN = seed.Seed(
     nat_mac="52:54:00:00:00:01",
     peer="10.84.7.1",
     lan_mac="02:54:0a:54:07:01",
-    teaches=False,
+    install_port_agent=False,
 )
 
 

@@ -62,7 +62,7 @@ def test_the_rule_that_would_let_ipv6_in(cloud: Stack, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path, **{"openstack-sec-groups": "default"}))
     (server,) = cloud.project.servers.values()
     assert isinstance(driver, OpenStackDriver)
-    said = addresses.door(driver.api, server, Endpoint("2001:db8::5"))
+    said = addresses.ingress_problem(driver.api, server, Endpoint("2001:db8::5"))
     assert "--dst-port 22 --ethertype IPv6 default" in said
     unmake(driver)
 

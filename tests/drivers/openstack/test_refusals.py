@@ -12,7 +12,7 @@ import pytest
 
 from machine.drivers.openstack import conoha, errors
 from machine.drivers.openstack.driver import OpenStackDriver
-from machine.errors import DriverError, PreflightFailed, before_anything
+from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
 from tests.drivers.cloud_contract import again, make, new, refused, settled, unmake
 from tests.drivers.fault_proxy import Answer, Door, answer
@@ -82,8 +82,8 @@ def test_every_refusal_has_its_class(status: int, text: str, cls: type[errors.Op
     assert error.status == status
     assert text in error.details
     assert error.resolution
-    assert isinstance(before_anything(error), PreflightFailed)
-    assert isinstance(before_anything(error), cls)
+    assert isinstance(as_preflight_error(error), PreflightFailed)
+    assert isinstance(as_preflight_error(error), cls)
 
 
 def test_a_question_for_something_absent_is_just_no() -> None:

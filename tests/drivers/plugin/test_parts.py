@@ -63,26 +63,26 @@ def test_the_record_gives_back_what_create_was_told() -> None:
     """Falsy values where the default is another one, too; and no secret is on record."""
     values = {"x-token": "s3cret", "x-size": 0, "x-tags": [], "x-on": True}
     config = {"Deep": {"Er": {"Key": "s3cret"}}, "MachineName": "m", "SwarmHost": "h", "MachinePlugin": "theirs"}
-    data = document.begin(config, values, DECLARED)
-    record = json.loads(json.dumps(document.folded(data)))
+    data = document.new(config, values, DECLARED)
+    record = json.loads(json.dumps(document.encode(data)))
     clean, hidden = secrets.split(record, document.secret_options(record))
     assert hidden == {"Deep.Er.Key": "s3cret"}
     assert "s3cret" not in json.dumps(clean)
     assert "SwarmHost" not in clean
     again = document.unfolded({**clean, **hidden})
     assert again["Deep"] == config["Deep"]
-    assert document.told(again, DECLARED) == values
+    assert document.create_args(again, DECLARED) == values
     assert document.stage(again) == ""
 
 
 def recorded(config: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """What goes to config.json and what to the secrets."""
     declared = (Option("x-password", env="X_PASSWORD", secret=True), Option("x-user"))
-    record = json.loads(json.dumps(document.folded(document.begin(config, values, declared))))
+    record = json.loads(json.dumps(document.encode(document.new(config, values, declared))))
     clean, hidden = secrets.split(record, document.secret_options(record))
     again = document.unfolded({**clean, **hidden})
     assert document.own(again) == config
-    assert document.told(again, declared) == values
+    assert document.create_args(again, declared) == values
     return clean, hidden
 
 
@@ -111,17 +111,17 @@ def test_a_password_that_says_the_same_as_something_public_hides_the_password_on
 
 def test_one_of_two_places_may_be_empty_by_now() -> None:
     declared = (Option("x-password", secret=True),)
-    data = document.begin({"Token": "t", "Password": "t"}, {"x-password": "t"}, declared)
+    data = document.new({"Token": "t", "Password": "t"}, {"x-password": "t"}, declared)
     data["Token"] = data["Password"] = ""
-    assert document.told(data, declared) == {"x-password": ""}
+    assert document.create_args(data, declared) == {"x-password": ""}
     data["Token"] = "t"
-    assert document.told(data, declared) == {"x-password": "t"}
-    assert document.told(data, ())["x-password"] == "t", "a release of the plugin without that flag"
+    assert document.create_args(data, declared) == {"x-password": "t"}
+    assert document.create_args(data, ())["x-password"] == "t", "a release of the plugin without that flag"
 
 
 def test_what_docker_machine_wrote_stays_as_it_is() -> None:
     theirs = {"AccessToken": "clear", "SwarmHost": "h", "Deep": {"Password": "p"}}
-    assert document.folded(document.unfolded(theirs)) == theirs
+    assert document.encode(document.unfolded(theirs)) == theirs
     assert document.secret_options(theirs) == ()
     assert document.stage(theirs) == "done"
 

@@ -12,7 +12,7 @@ import pytest
 from machine.drivers.images.cache import Boot
 from machine.drivers.qemu import argv, net
 
-PLACE = net.Place("127.84.7.1", "10.84.7.1", 22, 2376, 3376)
+PLACE = net.NetworkAddress("127.84.7.1", "10.84.7.1", 22, 2376, 3376)
 PLAIN = argv.Machine(
     program="qemu-system-x86_64",
     name="dev",

@@ -30,7 +30,7 @@ def test_a_store_keeps_its_network_and_another_has_another() -> None:
 
 def test_the_first_free_place_with_the_usual_ports() -> None:
     place = net.choose(LAN, set(), [], everything, own_addresses=True)
-    assert place == net.Place("127.84.7.1", "10.84.7.1", 22, 2376, 3376)
+    assert place == net.NetworkAddress("127.84.7.1", "10.84.7.1", 22, 2376, 3376)
 
 
 def test_siblings_are_left_alone() -> None:
@@ -50,7 +50,7 @@ def test_an_engine_of_the_host_on_every_address_moves_ours() -> None:
 
 def test_an_address_that_another_store_uses_is_left_alone() -> None:
     place = net.choose(LAN, set(), [], lambda address, _: address != "127.84.7.1", own_addresses=True)
-    assert place == net.Place("127.84.7.2", "10.84.7.2", 22, 2376, 3376)
+    assert place == net.NetworkAddress("127.84.7.2", "10.84.7.2", 22, 2376, 3376)
 
 
 def test_a_published_port_that_is_taken_moves_the_machine() -> None:

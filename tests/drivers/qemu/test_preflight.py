@@ -61,7 +61,7 @@ def test_room_also_where_the_store_is_not_made_yet(tmp_path: Path) -> None:
 
 
 def test_ports() -> None:
-    place = net.Place("127.84.0.79", "10.84.0.79", 20022, 22376, 23376)
+    place = net.NetworkAddress("127.84.0.79", "10.84.0.79", 20022, 22376, 23376)
     preflight.check_ports(place, [(28080, 80)])
     with socket.socket() as server:
         server.bind(("127.84.0.79", 28080))

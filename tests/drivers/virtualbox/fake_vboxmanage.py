@@ -3,7 +3,8 @@
 What no recording has (a start that works, a new host-only interface, a lock that is held) is in the words of
 VirtualBox's source. Commands and options that were never recorded as working are refused as the real one refuses.
 
-As a program: `python -m tests.drivers.virtualbox.fake_vboxmanage STATE_DIRECTORY WORD...`; in a test: `Fake(directory).run`.
+As a program: `python -m tests.drivers.virtualbox.fake_vboxmanage STATE_DIRECTORY WORD...`; in a test:
+`Fake(directory).run`.
 """
 
 from __future__ import annotations

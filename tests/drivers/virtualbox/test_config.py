@@ -102,8 +102,8 @@ def test_shares() -> None:
     assert shares.wanted(of(), "win32") == (r"\\?\c:\Users", "c/Users")
     assert shares.wanted(of(no_share=True), "linux") is None
     assert shares.wanted(of(share_folder=r"D:\x:y"), "win32") == (r"D:\x", "y")
-    assert shares.unit("c/Users")[0] == "c-Users.mount"
-    name, text = shares.unit("my-data")
+    assert shares.mount_unit("c/Users")[0] == "c-Users.mount"
+    name, text = shares.mount_unit("my-data")
     assert name == r"my\x2ddata.mount"
     assert "Where=/my-data\n" in text
     assert "Type=vboxsf\n" in text

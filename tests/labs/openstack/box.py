@@ -4,7 +4,8 @@
     mosl   10.214.0.1/24  ---------   eth0  10.214.0.2/24    the APIs
     moslp  10.214.1.1/24  ---------   eth1  (in neutron's bridge)    servers, floating IPs
 
-The names follow what tests.labs.cleanup looks for, so that the next lab of any kind clears up after one that was killed.
+The names follow what tests.labs.cleanup looks for, so that the next lab of any kind clears up after one that was
+killed.
 """
 
 from __future__ import annotations

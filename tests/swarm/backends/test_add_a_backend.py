@@ -17,7 +17,7 @@ from machine.swarm.backends import Place, names, open_chain
 from machine.swarm.pipeline import Next, Request, nobody
 from tests.swarm.http.recording import run
 
-PAGES = Path(__file__).parents[2] / "docs"
+PAGES = Path(__file__).parents[3] / "docs"
 PAGE = PAGES / "add-a-backend.md"
 
 
