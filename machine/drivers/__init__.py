@@ -80,7 +80,7 @@ def _of_others(entry: EntryPoint) -> type[Driver]:
     else:
         if isinstance(loaded, type) and issubclass(loaded, Driver):
             return loaded
-        problem = f"{entry.value} is no class of machine.drivers.base.Driver"
+        problem = f"{entry.value} is no subclass of machine.driver_api.Driver"
     raise DriverError(
         f"the driver {entry.name} of the Python package {package} cannot be loaded",
         details=problem,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from machine.drivers import base
-from machine.errors import DriverError, PreflightFailed, UsageError
-from machine.model import State
+import machine.errors
+from machine import driver_api
+from machine.driver_api import DriverError, PreflightFailed, State, UsageError
 from machine.options import resolve
 from tests.drivers import contexts
+from tests.imported import modules_of_ours
 
 PAGE = Path(__file__).parents[2] / "docs" / "add-a-driver.md"
 
@@ -33,6 +35,19 @@ def test_the_example_is_short() -> None:
     source = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert source is not None
     assert source.group(1).count("\n") < 120
+
+
+def test_it_imports_the_driver_api_and_nothing_else_of_the_program() -> None:
+    source = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert source is not None
+    assert modules_of_ours(source.group(1)) == {"machine.driver_api"}
+
+
+def test_every_error_that_the_contract_names_is_in_the_api() -> None:
+    contract = Path(sys.modules[driver_api.Driver.__module__].__file__ or "")
+    words = set(re.findall(r"\w+", contract.read_text()))
+    errors = {name for name, value in vars(machine.errors).items() if isinstance(value, type)}
+    assert (words & errors) - {"MachineError"} <= set(driver_api.__all__)
 
 
 def test_it_needs_its_file(rack: Any, tmp_path: Path) -> None:
@@ -69,7 +84,7 @@ def test_two_machines_get_two_hosts_and_a_third_gets_advice(rack: Any, tmp_path:
 
 def test_the_powers_it_names_exist(rack: Any) -> None:
     text = PAGE.read_text()
-    protocols = (base.ConsoleLog, base.AcceptsHostKey, base.ProvidesSshKey, base.Diagnosable)
+    protocols = (driver_api.ConsoleLog, driver_api.AcceptsHostKey, driver_api.ProvidesSshKey, driver_api.Diagnosable)
     methods = {name for protocol in protocols for name in vars(protocol) if not name.startswith("_")}
     assert all(f"`{method}`" in text for method in methods)
-    assert issubclass(rack, base.ProvidesSshKey)
+    assert issubclass(rack, driver_api.ProvidesSshKey)

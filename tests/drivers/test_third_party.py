@@ -57,7 +57,7 @@ def test_one_that_does_not_load_is_quoted(name: str) -> None:
     assert {
         "lost": "Lost",
         "gone": "No module named 'machine_gone'",
-        "odd": "json:dumps is no class",
+        "odd": "json:dumps is no subclass",
         "loud": "no_such_library",
     }[name] in caught.value.details
     assert "machine-rack" in caught.value.resolution

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from machine.errors import UsageError
-from machine.swarm.backends import Place, names, open_chain
-from machine.swarm.pipeline import Next, Request, nobody
+from machine.backend_api import Next, Place, Request, UsageError
+from machine.swarm.backends import names, open_chain
+from machine.swarm.pipeline import nobody
+from tests.imported import modules_of_ours
 from tests.swarm.http.recording import run
 
 PAGES = Path(__file__).parents[3] / "docs"
@@ -73,6 +74,11 @@ def test_the_journal_is_written(installed: Path) -> None:
                 pass
 
     run(story())
+
+
+def test_the_examples_import_the_backend_api_and_nothing_else_of_the_program() -> None:
+    for source in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        assert modules_of_ours(source) == {"machine.backend_api"}
 
 
 def test_they_are_listed(installed: Path) -> None:

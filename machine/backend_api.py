@@ -1,0 +1,36 @@
+"""The backend contract: all that a backend of another Python package imports from this program (docs/add-a-backend.md).
+
+What is listed in ``__all__`` keeps its name and meaning; every other module may change with any release.
+"""
+
+from __future__ import annotations
+
+from machine.errors import UsageError
+from machine.swarm.backends import Place
+from machine.swarm.pipeline import (
+    Backend,
+    Body,
+    Headers,
+    Hijack,
+    Next,
+    NotConnected,
+    Refused,
+    Reply,
+    Request,
+    Unreachable,
+)
+
+__all__ = [
+    "Backend",
+    "Body",
+    "Headers",
+    "Hijack",
+    "Next",
+    "NotConnected",
+    "Place",
+    "Refused",
+    "Reply",
+    "Request",
+    "Unreachable",
+    "UsageError",
+]

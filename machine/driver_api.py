@@ -1,0 +1,59 @@
+"""The driver contract: all that a driver of another Python package imports from this program (docs/add-a-driver.md).
+
+What is listed in ``__all__`` keeps its name and meaning; every other module may change with any release.
+"""
+
+from __future__ import annotations
+
+from machine.drivers.base import (
+    AcceptsHostKey,
+    AccountAware,
+    ConsoleLog,
+    Diagnosable,
+    Driver,
+    DriverContext,
+    GrowsDisk,
+    ProvidesSshKey,
+    preflight_errors,
+)
+from machine.errors import (
+    CommandFailed,
+    CommandTimeout,
+    DriverError,
+    MissingOptions,
+    NotSupported,
+    PreflightFailed,
+    Unfinished,
+    UsageError,
+)
+from machine.model import Endpoint, State, Verb
+from machine.options import Option, Values
+from machine.process import Completed
+from machine.wait import Clock
+
+__all__ = [
+    "AcceptsHostKey",
+    "AccountAware",
+    "Clock",
+    "CommandFailed",
+    "CommandTimeout",
+    "Completed",
+    "ConsoleLog",
+    "Diagnosable",
+    "Driver",
+    "DriverContext",
+    "DriverError",
+    "Endpoint",
+    "GrowsDisk",
+    "MissingOptions",
+    "NotSupported",
+    "Option",
+    "PreflightFailed",
+    "ProvidesSshKey",
+    "State",
+    "Unfinished",
+    "UsageError",
+    "Values",
+    "Verb",
+    "preflight_errors",
+]
