@@ -1,8 +1,12 @@
 """What is shipped to a machine runs there with nothing but python3."""
 
+import io
+import pathlib
 import subprocess
 import sys
+import zipfile
 
+from machine.swarm import zipapp_file
 from machine.swarm.zipapp_file import bundle
 
 
@@ -44,3 +48,11 @@ def test_it_is_small_and_the_same_every_time():
     bundle.cache_clear()
     assert first == bundle()
     assert len(first) < 300_000
+
+
+def test_what_is_left_out_is_there_under_that_name_and_not_in_it():
+    package = pathlib.Path(zipapp_file.__file__).parent
+    names = zipfile.ZipFile(io.BytesIO(bundle())).namelist()
+    for left_out in (*zipapp_file._LEFT_OUT, *zipapp_file._KNOW_THE_STORE):
+        assert (package / left_out).exists(), f"{left_out} was renamed: it is shipped now"
+        assert not [name for name in names if name.startswith(f"machine/swarm/{left_out}")]
