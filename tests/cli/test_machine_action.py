@@ -317,8 +317,22 @@ def test_a_dry_run_tells_of_the_swarm(store: Path) -> None:
     assert "port 4000, strategy binpack" in made.out
     assert "secret" not in made.out + made.err
     assert "discovery token://d.example/v1/***" in Typed([*words, "token://d.example/v1/secret", "m"]).out
-    assert "node (entered from here)" in none("m", "--dry-run", "--swarm", "--swarm-discovery", "token://t").out
+    assert "node (registered from here)" in none("m", "--dry-run", "--swarm", "--swarm-discovery", "token://t").out
     assert "discovery etcd://e/p" in Typed([*words, "etcd://e/p", "m"]).out
+
+
+@pytest.mark.parametrize(
+    ("role", "discovery", "said"),
+    [
+        ("--swarm-master", "token://t", "manager (systemd units, and python3 if it is missing)"),
+        ("--swarm", "token://t", "node (registered from here)"),  # it runs nothing for its swarm
+        ("--swarm", "etcd://e/p", "node (systemd units, and python3 if it is missing)"),
+        ("--swarm", "nodes://192.0.2.1:2376", "node (the discovery must list its address)"),
+    ],
+)
+def test_a_dry_run_promises_units_only_where_there_are_some(store: Path, role: str, discovery: str, said: str) -> None:
+    host = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run"]
+    assert f"classic swarm: {said}" in Typed([*host, role, "--swarm-discovery", discovery, "m"]).out
 
 
 def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

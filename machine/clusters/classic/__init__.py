@@ -157,13 +157,31 @@ def plan_lines(record: Record) -> list[str]:
     options = record.swarm_options()
     if not options.is_swarm:
         return []
-    parts = ["manager"] * options.master + ["node"] * options.agent
-    how = "docker-machine's containers" if options.containers else "entered from here"
-    how = "systemd units, and python3 if it is missing" if by_services(record) else how
-    lines = [f"classic swarm: {' and '.join(parts)} ({how})", f"  discovery {settings.shown(options.discovery)}"]
+    roles = [name for name, has in (("manager", options.master), ("node", options.agent)) if has]
+    lines = [
+        f"classic swarm: {' and '.join(roles)} ({', '.join(_ways(record))})",
+        f"  discovery {settings.shown(options.discovery)}",
+    ]
     if options.master:
         lines.append(f"  the manager listens on port {settings.manager_at(options).port}, strategy {options.strategy}")
     return lines
+
+
+def _ways(record: Record) -> list[str]:
+    """Return what runs on the machine for its swarm, and how it becomes known there, for people."""
+    options = record.swarm_options()
+    if options.containers and record.driver_name != "none":
+        return ["docker-machine's containers"]
+    route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
+    own_agent = options.agent and route.joins and by_services(record)
+    ways = []
+    if by_services(record) and (options.master or own_agent):
+        ways.append("systemd units, and python3 if it is missing")
+    if options.agent and route.token:
+        ways.append("registered from here")
+    elif options.agent and not own_agent:
+        ways.append("the discovery must list its address")
+    return ways
 
 
 def _pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
