@@ -145,7 +145,7 @@ def why_silent(app: App, record: Record, error: EngineError) -> EngineError:
 def _explained(app: App, record: Record, error: EngineError) -> EngineError:
     from machine.cli.machine_action import open_session
     from machine.drivers.base import Driver
-    from machine.lifecycle.session import open_driver
+    from machine.lifecycle.driver_record import open_driver
     from machine.model import State
 
     try:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
+    from machine.clusters.swarm_mode.membership import Membership
     from machine.drivers.base import Driver
     from machine.lifecycle.create import CreateRequest
-    from machine.swarmmode.asked import Membership
 
 OWN_FLAGS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
 MODE_FLAGS = (  # they mean something beside --swarm-mode only
@@ -357,12 +357,12 @@ def _mode_of(args: argparse.Namespace) -> Membership | None:
             "--swarm-mode is Docker's own cluster and --swarm the classic one: a machine is in one of them",
             resolution="leave one of the two flags out; docs/swarm-mode.md compares them",
         )
-    from machine.swarmmode import asked
+    from machine.clusters.swarm_mode import membership
 
-    return asked.check(
-        asked.Membership(
+    return membership.check(
+        membership.Membership(
             role=args.swarm_mode,
-            cluster=args.swarm_discovery or asked.DEFAULT_CLUSTER,
+            cluster=args.swarm_discovery or membership.DEFAULT_CLUSTER,
             availability=args.swarm_availability or "active",
             address=args.swarm_addr,
             data_path=args.swarm_data_path_addr,

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
-    from machine.lifecycle.session import Session
+    from machine.session import Session
 
 
 def open_session(app: App) -> Session:
     """The store, console and environment of this call, for machine.lifecycle."""
-    from machine.lifecycle.session import Session
+    from machine.session import Session
 
     flags = app.flags
     tls = {

@@ -102,7 +102,7 @@ class _States:
 
     def _ask(self, row: Row) -> None:
         from machine.cli.machine_action import open_session
-        from machine.lifecycle.session import open_driver
+        from machine.lifecycle.driver_record import open_driver
 
         try:
             found = str(open_driver(open_session(self.app), row.record).state()), ""  # type: ignore[arg-type]

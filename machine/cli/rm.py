@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.cli.parser import Parser
-    from machine.lifecycle.session import Session
+    from machine.session import Session
 
 HELP = "Remove machines: all that was made on their platform, then their records."
 

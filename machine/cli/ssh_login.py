@@ -119,7 +119,7 @@ def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.cli.connect import certificates
     from machine.cli.ls_rows import power_cure
     from machine.cli.machine_action import open_session
-    from machine.lifecycle.session import open_driver
+    from machine.lifecycle.driver_record import open_driver
     from machine.model import State
 
     try:

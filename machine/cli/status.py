@@ -26,7 +26,7 @@ def run(args: Namespace, app: App) -> int:
     """A word for each. Asks the platforms; errors are the drivers'. JSON has Name, State and Phase."""
     records = [app.store.load(name) for name in app.names(args.names)]
     from machine.cli.machine_action import open_session
-    from machine.lifecycle.session import open_driver
+    from machine.lifecycle.driver_record import open_driver
 
     found = []
     for record in records:

@@ -87,7 +87,7 @@ def _print(args: Namespace, app: App) -> int:
     """A token or a key, alone on stdout."""
     from machine.cli.machine_action import open_session
     from machine.clusters.swarm_mode import commands
-    from machine.swarmmode.asked import ROLES
+    from machine.clusters.swarm_mode.membership import ROLES
 
     words = list(args.words)
     role = words.pop(0) if args.verb == "token" and words and words[0] in ROLES else ""

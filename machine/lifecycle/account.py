@@ -12,9 +12,9 @@ from dataclasses import replace
 from machine import secrets
 from machine.drivers.base import AccountAware, Driver
 from machine.errors import DriverError
-from machine.lifecycle.session import Session
 from machine.model import State
 from machine.options import Option
+from machine.session import Session
 from machine.store import Record
 
 

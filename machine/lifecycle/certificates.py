@@ -8,11 +8,32 @@ from typing import TYPE_CHECKING
 
 from machine import docker_context, files, paths
 from machine.errors import MachineError
-from machine.lifecycle.session import Session, authority_of
+from machine.session import Session
 from machine.store import Record
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from machine.authority import Authority
+
+
+def authority_of(session: Session) -> Authority:
+    """The store's CA and client pair, made on first use; what had to be mended is said."""
+    from machine import authority  # cryptography
+
+    found = authority.ensure(
+        session.store.root,
+        ca_cert=session.tls.get("ca_cert", ""),
+        ca_key=session.tls.get("ca_key", ""),
+        client_cert=session.tls.get("client_cert", ""),
+        client_key=session.tls.get("client_key", ""),
+    )
+    for note in (*found.notes, *found.warnings()):
+        session.console.warn(note)
+    found.notes.clear()
+    if found.updated:
+        propagate(session, found.updated)
+    return found
 
 
 def renew_client(session: Session) -> None:

@@ -21,21 +21,15 @@ from machine.drivers.base import AcceptsHostKey, Driver, ProvidesSshKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, UsageError
 from machine.lifecycle import disk_growth, provision, ssh_keys, waiting
 from machine.lifecycle.account import check_before_resume, without_secret_env
-from machine.lifecycle.session import (
-    LOCK_SECONDS,
-    Session,
-    authority_of,
-    context,
-    open_driver,
-    save_driver_state,
-    save_endpoint,
-)
+from machine.lifecycle.certificates import authority_of
+from machine.lifecycle.driver_record import context, open_driver, save_driver_state, save_endpoint
 from machine.model import EngineOptions, State, SwarmOptions, Verb
+from machine.session import LOCK_SECONDS, Session
 from machine.ssh import keys
 from machine.store import Record, Store
 
 if TYPE_CHECKING:
-    from machine.swarmmode.asked import Membership
+    from machine.clusters.swarm_mode.membership import Membership
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.drivers.base import Driver, GrowsDisk
 from machine.errors import DriverError
-from machine.lifecycle.session import Session
+from machine.session import Session
 from machine.ssh.client import Shell
 
 SECONDS = 60.0  # for the first boot to finish growing it

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from machine.drivers.base import HasHostAgent
 from machine.errors import MachineError
-from machine.lifecycle.session import Session, open_driver
+from machine.lifecycle.driver_record import open_driver
+from machine.session import Session
 from machine.store import Record
 
 

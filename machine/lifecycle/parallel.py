@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from machine.errors import Interrupted, MachineError
-from machine.lifecycle.session import InterruptibleClock, Session
 from machine.names import natural_key
+from machine.session import InterruptibleClock, Session
 
 Act = Callable[[Session, str], None]
 GRACE_SECONDS = 5.0  # after Ctrl-C, for threads to come to the end of what they are in

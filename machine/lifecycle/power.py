@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from machine import clients
 from machine.clusters import swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
 from machine.lifecycle import provision, waiting
-from machine.lifecycle.session import LOCK_SECONDS, Session, open_driver, save_endpoint
+from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import State, Verb
+from machine.session import LOCK_SECONDS, Session
 from machine.ssh.client import Shell
 from machine.store import Record
 from machine.wait import until
@@ -112,7 +114,7 @@ def _reboot(session: Session, record: Record) -> None:
 
     def probe() -> bool | None:
         try:
-            with waiting.connect(record, endpoint) as again:
+            with clients.connect(record, endpoint) as again:
                 return True if again.run(boot, timeout=REBOOT_ASK_SECONDS).stdout != before else None
         except HostKeyMismatch:
             raise

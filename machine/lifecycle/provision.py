@@ -13,10 +13,12 @@ from machine.clusters import classic, swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import DriverError, NotSupported, WaitTimeout
 from machine.lifecycle import certificates, preload, waiting
-from machine.lifecycle.session import LOCK_SECONDS, Session, authority_of, open_driver, save_endpoint
+from machine.lifecycle.certificates import authority_of
+from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import Endpoint, State
 from machine.names import hostname
 from machine.provision.gather import CLOSE
+from machine.session import LOCK_SECONDS, Session
 from machine.ssh.client import SshShell
 from machine.store import Record
 

@@ -11,7 +11,8 @@ from machine.clusters import classic, swarm_mode
 from machine.drivers.base import Driver
 from machine.errors import MachineError, Unfinished
 from machine.lifecycle.account import check_account
-from machine.lifecycle.session import LOCK_SECONDS, Session, open_driver
+from machine.lifecycle.driver_record import open_driver
+from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 from machine.wait import until
 

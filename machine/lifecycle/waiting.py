@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from machine import engine, files, paths
+from machine import clients
 from machine.drivers.base import ConsoleLog, Diagnosable, Driver
 from machine.errors import (
     DriverError,
@@ -15,15 +13,16 @@ from machine.errors import (
     MachineError,
     ShellError,
 )
-from machine.lifecycle.session import Session
 from machine.model import Endpoint, State
+from machine.session import Session
 from machine.ssh import client
+from machine.ssh.client import SshShell
 from machine.store import Record
 from machine.wait import until
 
 CONSOLE_LINES = 15  # of the boot log, shown when a machine does not come up
 ENGINE_SECONDS = 60.0
-CONNECT_SECONDS = 10.0
+ENGINE_ASK_SECONDS = 5.0  # for one reply
 LOGIN_SECONDS = 60.0  # for a login to be accepted where it was before
 
 
@@ -72,9 +71,7 @@ def wait_for_endpoint(session: Session, record: Record, driver: Driver) -> Endpo
     )
 
 
-def wait_for_shell(
-    session: Session, record: Record, driver: Driver, endpoint: Endpoint, seconds: float
-) -> client.SshShell:
+def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> SshShell:
     """A shell on the machine as soon as its sshd answers and lets us in.
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
@@ -87,11 +84,11 @@ def wait_for_shell(
     seen_before = driver.existing_host or record.reached("ready")
     last: list[MachineError] = []
 
-    def probe() -> client.SshShell | None:
+    def probe() -> SshShell | None:
         if not seen_before and not client.reachable(endpoint.address, endpoint.ssh_port, 3.0):
             return None
         try:
-            return connect(record, endpoint)
+            return clients.connect(record, endpoint)
         except LoginRefused as error:
             if session.clock.now() - began >= patience:
                 raise
@@ -117,29 +114,14 @@ def wait_for_shell(
     )
 
 
-def connect(record: Record, endpoint: Endpoint) -> client.SshShell:
-    """Log in once; a host key that nobody has seen yet is accepted only if none is on record."""
-    known_hosts = os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
-    return client.SshShell.connect(
-        endpoint.address,
-        endpoint.ssh_port,
-        endpoint.ssh_user,
-        key_path=record.ssh_key_path() or None,
-        known_hosts=known_hosts,
-        alias=record.name,
-        timeout=CONNECT_SECONDS,
-        trust_new=not files.read(known_hosts),
-    )
-
-
 def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
     """The engine's API version once it answers over TLS from here; EngineUntrusted is final."""
     last: list[EngineError] = []
-    tls = engine.Tls(*(os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY)))
+    client_of_engine = clients.engine_at(record, endpoint.address, endpoint.engine_port, ENGINE_ASK_SECONDS)
 
     def probe() -> str | None:
         try:
-            return engine.Engine(endpoint.address, endpoint.engine_port, tls, timeout=5.0, name=record.name).ping()
+            return client_of_engine.ping()
         except EngineUntrusted:
             raise
         except EngineError as error:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from machine.clusters import swarm_mode
-from machine.swarmmode.asked import Membership
+from machine.clusters.swarm_mode.membership import Membership
 from tests.cli.typed import World
 
 CREATE = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run", "m")

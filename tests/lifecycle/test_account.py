@@ -15,9 +15,9 @@ from machine.drivers.base import Driver, DriverContext
 from machine.errors import DriverError
 from machine.lifecycle.create import CreateRequest, create, resume
 from machine.lifecycle.remove import remove
-from machine.lifecycle.session import Session
 from machine.model import Endpoint, EngineOptions, State, SwarmOptions
 from machine.options import Option, Values, resolve
+from machine.session import Session
 from machine.store import Record, Store
 from tests.lifecycle.cloud import TokenDriver
 

@@ -12,8 +12,10 @@ from machine import docker_context, drivers
 from machine.console import Console
 from machine.errors import DriverError
 from machine.lifecycle import certificates, create, provision
-from machine.lifecycle.session import Session, authority_of, save_endpoint
+from machine.lifecycle.certificates import authority_of
+from machine.lifecycle.driver_record import save_endpoint
 from machine.model import Endpoint
+from machine.session import Session
 from machine.store import Record, Store
 from tests.lifecycle.test_remove import Cloud
 

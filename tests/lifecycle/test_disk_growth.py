@@ -10,8 +10,8 @@ import pytest
 from machine.drivers.base import Driver
 from machine.errors import DriverError
 from machine.lifecycle import disk_growth
-from machine.lifecycle.session import Session
 from machine.process import Completed
+from machine.session import Session
 
 
 class Clock:

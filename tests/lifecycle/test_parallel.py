@@ -13,7 +13,7 @@ import pytest
 from machine.console import MASK, Console
 from machine.errors import DriverError, Interrupted
 from machine.lifecycle import parallel
-from machine.lifecycle.session import Session
+from machine.session import Session
 from machine.store import Store
 
 

@@ -14,8 +14,8 @@ from machine import drivers, secrets
 from machine.console import Console
 from machine.errors import DriverError
 from machine.lifecycle.remove import remove
-from machine.lifecycle.session import Session
 from machine.model import State
+from machine.session import Session
 from machine.store import Record, Store
 from tests.lifecycle.cloud import TokenDriver
 

@@ -13,8 +13,9 @@ import pytest
 from machine import lock, paths
 from machine.console import Console
 from machine.errors import DriverError
-from machine.lifecycle.session import Session, context, save_endpoint
+from machine.lifecycle.driver_record import context, save_endpoint
 from machine.model import Endpoint
+from machine.session import Session
 from machine.store import Record, Store
 
 HOLDER = """

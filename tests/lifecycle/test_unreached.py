@@ -11,9 +11,9 @@ from machine import authority, files, paths
 from machine.console import Console
 from machine.errors import WaitTimeout
 from machine.lifecycle.provision import finish
-from machine.lifecycle.session import Session
 from machine.model import Endpoint
 from machine.provision.gather import CLOSE
+from machine.session import Session
 from machine.store import Record, Store
 from tests.lifecycle.test_waiting import LeapingClock
 from tests.sshd import free_port

@@ -11,9 +11,10 @@ import pytest
 from machine import drivers
 from machine.console import Console
 from machine.errors import DriverError, LoginRefused, WaitTimeout
-from machine.lifecycle.session import Session, context
+from machine.lifecycle.driver_record import context
 from machine.lifecycle.waiting import diagnostics, strip_ansi, wait_for_shell
 from machine.model import Endpoint
+from machine.session import Session
 from machine.store import Record, Store
 from tests.sshd import Sshd, keygen
 

@@ -22,9 +22,9 @@ from collections.abc import Collection
 from machine.clusters.classic import settings
 from machine.clusters.classic.settings import check, check_host, resolve_discovery
 from machine.errors import MachineError
-from machine.lifecycle.session import Session, records
 from machine.model import Endpoint
 from machine.provision.spec import Swarm
+from machine.session import Session, records
 from machine.store import Record
 
 __all__ = [

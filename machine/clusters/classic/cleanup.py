@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from machine import clients
 from machine.clusters.classic import by_services, containers
 from machine.errors import EngineRefused, MachineError
-from machine.lifecycle import waiting
-from machine.lifecycle.session import Session
 from machine.model import Endpoint
 from machine.provision import apply_steps
 from machine.provision.classic_swarm import removal
+from machine.session import Session
 from machine.store import Record
 
 
@@ -20,7 +20,7 @@ def retire(session: Session, record: Record) -> None:
     try:
         if by_services(record):
             session.console.step("Removing the swarm's services from the host")
-            with waiting.connect(record, endpoint) as shell:
+            with clients.connect(record, endpoint) as shell:
                 apply_steps(removal(), shell, session.console.debug)
         else:
             _containers(session, record, endpoint)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 from urllib.parse import quote
 
-from machine import engine, paths
+from machine import clients, engine
 from machine.clusters.classic import settings
 from machine.errors import EngineRefused
-from machine.lifecycle.session import Session
 from machine.model import Endpoint, EngineOptions, SwarmOptions
+from machine.session import Session
 from machine.store import Record
 
 MASTER, AGENT = "swarm-agent-master", "swarm-agent"
@@ -68,8 +67,7 @@ def ensure(session: Session, record: Record, endpoint: Endpoint) -> None:
 
 def engine_of(record: Record, endpoint: Endpoint, seconds: float = 10.0) -> engine.Engine:
     """The machine's own engine, with `seconds` for each answer."""
-    files = (os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY))
-    return engine.Engine(endpoint.address, endpoint.engine_port, engine.Tls(*files), timeout=seconds, name=record.name)
+    return clients.engine_at(record, endpoint.address, endpoint.engine_port, seconds)
 
 
 def _start(asked: engine.Engine, name: str) -> None:

@@ -7,12 +7,12 @@ import os
 from collections.abc import Coroutine
 from typing import Any
 
-from machine import engine, paths
+from machine import clients
 from machine.clusters.classic import settings
 from machine.clusters.classic.settings import DiscoveryRoute
 from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
-from machine.lifecycle.session import Session
 from machine.model import Endpoint
+from machine.session import Session
 from machine.store import Record
 from machine.swarm import own
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url
@@ -21,6 +21,7 @@ from machine.swarm.discovery.token import Local, Token
 from machine.swarm.http.address import Trust
 from machine.wait import until
 
+ASK_SECONDS = 5.0  # for one reply of a manager
 MANAGER_SECONDS = 60.0
 PLACE = (  # what drivers record of where a machine is; two networks of one cloud may well have the same addresses
     *("AuthUrl", "Cloud", "Region", "TenantName", "TenantId", "NetworkName", "NetworkId"),
@@ -33,13 +34,13 @@ NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its lo
 def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Until a manager answers over TLS from here, not just an engine. WaitTimeout; EngineUntrusted is final."""
     port = record.manager_port()
-    tls = engine.Tls(*_client(record))
+    manager = clients.engine_at(record, endpoint.address, port, ASK_SECONDS)
     last = [""]
     session.console.step("Waiting for the swarm's manager")
 
     def probe() -> bool | None:
         try:
-            found = engine.Engine(endpoint.address, port, tls, timeout=5.0, name=record.name).version()
+            found = manager.version()
         except EngineUntrusted:
             raise
         except EngineError as error:
@@ -144,9 +145,7 @@ def register_on_master(session: Session, master: Record, node: Record, way: Disc
 
 def _wait_for_node(session: Session, master: Record, node: Record, address: str) -> None:
     """So that the next command finds it."""
-    manager = engine.Engine(
-        master.address(), master.manager_port(), engine.Tls(*_client(master)), timeout=5.0, name=master.name
-    )
+    manager = clients.engine_at(master, master.address(), master.manager_port(), ASK_SECONDS)
     last = ["no answer"]
 
     def probe() -> bool | None:
@@ -199,19 +198,16 @@ def _neighbours(one: Record, other: Record) -> bool:
 def _here(session: Session, record: Record) -> Discovery:
     options = record.swarm_options()
     names = ("ca.pem", "server.pem", "server-key.pem")
-    files = dict(zip((f"{settings.CERTIFICATES}/{name}" for name in names), _client(record), strict=True))
+    files = dict(
+        zip((f"{settings.CERTIFICATES}/{name}" for name in names), clients.certificate_paths(record), strict=True)
+    )
     told = settings.discovery_options(options.join_flags, files)
     return from_url(options.discovery, registry=own.registry(session.store), options=told, environ=session.environ)
 
 
 def _there(master: Record, way: DiscoveryRoute) -> Token:
     at = settings.join_host(master.address(), master.manager_port())
-    return Token(f"https://{at}/v1", way.token, Trust(*_client(master)).for_client())
-
-
-def _client(record: Record) -> tuple[str, str, str]:
-    where = record.cert_dir()
-    return (os.path.join(where, paths.CA), os.path.join(where, paths.CERT), os.path.join(where, paths.KEY))
+    return Token(f"https://{at}/v1", way.token, Trust(*clients.certificate_paths(master)).for_client())
 
 
 def _warn_on_failure(session: Session, failed: str, act: Any, *, said: bool = True) -> bool:

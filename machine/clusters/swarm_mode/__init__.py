@@ -12,18 +12,18 @@ command was killed at, the next one looks and goes on. Who changes a cluster hol
 
 from __future__ import annotations
 
+from machine.clusters.swarm_mode.membership import KEY
 from machine.errors import PreflightFailed, UsageError
-from machine.lifecycle.session import Session
 from machine.model import Endpoint
+from machine.session import Session
 from machine.store import Record
-from machine.swarmmode import KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from machine.clusters.swarm_mode.membership import Membership
     from machine.drivers.base import Driver
-    from machine.swarmmode.asked import Membership
 
 
 def is_member(record: Record) -> bool:

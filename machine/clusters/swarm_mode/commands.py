@@ -6,16 +6,16 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from machine.clusters.swarm_mode import connectivity, join, members
+from machine import drivers
+from machine.clusters.swarm_mode import api, connectivity, join, members
 from machine.clusters.swarm_mode import leave as leaving
 from machine.clusters.swarm_mode import unlock_key as keys
+from machine.clusters.swarm_mode.membership import Membership
+from machine.clusters.swarm_mode.nodes import Node, fault_tolerance, quorum_risk
+from machine.clusters.swarm_mode.ports import Side
 from machine.errors import MachineError, SwarmModeError
-from machine.lifecycle.session import LOCK_SECONDS, Session, open_driver, records
+from machine.session import LOCK_SECONDS, Session, records
 from machine.store import Record
-from machine.swarmmode import api
-from machine.swarmmode.asked import Membership
-from machine.swarmmode.nodes import Node, fault_tolerance, quorum_risk
-from machine.swarmmode.ports import Side
 from machine.wait import until
 
 PROMOTE_SECONDS = 60.0
@@ -207,7 +207,7 @@ def _member(record: Record, what: Membership, nodes: Sequence[Node]) -> Node:
 
 def _check_ports(session: Session, record: Record, what: Membership, manager: members.Manager) -> None:
     endpoint = record.endpoint()
-    if endpoint is None or not open_driver(session, record).provisions:
+    if endpoint is None or not drivers.find(record.driver_name).provisions:
         return
     here = Side(record.name, members.advertised(record, what, endpoint), record.driver_name, manager=True)
     there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)

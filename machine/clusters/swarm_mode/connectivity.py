@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
+from machine import clients
+from machine.clusters.swarm_mode import ports
+from machine.clusters.swarm_mode.ports import Side
 from machine.errors import MachineError, SwarmModeError
-from machine.lifecycle import waiting
-from machine.lifecycle.session import Session
+from machine.session import Session
 from machine.ssh.client import Shell
 from machine.store import Record
-from machine.swarmmode import ports
-from machine.swarmmode.ports import Side
 
 CLASSIC = (
     "a cluster over such a border is what classic Swarm is for, whose master only makes connections:"
@@ -31,7 +31,7 @@ def check(session: Session, record: Record, here: Side, other: Record, there: Si
             for one in (record, other):
                 endpoint = one.endpoint()
                 assert endpoint is not None, "both machines have answered over their engines"  # noqa: S101
-                shells[one.name] = stack.enter_context(waiting.connect(one, endpoint))
+                shells[one.name] = stack.enter_context(clients.connect(one, endpoint))
         except MachineError as error:
             session.console.warn(f"the ports between {here.name} and {there.name} were not checked: {error.brief}")
             return

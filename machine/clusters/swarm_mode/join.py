@@ -5,21 +5,19 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
-from machine import drivers
-from machine.clusters.swarm_mode import connectivity, members, no_host, unlock_key
+from machine import clients, drivers
+from machine.clusters.swarm_mode import api, connectivity, members, membership, no_host, unlock_key
 from machine.clusters.swarm_mode.members import Manager
+from machine.clusters.swarm_mode.membership import Membership
+from machine.clusters.swarm_mode.nodes import fault_tolerance, pool
+from machine.clusters.swarm_mode.ownership import is_own_cluster
+from machine.clusters.swarm_mode.ports import Side
 from machine.drivers.base import Driver
 from machine.engine import Engine
 from machine.errors import EngineRefused, MachineError, PreflightFailed, SwarmModeError
-from machine.lifecycle import waiting
-from machine.lifecycle.session import Session
 from machine.model import Endpoint
+from machine.session import Session
 from machine.store import Record
-from machine.swarmmode import api, asked
-from machine.swarmmode.asked import Membership
-from machine.swarmmode.nodes import fault_tolerance, pool
-from machine.swarmmode.ownership import is_own_cluster
-from machine.swarmmode.ports import Side
 from machine.wait import until
 
 MANAGER_SECONDS = 900.0  # for a manager that is being made by somebody else just now
@@ -35,7 +33,7 @@ def check(session: Session, record: Record, driver: Driver) -> None:
     others = members.members(session, what.cluster, but=[record.name])
     managers = [(other, theirs) for other, theirs in others if theirs.role == "manager"]
     if what.role == "worker" and not managers:
-        known = f" --swarm-discovery {what.cluster}" if what.cluster != asked.DEFAULT_CLUSTER else ""
+        known = f" --swarm-discovery {what.cluster}" if what.cluster != membership.DEFAULT_CLUSTER else ""
         raise PreflightFailed(
             f"the cluster {what.cluster} has no manager that {record.name} could join",
             resolution=f"machine create --swarm-mode manager{known} NAME, then this command again",
@@ -256,7 +254,7 @@ def _resolution_for(record: Record, what: Membership, managers: list[str], begun
 def _networks(session: Session, record: Record, endpoint: Endpoint) -> list[str]:
     """The host's own networks, as far as it tells."""
     try:
-        with waiting.connect(record, endpoint) as shell:
+        with clients.connect(record, endpoint) as shell:
             said = shell.run(NETWORKS, timeout=20).stdout.split()
     except MachineError as error:
         session.console.debug(f"the networks of {record.name} are not known: {error.brief}")
@@ -273,7 +271,7 @@ def _networks(session: Session, record: Record, endpoint: Endpoint) -> list[str]
 def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, manager: Manager) -> None:
     """Join through a living manager, over TLS, with a token that is asked for now and kept nowhere."""
     what = members.require_membership(record)
-    passed_over = asked.settings(what)
+    passed_over = membership.settings(what)
     if passed_over:
         session.console.warn(f"the cluster {what.cluster} exists already; not looked at: {passed_over}")
     address = members.advertised(record, what, endpoint)

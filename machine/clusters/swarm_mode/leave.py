@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from machine import secrets
-from machine.clusters.swarm_mode import members
+from machine.clusters.swarm_mode import api, members
 from machine.clusters.swarm_mode.members import Manager
+from machine.clusters.swarm_mode.membership import UNLOCK_KEY, Membership
+from machine.clusters.swarm_mode.nodes import Node, quorum_risk
 from machine.engine import Engine
 from machine.errors import EngineError, EngineRefused, Interrupted, MachineError, SwarmModeError, WaitTimeout
-from machine.lifecycle.session import Session
+from machine.session import Session
 from machine.store import Record
-from machine.swarmmode import api
-from machine.swarmmode.asked import UNLOCK_KEY, Membership
-from machine.swarmmode.nodes import Node, quorum_risk
 from machine.wait import until
 
 DRAIN_SECONDS = 90.0

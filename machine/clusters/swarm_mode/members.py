@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import ipaddress
-import os
 import re
 import socket
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from machine import engine, names, paths
+from machine import clients, engine, names
+from machine.clusters.swarm_mode import api
+from machine.clusters.swarm_mode.membership import KEY, PUBLIC, Membership, read
+from machine.clusters.swarm_mode.nodes import Node, find_own_node
 from machine.errors import EngineError, MachineError, SwarmModeError
-from machine.lifecycle.session import Session, records
 from machine.model import Endpoint
+from machine.session import Session, records
 from machine.store import Record
-from machine.swarmmode import KEY, api, asked
-from machine.swarmmode.asked import Membership
-from machine.swarmmode.nodes import Node, find_own_node
 
 ASK_SECONDS = 5.0
 CHANGE_SECONDS = 40.0  # /swarm/join answers after 20 s at the latest
@@ -36,7 +35,7 @@ class Manager:
 
 def membership(record: Record) -> Membership | None:
     """What the record says; RecordBroken when it makes no sense."""
-    return asked.read((record.raw.get("Machine") or {}).get(KEY), record.name)
+    return read((record.raw.get("Machine") or {}).get(KEY), record.name)
 
 
 def require_membership(record: Record) -> Membership:
@@ -73,8 +72,7 @@ def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float =
     there = endpoint or record.endpoint()
     if there is None:
         raise EngineError(f"{record.name} has no address yet", resolution=f"machine create --resume {record.name}")
-    tls = engine.Tls(*(os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY)))
-    return engine.Engine(there.address, there.engine_port, tls, timeout=timeout, name=record.name)
+    return clients.engine_at(record, there.address, there.engine_port, timeout)
 
 
 def members(session: Session, cluster: str, but: Collection[str] = ()) -> list[tuple[Record, Membership]]:
@@ -100,12 +98,12 @@ def find_manager(session: Session, cluster: str, but: Collection[str] = ()) -> M
     """The first machine of the cluster whose engine is a manager that can act; None if none answers so."""
     for record, _ in members(session, cluster, but):
         try:
-            asked_one = engine_of(record, timeout=ASK_SECONDS)
-            there = api.local(asked_one)
+            manager_engine = engine_of(record, timeout=ASK_SECONDS)
+            there = api.local(manager_engine)
             if there.is_manager:
-                api.cluster(asked_one)  # fails without a leader
-                asked_one.timeout = CHANGE_SECONDS
-                return Manager(record, asked_one, there)
+                api.cluster(manager_engine)  # fails without a leader
+                manager_engine.timeout = CHANGE_SECONDS
+                return Manager(record, manager_engine, there)
         except MachineError:
             continue
     return None
@@ -128,10 +126,8 @@ def require_manager(session: Session, cluster: str) -> Manager:
 
 def advertised(record: Record, what: Membership, endpoint: Endpoint) -> str:
     """The IP address by which the other nodes shall reach the machine. SwarmModeError when it can be none."""
-    if what.address == asked.PUBLIC:
-        name = endpoint.address
-    else:
-        name = what.address or endpoint.peer_address or endpoint.address
+    usual = what.address or endpoint.peer_address or endpoint.address
+    name = endpoint.address if what.address == PUBLIC else usual
     try:
         address = str(socket.getaddrinfo(name, 2377, type=socket.SOCK_STREAM)[0][4][0])
     except (OSError, UnicodeError) as error:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from machine import secrets
-from machine.clusters.swarm_mode import members
+from machine.clusters.swarm_mode import api, members
+from machine.clusters.swarm_mode.membership import UNLOCK_KEY
 from machine.engine import Engine
 from machine.errors import EngineError, SwarmModeError
-from machine.lifecycle.session import Session
 from machine.model import Endpoint
+from machine.session import Session
 from machine.store import Record
-from machine.swarmmode import api
-from machine.swarmmode.asked import UNLOCK_KEY
 from machine.wait import until
 
 UNLOCK_SECONDS = 30.0

@@ -16,8 +16,8 @@ from machine.clusters.classic import containers, registration, settings
 from machine.clusters.classic.settings import DiscoveryRoute
 from machine.console import Console
 from machine.errors import UsageError, WaitTimeout
-from machine.lifecycle.session import Session
 from machine.model import Endpoint, EngineOptions, SwarmOptions
+from machine.session import Session
 from machine.store import Record, Store
 from machine.swarm.discovery.registry import Registry
 from tests.fake_engine import fake_engine

@@ -9,10 +9,10 @@ import pytest
 
 from machine.clusters.classic import services, settings
 from machine.console import Console
-from machine.lifecycle.session import Session
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.gather import SWARM_KEY
 from machine.provision.spec import Swarm
+from machine.session import Session
 from machine.store import Record, Store
 from machine.swarm import cluster_key
 from machine.swarm.backends.swarm import plan_of

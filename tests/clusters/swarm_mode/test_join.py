@@ -10,13 +10,14 @@ import pytest
 
 from machine import drivers
 from machine.clusters import swarm_mode
+from machine.clusters.swarm_mode.membership import Membership
 from machine.console import Console
 from machine.errors import PreflightFailed
-from machine.lifecycle.session import Session, context
+from machine.lifecycle.driver_record import context
 from machine.model import SwarmOptions
 from machine.options import resolve
+from machine.session import Session
 from machine.store import Record, Store
-from machine.swarmmode.asked import Membership
 from tests.lifecycle.test_remove import Cloud
 
 

@@ -13,7 +13,8 @@ import pytest
 from machine.clusters.swarm_mode import leave_cluster
 from machine.console import Console
 from machine.lifecycle import power
-from machine.lifecycle.session import Session, open_driver
+from machine.lifecycle.driver_record import open_driver
+from machine.session import Session
 from machine.store import Store
 from tests.e2e.hosts import IMAGE, generic, record, until
 from tests.labs.nspawn import Host, Lab

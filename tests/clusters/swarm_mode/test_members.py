@@ -15,11 +15,11 @@ import pytest
 from machine import drivers, secrets
 from machine.clusters import swarm_mode
 from machine.clusters.swarm_mode import commands, join, members
+from machine.clusters.swarm_mode.membership import UNLOCK_KEY, Membership
 from machine.console import Console
 from machine.lifecycle.remove import remove
-from machine.lifecycle.session import Session
+from machine.session import Session
 from machine.store import Record, Store
-from machine.swarmmode.asked import UNLOCK_KEY, Membership
 from tests.lifecycle.fake_cluster import Node, serving
 from tests.lifecycle.test_remove import Cloud
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
+from machine.clusters.swarm_mode.membership import Membership, check, nanoseconds, ports_of, read, settings
 from machine.errors import RecordBroken, UsageError
-from machine.swarmmode import ports_of
-from machine.swarmmode.asked import Membership, check, nanoseconds, read, settings
 
 FULL = Membership(
     "manager", "shop", "drain", "public", "eth1", True, "720h", ("10.208.0.0/12",), True, "node", "cluster"

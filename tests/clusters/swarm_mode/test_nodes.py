@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from machine.swarmmode.nodes import Node, fault_tolerance, find_own_node, host_of, majority, node, pool, quorum_risk
+from machine.clusters.swarm_mode.nodes import (
+    Node,
+    fault_tolerance,
+    find_own_node,
+    host_of,
+    majority,
+    node,
+    pool,
+    quorum_risk,
+)
 
 
 def row(name: str, role: str = "worker", *, reachable: bool = True, state: str = "ready", created: str = "1") -> Node:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from machine.swarmmode.api import LocalNode, local_from
-from machine.swarmmode.asked import Membership
-from machine.swarmmode.ownership import is_own_cluster
+from machine.clusters.swarm_mode.api import LocalNode, local_from
+from machine.clusters.swarm_mode.membership import Membership
+from machine.clusters.swarm_mode.ownership import is_own_cluster
 
 
 def engine(node: str = "n1", cluster: str = "c1") -> LocalNode:

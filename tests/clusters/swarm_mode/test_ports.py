@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from machine.clusters.swarm_mode import ports, prober
+from machine.clusters.swarm_mode.ports import Closed, Side
 from machine.process import Completed
-from machine.swarmmode import ports, prober
-from machine.swarmmode.ports import Closed, Side
 from tests.sshd import free_port
 
 PROBER = Path(ports.__file__).with_name("prober.py")

@@ -8,10 +8,10 @@ from typing import Any
 
 from machine.clusters import swarm_mode
 from machine.clusters.swarm_mode import commands
+from machine.clusters.swarm_mode.membership import Membership
 from machine.console import Console
-from machine.lifecycle.session import Session
+from machine.session import Session
 from machine.store import Record, Store
-from machine.swarmmode.asked import Membership
 from machine.wait import SystemClock
 from tests.lifecycle.fake_cluster import Node, serving
 

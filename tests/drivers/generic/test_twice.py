@@ -12,8 +12,9 @@ import pytest
 from machine.console import Console
 from machine.drivers.generic.driver import GenericDriver
 from machine.errors import PreflightFailed
-from machine.lifecycle.session import Session, context
+from machine.lifecycle.driver_record import context
 from machine.options import resolve
+from machine.session import Session
 from machine.store import Record, Store
 from tests.drivers.contexts import real
 from tests.sshd import free_port

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from machine.clusters.swarm_mode.membership import Membership, nanoseconds
+from machine.clusters.swarm_mode.nodes import Node, node
 from machine.engine import Engine
 from machine.errors import EngineRefused
-from machine.swarmmode.asked import Membership, nanoseconds
-from machine.swarmmode.nodes import Node, node
 
 CONTROL = 2377  # a manager's port
 

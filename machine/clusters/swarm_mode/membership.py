@@ -1,4 +1,4 @@
-"""What was asked of a machine in swarm mode, and what came of it: the object Machine.SwarmMode of config.json."""
+"""Membership of a machine in a cluster of swarm mode: the object Machine.SwarmMode of config.json."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 from machine.errors import RecordBroken, UsageError
 
+KEY = "SwarmMode"  # of Machine in config.json
+PORTS = (2377, 7946, 4789)  # control (tcp), gossip (tcp and udp), overlay networks (udp)
 ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
 PUBLIC = "public"  # as --swarm-addr: the address by which this computer reaches the machine
@@ -22,7 +24,7 @@ _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One machine's place in a cluster. The first part is what `create` was asked, the second what it found."""
+    """One machine's place in a cluster. The first fields are the request of `create`, the last three its result."""
 
     role: str  # manager or worker; follows promote and demote
     cluster: str = DEFAULT_CLUSTER  # the name that the machines of one cluster share in the store
@@ -41,6 +43,14 @@ class Membership:
         """The object for config.json."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {_key(name): list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def ports_of(raw: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return what a platform's firewall has to let in for the machine of this record: PORTS, or nothing.
+
+    Workers get the managers' port too, for they may be promoted.
+    """
+    return PORTS if (raw.get("Machine") or {}).get(KEY) else ()
 
 
 def read(found: object, name: str) -> Membership | None:

@@ -1,63 +1,19 @@
-"""What every act on a machine needs: the store, the console, a clock, and drivers with their context."""
+"""The driver of a recorded machine: opened from the record with what it may touch, and its answers written back."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from machine import drivers, paths, process, secrets
-from machine.console import Console
+from machine.clusters.swarm_mode.membership import ports_of
 from machine.drivers.base import PHASE, AcceptsHostKey, Driver, DriverContext
-from machine.errors import DriverError, Interrupted, MachineError, RecordBroken
+from machine.errors import DriverError, MachineError, RecordBroken
 from machine.model import Endpoint, EngineOptions
-from machine.store import Record, Store
-from machine.swarmmode import ports_of
-from machine.wait import Clock
+from machine.session import Session, records
+from machine.store import Record
 
-if TYPE_CHECKING:
-    from machine.authority import Authority
-
-LOCK_SECONDS = 10.0  # how long to wait for another command that holds the machine
 _NOT_IN_SSH = " \"'/$`;|&<>()"  # signs that neither an address nor a user has
-
-
-class InterruptibleClock:
-    """The system's clock, whose sleepers all wake with Interrupted once `stop` is called (Ctrl-C)."""
-
-    def __init__(self) -> None:
-        from machine.wait import SystemClock
-
-        self._clock = SystemClock()
-        self._stopped = threading.Event()
-
-    def now(self) -> float:
-        return self._clock.now()
-
-    def sleep(self, seconds: float) -> None:
-        if self._stopped.wait(seconds):
-            raise Interrupted("interrupted")
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-
-@dataclass(frozen=True)
-class Session:
-    """Handed to every function here. `tls` are the --tls-* paths: ca_cert, ca_key, client_cert, client_key."""
-
-    store: Store
-    console: Console
-    clock: Clock = field(default_factory=InterruptibleClock)
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    tls: Mapping[str, str] = field(default_factory=dict)
-
-    def for_machine(self, name: str) -> Session:
-        """The same session, its console speaking of machine `name` and writing to its log."""
-        log = paths.machine(self.store.root, name, paths.LOG)
-        return replace(self, console=self.console.for_machine(name, log))
 
 
 def context(session: Session, record: Record, public_key: str = "") -> DriverContext:
@@ -87,26 +43,6 @@ def context(session: Session, record: Record, public_key: str = "") -> DriverCon
         siblings=siblings,
         swarm_ports=(*((record.manager_port(),) if record.swarm_options().master else ()), *ports_of(record.raw)),
     )
-
-
-def authority_of(session: Session) -> Authority:
-    """The store's CA and client pair, made on first use; what had to be mended is said."""
-    from machine import authority  # cryptography: `status` and `ls` come here for a driver only
-    from machine.lifecycle import certificates
-
-    found = authority.ensure(
-        session.store.root,
-        ca_cert=session.tls.get("ca_cert", ""),
-        ca_key=session.tls.get("ca_key", ""),
-        client_cert=session.tls.get("client_cert", ""),
-        client_key=session.tls.get("client_key", ""),
-    )
-    for note in (*found.notes, *found.warnings()):
-        session.console.warn(note)
-    found.notes.clear()
-    if found.updated:
-        certificates.propagate(session, found.updated)
-    return found
 
 
 def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
@@ -201,17 +137,6 @@ def _follow(session: Session, record: Record, before: str) -> None:
         docker_context.moved(record.name, before, record.url(), record.cert_dir(), environ=session.environ)
     except MachineError as error:
         session.console.warn(f"the docker context of {record.name} still points to {before}: {error.brief}")
-
-
-def records(store: Store) -> list[Record]:
-    """All records that can be read."""
-    found = []
-    for name in store.names():
-        try:
-            found.append(store.load(name))
-        except MachineError:
-            continue
-    return found
 
 
 def _stored_public_key(record: Record) -> str:

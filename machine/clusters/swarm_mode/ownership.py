@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from machine.swarmmode.api import LocalNode
-from machine.swarmmode.asked import Membership
+from machine.clusters.swarm_mode.api import LocalNode
+from machine.clusters.swarm_mode.membership import Membership
 
 
 def is_own_cluster(recorded: Membership, here: LocalNode, cluster_ids: Collection[str] = ()) -> bool | None:
