@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     """One subcommand; manage, join and discovery go on until interrupted."""
-    from machine.swarm import own
+    from machine.clusters.classic import store_integration
     from machine.swarm.cli import Surroundings
     from machine.swarm.cli import run as act
 
@@ -41,8 +41,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         environ=app.environ,
         say=say,
         log=app.console.info,
-        registry=own.registry(app.store),
-        own=lambda given, plan: own.complete(app.store, given, plan, dict(app.environ)),
+        registry=store_integration.registry(app.store),
+        own=lambda given, plan: store_integration.complete(app.store, given, plan, dict(app.environ)),
         prog=f"{app.prog} swarm",
     )
     return act(args.rest, around)

@@ -18,10 +18,10 @@ import pytest
 import certs
 from machine import authority, files
 from machine.cli import main as machine
+from machine.clusters.classic import store_integration
 from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
-from machine.swarm import own
 from machine.swarm.backends.simulator import simulated
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli import Surroundings, exports, run
@@ -255,7 +255,7 @@ def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(t
     store = Store(str(tmp_path))
 
     def start(*words):
-        return own.complete(store, gather("manage", words, MANAGE, {}), None, {})[1]
+        return store_integration.complete(store, gather("manage", words, MANAGE, {}), None, {})[1]
 
     front = start("-H", "tcp://0.0.0.0:3376")
     first = files.read(front.cert)

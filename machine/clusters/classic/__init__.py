@@ -48,12 +48,12 @@ def warn_unknown_token(session: Session, record: Record) -> None:
     bare = scheme == "token" and "/" not in token and not session.environ.get("MACHINE_DISCOVERY_URL")
     if not (options.is_swarm and bare):
         return
-    from machine.swarm import own
+    from machine.clusters.classic import store_integration
     from machine.swarm.discovery import DiscoveryError
     from machine.swarm.discovery.registry import Registry
 
     try:
-        known = Registry(own.registry(session.store)).knows(token)
+        known = Registry(store_integration.registry(session.store)).knows(token)
     except DiscoveryError:  # a registry that is broken is told of when it is written to
         return
     if not known and not any(_uses(other, options.discovery) for other in records(session.store)):
@@ -68,7 +68,7 @@ def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | No
     options = record.swarm_options()
     if not by_services(record):
         return None
-    from machine.swarm import cluster_key
+    from machine.clusters.classic import cluster_key
     from machine.swarm.zipapp_file import bundle
 
     way = settings.resolve_route(options.discovery, session.environ)

@@ -8,13 +8,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from machine import clients
-from machine.clusters.classic import settings
+from machine.clusters.classic import settings, store_integration
 from machine.clusters.classic.settings import DiscoveryRoute
 from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
-from machine.swarm import own
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url
 from machine.swarm.discovery.registry import LONGEST_TTL, Registry
 from machine.swarm.discovery.token import Local, Token
@@ -202,7 +201,9 @@ def _here(session: Session, record: Record) -> Discovery:
         zip((f"{settings.CERTIFICATES}/{name}" for name in names), clients.certificate_paths(record), strict=True)
     )
     told = settings.discovery_options(options.join_flags, files)
-    return from_url(options.discovery, registry=own.registry(session.store), options=told, environ=session.environ)
+    return from_url(
+        options.discovery, registry=store_integration.registry(session.store), options=told, environ=session.environ
+    )
 
 
 def _there(master: Record, way: DiscoveryRoute) -> Token:

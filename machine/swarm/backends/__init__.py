@@ -26,12 +26,12 @@ GROUP = "machine.backends"  # entry points of third parties
 # name -> (module, attribute, one line for the list)
 TABLE: Mapping[str, tuple[str, str, str]] = {
     "aggregate": ("machine.swarm.backends.aggregate", "aggregate", "several backends as one engine"),
-    "create": ("machine.swarm.backends.create", "create", "a machine made on first use"),
+    "create": ("machine.clusters.store_backends.create", "create", "a machine made on first use"),
     "debug": ("machine.swarm.backends.debug", "debug", "show every call on stderr"),
     "dockerclient": ("machine.swarm.backends.dockerclient", "dockerclient", "a Docker Engine at an address"),
     "dockerserver": ("machine.swarm.backends.dockerserver", "dockerserver", "listen for Docker clients"),
     "exec": ("machine.swarm.backends.exec", "exec_", "let a program of any language see, change or answer calls"),
-    "machine": ("machine.swarm.backends.machine", "machine", "the engine of a machine of the store"),
+    "machine": ("machine.clusters.store_backends.machine", "machine", "the engine of a machine of the store"),
     "swarm": ("machine.swarm.backends.swarm", "swarm", "all engines of a discovery as one, scheduled as classic Swarm"),
     "simulator": ("machine.swarm.backends.simulator", "simulator", "an engine made up in memory"),
 }

@@ -44,7 +44,7 @@ def _where(spec: str, place: Place) -> tuple[str, str, str]:
     if name == "dockerclient" and urls:
         address = parse(urls[-1])
     elif name == "machine" and rest:
-        from machine.swarm.backends.machine import address_of
+        from machine.clusters.store_backends.machine import address_of
 
         address = address_of(place.store, rest[0])[0]
     else:

@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 
-from machine.clusters.classic import services, settings
+from machine.clusters.classic import cluster_key, services, settings
+from machine.clusters.classic.store_integration import complete, registry
 from machine.console import Console
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.gather import SWARM_KEY
 from machine.provision.spec import Swarm
 from machine.session import Session
 from machine.store import Record, Store
-from machine.swarm import cluster_key
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import MANAGE, gather
 from machine.swarm.manager.signing import Keyring, SignedCreate, load_key
-from machine.swarm.own import complete, registry
 
 CREATE = SignedCreate({"Image": "x"}, "s1", "web", "id1", "n1")
 ONE, OTHER = "token://0123456789abcdef", "token://fedcba9876543210"

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from machine.authority import ensure
+from machine.clusters.store_backends.machine import address_of
 from machine.errors import EngineError, MachineNotFound, NameInvalid, UsageError
 from machine.store import Store
 from machine.store.record import Record
 from machine.swarm.backends import TABLE, Place, names, open_chain, words_of
 from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends.flags import read
-from machine.swarm.backends.machine import address_of
 from machine.swarm.backends.simulator import simulated
 from machine.swarm.http.address import Trust
 from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request, nobody

@@ -7,9 +7,9 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from machine.clusters.store_backends.machine import machine
 from machine.errors import UsageError
 from machine.swarm.backends import Place
-from machine.swarm.backends.machine import machine
 from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
 
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 import certs
 from machine import authority, files, paths
+from machine.clusters.classic import cluster_key
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm import cluster_key
 from machine.swarm.backends.swarm import REGISTRY, plan_of
 from machine.swarm.cli_flags import Given
 from machine.swarm.discovery import Discovery
