@@ -4,6 +4,7 @@ STORE/                        --storage-path, $MACHINE_STORAGE_PATH, default ~/.
     certs/                    ca.pem ca-key.pem cert.pem key.pem, and the lock of their making
     cache/                    images of drivers
     locks/                    NAME.lock per machine and per shared thing; never deleted while held
+    swarm/                    registry.db, and key and certificate of managers of classic swarms on this computer
     machines/NAME/            config.json, certificates, keys, a driver's own files, logs
 """
 
@@ -20,6 +21,7 @@ HOST_KEY = "ssh_host_ed25519_key"  # the machine's own, made beforehand; the pub
 KNOWN_HOSTS = "known_hosts"
 SECRETS = "secrets.json"
 SWARM_KEY = "swarm.key"  # of a classic swarm, with each of its masters
+SWARM_REGISTRY = "registry.db"  # which engines are registered under which token of a classic swarm
 HELPER = "helper.lock"  # machine.host_agent
 LOG = "machine.log"  # everything every command did to this machine, newest last
 
@@ -45,6 +47,11 @@ def certs(store: str, *parts: str) -> str:
 
 def cache(store: str, *parts: str) -> str:
     return os.path.join(store, "cache", *parts)
+
+
+def swarm(store: str, *parts: str) -> str:
+    """Return the directory of the managers of classic swarms on this computer, or a file in it."""
+    return os.path.join(store, "swarm", *parts)
 
 
 def lock(store: str, noun: str) -> str:

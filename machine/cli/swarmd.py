@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     import argparse
 
     from machine.cli.app import App
+    from machine.store import Store
+    from machine.swarm.backends.factory import BackendFactory
 
 HELP = """Run a chain of backends that speak the Docker API. Each argument is one backend with its words:
 
@@ -38,17 +40,28 @@ def run(args: argparse.Namespace, app: App) -> int:
     if not args.rest:
         from machine.swarm.backends import names
 
-        lines = names()
+        lines = names(store_backends(app.store))
         width = max(len(name) for name in lines) + 2
         for name, line in lines.items():
             app.say(f"{name:{width}}{line}")
         return 0
     import asyncio
 
+    from machine import paths
     from machine.swarm.swarmd import serve
 
-    asyncio.run(serve(args.rest, environ=app.environ, log=app.console.info, store=app.store.root))
+    registry = paths.swarm(app.store.root, paths.SWARM_REGISTRY)
+    extra = store_backends(app.store)
+    asyncio.run(serve(args.rest, environ=app.environ, log=app.console.info, registry=registry, extra=extra))
     return 0
+
+
+def store_backends(store: Store) -> dict[str, BackendFactory]:
+    """Return the backends that know the machine store, by name: machine/swarm knows of none."""
+    from machine.clusters.store_backends.create import CreateBackend
+    from machine.clusters.store_backends.machine import MachineBackend
+
+    return {"create": CreateBackend(store), "machine": MachineBackend(store)}
 
 
 def main() -> int:

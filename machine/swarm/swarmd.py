@@ -11,6 +11,7 @@ from typing import Any
 
 from machine.errors import UsageError
 from machine.swarm.backends import TABLE, Place, open_chain, words_of
+from machine.swarm.backends.factory import BackendFactory
 from machine.swarm.pipeline import nobody
 from machine.swarm.printable import cleaned
 
@@ -20,17 +21,22 @@ async def serve(
     *,
     environ: Mapping[str, str],
     log: Callable[[str], None],
-    store: str = "",
+    registry: str = "",
     extra: Mapping[str, Any] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Open the chain of `specs`, serve until SIGINT, SIGTERM or `stop`, close it. MachineError if it does not open."""
+    """Open the pipeline of `specs`, serve until SIGINT, SIGTERM or `stop`, close it.
+
+    `registry` is the file of the registry of tokens, `extra` what the caller adds to the backends by name.
+    MachineError if it does not open.
+    """
+    extra = extra or {}
     if specs and words_of(specs[-1])[0] == "dockerserver":
         raise UsageError(
             "the chain ends in dockerserver, which answers nothing",
             resolution="add a backend that does, such as 'dockerclient tcp://HOST:2375', swarm, aggregate or simulator",
         )
-    _check_front(specs)
+    _check_listener(specs, extra)
     log = cleaned(log)
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -38,14 +44,22 @@ async def serve(
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stop.set)  # not on Windows, not outside the main thread
     async with contextlib.AsyncExitStack() as stack:
-        await open_chain(specs, Place(nobody, environ, log, store, extra or {}), stack)
+        await open_chain(specs, Place(nobody, environ, log, registry, extra), stack)
         await stop.wait()
 
 
-def _check_front(specs: Sequence[str]) -> None:
-    """UsageError if nobody could call this chain. A backend of others may be a front of its own."""
-    if all((name := words_of(spec)[0]) in TABLE and name != "dockerserver" for spec in specs):
+def _check_listener(specs: Sequence[str], extra: Mapping[str, Any]) -> None:
+    """Raise UsageError if nobody could call this pipeline."""
+    if not any(_may_listen(words_of(spec)[0], extra) for spec in specs):
         raise UsageError(
             "nothing listens: there is no dockerserver in this chain",
             resolution=f"put it first: 'dockerserver tcp://127.0.0.1:2375' {' '.join(map(shlex.quote, specs))}",
         )
+
+
+def _may_listen(name: str, extra: Mapping[str, Any]) -> bool:
+    """Whether clients can call the backend; a backend of others may have a listener of its own."""
+    backend = extra.get(name)
+    if isinstance(backend, BackendFactory):
+        return backend.listens
+    return name == "dockerserver" or name not in TABLE

@@ -1,6 +1,7 @@
 """The manager and the agent as one file that any python3 (3.11 or newer) runs: `python3 machine-swarm.pyz manage ...`.
 
-A zipapp with this package, the errors and h11: https://docs.python.org/3/library/zipapp.html . The same sources give
+A zipapp with the package machine.swarm (but for its simulator), machine.errors and h11, which is all that machine.swarm imports:
+https://docs.python.org/3/library/zipapp.html . The same sources give
 the same bytes, so that a host that has the file need not get it again.
 """
 
@@ -14,13 +15,7 @@ from functools import cache
 
 NAME = "machine-swarm.pyz"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can say
-_LEFT_OUT = ("simulator",)
-_KNOW_THE_STORE = (
-    "own.py",
-    "cluster_key.py",
-    os.path.join("backends", "machine.py"),
-    os.path.join("backends", "create.py"),
-)
+_NOT_PACKED = "simulator"  # the engines made up for tests and benches: no machine runs them
 _MAIN = b"import sys\nfrom machine.swarm.cli import main\nsys.exit(main())\n"
 
 
@@ -46,10 +41,12 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     package = os.path.dirname(os.path.abspath(machine.__file__))
     for name in ("__init__.py", "errors.py"):
         yield os.path.join("machine", name), _read(os.path.join(package, name))
-    for path in _python(os.path.join(package, "swarm")):
-        inside = os.path.relpath(path, os.path.join(package, "swarm"))
-        if inside not in _KNOW_THE_STORE and inside.split(os.sep)[0] not in _LEFT_OUT:
-            yield os.path.join("machine", "swarm", inside), _read(path)
+    swarm = os.path.join(package, "swarm")
+    simulator = os.path.join(swarm, _NOT_PACKED, "")
+    for path in _python(swarm):
+        if path.startswith(simulator):
+            continue
+        yield os.path.join("machine", os.path.relpath(path, package)), _read(path)
     home = os.path.dirname(os.path.abspath(h11.__file__))
     for path in _python(home):
         yield os.path.join("h11", os.path.relpath(path, home)), _read(path)

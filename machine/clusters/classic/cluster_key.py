@@ -2,7 +2,6 @@
 
 A new swarm's is derived from the store's own key and the discovery, so masters that are made side by side have the
 same one, and two swarms of one store have not. A master that came from another store brought its swarm's along.
-Not shipped to machines.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import os
 from machine import files, paths
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm.backends.swarm import REGISTRY
 from machine.swarm.manager import signing
 
 
@@ -31,7 +29,7 @@ def ensure(store: Store, record: Record) -> bytes:
     elif record.raw.get("Machine", {}).get("Imported"):
         return b""
     else:
-        own = os.path.join(store.root, os.path.dirname(REGISTRY), signing.KEY_FILE)
+        own = paths.swarm(store.root, signing.KEY_FILE)
         key = signing.derived(signing.load_key(own), discovery)
     files.write(mine, signing.key_text(key))
     return signing.key_text(key)

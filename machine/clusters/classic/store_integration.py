@@ -1,6 +1,6 @@
 """A manager on the laptop: its engines are the machines of the store, its certificates the store's.
 
-The only part of the manager that knows the store; it is not shipped to machines.
+machine/swarm knows no store: machine/cli/swarm.py hands this in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from machine import authority, files, paths
 from machine.clusters.classic import cluster_key
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm.backends.swarm import REGISTRY, plan_of
+from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import Given
 from machine.swarm.discovery import Discovery
 from machine.swarm.http.address import Trust, parse
@@ -25,8 +25,8 @@ LOCK_SECONDS = 10.0
 
 
 def registry(store: Store) -> str:
-    """The path of the store's own registry of tokens."""
-    return os.path.join(store.root, REGISTRY)
+    """Return the path of the store's own registry of tokens."""
+    return paths.swarm(store.root, paths.SWARM_REGISTRY)
 
 
 class Machines(Discovery):
@@ -77,7 +77,7 @@ def complete(store: Store, given: Given, plan: Plan | None, environ: dict[str, s
 
 def _front(store: Store, own: authority.Authority, names: Sequence[str]) -> Trust:
     """This host's certificate and key; made again only if they do not do, for another manager may be reading them."""
-    directory = os.path.join(store.root, "swarm")
+    directory = paths.swarm(store.root)
     ca, cert, key = (os.path.join(directory, name) for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY))
     with store.lock("swarm-manager", seconds=LOCK_SECONDS, what="make the certificate of the swarm's manager"):
         old = files.read(cert)

@@ -1,0 +1,1 @@
+"""Backends of swarmd that know the machine store; machine/cli/swarmd.py adds them to those of machine/swarm."""

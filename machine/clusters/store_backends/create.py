@@ -7,23 +7,42 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from machine.clusters.store_backends.machine import machine
+from machine import names
+from machine.clusters.store_backends.machine import open_machine
 from machine.errors import UsageError
+from machine.store import Store
 from machine.swarm.backends import Place
+from machine.swarm.backends.factory import BackendFactory
 from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
 
 
+class CreateBackend(BackendFactory):
+    """The backend `create DRIVER ...` over one store."""
+
+    summary = "a machine made on first use"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __call__(self, words: Sequence[str], place: Place) -> contextlib.AbstractAsyncContextManager[Backend]:
+        """Return the backend; the machine is made by the first call that comes. UsageError."""
+        return _open_created(self._store, words, place)
+
+
 @contextlib.asynccontextmanager
-async def create(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
-    """A machine of that name that is there already is used. `--rm` removes, at the end, one that was made here."""
-    wanted = _Wanted(words, place)
-    await wanted.check()
+async def _open_created(store: Store, words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    """Give the engine of a machine that is made on first use; one of that name that exists already is used.
+
+    `--rm` removes, at the end, a machine that was made here. UsageError.
+    """
+    requested = _RequestedMachine(store, words, place)
+    await requested.check()
     async with contextlib.AsyncExitStack() as stack:
         making: asyncio.Task[Backend] | None = None
 
         async def begin() -> Backend:
-            await wanted.make()
-            return await stack.enter_async_context(machine([wanted.name], place))
+            await requested.make()
+            return await stack.enter_async_context(open_machine(store, [requested.name], place))
 
         async def ask(request: Request, rest: Next) -> Reply:
             nonlocal making
@@ -38,13 +57,13 @@ async def create(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
             if making is not None and not making.done():
                 making.cancel()
                 await asyncio.gather(making, return_exceptions=True)
-            await wanted.unmake()
+            await requested.unmake()
 
 
-class _Wanted:
-    """The words, and the machine they ask for."""
+class _RequestedMachine:
+    """The machine that the words after the backend's name ask for."""
 
-    def __init__(self, words: Sequence[str], place: Place) -> None:
+    def __init__(self, store: Store, words: Sequence[str], place: Place) -> None:
         if not words or words[0].startswith("-"):
             raise UsageError("create needs a driver", resolution="'create qemu --name dev --rm'")
         self.driver = words[0]
@@ -52,6 +71,7 @@ class _Wanted:
         self.remove = False
         self.made = False
         self.flags: list[str] = []
+        self.store = store
         self.place = place
         rest = list(words[1:])
         while rest:
@@ -67,10 +87,7 @@ class _Wanted:
 
     async def check(self) -> None:
         """UsageError if there can be no such machine: told before anybody calls."""
-        from machine.names import check
-        from machine.store import Store
-
-        if Store(self.place.store).exists(check(self.name)):
+        if self.store.exists(names.check(self.name)):
             return
         status, last = await self._machine("drivers", self.driver, log=lambda _: None)
         if status != 0:
@@ -79,11 +96,8 @@ class _Wanted:
 
     async def make(self) -> None:
         """Create it unless it is there, finish one that is half made. Refused(502) with the last words of create."""
-        from machine.store import Store
-
-        store = Store(self.place.store)
-        there = store.exists(self.name)
-        if there and store.load(self.name).reached("ready"):
+        there = self.store.exists(self.name)
+        if there and self.store.load(self.name).reached("ready"):
             return
         self.made = self.made or not there
         self.place.log(f"creating {self.name} with the driver {self.driver}; calls wait for it")
@@ -102,7 +116,7 @@ class _Wanted:
     async def _machine(self, *words: str, log: Callable[[str], None] | None = None) -> tuple[int, str]:
         """Run this program once more; its progress goes to `log`. Its status and the lines that tell why."""
         log = log or self.place.log
-        argv = [sys.executable, "-m", "machine", "--storage-path", self.place.store, *words]
+        argv = [sys.executable, "-m", "machine", "--storage-path", self.store.root, *words]
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=none, stdout=none, stderr=pipe, env=dict(self.place.environ), start_new_session=True

@@ -1,5 +1,4 @@
-"""machine NAME: the engine of a machine of the store, with its certificates. The only part of the chain that knows
-the store; it is not shipped to machines."""
+"""machine NAME: the engine of a machine of the store, with its certificates."""
 
 from __future__ import annotations
 
@@ -11,18 +10,39 @@ from machine import paths
 from machine.errors import EngineError, UsageError
 from machine.store import Store
 from machine.swarm.backends import Place
+from machine.swarm.backends.factory import BackendFactory
 from machine.swarm.http.address import TLS_PORT, Address, Trust, parse
 from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Backend, Next, Reply, Request, Unreachable
 
 
+class MachineBackend(BackendFactory):
+    """The backend `machine NAME` over one store."""
+
+    summary = "the engine of a machine of the store"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __call__(self, words: Sequence[str], place: Place) -> contextlib.AbstractAsyncContextManager[Backend]:
+        """Return the client of the machine's engine. UsageError, MachineNotFound, EngineError."""
+        return open_machine(self._store, words, place)
+
+    def engine_address(self, words: Sequence[str]) -> Address | None:
+        """Return where the machine's engine is. MachineNotFound, EngineError."""
+        return address_of(self._store, words[0])[0] if words else None
+
+
 @contextlib.asynccontextmanager
-async def machine(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
-    """Where the machine is is looked up again when it cannot be reached. MachineNotFound, EngineError without a URL."""
+async def open_machine(store: Store, words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    """Give a client of the machine's engine, which looks up the address again when the engine cannot be reached.
+
+    UsageError for other words than one name; MachineNotFound; EngineError for a machine without a URL.
+    """
     if len(words) != 1:
         raise UsageError("the backend machine takes one name", resolution="machine ls -q shows the names")
     name = words[0]
-    where, trust = address_of(place.store, name)
+    where, trust = address_of(store, name)
     client = Client(where, trust)
 
     async def ask(request: Request, _: Next) -> Reply:
@@ -30,7 +50,7 @@ async def machine(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
         try:
             return await client(request)
         except Unreachable as error:
-            moved, trust = address_of(place.store, name)
+            moved, trust = address_of(store, name)
             if moved == where or error.sent or not isinstance(request.body, bytes):
                 raise
             place.log(f"{name} is at {moved} now")
@@ -44,9 +64,12 @@ async def machine(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
         await client.close()
 
 
-def address_of(store: str, name: str) -> tuple[Address, Trust | None]:
-    """Where a machine's engine is, and the files to trust it by; None for a machine without certificates."""
-    record = Store(store).load(name)
+def address_of(store: Store, name: str) -> tuple[Address, Trust | None]:
+    """Return where a machine's engine is and the files to trust it by; None for a machine without certificates.
+
+    MachineNotFound; EngineError without an address, or without certificates that there should be.
+    """
+    record = store.load(name)
     url = record.url()
     if not url:
         raise EngineError(f"{name} has no address yet", resolution=f"machine start {name}")

@@ -1,5 +1,6 @@
-"""The backends that come with the program, by name; others are found by their entry point, `machine.backends`.
+"""The backends that come with this package, by name; others are found by their entry point, `machine.backends`.
 
+The caller may add more by name (`extra`): machine/cli/swarmd.py adds those that know the machine store.
 A backend is one of two things:
 
     async def NAME(request: Request, next: Next, *words: str) -> Reply
@@ -18,6 +19,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from machine.errors import UsageError
+from machine.swarm.backends.factory import BackendFactory
 from machine.swarm.pipeline import Backend, Next, link, nobody
 
 Opened = contextlib.AbstractAsyncContextManager[Backend]
@@ -26,12 +28,10 @@ GROUP = "machine.backends"  # entry points of third parties
 # name -> (module, attribute, one line for the list)
 TABLE: Mapping[str, tuple[str, str, str]] = {
     "aggregate": ("machine.swarm.backends.aggregate", "aggregate", "several backends as one engine"),
-    "create": ("machine.clusters.store_backends.create", "create", "a machine made on first use"),
     "debug": ("machine.swarm.backends.debug", "debug", "show every call on stderr"),
     "dockerclient": ("machine.swarm.backends.dockerclient", "dockerclient", "a Docker Engine at an address"),
     "dockerserver": ("machine.swarm.backends.dockerserver", "dockerserver", "listen for Docker clients"),
     "exec": ("machine.swarm.backends.exec", "exec_", "let a program of any language see, change or answer calls"),
-    "machine": ("machine.clusters.store_backends.machine", "machine", "the engine of a machine of the store"),
     "swarm": ("machine.swarm.backends.swarm", "swarm", "all engines of a discovery as one, scheduled as classic Swarm"),
     "simulator": ("machine.swarm.backends.simulator", "simulator", "an engine made up in memory"),
 }
@@ -43,8 +43,8 @@ class Place(NamedTuple):
     next: Next
     environ: Mapping[str, str]
     log: Callable[[str], None]  # one line for the user, on stderr
-    store: str = ""  # the machine store's directory
-    extra: Mapping[str, Any] = {}  # backends that the caller adds: name -> backend
+    registry: str = ""  # the file of the registry that a token without a service is looked up in; "": there is none
+    extra: Mapping[str, Any] = {}  # backends that the caller adds: name -> function or BackendFactory
 
     async def open(self, stack: contextlib.AsyncExitStack, specs: Sequence[str]) -> Next:
         """Open a chain inside a backend, each spec a string as on the command line; closed with `stack`."""
@@ -56,10 +56,16 @@ def names(extra: Mapping[str, Any] | None = None) -> dict[str, str]:
     from importlib.metadata import entry_points
 
     found = {name: line for name, (_, _, line) in TABLE.items()}
-    found.update({name: (inspect.getdoc(item) or "").partition("\n")[0] for name, item in (extra or {}).items()})
+    found.update({name: _summary(item) for name, item in (extra or {}).items()})
     for entry in entry_points(group=GROUP):
         found.setdefault(entry.name, f"from {entry.value}")
     return dict(sorted(found.items()))
+
+
+def _summary(backend: Any) -> str:
+    if isinstance(backend, BackendFactory):
+        return backend.summary
+    return (inspect.getdoc(backend) or "").partition("\n")[0]
 
 
 def find(name: str, extra: Mapping[str, Any]) -> Any:

@@ -9,7 +9,9 @@ from machine.errors import UsageError
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.api.merge import Node
-from machine.swarm.backends import Place, words_of
+from machine.swarm.backends import Place, find, words_of
+from machine.swarm.backends.factory import BackendFactory
+from machine.swarm.http.address import parse
 from machine.swarm.pipeline import Backend, Next, Reply, Request
 
 
@@ -37,16 +39,14 @@ async def aggregate(words: Sequence[str], place: Place) -> AsyncIterator[Backend
 
 def _where(spec: str, place: Place) -> tuple[str, str, str]:
     """No id yet, the address to show, and the host of the engine, because published ports are there too."""
-    from machine.swarm.http.address import parse
-
     name, *rest = words_of(spec)
     urls = [word for word in rest if "://" in word or word.startswith(":")]
     if name == "dockerclient" and urls:
         address = parse(urls[-1])
-    elif name == "machine" and rest:
-        from machine.clusters.store_backends.machine import address_of
-
-        address = address_of(place.store, rest[0])[0]
     else:
-        return "", spec, ""
+        backend = find(name, place.extra)
+        known = backend.engine_address(rest) if isinstance(backend, BackendFactory) else None
+        if known is None:
+            return "", spec, ""
+        address = known
     return "", str(address), "127.0.0.1" if address.host == "localhost" else address.host

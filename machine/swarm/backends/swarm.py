@@ -20,14 +20,13 @@ from machine.swarm.scheduler import DEFAULT, FILTERS, STRATEGIES
 
 _MIN, _MAX = "--engine-refresh-min-interval", "--engine-refresh-max-interval"
 _RETRY = "--engine-failure-retry"
-REGISTRY = os.path.join("swarm", "registry.db")  # under the machine store
 
 
 @contextlib.asynccontextmanager
 async def swarm(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
     """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
     given = gather("swarm", words, MANAGE, place.environ)
-    plan = plan_of(given, place.environ, os.path.join(place.store, REGISTRY) if place.store else "")
+    plan = plan_of(given, place.environ, place.registry)
     try:
         async with manager(plan, place.log) as backend:
             yield backend

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from machine.authority import ensure
+from machine.cli.swarmd import store_backends
 from machine.clusters.store_backends.machine import address_of
 from machine.errors import EngineError, MachineNotFound, NameInvalid, UsageError
 from machine.store import Store
@@ -32,11 +33,11 @@ from tests.swarm.http.recording import front, keys, run
 
 @contextlib.asynccontextmanager
 async def chain(
-    *specs: str, extra: Mapping[str, Any] | None = None, store: str = "", log: list[str] | None = None
+    *specs: str, extra: Mapping[str, Any] | None = None, log: list[str] | None = None
 ) -> AsyncIterator[Next]:
     said = [] if log is None else log
     async with contextlib.AsyncExitStack() as stack:
-        place = Place(nobody, dict(os.environ), said.append, store, extra or {})
+        place = Place(nobody, dict(os.environ), said.append, extra=extra or {})
         yield await open_chain(specs, place, stack)
 
 
@@ -239,17 +240,17 @@ def test_a_machine_is_reached_with_its_certificates(tmp_path: Path) -> None:
             _record(store, "dev", "generic", {"IPAddress": "127.0.0.1", "EnginePort": address.port, "SSHUser": "root"})
             _record(store, "bare", "none", {"URL": str(address)})
             with pytest.raises(EngineError, match="certificates of dev"):
-                address_of(store.root, "dev")
+                address_of(store, "dev")
             for name, source in (("ca", trust.client.ca), ("cert", trust.client.cert), ("key", trust.client.key)):
                 (Path(store.directory("dev")) / f"{name}.pem").write_bytes(Path(source).read_bytes())
-            async with chain("machine dev", store=store.root) as ask:
+            async with chain("machine dev", extra=store_backends(store)) as ask:
                 assert await (await ask(Request("GET", "/x"))).read() == b"secured"
-            assert address_of(store.root, "bare")[1] is None
+            assert address_of(store, "bare")[1] is None
         with pytest.raises(MachineNotFound):
-            async with chain("machine nobody", store=store.root):
+            async with chain("machine nobody", extra=store_backends(store)):
                 pass
         with pytest.raises(UsageError):
-            async with chain("machine", store=store.root):
+            async with chain("machine", extra=store_backends(store)):
                 pass
 
     run(story())
@@ -264,7 +265,9 @@ def test_machines_can_be_joined(tmp_path: Path) -> None:
                 engine = simulated(SimulatedEngine(name, 1))
                 address = await stack.enter_async_context(front(engine))
                 _record(store, name, "none", {"URL": str(address)})
-            ask = await stack.enter_async_context(chain('aggregate "machine one" "machine two"', store=store.root))
+            ask = await stack.enter_async_context(
+                chain('aggregate "machine one" "machine two"', extra=store_backends(store))
+            )
             listed = await (await ask(Request("GET", "/containers/json"))).value()
             assert sorted(each["Names"][0] for each in listed) == ["/one-1", "/two-1"]
             found = await (await ask(Request("GET", "/containers/two-1/json"))).value()
@@ -289,21 +292,21 @@ def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path:
         async with front(lambda _: _value(), trust) as address:
             log: list[str] = []
             spec = f"create none --name made --rm --url {address}"
-            async with chain(spec, store=store.root, log=log) as ask:
+            async with chain(spec, extra=store_backends(store), log=log) as ask:
                 assert not store.exists("made")
                 both = await asyncio.gather(ask(Request("GET", "/x")), ask(Request("GET", "/y")))
                 assert [await reply.read() for reply in both] == [b"secured", b"secured"]
                 assert store.exists("made")
                 assert sum("creating made" in line for line in log) == 1
             assert not store.exists("made")
-            async with chain(f"create none --name kept --url {address}", store=store.root) as ask:
+            async with chain(f"create none --name kept --url {address}", extra=store_backends(store)) as ask:
                 assert (await ask(Request("GET", "/x"))).ok
             assert store.exists("kept")
-        async with chain("create none --name bad", store=store.root) as ask:
+        async with chain("create none --name bad", extra=store_backends(store)) as ask:
             with pytest.raises(Refused, match="bad could not be created: Error:"):
                 await ask(Request("GET", "/x"))
         with pytest.raises(UsageError, match="needs a driver"):
-            async with chain("create --rm", store=store.root):
+            async with chain("create --rm", extra=store_backends(store)):
                 pass
 
     run(story(), 60)
@@ -326,6 +329,6 @@ def test_a_chain_that_cannot_work_is_said_before_it_listens(
     tmp_path: Path, specs: list[str], brief: str, advice: str
 ) -> None:
     with pytest.raises((UsageError, NameInvalid)) as caught:
-        asyncio.run(serve(specs, environ={}, log=print, store=str(tmp_path)))
+        asyncio.run(serve(specs, environ={}, log=print, extra=store_backends(Store(str(tmp_path)))))
     assert brief in caught.value.brief
     assert advice in caught.value.resolution
