@@ -1,8 +1,8 @@
 """The manager and the agent as one file that any python3 (3.11 or newer) runs: `python3 machine-swarm.pyz manage ...`.
 
-A zipapp with the package machine.swarm (but for its simulator), machine.errors and h11, which is all that machine.swarm imports:
-https://docs.python.org/3/library/zipapp.html . The same sources give
-the same bytes, so that a host that has the file need not get it again.
+A zipapp with the package machine.swarm (but for its simulator) and with machine.errors and h11, which is all that the
+package imports: https://docs.python.org/3/library/zipapp.html . The same sources give the same bytes, so that a host
+that has the file need not get it again.
 """
 
 from __future__ import annotations

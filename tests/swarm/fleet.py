@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import json
 
-from machine.swarm.backends.simulator import simulated
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.manager.rescheduling import Watchdog
 from machine.swarm.manager.routes import Desk, answer
 from machine.swarm.pipeline import NotConnected, Reply, Request
+from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
 
 

@@ -22,7 +22,6 @@ from machine.clusters.classic import store_integration
 from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
-from machine.swarm.backends.simulator import simulated
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli import Surroundings, exports, run
 from machine.swarm.cli_flags import MANAGE, gather, percent, seconds
@@ -31,6 +30,7 @@ from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
 from machine.swarm.http.address import Address, Trust
 from machine.swarm.http.server import Server
+from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
 

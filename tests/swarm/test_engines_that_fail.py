@@ -274,7 +274,7 @@ def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as
         await settled(fleet, 1)
         place = fleet.places[0]
         place.engine = SimulatedEngine("n1", named=("new",))
-        from machine.swarm.backends.simulator import simulated
+        from machine.swarm.simulator.backend import simulated
 
         place._ask = simulated(place.engine)
         place.switch(down=False)

@@ -33,7 +33,7 @@ TABLE: Mapping[str, tuple[str, str, str]] = {
     "dockerserver": ("machine.swarm.backends.dockerserver", "dockerserver", "listen for Docker clients"),
     "exec": ("machine.swarm.backends.exec", "exec_", "let a program of any language see, change or answer calls"),
     "swarm": ("machine.swarm.backends.swarm", "swarm", "all engines of a discovery as one, scheduled as classic Swarm"),
-    "simulator": ("machine.swarm.backends.simulator", "simulator", "an engine made up in memory"),
+    "simulator": ("machine.swarm.simulator.backend", "simulator", "an engine made up in memory"),
 }
 
 

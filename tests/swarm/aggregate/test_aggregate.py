@@ -12,9 +12,9 @@ import pytest
 from machine.swarm.aggregate import members as members_module
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
-from machine.swarm.backends.simulator import simulated
 from machine.swarm.pipeline import Hijack, Refused, Reply, Request, Unreachable
 from machine.swarm.simulator import SimulatedEngine
+from machine.swarm.simulator.backend import simulated
 from tests.swarm.http.recording import run
 
 

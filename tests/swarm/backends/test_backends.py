@@ -23,10 +23,10 @@ from machine.store.record import Record
 from machine.swarm.backends import TABLE, Place, names, open_chain, words_of
 from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends.flags import read
-from machine.swarm.backends.simulator import simulated
 from machine.swarm.http.address import Trust
 from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request, nobody
 from machine.swarm.simulator import SimulatedEngine
+from machine.swarm.simulator.backend import simulated
 from machine.swarm.swarmd import serve
 from tests.swarm.http.recording import front, keys, run
 

@@ -12,13 +12,13 @@ import pytest
 
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
-from machine.swarm.backends.simulator import simulated
 from machine.swarm.http.address import Address, dial
 from machine.swarm.http.client import Client
 from machine.swarm.http.request_head import BadHead, origin_form
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.pipeline import Next, Refused, Reply, Request
 from machine.swarm.simulator import SimulatedEngine
+from machine.swarm.simulator.backend import simulated
 from tests.sshd import free_port
 from tests.swarm.http.raw import echo
 from tests.swarm.http.recording import client, front, raw_server, run

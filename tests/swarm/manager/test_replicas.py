@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from machine.swarm.backends.simulator import simulated
 from machine.swarm.cluster import Settings
 from machine.swarm.discovery import from_url
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
 from machine.swarm.manager.manager import Plan, manager
 from machine.swarm.pipeline import Refused, Request, compose
+from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
 from tests.swarm.discovery.test_stores import etcd
