@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from machine.drivers.amazonec2 import errors
+from machine.drivers.amazonec2.errors import ERRORS, classify, translate
 from machine.drivers.amazonec2.options import REGION
+from machine.drivers.cloud import errors
 from machine.errors import PreflightFailed
 
 CONNECT_SECONDS = 10
@@ -41,7 +42,7 @@ class Api:
         """The id of the account that is asked; "" where nobody tells, as on clouds that only speak EC2's API."""
         try:
             return str(self._ask("get_caller_identity", "Account", service="sts"))
-        except errors.AmazonError:
+        except errors.CloudError:
             return ""
 
     def zones(self) -> list[str]:
@@ -167,7 +168,7 @@ class Api:
         """The new Instance, its reservation's id under ReservationId; DryRun if the request says so and would do."""
         made = self._call("run_instances", **request)
         if not made.get("Instances"):
-            raise errors.unanswered(errors.ServiceBroken, "the answer to run instances makes no sense", str(made))
+            raise ERRORS.error(errors.ServiceBroken, "the answer to run instances makes no sense", str(made))
         return {**made["Instances"][0], "ReservationId": made.get("ReservationId", "")}
 
     # what is done with it
@@ -189,21 +190,21 @@ class Api:
         for instance_id in instance_ids:
             try:
                 self._call("terminate_instances", InstanceIds=[instance_id])
-            except errors.InstanceGone:
+            except errors.MachineGone:
                 continue
 
     def delete_key_pair(self, name: str) -> None:
         """Away with it; EC2 does not mind if it is unknown."""
         try:
             self._call("delete_key_pair", KeyName=name)
-        except errors.BadKeyPair:
+        except errors.BadKey:
             return
 
     def delete_group(self, group_id: str) -> None:
         """Away with it; absent is success, InUse when something has it."""
         try:
             self._call("delete_security_group", GroupId=group_id)
-        except errors.BadGroup:
+        except errors.BadFirewall:
             return
 
     # how it is asked
@@ -260,7 +261,7 @@ class Api:
         """`key` of the answer; ServiceBroken when it is not in there, as when something else than EC2 answered."""
         answer = self._call(operation, service=service, **request)
         if key not in answer:
-            raise errors.unanswered(
+            raise ERRORS.error(
                 errors.ServiceBroken,
                 f"the answer to {operation.replace('_', ' ')} makes no sense",
                 f"it has no {key}",
@@ -274,7 +275,7 @@ class Api:
             for number, page in enumerate(pages.paginate(**request)):
                 if number >= MOST_PAGES:
                     brief = f"EC2's answer to {operation.replace('_', ' ')} does not end"
-                    raise errors.unanswered(errors.ServiceBroken, brief, f"more than {MOST_PAGES} pages")
+                    raise ERRORS.error(errors.ServiceBroken, brief, f"more than {MOST_PAGES} pages")
                 found += page.get(key, [])
         return _instances(found)
 
@@ -296,32 +297,32 @@ class _Translated:
 
         if isinstance(error, sdk.ClientError):
             answer = error.response.get("Error", {})
-            raise errors.translate(str(answer.get("Code", "")), str(answer.get("Message", "")), self.doing) from None
+            raise translate(str(answer.get("Code", "")), str(answer.get("Message", "")), self.doing) from None
         if isinstance(error, ResponseParserError):
-            raise errors.unanswered(
+            raise ERRORS.error(
                 errors.ServiceBroken, f"EC2's answer to {self.doing} makes no sense", str(error)
             ) from None
         if isinstance(error, sdk.BotoCoreError):
             raise _unanswered(error, sdk, self.doing) from None
 
 
-def _unanswered(error: Exception, sdk: Any, doing: str) -> errors.AmazonError:
+def _unanswered(error: Exception, sdk: Any, doing: str) -> errors.CloudError:
     if isinstance(error, sdk.ReadTimeoutError | sdk.ConnectTimeoutError):
-        return errors.unanswered(errors.ApiTimeout, f"EC2 did not answer {doing} in time", str(error))
+        return ERRORS.error(errors.ApiTimeout, f"EC2 did not answer {doing} in time", str(error))
     if isinstance(error, sdk.HTTPClientError):
-        return errors.unanswered(errors.Unreachable, "EC2 cannot be reached", str(error))
+        return ERRORS.error(errors.Unreachable, "EC2 cannot be reached", str(error))
     if isinstance(error, sdk.ParamValidationError | sdk.NoRegionError):
-        return errors.unanswered(errors.BadRequest, f"{doing} cannot be asked like this", str(error))
+        return ERRORS.error(errors.BadRequest, f"{doing} cannot be asked like this", str(error))
     if "Endpoint" in type(error).__name__:
-        return errors.unanswered(errors.Unreachable, "EC2 cannot be reached", str(error))
-    return errors.unanswered(errors.BadCredentials, "there are no credentials that can be used", str(error))
+        return ERRORS.error(errors.Unreachable, "EC2 cannot be reached", str(error))
+    return ERRORS.error(errors.BadCredentials, "there are no credentials that can be used", str(error))
 
 
 def _no_room_is_final(response: Any, **_: Any) -> None:
     """EC2 says with status 500 that it has no room, and the SDK would ask for the same place over and over."""
     if response is not None:
         code = (response[1] or {}).get("Error", {}).get("Code", "")
-        if errors.classify(str(code)) is errors.NoCapacity:
+        if classify(str(code)) is errors.NoCapacity:
             response[0].status_code = 400
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from machine.drivers.amazonec2 import config, errors, firewall, requests
+from machine.drivers.amazonec2 import config, firewall, requests
 from machine.drivers.amazonec2.client import MADE_BY, MADE_TAG, Api
+from machine.drivers.amazonec2.errors import ERRORS
 from machine.drivers.amazonec2.firewall import ENGINE_PORT
 from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.preflight import preflight
 from machine.drivers.base import Driver, DriverContext, preflight_errors
-from machine.drivers.cloud import ssh_key
+from machine.drivers.cloud import errors, ssh_key
 from machine.drivers.cloud import user_data as userdata
 from machine.errors import DriverError, NotSupported, Unfinished
 from machine.model import Endpoint, State, Verb
@@ -164,7 +165,7 @@ class AmazonDriver(Driver):
 
     def _make_group(self, name: str, vpc: str) -> dict[str, Any]:
         if self.data.get("SecurityGroupReadOnly") or name.startswith("sg-"):
-            raise errors.BadGroup(f"there is no security group {name} in {vpc}", resolution=errors.BadGroup.advice)
+            raise ERRORS.error(errors.BadFirewall, f"there is no security group {name} in {vpc}")
         try:
             made = self.api.create_group(name, vpc)
         except errors.NameTaken:  # by another computer, a moment ago
@@ -265,7 +266,7 @@ class AmazonDriver(Driver):
     def power(self, verb: Verb) -> None:
         instance = self._instance()
         if instance is None or _state(instance) in ENDING:
-            raise errors.InstanceGone(
+            raise errors.MachineGone(
                 f"EC2 has no instance for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )

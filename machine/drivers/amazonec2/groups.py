@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.amazonec2 import config, errors, firewall
+from machine.drivers.amazonec2 import config, firewall
 from machine.drivers.amazonec2.client import Api
 from machine.drivers.base import DriverContext
+from machine.drivers.cloud import errors
 from machine.errors import PreflightFailed
 
 
@@ -76,7 +77,7 @@ def _no_wider(group: Mapping[str, Any], wanted: Sequence[firewall.Opening], data
         return
     wider = firewall.beyond(group.get("IpPermissions", []), wanted, data["AllowFrom"])
     if wider:
-        raise errors.BadGroup(
+        raise errors.BadFirewall(
             f"the security group {group['GroupName']} lets in {', '.join(wider)}, beyond --amazonec2-allow-from",
             resolution="take those rules out of it, name another --amazonec2-security-group, or leave that out to have "
             "one made for these networks",
@@ -97,7 +98,7 @@ def _widens_no_other(
             continue
         wider = firewall.beyond(adding, wanted, other["AllowFrom"])
         if wider:
-            raise errors.BadGroup(
+            raise errors.BadFirewall(
                 f"the security group {group['GroupName']} has a machine that only {', '.join(other['AllowFrom'])} may "
                 f"reach; this one would let in {', '.join(wider)}",
                 resolution="name another --amazonec2-security-group, or give the same --amazonec2-allow-from",

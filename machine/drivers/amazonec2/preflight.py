@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from machine.drivers.amazonec2 import config, errors, firewall, groups, images, requests
+from machine.drivers.amazonec2 import config, firewall, groups, images, requests
 from machine.drivers.amazonec2.client import Api
+from machine.drivers.amazonec2.errors import DryRun
 from machine.drivers.base import DriverContext
+from machine.drivers.cloud import errors
 from machine.errors import PreflightFailed
 
 ON_DEMAND = {  # first letters of an instance type -> quota of running on-demand vCPUs
@@ -81,7 +83,7 @@ def _newest(api: Api, data: dict[str, Any]) -> dict[str, Any] | None:
     architecture = data["Architecture"]
     try:
         return api.image(api.parameter(wanted.parameter_for(architecture)))
-    except errors.AmazonError:  # not every account may read parameters, not every cloud has them
+    except errors.CloudError:  # not every account may read parameters, not every cloud has them
         return images.newest(
             [
                 image
@@ -205,7 +207,7 @@ def _quota(api: Api, data: dict[str, Any], size: dict[str, Any]) -> None:
             if table.get(family(str(instance.get("InstanceType")))) == code
             and (instance.get("InstanceLifecycle") == "spot") == bool(data.get("RequestSpotInstance"))
         )
-    except errors.AmazonError:
+    except errors.CloudError:
         return
     if used + needed > limit:
         raise PreflightFailed(
@@ -227,5 +229,5 @@ def _rehearse(api: Api, data: dict[str, Any], name: str) -> None:
     wanted = {**data, "SubnetId": data["Subnets"][0], "SecurityGroupIds": []}
     try:
         api.run_instance(requests.request(wanted, requests.tags(data, name, "dry-run"), dry=True))
-    except errors.DryRun:
+    except DryRun:
         return

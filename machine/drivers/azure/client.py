@@ -16,8 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from machine.drivers.azure import config, errors, login
+from machine.drivers.azure import config, login
+from machine.drivers.azure.errors import ERRORS, translate
 from machine.drivers.base import DriverContext
+from machine.drivers.cloud import errors
 from machine.errors import DriverError, PreflightFailed
 
 CONNECT_SECONDS = 10
@@ -54,7 +56,7 @@ class Api:
         images = self._compute().virtual_machine_images
         try:
             found = self._ask("list images", lambda: images.list(self.data["Location"], publisher, offer, sku))
-        except (errors.Gone, errors.BadImage):
+        except (errors.NotFound, errors.BadImage):
             return []
         return [str(image.get("name")) for image in found]
 
@@ -91,7 +93,7 @@ class Api:
         listing = self._resources().resources.list_by_resource_group
         try:
             return self._list("list resources", lambda: listing(group, **wanted))
-        except errors.Gone:
+        except errors.NotFound:
             return []
 
     def machines(self, group: str) -> list[dict[str, Any]]:
@@ -216,9 +218,9 @@ class Api:
 
         try:
             return bool(self._call(f"delete {name}", asked) in GONE)
-        except errors.Gone:
+        except errors.NotFound:
             return True
-        except errors.Busy:
+        except errors.WrongState:
             return False
 
     def delete_availability_set(self, group: str, name: str) -> None:
@@ -296,7 +298,7 @@ class Api:
         _, _, rest = found.partition("authorization_uri=")
         tenant = rest.strip('"').partition('"')[0].rstrip("/").rpartition("/")[2]
         if not tenant:
-            raise errors.translate(
+            raise translate(
                 "SubscriptionNotFound", f"Azure names no directory for it (HTTP status {answer.status_code})",
                 answer.status_code, "the subscription",
             )  # fmt: skip
@@ -335,7 +337,7 @@ class Api:
     def _answer(self, doing: str, call: Callable[[], Any], key: str = "id") -> dict[str, Any]:
         found: dict[str, Any] = self._ask(doing, call)
         if not found.get(key):
-            raise errors.unanswered(errors.ServiceBroken, f"the answer to {doing} makes no sense", f"it has no {key}")
+            raise ERRORS.error(errors.ServiceBroken, f"the answer to {doing} makes no sense", f"it has no {key}")
         return found
 
     def _made(self, doing: str, call: Callable[[], Any]) -> dict[str, Any]:
@@ -344,7 +346,7 @@ class Api:
     def _get(self, what: str, call: Callable[[], Any], key: str = "id") -> dict[str, Any] | None:
         try:
             return self._answer(f"look at the {what}", call, key)
-        except (errors.Gone, errors.BadImage):
+        except (errors.NotFound, errors.BadImage):
             return None
 
     def _list(self, doing: str, call: Callable[[], Any]) -> list[dict[str, Any]]:
@@ -354,7 +356,7 @@ class Api:
     def _absent(self, doing: str, call: Callable[[], Any]) -> None:
         try:
             self._call(doing, call)
-        except errors.Gone:
+        except errors.NotFound:
             return
 
 
@@ -377,20 +379,18 @@ class _Translated:
         if isinstance(error, sdk.HttpResponseError):
             raise _refused(error, self.doing) from None
         if isinstance(error, sdk.ServiceRequestTimeoutError | sdk.ServiceResponseTimeoutError):
-            raise errors.unanswered(
-                errors.ApiTimeout, f"Azure did not answer in time: {self.doing}", str(error)
-            ) from None
+            raise ERRORS.error(errors.ApiTimeout, f"Azure did not answer in time: {self.doing}", str(error)) from None
         if isinstance(error, sdk.ServiceRequestError | sdk.ServiceResponseError):
-            raise errors.unanswered(errors.Unreachable, "Azure cannot be reached", str(error)) from None
+            raise ERRORS.error(errors.Unreachable, "Azure cannot be reached", str(error)) from None
         if isinstance(error, sdk.AzureError):
-            raise errors.unanswered(errors.ServiceBroken, f"Azure failed to {self.doing}", str(error)) from None
+            raise ERRORS.error(errors.ServiceBroken, f"Azure failed to {self.doing}", str(error)) from None
         if isinstance(error, ValueError | LookupError | TypeError | AttributeError):  # how the SDK takes nonsense
-            raise errors.unanswered(
+            raise ERRORS.error(
                 errors.ServiceBroken, f"Azure's answer to {self.doing} makes no sense", str(error)
             ) from None
 
 
-def _refused(error: Any, doing: str) -> errors.AzureError:
+def _refused(error: Any, doing: str) -> errors.CloudError:
     """The innermost code that says something: ARM wraps errors of those who do the work."""
     inner, status = error.error, int(error.status_code or 0)
     code, text = str(getattr(inner, "code", "") or ""), str(getattr(inner, "message", "") or "")
@@ -398,25 +398,25 @@ def _refused(error: Any, doing: str) -> errors.AzureError:
         if code in ("", "DeploymentFailed", "BadRequest", "ResourceOperationFailure") and detail.code:
             code, text = str(detail.code), str(detail.message or text)
     if not code and status in (200, 201, 202):
-        return errors.unanswered(errors.ServiceBroken, f"Azure's answer to {doing} makes no sense", str(error.message))
-    return errors.translate(code, text or str(error.reason or ""), status, doing)
+        return ERRORS.error(errors.ServiceBroken, f"Azure's answer to {doing} makes no sense", str(error.message))
+    return translate(code, text or str(error.reason or ""), status, doing)
 
 
-def _no_login(error: Any) -> errors.AzureError:
+def _no_login(error: Any) -> errors.CloudError:
     text = str(getattr(error, "message", "") or error)
     cause = error.__cause__ or error.__context__
     from azure.core import exceptions as sdk
 
     if isinstance(cause, sdk.ServiceRequestError | sdk.ServiceResponseError):
-        return errors.unanswered(errors.Unreachable, "Azure cannot be reached to log in", text)
-    return errors.unanswered(errors.BadCredentials, "Azure does not let us log in", text)
+        return ERRORS.error(errors.Unreachable, "Azure cannot be reached to log in", text)
+    return ERRORS.error(errors.BadCredentials, "Azure does not let us log in", text)
 
 
 def _ended(poller: Any) -> Any:
     """What a long-running operation made, once it is done; Busy when it does not end."""
     found = poller.result(MADE_SECONDS)
     if not poller.done():
-        raise errors.unanswered(errors.Busy, "Azure takes longer than ten minutes", f"status {poller.status()}")
+        raise ERRORS.error(errors.WrongState, "Azure takes longer than ten minutes", f"status {poller.status()}")
     return found
 
 

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Self
 
 from machine import names
 from machine.drivers.azure import config as settings
-from machine.drivers.azure import errors, firewall, requests, shared
+from machine.drivers.azure import firewall, requests, shared
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.preflight import preflight
 from machine.drivers.base import Driver, DriverContext, preflight_errors
-from machine.drivers.cloud import user_data
+from machine.drivers.cloud import errors, user_data
 from machine.errors import DriverError, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -199,7 +199,7 @@ class AzureDriver(Driver):
         """STOP also ends what a machine costs by the hour (Azure calls it deallocated), KILL alone does not."""
         machine = self._machine()
         if machine is None or _provisioning(machine) == "Deleting":
-            raise errors.Gone(
+            raise errors.MachineGone(
                 f"Azure has no machine for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )

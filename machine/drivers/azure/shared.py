@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from machine.drivers.azure import config, errors, requests
+from machine.drivers.azure import config, requests
 from machine.drivers.azure.client import Api
+from machine.drivers.azure.errors import ERRORS
 from machine.drivers.base import DriverContext
+from machine.drivers.cloud import errors
 
 
 def lock_name(data: Mapping[str, Any]) -> str:
@@ -48,9 +50,7 @@ def _subnet(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[
         data["MadeSubnet"] = any(other.get("MadeSubnet") for other in _same_network(data, _others(data, ctx)))
         return str(found["id"])
     if must_exist:
-        raise errors.BadNetwork(
-            f"there is no subnet {data['SubnetName']} in the network {name}", resolution=errors.BadNetwork.advice
-        )
+        raise ERRORS.error(errors.BadNetwork, f"there is no subnet {data['SubnetName']} in the network {name}")
     data["MadeSubnet"] = True  # in a network that is not ours
     save()
     return str(api.put_subnet(group, name, data["SubnetName"], requests.subnet(data))["id"])

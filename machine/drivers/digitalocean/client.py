@@ -12,7 +12,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.digitalocean import errors
+from machine.drivers.cloud import errors
+from machine.drivers.digitalocean.errors import ERRORS, translate
 from machine.drivers.digitalocean.options import API
 from machine.errors import PreflightFailed
 
@@ -235,7 +236,7 @@ class Api:
         if self._cloud is None:
             token = str(self.data.get("AccessToken") or "").strip()
             if not token or not token.isascii() or not token.isprintable() or " " in token:
-                raise errors.made(errors.BadCredentials, "there is no API token that can be used")
+                raise ERRORS.error(errors.BadCredentials, "there is no API token that can be used")
             wire = _sdk()
             self._cloud = wire.connect(
                 str(self.data.get("Endpoint") or API),
@@ -265,19 +266,19 @@ class _Translated:
         from machine.drivers.digitalocean.transport import Refused
 
         if isinstance(error, Refused):
-            raise errors.refused(error.status, error.text, self.doing) from None
+            raise translate(error.status, error.text, self.doing) from None
         if isinstance(error, RateLimitReachedError):
-            raise errors.refused(429, "too many requests", self.doing) from None
+            raise translate(429, "too many requests", self.doing) from None
         if isinstance(error, LibcloudError | ValueError | TypeError | LookupError | AttributeError) and not isinstance(
             error, OSError
         ):
             raise _nonsense(self.doing, str(error)) from None
         if isinstance(error, requests.exceptions.Timeout):
             brief = f"DigitalOcean did not answer in time (to {self.doing})"
-            raise errors.made(errors.ApiTimeout, brief, str(error)) from None
+            raise ERRORS.error(errors.ApiTimeout, brief, str(error)) from None
         if isinstance(error, OSError):
             brief = f"DigitalOcean cannot be reached (to {self.doing})"
-            raise errors.made(errors.Unreachable, brief, str(error)) from None
+            raise ERRORS.error(errors.Unreachable, brief, str(error)) from None
 
 
 def _sdk() -> Any:
@@ -290,7 +291,7 @@ def _sdk() -> Any:
             " with pipx: pipx inject container-hosts apache-libcloud",
         ) from None
     except ValueError as error:  # libcloud's, when $SSL_CERT_FILE names no file
-        raise errors.made(errors.Unreachable, "the package apache-libcloud does not load", str(error)) from None
+        raise ERRORS.error(errors.Unreachable, "the package apache-libcloud does not load", str(error)) from None
     return wire
 
 
@@ -308,8 +309,8 @@ def _object(answer: Json, key: str) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def _nonsense(doing: str, text: str) -> errors.DigitalOceanError:
-    return errors.made(errors.ServiceBroken, f"DigitalOcean's answer makes no sense (to {doing})", text)
+def _nonsense(doing: str, text: str) -> errors.CloudError:
+    return ERRORS.error(errors.ServiceBroken, f"DigitalOcean's answer makes no sense (to {doing})", text)
 
 
 def _number(data: Mapping[str, Any], key: str, default: int) -> int:

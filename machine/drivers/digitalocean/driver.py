@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext, preflight_errors
-from machine.drivers.cloud import ssh_key, user_data
-from machine.drivers.digitalocean import config, errors, removal, requests
+from machine.drivers.cloud import errors, ssh_key, user_data
+from machine.drivers.digitalocean import config, removal, requests
 from machine.drivers.digitalocean.client import Api
+from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.preflight import account_id, lookups, preflight
 from machine.model import Endpoint, State, Verb
@@ -88,9 +89,9 @@ class DigitalOceanDriver(Driver):
         try:
             text = user_data.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise errors.made(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
+            raise ERRORS.error(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
         if len(text.encode()) > requests.LARGEST_USER_DATA:
-            raise errors.made(
+            raise ERRORS.error(
                 errors.BadUserData,
                 f"the user data {path} is too long: DigitalOcean takes {requests.LARGEST_USER_DATA} bytes",
             )
@@ -126,7 +127,7 @@ class DigitalOceanDriver(Driver):
         if self.data.get("SSHKeyID"):
             return
         if not self.ctx.public_key:
-            raise errors.made(errors.BadKey, "there is no public key to send to DigitalOcean")
+            raise ERRORS.error(errors.BadKey, "there is no public key to send to DigitalOcean")
         name = self.data["KeyName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         try:
@@ -258,7 +259,7 @@ class DigitalOceanDriver(Driver):
                 self.api.assign(wanted, droplet_id)
         except errors.WrongState:  # the droplet is still being made: at the next question
             return ""
-        except errors.DigitalOceanError:
+        except errors.CloudError:
             if not (leading := self._leading_to(droplet_id)):  # else done, and the answer was lost
                 raise
         address = leading[0] if wanted == NEW else wanted
@@ -274,7 +275,7 @@ class DigitalOceanDriver(Driver):
     def power(self, verb: Verb) -> None:
         droplet = self._droplet()
         if droplet is None:
-            raise errors.DropletGone(
+            raise errors.MachineGone(
                 f"DigitalOcean has no droplet for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )

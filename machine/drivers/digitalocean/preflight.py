@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from machine.drivers.digitalocean import errors, requests
+from machine.drivers.cloud import errors
+from machine.drivers.digitalocean import requests
 from machine.drivers.digitalocean.client import Api
+from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW
 
 Data = dict[str, Any]
@@ -58,31 +60,33 @@ def _quota(api: Api, data: Data, log: Callable[[str], None]) -> None:
         log("the token may not read the account, so its limit is not checked")
         return
     if account.get("status") == "locked":
-        raise _no(errors.NotAllowed, "the account is locked", str(account.get("status_message") or ""))
+        raise ERRORS.error(errors.NotAllowed, "the account is locked", str(account.get("status_message") or ""))
     limit = int(account.get("droplet_limit") or 0)
     if limit and (present := api.count_droplets()) >= limit:
-        raise _no(errors.QuotaExceeded, f"the account has {present} droplets and may have {limit}")
+        raise ERRORS.error(errors.QuotaExceeded, f"the account has {present} droplets and may have {limit}")
 
 
 def _region(api: Api, data: Data) -> Data:
     region = api.region(str(data["Region"]))
     if region is None:
-        raise _no(errors.BadRegion, f"there is no region {data['Region']}")
+        raise ERRORS.error(errors.BadRegion, f"there is no region {data['Region']}")
     if not region.get("available"):
-        raise _no(errors.BadRegion, f"the region {data['Region']} takes no new machines at the moment")
+        raise ERRORS.error(errors.BadRegion, f"the region {data['Region']} takes no new machines at the moment")
     features = region.get("features") or []
     for key, feature in (("IPv6", "ipv6"), ("Backups", "backups")):
         if data.get(key) and features and feature not in features:
-            raise _no(errors.BadRegion, f"the region {data['Region']} has no {feature}")
+            raise ERRORS.error(errors.BadRegion, f"the region {data['Region']} has no {feature}")
     return region
 
 
 def _size(api: Api, data: Data, region: Data) -> Data:
     size = api.size(str(data["Size"]))
     if size is None:
-        raise _no(errors.BadSize, f"there is no size {data['Size']}")
+        raise ERRORS.error(errors.BadSize, f"there is no size {data['Size']}")
     if not size.get("available") or data["Size"] not in (region.get("sizes") or []):
-        raise _no(errors.NoCapacity, f"the region {data['Region']} has no {data['Size']} to give at the moment")
+        raise ERRORS.error(
+            errors.NoCapacity, f"the region {data['Region']} has no {data['Size']} to give at the moment"
+        )
     return size
 
 
@@ -90,14 +94,14 @@ def _image(api: Api, data: Data, size: Data) -> None:
     try:
         image = api.image(str(data["Image"]))
     except errors.NotFound as error:
-        raise _no(errors.BadImage, f"there is no image {data['Image']}", error.details) from None
+        raise ERRORS.error(errors.BadImage, f"there is no image {data['Image']}", error.details) from None
     if data["Region"] not in (image.get("regions") or []):
-        raise _no(errors.BadImage, f"the image {data['Image']} is not in the region {data['Region']}")
+        raise ERRORS.error(errors.BadImage, f"the image {data['Image']} is not in the region {data['Region']}")
     if image.get("status") not in ("available", None):
-        raise _no(errors.BadImage, f"the image {data['Image']} is {str(image['status']).lower()}")
+        raise ERRORS.error(errors.BadImage, f"the image {data['Image']} is {str(image['status']).lower()}")
     least, disk = int(image.get("min_disk_size") or 0), int(size.get("disk") or 0)
     if least > disk:
-        raise _no(
+        raise ERRORS.error(
             errors.BadImage,
             f"the image {data['Image']} needs a disk of {least} GB, and {data['Size']} has {disk} GB",
         )
@@ -107,7 +111,7 @@ def _key(api: Api, fingerprint: str) -> int:
     try:
         return int(api.key(fingerprint)["id"])
     except errors.NotFound as error:
-        raise _no(errors.BadKey, f"the account has no ssh key {fingerprint}", error.details) from None
+        raise ERRORS.error(errors.BadKey, f"the account has no ssh key {fingerprint}", error.details) from None
 
 
 def _neighbours(api: Api, data: Data) -> list[str]:
@@ -116,9 +120,9 @@ def _neighbours(api: Api, data: Data) -> list[str]:
         try:
             vpc = api.vpc(str(data["VpcUUID"]))
         except errors.NotFound as error:
-            raise _no(errors.BadNetwork, f"there is no VPC {data['VpcUUID']}", error.details) from None
+            raise ERRORS.error(errors.BadNetwork, f"there is no VPC {data['VpcUUID']}", error.details) from None
         if vpc.get("region") != data["Region"]:
-            raise _no(
+            raise ERRORS.error(
                 errors.BadNetwork, f"the VPC {data['VpcUUID']} is in {vpc.get('region')}, not in {data['Region']}"
             )
         return [str(vpc["ip_range"])] if vpc.get("ip_range") else []
@@ -136,9 +140,9 @@ def _volumes(api: Api, data: Data) -> list[str]:
         here = [volume for volume in present if name in (volume.get("id"), volume.get("name"))]
         near = [volume for volume in here if (volume.get("region") or {}).get("slug") == data["Region"]]
         if not near:
-            raise _no(errors.BadVolume, f"there is no volume {name} in {data['Region']}")
+            raise ERRORS.error(errors.BadVolume, f"there is no volume {name} in {data['Region']}")
         if near[0].get("droplet_ids"):
-            raise _no(errors.BadVolume, f"the volume {name} is attached to another droplet")
+            raise ERRORS.error(errors.BadVolume, f"the volume {name} is attached to another droplet")
         found.append(str(near[0]["id"]))
     return found
 
@@ -149,7 +153,7 @@ def _joined(present: Sequence[Data], data: Data) -> dict[str, str]:
     for name in requests.joins(data):
         firewall = next((wall for wall in present if name in (wall.get("id"), wall.get("name"))), None)
         if firewall is None:
-            raise _no(errors.BadFirewall, f"there is no firewall {name}")
+            raise ERRORS.error(errors.BadFirewall, f"there is no firewall {name}")
         tags = [tag for tag in firewall.get("tags") or [] if not tag.startswith("machine-id:")]
         found[str(firewall["id"])] = str(tags[0]) if tags else ""
     return found
@@ -160,12 +164,8 @@ def _reserved(api: Api, data: Data) -> None:
     try:
         found = api.reserved_ip(address)
     except errors.NotFound as error:
-        raise _no(errors.BadNetwork, f"the account has not reserved {address}", error.details) from None
+        raise ERRORS.error(errors.BadNetwork, f"the account has not reserved {address}", error.details) from None
     if (found.get("region") or {}).get("slug") != data["Region"]:
-        raise _no(errors.BadNetwork, f"{address} is reserved in another region than {data['Region']}")
+        raise ERRORS.error(errors.BadNetwork, f"{address} is reserved in another region than {data['Region']}")
     if found.get("droplet"):
-        raise _no(errors.BadNetwork, f"{address} leads to the droplet {found['droplet'].get('name')} already")
-
-
-def _no(cls: type[errors.DigitalOceanError], brief: str, text: str = "") -> errors.DigitalOceanError:
-    return errors.made(cls, brief, text)
+        raise ERRORS.error(errors.BadNetwork, f"{address} leads to the droplet {found['droplet'].get('name')} already")

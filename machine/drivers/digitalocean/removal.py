@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from machine.drivers.base import DriverContext
-from machine.drivers.digitalocean import errors
+from machine.drivers.cloud import errors
 from machine.drivers.digitalocean.client import Api
 from machine.drivers.digitalocean.options import NEW
 from machine.errors import Unfinished

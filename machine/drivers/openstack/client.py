@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.openstack import config, conoha, errors
+from machine.drivers.cloud import errors
+from machine.drivers.openstack import config, conoha
+from machine.drivers.openstack.errors import ERRORS, BadAuthUrl, BadCertificate, BadCloud, connection_error, translate
 from machine.errors import MachineError, PreflightFailed
 
 Json = dict[str, Any]
@@ -299,18 +301,18 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
 
     from machine.drivers.openstack.transport import TooLong, Wrong
 
-    text = errors.plain(str(error))
-    made = errors.made
+    text = connection_error(str(error))
+    made = ERRORS.error
     if isinstance(error, Wrong):
         return _no_keystone(text, data)
     if isinstance(error, sdk.HttpException):
         status = int(error.status_code or 0)
-        return errors.refused(status, str(error.details or error), doing, asking=asking)
+        return translate(status, str(error.details or error), doing, asking=asking)
     if isinstance(error, keystone.HttpError):
-        return _at_the_door(int(error.http_status or 0), text, doing, data)
-    table: Iterable[tuple[Any, type[errors.OpenStackError], str]] = (
+        return _login_refused(int(error.http_status or 0), text, doing, data)
+    table: Iterable[tuple[Any, errors.Kind, str]] = (
         (TooLong, errors.RateLimited, "the cloud has had too many calls"),
-        (keystone.SSLError, errors.BadCertificate, "the API's certificate is not accepted"),
+        (keystone.SSLError, BadCertificate, "the API's certificate is not accepted"),
         (keystone.ConnectTimeout, errors.ApiTimeout, "the API did not answer in time"),
         (keystone.ConnectionError, errors.Unreachable, "the API cannot be reached"),
         (keystone.CatalogException, errors.BadRegion, "the cloud names no such service"),
@@ -319,8 +321,8 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
             errors.BadRegion,
             "the cloud has no such service",
         ),
-        (keystone.AuthPluginException, errors.BadCloud, "what is given does not do to log in"),
-        (sdk.ConfigException, errors.BadCloud, "the cloud's configuration cannot be used"),
+        (keystone.AuthPluginException, BadCloud, "what is given does not do to log in"),
+        (sdk.ConfigException, BadCloud, "the cloud's configuration cannot be used"),
         (OSError, errors.Unreachable, "the API cannot be asked"),  # a file of CAs that is none, and the like
         ((keystone.ClientException, sdk.SDKException), errors.ServiceBroken, "the API's answer makes no sense"),
         (
@@ -337,23 +339,25 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
     return None
 
 
-def _no_keystone(text: str, data: Mapping[str, Any]) -> errors.OpenStackError:
+def _no_keystone(text: str, data: Mapping[str, Any]) -> errors.CloudError:
     """There is no Identity v3 at the URL that is given."""
     where = data.get("AuthUrl") or data.get("Cloud")
-    wrong = errors.made(errors.BadAuthUrl, f"{where} is no URL to log in at", text)
+    wrong = ERRORS.error(BadAuthUrl, f"{where} is no URL to log in at", text)
     if config.is_conoha(data):
         wrong.resolution = f"set $OS_AUTH_URL to {conoha.AUTH_URL}: ConoHa has Identity v3 there"
     return wrong
 
 
-def _at_the_door(status: int, text: str, doing: str, data: Mapping[str, Any]) -> errors.OpenStackError:
+def _login_refused(status: int, text: str, doing: str, data: Mapping[str, Any]) -> errors.CloudError:
     """Keystone's refusals."""
     if status == 404 and "could not find" in text.lower():  # an application credential that was revoked
-        return errors.made(errors.BadCredentials, "the cloud does not know what is given to log in", text, status)
+        return ERRORS.error(
+            errors.BadCredentials, "the cloud does not know what is given to log in", text, status=status
+        )
     if status == 404:
         where = data.get("AuthUrl") or f"the URL of the cloud {data.get('Cloud')}"
-        return errors.made(errors.BadAuthUrl, f"there is no Identity v3 at {where}", text, status)
-    return errors.refused(status, text, "log in" if status == 401 else doing, asking=True)
+        return ERRORS.error(BadAuthUrl, f"there is no Identity v3 at {where}", text, status=status)
+    return translate(status, text, "log in" if status == 401 else doing, asking=True)
 
 
 def _sdk() -> Any:
@@ -373,7 +377,7 @@ def _plain(resource: Any) -> Json:
     found: Json = resource.to_dict(computed=False, headers=False)
     if found.get("id") is None and found.get("name") is None:
         brief = "the API's answer makes no sense"
-        raise errors.made(errors.ServiceBroken, brief, f"a {type(resource).__name__} without id and name")
+        raise ERRORS.error(errors.ServiceBroken, brief, f"a {type(resource).__name__} without id and name")
     return found
 
 
@@ -384,4 +388,4 @@ def _chosen(found: Sequence[Json], name_or_id: str, what: str) -> Json:
             if entry.get(key) == name_or_id:
                 return entry
     some = ", ".join(sorted(str(entry.get("name")) for entry in found)[:20])
-    raise errors.made(errors.NotFound, f"there is no {what} {name_or_id}", f"there are: {some}" if some else "")
+    raise ERRORS.error(errors.NotFound, f"there is no {what} {name_or_id}", f"there are: {some}" if some else "")

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext, preflight_errors
-from machine.drivers.cloud import ports, ssh_key, user_data
-from machine.drivers.openstack import addresses, config, conoha, errors, firewall, lookup, removal, requests
+from machine.drivers.cloud import errors, ports, ssh_key, user_data
+from machine.drivers.openstack import addresses, config, conoha, firewall, lookup, removal, requests
 from machine.drivers.openstack.client import Api
+from machine.drivers.openstack.errors import ERRORS, failure
 from machine.drivers.openstack.options import OPTIONS
 from machine.drivers.openstack.preflight import preflight
 from machine.errors import MachineError
@@ -122,7 +123,7 @@ class OpenStackDriver(Driver):
             mine = own in (self.data.get("SecurityGroups") or []) and own in (other.get("SecurityGroups") or [])
             same = other.get("ProjectId") == self.data["ProjectId"]
             if mine and same and other.get("AllowFrom") and not other.get("OwnGroup"):
-                raise errors.BadGroup(
+                raise errors.BadFirewall(
                     f"the security group {own} has a machine of an earlier version that only "
                     f"{', '.join(other['AllowFrom'])} may reach, and this one would open it",
                     resolution="give --openstack-sec-groups of your own, or --openstack-allow-from; or make that "
@@ -151,10 +152,10 @@ class OpenStackDriver(Driver):
             else:
                 text = user_data.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise errors.made(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
+            raise ERRORS.error(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
         most = conoha.LARGEST_USER_DATA if here else requests.LARGEST_USER_DATA
         if len(text.encode()) > most:
-            raise errors.made(errors.BadUserData, f"the user data {path} is too long: the cloud takes {most} bytes")
+            raise ERRORS.error(errors.BadUserData, f"the user data {path} is too long: the cloud takes {most} bytes")
         return text
 
     # create
@@ -193,7 +194,7 @@ class OpenStackDriver(Driver):
         if self.data.get("ExistingKey"):
             return
         if not self.ctx.public_key:
-            raise errors.made(errors.BadKey, "there is no public key to send to the cloud")
+            raise ERRORS.error(errors.BadKey, "there is no public key to send to the cloud")
         name = self.data["KeyPairName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         self._once_or_again(
@@ -212,7 +213,7 @@ class OpenStackDriver(Driver):
                 if group is None and name == own:
                     group = self._make_group()
                 if group is None:
-                    raise errors.made(errors.BadGroup, f"there is no security group {name}")
+                    raise ERRORS.error(errors.BadFirewall, f"there is no security group {name}")
                 ids.append(str(group["id"]))
                 self.data["SecurityGroupIds"] = list(ids)
                 self.ctx.save(self)
@@ -279,7 +280,7 @@ class OpenStackDriver(Driver):
             volume = self.api.volume(str(self.data["OwnVolumeId"]))
             status = str((volume or {}).get("status"))
             if volume is None or status in VOLUME_FAILED or status == "in-use":
-                raise errors.made(errors.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
+                raise ERRORS.error(errors.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
             if status not in VOLUME_READY:
                 return
         body = requests.server(self.data, self.ctx.name, self.ctx.machine_id, self._user_data())
@@ -307,7 +308,7 @@ class OpenStackDriver(Driver):
             return State.MISSING
         status, fault = str(server.get("status")), str((server.get("fault") or {}).get("message") or "")
         if self._fresh and status == "ERROR" and fault:
-            raise errors.failed(self.ctx.name, fault)
+            raise failure(self.ctx.name, fault)
         task = TASKS.get(str(server.get("task_state") or ""))
         return task or STATES.get(status, State.ERROR)
 
@@ -355,7 +356,7 @@ class OpenStackDriver(Driver):
     def power(self, verb: Verb) -> None:
         server = self._server()
         if server is None:
-            raise errors.ServerGone(
+            raise errors.MachineGone(
                 f"the cloud has no server for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
@@ -384,7 +385,7 @@ class OpenStackDriver(Driver):
         status = str(server.get("status"))
         fault = str((server.get("fault") or {}).get("message") or "")
         if fault and status == "ERROR":
-            error = errors.failed(self.ctx.name, fault)
+            error = failure(self.ctx.name, fault)
             return f"its state is {status}: {fault}; {error.resolution}"
         said = f"its state is {status}"
         if status != "ACTIVE":

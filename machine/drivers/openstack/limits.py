@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.openstack import config, errors, lookup
+from machine.drivers.cloud import errors
+from machine.drivers.openstack import config, lookup
 from machine.drivers.openstack.client import Api
+from machine.drivers.openstack.errors import ERRORS
 
 Data = dict[str, Any]
 NOT_TOLD = (400, 403, 404, 405, 501)  # not here, or not to everybody: the thing itself may still be allowed
@@ -49,7 +51,7 @@ def _within(ask: Callable[[], Data], wanted: Sequence[tuple[str, str, int, str]]
     """`wanted` are key of what is used, key of the limit, how much more is needed, and what it is."""
     try:
         limits = ask()
-    except errors.OpenStackError as error:
+    except errors.CloudError as error:
         if error.status not in NOT_TOLD:
             raise
         log(f"the limits of the project are not checked: {error.details or error.brief}")
@@ -57,7 +59,7 @@ def _within(ask: Callable[[], Data], wanted: Sequence[tuple[str, str, int, str]]
     for used, most, more, what in wanted:
         have, limit = limits.get(used), limits.get(most)
         if have is not None and limit is not None and 0 <= int(limit) < int(have) + more:
-            raise errors.made(
+            raise ERRORS.error(
                 errors.QuotaExceeded,
                 f"the project has {have} {what} and may have {limit}, and {who} needs {more} more",
             )

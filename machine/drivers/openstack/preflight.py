@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from machine.drivers.cloud import ports
-from machine.drivers.openstack import config, conoha, errors, firewall, limits, lookup, requests
+from machine.drivers.cloud import errors, ports
+from machine.drivers.openstack import config, conoha, firewall, limits, lookup, requests
 from machine.drivers.openstack.client import Api
+from machine.drivers.openstack.errors import ERRORS, BadServerGroup, BadZone
 from machine.errors import PreflightFailed, UsageError
 
 Data = dict[str, Any]
@@ -36,7 +37,9 @@ def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Seq
     """OpenStackError, naming the flag, for the first thing that is not right."""
     data["ProjectId"] = api.log_in()
     if not data["ProjectId"]:
-        raise _no(errors.BadCredentials, "the login is for no project", "without one Keystone names no service")
+        raise ERRORS.error(
+            errors.BadCredentials, "the login is for no project", "without one Keystone names no service"
+        )
     if not data.get("Profile"):
         _recognise(data, api.auth_url())
     flavor = _flavor(api, data)
@@ -55,7 +58,7 @@ def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Seq
     limits.network(api, data, groups, log)
     _places(api, data)
     if data.get("ExistingKey") and not api.has_key(str(data["KeyPairName"])):
-        raise _no(errors.BadKey, f"there is no key pair {data['KeyPairName']}")
+        raise ERRORS.error(errors.BadKey, f"there is no key pair {data['KeyPairName']}")
     _groups(groups, data, log, ports.swarm_openings(swarm_ports))
     data["Surveyed"] = True
 
@@ -72,7 +75,7 @@ def _flavor(api: Api, data: Data) -> Data:
     try:
         flavor = api.flavor(wanted)
     except errors.NotFound as error:
-        raise _no(errors.BadFlavor, error.brief, error.details) from None
+        raise ERRORS.error(errors.BadSize, error.brief, error.details) from None
     data["FlavorId"] = str(flavor["id"])
     return flavor
 
@@ -86,12 +89,12 @@ def _image(api: Api, data: Data, flavor: Mapping[str, Any]) -> Data:
     active = [image for image in found if image.get("status") == "active"]
     image = max(active or found, key=lambda image: str(image.get("created_at")), default=None) or api.image(wanted)
     if image is None:
-        raise _no(errors.BadImage, f"there is no image {wanted}", _names(api.images()))
+        raise ERRORS.error(errors.BadImage, f"there is no image {wanted}", _names(api.images()))
     if image.get("status") != "active":
-        raise _no(errors.BadImage, f"the image {wanted} is {image.get('status')}")
+        raise ERRORS.error(errors.BadImage, f"the image {wanted} is {image.get('status')}")
     least, ram = int(image.get("min_ram") or 0), int(flavor.get("ram") or 0)
     if least > ram:
-        raise _no(errors.BadFlavor, f"the image {wanted} needs {least} MB, and the flavor has {ram} MB")
+        raise ERRORS.error(errors.BadSize, f"the image {wanted} needs {least} MB, and the flavor has {ram} MB")
     data["ImageId"] = str(image["id"])
     return image
 
@@ -117,18 +120,20 @@ def _disk(
         data["BootFromVolume"] = True
     if not data.get("BootFromVolume"):
         if int(image.get("min_disk") or 0) > disk:
-            raise _no(errors.BadFlavor, f"the image needs {image['min_disk']} GB of disk, and the flavor has {disk} GB")
+            raise ERRORS.error(
+                errors.BadSize, f"the image needs {image['min_disk']} GB of disk, and the flavor has {disk} GB"
+            )
         return
     if data.get("VolumeId"):
         volume = api.volume(str(data["VolumeId"]))
         if volume is None:
-            raise _no(errors.BadVolume, f"there is no volume {data['VolumeId']}")
+            raise ERRORS.error(errors.BadVolume, f"there is no volume {data['VolumeId']}")
         if volume.get("status") != "available":
-            raise _no(errors.BadVolume, f"the volume {data['VolumeId']} is {volume.get('status')}")
+            raise ERRORS.error(errors.BadVolume, f"the volume {data['VolumeId']} is {volume.get('status')}")
         return
     data["OwnVolumeSize"] = requests.volume_size(data, flavor, image)
     if int(image.get("min_disk") or 0) > data["OwnVolumeSize"]:
-        raise _no(errors.BadVolume, f"the image needs {image['min_disk']} GB of disk")
+        raise ERRORS.error(errors.BadVolume, f"the image needs {image['min_disk']} GB of disk")
     zone = str(data.get("AvailabilityZone") or "").partition(":")[0]
     if zone and zone in _told(
         api.volume_zones, list[str]()
@@ -136,7 +141,9 @@ def _disk(
         data["VolumeZone"] = zone
     types = api.volume_types()
     if data.get("VolumeType") and data["VolumeType"] not in types:
-        raise _no(errors.BadVolume, f"there is no volume type {data['VolumeType']}", f"there are: {', '.join(types)}")
+        raise ERRORS.error(
+            errors.BadVolume, f"there is no volume type {data['VolumeType']}", f"there are: {', '.join(types)}"
+        )
     if config.is_conoha(data) and not data.get("VolumeType"):
         data["VolumeType"] = conoha.boot_type(types)
     limits.volumes(api, data, log)
@@ -159,13 +166,13 @@ def _network(api: Api, data: Data) -> Data:
     if wanted:
         network = lookup.named(present, wanted, str(data["ProjectId"]))
         if network is None:
-            raise _no(errors.BadNetwork, f"there is no network {wanted}", _names(present))
+            raise ERRORS.error(errors.BadNetwork, f"there is no network {wanted}", _names(present))
     else:
         ours = [one for one in present if one.get("project_id") == data["ProjectId"] or one.get("is_shared")]
         usable = [one for one in ours if one.get("subnet_ids")]
         if len(usable) != 1:
             many = f"there are {len(usable)} networks to choose from" if usable else "the project has no network"
-            raise _no(errors.BadNetwork, f"{many}: name one with --openstack-net-name", _names(usable))
+            raise ERRORS.error(errors.BadNetwork, f"{many}: name one with --openstack-net-name", _names(usable))
         network = usable[0]
     data["NetworkId"], data["NetworkName"] = str(network["id"]), str(network.get("name") or "")
     if data.get("IpVersion") == 6 and 6 not in api.families(data["NetworkId"]):
@@ -178,7 +185,7 @@ def _network(api: Api, data: Data) -> Data:
         external = [one for one in present if one.get("is_router_external")]
         found = lookup.named(external, pool, str(data["ProjectId"]))
         if found is None:
-            error = _no(errors.BadNetwork, f"there is no external network {pool}", _names(external))
+            error = ERRORS.error(errors.BadNetwork, f"there is no external network {pool}", _names(external))
             error.resolution = "check --openstack-floatingip-pool (`openstack network list --external` shows them)"
             raise error
         data["FloatingIpPoolId"] = str(found["id"])
@@ -203,12 +210,12 @@ def _places(api: Api, data: Data) -> None:
     if zone:
         zones = [str(one.get("name")) for one in api.zones()]
         if str(zone).partition(":")[0] not in zones:
-            raise _no(errors.BadZone, f"there is no availability zone {zone}", f"there are: {', '.join(zones)}")
+            raise ERRORS.error(BadZone, f"there is no availability zone {zone}", f"there are: {', '.join(zones)}")
     group = str(data.get("ServerGroupId") or data.get("ServerGroupName") or "")
     if group:
         found = lookup.named(api.server_groups(), group, str(data["ProjectId"]))
         if found is None:
-            raise _no(errors.BadServerGroup, f"there is no server group {group}")
+            raise ERRORS.error(BadServerGroup, f"there is no server group {group}")
         data["ServerGroupId"] = str(found["id"])
 
 
@@ -220,7 +227,7 @@ def _groups(
     named = {name: lookup.group(present, name, data) for name in wanted}
     for name, group in named.items():
         if group is None and name != config.own_group(data):
-            raise _no(errors.BadGroup, f"there is no security group {name}", _names(present))
+            raise ERRORS.error(errors.BadFirewall, f"there is no security group {name}", _names(present))
     if not wanted or config.own_group(data) in wanted:
         return
     rules = [rule for group in named.values() if group for rule in group.get("security_group_rules") or []]
@@ -237,7 +244,3 @@ def _groups(
 def _names(present: Sequence[Mapping[str, Any]]) -> str:
     names = sorted({str(one.get("name")) for one in present})
     return f"there are: {', '.join(names[:20])}" if names else ""
-
-
-def _no(cls: type[errors.OpenStackError], brief: str, text: str = "") -> errors.OpenStackError:
-    return errors.made(cls, brief, text)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from machine.drivers.base import DriverContext
-from machine.drivers.openstack import config, errors, lookup, requests
+from machine.drivers.cloud import errors
+from machine.drivers.openstack import config, lookup, requests
 from machine.drivers.openstack.client import Api
 from machine.errors import Unfinished
 
@@ -65,7 +66,7 @@ def end(api: Api, server: Data, asked: Asked) -> None:
     asked[which] = True
     try:
         api.delete_server(server_id, at_once=status == KEPT)
-    except errors.OpenStackError as error:
+    except errors.CloudError as error:
         if status != KEPT or isinstance(error, PASSING):
             raise
         asked[which] = False  # the cloud ends it when its time is over

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.amazonec2 import config, errors, firewall, images, requests
+from machine.drivers.amazonec2 import config, firewall, images, requests
 from machine.drivers.amazonec2.driver import AmazonDriver
+from machine.drivers.amazonec2.errors import flag_of, translate
 from machine.errors import UsageError
 from machine.options import resolve
 from machine.secrets import CLEAR_TEXT
@@ -276,6 +277,10 @@ def test_a_gp3_disk_takes_both_and_others_none() -> None:
     ],
 )
 def test_ec2s_words_lead_to_the_flag(text: str, flag: str) -> None:
-    assert errors.flag_of(text) == flag
-    advice = errors.translate("InvalidParameterValue", text, "run instances").resolution
-    assert advice == (f"check --amazonec2-{flag}" if flag else errors.BadRequest.advice)
+    assert flag_of(text) == flag
+    advice = translate("InvalidParameterValue", text, "run instances").resolution
+    assert advice == (
+        f"check --amazonec2-{flag}"
+        if flag
+        else "change what the message names; `machine create -d amazonec2 --help` lists the flags"
+    )

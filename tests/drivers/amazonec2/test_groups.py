@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.amazonec2 import errors, firewall
+from machine.drivers.amazonec2 import firewall
 from machine.drivers.base import Driver
+from machine.drivers.cloud import errors
 from machine.drivers.cloud.ports import group_name
 from machine.errors import PreflightFailed
 from tests.drivers.amazonec2.ec2 import Ec2
@@ -127,7 +128,7 @@ def test_a_group_of_the_users_own_that_is_wider_is_refused(cloud: Ec2, fleet: Fl
     group = grant(cloud, "mine", rule(1, "0.0.0.0/0", last=1024))
     for flags in (MINE, {"amazonec2-security-group": [group]}, {**MINE, "amazonec2-security-group-readonly": True}):
         error = fleet.refuse("office", **flags, **ONLY_OFFICE)
-        assert isinstance(error, errors.BadGroup)
+        assert isinstance(error, errors.BadFirewall)
         assert "mine lets in 0.0.0.0/0" in error.brief
         assert "--amazonec2-security-group" in error.resolution
 
@@ -145,11 +146,11 @@ def test_nobody_widens_the_group_of_a_machine_that_was_promised_a_narrow_one(clo
     before = cloud.listing()
     fleet.make("office", **MINE, **ONLY_OFFICE)
     error = fleet.refuse("plain", **MINE)
-    assert isinstance(error, errors.BadGroup)
+    assert isinstance(error, errors.BadFirewall)
     assert "mine has a machine that only 203.0.113.0/24 may reach" in error.brief
     assert "--amazonec2-allow-from" in error.resolution
     by_id = {"amazonec2-security-group": [fleet.group("office")["GroupId"]]}
-    assert isinstance(fleet.refuse("plain", **by_id), errors.BadGroup)
+    assert isinstance(fleet.refuse("plain", **by_id), errors.BadFirewall)
     fleet.make("same", **by_id, **ONLY_OFFICE)
     fleet.make("plain", **{"amazonec2-security-group": ["another"]})
     assert fleet.reached_from("office") == [OFFICE]

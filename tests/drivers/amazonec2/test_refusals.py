@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.amazonec2 import errors
+from machine.drivers.amazonec2.errors import CODES, DryRun, classify, translate
+from machine.drivers.cloud import errors
 from machine.errors import DriverError, NotSupported, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
 from tests.drivers.amazonec2.ec2 import Ec2, refusal
@@ -30,14 +31,14 @@ def check(cloud: Ec2, place: Path, **given: Any) -> PreflightFailed:
     return caught.value
 
 
-@pytest.mark.parametrize("code", [code for _, codes in errors.TABLE for code in codes.split()])
+@pytest.mark.parametrize("code", [code for codes in CODES.values() for code in codes.split()])
 def test_every_code_has_its_class(code: str) -> None:
     full = code + "NotFound" if code.endswith(".") else code
-    cls = next(cls for cls, codes in errors.TABLE if code in codes.split())
-    error = errors.translate(full, "the cloud's own words", "run instances")
+    cls = next(cls for cls, codes in CODES.items() if code in codes.split())
+    error = translate(full, "the cloud's own words", "run instances")
     assert type(error) is cls
     assert "the cloud's own words" in error.details
-    assert error.resolution or cls in (errors.DryRun, errors.InstanceGone)
+    assert error.resolution or cls in (DryRun, errors.MachineGone)
     early = as_preflight_error(error)
     assert isinstance(early, cls)
     assert (early.exit_code, type(early).__name__) == (3, cls.__name__)
@@ -49,18 +50,18 @@ def test_every_code_has_its_class(code: str) -> None:
         ("InstanceCreditSpecification.NotSupported", errors.BadSize),
         ("InstanceLimitExceeded", errors.QuotaExceeded),
         ("InvalidSubnetID.NotFound", errors.BadNetwork),
-        ("InvalidGroup.NotFound", errors.BadGroup),
+        ("InvalidGroup.NotFound", errors.BadFirewall),
         ("InvalidGroup.Duplicate", errors.NameTaken),
-        ("InvalidInstanceID.NotFound", errors.InstanceGone),
+        ("InvalidInstanceID.NotFound", errors.MachineGone),
     ],
 )
-def test_what_is_wrong_by_code(code: str, cls: type[errors.AmazonError]) -> None:
-    assert errors.classify(code) is cls
+def test_what_is_wrong_by_code(code: str, cls: errors.Kind) -> None:
+    assert classify(code) is cls
 
 
 def test_a_code_that_nobody_knows() -> None:
-    error = errors.translate("BrandNewThing", "x" * 5000, "run instances")
-    assert type(error) is errors.AmazonError
+    error = translate("BrandNewThing", "x" * 5000, "run instances")
+    assert type(error) is errors.CloudError
     assert error.brief == "EC2 refused run instances: brand new thing"
     assert len(error.details) < 600
 
@@ -132,9 +133,7 @@ def test_no_credentials_at_all(cloud: Ec2, tmp_path: Path, monkeypatch: pytest.M
         (refusal("OptInRequired", status=401), errors.NotAllowed),
     ],
 )
-def test_credentials_that_are_not_accepted(
-    cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: type[errors.AmazonError]
-) -> None:
+def test_credentials_that_are_not_accepted(cloud: Ec2, tmp_path: Path, spoilt: Answer, cls: errors.Kind) -> None:
     cloud.door.on(None, lambda door, call: spoilt)
     assert isinstance(check(cloud, tmp_path), cls)
 
@@ -147,10 +146,10 @@ def test_credentials_that_are_not_accepted(
         ("InvalidAMIID.Unavailable", errors.BadImage),
         ("InvalidParameterCombination", errors.BadRequest),
         ("RequestLimitExceeded", errors.RateLimited),
-        ("InvalidBlockDeviceMapping", errors.BadDisk),
+        ("InvalidBlockDeviceMapping", errors.BadVolume),
     ],
 )
-def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls: type[errors.AmazonError]) -> None:
+def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls: errors.Kind) -> None:
     before = cloud.listing()
     driver = new(cloud, tmp_path, **{"amazonec2-retries": -1})
     driver.check()

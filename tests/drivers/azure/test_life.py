@@ -13,8 +13,16 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.azure import errors
 from machine.drivers.azure.driver import AzureDriver
+from machine.drivers.azure.errors import (
+    BadAvailabilitySet,
+    ForbiddenByPolicy,
+    NotRegistered,
+    PlanNotAccepted,
+    classify,
+    translate,
+)
+from machine.drivers.cloud import errors
 from machine.errors import DriverError, MachineError, PreflightFailed
 from machine.model import State, Verb
 from tests.drivers import contexts
@@ -30,13 +38,13 @@ CLASSES = {  # recorded or quoted code -> class
     "OperationNotAllowed": errors.QuotaExceeded,
     "AuthorizationFailed": errors.NotAllowed,
     "LinkedAuthorizationFailed": errors.NotAllowed,
-    "MissingSubscriptionRegistration": errors.NotRegistered,
+    "MissingSubscriptionRegistration": NotRegistered,
     "PrivateIPAddressNotInAnySubnet": errors.BadNetwork,
-    "InvalidParameter": errors.BadDisk,
+    "InvalidParameter": errors.BadVolume,
     "GatewayTimeout": errors.ServiceBroken,
     "InternalExecutionError": errors.ServiceBroken,
-    "ResourceGroupNotFound": errors.Gone,
-    "ResourceNotFound": errors.Gone,
+    "ResourceGroupNotFound": errors.NotFound,
+    "ResourceNotFound": errors.NotFound,
     "PropertyChangeNotAllowed": errors.BadRequest,
     "InvalidTemplate": errors.BadRequest,
     "BadRequest": errors.BadRequest,
@@ -293,7 +301,7 @@ def test_the_preflight_names_the_flag(cloud: Azure, tmp_path: Path, given: dict[
 def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, code: str) -> None:
     """Told when the machine is asked for; what was made until then goes with rm."""
     status, said = recorded.errors()[code]
-    cls = errors.classify(code, json.dumps(said), status)
+    cls = classify(code, json.dumps(said), status)
     assert cls is CLASSES[code]
     if status < 400 or status >= 500:
         return
@@ -316,25 +324,25 @@ def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, cod
     [
         (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", errors.QuotaExceeded),
         (409, "AllocationFailed", "", errors.NoCapacity),
-        (400, "MarketplacePurchaseEligibilityFailed", "", errors.PlanNotAccepted),
+        (400, "MarketplacePurchaseEligibilityFailed", "", PlanNotAccepted),
         (404, "PlatformImageNotFound", "", errors.BadImage),
-        (409, "SubscriptionNotRegistered", "", errors.NotRegistered),
-        (400, "NoRegisteredProviderFound", "", errors.BadLocation),
-        (409, "OperationNotAllowed", UNMANAGED_SET, errors.BadAvailabilitySet),
+        (409, "SubscriptionNotRegistered", "", NotRegistered),
+        (400, "NoRegisteredProviderFound", "", errors.BadRegion),
+        (409, "OperationNotAllowed", UNMANAGED_SET, BadAvailabilitySet),
         (400, "InvalidParameter", NO_PREMIUM, errors.BadSize),
         (400, "InvalidParameter", "The requested VM size X is not available", errors.BadSize),
-        (409, "ScopeLocked", "", errors.Locked),
-        (403, "RequestDisallowedByPolicy", "", errors.ForbiddenByPolicy),
+        (409, "ScopeLocked", "", errors.Protected),
+        (403, "RequestDisallowedByPolicy", "", ForbiddenByPolicy),
         (400, "PublicIPCountLimitReached", "", errors.QuotaExceeded),
         (400, "SomethingNewLimitReached", "", errors.QuotaExceeded),
         (401, "ExpiredAuthenticationToken", "", errors.BadCredentials),
         (429, "", "", errors.RateLimited),
         (503, "", "", errors.ServiceBroken),
-        (418, "Teapot", "", errors.AzureError),
+        (418, "Teapot", "", errors.CloudError),
     ],
 )
 def test_classes(status: int, code: str, text: str, cls: type[MachineError]) -> None:
-    found = errors.translate(code, text, status, "do it")
+    found = translate(code, text, status, "do it")
     assert type(found) is cls
     assert text in found.details
 
@@ -343,7 +351,7 @@ def test_a_lock_of_the_administrator_is_said(cloud: Azure, tmp_path: Path) -> No
     driver = make(new(cloud, tmp_path))
     said = refusal(409, "ScopeLocked", "The scope cannot perform delete operation because of lock 'keep'.")
     cloud.door.on("DELETE virtualMachines", lambda door, call: said, times=1)
-    with pytest.raises(errors.Locked) as caught:
+    with pytest.raises(errors.Protected) as caught:
         driver.remove()
     assert "keep" in caught.value.details
     unmake(driver)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.azure import errors
+from machine.drivers.azure.errors import BadAvailabilitySet, translate
+from machine.drivers.cloud import errors
 from machine.errors import DriverError, PreflightFailed
 from tests.drivers.azure.arm import SUBSCRIPTION
 from tests.drivers.azure.catalogue import LOCATION, PLAN, definition
@@ -58,7 +59,7 @@ def test_azure_refuses_a_machine_in_a_classic_set(cloud: Azure, tmp_path: Path) 
     driver.check()
     driver.ctx.save(driver)
     a_set(cloud, "Classic")
-    with pytest.raises(errors.BadAvailabilitySet) as caught:
+    with pytest.raises(BadAvailabilitySet) as caught:
         driver.create()
     assert "'Aligned' SKU" in caught.value.details
     assert "--azure-availability-set none" in caught.value.resolution
@@ -184,5 +185,5 @@ def test_where_only_making_is_refused_it_says_the_same(cloud: Azure, tmp_path: P
     ],
 )  # fmt: skip
 def test_what_is_to_be_registered(text: str, command: str) -> None:
-    found = errors.translate("SubscriptionNotRegisteredForFeature", text, 409, f"{SUBSCRIPTION}")
+    found = translate("SubscriptionNotRegisteredForFeature", text, 409, f"{SUBSCRIPTION}")
     assert command in found.resolution

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.digitalocean import client, errors
+from machine.drivers.cloud import errors
+from machine.drivers.digitalocean import client
+from machine.drivers.digitalocean.errors import translate
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
 from tests.drivers.cloud_contract import make, new, refused, settled, unmake
@@ -38,7 +40,7 @@ WORDS = [  # what DigitalOcean says, and what it means
     (422, "inbound rule ports are invalid", errors.BadFirewall),
     (422, "volume size is invalid", errors.BadVolume),
     (422, "VPC is not valid", errors.BadNetwork),
-    (422, "something new", errors.DigitalOceanError),
+    (422, "something new", errors.CloudError),
     (429, "API rate limit exceeded.", errors.RateLimited),
     (500, "Unexpected server-side error", errors.ServiceBroken),
     (503, "<html>", errors.ServiceBroken),
@@ -46,8 +48,8 @@ WORDS = [  # what DigitalOcean says, and what it means
 
 
 @pytest.mark.parametrize(("status", "text", "cls"), WORDS)
-def test_every_refusal_has_its_class(status: int, text: str, cls: type[errors.DigitalOceanError]) -> None:
-    error = errors.refused(status, text, "make a droplet")
+def test_every_refusal_has_its_class(status: int, text: str, cls: errors.Kind) -> None:
+    error = translate(status, text, "make a droplet")
     assert type(error) is cls
     assert error.status == status
     assert text in error.details

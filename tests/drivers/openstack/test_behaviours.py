@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from machine.drivers.base import Driver
-from machine.drivers.openstack import addresses, errors
+from machine.drivers.cloud import errors
+from machine.drivers.openstack import addresses
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.model import Endpoint, State, Verb
 from tests.drivers.cloud_contract import again, make, new, refused, settled, unmake
@@ -313,7 +314,7 @@ def test_a_restricted_machine_of_an_earlier_version_is_not_opened(cloud: Stack, 
         plain = new(cloud, tmp_path, "plain", **flags)
         object.__setattr__(plain.ctx, "siblings", lambda: [record])
         if refusal_said:
-            with pytest.raises(errors.BadGroup, match="docker-machine has a machine of an earlier version"):
+            with pytest.raises(errors.BadFirewall, match="docker-machine has a machine of an earlier version"):
                 plain.check()
         else:
             plain.check()

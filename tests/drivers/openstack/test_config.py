@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from machine.drivers.cloud import errors
 from machine.drivers.cloud.ports import openings
-from machine.drivers.openstack import addresses, config, conoha, errors, firewall, login, lookup, requests
+from machine.drivers.openstack import addresses, config, conoha, firewall, login, lookup, requests
 from machine.drivers.openstack.driver import OpenStackDriver
+from machine.drivers.openstack.errors import BadCloud
 from machine.errors import UsageError
 from machine.model import Endpoint, State
 from machine.options import resolve
@@ -227,7 +229,7 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
     path.write_text(json.dumps(nowhere))
     with pytest.raises(errors.BadCredentials, match="no project"):
         new(cloud, tmp_path, **flags).check()
-    with pytest.raises(errors.BadCloud, match="configuration") as caught:
+    with pytest.raises(BadCloud, match="configuration") as caught:
         new(cloud, tmp_path, **{**flags, "openstack-cloud": "another"}).check()
     assert "--openstack-cloud" in caught.value.resolution
 

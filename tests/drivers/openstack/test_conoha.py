@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import config, conoha, errors
+from machine.drivers.cloud import errors
+from machine.drivers.openstack import config, conoha
 from machine.drivers.openstack.driver import OpenStackDriver
+from machine.drivers.openstack.errors import BadAuthUrl
 from machine.errors import PreflightFailed, UsageError
 from machine.options import resolve
 from tests.drivers import contexts, firstboot
@@ -181,6 +183,6 @@ def test_its_old_service_is_named_as_such(tmp_path: Path, monkeypatch: pytest.Mo
             new(old, tmp_path, **{"openstack-auth-url": "http://identity.tyo1.conoha.io/v2.0"}).check()
     finally:
         old.close()
-    assert isinstance(caught.value, errors.BadAuthUrl)
+    assert isinstance(caught.value, BadAuthUrl)
     assert "only v2.0" in caught.value.details
     assert conoha.AUTH_URL in caught.value.resolution

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.openstack import errors
+from machine.drivers.cloud import errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from tests.drivers.cloud_contract import CloudContract, again, make, new, unmake
 from tests.drivers.openstack.real import Real
@@ -155,7 +155,7 @@ def test_ways_to_log_in(cloud: Real, tmp_path: Path) -> None:
 
 def test_what_is_not_there(cloud: Real, tmp_path: Path) -> None:
     """The real sentences."""
-    for flag, kind in (("image-name", errors.BadImage), ("sec-groups", errors.BadGroup)):
+    for flag, kind in (("image-name", errors.BadImage), ("sec-groups", errors.BadFirewall)):
         with pytest.raises(kind) as caught:
             new(cloud, tmp_path, **{f"openstack-{flag}": "none-such"}).check()
         assert f"--openstack-{flag}" in caught.value.resolution

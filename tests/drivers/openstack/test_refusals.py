@@ -10,8 +10,19 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.openstack import conoha, errors
+from machine.drivers.cloud import errors
+from machine.drivers.openstack import conoha
 from machine.drivers.openstack.driver import OpenStackDriver
+from machine.drivers.openstack.errors import (
+    BadAuthUrl,
+    BadCertificate,
+    BadPassword,
+    BadServerGroup,
+    BadZone,
+    ServerFailed,
+    connection_error,
+    translate,
+)
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
 from tests.drivers.cloud_contract import again, make, new, refused, settled, unmake
@@ -32,18 +43,18 @@ WORDS = [  # what the services say, and what it means
     (404, "The resource could not be found.", errors.NotFound),
     (404, "External network 1 is not reachable from subnet 2.", errors.BadNetwork),
     (400, "Can not find requested image", errors.BadImage),
-    (400, "Flavor 9 could not be found.", errors.BadFlavor),
-    (400, "Flavor's disk is too small for requested image.", errors.BadFlavor),
+    (400, "Flavor 9 could not be found.", errors.BadSize),
+    (400, "Flavor's disk is too small for requested image.", errors.BadSize),
     (400, "Invalid key_name provided.", errors.BadKey),
     (400, "Keypair data is invalid: failed to generate fingerprint", errors.BadKey),
-    (400, "Unable to find security_group with name or id 'x'", errors.BadGroup),
-    (400, "The requested availability zone is not available", errors.BadZone),
+    (400, "Unable to find security_group with name or id 'x'", errors.BadFirewall),
+    (400, "The requested availability zone is not available", BadZone),
     (400, "Network 1 could not be found.", errors.BadNetwork),
     (400, "Block Device Mapping is Invalid: failed to get volume 1.", errors.BadVolume),
     (400, "Volume status must be available or error", errors.InUse),
     (400, "Invalid input for field/attribute user_data. Value: x. 'x' is not a 'base64'", errors.BadUserData),
-    (400, "Invalid input for field/attribute adminPass.", errors.BadPassword),
-    (400, "something new", errors.OpenStackError),
+    (400, "Invalid input for field/attribute adminPass.", BadPassword),
+    (400, "something new", errors.CloudError),
     (409, "Multiple possible networks found, use a Network ID to be more specific.", errors.BadNetwork),
     (409, "Key pair 'x' already exists.", errors.NameTaken),
     (409, "Security group rule already exists. Rule id is 1.", errors.NameTaken),
@@ -70,14 +81,14 @@ FAULTS = [  # what is noted on a server that came to nothing
     ),
     ("Build of instance 1 aborted: Failed to allocate the network(s), not rescheduling.", errors.BadNetwork),
     ("Build of instance 1 aborted: Volume 2 did not finish being created", errors.BadVolume),
-    ("ServerGroup policy is not supported: Anti-affinity instance group policy was violated", errors.BadServerGroup),
-    ("internal error: process exited while connecting to monitor", errors.ServerFailed),
+    ("ServerGroup policy is not supported: Anti-affinity instance group policy was violated", BadServerGroup),
+    ("internal error: process exited while connecting to monitor", ServerFailed),
 ]
 
 
 @pytest.mark.parametrize(("status", "text", "cls"), WORDS)
-def test_every_refusal_has_its_class(status: int, text: str, cls: type[errors.OpenStackError]) -> None:
-    error = errors.refused(status, text, "make a server")
+def test_every_refusal_has_its_class(status: int, text: str, cls: errors.Kind) -> None:
+    error = translate(status, text, "make a server")
     assert type(error) is cls
     assert error.status == status
     assert text in error.details
@@ -87,7 +98,7 @@ def test_every_refusal_has_its_class(status: int, text: str, cls: type[errors.Op
 
 
 def test_a_question_for_something_absent_is_just_no() -> None:
-    assert type(errors.refused(404, "Image x not found", "ask", asking=True)) is errors.NotFound
+    assert type(translate(404, "Image x not found", "ask", asking=True)) is errors.NotFound
 
 
 @pytest.mark.parametrize(("fault", "cls"), FAULTS)
@@ -129,11 +140,11 @@ def test_a_resume_after_that_makes_another(cloud: Stack, flags: dict[str, Any], 
 @pytest.mark.parametrize(
     ("flag", "value", "cls"),
     [
-        ("flavor-name", "none-such", "BadFlavor"),
+        ("flavor-name", "none-such", "BadSize"),
         ("image-name", "none-such", "BadImage"),
         ("net-name", "none-such", "BadNetwork"),
         ("floatingip-pool", "private", "BadNetwork"),  # it is there, and not external
-        ("sec-groups", "none-such", "BadGroup"),
+        ("sec-groups", "none-such", "BadFirewall"),
         ("availability-zone", "none-such", "BadZone"),
         ("server-group-name", "none-such", "BadServerGroup"),
         ("volume-type", "none-such", "BadVolume"),
@@ -257,7 +268,7 @@ def test_urls_of_keystone(cloud: Stack, path: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/compute/v2.1", "/nothing", "/nothing/v2.0", "/nothing/v3"])
 def test_urls_of_something_else(cloud: Stack, path: str, tmp_path: Path) -> None:
     error = refused(cloud, tmp_path, auth_url=cloud.door.url + path)
-    assert isinstance(error, errors.BadAuthUrl)
+    assert isinstance(error, BadAuthUrl)
     assert "OS_AUTH_URL" in error.resolution
 
 
@@ -266,7 +277,7 @@ def test_a_keystone_that_has_version_2_only(tmp_path: Path) -> None:
     try:
         for path in ("/identity/v2.0", "/identity", "/identity/v3"):
             error = refused(old, tmp_path, auth_url=old.door.url + path)
-            assert isinstance(error, errors.BadAuthUrl)
+            assert isinstance(error, BadAuthUrl)
             assert conoha.AUTH_URL not in error.resolution
     finally:
         old.close()
@@ -278,7 +289,7 @@ def test_a_certificate_of_nobody(cloud: Stack, tmp_path: Path) -> None:
     door = Door(cloud.cloud.url, str, tls=(str(files.server[0]), str(files.server[1])))
     try:
         error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3")
-        assert isinstance(error, errors.BadCertificate)
+        assert isinstance(error, BadCertificate)
         assert "--openstack-cacert" in error.resolution
         error = refused(cloud, tmp_path, auth_url=f"{door.url}/identity/v3", cacert="/nonexistent/ca.pem")
         assert isinstance(error, errors.Unreachable)
@@ -348,4 +359,4 @@ def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     ],
 )
 def test_the_reason_is_told_without_the_librarys_objects(text: str, said: str) -> None:
-    assert errors.plain(text) == said
+    assert connection_error(text) == said

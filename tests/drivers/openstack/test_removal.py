@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from machine.drivers.base import Driver
-from machine.drivers.openstack import errors
+from machine.drivers.cloud import errors
 from machine.errors import Unfinished
 from machine.model import State
 from tests.drivers.cloud_contract import again, make, new, settled, unmake

@@ -1,0 +1,179 @@
+"""Ways in which a cloud says no: one class per kind, and the table that a cloud's own errors.py fills in.
+
+A cloud declares which of its codes, HTTP statuses and sentences stand for which kind, and what to do about each kind.
+The cloud's own text is in `details`; `resolution` is the advice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from machine.errors import DriverError
+
+
+class CloudError(DriverError):
+    """A cloud refused, in a way that has no kind of its own. `code` is the cloud's; `status` is HTTP's, 0 for none."""
+
+    code = ""
+    status = 0
+
+
+class BadCredentials(CloudError):
+    """There are no credentials, or the cloud does not accept them."""
+
+
+class NotAllowed(CloudError):
+    """The account may not do that, or is locked."""
+
+
+class NotFound(CloudError):
+    """There is no such thing, or the URL is none of this cloud's API."""
+
+
+class NoCapacity(CloudError):
+    """The cloud has no such machine, host or address to give at the moment."""
+
+
+class QuotaExceeded(CloudError):
+    """A limit of the account, project or subscription is reached."""
+
+
+class BadImage(CloudError):
+    """There is no such image, or it cannot be used here."""
+
+
+class BadSize(CloudError):
+    """There is no such size (instance type, flavor), or it does not fit what else is asked for."""
+
+
+class BadRegion(CloudError):
+    """There is no such region, or it takes no new machines of this account."""
+
+
+class BadKey(CloudError):
+    """There is no such ssh key, or it is none that the cloud takes."""
+
+
+class BadNetwork(CloudError):
+    """There is no such network, subnet or address, or it cannot be used."""
+
+
+class BadFirewall(CloudError):
+    """There is no such firewall (security group), or it has no room."""
+
+
+class BadVolume(CloudError):
+    """There is no such volume, or the disk cannot be made or attached as asked."""
+
+
+class BadUserData(CloudError):
+    """What cloud-init shall be told cannot be sent."""
+
+
+class BadRequest(CloudError):
+    """The values do not fit together."""
+
+
+class NameTaken(CloudError):
+    """Something of that name, or that very key or rule, is there already."""
+
+
+class WrongState(CloudError):
+    """The machine, or what belongs to it, is in the middle of something else."""
+
+
+class InUse(CloudError):
+    """Something else still needs what was to be removed."""
+
+
+class Protected(CloudError):
+    """A lock or a protection of the user's forbids this."""
+
+
+class RateLimited(CloudError):
+    """There were too many calls, also after waiting and repeating."""
+
+
+class Unreachable(CloudError):
+    """The API cannot be reached."""
+
+
+class ApiTimeout(Unreachable):
+    """The API did not answer in time."""
+
+
+class ServiceBroken(CloudError):
+    """The API answered with an error of its own, or with nonsense."""
+
+
+class MachineGone(CloudError):
+    """The cloud does not know the machine any more."""
+
+
+Kind = type[CloudError]
+UNANSWERED = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
+ADVICE: Mapping[Kind, str] = {  # where a cloud has none of its own
+    CloudError: "change what the message names; `machine create -d {driver} --help` lists the flags",
+    BadRequest: "change what the message names; `machine create -d {driver} --help` lists the flags",
+    NameTaken: "choose another name for the machine",
+    WrongState: "try again when it has settled: machine status says where it is",
+    InUse: "try again once that is gone",
+}
+
+
+class ErrorTable:
+    """What the answers of one cloud mean, and what to do about it."""
+
+    def __init__(
+        self,
+        driver: str,
+        *,
+        advice: Mapping[Kind, str],
+        codes: Mapping[Kind, str] | None = None,
+        statuses: Mapping[int, Kind] | None = None,
+        sentences: Iterable[tuple[str, Kind]] = (),
+        longest: int = 500,
+    ) -> None:
+        """The table of `driver`; `advice` is added to the one that holds for every cloud.
+
+        `codes` are the cloud's own, with spaces between; one that ends in a dot stands for all that begin with it.
+        `sentences` are regular expressions, of which the first that is found decides. `longest` is how many
+        characters of the cloud's text are shown.
+        """
+        self._advice = {**{kind: text.format(driver=driver) for kind, text in ADVICE.items()}, **advice}
+        self._by_code = {code: kind for kind, text in (codes or {}).items() for code in text.split()}
+        self._by_status = dict(statuses or {})
+        self._sentences = tuple(sentences)
+        self._longest = longest
+
+    def error(self, kind: Kind, brief: str, text: str = "", *, code: str = "", status: int = 0) -> CloudError:
+        """An error of that kind with this cloud's advice; `text` is what the cloud said."""
+        error = kind(brief, details=text.strip()[: self._longest], resolution=self._advice.get(kind, ""))
+        error.code, error.status = code, status
+        return error
+
+    def refusal(self, kind: Kind, brief: str, said: str, text: str, *, code: str = "", status: int = 0) -> CloudError:
+        """The error for an answer that is none of success: `said` is its code or status, `text` its sentence."""
+        shown = text.strip()[: self._longest]
+        error = self.error(kind, brief, code=code, status=status)
+        error.details = f"{said}: {shown}" if shown else said
+        return error
+
+    def by_code(self, code: str) -> Kind | None:
+        """The kind that a code stands for, None for an unknown one."""
+        return self._by_code.get(code) or self._by_code.get(code.partition(".")[0] + ".")
+
+    def by_status(self, status: int) -> Kind | None:
+        """The kind that an HTTP status stands for, None for one that says too little."""
+        return self._by_status.get(status) or (ServiceBroken if status >= 500 else None)
+
+    def by_sentence(self, text: str) -> Kind | None:
+        """The kind that a sentence speaks of, None if it is not known."""
+        return next((kind for words, kind in self._sentences if re.search(words, text, re.IGNORECASE)), None)
+
+
+def code_in_words(code: str) -> str:
+    """A code as words: InsufficientInstanceCapacity is "insufficient instance capacity"."""
+    pairs = zip(" " + code, code, strict=False)
+    return "".join(f" {char.lower()}" if char.isupper() and not before.isupper() else char for before, char in pairs)

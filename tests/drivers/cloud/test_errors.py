@@ -1,0 +1,86 @@
+"""The table by which a cloud's answers become kinds of errors with advice."""
+
+from __future__ import annotations
+
+import pytest
+
+from machine.drivers.amazonec2.errors import ERRORS as AMAZON
+from machine.drivers.azure.errors import ERRORS as AZURE
+from machine.drivers.cloud import errors
+from machine.drivers.cloud.errors import ErrorTable, code_in_words
+from machine.drivers.digitalocean.errors import ERRORS as DIGITALOCEAN
+from machine.drivers.openstack.errors import ERRORS as OPENSTACK
+from machine.errors import PreflightFailed, as_preflight_error
+
+TABLE = ErrorTable(
+    "sky",
+    advice={errors.BadImage: "choose another --sky-image"},
+    codes={errors.BadImage: "NoImage InvalidImage.", errors.RateLimited: "SlowDown"},
+    statuses={401: errors.BadCredentials},
+    sentences=[("quota", errors.QuotaExceeded), ("image", errors.BadImage)],
+    longest=10,
+)
+
+
+def test_codes_statuses_and_sentences_stand_for_kinds() -> None:
+    assert TABLE.by_code("NoImage") is TABLE.by_code("InvalidImage.NotFound") is errors.BadImage
+    assert TABLE.by_code("New") is TABLE.by_code("") is None
+    assert TABLE.by_status(401) is errors.BadCredentials
+    assert TABLE.by_status(503) is errors.ServiceBroken
+    assert TABLE.by_status(422) is None
+    assert TABLE.by_sentence("The QUOTA for images") is errors.QuotaExceeded
+    assert TABLE.by_sentence("something new") is None
+
+
+def test_an_error_has_its_advice_and_what_the_cloud_said() -> None:
+    error = TABLE.error(errors.BadImage, "there is no image x", " y" * 100, code="NoImage", status=404)
+    assert type(error) is errors.BadImage
+    assert (error.brief, error.details, error.resolution) == (
+        "there is no image x",
+        "y y y y y ",
+        "choose another --sky-image",
+    )
+    assert (error.code, error.status) == ("NoImage", 404)
+    early = as_preflight_error(error)
+    assert isinstance(early, errors.BadImage)
+    assert isinstance(early, PreflightFailed)
+    assert (early.resolution, type(early).__name__) == (error.resolution, "BadImage")
+
+
+def test_a_refusal_shows_the_code_and_the_sentence() -> None:
+    assert TABLE.refusal(errors.InUse, "no", "Taken", "").details == "Taken"
+    assert TABLE.refusal(errors.InUse, "no", "Taken", " by x ").details == "Taken: by x"
+
+
+def test_where_a_cloud_has_no_advice_there_is_the_one_for_all() -> None:
+    assert TABLE.error(errors.InUse, "").resolution == "try again once that is gone"
+    assert "machine create -d sky --help" in TABLE.error(errors.CloudError, "").resolution
+
+
+@pytest.mark.parametrize("table", [AMAZON, AZURE, DIGITALOCEAN, OPENSTACK])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        errors.BadCredentials,
+        errors.NotAllowed,
+        errors.NoCapacity,
+        errors.QuotaExceeded,
+        errors.BadImage,
+        errors.BadSize,
+        errors.BadNetwork,
+        errors.BadVolume,
+        errors.NameTaken,
+        errors.WrongState,
+        errors.InUse,
+        errors.RateLimited,
+        errors.Unreachable,
+        errors.ApiTimeout,
+        errors.ServiceBroken,
+    ],
+)
+def test_every_cloud_has_advice_for_what_every_cloud_can_refuse(table: ErrorTable, kind: errors.Kind) -> None:
+    assert table.error(kind, "no").resolution
+
+
+def test_a_code_in_words() -> None:
+    assert code_in_words("SkuNotAvailable").strip() == "sku not available"
