@@ -65,7 +65,7 @@ class Api:
         return [str(offer["Location"]) for offer in found]
 
     def parameter(self, name: str) -> str:
-        """The value of a public SSM parameter; AmazonError."""
+        """The value of a public SSM parameter; CloudError."""
         return str(self._ask("get_parameter", "Parameter", service="ssm", Name=name)["Value"])
 
     def image(self, image_id: str) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Api:
         return list(self._ask("describe_key_pairs", "KeyPairs", Filters=[wanted]))
 
     def quota(self, code: str) -> float:
-        """The value of a quota of EC2; AmazonError."""
+        """The value of a quota of EC2; CloudError."""
         found = self._ask("get_service_quota", "Quota", service="service-quotas", ServiceCode="ec2", QuotaCode=code)
         return float(found["Value"])
 

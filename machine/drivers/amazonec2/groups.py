@@ -19,7 +19,7 @@ from machine.errors import PreflightFailed
 
 
 def check_groups(api: Api, data: Mapping[str, Any], ctx: DriverContext) -> None:
-    """Ask for the wanted groups, where there is something to be said of them; PreflightFailed, BadGroup.
+    """Ask for the wanted groups, where there is something to be said of them; PreflightFailed, BadFirewall.
 
     A port that no rule of groups which we may not change lets in is a line in the log.
     """

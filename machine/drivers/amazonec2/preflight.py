@@ -28,7 +28,7 @@ SPOT = {
 
 
 def preflight(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
-    """Ask, and settle in `data` what was left open; PreflightFailed or an AmazonError."""
+    """Ask, and settle in `data` what was left open; PreflightFailed or a CloudError."""
     data["Region"] = api.region()
     zones = api.zones()  # the first call: credentials and region are good when it answers
     data["AccountID"] = api.account()

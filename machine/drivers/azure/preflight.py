@@ -20,7 +20,7 @@ ADDRESSES = ("standardskupublicipaddresses", "ipv4standardskupublicipaddresses",
 
 
 def preflight(api: Api, data: dict[str, Any]) -> None:
-    """Ask, and settle in `data` what was left open; PreflightFailed or an AzureError."""
+    """Ask, and settle in `data` what was left open; PreflightFailed or a CloudError."""
     sizes = api.sizes()  # the first call: credentials and subscription are good when it answers
     size = _size(sizes, data)
     _domains(sizes, data)

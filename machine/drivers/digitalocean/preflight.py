@@ -18,7 +18,7 @@ Data = dict[str, Any]
 
 
 def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
-    """DigitalOceanError, naming the flag, for the first thing that is not right.
+    """CloudError, naming the flag, for the first thing that is not right.
 
     A port that the firewalls of --digitalocean-firewall do not let in is a line in the log.
     """

@@ -34,7 +34,7 @@ LOGINS = (  # part of an image's distribution or name -> the login that its make
 
 
 def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
-    """OpenStackError, naming the flag, for the first thing that is not right."""
+    """CloudError, naming the flag, for the first thing that is not right."""
     data["ProjectId"] = api.log_in()
     if not data["ProjectId"]:
         raise ERRORS.error(

@@ -1,4 +1,4 @@
-"""VBoxManage, one function per call. Its complaints become the classes of failures.py; see `VBoxManage help`.
+"""VBoxManage, one function per call. Its complaints become the classes of errors.py; see `VBoxManage help`.
 
 The spelling of the options is the old one, which every VirtualBox since 5 takes.
 """
