@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machine import paths
+from machine import hostport, paths
 from machine.errors import CertificateError, EngineError, EngineTimeout, EngineUntrusted, MachineError, UsageError
 
 TYPE_CHECKING = False
@@ -15,18 +15,6 @@ if TYPE_CHECKING:
 
 ENGINE_SECONDS = 3.5  # for one engine that the user asked for; ls has --timeout
 STATE_SECONDS = 1.0  # for its platform to say more; together with the start of the program less than 5
-
-
-def host_and_port(url: str) -> tuple[str, int]:
-    """The halves of tcp://host:port, brackets of IPv6 gone; port 0 if there is none, host "" for a socket's path."""
-    scheme, _, rest = url.partition("://")
-    if scheme in ("unix", "npipe"):
-        return "", 0
-    rest = rest.partition("/")[0].rpartition("@")[2]  # no user and password, which an old record may have
-    host, colon, port = rest.rpartition(":")
-    if not colon or not port.isdigit():
-        return rest.strip("[]"), 0
-    return host.strip("[]"), int(port)
 
 
 def url_of(record: Record, *, swarm: bool = False) -> str:
@@ -47,8 +35,7 @@ def swarm_url(record: Record, url: str) -> str:
     if not options["Master"]:
         raise UsageError(f"{record.name} is not the master of a swarm", resolution=f"leave --swarm out: {record.name}")
     port = record.manager_port()
-    host = host_and_port(url)[0]
-    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+    return f"tcp://{hostport.join(hostport.of_url(url)[0], port)}"
 
 
 def certificates(record: Record) -> tuple[str, str, str] | None:
@@ -91,7 +78,7 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
     from machine.engine import Engine, Tls
 
     url = url or url_of(record)
-    host, port = host_and_port(url)
+    host, port = hostport.of_url(url)
     if not host:
         raise UsageError(
             f"the engine of {record.name} is at {url}, which is no address on a network",

@@ -11,7 +11,7 @@ import json
 import ssl
 from functools import partial
 
-from machine import files
+from machine import files, hostport
 from machine.engine import errors
 from machine.engine.multi_request import PendingRequest, run_all
 from machine.engine.response import LARGEST_BODY
@@ -60,7 +60,7 @@ class Engine:
 
     @property
     def url(self) -> str:
-        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+        return f"tcp://{hostport.join(self.host, self.port)}"
 
     def ping(self) -> str:
         """The engine's newest API version, such as "1.41"; proves that it answers and trusts us."""

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from ssl import SSLContext, SSLSocket, SSLWantReadError, SSLWantWriteError
 
+from machine import hostport
 from machine.engine.response import LARGEST_BODY, Reply
 
 TYPE_CHECKING = False
@@ -56,8 +57,8 @@ class PendingRequest:
         self.ended: Callable[[], None] | None = None  # called once it is answered or failed
 
     def request(self) -> bytes:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}:{self.port}", "User-Agent: machine"]
+        host = hostport.join(self.host, self.port)
+        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", "User-Agent: machine"]
         if self.body is not None:
             lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
         return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + (self.body or b"")

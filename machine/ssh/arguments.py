@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from machine import hostport
+
 WITH_VALUE = frozenset("bceilmopBDEFIJLOPQRSWw")  # ssh's one-letter options that take a value, ssh(1)
 
 
@@ -28,7 +30,7 @@ class Login:
     @property
     def host(self) -> str:
         """The address as scp, rsync and sshfs want it before a colon."""
-        return f"[{self.address}]" if ":" in self.address else self.address
+        return hostport.bracketed(self.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from machine import __version__, paths
+from machine import __version__, hostport, paths
 from machine.store import key_names
 from machine.store.document import decode, encode
 from machine.store.migrate import upgrade
@@ -175,18 +175,18 @@ class Record:
     def address(self) -> str:
         """The address from here as last seen: an IP literal without brackets or a host name, "" if unknown."""
         if self.driver_name == "none":
-            return _split(self._text("URL") or self._text("IPAddress"))[0]
+            return hostport.of_url(self._text("URL") or self._text("IPAddress"))[0]
         return (self._text("IPAddress") or self._text("IPv6Address")).strip("[]")
 
     def engine_port(self) -> int:
         """The engine's port as seen from here."""
         if self.driver_name == "none":
-            return _split(self._text("URL") or self._text("IPAddress"))[1] or ENGINE_PORT
+            return hostport.of_url(self._text("URL") or self._text("IPAddress"))[1] or ENGINE_PORT
         return self.driver.get("EnginePort") or self.driver.get("DockerPort") or ENGINE_PORT
 
     def manager_port(self) -> int:
         """The port of a swarm's manager on this machine, as seen from here."""
-        port = _split(str(self.raw["HostOptions"]["SwarmOptions"]["Host"] or ""))[1] or MANAGER_PORT
+        port = hostport.of_url(str(self.raw["HostOptions"]["SwarmOptions"]["Host"] or ""))[1] or MANAGER_PORT
         forwarded = self.driver.get("SwarmPort")
         return forwarded if port == MANAGER_PORT and isinstance(forwarded, int) and forwarded else port
 
@@ -197,7 +197,7 @@ class Record:
         address = self.address()
         if not address:
             return ""
-        return f"tcp://[{address}]:{self.engine_port()}" if ":" in address else f"tcp://{address}:{self.engine_port()}"
+        return f"tcp://{hostport.join(address, self.engine_port())}"
 
     def ssh_key_path(self) -> str:
         """The private key to log in with: the recorded one, else the machine's own that is there, else ""."""
@@ -242,15 +242,3 @@ class Record:
 
     def _text(self, key: str) -> str:
         return str(self.driver.get(key) or "")
-
-
-def _split(url: str) -> tuple[str, int]:
-    """Host (no brackets) and port (0 if none) of tcp://host:port/path or host:port; ("", 0) for a socket's path."""
-    scheme, found, rest = url.partition("://")
-    netloc = (rest if found else scheme).partition("/")[0].rpartition("@")[2]
-    if netloc.startswith("["):
-        host, _, port = netloc[1:].partition("]")
-        port = port.removeprefix(":")
-    else:
-        host, _, port = netloc.partition(":") if netloc.count(":") == 1 else (netloc, "", "")
-    return host, int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0

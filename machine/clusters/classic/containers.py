@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from machine import clients, engine
+from machine import clients, engine, hostport
 from machine.clusters.classic import settings
 from machine.errors import EngineRefused
 from machine.model import Endpoint, EngineOptions, SwarmOptions
@@ -29,7 +29,7 @@ def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> d
         command = [
             *("manage", "--tlsverify", f"--tlscacert={certificates}/ca.pem", f"--tlscert={certificates}/server.pem"),
             *(f"--tlskey={certificates}/server-key.pem", "-H", options.host, "--strategy", options.strategy),
-            *("--advertise", settings.join_host(endpoint.address, settings.PORT)),
+            *("--advertise", hostport.join(endpoint.address, settings.PORT)),
         ]
         found[MASTER] = {
             **common,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Coroutine
 from typing import Any
 
-from machine import clients
+from machine import clients, hostport
 from machine.clusters.classic import settings, store_integration
 from machine.clusters.classic.settings import DiscoveryRoute
 from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
@@ -207,7 +207,7 @@ def _here(session: Session, record: Record) -> Discovery:
 
 
 def _there(master: Record, way: DiscoveryRoute) -> Token:
-    at = settings.join_host(master.address(), master.manager_port())
+    at = hostport.join(master.address(), master.manager_port())
     return Token(f"https://{at}/v1", way.token, Trust(*clients.certificate_paths(master)).for_client())
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from machine import hostport
 from machine.errors import UsageError
 from machine.model import Endpoint, SwarmOptions
 from machine.swarm.http.address import Address, parse
@@ -89,7 +91,7 @@ def manager_at(options: SwarmOptions) -> Address:
 
 def client_address(endpoint: Endpoint) -> str:
     """The engine as this computer reaches it: "host:port"."""
-    return join_host(endpoint.address, endpoint.engine_port)
+    return hostport.join(endpoint.address, endpoint.engine_port)
 
 
 def peer_address(options: SwarmOptions, endpoint: Endpoint, *, near: bool = False) -> str:
@@ -99,9 +101,9 @@ def peer_address(options: SwarmOptions, endpoint: Endpoint, *, near: bool = Fals
     """
     host, port = split_host(options.address)
     if host:
-        return join_host(host, port or endpoint.listen_port)
+        return hostport.join(host, port or endpoint.listen_port)
     if endpoint.peer_address and (near or loopback(endpoint.address)):
-        return join_host(endpoint.peer_address, endpoint.listen_port)
+        return hostport.join(endpoint.peer_address, endpoint.listen_port)
     return client_address(endpoint)
 
 
@@ -123,7 +125,7 @@ def manage(options: SwarmOptions, endpoint: Endpoint, way: DiscoveryRoute) -> tu
     words = ["manage", "--tlsverify", *certificates, "-H", str(at)]
     if at.host == EVERYWHERE and any(":" in address for address in endpoint.addresses):
         words += ["-H", str(at._replace(host="::"))]
-    words += ["--strategy", options.strategy, "--advertise", join_host(host, at.port)]
+    words += ["--strategy", options.strategy, "--advertise", hostport.join(host, at.port)]
     if way.token:
         words += ["--registry", REGISTRY]
     if not names_key(options):
@@ -258,19 +260,9 @@ def _check_manager(options: SwarmOptions, somewhere: Endpoint, way: DiscoveryRou
 
 
 def split_host(text: str) -> tuple[str, int]:
-    """Host without brackets and port, 0 if there is none."""
-    if text.count(":") > 1 and not text.startswith("["):
-        return text, 0
-    try:
-        parts = urlsplit(f"//{text}")
-        port = parts.port or 0
-    except ValueError:
-        raise UsageError(f"{text!r} is no address of the form HOST or HOST:PORT") from None
-    if any(char.isspace() for char in text):
+    """Return the host, in lower case and without brackets, and the port, 0 if there is none. UsageError."""
+    host, port = hostport.split(text.rpartition("@")[2])
+    number = hostport.port_number(port)
+    if (port and not number) or number > 65535 or re.search(r"[\s/?#\[\]]", host):
         raise UsageError(f"{text!r} is no address of the form HOST or HOST:PORT")
-    return parts.hostname or "", port
-
-
-def join_host(host: str, port: int) -> str:
-    """ "host:port", IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host.lower(), number

@@ -17,6 +17,7 @@ from machine.store import Record, Store
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import Given
 from machine.swarm.discovery import Discovery
+from machine.swarm.http import hostport
 from machine.swarm.http.address import Trust, parse
 from machine.swarm.manager.manager import Plan
 
@@ -110,4 +111,4 @@ def trust_for(store: Store, address: str) -> Trust | None:
 
 def _address(record: Record) -> str:
     host = record.address()
-    return f"[{host}]:{record.engine_port()}" if ":" in host else f"{host}:{record.engine_port()}"
+    return hostport.join(host, record.engine_port())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from machine import hostport
 from machine.clusters.swarm_mode.membership import Membership, nanoseconds
 from machine.clusters.swarm_mode.nodes import Node, node
 from machine.engine import Engine
@@ -35,7 +36,7 @@ class LocalNode:
 
 def control(address: str) -> str:
     """ADDRESS:2377, with brackets where it needs them."""
-    return f"[{address}]:{CONTROL}" if ":" in address else f"{address}:{CONTROL}"
+    return hostport.join(address, CONTROL)
 
 
 def local(engine: Engine) -> LocalNode:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from machine import hostport
+
 DEFAULT_POOL = "10.0.0.0/8"  # swarm mode's own: /24 networks from the bottom up
 OTHER_POOLS = ("10.208.0.0/12", "10.160.0.0/12", "10.48.0.0/12", "172.24.0.0/14", "192.168.128.0/17")
 
@@ -38,7 +40,7 @@ def node(found: Mapping[str, Any]) -> Node:
     """The object of the API, whatever is missing in it."""
     spec, status = found.get("Spec") or {}, found.get("Status") or {}
     manager, description = found.get("ManagerStatus") or {}, found.get("Description") or {}
-    known = (str(status.get("Addr") or ""), host_of(str(manager.get("Addr") or "")))
+    known = (str(status.get("Addr") or ""), hostport.split(str(manager.get("Addr") or ""))[0])
     return Node(
         id=str(found["ID"]),
         hostname=str(description.get("Hostname") or ""),
@@ -54,11 +56,6 @@ def node(found: Mapping[str, Any]) -> Node:
         index=int((found.get("Version") or {}).get("Index") or 0),
         spec=spec,
     )
-
-
-def host_of(text: str) -> str:
-    """The address in ADDRESS:PORT or [ADDRESS]:PORT."""
-    return text.rpartition(":")[0].strip("[]")
 
 
 def find_own_node(nodes: Iterable[Node], node_id: str, hostname: str, addresses: Collection[str]) -> Node | None:

@@ -8,6 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from machine import hostport
 from machine.drivers.cloud import ports
 from machine.errors import UsageError
 
@@ -79,15 +80,12 @@ class Flags:
 
 
 def _host_and_port(text: str) -> tuple[str | None, str]:
-    """The host (no brackets) and the port ("" for none) of HOST, HOST:PORT, [IPV6] or IPV6; None when it is none."""
-    if text.startswith("["):
-        host, closed, port = text[1:].partition("]")
-        good = closed and _is_ipv6(host) and (not port or (port.startswith(":") and port[1:].isdigit()))
-        return (host, port[1:]) if good else (None, "")
-    if text.count(":") > 1:
-        return (text, "") if _is_ipv6(text) else (None, "")
-    host, colon, port = text.partition(":")
-    return (host, port) if not colon or port.isdigit() else (None, "")
+    """Return the host (no brackets) and the port ("" for none) of HOST, HOST:PORT, [IPV6]...; (None, "") for others."""
+    host, port = hostport.split(text)
+    plain = not text.startswith("[") and ":" not in host
+    bad_port = bool(port) and not port.isdigit()
+    lost_port = not port and text.endswith(":") and text != host  # a colon and nothing behind it
+    return (None, "") if bad_port or lost_port or not (plain or _is_ipv6(host)) else (host, port)
 
 
 def _is_ipv6(text: str) -> bool:

@@ -20,6 +20,8 @@ from libcloud.common.digitalocean import (
 )
 from libcloud.utils.retry import MinimalRetry, Retry
 
+from machine import hostport
+
 FIRST_PAUSE = 0.25  # seconds before the first repetition; each one after doubles it
 PAGE = 200  # entries of a list in one answer, DigitalOcean's most
 LONGEST_PAUSE = 60.0  # seconds that DigitalOcean may ask to wait for; beyond that it is an error
@@ -80,7 +82,7 @@ def connect(url: str, token: str, timeout: float, patience: float) -> Any:
     link = cloud.connection
     parts = urllib.parse.urlsplit(url)
     link.secure = int(parts.scheme == "https")
-    link.host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
+    link.host = hostport.bracketed(str(parts.hostname))
     link.port = parts.port or (443 if link.secure else 80)
     link.request_path = parts.path.rstrip("/")
     link.timeout = timeout

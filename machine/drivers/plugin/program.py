@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import IO
 
-from machine import files
+from machine import files, hostport
 from machine.errors import DriverError
 from machine.process import PRIVATE
 
@@ -103,10 +103,10 @@ class Program:
             line = self._first.get(timeout=ADDRESS_SECONDS)
         except queue.Empty:
             line = ""
-        host, _, port = line.strip().rpartition(":")
-        if not (_is_here(host.strip("[]")) and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        host, port = hostport.split(line.strip())
+        if not (_is_here(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise self._no_address(line.strip())
-        return host.strip("[]"), int(port)
+        return host, int(port)
 
     def _no_address(self, line: str) -> DriverError:
         said = self.last_words()

@@ -26,6 +26,7 @@ from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.looks import Looks
+from machine.swarm.http import hostport
 from machine.swarm.http.target import build
 from machine.swarm.pipeline import Next, Refused, Request, Unreachable
 from machine.swarm.printable import traceback_of
@@ -53,7 +54,7 @@ class Engine(Calls):
     def __init__(self, cluster: Cluster, address: str, client: Next) -> None:
         super().__init__(address, client, Pulse(cluster.settings.retry, cluster.settings.pace))
         self.cluster = cluster
-        self.ip = address.rpartition(":")[0].strip("[]")
+        self.ip = hostport.split(address)[0]
         self.containers: dict[str, Container] = {}
         self.node = Node(name=address, addr=address, ip=self.ip, healthy=False, retry=cluster.settings.retry)
         self.node.containers, self.node.owner = self.containers, self

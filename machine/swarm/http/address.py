@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from machine.errors import CertificateError, UsageError, masked
+from machine.swarm.http import hostport
 from machine.swarm.http.stream import Stream
 
 PLAIN_PORT, TLS_PORT = 2375, 2376  # IANA's docker and docker-s
@@ -25,7 +26,7 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         if self.path:
             return f"unix://{self.path}"
-        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+        return f"tcp://{hostport.join(self.host, self.port)}"
 
     @property
     def loopback(self) -> bool:
@@ -55,10 +56,7 @@ def parse(text: str, *, default_port: int = PLAIN_PORT, default_host: str = "loc
             f"{masked(text)!r} has a user or a password, which Docker's API does not know",
             resolution="write tcp://HOST:PORT; clients are told apart by their certificates",
         )
-    host, colon, port = rest.rpartition(":")
-    if not colon or port.endswith("]"):
-        host, port = rest, ""
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    host, port = hostport.split(rest)
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise UsageError(f"{masked(text)!r} has no sensible port", resolution="write tcp://HOST:PORT")
     return Address(host or default_host, int(port) if port else default_port)

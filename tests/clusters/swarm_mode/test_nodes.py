@@ -8,7 +8,6 @@ from machine.clusters.swarm_mode.nodes import (
     Node,
     fault_tolerance,
     find_own_node,
-    host_of,
     majority,
     node,
     pool,
@@ -36,7 +35,6 @@ def test_a_row_is_read_whatever_is_missing() -> None:
     assert (bare.role, bare.state, bare.addresses, bare.is_manager) == ("worker", "unknown", (), False)
     first = node({"ID": "y", "Status": {"Addr": "0.0.0.0"}, "ManagerStatus": {"Addr": "[fd00::1]:2377"}})
     assert first.addresses == ("fd00::1",), "the only manager of a cluster may be listed by no address of its own"
-    assert host_of("10.0.0.1:2377") == "10.0.0.1"
 
 
 def test_a_machine_finds_its_own_row() -> None:
