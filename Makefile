@@ -44,9 +44,10 @@ bench-swarm: ## a manager over 10, 100, 1,000 simulated engines; CLASSIC_SWARM_B
 	@scripts/make-venv $(VENV) dev
 	@$(BIN)/python -m tests.bench.swarm $(BENCH_ARGS)
 
-docs: ## write the generated pages anew (a test fails when they are out of date)
+docs: ## write the generated pages and pictures anew (a test fails when they are out of date)
 	@scripts/make-venv $(VENV) dev
 	@$(BIN)/python scripts/generate-docs
+	@$(BIN)/python scripts/draw-architecture
 
 clean: ## remove what the targets above made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
