@@ -1,9 +1,10 @@
 """What an outsider may cost this program: every bound in one place, each with its reason.
 
 Names begin with who is bounded: CLIENT_ (whoever connects to a listener), BODY_ and JSON_ (what is read as a whole),
-HOOK_ (the program of the backend `exec`), TOKEN_ (the token service), DISCOVERY_ (what a discovery answers),
-ENGINE_ and EVENT_ (what an engine answers), TURN_ (work between two looks at everybody else), MOVE_ (rescheduling).
-docs/security.md has the same figures, and a test compares them. Bytes and seconds unless the name says otherwise.
+FILE (what flags name), HOOK_ (the program of the backend `exec`), TOKEN_ (the token service), DISCOVERY_ (what a
+discovery answers), ENGINE_ and EVENT_ (what an engine answers), TURN_ (work between two looks at everybody else),
+MOVE_ (rescheduling). docs/security.md has the same figures, and a test compares them. Bytes and seconds unless the
+name says otherwise.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ BODY_SECONDS = 60.0  # to send such a body
 JSON_DEPTH = 100  # nested arrays and objects of a body; the deepest call of the API, a service, has about 12
 JSON_NUMBER = 21  # signs of a whole number: 64 bits have 20 digits, and one for minus
 JSON_VALUES = 200_000  # values of a body; each costs 50 to 100 bytes here, however short it is in the text
+
+FILE = 16 * MIB  # a file that a flag or a discovery names; the longest list of engines has some hundred KiB
+FILE_SECONDS = 5.0  # for one that is a pipe, until its end
 
 HOOK_BODY = 1 * MIB  # of a body that the program gets to see; what is longer it must let pass by name
 HOOK_LINE = 8 * MIB  # one line that it writes: a body of HOOK_BODY in base64 and its headers, with room
@@ -83,4 +87,5 @@ TURN_ENTRIES = 200  # entries of a list taken in: some milliseconds
 
 MOVE_SIGNED = 256 * KIB  # label with the body of a create: 100 times the usual one
 MOVE_KEY_FILE = 4 * KIB
+MOVE_LEDGER_FILE = 1024 * MIB  # what is remembered; 100,000 containers with their networks are some 100 MiB
 MOVE_REMEMBERED = 100_000  # containers whose removals, names and networks are remembered

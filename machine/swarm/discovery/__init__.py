@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 
 from machine.errors import masked
+from machine.swarm import named_file
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 
@@ -65,12 +66,14 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
     if not (ca or cert or key):
         return None
     try:
-        context = ssl.create_default_context(cafile=ca or None)
+        context = ssl.create_default_context(cafile=named_file.lasting(ca) if ca else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if cert:
-            context.load_cert_chain(cert, key or None)
+            context.load_cert_chain(*(named_file.lasting(path) for path in (cert, key) if path))
     except (OSError, ssl.SSLError) as error:
-        raise DiscoveryError(f"the certificates of --discovery-opt cannot be used: {error}") from error
+        raise DiscoveryError(
+            f"the certificates of --discovery-opt cannot be used: {named_file.reason(error)}"
+        ) from error
     return context
 
 

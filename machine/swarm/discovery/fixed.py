@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from machine.errors import masked
+from machine.swarm import named_file
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import addresses
 
 UNCHANGED = 0.5  # seconds for which a file that has lost lines has to stay the same
-LARGEST = 16 << 20  # bytes of a file
 
 
 class Nodes(Discovery):
@@ -26,7 +26,7 @@ class Nodes(Discovery):
 
 
 class File(Discovery):
-    """One address or range per line; `#` begins a comment. Read again on every look."""
+    """One address or range per line; `#` begins a comment. Read again on every look, but a pipe only once."""
 
     def __init__(self, path: str) -> None:
         self.shown = f"file://{path}"
@@ -35,17 +35,18 @@ class File(Discovery):
 
     async def nodes(self) -> list[str]:
         """Those in the file as it is now. If some are missing that were there, it is read until it stays the same."""
-        found = self._read()
+        if self._last and named_file.is_pipe(self._path):
+            return list(self._last)
+        found = await self._read()
         while not set(self._last) <= set(found):  # somebody may be writing it
             await asyncio.sleep(UNCHANGED)
-            self._last, found = found, self._read()
+            self._last, found = found, await self._read()
         self._last = found
         return found
 
-    def _read(self) -> list[str]:
+    async def _read(self) -> list[str]:
         try:
-            with open(self._path, encoding="utf-8") as file:
-                text = file.read(LARGEST)
+            text = (await asyncio.to_thread(named_file.read, self._path)).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = (error.strerror if isinstance(error, OSError) else "") or str(error)
             raise DiscoveryError(f"{self._path} cannot be read: {why}") from error

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from machine.errors import CertificateError, UsageError, masked
+from machine.swarm import named_file
 from machine.swarm.http import hostport
 from machine.swarm.http.stream import Stream
 
@@ -78,11 +79,11 @@ class Trust(NamedTuple):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         elif self.ca:
-            self._load("CA", lambda: context.load_verify_locations(self.ca), self.ca)
+            self._load("CA", context.load_verify_locations, self.ca)
         else:
             context.load_default_certs()
         if self.cert:
-            self._load("client", lambda: context.load_cert_chain(self.cert, self.key or None), self.cert, self.key)
+            self._load("client", context.load_cert_chain, self.cert, self.key)
         return context
 
     def for_server(self) -> ssl.SSLContext:
@@ -95,20 +96,20 @@ class Trust(NamedTuple):
                 details=f"looked for {_FILES['--tlscert']} in the directory of {self.ca}" if self.ca else "",
                 resolution="name PEM files with --tlscert and --tlskey, and with --tlscacert the CA of the clients",
             )
-        self._load("server", lambda: context.load_cert_chain(self.cert, self.key or None), self.cert, self.key)
+        self._load("server", context.load_cert_chain, self.cert, self.key)
         if self.verify:
-            self._load("CA", lambda: context.load_verify_locations(self.ca), self.ca)
+            self._load("CA", context.load_verify_locations, self.ca)
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     @staticmethod
-    def _load(what: str, load: Callable[[], None], *paths: str) -> None:
+    def _load(what: str, load: Callable[..., None], *paths: str) -> None:
+        named = [path for path in paths if path]
         try:
-            load()
+            load(*map(named_file.lasting, named))
         except (OSError, ssl.SSLError) as error:
-            named = [path for path in paths if path]
             absent = [path for path in named if not os.path.exists(path)]  # the error itself names no file
-            why = os.strerror(errno.ENOENT) if absent else error
+            why = os.strerror(errno.ENOENT) if absent else named_file.reason(error)
             raise CertificateError(
                 f"the {what} certificate cannot be used",
                 details=f"{' and '.join(absent or named)}: {why}",

@@ -12,12 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from machine.swarm import limits
+from machine.swarm import limits, named_file
 
 FILE = "rescheduling.log"  # in the manager's state directory
 REWRITTEN = 10_000  # lines after which the file is written anew at the start
 OVERTAKEN = 4  # lines for each container that is remembered, after which it is written anew while we run
 REMOVED = ""  # stands for the id of a container that is no more
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)  # no waiting at a pipe
 
 
 class Current(NamedTuple):
@@ -88,7 +89,7 @@ class Ledger:
         if not self._path or self._failed:
             return
         try:
-            with open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+            with open(os.open(self._path, _APPEND, 0o600), "ab") as file:
                 file.write(json.dumps(entry).encode() + b"\n")
         except OSError as error:
             self._failed = True
@@ -124,8 +125,7 @@ class Ledger:
     def _load(self) -> None:
         """Read the file. A long one, or one whose last line is torn, is written anew without what was overtaken."""
         try:
-            with open(self._path, "rb") as file:
-                data = file.read()
+            data = named_file.read(self._path, limits.MOVE_LEDGER_FILE)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from machine.errors import UsageError
-from machine.swarm import limits
+from machine.swarm import limits, named_file
 
 LABEL = "com.docker.swarm.signed-create"
 KEY_FILE = "rescheduling.key"  # in the manager's state directory
@@ -121,9 +121,8 @@ def load_key(path: str) -> bytes:
 
 def _read_key(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            key = bytes.fromhex(file.read(limits.MOVE_KEY_FILE).decode("ascii").strip())
+        status = os.stat(path)
+        key = bytes.fromhex(named_file.read(path, limits.MOVE_KEY_FILE).decode("ascii").strip())
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -1,0 +1,73 @@
+"""Files that flags and URLs name: plain ones, and pipes such as the shell's <(command), which nobody waits for long.
+
+Opening a pipe that nobody writes to would stop this process for ever, and no signal would end it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import time
+
+from machine.swarm import limits
+
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_kept: dict[tuple[int, int], str] = {}  # device and inode of a pipe -> what holds its content, to be read again
+
+
+def read(path: str, largest: int = limits.FILE, seconds: float = limits.FILE_SECONDS) -> bytes:
+    """The whole content. OSError, TimeoutError among them, for one that is too large or does not come to its end."""
+    descriptor = os.open(path, _READ)
+    try:
+        waits = not stat.S_ISREG(os.fstat(descriptor).st_mode)
+        end = time.monotonic() + seconds
+        pieces, left = [], largest + 1
+        while left > 0:
+            if waits and not _ready(descriptor, end - time.monotonic()):
+                raise TimeoutError(0, f"it is no plain file, and was not written to its end within {seconds:g} s", path)
+            if not (piece := os.read(descriptor, min(left, limits.MIB))):
+                break
+            pieces.append(piece)
+            left -= len(piece)
+    finally:
+        os.close(descriptor)
+    if left <= 0:
+        raise OSError(0, f"it has more than {largest} bytes", path)
+    return b"".join(pieces)
+
+
+def lasting(path: str) -> str:
+    """`path`, or for a pipe, which can be read only once, that of a copy in memory. OSError, as `read`."""
+    if not is_pipe(path) or not hasattr(os, "memfd_create"):
+        return path
+    status = os.stat(path)
+    key = (status.st_dev, status.st_ino)
+    if key not in _kept:
+        content = read(path)
+        copy = os.memfd_create("pipe")  # open as long as this process is
+        with open(copy, "wb", closefd=False) as file:
+            file.write(content)
+        _kept[key] = f"/proc/self/fd/{copy}"
+    return _kept[key]
+
+
+def is_pipe(path: str) -> bool:
+    """Whether there is a pipe at `path`."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def reason(error: OSError) -> str:
+    """Why a file cannot be used, for a message that names it."""
+    return (error.strerror if error.errno == 0 else "") or str(error)
+
+
+def _ready(descriptor: int, seconds: float) -> bool:
+    if not hasattr(select, "poll"):  # Windows, where only sockets can be waited for
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
