@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from machine.booleans import parse_bool
 from machine.errors import UsageError
 
 
@@ -33,9 +34,6 @@ class Option:
 
 Values = Mapping[str, Any]  # option name -> value of its kind
 
-_TRUE = {"1", "t", "true", "yes", "on"}
-_FALSE = {"0", "f", "false", "no", "off", ""}
-
 
 def parse(option: Option, text: str, source: str) -> Any:
     """The value of `text` as the option's kind; UsageError names `source` (a flag or a variable)."""
@@ -44,10 +42,7 @@ def parse(option: Option, text: str, source: str) -> Any:
     if option.kind == "list":
         return [part for part in (p.strip() for p in text.split(",")) if part]
     if option.kind == "bool":
-        word = text.strip().lower()
-        if word in _TRUE or word in _FALSE:
-            return word in _TRUE
-        raise UsageError(f"{source} must be true or false, not {text!r}")
+        return parse_bool(text, source)
     try:
         return int(text)
     except ValueError:

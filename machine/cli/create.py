@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machine.cli.tokenize import parse_bool
+from machine.booleans import parse_bool
 from machine.errors import DriverError, PreflightFailed, UsageError
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.tokenize import parse_bool
+from machine.booleans import parse_bool
 from machine.drivers import DEFAULT, TABLE
 
 TYPE_CHECKING = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from machine.cli.tokenize import SWITCH, VALUE, parse_bool, tokenize
+from machine.booleans import parse_bool
+from machine.cli.tokenize import SWITCH, VALUE, tokenize
 from machine.errors import UsageError
 
 TYPE_CHECKING = False

@@ -7,6 +7,7 @@ with their value attached (`-t5`) or bundled (`-fy`).
 
 from __future__ import annotations
 
+from machine.booleans import parse_bool
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 SWITCH, VALUE, OPTIONAL = "switch", "value", "optional"
 
 _DAY = 86400.0
-_TRUE = ("1", "t", "true", "yes", "on")
-_FALSE = ("0", "f", "false", "no", "off", "")
 
 
 class Token:
@@ -30,14 +29,6 @@ class Token:
         self.flag = flag  # as declared: "--timeout", "-t"
         self.value = value  # of a switch: "true" or "false"
         self.position = position  # index into argv of the word after this one
-
-
-def parse_bool(text: str, source: str) -> bool:
-    """Whether `text` says yes; UsageError naming `source` on anything that is neither yes nor no."""
-    word = text.strip().lower()
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    raise UsageError(f"{source} must be true or false, not {text!r}")
 
 
 def seconds(text: str) -> float:

@@ -12,12 +12,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from machine.booleans import GO_TRUE
 from machine.provision.dockerd_flags import KEYS, SHORT, SWITCHES, keys_of
 from machine.provision.units import argument, resolve, words
 from machine.provision.variables import expand, used
 
 _LISTS = ("label", "insecure-registry", "registry-mirror")
-TRUE = ("1", "t", "T", "TRUE", "true", "True")  # as Go reads a switch's value
 PREFIXES = "@-:+!|"  # which systemd takes before the program in ExecStart
 TLS_PORT = "2376"  # where dockerd listens behind TLS when a host names no port
 TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # all that decide about it, as flags and as keys
@@ -107,7 +107,7 @@ def _take(command: Command, tokens: list[_Token], drop: tuple[str, ...]) -> list
         elif name in _LISTS:
             command.moved.setdefault(KEYS[name], []).append(value)
         elif name == "live-restore" and name not in drop:
-            command.live_restore = value in ("", *TRUE)
+            command.live_restore = value in ("", *GO_TRUE)
     return taken
 
 
@@ -187,7 +187,7 @@ def switches_tls_off(options: tuple[str, ...]) -> str:
     """The --engine-opt that would let anybody in over the network, "" if there is none (values as Go reads them)."""
     for option in options:
         name, equals, value = option.lstrip("-").partition("=")
-        if name in ("tls", "tlsverify") and equals and value not in TRUE:
+        if name in ("tls", "tlsverify") and equals and value not in GO_TRUE:
             return option
     return ""
 

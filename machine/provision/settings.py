@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from machine.booleans import GO_TRUE
 from machine.errors import ProvisionError
-from machine.provision.dockerd_command import TLS, TRUE, Command, option_keys
+from machine.provision.dockerd_command import TLS, Command, option_keys
 from machine.provision.dockerd_flags import keys_of, misfit, names, remove_flags
 from machine.provision.facts import Facts
 from machine.provision.gather import DAEMON_JSON
@@ -140,7 +141,7 @@ def live_restore(found: dict[str, Any], command: Command, spec: Spec) -> bool:
     for option in spec.engine.flags:
         name, equals, value = option.lstrip("-").partition("=")
         if name == "live-restore":
-            return not equals or value in TRUE
+            return not equals or value in GO_TRUE
     return bool(command.live_restore if command.live_restore is not None else found.get("live-restore"))
 
 

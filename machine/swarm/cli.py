@@ -19,6 +19,7 @@ from typing import NamedTuple
 from machine import __version__
 from machine.errors import MachineError, UsageError
 from machine.swarm import cli_flags as all_flags
+from machine.swarm.api import booleans
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import Given, HelpAsked, gather, help_of, lease, near, pairs, seconds
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
@@ -275,7 +276,7 @@ def _leading(words: list[str]) -> tuple[str, list[str], bool]:
         name, equals, value = word.partition("=")
         name = "-" + name if name.startswith("-") and not name.startswith("--") and len(name) > 2 else name
         if name in ("--debug", "-D"):
-            debug = not equals or value.lower() in ("true", "1")
+            debug = not equals or booleans.parse_go(value) is True
         elif name in ("--log-level", "-l"):
             level = value if equals else (words.pop(0) if words else "")
             if level.lower() not in LEVELS:

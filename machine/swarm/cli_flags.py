@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from machine.errors import UsageError, masked
+from machine.swarm.api import booleans
 
 
 class Flag(NamedTuple):
@@ -154,7 +155,7 @@ def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: M
             error = HelpAsked if word in ("--help", "-h", "-help") else UsageError
             raise error(f"{command} has no flag {name}", resolution=known)
         if flag.kind == "switch":
-            given.put(flag, _truth(value, name) if equals else "true")
+            given.put(flag, _switch(value, name) if equals else "true")
         elif equals:
             given.put(flag, value)
         elif queue:
@@ -219,12 +220,11 @@ def percent(text: str) -> int:
     return int(round(ratio * 100, 6))
 
 
-def _truth(value: str, name: str) -> str:
-    if value.lower() in ("true", "1", "t"):
-        return "true"
-    if value.lower() in ("false", "0", "f"):
-        return "false"
-    raise UsageError(f"{name} is true or false, not {value!r}")
+def _switch(value: str, name: str) -> str:
+    found = booleans.parse_go(value)
+    if found is None:
+        raise UsageError(f"{name} is true or false, not {value!r}")
+    return "true" if found else "false"
 
 
 def help_of(flags: Sequence[Flag]) -> str:

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, Union
 
 from machine.swarm import limits
-from machine.swarm.api import request_json
+from machine.swarm.api import booleans, request_json
 from machine.swarm.http import target as targets
 
 Headers = Sequence["tuple[bytes, bytes]"]  # names in lower case, as h11 gives them
@@ -154,7 +154,7 @@ class Request:
 
     def flag(self, name: str) -> bool:
         """Whether an argument is given and true, as the engine reads booleans."""
-        return self.arg(name).strip().lower() not in ("", "0", "no", "false", "none")
+        return booleans.argument(self.arg(name))
 
     def filters(self) -> dict[str, list[str]]:
         """The argument `filters`, in either of its forms ({"a": ["x"]} or {"a": {"x": true}}); Refused(400)."""

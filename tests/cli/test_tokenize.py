@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, parse_bool, tokenize
+from machine.booleans import parse_bool
+from machine.cli.tokenize import OPTIONAL, SWITCH, VALUE, tokenize
 from machine.errors import UsageError
 
 KNOWN = {"--driver": VALUE, "-d": VALUE, "--swarm": SWITCH, "-f": SWITCH, "-y": SWITCH, "-t": VALUE, "--tri": OPTIONAL}

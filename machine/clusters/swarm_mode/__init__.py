@@ -12,6 +12,7 @@ command was killed at, the next one looks and goes on. Who changes a cluster hol
 
 from __future__ import annotations
 
+from machine.booleans import GO_TRUE
 from machine.clusters.swarm_mode.membership import KEY
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint
@@ -57,7 +58,7 @@ def check_options(flags: Collection[str]) -> None:
     """UsageError for a dockerd option (--engine-opt) with which no engine takes part in swarm mode."""
     for option in flags:
         name, equals, value = option.lstrip("-").partition("=")
-        if name == "live-restore" and (not equals or value.lower() in ("1", "t", "true")):
+        if name == "live-restore" and (not equals or value in GO_TRUE):
             raise UsageError(
                 f"--engine-opt {option} and --swarm-mode exclude each other: Docker refuses live-restore in swarm mode",
                 resolution="leave one of them out",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from machine.swarm.api.booleans import FILTER_FALSE, FILTER_TRUE
 from machine.swarm.pipeline import Refused
 
 KNOWN = (
@@ -16,7 +17,6 @@ KNOWN = (
 )  # fmt: skip
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 HEALTH = ("none", "starting", "healthy", "unhealthy")
-TRUE, FALSE = ("1", "true"), ("0", "false")
 TASK = "com.docker.swarm.task"  # a container with this label is a task of a service of swarm mode
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}\Z")  # what fits into 64 bits
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?\Z", re.IGNORECASE)
@@ -40,7 +40,7 @@ def _makes_sense(name: str, value: str) -> bool:
     if name == "exited":
         return _NUMBER.match(value) is not None
     if name == "is-task":
-        return value in TRUE + FALSE
+        return value in FILTER_TRUE + FILTER_FALSE
     if name in ("publish", "expose"):
         return ports(value) is not None
     return True

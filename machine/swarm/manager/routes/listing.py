@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from machine.swarm.api.booleans import FILTER_TRUE
 from machine.swarm.cluster.container import UP, Container
 from machine.swarm.cluster.images import familiar
 from machine.swarm.cluster.index import Ambiguous, Index
@@ -115,7 +116,7 @@ def _test(name: str, values: Sequence[str], index: Index) -> Test:  # noqa: PLR0
     if name in ("before", "since"):
         return _relative(name, values[0], index)
     if name == "is-task":
-        wanted_task = any(value in list_filters.TRUE for value in values)
+        wanted_task = any(value in FILTER_TRUE for value in values)
         return lambda c: (list_filters.TASK in c.labels) is wanted_task
     if name == "isolation":
         return lambda _: True
