@@ -14,6 +14,7 @@ from machine.drivers.base import (
     DriverContext,
     GrowsDisk,
     ProvidesSshKey,
+    Traits,
     preflight_errors,
 )
 from machine.errors import (
@@ -51,6 +52,7 @@ __all__ = [
     "PreflightFailed",
     "ProvidesSshKey",
     "State",
+    "Traits",
     "Unfinished",
     "UsageError",
     "Values",

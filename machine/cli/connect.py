@@ -131,7 +131,6 @@ def why_silent(app: App, record: Record, error: EngineError) -> EngineError:
 
 def _explained(app: App, record: Record, error: EngineError) -> EngineError:
     from machine.cli.machine_action import open_session
-    from machine.drivers.base import Driver
     from machine.lifecycle.driver_record import open_driver
     from machine.model import State
 
@@ -140,9 +139,9 @@ def _explained(app: App, record: Record, error: EngineError) -> EngineError:
         state = driver.state()
     except Exception:  # a driver of others, a record that somebody edited: the engine's own error is the better one
         return error
-    has_power = type(driver).power is not Driver.power
+    has_power = driver.traits.can_power
     if state in (State.RUNNING, State.TIMEOUT, State.NONE):
-        if isinstance(error, EngineTimeout) and (has_power or driver.restart_over_ssh):
+        if isinstance(error, EngineTimeout) and (has_power or driver.traits.restart_over_ssh):
             error.resolution = f"machine restart {record.name}"
             error.details += "\nits platform says that the machine runs" if state is State.RUNNING else ""
         return error

@@ -111,7 +111,7 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm-join-opt", action="append", default=[], metavar="K=V", help="A flag of the node's join")
     swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
     _add_swarm_mode(parser)
-    driver_flags.add_options(parser, name, _driver(parser, name).options)
+    driver_flags.add_options(parser, name, _driver(parser, name).traits.options)
     parser.explain_unknown.append(lambda flag: driver_flags.of_another(flag, name))
     parser.add_argument("names", nargs="*", metavar="NAME", help="what the machines are to be called")
 
@@ -219,7 +219,7 @@ def _check_one_host(args: argparse.Namespace) -> None:
     from machine import drivers
 
     names = list(dict.fromkeys(args.names))
-    if len(names) > 1 and drivers.find(args.driver).existing_host:
+    if len(names) > 1 and drivers.find(args.driver).traits.existing_host:
         raise UsageError(
             f"one host is one machine: the driver {args.driver} cannot make {' and '.join(names)} of it",
             resolution=f"create each with the address of a host of its own, beginning with {names[0]}",
@@ -306,7 +306,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> CreateRequest:
         experimental=args.swarm_experimental,
         containers=bool(image),
     )
-    values = resolve(drivers.find(args.driver).options, driver_flags.typed_values(args), app.environ)
+    values = resolve(drivers.find(args.driver).traits.options, driver_flags.typed_values(args), app.environ)
     mode = _mode_of(args)
     return CreateRequest(
         args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode, args.no_hostname

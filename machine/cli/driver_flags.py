@@ -91,7 +91,7 @@ def of_another(flag: str, chosen_name: str) -> str:
 
     word = flag.lstrip("-").partition("=")[0]
     for name in TABLE:
-        if name != chosen_name and any(option.name == word for option in find(name).options):
+        if name != chosen_name and any(option.name == word for option in find(name).traits.options):
             return (
                 f"-d {name} is missing: --{word} is a flag of the driver {name}, and this is a create of {chosen_name}"
             )

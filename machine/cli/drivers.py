@@ -67,7 +67,7 @@ def _row(name: str) -> list[str]:
     except MachineError as error:
         return [name, "", error.brief]
     default = " (default)" if name == drivers.DEFAULT else ""
-    return [name, f"{driver.summary}{default}", driver.needs]
+    return [name, f"{driver.traits.summary}{default}", driver.traits.needs]
 
 
 def _facts(name: str, driver: type[Driver]) -> dict[str, Any]:
@@ -80,9 +80,9 @@ def _facts(name: str, driver: type[Driver]) -> dict[str, Any]:
             "Help": option.help,
             "Secret": option.secret,
         }
-        for option in driver.options
+        for option in driver.traits.options
     ]
-    return {"Name": name, "Machine": driver.summary, "Needs": driver.needs, "Options": options}
+    return {"Name": name, "Machine": driver.traits.summary, "Needs": driver.traits.needs, "Options": options}
 
 
 def _page(app: App, name: str, driver: type[Driver]) -> str:
@@ -91,7 +91,11 @@ def _page(app: App, name: str, driver: type[Driver]) -> str:
     from machine.cli.parser import Parser
 
     parser = Parser("drivers", "")
-    driver_flags.add_options(parser, name, driver.options)
+    driver_flags.add_options(parser, name, driver.traits.options)
     flags = parser.format_help().partition(f"flags of the driver {name}:\n")[2]
-    head = [f"{name}: {driver.summary}", f"needs: {driver.needs}", f"usage: {app.prog} create -d {name} [FLAGS] NAME"]
+    head = [
+        f"{name}: {driver.traits.summary}",
+        f"needs: {driver.traits.needs}",
+        f"usage: {app.prog} create -d {name} [FLAGS] NAME",
+    ]
     return "\n".join([*head, "", flags.rstrip("\n")])

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
+from machine.drivers import records
 from machine.errors import DriverError, NotSupported, as_preflight_error
 from machine.model import Endpoint, State, Verb
 from machine.options import Option, Values
@@ -52,24 +53,37 @@ class DriverContext:
     swarm_ports: Sequence[int] = field(default=())  # to be opened besides ssh and the engine
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What one driver is and can do; the same for all its machines, and known without asking its platform."""
+
+    name: str  # as `create -d` takes it
+    options: Sequence[Option]  # the only place a flag is declared: CLI, env, docs and checks read it
+    summary: str = ""  # what a machine of it is, a few words for `machine drivers`
+    needs: str = ""  # what must be there or given before `create`, in one line; "" if nothing
+    provisions: bool = True  # False: there is nothing to log in to
+    can_power: bool = False  # True: it switches machines on and off; else `power` is refused
+    restart_over_ssh: bool = False  # True: the caller reboots the host over ssh
+    existing_host: bool = False  # True: the host was there before, so a refused login is final
+    behind_nat: bool = False  # True: only this computer, and machines of the same driver, reach it
+    host_gateway: str = ""  # the address at which a machine reaches the computer that it runs on
+    boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
+    firewall: str = "the firewall"  # what the platform calls the thing that lets packets in
+
+    @property
+    def record(self) -> records.RecordKeys:
+        """Which keys of its object in config.json are secret, say where its network is, and so on."""
+        return records.of(self.name)
+
+
 class Driver(ABC):
     """One machine on one platform."""
 
-    name: ClassVar[str]
-    options: ClassVar[tuple[Option, ...]]  # the only place a flag is declared: CLI, env, docs and checks read it
-    summary: ClassVar[str] = ""  # what a machine of it is, a few words for `machine drivers`
-    needs: ClassVar[str] = ""  # what must be there or given before `create`, in one line; "" if nothing
-    provisions: ClassVar[bool] = True  # False: there is nothing to log in to (driver none)
-    restart_over_ssh: ClassVar[bool] = False  # True: the caller reboots it over ssh (driver generic)
-    existing_host: ClassVar[bool] = (
-        False  # True: the host was there before, so a refused login is final (driver generic)
-    )
-    behind_nat: ClassVar[bool] = False  # True: only this computer, and machines of the same driver, reach it
-    host_gateway: ClassVar[str] = ""  # the address at which a machine reaches the computer that it runs on
-    boot_timeout: float = 300.0  # seconds, from power-on to a known endpoint and again to ssh
+    traits: ClassVar[Traits]
 
     def __init__(self, ctx: DriverContext) -> None:
         self.ctx = ctx
+        self.boot_timeout = self.traits.boot_timeout  # some drivers have an option for it
 
     @classmethod
     @abstractmethod
@@ -91,7 +105,7 @@ class Driver(ABC):
     @classmethod
     def secret_options(cls, data: dict[str, Any]) -> Sequence[Option]:  # noqa: ARG003 (for those that differ by machine)
         """The options whose values are kept apart from the Driver object `data`. Asks nobody."""
-        return cls.options
+        return cls.traits.options
 
     def check_unique(self) -> None:  # noqa: B027 (most platforms make a new thing for every machine)
         """PreflightFailed when what this machine would be is a machine of the store already, finished or not.
@@ -118,7 +132,8 @@ class Driver(ABC):
     def power(self, verb: Verb) -> None:
         """START STOP KILL RESTART: ask and return; already there is success. `state` tells when it is done."""
         raise NotSupported(
-            f"the driver {self.name} cannot {verb} a machine", resolution=f"{verb} {self.ctx.name} by its own means"
+            f"the driver {self.traits.name} cannot {verb} a machine",
+            resolution=f"{verb} {self.ctx.name} by its own means",
         )
 
     @abstractmethod

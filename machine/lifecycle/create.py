@@ -83,18 +83,18 @@ def create_if_missing(session: Session, name: str, wanted: CreateRequest) -> Non
 def _create(session: Session, name: str, wanted: CreateRequest) -> None:
     record, driver = plan(session, name, wanted)
     swarm.warn_unknown_token(session, record)
-    session.console.step(f"Checking what driver {driver.name} needs")
+    session.console.step(f"Checking what driver {driver.traits.name} needs")
     driver.check()
     ssh_keys.check(driver)
     swarm_mode.check(session, record, driver)
     with session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
         _save_record(session, record, driver)
-        run_remaining_steps(without_secret_env(session, driver.options), record, wanted.docker_context)
+        run_remaining_steps(without_secret_env(session, driver.traits.options), record, wanted.docker_context)
 
 
 def _save_record(session: Session, record: Record, driver: Driver) -> None:
     """Put the record on disk. PreflightFailed if another machine is the same thing; no two creates ask at once."""
-    with session.store.lock(f"create-{driver.name}", seconds=LOCK_SECONDS, what=f"record {record.name}"):
+    with session.store.lock(f"create-{driver.traits.name}", seconds=LOCK_SECONDS, what=f"record {record.name}"):
         driver.check_unique()
         session.store.add(record.name)
         try:
@@ -116,8 +116,8 @@ def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Dr
     classic = swarm.resolve_discovery(wanted.swarm, session.environ)
     swarm.check(classic)
     cls = drivers.find(wanted.driver_name)
-    swarm.check_host(classic, wanted.values, provisions=cls.provisions)
-    if wanted.mode is not None and not cls.provisions:
+    swarm.check_host(classic, wanted.values, provisions=cls.traits.provisions)
+    if wanted.mode is not None and not cls.traits.provisions:
         raise swarm_mode.no_host(wanted.driver_name)
     if wanted.mode is not None:
         swarm_mode.check_options(wanted.engine.flags)
@@ -125,14 +125,14 @@ def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Dr
         session.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=session.tls
     )
     if wanted.keep_hostname:
-        if not cls.provisions:
+        if not cls.traits.provisions:
             raise UsageError(
                 f"--no-hostname means nothing with the driver {wanted.driver_name}, which has no host",
                 resolution="leave it out",
             )
         record.keep_hostname()
     swarm_mode.set_membership(record, wanted.mode)
-    hide_secrets(session, cls.options, wanted.values)
+    hide_secrets(session, cls.traits.options, wanted.values)
     for value in redaction.secret_values(wanted.engine):
         session.console.hide(value)
     driver = cls.configure(context(session, record), wanted.values)
@@ -154,18 +154,18 @@ def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool
     """
     record, driver = plan(session, name, wanted)
     swarm.warn_unknown_token(session, record)
-    hidden = {option.name for option in driver.options if option.secret}
+    hidden = {option.name for option in driver.traits.options if option.secret}
     shown = redaction.shown(wanted.engine, MASK)
-    lines = [f"machine {name}, driver {driver.name}"]
-    for option in driver.options:
+    lines = [f"machine {name}, driver {driver.traits.name}"]
+    for option in driver.traits.options:
         value = wanted.values[option.name]
         if value not in ("", 0, False, []):
             lines.append(f"  --{option.name} {MASK if option.name in hidden else value}")
     lines += [f"  {line}" for line in swarm.plan_lines(record)]
-    if not driver.provisions:
+    if not driver.traits.provisions:
         return [*lines, f"would be recorded in {session.store.directory(name)}"]
     lines += [
-        f"1. check, with nothing made: what the driver {driver.name} needs",
+        f"1. check, with nothing made: what the driver {driver.traits.name} needs",
         f"2. record {session.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",
         "3. ask for the machine, wait for its address and for ssh",
         f"4. on it, in one script: Docker ({shown.install_url} if it is missing), certificates, configuration",
@@ -233,7 +233,7 @@ def run_remaining_steps(session: Session, record: Record, docker_context: bool) 
 
 def _run_remaining_steps(session: Session, record: Record, docker_context: bool) -> None:
     driver = open_driver(session, record)
-    if not driver.provisions:
+    if not driver.traits.provisions:
         driver.create()
         endpoint = driver.endpoint()
         if endpoint is not None:
@@ -252,19 +252,19 @@ def _run_remaining_steps(session: Session, record: Record, docker_context: bool)
     if not record.reached("reachable"):
         session.console.step(
             f"Taking over the host at {record.address()}"
-            if driver.existing_host
-            else f"Creating the machine with driver {driver.name}"
+            if driver.traits.existing_host
+            else f"Creating the machine with driver {driver.traits.name}"
         )
         driver.create()
         set_phase(session, record, "created")
     elif driver.state() is State.STOPPED:
         driver.power(Verb.START)
-    if not driver.existing_host:  # such a host runs already: the checks have seen its sshd
+    if not driver.traits.existing_host:  # such a host runs already: the checks have seen its sshd
         session.console.step("Waiting for the machine to boot")
     endpoint = waiting.wait_for_endpoint(session, record, driver)
     save_endpoint(session, record, endpoint)
     set_phase(session, record, "reachable")
-    session.console.step("Logging in" if driver.existing_host else "Waiting for ssh")
+    session.console.step("Logging in" if driver.traits.existing_host else "Waiting for ssh")
     with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
         if not record.reached("provisioned"):
             disk_growth.check(session, driver, shell)
@@ -329,7 +329,7 @@ def _being_made(name: str, holder: str) -> MachineError:
     )
 
 
-def hide_secrets(session: Session, declared: tuple[options.Option, ...], values: Mapping[str, Any]) -> None:
+def hide_secrets(session: Session, declared: Sequence[options.Option], values: Mapping[str, Any]) -> None:
     """No secret option's value shall appear in anything that is printed or logged."""
     for option in declared:
         if option.secret and values.get(option.name):

@@ -54,7 +54,7 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
     before = record.endpoint()
     endpoint = waiting.wait_for_endpoint(session, record, driver)
     save_endpoint(session, record, endpoint)
-    if not driver.provisions:
+    if not driver.traits.provisions:
         return
     session.console.step("Waiting for the engine")
     if before is not None and before.addresses == endpoint.addresses and record.reached("provisioned"):
@@ -88,7 +88,7 @@ def stop(session: Session, driver: Driver, verb: Verb) -> None:
 
 def restart(session: Session, record: Record, driver: Driver) -> None:
     """Off and on again; a host that only ssh reaches is asked to reboot itself."""
-    if driver.restart_over_ssh:
+    if driver.traits.restart_over_ssh:
         _reboot(session, record)
     else:
         state = driver.state()

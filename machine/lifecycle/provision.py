@@ -77,7 +77,7 @@ def regenerate(session: Session, name: str) -> None:
 def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
     """The endpoint as the platform has it now, and a shell there; NotSupported where there is nothing to log in to."""
     driver = open_driver(session, record)
-    if not driver.provisions:
+    if not driver.traits.provisions:
         raise NotSupported(
             f"{record.name} is only a URL (driver {record.driver_name}): there is nothing to provision",
             resolution=f"machine create -d generic --generic-ip-address ADDRESS {record.name}-2 adopts a host by ssh",
@@ -90,7 +90,7 @@ def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
 
 def _check_running(record: Record, driver: Driver) -> None:
     """DriverError for a machine that is off and that `start` can switch on; hosts of others are only waited for."""
-    if type(driver).power is Driver.power or not record.reached("ready"):
+    if not driver.traits.can_power or not record.reached("ready"):
         return
     state = driver.state()
     if state in (State.STOPPED, State.SAVED, State.PAUSED):
@@ -142,7 +142,7 @@ def host_gateway(driver_name: str, facts: steps.Facts) -> str:
     An engine that is not installed yet will be new enough.
     """
     old = facts.dockerd and facts.release < GATEWAY_SINCE
-    return "" if old else drivers.find(driver_name).host_gateway
+    return "" if old else drivers.find(driver_name).traits.host_gateway
 
 
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
@@ -171,7 +171,7 @@ def _what_stands(record: Record, endpoint: Endpoint) -> str:
 def _undo(record: Record, endpoint: Endpoint) -> str:
     """How to be rid of what was made; a host that was there before stays when its machine is removed."""
     remove = f"machine rm {record.name}"
-    if not drivers.find(record.driver_name).existing_host:
+    if not drivers.find(record.driver_name).traits.existing_host:
         return remove
     close = CLOSE if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE)}"
     return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove} (docs/provisioning.md)"

@@ -34,7 +34,7 @@ def remove(session: Session, name: str, *, force: bool = False, together: Collec
             driver = open_driver(session, record)
             if not force:
                 check_account(session, record, driver)
-            classic.leave(session, record, stays=driver.existing_host, together=together)
+            classic.leave(session, record, stays=driver.traits.existing_host, together=together)
             swarm_mode.leave_cluster(session, record, driver, force=force, together=together)
             _remove_all(session, driver)
             _forget_secrets(session, record, driver)

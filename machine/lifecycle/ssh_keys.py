@@ -22,7 +22,7 @@ def check(driver: Driver) -> None:
     from machine.ssh import login  # paramiko
 
     try:
-        if not path and driver.existing_host:  # a plugin makes its key while it creates, and says "" before
+        if not path and driver.traits.existing_host:  # a plugin makes its key while it creates, and says "" before
             login.check_agent("no ssh key is set for it")
         elif not path:
             return

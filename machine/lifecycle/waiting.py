@@ -79,9 +79,9 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
     that was there before is given no time. Where an sshd has answered before, none is
     looked for: that would be one more connection, which a newer sshd counts against us.
     """
-    patience = 0.0 if driver.existing_host else LOGIN_SECONDS if record.reached("ready") else float("inf")
+    patience = 0.0 if driver.traits.existing_host else LOGIN_SECONDS if record.reached("ready") else float("inf")
     began = session.clock.now()
-    seen_before = driver.existing_host or record.reached("ready")
+    seen_before = driver.traits.existing_host or record.reached("ready")
     last: list[MachineError] = []
 
     def probe() -> SshShell | None:
@@ -169,7 +169,7 @@ def _resolution_for(record: Record, driver: Driver, state: State = State.NONE) -
         return f"machine create --resume {name} goes on from here; machine rm {name} removes it"
     if state is State.MISSING:
         return f"machine rm {name} removes its record; machine create makes it anew"
-    if type(driver).power is Driver.power:
+    if not driver.traits.can_power:
         return "switch the host on, see that its sshd listens, then run this command again"
     if state is State.STOPPED:
         return f"machine start {name}"

@@ -27,9 +27,11 @@ def test_all_drivers_with_what_they_are_and_need(world: World, monkeypatch: pyte
 def test_the_page_of_a_driver_has_all_its_flags(world: World, name: str) -> None:
     page = world.type("drivers", name)
     assert (page.status, page.err) == (0, "")
-    assert all(f"--{option.name}" in page.out for option in find(name).options)
+    assert all(f"--{option.name}" in page.out for option in find(name).traits.options)
     found = json.loads(world.type("drivers", "--json", name).out)
-    assert [option["Flag"] for option in found[0]["Options"]] == [f"--{option.name}" for option in find(name).options]
+    assert [option["Flag"] for option in found[0]["Options"]] == [
+        f"--{option.name}" for option in find(name).traits.options
+    ]
 
 
 def test_a_driver_that_does_not_exist(world: World) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from machine.drivers.base import Driver
+from machine.drivers.base import Driver, Traits
 from machine.errors import DriverError
 from machine.lifecycle import provision
 from machine.model import State
@@ -48,6 +48,7 @@ def test_a_platform_that_does_not_answer_either_costs_no_more_time(
 class Powered(Driver):
     """A driver that can switch machines on; `found` is what its platform says."""
 
+    traits: ClassVar[Traits] = Traits(name="powered", options=(), can_power=True)
     found = State.STOPPED
 
     def power(self, verb: object) -> None: ...

@@ -84,7 +84,7 @@ def new(cloud: Cloud, place: Path, name: str = "contract", **more: Any) -> Drive
     saved: list[dict[str, Any]] = []
     ctx = contexts.real(place, name, saved)
     ctx = dataclasses.replace(ctx, machine_id=os.urandom(16).hex())
-    values = resolve(cls.options, {**cloud.options(), **more}, cloud.credentials())
+    values = resolve(cls.traits.options, {**cloud.options(), **more}, cloud.credentials())
     driver = cls.configure(ctx, values)
     driver.saved = saved  # type: ignore[attr-defined]
     return driver

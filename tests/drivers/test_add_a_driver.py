@@ -52,8 +52,8 @@ def test_every_error_that_the_contract_names_is_in_the_api() -> None:
 
 def test_it_needs_its_file(rack: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        rack.configure(contexts.forbidding(), resolve(rack.options, {}, {}))
-    driver = rack.configure(contexts.real(tmp_path), resolve(rack.options, {"rack-file": "/nonexistent"}, {}))
+        rack.configure(contexts.forbidding(), resolve(rack.traits.options, {}, {}))
+    driver = rack.configure(contexts.real(tmp_path), resolve(rack.traits.options, {"rack-file": "/nonexistent"}, {}))
     with pytest.raises(PreflightFailed):
         driver.check()
 
@@ -61,7 +61,7 @@ def test_it_needs_its_file(rack: Any, tmp_path: Path) -> None:
 def test_two_machines_get_two_hosts_and_a_third_gets_advice(rack: Any, tmp_path: Path) -> None:
     hosts = tmp_path / "hosts.txt"
     hosts.write_text("10.1.0.1\n\n10.1.0.2\n")
-    values = resolve(rack.options, {}, {"RACK_FILE": str(hosts)})
+    values = resolve(rack.traits.options, {}, {"RACK_FILE": str(hosts)})
     given: list[dict[str, Any]] = []
 
     def another(name: str) -> Any:

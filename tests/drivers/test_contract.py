@@ -36,32 +36,32 @@ def sources(cls: type[Driver]) -> list[Path]:
 
 
 def test_it_goes_by_the_name_in_the_table(cls: type[Driver]) -> None:
-    assert drivers.TABLE[cls.name].endswith(f":{cls.__name__}")
+    assert drivers.TABLE[cls.traits.name].endswith(f":{cls.__name__}")
 
 
 def test_its_options_are_well_formed(cls: type[Driver]) -> None:
-    names = [option.name for option in cls.options]
+    names = [option.name for option in cls.traits.options]
     assert len(names) == len(set(names))
-    variables = [option.env for option in cls.options if option.env]
+    variables = [option.env for option in cls.traits.options if option.env]
     assert len(variables) == len(set(variables))
-    for option in cls.options:
+    for option in cls.traits.options:
         assert option.kind in KINDS
         assert option.help, f"--{option.name} has no help"
-        assert option.name.startswith(f"{cls.name}-") or cls.name == "none"
+        assert option.name.startswith(f"{cls.traits.name}-") or cls.traits.name == "none"
         assert not option.secret or option.key, f"--{option.name} is secret and has no key in the Driver object"
         assert option.default is None or isinstance(option.default, type(option.empty))
 
 
 def test_its_page_names_every_option(cls: type[Driver]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "drivers" / f"{cls.name}.md").read_text()
-    missing = [f"--{option.name}" for option in cls.options if f"`--{option.name}`" not in page]
-    missing += [option.env for option in cls.options if option.env and f"`{option.env}`" not in page]
+    page = (Path(__file__).parents[2] / "docs" / "drivers" / f"{cls.traits.name}.md").read_text()
+    missing = [f"--{option.name}" for option in cls.traits.options if f"`--{option.name}`" not in page]
+    missing += [option.env for option in cls.traits.options if option.env and f"`{option.env}`" not in page]
     assert not missing
 
 
 def test_configuring_touches_nothing(cls: type[Driver]) -> None:
     try:
-        cls.configure(contexts.forbidding(), resolve(cls.options, {}, {}))
+        cls.configure(contexts.forbidding(), resolve(cls.traits.options, {}, {}))
     except MachineError as error:
         assert error.resolution, "an option that must be given is named with the way to give it"
 
@@ -86,7 +86,7 @@ def _own_process(path: Path) -> bool:
 
 def made(cls: type[Driver], tmp_path: Path, given: Any, saved: list[dict[str, Any]]) -> Driver:
     """The driver of a new machine in a real context."""
-    return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.options, given, {}))
+    return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.traits.options, given, {}))
 
 
 @pytest.mark.parametrize("name", sorted(ARRANGEMENTS))

@@ -44,7 +44,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("packages")
 def test_a_package_brings_a_driver() -> None:
-    assert drivers.find("rack").name == "rack"
+    assert drivers.find("rack").traits.name == "rack"
     assert {"rack", "qemu"} <= set(drivers.names())
 
 

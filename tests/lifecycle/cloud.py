@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import Driver, DriverContext, Traits
 from machine.model import Endpoint
 from machine.options import Option, Values
 
@@ -12,8 +12,9 @@ from machine.options import Option, Values
 class TokenDriver(Driver):
     """`data` is {"AccessToken": TOKEN} and what a subclass adds; the machines have no address."""
 
-    name: ClassVar[str] = "cloud"
-    options: ClassVar[tuple[Option, ...]] = (Option("cloud-token", env="CLOUD_TOKEN", secret=True, key="AccessToken"),)
+    traits: ClassVar[Traits] = Traits(
+        name="cloud", options=(Option("cloud-token", env="CLOUD_TOKEN", secret=True, key="AccessToken"),)
+    )
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         super().__init__(ctx)

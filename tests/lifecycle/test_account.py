@@ -11,7 +11,7 @@ import pytest
 
 from machine import drivers, secrets
 from machine.console import Console
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import Driver, DriverContext, Traits
 from machine.errors import DriverError
 from machine.lifecycle.create import CreateRequest, create, resume
 from machine.lifecycle.remove import remove
@@ -28,9 +28,11 @@ class Plugin(Driver):
     Removing what is not there is a success.
     """
 
-    name: ClassVar[str] = "plugin"
-    provisions: ClassVar[bool] = False
-    options: ClassVar[tuple[Option, ...]] = (Option("plugin-token", env="PLUGIN_TOKEN", secret=True, key="Token"),)
+    traits: ClassVar[Traits] = Traits(
+        name="plugin",
+        options=(Option("plugin-token", env="PLUGIN_TOKEN", secret=True, key="Token"),),
+        provisions=False,
+    )
     refuses: ClassVar[bool] = False
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
@@ -68,7 +70,7 @@ class Plugin(Driver):
 class Cloud(TokenDriver):
     """A cloud that says whose token it is asked with; a token is `person/account`, "" is whoever logged in."""
 
-    provisions: ClassVar[bool] = False
+    traits: ClassVar[Traits] = replace(TokenDriver.traits, provisions=False)
     machines: ClassVar[dict[str, set[str]]] = {}  # account -> the machines there
     logged_in: ClassVar[str] = "ada/home"
     tells: ClassVar[bool] = True
@@ -117,7 +119,7 @@ def world(store: Store, **environ: str) -> Session:
 
 def make(store: Store, typed: str = "", **environ: str) -> None:
     """`create dev`, with the token typed or in the environment."""
-    values = resolve(Cloud.options, {"cloud-token": typed} if typed else {}, environ)
+    values = resolve(Cloud.traits.options, {"cloud-token": typed} if typed else {}, environ)
     wanted = CreateRequest("cloud", values, EngineOptions(), SwarmOptions(), docker_context=False)
     create(world(store, **environ), "dev", wanted)
 

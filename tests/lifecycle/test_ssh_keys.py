@@ -27,7 +27,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 def driver(tmp_path: Path, key: str, port: int = 1) -> GenericDriver:
     given = {"generic-ip-address": "127.0.0.1", "generic-ssh-port": port, "generic-ssh-key": key}
-    return GenericDriver.configure(real(tmp_path, "dev"), resolve(GenericDriver.options, given, {}))
+    return GenericDriver.configure(real(tmp_path, "dev"), resolve(GenericDriver.traits.options, given, {}))
 
 
 @pytest.mark.parametrize("form", ["no last newline", "windows", "wrong public half", "open to all"])

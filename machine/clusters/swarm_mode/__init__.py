@@ -102,4 +102,4 @@ def leave_cluster(
     if is_member(record):
         from machine.clusters.swarm_mode import leave as leaving
 
-        leaving.leave(session, record, stays=driver.existing_host, force=force, together=together)
+        leaving.leave(session, record, stays=driver.traits.existing_host, force=force, together=together)

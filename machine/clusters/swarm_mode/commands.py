@@ -207,7 +207,7 @@ def _member(record: Record, what: Membership, nodes: Sequence[Node]) -> Node:
 
 def _check_ports(session: Session, record: Record, what: Membership, manager: members.Manager) -> None:
     endpoint = record.endpoint()
-    if endpoint is None or not drivers.find(record.driver_name).provisions:
+    if endpoint is None or not drivers.find(record.driver_name).traits.provisions:
         return
     here = Side(record.name, members.advertised(record, what, endpoint), record.driver_name, manager=True)
     there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)

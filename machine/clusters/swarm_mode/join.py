@@ -28,8 +28,8 @@ NETWORKS = "ip -o -4 address show scope global | awk '{print $4}'"
 def check(session: Session, record: Record, driver: Driver) -> None:
     """Before the machine is made: PreflightFailed when there is nothing to join, or it could never reach it."""
     what = members.require_membership(record)
-    if not driver.provisions:
-        raise no_host(driver.name)
+    if not driver.traits.provisions:
+        raise no_host(driver.traits.name)
     others = members.members(session, what.cluster, but=[record.name])
     managers = [(other, theirs) for other, theirs in others if theirs.role == "manager"]
     if what.role == "worker" and not managers:
@@ -53,13 +53,14 @@ def check(session: Session, record: Record, driver: Driver) -> None:
 
 def _check_border(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
     """One of the two lives behind this computer's NAT and the other does not: neither way would ever work."""
-    near, far = behind_nat(other.driver_name), driver.behind_nat
-    alike = near == far and (not near or other.driver_name == driver.name)
-    if alike or what.address or theirs.address or driver.existing_host or _adopts(other.driver_name):
+    near, far = behind_nat(other.driver_name), driver.traits.behind_nat
+    alike = near == far and (not near or other.driver_name == driver.traits.name)
+    if alike or what.address or theirs.address or driver.traits.existing_host or _adopts(other.driver_name):
         return
     inside, outside = (other.name, record.name) if near else (record.name, other.name)
     raise PreflightFailed(
-        f"{record.name} ({driver.name}) and the manager {other.name} ({other.driver_name}) cannot form a cluster",
+        f"{record.name} ({record.driver_name}) and the manager {other.name} ({other.driver_name})"
+        " cannot form a cluster",
         details=f"{inside} lives behind this computer's NAT: {outside} could reach none of its ports, and swarm mode"
         " wants every node to reach every other (2377/tcp, 7946/tcp and udp, 4789/udp)",
         resolution="make all of them with one driver, or give an address that others reach (--swarm-addr);"
@@ -70,14 +71,14 @@ def _check_border(record: Record, what: Membership, driver: Driver, other: Recor
 def behind_nat(driver_name: str) -> bool:
     """Whether machines of that driver are reached from this computer only."""
     try:
-        return drivers.find(driver_name).behind_nat
+        return drivers.find(driver_name).traits.behind_nat
     except MachineError:
         return False
 
 
 def _adopts(driver_name: str) -> bool:
     try:
-        return drivers.find(driver_name).existing_host
+        return drivers.find(driver_name).traits.existing_host
     except MachineError:
         return False
 

@@ -10,12 +10,12 @@ from machine.drivers.amazonec2.errors import ERRORS
 from machine.drivers.amazonec2.firewall import ENGINE_PORT
 from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.preflight import preflight
-from machine.drivers.base import Driver, DriverContext, preflight_errors
+from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ssh_key
 from machine.drivers.cloud import user_data as userdata
 from machine.errors import DriverError, NotSupported, Unfinished
 from machine.model import Endpoint, State, Verb
-from machine.options import Option, Values
+from machine.options import Values
 
 APPEARING_SECONDS = 60.0  # EC2 may deny for a while what it has just made
 GONE = ("terminated",)
@@ -33,12 +33,14 @@ STATES = {
 class AmazonDriver(Driver):
     """A machine that is one instance. `data` is its Driver object; unknown keys stay in it."""
 
-    name: ClassVar[str] = "amazonec2"
-    summary: ClassVar[str] = "an EC2 instance"
-    needs: ClassVar[str] = (
-        "AWS credentials: --amazonec2-access-key and -secret-key, or the SDK's own (profile, SSO, role)"
+    traits: ClassVar[Traits] = Traits(
+        name="amazonec2",
+        options=OPTIONS,
+        summary="an EC2 instance",
+        needs="AWS credentials: --amazonec2-access-key and -secret-key, or the SDK's own (profile, SSO, role)",
+        can_power=True,
+        firewall="the security group",
     )
-    options: ClassVar[tuple[Option, ...]] = OPTIONS
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         super().__init__(ctx)

@@ -10,11 +10,11 @@ from machine.drivers.azure import firewall, requests, shared
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.preflight import preflight
-from machine.drivers.base import Driver, DriverContext, preflight_errors
+from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, user_data
 from machine.errors import DriverError, Unfinished
 from machine.model import Endpoint, State, Verb
-from machine.options import Option, Values
+from machine.options import Values
 
 STATES = {  # https://learn.microsoft.com/azure/virtual-machines/states-billing
     "starting": State.STARTING,
@@ -37,11 +37,15 @@ DEPENDENTS = (("vm",), ("nic",), ("ip", "nsg", "disk"))  # what has to be gone b
 class AzureDriver(Driver):
     """A machine that is one VM. `data` is its Driver object; unknown keys stay in it."""
 
-    name: ClassVar[str] = "azure"
-    summary: ClassVar[str] = "an Azure virtual machine"
-    needs: ClassVar[str] = "--azure-subscription-id; a login: --azure-client-id and -secret, az login, a device code"
-    options: ClassVar[tuple[Option, ...]] = OPTIONS
-    boot_timeout: float = 600.0
+    traits: ClassVar[Traits] = Traits(
+        name="azure",
+        options=OPTIONS,
+        summary="an Azure virtual machine",
+        needs="--azure-subscription-id; a login: --azure-client-id and -secret, az login, a device code",
+        can_power=True,
+        boot_timeout=600.0,
+        firewall="the network security group",
+    )
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         super().__init__(ctx)

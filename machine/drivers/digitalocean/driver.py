@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from machine.drivers.base import Driver, DriverContext, preflight_errors
+from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ssh_key, user_data
 from machine.drivers.digitalocean import config, removal, requests
 from machine.drivers.digitalocean.client import Api
@@ -12,7 +12,7 @@ from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.preflight import account_id, lookups, preflight
 from machine.model import Endpoint, State, Verb
-from machine.options import Option, Values
+from machine.options import Values
 
 APPEARING_SECONDS = 60.0  # a droplet may be unknown for a moment after it was made
 STARTING_SECONDS = 60.0  # it is called off until a power_on is done
@@ -22,10 +22,14 @@ STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED}
 class DigitalOceanDriver(Driver):
     """A machine that is one droplet. `data` is its Driver object; unknown keys stay in it."""
 
-    name: ClassVar[str] = "digitalocean"
-    summary: ClassVar[str] = "a droplet"
-    needs: ClassVar[str] = "--digitalocean-access-token"
-    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    traits: ClassVar[Traits] = Traits(
+        name="digitalocean",
+        options=OPTIONS,
+        summary="a droplet",
+        needs="--digitalocean-access-token",
+        can_power=True,
+        firewall="the cloud firewall",
+    )
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         super().__init__(ctx)

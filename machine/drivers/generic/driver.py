@@ -9,7 +9,7 @@ import os
 from typing import Any, ClassVar, Self
 
 from machine.dial import dial
-from machine.drivers.base import PHASE, Driver, DriverContext
+from machine.drivers.base import PHASE, Driver, DriverContext, Traits
 from machine.errors import PreflightFailed, UsageError
 from machine.model import Endpoint, State
 from machine.options import Option, Values
@@ -17,22 +17,27 @@ from machine.options import Option, Values
 PROBE_SECONDS = 3.0
 
 
+OPTIONS = (
+    Option("generic-ip-address", env="GENERIC_IP_ADDRESS", help="address or host name of the host (required)"),
+    Option("generic-ssh-user", env="GENERIC_SSH_USER", default="root", help="login; needs root or sudo rights"),
+    Option("generic-ssh-key", env="GENERIC_SSH_KEY", help="private key; empty: the keys of the ssh-agent"),
+    Option("generic-ssh-port", "int", env="GENERIC_SSH_PORT", default=22, help="port of its sshd"),
+    Option("generic-engine-port", "int", env="GENERIC_ENGINE_PORT", default=2376, help="port for its engine"),
+)
+
+
 class GenericDriver(Driver):
     """A machine that is only an address, a user and a key."""
 
-    name: ClassVar[str] = "generic"
-    summary: ClassVar[str] = "any host that answers ssh, taken over as it is"
-    needs: ClassVar[str] = "--generic-ip-address; an ssh key that may become root there"
-    options: ClassVar[tuple[Option, ...]] = (
-        Option("generic-ip-address", env="GENERIC_IP_ADDRESS", help="address or host name of the host (required)"),
-        Option("generic-ssh-user", env="GENERIC_SSH_USER", default="root", help="login; needs root or sudo rights"),
-        Option("generic-ssh-key", env="GENERIC_SSH_KEY", help="private key; empty: the keys of the ssh-agent"),
-        Option("generic-ssh-port", "int", env="GENERIC_SSH_PORT", default=22, help="port of its sshd"),
-        Option("generic-engine-port", "int", env="GENERIC_ENGINE_PORT", default=2376, help="port for its engine"),
+    traits: ClassVar[Traits] = Traits(
+        name="generic",
+        options=OPTIONS,
+        summary="any host that answers ssh, taken over as it is",
+        needs="--generic-ip-address; an ssh key that may become root there",
+        restart_over_ssh=True,
+        existing_host=True,
+        boot_timeout=60.0,
     )
-    restart_over_ssh: ClassVar[bool] = True
-    existing_host: ClassVar[bool] = True
-    boot_timeout = 60.0
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         super().__init__(ctx)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from machine.dial import dial
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import Driver, DriverContext, Traits
 from machine.errors import UsageError, masked
 from machine.model import Endpoint, State
 from machine.options import Option, Values
@@ -17,13 +17,13 @@ PROBE_SECONDS = 3.0
 class NoneDriver(Driver):
     """A machine that is only a URL."""
 
-    name: ClassVar[str] = "none"
-    summary: ClassVar[str] = "an engine known by its URL"
-    needs: ClassVar[str] = "--url"
-    options: ClassVar[tuple[Option, ...]] = (
-        Option("url", help="URL of the engine, such as tcp://10.0.0.5:2376 (required)"),
+    traits: ClassVar[Traits] = Traits(
+        name="none",
+        options=(Option("url", help="URL of the engine, such as tcp://10.0.0.5:2376 (required)"),),
+        summary="an engine known by its URL",
+        needs="--url",
+        provisions=False,
     )
-    provisions: ClassVar[bool] = False
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         super().__init__(ctx)

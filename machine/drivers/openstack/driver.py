@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from machine.drivers.base import Driver, DriverContext, preflight_errors
+from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ports, ssh_key, user_data
 from machine.drivers.openstack import addresses, config, conoha, firewall, lookup, removal, requests
 from machine.drivers.openstack.client import Api
@@ -14,7 +14,7 @@ from machine.drivers.openstack.options import OPTIONS
 from machine.drivers.openstack.preflight import preflight
 from machine.errors import MachineError
 from machine.model import Endpoint, State, Verb
-from machine.options import Option, Values
+from machine.options import Values
 
 Json = dict[str, Any]
 STATES = {  # https://docs.openstack.org/api-guide/compute/server_concepts.html#server-status
@@ -59,10 +59,14 @@ VOLUME_READY, VOLUME_FAILED = ("available",), ("error", "error_restoring")
 class OpenStackDriver(Driver):
     """A machine that is one server. `data` is its Driver object; unknown keys stay in it."""
 
-    name: ClassVar[str] = "openstack"
-    summary: ClassVar[str] = "a server of an OpenStack cloud, or of ConoHa"
-    needs: ClassVar[str] = "--openstack-cloud, or $OS_AUTH_URL with a login; --openstack-flavor-name and -image-name"
-    options: ClassVar[tuple[Option, ...]] = OPTIONS
+    traits: ClassVar[Traits] = Traits(
+        name="openstack",
+        options=OPTIONS,
+        summary="a server of an OpenStack cloud, or of ConoHa",
+        needs="--openstack-cloud, or $OS_AUTH_URL with a login; --openstack-flavor-name and -image-name",
+        can_power=True,
+        firewall="the security groups",
+    )
 
     def __init__(self, ctx: DriverContext, data: Json) -> None:
         super().__init__(ctx)

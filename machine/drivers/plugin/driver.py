@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Self, overload
 
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import Driver, DriverContext, Traits
 from machine.drivers.plugin import document, flags, gob, rpc, session
 from machine.drivers.plugin.address import endpoint_of
 from machine.drivers.plugin.document import NOTES
@@ -24,26 +26,33 @@ STATES = (  # libmachine/state, by number; the last one is rancher's
 SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
 
 
-class _Asked:
-    """The options, asked of the program when somebody looks at them, once."""
+class PluginOptions(Sequence[Option]):
+    """The options of the plugin at `path`, asked of the program when somebody looks at them, once."""
 
-    def __get__(self, instance: object, owner: type[PluginDriver]) -> tuple[Option, ...]:
-        if owner.asked is None:
-            with contextlib.closing(Session(owner.path, owner.name)) as plugin:
-                plugin.ask("SetConfigRaw", gob.BYTES, b'{"MachineName":"","StorePath":""}')
-                owner.asked = flags.options(plugin.ask("GetCreateFlags"))
-        return owner.asked
+    def __init__(self, path: str, name: str) -> None:
+        self.path, self.name = path, name
+
+    @cached_property
+    def _asked(self) -> tuple[Option, ...]:
+        with contextlib.closing(Session(self.path, self.name)) as plugin:
+            plugin.ask("SetConfigRaw", gob.BYTES, b'{"MachineName":"","StorePath":""}')
+            return flags.options(plugin.ask("GetCreateFlags"))
+
+    @overload
+    def __getitem__(self, index: int) -> Option: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Option]: ...
+    def __getitem__(self, index: int | slice) -> Option | Sequence[Option]:
+        return self._asked[index]
+
+    def __len__(self) -> int:
+        return len(self._asked)
 
 
 class PluginDriver(Driver):
     """The base of a class per plugin; `made_for` makes them."""
 
-    name: ClassVar[str] = ""
-    summary: ClassVar[str] = "what a plugin of docker-machine makes"
-    needs: ClassVar[str] = "what its flags say"
     path: ClassVar[str] = ""  # of the program
-    asked: ClassVar[tuple[Option, ...] | None] = None
-    options = _Asked()
 
     def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
         """`data` is the plugin's JSON with its secrets, and the notes."""
@@ -63,7 +72,7 @@ class PluginDriver(Driver):
         driver = cls(ctx, {"MachineName": ctx.name, "StorePath": ctx.store})
         driver._tell(driver._open(), values)
         driver._look()
-        driver.data = document.new(driver.data, values, cls.options)
+        driver.data = document.new(driver.data, values, cls.traits.options)
         return driver
 
     @classmethod
@@ -85,9 +94,9 @@ class PluginDriver(Driver):
             self._work("PreCreateCheck")
         except rpc.Refused as error:
             raise PreflightFailed(
-                f"the plugin of driver {self.name} refuses: {_first(error)}",
+                f"the plugin of driver {self.traits.name} refuses: {_first(error)}",
                 details=_rest(error),
-                resolution=f"machine create -d {self.name} --help explains its flags",
+                resolution=f"machine create -d {self.traits.name} --help explains its flags",
             ) from None
         self._look()  # some make up a password there
 
@@ -133,14 +142,14 @@ class PluginDriver(Driver):
             plugin.result(call)
         except rpc.Refused as error:
             raise DriverError(
-                f"the plugin of driver {self.name} could not create {self.ctx.name}: {_first(error)}",
+                f"the plugin of driver {self.traits.name} could not create {self.ctx.name}: {_first(error)}",
                 details=_rest(error),
             ) from None
 
     def _finish(self) -> None:
         path = self._question("GetSSHKeyPath")
         if not isinstance(path, str) or not path.isprintable():
-            raise DriverError(f"the plugin of driver {self.name} gives no path for GetSSHKeyPath: {path!r:.200}")
+            raise DriverError(f"the plugin of driver {self.traits.name} gives no path for GetSSHKeyPath: {path!r:.200}")
         self._look()
         if path:
             self.data["SSHKeyPath"] = path
@@ -169,7 +178,7 @@ class PluginDriver(Driver):
         if self._session is not None:
             session.drop(self._session)
         self._session = None
-        values = document.create_args(self.data, self.options)
+        values = document.create_args(self.data, self.traits.options)
         self.data = document.reset(self.data, self.ctx.name, self.ctx.store)
         return values
 
@@ -220,7 +229,7 @@ class PluginDriver(Driver):
     def _open(self) -> Session:
         """The plugin for this machine, which has read its JSON."""
         if self._session is None or not self._session.alive:
-            self._session = session.of(self.path, self.name, self.ctx.directory, self.ctx.log)
+            self._session = session.of(self.path, self.traits.name, self.ctx.directory, self.ctx.log)
             self._session.ask("SetConfigRaw", gob.BYTES, json.dumps(document.own(self.data)).encode())
         return self._session
 
@@ -232,12 +241,14 @@ class PluginDriver(Driver):
             "swarm-discovery": ("string", str(self.data.get("SwarmDiscovery") or "")),
         }
         try:
-            plugin.ask("SetConfigFromFlags", gob.INTERFACE, flags.told(self.options, values, swarm, plugin.service))
+            plugin.ask(
+                "SetConfigFromFlags", gob.INTERFACE, flags.told(self.traits.options, values, swarm, plugin.service)
+            )
         except rpc.Refused as error:
             raise UsageError(
-                f"the plugin of driver {self.name} does not take these flags: {_first(error)}",
+                f"the plugin of driver {self.traits.name} does not take these flags: {_first(error)}",
                 details=_rest(error),
-                resolution=f"machine create -d {self.name} --help explains them",
+                resolution=f"machine create -d {self.traits.name} --help explains them",
             ) from None
         plugin.configured = True
 
@@ -264,7 +275,7 @@ class PluginDriver(Driver):
         except (ValueError, TypeError, RecursionError):
             found = None
         if not isinstance(found, dict) or document.too_deep(found):
-            raise DriverError(f"the plugin of driver {self.name} gives no JSON object for its machine")
+            raise DriverError(f"the plugin of driver {self.traits.name} gives no JSON object for its machine")
         if not found.get("SSHKeyPath"):  # it says so by GetSSHKeyPath only
             found.pop("SSHKeyPath", None)
         before = json.dumps(self.data)
@@ -280,9 +291,9 @@ class PluginDriver(Driver):
 
     def _failed(self, act: str, error: rpc.Refused) -> DriverError:
         return DriverError(
-            f"the plugin of driver {self.name} could not {act}: {_first(error)}",
+            f"the plugin of driver {self.traits.name} could not {act}: {_first(error)}",
             details=_rest(error),
-            resolution=f"those are the words of {self.path}; its flags: machine create -d {self.name} --help",
+            resolution=f"those are the words of {self.path}; its flags: machine create -d {self.traits.name} --help",
         )
 
 
@@ -290,7 +301,14 @@ def made_for(name: str, path: str) -> type[PluginDriver]:
     """The driver class of the plugin at `path`; the program is not started yet."""
     key = (name, path)
     if key not in _MADE:
-        _MADE[key] = type("PluginDriver", (PluginDriver,), {"name": name, "path": path, "__module__": __name__})
+        traits = Traits(
+            name=name,
+            options=PluginOptions(path, name),
+            summary="what a plugin of docker-machine makes",
+            needs="what its flags say",
+            can_power=True,
+        )
+        _MADE[key] = type("PluginDriver", (PluginDriver,), {"traits": traits, "path": path, "__module__": __name__})
     return _MADE[key]
 
 

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from machine import files, host_agent
-from machine.drivers.base import Driver, DriverContext, preflight_errors
+from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
 from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, MachineError, WaitTimeout
 from machine.model import Endpoint, State, Verb
-from machine.options import Option, Values
+from machine.options import Values
 from machine.wait import until
 
 GONE_SECONDS = 10.0  # for a killed process to leave the list of processes
@@ -35,12 +35,15 @@ QMP_STATES = {
 class QemuDriver(Driver):
     """A virtual machine of this host."""
 
-    name: ClassVar[str] = "qemu"
-    summary: ClassVar[str] = "a virtual machine on this host, without root"
-    needs: ClassVar[str] = "the programs qemu-system and qemu-img"
-    options: ClassVar[tuple[Option, ...]] = OPTIONS
-    behind_nat: ClassVar[bool] = True
-    host_gateway: ClassVar[str] = nat.GATEWAY
+    traits: ClassVar[Traits] = Traits(
+        name="qemu",
+        options=OPTIONS,
+        summary="a virtual machine on this host, without root",
+        needs="the programs qemu-system and qemu-img",
+        can_power=True,
+        behind_nat=True,
+        host_gateway=nat.GATEWAY,
+    )
 
     def __init__(self, ctx: DriverContext, wanted: config.Settings, data: dict[str, Any]) -> None:
         super().__init__(ctx)

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self
 
 from machine import lock
-from machine.drivers.base import Driver, DriverContext
+from machine.drivers.base import Driver, DriverContext, Traits
 from machine.drivers.images import console, image_spec, nat, seed
 from machine.drivers.images.cache import Cache, classify
 from machine.drivers.virtualbox import (
@@ -33,7 +33,7 @@ from machine.drivers.virtualbox import (
 from machine.drivers.virtualbox.options import OPTIONS
 from machine.errors import DriverError, PreflightFailed, Unfinished
 from machine.model import Endpoint, State, Verb
-from machine.options import Option, Values
+from machine.options import Values
 from machine.process import Completed
 
 _NAMESPACE = uuid.UUID("0f3d6f3c-57a1-4f6c-8d7a-9f6c6c1f1b5e")  # of the uuids made from machine ids
@@ -57,12 +57,15 @@ ALIVE = (State.RUNNING, State.PAUSED, State.STARTING, State.STOPPING, State.ERRO
 class VirtualBoxDriver(Driver):
     """A virtual machine of this host's VirtualBox."""
 
-    name: ClassVar[str] = "virtualbox"
-    summary: ClassVar[str] = "a VirtualBox machine on this host"
-    needs: ClassVar[str] = "VirtualBox (VBoxManage)"
-    options: ClassVar[tuple[Option, ...]] = OPTIONS
-    behind_nat: ClassVar[bool] = True
-    host_gateway: ClassVar[str] = nat.GATEWAY
+    traits: ClassVar[Traits] = Traits(
+        name="virtualbox",
+        options=OPTIONS,
+        summary="a VirtualBox machine on this host",
+        needs="VirtualBox (VBoxManage)",
+        can_power=True,
+        behind_nat=True,
+        host_gateway=nat.GATEWAY,
+    )
     platform: str = sys.platform
 
     def __init__(self, ctx: DriverContext, wanted: config.Settings, data: dict[str, Any]) -> None:
@@ -269,9 +272,9 @@ class VirtualBoxDriver(Driver):
     def _image(self) -> tuple[str, str]:
         """(path, format) of the image. Debian's is the one with drivers for this hardware."""
         word = self.settings.image
-        if classify(word, self.name) == "name" and not image_spec.bootable(word):
+        if classify(word, self.traits.name) == "name" and not image_spec.bootable(word):
             word += image_spec.GENERIC
-        cache = Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, driver=self.name)
+        cache = Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, driver=self.traits.name)
         found = cache.obtain(word, "arm64" if hardware.is_arm64() else "amd64", self.settings.mirror)
         return cache.path(found.disk), found.format
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from machine import drivers
 from machine.clusters import swarm_mode
 from machine.clusters.swarm_mode.membership import Membership
 from machine.console import Console
+from machine.drivers.base import Traits
 from machine.errors import PreflightFailed
 from machine.lifecycle.driver_record import context
 from machine.model import SwarmOptions
@@ -24,13 +26,13 @@ from tests.lifecycle.test_remove import Cloud
 class Elsewhere(Cloud):
     """Another cloud."""
 
-    name: ClassVar[str] = "elsewhere"
+    traits: ClassVar[Traits] = replace(Cloud.traits, name="elsewhere")
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     for cls in (Cloud, Elsewhere):
-        monkeypatch.setitem(drivers.TABLE, cls.name, f"{__name__}:{cls.__name__}")
+        monkeypatch.setitem(drivers.TABLE, cls.traits.name, f"{__name__}:{cls.__name__}")
     return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
 
 
@@ -48,7 +50,7 @@ def check(world: Session, driver: str, wish: Membership, name: str = "new") -> N
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
     swarm_mode.set_membership(record, wish)
     cls = drivers.find(driver)
-    values = resolve(cls.options, {"url": "tcp://192.0.2.1:2376"}, {})
+    values = resolve(cls.traits.options, {"url": "tcp://192.0.2.1:2376"}, {})
     swarm_mode.check(world, record, cls.configure(context(world, record), values))
 
 

@@ -66,11 +66,11 @@ OLD = {  # docker-machine 0.16's flags, then those of its forks, with their vari
 def data(**given: Any) -> dict[str, Any]:
     """The Driver object for flags, as `key_pair_name="x"` for --amazonec2-key-pair-name."""
     typed = {f"amazonec2-{name.replace('_', '-')}": value for name, value in given.items()}
-    return AmazonDriver.configure(contexts.forbidding(), resolve(AmazonDriver.options, typed, {})).dump()
+    return AmazonDriver.configure(contexts.forbidding(), resolve(AmazonDriver.traits.options, typed, {})).dump()
 
 
 def test_every_old_flag_and_variable_is_there() -> None:
-    have = {option.name.removeprefix("amazonec2-"): option.env for option in AmazonDriver.options}
+    have = {option.name.removeprefix("amazonec2-"): option.env for option in AmazonDriver.traits.options}
     assert {flag: have.get(flag) for flag in OLD} == OLD
 
 
@@ -83,7 +83,7 @@ def test_old_keys_keep_their_names() -> None:
 
 
 def test_the_secrets_are_those_that_are_taken_out_of_old_records() -> None:
-    assert {option.key for option in AmazonDriver.options if option.secret} == set(CLEAR_TEXT["amazonec2"])
+    assert {option.key for option in AmazonDriver.traits.options if option.secret} == set(CLEAR_TEXT["amazonec2"])
 
 
 @pytest.mark.parametrize(

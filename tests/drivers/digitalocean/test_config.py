@@ -40,7 +40,9 @@ WALL = "5f7b1d3c-0000-4000-8000-000000000001"
 def data(**given: Any) -> dict[str, Any]:
     """The Driver object of these flags."""
     values = {f"digitalocean-{name.replace('_', '-')}": value for name, value in given.items()}
-    return config.from_values(resolve(DigitalOceanDriver.options, {"digitalocean-access-token": "t", **values}, {}))
+    return config.from_values(
+        resolve(DigitalOceanDriver.traits.options, {"digitalocean-access-token": "t", **values}, {})
+    )
 
 
 def full(**given: Any) -> dict[str, Any]:
@@ -49,18 +51,20 @@ def full(**given: Any) -> dict[str, Any]:
 
 
 def test_every_old_flag_is_there_with_its_variable() -> None:
-    now = {option.name.removeprefix("digitalocean-"): option.env for option in DigitalOceanDriver.options}
+    now = {option.name.removeprefix("digitalocean-"): option.env for option in DigitalOceanDriver.traits.options}
     assert {name: now.get(name) for name in OLD} == OLD
 
 
 def test_the_keys_of_old_records() -> None:
     assert set(data()) >= KEYS
-    assert [option.key for option in DigitalOceanDriver.options if option.secret] == list(CLEAR_TEXT["digitalocean"])
+    assert [option.key for option in DigitalOceanDriver.traits.options if option.secret] == list(
+        CLEAR_TEXT["digitalocean"]
+    )
 
 
 def test_configuring_is_pure_and_needs_a_token() -> None:
     with pytest.raises(UsageError, match="token") as caught:
-        DigitalOceanDriver.configure(contexts.forbidding(), resolve(DigitalOceanDriver.options, {}, {}))
+        DigitalOceanDriver.configure(contexts.forbidding(), resolve(DigitalOceanDriver.traits.options, {}, {}))
     assert "DIGITALOCEAN_ACCESS_TOKEN" in caught.value.resolution
 
 

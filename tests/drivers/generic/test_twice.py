@@ -23,7 +23,7 @@ from tests.sshd import free_port
 def driver(tmp_path: Path, siblings: list[dict[str, Any]], **given: Any) -> GenericDriver:
     ctx = dataclasses.replace(real(tmp_path, "new"), siblings=lambda: siblings)
     values = {f"generic-{name.replace('_', '-')}": value for name, value in given.items()}
-    return GenericDriver.configure(ctx, resolve(GenericDriver.options, values, {}))
+    return GenericDriver.configure(ctx, resolve(GenericDriver.traits.options, values, {}))
 
 
 def test_a_host_that_is_a_machine_already_is_refused(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_record_of_the_store_says_so(tmp_path: Path) -> None:
     for name, refused in (("dup", True), ("worker", False)):
         ctx = context(world, Record.new(store.root, name, "generic", {}))
         given = {"generic-ip-address": "127.0.0.1", "generic-ssh-port": port}
-        found = GenericDriver.configure(ctx, resolve(GenericDriver.options, given, {}))
+        found = GenericDriver.configure(ctx, resolve(GenericDriver.traits.options, given, {}))
         with pytest.raises(PreflightFailed) as caught:
             found.check()
         assert (caught.value.brief == "127.0.0.1 is already machine worker") is refused

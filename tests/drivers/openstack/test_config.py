@@ -30,7 +30,7 @@ def configured(environ: dict[str, str] | None = None, **given: Any) -> dict[str,
     flags = {**LEAST, **{name.replace("_", "-"): value for name, value in given.items()}}
     values = {f"openstack-{name}": value for name, value in flags.items() if value is not None}
     return OpenStackDriver.configure(
-        contexts.forbidding(), resolve(OpenStackDriver.options, values, environ or {})
+        contexts.forbidding(), resolve(OpenStackDriver.traits.options, values, environ or {})
     ).dump()
 
 

@@ -132,7 +132,9 @@ def configured(**given: Any) -> dict[str, Any]:
     flags = {"auth-url": AUTH_URL, "username": USER, "tenant-name": PROJECT, "flavor-name": "f", "image-name": "i"}
     values = {f"openstack-{name.replace('_', '-')}": value for name, value in {**flags, **given}.items()}
     environ = {"OS_PASSWORD": PASSWORD}
-    return OpenStackDriver.configure(contexts.forbidding(), resolve(OpenStackDriver.options, values, environ)).dump()
+    return OpenStackDriver.configure(
+        contexts.forbidding(), resolve(OpenStackDriver.traits.options, values, environ)
+    ).dump()
 
 
 def test_it_is_known_by_its_url_or_by_its_profile() -> None:

@@ -31,7 +31,7 @@ def ended() -> Iterator[None]:
 def made(tmp_path: Path, **answers: Any) -> PluginDriver:
     """A machine of such a plugin, created."""
     cls = made_for("liar", liar.install(tmp_path / "bin", answers))
-    driver = cls.configure(contexts.real(tmp_path, saved=[]), resolve(cls.options, {}))
+    driver = cls.configure(contexts.real(tmp_path, saved=[]), resolve(cls.traits.options, {}))
     driver.create()
     return driver
 
@@ -95,7 +95,7 @@ def test_the_notes_of_a_machine_are_not_the_plugins_to_write(tmp_path: Path) -> 
 )
 def test_flags_that_are_none(flags: Any, tmp_path: Path) -> None:
     cls = made_for("liar", liar.install(tmp_path / "bin", {"GetCreateFlags": flags}))
-    assert [option.default for option in cls.options] in ([], [None])
+    assert [option.default for option in cls.traits.options] in ([], [None])
 
 
 def test_a_plugin_is_not_taken_from_the_directory_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

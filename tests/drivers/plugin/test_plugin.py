@@ -59,7 +59,7 @@ def configured(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud, **more: An
     """The driver of a new machine, and the list of what it saves."""
     saved: list[dict[str, Any]] = []
     given = {"testcloud-endpoint": cloud.url, **SECRETS, **{name.replace("_", "-"): more[name] for name in more}}
-    return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.options, given)), saved
+    return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.traits.options, given)), saved
 
 
 def programs(place: Path) -> set[int]:
@@ -98,11 +98,11 @@ def until(holds: Any, seconds: float = 15.0) -> None:
 
 
 def test_its_flags_are_options(cls: type[PluginDriver]) -> None:
-    by_name = {option.name: option for option in cls.options}
+    by_name = {option.name: option for option in cls.traits.options}
     assert by_name["testcloud-size"] == Option("testcloud-size", "int", "TESTCLOUD_SIZE", 2, "processors")
     assert by_name["testcloud-tag"].kind == "list"
     assert by_name["testcloud-protected"].kind == "bool"
-    assert {option.name for option in cls.options if option.secret} == set(SECRETS)
+    assert {option.name for option in cls.traits.options if option.secret} == set(SECRETS)
 
 
 def test_the_life_of_a_machine(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
@@ -382,7 +382,7 @@ def test_it_is_kept_alive_and_ends_by_itself(cls: type[PluginDriver], tmp_path: 
     driver, _ = configured(cls, tmp_path, cloud)
     before = guards()
     assert len(before) == 1
-    orphan = Program(cls.path, cls.name, os.environ, lambda line: None)
+    orphan = Program(cls.path, cls.traits.name, os.environ, lambda line: None)
     assert len(programs(tmp_path / "bin")) == 2
     assert orphan.process.wait(15) == 1
     driver.check()
@@ -464,7 +464,7 @@ def test_a_program_that_is_no_plugin(name: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     began = time.monotonic()
     with pytest.raises(DriverError) as refused:
-        assert drivers.find(name).options
+        assert drivers.find(name).traits.options
     assert time.monotonic() - began < 5
     assert str(place) in refused.value.brief
     assert str(place) in refused.value.resolution, "the cure names it too"
@@ -488,7 +488,7 @@ def test_a_file_that_is_no_program(name: str, tmp_path: Path, monkeypatch: pytes
     place.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(DriverError) as refused:
-        assert drivers.find(name).options
+        assert drivers.find(name).traits.options
     assert str(place) in refused.value.brief
     assert str(place) in refused.value.resolution
 
@@ -529,7 +529,7 @@ def test_a_server_that_speaks_something_else(
         worker = threading.Thread(target=serve)
         worker.start()
         with pytest.raises(DriverError) as refused:
-            assert drivers.find("odd").options
+            assert drivers.find("odd").traits.options
         ended.set()
         worker.join()
     assert said in refused.value.brief

@@ -47,7 +47,7 @@ class Machine:
             (cache / "images").symlink_to(kept)
         self.saved: list[dict[str, Any]] = []
         self.ctx = replace(contexts.real(directory, name, self.saved), machine_id=f"id-of-{name}-{os.getpid()}")
-        values = resolve(QemuDriver.options, {key.replace("_", "-"): value for key, value in given.items()}, {})
+        values = resolve(QemuDriver.traits.options, {key.replace("_", "-"): value for key, value in given.items()}, {})
         self.driver = QemuDriver.configure(self.ctx, values)
         own = Path(self.ctx.directory)
         private, public = keys.ensure(str(own / "ssh_host_ed25519_key"), name)

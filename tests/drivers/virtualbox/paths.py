@@ -35,7 +35,7 @@ def driver(directory: Path, run: Callable[..., Completed], name: str = "dev", **
         return VirtualBoxDriver.load(ctx, json.loads(saved.read_text()))
     given = {"program": "sh", "image": bootable(directory / "boot.img"), "no_share": True, **given}
     values = {f"virtualbox-{key.replace('_', '-')}": value for key, value in given.items()}
-    made = VirtualBoxDriver.configure(ctx, resolve(VirtualBoxDriver.options, values, {}))
+    made = VirtualBoxDriver.configure(ctx, resolve(VirtualBoxDriver.traits.options, values, {}))
     made.give_host_key("PRIVATE", "ssh-ed25519 AAAA host")
     return made
 

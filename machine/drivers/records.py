@@ -1,0 +1,108 @@
+"""What the store and the archive must know of a driver's object in config.json without loading the driver.
+
+The fast commands read this table (`machine ip`, `url`), so it imports nothing. Each driver's traits name their row.
+Keys are docker-machine's where it has them: libmachine/drivers and drivers/NAME in its repository.
+"""
+
+from __future__ import annotations
+
+
+class RecordKeys:
+    """The keys of one driver's object that others than the driver ask about."""
+
+    __slots__ = ("key_files", "known", "local_disk", "network", "one_secret", "secrets", "ssh_forwarded_without", "url")
+
+    def __init__(
+        self,
+        *,
+        known: str = "",
+        secrets: tuple[str, ...] = (),
+        one_secret: bool = False,
+        network: tuple[str, ...] = (),
+        key_files: tuple[str, ...] = (),
+        url: str = "",
+        ssh_forwarded_without: str = "",
+        local_disk: bool = False,
+    ) -> None:
+        self.known = tuple(known.split())  # docker-machine's own keys, in the case in which it writes them
+        self.secrets = secrets  # in which docker-machine keeps secrets in clear text
+        self.one_secret = one_secret  # they belong together: one of another origin makes all of them useless
+        self.network = network  # two machines with equal values here know each other by their private addresses
+        self.key_files = key_files  # paths of the user's own ssh keys
+        self.url = url  # the key of an engine's URL, where the machine is nothing but that; else ""
+        self.ssh_forwarded_without = ssh_forwarded_without  # a record without it has SSHPort as a port of 127.0.0.1
+        self.local_disk = local_disk  # the machine is on this computer: its disk, its programs, its images
+
+
+OPENSTACK_NETWORK = ("AuthUrl", "Cloud", "Region", "TenantName", "TenantId", "NetworkName", "NetworkId")
+AZURE_NETWORK = ("SubscriptionID", "Location", "ResourceGroup", "VirtualNetwork")
+AMAZON_NETWORK = ("Region", "VpcId", "Endpoint")
+DIGITALOCEAN_NETWORK = ("Region", "VpcUUID")
+
+TABLE = {
+    "amazonec2": RecordKeys(
+        known=(
+            "Id AccessKey SecretKey SessionToken Region AMI SSHKeyID ExistingKey KeyName InstanceId InstanceType"
+            " PrivateIPAddress SecurityGroupId SecurityGroupIds SecurityGroupName SecurityGroupNames"
+            " SecurityGroupReadOnly OpenPorts Tags ReservationId DeviceName RootSize VolumeType IamInstanceProfile"
+            " VpcId SubnetId Zone RequestSpotInstance SpotPrice BlockDurationMinutes PrivateIPOnly UsePrivateIP"
+            " UseEbsOptimizedInstance Monitoring SSHPrivateKeyPath RetryCount Endpoint DisableSSL UserDataFile"
+        ),
+        secrets=("AccessKey", "SecretKey", "SessionToken"),
+        one_secret=True,
+        network=AMAZON_NETWORK,
+        key_files=("SSHPrivateKeyPath",),
+    ),
+    "azure": RecordKeys(
+        known=(
+            "ClientID ClientSecret Environment SubscriptionID TenantID ResourceGroup DockerPort Location Size Image"
+            " VirtualNetwork SubnetName SubnetPrefix AvailabilitySet StorageType OpenPorts PrivateIPAddr UsePrivateIP"
+            " NoPublicIP DNSLabel StaticPublicIP CustomDataFile"
+        ),
+        secrets=("ClientSecret",),
+        network=AZURE_NETWORK,
+    ),
+    "digitalocean": RecordKeys(
+        known=(
+            "AccessToken DropletID DropletName Image Region SSHKeyID SSHKeyFingerprint SSHKey Size IPv6 Backups"
+            " PrivateNetworking UserDataFile Monitoring Tags"
+        ),
+        secrets=("AccessToken",),
+        network=DIGITALOCEAN_NETWORK,
+        key_files=("SSHKey",),
+    ),
+    "generic": RecordKeys(known="EnginePort SSHKey", key_files=("SSHKey",)),
+    "none": RecordKeys(known="URL", url="URL"),
+    "openstack": RecordKeys(
+        known=(
+            "AuthUrl ActiveTimeout Insecure CaCert DomainID DomainName Username Password TenantName TenantId Region"
+            " AvailabilityZone EndpointType MachineId FlavorName FlavorId ImageName ImageId KeyPairName NetworkName"
+            " NetworkId UserData PrivateKeyFile SecurityGroups FloatingIpPool ComputeNetwork FloatingIpPoolId"
+            " IpVersion ConfigDrive ExistingKey ApplicationCredentialSecret"
+        ),
+        secrets=("Password", "ApplicationCredentialSecret"),
+        network=OPENSTACK_NETWORK,
+        key_files=("PrivateKeyFile",),
+    ),
+    "qemu": RecordKeys(local_disk=True),
+    "virtualbox": RecordKeys(
+        known=(
+            "VBoxManager HostInterfaces CPU Memory DiskSize NatNicType Boot2DockerURL Boot2DockerImportVM"
+            " HostDNSResolver HostOnlyCIDR HostOnlyNicType HostOnlyPromiscMode UIType HostOnlyNoDHCP NoShare DNSProxy"
+            " NoVTXCheck ShareFolder"
+        ),
+        ssh_forwarded_without="UUID",
+        local_disk=True,
+    ),
+}
+LOCAL_PLUGINS = ("vmwarefusion", "vmwareworkstation", "hyperv", "parallels", "xhyve", "kvm")  # of docker-machine
+# Of a driver that is not in TABLE it is not known which of these keys it has, if any.
+ANY_NETWORK = tuple(dict.fromkeys((*OPENSTACK_NETWORK, *AZURE_NETWORK, *AMAZON_NETWORK, *DIGITALOCEAN_NETWORK)))
+KEY_FILES = tuple(dict.fromkeys(key for row in TABLE.values() for key in row.key_files))
+
+
+def of(driver_name: str) -> RecordKeys:
+    """Return the row of a driver, known or not; of a plugin's the keys that many drivers have."""
+    if driver_name in TABLE:
+        return TABLE[driver_name]
+    return RecordKeys(network=ANY_NETWORK, key_files=KEY_FILES, local_disk=driver_name in LOCAL_PLUGINS)
