@@ -119,10 +119,10 @@ def load(command: str) -> ModuleType:
         name = COMMANDS[command][0]
         __import__(name)  # importlib is half a millisecond away
         return sys.modules[name]
-    from machine.cli.suggest import MEANT, nearest
+    from machine.cli.suggest import MEANT, suggestion
 
     meant = MEANT.get(command.lower().lstrip("-"), "")
-    advice = f"machine {meant}, or " if meant else nearest(command, COMMANDS, "machine {}, or ")
+    advice = f"machine {meant}, or " if meant else suggestion(command, COMMANDS, "machine {}, or ")
     raise UsageError(f"there is no command {command!r}", resolution=f"{advice}machine help for the list")
 
 

@@ -73,9 +73,9 @@ def leading(argv: Sequence[str], flags: Flags) -> tuple[str, list[str]]:
 
 
 def _unknown(flag: str) -> UsageError:
-    from machine.cli.suggest import nearest
+    from machine.cli.suggest import suggestion
 
     return UsageError(
         f"there is no flag {flag} before a command",
-        resolution=nearest(flag, [*_FOLLOWS, *_SHORT], "{}, or ") + "machine --help for the list",
+        resolution=suggestion(flag, [*_FOLLOWS, *_SHORT], "{}, or ") + "machine --help for the list",
     )

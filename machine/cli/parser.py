@@ -179,13 +179,13 @@ class Parser(Group):
 
     def _know(self, typed: Sequence[str], verbs: Sequence[str]) -> None:
         """UsageError if what is typed is none of the command's verbs."""
-        from machine.cli.suggest import nearest
+        from machine.cli.suggest import suggestion
 
         for name in typed:
             if name not in verbs:
                 raise UsageError(
                     f"there is no command {name!r} of {self.prog}",
-                    resolution=nearest(name, verbs, "did you mean {}?") or f"use one of: {' '.join(verbs)}",
+                    resolution=suggestion(name, verbs, "did you mean {}?") or f"use one of: {' '.join(verbs)}",
                 )
 
     def _unknown(self, flag: str) -> UsageError:
@@ -193,11 +193,12 @@ class Parser(Group):
             if advice := elsewhere(flag):
                 return UsageError(f"{self.prog} has no flag {flag}", resolution=advice)
         from machine.cli.global_flags import AFTER_COMMAND
-        from machine.cli.suggest import nearest
+        from machine.cli.suggest import suggestion
 
         return UsageError(
             f"{self.prog} has no flag {flag}",
-            resolution=nearest(flag, [*self.flags(), *AFTER_COMMAND], "{}, or ") + f"{self.prog} --help for the list",
+            resolution=suggestion(flag, [*self.flags(), *AFTER_COMMAND], "{}, or ")
+            + f"{self.prog} --help for the list",
         )
 
     def format_help(self) -> str:

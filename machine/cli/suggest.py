@@ -1,8 +1,8 @@
-"""The nearest known word to a mistyped one. Imported only when something was mistyped."""
+"""What to say to a mistyped word. Imported only when something was mistyped."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from machine.nearest import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ MEANT = {
 }
 
 
-def nearest(word: str, known: Iterable[str], sentence: str) -> str:
-    """`sentence` with {} filled by the known word most like `word`; "" if none is like it."""
-    names = {name.lstrip("-"): name for name in known}
-    found = get_close_matches(word.lstrip("-"), list(names), n=1, cutoff=0.6)
-    return sentence.format(names[found[0]]) if found else ""
+def suggestion(word: str, known: Iterable[str], sentence: str) -> str:
+    """Return `sentence` with {} filled by the known word most like `word`; "" if none is like it."""
+    found = nearest(word, known)
+    return sentence.format(found) if found else ""

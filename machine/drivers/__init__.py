@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from machine.errors import DriverError
+from machine.nearest import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,14 +59,12 @@ def find(name: str) -> type[Driver]:
 
 def _advice(name: str, known: list[str]) -> str:
     """What to type instead of a driver's name that is none."""
-    from difflib import get_close_matches
-
     plugin = f"the plugin docker-machine-driver-{name} into a directory of your PATH"
     if name in DOCKER_MACHINES:
         return f"docker-machine's own driver {name} is not part of this program: put {plugin} (docs/plugins.md, Limits)"
-    near = get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     rest = f"choose one with -d, or put {plugin}, or install the Python package that brings the driver"
-    return f"did you mean {near[0]}? Else {rest}" if near else rest
+    return f"did you mean {near}? Else {rest}" if near else rest
 
 
 def _of_others(entry: EntryPoint) -> type[Driver]:

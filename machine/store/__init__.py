@@ -12,6 +12,7 @@ import stat
 from machine import files, paths
 from machine.errors import MachineExists, MachineNotFound, StoreError
 from machine.names import check, natural_key
+from machine.nearest import nearest
 from machine.store.document import LARGEST, record_error
 from machine.store.normalize import PHASES
 from machine.store.record import Record
@@ -149,14 +150,12 @@ class Store:
             ) from error
 
     def _unknown(self, name: str) -> MachineNotFound:
-        import difflib
-
-        near = difflib.get_close_matches(name, self.names(), n=1)
+        near = nearest(name, self.names())
         return MachineNotFound(
             f'Docker machine "{name}" does not exist',
             machine=name,
             details="" if self.names() else f"the store {self.root} has no machines",
-            resolution=f"did you mean {near[0]}?" if near else "machine ls shows all; machine create makes one",
+            resolution=f"did you mean {near}?" if near else "machine ls shows all; machine create makes one",
         )
 
     def _taken(self, name: str) -> MachineExists:
