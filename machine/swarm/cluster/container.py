@@ -31,14 +31,13 @@ class Container:
     __slots__ = (
         "_cut", "_listed", "_named", "_node", "bindings", "cpus", "created", "due", "engine", "entry", "exposed", "id",
         "image", "image_id", "known", "labels", "memory", "mode", "names", "public", "qualified", "seal", "signed",
-        "sought", "state", "status", "volumes", "was",
+        "state", "status", "volumes", "was",
     )  # fmt: skip
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine  # machine.swarm.cluster.engine.Engine
         self.id = ""
         self.names: tuple[str, ...] = ()  # its own, without aliases from links
-        self.sought = ""  # the same, as one text to look for a part of a name in
         self.was = ""  # its name before it was renamed through us
         self.qualified = False  # shown as NODE/NAME, because another container has the same name
         self.volumes: tuple[str, ...] = ()  # names of the volumes that it mounts
@@ -101,7 +100,7 @@ class Container:
             self.id = str(entry["Id"])
         own = tuple([name for name in names if "/" not in name])
         if self.names != own:
-            self.names, self.sought = own, "\n".join(own)
+            self.names = own
         self.image = intern(str(entry.get("Image") or ""))
         self.image_id = intern(str(entry.get("ImageID") or ""))
         self.created = int(entry.get("Created") or 0)

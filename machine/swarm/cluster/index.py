@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.spelling import Spelling
 from machine.swarm.scheduler.placement import former_names, service_of
 
 K = TypeVar("K")
@@ -31,6 +32,7 @@ class Index:
         self._services: dict[tuple[str, str, str], list[Container]] = {}  # see placement.service_of
         self._former: dict[str, list[Container]] = {}  # by the name that it had, as far as that is known
         self._order: list[Container] | None = []
+        self._spelling: Spelling | None = None
         self._now = now
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class Index:
             self._swarm.setdefault(container.swarm_id, []).append(container)
         if service := service_of(container.labels):
             self._services.setdefault(service, []).append(container)
-        self._order = None
+        self._order = self._spelling = None
         self.settle(container.names)
 
     def drop(self, container: Container) -> None:
@@ -57,7 +59,7 @@ class Index:
             _remove(self._former, name, container)
         for name in container.names:
             _remove(self._names, name, container)
-        self._order = None
+        self._order = self._spelling = None
         self.settle(container.names)
 
     def renamed(self, container: Container, before: Iterable[str]) -> None:
@@ -70,7 +72,7 @@ class Index:
         if before != container.names and before:
             container.was = before[0]
         self._enter_names(container)
-        self._order = None
+        self._order = self._spelling = None
         self.settle((*before, *container.names))
 
     def settle(self, names: Iterable[str]) -> None:
@@ -97,6 +99,12 @@ class Index:
             found.sort(key=attrgetter("created"), reverse=True)
             self._order = found
         return self._order
+
+    def with_name_part(self, part: str) -> list[Container]:
+        """Those that have a name with `part` in it (letters, not empty), newest first."""
+        if self._spelling is None:
+            self._spelling = Spelling(self.newest_first())
+        return self._spelling.containers_with(part)
 
     def freshen(self, found: Iterable[Container]) -> None:
         """Make the statuses in these entries true now."""

@@ -180,3 +180,26 @@ def test_of_two_the_one_whose_engine_answers_has_the_name():
     lost.reachable = True
     index.settle(a.names)
     assert names(a, b) == ["/n1/web", "/n2/web"]
+
+
+def test_a_part_of_a_name_finds_the_same_as_a_look_at_each_one_after_every_change():
+    index, host = Index(lambda: 0.0), Host("n1")
+    known = [container(host, f"{n:064x}", f"/web-{n}", f"/alias-{n % 3}", Created=n % 7) for n in range(60)]
+    nameless = container(host, "f" * 64)
+
+    def agrees():
+        for part in ("web-1", "web-17", "alias-2", "we", "b-5", "1", "-", "old", "none"):
+            wanted = [c for c in index.newest_first() if any(part in name for name in c.names)]
+            assert index.with_name_part(part) == wanted, part
+
+    agrees()
+    for each in (*known, nameless):
+        index.add(each)
+    agrees()
+    before = known[17].names
+    known[17].take({"Id": known[17].id, "Names": ["/old-17"], "Created": 3}, "n1", "10.0.0.1", 0.0)
+    index.renamed(known[17], before)
+    agrees()
+    for each in known[10:20]:
+        index.drop(each)
+    agrees()

@@ -33,16 +33,14 @@ def choose(
     """
     list_filters.check(filters)
     every = every or limit > 0 or bool(filters.get("status"))
-    found = index.newest_first()
+    part = _name_part(filters)
+    found = index.with_name_part(part) if part else index.newest_first()
     if not every:
         found = [c for c in found if c.state in UP and c.engine.reachable and not _is_swarm(c)]
     for name, values in filters.items():
         if name in _BY_STATUS:
             index.freshen(found)
-        if name == "name" and len(values) == 1 and _PLAIN.match(values[0]):
-            text = values[0]
-            found = [c for c in found if text in c.sought]
-        elif values:
+        if values and not (part and name == "name"):
             test = _test(name, values, index)
             if told and name in ASKED:
                 test = _told(told, test)
@@ -50,6 +48,12 @@ def choose(
     found = found[:limit] if limit > 0 else found
     index.freshen(found)
     return found
+
+
+def _name_part(filters: Mapping[str, Sequence[str]]) -> str:
+    """The value of a filter by name if it is the only one and no expression; else ""."""
+    values = filters.get("name") or ()
+    return values[0] if len(values) == 1 and _PLAIN.match(values[0]) else ""
 
 
 def _told(told: Told, otherwise: Test) -> Test:
