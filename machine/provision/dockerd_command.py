@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from machine import paths
 from machine.booleans import GO_TRUE
 from machine.provision.dockerd_flags import KEYS, SHORT, SWITCHES, keys_of
 from machine.provision.units import argument, resolve, words
@@ -175,9 +176,9 @@ def tls_flags(directory: str, options: tuple[str, ...]) -> list[str]:
     """The flags that let in nobody without a certificate of our CA; those that --engine-opt sets are left to it."""
     ours = {
         "tlsverify": "--tlsverify",
-        "tlscacert": f"--tlscacert={directory}/ca.pem",
-        "tlscert": f"--tlscert={directory}/server.pem",
-        "tlskey": f"--tlskey={directory}/server-key.pem",
+        "tlscacert": f"--tlscacert={directory}/{paths.CA}",
+        "tlscert": f"--tlscert={directory}/{paths.SERVER_CERT}",
+        "tlskey": f"--tlskey={directory}/{paths.SERVER_KEY}",
     }
     given = {option.lstrip("-").partition("=")[0] for option in options}
     return [flag for name, flag in ours.items() if name not in given]

@@ -10,6 +10,7 @@ can read and compare itself, it does. It reads from files and not from pipes or 
 
 from __future__ import annotations
 
+from machine import paths
 from machine.provision import engine_api
 from machine.provision.steps import Run
 
@@ -27,7 +28,7 @@ MANAGED = (
     *(
         f"{place}/{name}"
         for place in (CERTIFICATES, BOOT2DOCKER)
-        for name in ("ca.pem", "server.pem", "server-key.pem")
+        for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY)
     ),
 )
 SWARM_PROGRAM = "/usr/local/lib/machine/machine-swarm.pyz"

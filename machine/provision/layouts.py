@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from machine import paths
 from machine.errors import ProvisionError
 from machine.provision import dockerd_command, dockerd_flags, settings, units, variables
 from machine.provision.facts import Facts
@@ -25,9 +26,9 @@ def certificates(facts: Facts, spec: Spec) -> list[WriteFile]:
     """The CA, the server's certificate, and its key that only root may read."""
     directory = BOOT2DOCKER if facts.init == "boot2docker" else CERTIFICATES
     return [
-        WriteFile(f"{directory}/ca.pem", spec.ca),
-        WriteFile(f"{directory}/server.pem", spec.server_cert),
-        WriteFile(f"{directory}/server-key.pem", spec.server_key, 0o600, secret=True),
+        WriteFile(f"{directory}/{paths.CA}", spec.ca),
+        WriteFile(f"{directory}/{paths.SERVER_CERT}", spec.server_cert),
+        WriteFile(f"{directory}/{paths.SERVER_KEY}", spec.server_key, 0o600, secret=True),
     ]
 
 
@@ -183,9 +184,9 @@ def _profile(spec: Spec) -> WriteFile:
     lines = [
         "# Written by machine; changes are overwritten by: machine provision",
         f"EXTRA_ARGS={shlex.quote(' '.join(flags))}",
-        f"CACERT={BOOT2DOCKER}/ca.pem",
-        f"SERVERCERT={BOOT2DOCKER}/server.pem",
-        f"SERVERKEY={BOOT2DOCKER}/server-key.pem",
+        f"CACERT={BOOT2DOCKER}/{paths.CA}",
+        f"SERVERCERT={BOOT2DOCKER}/{paths.SERVER_CERT}",
+        f"SERVERKEY={BOOT2DOCKER}/{paths.SERVER_KEY}",
         f"DOCKER_HOST={shlex.quote('-H ' + spec.host)}",
         "DOCKER_TLS=auto",
     ]

@@ -23,7 +23,7 @@ from machine.swarm.api import booleans
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import Given, HelpAsked, gather, help_of, lease, near, pairs, seconds
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
-from machine.swarm.http.address import PLAIN_PORT, Address, Trust, trust_of
+from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, Trust, trust_of
 from machine.swarm.http.listener import Demands, listen
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.limits import TOKEN_BODY
@@ -184,7 +184,7 @@ def exports(address: Address, front: Trust | None, client: Trust | None) -> list
         lines.append("export DOCKER_TLS_VERIFY=1")
         files = (client.ca, client.cert, client.key) if client else ()
         directories = {os.path.dirname(os.path.abspath(path)) for path in files}
-        if [os.path.basename(path) for path in files] == ["ca.pem", "cert.pem", "key.pem"] and len(directories) == 1:
+        if [os.path.basename(path) for path in files] == [*TLS_FILES.values()] and len(directories) == 1:
             lines.append(f"export DOCKER_CERT_PATH={shlex.quote(directories.pop())}")
     return lines
 

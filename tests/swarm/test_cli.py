@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import pytest
 
 import certs
-from machine import authority, files
+from machine import authority, files, paths
 from machine.cli import main as machine
 from machine.clusters.classic import store_integration
 from machine.errors import CertificateError, MachineError, UsageError
@@ -28,7 +28,7 @@ from machine.swarm.cli_flags import MANAGE, gather, percent, seconds
 from machine.swarm.discovery import DiscoveryError
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
-from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.address import TLS_FILES, Address, Trust
 from machine.swarm.http.server import Server
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
@@ -369,3 +369,7 @@ def until(true, seconds=20):
                 return
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_the_swarm_looks_for_the_files_that_the_store_writes() -> None:
+    assert [*TLS_FILES.values()] == [paths.CA, paths.CERT, paths.KEY]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from machine import clients, engine, hostport
+from machine import clients, engine, hostport, paths
 from machine.clusters.classic import settings
 from machine.errors import EngineRefused
 from machine.model import Endpoint, EngineOptions, SwarmOptions
@@ -27,8 +27,9 @@ def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> d
         port = f"{settings.manager_at(options).port}/tcp"
         certificates = settings.CERTIFICATES
         command = [
-            *("manage", "--tlsverify", f"--tlscacert={certificates}/ca.pem", f"--tlscert={certificates}/server.pem"),
-            *(f"--tlskey={certificates}/server-key.pem", "-H", options.host, "--strategy", options.strategy),
+            *("manage", "--tlsverify", f"--tlscacert={certificates}/{paths.CA}"),
+            f"--tlscert={certificates}/{paths.SERVER_CERT}",
+            *(f"--tlskey={certificates}/{paths.SERVER_KEY}", "-H", options.host, "--strategy", options.strategy),
             *("--advertise", hostport.join(endpoint.address, settings.PORT)),
         ]
         found[MASTER] = {

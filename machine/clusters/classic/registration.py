@@ -7,7 +7,7 @@ import os
 from collections.abc import Coroutine
 from typing import Any
 
-from machine import clients, hostport
+from machine import clients, hostport, paths
 from machine.clusters.classic import settings, store_integration
 from machine.clusters.classic.settings import DiscoveryRoute
 from machine.errors import EngineError, EngineUntrusted, MachineError, WaitTimeout
@@ -196,7 +196,7 @@ def _neighbours(one: Record, other: Record) -> bool:
 
 def _here(session: Session, record: Record) -> Discovery:
     options = record.swarm_options()
-    names = ("ca.pem", "server.pem", "server-key.pem")
+    names = (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY)
     files = dict(
         zip((f"{settings.CERTIFICATES}/{name}" for name in names), clients.certificate_paths(record), strict=True)
     )

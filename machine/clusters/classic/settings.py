@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from machine import hostport
+from machine import hostport, paths
 from machine.errors import UsageError
 from machine.model import Endpoint, SwarmOptions
 from machine.swarm.http.address import Address, parse
@@ -117,9 +117,9 @@ def manage(options: SwarmOptions, endpoint: Endpoint, way: DiscoveryRoute) -> tu
     """The manager's words, `manage` first and the discovery left out: that is a secret and goes by the environment."""
     host, _ = split_host(peer_address(options, endpoint))
     certificates = [
-        *("--tlscacert", f"{CERTIFICATES}/ca.pem"),
-        *("--tlscert", f"{CERTIFICATES}/server.pem"),
-        *("--tlskey", f"{CERTIFICATES}/server-key.pem"),
+        *("--tlscacert", f"{CERTIFICATES}/{paths.CA}"),
+        *("--tlscert", f"{CERTIFICATES}/{paths.SERVER_CERT}"),
+        *("--tlskey", f"{CERTIFICATES}/{paths.SERVER_KEY}"),
     ]
     at = manager_at(options)
     words = ["manage", "--tlsverify", *certificates, "-H", str(at)]

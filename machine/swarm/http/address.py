@@ -15,6 +15,8 @@ from machine.swarm.http import hostport
 from machine.swarm.http.stream import Stream
 
 PLAIN_PORT, TLS_PORT = 2375, 2376  # IANA's docker and docker-s
+# what the docker client calls its files in $DOCKER_CERT_PATH
+TLS_FILES = {"--tlscacert": "ca.pem", "--tlscert": "cert.pem", "--tlskey": "key.pem"}
 
 
 class Address(NamedTuple):
@@ -93,7 +95,7 @@ class Trust(NamedTuple):
         if not self.cert:
             raise CertificateError(
                 "TLS needs a certificate to listen with, and none was found",
-                details=f"looked for {_FILES['--tlscert']} in the directory of {self.ca}" if self.ca else "",
+                details=f"looked for {TLS_FILES['--tlscert']} in the directory of {self.ca}" if self.ca else "",
                 resolution="name PEM files with --tlscert and --tlskey, and with --tlscacert the CA of the clients",
             )
         self._load("server", context.load_cert_chain, self.cert, self.key)
@@ -129,14 +131,11 @@ def trust_of(flags: Mapping[str, str], environ: Mapping[str, str]) -> Trust | No
     if not verify and flags.get("--tls") != "true" and not any(flags.get(f) for f, value in TLS_FLAGS.items() if value):
         return None
     place = environ.get("DOCKER_CERT_PATH") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".docker")
-    path = {flag: flags.get(flag) or os.path.join(place, name) for flag, name in _FILES.items()}
+    path = {flag: flags.get(flag) or os.path.join(place, name) for flag, name in TLS_FILES.items()}
     verify = verify or bool(flags.get("--tlscacert"))
     if flags.get("--tlscert") or flags.get("--tlskey") or os.path.exists(path["--tlscert"]):
         return Trust(path["--tlscacert"], path["--tlscert"], path["--tlskey"], verify)
     return Trust(path["--tlscacert"], "", "", verify)
-
-
-_FILES = {"--tlscacert": "ca.pem", "--tlscert": "cert.pem", "--tlskey": "key.pem"}
 
 
 async def dial(address: Address, tls: ssl.SSLContext | None = None, *, timeout: float = 10.0) -> Stream:
