@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.drivers.cloud import errors
+from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.errors import ERRORS, translate
-from machine.drivers.digitalocean.options import API
 from machine.errors import PreflightFailed
 
 Json = dict[str, Any]
@@ -22,10 +22,10 @@ MOST_PAGES = 100  # of one list, 200 entries each; more servers than that have n
 
 
 class Api:
-    """DigitalOcean as one token sees it; `data` is a Driver object, read at the first call."""
+    """DigitalOcean as one token sees it; `config` is read at the first call."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data = data
+    def __init__(self, config: Config) -> None:
+        self.config = config
         self._cloud: Any = None
 
     # what there is
@@ -149,19 +149,19 @@ class Api:
         self._ask(kind.replace("_", " "), "POST", f"/v2/droplets/{droplet_id}/actions", {"type": kind})
 
     def delete_droplet(self, droplet_id: int) -> None:
-        """Away with it; absent is success."""
+        """Delete it; absent is success."""
         self._delete("remove the droplet", f"/v2/droplets/{droplet_id}")
 
     def delete_reserved_ip(self, address: str) -> None:
-        """Away with it; absent is success."""
+        """Delete it; absent is success."""
         self._delete("give the address back", f"/v2/reserved_ips/{address}")
 
     def delete_volume(self, volume_id: str) -> None:
-        """Away with it; absent is success, InUse while something has it attached."""
+        """Delete it; absent is success, InUse while something has it attached."""
         self._delete("remove the volume", f"/v2/volumes/{_in_path(volume_id)}")
 
     def delete_firewall(self, firewall_id: str) -> None:
-        """Away with it; absent is success."""
+        """Delete it; absent is success."""
         self._delete("remove the firewall", f"/v2/firewalls/{_in_path(firewall_id)}")
 
     def leave_firewall(self, firewall_id: str, tag: str) -> None:
@@ -170,11 +170,11 @@ class Api:
         self._delete("take a tag from the firewall", path, {"tags": [tag]})
 
     def delete_key(self, key_id: int) -> None:
-        """Away with it; absent is success."""
+        """Delete it; absent is success."""
         self._delete("remove the ssh key", f"/v2/account/keys/{key_id}")
 
     def delete_tag(self, name: str) -> None:
-        """Away with it; absent is success."""
+        """Delete it; absent is success."""
         self._delete("remove the tag", f"/v2/tags/{_in_path(name)}")
 
     # how it is asked
@@ -216,7 +216,7 @@ class Api:
     ) -> Json:
         """The answer's JSON, {} if it has none. Not to `repeat` is for what must not be done twice."""
         link = self._connection()
-        patience = _number(self.data, "RetrySeconds", 30)
+        patience = self.config.retry_seconds
         link.retryCls = link.patient if repeat else link.careful
         with _Translated(doing):
             found = link.request(
@@ -234,15 +234,14 @@ class Api:
 
     def _connection(self) -> Any:
         if self._cloud is None:
-            token = str(self.data.get("AccessToken") or "").strip()
+            token = self.config.access_token.strip()
             if not token or not token.isascii() or not token.isprintable() or " " in token:
                 raise ERRORS.error(errors.BadCredentials, "there is no API token that can be used")
-            wire = _sdk()
-            self._cloud = wire.connect(
-                str(self.data.get("Endpoint") or API),
+            self._cloud = _transport().connect(
+                self.config.endpoint,
                 token,
-                _number(self.data, "ApiTimeout", 30),
-                _number(self.data, "RetrySeconds", 30),
+                self.config.api_timeout,
+                self.config.retry_seconds,
             )
         return self._cloud.connection
 
@@ -281,9 +280,9 @@ class _Translated:
             raise ERRORS.error(errors.Unreachable, brief, str(error)) from None
 
 
-def _sdk() -> Any:
+def _transport() -> Any:
     try:
-        from machine.drivers.digitalocean import transport as wire
+        from machine.drivers.digitalocean import transport
     except ImportError:
         raise PreflightFailed(
             "the driver digitalocean needs the package apache-libcloud",
@@ -292,7 +291,7 @@ def _sdk() -> Any:
         ) from None
     except ValueError as error:  # libcloud's, when $SSL_CERT_FILE names no file
         raise ERRORS.error(errors.Unreachable, "the package apache-libcloud does not load", str(error)) from None
-    return wire
+    return transport
 
 
 def _inside(answer: Json, key: str, kind: type) -> Any:
@@ -311,10 +310,6 @@ def _object(answer: Json, key: str) -> Json:
 
 def _nonsense(doing: str, text: str) -> errors.CloudError:
     return ERRORS.error(errors.ServiceBroken, f"DigitalOcean's answer makes no sense (to {doing})", text)
-
-
-def _number(data: Mapping[str, Any], key: str, default: int) -> int:
-    return default if data.get(key) is None else int(data[key])
 
 
 def _in_path(text: str) -> str:

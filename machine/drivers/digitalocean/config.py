@@ -1,57 +1,93 @@
-"""What a machine of driver digitalocean shall be: option values, checked, as the Driver object of config.json.
-
-The keys are docker-machine's where it has them, then ours.
-"""
+"""What a machine of driver digitalocean shall be, and what is known of it: the Driver object of config.json, typed."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
+from machine.drivers.cloud.config import RecordConfig, number, optional_mapping, optional_text, switch, text, words
 from machine.drivers.cloud.flags import Flags, absolute
-from machine.drivers.digitalocean.options import NEW, NO_FIREWALL
+from machine.drivers.digitalocean.options import API, NEW, NO_FIREWALL
 from machine.drivers.gaps import Gap, check_complete
 from machine.errors import UsageError
 from machine.options import Values
 
 FLAGS = Flags("digitalocean")
-
-PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
-    "access-token": "AccessToken",
-    "endpoint": "Endpoint",
-    "api-timeout": "ApiTimeout",
-    "retry-seconds": "RetrySeconds",
-    "image": "Image",
-    "region": "Region",
-    "size": "Size",
-    "ssh-user": "SSHUser",
-    "ssh-port": "SSHPort",
-    "ssh-key-fingerprint": "SSHKeyFingerprint",
-    "backups": "Backups",
-    "monitoring": "Monitoring",
-    "volume": "Volumes",
-    "volume-size": "VolumeSize",
-    "ipv6": "IPv6",
-    "private-networking": "PrivateNetworking",
-    "vpc-uuid": "VpcUUID",
-    "use-private-address": "UsePrivateIP",
-}
-NEEDED = ("image", "region", "size", "ssh-user", "endpoint")
 LARGEST_VOLUME = 16384  # GB
 MOST_VOLUMES = 15  # on one droplet
 _TAG = re.compile(r"[A-Za-z0-9_:-]{1,255}")
 _URL = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
 
 
-def from_values(values: Values) -> dict[str, Any]:
-    """The Driver object that option values ask for; UsageError names the flag that makes no sense."""
+@dataclass(repr=False)
+class Config(RecordConfig):
+    """The keys are docker-machine's where it has them, then ours."""
 
-    def value(flag: str) -> Any:
-        return values[f"digitalocean-{flag}"]
+    # credentials and where to ask
+    access_token: str = text("AccessToken", flag="access-token")
+    endpoint: str = text("Endpoint", API, flag="endpoint", required=True)
+    api_timeout: int = number("ApiTimeout", 30, flag="api-timeout", span=(1, 3600))
+    retry_seconds: int = number("RetrySeconds", 30, flag="retry-seconds", span=(0, 3600))
+    # the machine
+    image: str = text("Image", flag="image", required=True)
+    region: str = text("Region", flag="region", required=True)
+    size: str = text("Size", flag="size", required=True)
+    ssh_user: str = text("SSHUser", "root", flag="ssh-user", required=True)
+    ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
+    ssh_key_fingerprint: str = text("SSHKeyFingerprint", flag="ssh-key-fingerprint")
+    ssh_key: str = text("SSHKey", flag="ssh-key-path")
+    backups: bool = switch("Backups", flag="backups")
+    monitoring: bool = switch("Monitoring", flag="monitoring")
+    user_data_file: str = text("UserDataFile", flag="userdata")
+    tags: str = text("Tags", flag="tags")
+    # disks and network
+    volumes: list[str] = words("Volumes", flag="volume")
+    volume_size: int = number("VolumeSize", flag="volume-size", span=(0, LARGEST_VOLUME))
+    ipv6: bool = switch("IPv6", flag="ipv6")
+    private_networking: bool = switch("PrivateNetworking", flag="private-networking")
+    vpc_uuid: str = text("VpcUUID", flag="vpc-uuid")
+    use_private_ip: bool = switch("UsePrivateIP", flag="use-private-address")
+    reserved_ip: str = text("ReservedIP", flag="reserved-ip")
+    firewalls: list[str] = words("Firewalls", flag="firewall")
+    open_ports: list[str] = words("OpenPorts", flag="open-port")
+    allow_from: list[str] = words("AllowFrom", flag="allow-from")
+    # what was looked up
+    account: str = text("Account")
+    peer_cidrs: list[str] = words("Neighbours")  # networks that get in where only some do
+    volume_ids: list[str] = words("VolumeIDs")
+    attached_firewalls: dict[str, str] | None = optional_mapping("Joined")  # id -> the tag by which it selects, or ""
+    # what was made
+    tag: str = text("Tag")
+    droplet_id: int = number("DropletID")
+    droplet_name: str = text("DropletName")
+    ssh_key_id: int = number("SSHKeyID")
+    key_name: str | None = optional_text("KeyName")  # "" for a key that was there before
+    firewall_name: str = text("FirewallName")
+    firewall_id: str = text("FirewallID")
+    own_volume_name: str = text("OwnVolumeName")
+    own_volume_id: str = text("OwnVolumeID")
+    reserved_address: str = text("ReservedAddress")
 
-    if not value("access-token"):
+    @property
+    def has_own_firewall(self) -> bool:
+        """Whether a firewall is made for the machine; docker-machine's records know of none."""
+        return not self.firewalls
+
+    @property
+    def firewalls_to_join(self) -> list[str]:
+        """Names or ids of firewalls that exist."""
+        return [name for name in self.firewalls if name != NO_FIREWALL]
+
+    @property
+    def attaching_tags(self) -> list[str]:
+        """Tags by which firewalls that were there before select their droplets, and will select this one."""
+        return [tag for tag in (self.attached_firewalls or {}).values() if tag]
+
+
+def from_values(values: Values) -> Config:
+    """The config that option values ask for; UsageError names the flag that makes no sense."""
+    if not values["digitalocean-access-token"]:
         token = Gap(
             "the driver digitalocean needs an API token",
             "set $DIGITALOCEAN_ACCESS_TOKEN, or add --digitalocean-access-token; "
@@ -59,64 +95,52 @@ def from_values(values: Values) -> dict[str, Any]:
             credential=True,
         )
         check_complete("digitalocean", [token])
-    data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
-    for flag in NEEDED:
-        if not value(flag).strip():
-            raise FLAGS.wrong(flag, value(flag), "a value, or leave the flag out")
-    for flag, least, most in (
-        ("ssh-port", 1, 65535),
-        ("api-timeout", 1, 3600),
-        ("retry-seconds", 0, 3600),
-        ("volume-size", 0, LARGEST_VOLUME),
-    ):
-        if not least <= value(flag) <= most:
-            raise FLAGS.wrong(flag, value(flag), f"a number from {least} to {most}")
-    if not _URL.fullmatch(data["Endpoint"]):
-        raise FLAGS.wrong("endpoint", data["Endpoint"], "an URL such as https://api.digitalocean.com")
-    if len(data["Volumes"]) + bool(data["VolumeSize"]) > MOST_VOLUMES:
-        raise FLAGS.wrong("volume", ", ".join(data["Volumes"]), f"at most {MOST_VOLUMES} volumes, a new one included")
-    data["Tags"] = ",".join(tags(value("tags")))
-    data["SSHKey"] = absolute(value("ssh-key-path"))
-    data["UserDataFile"] = absolute(value("userdata"))
-    data["OpenPorts"] = [FLAGS.port(text) for text in value("open-port")]
-    data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
-    data["Firewalls"] = _firewalls(value("firewall"), data)
-    data["ReservedIP"] = _reserved(value("reserved-ip"), data)
-    return data
+    config = Config.from_flags(FLAGS, values)
+    if not _URL.fullmatch(config.endpoint):
+        raise FLAGS.wrong("endpoint", config.endpoint, "a URL such as https://api.digitalocean.com")
+    if len(config.volumes) + bool(config.volume_size) > MOST_VOLUMES:
+        raise FLAGS.wrong("volume", ", ".join(config.volumes), f"at most {MOST_VOLUMES} volumes, a new one included")
+    config.tags = ",".join(split_tags(config.tags))
+    config.ssh_key = absolute(config.ssh_key)
+    config.user_data_file = absolute(config.user_data_file)
+    config.open_ports = [FLAGS.port(port) for port in config.open_ports]
+    config.allow_from = [FLAGS.network(network) for network in config.allow_from]
+    config.firewalls = _firewalls(config)
+    config.reserved_ip = _reserved_ip(config)
+    return config
 
 
-def tags(text: str) -> list[str]:
+def split_tags(tags: str) -> list[str]:
     """The words of --digitalocean-tags; UsageError on one that DigitalOcean does not take."""
-    found = [word.strip() for word in text.split(",") if word.strip()]
+    found = [word.strip() for word in tags.split(",") if word.strip()]
     for word in found:
         if not _TAG.fullmatch(word) or word.startswith("machine-id:"):
             raise FLAGS.wrong("tags", word, "words of letters, digits, `:`, `-` and `_`, other than machine-id:")
     return list(dict.fromkeys(found))
 
 
-def _firewalls(wanted: list[str], data: Mapping[str, Any]) -> list[str]:
-    found = [name.strip() for name in wanted if name.strip()]
-    if found and (data["OpenPorts"] or data["AllowFrom"]):
+def _firewalls(config: Config) -> list[str]:
+    names = [name.strip() for name in config.firewalls if name.strip()]
+    if names and (config.open_ports or config.allow_from):
         raise UsageError(
             "--digitalocean-open-port and --digitalocean-allow-from are for a firewall of the machine's own",
             resolution="leave --digitalocean-firewall out, or change the rules of that firewall instead",
         )
-    if NO_FIREWALL in found and len(found) > 1:
-        raise FLAGS.wrong("firewall", ", ".join(found), f"names, or {NO_FIREWALL!r} alone")
-    return found
+    if NO_FIREWALL in names and len(names) > 1:
+        raise FLAGS.wrong("firewall", ", ".join(names), f"names, or {NO_FIREWALL!r} alone")
+    return names
 
 
-def _reserved(text: str, data: Mapping[str, Any]) -> str:
-    if not text:
-        return ""
-    if data["UsePrivateIP"]:
+def _reserved_ip(config: Config) -> str:
+    wanted = config.reserved_ip
+    if wanted and config.use_private_ip:
         raise UsageError(
             "a reserved address and --digitalocean-use-private-address exclude each other",
             resolution="give one of the two",
         )
-    if text == NEW:
-        return text
+    if wanted in ("", NEW):
+        return wanted
     try:
-        return str(ipaddress.IPv4Address(text.strip()))
+        return str(ipaddress.IPv4Address(wanted.strip()))
     except ValueError:
-        raise FLAGS.wrong("reserved-ip", text, f"an IPv4 address that the account has reserved, or {NEW!r}") from None
+        raise FLAGS.wrong("reserved-ip", wanted, f"an IPv4 address that the account has reserved, or {NEW!r}") from None

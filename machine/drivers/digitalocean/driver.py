@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ssh_key, user_data
-from machine.drivers.digitalocean import config, removal, requests
+from machine.drivers.digitalocean import removal, requests
 from machine.drivers.digitalocean.client import Api
+from machine.drivers.digitalocean.config import Config, from_values
 from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.preflight import account_id, lookups, preflight
@@ -20,7 +21,7 @@ STATES = {"new": State.STARTING, "active": State.RUNNING, "off": State.STOPPED}
 
 
 class DigitalOceanDriver(Driver):
-    """A machine that is one droplet. `data` is its Driver object; unknown keys stay in it."""
+    """A machine that is one droplet. `config` is its Driver object, typed."""
 
     traits: ClassVar[Traits] = Traits(
         name="digitalocean",
@@ -31,10 +32,10 @@ class DigitalOceanDriver(Driver):
         firewall="the cloud firewall",
     )
 
-    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
+    def __init__(self, ctx: DriverContext, config: Config) -> None:
         super().__init__(ctx)
-        self.data = data
-        self.api = Api(data)
+        self.config = config
+        self.api = Api(config)
         self._host_key = ("", "")
         self._made_at: float | None = None  # when this process got the droplet's id
         self._started_at: float | None = None  # when this process asked for it to be switched on
@@ -42,26 +43,26 @@ class DigitalOceanDriver(Driver):
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, config.from_values(values))
+        return cls(ctx, from_values(values))
 
     @classmethod
     def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        return cls(ctx, dict(data))
+        return cls(ctx, Config.from_record(data))
 
     def dump(self) -> dict[str, Any]:
-        return dict(self.data)
+        return self.config.to_record()
 
     def key_path(self) -> str | None:
         """The user's own key, "" for the agent's, None to have one made."""
-        if self.data.get("SSHKey") or self.data.get("SSHKeyFingerprint"):
-            return str(self.data.get("SSHKey") or "")
+        if self.config.ssh_key or self.config.ssh_key_fingerprint:
+            return self.config.ssh_key
         return None
 
     def give_host_key(self, private: str, public: str) -> None:
         self._host_key = (private, public)
 
     def account_recorded(self) -> str:
-        return str(self.data.get("Account") or "")
+        return self.config.account
 
     def account_asked(self) -> str:
         try:
@@ -73,23 +74,23 @@ class DigitalOceanDriver(Driver):
 
     def check(self) -> None:
         with preflight_errors():
-            if self.data.get("PrivateNetworking"):
+            if self.config.private_networking:
                 self.ctx.log("--digitalocean-private-networking is ignored: every droplet has a private address")
             self._check_files()
-            preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
+            preflight(self.api, self.config, self.ctx.log, self.ctx.swarm_ports)
 
     def _check_files(self) -> None:
         self._user_data()
         ssh_key.check(
-            str(self.data.get("SSHKey") or ""),
+            self.config.ssh_key,
             "--digitalocean-ssh-key-path",
-            sent=not self.data.get("SSHKeyFingerprint"),
+            sent=not self.config.ssh_key_fingerprint,
             otherwise="name the account's copy with --digitalocean-ssh-key-fingerprint",
         )
 
     def _user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
-        path = str(self.data.get("UserDataFile") or "")
+        path = self.config.user_data_file
         try:
             text = user_data.with_file(path, self._host_key, self.ctx.user_data)
         except (OSError, ValueError) as error:  # also text that is no UTF-8
@@ -104,14 +105,14 @@ class DigitalOceanDriver(Driver):
     # create
 
     def create(self) -> None:
-        if self.data.get("Tag") and self._adopt():
+        if self.config.tag and self._adopt():
             return
-        self.data["Tag"] = requests.tag(self.ctx.machine_id)
-        if self.data.get("Joined") is None:
-            lookups(self.api, self.data)
+        self.config.tag = requests.tag(self.ctx.machine_id)
+        if self.config.attached_firewalls is None:
+            lookups(self.api, self.config)
         self.ctx.save(self)
         self._ensure_key()
-        self.api.make_tag(self.data["Tag"])
+        self.api.make_tag(self.config.tag)
         self._ensure_firewall()
         self._ensure_volume()
         self._make()
@@ -128,11 +129,11 @@ class DigitalOceanDriver(Driver):
 
     def _ensure_key(self) -> None:
         """The account knows the key that the machine lets in. One that was there before is not ours to remove."""
-        if self.data.get("SSHKeyID"):
+        if self.config.ssh_key_id:
             return
         if not self.ctx.public_key:
             raise ERRORS.error(errors.BadKey, "there is no public key to send to DigitalOcean")
-        name = self.data["KeyName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
+        name = self.config.key_name = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         try:
             key = self.api.make_key(name, self.ctx.public_key)
@@ -143,60 +144,57 @@ class DigitalOceanDriver(Driver):
                 raise
             key = same[0]
             if key.get("name") != name:
-                self.data["KeyName"] = ""
-        self.data["SSHKeyID"] = int(key["id"])
+                self.config.key_name = ""
+        self.config.ssh_key_id = int(key["id"])
         self.ctx.save(self)
 
     def _ensure_firewall(self) -> None:
         """Before the droplet is there, so that no port is ever open that shall not be."""
-        for firewall, tag in (self.data.get("Joined") or {}).items():
+        for firewall, tag in (self.config.attached_firewalls or {}).items():
             if not tag:
-                self.api.join_firewall(firewall, self.data["Tag"])
-        if not requests.has_own_firewall(self.data) or self.data.get("FirewallID"):
+                self.api.join_firewall(firewall, self.config.tag)
+        if not self.config.has_own_firewall or self.config.firewall_id:
             return
-        name = self.data["FirewallName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
+        name = self.config.firewall_name = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         try:
-            made = self.api.make_firewall(
-                requests.firewall(self.data, self.ctx.swarm_ports, self.data.get("Neighbours") or [])
-            )
+            made = self.api.make_firewall(requests.firewall(self.config, self.ctx.swarm_ports))
         except errors.NameTaken:  # by an earlier try
             same = [wall for wall in self.api.firewalls() if wall.get("name") == name]
             if not same:
                 raise
             made = same[0]
-        self.data["FirewallID"] = str(made["id"])
+        self.config.firewall_id = str(made["id"])
         self.ctx.save(self)
 
     def _ensure_volume(self) -> None:
-        if not self.data.get("VolumeSize") or self.data.get("OwnVolumeID"):
+        if not self.config.volume_size or self.config.own_volume_id:
             return
-        name = self.data["OwnVolumeName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
+        name = self.config.own_volume_name = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
         try:
-            made = self.api.make_volume(requests.volume(self.data, self.ctx.name))
+            made = self.api.make_volume(requests.volume(self.config, self.ctx.name))
         except errors.NameTaken:  # by an earlier try
-            same = self.api.volumes(name=name, region=str(self.data["Region"]))
+            same = self.api.volumes(name=name, region=self.config.region)
             if not same:
                 raise
             made = same[0]
-        self.data["OwnVolumeID"] = str(made["id"])
+        self.config.own_volume_id = str(made["id"])
         self.ctx.save(self)
 
     def _make(self) -> None:
         """Ask for the droplet. DigitalOcean would make a second one for a repeated request, so after a doubtful
         answer its list is looked at first, and asked again only when the droplet is not in there."""
-        tags = [tag for tag in (self.data.get("Joined") or {}).values() if tag]
-        body = requests.droplet(self.data, self.ctx.name, tags, self._user_data())
-        self.data["DropletName"] = body["name"]
+        body = requests.droplet(self.config, self.ctx.name, self._user_data())
+        self.config.droplet_name = body["name"]
         self.ctx.save(self)
-        again = int(self.data.get("RetrySeconds") or 0) > 0
+        again = self.config.retry_seconds > 0
         try:
             made = self.api.make_droplet(body)
         except errors.UNANSWERED as error:
             if not again:
                 raise
-            found = self.api.droplets(self.data["Tag"])
+            found = self.api.droplets(self.config.tag)
             if not found and isinstance(error, errors.ApiTimeout):
                 raise  # it may be made yet
             made = found[0] if found else self.api.make_droplet(body)
@@ -204,7 +202,7 @@ class DigitalOceanDriver(Driver):
         self._keep(made)
 
     def _keep(self, droplet: dict[str, Any]) -> None:
-        self.data["DropletID"] = int(droplet["id"])
+        self.config.droplet_id = int(droplet["id"])
         self.ctx.save(self)
 
     # life
@@ -226,9 +224,9 @@ class DigitalOceanDriver(Driver):
         if droplet is None:
             return None
         private = _address(droplet, "v4", "private")
-        if self.data.get("UsePrivateIP"):
+        if self.config.use_private_ip:
             address = private
-        elif self.data.get("ReservedIP"):
+        elif self.config.reserved_ip:
             address = self._reserved(droplet)
         else:
             address = _address(droplet, "v4", "public") or _address(droplet, "v6", "public")
@@ -236,8 +234,8 @@ class DigitalOceanDriver(Driver):
             return None
         return Endpoint(
             address=address,
-            ssh_user=str(self.data.get("SSHUser") or "root"),
-            ssh_port=int(self.data.get("SSHPort") or 22),
+            ssh_user=self.config.ssh_user,
+            ssh_port=self.config.ssh_port,
             engine_port=requests.ENGINE_PORT,
             peer_address=private,
             listen_port=requests.ENGINE_PORT,
@@ -249,13 +247,13 @@ class DigitalOceanDriver(Driver):
         It can only be asked for when the droplet runs, so not in `create`. A new one is made together with its way
         to the droplet: it carries no tag, and would not be found again otherwise.
         """
-        kept, wanted = str(self.data.get("ReservedAddress") or ""), str(self.data["ReservedIP"])
+        kept, wanted = self.config.reserved_address, self.config.reserved_ip
         if kept:
             return kept
         if droplet.get("status") != "active":
             return ""
         droplet_id = int(droplet["id"])
-        leading = self._leading_to(droplet_id)
+        leading = self._addresses_of(droplet_id)
         try:
             if wanted == NEW and not leading:
                 leading = [str(self.api.make_reserved_ip(droplet_id)["ip"])]
@@ -264,17 +262,17 @@ class DigitalOceanDriver(Driver):
         except errors.WrongState:  # the droplet is still being made: at the next question
             return ""
         except errors.CloudError:
-            if not (leading := self._leading_to(droplet_id)):  # else done, and the answer was lost
+            if not (leading := self._addresses_of(droplet_id)):  # else done, and the answer was lost
                 raise
         address = leading[0] if wanted == NEW else wanted
         if address not in leading:
             return ""
-        self.data["ReservedAddress"] = address
+        self.config.reserved_address = address
         self.ctx.save(self)
         return address
 
-    def _leading_to(self, droplet_id: int) -> list[str]:
-        return removal.leading_to(self.api.reserved_ips(), {droplet_id})
+    def _addresses_of(self, droplet_id: int) -> list[str]:
+        return removal.addresses_of(self.api.reserved_ips(), {droplet_id})
 
     def power(self, verb: Verb) -> None:
         droplet = self._droplet()
@@ -304,7 +302,7 @@ class DigitalOceanDriver(Driver):
         if not firewalls:
             return ""
         names = ", ".join(str(wall.get("name")) for wall in firewalls)
-        port = int(self.data.get("SSHPort") or 22)
+        port = self.config.ssh_port
         allowed = requests.sources(firewalls, port)
         if not allowed:
             return f"no rule of its firewalls ({names}) lets port {port} in"
@@ -314,16 +312,16 @@ class DigitalOceanDriver(Driver):
 
     def remove(self) -> None:
         """The droplet and all that was made with it. Unfinished while its volume is still attached."""
-        removal.remove(self.api, self.data, self.ctx)
+        removal.remove(self.api, self.config, self.ctx)
 
     # questions
 
     def _droplet(self) -> dict[str, Any] | None:
         """By the recorded id; when that is missing or unknown, by tag."""
-        recorded = int(self.data.get("DropletID") or 0)
+        recorded = self.config.droplet_id
         found = self.api.droplet(recorded) if recorded else None
-        if found is None and self.data.get("Tag"):
-            found = next(iter(self.api.droplets(str(self.data["Tag"]))), None)
+        if found is None and self.config.tag:
+            found = next(iter(self.api.droplets(self.config.tag)), None)
         if found is None or found.get("status") == "archive":
             return None
         self._made_at = None  # it has appeared: from now on unknown means gone

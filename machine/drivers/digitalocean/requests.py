@@ -1,4 +1,4 @@
-"""The bodies of what driver digitalocean asks for. Pure: the Driver object in, the request out.
+"""The bodies of what driver digitalocean asks for. Pure: the config in, the request out.
 
 https://docs.digitalocean.com/reference/api/digitalocean/
 """
@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from machine.drivers.cloud import ports
-from machine.drivers.digitalocean import config
-from machine.drivers.digitalocean.options import NO_FIREWALL
+from machine.drivers.digitalocean.config import Config, split_tags
 
 LARGEST_USER_DATA = 64 * 1024  # bytes
 ENGINE_PORT = 2376
@@ -30,75 +29,65 @@ def own_name(name: str, machine_id: str) -> str:
     return f"{word if word[:1].isalpha() else 'm-' + word}-{machine_id[:12]}"
 
 
-def droplet(data: Mapping[str, Any], name: str, joined: Sequence[str], user_data: str) -> dict[str, Any]:
-    """One droplet as `data` has it; `joined` are tags by which firewalls select it, besides the machine's own."""
-    image = str(data["Image"])
-    found: dict[str, Any] = {
+def droplet(config: Config, name: str, user_data: str) -> dict[str, Any]:
+    """The droplet, with the tags by which the firewalls that it joins select it."""
+    image = config.image
+    body: dict[str, Any] = {
         "name": name.rstrip("-.")[:255],
-        "region": data["Region"],
-        "size": data["Size"],
+        "region": config.region,
+        "size": config.size,
         "image": int(image) if image.isdigit() else image,
-        "ssh_keys": [data["SSHKeyID"]],
-        "backups": bool(data.get("Backups")),
-        "ipv6": bool(data.get("IPv6")),
-        "monitoring": bool(data.get("Monitoring")),
-        "tags": list(dict.fromkeys([data["Tag"], *config.tags(str(data.get("Tags") or "")), *joined])),
+        "ssh_keys": [config.ssh_key_id],
+        "backups": config.backups,
+        "ipv6": config.ipv6,
+        "monitoring": config.monitoring,
+        "tags": list(dict.fromkeys([config.tag, *split_tags(config.tags), *config.attaching_tags])),
     }
-    volumes = [volume for volume in [*(data.get("VolumeIDs") or []), data.get("OwnVolumeID")] if volume]
+    volumes = [volume for volume in [*config.volume_ids, config.own_volume_id] if volume]
     if volumes:
-        found["volumes"] = volumes
-    if data.get("VpcUUID"):
-        found["vpc_uuid"] = data["VpcUUID"]
+        body["volumes"] = volumes
+    if config.vpc_uuid:
+        body["vpc_uuid"] = config.vpc_uuid
     if user_data:
-        found["user_data"] = user_data
-    return found
+        body["user_data"] = user_data
+    return body
 
 
-def has_own_firewall(data: Mapping[str, Any]) -> bool:
-    """Whether a firewall is made for the machine; docker-machine's records know of none."""
-    return not (data.get("Firewalls") or [])
-
-
-def joins(data: Mapping[str, Any]) -> list[str]:
-    """Names or ids of the firewalls to join."""
-    return [name for name in data.get("Firewalls") or [] if name != NO_FIREWALL]
-
-
-def firewall(data: Mapping[str, Any], swarm: Sequence[int], neighbours: Sequence[str]) -> dict[str, Any]:
-    """A firewall that selects the machine by its tag. Where only some networks get in, `neighbours` do too."""
-    wanted = ports.openings(int(data.get("SSHPort") or 22), ENGINE_PORT, swarm, data.get("OpenPorts") or [])
-    allowed = data.get("AllowFrom") or []
-    sources = {"addresses": list(dict.fromkeys([*allowed, *neighbours])) if allowed else list(ports.EVERYBODY)}
+def firewall(config: Config, swarm: Sequence[int]) -> dict[str, Any]:
+    """A firewall that selects the machine by its tag. Where only some networks get in, the VPC's own does too."""
+    openings = ports.openings(config.ssh_port, ENGINE_PORT, swarm, config.open_ports)
+    allowed = list(dict.fromkeys([*config.allow_from, *config.peer_cidrs])) if config.allow_from else ports.EVERYBODY
+    sources = {"addresses": list(allowed)}
     out = {"addresses": list(ports.EVERYBODY)}
     return {
-        "name": data["FirewallName"],
-        "tags": [data["Tag"]],
-        "inbound_rules": [{"protocol": o.protocol, "ports": o.ports, "sources": sources} for o in wanted],
+        "name": config.firewall_name,
+        "tags": [config.tag],
+        "inbound_rules": [{"protocol": o.protocol, "ports": o.ports, "sources": sources} for o in openings],
         "outbound_rules": [
             {"protocol": protocol, "ports": "0", "destinations": out} for protocol in ("tcp", "udp", "icmp")
         ],
     }
 
 
-def volume(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+def volume(config: Config, name: str) -> dict[str, Any]:
     """The volume made with the machine. It has no file system yet."""
     return {
-        "name": data["OwnVolumeName"],
-        "size_gigabytes": int(data["VolumeSize"]),
-        "region": data["Region"],
+        "name": config.own_volume_name,
+        "size_gigabytes": config.volume_size,
+        "region": config.region,
         "description": f"disk of machine {name}",
-        "tags": [data["Tag"]],
+        "tags": [config.tag],
     }
 
 
-def guarding(firewalls: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def selecting(firewalls: Sequence[Mapping[str, Any]], config: Config) -> list[Mapping[str, Any]]:
     """Those of the account's firewalls that the machine will be behind: the joined ones, and what its tags bring."""
-    joined = data.get("Joined") or {}
-    tags = {*config.tags(str(data.get("Tags") or "")), *joined.values()} - {""}
+    joined = config.attached_firewalls or {}
+    tags = {*split_tags(config.tags), *joined.values()} - {""}
     return [wall for wall in firewalls if str(wall.get("id")) in joined or tags & set(wall.get("tags") or [])]
 
 
-def closed(firewalls: Sequence[Mapping[str, Any]], data: Mapping[str, Any], swarm: Sequence[int]) -> list[str]:
+def closed_ports(firewalls: Sequence[Mapping[str, Any]], config: Config, swarm: Sequence[int]) -> list[str]:
     """A sentence for every port that the machine needs and no rule of these firewalls lets in.
 
     ssh and the engine are needed from here, so by address; other machines of a swarm may be let in as droplets or tags.
@@ -106,7 +95,7 @@ def closed(firewalls: Sequence[Mapping[str, Any]], data: Mapping[str, Any], swar
     names = ", ".join(sorted(str(wall.get("name")) for wall in firewalls))
     said = f"no rule of the firewalls {names} lets port"
     found = []
-    for port, what in ((int(data.get("SSHPort") or 22), "ssh"), (ENGINE_PORT, "Docker")):
+    for port, what in ((config.ssh_port, "ssh"), (ENGINE_PORT, "Docker")):
         if all(" " in source for source in sources(firewalls, port)):
             found.append(f"{said} {port} in from here: {what} needs it")
     return found + [

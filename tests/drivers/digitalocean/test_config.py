@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.digitalocean import config, requests
+from machine.drivers.digitalocean import requests
+from machine.drivers.digitalocean.config import Config, from_values
 from machine.drivers.digitalocean.driver import DigitalOceanDriver
 from machine.errors import UsageError
 from machine.options import resolve
@@ -37,17 +38,17 @@ KEYS = {  # of docker-machine's Driver object; the caller keeps MachineName, Sto
 WALL = "5f7b1d3c-0000-4000-8000-000000000001"
 
 
-def data(**given: Any) -> dict[str, Any]:
-    """The Driver object of these flags."""
+def configured(**given: Any) -> Config:
+    """The config of these flags."""
     values = {f"digitalocean-{name.replace('_', '-')}": value for name, value in given.items()}
-    return config.from_values(
-        resolve(DigitalOceanDriver.traits.options, {"digitalocean-access-token": "t", **values}, {})
-    )
+    return from_values(resolve(DigitalOceanDriver.traits.options, {"digitalocean-access-token": "t", **values}, {}))
 
 
-def full(**given: Any) -> dict[str, Any]:
-    """The same after the steps before the droplet."""
-    return {**data(**given), "Tag": "machine-id:1", "SSHKeyID": 7, "FirewallName": "dev-1", "OwnVolumeName": "dev-1"}
+def full(**given: Any) -> Config:
+    """The config of these flags after the steps before the droplet."""
+    config = configured(**given)
+    config.tag, config.ssh_key_id, config.firewall_name, config.own_volume_name = "machine-id:1", 7, "dev-1", "dev-1"
+    return config
 
 
 def test_every_old_flag_is_there_with_its_variable() -> None:
@@ -56,7 +57,7 @@ def test_every_old_flag_is_there_with_its_variable() -> None:
 
 
 def test_the_keys_of_old_records() -> None:
-    assert set(data()) >= KEYS
+    assert set(configured().to_record()) >= KEYS
     assert [option.key for option in DigitalOceanDriver.traits.options if option.secret] == list(
         CLEAR_TEXT["digitalocean"]
     )
@@ -96,7 +97,7 @@ def test_configuring_is_pure_and_needs_a_token() -> None:
 )
 def test_nonsense_is_named(flag: str, value: Any) -> None:
     with pytest.raises(UsageError) as caught:
-        data(**{flag: value})
+        configured(**{flag: value})
     assert f"--digitalocean-{flag}" in caught.value.brief
     assert caught.value.resolution
 
@@ -108,13 +109,15 @@ def test_what_excludes_each_other() -> None:
         {"reserved_ip": "new", "use_private_address": True},
     ):
         with pytest.raises(UsageError) as caught:
-            data(**given)
+            configured(**given)
         assert caught.value.resolution
 
 
 def test_a_droplet_is_asked_for_as_the_flags_say() -> None:
     asked = full(ipv6=True, backups=True, monitoring=True, tags="web, blue,web", image="12345", vpc_uuid="v")
-    body = requests.droplet({**asked, "VolumeIDs": ["a"], "OwnVolumeID": "b"}, "my.host-", ["joined"], "#!/bin/sh\n")
+    asked.volume_ids, asked.own_volume_id = ["a"], "b"
+    asked.attached_firewalls = {"1": "joined", "2": ""}
+    body = requests.droplet(asked, "my.host-", "#!/bin/sh\n")
     assert body == {
         "name": "my.host",
         "region": "nyc3",
@@ -132,7 +135,7 @@ def test_a_droplet_is_asked_for_as_the_flags_say() -> None:
 
 
 def test_what_was_not_asked_for_is_not_sent() -> None:
-    body = requests.droplet(full(), "dev", [], "")
+    body = requests.droplet(full(), "dev", "")
     assert {"volumes", "vpc_uuid", "user_data"}.isdisjoint(body)
     assert body["image"] == "ubuntu-24-04-x64"
 
@@ -143,19 +146,21 @@ def rules(body: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
 
 
 def test_the_firewall_opens_what_must_be_open_and_nothing_else() -> None:
-    found = rules(requests.firewall(full(ssh_port=2222, open_port=["80", "53/udp", "8000-8100"]), (3376,), []))
+    found = rules(requests.firewall(full(ssh_port=2222, open_port=["80", "53/udp", "8000-8100"]), (3376,)))
     assert set(found) == {("tcp", p) for p in ("80", "2222", "2376", "3376", "8000-8100")} | {("udp", "53")}
     assert set(map(tuple, found.values())) == {("0.0.0.0/0", "::/0")}
 
 
 def test_swarm_modes_ports_have_their_protocols() -> None:
-    found = rules(requests.firewall(full(), (2377, 7946, 4789), []))
+    found = rules(requests.firewall(full(), (2377, 7946, 4789)))
     assert {("tcp", "2377"), ("tcp", "7946"), ("udp", "7946"), ("udp", "4789")} <= set(found)
     assert ("tcp", "4789") not in found
 
 
-def test_a_narrowed_firewall_lets_in_the_networks_and_the_neighbours() -> None:
-    body = requests.firewall(full(allow_from=["203.0.113.7", "2001:db8::/32"]), (), ["10.100.0.0/20"])
+def test_a_narrowed_firewall_lets_in_the_networks_and_the_vpc() -> None:
+    config = full(allow_from=["203.0.113.7", "2001:db8::/32"])
+    config.peer_cidrs = ["10.100.0.0/20"]
+    body = requests.firewall(config, ())
     assert rules(body)["tcp", "22"] == ["203.0.113.7/32", "2001:db8::/32", "10.100.0.0/20"]
     out = {(r["protocol"], r["ports"]): r["destinations"]["addresses"] for r in body["outbound_rules"]}
     assert out == {(protocol, "0"): ["0.0.0.0/0", "::/0"] for protocol in ("tcp", "udp", "icmp")}

@@ -12,6 +12,7 @@ import pytest
 
 from machine.drivers.cloud import errors
 from machine.drivers.digitalocean import client
+from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.errors import translate
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
@@ -140,7 +141,7 @@ def test_a_token_that_may_not_read_the_account(cloud: Ocean, tmp_path: Path) -> 
 def test_a_wrong_token(cloud: Ocean, tmp_path: Path) -> None:
     for token in ("dop_v1_another", "two words", "line\nbreak"):
         driver = new(cloud, tmp_path)
-        driver.api.data["AccessToken"] = token  # type: ignore[attr-defined]
+        driver.api.config.access_token = token  # type: ignore[attr-defined]
         with pytest.raises(PreflightFailed) as caught:
             driver.check()
         assert type(caught.value).__name__ == "BadCredentials"
@@ -202,8 +203,9 @@ def test_another_endpoint_may_have_a_path(cloud: Ocean, tmp_path: Path) -> None:
 ASK = """
 import sys
 from machine.drivers.digitalocean.client import Api
+from machine.drivers.digitalocean.config import Config
 from machine.errors import DriverError
-try: print(Api({"AccessToken": sys.argv[1], "Endpoint": sys.argv[2]}).account()["status"])
+try: print(Api(Config.from_record({"AccessToken": sys.argv[1], "Endpoint": sys.argv[2]})).account()["status"])
 except DriverError as error: print(type(error).__name__, error.details, error.resolution)
 """
 
@@ -246,13 +248,13 @@ def test_a_list_that_is_none(body: bytes, cloud: Ocean, monkeypatch: pytest.Monk
     monkeypatch.setattr(client, "MOST_PAGES", 5)
     cloud.door.on(None, answer(200, body, {"Content-Type": "application/json"}))
     with pytest.raises(errors.ServiceBroken):
-        client.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y")
+        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).region("y")
     assert len(cloud.door.calls) <= 5
 
 
 def test_odd_links_are_the_end_of_a_list(cloud: Ocean) -> None:
     cloud.door.on(None, answer(200, b'{"regions": [], "links": {"pages": [1]}}', {"Content-Type": "application/json"}))
-    assert client.Api({"AccessToken": "t", "Endpoint": cloud.door.url}).region("y") is None
+    assert client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).region("y") is None
 
 
 def test_without_the_sdk(cloud: Ocean, tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""A config reads docker-machine's record, keeps what it does not know, and writes only what has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from machine.drivers.cloud.config import RecordConfig, number, optional_mapping, optional_text, switch, text, words
+from machine.drivers.cloud.flags import Flags
+from machine.errors import RecordBroken, UsageError
+
+
+@dataclass(repr=False)
+class Config(RecordConfig):
+    """One field of every kind."""
+
+    region: str = text("Region", "north", flag="region", required=True)
+    ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
+    retries: int = number("Retries", 5, flag="retries", span=(0, 9))
+    backups: bool = switch("Backups", flag="backups")
+    volumes: list[str] = words("Volumes", flag="volume")
+    key_name: str | None = optional_text("KeyName")
+    joined: dict[str, str] | None = optional_mapping("Joined")
+
+
+FLAGS = Flags("sky")
+GIVEN = {"sky-region": "south", "sky-ssh-port": 2222, "sky-retries": 0, "sky-backups": True, "sky-volume": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"MachineName": "dev", "Later": {"a": [1]}},  # keys that we do not know
+        {"SSHPort": 0, "Region": "", "Volumes": None, "Joined": None},  # as Go writes what is not set
+        {"SSHPort": "2222", "Backups": 1, "Volumes": [], "KeyName": ""},
+    ],
+)
+def test_a_record_that_is_only_read_is_written_as_it_was(record: dict[str, Any]) -> None:
+    assert Config.from_record(record).to_record() == record
+
+
+def test_what_is_read() -> None:
+    config = Config.from_record({"SSHPort": 0, "Retries": 0, "Backups": 1, "Volumes": ["a", 7], "Joined": {"1": "x"}})
+    assert (config.region, config.ssh_port, config.retries, config.backups) == ("north", 22, 0, True)
+    assert (config.volumes, config.key_name, config.joined) == (["a", "7"], None, {"1": "x"})
+
+
+def test_what_has_changed_is_written() -> None:
+    record = {"SSHPort": 0, "Later": 1, "Volumes": ["a"]}
+    config = Config.from_record(record)
+    config.key_name, config.joined = "", {}
+    config.volumes.append("b")
+    assert config.to_record() == {**record, "KeyName": "", "Joined": {}, "Volumes": ["a", "b"]}
+    assert record["Volumes"] == ["a"]
+    again = Config.from_record(config.to_record())
+    assert (again.key_name, again.joined, again.volumes) == ("", {}, ["a", "b"])
+
+
+def test_configs_share_no_list() -> None:
+    first, second = Config(), Config()
+    first.volumes.append("a")
+    assert second.volumes == Config.from_record({}).volumes == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("SSHPort", "ssh"), ("SSHPort", [1]), ("Volumes", "a"), ("Joined", 7)])
+def test_a_value_of_another_kind_is_named_and_not_shown(key: str, value: Any) -> None:
+    with pytest.raises(RecordBroken, match=key) as caught:
+        Config.from_record({key: value})
+    assert caught.value.resolution
+
+
+def test_flags_become_a_config_and_all_of_them_are_recorded() -> None:
+    config = Config.from_flags(FLAGS, GIVEN)
+    assert (config.region, config.ssh_port, config.retries, config.backups) == ("south", 2222, 0, True)
+    assert config.to_record() == {
+        "Region": "south",
+        "SSHPort": 2222,
+        "Retries": 0,
+        "Backups": True,
+        "Volumes": ["a"],
+    }
+
+
+@pytest.mark.parametrize(("flag", "value"), [("region", " "), ("ssh-port", 0), ("ssh-port", 65536), ("retries", 10)])
+def test_a_flag_that_makes_no_sense_is_named(flag: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"--sky-{flag} cannot be"):
+        Config.from_flags(FLAGS, {**GIVEN, f"sky-{flag}": value})
+
+
+def test_secrets_are_not_in_its_repr() -> None:
+    assert "south" not in repr(Config.from_flags(FLAGS, GIVEN))
