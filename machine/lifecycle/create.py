@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from machine import docker_context as contexts
 from machine import drivers, files, names, options, paths, redaction
-from machine.clusters import classic as swarm
-from machine.clusters import swarm_mode
+from machine.clusters import table as clusters
+from machine.clusters.extension import MembershipRequest, PlannedMachine
 from machine.console import MASK
 from machine.drivers.base import AcceptsHostKey, Driver, ProvidesSshKey
 from machine.errors import Interrupted, MachineError, MachineExists, RecordBroken, UsageError
@@ -28,9 +28,6 @@ from machine.session import LOCK_SECONDS, Session
 from machine.ssh import keys
 from machine.store import Record, Store
 
-if TYPE_CHECKING:
-    from machine.clusters.swarm_mode.membership import Membership
-
 
 @dataclass(frozen=True)
 class CreateRequest:
@@ -42,7 +39,7 @@ class CreateRequest:
     swarm: SwarmOptions
     sans: tuple[str, ...] = ()
     docker_context: bool = True
-    mode: Membership | None = None  # Docker's own swarm mode
+    swarm_mode: MembershipRequest | None = None  # Docker's own clusters
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
@@ -82,14 +79,21 @@ def create_if_missing(session: Session, name: str, wanted: CreateRequest) -> Non
 
 def _create(session: Session, name: str, wanted: CreateRequest) -> None:
     record, driver = plan(session, name, wanted)
-    swarm.warn_unknown_token(session, record)
+    _warn_about_clusters(session, record)
     session.console.step(f"Checking what driver {driver.traits.name} needs")
     driver.check()
     ssh_keys.check(driver)
-    swarm_mode.check(session, record, driver)
+    for extension in clusters.extensions_of(record):
+        extension.check(session, record, driver)
     with session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
         _save_record(session, record, driver)
         run_remaining_steps(without_secret_env(session, driver.traits.options), record, wanted.docker_context)
+
+
+def _warn_about_clusters(session: Session, record: Record) -> None:
+    for extension in clusters.extensions_of(record):
+        for warning in extension.warnings(session, record):
+            session.console.warn(warning)
 
 
 def _save_record(session: Session, record: Record, driver: Driver) -> None:
@@ -113,16 +117,15 @@ def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Dr
         from machine import authority  # cryptography
 
         authority.check_names(wanted.sans)
-    classic = swarm.resolve_discovery(wanted.swarm, session.environ)
-    swarm.check(classic)
     cls = drivers.find(wanted.driver_name)
-    swarm.check_host(classic, wanted.values, provisions=cls.traits.provisions)
-    if wanted.mode is not None and not cls.traits.provisions:
-        raise swarm_mode.no_host(wanted.driver_name)
-    if wanted.mode is not None:
-        swarm_mode.check_options(wanted.engine.flags)
+    planned = PlannedMachine(
+        wanted.driver_name, cls.traits.provisions, wanted.values, wanted.engine.flags, wanted.swarm, wanted.swarm_mode
+    )
+    extensions = clusters.requested(planned)
+    for extension in extensions:
+        planned = extension.configure(planned, session.environ)
     record = Record.new(
-        session.store.root, name, wanted.driver_name, {}, wanted.engine, classic, wanted.sans, tls=session.tls
+        session.store.root, name, wanted.driver_name, {}, wanted.engine, planned.swarm, wanted.sans, tls=session.tls
     )
     if wanted.keep_hostname:
         if not cls.traits.provisions:
@@ -131,7 +134,8 @@ def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Dr
                 resolution="leave it out",
             )
         record.keep_hostname()
-    swarm_mode.set_membership(record, wanted.mode)
+    for extension in extensions:
+        extension.write_record(planned, record)
     hide_secrets(session, cls.traits.options, wanted.values)
     for value in redaction.secret_values(wanted.engine):
         session.console.hide(value)
@@ -153,7 +157,7 @@ def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool
     With `script` the lines that would run on the machine follow.
     """
     record, driver = plan(session, name, wanted)
-    swarm.warn_unknown_token(session, record)
+    _warn_about_clusters(session, record)
     hidden = {option.name for option in driver.traits.options if option.secret}
     shown = redaction.shown(wanted.engine, MASK)
     lines = [f"machine {name}, driver {driver.traits.name}"]
@@ -161,7 +165,8 @@ def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool
         value = wanted.values[option.name]
         if value not in ("", 0, False, []):
             lines.append(f"  --{option.name} {MASK if option.name in hidden else value}")
-    lines += [f"  {line}" for line in swarm.plan_lines(record)]
+    extensions = clusters.extensions_of(record)
+    lines += [f"  {line}" for extension in extensions for line in extension.plan_lines(record)]
     if not driver.traits.provisions:
         return [*lines, f"would be recorded in {session.store.directory(name)}"]
     lines += [
@@ -171,8 +176,7 @@ def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool
         f"4. on it, in one script: Docker ({shown.install_url} if it is missing), certificates, configuration",
         "5. see from here that the engine answers over TLS",
     ]
-    if wanted.mode is not None:
-        lines.append(f"   and bring it into the cluster {wanted.mode.cluster} of swarm mode, as {wanted.mode.role}")
+    lines += [line for extension in extensions for line in extension.join_lines(record)]
     if wanted.docker_context:
         lines.append(f"6. make the docker context {name}")
     if not script:
@@ -241,7 +245,7 @@ def _run_remaining_steps(session: Session, record: Record, docker_context: bool)
         if not record.reached("ready"):  # later the user may have put another CA's files there, or none
             provision.copy_client(record, authority_of(session))
         if endpoint is not None:
-            swarm.register(session, record, endpoint)
+            provision.join_clusters(session, record, endpoint)
         set_phase(session, record, "ready")
         if docker_context:
             make_context(session, record)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from machine import drivers, paths, process, secrets
-from machine.clusters.swarm_mode.membership import ports_of
+from machine.clusters import table as clusters
 from machine.drivers.base import PHASE, AcceptsHostKey, Driver, DriverContext
 from machine.errors import DriverError, MachineError, RecordBroken
 from machine.model import Endpoint, EngineOptions
@@ -41,7 +41,7 @@ def context(session: Session, record: Record, public_key: str = "") -> DriverCon
         run=process.run,
         lock=lambda noun: session.store.lock(noun, seconds=None, what=noun, say=session.console.info),
         siblings=siblings,
-        swarm_ports=(*((record.manager_port(),) if record.swarm_options().master else ()), *ports_of(record.raw)),
+        swarm_ports=clusters.open_ports(record),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine import clients
-from machine.clusters import swarm_mode
+from machine.clusters import table as clusters
 from machine.drivers.base import Driver
 from machine.errors import DriverError, HostKeyMismatch, MachineError, NotSupported, ShellError, WaitTimeout
 from machine.lifecycle import provision, waiting
@@ -60,7 +60,8 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
     if before is not None and before.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
             waiting.wait_for_engine(session, record, endpoint, driver.boot_timeout)
-            swarm_mode.unlock_if_locked(session, record, endpoint)
+            for extension in clusters.extensions_of(record):
+                extension.started(session, record, endpoint)
         except WaitTimeout as error:
             error.details = f"{error.details}\n{waiting.diagnostics(driver)}".strip()
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machine import drivers, files, paths
 from machine import provision as steps
-from machine.clusters import classic, swarm_mode
+from machine.clusters import table as clusters
 from machine.drivers.base import Driver
 from machine.errors import DriverError, NotSupported, WaitTimeout
 from machine.lifecycle import certificates, preload, waiting
@@ -56,7 +56,8 @@ def upgrade(session: Session, name: str) -> None:
         for note in result.notes:
             session.console.warn(note)
         waiting.wait_for_engine(session, record, endpoint)
-        swarm_mode.unlock_if_locked(session, record, endpoint)
+        for extension in clusters.extensions_of(record):
+            extension.started(session, record, endpoint)
         if result.before == result.after:
             session.console.done(f"Docker {result.after} is already the newest available")
         else:
@@ -113,7 +114,9 @@ def _apply_plan(
     session.console.step("Looking at the machine")
     preload.load(preload.CERTIFICATES, preload.PLANS)
     facts = steps.gather(shell, session.console.debug)
-    swarm_mode.check_host(session, record, facts.swarm)
+    extensions = clusters.extensions_of(record)
+    for extension in extensions:
+        extension.check_host(session, record, facts)
     pair = server_pair(session, record, endpoint, fresh=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
     spec = steps.Spec(
@@ -125,9 +128,9 @@ def _apply_plan(
         ca=ca,
         server_cert=pair.cert,
         server_key=pair.key,
-        swarm=classic.services(session, record, endpoint),
-        swarm_mode=swarm_mode.is_member(record),
     )
+    for extension in extensions:
+        spec = extension.provision(session, record, endpoint, spec)
     session.console.step(f"Setting up Docker on {facts.distro}")
     outcome = steps.apply_steps(steps.plan(facts, spec), shell, session.console.debug)
     for note in outcome.notes:
@@ -146,7 +149,7 @@ def host_gateway(driver_name: str, facts: steps.Facts) -> str:
 
 
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """See from here that the engine answers over TLS, enter its swarm, and write down that the machine is ready."""
+    """Wait until the engine answers over TLS from here, join the machine's clusters, and record the phase "ready"."""
     session.console.step("Checking the engine from here")
     try:
         waiting.wait_for_engine(session, record, endpoint)
@@ -154,11 +157,16 @@ def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
         stands = f"{_what_stands(record, endpoint)}\nto undo that: {_undo(record, endpoint)}"
         error.details = f"{error.details}\n{stands}".strip()  # the resolution says how to go on
         raise
-    classic.register(session, record, endpoint)
-    swarm_mode.join_cluster(session, record, endpoint)
+    join_clusters(session, record, endpoint)
     certificates.refresh_contexts(session, record.cert_dir())
     record.phase = "ready"
     session.store.save(record)
+
+
+def join_clusters(session: Session, record: Record, endpoint: Endpoint) -> None:
+    """Make the machine, whose engine answers, a member of its clusters; one that is a member stays as it is."""
+    for extension in clusters.extensions_of(record):
+        extension.join(session, record, endpoint)
 
 
 def _what_stands(record: Record, endpoint: Endpoint) -> str:

@@ -7,7 +7,8 @@ import os
 from collections.abc import Collection
 
 from machine import docker_context, files, paths, secrets
-from machine.clusters import classic, swarm_mode
+from machine.clusters import table as clusters
+from machine.clusters.extension import Removal
 from machine.drivers.base import Driver
 from machine.errors import MachineError, Unfinished
 from machine.lifecycle.account import check_account
@@ -34,15 +35,17 @@ def remove(session: Session, name: str, *, force: bool = False, together: Collec
             driver = open_driver(session, record)
             if not force:
                 check_account(session, record, driver)
-            classic.leave(session, record, stays=driver.traits.existing_host, together=together)
-            swarm_mode.leave_cluster(session, record, driver, force=force, together=together)
+            removal = Removal(keep_host=driver.traits.existing_host, force=force, also_removed=together)
+            for extension in clusters.extensions_of(record):
+                extension.leave(session, record, removal)
             _remove_all(session, driver)
             _forget_secrets(session, record, driver)
         except MachineError as error:
             if not store.exists(name) or not (force or barely_begun(store.directory(name))):
                 raise
             if record is not None:
-                classic.leave(session, record, together=together)
+                for extension in clusters.extensions_of(record):
+                    extension.forget(session, record, Removal(force=force, also_removed=together))
             if record is not None and driver is not None:
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(session, record, driver)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from machine.clusters import swarm_mode
+from machine.clusters.swarm_mode import membership
 from machine.clusters.swarm_mode.membership import Membership
 from tests.cli.typed import World
 
@@ -73,7 +73,7 @@ def test_a_machine_of_a_classic_swarm_is_told_apart(world: World) -> None:
 
 def test_a_cluster_that_does_not_answer_is_listed(world: World) -> None:
     record = world.machine("m", 1)
-    swarm_mode.set_membership(record, Membership("manager", "shop", node_id="abc"))
+    membership.set_membership(record, Membership("manager", "shop", node_id="abc"))
     world.store.save(record)
     (row,) = json.loads(world.type("swarm-mode", "ls", "--json").out)
     assert (row["machine"], row["cluster"], row["state"], row["error"]) == (
@@ -99,6 +99,6 @@ def test_a_broken_membership_is_said_and_stops_nobody(world: World) -> None:
 
 def test_ls_shows_the_cluster(world: World) -> None:
     record = world.machine("m", 1)
-    swarm_mode.set_membership(record, Membership("manager", "shop"))
+    membership.set_membership(record, Membership("manager", "shop"))
     world.store.save(record)
     assert world.type("ls", "-f", "{{.Name}} {{.Swarm}}").out == "m shop (manager)\n"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from machine import clients
-from machine.clusters.classic import by_services, containers
+from machine.clusters.classic import containers
+from machine.clusters.classic.membership import by_services
 from machine.errors import EngineRefused, MachineError
 from machine.model import Endpoint
 from machine.provision import apply_steps

@@ -9,8 +9,13 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from machine import hostport, paths
-from machine.errors import UsageError
+from machine.errors import UsageError, masked
 from machine.model import Endpoint, SwarmOptions
+from machine.swarm.backends.swarm import plan_of
+from machine.swarm.cli_flags import JOIN, MANAGE, gather, lease
+from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.discovery.registry import TOKEN
+from machine.swarm.discovery.token import base_of
 from machine.swarm.http.address import Address, parse
 
 PORT = 3376
@@ -61,9 +66,6 @@ def resolve_discovery(options: SwarmOptions, environ: Mapping[str, str]) -> Swar
     service = environ.get("MACHINE_DISCOVERY_URL", "")
     if not (options.is_swarm and service and scheme == "token" and token and "/" not in token):
         return options
-    from machine.swarm.discovery import DiscoveryError
-    from machine.swarm.discovery.token import base_of
-
     try:
         scheme, _, place = base_of(service).partition("://")
     except (DiscoveryError, ValueError) as error:
@@ -181,8 +183,6 @@ def check(options: SwarmOptions) -> None:
         )
     if options.containers:
         return
-    from machine.swarm.cli_flags import JOIN, gather, lease
-
     way = resolve_route(options.discovery, {})
     _check_discovery(way)
     somewhere = Endpoint("192.0.2.1")
@@ -220,15 +220,10 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
 
 def shown(discovery: str) -> str:
     """A discovery without its token and without a password in it."""
-    from machine.errors import masked
-
     return masked(discovery)
 
 
 def _check_discovery(way: DiscoveryRoute) -> None:
-    from machine.swarm.discovery import DiscoveryError, from_url
-    from machine.swarm.discovery.registry import TOKEN
-
     try:
         from_url(way.url, registry=REGISTRY, environ={})
     except (DiscoveryError, ValueError) as error:
@@ -242,9 +237,6 @@ def _check_discovery(way: DiscoveryRoute) -> None:
 
 
 def _check_manager(options: SwarmOptions, somewhere: Endpoint, way: DiscoveryRoute) -> None:
-    from machine.swarm.backends.swarm import plan_of
-    from machine.swarm.cli_flags import MANAGE, gather
-
     if manager_at(options).path:
         raise UsageError(
             f"--swarm-host {options.host} is a socket that no other computer reaches",

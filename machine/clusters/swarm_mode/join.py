@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import replace
 
 from machine import clients, drivers
-from machine.clusters.swarm_mode import api, connectivity, members, membership, no_host, unlock_key
+from machine.clusters.swarm_mode import api, connectivity, members, membership, unlock_key
 from machine.clusters.swarm_mode.members import Manager
 from machine.clusters.swarm_mode.membership import Membership
 from machine.clusters.swarm_mode.nodes import fault_tolerance, pool
@@ -49,6 +49,14 @@ def check(session: Session, record: Record, driver: Driver) -> None:
             f"no manager of the cluster {what.cluster} answers, so {record.name} could not join",
             resolution=f"machine start {' '.join(other.name for other, _ in managers)}; machine ls shows their state",
         )
+
+
+def no_host(driver_name: str) -> PreflightFailed:
+    """Return the error for a machine that is only a URL and so cannot be a node."""
+    return PreflightFailed(
+        f"the driver {driver_name} cannot take part in swarm mode: there is no host to set up",
+        resolution="leave --swarm-mode out, or choose a driver that makes hosts",
+    )
 
 
 def _check_border(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:

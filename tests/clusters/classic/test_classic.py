@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from machine import authority, files, paths
-from machine.clusters import classic
 from machine.clusters.classic import containers, registration, settings
+from machine.clusters.classic.join import join
+from machine.clusters.classic.leave import leave
 from machine.clusters.classic.settings import DiscoveryRoute
 from machine.console import Console
 from machine.errors import UsageError, WaitTimeout
@@ -232,9 +233,9 @@ def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path:
     world = Session(Store(str(tmp_path)), Console(err), environ={})
     known(world.store, "head", {}, master=True)
     node = known(world.store, "node", {})
-    classic.leave(world, node, together=["head", "node"])
+    leave(world, node, also_removed=["head", "node"])
     assert err.getvalue() == ""
-    classic.leave(world, world.store.load("node"))
+    leave(world, world.store.load("node"))
     assert "head goes on listing node" in err.getvalue()
 
 
@@ -368,7 +369,7 @@ def test_a_master_with_a_new_address_forgets_its_old_one(tmp_path: Path, monkeyp
     try:
         endpoint = head.endpoint()
         assert endpoint is not None
-        classic.register(world, head, endpoint)
+        join(world, head, endpoint)
         assert registry.nodes(TOKEN) == ["127.0.0.1:2376", "127.9.9.10:2376"]
         assert world.store.load("head").driver["SwarmEntered"] == ["127.0.0.1:2376", "127.9.9.10:2376"]
     finally:

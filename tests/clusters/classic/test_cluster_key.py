@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from machine.clusters.classic import cluster_key, services, settings
+from machine.clusters.classic import cluster_key, settings
+from machine.clusters.classic.services import services
 from machine.clusters.classic.store_integration import complete, registry
 from machine.console import Console
 from machine.model import Endpoint, SwarmOptions

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from machine import drivers
-from machine.clusters import swarm_mode
+from machine.clusters.swarm_mode import join, membership
 from machine.clusters.swarm_mode.membership import Membership
 from machine.console import Console
 from machine.drivers.base import Traits
@@ -39,7 +39,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
 def keep(world: Session, name: str, driver: str, wish: Membership) -> Record:
     """A record that is half made."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
-    swarm_mode.set_membership(record, wish)
+    membership.set_membership(record, wish)
     world.store.add(name)
     world.store.save(record)
     return record
@@ -48,10 +48,10 @@ def keep(world: Session, name: str, driver: str, wish: Membership) -> Record:
 def check(world: Session, driver: str, wish: Membership, name: str = "new") -> None:
     """What `create` asks before it makes `name`."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
-    swarm_mode.set_membership(record, wish)
+    membership.set_membership(record, wish)
     cls = drivers.find(driver)
     values = resolve(cls.traits.options, {"url": "tcp://192.0.2.1:2376"}, {})
-    swarm_mode.check(world, record, cls.configure(context(world, record), values))
+    join.check(world, record, cls.configure(context(world, record), values))
 
 
 def test_a_worker_needs_a_manager_of_its_cluster(world: Session) -> None:
@@ -98,7 +98,7 @@ def test_two_clouds_may_try(world: Session) -> None:
 def test_firewalls_are_told_of_the_ports(world: Session) -> None:
     plain = Record.new(world.store.root, "plain", "cloud", {})
     assert context(world, plain).swarm_ports == ()
-    swarm_mode.set_membership(plain, Membership("worker"))
+    membership.set_membership(plain, Membership("worker"))
     assert context(world, plain).swarm_ports == (2377, 7946, 4789)
     classic = Record.new(world.store.root, "head", "cloud", {}, swarm=SwarmOptions(is_swarm=True, master=True))
     assert context(world, classic).swarm_ports == (3376,)

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from machine import drivers, secrets
-from machine.clusters import swarm_mode
-from machine.clusters.swarm_mode import commands, join, members
+from machine.clusters.swarm_mode import commands, join, members, membership
 from machine.clusters.swarm_mode.membership import UNLOCK_KEY, Membership
 from machine.console import Console
 from machine.lifecycle.remove import remove
@@ -61,7 +60,7 @@ def make(world: Session) -> Iterator[Make]:
             data = {"AccessToken": "", "IPAddress": "127.0.0.1", "EnginePort": node.port}
             record = Record.new(world.store.root, name, "cloud", data)
             wish = Membership(role, address="10.0.0.1", founder=role == "manager")
-            swarm_mode.set_membership(record, replace(wish, node_id=node.id, cluster_id=node.cluster))
+            membership.set_membership(record, replace(wish, node_id=node.id, cluster_id=node.cluster))
             record.phase = "ready"
             world.store.save(record)
             return node
@@ -174,10 +173,10 @@ def test_a_host_of_another_cluster_is_refused_before_it_is_changed(world: Sessio
     m1 = make("m1", "manager")
     record = world.store.load("m1")
     said_by_engine = m1.answer("GET", "/info", {})[1]["Swarm"]
-    swarm_mode.check_host(world, record, said_by_engine)
+    join.check_host(world, record, said_by_engine)
     members.save_membership(world, record, Membership("manager"))
     with pytest.raises(join.SwarmModeError, match="m1 is in another cluster already"):
-        swarm_mode.check_host(world, record, said_by_engine)
+        join.check_host(world, record, said_by_engine)
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from machine.clusters.swarm_mode.membership import Membership, check, nanoseconds, ports_of, read, settings
+from machine.clusters.swarm_mode.membership import (
+    Membership,
+    check,
+    nanoseconds,
+    open_ports,
+    read,
+    set_membership,
+    settings,
+)
 from machine.errors import RecordBroken, UsageError
+from machine.store import Record
 
 FULL = Membership(
     "manager", "shop", "drain", "public", "eth1", True, "720h", ("10.208.0.0/12",), True, "node", "cluster"
@@ -65,5 +74,9 @@ def test_durations() -> None:
 
 
 def test_ports_are_asked_for_only_where_swarm_mode_is() -> None:
-    assert ports_of({"Machine": {"SwarmMode": FULL.dump()}}) == (2377, 7946, 4789)
-    assert ports_of({"Machine": {}}) == ports_of({}) == ()
+    record = Record.new("/store", "m1", "none", {})
+    assert open_ports(record) == ()
+    set_membership(record, FULL)
+    assert open_ports(record) == (2377, 7946, 4789)
+    del record.raw["Machine"]  # as docker-machine wrote it
+    assert open_ports(record) == ()

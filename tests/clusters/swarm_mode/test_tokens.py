@@ -6,8 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from machine.clusters import swarm_mode
-from machine.clusters.swarm_mode import commands
+from machine.clusters.swarm_mode import commands, membership
 from machine.clusters.swarm_mode.membership import Membership
 from machine.console import Console
 from machine.session import Session
@@ -37,7 +36,7 @@ def test_the_token_is_not_in_what_is_said(tmp_path: Path) -> None:
     with serving(node, Path(world.store.directory("m1"))):
         record = Record.new(world.store.root, "m1", "generic", {"IPAddress": "127.0.0.1", "EnginePort": node.port})
         wish = Membership("manager", "my shop", address="10.0.0.1", node_id=node.id, cluster_id=node.cluster)
-        swarm_mode.set_membership(record, wish)
+        membership.set_membership(record, wish)
         record.phase = "ready"
         world.store.save(record)
         assert commands.token(world, "my shop", "worker") == "SWMTKN-1-w"

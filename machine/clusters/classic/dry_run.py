@@ -1,0 +1,37 @@
+"""What `create --dry-run` says of a machine's part in a classic swarm."""
+
+from __future__ import annotations
+
+from machine.clusters.classic import settings
+from machine.clusters.classic.membership import by_services
+from machine.store import Record
+
+
+def plan_lines(record: Record) -> list[str]:
+    """Return the machine's roles, what they run as, the discovery without its token, and the manager's port."""
+    options = record.swarm_options()
+    roles = [name for name, has in (("manager", options.master), ("node", options.agent)) if has]
+    lines = [
+        f"classic swarm: {' and '.join(roles)} ({', '.join(_ways(record))})",
+        f"  discovery {settings.shown(options.discovery)}",
+    ]
+    if options.master:
+        lines.append(f"  the manager listens on port {settings.manager_at(options).port}, strategy {options.strategy}")
+    return lines
+
+
+def _ways(record: Record) -> list[str]:
+    """Return what runs on the machine for its swarm, and how it becomes known there, for people."""
+    options = record.swarm_options()
+    if options.containers and record.driver_name != "none":
+        return ["docker-machine's containers"]
+    route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
+    own_agent = options.agent and route.joins and by_services(record)
+    ways = []
+    if by_services(record) and (options.master or own_agent):
+        ways.append("systemd units, and python3 if it is missing")
+    if options.agent and route.token:
+        ways.append("registered from here")
+    elif options.agent and not own_agent:
+        ways.append("the discovery must list its address")
+    return ways

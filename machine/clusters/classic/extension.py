@@ -1,0 +1,64 @@
+"""A classic swarm's part in a machine's life.
+
+A machine that reaches its discovery registers itself; this is checked from here, and done from here where it cannot.
+For a token that no service keeps, this store does it: it registers the engine in its own registry, which managers on
+this computer read, and in the registry of each master of the store.
+What was registered is in the record (Driver.SwarmEntered) before it is done, so that it is found after a kill. A
+machine writes that down before it looks for masters, and a master before it looks for machines: of two that are made
+side by side, one sees the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from machine.clusters.classic import dry_run, join, leave, members, services, settings
+from machine.clusters.extension import Extension, PlannedMachine, Removal
+from machine.model import Endpoint
+from machine.provision import Spec
+from machine.session import Session
+from machine.store import Record
+
+
+class ClassicSwarm(Extension):
+    """The calls of machine.clusters.extension for a machine in a classic swarm."""
+
+    def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:
+        """Return the plan with a bare token's service written out. UsageError for flags that could not work."""
+        options = settings.resolve_discovery(planned.swarm, environ)
+        settings.check(options)
+        settings.check_host(options, planned.driver_values, provisions=planned.provisions)
+        return replace(planned, swarm=options)
+
+    def warnings(self, session: Session, record: Record) -> list[str]:
+        """Return a warning of a token that this store has never seen: it may be mistyped."""
+        if members.is_known_token(session, record):
+            return []
+        return [
+            "this store does not know the token, and no machine of yours uses it: a new swarm begins with"
+            f" {record.name} (is the token wrong? machine rm {record.name}, and create it again)"
+        ]
+
+    def plan_lines(self, record: Record) -> list[str]:
+        """Return the machine's roles, what they run as, the discovery and the manager's port."""
+        return dry_run.plan_lines(record)
+
+    def provision(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:
+        """Return the specification with the manager and the agent that the machine runs."""
+        return replace(spec, swarm=services.services(session, record, endpoint))
+
+    def join(self, session: Session, record: Record, endpoint: Endpoint) -> None:
+        """Make the machine known to the managers of its swarm. WaitTimeout for a master that does not answer."""
+        join.join(session, record, endpoint)
+
+    def leave(self, session: Session, record: Record, removal: Removal) -> None:
+        """Take the machine out of every registry. What cannot be asked now is only warned of."""
+        leave.leave(session, record, keep_host=removal.keep_host, also_removed=removal.also_removed)
+
+    def forget(self, session: Session, record: Record, removal: Removal) -> None:
+        """Take the machine out of every registry, the host apart."""
+        leave.leave(session, record, also_removed=removal.also_removed)
+
+
+EXTENSION = ClassicSwarm()

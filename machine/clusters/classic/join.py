@@ -1,0 +1,42 @@
+"""Making a machine known in its classic swarm, where it does not do that itself."""
+
+from __future__ import annotations
+
+from machine.clusters.classic import containers, members, registration, settings
+from machine.clusters.classic.leave import leave
+from machine.clusters.classic.membership import ENTERED, by_services, is_registered
+from machine.model import Endpoint
+from machine.session import Session
+from machine.store import Record
+
+
+def join(session: Session, record: Record, endpoint: Endpoint) -> None:
+    """Make the machine known to the managers of its swarm. WaitTimeout for a master that does not answer in time.
+
+    Repeating it changes nothing; an address that is not the machine's any more is taken out.
+    """
+    options = record.swarm_options()
+    if not is_registered(record):
+        return
+    if options.containers and record.driver_name != "none":
+        containers.ensure(session, record, endpoint)
+    if options.master and by_services(record):
+        registration.wait_for_manager(session, record, endpoint)
+    way = settings.resolve_route(options.discovery, session.environ)
+    entered = settings.addresses(options, endpoint) if options.agent and way.token else []
+    before = record.driver.get(ENTERED)
+    if before not in (None, entered):
+        leave(session, record)
+        if before and options.master and by_services(record):
+            registration.deregister_on_master(session, record, record, way, before)
+    if before != entered:
+        record.driver[ENTERED] = entered
+        session.store.save(record)
+    if way.joins and options.agent and by_services(record):
+        registration.wait_registered(session, record, settings.peer_address(options, endpoint))
+    if not way.token:
+        return
+    if entered:
+        registration.register_local(session, record, way, entered[0])
+    for master, node in members.pairs(session, record):
+        registration.register_on_master(session, master, node, way, wait=node.name == record.name)

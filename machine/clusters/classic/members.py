@@ -1,0 +1,57 @@
+"""The machines of one classic swarm in this store: those with the same discovery."""
+
+from __future__ import annotations
+
+from machine.clusters.classic import store_integration
+from machine.clusters.classic.membership import ENTERED, by_services
+from machine.errors import MachineError
+from machine.session import Session, records
+from machine.store import Record
+from machine.swarm.discovery import DiscoveryError
+from machine.swarm.discovery.registry import Registry
+
+
+def pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
+    """Return (master, node): the machine as a node of every master, and every node if the machine is a master."""
+    options = record.swarm_options()
+    found = [(master, record) for master in masters(session, record)] if options.agent else []
+    if options.master and by_services(record):
+        nodes = [other for other in others(session, record) if other.driver.get(ENTERED)]
+        found += [(record, node) for node in nodes] + ([(record, record)] if options.agent else [])
+    return found
+
+
+def masters(session: Session, record: Record) -> list[Record]:
+    """Return the other masters of the machine's swarm whose manager is ours and has answered once."""
+    return [other for other in others(session, record) if other.swarm_options().master and by_services(other)]
+
+
+def others(session: Session, record: Record) -> list[Record]:
+    """Return the other machines of this store with the same discovery that are registered, or were about to be."""
+    wanted = record.swarm_options().discovery
+    found = [other for other in records(session.store) if other.name != record.name and ENTERED in other.driver]
+    return [other for other in found if _uses(other, wanted)]
+
+
+def is_known_token(session: Session, record: Record) -> bool:
+    """Return False for a token without a service that neither this store's registry nor another machine has.
+
+    It may be mistyped. Any other discovery counts as known. Touches nothing.
+    """
+    discovery = record.swarm_options().discovery
+    scheme, _, token = discovery.partition("://")
+    if scheme != "token" or "/" in token or session.environ.get("MACHINE_DISCOVERY_URL"):
+        return True
+    try:
+        if Registry(store_integration.registry(session.store)).knows(token):
+            return True
+    except DiscoveryError:  # a registry that is broken is told of when it is written to
+        return True
+    return any(_uses(other, discovery) for other in records(session.store))
+
+
+def _uses(record: Record, discovery: str) -> bool:
+    try:
+        return record.swarm_options().discovery == discovery
+    except MachineError:
+        return False

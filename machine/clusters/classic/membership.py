@@ -1,0 +1,38 @@
+"""Membership of a machine in a classic swarm, as its record has it: HostOptions.SwarmOptions of config.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from machine.clusters.extension import PlannedMachine
+    from machine.store import Record
+
+ENTERED = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
+
+
+def is_requested(planned: PlannedMachine) -> bool:
+    """Return whether `create` was asked for a machine in a classic swarm."""
+    return planned.swarm.is_swarm
+
+
+def is_member(record: Record) -> bool:
+    """Return whether the machine is, or is to be, in a classic swarm."""
+    return record.swarm_options().is_swarm
+
+
+def is_registered(record: Record) -> bool:
+    """Return whether this program makes the machine known in its swarm; docker-machine's machines do it themselves."""
+    options = record.swarm_options()
+    return bool(record.machine_id and options.is_swarm and options.discovery)
+
+
+def by_services(record: Record) -> bool:
+    """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
+    options = record.swarm_options()
+    return is_registered(record) and record.driver_name != "none" and not options.containers
+
+
+def open_ports(record: Record) -> tuple[int, ...]:
+    """Return what a platform's firewall has to let in: the manager's port, on a master."""
+    return (record.manager_port(),) if record.swarm_options().master else ()

@@ -1,0 +1,99 @@
+"""What membership in a cluster adds to the life of a machine: the calls that lifecycle makes, in their order.
+
+    create      configure, write_record, warnings, check, plan_lines and join_lines of --dry-run
+    provision   check_host, provision, then join once the engine answers
+    start       started
+    remove      leave; forget, where the platform could not remove the machine and the user insists
+
+Lifecycle knows no kind of cluster by name: machine/clusters/table.py has them all. Every call may be repeated.
+"""
+
+# ruff: noqa: ARG002 (an extension overrides what it has something to do at)
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from machine.drivers.base import Driver
+    from machine.model import Endpoint, SwarmOptions
+    from machine.provision import Facts, Spec
+    from machine.session import Session
+    from machine.store import Record
+
+
+class MembershipRequest(Protocol):
+    """What `create --swarm-mode` was given, as an object of config.json."""
+
+    def dump(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMachine:
+    """What `create` was asked, as far as clusters are concerned; there is no record of the machine yet."""
+
+    driver_name: str
+    provisions: bool  # whether the driver's machines are hosts, and not only URLs
+    driver_values: Mapping[str, Any]  # the driver's options
+    engine_flags: Collection[str]  # --engine-opt
+    swarm: SwarmOptions
+    swarm_mode: MembershipRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """How a machine is removed."""
+
+    keep_host: bool = False  # the host goes on without the machine
+    force: bool = False  # what cannot be done is only warned of
+    also_removed: Collection[str] = ()  # machines that the same command removes
+
+
+class Extension:
+    """One kind of cluster, as lifecycle sees it; what an extension does not override adds nothing.
+
+    Called only for machines that are, or are to be, members of such a cluster.
+    """
+
+    def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:
+        """Return the plan with what it leaves open filled in. Pure; UsageError, PreflightFailed."""
+        return planned
+
+    def write_record(self, planned: PlannedMachine, record: Record) -> None:
+        """Put the membership that was asked for into the new record, which is not on disk yet."""
+
+    def warnings(self, session: Session, record: Record) -> list[str]:
+        """Return what the user should know before anything is made. Read-only."""
+        return []
+
+    def check(self, session: Session, record: Record, driver: Driver) -> None:
+        """Raise PreflightFailed when the machine could not become a member. Read-only."""
+
+    def plan_lines(self, record: Record) -> list[str]:
+        """Return what `create --dry-run` says of the membership below the driver's options."""
+        return []
+
+    def join_lines(self, record: Record) -> list[str]:
+        """Return what `create --dry-run` says below the step in which the engine answers."""
+        return []
+
+    def check_host(self, session: Session, record: Record, facts: Facts) -> None:
+        """Raise before a host is changed that cannot be the member it is to be."""
+
+    def provision(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:
+        """Return the specification of the host with what the cluster needs on it."""
+        return spec
+
+    def join(self, session: Session, record: Record, endpoint: Endpoint) -> None:
+        """Make the machine, whose engine answers, a member; one that is a member stays as it is. MachineError."""
+
+    def started(self, session: Session, record: Record, endpoint: Endpoint) -> None:
+        """Do what a member needs once its engine answers after a start. MachineError."""
+
+    def leave(self, session: Session, record: Record, removal: Removal) -> None:
+        """Take the machine out of its cluster before it is removed. MachineError when the cluster would break."""
+
+    def forget(self, session: Session, record: Record, removal: Removal) -> None:
+        """Take back what can be without the machine, whose removal has failed. What cannot is only warned of."""

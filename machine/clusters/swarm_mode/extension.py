@@ -1,0 +1,83 @@
+"""Swarm mode's part in a machine's life (`create --swarm-mode`).
+
+The record says what was asked for (Machine.SwarmMode), the engines say what is. Only they are believed: whatever moment
+a command was killed at, the next one looks and goes on. Who changes a cluster holds the lock `swarm-mode-CLUSTER`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from machine.booleans import GO_TRUE
+from machine.clusters.extension import Extension, PlannedMachine, Removal
+from machine.clusters.swarm_mode import join, leave, members, membership, unlock_key
+from machine.drivers.base import Driver
+from machine.errors import UsageError
+from machine.model import Endpoint
+from machine.provision import Facts, Spec
+from machine.session import Session
+from machine.store import Record
+
+
+class SwarmMode(Extension):
+    """The calls of machine.clusters.extension for a machine in a cluster of swarm mode."""
+
+    def configure(self, planned: PlannedMachine, environ: Mapping[str, str]) -> PlannedMachine:  # noqa: ARG002
+        """Return the plan as it is. PreflightFailed where there is no host, UsageError for options that exclude it."""
+        if not planned.provisions:
+            raise join.no_host(planned.driver_name)
+        check_options(planned.engine_flags)
+        return planned
+
+    def write_record(self, planned: PlannedMachine, record: Record) -> None:
+        """Put the membership that was asked for into the new record."""
+        if planned.swarm_mode is not None:
+            membership.set_membership(record, planned.swarm_mode)
+
+    def check(self, session: Session, record: Record, driver: Driver) -> None:
+        """Raise PreflightFailed when there is no cluster to join, or it could not be reached."""
+        join.check(session, record, driver)
+
+    def join_lines(self, record: Record) -> list[str]:
+        """Return which cluster the machine joins, and as what."""
+        wanted = members.require_membership(record)
+        return [f"   and bring it into the cluster {wanted.cluster} of swarm mode, as {wanted.role}"]
+
+    def check_host(self, session: Session, record: Record, facts: Facts) -> None:
+        """Raise SwarmModeError for a host whose running engine is in a cluster that is not the machine's."""
+        if facts.swarm:
+            join.check_host(session, record, facts.swarm)
+
+    def provision(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:  # noqa: ARG002
+        """Return the specification of a host whose engine takes part in swarm mode."""
+        return replace(spec, swarm_mode=True)
+
+    def join(self, session: Session, record: Record, endpoint: Endpoint) -> None:
+        """Found the cluster or join it; a member stays as it is. SwarmModeError says why it cannot."""
+        join.join(session, record, endpoint)
+
+    def started(self, session: Session, record: Record, endpoint: Endpoint) -> None:
+        """Unlock the machine's engine if it came up locked."""
+        unlock_key.unlock_if_locked(session, record, endpoint)
+
+    def leave(self, session: Session, record: Record, removal: Removal) -> None:
+        """Take the machine out of its cluster: drained, demoted, off the list of nodes.
+
+        SwarmModeError when the cluster would not survive it; with `force` that is only warned of.
+        """
+        leave.leave(session, record, stays=removal.keep_host, force=removal.force, together=removal.also_removed)
+
+
+def check_options(flags: Collection[str]) -> None:
+    """UsageError for a dockerd option (--engine-opt) with which no engine takes part in swarm mode."""
+    for option in flags:
+        name, equals, value = option.lstrip("-").partition("=")
+        if name == "live-restore" and (not equals or value in GO_TRUE):
+            raise UsageError(
+                f"--engine-opt {option} and --swarm-mode exclude each other: Docker refuses live-restore in swarm mode",
+                resolution="leave one of them out",
+            )
+
+
+EXTENSION = SwarmMode()

@@ -1,0 +1,54 @@
+"""Which kinds of clusters there are, and which of them a machine is in. One literal table.
+
+An extension brings asyncio, the manager and more, so that it is imported for members only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from machine.clusters.classic import membership as classic
+from machine.clusters.swarm_mode import membership as swarm_mode
+
+if TYPE_CHECKING:
+    from machine.clusters.extension import Extension, PlannedMachine
+    from machine.store import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of cluster: the module whose EXTENSION serves it, and how its members are told."""
+
+    extension: str
+    is_requested: Callable[[PlannedMachine], bool]
+    is_member: Callable[[Record], bool]
+    open_ports: Callable[[Record], tuple[int, ...]]
+
+
+TABLE = (
+    Kind("machine.clusters.classic.extension", classic.is_requested, classic.is_member, classic.open_ports),
+    Kind("machine.clusters.swarm_mode.extension", swarm_mode.is_requested, swarm_mode.is_member, swarm_mode.open_ports),
+)
+
+
+def requested(planned: PlannedMachine) -> list[Extension]:
+    """Return the extensions of the clusters that a machine is to be made for."""
+    return [_load(kind) for kind in TABLE if kind.is_requested(planned)]
+
+
+def extensions_of(record: Record) -> list[Extension]:
+    """Return the extensions of the clusters that a machine is, or is to be, a member of. RecordBroken."""
+    return [_load(kind) for kind in TABLE if kind.is_member(record)]
+
+
+def open_ports(record: Record) -> tuple[int, ...]:
+    """Return the ports, beside the engine's, that a platform's firewall has to let in for a machine's clusters."""
+    return tuple(port for kind in TABLE for port in kind.open_ports(record))
+
+
+def _load(kind: Kind) -> Extension:
+    found: Extension = import_module(kind.extension).EXTENSION
+    return found
