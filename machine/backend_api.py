@@ -6,13 +6,13 @@ What is listed in ``__all__`` keeps its name and meaning; every other module may
 from __future__ import annotations
 
 from machine.errors import UsageError
-from machine.swarm.backends import Place
+from machine.swarm.backends import BackendContext
 from machine.swarm.pipeline import (
     Backend,
     Body,
+    CallNext,
     Headers,
     Hijack,
-    Next,
     NotConnected,
     Refused,
     Reply,
@@ -22,12 +22,12 @@ from machine.swarm.pipeline import (
 
 __all__ = [
     "Backend",
+    "BackendContext",
     "Body",
+    "CallNext",
     "Headers",
     "Hijack",
-    "Next",
     "NotConnected",
-    "Place",
     "Refused",
     "Reply",
     "Request",

@@ -75,9 +75,9 @@ class Facts:
 
 
 def _swarm_commands() -> list[str]:
-    from machine.swarm.cli import ABOUT
+    from machine.swarm.cli import COMMANDS
 
-    return [*ABOUT, "help"]
+    return [*COMMANDS, "help"]
 
 
 def _swarmd_backends() -> list[str]:

@@ -30,19 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, app: App) -> int:
     """One subcommand; manage, join and discovery go on until interrupted."""
     from machine.clusters.classic import store_integration
-    from machine.swarm.cli import Surroundings
+    from machine.swarm.cli import CliContext
     from machine.swarm.cli import run as act
 
     def say(text: str) -> None:
         app.say(text)
         app.stdout.flush()
 
-    around = Surroundings(
+    around = CliContext(
         environ=app.environ,
         say=say,
         log=app.console.info,
         registry=store_integration.registry(app.store),
-        own=lambda given, plan: store_integration.complete(app.store, given, plan, dict(app.environ)),
+        complete_from_store=lambda given, plan: store_integration.complete(app.store, given, plan, dict(app.environ)),
         prog=f"{app.prog} swarm",
     )
     return act(args.rest, around)

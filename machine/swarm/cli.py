@@ -1,7 +1,7 @@
 """Classic Swarm's commands: create, list, join, manage, and discovery, which serves tokens.
 
 Runs on plain python3 with h11, so that it can be shipped to a machine; the machine store, where there is one, is
-handed in as `Surroundings`.
+handed in as `CliContext`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from machine.errors import MachineError, UsageError
 from machine.swarm import cli_flags as all_flags
 from machine.swarm.api import booleans
 from machine.swarm.backends.swarm import plan_of
-from machine.swarm.cli_flags import Given, HelpAsked, gather, help_of, lease, near, pairs, seconds
+from machine.swarm.cli_flags import HelpAsked, ParsedArgs, gather, help_of, lease, near, pairs, seconds
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
-from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, Trust, trust_of
+from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, TlsConfig, tls_from_flags
 from machine.swarm.http.listener import Demands, listen
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.limits import TOKEN_BODY
@@ -34,9 +34,9 @@ from machine.swarm.printable import cleaned
 ALIASES = {"c": "create", "l": "list", "m": "manage", "j": "join", "h": "help"}
 MANAGER_AT, SERVICE_AT = "tcp://127.0.0.1:2375", "tcp://127.0.0.1:8080"
 EVERYWHERE = "0.0.0.0"  # what `-H :3376` means, as in classic Swarm
-LEADING = ("--debug", "--log-level", "--experimental", "--version", "--help")  # flags before the command
+GLOBAL_FLAGS = ("--debug", "--log-level", "--experimental", "--version", "--help")  # flags before the command
 LEVELS = ("debug", "info", "warning", "warn", "error", "fatal", "panic")  # only debug says more than the others
-ABOUT = {
+COMMANDS = {
     "create": ("", all_flags.CREATE, "print a new token"),
     "list": ("DISCOVERY", all_flags.LIST, "print the engines that a discovery knows"),
     "manage": ("DISCOVERY", all_flags.MANAGE, "run a manager: one endpoint for all engines of a discovery"),
@@ -45,37 +45,37 @@ ABOUT = {
 }
 
 
-class Surroundings(NamedTuple):
+class CliContext(NamedTuple):
     """What a command uses of the world. `registry` is a path; `own` completes a manager's plan from the store."""
 
     environ: Mapping[str, str]
     say: Callable[[str], None]  # one line of data
     log: Callable[[str], None]  # one line for the user
     registry: str = ""
-    own: Callable[[Given, Plan | None], tuple[Plan, Trust | None]] | None = None
+    complete_from_store: Callable[[ParsedArgs, Plan | None], tuple[Plan, TlsConfig | None]] | None = None
     prog: str = "machine-swarm"
 
 
-def run(words: Sequence[str], around: Surroundings) -> int:
+def run(words: Sequence[str], around: CliContext) -> int:
     """One command line, without the program's name. MachineError for what does not work."""
-    command, rest, debug = _leading(list(words))
+    command, rest, debug = _split_global_flags(list(words))
     if command in ("version", "help") and len(rest) > (command == "help"):
         raise UsageError(f"{command} takes no arguments like {rest[-1]!r}", resolution=f"{around.prog} {command}")
     if command == "version":
         around.say(f"{around.prog} version {__version__}")
         return 0
     if command == "help":
-        _known(ALIASES.get(rest[0], rest[0]) if rest else "help", around.prog)
-        around.say(text_of(around.prog, rest[0] if rest else ""))
+        _check_command(ALIASES.get(rest[0], rest[0]) if rest else "help", around.prog)
+        around.say(help_text(around.prog, rest[0] if rest else ""))
         return 0
-    _known(command, around.prog)
-    around = around._replace(log=cleaned(around.log if debug else _without_traces(around.log)))
+    _check_command(command, around.prog)
+    around = around._replace(log=cleaned(around.log if debug else _without_tracebacks(around.log)))
     try:
-        given = gather(command, rest, ABOUT[command][1], around.environ)
+        given = gather(command, rest, COMMANDS[command][1], around.environ)
     except HelpAsked:
-        around.say(text_of(around.prog, command))
+        around.say(help_text(around.prog, command))
         return 0
-    act: Callable[[Given, Surroundings], Awaitable[None]] = {
+    act: Callable[[ParsedArgs, CliContext], Awaitable[None]] = {
         "create": create, "list": show, "manage": manage, "join": join, "discovery": discovery,
     }[command]  # fmt: skip
     try:
@@ -85,25 +85,25 @@ def run(words: Sequence[str], around: Surroundings) -> int:
     return 0
 
 
-def text_of(prog: str, command: str = "") -> str:
+def help_text(prog: str, command: str = "") -> str:
     """Help: of one command, or the list of them."""
     command = ALIASES.get(command, command)
-    if command in ABOUT:
-        takes, flags, line = ABOUT[command]
+    if command in COMMANDS:
+        takes, flags, line = COMMANDS[command]
         return f"Usage: {prog} {command} [FLAGS] {takes}".rstrip() + f"\n\n{line}\n\n{help_of(flags)}"
     lines = [f"Usage: {prog} [--debug] [--log-level LEVEL] COMMAND [FLAGS] [DISCOVERY]", "", "Commands:"]
-    lines += [f"  {name:12} {line}" for name, (_, _, line) in ABOUT.items()]
+    lines += [f"  {name:12} {line}" for name, (_, _, line) in COMMANDS.items()]
     return "\n".join([*lines, "", f"{prog} help COMMAND shows its flags."])
 
 
-def _known(command: str, prog: str) -> None:
+def _check_command(command: str, prog: str) -> None:
     """UsageError, with the name that is most like it, if there is no such command."""
-    if command not in (*ABOUT, "help"):
-        advice = near(command, ABOUT) or f"{prog} help shows them"
+    if command not in (*COMMANDS, "help"):
+        advice = near(command, COMMANDS) or f"{prog} help shows them"
         raise UsageError(f"there is no command {command!r} of {prog}", resolution=advice)
 
 
-async def create(given: Given, around: Surroundings) -> None:
+async def create(given: ParsedArgs, around: CliContext) -> None:
     """A token of the service at MACHINE_DISCOVERY_URL, or of the registry here."""
     from machine.swarm.discovery.registry import Registry
     from machine.swarm.discovery.token import base_of
@@ -123,7 +123,7 @@ async def create(given: Given, around: Surroundings) -> None:
         )
 
 
-async def show(given: Given, around: Surroundings) -> None:
+async def show(given: ParsedArgs, around: CliContext) -> None:
     """The addresses, one per line."""
     found = _discovery(given, around)
     timeout = seconds(given.text("--timeout"), "--timeout")
@@ -134,10 +134,10 @@ async def show(given: Given, around: Surroundings) -> None:
             for address in await found.nodes():
                 around.say(address)
     except TimeoutError:
-        raise DiscoveryError(f"{found.shown} did not answer within {given.text('--timeout')}") from None
+        raise DiscoveryError(f"{found.description} did not answer within {given.text('--timeout')}") from None
 
 
-async def join(given: Given, around: Surroundings) -> None:
+async def join(given: ParsedArgs, around: CliContext) -> None:
     """Register `--advertise` every heartbeat; a heartbeat that fails is said and tried again."""
     from machine.swarm.discovery.ranges import address
 
@@ -153,26 +153,26 @@ async def join(given: Given, around: Surroundings) -> None:
     while True:
         try:
             await found.register(here, round(ttl))
-            around.log(f"registered {here} with {found.shown}")
+            around.log(f"registered {here} with {found.description}")
         except DiscoveryError as error:
             around.log(f"could not register {here}: {error}")
         await asyncio.sleep(beat)
 
 
-async def manage(given: Given, around: Surroundings) -> None:
+async def manage(given: ParsedArgs, around: CliContext) -> None:
     """Serve until stopped."""
     plan, front = _plan(given, around)
     async with manager(plan, around.log) as backend:
         chain = await _registering(plan, backend, around)
         demands = Demands(front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors"))
         async with _served(chain, demands, around, given.all("--host") or [MANAGER_AT]) as addresses:
-            if around.own:  # somebody sits here, who has the client's certificates
+            if around.complete_from_store:  # somebody sits here, who has the client's certificates
                 for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.trust)):
                     around.log(line)
             await asyncio.Event().wait()
 
 
-def exports(address: Address, front: Trust | None, client: Trust | None) -> list[str]:
+def exports(address: Address, front: TlsConfig | None, client: TlsConfig | None) -> list[str]:
     """The lines that point the docker client at a manager on this computer.
 
     DOCKER_CERT_PATH only if `client`'s files lie in one directory under the names that the docker client looks for.
@@ -189,14 +189,14 @@ def exports(address: Address, front: Trust | None, client: Trust | None) -> list
     return lines
 
 
-async def discovery(given: Given, around: Surroundings) -> None:
+async def discovery(given: ParsedArgs, around: CliContext) -> None:
     """Serve tokens until stopped."""
     from machine.swarm.discovery.registry import Registry
     from machine.swarm.discovery.service import service
 
     given.no_words()
     path = given.text("--registry") or around.registry or "registry.db"
-    front = trust_of(given.switches(), around.environ)
+    front = tls_from_flags(given.switches(), around.environ)
     if front is not None and not given.on("--tlsverify"):
         front = front._replace(verify=False)
     chain = [service(Registry(os.path.abspath(path)))]
@@ -206,37 +206,37 @@ async def discovery(given: Given, around: Surroundings) -> None:
         await asyncio.Event().wait()
 
 
-async def _registering(plan: Plan, backend: Backend, around: Surroundings) -> list[Backend]:
+async def _registering(plan: Plan, backend: Backend, around: CliContext) -> list[Backend]:
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
 
     The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
     """
     from machine.swarm.discovery.service import registrar
-    from machine.swarm.discovery.token import Local
+    from machine.swarm.discovery.token import LocalToken
 
-    if not isinstance(plan.discovery, Local):
+    if not isinstance(plan.discovery, LocalToken):
         return [backend]
     if not await plan.discovery.is_known():
         around.log(
             f"nobody has made or used this token in {plan.discovery.registry.path}: if that surprises you, it is "
             f"mistyped ({around.prog} create makes one); engines that register under it will be found"
         )
-    await plan.discovery.know()
+    await plan.discovery.record_token()
     return [registrar(plan.discovery.registry), backend]
 
 
-def _plan(given: Given, around: Surroundings) -> tuple[Plan, Trust | None]:
+def _plan(given: ParsedArgs, around: CliContext) -> tuple[Plan, TlsConfig | None]:
     """The manager, and the TLS of its front."""
     url = given.words or around.environ.get("SWARM_DISCOVERY")
-    if not url and around.own:
-        return around.own(given, None)
+    if not url and around.complete_from_store:
+        return around.complete_from_store(given, None)
     plan = plan_of(given, around.environ, around.registry)
-    if around.own and plan.trust is None and _of_the_store(given, around):
-        return around.own(given, plan)
+    if around.complete_from_store and plan.trust is None and _uses_store_registry(given, around):
+        return around.complete_from_store(given, plan)
     return plan, plan.trust
 
 
-def _of_the_store(given: Given, around: Surroundings) -> bool:
+def _uses_store_registry(given: ParsedArgs, around: CliContext) -> bool:
     """Whether the discovery is a token of the store's own registry, whose engines are the store's machines."""
     url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
     return url.startswith("token://") and "/" not in url[8:] and not around.environ.get("MACHINE_DISCOVERY_URL")
@@ -246,7 +246,7 @@ def _of_the_store(given: Given, around: Surroundings) -> bool:
 async def _served(
     backends: Sequence[Backend],
     demands: Demands,
-    around: Surroundings,
+    around: CliContext,
     urls: Sequence[str],
     limits: Limits | None = None,
 ) -> AsyncIterator[list[Address]]:
@@ -262,13 +262,13 @@ async def _served(
         await server.close()
 
 
-def _discovery(given: Given, around: Surroundings) -> Discovery:
+def _discovery(given: ParsedArgs, around: CliContext) -> Discovery:
     url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
     options = pairs(given.all("--discovery-opt"), "--discovery-opt")
     return from_url(url, registry=around.registry, options=options, environ=around.environ)
 
 
-def _leading(words: list[str]) -> tuple[str, list[str], bool]:
+def _split_global_flags(words: list[str]) -> tuple[str, list[str], bool]:
     """Classic Swarm's flags before the command; the command by its full name, and what follows it."""
     debug = False
     while words:
@@ -292,14 +292,14 @@ def _leading(words: list[str]) -> tuple[str, list[str], bool]:
         elif name in ("--help", "-h"):
             return "help", [], debug
         elif word.startswith("-"):
-            advice = near(name, LEADING, 0.75) or "put it after the command"
+            advice = near(name, GLOBAL_FLAGS, 0.75) or "put it after the command"
             raise UsageError(f"there is no flag {name} before the command", resolution=advice)
         else:
             return ALIASES.get(word, word), words, debug
     return "help", [], debug
 
 
-def _without_traces(log: Callable[[str], None]) -> Callable[[str], None]:
+def _without_tracebacks(log: Callable[[str], None]) -> Callable[[str], None]:
     """Only the last line of a traceback: the rest is for --debug."""
     return lambda text: log(text.strip().splitlines()[-1] if text.startswith("Traceback") else text)
 
@@ -323,7 +323,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(text, file=sys.stderr, flush=True)
 
     try:
-        return run(words, Surroundings(os.environ, lambda text: print(text, flush=True), log))
+        return run(words, CliContext(os.environ, lambda text: print(text, flush=True), log))
     except MachineError as error:
         log(f"Error: {error.brief}")
         for text in (error.details, error.resolution and f"Try: {error.resolution}"):

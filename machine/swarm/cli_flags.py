@@ -73,7 +73,7 @@ class HelpAsked(UsageError):
     """--help or -h stands where a flag may: whoever has a help prints it, for all others it is an unknown flag."""
 
 
-class Given:
+class ParsedArgs:
     """What was typed: values of flags, and the other words."""
 
     def __init__(self, command: str, flags: Sequence[Flag], environ: Mapping[str, str]) -> None:
@@ -108,7 +108,7 @@ class Given:
         return self._values.get(name, ["false"])[-1] == "true"
 
     def switches(self) -> dict[str, str]:
-        """What was typed, as machine.swarm.http.address.trust_of takes it."""
+        """What was typed, as machine.swarm.http.address.tls_from_flags takes it."""
         return {name: values[-1] for name, values in self._values.items()}
 
     def no_words(self) -> None:
@@ -132,12 +132,12 @@ class Given:
         return url
 
 
-def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> Given:
+def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: Mapping[str, str]) -> ParsedArgs:
     """Read a command line: `--flag value`, `--flag=value`, `-flag`; flags and words in any order. UsageError.
 
     HelpAsked at --help or -h, wherever it stands, unless it is a flag's value.
     """
-    given = Given(command, flags, environ)
+    given = ParsedArgs(command, flags, environ)
     spelt = {spelling: flag for flag in flags for spelling in (flag.name, *flag.also)}
     queue = list(words)
     while queue:
@@ -187,7 +187,7 @@ def seconds(text: str, name: str) -> float:
     return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
-def lease(given: Given) -> tuple[float, float]:
+def lease(given: ParsedArgs) -> tuple[float, float]:
     """--heartbeat and --ttl of a registration, in seconds. UsageError if it would end before the next one."""
     beat, ttl = (seconds(given.text(name), name) for name in ("--heartbeat", "--ttl"))
     seconds(given.text("--delay"), "--delay")

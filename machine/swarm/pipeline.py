@@ -1,9 +1,9 @@
-"""The chain: a Docker API request goes down a row of backends, the answer comes back up.
+"""The pipeline: a Docker API request goes down a row of backends, the answer comes back up.
 
-    async def backend(request: Request, next: Next) -> Reply
+    async def backend(request: Request, call_next: CallNext) -> Reply
 
-A backend answers by itself, or asks the rest of the chain with `await next(request)` and may change what goes down
-and what comes up. The front (machine.swarm.http.server) is the only one who reads requests off a wire; the back
+A backend answers by itself, or asks the rest of the pipeline with `await call_next(request)` and may change what goes
+down and what comes up. The server (machine.swarm.http.server) is the only one who reads requests off a wire; the client
 (machine.swarm.http.client) the only one who writes them on another. Nothing here knows a socket.
 
 A request or an answer is streamed when its body is an async iterator; whoever takes such an answer and does not pass
@@ -30,7 +30,7 @@ JSON = (b"content-type", b"application/json")
 
 
 class Refused(Exception):
-    """The answer is an error: raised anywhere in a chain, sent to the client as {"message": ...}.
+    """The answer is an error: raised anywhere in a pipeline, sent to the client as {"message": ...}.
 
     `status` is the HTTP status; 502 an engine that cannot be reached, 504 one that does not answer in time.
     """
@@ -279,12 +279,12 @@ class Reply:
                 await finish()
 
 
-Next = Callable[[Request], Awaitable[Reply]]
-Backend = Callable[[Request, Next], Awaitable[Reply]]
+CallNext = Callable[[Request], Awaitable[Reply]]
+Backend = Callable[[Request, CallNext], Awaitable[Reply]]
 
 
-def link(backend: Backend, rest: Next) -> Next:
-    """One backend in front of the rest of a chain."""
+def link(backend: Backend, rest: CallNext) -> CallNext:
+    """One backend in front of the rest of a pipeline."""
 
     async def call(request: Request) -> Reply:
         return await backend(request, rest)
@@ -292,16 +292,16 @@ def link(backend: Backend, rest: Next) -> Next:
     return call
 
 
-def compose(backends: Sequence[Backend], end: Next | None = None) -> Next:
-    """A chain as one callable; whatever all backends pass on ends in `end`."""
-    call = end or nobody
+def compose(backends: Sequence[Backend], end: CallNext | None = None) -> CallNext:
+    """A pipeline as one callable; whatever all backends pass on ends in `end`."""
+    call = end or not_implemented
     for backend in reversed(backends):
         call = link(backend, call)
     return call
 
 
-async def nobody(request: Request) -> Reply:
-    """The end of a chain that has no engine."""
+async def not_implemented(request: Request) -> Reply:
+    """The end of a pipeline that has no engine."""
     return Reply.error(501, f"no backend of this chain answers {request.method} {request.path}")
 
 

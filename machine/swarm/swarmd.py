@@ -1,4 +1,4 @@
-"""Run a chain of backends until told to stop: `swarmd 'dockerserver tcp://localhost:4567' 'debug' 'dockerclient'`."""
+"""Run a pipeline of backends until stopped: `swarmd 'dockerserver tcp://localhost:4567' 'debug' 'dockerclient'`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from machine.errors import UsageError
-from machine.swarm.backends import TABLE, Place, open_chain, words_of
+from machine.swarm.backends import TABLE, BackendContext, open_pipeline, split_words
 from machine.swarm.backends.factory import BackendFactory
-from machine.swarm.pipeline import nobody
+from machine.swarm.pipeline import not_implemented
 from machine.swarm.printable import cleaned
 
 
@@ -31,7 +31,7 @@ async def serve(
     MachineError if it does not open.
     """
     extra = extra or {}
-    if specs and words_of(specs[-1])[0] == "dockerserver":
+    if specs and split_words(specs[-1])[0] == "dockerserver":
         raise UsageError(
             "the chain ends in dockerserver, which answers nothing",
             resolution="add a backend that does, such as 'dockerclient tcp://HOST:2375', swarm, aggregate or simulator",
@@ -44,13 +44,13 @@ async def serve(
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stop.set)  # not on Windows, not outside the main thread
     async with contextlib.AsyncExitStack() as stack:
-        await open_chain(specs, Place(nobody, environ, log, registry, extra), stack)
+        await open_pipeline(specs, BackendContext(not_implemented, environ, log, registry, extra), stack)
         await stop.wait()
 
 
 def _check_listener(specs: Sequence[str], extra: Mapping[str, Any]) -> None:
     """Raise UsageError if nobody could call this pipeline."""
-    if not any(_may_listen(words_of(spec)[0], extra) for spec in specs):
+    if not any(_may_listen(split_words(spec)[0], extra) for spec in specs):
         raise UsageError(
             "nothing listens: there is no dockerserver in this chain",
             resolution=f"put it first: 'dockerserver tcp://127.0.0.1:2375' {' '.join(map(shlex.quote, specs))}",

@@ -15,7 +15,7 @@ from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
 
 
-class Place:
+class SimulatedHost:
     """Where an engine is reached. `down`: refuses; `hangs`: never answers. Both end its events."""
 
     def __init__(self, engine):
@@ -69,11 +69,11 @@ class Listed(Discovery):
 
 
 class Fleet:
-    """`await fleet.ask("GET", "/info")` speaks to the manager; `fleet.places[0]` is the first engine's."""
+    """`await fleet.ask("GET", "/info")` speaks to the manager; `fleet.hosts[0]` is the first engine's."""
 
     def __init__(self, engines, *, keyring=None, ledger=None, **settings):
-        self.places = [Place(engine) for engine in engines]
-        self.by_address = {f"10.0.0.{n + 1}:2375": place for n, place in enumerate(self.places)}
+        self.hosts = [SimulatedHost(engine) for engine in engines]
+        self.by_address = {f"10.0.0.{n + 1}:2375": place for n, place in enumerate(self.hosts)}
         given = {"refresh_min": 0.2, "refresh_max": 0.3, "heartbeat": 0.1, "pace": 0.02, **settings}
         self.discovery = Listed(self.by_address)
         self.lines = []
@@ -90,7 +90,7 @@ class Fleet:
     async def __aenter__(self):
         self.watchdog = Watchdog(self.desk)
         self.task = asyncio.ensure_future(self.cluster.run())
-        await self.until(lambda: len(self.cluster.healthy()) == len(self.places))
+        await self.until(lambda: len(self.cluster.healthy()) == len(self.hosts))
         await self.until(lambda: all(e.images for e in self.cluster.healthy()))
         return self
 

@@ -20,10 +20,10 @@ async def chaos(fleet, dice, seconds):
     end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end:
         await asyncio.sleep(dice.uniform(0, 0.08))
-        place = dice.choice(fleet.places)
+        place = dice.choice(fleet.hosts)
         if place.down:
             place.switch(down=False)
-        elif sum(p.down for p in fleet.places) < len(fleet.places) - 2 and dice.random() < 0.4:
+        elif sum(p.down for p in fleet.hosts) < len(fleet.hosts) - 2 and dice.random() < 0.4:
             place.switch(down=True)
         number += 1
         moves = dice.random() < 0.6
@@ -37,7 +37,7 @@ async def chaos(fleet, dice, seconds):
 def state(fleet):
     """Every container of every engine: name -> states, and all ids."""
     found, ids = {}, set()
-    for place in fleet.places:
+    for place in fleet.hosts:
         for key, container in place.engine.containers.items():
             found.setdefault(container.name, []).append(container.state)
             ids.add(key)
@@ -50,10 +50,10 @@ def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
 
     async def test(fleet):
         movable, fixed = await chaos(fleet, random.Random(seed), 2.5)  # noqa: S311
-        for place in fleet.places:
+        for place in fleet.hosts:
             if place.down:
                 place.switch(down=False)
-        await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.places))
+        await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.hosts))
 
         async def listed():
             return {entry["Id"] for entry in await fleet.ask("GET", "/containers/json?all=1")}

@@ -23,12 +23,12 @@ from machine.errors import CertificateError, MachineError, UsageError
 from machine.model import SwarmOptions
 from machine.store import Record, Store
 from machine.swarm.backends.swarm import plan_of
-from machine.swarm.cli import Surroundings, exports, run
+from machine.swarm.cli import CliContext, exports, run
 from machine.swarm.cli_flags import MANAGE, gather, percent, seconds
 from machine.swarm.discovery import DiscoveryError
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.discovery.token import Token
-from machine.swarm.http.address import TLS_FILES, Address, Trust
+from machine.swarm.http.address import TLS_FILES, Address, TlsConfig
 from machine.swarm.http.server import Server
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
@@ -38,7 +38,7 @@ from tests.sshd import free_port
 @pytest.fixture
 def around(tmp_path):
     said = []
-    return Surroundings({"HOME": str(tmp_path)}, said.append, said.append, registry=str(tmp_path / "r.db")), said
+    return CliContext({"HOME": str(tmp_path)}, said.append, said.append, registry=str(tmp_path / "r.db")), said
 
 
 def test_create_and_list_with_a_registry_here(around):
@@ -120,7 +120,7 @@ def test_the_flags_of_manage_mean_what_they_meant():
     assert (settings.strategy, settings.filters, settings.overcommit) == ("binpack", ("health", "port"), 50)
     assert (settings.createretry, settings.refresh_min, settings.refresh_max, settings.retry) == (2, 5, 90, 5)
     assert (settings.heartbeat, settings.cors) == (1, True)
-    assert plan.trust == Trust("ca", "c", "k", True)
+    assert plan.trust == TlsConfig("ca", "c", "k", True)
     default = plan_of(gather("manage", ["a:1"], MANAGE, {}), {"HOME": "/nowhere"}, "")
     assert (default.settings.overcommit, default.settings.strategy, default.trust, default.ttl) == (
         5,
@@ -160,11 +160,11 @@ def test_the_help_is_as_wide_as_the_terminal(around, monkeypatch, columns):
 
 
 def test_what_to_export_for_a_manager():
-    mine = Trust("/s/c e/ca.pem", "/s/c e/cert.pem", "/s/c e/key.pem")
+    mine = TlsConfig("/s/c e/ca.pem", "/s/c e/cert.pem", "/s/c e/key.pem")
     where = Address("0.0.0.0", 3376)
     to = ["export DOCKER_HOST=tcp://127.0.0.1:3376", "export DOCKER_TLS_VERIFY=1"]
     assert exports(where, mine, mine) == [*to, "export DOCKER_CERT_PATH='/s/c e'"]
-    assert exports(where, mine, Trust("/a/ca.pem", "/b/cert.pem", "/b/key.pem")) == to
+    assert exports(where, mine, TlsConfig("/a/ca.pem", "/b/cert.pem", "/b/key.pem")) == to
     assert exports(Address(path="/run/s.sock"), None, mine) == ["export DOCKER_HOST=unix:///run/s.sock"]
 
 
@@ -220,7 +220,7 @@ def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(t
     for name, data in (("server.pem", pair.cert), ("server-key.pem", pair.key)):
         (tmp_path / name).write_bytes(data)
     certs = tmp_path / "store" / "certs"
-    front = Trust(str(certs / "ca.pem"), str(tmp_path / "server.pem"), str(tmp_path / "server-key.pem"))
+    front = TlsConfig(str(certs / "ca.pem"), str(tmp_path / "server.pem"), str(tmp_path / "server-key.pem"))
     port = free_port()
 
     async def engine():
@@ -300,13 +300,13 @@ def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_
 
 def test_it_listens_nowhere_without_tls_but_here():
     with pytest.raises(UsageError, match="without TLS"):
-        run(["manage", "-H", "tcp://0.0.0.0:0", "a:1"], Surroundings({"HOME": "/nowhere"}, print, print))
+        run(["manage", "-H", "tcp://0.0.0.0:0", "a:1"], CliContext({"HOME": "/nowhere"}, print, print))
     with pytest.raises(UsageError, match=r"0\.0\.0\.0:4000 without TLS"):  # no host is every host, as in classic Swarm
-        run(["manage", "-H", ":4000", "a:1"], Surroundings({"HOME": "/nowhere"}, print, print))
+        run(["manage", "-H", ":4000", "a:1"], CliContext({"HOME": "/nowhere"}, print, print))
 
 
 def test_the_flags_that_are_advised_are_those_the_listener_needs(tmp_path):
-    here = Surroundings({"HOME": str(tmp_path)}, print, print)
+    here = CliContext({"HOME": str(tmp_path)}, print, print)
     with pytest.raises(UsageError) as caught:
         run(["discovery", "-H", "tcp://0.0.0.0:0", "--registry", str(tmp_path / "r")], here)
     assert caught.value.resolution.startswith("add --tls --tlscert --tlskey, or")
@@ -317,12 +317,12 @@ def test_the_flags_that_are_advised_are_those_the_listener_needs(tmp_path):
 
 def test_a_certificate_that_is_not_there_is_named(tmp_path):
     with pytest.raises(CertificateError) as caught:
-        Trust(str(tmp_path / "ca.pem")).for_server()
+        TlsConfig(str(tmp_path / "ca.pem")).for_server()
     assert "cert.pem" in caught.value.details
     assert "--tlscert" in caught.value.resolution
     (tmp_path / "key.pem").touch()
     with pytest.raises(CertificateError) as caught:
-        Trust("", str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")).for_server()
+        TlsConfig("", str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")).for_server()
     assert caught.value.details == f"{tmp_path / 'cert.pem'}: No such file or directory"
 
 

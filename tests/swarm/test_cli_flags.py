@@ -12,10 +12,10 @@ import pytest
 
 from machine.cli import main as machine
 from machine.errors import UsageError
-from machine.swarm.backends import Place, open_chain
-from machine.swarm.cli import Surroundings, run
+from machine.swarm.backends import BackendContext, open_pipeline
+from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery.registry import Registry
-from machine.swarm.pipeline import Refused, Request, nobody
+from machine.swarm.pipeline import Refused, Request, not_implemented
 from tests.swarm.http.recording import front, keys, raw_server
 from tests.swarm.http.recording import run as run_story
 
@@ -50,7 +50,7 @@ HERE = {"HOME": "/nowhere"}
 )
 def test_phrases_that_scripts_match_on(line: str, phrase: str) -> None:
     with pytest.raises(UsageError) as found:
-        run(line.split(), Surroundings(HERE, print, print))
+        run(line.split(), CliContext(HERE, print, print))
     assert phrase in found.value.brief
 
 
@@ -59,7 +59,7 @@ def test_phrases_that_scripts_match_on(line: str, phrase: str) -> None:
 )
 def test_commands_without_arguments_take_none(line: str, tmp_path: Path) -> None:
     said: list[str] = []
-    around = Surroundings(HERE, said.append, said.append, registry=str(tmp_path / "r.db"))
+    around = CliContext(HERE, said.append, said.append, registry=str(tmp_path / "r.db"))
     with pytest.raises(UsageError, match="takes no arguments"):
         run(line.split(), around)
     assert said == []
@@ -91,7 +91,7 @@ def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
         from machine.swarm.cli_flags import MANAGE, gather
 
         said: list[str] = []
-        around = Surroundings(HERE, said.append, said.append, registry=path)
+        around = CliContext(HERE, said.append, said.append, registry=path)
         plan = plan_of(gather("manage", [f"token://{token}"], MANAGE, HERE), HERE, path)
         await _registering(plan, None, around)  # type: ignore[arg-type]  # not asked here
         return said
@@ -106,8 +106,8 @@ def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
 @contextlib.asynccontextmanager
 async def plain_client(url: str):  # type: ignore[no-untyped-def]
     async with contextlib.AsyncExitStack() as stack:
-        place = Place(nobody, dict(os.environ), print)
-        yield await open_chain([f"dockerclient {url}"], place, stack)
+        place = BackendContext(not_implemented, dict(os.environ), print)
+        yield await open_pipeline([f"dockerclient {url}"], place, stack)
 
 
 def test_a_plain_client_of_a_tls_engine_is_told_what_is_missing(tmp_path: Path) -> None:

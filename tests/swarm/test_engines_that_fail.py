@@ -26,7 +26,7 @@ async def settled(fleet, count):
 def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on():
     async def test(fleet):
         await fleet.create("web", start=True)
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await settled(fleet, 2)
         (shown,) = await fleet.ask("GET", "/containers/json?all=1")
         assert shown["Status"] == "Host Down"
@@ -38,7 +38,7 @@ def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on():
         assert ["  └ Status", "Unhealthy"] in info["SystemStatus"]
         assert ["  └ Error", "connection refused"] in info["SystemStatus"]
         await fleet.create("other")
-        fleet.places[0].switch(down=False)
+        fleet.hosts[0].switch(down=False)
         await settled(fleet, 3)
         names = {c["Names"][0]: c["Status"] for c in await fleet.ask("GET", "/containers/json?all=1")}
         assert names["/web"].startswith("Up")
@@ -51,21 +51,21 @@ def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes():
         first = await fleet.create("web", start=True, **MOVES)
         await fleet.create("stays", start=True, Env=["constraint:node==n1"])
         await fleet.until(lambda: all(c.signed for c in [fleet.cluster.find("web")]))
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await fleet.until(lambda: [c for c in fleet.cluster.index.named("web") if c.engine.name != "n1"])
         await fleet.until(lambda: fleet.cluster.find("web").state == "running")
         moved = fleet.cluster.find("web")
         assert (moved.engine.name, moved.id != first) == ("n2", True)
         assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
         assert await fleet.names("") == ["n2/web"]
-        assert len(fleet.places[1].engine.containers) + len(fleet.places[2].engine.containers) == 1
-        fleet.places[0].switch(down=False)
+        assert len(fleet.hosts[1].engine.containers) + len(fleet.hosts[2].engine.containers) == 1
+        fleet.hosts[0].switch(down=False)
         await settled(fleet, 3)
-        await fleet.until(lambda: first not in fleet.places[0].engine.containers)
+        await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
         await asyncio.sleep(0.5)
         assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
-        assert moved.id in fleet.places[1].engine.containers
-        deletions = [target for method, target in fleet.places[0].asked if method == "DELETE"]
+        assert moved.id in fleet.hosts[1].engine.containers
+        deletions = [target for method, target in fleet.hosts[0].asked if method == "DELETE"]
         assert deletions
         assert not any("v=1" in target for target in deletions)
 
@@ -80,7 +80,7 @@ class Starts:
 
     def __init__(self, fleet):
         self.go, self.asked, self.broken = asyncio.Event(), asyncio.Event(), False
-        for place in fleet.places[1:]:
+        for place in fleet.hosts[1:]:
             place._ask = self.before(place._ask)
 
     def before(self, ask):
@@ -100,14 +100,14 @@ async def fails(fleet):
     first = await fleet.create("web", start=True, **MOVES)
     await fleet.until(lambda: fleet.cluster.find("web").signed)
     starts = Starts(fleet)
-    fleet.places[0].switch(down=True)
+    fleet.hosts[0].switch(down=True)
     await starts.asked.wait()
     return first, starts
 
 
 def elsewhere(fleet):
     """How many containers are on the other engines."""
-    return sum(len(place.engine.containers) for place in fleet.places[1:])
+    return sum(len(place.engine.containers) for place in fleet.hosts[1:])
 
 
 def test_a_container_that_does_not_start_elsewhere_is_not_lost():
@@ -117,7 +117,7 @@ def test_a_container_that_does_not_start_elsewhere_is_not_lost():
         starts.go.set()
         await fleet.until(lambda: any("web of n1: no such device" in line for line in fleet.lines))
         assert (elsewhere(fleet), fleet.cluster.find("web").id) == (0, first)
-        fleet.places[0].switch(down=False)
+        fleet.hosts[0].switch(down=False)
         await settled(fleet, 3)
         await asyncio.sleep(0.3)
         assert await fleet.names("") == ["n1/web"]
@@ -128,12 +128,12 @@ def test_a_container_that_does_not_start_elsewhere_is_not_lost():
 def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_the_other_one_runs():
     async def test(fleet):
         first, starts = await fails(fleet)
-        fleet.places[0].switch(down=False)
+        fleet.hosts[0].switch(down=False)
         await settled(fleet, 3)
         await asyncio.sleep(0.3)
-        assert first in fleet.places[0].engine.containers
+        assert first in fleet.hosts[0].engine.containers
         starts.go.set()
-        await fleet.until(lambda: first not in fleet.places[0].engine.containers)
+        await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
         assert elsewhere(fleet) == 1
         assert fleet.cluster.find("web").state == "running"
 
@@ -160,7 +160,7 @@ def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engi
         await fleet.create("made", **MOVES)
         await fleet.until(lambda: all(fleet.cluster.find(name).signed for name in ("web", "made")))
         home = fleet.cluster.find("web").engine.name
-        place = next(place for place in fleet.places if place.engine.name == home)
+        place = next(place for place in fleet.hosts if place.engine.name == home)
         place.down = True  # its events go on: it has not been found out yet
         fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
         await fleet.until(lambda: any(c.is_up and c.engine.name != home for c in fleet.cluster.index.named("web")))
@@ -177,7 +177,7 @@ def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on():
         fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
         await fleet.until(lambda: any("its containers stay there" in line for line in fleet.lines))
         assert await fleet.names() == []
-        assert fleet.places[0].engine.containers[key].state == "running"
+        assert fleet.hosts[0].engine.containers[key].state == "running"
 
     swarm(test)
 
@@ -188,17 +188,17 @@ def test_a_watchdog_that_comes_late_sees_to_what_failed_before():
         first, starts = await fleet.create("web", start=True, **MOVES), Starts(fleet)
         starts.go.set()
         await fleet.until(lambda: fleet.cluster.find("web").signed)
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await settled(fleet, 2)
         fleet.watchdog = Watchdog(fleet.desk)
         await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
         await fleet.until(lambda: fleet.cluster.find("web").state == "running")
         await fleet.watchdog.close()
-        fleet.places[0].switch(down=False)
+        fleet.hosts[0].switch(down=False)
         await settled(fleet, 3)
         assert sorted(await fleet.names()) == ["n1/web", "n2/web"]
         fleet.watchdog = Watchdog(fleet.desk)
-        await fleet.until(lambda: first not in fleet.places[0].engine.containers)
+        await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
         assert await fleet.names() == ["n2/web"]
 
     swarm(test)
@@ -208,13 +208,13 @@ def test_a_movable_container_that_fits_nowhere_stays_known():
     async def test(fleet):
         await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
         await fleet.until(lambda: fleet.cluster.find("web").signed)
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await settled(fleet, 1)
         await fleet.until(lambda: any("rescheduling: web" in line for line in fleet.lines))
         assert await fleet.names() == ["n1/web"]
-        fleet.places[0].switch(down=False)
+        fleet.hosts[0].switch(down=False)
         await settled(fleet, 2)
-        assert len(fleet.places[0].engine.containers) == 1
+        assert len(fleet.hosts[0].engine.containers) == 1
         assert fleet.cluster.find("web").engine.name == "n1"
 
     swarm(test, 2)
@@ -222,7 +222,7 @@ def test_a_movable_container_that_fits_nowhere_stays_known():
 
 def test_an_engine_that_hangs_does_not_stall_the_others():
     async def test(fleet):
-        fleet.places[0].hangs = True
+        fleet.hosts[0].hangs = True
         for n in range(4):
             await fleet.create(f"c{n}", Env=["constraint:node!=n1"])
         assert len(await fleet.names()) == 4
@@ -235,7 +235,7 @@ def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_go
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.1)
 
     async def test(fleet):
-        fleet.places[0].hangs = True
+        fleet.hosts[0].hangs = True
         with pytest.raises(Refused, match=r"n1 has stopped answering: .* did not answer") as refused:
             await fleet.create()
         assert refused.value.status == 504
@@ -251,7 +251,7 @@ def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(m
 
     async def test(fleet):
         key = await fleet.create("web", start=True)
-        place = fleet.places[0]
+        place = fleet.hosts[0]
         ask = place._ask
 
         async def slow(request):
@@ -270,9 +270,9 @@ def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(m
 def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as_it_is():
     async def test(fleet):
         await fleet.create("web", Env=["constraint:node==n1"])
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await settled(fleet, 1)
-        place = fleet.places[0]
+        place = fleet.hosts[0]
         place.engine = SimulatedEngine("n1", named=("new",))
         from machine.swarm.simulator.backend import simulated
 
@@ -291,13 +291,13 @@ def test_the_same_engine_under_two_addresses_is_taken_once():
         await fleet.until(lambda: fleet.cluster.engines["10.0.0.9:2375"].pulse.error)
         assert "the engine at 10.0.0.1:2375" in fleet.cluster.engines["10.0.0.9:2375"].pulse.error
         assert len(await fleet.names()) == 2
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await fleet.until(lambda: [e.address for e in fleet.cluster.healthy()] == ["10.0.0.9:2375"])
 
     async def prepare(fleet):
-        from tests.swarm.fleet import Place
+        from tests.swarm.fleet import SimulatedHost
 
-        fleet.by_address["10.0.0.9:2375"] = Place(same)
+        fleet.by_address["10.0.0.9:2375"] = SimulatedHost(same)
         fleet.discovery.addresses.append("10.0.0.9:2375")
         await fleet.until(lambda: "10.0.0.9:2375" in fleet.cluster.engines)
         await test(fleet)
@@ -314,10 +314,10 @@ def test_what_a_cloned_disk_brings_along_is_not_removed():
         await asyncio.sleep(0.5)
         assert all(key in engine.containers for engine in made)
         assert len(await fleet.names()) == 2
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await settled(fleet, 1)
         await asyncio.sleep(0.3)
-        fleet.places[0].switch(down=False)
+        fleet.hosts[0].switch(down=False)
         await settled(fleet, 2)
         await asyncio.sleep(0.3)
         assert [list(engine.containers) for engine in made] == [[key], [key]]
@@ -328,13 +328,13 @@ def test_what_a_cloned_disk_brings_along_is_not_removed():
 def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double():
     async def test(fleet):
         first = await fleet.create("web", start=True, **MOVES)
-        labels = fleet.places[0].engine.containers[first].labels
+        labels = fleet.hosts[0].engine.containers[first].labels
         body = json.dumps({"Image": "busybox", "Labels": labels}).encode()
-        fleet.places[1].engine.answer("POST", "/containers/create?name=copy", body)  # not through the manager
+        fleet.hosts[1].engine.answer("POST", "/containers/create?name=copy", body)  # not through the manager
         await fleet.until(lambda: fleet.cluster.index.named("copy"))
         await asyncio.sleep(0.3)
         assert sorted(await fleet.names()) == ["n1/web", "n2/copy"]
-        fleet.places[0].switch(down=True)  # and it is no reason to leave the other one where it was
+        fleet.hosts[0].switch(down=True)  # and it is no reason to leave the other one where it was
         await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine.name != "n1")
 
     swarm(test, 3)
@@ -382,11 +382,11 @@ def test_nonsense_from_one_engine_is_its_own_trouble():
             return said._replace(body=b"[1,2") if self.mad and not said.events else said
 
     async def test(fleet):
-        fleet.places[0].engine.mad = True
+        fleet.hosts[0].engine.mad = True
         await settled(fleet, 1)
         await fleet.create("web")
         assert await fleet.names() == ["n2/web"]
-        fleet.places[0].engine.mad = False
+        fleet.hosts[0].engine.mad = False
         await settled(fleet, 2)
 
     swarm(test, made=[Mad("n1"), SimulatedEngine("n2")])
@@ -435,7 +435,7 @@ def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(d
     async def test(fleet):
         found, task = await fleet.events('/events?filters={"type":["container"]}')
         await asyncio.sleep(0.05)
-        engine = fleet.places[0].engine
+        engine = fleet.hosts[0].engine
         engine.answer("POST", "/containers/n1-1/kill")
         await fleet.until(lambda: fleet.cluster.find("n1-1").state == "exited")
         engine.answer("DELETE", "/containers/n1-1")

@@ -218,9 +218,9 @@ def test_a_networks_name_is_part_of_a_path_and_nothing_more(name):
         await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==~n1"])
         container = fleet.cluster.find("web")
         fleet.cluster.ledger.connected(container.swarm_id, name, {})
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("web")))
-        asked = [target for place in fleet.places[1:] for _, target in place.asked if "/connect" in target]
+        asked = [target for place in fleet.hosts[1:] for _, target in place.asked if "/connect" in target]
         assert len(asked) == 1
         assert not any(sign in asked[0] for sign in "? #\N{SNOWMAN}")
         assert len(fleet.cluster.healthy()) == 2

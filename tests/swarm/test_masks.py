@@ -9,7 +9,7 @@ import pytest
 
 from machine.errors import MachineError, masked
 from machine.swarm.backends.debug import shown_target
-from machine.swarm.cli import Surroundings, run
+from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.http.address import parse
 
@@ -52,7 +52,7 @@ URLS = [
 @pytest.mark.parametrize("words", [["create"], ["list", f"token://{TOKEN}"], ["manage", f"token://{TOKEN}", "x"]])
 def test_messages_about_the_service_in_the_environment(url: str, words: list[str]) -> None:
     said: list[str] = []
-    around = Surroundings({"MACHINE_DISCOVERY_URL": url, "HOME": "/nowhere"}, said.append, said.append)
+    around = CliContext({"MACHINE_DISCOVERY_URL": url, "HOME": "/nowhere"}, said.append, said.append)
     with pytest.raises((MachineError, DiscoveryError)) as found:
         run(words, around)
     error = found.value
@@ -75,8 +75,8 @@ def test_messages_about_the_service_in_the_environment(url: str, words: list[str
 def test_messages_about_a_discovery(url: str) -> None:
     try:
         found = from_url(url, environ={})
-        assert SECRET not in found.shown
-        assert TOKEN not in found.shown
+        assert SECRET not in found.description
+        assert TOKEN not in found.description
         with pytest.raises(DiscoveryError) as failed:
             asyncio.run(found.nodes())
         text = str(failed.value)

@@ -15,7 +15,7 @@ import certs
 from machine.errors import CertificateError, UsageError
 from machine.swarm import named_file
 from machine.swarm.discovery import DiscoveryError, from_url, tls_of
-from machine.swarm.http.address import Trust
+from machine.swarm.http.address import TlsConfig
 from machine.swarm.manager.ledger import Ledger
 from machine.swarm.manager.signing import load_key
 
@@ -73,14 +73,14 @@ def test_certificates_that_come_through_pipes_are_good_for_both_sides_of_a_manag
         paths.append(str(tmp_path / name))
         os.mkfifo(paths[-1])
         _write(paths[-1], content)
-    trust = Trust(*paths)
+    trust = TlsConfig(*paths)
     assert trust.for_client().cert_store_stats()["x509"] == 1
     assert trust.for_server().cert_store_stats()["x509"] == 1
     assert tls_of({"kv.cacertfile": paths[0], "kv.certfile": paths[1], "kv.keyfile": paths[2]}) is not None
 
 
 def test_certificates_and_keys_at_a_pipe_that_nobody_writes_to_are_refused(pipe):
-    for trust in (Trust(pipe, pipe, pipe), Trust(pipe, pipe, pipe, verify=False)):
+    for trust in (TlsConfig(pipe, pipe, pipe), TlsConfig(pipe, pipe, pipe, verify=False)):
         for load in (trust.for_client, trust.for_server):
             with pytest.raises(CertificateError) as caught:
                 load()

@@ -16,8 +16,8 @@ from machine.session import Session
 from machine.store import Record
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url
 from machine.swarm.discovery.registry import LONGEST_TTL, Registry
-from machine.swarm.discovery.token import Local, Token
-from machine.swarm.http.address import Trust
+from machine.swarm.discovery.token import LocalToken, Token
+from machine.swarm.http.address import TlsConfig
 from machine.wait import until
 
 ASK_SECONDS = 5.0  # for one reply of a manager
@@ -66,7 +66,7 @@ def register_local(session: Session, record: Record, way: DiscoveryRoute, addres
     """Where managers on this computer look: with the service there is, else in this store's registry. MachineError."""
     try:
         found = _here(session, record)
-        if isinstance(found, Local):
+        if isinstance(found, LocalToken):
             Registry(found.registry.path).register(way.token, address, 0, create=True)
         else:  # a service on this computer; it wants an end, and `provision` begins anew
             asyncio.run(found.register(address, LONGEST_TTL))
@@ -114,7 +114,7 @@ def deregister_local(session: Session, record: Record, address: str) -> None:
 
     async def withdraw() -> None:
         found = _here(session, record)
-        if not isinstance(found, Local) or os.path.exists(found.registry.path):
+        if not isinstance(found, LocalToken) or os.path.exists(found.registry.path):
             await found.withdraw(address)
 
     _warn_on_failure(session, f"{address} stays entered in its swarm's discovery", withdraw)
@@ -208,7 +208,7 @@ def _here(session: Session, record: Record) -> Discovery:
 
 def _there(master: Record, way: DiscoveryRoute) -> Token:
     at = hostport.join(master.address(), master.manager_port())
-    return Token(f"https://{at}/v1", way.token, Trust(*clients.certificate_paths(master)).for_client())
+    return Token(f"https://{at}/v1", way.token, TlsConfig(*clients.certificate_paths(master)).for_client())
 
 
 def _warn_on_failure(session: Session, failed: str, act: Any, *, said: bool = True) -> bool:

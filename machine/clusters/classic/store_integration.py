@@ -15,10 +15,10 @@ from machine.clusters.classic import cluster_key
 from machine.errors import MachineError
 from machine.store import Record, Store
 from machine.swarm.backends.swarm import plan_of
-from machine.swarm.cli_flags import Given
+from machine.swarm.cli_flags import ParsedArgs
 from machine.swarm.discovery import Discovery
 from machine.swarm.http import hostport
-from machine.swarm.http.address import Trust, parse
+from machine.swarm.http.address import TlsConfig, parse
 from machine.swarm.manager.manager import Plan
 
 NAMES = ("localhost", "127.0.0.1", "::1")
@@ -33,7 +33,7 @@ def registry(store: Store) -> str:
 class Machines(Discovery):
     """Every machine of the store that has an address."""
 
-    shown = "the machines of the store"
+    description = "the machines of the store"
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -56,7 +56,9 @@ def engines(store: Store) -> dict[str, Record]:
     return found
 
 
-def complete(store: Store, given: Given, plan: Plan | None, environ: dict[str, str]) -> tuple[Plan, Trust | None]:
+def complete(
+    store: Store, given: ParsedArgs, plan: Plan | None, environ: dict[str, str]
+) -> tuple[Plan, TlsConfig | None]:
     """The plan with the store's certificates for engines, and the TLS of the front: a certificate for this host.
 
     Without a plan, one over all machines of the store. CertificateError, StoreError.
@@ -71,12 +73,12 @@ def complete(store: Store, given: Given, plan: Plan | None, environ: dict[str, s
     own = authority.ensure(store.root)
     front = _front(store, own, (*NAMES, *_hosts(given)))
     at = store.root
-    client = Trust(paths.certs(at, paths.CA), paths.certs(at, paths.CERT), paths.certs(at, paths.KEY))
+    client = TlsConfig(paths.certs(at, paths.CA), paths.certs(at, paths.CERT), paths.certs(at, paths.KEY))
     plan = plan._replace(trust=client, trusted=lambda address: trust_for(store, address))
     return plan, front
 
 
-def _front(store: Store, own: authority.Authority, names: Sequence[str]) -> Trust:
+def _front(store: Store, own: authority.Authority, names: Sequence[str]) -> TlsConfig:
     """This host's certificate and key; made again only if they do not do, for another manager may be reading them."""
     directory = paths.swarm(store.root)
     ca, cert, key = (os.path.join(directory, name) for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY))
@@ -91,22 +93,22 @@ def _front(store: Store, own: authority.Authority, names: Sequence[str]) -> Trus
             files.make_directory(directory)
             for path, data, mode in ((ca, own.ca, 0o644), (key, pair.key, 0o600), (cert, pair.cert, 0o644)):
                 files.write(path, data, mode)
-    return Trust(ca, cert, key)
+    return TlsConfig(ca, cert, key)
 
 
-def _hosts(given: Given) -> list[str]:
+def _hosts(given: ParsedArgs) -> list[str]:
     """The names and addresses of this host that the command line tells. UsageError."""
     told = [*given.all("--host"), *filter(None, [given.text("--advertise")])]
     return [host for host in (parse(url, default_host="").host for url in told) if host not in ("", "0.0.0.0", "::")]
 
 
-def trust_for(store: Store, address: str) -> Trust | None:
+def trust_for(store: Store, address: str) -> TlsConfig | None:
     """The certificates of the machine at `address`, which may be another store's; None if they are this store's."""
     record = engines(store).get(address)
     if record is None:
         return None
     ca, cert, key = (os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY))
-    return Trust(ca, cert, key) if all(os.path.exists(path) for path in (ca, cert, key)) else None
+    return TlsConfig(ca, cert, key) if all(os.path.exists(path) for path in (ca, cert, key)) else None
 
 
 def _address(record: Record) -> str:

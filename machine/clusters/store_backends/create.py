@@ -11,9 +11,9 @@ from machine import names
 from machine.clusters.store_backends.machine import open_machine
 from machine.errors import UsageError
 from machine.store import Store
-from machine.swarm.backends import Place
+from machine.swarm.backends import BackendContext
 from machine.swarm.backends.factory import BackendFactory
-from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
+from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
 
 
 class CreateBackend(BackendFactory):
@@ -24,27 +24,29 @@ class CreateBackend(BackendFactory):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __call__(self, words: Sequence[str], place: Place) -> contextlib.AbstractAsyncContextManager[Backend]:
+    def __call__(
+        self, words: Sequence[str], context: BackendContext
+    ) -> contextlib.AbstractAsyncContextManager[Backend]:
         """Return the backend; the machine is made by the first call that comes. UsageError."""
-        return _open_created(self._store, words, place)
+        return _open_created(self._store, words, context)
 
 
 @contextlib.asynccontextmanager
-async def _open_created(store: Store, words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+async def _open_created(store: Store, words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Give the engine of a machine that is made on first use; one of that name that exists already is used.
 
     `--rm` removes, at the end, a machine that was made here. UsageError.
     """
-    requested = _RequestedMachine(store, words, place)
+    requested = _RequestedMachine(store, words, context)
     await requested.check()
     async with contextlib.AsyncExitStack() as stack:
         making: asyncio.Task[Backend] | None = None
 
         async def begin() -> Backend:
             await requested.make()
-            return await stack.enter_async_context(open_machine(store, [requested.name], place))
+            return await stack.enter_async_context(open_machine(store, [requested.name], context))
 
-        async def ask(request: Request, rest: Next) -> Reply:
+        async def ask(request: Request, rest: CallNext) -> Reply:
             nonlocal making
             if making is None or (making.done() and (making.cancelled() or making.exception())):
                 making = asyncio.ensure_future(begin())
@@ -63,7 +65,7 @@ async def _open_created(store: Store, words: Sequence[str], place: Place) -> Asy
 class _RequestedMachine:
     """The machine that the words after the backend's name ask for."""
 
-    def __init__(self, store: Store, words: Sequence[str], place: Place) -> None:
+    def __init__(self, store: Store, words: Sequence[str], context: BackendContext) -> None:
         if not words or words[0].startswith("-"):
             raise UsageError("create needs a driver", resolution="'create qemu --name dev --rm'")
         self.driver = words[0]
@@ -72,7 +74,7 @@ class _RequestedMachine:
         self.made = False
         self.flags: list[str] = []
         self.store = store
-        self.place = place
+        self.context = context
         rest = list(words[1:])
         while rest:
             word = rest.pop(0)
@@ -100,7 +102,7 @@ class _RequestedMachine:
         if there and self.store.load(self.name).reached("ready"):
             return
         self.made = self.made or not there
-        self.place.log(f"creating {self.name} with the driver {self.driver}; calls wait for it")
+        self.context.log(f"creating {self.name} with the driver {self.driver}; calls wait for it")
         flags = ("--resume",) if there else ("-d", self.driver, *self.flags)
         status, last = await self._machine("create", *flags, self.name)
         if status != 0:
@@ -115,11 +117,11 @@ class _RequestedMachine:
 
     async def _machine(self, *words: str, log: Callable[[str], None] | None = None) -> tuple[int, str]:
         """Run this program once more; its progress goes to `log`. Its status and the lines that tell why."""
-        log = log or self.place.log
+        log = log or self.context.log
         argv = [sys.executable, "-m", "machine", "--storage-path", self.store.root, *words]
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=none, stdout=none, stderr=pipe, env=dict(self.place.environ), start_new_session=True
+            *argv, stdin=none, stdout=none, stderr=pipe, env=dict(self.context.environ), start_new_session=True
         )
         told: list[str] = []
         try:

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from machine import paths
 from machine.errors import EngineError, UsageError
 from machine.store import Store
-from machine.swarm.backends import Place
+from machine.swarm.backends import BackendContext
 from machine.swarm.backends.factory import BackendFactory
-from machine.swarm.http.address import TLS_PORT, Address, Trust, parse
+from machine.swarm.http.address import TLS_PORT, Address, TlsConfig, parse
 from machine.swarm.http.client import Client
-from machine.swarm.pipeline import Backend, Next, Reply, Request, Unreachable
+from machine.swarm.pipeline import Backend, CallNext, Reply, Request, Unreachable
 
 
 class MachineBackend(BackendFactory):
@@ -24,9 +24,11 @@ class MachineBackend(BackendFactory):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def __call__(self, words: Sequence[str], place: Place) -> contextlib.AbstractAsyncContextManager[Backend]:
+    def __call__(
+        self, words: Sequence[str], context: BackendContext
+    ) -> contextlib.AbstractAsyncContextManager[Backend]:
         """Return the client of the machine's engine. UsageError, MachineNotFound, EngineError."""
-        return open_machine(self._store, words, place)
+        return open_machine(self._store, words, context)
 
     def engine_address(self, words: Sequence[str]) -> Address | None:
         """Return where the machine's engine is. MachineNotFound, EngineError."""
@@ -34,7 +36,7 @@ class MachineBackend(BackendFactory):
 
 
 @contextlib.asynccontextmanager
-async def open_machine(store: Store, words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+async def open_machine(store: Store, words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Give a client of the machine's engine, which looks up the address again when the engine cannot be reached.
 
     UsageError for other words than one name; MachineNotFound; EngineError for a machine without a URL.
@@ -45,7 +47,7 @@ async def open_machine(store: Store, words: Sequence[str], place: Place) -> Asyn
     where, trust = address_of(store, name)
     client = Client(where, trust)
 
-    async def ask(request: Request, _: Next) -> Reply:
+    async def ask(request: Request, _: CallNext) -> Reply:
         nonlocal client, where
         try:
             return await client(request)
@@ -53,7 +55,7 @@ async def open_machine(store: Store, words: Sequence[str], place: Place) -> Asyn
             moved, trust = address_of(store, name)
             if moved == where or error.sent or not isinstance(request.body, bytes):
                 raise
-            place.log(f"{name} is at {moved} now")
+            context.log(f"{name} is at {moved} now")
             await client.close()
             client, where = Client(moved, trust), moved
             return await client(request)
@@ -64,7 +66,7 @@ async def open_machine(store: Store, words: Sequence[str], place: Place) -> Asyn
         await client.close()
 
 
-def address_of(store: Store, name: str) -> tuple[Address, Trust | None]:
+def address_of(store: Store, name: str) -> tuple[Address, TlsConfig | None]:
     """Return where a machine's engine is and the files to trust it by; None for a machine without certificates.
 
     MachineNotFound; EngineError without an address, or without certificates that there should be.
@@ -81,4 +83,4 @@ def address_of(store: Store, name: str) -> tuple[Address, Trust | None]:
         raise EngineError(
             f"the certificates of {name} are not in {directory}", resolution=f"machine regenerate-certs {name}"
         )
-    return parse(url, default_port=TLS_PORT), Trust(ca, cert, key)
+    return parse(url, default_port=TLS_PORT), TlsConfig(ca, cert, key)

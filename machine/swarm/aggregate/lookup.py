@@ -17,7 +17,7 @@ _FULL_ID = re.compile(r"[0-9a-f]{64}\Z")
 _SHORT_ID = re.compile(r"[0-9a-f]{12,63}\Z")  # as `docker ps` prints it: no name takes it from a container
 
 
-class Place(NamedTuple):
+class ContainerLocation(NamedTuple):
     """A container and where it is."""
 
     member: Member
@@ -107,7 +107,7 @@ class Lookup:
         place = await self.find(x)
         return place.member, place.id
 
-    async def find(self, x: str) -> Place:
+    async def find(self, x: str) -> ContainerLocation:
         """The container that is called `x`: an id, a name, NODE/NAME, or the beginning of an id; in this order."""
         members = await self.members.present()
         node, slash, name = x.rpartition("/")
@@ -128,7 +128,7 @@ class Lookup:
         away = "".join(f"; {name} does not answer" for name, _ in self.members.absent())
         raise Refused(404, f"No such container: {x}{away}")
 
-    async def taken(self, name: str) -> Place | None:
+    async def taken(self, name: str) -> ContainerLocation | None:
         """The container of exactly that name, on whichever engine."""
         for place in await self._ask(name, await self.members.present()):
             if place.is_called(name):
@@ -147,11 +147,11 @@ class Lookup:
                 return member
         raise Refused(404, f"No such exec instance: {identity}")
 
-    async def _ask(self, x: str, members: list[Member]) -> list[Place]:
+    async def _ask(self, x: str, members: list[Member]) -> list[ContainerLocation]:
         if not x or not members:
             return []
         request = Request("GET", build("", f"/containers/{x}/json"))
         try:
-            return [Place(member, found) for member, found in await self.members.ask(request, members)]
+            return [ContainerLocation(member, found) for member, found in await self.members.ask(request, members)]
         except Refused:
             return []

@@ -8,7 +8,7 @@ from typing import Any
 
 from machine.swarm.api.merge import Node
 from machine.swarm.api.responses import EngineReply, asked, one_line
-from machine.swarm.pipeline import Next, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request, Unreachable
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
@@ -18,7 +18,7 @@ PATIENCE = 15.0  # seconds that one engine may take for a question that all are 
 class Member:
     """One engine. Called `fallback` until it has said its own name."""
 
-    def __init__(self, ask: Next, fallback: str) -> None:
+    def __init__(self, ask: CallNext, fallback: str) -> None:
         self._client = ask
         self.node = Node(fallback)
         self.known = False

@@ -106,7 +106,7 @@ def _folded(value: Any, depth: int, *, names_are_data: bool) -> Any:
     found: dict[str, Any] = {}
     spelt: dict[str, str] = {}  # the name that this object's field goes by
     for key, one in value:
-        folded = _FOLDS.get(key) or fold(key)
+        folded = _FOLDS.get(key) or normalize_key_case(key)
         name = spelt.setdefault(folded, key if key in NAMES else CANONICAL.get(folded) or _text(key))
         new = _folded(one, depth + 1, names_are_data=name in MAPS)
         check_kind(name, new)
@@ -123,12 +123,12 @@ def _laid_over(name: str, old: Any, new: Any) -> Any:
     return {**old, **{key: _laid_over(key, old[key], one) if key in old else one for key, one in new.items()}}
 
 
-def fold(name: str) -> str:
+def normalize_key_case(name: str) -> str:
     """A name without its case, as Go compares them."""
     return name.translate(_FOLDED).lower()
 
 
-_FOLDS = {name: fold(name) for name in NAMES}
+_FOLDS = {name: normalize_key_case(name) for name in NAMES}
 
 
 def check_kind(name: str, value: Any) -> None:

@@ -16,7 +16,7 @@ from machine.swarm.api import bounded_json
 from machine.swarm.api.response_kind import Kind, kind_of
 from machine.swarm.api.response_shapes import shape_of
 from machine.swarm.api.shapes import Check, WrongShape, anything
-from machine.swarm.pipeline import JSON, Hijack, Next, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import JSON, CallNext, Hijack, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import printable
 
 _LINES = re.compile(r"[\r\n]+[ \t]*")
@@ -76,7 +76,7 @@ class EngineReply(Reply):
         return WrongAnswer(one_line(f"{self.source}: its answer to {self.call} makes no sense: {why}"))
 
 
-async def asked(client: Next, request: Request, source: str) -> EngineReply:
+async def asked(client: CallNext, request: Request, source: str) -> EngineReply:
     """Pass a call on to the engine called `source`. Unreachable; an error answer's body is sound afterwards."""
     reply = await client(request)
     found = EngineReply(reply, source, f"{request.method} {request.path}", anything)

@@ -13,7 +13,7 @@ from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api import bounded_json
-from machine.swarm.api.request_json import fold
+from machine.swarm.api.request_json import normalize_key_case
 from machine.swarm.printable import is_printable, printable
 
 Check = Callable[[Any], None]
@@ -143,7 +143,7 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
     for that one.
     """
     known: dict[str, Any] = dict(fields)
-    folded = {fold(name) for name in fields}
+    folded = {normalize_key_case(name) for name in fields}
 
     def check(value: Any) -> None:
         if type(value) is not dict:
@@ -172,12 +172,12 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
 
 
 def _folded(name: str) -> str:
-    return _folded_before(name) if len(name) <= _USUAL else fold(name)
+    return _folded_before(name) if len(name) <= _USUAL else normalize_key_case(name)
 
 
 @lru_cache(maxsize=2048)  # the fields that nobody here knows are the same few hundred in each answer
 def _folded_before(name: str) -> str:
-    return fold(name)
+    return normalize_key_case(name)
 
 
 def _check_of(field: Field) -> Check:

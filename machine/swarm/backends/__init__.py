@@ -3,10 +3,10 @@
 The caller may add more by name (`extra`): machine/cli/swarmd.py adds those that know the machine store.
 A backend is one of two things:
 
-    async def NAME(request: Request, next: Next, *words: str) -> Reply
+    async def NAME(request: Request, call_next: CallNext, *words: str) -> Reply
         one function; `words` is what stood after its name on the command line
 
-    def NAME(words: Sequence[str], place: Place) -> AbstractAsyncContextManager[Backend]
+    def NAME(words: Sequence[str], context: BackendContext) -> AbstractAsyncContextManager[Backend]
         for what has to be opened and closed: a listener, a connection, a program
 """
 
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from machine.errors import UsageError
 from machine.swarm.backends.factory import BackendFactory
-from machine.swarm.pipeline import Backend, Next, link, nobody
+from machine.swarm.pipeline import Backend, CallNext, link, not_implemented
 
 Opened = contextlib.AbstractAsyncContextManager[Backend]
 GROUP = "machine.backends"  # entry points of third parties
@@ -37,18 +37,18 @@ TABLE: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-class Place(NamedTuple):
+class BackendContext(NamedTuple):
     """Where a backend stands: what comes after it, and what it may use of the world."""
 
-    next: Next
+    call_next: CallNext
     environ: Mapping[str, str]
     log: Callable[[str], None]  # one line for the user, on stderr
     registry: str = ""  # the file of the registry that a token without a service is looked up in; "": there is none
     extra: Mapping[str, Any] = {}  # backends that the caller adds: name -> function or BackendFactory
 
-    async def open(self, stack: contextlib.AsyncExitStack, specs: Sequence[str]) -> Next:
-        """Open a chain inside a backend, each spec a string as on the command line; closed with `stack`."""
-        return await open_chain(specs, self._replace(next=nobody), stack)
+    async def open(self, stack: contextlib.AsyncExitStack, specs: Sequence[str]) -> CallNext:
+        """Open a pipeline inside a backend, each spec a string as on the command line; closed with `stack`."""
+        return await open_pipeline(specs, self._replace(call_next=not_implemented), stack)
 
 
 def names(extra: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -88,7 +88,7 @@ def find(name: str, extra: Mapping[str, Any]) -> Any:
     raise UsageError(f"there is no backend {name!r}", resolution=advice)
 
 
-def words_of(spec: str) -> list[str]:
+def split_words(spec: str) -> list[str]:
     r"""One spec cut as a shell would, lines that end in \ joined; UsageError if a quote is open or nothing is in it."""
     import shlex
 
@@ -104,23 +104,23 @@ def words_of(spec: str) -> list[str]:
     return words
 
 
-async def open_chain(specs: Sequence[str], place: Place, stack: contextlib.AsyncExitStack) -> Next:
+async def open_pipeline(specs: Sequence[str], context: BackendContext, stack: contextlib.AsyncExitStack) -> CallNext:
     """Open the backends of `specs`, last first, and link them; all are closed with `stack`.
 
     UsageError, CertificateError and the other errors of the program for what does not open.
     """
-    chain = place.next
+    pipeline = context.call_next
     for spec in reversed(specs):
-        name, *words = words_of(spec)
-        here = place._replace(next=chain)
-        backend = await stack.enter_async_context(_opened(find(name, place.extra), name, words, here))
-        chain = link(backend, chain)
-    return chain
+        name, *words = split_words(spec)
+        here = context._replace(call_next=pipeline)
+        backend = await stack.enter_async_context(_opened(find(name, context.extra), name, words, here))
+        pipeline = link(backend, pipeline)
+    return pipeline
 
 
-def _opened(found: Any, name: str, words: Sequence[str], place: Place) -> Opened:
+def _opened(found: Any, name: str, words: Sequence[str], context: BackendContext) -> Opened:
     if not inspect.iscoroutinefunction(found):
-        manager: Opened = found(words, place)
+        manager: Opened = found(words, context)
         return manager
     try:
         inspect.signature(found).bind(None, None, *words)

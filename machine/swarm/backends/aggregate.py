@@ -9,14 +9,14 @@ from machine.errors import UsageError
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.api.merge import Node
-from machine.swarm.backends import Place, find, words_of
+from machine.swarm.backends import BackendContext, find, split_words
 from machine.swarm.backends.factory import BackendFactory
 from machine.swarm.http.address import parse
-from machine.swarm.pipeline import Backend, Next, Reply, Request
+from machine.swarm.pipeline import Backend, CallNext, Reply, Request
 
 
 @contextlib.asynccontextmanager
-async def aggregate(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+async def aggregate(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Each word is a backend with its words, quoted once more."""
     if not words:
         raise UsageError(
@@ -26,25 +26,25 @@ async def aggregate(words: Sequence[str], place: Place) -> AsyncIterator[Backend
     async with contextlib.AsyncExitStack() as stack:
         members = []
         for number, spec in enumerate(words, 1):
-            member = Member(await place.open(stack, [spec]), f"engine-{number}")
-            member.node = Node(member.name, *_where(spec, place))
+            member = Member(await context.open(stack, [spec]), f"engine-{number}")
+            member.node = Node(member.name, *_where(spec, context))
             members.append(member)
-        joined = Aggregate(Members(members, place.log))
+        joined = Aggregate(Members(members, context.log))
 
-        async def backend(request: Request, _: Next) -> Reply:
+        async def backend(request: Request, _: CallNext) -> Reply:
             return await joined(request)
 
         yield backend
 
 
-def _where(spec: str, place: Place) -> tuple[str, str, str]:
+def _where(spec: str, context: BackendContext) -> tuple[str, str, str]:
     """No id yet, the address to show, and the host of the engine, because published ports are there too."""
-    name, *rest = words_of(spec)
+    name, *rest = split_words(spec)
     urls = [word for word in rest if "://" in word or word.startswith(":")]
     if name == "dockerclient" and urls:
         address = parse(urls[-1])
     else:
-        backend = find(name, place.extra)
+        backend = find(name, context.extra)
         known = backend.engine_address(rest) if isinstance(backend, BackendFactory) else None
         if known is None:
             return "", spec, ""

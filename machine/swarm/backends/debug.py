@@ -7,26 +7,28 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import MASK, UsageError, masked
-from machine.swarm.backends import Place
-from machine.swarm.pipeline import Backend, Hijack, Next, Refused, Reply, Request
+from machine.swarm.backends import BackendContext
+from machine.swarm.pipeline import Backend, CallNext, Hijack, Refused, Reply, Request
 
 SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "authconfig")  # hold or may hold secrets
 
 
 @contextlib.asynccontextmanager
-async def debug(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+async def debug(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Shows method, target, status, kind of body and milliseconds; nothing that holds secrets: headers, bodies."""
     if words:
         raise UsageError("debug takes no words", details=" ".join(words))
 
-    async def show(request: Request, rest: Next) -> Reply:
+    async def show(request: Request, rest: CallNext) -> Reply:
         start = time.perf_counter()
         try:
             reply = await rest(request)
         except Refused as error:
-            place.log(f"{request.method} {shown_target(request.target)} -> {error.status} {error.message} {_ms(start)}")
+            context.log(
+                f"{request.method} {shown_target(request.target)} -> {error.status} {error.message} {_ms(start)}"
+            )
             raise
-        place.log(f"{request.method} {shown_target(request.target)} -> {reply.status} {_kind(reply)} {_ms(start)}")
+        context.log(f"{request.method} {shown_target(request.target)} -> {reply.status} {_kind(reply)} {_ms(start)}")
         return reply
 
     yield show

@@ -1,4 +1,4 @@
-"""dockerclient [--tls... flags] [URL]: the Docker Engine at an address. The end of a chain."""
+"""dockerclient [--tls... flags] [URL]: the Docker Engine at an address. The end of a pipeline."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.backends import Place
+from machine.swarm.backends import BackendContext
 from machine.swarm.backends.flags import read
-from machine.swarm.http.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, parse, trust_of
+from machine.swarm.http.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, parse, tls_from_flags
 from machine.swarm.http.client import Client
-from machine.swarm.pipeline import Backend, Hijack, Next, NotConnected, Reply, Request, Unreachable
+from machine.swarm.pipeline import Backend, CallNext, Hijack, NotConnected, Reply, Request, Unreachable
 
 WANTS_TLS = b"HTTP request to an HTTPS server"  # what Go's server answers
 LONGEST_ERROR = 1 << 20  # bytes of an answer that says what is wrong
@@ -18,7 +18,7 @@ HINT = "dockerclient --tlsverify --tlscacert CA.pem --tlscert CERT.pem --tlskey 
 
 
 @contextlib.asynccontextmanager
-async def dockerclient(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+async def dockerclient(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Connects when first asked; an engine that is away now may come back later."""
     flags, urls = read("dockerclient", words, TLS_FLAGS)
     if len(urls) > 1:
@@ -27,7 +27,7 @@ async def dockerclient(words: Sequence[str], place: Place) -> AsyncIterator[Back
             details=" ".join(urls),
             resolution="""for several engines: 'aggregate "dockerclient tcp://A" "dockerclient tcp://B"'""",
         )
-    trust = trust_of(flags, place.environ)
+    trust = tls_from_flags(flags, context.environ)
     url = urls[0] if urls else "unix:///var/run/docker.sock"
     client = Client(parse(url, default_port=TLS_PORT if trust else PLAIN_PORT), trust)
     try:
@@ -36,7 +36,7 @@ async def dockerclient(words: Sequence[str], place: Place) -> AsyncIterator[Back
         await client.close()
 
 
-def _hinting(client: Client) -> Next:
+def _hinting(client: Client) -> CallNext:
     """A client without TLS that says so when the other side seems to want TLS."""
     hint = f"the engine at {client.address} seems to want TLS: {HINT}"
 
@@ -58,10 +58,10 @@ def _hinting(client: Client) -> Next:
     return ask
 
 
-def as_backend(client: Next) -> Backend:
-    """An end of a chain as a backend: it never passes on."""
+def as_backend(client: CallNext) -> Backend:
+    """An end of a pipeline as a backend: it never passes on."""
 
-    async def ask(request: Request, _: Next) -> Reply:
+    async def ask(request: Request, _: CallNext) -> Reply:
         return await client(request)
 
     return ask

@@ -13,22 +13,22 @@ from typing import Any
 
 from machine.errors import UsageError
 from machine.swarm import limits
-from machine.swarm.backends import Place, hook
+from machine.swarm.backends import BackendContext, hook
 from machine.swarm.http.headers import length
-from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
+from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
 
 PATIENCE = limits.HOOK_SECONDS
 PIPES_SECONDS = 1.0  # for the last words of a program that has ended
 
 
 @contextlib.asynccontextmanager
-async def exec_(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
-    """Started with the chain, started again if it ends; ended with the chain."""
+async def exec_(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+    """Started with the pipeline, started again if it ends; ended with the pipeline."""
     if not words:
         raise UsageError("exec needs a program", resolution="'exec ./filter.py'")
     if len(words) == 1 and words[0].lstrip().startswith("{"):
         words = _libswarm_form(words[0])
-    program = _Program(list(words), place)
+    program = _Program(list(words), context)
     await program.start()
     try:
         yield program
@@ -48,9 +48,9 @@ def _libswarm_form(text: str) -> list[str]:
 
 
 class _Program:
-    def __init__(self, argv: list[str], place: Place) -> None:
+    def __init__(self, argv: list[str], context: BackendContext) -> None:
         self.argv = argv
-        self.place = place
+        self.context = context
         self.process: asyncio.subprocess.Process | None = None
         self.asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.number = 0
@@ -61,7 +61,7 @@ class _Program:
         pipe = asyncio.subprocess.PIPE
         try:
             self.process = await asyncio.create_subprocess_exec(
-                *self.argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=limits.HOOK_LINE, env=dict(self.place.environ)
+                *self.argv, stdin=pipe, stdout=pipe, stderr=pipe, limit=limits.HOOK_LINE, env=dict(self.context.environ)
             )
         except OSError as error:
             raise UsageError(
@@ -88,7 +88,7 @@ class _Program:
                 process._transport.close()  # type: ignore[attr-defined]  # nothing public closes the pipes
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def __call__(self, request: Request, rest: Next) -> Reply:
+    async def __call__(self, request: Request, rest: CallNext) -> Reply:
         shown = await hook.show(request)
         decided = hook.verdict(await self._ask({"request": shown.question}), shown)
         if decided.answer is not None:
@@ -136,11 +136,11 @@ class _Program:
             async for line in process.stdout:
                 self._take(line)
         except ValueError as error:
-            self.place.log(f"{self.argv[0]}: a line of more than {limits.HOOK_LINE} bytes: {error}")
+            self.context.log(f"{self.argv[0]}: a line of more than {limits.HOOK_LINE} bytes: {error}")
             process.kill()
         status = await process.wait()
         if self.process is process:
-            self.place.log(f"{self.argv[0]} ended with status {status}")
+            self.context.log(f"{self.argv[0]} ended with status {status}")
         self._refuse(self.asked.values(), f"ended with status {status}")
 
     def _take(self, line: bytes) -> None:
@@ -153,14 +153,14 @@ class _Program:
             return
         future = self.asked.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
         if future is None and isinstance(number, int) and 0 < number <= self.number:
-            self.place.log(f"{self.argv[0]} answered too late, or twice")
+            self.context.log(f"{self.argv[0]} answered too late, or twice")
         elif future is None:
             self._noise(line)
         elif not future.done():
             future.set_result(answer)
 
     def _noise(self, line: bytes) -> None:
-        self.place.log(f"{self.argv[0]} wrote no answer: {line[:200].decode('utf-8', 'replace').rstrip()}")
+        self.context.log(f"{self.argv[0]} wrote no answer: {line[:200].decode('utf-8', 'replace').rstrip()}")
         waiting = [future for future in self.asked.values() if not future.done()]
         asyncio.get_running_loop().call_later(limits.HOOK_NOISE_SECONDS, self._refuse, waiting, "gave no clear answer")
 
@@ -174,4 +174,4 @@ class _Program:
         assert process.stderr is not None  # noqa: S101
         with contextlib.suppress(ValueError):
             async for line in process.stderr:
-                self.place.log(f"{self.argv[0]}: {line.decode('utf-8', 'replace').rstrip()}")
+                self.context.log(f"{self.argv[0]}: {line.decode('utf-8', 'replace').rstrip()}")

@@ -11,7 +11,7 @@ from machine.swarm.http.address import Address
 from machine.swarm.pipeline import Backend
 
 if TYPE_CHECKING:
-    from machine.swarm.backends import Place
+    from machine.swarm.backends import BackendContext
 
 
 class BackendFactory(ABC):
@@ -21,7 +21,9 @@ class BackendFactory(ABC):
     listens: ClassVar[bool] = False  # whether clients can call it, so that it may be the first of a pipeline
 
     @abstractmethod
-    def __call__(self, words: Sequence[str], place: Place) -> contextlib.AbstractAsyncContextManager[Backend]:
+    def __call__(
+        self, words: Sequence[str], context: BackendContext
+    ) -> contextlib.AbstractAsyncContextManager[Backend]:
         """Return what opens and closes the backend; `words` is what stood after its name. UsageError."""
 
     def engine_address(self, words: Sequence[str]) -> Address | None:

@@ -1,4 +1,4 @@
-"""swarm [flags of manage] DISCOVERY: the classic swarm manager as a backend. The end of a chain."""
+"""swarm [flags of manage] DISCOVERY: the classic swarm manager as a backend. The end of a pipeline."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.backends import Place
-from machine.swarm.cli_flags import MANAGE, Given, gather, pairs, percent, seconds
+from machine.swarm.backends import BackendContext
+from machine.swarm.cli_flags import MANAGE, ParsedArgs, gather, pairs, percent, seconds
 from machine.swarm.cluster import Settings
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.ranges import address
-from machine.swarm.http.address import trust_of
+from machine.swarm.http.address import tls_from_flags
 from machine.swarm.manager import ledger, signing
 from machine.swarm.manager.manager import Plan, manager
 from machine.swarm.pipeline import Backend
@@ -23,18 +23,18 @@ _RETRY = "--engine-failure-retry"
 
 
 @contextlib.asynccontextmanager
-async def swarm(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Schedules over the engines that the discovery finds. UsageError for what makes no sense."""
-    given = gather("swarm", words, MANAGE, place.environ)
-    plan = plan_of(given, place.environ, place.registry)
+    given = gather("swarm", words, MANAGE, context.environ)
+    plan = plan_of(given, context.environ, context.registry)
     try:
-        async with manager(plan, place.log) as backend:
+        async with manager(plan, context.log) as backend:
             yield backend
     except DiscoveryError as error:
         raise UsageError(str(error), resolution=error.resolution) from error
 
 
-def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
+def plan_of(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Plan:
     """What the command line of `manage` means. UsageError."""
     url = given.one_url(environ.get("SWARM_DISCOVERY", ""))
     cluster_options = pairs(given.all("--cluster-opt"), "--cluster-opt")
@@ -72,7 +72,7 @@ def plan_of(given: Given, environ: Mapping[str, str], registry: str) -> Plan:
     return Plan(
         discovery=discovery,
         settings=settings,
-        trust=trust_of(given.switches(), environ),
+        trust=tls_from_flags(given.switches(), environ),
         replication=given.on("--replication"),
         advertise=given.text("--advertise"),
         ttl=round(seconds(given.text("--replication-ttl"), "--replication-ttl")),

@@ -20,7 +20,7 @@ from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.manager.ledger import Ledger
 from machine.swarm.manager.signing import Keyring
-from machine.swarm.pipeline import Next, Refused, Unreachable
+from machine.swarm.pipeline import CallNext, Refused, Unreachable
 from machine.swarm.scheduler.filters import DEFAULT
 
 __all__ = ["Cluster", "Container", "Engine", "Settings"]
@@ -61,7 +61,7 @@ class Cluster:
     def __init__(
         self,
         discovery: Discovery,
-        connect: Callable[[str], Next],
+        connect: Callable[[str], CallNext],
         settings: Settings | None = None,
         *,
         log: Callable[[str], None] = lambda _: None,
@@ -100,7 +100,7 @@ class Cluster:
                     emptied.cancel()
                     await asyncio.gather(emptied, return_exceptions=True)
                     emptied = None
-                if not found and self.engines and not self.discovery.settled:
+                if not found and self.engines and not self.discovery.reads_are_atomic:
                     emptied = asyncio.ensure_future(self._let_all_go())
                     continue
                 await self.replace(found)
@@ -124,7 +124,7 @@ class Cluster:
         before, self._count = self._count, len(self.engines)
         if before != self._count:
             some = "1 engine" if self._count == 1 else f"{self._count} engines"
-            at = self.discovery.shown
+            at = self.discovery.description
             self.log(f"{at if len(at) <= SHOWN else at[:SHOWN] + '...'}: {some}{' yet' if before < 0 else ''}")
 
     def _say(self, text: str) -> None:

@@ -12,7 +12,7 @@ from machine.swarm.cluster.facts import Facts, spoken
 from machine.swarm.cluster.health import Pulse
 from machine.swarm.cluster.pending import PendingCalls
 from machine.swarm.http.deadline import Block, Deadline
-from machine.swarm.pipeline import Next, Request, Unreachable
+from machine.swarm.pipeline import CallNext, Request, Unreachable
 
 ANSWER = 30.0  # seconds for an answer that is not a stream
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
@@ -21,7 +21,7 @@ SLOW = 5.0  # seconds without an answer after which we look whether the engine s
 class Calls:
     """The engine at `address` ("host:port"), asked through `client`; `facts` are None until they are known."""
 
-    def __init__(self, address: str, client: Next, pulse: Pulse) -> None:
+    def __init__(self, address: str, client: CallNext, pulse: Pulse) -> None:
         self.address = address
         self.client = client
         self.pulse = pulse

@@ -28,7 +28,7 @@ from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.looks import Looks
 from machine.swarm.http import hostport
 from machine.swarm.http.target import build
-from machine.swarm.pipeline import Next, Refused, Request, Unreachable
+from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
 from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import ID
@@ -51,7 +51,7 @@ _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
 class Engine(Calls):
     """The engine at `address` ("host:port"), asked through `client`. `node` is what the scheduler sees of it."""
 
-    def __init__(self, cluster: Cluster, address: str, client: Next) -> None:
+    def __init__(self, cluster: Cluster, address: str, client: CallNext) -> None:
         super().__init__(address, client, Pulse(cluster.settings.retry, cluster.settings.pace))
         self.cluster = cluster
         self.ip = hostport.split(address)[0]

@@ -50,11 +50,11 @@ def from_url(
     if scheme == "etcd":
         from machine.swarm.discovery import etcd, keys
 
-        return etcd.Etcd(keys.place(rest, etcd.PORT, options), tls_of(options))
+        return etcd.Etcd(keys.parse_key_path(rest, etcd.PORT, options), tls_of(options))
     if scheme == "consul":
         from machine.swarm.discovery import consul, keys
 
-        return consul.Consul(keys.place(rest, consul.PORT, options), tls_of(options))
+        return consul.Consul(keys.parse_key_path(rest, consul.PORT, options), tls_of(options))
     known = ", ".join(f"{name}://" for name in SCHEMES)
     more = "; of the key-value stores, etcd and consul are supported" if scheme == "zk" else ""
     raise DiscoveryError(f"there is no discovery {scheme[:40]}://; there are {known}{more}")
@@ -78,7 +78,7 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
 
 
 def _token(rest: str, registry: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Discovery:
-    from machine.swarm.discovery.token import Local, Token, base_of
+    from machine.swarm.discovery.token import LocalToken, Token, base_of
 
     if "://" in rest:
         raise DiscoveryError(
@@ -95,7 +95,7 @@ def _token(rest: str, registry: str, options: Mapping[str, str], environ: Mappin
     if environ.get("MACHINE_DISCOVERY_URL"):
         return Token(base_of(environ["MACHINE_DISCOVERY_URL"]), token, tls_of(options))
     if registry:
-        return Local(registry, token)
+        return LocalToken(registry, token)
     raise DiscoveryError(
         "token://TOKEN alone means a service named by $MACHINE_DISCOVERY_URL, or the store's own registry; "
         "here there is neither: write token://HOST:PORT/v1/TOKEN"

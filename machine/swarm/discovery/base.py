@@ -14,8 +14,8 @@ FIRST_WAIT = 1.0  # seconds until the second look; it doubles up to the heartbea
 class Discovery(ABC):
     """One discovery URL. Addresses are "host:port"."""
 
-    shown = ""  # for logs: the URL without what is secret in it
-    settled = False  # whether an empty list is meant at once: it is never a file that is being rewritten
+    description = ""  # for logs: the URL without what is secret in it
+    reads_are_atomic = False  # whether an empty list is meant: it cannot be a file that is being rewritten
 
     @abstractmethod
     async def nodes(self) -> list[str]:
@@ -23,11 +23,11 @@ class Discovery(ABC):
 
     async def register(self, address: str, ttl: int) -> None:  # noqa: ARG002
         """Enter an address for `ttl` seconds; to be repeated before they are over. DiscoveryError."""
-        raise DiscoveryError(f"{self.shown} is a fixed list: nothing can join it")
+        raise DiscoveryError(f"{self.description} is a fixed list: nothing can join it")
 
     async def withdraw(self, address: str) -> None:  # noqa: ARG002
         """Take an address out; one that is not there is out."""
-        raise DiscoveryError(f"{self.shown} is a fixed list: nothing can leave it")
+        raise DiscoveryError(f"{self.description} is a fixed list: nothing can leave it")
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
         """The addresses now, and again whenever they change; an error is yielded, not raised, and asking goes on.

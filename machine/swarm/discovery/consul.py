@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch, understood
-from machine.swarm.discovery.keys import Place
+from machine.swarm.discovery.keys import KeyPath
 from machine.swarm.discovery.ranges import answered
 from machine.swarm.manager.election import Candidate
 
@@ -27,8 +27,8 @@ SHORTEST_TTL, LONGEST_TTL = 10, 86400  # seconds that consul accepts for a sessi
 class Consul(Discovery):
     """The nodes of one consul."""
 
-    def __init__(self, place: Place, tls: ssl.SSLContext | None = None) -> None:
-        self.shown = f"consul://{','.join(place.hosts)}/{place.nodes}"
+    def __init__(self, place: KeyPath, tls: ssl.SSLContext | None = None) -> None:
+        self.description = f"consul://{','.join(place.hosts)}/{place.nodes}"
         self.place = place
         self._tls = tls
         self._sessions: dict[str, str] = {}
@@ -48,7 +48,7 @@ class Consul(Discovery):
         if not await self.acquire(self._key(address), address, session):
             await self._free(self._key(address))
             if not await self.acquire(self._key(address), address, session):
-                raise DiscoveryError(f"{self.shown}: {address} is held by another session")
+                raise DiscoveryError(f"{self.description}: {address} is held by another session")
 
     async def withdraw(self, address: str) -> None:
         """Delete the key."""
@@ -82,8 +82,8 @@ class Consul(Discovery):
         """A new session that deletes its keys when it ends."""
         seconds = min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
         wanted = {"TTL": f"{seconds}s", "Behavior": "delete", "LockDelay": "0s"}
-        answer = _good(await self.call("PUT", "session/create", json.dumps(wanted).encode()), self.shown)
-        with understood(self.shown):
+        answer = _good(await self.call("PUT", "session/create", json.dumps(wanted).encode()), self.description)
+        with understood(self.description):
             return str(answer.json()["ID"])
 
     async def acquire(self, key: str, value: str, session: str) -> bool:
@@ -104,7 +104,7 @@ class Consul(Discovery):
             if answer.status < 500:
                 return answer
             failure = DiscoveryError(f"consul at {host} answered {answer.status}: {excerpt(answer.body)}")
-        raise failure or DiscoveryError(f"{self.shown} has no hosts")
+        raise failure or DiscoveryError(f"{self.description} has no hosts")
 
     def candidate(self, address: str, ttl: int) -> ConsulCandidate:
         """Us, standing for election as `address`."""
@@ -113,14 +113,14 @@ class Consul(Discovery):
     def _listed(self, answer: Answer) -> list[str]:
         if answer.status == 404:  # no key yet
             return []
-        with understood(self.shown):
-            values = [base64.b64decode(kv["Value"] or b"").decode() for kv in _good(answer, self.shown).json()]
-            return answered(sorted(values), self.shown)
+        with understood(self.description):
+            values = [base64.b64decode(kv["Value"] or b"").decode() for kv in _good(answer, self.description).json()]
+            return answered(sorted(values), self.description)
 
     async def _free(self, key: str) -> None:
         """End the session that holds a key of ours: it is from an earlier run, whose heartbeat nobody keeps."""
         answer = await self.call("GET", f"kv/{quote(key)}")
-        with understood(self.shown):
+        with understood(self.description):
             holder = answer.json()[0].get("Session") if answer.status == 200 else None
         if holder:
             await self.call("PUT", f"session/destroy/{holder}")
@@ -143,7 +143,7 @@ class ConsulCandidate(Candidate):
         """The leader's address, "" without one."""
         answer = await self._consul.call("GET", f"kv/{quote(self._key)}")
         self._index = answer.headers.get("x-consul-index", "0")
-        with understood(self._consul.shown):
+        with understood(self._consul.description):
             held = answer.json()[0] if answer.status == 200 else {}
             return base64.b64decode(held.get("Value") or b"").decode() if held.get("Session") else ""
 

@@ -17,7 +17,7 @@ from typing import Any
 from machine.swarm.api import request_json
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError, excerpt, fetch, lines, understood
-from machine.swarm.discovery.keys import Place
+from machine.swarm.discovery.keys import KeyPath
 from machine.swarm.discovery.ranges import answered
 from machine.swarm.manager.election import Candidate
 
@@ -27,8 +27,8 @@ PORT = 2379
 class Etcd(Discovery):
     """The nodes of one etcd cluster."""
 
-    def __init__(self, place: Place, tls: ssl.SSLContext | None = None) -> None:
-        self.shown = f"etcd://{','.join(place.hosts)}/{place.nodes}"
+    def __init__(self, place: KeyPath, tls: ssl.SSLContext | None = None) -> None:
+        self.description = f"etcd://{','.join(place.hosts)}/{place.nodes}"
         self.place = place
         self._tls = tls
         self._host = place.hosts[0]  # the one that answered last
@@ -38,9 +38,9 @@ class Etcd(Discovery):
     async def nodes(self) -> list[str]:
         """Every key under the nodes' path."""
         found = await self.call("kv/range", _under(self.place.nodes))
-        with understood(self.shown):
+        with understood(self.description):
             self._revision = revision(found)
-            return answered(sorted(_text(kv["value"]) for kv in found.get("kvs", ())), self.shown)
+            return answered(sorted(_text(kv["value"]) for kv in found.get("kvs", ())), self.description)
 
     async def register(self, address: str, ttl: int) -> None:
         """Put the key with a fresh lease, and let the old lease go."""
@@ -54,7 +54,7 @@ class Etcd(Discovery):
 
     async def lease(self, ttl: int) -> str:
         """A new lease of `ttl` seconds; its id."""
-        with understood(self.shown):
+        with understood(self.description):
             return str((await self.call("lease/grant", {"TTL": str(ttl)}))["ID"])
 
     async def withdraw(self, address: str) -> None:
@@ -82,11 +82,11 @@ class Etcd(Discovery):
         try:
             async with asyncio.timeout(seconds):
                 async for line in lines("POST", self._url(host, "watch"), body, tls=self._tls):
-                    with understood(self.shown):
+                    with understood(self.description):
                         answer = request_json.read(line)
                         failure, result = answer.get("error"), dict(answer.get("result") or {})
                     if failure:
-                        raise DiscoveryError(f"{self.shown}: {excerpt(str(failure).encode())}")
+                        raise DiscoveryError(f"{self.description}: {excerpt(str(failure).encode())}")
                     if result.get("canceled"):  # the revision is compacted away: look again
                         await asyncio.sleep(1)
                         return
@@ -110,7 +110,7 @@ class Etcd(Discovery):
             self._host = host
             found = answer.json()
             return found if isinstance(found, dict) else {}
-        raise failure or DiscoveryError(f"{self.shown} has no hosts")
+        raise failure or DiscoveryError(f"{self.description} has no hosts")
 
     def candidate(self, address: str, ttl: int) -> EtcdCandidate:
         """Us, standing for election as `address`."""
@@ -136,7 +136,7 @@ class EtcdCandidate(Candidate):
     async def leader(self) -> str:
         """The leader's address, "" without one."""
         answer = await self._etcd.call("kv/range", {"key": self._key})
-        with understood(self._etcd.shown):
+        with understood(self._etcd.description):
             self._revision = revision(answer)
             found = answer.get("kvs", ())
             return _text(found[0]["value"]) if found else ""
@@ -157,7 +157,7 @@ class EtcdCandidate(Candidate):
     async def keep(self) -> bool:
         """Keep the lease alive; False when it is over, and the key with it."""
         answer = await self._etcd.call("lease/keepalive", {"ID": self._lease})
-        with understood(self._etcd.shown):
+        with understood(self._etcd.description):
             alive = int(answer.get("result", {}).get("TTL", 0) or 0) > 0
         if not alive:
             self._lease = ""

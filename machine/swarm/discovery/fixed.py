@@ -17,7 +17,7 @@ class Nodes(Discovery):
     """Addresses in the URL itself, with ranges."""
 
     def __init__(self, text: str) -> None:
-        self.shown = masked(f"nodes://{text}")
+        self.description = masked(f"nodes://{text}")
         self._nodes = addresses(text.split(","))
 
     async def nodes(self) -> list[str]:
@@ -29,7 +29,7 @@ class File(Discovery):
     """One address or range per line; `#` begins a comment. Read again on every look, but a pipe only once."""
 
     def __init__(self, path: str) -> None:
-        self.shown = f"file://{path}"
+        self.description = f"file://{path}"
         self._path = path
         self._last: list[str] = []
 

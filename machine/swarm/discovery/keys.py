@@ -13,7 +13,7 @@ NODES = "docker/swarm/nodes"
 LEADER = "docker/swarm/leader"
 
 
-class Place(NamedTuple):
+class KeyPath(NamedTuple):
     """Hosts of the store as host:port; the keys' beginnings, without a slash at either end."""
 
     hosts: tuple[str, ...]
@@ -21,13 +21,13 @@ class Place(NamedTuple):
     leader: str
 
 
-def place(rest: str, port: int, options: Mapping[str, str]) -> Place:
+def parse_key_path(rest: str, port: int, options: Mapping[str, str]) -> KeyPath:
     """The place in `h1:1,h2/prefix`; `port` for hosts without one; the option kv.path replaces docker/swarm/nodes."""
     text, _, prefix = rest.partition("/")
     hosts = [host if _has_port(host) else f"{host}:{port}" for host in text.split(",") if host]
     if not hosts:
         raise DiscoveryError(f"{masked(rest)!r} names no host of the key-value store: HOST[:PORT][,HOST...][/PREFIX]")
-    return Place(
+    return KeyPath(
         tuple(addresses(hosts)),
         _join(prefix, options.get("kv.path") or NODES),
         _join(prefix, LEADER),

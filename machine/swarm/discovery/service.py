@@ -18,7 +18,7 @@ from machine.swarm import limits
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.registry import Full, Registry, TooMany, UnknownToken
 from machine.swarm.http.admission import counted_as
-from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request
+from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
 
 _STATUS: dict[type, int] = {UnknownToken: 404, TooMany: 429, Full: 507}
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -30,7 +30,7 @@ def registrar(registry: Registry) -> Backend:
     """The service in front of something else, for members that are trusted: passes on what is not about clusters."""
     own = service(registry, shortest=0)
 
-    async def answer(request: Request, rest: Next) -> Reply:
+    async def answer(request: Request, rest: CallNext) -> Reply:
         return await (own(request, rest) if request.path.startswith("/v1/clusters/") else rest(request))
 
     return answer
@@ -39,7 +39,7 @@ def registrar(registry: Registry) -> Backend:
 def service(registry: Registry, *, shortest: int = 1) -> Backend:
     """The service over one registry; `shortest` is the least ttl that is taken."""
 
-    async def answer(request: Request, rest: Next) -> Reply:  # noqa: ARG001 (nothing is passed on)
+    async def answer(request: Request, rest: CallNext) -> Reply:  # noqa: ARG001 (nothing is passed on)
         words = [word for word in request.path.split("/") if word]
         if words[:1] == ["v1"]:
             words = words[1:]

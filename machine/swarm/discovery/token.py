@@ -40,13 +40,13 @@ class Token(Discovery):
     """A token of the service at `base`."""
 
     def __init__(self, base: str, token: str, tls: ssl.SSLContext | None = None) -> None:
-        self.shown = f"token:// at {masked(base)}"
+        self.description = f"token:// at {masked(base)}"
         self._url = f"{base}/clusters/{quote(token, safe='')}"
         self._tls = tls
 
     async def nodes(self) -> list[str]:
         """Asked of the service."""
-        return answered((await self._ask("GET", self._url)).json(), self.shown)
+        return answered((await self._ask("GET", self._url)).json(), self.description)
 
     async def register(self, address: str, ttl: int) -> None:
         """Said to the service."""
@@ -56,24 +56,24 @@ class Token(Discovery):
         """Said to the service; one that only knows the old protocol forgets it after its ttl."""
         answer = await fetch("DELETE", f"{self._url}?address={quote(address, safe='')}", tls=self._tls)
         if answer.status >= 500:
-            raise DiscoveryError(f"{self.shown} answered {answer.status}")
+            raise DiscoveryError(f"{self.description} answered {answer.status}")
 
     async def _ask(self, method: str, url: str, body: bytes = b"") -> Answer:
         answer = await fetch(method, url, body, headers={"content-type": "application/json"}, tls=self._tls)
         if answer.status == 404:
-            raise DiscoveryError(f"{self.shown} does not know the token (404); machine swarm create makes one")
+            raise DiscoveryError(f"{self.description} does not know the token (404); machine swarm create makes one")
         if answer.status >= 300:
-            raise DiscoveryError(f"{self.shown} answered {answer.status}: {excerpt(answer.body)}")
+            raise DiscoveryError(f"{self.description} answered {answer.status}: {excerpt(answer.body)}")
         return answer
 
 
-class Local(Discovery):
+class LocalToken(Discovery):
     """A token of a registry on this disk, by path: the machine store's own, when no service is named."""
 
-    settled = True  # written in transactions
+    reads_are_atomic = True  # written in transactions
 
     def __init__(self, path: str, token: str) -> None:
-        self.shown = f"token:// in {path}"
+        self.description = f"token:// in {path}"
         self.registry = Registry(path)
         self._token = token
 
@@ -81,13 +81,13 @@ class Local(Discovery):
         """Whether somebody has made the token here, or taken it. DiscoveryError."""
         return await asyncio.to_thread(self.registry.knows, self._token)
 
-    async def know(self) -> None:
+    async def record_token(self) -> None:
         """Take the token, whoever made it. DiscoveryError."""
         await asyncio.to_thread(self.registry.know, self._token)
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
         """Looks every few seconds: a look costs nothing here."""
-        await self.know()
+        await self.record_token()
         async for found in super().watch(min(heartbeat, LOOK)):
             yield found
 

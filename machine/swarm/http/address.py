@@ -65,7 +65,7 @@ def parse(text: str, *, default_port: int = PLAIN_PORT, default_host: str = "loc
     return Address(host or default_host, int(port) if port else default_port)
 
 
-class Trust(NamedTuple):
+class TlsConfig(NamedTuple):
     """TLS as Docker's flags have it: paths of PEM files; `verify` = only a peer that `ca` vouches for."""
 
     ca: str = ""
@@ -122,7 +122,7 @@ class Trust(NamedTuple):
 TLS_FLAGS = {"--tls": False, "--tlsverify": False, "--tlscacert": True, "--tlscert": True, "--tlskey": True}
 
 
-def trust_of(flags: Mapping[str, str], environ: Mapping[str, str]) -> Trust | None:
+def tls_from_flags(flags: Mapping[str, str], environ: Mapping[str, str]) -> TlsConfig | None:
     """The meaning of --tls, --tlsverify, --tlscacert, --tlscert, --tlskey (values; a switch is "true"); None = no TLS.
 
     Paths not given are ca.pem, cert.pem, key.pem in $DOCKER_CERT_PATH or ~/.docker, as for the docker client.
@@ -134,8 +134,8 @@ def trust_of(flags: Mapping[str, str], environ: Mapping[str, str]) -> Trust | No
     path = {flag: flags.get(flag) or os.path.join(place, name) for flag, name in TLS_FILES.items()}
     verify = verify or bool(flags.get("--tlscacert"))
     if flags.get("--tlscert") or flags.get("--tlskey") or os.path.exists(path["--tlscert"]):
-        return Trust(path["--tlscacert"], path["--tlscert"], path["--tlskey"], verify)
-    return Trust(path["--tlscacert"], "", "", verify)
+        return TlsConfig(path["--tlscacert"], path["--tlscert"], path["--tlskey"], verify)
+    return TlsConfig(path["--tlscacert"], "", "", verify)
 
 
 async def dial(address: Address, tls: ssl.SSLContext | None = None, *, timeout: float = 10.0) -> Stream:

@@ -13,9 +13,9 @@ import h11
 
 from machine.swarm import limits, visited
 from machine.swarm.api.response_kind import FOR_EVER, Kind, kind_of, patience_for
-from machine.swarm.http.address import Address, Trust, dial
+from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.deadline import Block, Deadline
-from machine.swarm.http.headers import through
+from machine.swarm.http.headers import forwardable_headers
 from machine.swarm.http.stream import PIECE, Stream
 from machine.swarm.pipeline import Headers, NotConnected, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import printable
@@ -31,7 +31,7 @@ class Client:
     """An engine as the end of a chain: `await client(request)`. Unreachable if there is no talking to it."""
 
     def __init__(
-        self, address: Address, trust: Trust | None = None, *, connect_timeout: float = 10.0, patient: bool = False
+        self, address: Address, trust: TlsConfig | None = None, *, connect_timeout: float = 10.0, patient: bool = False
     ) -> None:
         """CertificateError if the files that `trust` names cannot be used.
 
@@ -114,7 +114,7 @@ class Client:
         return f"the engine at {self.address} did not answer within {seconds:g} s"
 
     def _head(self, request: Request) -> list[tuple[bytes, bytes]]:
-        head = [(b"host", self._host), *through(request.headers), *visited.header()]
+        head = [(b"host", self._host), *forwardable_headers(request.headers), *visited.header()]
         if request.upgrade:
             head += [(b"connection", b"Upgrade"), (b"upgrade", request.header(b"upgrade"))]
         if not isinstance(request.body, bytes):

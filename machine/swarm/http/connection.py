@@ -16,10 +16,10 @@ from machine.swarm import limits as bounds
 from machine.swarm import visited
 from machine.swarm.http.admission import Admission, Visitor, counted_as
 from machine.swarm.http.deadline import Deadline
-from machine.swarm.http.headers import length, through, wire_head
+from machine.swarm.http.headers import forwardable_headers, length, wire_head
 from machine.swarm.http.request_head import BadHead, check_framing, origin_form
 from machine.swarm.http.stream import PIECE, Stream, pump
-from machine.swarm.pipeline import Body, Headers, Hijack, Next, Refused, Reply, Request
+from machine.swarm.pipeline import Body, CallNext, Headers, Hijack, Refused, Reply, Request
 from machine.swarm.printable import traceback_of
 
 _QUICK = ("GET", "HEAD", "OPTIONS")  # calls that change nothing: dropped when the client goes away
@@ -62,7 +62,7 @@ class Listener(NamedTuple):
 class Connection:
     """One client of one listener."""
 
-    def __init__(self, stream: Stream, chain: Next, listener: Listener) -> None:
+    def __init__(self, stream: Stream, chain: CallNext, listener: Listener) -> None:
         self.chain = chain
         self.limits = listener.limits
         self.log = listener.log
@@ -217,7 +217,7 @@ class Connection:
         return self.stream.when_over(task.cancel)
 
     async def _send(self, reply: Reply, request: Request) -> None:
-        headers = through(reply.headers)
+        headers = forwardable_headers(reply.headers)
         body = reply.body
         empty = reply.status in (204, 304) or request.method == "HEAD"
         size = length(reply.headers)
@@ -271,11 +271,11 @@ class Connection:
         """Answer by hand, because h11 would frame a 200, and carry bytes both ways."""
         assert isinstance(reply.body, Hijack)  # noqa: S101
         if reply.status == 101:
-            kept = through(reply.headers)
+            kept = forwardable_headers(reply.headers)
             upgrade = reply.header(b"upgrade") or b"tcp"
             head = wire_head(b"HTTP/1.1 101 UPGRADED", [*kept, (b"connection", b"Upgrade"), (b"upgrade", upgrade)])
         else:
-            head = wire_head(b"HTTP/1.1 %d OK" % reply.status, through(reply.headers))
+            head = wire_head(b"HTTP/1.1 %d OK" % reply.status, forwardable_headers(reply.headers))
         self.stream.unread(self.http.trailing_data[0])
         await self.stream.write(head)
         await pump(self.stream, reply.body)

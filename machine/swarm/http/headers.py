@@ -30,15 +30,15 @@ HOP = frozenset(
     )
 )
 
-_NOT_THROUGH = HOP | {b"content-length"}
+_NOT_FORWARDED = HOP | {b"content-length"}
 
 
-def through(headers: Headers) -> list[tuple[bytes, bytes]]:
+def forwardable_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
     """What goes on to the next hop: no header of this hop, none that `Connection` names, no length.
 
     Values are on one line whoever made them, an engine's answer or a backend's; what cannot be a name is left out.
     """
-    left_out = _NOT_THROUGH
+    left_out = _NOT_FORWARDED
     for name, value in headers:
         if name == b"connection":
             left_out = left_out | {word.strip() for word in value.lower().split(b",")}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from machine.errors import UsageError
-from machine.swarm.http.address import TLS_PORT, Address, Trust, parse
+from machine.swarm.http.address import TLS_PORT, Address, TlsConfig, parse
 from machine.swarm.http.browser_requests import foreign
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Request
@@ -25,7 +25,7 @@ class Demands(NamedTuple):
     by design, because what they know (a token) is what counts. `cors` = web pages of other sites are allowed.
     """
 
-    trust: Trust | None
+    trust: TlsConfig | None
     gives: str
     insecure: bool = False
     open_to_all: bool = False

@@ -14,12 +14,12 @@ from collections.abc import Callable
 
 from machine.errors import UsageError
 from machine.swarm import visited
-from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.admission import Admission, backlog_for, limits_for
 from machine.swarm.http.connection import Connection, Limits, Listener
 from machine.swarm.http.open_files import raise_limit
 from machine.swarm.http.stream import Stream
-from machine.swarm.pipeline import Next, Request
+from machine.swarm.pipeline import CallNext, Request
 from machine.swarm.printable import cleaned
 
 __all__ = ["Limits", "Listener", "Server"]
@@ -29,7 +29,7 @@ class Server:
     """Gives every request to `chain`. `log` takes one line about what went wrong here."""
 
     def __init__(
-        self, chain: Next, *, limits: Limits | None = None, log: Callable[[str], None] = lambda _: None
+        self, chain: CallNext, *, limits: Limits | None = None, log: Callable[[str], None] = lambda _: None
     ) -> None:
         self.chain = chain
         self.limits = limits or Limits()
@@ -41,7 +41,7 @@ class Server:
         self._paths: list[str] = []
 
     async def listen(
-        self, address: Address, trust: Trust | None = None, refuses: Callable[[Request], str] = lambda _: ""
+        self, address: Address, trust: TlsConfig | None = None, refuses: Callable[[Request], str] = lambda _: ""
     ) -> Address:
         """Start listening and return where (port 0 has become a real one). UsageError if the place is taken.
 

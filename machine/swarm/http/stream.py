@@ -48,9 +48,9 @@ class Stream(asyncio.Protocol, Hijack):
         """Agree on TLS; ssl.SSLError if we do not, ConnectionError if the other side went away."""
         if self._tls is None:
             return
-        self._tls.shake()
+        self._tls.handshake()
         self._flush()
-        while not self._tls.shaken:
+        while not self._tls.handshake_done:
             await self._wait(self._readers)
             self._raise_if_broken()
             if self._ended:
@@ -90,7 +90,7 @@ class Stream(asyncio.Protocol, Hijack):
         if self._closing or self._broken:
             return
         if self._tls is not None:
-            self._tls.goodbye()
+            self._tls.close_notify()
             self._flush()
         elif self.transport.can_write_eof():
             with contextlib.suppress(OSError):
@@ -101,8 +101,8 @@ class Stream(asyncio.Protocol, Hijack):
         if self._closing:
             return
         self._closing = True
-        if self._tls is not None and self._tls.shaken and self._broken is None:
-            self._tls.goodbye()
+        if self._tls is not None and self._tls.handshake_done and self._broken is None:
+            self._tls.close_notify()
             self._flush()
         self.transport.close()
         if self.transport.get_write_buffer_size():

@@ -16,26 +16,26 @@ class Tls:
     """One end of a TLS connection. Whatever is called, send what `outgoing` gives afterwards."""
 
     def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_name: str | None) -> None:
-        self.shaken = False  # the handshake is done
+        self.handshake_done = False  # the handshake is done
         self.ended = False  # the other side has said goodbye
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=server_name)
 
-    def shake(self) -> None:
+    def handshake(self) -> None:
         """Go on with the handshake as far as what came in allows; ssl.SSLError if it fails."""
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
             return
-        self.shaken = True
+        self.handshake_done = True
 
     def receive(self, data: bytes) -> bytes:
         """What `data`, off the wire, says in plain; ssl.SSLError if it says nothing good."""
         self._in.write(data)
-        if not self.shaken:
-            self.shake()
+        if not self.handshake_done:
+            self.handshake()
         pieces: list[bytes] = []
-        while self.shaken and not self.ended:
+        while self.handshake_done and not self.ended:
             try:
                 piece = self._ssl.read(256 * 1024)
             except ssl.SSLWantReadError:
@@ -52,7 +52,7 @@ class Tls:
         while sent < len(data):
             sent += self._ssl.write(data[sent:] if sent else data)
 
-    def goodbye(self) -> None:
+    def close_notify(self) -> None:
         """Say that we send no more (close_notify); what the other side still sends can be received."""
         with contextlib.suppress(ssl.SSLError, OSError):
             self._ssl.unwrap()
@@ -63,6 +63,6 @@ class Tls:
 
     def common_name(self) -> str:
         """The name in the other side's certificate; "" if it has shown none."""
-        certificate = (self._ssl.getpeercert() if self.shaken else None) or {}
+        certificate = (self._ssl.getpeercert() if self.handshake_done else None) or {}
         subject = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
         return next((value for part in subject for key, value in part if key == "commonName"), "")

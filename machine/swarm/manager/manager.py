@@ -13,7 +13,7 @@ from typing import NamedTuple
 from machine.errors import UsageError
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery import Discovery, DiscoveryError
-from machine.swarm.http.address import Trust, parse
+from machine.swarm.http.address import TlsConfig, parse
 from machine.swarm.http.client import Client
 from machine.swarm.http.open_files import raise_limit
 from machine.swarm.manager.election import Election
@@ -21,7 +21,7 @@ from machine.swarm.manager.ledger import Ledger
 from machine.swarm.manager.rescheduling import Watchdog
 from machine.swarm.manager.routes import Desk, answer
 from machine.swarm.manager.signing import Keyring, load_key
-from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import cleaned
 
 SELDOM = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
@@ -36,12 +36,12 @@ class Plan(NamedTuple):
 
     discovery: Discovery
     settings: Settings
-    trust: Trust | None = None
+    trust: TlsConfig | None = None
     replication: bool = False
     advertise: str = ""
     ttl: int = 20
     debug: bool = False
-    trusted: Callable[[str], Trust | None] | None = None  # another trust for each engine's address, where known
+    trusted: Callable[[str], TlsConfig | None] | None = None  # another trust for each engine's address, where known
     key_file: str = ""  # the key that signs what may be made again elsewhere, shared by all managers of the cluster
     key_named: bool = False  # whether somebody named that file, and means it
     older_key_file: str = ""  # what signed before: accepted, if it is there
@@ -105,15 +105,15 @@ def _older_key(plan: Plan, log: Callable[[str], None]) -> list[bytes]:
 
 
 def connector(
-    trust: Trust | None, trusted: Callable[[str], Trust | None] | None = None, *, patient: bool = False
-) -> Callable[[str], Next]:
+    trust: TlsConfig | None, trusted: Callable[[str], TlsConfig | None] | None = None, *, patient: bool = False
+) -> Callable[[str], CallNext]:
     """The way to an engine, or (`patient`) to another manager, from its address.
 
     Those of the same files share a TLS context.
     """
     contexts = {trust: trust.for_client() if trust else None}
 
-    def connect(address: str) -> Next:
+    def connect(address: str) -> CallNext:
         files = (trusted(address) if trusted else None) or trust
         if files not in contexts:
             contexts[files] = files.for_client() if files else None
@@ -125,7 +125,7 @@ def connector(
 
 
 def _local(desk: Desk) -> Backend:
-    async def ask(request: Request, rest: Next) -> Reply:
+    async def ask(request: Request, rest: CallNext) -> Reply:
         return await answer(desk, request, rest)
 
     return ask
@@ -134,15 +134,15 @@ def _local(desk: Desk) -> Backend:
 class Replicas:
     """Answers as the primary does, by itself or through the primary. The watchdog only lives in the primary."""
 
-    def __init__(self, desk: Desk, election: Election, connect: Callable[[str], Next]) -> None:
+    def __init__(self, desk: Desk, election: Election, connect: Callable[[str], CallNext]) -> None:
         self._desk = desk
         self._election = election
         self._connect = connect
         self._patience = 2.0 * election.candidate.ttl  # seconds that a call waits for a primary that can be reached
-        self._primary: tuple[str, Next] | None = None
+        self._primary: tuple[str, CallNext] | None = None
         self._watchdog: Watchdog | None = None
 
-    async def __call__(self, request: Request, rest: Next) -> Reply:
+    async def __call__(self, request: Request, rest: CallNext) -> Reply:
         """One call; waits while there is no primary."""
         if request.path in OWN or request.path.startswith("/debug/"):
             return await answer(self._desk, request, rest)
@@ -163,7 +163,7 @@ class Replicas:
                 async with asyncio.timeout(1.0):
                     await self._election.changed()  # another one is soon elected
 
-    def _way_to(self, primary: str) -> Next:
+    def _way_to(self, primary: str) -> CallNext:
         if self._primary is None or self._primary[0] != primary:
             self._primary = (primary, self._connect(primary))
         return self._primary[1]

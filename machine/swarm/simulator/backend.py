@@ -6,27 +6,27 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from machine.swarm.backends import Place
+from machine.swarm.backends import BackendContext
 from machine.swarm.backends.flags import read
-from machine.swarm.pipeline import JSON, Backend, Next, Reply, Request
+from machine.swarm.pipeline import JSON, Backend, CallNext, Reply, Request
 from machine.swarm.simulator import SimulatedEngine
 
 _HEADERS = ((b"api-version", b"1.51"), (b"ostype", b"linux"), (b"server", b"Docker/29.0.0 (simulated)"))
 
 
 @contextlib.asynccontextmanager
-async def simulator(words: Sequence[str], _: Place) -> AsyncIterator[Backend]:
+async def simulator(words: Sequence[str], _: BackendContext) -> AsyncIterator[Backend]:
     """An engine that lives as long as the chain does."""
     flags, named = read("simulator", words, {"--name": True})
     ask = simulated(SimulatedEngine(flags.get("--name") or "simulator", named=tuple(named)))
 
-    async def backend(request: Request, _rest: Next) -> Reply:
+    async def backend(request: Request, _rest: CallNext) -> Reply:
         return await ask(request)
 
     yield backend
 
 
-def simulated(engine: SimulatedEngine) -> Next:
+def simulated(engine: SimulatedEngine) -> CallNext:
     """A simulated engine as the end of a chain."""
 
     async def ask(request: Request) -> Reply:

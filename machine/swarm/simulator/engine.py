@@ -17,7 +17,7 @@ from machine.swarm.http import target as targets
 from machine.swarm.pipeline import Refused
 from machine.swarm.simulator.container import Container, now
 from machine.swarm.simulator.resources import Things
-from machine.swarm.simulator.responses import Said, dump, json_said, tagged, value_of
+from machine.swarm.simulator.responses import Response, dump, json_said, tagged, value_of
 
 API, OLDEST_API = "1.51", "1.24"
 GIB = 1 << 30
@@ -53,7 +53,7 @@ class SimulatedEngine(Things):
             )
             made.state, made.started = "running", now()
 
-    def answer(self, method: str, target: str, body: bytes = b"") -> Said:
+    def answer(self, method: str, target: str, body: bytes = b"") -> Response:
         """What the engine says to a call; errors are answers too."""
         self.calls += 1
         try:
@@ -61,7 +61,7 @@ class SimulatedEngine(Things):
         except Refused as error:
             return json_said({"message": error.message}, error.status)
 
-    def _route(self, method: str, target: str, body: bytes) -> Said:
+    def _route(self, method: str, target: str, body: bytes) -> Response:
         parts = targets.parse(target)
         if parts.version and _number(parts.version) < _number(self.oldest_api):
             text = f"client version {parts.version} is too old. Minimum supported API version is {self.oldest_api}, "
@@ -71,17 +71,17 @@ class SimulatedEngine(Things):
             found = pattern.match(parts.path) if method in verb else None
             if found:
                 raw = parts.path in _NOT_JSON
-                said: Said = answer(self, query, body if raw else value_of(body), **found.groupdict())
+                said: Response = answer(self, query, body if raw else value_of(body), **found.groupdict())
                 return said
         raise Refused(404, f"page not found: {parts.path}")
 
     # the whole engine
 
-    def ping(self, query: Mapping[str, str], body: Any) -> Said:
+    def ping(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /_ping"""
-        return Said(200, b"OK")
+        return Response(200, b"OK")
 
-    def version(self, query: Mapping[str, str], body: Any) -> Said:
+    def version(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /version"""
         facts = {
             "Version": "29.0.0",
@@ -94,7 +94,7 @@ class SimulatedEngine(Things):
             {**facts, "GitCommit": "simulator", "GoVersion": "", "KernelVersion": "6.1.0", "Components": []}
         )
 
-    def info(self, query: Mapping[str, str], body: Any) -> Said:
+    def info(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /info"""
         states = [each.state for each in self.containers.values()]
         return json_said(
@@ -123,13 +123,13 @@ class SimulatedEngine(Things):
             }
         )
 
-    def events(self, query: Mapping[str, str], body: Any) -> Said:
+    def events(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /events"""
-        return Said(events=True)
+        return Response(events=True)
 
     # containers
 
-    def list(self, query: Mapping[str, str], body: Any) -> Said:
+    def list(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /containers/json"""
         wanted = targets.filters(query.get("filters", ""), Refused)
         asked = frozenset(wanted)
@@ -143,7 +143,7 @@ class SimulatedEngine(Things):
                 if not each.listed:
                     each.listed = dump(each.entry())
                 pieces.append(each.listed)
-        return Said(200, b"[" + b",".join(pieces) + b"]")
+        return Response(200, b"[" + b",".join(pieces) + b"]")
 
     def _candidates(self, ids: Sequence[str] | None) -> Iterable[Container]:
         """The containers that a list may show; whole ids are looked up, as an engine has an index of them."""
@@ -151,7 +151,7 @@ class SimulatedEngine(Things):
             return self.containers.values()
         return [self.containers[each] for each in dict.fromkeys(ids) if each in self.containers]
 
-    def create(self, query: Mapping[str, str], body: Any) -> Said:
+    def create(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /containers/create"""
         if not isinstance(body, dict):
             raise Refused(400, "invalid JSON: got no object")
@@ -168,18 +168,18 @@ class SimulatedEngine(Things):
         self._tell("create", made)
         return json_said({"Id": made.id, "Warnings": []}, 201)
 
-    def inspect(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def inspect(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /containers/X/json"""
         return json_said(self._find(x).inspect())
 
-    def act(self, query: Mapping[str, str], body: Any, x: str, verb: str) -> Said:
+    def act(self, query: Mapping[str, str], body: Any, x: str, verb: str) -> Response:
         """POST /containers/X/(start|stop|kill|restart|pause|unpause|rename|wait)"""
         found = self._find(x)
         if verb == "rename":
             self._rename(found, query.get("name", ""))
         elif verb == "wait":
             return (
-                Said(until=found.id)
+                Response(until=found.id)
                 if found.state in ("running", "paused")
                 else json_said({"StatusCode": found.exit_code})
             )
@@ -189,15 +189,15 @@ class SimulatedEngine(Things):
             self._end(found, 137 if verb == "kill" else 0)
         elif verb in ("start", "restart"):
             if found.state == "running" and verb == "start":
-                return Said(304)
+                return Response(304)
             self._check_ports(found)
             found.state, found.started = "running", now()
         else:
-            return Said(304) if verb == "stop" else json_said({"message": f"Container {x} is not running"}, 409)
+            return Response(304) if verb == "stop" else json_said({"message": f"Container {x} is not running"}, 409)
         self._tell(verb, found)
-        return Said(204)
+        return Response(204)
 
-    def remove(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def remove(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """DELETE /containers/X"""
         found = self._find(x)
         if found.state in ("running", "paused"):
@@ -206,19 +206,19 @@ class SimulatedEngine(Things):
             self._end(found, 137)
         del self.containers[found.id], self.names[found.name]
         self._tell("destroy", found)
-        return Said(204)
+        return Response(204)
 
-    def logs(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def logs(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /containers/X/logs: one line, framed as stdout."""
         line = f"{self._find(x).name} on {self.name} runs nothing: it is simulated\n".encode()
-        return Said(200, b"\x01\0\0\0" + len(line).to_bytes(4, "big") + line)
+        return Response(200, b"\x01\0\0\0" + len(line).to_bytes(4, "big") + line)
 
-    def top(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def top(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /containers/X/top"""
         self._find(x)
         return json_said({"Titles": ["PID", "CMD"], "Processes": []})
 
-    def commit(self, query: Mapping[str, str], body: Any) -> Said:
+    def commit(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /commit"""
         self._find(query.get("container", ""))
         return json_said({"Id": self._add_image(token_hex(32), query.get("repo", ""), query.get("tag", ""))}, 201)

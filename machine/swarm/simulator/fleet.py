@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from machine.swarm.simulator.engine import GIB, SimulatedEngine
-from machine.swarm.simulator.responses import Said
+from machine.swarm.simulator.responses import Response
 
 _REASON = {200: b"OK", 201: b"Created", 204: b"No Content", 304: b"Not Modified"}
 _HEAD = b"Api-Version: 1.51\r\nOstype: linux\r\nServer: Docker/29.0.0 (simulated)\r\nContent-Type: application/json\r\n"
@@ -50,7 +50,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self.engine.listeners.discard(self._event)
 
-    def _say(self, method: bytes, said: Said) -> None:
+    def _say(self, method: bytes, said: Response) -> None:
         if said.events or said.until:
             self.transport.write(b"HTTP/1.1 200 OK\r\n" + _HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
             if said.events:

@@ -13,7 +13,7 @@ from typing import Any
 
 from machine.swarm.http import target as targets
 from machine.swarm.pipeline import Refused
-from machine.swarm.simulator.responses import Said, dump, json_said, tagged
+from machine.swarm.simulator.responses import Response, dump, json_said, tagged
 
 CREATED = 1700000000  # seconds since 1970 of the first image; every further one is a second younger
 
@@ -27,7 +27,7 @@ class Images:
         self.parents: dict[str, str] = {}  # id -> id of what it was built from
         self.hidden: set[str] = set()  # ids that other images were made from: not listed
 
-    def image_list(self, query: Mapping[str, str], body: Any) -> Said:
+    def image_list(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /images/json"""
         by_id: dict[str, list[str]] = {identity: [] for identity in self.made if identity not in self.hidden}
         for tag, identity in self.images.items():
@@ -66,36 +66,36 @@ class Images:
 
         return fits
 
-    def image_create(self, query: Mapping[str, str], body: Any) -> Said:
+    def image_create(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /images/create: whatever is pulled is there; an import makes an image with an id of its own."""
         if not query.get("fromImage"):
             identity = self._add_image(token_hex(32), query.get("repo", ""), query.get("tag", ""))
-            return Said(200, dump({"status": identity}) + b"\r\n")
+            return Response(200, dump({"status": identity}) + b"\r\n")
         name = query["fromImage"]
         tag = tagged(f"{name}:{query['tag']}" if query.get("tag") else name)
         if tag not in self.images:
             self._add_image(token_hex(32), tag)
-        return Said(200, dump({"status": f"Status: Downloaded newer image for {tag}"}) + b"\r\n")
+        return Response(200, dump({"status": f"Status: Downloaded newer image for {tag}"}) + b"\r\n")
 
-    def image_build(self, query: Mapping[str, str], body: bytes) -> Said:
+    def image_build(self, query: Mapping[str, str], body: bytes) -> Response:
         """POST /build: the same context gives the same image."""
         context = repr((body, query.get("remote"), query.get("buildargs"))).encode()
         identity = self._add_image(hashlib.sha256(context).hexdigest(), query.get("t", ""))
         lines = [{"aux": {"ID": identity}}, {"stream": f"Successfully built {identity[7:19]}\n"}]
-        return Said(200, b"".join(dump(line) + b"\r\n" for line in lines))
+        return Response(200, b"".join(dump(line) + b"\r\n" for line in lines))
 
-    def image_tag(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def image_tag(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """POST /images/X/tag"""
         self.images[tagged(":".join(filter(None, (query.get("repo"), query.get("tag")))))] = self._known(x)
-        return Said(201)
+        return Response(201)
 
-    def image_save(self, query: Mapping[str, str], body: Any) -> Said:
+    def image_save(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /images/get, of one name: something that `image_load` understands."""
         name = query.get("names", "")
         identity = self._known(name)
-        return Said(200, dump({"id": identity, "tags": [tagged(name)] if tagged(name) in self.images else []}))
+        return Response(200, dump({"id": identity, "tags": [tagged(name)] if tagged(name) in self.images else []}))
 
-    def image_load(self, query: Mapping[str, str], body: bytes) -> Said:
+    def image_load(self, query: Mapping[str, str], body: bytes) -> Response:
         """POST /images/load"""
         try:
             saved = json.loads(body)
@@ -104,9 +104,9 @@ class Images:
             raise Refused(500, f"archive/tar: invalid tar header: {error}") from error
         self._add_image(identity.removeprefix("sha256:"), *tags)
         names = [f"Loaded image: {tag}\n" for tag in tags] or [f"Loaded image ID: {identity}\n"]
-        return Said(200, b"".join(dump({"stream": name}) + b"\r\n" for name in names))
+        return Response(200, b"".join(dump({"stream": name}) + b"\r\n" for name in names))
 
-    def image_inspect(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def image_inspect(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /images/X/json"""
         identity = self._known(x)
         tags = [tag for tag, each in self.images.items() if each == identity]
@@ -114,7 +114,7 @@ class Images:
             {"Id": identity, "RepoTags": tags, "RepoDigests": [], "Os": "linux", "Architecture": "amd64", "Size": 1024}
         )
 
-    def image_remove(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def image_remove(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """DELETE /images/X"""
         identity = self._known(x)
         untagged = self.images.pop(tagged(x), None)

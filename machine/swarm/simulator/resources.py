@@ -10,7 +10,7 @@ from typing import Any
 
 from machine.swarm.pipeline import Refused
 from machine.swarm.simulator.images import Images
-from machine.swarm.simulator.responses import Said, json_said
+from machine.swarm.simulator.responses import Response, json_said
 
 
 class Things(Images):
@@ -24,28 +24,28 @@ class Things(Images):
         for net in ("bridge", "host", "none"):
             self._add_network({"Name": net, "Driver": "null" if net == "none" else net})
 
-    def network_list(self, query: Mapping[str, str], body: Any) -> Said:
+    def network_list(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /networks"""
         return json_said(list(self.networks.values()))
 
-    def network_create(self, query: Mapping[str, str], body: Any) -> Said:
+    def network_create(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /networks/create"""
         return json_said({"Id": self._add_network(_object(body)), "Warning": ""}, 201)
 
-    def network(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def network(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /networks/X"""
         return json_said(self.networks[self._network(x)])
 
-    def network_remove(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def network_remove(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """DELETE /networks/X"""
         del self.networks[self._network(x)]
-        return Said(204)
+        return Response(204)
 
-    def volume_list(self, query: Mapping[str, str], body: Any) -> Said:
+    def volume_list(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /volumes"""
         return json_said({"Volumes": list(self.volumes.values()), "Warnings": None})
 
-    def volume_create(self, query: Mapping[str, str], body: Any) -> Said:
+    def volume_create(self, query: Mapping[str, str], body: Any) -> Response:
         """POST /volumes/create"""
         asked = _object(body)
         name = asked.get("Name") or token_hex(32)
@@ -60,7 +60,7 @@ class Things(Images):
         }
         return json_said(self.volumes[name], 201)
 
-    def disk(self, query: Mapping[str, str], body: Any) -> Said:
+    def disk(self, query: Mapping[str, str], body: Any) -> Response:
         """GET /system/df: volumes are empty but for those that `filled` names."""
         volumes = [
             {**each, "UsageData": {"Size": 1024 if name in self.filled else 0, "RefCount": 0}}
@@ -68,17 +68,17 @@ class Things(Images):
         ]
         return json_said({"LayersSize": 0, "Images": [], "Containers": [], "Volumes": volumes, "BuildCache": []})
 
-    def volume(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def volume(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """GET /volumes/X"""
         if x not in self.volumes:
             raise Refused(404, f"get {x}: no such volume")
         return json_said(self.volumes[x])
 
-    def volume_remove(self, query: Mapping[str, str], body: Any, x: str) -> Said:
+    def volume_remove(self, query: Mapping[str, str], body: Any, x: str) -> Response:
         """DELETE /volumes/X"""
         if self.volumes.pop(x, None) is None:
             raise Refused(404, f"get {x}: no such volume")
-        return Said(204)
+        return Response(204)
 
     def _add_network(self, asked: dict[str, Any]) -> str:
         identity = token_hex(32)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from machine.swarm.pipeline import Refused
 
 
-class Said(NamedTuple):
+class Response(NamedTuple):
     """An answer. `until` set: the answer comes when that container has ended; `events`: the event stream follows."""
 
     status: int = 200
@@ -38,6 +38,6 @@ def dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def json_said(value: Any, status: int = 200) -> Said:
+def json_said(value: Any, status: int = 200) -> Response:
     """JSON as an answer."""
-    return Said(status, dump(value))
+    return Response(status, dump(value))

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.backends import Place, hook, open_chain
+from machine.swarm.backends import BackendContext, hook, open_pipeline
 from machine.swarm.backends import exec as exec_module
-from machine.swarm.pipeline import Next, Refused, Reply, Request
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from tests.swarm.http.recording import run
 
 PAGE = Path(__file__).parents[3] / "docs" / "swarmd.md"
@@ -53,10 +53,10 @@ def script(tmp_path: Path, text: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def filtered(program: str, engine: Engine, log: list[str] | None = None) -> AsyncIterator[Next]:
+async def filtered(program: str, engine: Engine, log: list[str] | None = None) -> AsyncIterator[CallNext]:
     async with contextlib.AsyncExitStack() as stack:
-        place = Place(engine, dict(os.environ), (log if log is not None else []).append)
-        yield await open_chain([f"exec {program}"], place, stack)
+        place = BackendContext(engine, dict(os.environ), (log if log is not None else []).append)
+        yield await open_pipeline([f"exec {program}"], place, stack)
 
 
 async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
@@ -64,7 +64,7 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-async def status_of(ask: Next, request: Request) -> int:
+async def status_of(ask: CallNext, request: Request) -> int:
     try:
         return (await ask(request)).status
     except Refused as error:
@@ -257,8 +257,8 @@ for line in sys.stdin:
             return Reply(200, (), pieces(json.dumps("z" * size).encode()))
 
         async with contextlib.AsyncExitStack() as stack:
-            place = Place(engine, dict(os.environ), print)
-            ask = await open_chain([f"exec {script(tmp_path, looks)}"], place, stack)
+            place = BackendContext(engine, dict(os.environ), print)
+            ask = await open_pipeline([f"exec {script(tmp_path, looks)}"], place, stack)
             assert await (await ask(Request("GET", "/short"))).value() == {"seen": 5_002}
             assert await status_of(ask, Request("GET", "/long")) == 502
             assert len(await (await ask(Request("GET", "/events"))).read()) == 5_002

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from machine.backend_api import Next, Place, Request, UsageError
-from machine.swarm.backends import names, open_chain
-from machine.swarm.pipeline import nobody
+from machine.backend_api import BackendContext, CallNext, Request, UsageError
+from machine.swarm.backends import names, open_pipeline
+from machine.swarm.pipeline import not_implemented
 from tests.imported import modules_of_ours
 from tests.swarm.http.recording import run
 
@@ -40,9 +40,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @contextlib.asynccontextmanager
-async def chain(*specs: str) -> AsyncIterator[Next]:
+async def chain(*specs: str) -> AsyncIterator[CallNext]:
     async with contextlib.AsyncExitStack() as stack:
-        yield await open_chain([*specs, "simulator web"], Place(nobody, {}, lambda _: None), stack)
+        yield await open_pipeline([*specs, "simulator web"], BackendContext(not_implemented, {}, lambda _: None), stack)
 
 
 @pytest.mark.usefixtures("installed")
@@ -113,7 +113,7 @@ def test_the_lines_of_the_manual_open(line: str) -> None:
 
     async def story() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            ask = await open_chain([line], Place(nobody, {}, lambda _: None), stack)
+            ask = await open_pipeline([line], BackendContext(not_implemented, {}, lambda _: None), stack)
             listed = await (await ask(Request("GET", "/containers/json"))).value()
             assert sorted(each["Names"][0] for each in listed) == ["/db", "/web"]
         await asyncio.sleep(0)

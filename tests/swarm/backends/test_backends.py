@@ -20,11 +20,11 @@ from machine.clusters.store_backends.machine import address_of
 from machine.errors import EngineError, MachineNotFound, NameInvalid, UsageError
 from machine.store import Store
 from machine.store.record import Record
-from machine.swarm.backends import TABLE, Place, names, open_chain, words_of
+from machine.swarm.backends import TABLE, BackendContext, names, open_pipeline, split_words
 from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends.flags import read
-from machine.swarm.http.address import Trust
-from machine.swarm.pipeline import Backend, Next, Refused, Reply, Request, nobody
+from machine.swarm.http.address import TlsConfig
+from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, not_implemented
 from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.swarmd import serve
@@ -34,14 +34,14 @@ from tests.swarm.http.recording import front, keys, run
 @contextlib.asynccontextmanager
 async def chain(
     *specs: str, extra: Mapping[str, Any] | None = None, log: list[str] | None = None
-) -> AsyncIterator[Next]:
+) -> AsyncIterator[CallNext]:
     said = [] if log is None else log
     async with contextlib.AsyncExitStack() as stack:
-        place = Place(nobody, dict(os.environ), said.append, extra=extra or {})
-        yield await open_chain(specs, place, stack)
+        place = BackendContext(not_implemented, dict(os.environ), said.append, extra=extra or {})
+        yield await open_pipeline(specs, place, stack)
 
 
-async def shout(request: Request, rest: Next, *words: str) -> Reply:
+async def shout(request: Request, rest: CallNext, *words: str) -> Reply:
     """Answers with its words."""
     if words:
         return Reply(200, (), " ".join(words).encode())
@@ -50,14 +50,14 @@ async def shout(request: Request, rest: Next, *words: str) -> Reply:
 
 def test_words_nest_their_quotes() -> None:
     spec = """aggregate "dockerclient tcp://a:1" "aggregate 'dockerclient tcp://b:1' 'debug'" """
-    outer = words_of(spec)
+    outer = split_words(spec)
     assert outer == ["aggregate", "dockerclient tcp://a:1", "aggregate 'dockerclient tcp://b:1' 'debug'"]
-    assert words_of(outer[2])[1] == "dockerclient tcp://b:1"
+    assert split_words(outer[2])[1] == "dockerclient tcp://b:1"
     lines = """aggregate "dockerclient tcp://a:1" \\\n   "dockerclient tcp://b:1" \\\r\n 'debug'"""
-    assert words_of(lines) == ["aggregate", "dockerclient tcp://a:1", "dockerclient tcp://b:1", "debug"]
+    assert split_words(lines) == ["aggregate", "dockerclient tcp://a:1", "dockerclient tcp://b:1", "debug"]
     for bad in ("aggregate 'x", "", "   ", "\\\n"):
         with pytest.raises(UsageError):
-            words_of(bad)
+            split_words(bad)
 
 
 def test_flags_in_every_form() -> None:
@@ -82,7 +82,7 @@ def test_every_backend_of_the_table_is_there() -> None:
 
 
 def test_a_function_is_a_backend_and_its_words_are_checked() -> None:
-    async def two(request: Request, rest: Next, one: str, other: str) -> Reply:
+    async def two(request: Request, rest: CallNext, one: str, other: str) -> Reply:
         return Reply(200, (), (one + other).encode())
 
     async def story() -> None:
@@ -104,7 +104,7 @@ def test_what_was_opened_is_closed_in_order_even_if_a_later_one_fails() -> None:
     events: list[str] = []
 
     @contextlib.asynccontextmanager
-    async def open_close(words: Sequence[str], place: Place) -> AsyncIterator[Backend]:
+    async def open_close(words: Sequence[str], place: BackendContext) -> AsyncIterator[Backend]:
         events.append("open " + words[0])
         try:
             yield shout
@@ -286,7 +286,7 @@ def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path:
     pair = authority.issue_server("made", ["127.0.0.1"])
     for name, data in (("ca", authority.ca), ("cert", pair.cert), ("key", pair.key)):
         (tmp_path / name).write_bytes(data)
-    trust = Trust(*(str(tmp_path / name) for name in ("ca", "cert", "key")))
+    trust = TlsConfig(*(str(tmp_path / name) for name in ("ca", "cert", "key")))
 
     async def story() -> None:
         async with front(lambda _: _value(), trust) as address:

@@ -15,7 +15,7 @@ def test_every_call_ends_when_the_engine_fails_under_them(count):
 
     async def test(fleet):
         await fleet.create("web", start=True)
-        real, gate, asked = fleet.places[0], asyncio.Event(), []
+        real, gate, asked = fleet.hosts[0], asyncio.Event(), []
 
         async def client(request):
             if "/containers/" not in request.path or request.path == "/containers/json":

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from machine.swarm.discovery import DiscoveryError, from_url
-from machine.swarm.discovery.keys import place
+from machine.swarm.discovery.keys import parse_key_path
 from machine.swarm.manager.election import Election
 from tests.swarm.discovery.fake_consul import FakeConsul
 
@@ -60,10 +60,10 @@ async def primary(election, wanted):
 
 
 def test_places():
-    assert place("a,b:1/p/q/", 9, {}) == (("a:9", "b:1"), "p/q/docker/swarm/nodes", "p/q/docker/swarm/leader")
-    assert place("[::1]", 9, {"kv.path": "x/y"}) == (("[::1]:9",), "x/y", "docker/swarm/leader")
+    assert parse_key_path("a,b:1/p/q/", 9, {}) == (("a:9", "b:1"), "p/q/docker/swarm/nodes", "p/q/docker/swarm/leader")
+    assert parse_key_path("[::1]", 9, {"kv.path": "x/y"}) == (("[::1]:9",), "x/y", "docker/swarm/leader")
     with pytest.raises(DiscoveryError):
-        place("/p", 9, {})
+        parse_key_path("/p", 9, {})
 
 
 async def join_and_leave(url):

@@ -186,7 +186,7 @@ def test_where_a_token_is_looked_for():
         "token://T": "token:// at https://d.example/v1",
     }
     for url, where in shown.items():
-        assert from_url(url, environ={"MACHINE_DISCOVERY_URL": "https://d.example/v1/"}).shown == where
+        assert from_url(url, environ={"MACHINE_DISCOVERY_URL": "https://d.example/v1/"}).description == where
 
 
 @pytest.mark.parametrize("url", ["token://", "token://host/", "token://T", "zk://a/b", "x://y", "etcd://", "nodes://"])

@@ -13,7 +13,7 @@ from machine.swarm.discovery.registry import Registry, TooMany, UnknownToken
 from machine.swarm.discovery.service import service
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
-from machine.swarm.pipeline import Reply, Request, nobody
+from machine.swarm.pipeline import Reply, Request, not_implemented
 from tests.swarm.http.raw import say, statuses
 
 
@@ -90,13 +90,13 @@ def test_a_registry_of_an_older_version_goes_on(tmp_path: Path) -> None:
 def test_the_service_says_429_and_takes_the_address_of_the_connection(registry: Registry) -> None:
     async def asked(client: str) -> Reply:
         call = Request("POST", "/v1/clusters", (), b"", client)
-        return await service(registry)(call, nobody)
+        return await service(registry)(call, not_implemented)
 
     async def story() -> None:
         first = [(await asked(f"2001:db8::{n}")).status for n in range(limits.TOKEN_UNUSED_PER_ADDRESS + 1)]
         assert first == [200] * limits.TOKEN_UNUSED_PER_ADDRESS + [429], "one /64 is one client"
         assert (await asked("2001:db8:0:1::1")).status == 200
-        server = Server(lambda request: service(registry)(request, nobody))
+        server = Server(lambda request: service(registry)(request, not_implemented))
         try:
             at = await server.listen(Address("127.0.0.1", 0))
             post = b"POST /v1/clusters HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
@@ -119,7 +119,7 @@ def test_a_ttl_that_is_none_is_400(registry: Registry, ttl: str) -> None:
         from machine.swarm.pipeline import Refused
 
         try:
-            return (await service(registry)(call, nobody)).status
+            return (await service(registry)(call, not_implemented)).status
         except Refused as error:
             return error.status
 

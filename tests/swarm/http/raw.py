@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from machine.swarm.http.address import Address, Trust, dial
+from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.pipeline import Reply, Request
 
 
@@ -16,7 +16,7 @@ async def echo(request: Request) -> Reply:
     return Reply.json({"method": whole.method, "target": whole.target, "size": len(whole.body), "from": whole.client})
 
 
-async def say(address: Address, *pieces: bytes, trust: Trust | None = None, end: bool = True) -> bytes:
+async def say(address: Address, *pieces: bytes, trust: TlsConfig | None = None, end: bool = True) -> bytes:
     """Everything that comes back for these bytes; a connection that is dropped ends it."""
     stream = await dial(address, trust.for_client() if trust else None)
     got = b""

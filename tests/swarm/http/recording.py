@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import certs
-from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.client import Client
 from machine.swarm.http.server import Limits, Server
-from machine.swarm.pipeline import Next
+from machine.swarm.pipeline import CallNext
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -21,9 +21,9 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 class Keys(NamedTuple):
     """PEM files of one CA: what a server and a client are told."""
 
-    server: Trust
-    client: Trust
-    stranger: Trust  # a client whose certificate another CA signed
+    server: TlsConfig
+    client: TlsConfig
+    stranger: TlsConfig  # a client whose certificate another CA signed
 
 
 def keys(directory: Path) -> Keys:
@@ -39,14 +39,16 @@ def keys(directory: Path) -> Keys:
         (directory / f"{name}.pem").write_bytes(pair.cert)
         (directory / f"{name}-key.pem").write_bytes(pair.key)
     found = [
-        Trust(str(directory / "ca.pem"), str(directory / f"{name}.pem"), str(directory / f"{name}-key.pem"))
+        TlsConfig(str(directory / "ca.pem"), str(directory / f"{name}.pem"), str(directory / f"{name}-key.pem"))
         for name in pairs
     ]
     return Keys(*found)
 
 
 @contextlib.asynccontextmanager
-async def front(chain: Next, trust: Trust | None = None, limits: Limits | None = None) -> AsyncIterator[Address]:
+async def front(
+    chain: CallNext, trust: TlsConfig | None = None, limits: Limits | None = None
+) -> AsyncIterator[Address]:
     """A server on a free port of 127.0.0.1."""
     said: list[str] = []
     server = Server(chain, limits=limits, log=said.append)
@@ -66,7 +68,7 @@ async def raw_server(handler: Handler, tls: ssl.SSLContext | None = None) -> Asy
 
 
 @contextlib.asynccontextmanager
-async def client(address: Address, trust: Trust | None = None) -> AsyncIterator[Client]:
+async def client(address: Address, trust: TlsConfig | None = None) -> AsyncIterator[Client]:
     """A client that is closed afterwards."""
     made = Client(address, trust, connect_timeout=5)
     try:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machine.swarm.api.fields import KINDS
-from machine.swarm.backends import Place, open_chain
+from machine.swarm.backends import BackendContext, open_pipeline
 from machine.swarm.manager.routes import TABLE, answer
-from machine.swarm.pipeline import Next, Refused, Reply, Request, nobody
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request, not_implemented
 from machine.swarm.simulator import SimulatedEngine
 from tests.swarm.fleet import Fleet
 
@@ -55,7 +55,7 @@ def request_of(call: Call) -> Request:
     return Request(method, target, (), data[:-1] if raw and len(data) > 1 else data)
 
 
-async def judge(ask: Next, request: Request) -> None:
+async def judge(ask: CallNext, request: Request) -> None:
     """Ask and look at what comes back; whatever is no Refused is a bug of ours."""
     try:
         async with asyncio.timeout(3):
@@ -90,9 +90,9 @@ def test_of_the_manager(calls: list[Call]) -> None:
 def test_of_the_aggregate(calls: list[Call]) -> None:
     async def story() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            place = Place(nobody, dict(os.environ), lambda _: None)
+            place = BackendContext(not_implemented, dict(os.environ), lambda _: None)
             spec = 'aggregate "simulator --name a web" "simulator --name b db"'
-            ask = await open_chain([spec], place, stack)
+            ask = await open_pipeline([spec], place, stack)
             for call in calls:
                 await judge(ask, request_of(call))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.browser_requests import foreign
 from machine.swarm.http.listener import Demands, guard, listen
 from machine.swarm.http.server import Server
@@ -153,5 +153,5 @@ def test_what_is_checked_depends_on_who_can_get_in(tmp_path: Path) -> None:
     assert guard(wide, Demands(None, "it", insecure=True))(page)
     assert not guard(wide, Demands(None, "it", insecure=True))(named), "its own names are not known here"
     assert not guard(loopback, Demands(trust, "it"))(page), "who has shown a certificate is no page"
-    assert guard(loopback, Demands(Trust("", trust.cert, trust.key, verify=False), "it"))(page)
+    assert guard(loopback, Demands(TlsConfig("", trust.cert, trust.key, verify=False), "it"))(page)
     assert not guard(Address(path="/run/x.sock"), Demands(None, "it"))(page)

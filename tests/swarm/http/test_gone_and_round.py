@@ -16,7 +16,7 @@ from machine.swarm.http.address import Address, dial
 from machine.swarm.http.client import Client
 from machine.swarm.http.request_head import BadHead, origin_form
 from machine.swarm.http.server import Limits, Server
-from machine.swarm.pipeline import Next, Refused, Reply, Request
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.backend import simulated
 from tests.sshd import free_port
@@ -114,7 +114,7 @@ async def ring(size: int, *, aggregates: bool) -> AsyncIterator[list[Address]]:
         assert sum(len(server._tasks) for server in servers) <= 4 * size
 
 
-def _over(back: Client) -> Next:
+def _over(back: Client) -> CallNext:
     """An aggregate of what is behind `back` and an engine."""
     members = [Member(back, "one"), Member(simulated(SimulatedEngine("a", 2)), "two")]
     return Aggregate(Members(members, lambda _: None))

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from machine.errors import UsageError
-from machine.swarm.backends import Place, open_chain
-from machine.swarm.cli import Surroundings
+from machine.swarm.backends import BackendContext, open_pipeline
+from machine.swarm.cli import CliContext
 from machine.swarm.cli import run as act
-from machine.swarm.http.address import Address, Trust
+from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.listener import Demands, check
-from machine.swarm.pipeline import nobody
+from machine.swarm.pipeline import not_implemented
 from tests.swarm.http.recording import Keys, keys, run
 
 BEYOND = ("0.0.0.0", "::", "192.0.2.1", "swarm.example", "127.1", "0x7f.0.0.1")
@@ -53,14 +53,14 @@ def test_a_token_service_is_open_by_design_but_not_without_tls(pair: Keys) -> No
 @pytest.mark.parametrize("switch", [[], ["--tls"], ["--tls=true", "--tlsverify=false"]])
 def test_every_command_that_listens_refuses_it(pair: Keys, switch: list[str]) -> None:
     files = ["--tlscert", pair.server.cert, "--tlskey", pair.server.key, *switch]
-    around = Surroundings({"HOME": "/nowhere"}, print, print)
+    around = CliContext({"HOME": "/nowhere"}, print, print)
     with pytest.raises(UsageError, match="without TLS of clients"):
         act(["manage", "-H", "tcp://0.0.0.0:0", *files, "a:1"], around)
 
     async def swarmd(url: str) -> None:
         async with contextlib.AsyncExitStack() as stack:
-            place = Place(nobody, dict(os.environ), print)
-            await open_chain([f"dockerserver {' '.join(files)} {url}"], place, stack)
+            place = BackendContext(not_implemented, dict(os.environ), print)
+            await open_pipeline([f"dockerserver {' '.join(files)} {url}"], place, stack)
 
     for url in ("tcp://0.0.0.0:0", "tcp://[::]:0"):
         with pytest.raises(UsageError, match="without TLS of clients"):
@@ -70,9 +70,9 @@ def test_every_command_that_listens_refuses_it(pair: Keys, switch: list[str]) ->
 
 
 def test_a_ca_alone_demands_certificates(pair: Keys) -> None:
-    from machine.swarm.http.address import trust_of
+    from machine.swarm.http.address import tls_from_flags
 
     told = {"--tlscacert": pair.server.ca, "--tlscert": pair.server.cert, "--tlskey": pair.server.key}
-    found = trust_of(told, {"HOME": "/nowhere"})
-    assert isinstance(found, Trust)
+    found = tls_from_flags(told, {"HOME": "/nowhere"})
+    assert isinstance(found, TlsConfig)
     assert found.verify

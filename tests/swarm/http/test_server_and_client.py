@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from machine.errors import CertificateError, UsageError
-from machine.swarm.http.address import Address, Trust, dial, parse, trust_of
-from machine.swarm.http.headers import through
+from machine.swarm.http.address import Address, TlsConfig, dial, parse, tls_from_flags
+from machine.swarm.http.headers import forwardable_headers
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from tests.swarm.http.recording import client, front, keys, raw_server, run
@@ -47,7 +47,7 @@ async def _pieces(size: int, count: int) -> AsyncIterator[bytes]:
         yield os.urandom(size)
 
 
-async def _talk(address: Address, text: bytes, trust: Trust | None = None) -> bytes:
+async def _talk(address: Address, text: bytes, trust: TlsConfig | None = None) -> bytes:
     stream = await dial(address, trust.for_client() if trust else None)
     await stream.write(text)
     await stream.end()
@@ -360,7 +360,7 @@ def test_tls_demands_a_certificate_of_our_ca(tmp_path: Path) -> None:
         async with front(echo, trust.server) as address:
             async with client(address, trust.client) as ask:
                 assert (await ask(Request("GET", "/x"))).ok
-            for wrong in (trust.stranger, Trust(trust.client.ca)):
+            for wrong in (trust.stranger, TlsConfig(trust.client.ca)):
                 async with client(address, wrong) as ask:
                     with pytest.raises(Unreachable):
                         await ask(Request("GET", "/x"))
@@ -421,7 +421,7 @@ def test_headers_of_one_hop_stay_there() -> None:
         (b"te", b"x"),
         (b"content-length", b"5"),
     )
-    assert through((*given, (b"x-registry-auth", b"secret"))) == [(b"x-registry-auth", b"secret")]
+    assert forwardable_headers((*given, (b"x-registry-auth", b"secret"))) == [(b"x-registry-auth", b"secret")]
     seen: list[dict[bytes, bytes]] = []
 
     async def look(request: Request) -> Reply:
@@ -479,14 +479,16 @@ def test_what_is_no_address(text: str) -> None:
 
 def test_tls_flags_mean_what_they_mean_to_docker(tmp_path: Path) -> None:
     environ = {"DOCKER_CERT_PATH": "/c"}
-    assert trust_of({}, environ) is None
-    assert trust_of({"--tlsverify": "true"}, environ) == Trust("/c/ca.pem", "", "", True)
-    assert trust_of({"--tlsverify": "true", "--tlscert": "/a", "--tlskey": "/b"}, environ) == Trust(
+    assert tls_from_flags({}, environ) is None
+    assert tls_from_flags({"--tlsverify": "true"}, environ) == TlsConfig("/c/ca.pem", "", "", True)
+    assert tls_from_flags({"--tlsverify": "true", "--tlscert": "/a", "--tlskey": "/b"}, environ) == TlsConfig(
         "/c/ca.pem", "/a", "/b"
     )
-    assert trust_of({"--tls": "true", "--tlscert": "/a"}, environ) == Trust("/c/ca.pem", "/a", "/c/key.pem", False)
+    assert tls_from_flags({"--tls": "true", "--tlscert": "/a"}, environ) == TlsConfig(
+        "/c/ca.pem", "/a", "/c/key.pem", False
+    )
     with pytest.raises(CertificateError, match="CA"):
-        Trust(str(tmp_path / "none.pem")).for_client()
+        TlsConfig(str(tmp_path / "none.pem")).for_client()
 
 
 def test_json_of_the_request_is_checked() -> None:

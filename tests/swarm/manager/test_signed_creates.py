@@ -37,21 +37,21 @@ def put(place, name, labels, host=None, **more):
 async def lost(fleet, place):
     """The engine goes away, and those that see to its containers have had time to."""
     place.switch(down=True)
-    await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.places) - 1)
+    await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.hosts) - 1)
     await asyncio.sleep(0.3)
 
 
 def elsewhere(fleet):
     """Creates that the other engines of the fleet were asked for."""
-    return [target for place in fleet.places[1:] for method, target in place.asked if "/containers/create" in target]
+    return [target for place in fleet.hosts[1:] for method, target in place.asked if "/containers/create" in target]
 
 
 @pytest.mark.parametrize("more", [{}, {ID: "a" * 64}, {ID: "a" * 64, LABEL: "eJw=.AAAA"}, {LABEL: "\N{SNOWMAN}"}])
 def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(more):
     async def test(fleet):
-        put(fleet.places[0], "evil", {**POLICY, **more})
+        put(fleet.hosts[0], "evil", {**POLICY, **more})
         await fleet.until(lambda: fleet.cluster.index.named("evil"))
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         assert elsewhere(fleet) == []
         assert any("evil of n1 stays" in line for line in fleet.lines)
 
@@ -61,10 +61,10 @@ def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(more):
 def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_says_of_it():
     async def test(fleet):
         key = await fleet.create("web", start=True, **MOVES, HostConfig={"Memory": 1 << 20})
-        config = fleet.places[0].engine.containers[key].config
+        config = fleet.hosts[0].engine.containers[key].config
         config["HostConfig"] = dict(EVIL)
         config["Image"] = "evil"
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
         found = await fleet.ask("GET", "/containers/web/json")
         assert (found["HostConfig"].get("Privileged"), found["HostConfig"]["Memory"]) == (None, 1 << 20)
@@ -76,19 +76,19 @@ def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_says_o
 def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name():
     async def test(fleet):
         await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==n2"])
-        labels = next(iter(fleet.places[1].engine.containers.values())).labels
-        put(fleet.places[0], "web", labels)
-        put(fleet.places[0], "other", labels)
+        labels = next(iter(fleet.hosts[1].engine.containers.values())).labels
+        put(fleet.hosts[0], "web", labels)
+        put(fleet.hosts[0], "other", labels)
         await fleet.create("mine", start=True, Env=["reschedule:on-node-failure", "constraint:node!=n2"])
-        mine = next(c for c in fleet.places[0].engine.containers.values() if c.name == "mine")
-        put(fleet.places[0], "copy", mine.labels)
+        mine = next(c for c in fleet.hosts[0].engine.containers.values() if c.name == "mine")
+        put(fleet.hosts[0], "copy", mine.labels)
         await fleet.until(lambda: fleet.cluster.index.named("copy") and len(fleet.cluster.index.named("web")) == 2)
-        fleet.places[1].asked.clear()
-        fleet.places[2].asked.clear()
-        await lost(fleet, fleet.places[0])
+        fleet.hosts[1].asked.clear()
+        fleet.hosts[2].asked.clear()
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("mine")))
         assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["mine"]
-        assert not [target for place in fleet.places[1:] for method, target in place.asked if method == "DELETE"]
+        assert not [target for place in fleet.hosts[1:] for method, target in place.asked if method == "DELETE"]
 
     swarm(test)
 
@@ -97,7 +97,7 @@ def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name():
 def test_a_container_that_was_removed_does_not_come_back_by_its_old_signature(same_id):
     async def test(fleet):
         key = await fleet.create("web", start=True, **MOVES)
-        place = fleet.places[0]
+        place = fleet.hosts[0]
         kept = place.engine.containers[key]
         await fleet.call("DELETE", f"/containers/{key}?force=1")
         if not same_id:
@@ -115,13 +115,13 @@ def test_a_container_that_was_removed_does_not_come_back_by_its_old_signature(sa
 def test_a_container_that_is_listed_twice_is_moved_once():
     async def test(fleet):
         key = await fleet.create("web", start=True, **MOVES)
-        engine = fleet.places[0].engine
+        engine = fleet.hosts[0].engine
         engine.containers["b" * 64] = twin = type(engine.containers[key])(
             "b" * 64, "web", "", engine.containers[key].config, "172.17.0.9"
         )
         twin.state = "running"
         await fleet.until(lambda: len(fleet.cluster.index.named("web")) == 2)
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("web")))
         await asyncio.sleep(0.2)
         assert len(elsewhere(fleet)) == 1
@@ -132,14 +132,14 @@ def test_a_container_that_is_listed_twice_is_moved_once():
 def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed():
     async def test(fleet):
         key = await fleet.create("web", start=True, **MOVES)
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2" and fleet.cluster.find("web").is_up)
-        old = fleet.places[0].engine.containers[key]
+        old = fleet.hosts[0].engine.containers[key]
         old.created, old.listed = 4_000_000_000, b""  # made in the far future, it says
-        fleet.places[0].switch(down=False)
-        await fleet.until(lambda: key not in fleet.places[0].engine.containers)
+        fleet.hosts[0].switch(down=False)
+        await fleet.until(lambda: key not in fleet.hosts[0].engine.containers)
         await asyncio.sleep(0.2)
-        assert len(fleet.places[1].engine.containers) == 1
+        assert len(fleet.hosts[1].engine.containers) == 1
 
     swarm(test)
 
@@ -153,7 +153,7 @@ def test_what_was_made_before_a_restart_moves_after_it_and_what_was_removed_does
     async def first(fleet):
         await fleet.create("web", start=True, **MOVES)
         gone = await fleet.create("gone", start=True, Env=["reschedule:on-node-failure", "constraint:node==n1"])
-        kept["gone"] = fleet.places[0].engine.containers[gone]
+        kept["gone"] = fleet.hosts[0].engine.containers[gone]
         await fleet.call("POST", "/containers/web/rename?name=site")
         await fleet.call("DELETE", f"/containers/{gone}?force=1")
         kept["gone"].state = "running"
@@ -161,7 +161,7 @@ def test_what_was_made_before_a_restart_moves_after_it_and_what_was_removed_does
 
     async def second(fleet):
         await fleet.until(lambda: fleet.cluster.index.named("gone"))
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("site")))
         await asyncio.sleep(0.2)
         assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["site"]
@@ -177,7 +177,7 @@ def test_a_manager_with_another_key_moves_nothing_of_it():
         await fleet.create("web", start=True, **MOVES)
 
     async def second(fleet):
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         assert elsewhere(fleet) == []
 
     swarm(first, made=made)
@@ -188,7 +188,7 @@ def test_a_movable_container_without_a_name_gets_one_and_keeps_it():
     async def test(fleet):
         await fleet.create(start=True, **MOVES)
         (name,) = (c.name for c in fleet.cluster.index.newest_first())
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: [c.engine.name for c in fleet.cluster.index.named(name)] == ["n2"])
 
     swarm(test)
@@ -197,12 +197,12 @@ def test_a_movable_container_without_a_name_gets_one_and_keeps_it():
 def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_own():
     async def test(fleet):
         key = await fleet.create("old", start=True, **MOVES)
-        labels = dict(fleet.places[0].engine.containers[key].labels)
+        labels = dict(fleet.hosts[0].engine.containers[key].labels)
         await fleet.call("DELETE", "/containers/old?force=1")
         await fleet.create("old", start=True, Labels=labels)
         home = fleet.cluster.find("old").engine
         assert fleet.cluster.find("old").moves
-        await lost(fleet, next(p for p in fleet.places if p.engine.name == home.name))
+        await lost(fleet, next(p for p in fleet.hosts if p.engine.name == home.name))
         await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.named("old")] == [False])
 
     swarm(test)
@@ -217,9 +217,9 @@ def test_a_network_that_was_joined_later_is_joined_again(monkeypatch):
         fleet.cluster.ledger.connected(container.swarm_id, "wide", {"Aliases": ["db"]})
         fleet.cluster.ledger.connected(container.swarm_id, "left", {})
         fleet.cluster.ledger.connected(container.swarm_id, "left", None)
-        await lost(fleet, fleet.places[0])
+        await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine is not container)
-        asked.extend(t for place in fleet.places[1:] for m, t in place.asked if t.endswith("/connect"))
+        asked.extend(t for place in fleet.hosts[1:] for m, t in place.asked if t.endswith("/connect"))
 
     swarm(test)
     assert [target.partition("/networks/")[2] for target in asked] == ["wide/connect"]

@@ -6,7 +6,7 @@ from machine.swarm.api.swarm_mode import refuse_swarm_mode
 from machine.swarm.manager.routes import build, containers, create, images, info, networks, spreading, system, volumes
 from machine.swarm.manager.routes.context import Desk
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.pipeline import Next, Reply, Request
+from machine.swarm.pipeline import CallNext, Reply, Request
 
 __all__ = [
     "TABLE", "Desk", "answer", "build", "containers", "create", "images", "info", "networks", "spreading", "system",
@@ -14,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-async def answer(desk: Desk, request: Request, rest: Next | None = None) -> Reply:  # noqa: ARG001 (the end of a chain)
+async def answer(desk: Desk, request: Request, rest: CallNext | None = None) -> Reply:  # noqa: ARG001 (the end of a chain)
     """One call. Refused is for the front to word."""
     found = TABLE.find(request.method, request.path)
     if found is None:

@@ -18,11 +18,11 @@ def service(number="1", name="web", **more):
 
 
 def where(fleet, name):
-    return [p.engine.name for p in fleet.places if name in p.engine.names]
+    return [p.engine.name for p in fleet.hosts if name in p.engine.names]
 
 
 def volumes(fleet):
-    return {p.engine.name: sorted(p.engine.volumes) for p in fleet.places}
+    return {p.engine.name: sorted(p.engine.volumes) for p in fleet.hosts}
 
 
 async def busy(fleet, node, count=3):
@@ -75,7 +75,7 @@ def test_of_several_volumes_of_one_name_the_one_with_data_is_meant():
     async def test(fleet):
         for node in ("n1", "n2"):
             await fleet.ask("POST", "/volumes/create", {"Name": f"{node}/data"})
-        fleet.places[1].engine.filled.add("data")
+        fleet.hosts[1].engine.filled.add("data")
         await busy(fleet, "n2")
         await fleet.create("job", HostConfig={"Binds": ["data:/d"]})
         assert where(fleet, "job") == ["n2"]
@@ -92,7 +92,7 @@ def test_an_empty_volume_goes_to_where_the_rest_is_and_one_with_data_does_not():
         assert volumes(fleet) == {"n1": [], "n2": [], "n3": ["data"]}
         assert (await fleet.ask("GET", "/volumes/data"))["Labels"] == {"k": "v"}
         await fleet.call("DELETE", "/containers/job")
-        fleet.places[2].engine.filled.add("data")
+        fleet.hosts[2].engine.filled.add("data")
         with pytest.raises(Refused, match=r"constraint node==n1 .*; volume data \(not on n1, n2\)"):
             await fleet.create("job", HostConfig={"Binds": ["data:/d"]}, Env=["constraint:node==n1"])
         assert volumes(fleet) == {"n1": [], "n2": [], "n3": ["data"]}
@@ -124,17 +124,17 @@ def test_a_volume_that_a_stopped_container_mounts_is_not_moved():
 def test_an_unused_network_goes_to_the_volume_and_both_its_ids_mean_it():
     async def test(fleet):
         await fleet.ask("POST", "/volumes/create", {"Name": "n3/cache"})
-        fleet.places[2].engine.filled.add("cache")
+        fleet.hosts[2].engine.filled.add("cache")
         made = await fleet.ask("POST", "/networks/create", {"Name": "build", "Labels": {"k": "v"}})
         await fleet.create("job", HostConfig={"Binds": ["cache:/c"], "NetworkMode": made["Id"]})
         assert where(fleet, "job") == ["n3"]
         shown = await fleet.ask("GET", f"/networks/{made['Id']}")
         assert (shown["Name"], shown["Labels"]) == ("build", {"k": "v"})
-        (container,) = fleet.places[2].engine.containers.values()
+        (container,) = fleet.hosts[2].engine.containers.values()
         assert container.config["HostConfig"]["NetworkMode"] == shown["Id"] != made["Id"]
-        assert "build" not in {n["Name"] for n in fleet.places[0].engine.networks.values()}
+        assert "build" not in {n["Name"] for n in fleet.hosts[0].engine.networks.values()}
         await fleet.call("DELETE", f"/networks/{made['Id']}")
-        assert "build" not in {n["Name"] for n in fleet.places[2].engine.networks.values()}
+        assert "build" not in {n["Name"] for n in fleet.hosts[2].engine.networks.values()}
 
     swarm(test)
 
@@ -142,10 +142,10 @@ def test_an_unused_network_goes_to_the_volume_and_both_its_ids_mean_it():
 def test_a_network_with_a_container_or_one_that_somebody_else_made_stays():
     async def test(fleet):
         await fleet.ask("POST", "/volumes/create", {"Name": "n3/cache"})
-        fleet.places[2].engine.filled.add("cache")
+        fleet.hosts[2].engine.filled.add("cache")
         await fleet.ask("POST", "/networks/create", {"Name": "used"})
         await fleet.create("one", HostConfig={"NetworkMode": "used"})
-        fleet.places[0].engine.answer("POST", "/networks/create", b'{"Name": "foreign"}')
+        fleet.hosts[0].engine.answer("POST", "/networks/create", b'{"Name": "foreign"}')
         await fleet.cluster.engine("n1").look_at("network")
         for network in ("used", "foreign"):
             with pytest.raises(Refused, match=f"volume cache .*network {network}"):
@@ -165,7 +165,7 @@ def test_two_that_want_the_same_empty_thing_on_two_engines_do_not_both_get_it(ki
         done = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(each) for each in done} <= {str, Refused}
         assert any(isinstance(each, str) for each in done)
-        things = [getattr(p.engine, f"{kind}s").values() for p in fleet.places]
+        things = [getattr(p.engine, f"{kind}s").values() for p in fleet.hosts]
         assert sum(t["Name"] == "thing" for each in things for t in each) == 1
         assert len({n.split("/")[0] for n in await fleet.names()}) == 1
 
@@ -243,7 +243,7 @@ def test_references_are_kept_as_given_and_hold_the_container(key, given):
         text = {"short": made[:6], "id": made}.get(given, given)
         value = {"VolumesFrom": [f"{text}:ro"], "Links": [f"{text}:alias"]}.get(key, f"container:{text}")
         await fleet.create("web", HostConfig={key: value})
-        (web,) = [c for c in fleet.places[1].engine.containers.values() if c.name == "web"]
+        (web,) = [c for c in fleet.hosts[1].engine.containers.values() if c.name == "web"]
         assert web.config["HostConfig"][key] == value
         with pytest.raises(Refused, match="it depends on"):
             await fleet.create("apart", HostConfig={key: value}, Env=["constraint:node==n1"])
@@ -259,7 +259,7 @@ def test_a_reference_with_its_node_or_a_swarm_id_becomes_what_the_engine_knows(k
         for number, (text, told) in enumerate((("n2/db", "db"), (swarm_id, made))):
             given = [text] if key in ("VolumesFrom", "Links") else f"container:{text}"
             await fleet.create(f"web{number}", HostConfig={key: given})
-            (web,) = [c for c in fleet.places[1].engine.containers.values() if c.name == f"web{number}"]
+            (web,) = [c for c in fleet.hosts[1].engine.containers.values() if c.name == f"web{number}"]
             assert web.config["HostConfig"][key] == ([told] if isinstance(given, list) else f"container:{told}")
 
     swarm(test)

@@ -18,7 +18,7 @@ async def session(fleet, key):
 
 def went(fleet, path):
     """The numbers of the engines that were asked for a path."""
-    return [n for n, place in enumerate(fleet.places, 1) for _, target in place.asked if path in target]
+    return [n for n, place in enumerate(fleet.hosts, 1) for _, target in place.asked if path in target]
 
 
 def arguments(**values):
@@ -36,7 +36,7 @@ def test_a_session_goes_where_its_build_was_placed_whoever_comes_first(first):
             ]
             await asyncio.gather(*(calls if first == "session" else reversed(calls)))
         assert went(fleet, "/session") == went(fleet, "/build") == [1, 2, 3]
-        sent = [target for place in fleet.places for _, target in place.asked if "/build" in target]
+        sent = [target for place in fleet.hosts for _, target in place.asked if "/build" in target]
         assert not any("constraint" in target for target in sent)
 
     swarm(test)
@@ -52,7 +52,7 @@ def test_what_names_no_build_goes_to_one_engine(monkeypatch):
             await fleet.create(start=True)  # so that another engine would be chosen
         assert len(set(went(fleet, "/grpc") + went(fleet, "/session"))) == 1
         (builder,) = set(went(fleet, "/grpc"))
-        fleet.places[builder - 1].switch(down=True)
+        fleet.hosts[builder - 1].switch(down=True)
         await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
         await fleet.call("POST", "/grpc")
         assert len(set(went(fleet, "/grpc"))) == 2
@@ -90,7 +90,7 @@ def test_containers_of_a_builds_steps_are_gone_with_its_end():
 
     async def test(fleet):
         await fleet.create("step", start=True)
-        (engine,) = [place.engine for place in fleet.places if "step" in place.engine.names]
+        (engine,) = [place.engine for place in fleet.hosts if "step" in place.engine.names]
         del engine.containers[engine.names.pop("step")]  # and no event
         asked = arguments(constraint_node=f"={engine.name}")
         await (await fleet.call("POST", f"/v1.41/build?version=1&{asked}")).read()

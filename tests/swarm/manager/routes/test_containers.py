@@ -117,7 +117,7 @@ def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once():
 
         keys = await asyncio.gather(*(one(n) for n in range(300)))
         assert len(set(keys)) == 300
-        counts = [len(place.engine.containers) for place in fleet.places]
+        counts = [len(place.engine.containers) for place in fleet.hosts]
         assert counts == [30] * 10
         await asyncio.sleep(0.4)
         assert sorted(await fleet.names("all=1")) == sorted(set(await fleet.names("all=1")))
@@ -206,7 +206,7 @@ def test_a_long_list_in_pieces_is_the_same_list():
 
 def test_what_happens_on_an_engine_behind_our_back_is_seen():
     async def test(fleet):
-        engine = fleet.places[0].engine
+        engine = fleet.hosts[0].engine
         made = json.loads(engine.answer("POST", "/containers/create?name=back", b'{"Image":"busybox"}').body)["Id"]
         await fleet.until(lambda: "back" in [c.name for c in fleet.cluster.index.newest_first()])
         engine.answer("POST", f"/containers/{made}/start", b"")
@@ -220,7 +220,7 @@ def test_what_happens_on_an_engine_behind_our_back_is_seen():
 def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_manager():
     async def test(fleet):
         await fleet.create("web", start=True, Env=["constraint:node==n2"])
-        place = fleet.places[1]
+        place = fleet.hosts[1]
         place.asked.clear()
         with pytest.raises(Refused):
             await fleet.ask("POST", "/exec/unknown/start")
@@ -292,7 +292,7 @@ def test_what_is_called_by_its_node_pins_the_container(wanted):
     async def test(fleet):
         await fleet.create(**wanted)
         assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
-        (made,) = fleet.places[1].engine.containers.values()
+        (made,) = fleet.hosts[1].engine.containers.values()
         assert "n2/" not in str(made.config)
 
     swarm(test)
@@ -303,7 +303,7 @@ def test_a_link_is_removed_on_the_engine_of_the_container_that_has_it(name):
     async def test(fleet):
         await fleet.create("web", Env=["constraint:node==n2"])
         asked = []
-        for place in fleet.places:
+        for place in fleet.hosts:
             ask = place._ask
 
             async def unlink(request, ask=ask, place=place):

@@ -18,12 +18,12 @@ def refuse(place, status=500, text="no space left on device"):
 
 def tried(fleet):
     """The numbers of the engines that were asked to create, in order of the engines."""
-    return [n for n, p in enumerate(fleet.places, 1) for _, target in p.asked if "/containers/create" in target]
+    return [n for n, p in enumerate(fleet.hosts, 1) for _, target in p.asked if "/containers/create" in target]
 
 
 def test_an_image_that_only_one_engine_has_takes_the_container_there():
     async def test(fleet):
-        await (await fleet.places[2](Request("POST", "/images/create?fromImage=built&tag=1"))).read()
+        await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=built&tag=1"))).read()
         await fleet.until(lambda: "built:1" in fleet.cluster.engine("n3").node.images)
         await fleet.create("one", Image="built:1")
         assert await fleet.names() == ["n3/one"]
@@ -40,7 +40,7 @@ def test_an_image_is_asked_for_when_those_that_have_it_are_full():
     """A host that came after the pull: `docker run` has to hear of the image, so that it pulls and tries again."""
 
     async def test(fleet):
-        for place in fleet.places[:2]:
+        for place in fleet.hosts[:2]:
             await (await place(Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
         await fleet.until(lambda: all("web" in fleet.cluster.engine(n).node.images for n in ("n1", "n2")))
         ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
@@ -49,7 +49,7 @@ def test_an_image_is_asked_for_when_those_that_have_it_are_full():
         with pytest.raises(Refused, match="o such image") as told:
             await fleet.create("three", Image="web", HostConfig=ports)
         assert told.value.status == 404
-        await (await fleet.places[2](Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
+        await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
         await fleet.create("three", Image="web", HostConfig=ports)
         assert sorted(await fleet.names()) == ["n1/one", "n2/two", "n3/three"]
 
@@ -58,7 +58,7 @@ def test_an_image_is_asked_for_when_those_that_have_it_are_full():
 
 def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked():
     async def test(fleet):
-        refuse(fleet.places[0])
+        refuse(fleet.hosts[0])
         with pytest.raises(Refused, match="no space left"):
             await fleet.create("web")
         assert tried(fleet) == [1]
@@ -69,10 +69,10 @@ def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked():
 
 def test_createretry_tries_other_engines():
     async def test(fleet):
-        refuse(fleet.places[0])
+        refuse(fleet.hosts[0])
         await fleet.create("web")
         assert await fleet.names() == ["n2/web"]
-        for place in fleet.places[1:]:
+        for place in fleet.hosts[1:]:
             refuse(place)
         with pytest.raises(Refused, match="no space left"):
             await fleet.create("other")
@@ -82,7 +82,7 @@ def test_createretry_tries_other_engines():
 
 def test_createretry_tries_no_more_often_than_it_says():
     async def test(fleet):
-        for place in fleet.places:
+        for place in fleet.hosts:
             refuse(place)
         with pytest.raises(Refused, match="no space left"):
             await fleet.create("web")
@@ -93,10 +93,10 @@ def test_createretry_tries_no_more_often_than_it_says():
 
 def test_an_engine_that_died_just_now_is_passed_over():
     async def test(fleet):
-        fleet.places[0].down = True  # its events go on: nobody knows yet
+        fleet.hosts[0].down = True  # its events go on: nobody knows yet
         await fleet.create("web")
         assert await fleet.names() == ["n2/web"]
-        fleet.places[1].down = fleet.places[2].down = True
+        fleet.hosts[1].down = fleet.hosts[2].down = True
         with pytest.raises(Refused, match="connection refused"):
             await fleet.create("other")
 

@@ -85,7 +85,7 @@ def test_a_build_without_a_tag_runs_by_its_id_and_by_its_beginning_as_often_as_o
 def test_an_image_that_no_list_shows_is_found_by_asking():
     async def test(fleet):
         identity = await build(fleet, 3, "one")
-        fleet.places[2].engine.hidden.add(identity)  # another image was made from it
+        fleet.hosts[2].engine.hidden.add(identity)  # another image was made from it
         await fleet.cluster.engine("n3").look_at("image")
         assert (await fleet.ask("GET", f"/images/{identity[7:19]}/json"))["Id"] == identity
         key = await fleet.create(Image=identity[7:19])
@@ -97,9 +97,9 @@ def test_an_image_that_no_list_shows_is_found_by_asking():
 @pytest.mark.parametrize("over", [False, True])
 def test_what_buildx_builds_is_known_while_its_connection_is_open_and_after(over):
     async def test(fleet):
-        with_grpc(fleet.places[0])
+        with_grpc(fleet.hosts[0])
         reply = await answer(fleet.desk, Request("POST", "/grpc"))
-        builder = fleet.places[0].engine
+        builder = fleet.hosts[0].engine
         builder.answer("POST", "/build?remote=one&t=app")  # nothing says so
         if over:
             await reply.close()
@@ -124,7 +124,7 @@ def test_a_commit_is_known_at_once():
 
 def test_an_older_list_that_comes_late_does_not_undo_a_newer_one():
     async def test(fleet):
-        engine, place = fleet.cluster.engine("n1"), fleet.places[0]
+        engine, place = fleet.cluster.engine("n1"), fleet.hosts[0]
         ask, held = place._ask, asyncio.Event()
 
         async def slow(request):
@@ -197,7 +197,7 @@ def test_an_engine_with_the_older_image_counts_as_one_without_it():
         assert told.value.status == 404  # so that clients pull it
         with pytest.raises(Refused, match="node==nowhere"):
             await fleet.create(Image="app", Env=["constraint:node==nowhere"])
-        fleet.places[1].switch(down=True)
+        fleet.hosts[1].switch(down=True)
         await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
         with pytest.raises(Refused, match="No such image"):
             await fleet.create(Image="app")
@@ -220,7 +220,7 @@ def test_a_tag_removed_everywhere_is_free_again():
 def test_a_pull_makes_every_engine_fit_again_with_its_own_image():
     async def test(fleet):
         await build(fleet, 1, "v1", "app")
-        for place in fleet.places:
+        for place in fleet.hosts:
             place.engine.images.pop("app:latest", None)
         await (await fleet.call("POST", "/images/create?fromImage=app&tag=latest")).read()
         assert len({(await where(fleet, "app"))[0] for _ in range(3)}) == 3  # their ids differ, as on two architectures
@@ -242,7 +242,7 @@ def test_a_tag_means_what_it_was_put_on_last():
 
 def test_tags_on_engines_that_differ_without_our_doing_spread_as_ever():
     async def test(fleet):
-        for place in fleet.places:
+        for place in fleet.hosts:
             place.engine.answer("POST", f"/build?remote={place.engine.name}&t=app")
         for engine in fleet.cluster.healthy():
             await engine.look_at("image")
@@ -274,9 +274,9 @@ def test_dangling_and_reference_see_what_the_list_shows():
 def test_before_and_since_compare_with_an_image_that_one_engine_has():
     async def test(fleet):
         for number in (1, 2, 3):
-            fleet.places[number - 1].engine.made["sha256:" + "b" * 64] -= 10 * number
+            fleet.hosts[number - 1].engine.made["sha256:" + "b" * 64] -= 10 * number
         one = await build(fleet, 1, "v1", "one")
-        fleet.places[1].engine.made["sha256:" + "c" * 64] = 1
+        fleet.hosts[1].engine.made["sha256:" + "c" * 64] = 1
         for engine in fleet.cluster.healthy():
             await engine.look_at("image")
         found = set(await listed(fleet, "filters=" + quote(json.dumps({"before": ["one"]}))))
@@ -294,7 +294,7 @@ def test_an_import_prints_one_id_that_runs_and_its_tag_runs_everywhere():
         text = await (await fleet.call("POST", "/images/create?fromSrc=-&repo=imported&tag=1")).read()
         (line,) = text.splitlines()
         identity = json.loads(line)["status"]
-        assert identity == fleet.places[0].engine.images["imported:1"]
+        assert identity == fleet.hosts[0].engine.images["imported:1"]
         assert await where(fleet, identity) == ("n1", identity)
         assert await where(fleet, identity[7:19]) == ("n1", identity)
         assert {(await where(fleet, "imported:1"))[0] for _ in range(7)} == {"n1", "n2", "n3"}
@@ -311,12 +311,12 @@ def test_a_load_prints_what_was_loaded_once_and_an_engine_that_cannot_is_named()
         assert [json.loads(line) for line in (await reply.read()).splitlines()] == [
             {"stream": "Loaded image: saved:1\n"}
         ]
-        ask = fleet.places[0]._ask
+        ask = fleet.hosts[0]._ask
 
         async def full(request):
             return Reply.error(500, "disk full") if request.path == "/images/load" else await ask(request)
 
-        fleet.places[0]._ask = full
+        fleet.hosts[0]._ask = full
         reply = await answer(fleet.desk, Request("POST", "/images/load?quiet=1", (), archive))
         first, second = [json.loads(line) for line in (await reply.read()).splitlines()]
         assert first["id"] == "n1"
@@ -329,7 +329,7 @@ def test_a_load_prints_what_was_loaded_once_and_an_engine_that_cannot_is_named()
 @pytest.mark.parametrize("path", ["/images/load", "/images/create?fromImage=nosuch&tag=1"])
 def test_what_every_engine_refuses_has_their_status_and_words(path):
     async def test(fleet):
-        for place in fleet.places:
+        for place in fleet.hosts:
             ask = place._ask
 
             async def denied(request, ask=ask):
@@ -367,7 +367,7 @@ def test_a_save_of_images_that_no_engine_has_all_of():
 
 
 def built_on(fleet):
-    return [n for n, place in enumerate(fleet.places, 1) for _, target in place.asked if "/build?" in target]
+    return [n for n, place in enumerate(fleet.hosts, 1) for _, target in place.asked if "/build?" in target]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
 
     async def test(fleet):
         base = "sha256:" + "b" * 64
-        engine = fleet.places[1].engine
+        engine = fleet.hosts[1].engine
         engine.answer("POST", "/build?remote=x&t=child:2")
         engine.parents[engine.images["child:2"]] = base
         await fleet.cluster.engine("n2").look_at("image")
@@ -79,7 +79,7 @@ def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
         assert await fleet.names(filters(ancestor=["child"])) == []
         assert await fleet.names(filters(ancestor=["nosuch"])) == []
         assert await fleet.names(filters(ancestor=["nosuch", "child:2"])) == ["n2/derived"]
-        fleet.places[1].hangs = True  # then what is remembered has to do
+        fleet.hosts[1].hangs = True  # then what is remembered has to do
         assert await fleet.names(filters(ancestor=["child:2"])) == ["n2/derived"]
 
     swarm(test, 2)
@@ -88,7 +88,7 @@ def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
 def test_a_lost_engines_containers_do_not_run():
     async def test(fleet):
         await fleet.create("c", start=True, Env=["constraint:node==n1"])
-        fleet.places[0].switch(down=True)
+        fleet.hosts[0].switch(down=True)
         await fleet.until(lambda: len(fleet.cluster.healthy()) == 1)
         assert await fleet.names("") == []
         assert await fleet.names("all=1") == ["n1/c"]
@@ -154,7 +154,7 @@ def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(monk
 
     async def test(fleet):
         await fleet.create("c", start=True)
-        fleet.places[1].hangs = True
+        fleet.hosts[1].hangs = True
         async with asyncio.timeout(2):
             assert await fleet.names(filters(network=["bridge"])) == ["n1/c"]
             assert await fleet.names(filters(ancestor=["busybox"])) == ["n1/c"]
@@ -170,7 +170,7 @@ def test_who_waits_for_a_container_finds_it_ended_in_the_list():
         reply = await fleet.call("POST", f"/containers/{key}/wait")
         reading = asyncio.ensure_future(reply.read())
         await asyncio.sleep(0)
-        fleet.places[0].engine.answer("POST", f"/containers/{key}/kill")
+        fleet.hosts[0].engine.answer("POST", f"/containers/{key}/kill")
         assert json.loads(await reading)["StatusCode"] == 137
         assert await fleet.names(filters(status=["exited"])) == ["n1/c"]
 
@@ -180,7 +180,7 @@ def test_who_waits_for_a_container_finds_it_ended_in_the_list():
 def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_again():
     async def test(fleet):
         key = await fleet.create("c", start=True)
-        place = fleet.places[0]
+        place = fleet.hosts[0]
         ask, late = place._ask, []
 
         async def as_docker_20(request):

@@ -30,7 +30,7 @@ async def volumes(fleet, **filters):
 def on_engines(fleet, kind):
     """Names by engine, as the engines have them."""
     found = {}
-    for place in fleet.places:
+    for place in fleet.hosts:
         things = getattr(place.engine, kind).values()
         found[place.engine.name] = sorted(t["Name"] for t in things if t["Name"] not in object_filters.PREDEFINED)
     return found
@@ -176,7 +176,7 @@ def test_what_cannot_be_told_from_memory_is_asked_of_the_engines(filters):
 def test_filtered_lists_do_not_wait_for_an_engine_that_hangs():
     async def test(fleet):
         await fleet.ask("POST", "/networks/create", {"Name": "app"})
-        fleet.places[1].hangs = True
+        fleet.hosts[1].hangs = True
         async with asyncio.timeout(2):
             assert await networks(fleet, name=["app"]) == ["app"]
             assert await volumes(fleet, name=["app"]) == []
@@ -222,7 +222,7 @@ def test_a_volume_that_exists_is_the_one_that_is_meant():
 def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence():
     async def test(fleet):
         await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
-        fleet.places[2].switch(down=True)
+        fleet.hosts[2].switch(down=True)
         await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
         with pytest.raises(
             Refused, match=r"volume data is on n3, which does not answer.* docker volume create n1/data"
@@ -250,7 +250,7 @@ def test_connecting_means_the_network_on_the_containers_engine():
     async def test(fleet):
         asked = []
 
-        async def say_yes(request, place=fleet.places[1], real=fleet.places[1].__call__):
+        async def say_yes(request, place=fleet.hosts[1], real=fleet.hosts[1].__call__):
             if request.path.endswith("/connect"):
                 asked.append(request.path)
                 return (await real(type(request)("GET", "/_ping"))).__class__(200)
@@ -262,13 +262,13 @@ def test_connecting_means_the_network_on_the_containers_engine():
         await fleet.create("other", Env=["constraint:node==n1"], HostConfig={"NetworkMode": "app"})
         fleet.cluster.engine("n2").client = say_yes
         await fleet.call("POST", "/networks/app/connect", {"Container": "web"})
-        (mine,) = [key for key, n in fleet.places[1].engine.networks.items() if n["Name"] == "app"]
+        (mine,) = [key for key, n in fleet.hosts[1].engine.networks.items() if n["Name"] == "app"]
         assert asked == [f"/networks/{mine}/connect"]
         with pytest.raises(Refused, match="n1/app is not on n2"):
             await fleet.call("POST", "/networks/n1/app/connect", {"Container": "web"})
         made = await fleet.ask("POST", "/networks/create", {"Name": "n1/unused"})
         await fleet.call("POST", f"/networks/{made['Id']}/connect", {"Container": "web"})
-        (moved,) = [key for key, n in fleet.places[1].engine.networks.items() if n["Name"] == "unused"]
+        (moved,) = [key for key, n in fleet.hosts[1].engine.networks.items() if n["Name"] == "unused"]
         assert asked[1:] == [f"/networks/{moved}/connect"]
 
     swarm(test, made=[SimulatedEngine("n1"), SimulatedEngine("n2")])
@@ -279,7 +279,7 @@ def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_believe
     async def test(fleet):
         with pytest.raises(Refused, match="cannot be seen"):
             await fleet.call("POST", "/networks/create", {"Name": name})
-        assert not any(method == "POST" for place in fleet.places for method, _ in place.asked)
+        assert not any(method == "POST" for place in fleet.hosts for method, _ in place.asked)
 
     swarm(test)
 

@@ -35,7 +35,7 @@ def test_an_old_client_reaches_an_engine_that_is_too_new_for_it():
     async def test(fleet):
         await fleet.create("web")
         assert (await fleet.ask("GET", "/v1.24/containers/web/json"))["Name"] == "/web"
-        assert any(target.startswith("/v1.44/containers/") for _, target in fleet.places[0].asked)
+        assert any(target.startswith("/v1.44/containers/") for _, target in fleet.hosts[0].asked)
 
     swarm(test, made=[SimulatedEngine("n1", oldest_api="1.44")])
 
@@ -209,8 +209,8 @@ def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
         version = await fleet.ask("GET", "/version")
         assert version["KernelVersion"] == "6.1.0"
         assert all(isinstance(value, str) for value in version["Components"][0]["Details"].values())
-        fleet.places[0].switch(down=True)
-        fleet.places[1].switch(down=True)
+        fleet.hosts[0].switch(down=True)
+        fleet.hosts[1].switch(down=True)
         await fleet.until(lambda: not fleet.cluster.healthy())
         assert set(await fleet.ask("GET", "/info")) == set(info)
 
@@ -236,7 +236,7 @@ def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected():
 
 def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
     async def test(fleet):
-        for number, place in enumerate(fleet.places):
+        for number, place in enumerate(fleet.hosts):
             ask = place._ask
 
             async def used(request, ask=ask, number=number):
@@ -261,14 +261,14 @@ def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
 
 def test_a_registry_is_asked_through_another_engine_when_the_first_has_just_died():
     async def test(fleet):
-        for place in fleet.places:
+        for place in fleet.hosts:
             ask = place._ask
 
             async def search(request, ask=ask):
                 return Reply.json([{"name": "found"}]) if request.path == "/images/search" else await ask(request)
 
             place._ask = search
-        fleet.places[0].down = True
+        fleet.hosts[0].down = True
         assert await fleet.ask("GET", "/images/search?term=x") == [{"name": "found"}]
 
     swarm(test, 2, refresh_min=60, refresh_max=61)
