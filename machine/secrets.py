@@ -21,21 +21,13 @@ from machine.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
 
     from machine.options import Option
 
 CHOICE = "MACHINE_SECRETS"  # "file" (default) or "keyring"
 SERVICE = "machine"  # the keyring's name for this program
-
-CLEAR_TEXT = {  # keys in which docker-machine's drivers keep secrets; those of unknown drivers are left alone
-    "amazonec2": ("AccessKey", "SecretKey", "SessionToken"),
-    "azure": ("ClientSecret",),
-    "digitalocean": ("AccessToken",),
-    "openstack": ("Password", "ApplicationCredentialSecret"),
-}
-SECRET_GROUPS = ("amazonec2",)  # of these they are one unit
 
 
 def split(driver: Mapping[str, Any], options: Iterable[Option]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -141,28 +133,28 @@ def find(directory: str, key: str, environ: Mapping[str, str] = os.environ) -> s
     return read(directory).get(key, "") or _from_keyring(directory, key, environ)
 
 
-def move(directory: str, driver_name: str, driver: dict[str, Any]) -> None:
-    """Take the clear text that docker-machine left in `driver` out of it and keep it where secrets live.
+def move(directory: str, keys: Iterable[str], driver: dict[str, Any], *, together: bool = False) -> None:
+    """Take the clear text that docker-machine left in `driver` under `keys` out of it and keep it where secrets live.
 
-    A secret that is kept already is not replaced. StoreError, and `driver` as it was, when it cannot be kept.
+    A secret that is kept already is not replaced, and of those that belong `together` none is if one differs.
+    StoreError, and `driver` as it was, when it cannot be kept.
     """
-    found = {key: driver[key] for key in CLEAR_TEXT.get(driver_name, ()) if isinstance(driver.get(key), str)}
+    found = {key: driver[key] for key in keys if isinstance(driver.get(key), str)}
     found = {key: value for key, value in found.items() if value}
     if not found:
         return
     kept = read(directory)
     fresh = {key: value for key, value in found.items() if key not in kept}
-    if driver_name in SECRET_GROUPS and any(kept.get(key, value) != value for key, value in found.items()):
+    if together and any(kept.get(key, value) != value for key, value in found.items()):
         fresh = {}  # of other keys than those that are kept
     if fresh:
         save(directory, fresh)
     driver.update(dict.fromkeys(found, ""))
 
 
-def redact(driver_name: str, driver: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the Driver object to be shown or exported: clear text that docker-machine left is ""."""
-    secret = CLEAR_TEXT.get(driver_name, ())
-    return {key: "" if key in secret and value else value for key, value in driver.items()}
+def redact(keys: Collection[str], driver: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the Driver object to be shown or exported: text under one of the secret `keys` is ""."""
+    return {key: "" if key in keys and value else value for key, value in driver.items()}
 
 
 def forget(directory: str, keys: Iterable[str], environ: Mapping[str, str] = os.environ) -> None:

@@ -46,7 +46,7 @@ OUTSIDE = {"subprocess", "socket", "ssl", "http", "http.client", "select", "sele
 OURS = {
     "machine.model",
     "machine.options",
-    "machine.drivers",
+    "machine.drivers.base",
     "machine.lifecycle",
     "machine.provision",
     "machine.ssh.client",

@@ -11,7 +11,8 @@ from typing import Any
 import certs
 from machine import files, names, paths
 from machine.archive import bundle
-from machine.archive.send import FORMAT, LOCAL
+from machine.archive.send import FORMAT
+from machine.drivers.records import IMAGE, LOCAL_FILES
 from machine.errors import CertificateError, StoreError
 from machine.redaction import Setting
 from machine.store import Record, Store
@@ -38,7 +39,6 @@ class Values:
 
 
 NOTHING_ADDED = Values()
-FILES_OF_DRIVERS = ("Program", "InstallPath", "Base", "Boot2DockerURL")  # keys of the Driver object
 
 
 def import_(store: Store, path: str, as_name: str | None = None, values: Values = NOTHING_ADDED) -> Imported:
@@ -136,15 +136,15 @@ def _forget_files(record: Record) -> None:
 
     They would be run and read here with this user's rights.
     """
-    if record.driver_name not in LOCAL:
+    if not record.keys.local_disk:
         return
-    for key in FILES_OF_DRIVERS:
+    for key in LOCAL_FILES:
         value = record.driver.get(key)
         if value and "://" not in str(value):
             record.driver[key] = {} if isinstance(value, dict) else ""
-    image = str(record.driver.get("Image") or "")
+    image = str(record.driver.get(IMAGE) or "")
     if "/" in image and "://" not in image:
-        record.driver["Image"] = ""
+        record.driver[IMAGE] = ""
 
 
 def _write(store: Store, record: Record, contents: dict[str, bytes]) -> None:
@@ -215,7 +215,7 @@ def _renamed(known_hosts: bytes, old: str, new: str) -> bytes:
 def _notes(record: Record, contents: dict[str, bytes], old: str) -> list[str]:
     name, address = record.name, record.address() or "(unknown)"
     found = []
-    if record.driver_name in LOCAL:
+    if record.keys.local_disk:
         found.append(
             f"the disk of {name} was not in the file: the virtual machine is where it was made;"
             f" it can be used if its address {address} is reachable from here"

@@ -11,15 +11,14 @@ from typing import Any
 
 from machine import __version__, files, paths, redaction
 from machine.archive import bundle
+from machine.drivers.records import KEY_FILES
 from machine.errors import CertificateError, StoreError, UsageError
 from machine.ssh import known_hosts
 from machine.store import Record, Store
 
 FORMAT = 1
 _NEUTRAL = "/export"  # stands for the store in the file's paths, so that nobody's home is told
-_ELSEWHERE = ("SSHKey", "SSHPrivateKeyPath", "PrivateKeyFile")  # the owner's own key files
 _OWN_FILES = ("CaCertPath", "CaPrivateKeyPath", "ServerCertPath", "ServerKeyPath", "ClientKeyPath", "ClientCertPath")
-LOCAL = ("qemu", "virtualbox", "vmwarefusion", "vmwareworkstation", "hyperv", "parallels", "xhyve", "kvm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def export(
     contents[paths.CONFIG] = copied.encode()
     _add(contents, paths.CA, files.read(os.path.join(record.cert_dir(), paths.CA)))
     _add(contents, paths.KNOWN_HOSTS, _host_keys(record))
-    if record.driver_name in LOCAL:
+    if record.keys.local_disk:
         notes.append(
             f"the disk of {name} is not in the file: the virtual machine stays on this computer,"
             f" and can be used from where its address {record.address() or '(unknown)'} is reachable"
@@ -114,7 +113,7 @@ def _blanked(value: Any) -> Any:
         return [_blanked(item) for item in value]
     if not isinstance(value, dict):
         return value
-    gone = {key for key in value if key in _ELSEWHERE or redaction.is_secret_name(key)}
+    gone = {key for key in value if key in KEY_FILES or redaction.is_secret_name(key)}
     return {key: "" if key in gone and isinstance(found, str) else _blanked(found) for key, found in value.items()}
 
 
@@ -141,7 +140,7 @@ def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
     if key:
         base = os.path.basename(path)
         found[base if base in (paths.SSH_KEY, paths.OLD_SSH_KEY) else paths.SSH_KEY] = key
-    elif record.driver_name != "none":
+    elif not record.is_only_url():
         notes.append(
             "no ssh key is in the file (the machine has none of its own): `machine ssh` needs the reader's own"
         )

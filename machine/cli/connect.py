@@ -48,7 +48,7 @@ def certificates(record: Record) -> tuple[str, str, str] | None:
     missing = [path for path in found if not os.path.exists(path)]
     if not missing:
         return found[0], found[1], found[2]
-    if record.driver_name == "none" and len(missing) == len(found):
+    if record.is_only_url() and len(missing) == len(found):
         return None
     raise CertificateError(
         f"{record.name} has no {os.path.basename(missing[0])}",

@@ -94,12 +94,13 @@ def _remove(app: App, cache: Cache, arch: str, names: list[str]) -> int:
 
 def _users(app: App) -> list[tuple[str, str]]:
     """(machine, base disk) of every machine of the driver whose record can be read."""
+    from machine.drivers.records import BASE
     from machine.errors import MachineError
 
     found = []
     for name in app.store.names():
         try:
-            base = app.store.load(name).driver.get("Base")
+            base = app.store.load(name).driver.get(BASE)
         except MachineError:
             continue
         if isinstance(base, dict) and base.get("disk"):

@@ -23,7 +23,7 @@ NO_CONNECTION = 255  # ssh's exit status when it is ssh that failed; also what w
 def login_of(app: App, name: str, user: str = "") -> Login:
     """The login of machine `name` as the record has it; nothing is contacted. NotSupported for an URL only."""
     record = app.store.load(name)
-    if record.driver_name == "none":
+    if record.is_only_url():
         raise NotSupported(
             f"{name} is only an URL, {record.url()}: there is no host to log in to",
             resolution="create it with -d generic to have one",
@@ -123,14 +123,15 @@ def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.model import State
 
     try:
-        state = open_driver(open_session(app), record).state()
+        driver = open_driver(open_session(app), record)
+        state = driver.state()
         if state is State.MISSING and record.imported() and not os.path.exists(record.ssh_key_path() or ""):
             certificates(record)  # says that it came without its keys, and how to get them
     except MachineError as error:
         return error
     if state in (State.RUNNING, State.NONE):
         return None
-    by_hand = "switch the host on, and see that its sshd listens" if record.driver_name == "generic" else ""
+    by_hand = "switch the host on, and see that its sshd listens" if driver.traits.existing_host else ""
     return MachineError(
         f"{record.name} is not running: its state is {state}", resolution=by_hand or power_cure(record, state)
     )

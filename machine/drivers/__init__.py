@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from machine.drivers.base import Driver
+    from machine.drivers.base import Driver, Traits
 
 DEFAULT = "qemu"
 TABLE = {
@@ -55,6 +55,16 @@ def find(name: str) -> type[Driver]:
         details="known drivers: " + ", ".join(known),
         resolution=_advice(name, known),
     )
+
+
+def traits_of(name: str) -> Traits:
+    """Return what a driver declares of itself; what holds of most drivers if this one cannot be loaded."""
+    try:
+        return find(name).traits
+    except DriverError:
+        from machine.drivers.base import Traits
+
+        return Traits(name=name, options=())
 
 
 def _advice(name: str, known: list[str]) -> str:

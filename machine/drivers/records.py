@@ -27,7 +27,7 @@ class RecordKeys:
         self.known = tuple(known.split())  # docker-machine's own keys, in the case in which it writes them
         self.secrets = secrets  # in which docker-machine keeps secrets in clear text
         self.one_secret = one_secret  # they belong together: one of another origin makes all of them useless
-        self.network = network  # two machines with equal values here know each other by their private addresses
+        self.network = network  # two machines with equal values here reach each other by private addresses
         self.key_files = key_files  # paths of the user's own ssh keys
         self.url = url  # the key of an engine's URL, where the machine is nothing but that; else ""
         self.ssh_forwarded_without = ssh_forwarded_without  # a record without it has SSHPort as a port of 127.0.0.1
@@ -96,6 +96,8 @@ TABLE = {
     ),
 }
 LOCAL_PLUGINS = ("vmwarefusion", "vmwareworkstation", "hyperv", "parallels", "xhyve", "kvm")  # of docker-machine
+BASE, IMAGE = "Base", "Image"  # of local machines: the disk that theirs is based on, and what the user named for it
+LOCAL_FILES = ("Program", "InstallPath", BASE, "Boot2DockerURL")  # of local machines: what is run and read here
 # Of a driver that is not in TABLE it is not known which of these keys it has, if any.
 ANY_NETWORK = tuple(dict.fromkeys((*OPENSTACK_NETWORK, *AZURE_NETWORK, *AMAZON_NETWORK, *DIGITALOCEAN_NETWORK)))
 KEY_FILES = tuple(dict.fromkeys(key for row in TABLE.values() for key in row.key_files))

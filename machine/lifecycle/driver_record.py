@@ -108,7 +108,7 @@ def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
         "PeerAddress": endpoint.peer_address,
         "ListenPort": endpoint.listen_port,
     }
-    if record.driver_name != "none":  # there it is host:port, as docker-machine writes it
+    if not record.is_only_url():  # there it is host:port, as docker-machine writes it
         known["IPAddress"] = endpoint.address
     if any(record.driver.get(key) != value for key, value in known.items()):
         before = record.url()

@@ -74,7 +74,7 @@ class Store:
         directory = self.directory(record.name)
         if not self.exists(record.name):
             raise self._unknown(record.name)
-        secrets.move(directory, record.driver_name, record.driver)
+        secrets.move(directory, record.keys.secrets, record.driver, together=record.keys.one_secret)
         data = record.encode()
         if record.before is not None:
             files.write(os.path.join(directory, paths.CONFIG + ".bak"), record.before)

@@ -94,35 +94,3 @@ ENDPOINT: Schema = {  # in some drivers' objects; EnginePort is generic's, Docke
 }
 
 PORTS = ("SSHPort", "EnginePort", "DockerPort", "ListenPort")
-
-OWN = {  # docker-machine's drivers; other drivers' objects are kept as they are
-    "virtualbox": (
-        "VBoxManager HostInterfaces CPU Memory DiskSize NatNicType Boot2DockerURL Boot2DockerImportVM HostDNSResolver"
-        " HostOnlyCIDR HostOnlyNicType HostOnlyPromiscMode UIType HostOnlyNoDHCP NoShare DNSProxy"
-        " NoVTXCheck ShareFolder"
-    ),
-    "azure": (
-        "ClientID ClientSecret Environment SubscriptionID TenantID ResourceGroup DockerPort Location Size Image"
-        " VirtualNetwork SubnetName SubnetPrefix AvailabilitySet StorageType OpenPorts PrivateIPAddr UsePrivateIP"
-        " NoPublicIP DNSLabel StaticPublicIP CustomDataFile"
-    ),
-    "openstack": (
-        "AuthUrl ActiveTimeout Insecure CaCert DomainID DomainName Username Password TenantName TenantId Region"
-        " AvailabilityZone EndpointType MachineId FlavorName FlavorId ImageName ImageId KeyPairName NetworkName"
-        " NetworkId UserData PrivateKeyFile SecurityGroups FloatingIpPool ComputeNetwork FloatingIpPoolId IpVersion"
-        " ConfigDrive ExistingKey ApplicationCredentialSecret"
-    ),
-    "amazonec2": (
-        "Id AccessKey SecretKey SessionToken Region AMI SSHKeyID ExistingKey KeyName InstanceId InstanceType"
-        " PrivateIPAddress SecurityGroupId SecurityGroupIds SecurityGroupName SecurityGroupNames SecurityGroupReadOnly"
-        " OpenPorts Tags ReservationId DeviceName RootSize VolumeType IamInstanceProfile VpcId SubnetId Zone"
-        " RequestSpotInstance SpotPrice BlockDurationMinutes PrivateIPOnly UsePrivateIP UseEbsOptimizedInstance"
-        " Monitoring SSHPrivateKeyPath RetryCount Endpoint DisableSSL UserDataFile"
-    ),
-    "digitalocean": (
-        "AccessToken DropletID DropletName Image Region SSHKeyID SSHKeyFingerprint SSHKey Size IPv6 Backups"
-        " PrivateNetworking UserDataFile Monitoring Tags"
-    ),
-    "generic": "EnginePort SSHKey",
-    "none": "URL",
-}

@@ -11,6 +11,7 @@ import os
 import time
 
 from machine import __version__, hostport, paths
+from machine.drivers import records
 from machine.store import key_names
 from machine.store.document import decode, encode
 from machine.store.migrate import upgrade
@@ -101,7 +102,7 @@ class Record:
         """`raw` as it may be shown or given away: clear-text secrets that docker-machine left are ""."""
         from machine import secrets
 
-        return {**self.raw, "Driver": secrets.redact(self.driver_name, self.driver)}
+        return {**self.raw, "Driver": secrets.redact(self.keys.secrets, self.driver)}
 
     def encode(self) -> bytes:
         """The bytes of config.json. StoreError if something in `raw` is not JSON."""
@@ -172,16 +173,25 @@ class Record:
         ours = self.raw.get("Machine")
         return isinstance(ours, dict) and bool(ours.get("Imported"))
 
+    @property
+    def keys(self) -> records.RecordKeys:
+        """What is known of the keys of its driver's object."""
+        return records.of(self.driver_name)
+
+    def is_only_url(self) -> bool:
+        """Whether the machine is an engine's URL and nothing else: no host to log in to."""
+        return bool(self.keys.url)
+
     def address(self) -> str:
         """The address from here as last seen: an IP literal without brackets or a host name, "" if unknown."""
-        if self.driver_name == "none":
-            return hostport.of_url(self._text("URL") or self._text("IPAddress"))[0]
+        if self.is_only_url():
+            return hostport.of_url(self._text(self.keys.url) or self._text("IPAddress"))[0]
         return (self._text("IPAddress") or self._text("IPv6Address")).strip("[]")
 
     def engine_port(self) -> int:
         """The engine's port as seen from here."""
-        if self.driver_name == "none":
-            return hostport.of_url(self._text("URL") or self._text("IPAddress"))[1] or ENGINE_PORT
+        if self.is_only_url():
+            return hostport.of_url(self._text(self.keys.url) or self._text("IPAddress"))[1] or ENGINE_PORT
         return self.driver.get("EnginePort") or self.driver.get("DockerPort") or ENGINE_PORT
 
     def manager_port(self) -> int:
@@ -191,9 +201,9 @@ class Record:
         return forwarded if port == MANAGER_PORT and isinstance(forwarded, int) and forwarded else port
 
     def url(self) -> str:
-        """DOCKER_HOST: tcp://host:port, IPv6 in brackets, "" while the address is unknown; driver none: its URL."""
-        if self.driver_name == "none" and self._text("URL"):
-            return self._text("URL")
+        """DOCKER_HOST: tcp://host:port, IPv6 in brackets, "" while the address is unknown; or the URL on record."""
+        if self.is_only_url() and self._text(self.keys.url):
+            return self._text(self.keys.url)
         address = self.address()
         if not address:
             return ""
@@ -218,7 +228,8 @@ class Record:
         if not address:
             return None
         own = self.driver
-        at_home = self.driver_name == "virtualbox" and "UUID" not in own  # docker-machine's: a port of 127.0.0.1
+        ours = self.keys.ssh_forwarded_without
+        at_home = bool(ours) and ours not in own  # then SSHPort is a port of 127.0.0.1, and the address another
         return Endpoint(
             address=address,
             ssh_user=own["SSHUser"] or "root",

@@ -18,7 +18,7 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
     options = record.swarm_options()
     if not is_registered(record):
         return
-    if options.containers and record.driver_name != "none":
+    if options.containers and not record.is_only_url():
         containers.ensure(session, record, endpoint)
     if options.master and by_services(record):
         registration.wait_for_manager(session, record, endpoint)

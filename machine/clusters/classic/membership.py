@@ -30,7 +30,7 @@ def is_registered(record: Record) -> bool:
 def by_services(record: Record) -> bool:
     """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
     options = record.swarm_options()
-    return is_registered(record) and record.driver_name != "none" and not options.containers
+    return is_registered(record) and not record.is_only_url() and not options.containers
 
 
 def open_ports(record: Record) -> tuple[int, ...]:

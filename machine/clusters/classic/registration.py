@@ -22,10 +22,6 @@ from machine.wait import until
 
 ASK_SECONDS = 5.0  # for one reply of a manager
 MANAGER_SECONDS = 60.0
-PLACE = (  # what drivers record of where a machine is; two networks of one cloud may well have the same addresses
-    *("AuthUrl", "Cloud", "Region", "TenantName", "TenantId", "NetworkName", "NetworkId"),
-    *("SubscriptionID", "Location", "ResourceGroup", "VirtualNetwork", "VpcId", "VpcUUID", "Endpoint"),
-)
 JOIN_SECONDS = 15.0  # for a machine's agent to enter it
 NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its look at the registry, and the engine
 
@@ -191,7 +187,8 @@ def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
 
 def _neighbours(one: Record, other: Record) -> bool:
     """Whether two machines know each other by their addresses among peers: one driver, one cloud, one network."""
-    return one.driver_name == other.driver_name and all(one.driver.get(key) == other.driver.get(key) for key in PLACE)
+    alike = all(one.driver.get(key) == other.driver.get(key) for key in one.keys.network)
+    return alike and one.driver_name == other.driver_name
 
 
 def _here(session: Session, record: Record) -> Discovery:

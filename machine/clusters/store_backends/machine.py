@@ -78,7 +78,7 @@ def address_of(store: Store, name: str) -> tuple[Address, TlsConfig | None]:
     directory = record.cert_dir()
     ca, cert, key = (os.path.join(directory, file) for file in (paths.CA, paths.CERT, paths.KEY))
     if not all(os.path.exists(file) for file in (ca, cert, key)):
-        if record.driver_name == "none":
+        if record.is_only_url():
             return parse(url), None
         raise EngineError(
             f"the certificates of {name} are not in {directory}", resolution=f"machine regenerate-certs {name}"

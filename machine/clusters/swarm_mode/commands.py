@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from machine import drivers
-from machine.clusters.swarm_mode import api, connectivity, join, members
+from machine.clusters.swarm_mode import api, connectivity, members
 from machine.clusters.swarm_mode import leave as leaving
 from machine.clusters.swarm_mode import unlock_key as keys
 from machine.clusters.swarm_mode.membership import Membership
@@ -209,9 +209,10 @@ def _check_ports(session: Session, record: Record, what: Membership, manager: me
     endpoint = record.endpoint()
     if endpoint is None or not drivers.find(record.driver_name).traits.provisions:
         return
-    here = Side(record.name, members.advertised(record, what, endpoint), record.driver_name, manager=True)
-    there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)
-    border = join.behind_nat(record.driver_name) != join.behind_nat(manager.record.driver_name)
+    mine, platform = drivers.traits_of(record.driver_name), drivers.traits_of(manager.record.driver_name)
+    here = Side(record.name, members.advertised(record, what, endpoint), mine.firewall, manager=True)
+    there = Side(manager.record.name, manager.local.address, platform.firewall, manager=True)
+    border = mine.behind_nat != platform.behind_nat
     connectivity.check(session, record, here, manager.record, there, behind_nat=border)
 
 

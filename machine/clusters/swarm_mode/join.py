@@ -61,9 +61,10 @@ def no_host(driver_name: str) -> PreflightFailed:
 
 def _check_border(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
     """One of the two lives behind this computer's NAT and the other does not: neither way would ever work."""
-    near, far = behind_nat(other.driver_name), driver.traits.behind_nat
+    platform, far = drivers.traits_of(other.driver_name), driver.traits.behind_nat
+    near = platform.behind_nat
     alike = near == far and (not near or other.driver_name == driver.traits.name)
-    if alike or what.address or theirs.address or driver.traits.existing_host or _adopts(other.driver_name):
+    if alike or what.address or theirs.address or driver.traits.existing_host or platform.existing_host:
         return
     inside, outside = (other.name, record.name) if near else (record.name, other.name)
     raise PreflightFailed(
@@ -74,21 +75,6 @@ def _check_border(record: Record, what: Membership, driver: Driver, other: Recor
         resolution="make all of them with one driver, or give an address that others reach (--swarm-addr);"
         f" {connectivity.CLASSIC}",
     )
-
-
-def behind_nat(driver_name: str) -> bool:
-    """Whether machines of that driver are reached from this computer only."""
-    try:
-        return drivers.find(driver_name).traits.behind_nat
-    except MachineError:
-        return False
-
-
-def _adopts(driver_name: str) -> bool:
-    try:
-        return drivers.find(driver_name).traits.existing_host
-    except MachineError:
-        return False
 
 
 def join(session: Session, record: Record, endpoint: Endpoint) -> None:
@@ -284,9 +270,10 @@ def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, 
     if passed_over:
         session.console.warn(f"the cluster {what.cluster} exists already; not looked at: {passed_over}")
     address = members.advertised(record, what, endpoint)
-    here = Side(record.name, address, record.driver_name, what.role == "manager")
-    there = Side(manager.record.name, manager.local.address, manager.record.driver_name, manager=True)
-    border = behind_nat(record.driver_name) != behind_nat(manager.record.driver_name)
+    mine, platform = drivers.traits_of(record.driver_name), drivers.traits_of(manager.record.driver_name)
+    here = Side(record.name, address, mine.firewall, what.role == "manager")
+    there = Side(manager.record.name, manager.local.address, platform.firewall, manager=True)
+    border = mine.behind_nat != platform.behind_nat
     connectivity.check(session, record, here, manager.record, there, behind_nat=border)
     session.console.step(f"Joining the cluster {what.cluster} as {what.role}")
     token = api.token(manager.engine, what.role)

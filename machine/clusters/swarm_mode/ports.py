@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 SECONDS, PATIENCE = 6.0, 25.0  # after the first sign of the other side, and until it
 CONTROL, GOSSIP, OVERLAY = 2377, 7946, 4789
 
-FIREWALLS = {  # what a platform calls the thing that lets packets in
-    "amazonec2": "the security group",
-    "azure": "the network security group",
-    "conoha": "the security groups",
-    "digitalocean": "the cloud firewall",
-    "openstack": "the security groups",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -37,7 +29,7 @@ class Side:
 
     name: str  # the machine's
     address: str  # that it advertises
-    driver: str
+    firewall: str  # what its platform calls the thing that lets packets in
     manager: bool
 
     def ports(self) -> dict[str, list[int]]:
@@ -76,8 +68,7 @@ def explain(missing: list[Closed]) -> tuple[str, str]:
         ports = [one for one in missing if (one.source, one.at) == (source, at)]
         names = ", ".join(f"{one.port}/{one.protocol}" for one in ports)
         seen.append(f"{source.name} does not reach {at.name} ({at.address}) at {names}")
-        firewall = FIREWALLS.get(at.driver, "the firewall")
-        todo.append(f"let {names} from {source.address} into {firewall} of {at.name}")
+        todo.append(f"let {names} from {source.address} into {at.firewall} of {at.name}")
         if any(one.how == "refused" for one in ports):
             seen[-1] += "; some were refused, as a host's own firewall does"
     return "\n".join(seen), "; ".join(todo)

@@ -11,8 +11,6 @@ from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.drivers.amazonec2.errors import flag_of, translate
 from machine.errors import UsageError
 from machine.options import resolve
-from machine.secrets import CLEAR_TEXT
-from machine.store import key_names
 from tests.drivers import contexts
 
 OLD = {  # docker-machine 0.16's flags, then those of its forks, with their variables
@@ -75,7 +73,7 @@ def test_every_old_flag_and_variable_is_there() -> None:
 
 
 def test_old_keys_keep_their_names() -> None:
-    known = set(key_names.OWN["amazonec2"].split())
+    known = set(AmazonDriver.traits.record.known)
     assert known - set(data()) == {
         *("Id", "SSHKeyID", "InstanceId", "PrivateIPAddress", "SecurityGroupId", "SecurityGroupIds"),
         *("SecurityGroupName", "ReservationId"),
@@ -83,7 +81,9 @@ def test_old_keys_keep_their_names() -> None:
 
 
 def test_the_secrets_are_those_that_are_taken_out_of_old_records() -> None:
-    assert {option.key for option in AmazonDriver.traits.options if option.secret} == set(CLEAR_TEXT["amazonec2"])
+    assert {option.key for option in AmazonDriver.traits.options if option.secret} == set(
+        AmazonDriver.traits.record.secrets
+    )
 
 
 @pytest.mark.parametrize(

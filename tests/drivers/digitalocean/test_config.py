@@ -12,7 +12,6 @@ from machine.drivers.digitalocean.config import Config, from_values
 from machine.drivers.digitalocean.driver import DigitalOceanDriver
 from machine.errors import UsageError
 from machine.options import resolve
-from machine.secrets import CLEAR_TEXT
 from tests.drivers import contexts
 
 OLD = {  # docker-machine 0.16's flags, with their variables
@@ -59,7 +58,7 @@ def test_every_old_flag_is_there_with_its_variable() -> None:
 def test_the_keys_of_old_records() -> None:
     assert set(configured().to_record()) >= KEYS
     assert [option.key for option in DigitalOceanDriver.traits.options if option.secret] == list(
-        CLEAR_TEXT["digitalocean"]
+        DigitalOceanDriver.traits.record.secrets
     )
 
 

@@ -51,7 +51,7 @@ def test_the_host_key_is_given_and_others_are_dropped() -> None:
 
 def test_an_image_that_does_not_know_the_watcher_is_taught() -> None:
     assert "write_files" not in config(PLAIN)
-    found = config(replace(PLAIN, teaches=True))
+    found = config(replace(PLAIN, install_port_agent=True))
     assert [entry["path"] for entry in found["write_files"]] == [path for path, _, _ in guest.FILES]  # type: ignore[attr-defined, index]
     assert found["runcmd"] == [["systemctl", "enable", "--now", "machine-ports.service"]]
 
