@@ -18,6 +18,8 @@ ASK_SECONDS = 10
 
 UP_SECONDS = 30  # from the start of an engine to its first answer; one with many containers loads them first
 
+UNSEEN_SECONDS = 5  # from a start to the first sight of the process, whatever the program has to do before
+
 FUNCTIONS = f"""\
 limited() {{ # limited SECONDS COMMAND: status 124 or 143 when it took longer; without `timeout` there is no limit
     if timeout 1 true 2>/dev/null; then timeout "$@"; else shift; "$@"; fi
@@ -31,6 +33,30 @@ engine_info() {{ # engine_info SOCKET: /info as JSON; fails where the engine doe
 }}
 engine_answers() {{ # engine_answers SOCKET: an answer without a ServerVersion is the client's, not the engine's
     engine_info "$1" | grep -q '"ServerVersion":"[^"]'
+}}
+"""
+
+# OpenRC calls an engine started that ended at once, and its supervise-daemon starts one anew a few times.
+PROCESS = f"""\
+engines() {{ # the processes called dockerd, those in containers too
+    grep -lx dockerd /proc/[0-9]*/comm 2>/dev/null || true
+}}
+before_start() {{
+    before=$(engines)
+    ours=
+    unseen=0
+}}
+goes_on() {{ # whether the dockerd that was started after before_start is the same as before; a look each 0.2 s
+    if [ -n "$ours" ]; then
+        grep -qx dockerd "$ours" 2>/dev/null
+        return
+    fi
+    for ours in $(engines); do
+        case "$before" in *"$ours"*) ;; *) return 0 ;; esac
+    done
+    ours=
+    unseen=$((unseen + 1))
+    [ "$unseen" -le {UNSEEN_SECONDS * 5} ]
 }}
 """
 

@@ -121,7 +121,7 @@ reload() {{
     [ "$(was enabled)" != disabled ] || {disable} || true
 }}
 launch() {{
-    ! runs_again || limited {seconds} {start}
+    ! runs_again || {launch}
 }}
 revive() {{
     :
@@ -130,18 +130,29 @@ runs_again() {{
     [ "$(was docker_service)" = active ]
 }}
 """
+_OPENRC = f"""\
+{engine_api.PROCESS}started() {{ # started SECONDS COMMAND: fails too when the engine ends soon after its start
+    before_start
+    limited "$@" || return 1
+    until=$(($(date +%s) + {engine_api.UP_SECONDS}))
+    until engine_answers SOCKET || [ "$(date +%s)" -ge "$until" ]; do
+        goes_on || return 1
+        sleep 0.2
+    done
+}}
+"""
 _WORDS = {
     "openrc": {
         "status": "rc-service docker status",
         "stop": "rc-service docker stop",
-        "start": "rc-service docker start",
+        "launch": f"started {START_SECONDS} rc-service docker start",
         "is_enabled": "rc-update show default 2>/dev/null | grep -q '^ *docker '",
         "disable": "rc-update -q del docker default",
     },
     "boot2docker": {
         "status": "/etc/init.d/docker status",
         "stop": "/etc/init.d/docker stop",
-        "start": "/etc/init.d/docker start",
+        "launch": f"limited {START_SECONDS} /etc/init.d/docker start",
         "is_enabled": "true",
         "disable": "true",
     },
@@ -205,7 +216,7 @@ else
     reload
     if ! launch; then # not even with live-restore
         back {json}
-        launch || said="$said; its engine ran before and does not start again: see journalctl -u docker"
+        launch || said="$said; its engine ran before and does not start again: see {log}"
     fi
     if runs_again; then (
         {up}
@@ -353,13 +364,17 @@ def _note(facts: Facts) -> str:
 
 def _init(facts: Facts) -> str:
     """Functions that bring back what it had running."""
-    return _SYSTEMD if facts.init == "systemd" else _OTHER.format(seconds=START_SECONDS, **_WORDS[facts.init])
+    if facts.init == "systemd":
+        return _SYSTEMD
+    functions = _OPENRC.replace("SOCKET", shlex.quote(facts.engine_socket)) if facts.init == "openrc" else ""
+    return functions + _OTHER.format(**_WORDS[facts.init])
 
 
 def _undo(facts: Facts, files: list[str]) -> str:
     """daemon.json comes back first: TLS in both places starts nothing, TLS in neither would be open."""
     ordered = sorted(files, key=lambda path: path != DAEMON_JSON)
-    up = engine_api.wait_until_up(facts.engine_socket).replace("\n", "\n        ").strip()
+    alive = "goes_on" if facts.init == "openrc" else "true"
+    up = engine_api.wait_until_up(facts.engine_socket, alive).replace("\n", "\n        ").strip()
     return _UNDO.format(
         state=TRANSACTION,
         functions=engine_api.FUNCTIONS + _pid(facts) + _init(facts),
@@ -372,6 +387,7 @@ def _undo(facts: Facts, files: list[str]) -> str:
         socket=shlex.quote(facts.engine_socket),
         pid_file=shlex.quote(facts.pid_file),
         up=up,
+        log="journalctl -u docker" if facts.init == "systemd" else "its log",
     )
 
 

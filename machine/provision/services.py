@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from machine.provision import engine_api
 from machine.provision.facts import Facts
-from machine.provision.gather import BOOT2DOCKER, TRANSACTION
+from machine.provision.gather import BOOT2DOCKER, CONF_D, TRANSACTION
 from machine.provision.rollback import START_SECONDS
 from machine.provision.steps import Run
 
@@ -20,6 +20,7 @@ class Service:
     restart: str
     enable: str
     log: str  # prints the end of the engine's log
+    alive: str = "true"  # fails when the engine that was started has ended
 
 
 # Debian's package has an init script too; to enable that as well takes perl and two reloads, and systemd never reads it
@@ -35,16 +36,28 @@ SERVICES = {
         log='journalctl -u docker.service --since "@${began:-0}" -n 30 --no-pager -o cat',
     ),
     "openrc": Service(
-        restart=f"limited {START_SECONDS} rc-service docker restart",
+        restart=f"before_start\nlimited {START_SECONDS} rc-service docker restart",
         enable="rc-update add docker default",
-        log="tail -n 30 /var/log/docker.log",
+        log="end_of_log",
+        alive="goes_on",
     ),
     "boot2docker": Service(
         restart=f"limited {START_SECONDS} /etc/init.d/docker restart",
         enable="true",
-        log=f"tail -n 30 {BOOT2DOCKER}/docker.log",
+        log=f"tail -n 30 {BOOT2DOCKER}/docker.log 2>/dev/null",
     ),
 }
+
+# The log may have another place, and there is none before the engine has said something.
+_OPENRC = f"""\
+{engine_api.PROCESS}end_of_log() (
+set +eu
+# shellcheck disable=SC1091 # OpenRC reads it too
+[ ! -r {CONF_D} ] || . {CONF_D}
+log=${{DOCKER_ERRFILE:-${{DOCKER_LOGFILE:-/var/log/docker.log}}}}
+[ ! -f "$log" ] || tail -n 30 "$log"
+)
+"""
 
 # A socket unit does not start while its service runs, so it goes first.
 _SOCKET_FIRST = "limited 60 systemctl stop docker.service\nsystemctl start docker.socket\n"
@@ -62,13 +75,13 @@ def restart(facts: Facts) -> Run:
         wanted = wanted.replace(
             f"limited {START_SECONDS} systemctl restart", f"{_SOCKET_FIRST}limited {START_SECONDS} systemctl restart"
         )
-    alive = "true"
+    alive = service.alive
     if facts.init == "systemd":
         wanted += f"\nstarted={_PID}"
         alive = f'[ "{_PID}" = "$started" ]'
     script = f"""\
 began=$(date +%s) # of the log only what comes from now on is about this start
-{engine_api.FUNCTIONS}again() (
+{engine_api.FUNCTIONS}{_OPENRC if facts.init == "openrc" else ""}again() (
 set -e
 {wanted}
 {engine_api.wait_until_up(facts.engine_socket, alive)})
