@@ -17,6 +17,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
         WaitTimeout                    1   a deadline passed; carries the last answer
         DriverError                    1   the platform said no
             PreflightFailed            3   ... before anything was made
+            ImageNotFound              4   no such image is kept here
             NotSupported               1   this driver cannot do that
             Unfinished                 1   a removal is under way; the caller asks again
         ShellError                     1   ssh to the machine
@@ -46,7 +47,7 @@ EXIT_CODES = {  # what docs/commands.md says of each
     USAGE: "the command line makes no sense as typed; nothing was done",
     NOTHING_MADE: "what is needed first is not there, and nothing was made: the checks of `create`, credentials,"
     " a driver's package that is not installed",
-    NOT_FOUND: "there is no machine (or context) of that name",
+    NOT_FOUND: "there is no machine, context or (of `image rm`) image of that name",
     EXISTS: "there is a machine of that name already",
     INTERRUPTED: "interrupted with Ctrl-C (128 and the signal's number for others)",
     PIPE_CLOSED: "whoever read the output went away",
@@ -131,6 +132,12 @@ class PreflightFailed(DriverError):
     """The read-only checks before a create failed; nothing was made."""
 
     exit_code = NOTHING_MADE
+
+
+class ImageNotFound(DriverError):
+    """No image of that name is kept here."""
+
+    exit_code = NOT_FOUND
 
 
 class NotSupported(DriverError):

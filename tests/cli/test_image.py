@@ -49,9 +49,16 @@ def test_an_image_in_use_stays(world: World) -> None:
     typed = world.type("image", "rm", "debian-13")
     assert typed.status == 1
     assert "base of machines" in typed.err
-    typed = world.type("image", "rm", "nothing")
-    assert typed.status == 1
-    assert "machine image ls" in typed.err
+
+
+@pytest.mark.parametrize("name", ["nothing", "../../nothing", "", ".hidden"])
+def test_an_image_that_is_not_there_is_not_found_and_leaves_no_trace(name: str, world: World) -> None:
+    stored(Path(world.store.root))
+    before = sorted(Path(world.store.root).rglob("*"))
+    typed = world.type("image", "rm", name)
+    assert (typed.status, "machine image ls" in typed.err) == (4, True)
+    assert f"there is no image {name!r} in the cache" in typed.err
+    assert sorted(Path(world.store.root).rglob("*")) == before
 
 
 def test_what_shall_be_built(world: World) -> None:
@@ -88,5 +95,5 @@ def test_files_outside_the_cache_are_never_removed_with_an_image(world: World, t
     for place in (str(victim), f"{os.path.relpath(victim, path.parent)}"):
         path.write_text(json.dumps({**sound, "kernel": place}))
         typed = world.type("image", "rm", "debian-13")
-        assert typed.status == 1
+        assert typed.status == 4
         assert victim.read_text() == "mine"

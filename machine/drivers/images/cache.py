@@ -29,7 +29,7 @@ from typing import Any
 
 from machine import files, lock, paths
 from machine.drivers.images import build, disks, fetch, guest, uses
-from machine.errors import DriverError, PreflightFailed, masked
+from machine.errors import DriverError, ImageNotFound, PreflightFailed, masked
 from machine.process import Completed
 
 NAMES = tuple(fetch.SUITES)
@@ -113,13 +113,13 @@ class Cache:
     def find(self, name: str, arch: str) -> Image | None:
         """The image of that name, None when the cache has it not, or not whole."""
         try:
+            if not _plain(name):
+                return None
             found = Image.of(json.loads(files.read_plain(self._manifest(name, arch))))
         except (OSError, ValueError, TypeError, RecursionError):
             return None
-        if any(part != os.path.basename(part) or part.startswith(".") for part in found.files):
+        if not all(map(_plain, found.files)):
             return None  # files elsewhere are none of the cache's, and would be removed with the image
-        if not all(isinstance(part, str) and os.path.basename(part) == part for part in found.files):
-            return None  # files of the cache, which are deleted with the image; never others
         return found if all(os.path.isfile(self.path(part)) for part in found.files) else None
 
     def all(self) -> list[Image]:
@@ -191,11 +191,17 @@ class Cache:
             return self._pull(name, arch) if kind == "name" else self._pull_url(word, name, arch)
 
     def remove(self, name: str, arch: str, used: Iterable[str]) -> None:
-        """Forget an image and delete its files; DriverError when a machine (`used`: base disks) stands on it."""
+        """Forget an image and delete its files; DriverError when a machine (`used`: base disks) stands on it.
+
+        ImageNotFound when the cache has none of that name; then nothing is written either.
+        """
+        unknown = ImageNotFound(f"there is no image {name!r} in the cache", resolution="machine image ls shows them")
+        if self.find(name, arch) is None:
+            raise unknown
         with self.lock(name):
             image = self.find(name, arch)
             if image is None:
-                raise DriverError(f"there is no image {name} in the cache", resolution="machine image ls shows them")
+                raise unknown
             others = uses.used(self.directory).get(image.disk, [])
             if others or image.disk in {os.path.basename(path) for path in used}:
                 raise DriverError(
@@ -359,6 +365,11 @@ def disk_format(path: str, driver: str = "qemu", called: str = "") -> str:
 def _stamp() -> str:
     """Twelve digits for a name that no other computer, and nobody here, gives: the computer's, and at random."""
     return uses.host_tag() + os.urandom(3).hex()
+
+
+def _plain(name: str) -> bool:
+    """Whether it names a file of the cache's own directory, and none that is hidden."""
+    return bool(name) and name == os.path.basename(name) and not name.startswith(".")
 
 
 def _known(name: str, driver: str) -> None:

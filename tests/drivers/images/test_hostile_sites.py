@@ -155,6 +155,6 @@ def test_a_manifest_names_files_of_the_cache_only(disk: Any, tmp_path: Path) -> 
     Path(made.directory, "x-amd64.json").write_text(json.dumps({"name": "x", "arch": "amd64", "disk": disk}))
     assert made.find("x", "amd64") is None
     assert made.all() == []
-    with pytest.raises(DriverError, match="no image x"):
+    with pytest.raises(DriverError, match="no image 'x'"):
         made.remove("x", "amd64", ())
     assert (tmp_path / "store" / "victim").exists()
