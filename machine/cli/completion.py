@@ -5,9 +5,9 @@ Commands, flags and drivers are written into the script; machines are asked for 
 
 from __future__ import annotations
 
-from machine.cli import load, parser_of
 from machine.cli.commands import COMMANDS
 from machine.cli.global_flags import AFTER_COMMAND, TABLE
+from machine.cli.main import load, parser_of
 from machine.cli.tokenize import VALUE
 
 TYPE_CHECKING = False

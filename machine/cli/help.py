@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from machine.cli import load, parser_of
 from machine.cli.commands import COMMANDS
 from machine.cli.global_flags import TABLE
+from machine.cli.main import load, parser_of
 from machine.cli.parser import columns
 from machine.cli.tokenize import VALUE
 

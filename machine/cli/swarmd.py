@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if "--help" in args.rest or "-h" in args.rest:  # after a backend too, where the command line is not looked at
         import sys
 
-        from machine.cli import parser_of
+        from machine.cli.main import parser_of
 
         app.stdout.write(parser_of("swarmd", sys.modules[__name__], [], app.environ).format_help())
         return 0

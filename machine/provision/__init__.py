@@ -12,17 +12,12 @@ Docker's settings are decided in command.py and settings.py; player.py is the on
 from __future__ import annotations
 
 from machine.provision.apply import Outcome, apply_steps
+from machine.provision.deferred import plan, upgrade
 from machine.provision.facts import Facts, gather
 from machine.provision.naming import naming
 from machine.provision.script import render
 from machine.provision.spec import Spec
 from machine.provision.steps import Plan, Result, Run, WriteFile
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from machine.ssh.client import Shell
 
 __all__ = [
     "Facts",
@@ -39,17 +34,3 @@ __all__ = [
     "render",
     "upgrade",
 ]
-
-
-def plan(facts: Facts, spec: Spec) -> Plan:
-    """See machine.provision.planner, which is not needed before there are facts: it can be imported meanwhile."""
-    from machine.provision import planner
-
-    return planner.plan(facts, spec)
-
-
-def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
-    """See machine.provision.upgrade."""
-    from machine.provision import upgrade as upgrading
-
-    return upgrading.upgrade(facts, shell, log, env)

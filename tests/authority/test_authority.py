@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import certs
-from machine import authority
+from machine import authority, lock
 from machine.errors import CertificateError, UsageError
 from tests.certs.handshake import client_context, handshake, server_context
 
@@ -409,7 +409,7 @@ def test_two_stores_with_one_directory_of_certificates_make_one_ca(tmp_path: Pat
         threading.Thread(target=lambda name=name: found.append(authority.ensure(str(tmp_path / name)).ca))
         for name in "abab"
     ]
-    with authority.lock.hold(str(tmp_path / "a" / "locks" / "certs.lock"), what="test"):
+    with lock.hold(str(tmp_path / "a" / "locks" / "certs.lock"), what="test"):
         for thread in threads:
             thread.start()
         time.sleep(0.3)

@@ -13,10 +13,10 @@ import pytest
 
 from machine import __version__
 from machine.build import commit
-from machine.cli import INTERRUPTED, load, main
 from machine.cli.commands import COMMANDS
+from machine.cli.main import load, main
 from machine.cli.parser import Parser
-from machine.errors import UsageError
+from machine.errors import INTERRUPTED, UsageError
 from tests.cli.typed import World
 
 BARE = "Usage: machine "

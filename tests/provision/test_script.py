@@ -12,12 +12,12 @@ import pytest
 
 from machine.process import Completed
 from machine.provision import Facts, Plan, Result, Run, WriteFile, plan, render, rollback, script
+from machine.provision.engine_upgrade import upgrade_plan
 from machine.provision.gather import DAEMON_JSON, GATHER_SCRIPT
 from machine.provision.install import WAIT_FOR_CLOUD_INIT, _fetch
 from machine.provision.packages import MANAGERS, install
 from machine.provision.planner import hostname
 from machine.provision.steps import Step
-from machine.provision.upgrade import upgrade_plan
 from tests.provision.test_cases import CASES, every_step, facts, spec
 from tests.provision.test_swarm import every_swarm_step
 

@@ -9,10 +9,10 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.process import Completed
+from machine.provision.engine_upgrade import upgrade_plan
 from machine.provision.facts import Facts
 from machine.provision.gather import TRANSACTION
 from machine.provision.steps import Result, Run
-from machine.provision.upgrade import upgrade_plan
 from tests.provision.test_cases import facts
 
 HOST = {"os_id": "fedora", "init": "systemd", "packages": "dnf", "dockerd": "/usr/bin/dockerd", "service": "active"}

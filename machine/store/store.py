@@ -1,0 +1,172 @@
+"""The store as a whole: which machines there are; load, save, add, lock and delete one."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from machine import files, paths
+from machine.errors import MachineExists, MachineNotFound, StoreError
+from machine.names import check, natural_key
+from machine.nearest import nearest
+from machine.store.document import LARGEST, record_error
+from machine.store.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+
+class Store:
+    """The store at `root`, an absolute path that need not exist yet."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.on_load: Callable[[Record], None] | None = None  # told of each record that is read
+
+    def names(self) -> list[str]:
+        """Every machine, broken ones too, in natural order. StoreError when the directory cannot be listed.
+
+        Directories with a leading dot, and those whose names a terminal cannot show, are no machines.
+        """
+        try:
+            with os.scandir(paths.machines(self.root)) as entries:
+                found = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable(paths.machines(self.root), error) from error
+        return sorted((name for name in found if name.isprintable()), key=natural_key)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a machine of that name, broken or not."""
+        return _plain(name) and os.path.isdir(self.directory(name))
+
+    def directory(self, name: str) -> str:
+        """The machine's own directory, whether or not it exists."""
+        return paths.machine(self.root, name)
+
+    def load(self, name: str) -> Record:
+        """The record of `name`: MachineNotFound, or RecordBroken when its config.json cannot be used."""
+        if not self.exists(name):
+            raise self._unknown(name)
+        record = Record.parse(self._read(name), self.root, name)
+        if self.on_load is not None:
+            self.on_load(record)
+        return record
+
+    def save(self, record: Record) -> None:
+        """Write config.json whole or not at all, 0600. StoreError when there is no room, MachineNotFound when removed.
+
+        Secrets that an old record holds in clear text move to the secrets file first. The bytes of a record that
+        was migrated are kept as config.json.bak.
+        """
+        from machine import secrets
+
+        directory = self.directory(record.name)
+        if not self.exists(record.name):
+            raise self._unknown(record.name)
+        secrets.move(directory, record.keys.secrets, record.driver, together=record.keys.one_secret)
+        data = record.encode()
+        if record.before is not None:
+            files.write(os.path.join(directory, paths.CONFIG + ".bak"), record.before)
+        files.write(os.path.join(directory, paths.CONFIG), data)
+        record.before = None
+
+    def add(self, name: str) -> None:
+        """Take the name: make the machine's empty directory, 0700. NameInvalid, MachineExists, StoreError."""
+        from machine.store import remove
+
+        check(name)
+        try:
+            files.make_directory(paths.machines(self.root))
+            remove.sweep(paths.machines(self.root))
+            os.mkdir(self.directory(name), 0o700)
+        except FileExistsError:
+            raise self._taken(name) from None
+        except OSError as error:
+            raise _unreadable(self.directory(name), error) from error
+
+    def delete(self, name: str) -> None:
+        """Remove the machine's directory with all that is in it. MachineNotFound, StoreError.
+
+        A delete that is killed half-way leaves no half machine behind: the rest goes with the next add or delete.
+        """
+        from machine.store import remove
+
+        if not _plain(name) or not os.path.lexists(self.directory(name)):
+            raise self._unknown(name)
+        remove.remove(paths.machines(self.root), name)
+
+    def lock(
+        self, noun: str, *, seconds: float | None = None, what: str, say: Callable[[str], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """Be the only process on this machine or shared thing; see machine.lock.hold and paths.lock."""
+        from machine import lock
+
+        return lock.hold(paths.lock(self.root, noun), seconds=seconds, what=what, say=say)
+
+    def drop_lock(self, noun: str) -> None:
+        """Remove the file of a lock that is held here: what it was for is gone. Whoever waits takes a new one."""
+        from machine import lock
+
+        lock.drop(paths.lock(self.root, noun))
+
+    def holder(self, noun: str) -> str:
+        """The id of the process that holds that lock now, "" if none does."""
+        from machine import lock
+
+        return lock.holder(paths.lock(self.root, noun))
+
+    def _read(self, name: str) -> bytes:
+        path = paths.machine(self.root, name, paths.CONFIG)
+        try:
+            facts = os.stat(path)
+            if not stat.S_ISREG(facts.st_mode):
+                raise record_error(name, f"{path} is not a file")
+            if facts.st_size > LARGEST:
+                raise record_error(name, f"{path} has {facts.st_size} bytes")
+            with open(path, "rb") as file:
+                return file.read(LARGEST + 1)
+        except FileNotFoundError:
+            if os.path.islink(path):
+                raise record_error(name, f"{path} is a link to nowhere") from None
+            raise record_error(
+                name,
+                f"{self.directory(name)} has no {paths.CONFIG}: a create was killed at its start, or the file was lost",
+                f"drop it: machine rm -f {name}",
+            ) from None
+        except OSError as error:
+            raise record_error(
+                name, f"{path} cannot be read: {error.strerror or error}", f"make it yours: chown, chmod u+r {path}"
+            ) from error
+
+    def _unknown(self, name: str) -> MachineNotFound:
+        near = nearest(name, self.names())
+        return MachineNotFound(
+            f'Docker machine "{name}" does not exist',
+            machine=name,
+            details="" if self.names() else f"the store {self.root} has no machines",
+            resolution=f"did you mean {near}?" if near else "machine ls shows all; machine create makes one",
+        )
+
+    def _taken(self, name: str) -> MachineExists:
+        return MachineExists(
+            f'Docker machine "{name}" already exists',
+            machine=name,
+            resolution=f"choose another name for the new one, or remove the old one first: machine rm {name}",
+        )
+
+
+def _plain(name: str) -> bool:
+    """Whether `name` can be a machine's directory at all, and no way out of the store."""
+    return bool(name) and not name.startswith(".") and not any(sign in name for sign in ("/", "\\", "\0"))
+
+
+def _unreadable(path: str, error: OSError) -> StoreError:
+    return StoreError(
+        f"the store cannot be used: {path}: {error.strerror or error}",
+        resolution=files.in_the_way(path, error)
+        or "make it yours (chown -R, chmod u+rwx), or choose another store with --storage-path",
+    )

@@ -1,0 +1,23 @@
+"""A package's `__init__.py` is its face: it says what the package is and offers names, and defines none itself."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FACES = sorted(path.relative_to(ROOT) for top in ("machine", "certs") for path in (ROOT / top).rglob("__init__.py"))
+NOT_YET = ("machine/clusters/", "machine/swarm/")  # their definitions are still to be moved into modules
+
+
+def definitions(path: Path) -> list[str]:
+    """The classes and functions that a file defines, nested ones too."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, kinds)]
+
+
+@pytest.mark.parametrize("face", [path for path in FACES if not str(path).startswith(NOT_YET)], ids=str)
+def test_a_face_defines_nothing(face: Path) -> None:
+    assert definitions(face) == []
