@@ -44,7 +44,7 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE, as a shell reports a program whose reader we
 EXIT_CODES = {  # what docs/commands.md says of each
     0: "done; also when a machine was already where `start`, `stop` or `create --if-missing` brings it",
     FAILED: "an error; stderr says what happened and what to do next. Of several machines: some failed",
-    USAGE: "the command line makes no sense as typed; nothing was done",
+    USAGE: "the command line is not valid; nothing was done",
     NOTHING_MADE: "what is needed first is not there, and nothing was made: the checks of `create`, credentials,"
     " a driver's package that is not installed",
     NOT_FOUND: "there is no machine, context or (of `image rm`) image of that name",

@@ -181,7 +181,7 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("Name"), str) or type(found.get("Format")) is not int:
         raise StoreError(
             f"{source} is not a file that `machine export` wrote",
-            details="its manifest makes no sense",
+            details="its manifest is not valid",
             resolution="ask for a new one: machine export --with-keys NAME",
         )
     if found["Format"] > FORMAT:

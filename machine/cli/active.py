@@ -43,7 +43,7 @@ def run(args: Namespace, app: App) -> int:
         ):
             found.append(row)
     if not found:
-        return _none(app, f"{described(app.environ)} is none's")
+        return _none(app, f"{described(app.environ)} belongs to no machine")
     ask(app, found, args.timeout)
     for row in found:
         if row.state == "Running":

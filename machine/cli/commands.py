@@ -40,7 +40,7 @@ COMMANDS = {
     "stop": ("machine.cli.stop", "Stop machines"),
     "swarm": ("machine.cli.swarm", "Many engines behind one endpoint: classic Swarm's create, list, join, manage"),
     "swarm-mode": ("machine.cli.swarm_mode", "Docker's own clusters: list nodes, promote, demote, leave, tokens"),
-    "swarmd": ("machine.cli.swarmd", "Run a chain of backends that speak the Docker API"),
+    "swarmd": ("machine.cli.swarmd", "Run a pipeline of backends that speak the Docker API"),
     "upgrade": ("machine.cli.upgrade", "Bring the Docker Engine of machines to the newest version"),
     "url": ("machine.cli.url", "Print the URLs of machines' engines"),
     "version": ("machine.cli.version", "Print this program's version, or those of machines' engines"),

@@ -16,7 +16,7 @@ Paths are in double quotes, which docker's client takes off (its releases from 2
 
 def add_arguments(parser: Parser) -> None:
     """One optional name."""
-    parser.add_argument("--swarm", action="store_true", help="The swarm that the machine is master of")
+    parser.add_argument("--swarm", action="store_true", help="The classic swarm that the machine is master of")
     parser.add_argument("--plain", action="store_true", help="Paths without quotes")
     parser.add_argument("name", nargs="?", metavar="NAME", help='A machine; without one, the one called "default"')
 

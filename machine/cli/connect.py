@@ -33,7 +33,9 @@ def swarm_url(record: Record, url: str) -> str:
     """`url` with the port of the swarm manager. UsageError if the machine is not a master."""
     options = record.raw["HostOptions"]["SwarmOptions"]
     if not options["Master"]:
-        raise UsageError(f"{record.name} is not the master of a swarm", resolution=f"leave --swarm out: {record.name}")
+        raise UsageError(
+            f"{record.name} is not the master of a classic swarm", resolution=f"leave --swarm out: {record.name}"
+        )
     port = record.manager_port()
     return f"tcp://{hostport.join(hostport.of_url(url)[0], port)}"
 
@@ -67,7 +69,7 @@ def _how_to_get_keys(record: Record) -> str:
         )
     if record.reached("ready"):
         return f"machine regenerate-certs {name}"
-    return f"machine create --resume {name} goes on with its creation"
+    return f"machine create --resume {name} continues its creation"
 
 
 def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
@@ -82,7 +84,7 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
     if not host:
         raise UsageError(
             f"the engine of {record.name} is at {url}, which is no address on a network",
-            resolution=f"correct its address in {paths.CONFIG} of {record.cert_dir()}, or make it anew",
+            resolution=f"correct its address in {paths.CONFIG} of {record.cert_dir()}, or make it again",
         )
     files = certificates(record)
     tls = Tls(*files) if files else None
@@ -150,5 +152,5 @@ def _explained(app: App, record: Record, error: EngineError) -> EngineError:
         details=error.brief,
         resolution=f"machine start {record.name}"
         if has_power and state is not State.MISSING
-        else f"look after that host; machine status {record.name}",
+        else f"check that host; machine status {record.name}",
     )

@@ -34,7 +34,7 @@ HELP = """Create machines: a host on some platform, Docker on it, behind TLS. Se
   machine create -d amazonec2 --amazonec2-region eu-central-1 web1 web2
 
 The drivers are amazonec2, azure, digitalocean, generic, none, openstack, qemu and virtualbox, and those that plugins
-bring: `machine drivers` tells what each needs. `machine create -d DRIVER --help` shows the flags of one."""
+bring: `machine drivers` shows what each needs. `machine create -d DRIVER --help` shows the flags of one."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -46,7 +46,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--driver", "-d", default=name, help=f"Which driver makes it (default {drivers.DEFAULT}) [$MACHINE_DRIVER]"
     )
-    parser.add_argument("--resume", action="store_true", help="Go on with a machine whose creation was cut short")
+    parser.add_argument("--resume", action="store_true", help="Continue a create that was cut short")
     parser.add_argument("--if-missing", action="store_true", help="Leave a machine that is there already as it is")
     parser.add_argument(
         "--dry-run",
@@ -94,7 +94,7 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm", action="store_true", help="Part of a classic swarm")
     swarm.add_argument("--swarm-master", action="store_true", help="Its manager")
     swarm.add_argument(
-        "--swarm-discovery", default="", metavar="URL", help="How the swarm finds its nodes, such as token://T"
+        "--swarm-discovery", default="", metavar="URL", help="How the classic swarm finds its nodes, such as token://T"
     )
     swarm.add_argument(
         "--swarm-strategy", default=None, metavar="NAME", help="spread, binpack or random (default spread)"
@@ -113,7 +113,7 @@ def add_arguments(parser: Parser) -> None:
     _add_swarm_mode(parser)
     driver_flags.add_options(parser, name, _driver(parser, name).traits.options)
     parser.explain_unknown.append(lambda flag: driver_flags.of_another(flag, name))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="what the machines are to be called")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="names of the machines")
 
 
 def _dry_run_kind(text: str) -> str:
@@ -210,7 +210,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({_env_line(app, args.names[-1])})"')
         if args.swarm_master:
-            app.console.info(f'or at its whole swarm: eval "$({_env_line(app, "--swarm", args.names[-1])})"')
+            app.console.info(f'or at its whole classic swarm: eval "$({_env_line(app, "--swarm", args.names[-1])})"')
     return status
 
 
@@ -333,14 +333,14 @@ def _check_swarm(args: argparse.Namespace, app: App) -> None:
             )
         if not (args.swarm or args.swarm_master):
             raise UsageError(
-                "--swarm-discovery means nothing alone: the machine would be in no swarm",
+                "--swarm-discovery has no effect alone: the machine would be in no swarm",
                 resolution="add --swarm for a node, --swarm-master for the manager, or --swarm-mode manager|worker",
             )
     alone = [] if args.swarm_master else [name for name in MANAGER_FLAGS if getattr(args, name) not in (None, [])]
     alone += ["swarm_join_opt"] if args.swarm_join_opt and not args.swarm else []
     for name in alone:
         needs = "--swarm" if name == "swarm_join_opt" else "--swarm-master"
-        app.console.warn(f"--{name.replace('_', '-')} means nothing without {needs}")
+        app.console.warn(f"--{name.replace('_', '-')} has no effect without {needs}")
 
 
 def _mode_of(args: argparse.Namespace) -> Membership | None:
@@ -349,7 +349,7 @@ def _mode_of(args: argparse.Namespace) -> Membership | None:
     if not args.swarm_mode:
         if typed:
             raise UsageError(
-                f"{' '.join(typed)} means nothing without --swarm-mode", resolution="add --swarm-mode manager or worker"
+                f"{' '.join(typed)} has no effect without --swarm-mode", resolution="add --swarm-mode manager or worker"
             )
         return None
     if args.swarm or args.swarm_master:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machine.cli.parser import Parser
     from machine.drivers.base import Driver
 
-HELP = """List the drivers, or tell what one needs and which flags of `create` it has.
+HELP = """List the drivers, or show what one needs and which flags of `create` it has.
 
 Plugins of docker-machine (docker-machine-driver-NAME on the PATH) and drivers of other packages are among them."""
 

@@ -26,7 +26,7 @@ _COMPOSE = "COMPOSE_CONVERT_WINDOWS_PATHS"
 
 def add_arguments(parser: Parser) -> None:
     """One optional name, the shell, and what to print."""
-    parser.add_argument("--swarm", action="store_true", help="The swarm that the machine is master of")
+    parser.add_argument("--swarm", action="store_true", help="The classic swarm that the machine is master of")
     parser.add_argument("--shell", metavar="SHELL", help=f"{', '.join(shells.KNOWN)}; else by $SHELL; others get sh's")
     parser.add_argument("--unset", "-u", action="store_true", help="Unset the variables instead")
     parser.add_argument("--no-proxy", action="store_true", help="Also keep the machine's address off the proxy")
@@ -82,7 +82,8 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
     expiry.warn(app, [record])
     if not record.reached("ready"):
         app.console.warn(
-            f"{record.name} is half made (as far as: {record.phase}): machine create --resume {record.name} finishes it"
+            f"{record.name} is incomplete (as far as: {record.phase}): machine create --resume"
+            f" {record.name} finishes it"
         )
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:

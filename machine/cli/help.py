@@ -41,7 +41,7 @@ def overview(prog: str) -> str:
 
     lines = [f"Usage: {prog} [FLAGS] COMMAND [NAME...] [FLAGS]", ""]
     lines += [*_wrapped("", f"Docker hosts anywhere, and many of them as one cluster. Version {__version__}."), ""]
-    lines += ["Start:", f"  {prog} create dev", f'  eval "$({prog} env dev)"', "  docker run hello-session", ""]
+    lines += ["Start:", f"  {prog} create dev", f'  eval "$({prog} env dev)"', "  docker run hello-world", ""]
     lines.append("Commands:")
     for name, (_, text) in COMMANDS.items():
         lines += _wrapped(f"  {name:<18} ", text)
@@ -49,7 +49,7 @@ def overview(prog: str) -> str:
     for flag, short, follows, variable, text in TABLE:
         shown = ", ".join(part for part in (flag, short) if part) + (" VALUE" if follows == VALUE else "")
         lines += _wrapped(f"  {shown:<28} ", text + (f" [${variable}]" if variable else ""))
-    lines += ["", f"{prog} COMMAND --help tells more about one command."]
+    lines += ["", f"{prog} COMMAND --help shows more about one command."]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ HELP = """List, build, fetch and remove the base images of qemu and virtualbox. 
 
   ls       list the images of the store
   build    build images by name (debian-13, debian-12) from Debian's packages; machines that exist keep their old one
-  pull     download images anew, by name or URL
+  pull     download images again, by name or URL
   rm       remove images that no machine stands on; without a name, only disks that nothing needs any more"""
 VERBS = ("ls", "build", "pull", "rm")
 

@@ -18,7 +18,7 @@ Take such files only from people you trust: the file says which host your docker
 
 def add_arguments(parser: Parser) -> None:
     """The file, and another name."""
-    parser.add_argument("--name", "-n", metavar="NAME", help="Call it so here, rather than as its owner does")
+    parser.add_argument("--name", "-n", metavar="NAME", help="Its name here, if not the one that its owner uses")
     parser.add_argument(
         "--engine-env",
         action="append",

@@ -158,10 +158,10 @@ def error_of(row: Row) -> str:
 
 
 def half_made(record: Record) -> str:
-    """That a machine is half made, how far it has come, and what to type; "" if it is whole."""
+    """That a machine is incomplete, how far it has come, and what to type; "" if it is whole."""
     if record.reached("ready"):
         return ""
-    return f"half made (as far as: {record.phase}), machine create --resume {record.name}"
+    return f"incomplete (as far as: {record.phase}), machine create --resume {record.name}"
 
 
 def power_cure(record: Record, state: str) -> str:
@@ -170,8 +170,8 @@ def power_cure(record: Record, state: str) -> str:
         if record.imported():
             return f"switch it on where it was made; machine rm {record.name} only forgets it here"
         if record.reached("ready"):
-            return f"machine rm {record.name} forgets it; machine create makes it anew"
-        return f"machine create --resume {record.name} goes on with its creation; machine rm {record.name} removes it"
+            return f"machine rm {record.name} forgets it; machine create makes it again"
+        return f"machine create --resume {record.name} continues its creation; machine rm {record.name} removes it"
     return f"machine {'start' if state in ('Stopped', 'Saved', 'Paused') else 'status'} {record.name}"
 
 

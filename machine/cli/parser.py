@@ -174,7 +174,8 @@ class Parser(Group):
                 found[place.dest] = values[0]
         if names:
             raise UsageError(
-                f"{self.prog} takes no more words than that: {' '.join(names)}", resolution=f"see {self.prog} --help"
+                f"{self.prog} takes no more arguments than that: {' '.join(names)}",
+                resolution=f"see {self.prog} --help",
             )
 
     def _know(self, typed: Sequence[str], verbs: Sequence[str]) -> None:

@@ -88,7 +88,9 @@ def install(path: str) -> None:
             resolution=f"copy docker-machine.exe from beside {sys.executable} to {os.path.dirname(path)}",
         )
     if os.path.lexists(path) and not _ours(path):
-        raise StoreError(f"{path} is there and not ours", resolution=f"rm {path}, then machine plugin install")
+        raise StoreError(
+            f"{path} exists and was not written by machine", resolution=f"rm {path}, then machine plugin install"
+        )
     if "'" in sys.executable:
         raise UsageError(f"the path {sys.executable} has a quote in it, which the plugin's script cannot hold")
     text = f"#!/bin/sh\n# {_MARK}\nexec '{sys.executable}' -P -m machine \"$@\"\n"

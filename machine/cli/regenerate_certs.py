@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = "Issue new server certificates for machines and hand them over; running containers go on."
+HELP = "Issue new server certificates for machines and install them; running containers go on."
 
 
 def add_arguments(parser: Parser) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if not args.force:
         answer = confirm(app, f"Issue new certificates for {', '.join(names)}? The old ones stop working.")
         if answer is None:
-            raise MachineError("EOF: nobody answered", resolution="add -f to go on without asking")
+            raise MachineError("EOF: the question was not answered", resolution="add -f to skip the question")
         if not answer:
             return 0
     if args.client_certs:

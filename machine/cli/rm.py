@@ -56,7 +56,7 @@ def _agreed(app: App, names: list[str]) -> bool:
     answer = confirm(app, f"Remove {', '.join(names)}? What was made on a platform is lost with it.")
     if answer is None:
         raise MachineError(
-            "nothing was removed: nobody answered the question",
+            "nothing was removed: the question was not answered",
             resolution=f"answer it beforehand: machine rm -y {' '.join(names)}",
         )
     if not answer:

@@ -21,11 +21,11 @@ NO_CONNECTION = 255  # ssh's exit status when it is ssh that failed; also what w
 
 
 def login_of(app: App, name: str, user: str = "") -> Login:
-    """The login of machine `name` as the record has it; nothing is contacted. NotSupported for an URL only."""
+    """The login of machine `name` as the record has it; nothing is contacted. NotSupported for a URL only."""
     record = app.store.load(name)
     if record.is_only_url():
         raise NotSupported(
-            f"{name} is only an URL, {record.url()}: there is no host to log in to",
+            f"{name} is only a URL, {record.url()}: there is no host to log in to",
             resolution="create it with -d generic to have one",
         )
     endpoint = record.endpoint()

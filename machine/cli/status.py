@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
 
-HELP = """Print the states of machines as their platforms tell them, one per line, in the order of the names.
+HELP = """Print the states of machines as their platforms report them, one per line, in the order of the names.
 
 Running, Stopped, Paused, Saved, Starting, Stopping, Missing, Timeout or Error; `machine ls` asks all at once."""
 

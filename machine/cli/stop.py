@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
 
-HELP = "Stop machines in an orderly way; one that does not stop in time loses its power."
+HELP = "Stop machines in an orderly way; one that does not stop in time is switched off."
 
 __all__ = ["HELP", "add_arguments", "run"]
 

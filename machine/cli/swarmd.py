@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from machine.store import Store
     from machine.swarm.backends.factory import BackendFactory
 
-HELP = """Run a chain of backends that speak the Docker API. Each argument is one backend with its words:
+HELP = """Run a pipeline of backends that speak the Docker API. Each argument is one backend with its arguments:
 
   machine swarmd 'dockerserver' 'debug' 'dockerclient tcp://10.0.0.5:2375'
 

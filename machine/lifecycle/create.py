@@ -49,14 +49,14 @@ def create(session: Session, name: str, wanted: CreateRequest) -> None:
         _create(session, name, wanted)
     except KeyboardInterrupt:  # before there was anything, or just about then
         advice = resume_hint(session.store, [name])
-        what = f"{name} is half made" if advice else f"nothing was made of {name}"
+        what = f"{name} is incomplete" if advice else f"nothing was made of {name}"
         raise Interrupted(f"interrupted; {what}", resolution=advice) from None
 
 
 def create_if_missing(session: Session, name: str, wanted: CreateRequest) -> None:
     """Make machine `name` unless it is there; if another command is making it now, wait for that one's end.
 
-    MachineExists when it is half made, or is a machine of another driver.
+    MachineExists when it is incomplete, or is a machine of another driver.
     """
     if not session.store.exists(name):
         try:
@@ -74,7 +74,7 @@ def create_if_missing(session: Session, name: str, wanted: CreateRequest) -> Non
             f'Docker machine "{name}" already exists, with the driver {record.driver_name}',
             resolution=f"choose another name, or add -d {record.driver_name}",
         )
-    session.console.done(f"{name} is there already, at {record.url()}: nothing to do", **where(record))
+    session.console.done(f"{name} exists already, at {record.url()}: nothing to do", **where(record))
 
 
 def _create(session: Session, name: str, wanted: CreateRequest) -> None:
@@ -130,7 +130,7 @@ def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Dr
     if wanted.keep_hostname:
         if not cls.traits.provisions:
             raise UsageError(
-                f"--no-hostname means nothing with the driver {wanted.driver_name}, which has no host",
+                f"--no-hostname has no effect with the driver {wanted.driver_name}, which has no host",
                 resolution="leave it out",
             )
         record.keep_hostname()
@@ -174,7 +174,7 @@ def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool
         f"2. record {session.store.directory(name)}/{paths.CONFIG}, and an ssh key beside it",
         "3. ask for the machine, wait for its address and for ssh",
         f"4. on it, in one script: Docker ({shown.install_url} if it is missing), certificates, configuration",
-        "5. see from here that the engine answers over TLS",
+        "5. check from here that the engine answers over TLS",
     ]
     lines += [line for extension in extensions for line in extension.join_lines(record)]
     if wanted.docker_context:
@@ -212,7 +212,7 @@ def resume(session: Session, name: str, docker_context: bool = True, install_url
     """
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"resume {name}"):
         record = session.store.load(name)
-        session.console.info(f"going on after: {record.phase}")
+        session.console.info(f"continuing after: {record.phase}")
         if install_url:
             record.raw["HostOptions"]["EngineOptions"]["InstallURL"] = install_url
             session.store.save(record)
@@ -226,7 +226,7 @@ def run_remaining_steps(session: Session, record: Record, docker_context: bool) 
     try:
         _run_remaining_steps(session, record, docker_context)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; {record.name} is half made", resolution=_resume_hint(record)) from None
+        raise Interrupted(f"interrupted; {record.name} is incomplete", resolution=_resume_hint(record)) from None
     except MachineError as error:
         if f"--resume {record.name}" not in error.resolution:
             error.resolution = (
@@ -317,7 +317,7 @@ def already_exists_error(session: Session, name: str) -> MachineError:
         return _being_made(name, holder)
     if not record.reached("ready"):
         return MachineExists(
-            f'Docker machine "{name}" already exists and is half made (it got as far as: {record.phase})',
+            f'Docker machine "{name}" already exists and is incomplete (it got as far as: {record.phase})',
             resolution=_resume_hint(record),
         )
     return MachineExists(
@@ -368,8 +368,10 @@ def _keep_key(session: Session, record: Record, path: str) -> None:
 def resume_hint(store: Store, names: Sequence[str]) -> str:
     """What to type after several creates were cut short: for those of which there is something."""
     there = " ".join(name for name in names if store.exists(name))
-    return f"machine create --resume {there} goes on from here; machine rm {there} removes what there is" * bool(there)
+    return f"machine create --resume {there} continues from here; machine rm {there} removes what there is" * bool(
+        there
+    )
 
 
 def _resume_hint(record: Record) -> str:
-    return f"machine create --resume {record.name} goes on from here; machine rm {record.name} removes it"
+    return f"machine create --resume {record.name} continues from here; machine rm {record.name} removes it"

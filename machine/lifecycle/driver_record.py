@@ -74,7 +74,7 @@ def open_driver(session: Session, record: Record) -> Driver:
             f"the record of machine {record.name} is broken",
             details=f"Driver in config.json is nothing that the driver {record.driver_name} can read"
             f" ({type(error).__name__}: {session.console.mask(str(error))})",
-            resolution=f"mend machines/{record.name}/config.json, or drop the machine: machine rm -f {record.name}",
+            resolution=f"repair machines/{record.name}/config.json, or drop the machine: machine rm -f {record.name}",
         ) from error
     if isinstance(driver, AcceptsHostKey):
         private, public = _stored_host_key(record)
@@ -122,8 +122,9 @@ def _refuse_nonsense(record: Record, endpoint: Endpoint) -> None:
     for what, text in texts.items():
         if text.startswith("-") or not text.isprintable() or any(sign in text for sign in _NOT_IN_SSH):
             raise DriverError(
-                f"the driver {record.driver_name} tells {text!r:.200} for the {what} of {record.name}, which is none",
-                resolution=f"see what the platform shows for {record.name} and mend it there",
+                f"the driver {record.driver_name} reports {text!r:.200} as the {what} of"
+                f" {record.name}, which is not valid",
+                resolution=f"see what the platform shows for {record.name} and correct it there",
             )
 
 

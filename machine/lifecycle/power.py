@@ -74,14 +74,14 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
 def stop(session: Session, driver: Driver, verb: Verb) -> None:
     """Ask for an orderly end and wait; cut the power when it does not come, and say so."""
     name = driver.ctx.name
-    session.console.step("Stopping the machine" if verb is Verb.STOP else "Cutting the machine's power")
+    session.console.step("Stopping the machine" if verb is Verb.STOP else "Switching the machine off at once")
     driver.power(verb)
     try:
         waiting.wait_for_state(session, driver, State.STOPPED, STOP_SECONDS if verb is Verb.STOP else OFF_SECONDS)
     except WaitTimeout:
         if verb is Verb.KILL:
             raise
-        session.console.warn(f"{name} did not shut down within {STOP_SECONDS:g} s; its power is cut")
+        session.console.warn(f"{name} did not shut down within {STOP_SECONDS:g} s; it is switched off")
         driver.power(Verb.KILL)
         waiting.wait_for_state(session, driver, State.STOPPED, OFF_SECONDS)
     session.console.done(f"{name} is stopped")
@@ -156,16 +156,18 @@ def missing(record: Record) -> MachineError:
     """The platform has lost the machine, another store's owner keeps it, or create has never asked for it."""
     if record.imported():
         return DriverError(
-            f"machine {record.name} was imported, and its platform ({record.driver_name}) is not seen from this store",
+            f"machine {record.name} was imported, and its platform ({record.driver_name}) cannot be"
+            " asked from this store",
             resolution="switch it on and off, and remove it, where it was made; "
             f"machine rm {record.name} only forgets it here",
         )
     if not record.reached("ready"):
         return DriverError(
-            f"machine {record.name} is half made (it got as far as: {record.phase}), and its platform has none yet",
-            resolution=f"machine create --resume {record.name} goes on from here; machine rm {record.name} removes it",
+            f"machine {record.name} is incomplete (it got as far as: {record.phase}), and its platform has none yet",
+            resolution=f"machine create --resume {record.name} continues from here; machine rm"
+            f" {record.name} removes it",
         )
     return DriverError(
         f"machine {record.name} does not exist any more on its platform ({record.driver_name})",
-        resolution=f"machine rm {record.name} removes its record; machine create makes it anew",
+        resolution=f"machine rm {record.name} removes its record; machine create makes it again",
     )

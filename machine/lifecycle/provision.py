@@ -39,7 +39,7 @@ def provision(session: Session, name: str) -> None:
             outcome = apply_plan(session, record, endpoint, shell)
         finish(session, record, endpoint)
         session.console.done(
-            f"{name} is set up anew" if outcome.changed else f"{name} is as it should be: nothing changed"
+            f"{name} is set up again" if outcome.changed else f"{name} is as it should be: nothing changed"
         )
 
 
@@ -61,7 +61,7 @@ def upgrade(session: Session, name: str) -> None:
         if result.before == result.after:
             session.console.done(f"Docker {result.after} is already the newest available")
         else:
-            session.console.done(f"Docker went from {result.before} to {result.after}")
+            session.console.done(f"Docker was upgraded from {result.before} to {result.after}")
 
 
 def regenerate(session: Session, name: str) -> None:
@@ -111,7 +111,7 @@ def apply_plan(
 def _apply_plan(
     session: Session, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool
 ) -> steps.Outcome:
-    session.console.step("Looking at the machine")
+    session.console.step("Gathering facts about the machine")
     preload.load(preload.CERTIFICATES, preload.PLANS)
     facts = steps.gather(shell, session.console.debug)
     extensions = clusters.extensions_of(record)
@@ -171,7 +171,7 @@ def join_clusters(session: Session, record: Record, endpoint: Endpoint) -> None:
 
 def _what_stands(record: Record, endpoint: Endpoint) -> str:
     return (
-        f"nothing was taken back, for on {record.name} itself all went well: its dockerd listens on port"
+        f"nothing was rolled back, for on {record.name} itself everything went well: its dockerd listens on port"
         f" {endpoint.listen_port} of every address, and serves only who has a client certificate of this store"
     )
 
@@ -205,7 +205,7 @@ def server_pair(session: Session, record: Record, endpoint: Endpoint, *, fresh: 
     now = datetime.now(UTC)
     reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, own_ca or issuer.ca, now)
     if not reason and not certs.belongs_together(old.cert, old.key):  # killed between the two files
-        reason = "its key is another one's"
+        reason = "its key belongs to another certificate"
     if not reason:
         if own_ca in (b"", issuer.ca):  # none yet: killed between the server's certificate and the copies
             copy_client(record, issuer)
@@ -215,7 +215,7 @@ def server_pair(session: Session, record: Record, endpoint: Endpoint, *, fresh: 
     if own_ca not in (b"", issuer.ca):
         session.console.warn(
             f"{record.name} gets a certificate of this store's CA instead of the CA it was made with ({reason});"
-            " whoever uses it with a certificate of that one is refused from now on"
+            " clients with a certificate of that one are refused from now on"
         )
     pair = issuer.issue_server(record.name, names, swarm_master=record.swarm_options().master)
     for note in issuer.notes:

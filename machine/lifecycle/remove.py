@@ -49,7 +49,7 @@ def remove(session: Session, name: str, *, force: bool = False, together: Collec
             if record is not None and driver is not None:
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(session, record, driver)
-            session.console.warn(f"{error.brief}; its record is removed all the same, look for leftovers")
+            session.console.warn(f"{error.brief}; its record is removed anyway, look for leftovers")
         try:
             docker_context.remove(name, cert_dir=store.directory(name), environ=session.environ)
         except MachineError as error:
@@ -73,14 +73,14 @@ def _remove_all(session: Session, driver: Driver) -> None:
             driver.remove()
         except Unfinished as error:
             if not last:
-                session.console.info(f"{error.brief}; what depends on it goes after that")
+                session.console.info(f"{error.brief}; what depends on it is removed after that")
             last[:] = [error]
             return None
         return True
 
     until(
         attempt,
-        what=f"the platform to end {driver.ctx.name}",
+        what=f"the platform to delete {driver.ctx.name}",
         seconds=END_SECONDS,
         clock=session.clock,
         every=1.0,

@@ -166,11 +166,11 @@ def _resolution_for(record: Record, driver: Driver, state: State = State.NONE) -
     """What to type next. A machine that was ready once is not to be thrown away because it is off."""
     name = record.name
     if not record.reached("ready"):
-        return f"machine create --resume {name} goes on from here; machine rm {name} removes it"
+        return f"machine create --resume {name} continues from here; machine rm {name} removes it"
     if state is State.MISSING:
-        return f"machine rm {name} removes its record; machine create makes it anew"
+        return f"machine rm {name} removes its record; machine create makes it again"
     if not driver.traits.can_power:
         return "switch the host on, see that its sshd listens, then run this command again"
     if state is State.STOPPED:
         return f"machine start {name}"
-    return f"machine status {name} shows its state; machine restart {name} boots it anew"
+    return f"machine status {name} shows its state; machine restart {name} boots it again"

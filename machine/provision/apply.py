@@ -97,7 +97,7 @@ def send(steps: Sequence[Step], shell: Shell, *, alone: bool = False) -> list[Co
 def _failed(step: Step, answer: Completed) -> ProvisionError:
     seen = refusal.shortened(answer.output[-refusal.LARGEST :], _TAIL)
     if answer.status < 0:
-        seen = f"{seen}\nthe machine broke off in the middle of it".strip()
+        seen = f"{seen}\nthe machine stopped in the middle of it".strip()
     return ProvisionError(
         f"failed to {step.name}",
         details=seen,
@@ -107,7 +107,7 @@ def _failed(step: Step, answer: Completed) -> ProvisionError:
 
 def _busy() -> ProvisionError:
     return ProvisionError(
-        f"somebody else has been provisioning the machine for more than {script.ALONE_SECONDS} s",
+        f"another process has been provisioning the machine for more than {script.ALONE_SECONDS} s",
         details="/run/machine-provision.lock is held there",
         resolution="run this again when that has ended; on the machine, fuser -v /run/machine-provision.lock shows it",
     )

@@ -29,7 +29,7 @@ STATE = "/var/lib/machine-swarm"
 SETUP = "MACHINE_SWARM_SETUP"
 NEWEST_FIRST = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
 INSTALL_SECONDS = 900.0
-ABOUT = {"manager": "Manager of a classic Docker swarm", "agent": "Enters this engine in a classic Docker swarm"}
+ABOUT = {"manager": "Manager of a classic Docker swarm", "agent": "Registers this engine with a classic Docker swarm"}
 
 _PYTHON = f"""\
 python() {{ # the first Python that is new enough and whole
@@ -70,7 +70,7 @@ def check(facts: Facts, spec: Spec) -> None:
     """ProvisionError where there is nothing to run the services."""
     if spec.swarm is not None and spec.swarm.runs and facts.init != "systemd":
         raise ProvisionError(
-            f"the swarm's manager and agent run under systemd, which {facts.distro} does not have",
+            f"the manager and agent of classic swarm run under systemd, which {facts.distro} does not have",
             resolution="take an image with systemd, or run docker-machine's containers: --swarm-image IMAGE",
         )
 
@@ -226,7 +226,7 @@ python
 
 def _no_python(facts: Facts) -> ProvisionError:
     return ProvisionError(
-        f"the swarm's manager and agent need Python 3.11 or newer, and {facts.distro} has none",
+        f"the manager and agent of classic swarm need Python 3.11 or newer, and {facts.distro} has none",
         resolution="take a newer image (Debian 12, Ubuntu 24.04, Fedora), install python3.11 there by hand,"
         " or run docker-machine's containers: --swarm-image IMAGE",
     )

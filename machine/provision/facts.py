@@ -110,7 +110,7 @@ def parse(answer: Completed) -> Facts:
         return _parsed(answer)
     except (KeyError, IndexError, ValueError, RecursionError) as error:
         raise ProvisionError(
-            "the machine answered nonsense when it was looked at",
+            "the machine gave an unreadable answer when its facts were gathered",
             details=f"{type(error).__name__}: {error}"[:200],
             resolution="see that its sh, sed, stat and systemctl are the system's own: machine ssh NAME",
         ) from None
@@ -135,7 +135,7 @@ def _parsed(answer: Completed) -> Facts:
             variable_texts[texts["variables_file"][-1]].append(text)
     if "end" not in texts:
         raise ProvisionError(
-            "the machine could not be looked at",
+            "the facts of the machine could not be gathered",
             details=answer.output[-2000:],
             resolution="see that its /tmp can be written and its disk has room: machine ssh NAME df -h",
         )

@@ -130,11 +130,11 @@ def _check(facts: Facts, spec: Spec) -> None:
         raise ProvisionError(
             f"--engine-opt {unsafe} would let anybody who reaches port {spec.listen_port} be root on the machine",
             details="machine's engines listen on the network, and only behind TLS with client certificates.",
-            resolution="leave that option away",
+            resolution="leave that option out",
         )
     if elsewhere not in ("", DAEMON_JSON):  # labels and registries would be written where it never reads
         raise ProvisionError(
-            f"dockerd on the machine is told to read {elsewhere} instead of {DAEMON_JSON}, where its labels go",
+            f"dockerd on the machine is configured to read {elsewhere} instead of {DAEMON_JSON}, where its labels go",
             resolution=f"move its settings to {DAEMON_JSON}, take --config-file out of the command of docker.service"
             " (or out of --engine-opt), then: machine provision NAME",
         )

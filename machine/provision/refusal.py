@@ -75,7 +75,7 @@ _CAUSES = (
     _Cause(
         r"setuid bit set|effective uid is not 0|no new privileges",
         f"{_NOT_ROOT}: sudo has lost its rights there",
-        "log in as root, or mend sudo there: chown root: /usr/bin/sudo && chmod 4755 /usr/bin/sudo",
+        "log in as root, or repair sudo there: chown root: /usr/bin/sudo && chmod 4755 /usr/bin/sudo",
     ),
     _Cause(
         r"sudo: |in the sudoers file|may not run sudo|not allowed to execute|password is required",

@@ -102,19 +102,19 @@ def check_storage(facts: Facts, spec: Spec) -> None:
         raise ProvisionError(
             f"Docker {facts.version} has no storage driver {wanted!r} any more",
             details=f"It was removed in release {gone}.",
-            resolution="leave --engine-storage-driver away: the engine chooses a good one",
+            resolution="leave --engine-storage-driver out: the engine chooses a good one",
         )
     if wanted and facts.data_root_unknown:
         raise ProvisionError(
             f"machine cannot tell whether the storage driver {wanted} would hide images on the machine",
-            details=f"its engine does not run, and is told to keep them in {facts.data_root_unknown}",
-            resolution="start the engine there first (systemctl start docker), or leave --engine-storage-driver away",
+            details=f"its engine does not run, and is configured to keep them in {facts.data_root_unknown}",
+            resolution="start the engine there first (systemctl start docker), or leave --engine-storage-driver out",
         )
     if wanted and facts.images and facts.storage_driver not in ("", wanted):
         raise ProvisionError(
             f"changing the storage driver from {facts.storage_driver} to {wanted} would hide the machine's images",
             details="Images and containers of one storage driver cannot be seen under another.",
-            resolution=f"leave --engine-storage-driver away, or insist with: --engine-opt storage-driver={wanted}",
+            resolution=f"leave --engine-storage-driver out, or insist with: --engine-opt storage-driver={wanted}",
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LARGEST = 64 * 1024  # bytes; an RSA key of 16384 bits has 13 KB
-_COPY = "copy it anew, with all its lines"
+_COPY = "copy it again, with all its lines"
 _MAGIC = b"openssh-key-v1\0"
 # not compiled before they are needed: most commands that come by here read no key
 _BLOCK = r"(?s)-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----\n(.*?\n)-----END \1-----\n"

@@ -302,7 +302,7 @@ def compose(backends: Sequence[Backend], end: CallNext | None = None) -> CallNex
 
 async def not_implemented(request: Request) -> Reply:
     """The end of a pipeline that has no engine."""
-    return Reply.error(501, f"no backend of this chain answers {request.method} {request.path}")
+    return Reply.error(501, f"no backend of this pipeline answers {request.method} {request.path}")
 
 
 def message(data: bytes) -> str:

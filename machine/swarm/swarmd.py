@@ -33,7 +33,7 @@ async def serve(
     extra = extra or {}
     if specs and split_words(specs[-1])[0] == "dockerserver":
         raise UsageError(
-            "the chain ends in dockerserver, which answers nothing",
+            "the pipeline ends in dockerserver, which answers nothing",
             resolution="add a backend that does, such as 'dockerclient tcp://HOST:2375', swarm, aggregate or simulator",
         )
     _check_listener(specs, extra)
@@ -52,7 +52,7 @@ def _check_listener(specs: Sequence[str], extra: Mapping[str, Any]) -> None:
     """Raise UsageError if nobody could call this pipeline."""
     if not any(_may_listen(split_words(spec)[0], extra) for spec in specs):
         raise UsageError(
-            "nothing listens: there is no dockerserver in this chain",
+            "nothing listens: there is no dockerserver in this pipeline",
             resolution=f"put it first: 'dockerserver tcp://127.0.0.1:2375' {' '.join(map(shlex.quote, specs))}",
         )
 

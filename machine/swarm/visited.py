@@ -26,7 +26,7 @@ def enter(own: bytes, headers: Headers) -> None:
     if any(own in map(bytes.strip, value.split(b",")) for value in before):
         raise Refused(
             508,
-            "this call comes back to where it came from: an engine's address in this chain, or in one behind it, is"
+            "this call comes back to where it came from: an engine's address in this pipeline, or in one behind it, is"
             " that of this listener",
         )
     _so_far.set((*before, own))

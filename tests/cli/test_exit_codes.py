@@ -109,7 +109,7 @@ def test_create_if_missing_leaves_a_ready_machine_alone(world: World) -> None:
     assert world.type(*NONE, "--if-missing", "dev").status == 0
     before = Path(world.store.directory("dev"), "config.json").read_bytes()
     again = world.type(*NONE, "--if-missing", "dev", "other")
-    assert (again.status, "dev is there already" in again.err) == (0, True)
+    assert (again.status, "dev exists already" in again.err) == (0, True)
     assert Path(world.store.directory("dev"), "config.json").read_bytes() == before
     assert world.store.names() == ["dev", "other"]
 

@@ -1,4 +1,4 @@
-"""--json of the commands that read, half-made machines, docker's current context, several names."""
+"""--json of the commands that read, incomplete machines, docker's current context, several names."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_ls_has_the_address_and_the_phase(world: World) -> None:
     world.none("whole", URL)
     half, whole = json.loads(world.type("ls", "--json", "-t", "0").out)
     assert (half["IP"], half["Phase"], whole["Phase"]) == ("127.0.0.1", "created", "ready")
-    assert "half made (as far as: created), machine create --resume half" in half["Error"]
+    assert "incomplete (as far as: created), machine create --resume half" in half["Error"]
     assert whole["Error"] == ""
     assert world.type("ls", "-t", "0", "--format", "{{.IP}} {{.Phase}}").out == "127.0.0.1 created\n127.0.0.1 ready\n"
 
@@ -69,7 +69,7 @@ def test_env_of_half_a_machine_warns(world: World) -> None:
     record.phase = "reachable"
     Path(world.store.directory("half"), "config.json").write_bytes(record.encode())
     typed = world.type("env", "half")
-    assert (typed.status, "half is half made (as far as: reachable)" in typed.err) == (0, True)
+    assert (typed.status, "half is incomplete (as far as: reachable)" in typed.err) == (0, True)
     assert "export DOCKER_HOST" in typed.out
 
 

@@ -249,7 +249,7 @@ def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(world: World, mon
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
     typed = world.type("ls", "-t", "1")
     assert max(map(len, typed.out.splitlines())) <= 80
-    assert "half: half made (as far as: created), machine create --resume half" in typed.err
+    assert "half: incomplete (as far as: created), machine create --resume half" in typed.err
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 200)
     assert world.type("ls", "-t", "1").err == ""
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 20)

@@ -261,7 +261,7 @@ def test_a_node_is_entered_under_its_token_and_taken_out_by_rm(store: Path) -> N
         (["--swarm-master", "--swarm-discovery", "token://t", "--swarm-host", "tcp://0.0.0.0:x"], "port"),
         (["--swarm-master", "--swarm-discovery", "token://t"], "needs a host to run the manager on"),
         (["--swarm-mode", "worker"], "there is no host to set up"),
-        (["--swarm-discovery", "token://t"], "--swarm-discovery means nothing alone"),
+        (["--swarm-discovery", "token://t"], "--swarm-discovery has no effect alone"),
         (["--swarm", "--swarm-discovery", "token://token://t"], "followed by another scheme"),
         (["--swarm", "--swarm-discovery", "0123456789abcdef" * 2], "bare token"),
     ],
@@ -277,9 +277,9 @@ def test_swarm_flags_that_make_no_sense(store: Path, flags: list[str], said: str
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--swarm-strategy", "binpack"], "--swarm-strategy means nothing without --swarm-master"),
-        (["--swarm-opt", "heartbeat=5s"], "--swarm-opt means nothing without --swarm-master"),
-        (["--swarm-join-opt", "ttl=9m"], "--swarm-join-opt means nothing without --swarm"),
+        (["--swarm-strategy", "binpack"], "--swarm-strategy has no effect without --swarm-master"),
+        (["--swarm-opt", "heartbeat=5s"], "--swarm-opt has no effect without --swarm-master"),
+        (["--swarm-join-opt", "ttl=9m"], "--swarm-join-opt has no effect without --swarm"),
     ],
 )
 def test_a_managers_flags_alone_are_let_pass_with_a_word(store: Path, flags: list[str], said: str) -> None:
@@ -487,7 +487,7 @@ def test_one_that_is_half_made_is_not_called_lost(store: Path) -> None:
     none()
     change(store, "qemu")
     config = store / "machines" / "m" / "config.json"
-    for phase, cure in (("recorded", "create --resume m"), ("ready", "machine create makes it anew")):
+    for phase, cure in (("recorded", "create --resume m"), ("ready", "machine create makes it again")):
         record = json.loads(config.read_text())
         record["Machine"]["Phase"] = phase
         config.write_text(json.dumps(record))
@@ -533,7 +533,7 @@ def test_a_host_may_keep_its_name(store: Path) -> None:
     assert "/etc/hostname" not in kept.out
     refused = none("m", "--no-hostname")
     assert refused.status != 0
-    assert "--no-hostname means nothing with the driver none" in refused.err
+    assert "--no-hostname has no effect with the driver none" in refused.err
 
 
 def test_a_dry_run_hides_what_may_be_a_secret(store: Path) -> None:

@@ -124,7 +124,7 @@ def test_swarm_of_a_machine_that_is_no_master(world: World, command: str) -> Non
     world.machine("m", world.engine())
     typed = world.type(command, "--swarm", "m")
     assert (typed.status, typed.out) == (2, "")
-    assert "m is not the master of a swarm" in typed.err
+    assert "m is not the master of a classic swarm" in typed.err
 
 
 @pytest.mark.parametrize("command", ["config", "env"])

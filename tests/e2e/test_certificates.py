@@ -75,7 +75,7 @@ def test_upgrade_says_from_what_to_what(boot: Boot, program: Program) -> None:
     told = program("upgrade", "dev").fine()
     new = host.run("dpkg-query -W -f '${Version}' docker.io")
     assert new == f"{old}+lab1"
-    assert f"Docker went from {old} to {new}" in told.err
+    assert f"Docker was upgraded from {old} to {new}" in told.err
     assert alive() == before
     assert f"Docker {new} is already the newest available" in program("upgrade", "dev").fine().err
     assert alive() == before

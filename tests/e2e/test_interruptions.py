@@ -25,7 +25,7 @@ STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 PHASES = (
     "Taking over the host",
     "Logging in",
-    "Looking at the machine",
+    "Gathering facts about the machine",
     "Setting up Docker",
     "Checking the engine from here",
 )
@@ -93,12 +93,12 @@ def test_a_signal_in_every_phase(host: Host, program: Program, phase: str, numbe
         process.send_signal(number)
         _, told = process.communicate(timeout=30)
     assert process.returncode == STATUS[number], told
-    assert "Error: interrupted; dev is half made" in told
-    assert "Try: machine create --resume dev goes on from here; machine rm dev removes it" in told
+    assert "Error: interrupted; dev is incomplete" in told
+    assert "Try: machine create --resume dev continues from here; machine rm dev removes it" in told
     assert "Traceback" not in told
     assert record(program, "dev")["Machine"]["Phase"] != "ready"
     assert "dev" in program("ls").fine().out
-    assert "half made" in program(*generic(host), "dev").err
+    assert "incomplete" in program(*generic(host), "dev").err
     program("create", "--resume", "dev").fine()
     program("config", "dev").fine()
     program("rm", "-y", "dev").fine()
@@ -143,7 +143,7 @@ def test_ctrl_c_of_several(host: Host, program: Program) -> None:
         _, told = process.communicate(timeout=30)
     assert process.returncode == 130, told
     assert "Error: interrupted while working on one, three, two\n" in told
-    assert "Try: machine create --resume one three two goes on from here; machine rm one three two removes" in told
+    assert "Try: machine create --resume one three two continues from here; machine rm one three two removes" in told
     program("create", "--resume", *names).fine()
     assert {record(program, name)["Machine"]["Phase"] for name in names} == {"ready"}
 

@@ -228,7 +228,7 @@ def test_a_node_that_does_not_reach_the_discovery_is_entered_from_here(swarm: Sw
     swarm.worker.run(f"iptables -I {wall}")
     made = swarm.program(*generic(swarm.worker), *words, "walled").fine()
     swarm.worker.run(f"iptables -D {wall}")
-    assert "was entered from here" in made.err
+    assert "was registered from here" in made.err
     assert listed() == f"{swarm.worker.address}:2376\n"
     swarm.program("rm", "-y", "walled").fine()
     assert listed() == ""

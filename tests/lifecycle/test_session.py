@@ -62,6 +62,6 @@ def test_what_would_be_something_else_to_ssh_is_not_taken_for_an_address(odd: En
     world, record = Session(store, Console(io.StringIO())), Record.new(store.root, "dev", "generic", {})
     save_endpoint(world, record, Endpoint("fe80::1%eth0", ssh_user="CORP\\someone"))
     before = dict(record.driver)
-    with pytest.raises(DriverError, match="which is none"):
+    with pytest.raises(DriverError, match="which is not valid"):
         save_endpoint(world, record, odd)
     assert record.driver == before

@@ -109,5 +109,5 @@ def test_ports_are_read_as_the_kernel_writes_them() -> None:
     "line", ["service_text|x", "variables_text|x", "file|z y x", "file|644", "shims|many", "listening|-"]
 )
 def test_nonsense_is_an_error_and_no_bug(line: str) -> None:
-    with pytest.raises(ProvisionError, match="nonsense"):
+    with pytest.raises(ProvisionError, match="unreadable answer"):
         parse(Completed(0, f"{line}\nend|yes\n"))

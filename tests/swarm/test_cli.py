@@ -156,7 +156,7 @@ def test_the_help_is_as_wide_as_the_terminal(around, monkeypatch, columns):
     run(["manage", "--help"], around[0])
     lines = around[1].pop().splitlines()
     assert max(map(len, lines)) < columns
-    assert " ".join(" ".join(lines).split()).count("longest time between two looks at an engine (default 60s)") == 1
+    assert " ".join(" ".join(lines).split()).count("longest time between two checks of an engine (default 60s)") == 1
 
 
 def test_what_to_export_for_a_manager():

@@ -1,4 +1,4 @@
-"""A host that goes on living when its machine is removed: what the swarm has put on it goes."""
+"""A host that goes on living when its machine is removed: what classic swarm has put on it goes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def retire(session: Session, record: Record) -> None:
         return
     try:
         if by_services(record):
-            session.console.step("Removing the swarm's services from the host")
+            session.console.step("Removing the services of classic swarm from the host")
             with clients.connect(record, endpoint) as shell:
                 apply_steps(removal(), shell, session.console.debug)
         else:
             _containers(session, record, endpoint)
     except MachineError as error:
-        session.console.warn(f"what the swarm has put on {endpoint.address} stays there ({error.brief})")
+        session.console.warn(f"what classic swarm has put on {endpoint.address} stays there ({error.brief})")
 
 
 def _containers(session: Session, record: Record, endpoint: Endpoint) -> None:

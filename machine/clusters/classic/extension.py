@@ -36,7 +36,7 @@ class ClassicSwarm(Extension):
         if members.is_known_token(session, record):
             return []
         return [
-            "this store does not know the token, and no machine of yours uses it: a new swarm begins with"
+            "this store does not know the token, and no machine of yours uses it: a new classic swarm begins with"
             f" {record.name} (is the token wrong? machine rm {record.name}, and create it again)"
         ]
 

@@ -68,7 +68,7 @@ def register_local(session: Session, record: Record, way: DiscoveryRoute, addres
             asyncio.run(found.register(address, LONGEST_TTL))
     except DiscoveryError as error:
         raise MachineError(
-            f"{record.name} could not be entered in its swarm",
+            f"{record.name} could not be registered with its swarm",
             details=str(error),
             resolution=f"machine provision {record.name} tries it again",
         ) from error
@@ -86,22 +86,22 @@ def wait_registered(session: Session, record: Record, address: str) -> None:
     try:
         until(
             probe,
-            what=f"{record.name} to enter its swarm",
+            what=f"{record.name} to register with its swarm",
             seconds=JOIN_SECONDS,
             clock=session.clock,
             every=0.3,
         )
     except DiscoveryError as error:
         session.console.warn(
-            f"whether {record.name} has entered its swarm cannot be seen from here ({error});"
+            f"whether {record.name} has registered with its swarm cannot be checked from here ({error});"
             f" its log: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
         )
     except WaitTimeout:
-        failed = f"{record.name} has not entered its swarm, and it cannot be done from here"
+        failed = f"{record.name} has not registered with its swarm, and cannot be registered from here"
         if _warn_on_failure(session, failed, lambda: _here(session, record).register(address, LONGEST_TTL)):
             session.console.warn(
-                f"{record.name} does not reach its swarm's discovery, so {address} was entered from here; its agent"
-                f" goes on trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
+                f"{record.name} does not reach its swarm's discovery, so {address} was registered from here; its agent"
+                f" keeps trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
             )
 
 
@@ -113,7 +113,7 @@ def deregister_local(session: Session, record: Record, address: str) -> None:
         if not isinstance(found, LocalToken) or os.path.exists(found.registry.path):
             await found.withdraw(address)
 
-    _warn_on_failure(session, f"{address} stays entered in its swarm's discovery", withdraw)
+    _warn_on_failure(session, f"{address} stays registered in its swarm's discovery store", withdraw)
 
 
 def leave_discovery(session: Session, record: Record, address: str) -> None:
@@ -121,7 +121,7 @@ def leave_discovery(session: Session, record: Record, address: str) -> None:
     try:
         asyncio.run(_here(session, record).withdraw(address))
     except (DiscoveryError, MachineError) as error:
-        session.console.debug(f"the entry of {address} is left to end in time ({error})")
+        session.console.debug(f"the entry of {address} is left to expire ({error})")
 
 
 def register_on_master(session: Session, master: Record, node: Record, way: DiscoveryRoute, *, wait: bool) -> None:
@@ -161,7 +161,7 @@ def _wait_for_node(session: Session, master: Record, node: Record, address: str)
     except WaitTimeout:
         session.console.warn(
             f"the swarm's manager on {master.name} does not reach {node.name} at {address}: {last[0]}"
-            f" (it goes on trying; docker info says more, --swarm-addr names another address)"
+            f" (it keeps trying; docker info says more, --swarm-addr names another address)"
         )
 
 
@@ -177,7 +177,7 @@ def deregister_on_master(
             await _there(master, way).withdraw(address)
 
     _warn_on_failure(
-        session, f"the swarm's manager on {master.name} goes on listing {node.name}", withdraw, said=not goes_too
+        session, f"the swarm's manager on {master.name} still lists {node.name}", withdraw, said=not goes_too
     )
 
 

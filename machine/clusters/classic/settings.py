@@ -201,7 +201,8 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
     if not provisions:
         raise UsageError(
             "--swarm-master needs a host to run the manager on, and this driver only records a URL",
-            resolution="leave it out; --swarm enters the engine in a swarm, and: machine swarm manage DISCOVERY"
+            resolution="leave it out; --swarm registers the engine with a classic swarm, and:"
+            " machine swarm manage DISCOVERY"
             " runs a manager here",
         )
     told = {name.rpartition("-")[0].rpartition("-")[2]: port for name, port in values.items() if name.endswith("-port")}

@@ -97,7 +97,7 @@ class _RequestedMachine:
             raise UsageError(f"create: {' '.join(brief.split())}", resolution=cure or "machine drivers lists them")
 
     async def make(self) -> None:
-        """Create it unless it is there, finish one that is half made. Refused(502) with the last words of create."""
+        """Create it unless it is there, finish one that is incomplete. Refused(502) with the last words of create."""
         there = self.store.exists(self.name)
         if there and self.store.load(self.name).reached("ready"):
             return

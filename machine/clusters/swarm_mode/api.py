@@ -81,7 +81,7 @@ def init(engine: Engine, asked: Membership, advertise: str, pools: Sequence[str]
 
 
 def join(engine: Engine, asked: Membership, advertise: str, managers: Sequence[str], token: str) -> None:
-    """Ask the engine to join; it goes on trying in the background when it answers that the time is up."""
+    """Ask the engine to join; it keeps trying in the background when it answers that the time is up."""
     body: dict[str, Any] = {
         "ListenAddr": control("::" if ":" in advertise else "0.0.0.0"),
         "AdvertiseAddr": advertise,

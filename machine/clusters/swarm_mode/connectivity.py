@@ -22,7 +22,7 @@ def check(session: Session, record: Record, here: Side, other: Record, there: Si
     """SwarmModeError naming each port that does not get through, and who must let it.
 
     What cannot be found out (no python3 on a host, say) is a warning: joining tells soon enough. `behind_nat` says that
-    one of the two lives behind this computer's NAT.
+    one of the two is behind this computer's NAT.
     """
     session.console.step(f"Checking the ports between {here.name} and {there.name}")
     with contextlib.ExitStack() as stack:
@@ -49,7 +49,7 @@ def check(session: Session, record: Record, here: Side, other: Record, there: Si
         names = " and ".join(_hidden(record, here) + _hidden(other, there))
         todo += f"; or, as {names} is known by an address of its own cloud only, make it with --swarm-addr public"
     elif home := ports.at_home(missing):
-        seen += f"\n{home} goes by an address of its own network, which nobody outside of that can reach"
+        seen += f"\n{home} uses an address of its own network, which nothing outside of it can reach"
         todo += f"; or, if {home} is behind NAT: {CLASSIC}"
     raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=todo)
 

@@ -42,7 +42,7 @@ class SwarmMode(Extension):
     def join_lines(self, record: Record) -> list[str]:
         """Return which cluster the machine joins, and as what."""
         wanted = members.require_membership(record)
-        return [f"   and bring it into the cluster {wanted.cluster} of swarm mode, as {wanted.role}"]
+        return [f"   and add it to the cluster {wanted.cluster} of swarm mode, as {wanted.role}"]
 
     def check_host(self, session: Session, record: Record, facts: Facts) -> None:
         """Raise SwarmModeError for a host whose running engine is in a cluster that is not the machine's."""

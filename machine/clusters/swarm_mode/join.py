@@ -60,7 +60,7 @@ def no_host(driver_name: str) -> PreflightFailed:
 
 
 def _check_border(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
-    """One of the two lives behind this computer's NAT and the other does not: neither way would ever work."""
+    """One of the two is behind this computer's NAT and the other does not: neither way would ever work."""
     platform, far = drivers.traits_of(other.driver_name), driver.traits.behind_nat
     near = platform.behind_nat
     alike = near == far and (not near or other.driver_name == driver.traits.name)
@@ -70,7 +70,7 @@ def _check_border(record: Record, what: Membership, driver: Driver, other: Recor
     raise PreflightFailed(
         f"{record.name} ({record.driver_name}) and the manager {other.name} ({other.driver_name})"
         " cannot form a cluster",
-        details=f"{inside} lives behind this computer's NAT: {outside} could reach none of its ports, and swarm mode"
+        details=f"{inside} is behind this computer's NAT: {outside} could reach none of its ports, and swarm mode"
         " wants every node to reach every other (2377/tcp, 7946/tcp and udp, 4789/udp)",
         resolution="make all of them with one driver, or give an address that others reach (--swarm-addr);"
         f" {connectivity.CLASSIC}",
@@ -243,7 +243,7 @@ def _resolution_for(record: Record, what: Membership, managers: list[str], begun
         return f"machine create --swarm-mode manager NAME, then {again}"
     left = "; ".join(f"machine ssh {name} sudo docker swarm leave --force" for name in begun)
     after = "; ".join(f"machine provision {name}" for name in begun)
-    return f"they have lost their managers; to start anew with them: {left}; {again}; {after}"
+    return f"they have lost their managers; to start over with them: {left}; {again}; {after}"
 
 
 def _networks(session: Session, record: Record, endpoint: Endpoint) -> list[str]:
@@ -293,7 +293,7 @@ def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, 
 
 
 def _unwell(record: Record, what: Membership, here: api.LocalNode) -> SwarmModeError:
-    verb = "is not well in" if what.node_id else "could not join"
+    verb = "is not ready in" if what.node_id else "could not join"
     return SwarmModeError(
         f"{record.name} {verb} the cluster {what.cluster}",
         details=here.error or f"its engine says {here.state}",

@@ -86,7 +86,7 @@ def leave(session: Session, record: Record, *, stays: bool, force: bool, togethe
         except Interrupted:
             raise
         except MachineError as error:
-            session.console.warn(f"{error.brief}; it goes all the same")
+            session.console.warn(f"{error.brief}; it is removed anyway")
 
 
 def _in_good_order(
@@ -151,7 +151,7 @@ def _unheard(going: LeaveOperation, details: str) -> SwarmModeError:
         f"too few managers of the cluster {going.what.cluster} answer for {going.name} to be taken off its list",
         details=details,
         resolution=f"machine start {names} for its managers;"
-        f" machine rm -f {going.name} removes it without a word to them",
+        f" machine rm -f {going.name} removes it without informing them",
     )
 
 
@@ -186,7 +186,7 @@ def _check(going: LeaveOperation, nodes: list[Node], me: Node) -> None:
             f"the cluster {going.what.cluster} would break without {going.name}",
             details=reason,
             resolution=f"make another manager first: machine swarm-mode promote {(*workers, 'NAME')[0]};"
-            f" machine rm -f {going.name} removes it all the same",
+            f" machine rm -f {going.name} removes it anyway",
         )
 
 

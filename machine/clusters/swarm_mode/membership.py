@@ -161,5 +161,6 @@ def _broken(name: str, what: str) -> RecordBroken:
     return RecordBroken(
         f"the record of machine {name} is broken",
         details=f"Machine.SwarmMode in config.json {what}",
-        resolution=f"mend machines/{name}/config.json, or remove that object: the machine then counts as in no cluster",
+        resolution=f"repair machines/{name}/config.json, or remove that object: the machine then"
+        " counts as in no cluster",
     )

@@ -81,9 +81,9 @@ OPTIONS = (
     ),
     Option("amazonec2-use-ebs-optimized-instance", "bool", help="EBS-optimised (today's types always are)"),
     Option("amazonec2-encrypt-ebs-volume", "bool", env="AWS_ENCRYPT_EBS_VOLUME", help="encrypt the root disk"),
-    Option("amazonec2-volume-encrypted", "bool", help="the same under its other name"),
+    Option("amazonec2-volume-encrypted", "bool", help="another name of --amazonec2-encrypt-ebs-volume"),
     Option("amazonec2-kms-key", env="AWS_KMS_KEY", help="key (id, ARN or alias) to encrypt the root disk with"),
-    Option("amazonec2-volume-kms-key", env="AWS_VOLUME_KMS_KEY", help="the same under its other name"),
+    Option("amazonec2-volume-kms-key", env="AWS_VOLUME_KMS_KEY", help="another name of --amazonec2-kms-key"),
     # its network
     Option("amazonec2-vpc-id", env="AWS_VPC_ID", help="VPC; empty: the subnet's, or the default one"),
     Option("amazonec2-subnet-id", env="AWS_SUBNET_ID", help="subnet; empty: one of the VPC, the next if it is full"),
@@ -125,7 +125,7 @@ OPTIONS = (
     # the metadata service of the instance
     Option("amazonec2-http-endpoint", env="AWS_HTTP_ENDPOINT", help="its metadata service: enabled or disabled"),
     Option("amazonec2-http-tokens", env="AWS_HTTP_TOKENS", help="required (the default: IMDSv2 only) or optional"),
-    Option("amazonec2-metadata-token", help="the same under its other name"),
+    Option("amazonec2-metadata-token", help="another name of --amazonec2-http-tokens"),
     Option(
         "amazonec2-http-protocol-ipv6",
         env="AWS_HTTP_PROTOCOL_IPV6",
@@ -136,7 +136,7 @@ OPTIONS = (
         "amazonec2-metadata-token-response-hop-limit",
         "int",
         default=2,
-        help="how far its answers go; 2 reaches containers, 1 does not",
+        help="hop limit of its answers; 2 reaches containers, 1 does not",
     ),
     # spot
     Option("amazonec2-request-spot-instance", "bool", help="a spot instance: cheaper, may be taken away, cannot stop"),

@@ -208,7 +208,7 @@ def _check_login(data: Mapping[str, Any], values: Values) -> None:
     for flag in ("endpoint", "authority-host"):
         address = values[f"azure-{flag}"]
         if address and not address.startswith("https://"):
-            raise FLAGS.wrong(flag, address, "an URL that begins with https:// (tokens are sent nowhere else)")
+            raise FLAGS.wrong(flag, address, "a URL that begins with https:// (tokens are sent nowhere else)")
 
 
 def _check_machine(data: Mapping[str, Any]) -> None:

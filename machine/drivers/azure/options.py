@@ -58,7 +58,7 @@ OPTIONS = (
     Option(
         "azure-authority-host", env="AZURE_AUTHORITY_HOST", help="URL where logins happen; empty: the environment's"
     ),
-    Option("azure-audience", env="AZURE_AUDIENCE", help="what tokens are for; empty: the environment's"),
+    Option("azure-audience", env="AZURE_AUDIENCE", help="audience of the tokens; empty: the environment's"),
     Option("azure-ca-cert", env="AZURE_CA_CERT", help="file with the CA certificates that these URLs are checked by"),
     Option("azure-retries", "int", default=5, help="how often a throttled or failed call is repeated; 0: never"),
     Option("azure-api-timeout", "int", default=60, help="seconds to wait for one answer of the API"),
@@ -71,9 +71,13 @@ OPTIONS = (
     Option(
         "azure-subscription-cert",
         env="AZURE_SUBSCRIPTION_CERT",
-        help="no longer: Azure has ended management certificates; the error says what to do",
+        help="not supported: Azure has ended management certificates; the error says what to do",
     ),
-    Option("azure-publish-settings-file", env="AZURE_PUBLISH_SETTINGS_FILE", help="no longer, likewise"),
+    Option(
+        "azure-publish-settings-file",
+        env="AZURE_PUBLISH_SETTINGS_FILE",
+        help="not supported, see --azure-subscription-cert",
+    ),
     # the machine
     Option("azure-location", env="AZURE_LOCATION", default=LOCATION, help="region"),
     Option("azure-resource-group", env="AZURE_RESOURCE_GROUP", default=GROUP, help="resource group, made if absent"),

@@ -102,7 +102,7 @@ class GenericDriver(Driver):
                     resolution=f"use that one, or forget it first (the host stays as it is): machine rm {name}",
                 )
             raise PreflightFailed(
-                f"{self.data['IPAddress']} is being made into machine {name}, or was left half made",
+                f"{self.data['IPAddress']} is being made into machine {name}, or was left incomplete",
                 resolution=f"machine create --resume {name} goes on with that one; to have another name, forget it"
                 f" first (the host stays as it is): machine rm {name}",
             )

@@ -334,7 +334,7 @@ def classify(word: str, driver: str = "qemu") -> str:
 
 
 def url_name(url: str) -> str:
-    """The cache's name of an URL: what it is called, and a hash that tells it from its like."""
+    """The cache's name of a URL: what it is called, and a hash that tells it from its like."""
     file = url.partition("#")[0].rpartition("/")[2].partition("?")[0]
     stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in file.rpartition(".")[0] or file)[:40]
     return f"{stem.lstrip('.') or 'image'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}"

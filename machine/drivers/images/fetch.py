@@ -21,7 +21,7 @@ TIMEOUT = 10.0  # seconds without a byte
 SLOWEST, EVERY = 16 << 10, 60.0  # bytes that must come in so many seconds; the slowest modem brings ten times that
 CHUNK = 1 << 20
 LONGEST_TEXT = 4 * CHUNK
-DIGITS = {"sha256": 64, "sha512": 128}  # of the checksums that an URL may carry, in hex
+DIGITS = {"sha256": 64, "sha512": 128}  # of the checksums that a URL may carry, in hex
 SITE = "https://cloud.debian.org/images/cloud"  # Debian's official cloud images
 SUITES = {  # name -> (directory, number, kind): genericcloud has no drivers of real or VirtualBox's hardware
     "debian-13": ("trixie", "13", "genericcloud"),
@@ -52,7 +52,7 @@ def published_sum(listing: str, file_name: str) -> str:
 
 
 def split(word: str) -> tuple[str, str]:
-    """(URL, checksum) of an URL that may carry one, https://host/image.qcow2#sha256:HEX; "" for none.
+    """(URL, checksum) of a URL that may carry one, https://host/image.qcow2#sha256:HEX; "" for none.
 
     DriverError for anything else behind the #: what was meant to be checked is never taken unchecked.
     """

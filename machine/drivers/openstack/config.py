@@ -254,7 +254,7 @@ def _key_gaps(data: Mapping[str, Any], path: str) -> list[Gap]:
 def _check_login(data: Mapping[str, Any]) -> None:
     """UsageError on a URL that is none."""
     if data["AuthUrl"] and not data["Cloud"] and not _URL.fullmatch(data["AuthUrl"]):
-        raise FLAGS.wrong("auth-url", data["AuthUrl"], "an URL such as https://HOST:5000/v3")
+        raise FLAGS.wrong("auth-url", data["AuthUrl"], "a URL such as https://HOST:5000/v3")
 
 
 def _check_machine(data: Mapping[str, Any]) -> None:

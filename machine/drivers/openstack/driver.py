@@ -110,7 +110,7 @@ class OpenStackDriver(Driver):
     def check(self) -> None:
         with preflight_errors():
             if self.data.get("ComputeNetwork"):
-                self.ctx.log("--openstack-nova-network is ignored: OpenStack has Neutron only by now")
+                self.ctx.log("--openstack-nova-network is ignored: OpenStack has only Neutron today")
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or config.clouds_file(self.data)
             preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)

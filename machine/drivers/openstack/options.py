@@ -72,11 +72,15 @@ OPTIONS = (
     Option("openstack-domain-name", env="OS_DOMAIN_NAME", help="domain of user and project; empty: the default one"),
     Option("openstack-domain-id", env="OS_DOMAIN_ID", help="domain of user and project, by id"),
     Option("openstack-user-domain-name", env="OS_USER_DOMAIN_NAME", help="domain of the user, if it is another one"),
-    Option("openstack-user-domain-id", env="OS_USER_DOMAIN_ID", help="the same by id"),
+    Option("openstack-user-domain-id", env="OS_USER_DOMAIN_ID", help="domain of the user, by id"),
     Option("openstack-project-domain-name", env="OS_PROJECT_DOMAIN_NAME", help="domain of the project, if another one"),
-    Option("openstack-project-domain-id", env="OS_PROJECT_DOMAIN_ID", help="the same by id"),
-    Option("openstack-tenant-domain-name", env="OS_TENANT_DOMAIN_NAME", help="the project's, under its old name"),
-    Option("openstack-tenant-domain-id", env="OS_TENANT_DOMAIN_ID", help="the same by id"),
+    Option("openstack-project-domain-id", env="OS_PROJECT_DOMAIN_ID", help="domain of the project, by id"),
+    Option(
+        "openstack-tenant-domain-name", env="OS_TENANT_DOMAIN_NAME", help="domain of the project, under its old name"
+    ),
+    Option(
+        "openstack-tenant-domain-id", env="OS_TENANT_DOMAIN_ID", help="domain of the project by id, under its old name"
+    ),
     Option("openstack-region", env="OS_REGION_NAME", help="region; empty: the first one that the cloud names"),
     Option(
         "openstack-endpoint-type",
@@ -100,7 +104,7 @@ OPTIONS = (
     Option("openstack-image-id", env="OS_IMAGE_ID", help="image, by id"),
     Option("openstack-availability-zone", env="OS_AVAILABILITY_ZONE", help="availability zone; empty: any"),
     Option("openstack-server-group-name", env="OS_SERVER_GROUP_NAME", help="server group that it joins"),
-    Option("openstack-server-group-id", env="OS_SERVER_GROUP_ID", help="the same by id"),
+    Option("openstack-server-group-id", env="OS_SERVER_GROUP_ID", help="server group that it joins, by id"),
     Option("openstack-ssh-user", env="OS_SSH_USER", help="login; empty: what the image says or is known for, or root"),
     Option("openstack-ssh-port", "int", env="OS_SSH_PORT", default=22, help="port of its sshd"),
     Option(
@@ -136,7 +140,7 @@ OPTIONS = (
     # its network
     Option("openstack-net-name", env="OS_NETWORK_NAME", help="network, by name or id; empty: the only one there is"),
     Option("openstack-net-id", env="OS_NETWORK_ID", help="network, by id"),
-    Option("openstack-nova-network", "bool", env="OS_NOVA_NETWORK", help="ignored: OpenStack has Neutron only by now"),
+    Option("openstack-nova-network", "bool", env="OS_NOVA_NETWORK", help="ignored: OpenStack has only Neutron today"),
     Option(
         "openstack-floatingip-pool",
         env="OS_FLOATINGIP_POOL",

@@ -38,7 +38,7 @@ def from_values(values: Values) -> Settings:
     if cpus != -1 and not 1 <= cpus <= 255:
         raise _wrong("qemu-cpu-count", cpus, "a number from 1 to 255, or -1 for all of this host's")
     return Settings(
-        image=_text(values, "qemu-image", "debian-13, debian-12, an URL or a path"),
+        image=_text(values, "qemu-image", "debian-13, debian-12, a URL or a path"),
         cpus=cpus,
         memory=_least(values, "qemu-memory", LEAST_MEMORY, "MB"),
         disk=_least(values, "qemu-disk-size", LEAST_DISK, "MB"),

@@ -175,7 +175,7 @@ class QemuDriver(Driver):
         if not os.path.exists(self._file(paths.DISK)):
             raise DriverError(
                 f"the disk of {self.ctx.name} is gone",
-                resolution=f"machine rm {self.ctx.name} removes what is left; machine create makes it anew",
+                resolution=f"machine rm {self.ctx.name} removes what is left; machine create makes it again",
             )
         self._check_ports()
         self._power_on(self._base())

@@ -67,7 +67,7 @@ def check_size(wanted: Settings) -> None:
 
 
 def check_image(word: str) -> None:
-    """A name that is known, an URL, or a file that can be read."""
+    """A name that is known, a URL, or a file that can be read."""
     try:
         kind = cache.classify(word)
     except DriverError as error:

@@ -99,7 +99,7 @@ def from_values(values: Values) -> Settings:
         memory=_least(given, "memory", LEAST_MEMORY, "MB"),
         cpus=given["cpu-count"],
         disk=_least(given, "disk-size", LEAST_DISK, "MB"),
-        image=_text(given, "image", "debian-13, debian-12, an URL or a path"),
+        image=_text(given, "image", "debian-13, debian-12, a URL or a path"),
         mirror=str(given["image-mirror"]).strip().rstrip("/"),
         boot2docker=str(given["boot2docker-url"]).strip(),
         imported=given["import-boot2docker-vm"],

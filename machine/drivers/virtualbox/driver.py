@@ -144,7 +144,7 @@ class VirtualBoxDriver(Driver):
         if state is State.MISSING:
             raise DriverError(
                 f"VirtualBox does not know {self.ctx.name} any more",
-                resolution=f"machine rm {self.ctx.name} forgets it; machine create makes it anew",
+                resolution=f"machine rm {self.ctx.name} forgets it; machine create makes it again",
             )
         if verb is Verb.START:
             self._start(state)

@@ -101,7 +101,7 @@ def key_tar(public_key: str) -> bytes:
 
 
 def iso(word: str, store: str, directory: str, log: Callable[[str], None]) -> None:
-    """The boot2docker ISO beside the machine, by way of the cache when it is an URL."""
+    """The boot2docker ISO beside the machine, by way of the cache when it is a URL."""
     target = os.path.join(directory, ISO)
     if os.path.exists(target):
         return

@@ -68,7 +68,7 @@ OPTIONS = (
         "virtualbox-hostonly-nicpromisc",
         env="VIRTUALBOX_HOSTONLY_NIC_PROMISC",
         default="deny",
-        help="what the host-only card may overhear: deny, allow-vms, allow-all",
+        help="promiscuous mode of the host-only card: deny, allow-vms, allow-all",
     ),
     Option(
         "virtualbox-hostonly-no-dhcp",

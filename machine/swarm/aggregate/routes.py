@@ -328,7 +328,7 @@ class Aggregate:
             raise Refused(
                 409,
                 f"network {network} has its containers on {listed(there)}, which one on {member.name} could not reach;"
-                f" make it on {listed(there)}, or name it {member.name}/NAME to connect it all the same",
+                f" make it on {listed(there)}, or name it {member.name}/NAME to connect it anyway",
             )
 
     async def _things(self, kind: str, x: str) -> list[tuple[Member, str]]:

@@ -73,7 +73,7 @@ class EngineReply(Reply):
 
     def wrong(self, why: str) -> WrongAnswer:
         """The error that says what is wrong with this answer."""
-        return WrongAnswer(one_line(f"{self.source}: its answer to {self.call} makes no sense: {why}"))
+        return WrongAnswer(one_line(f"{self.source}: its answer to {self.call} is not valid: {why}"))
 
 
 async def asked(client: CallNext, request: Request, source: str) -> EngineReply:

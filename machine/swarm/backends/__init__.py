@@ -33,7 +33,7 @@ TABLE: Mapping[str, tuple[str, str, str]] = {
     "dockerserver": ("machine.swarm.backends.dockerserver", "dockerserver", "listen for Docker clients"),
     "exec": ("machine.swarm.backends.exec", "exec_", "let a program of any language see, change or answer calls"),
     "swarm": ("machine.swarm.backends.swarm", "swarm", "all engines of a discovery as one, scheduled as classic Swarm"),
-    "simulator": ("machine.swarm.simulator.backend", "simulator", "an engine made up in memory"),
+    "simulator": ("machine.swarm.simulator.backend", "simulator", "a simulated engine in memory"),
 }
 
 
@@ -84,7 +84,7 @@ def find(name: str, extra: Mapping[str, Any]) -> Any:
     known = names(extra)
     advice = near(name, known) or "use one of: " + " ".join(known)
     if "://" in name or name.startswith("-"):
-        advice = "quote a backend with its words: 'dockerserver tcp://localhost:4567'"
+        advice = "quote a backend with its arguments: 'dockerserver tcp://localhost:4567'"
     raise UsageError(f"there is no backend {name!r}", resolution=advice)
 
 
@@ -125,7 +125,7 @@ def _opened(found: Any, name: str, words: Sequence[str], context: BackendContext
     try:
         inspect.signature(found).bind(None, None, *words)
     except TypeError as error:
-        raise UsageError(f"the backend {name} does not take these words: {error}") from error
+        raise UsageError(f"the backend {name} does not take these arguments: {error}") from error
     return _ready(lambda request, rest: found(request, rest, *words))
 
 

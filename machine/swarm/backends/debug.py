@@ -17,7 +17,7 @@ SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "auth
 async def debug(words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Shows method, target, status, kind of body and milliseconds; nothing that holds secrets: headers, bodies."""
     if words:
-        raise UsageError("debug takes no words", details=" ".join(words))
+        raise UsageError("debug takes no arguments", details=" ".join(words))
 
     async def show(request: Request, rest: CallNext) -> Reply:
         start = time.perf_counter()

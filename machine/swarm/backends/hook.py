@@ -177,7 +177,7 @@ def verdict(said: dict[str, Any], shown: Shown) -> Verdict:
     if "status" in said:
         return Verdict(_answer(said), shown.request)
     if set(said) & {"message", "body", "base64", "headers"}:
-        raise _unclear("an answer has a status; a request that is changed stands under request")
+        raise _unclear("an answer has a status; a request that is changed is under request")
     request = _changed(shown.request, said.get("request"))
     replaced = isinstance(said.get("request"), dict) and bool(set(said["request"]) & {"body", "base64"})
     if said.get("unseen", "refuse") not in UNSEEN:
@@ -222,7 +222,7 @@ def _changed(request: Request, change: Any) -> Request:
 
 def _token(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{1,20}", value):
-        raise _unclear(f"the method {str(value)[:40]!r} is none")
+        raise _unclear(f"{str(value)[:40]!r} is not a method")
     return value
 
 

@@ -80,7 +80,7 @@ class Calls:
             for event in found:
                 check(event)
         except ValueError as error:
-            raise WrongAnswer(one_line(f"{self.name}: its events make no sense: {error}")) from None
+            raise WrongAnswer(one_line(f"{self.name}: its events are not valid: {error}")) from None
         return [as_docker_says(event) for event in found]
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:

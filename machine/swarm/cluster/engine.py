@@ -127,7 +127,7 @@ class Engine(Calls):
                 except (OSError, TimeoutError) as error:
                     self.failed(str(error) or "it does not answer in time")
                 except Exception as error:  # one engine's nonsense must not end the care for it
-                    self.failed(f"its answers make no sense: {error!r}")
+                    self.failed(f"its answers are not valid: {error!r}")
                     self.cluster.log(traceback_of(error))
                 await asyncio.sleep(self.pulse.pause * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
         finally:
@@ -222,7 +222,7 @@ class Engine(Calls):
             for event in found:
                 check(event)
         except ValueError as error:
-            raise WrongAnswer(f"{self.name}: its events make no sense: {error}") from None
+            raise WrongAnswer(f"{self.name}: its events are not valid: {error}") from None
         return [as_docker_says(event) for event in found]
 
     def _is_ours(self, event: dict[str, Any]) -> bool:

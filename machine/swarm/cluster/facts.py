@@ -67,7 +67,7 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
     if not name or not key:
         raise ValueError("its info has neither name nor id: this is no Docker Engine")
     if _SEPARATORS.search(name):
-        raise ValueError(f"its name {name[:80]!r} has signs that no host's name has, and that stand beside names here")
+        raise ValueError(f"its name {name[:80]!r} has characters that no host's name has, and that separate names here")
     api, oldest = _api(version, "ApiVersion", OLDEST), _api(version, "MinAPIVersion", (1, 12))
     if api < OLDEST:
         raise ValueError(

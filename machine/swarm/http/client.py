@@ -197,7 +197,7 @@ class _Link:
         if response.status_code > 599:
             raise h11.RemoteProtocolError(f"there is no status {response.status_code}")
         if response.status_code == 101 and not request.upgrade:
-            raise h11.RemoteProtocolError("it changes the protocol, which nobody asked for")
+            raise h11.RemoteProtocolError("it changes the protocol without being asked to")
         if response.status_code == 101 or self._raw(request, response):
             self.stream.unread(self.http.trailing_data[0])
             return Reply(response.status_code, headers, self.stream)
@@ -226,7 +226,7 @@ class _Link:
                     return event
                 informational += 1
                 if informational > limits.ENGINE_INFORMATIONAL:
-                    raise h11.RemoteProtocolError("it announces an answer again and again, and gives none")
+                    raise h11.RemoteProtocolError("it sends interim responses again and again, and no final one")
             else:
                 raise ConnectionResetError("the connection was closed without an answer")
 
@@ -315,7 +315,7 @@ class _Answer:
             await self.aclose()
             if self._link.expired:
                 raise Unreachable(504, f"the engine sent nothing for {self.silent:g} s") from error
-            raise Unreachable(502, f"the engine broke off its answer: {_plain(error)}") from error
+            raise Unreachable(502, f"the engine ended its answer early: {_plain(error)}") from error
         except BaseException:
             await self.aclose()
             raise

@@ -175,7 +175,7 @@ class Connection:
                 raise Refused(413, f"a body of more than {most} bytes is not accepted here")
             pieces.append(bytes(event.data))
         if not isinstance(event, h11.EndOfMessage):
-            raise ConnectionResetError("the request broke off")
+            raise ConnectionResetError("the request ended early")
         return b"".join(pieces)
 
     async def _incoming(self) -> AsyncIterator[bytes]:
@@ -187,7 +187,7 @@ class Connection:
             elif isinstance(event, h11.EndOfMessage):
                 return
             else:
-                raise Refused(400, "the request broke off")
+                raise Refused(400, "the request ended early")
 
     async def _reply(self, request: Request) -> Reply:
         """What the chain says. If the client goes away meanwhile, a call that changes nothing is dropped."""
@@ -261,8 +261,8 @@ class Connection:
                 if data:
                     await self.stream.write(self.http.send(h11.Data(data=data)) or b"")
         except (Refused, h11.LocalProtocolError) as error:
-            self.log(f"an answer broke off: {error}")
-            raise ConnectionResetError("the answer broke off") from error  # the missing end tells the client
+            self.log(f"an answer ended early: {error}")
+            raise ConnectionResetError("the answer ended early") from error  # the missing end tells the client
         finally:
             forget()
         await self.stream.write(self.http.send(h11.EndOfMessage()) or b"")

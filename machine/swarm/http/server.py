@@ -137,6 +137,6 @@ def _make_room(path: str) -> None:
                 os.unlink(path)
                 return
     raise UsageError(
-        f"{path} is taken" if stat.S_ISSOCK(mode) else f"{path} is there and is no socket",
+        f"{path} is taken" if stat.S_ISSOCK(mode) else f"{path} exists and is not a socket",
         resolution="choose another path, or remove it",
     )

@@ -157,4 +157,4 @@ class Ledger:
             os.replace(temporary, self._path)
             self._lines = len(entries)
         except OSError:
-            self._log(f"rescheduling: {self._path} cannot be written anew")
+            self._log(f"rescheduling: {self._path} cannot be rewritten")

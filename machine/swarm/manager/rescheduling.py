@@ -215,7 +215,7 @@ def _half_made(container: Container) -> bool:
 def _rank(container: Container) -> tuple[bool, int, float, str]:
     """Sorts doubles so that the one to keep comes last: by what managers signed, not by what engines say.
 
-    Whether one that was half made counts is up to its own engine's word only.
+    Whether one that was incomplete counts is up to its own engine's word only.
     """
     signed = container.signed
     if signed is None:

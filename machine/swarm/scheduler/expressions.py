@@ -59,7 +59,7 @@ def parse(text: str) -> Expression:
         )
     if not _VALUE.match(value):
         raise BadExpression(
-            f"Value {_quoted(value)} is invalid in {text!r}: it is empty or has signs that are not allowed"
+            f"Value {_quoted(value)} is invalid in {text!r}: it is empty or has characters that are not allowed"
         )
     soft = value.startswith("~")
     expression = Expression(key, operator, value.removeprefix("~"), soft)

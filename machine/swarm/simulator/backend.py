@@ -1,4 +1,4 @@
-"""simulator [--name NAME] [CONTAINER...]: an engine made up in memory, with these containers running."""
+"""simulator [--name NAME] [CONTAINER...]: a simulated engine in memory, with these containers running."""
 
 from __future__ import annotations
 

@@ -236,7 +236,7 @@ def test_masters_that_are_removed_with_their_nodes_may_be_gone_already(tmp_path:
     leave(world, node, also_removed=["head", "node"])
     assert err.getvalue() == ""
     leave(world, world.store.load("node"))
-    assert "head goes on listing node" in err.getvalue()
+    assert "head still lists node" in err.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -324,10 +324,10 @@ def test_a_registry_that_resists_is_said_and_removing_goes_on(tmp_path: Path) ->
     registry = program.store / "swarm" / "registry.db"
     registry.write_bytes(b"no database")
     removed = program("rm", "-y", "m").fine()
-    assert "192.0.2.7:2376 stays entered" in removed.err
+    assert "192.0.2.7:2376 stays registered" in removed.err
     again = program(*NODE)
     assert again.status == 1
-    assert "could not be entered in its swarm" in again.err
+    assert "could not be registered with its swarm" in again.err
     assert "--resume m" in again.err
 
 
@@ -383,7 +383,7 @@ def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> N
     node = known(world.store, "node", {})
     node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
     registration.wait_registered(world, node, "192.0.2.1:2376")
-    assert "whether node has entered its swarm cannot be seen from here" in err.getvalue()
+    assert "whether node has registered with its swarm cannot be checked from here" in err.getvalue()
     assert "machine ssh node sudo journalctl -u machine-swarm-agent -n 20" in err.getvalue()
 
 

@@ -37,7 +37,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
 
 
 def keep(world: Session, name: str, driver: str, wish: Membership) -> Record:
-    """A record that is half made."""
+    """A record that is incomplete."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
     membership.set_membership(record, wish)
     world.store.add(name)
@@ -73,7 +73,7 @@ def test_a_manager_behind_nat_is_no_manager_for_a_cloud(world: Session) -> None:
     keep(world, "head", "qemu", Membership("manager"))
     with pytest.raises(PreflightFailed) as caught:
         check(world, "cloud", Membership("worker"))
-    assert "head lives behind this computer's NAT: new could reach none of its ports" in caught.value.details
+    assert "head is behind this computer's NAT: new could reach none of its ports" in caught.value.details
     assert "--swarm --swarm-master" in caught.value.resolution
     assert "machine swarm manage" in caught.value.resolution
 
@@ -82,7 +82,7 @@ def test_nor_is_a_machine_behind_nat_a_worker_of_a_cloud(world: Session) -> None
     keep(world, "head", "cloud", Membership("manager"))
     with pytest.raises(PreflightFailed) as caught:
         check(world, "qemu", Membership("worker"))
-    assert "new lives behind this computer's NAT: head could reach none of its ports" in caught.value.details
+    assert "new is behind this computer's NAT: head could reach none of its ports" in caught.value.details
 
 
 def test_who_names_an_address_knows_better(world: Session) -> None:

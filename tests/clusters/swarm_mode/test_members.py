@@ -81,7 +81,7 @@ def test_rm_with_force_reaches_the_platform_whatever_the_record_says(world: Sess
     remove(world, "m1", force=True)
     assert "m1" not in Cloud.accounts[""], "it would go on and cost money"
     assert not world.store.exists("m1")
-    assert "the record of machine m1 is broken; it goes all the same" in said(world)
+    assert "the record of machine m1 is broken; it is removed anyway" in said(world)
 
 
 def test_leave_with_force_leaves_even_if_the_managers_do_not_let_it_go(world: Session, make: Make) -> None:

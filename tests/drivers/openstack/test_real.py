@@ -63,7 +63,7 @@ def until_ssh(cloud: Real, program: Program) -> float:
 def logged_in(program: Program) -> float:
     """When (Unix time, whole seconds) `create` began to look at the machine from within."""
     log = (program.store / "machines/dev/machine.log").read_text()
-    (stamp,) = re.findall(r"(?m)^(\S+Z) step +Looking at the machine$", log)
+    (stamp,) = re.findall(r"(?m)^(\S+Z) step +Gathering facts about the machine$", log)
     return float(calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")))
 
 

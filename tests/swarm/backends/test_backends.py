@@ -88,7 +88,7 @@ def test_a_function_is_a_backend_and_its_words_are_checked() -> None:
     async def story() -> None:
         async with chain("shout", "shout hello 'to you'", extra={"shout": shout}) as ask:
             assert await (await ask(Request("GET", "/x"))).read() == b"hello to you"
-        with pytest.raises(UsageError, match="does not take these words"):
+        with pytest.raises(UsageError, match="does not take these arguments"):
             async with chain("two a b c", extra={"two": two}):
                 pass
         with pytest.raises(UsageError, match="no backend 'tow'"):
@@ -315,8 +315,12 @@ def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path:
 @pytest.mark.parametrize(
     ("specs", "brief", "advice"),
     [
-        (["dockerserver"], "the chain ends in dockerserver, which answers nothing", "add a backend that does"),
-        (["debug", "dockerserver tcp://127.0.0.1:1"], "the chain ends in dockerserver", "dockerclient tcp://HOST:2375"),
+        (["dockerserver"], "the pipeline ends in dockerserver, which answers nothing", "add a backend that does"),
+        (
+            ["debug", "dockerserver tcp://127.0.0.1:1"],
+            "the pipeline ends in dockerserver",
+            "dockerclient tcp://HOST:2375",
+        ),
         (["dockerserver", "tcp://127.0.0.1:1", "simulator"], "no backend 'tcp://127.0.0.1:1'", "quote a backend with"),
         (["dockerclint tcp://127.0.0.1:1"], "no backend 'dockerclint'", "did you mean dockerclient?"),
         (["nonsense"], "no backend 'nonsense'", "use one of: aggregate "),

@@ -111,7 +111,7 @@ async def _past(desk: Desk, since: float, until: float) -> list[dict[str, Any]]:
             async with asyncio.timeout(limits.ENGINE_SILENT_SECONDS):
                 found = await engine.past_events(query)
         except TimeoutError:
-            raise Refused(504, f"{engine.name} did not tell its past events in time") from None
+            raise Refused(504, f"{engine.name} did not send its past events in time") from None
         return [events.mark(event, engine.shown()) for event in found if desk.cluster.may_tell(engine, event)]
 
     answers = (await desk.each(desk.cluster.healthy(), ask)).values()
