@@ -165,7 +165,7 @@ def test_a_bug_says_so_and_keeps_its_traceback(world: World, monkeypatch: pytest
     def fail(*_: object) -> int:
         raise KeyError("unforeseen")
 
-    monkeypatch.setattr("machine.cli.ip.run", fail)
+    monkeypatch.setattr("machine.cli.fast.ip.run", fail)
     typed = world.type("ip")
     assert (typed.status, typed.out) == (1, "")
     assert "this is a bug in machine" in typed.err
@@ -179,7 +179,7 @@ def test_ctrl_c_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("machine.cli.ip.run", interrupt)
+    monkeypatch.setattr("machine.cli.fast.ip.run", interrupt)
     assert world.type("ip").status == INTERRUPTED
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.cli.env import set_values, unset_values
+from machine.cli.fast.env import set_values, unset_values
 from machine.cli.ls_rows import power_cure
 from machine.cli.report import in_store
 from tests.cli.typed import World
