@@ -158,25 +158,55 @@ def only_ours(path: str) -> bool:
     """Whether nobody but this user and root can change the file at `path`, or put another one there."""
     if not hasattr(os, "geteuid"):  # Windows: a mode does not tell
         return True
-    place = os.path.realpath(path)
-    if _writable_by_others(os.stat(place), sticky=False):
-        return False
-    while (above := os.path.dirname(place)) != place:
-        place = above
-        if _writable_by_others(os.stat(place), sticky=True):
-            return False
-    return True
+    *places, file = _way(path)
+    return not _writable_by_others(os.stat(file), sticky=False) and not any(
+        not os.path.islink(place) and _writable_by_others(os.stat(place), sticky=True) for place in places
+    )
 
 
 def anybody_changes(path: str) -> bool:
-    """Whether every user of this host can change the file at `path`, or put another one there."""
-    place, shared = os.path.realpath(path), stat.S_IWOTH
-    found = os.stat(place).st_mode & shared
-    while not found and (above := os.path.dirname(place)) != place:
-        place = above
-        mode = os.stat(place).st_mode
-        found = mode & shared and not mode & stat.S_ISVTX
-    return hasattr(os, "geteuid") and bool(found)  # on Windows a mode does not tell
+    """Whether every user of this host can change the file at `path`, put another one there, or may have put this."""
+    if not hasattr(os, "geteuid"):
+        return False
+    *_, file = way = _way(path)
+    if any(not os.path.islink(place) and _open_to_all(place, is_file=place == file) for place in way):
+        return True
+    strange = os.lstat(path).st_uid not in (0, os.geteuid())
+    return strange and _open_to_all(os.path.dirname(os.path.abspath(path)), sticky=True)
+
+
+def _way(path: str) -> list[str]:
+    """The directories and links through which one comes to the file at `path`, and at last the file."""
+    os.stat(path)  # OSError where links go round
+    place, way = os.sep, [os.sep]
+    left = os.path.abspath(path).split(os.sep)[::-1]
+    while left:
+        name = left.pop()
+        if name in ("", os.curdir):
+            continue
+        way.append(os.path.dirname(place) if name == os.pardir else os.path.join(place, name))
+        if os.path.islink(way[-1]):
+            target = os.readlink(way[-1])
+            place = os.sep if os.path.isabs(target) else place
+            left += target.split(os.sep)[::-1]
+        else:
+            place = way[-1]
+    return way
+
+
+def _open_to_all(place: str, *, is_file: bool = False, sticky: bool = False) -> bool:
+    """Whether everybody may write to a file, or make other files in a directory (`sticky`: also only new ones).
+
+    Not so behind a directory that others may not enter.
+    """
+    mode = os.stat(place).st_mode
+    if not mode & stat.S_IWOTH or not (is_file or mode & stat.S_IXOTH) or (mode & stat.S_ISVTX and not sticky):
+        return False
+    above = place
+    while (above := os.path.dirname(above)) != os.path.dirname(above):
+        if not os.stat(above).st_mode & stat.S_IXOTH:
+            return False
+    return True
 
 
 def _writable_by_others(seen: os.stat_result, *, sticky: bool) -> bool:

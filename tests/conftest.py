@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.setenv("DOCKER_CONFIG", str(place / ".docker"))
     return place
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that every user of this host comes to; `tmp_path` is closed to others."""
+    with tempfile.TemporaryDirectory() as path:
+        Path(path).chmod(0o755)
+        yield Path(path)

@@ -121,3 +121,41 @@ def test_a_plain_file_is_read_through_a_link_and_up_to_its_limit(tmp_path: Path)
     with pytest.raises(OSError, match="more than 4 bytes"):
         files.read_plain(str(tmp_path / "file"), 4)
     assert files.read("/proc/self/stat").startswith(b"%d " % os.getpid())  # has no size of its own
+
+
+def test_a_link_in_everybodys_directory_is_anybodys(public: Path) -> None:
+    (public / "file").touch()
+    (public / "shared").mkdir()
+    (public / "shared" / "link").symlink_to("../file")
+    (public / "shared" / "here").symlink_to("..")
+    for path in ("link", "here/file"):
+        assert not files.anybody_changes(str(public / "shared" / path))
+        assert files.only_ours(str(public / "shared" / path))
+    (public / "shared").chmod(0o777)
+    for path in ("link", "here/file"):
+        assert files.anybody_changes(str(public / "shared" / path))
+        assert not files.only_ours(str(public / "shared" / path))
+
+
+@pytest.mark.parametrize("closed", ["", "outer"])
+def test_what_others_do_not_come_to_is_not_anybodys(closed: str, public: Path) -> None:
+    (public / "outer" / "inner").mkdir(parents=True)
+    (public / "outer" / "inner" / "file").touch()
+    for mode, path in ((0o666, "outer/inner/file"), (0o777, "outer/inner")):
+        (public / path).chmod(mode)
+        assert files.anybody_changes(str(public / "outer/inner/file"))
+        (public / closed).chmod(0o700)
+        assert not files.anybody_changes(str(public / "outer/inner/file"))
+        (public / closed).chmod(0o755)
+        (public / path).chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root, to make another user's file")
+def test_another_users_file_in_a_directory_for_all_may_be_anybodys(public: Path) -> None:
+    (public / "file").touch()
+    public.chmod(0o1777)
+    assert not files.anybody_changes(str(public / "file"))
+    os.chown(public / "file", 65534, 65534)
+    assert files.anybody_changes(str(public / "file"))
+    public.chmod(0o755)
+    assert not files.anybody_changes(str(public / "file"))

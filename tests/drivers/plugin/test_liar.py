@@ -112,9 +112,9 @@ def test_a_plugin_is_not_taken_from_the_directory_at_hand(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("shared", ["docker-machine-driver-liar", "."])
-def test_a_plugin_that_everybody_can_change_is_not_started(shared: str, tmp_path: Path) -> None:
-    path = liar.install(tmp_path / "bin", {})
-    (tmp_path / "bin" / shared).chmod(0o777)
+def test_a_plugin_that_everybody_can_change_is_not_started(shared: str, public: Path) -> None:
+    path = liar.install(public / "bin", {})
+    (public / "bin" / shared).chmod(0o777)
     with pytest.raises(DriverError, match="every user of this host can change it") as caught:
         program.Program(path, "liar", os.environ, print)
     assert "chmod o-w" in caught.value.resolution
