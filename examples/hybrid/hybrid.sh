@@ -1,6 +1,6 @@
 #!/bin/sh
 # Three Docker hosts on three providers, one cluster; its master is a virtual machine of this computer.
-# Credentials come from the environment (AZURE_*, OS_*); docs/hybrid.md tells the story.
+# Credentials come from the environment (AZURE_*, OS_*); docs/hybrid.md explains each step.
 set -eu
 token=token://$(machine swarm create)
 machine create --swarm --swarm-master --swarm-discovery "$token" head
