@@ -19,9 +19,12 @@ from tests.shared_failures import pytest_runtest_makereport
 settings.register_profile("machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("machine")
 
-# A shell ignores ctrl-c in what it runs with `&`, and so would every program that a test starts and interrupts.
+# A shell ignores ctrl-c in what it runs with `&`, and nohup ignores the end of the terminal: so would every program
+# that a test starts and signals.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 __all__ = ["home", "lab", "pytest_runtest_makereport"]
 

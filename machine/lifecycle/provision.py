@@ -52,7 +52,7 @@ def upgrade(session: Session, name: str) -> None:
             session.console.step("Upgrading Docker")
             with steps.naming(name, endpoint.ssh_user, endpoint.address):
                 facts = steps.gather(shell, session.console.debug)
-                result = steps.upgrade(facts, shell, session.console.info, record.engine_options().env)
+                result = steps.upgrade_engine(facts, shell, session.console.info, record.engine_options().env)
         for note in result.notes:
             session.console.warn(note)
         waiting.wait_for_engine(session, record, endpoint)

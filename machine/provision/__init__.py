@@ -12,7 +12,7 @@ Docker's settings are decided in command.py and settings.py; player.py is the on
 from __future__ import annotations
 
 from machine.provision.apply import Outcome, apply_steps
-from machine.provision.deferred import plan, upgrade
+from machine.provision.deferred import plan, upgrade_engine
 from machine.provision.facts import Facts, gather
 from machine.provision.naming import naming
 from machine.provision.script import render
@@ -32,5 +32,5 @@ __all__ = [
     "naming",
     "plan",
     "render",
-    "upgrade",
+    "upgrade_engine",
 ]

@@ -21,8 +21,8 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     return planner.plan(facts, spec)
 
 
-def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
+def upgrade_engine(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
     """Bring Docker on a host to its newest release and return what was done (machine.provision.engine_upgrade)."""
     from machine.provision import engine_upgrade
 
-    return engine_upgrade.upgrade(facts, shell, log, env)
+    return engine_upgrade.upgrade_engine(facts, shell, log, env)

@@ -35,7 +35,7 @@ _IF_MOVED = f"""\
 """
 
 
-def upgrade(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
+def upgrade_engine(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
     """Play `upgrade_plan`, by the proxies in `env` ("K=V").
 
     In the outcome `before` and `after` are versions of the engine's package.

@@ -33,7 +33,9 @@ SERVICES = {
         "systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n"
         f"limited {START_SECONDS} systemctl restart docker.service",
         enable=f"{_NO_SYSV} systemctl enable docker.service",
-        log='journalctl -u docker.service --since "@${began:-0}" -n 30 --no-pager -o cat',
+        # what an engine said right before its end may be on its way to the journal still
+        log="journalctl --sync 2>/dev/null || true\n"
+        'journalctl -u docker.service --since "@${began:-0}" -n 30 --no-pager -o cat',
     ),
     "openrc": Service(
         restart=f"before_start\nlimited {START_SECONDS} rc-service docker restart",

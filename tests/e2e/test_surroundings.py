@@ -81,7 +81,10 @@ def test_streams_that_are_closed(host: Host, tmp_path: Path, closed: str) -> Non
 def test_an_output_that_takes_nothing_more(made: Program) -> None:
     told = shell(made, f"{MACHINE} ls >/dev/full")
     assert told.returncode == 1
-    assert told.stderr == "Error: the output cannot be written: No space left on device\n"
+    assert told.stderr == (
+        "Error: the output cannot be written: No space left on device\n"
+        "Try: make room where stdout goes, or send it elsewhere\n"
+    )
     told = shell(made, f"{MACHINE} ls | true; echo ${{PIPESTATUS[0]}}")
     assert told.stdout.strip() in ("0", "141")
     assert told.stderr == ""

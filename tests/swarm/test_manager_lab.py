@@ -45,7 +45,7 @@ def test_three_containers_on_port_80_land_on_three_engines(manager):
 
 def test_what_one_does_with_a_container(manager, tmp_path):
     manager.docker("run", "-d", "--name", "web", "busybox", "sh", "-c", "echo out; while true; do sleep 1; done")
-    assert manager.docker("logs", "web") == "out"
+    manager.until(lambda: manager.docker("logs", "web") == "out")
     assert manager.docker("exec", "web", "echo", "inside") == "inside"
     assert manager.docker("exec", "-i", "web", "cat", text="to it") == "to it"
     assert "sleep" in manager.docker("top", "web")
