@@ -5,6 +5,7 @@ Each function is pure: facts and wishes in, files out. What the files say is dec
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 
@@ -95,8 +96,6 @@ def _of_conf_d(facts: Facts, spec: Spec) -> dockerd_command.Command:
 
 def is_current(facts: Facts, put: WriteFile) -> bool:
     """Whether a file on the machine is already as wanted, mode included."""
-    import hashlib
-
     there = facts.files.get(put.path)
     return there is not None and there.sha256 == hashlib.sha256(put.content).hexdigest() and there.mode == put.mode
 

@@ -7,6 +7,7 @@ is empty.
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from machine.errors import ProvisionError
@@ -266,8 +267,6 @@ def _with_live_restore(
     facts: Facts, spec: Spec, configuration: list[WriteFile], certificates: list[WriteFile]
 ) -> list[Step]:
     """Configuration and restart for an engine whose containers are to go on."""
-    import json
-
     final = next(put for put in configuration if put.path == DAEMON_JSON)
     wanted = json.loads(final.content)
     flags = spec.engine.flags

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from machine.errors import TemplateError
+from machine.template.lexer import quoted
 from machine.template.values import kind, show
 
 TYPE_CHECKING = False
@@ -84,8 +85,6 @@ def _string(verb: str, text: str) -> str:
     if verb == "s":
         return text
     if verb == "q":
-        from machine.template.lexer import quoted
-
         return quoted(text)
     code = text.encode("utf-8", "surrogatepass").hex()
     return code.upper() if verb == "X" else code

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from machine import files, lock, paths
@@ -290,8 +291,6 @@ class Cache:
         return Image(word, arch, path, disk_format(path, self._driver), origin=path)
 
     def _keep(self, image: Image) -> Image:
-        from datetime import UTC, datetime
-
         made: dict[str, Any] = {**asdict(image), "made": datetime.now(UTC).isoformat(timespec="seconds")}
         text = json.dumps(made, indent=1) + "\n"
         files.write(self._manifest(image.name, image.arch), text.encode())

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,9 +69,6 @@ def is_password(text: str) -> bool:
 
 def password() -> str:
     """One that nobody knows; who wants to log in on the console gives one."""
-    import secrets
-    import string
-
     letters = string.ascii_letters + string.digits
     return "".join(secrets.choice(letters) for _ in range(40)) + "aA0_"
 

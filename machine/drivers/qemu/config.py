@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from machine.drivers.qemu.options import DEFAULT_IMAGE, DEFAULT_MIRROR, USER
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -84,8 +85,6 @@ def dump(settings: Settings) -> dict[str, Any]:
 
 def load(data: Mapping[str, Any]) -> Settings:
     """The settings of a stored machine; keys that are missing get their defaults."""
-    from machine.drivers.qemu.options import DEFAULT_IMAGE, DEFAULT_MIRROR, USER
-
     return Settings(
         image=str(data.get("Image") or DEFAULT_IMAGE),
         cpus=int(data.get("CPU") or 1),
