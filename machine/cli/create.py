@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machine.cli.parser import Parser
     from machine.clusters.swarm_mode.membership import Membership
     from machine.drivers.base import Driver
-    from machine.lifecycle.create import CreateRequest
+    from machine.lifecycle.planning import CreateRequest
 
 OWN_FLAGS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
 MODE_FLAGS = (  # they mean something beside --swarm-mode only
@@ -186,12 +186,13 @@ def run(args: argparse.Namespace, app: App) -> int:
     from machine import names
     from machine.cli.machine_action import on_each
     from machine.lifecycle import create
+    from machine.lifecycle.existing import resume_hint
 
     if not args.names:
         raise UsageError("create needs a name for the machine", resolution="machine create dev")
 
     def after(cut: Sequence[str]) -> str:
-        return create.resume_hint(app.store, cut)
+        return resume_hint(app.store, cut)
 
     if args.resume:
         _check_resume(args, app)
@@ -265,7 +266,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> CreateRequest:
     """The command line as values; UsageError on nonsense."""
     from machine import drivers, engine_values
     from machine.cli import driver_flags
-    from machine.lifecycle.create import CreateRequest
+    from machine.lifecycle.planning import CreateRequest
     from machine.model import EngineOptions, SwarmOptions
     from machine.options import resolve
 
@@ -375,8 +376,8 @@ def _mode_of(args: argparse.Namespace) -> Membership | None:
 
 def _dry_run(args: argparse.Namespace, app: App, wanted: CreateRequest) -> int:
     from machine.cli.machine_action import open_session
-    from machine.lifecycle import create
+    from machine.lifecycle.dry_run import describe
 
     for name in args.names:
-        app.say("\n".join(create.describe(open_session(app), name, wanted, script=args.dry_run == "script")))
+        app.say("\n".join(describe(open_session(app), name, wanted, script=args.dry_run == "script")))
     return 0

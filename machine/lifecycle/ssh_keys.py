@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
-from machine import files
-from machine.drivers.base import Driver, ProvidesSshKey
+from machine import files, paths
+from machine.drivers.base import AcceptsHostKey, Driver, ProvidesSshKey
 from machine.errors import LoginRefused, PreflightFailed, StoreError
-from machine.ssh import private_key
+from machine.lifecycle.driver_record import open_driver
+from machine.session import Session
+from machine.ssh import keys, private_key
 from machine.store import Record
 
 
@@ -58,3 +60,28 @@ def bring(record: Record, source: str, target: str) -> str:
         files.write(target + ".pub", public, files.PUBLIC)
     files.write(target, key.text)
     return target
+
+
+def provide(session: Session, record: Record, driver: Driver) -> Driver:
+    """Copy or make the keys that belong to the machine, and return the driver opened again so that it knows them."""
+    directory = session.store.directory(record.name)
+    source = driver.key_path() if isinstance(driver, ProvidesSshKey) else None
+    if source is None:
+        session.console.step("Making the keys")
+        path = os.path.join(directory, paths.SSH_KEY)
+        keys.ensure(path, f"machine-{record.name}")
+        _keep_key(session, record, path)
+    elif source:
+        _keep_key(session, record, bring(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
+    if isinstance(driver, AcceptsHostKey):
+        pair = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
+        if driver.give_host_key(*pair) is not False:
+            kind, blob = pair[1].split()[:2]
+            files.write(os.path.join(directory, paths.KNOWN_HOSTS), f"{record.name} {kind} {blob}\n".encode())
+    return open_driver(session, record)
+
+
+def _keep_key(session: Session, record: Record, path: str) -> None:
+    if record.driver.get("SSHKeyPath") != path:
+        record.driver["SSHKeyPath"] = path
+        session.store.save(record)

@@ -12,6 +12,7 @@ import pytest
 from machine import errors
 from machine.cli import main
 from machine.errors import EXIT_CODES, Interrupted, MachineError, PreflightFailed
+from machine.lifecycle.create import RECORDED
 from tests.cli.typed import World
 
 NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
@@ -147,7 +148,7 @@ def test_one_host_is_one_machine_however_many_names(world: World) -> None:
 def test_of_many_creates_of_one_host_at_once_one_is_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.drivers.generic.driver.GenericDriver.check", lambda self: None)
     monkeypatch.setattr("machine.lifecycle.ssh_keys.check", lambda driver: None)
-    monkeypatch.setattr("machine.lifecycle.create.run_remaining_steps", lambda *_: None)
+    monkeypatch.setattr("machine.lifecycle.create.CREATE", (RECORDED,))
     line = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--generic-ssh-user", "root")
     ends: list[int] = []
     names = [f"m{number}" for number in range(6)]

@@ -13,7 +13,8 @@ from machine import drivers, secrets
 from machine.console import Console
 from machine.drivers.base import Driver, DriverContext, Traits
 from machine.errors import DriverError
-from machine.lifecycle.create import CreateRequest, create, resume
+from machine.lifecycle.create import create, resume
+from machine.lifecycle.planning import CreateRequest
 from machine.lifecycle.remove import remove
 from machine.model import Endpoint, EngineOptions, State, SwarmOptions
 from machine.options import Option, Values, resolve

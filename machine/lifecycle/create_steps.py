@@ -1,0 +1,150 @@
+"""The steps of `create`, one function for each. Every one may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from machine import docker_context
+from machine.drivers.base import Driver
+from machine.errors import DriverError, MachineError
+from machine.lifecycle import disk_growth, provision, ssh_keys, waiting
+from machine.lifecycle.account import without_secret_env
+from machine.lifecycle.certificates import authority_of
+from machine.lifecycle.driver_record import open_driver, save_driver_state, save_endpoint
+from machine.model import Endpoint, State, Verb
+from machine.session import LOCK_SECONDS, Session
+from machine.store import Record
+
+
+@dataclass
+class Creation:
+    """A machine that is being made: what one step hands to the next."""
+
+    session: Session
+    record: Record
+    driver: Driver
+    docker_context: bool
+    recorded: bool = False  # whether the record is on disk: from there on there is something to resume
+    endpoint: Endpoint | None = None  # known once the machine is reachable
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of `create`."""
+
+    name: str  # the phase that the record has afterwards
+    run: Callable[[Creation], None]
+    plan: str  # what --dry-run says of it
+    skip_from: str = ""  # the phase from which on a resumed create skips it; "": never, for what it sees may change
+    instead: Callable[[Creation], None] | None = None  # what is done where it is skipped
+
+
+def record_machine(creation: Creation) -> None:
+    """Put the record on disk. PreflightFailed if another machine is the same thing; no two creates ask at once.
+
+    From here on the machine's secrets are on record, and what was typed wins over the environment.
+    """
+    session, record, driver = creation.session, creation.record, creation.driver
+    with session.store.lock(f"create-{driver.traits.name}", seconds=LOCK_SECONDS, what=f"record {record.name}"):
+        driver.check_unique()
+        session.store.add(record.name)
+        try:
+            save_driver_state(session, record, driver)
+        except BaseException:  # no platform was asked for anything yet: leave no half of a record
+            session.store.delete(record.name)
+            raise
+    creation.recorded = True
+    creation.session = without_secret_env(session, driver.traits.options)
+    creation.driver = open_driver(creation.session, record)
+
+
+def create_machine(creation: Creation) -> None:
+    """Have the platform make the machine, with its keys."""
+    session, record, driver = creation.session, creation.record, creation.driver
+    if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's
+        driver = creation.driver = ssh_keys.provide(session, record, driver)
+    session.console.step(
+        f"Taking over the host at {record.address()}"
+        if driver.traits.existing_host
+        else f"Creating the machine with driver {driver.traits.name}"
+    )
+    driver.create()
+
+
+def start_machine(creation: Creation) -> None:
+    """Switch a machine on that was made before and is off."""
+    if creation.driver.state() is State.STOPPED:
+        creation.driver.power(Verb.START)
+
+
+def find_address(creation: Creation) -> None:
+    """Wait until the machine runs and its address is known, and record that."""
+    session, record, driver = creation.session, creation.record, creation.driver
+    if not driver.traits.existing_host:  # such a host runs already: the checks have seen its sshd
+        session.console.step("Waiting for the machine to boot")
+    creation.endpoint = waiting.wait_for_endpoint(session, record, driver)
+    save_endpoint(session, record, creation.endpoint)
+
+
+def provision_machine(creation: Creation) -> None:
+    """Log in and bring the host to what the record says: Docker behind TLS, and what the machine's clusters need."""
+    session, record, driver, endpoint = creation.session, creation.record, creation.driver, _endpoint_of(creation)
+    session.console.step("Logging in" if driver.traits.existing_host else "Waiting for ssh")
+    with waiting.wait_for_shell(session, record, driver, endpoint, driver.boot_timeout) as shell:
+        if not record.reached("provisioned"):
+            disk_growth.check(session, driver, shell)
+        provision.apply_plan(session, record, endpoint, shell)
+
+
+def check_engine(creation: Creation) -> None:
+    """Wait until the engine answers from here, join the machine's clusters, and make the docker context."""
+    session, record = creation.session, creation.record
+    provision.finish(session, record, _endpoint_of(creation))
+    _make_context(creation)
+    session.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **location(record))
+
+
+def point_at_url(creation: Creation) -> None:
+    """Record where an engine is that needs no host of ours, and give its clients this store's certificates."""
+    session, record, driver = creation.session, creation.record, creation.driver
+    driver.create()
+    endpoint = driver.endpoint()
+    if endpoint is not None:
+        save_endpoint(session, record, endpoint)
+    if not record.reached("ready"):  # later the user may have put another CA's files there, or none
+        provision.copy_client(record, authority_of(session))
+    if endpoint is not None:
+        provision.join_clusters(session, record, endpoint)
+    set_phase(session, record, "ready")
+    _make_context(creation)
+    session.console.done(f"{record.name} points at {record.url()}", **location(record))
+
+
+def set_phase(session: Session, record: Record, phase: str) -> None:
+    """Write down that the machine has come to `phase`; never backwards."""
+    if not record.reached(phase):
+        record.phase = phase
+        session.store.save(record)
+
+
+def location(record: Record) -> dict[str, str]:
+    """Return what the last JSON line about a machine says besides the text: the engine's URL and the address."""
+    return {"url": record.url(), "ip": record.address()}
+
+
+def _endpoint_of(creation: Creation) -> Endpoint:
+    if creation.endpoint is None:
+        raise DriverError(f"the address of {creation.record.name} is not known")
+    return creation.endpoint
+
+
+def _make_context(creation: Creation) -> None:
+    """Make a docker context of the machine's name, if one is wanted; one that somebody else made is left alone."""
+    session, record = creation.session, creation.record
+    if not creation.docker_context:
+        return
+    try:
+        docker_context.write(record.name, record.url(), record.cert_dir(), environ=session.environ)
+    except MachineError as error:
+        session.console.warn(f"no docker context was made: {error.brief}")

@@ -1,0 +1,57 @@
+"""What to say of a machine that is there already, or is incomplete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from machine.errors import MachineError, MachineExists
+from machine.session import Session
+from machine.store import Store
+
+
+def already_exists_error(session: Session, name: str) -> MachineError:
+    """Return why `name` cannot be made again, with what the user probably wants instead."""
+    holder = session.store.holder(f"machine-{name}")
+    try:
+        record = session.store.load(name)
+    except MachineError as error:  # no record yet, if somebody is at work on it: that is not to be thrown away
+        if holder:
+            return _being_made(name, holder)
+        return MachineExists(
+            f'Docker machine "{name}" already exists, and its record is broken',
+            details=error.brief,
+            resolution=f"machine rm -f {name} removes what is left of it",
+        )
+    if holder and not record.reached("ready"):
+        return _being_made(name, holder)
+    if not record.reached("ready"):
+        return MachineExists(
+            f'Docker machine "{name}" already exists and is incomplete (it got as far as: {record.phase})',
+            resolution=incomplete_hint(name),
+        )
+    return MachineExists(
+        f'Docker machine "{name}" already exists',
+        resolution=f"choose another name, or remove it first: machine rm {name}",
+    )
+
+
+def _being_made(name: str, holder: str) -> MachineError:
+    return MachineExists(
+        f'Docker machine "{name}" already exists: process {holder} is making it',
+        resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",
+    )
+
+
+def incomplete_hint(name: str) -> str:
+    """Return what to type after the creation of machine `name` was cut short."""
+    return f"machine create --resume {name} continues from here; machine rm {name} removes it"
+
+
+def resume_hint(store: Store, names: Sequence[str]) -> str:
+    """Return what to type after the creation of machines was cut short, for those that are in the store; else ""."""
+    there = " ".join(name for name in names if store.exists(name))
+    return (
+        f"machine create --resume {there} continues from here; machine rm {there} removes what there is"
+        if there
+        else ""
+    )

@@ -1,0 +1,89 @@
+"""What a `create` command line asks for, and the record and the driver that come of it; nothing is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from machine import drivers, names, options, redaction
+from machine.clusters import table as clusters
+from machine.clusters.extension import MembershipRequest, PlannedMachine
+from machine.drivers.base import Driver
+from machine.errors import RecordBroken, UsageError
+from machine.lifecycle.driver_record import context
+from machine.lifecycle.existing import already_exists_error
+from machine.model import EngineOptions, SwarmOptions
+from machine.session import Session
+from machine.store import Record
+
+
+@dataclass(frozen=True)
+class CreateRequest:
+    """What a `create` command line asks for, the name apart. `values` are the driver's options."""
+
+    driver_name: str
+    values: Mapping[str, Any]
+    engine: EngineOptions
+    swarm: SwarmOptions
+    sans: tuple[str, ...] = ()
+    docker_context: bool = True
+    swarm_mode: MembershipRequest | None = None  # Docker's own clusters
+    keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
+
+
+def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Driver]:
+    """Return the record and the driver as they would be. UsageError for what cannot be recorded, MachineExists."""
+    names.check(name)
+    if session.store.exists(name):
+        raise already_exists_error(session, name)
+    if wanted.sans:
+        from machine import authority  # cryptography
+
+        authority.check_names(wanted.sans)
+    cls = drivers.find(wanted.driver_name)
+    planned = PlannedMachine(
+        wanted.driver_name, cls.traits.provisions, wanted.values, wanted.engine.flags, wanted.swarm, wanted.swarm_mode
+    )
+    extensions = clusters.requested(planned)
+    for extension in extensions:
+        planned = extension.configure(planned, session.environ)
+    record = Record.new(
+        session.store.root, name, wanted.driver_name, {}, wanted.engine, planned.swarm, wanted.sans, tls=session.tls
+    )
+    if wanted.keep_hostname:
+        if not cls.traits.provisions:
+            raise UsageError(
+                f"--no-hostname has no effect with the driver {wanted.driver_name}, which has no host",
+                resolution="leave it out",
+            )
+        record.keep_hostname()
+    for extension in extensions:
+        extension.write_record(planned, record)
+    hide_secrets(session, cls.traits.options, wanted.values)
+    for value in redaction.secret_values(wanted.engine):
+        session.console.hide(value)
+    driver = cls.configure(context(session, record), wanted.values)
+    try:
+        Record.new(session.store.root, name, wanted.driver_name, driver.dump())
+    except RecordBroken as error:  # an address with a blank in it and the like: nobody could read it back
+        raise UsageError(
+            f"{name} cannot be recorded like this",
+            details=error.details,
+            resolution=f"correct that option; machine create -d {wanted.driver_name} --help explains all",
+        ) from error
+    return record, driver
+
+
+def warn_about_clusters(session: Session, record: Record) -> None:
+    """Say what the user should know of the machine's clusters before anything is made."""
+    for extension in clusters.extensions_of(record):
+        for warning in extension.warnings(session, record):
+            session.console.warn(warning)
+
+
+def hide_secrets(session: Session, declared: Sequence[options.Option], values: Mapping[str, Any]) -> None:
+    """Keep the values of secret options out of everything that is printed or logged."""
+    for option in declared:
+        if option.secret and values.get(option.name):
+            session.console.hide(str(values[option.name]))

@@ -1,0 +1,89 @@
+"""The steps of create: their order, what a resume skips, and what errors and Ctrl-C say exists."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from machine.console import Console
+from machine.errors import DriverError, Interrupted
+from machine.lifecycle.create import CREATE, CREATE_URL, run_steps
+from machine.lifecycle.create_steps import Creation, Step
+from machine.lifecycle.driver_record import open_driver
+from machine.session import Session
+from machine.store import PHASES, Record, Store
+
+
+@pytest.fixture
+def creation(tmp_path: Path) -> Creation:
+    session = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
+    record = Record.new(session.store.root, "m1", "none", {"URL": "tcp://192.0.2.1:2376"})
+    session.store.add("m1")
+    session.store.save(record)
+    return Creation(session, record, open_driver(session, record), docker_context=False, recorded=True)
+
+
+def noting(done: list[str], fails: BaseException | None = None, at: str = "") -> list[Step]:
+    """The steps of create with the same rules of skipping, which only note that they were taken."""
+
+    def note(text: str) -> None:
+        done.append(text)
+        if fails is not None and text == at:
+            raise fails
+
+    return [
+        Step(
+            step.name,
+            lambda _, name=step.name: note(name),
+            step.plan,
+            step.skip_from,
+            (lambda _, name=step.name: note(f"instead of {name}")) if step.instead else None,
+        )
+        for step in CREATE[1:]
+    ]
+
+
+def test_the_steps_are_the_phases_of_the_record() -> None:
+    assert tuple(step.name for step in CREATE) == PHASES
+    assert {step.name for step in CREATE_URL} <= set(PHASES)
+
+
+def test_a_create_takes_every_step_and_records_the_last(creation: Creation) -> None:
+    done: list[str] = []
+    run_steps(creation, noting(done))
+    assert done == ["created", "reachable", "provisioned", "ready"]
+    assert creation.session.store.load("m1").phase == "ready"
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_resume_asks_for_no_machine_that_was_reachable_once(creation: Creation, phase: str) -> None:
+    creation.record.phase = phase
+    done: list[str] = []
+    run_steps(creation, noting(done))
+    first = "created" if phase in ("recorded", "created") else "instead of created"
+    assert done == [first, "reachable", "provisioned", "ready"], "addresses change, and provisioning changes nothing"
+
+
+def test_an_error_keeps_the_phase_and_says_how_to_go_on(creation: Creation) -> None:
+    done: list[str] = []
+    with pytest.raises(DriverError) as caught:
+        run_steps(creation, noting(done, DriverError("no address", resolution="look there"), "reachable"))
+    assert done == ["created", "reachable"]
+    assert creation.session.store.load("m1").phase == "created"
+    assert caught.value.resolution.startswith("look there; then machine create --resume m1 continues from here")
+
+
+def test_ctrl_c_says_what_exists(creation: Creation) -> None:
+    with pytest.raises(Interrupted, match="m1 is incomplete") as caught:
+        run_steps(creation, noting([], KeyboardInterrupt(), "provisioned"))
+    assert "machine create --resume m1" in caught.value.resolution
+    assert creation.session.store.load("m1").phase == "reachable"
+
+
+def test_before_there_is_a_record_nothing_is_to_be_resumed(creation: Creation) -> None:
+    creation.recorded = False
+    with pytest.raises(DriverError) as caught:
+        run_steps(creation, noting([], DriverError("taken"), "created"))
+    assert not caught.value.resolution
