@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from machine.errors import ProvisionError
-from machine.provision import gather, upgrade
+from machine.provision import gather, upgrade_engine
 from machine.provision.gather import DAEMON_JSON
 from tests.labs import image
 from tests.labs.nspawn import Host, Lab
@@ -142,7 +142,7 @@ def test_upgrade_moves_the_engine_and_keeps_containers(boot: Boot, tmp_path: Pat
     before = host.main_pid()
     settings = host.run(f"cat {DAEMON_JSON}")
     with shell(host, image.USER) as connection:
-        outcome = upgrade(gather(connection, lambda _: None), connection, lambda _: None)
+        outcome = upgrade_engine(gather(connection, lambda _: None), connection, lambda _: None)
     assert outcome.after == outcome.before + "+lab1"
     assert outcome.restarted
     assert host.main_pid() not in (0, before)
@@ -153,6 +153,6 @@ def test_upgrade_moves_the_engine_and_keeps_containers(boot: Boot, tmp_path: Pat
 
     before = host.main_pid()
     with shell(host) as connection:
-        outcome = upgrade(gather(connection, lambda _: None), connection, lambda _: None)
+        outcome = upgrade_engine(gather(connection, lambda _: None), connection, lambda _: None)
     assert (outcome.changed, outcome.restarted, outcome.after) == ((), False, outcome.before)
     assert host.main_pid() == before
