@@ -240,19 +240,23 @@ class Connection:
         elif isinstance(body, bytes):
             self.http.send(h11.Data(data=body))  # with a length h11 passes the bytes on as they are: not copied here
             end = self.http.send(h11.EndOfMessage()) or b""
-            await self._write_whole(head + body + end if len(body) <= PIECE else head)
-            for start in range(0, len(body) if len(body) > PIECE else 0, PIECE):
-                await self._write_whole(memoryview(body)[start : start + PIECE])
+            if len(body) <= PIECE:
+                await self._write_whole(head + body + end)
+            else:
+                await self._write_whole(head)
+                await self._write_whole(body)
         else:
             assert not isinstance(body, Hijack)  # noqa: S101
             await self.stream.write(head)
             await self._send_stream(body)
 
-    async def _write_whole(self, data: bytes | memoryview) -> None:
+    async def _write_whole(self, data: bytes) -> None:
         """Send what is there already. A client that does not take it is dropped, in a crowd at once."""
         self.admission.wait(self.visitor)
-        with self.deadline.within(self.limits.unread_seconds):
-            await self.stream.write(data)
+        rest = memoryview(data) if len(data) > PIECE else data
+        for start in range(0, len(rest), PIECE):
+            with self.deadline.within(self.limits.unread_seconds):
+                await self.stream.write(rest[start : start + PIECE])
 
     async def _send_stream(self, body: AsyncIterator[bytes]) -> None:
         forget = self._drop_when_gone()

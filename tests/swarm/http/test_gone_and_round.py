@@ -74,6 +74,33 @@ def test_who_does_not_take_an_answer_is_dropped_after_a_time() -> None:
     run(story())
 
 
+@pytest.mark.parametrize("headers", [[], [(b"transfer-encoding", b"chunked")]])
+def test_who_takes_a_long_answer_slowly_gets_all_of_it(headers: list[tuple[bytes, bytes]]) -> None:
+    """The time counts for each piece of it, also where the engine's answer came in chunks."""
+    size = 8 << 20
+
+    async def story() -> None:
+        async def long(request: Request) -> Reply:
+            return Reply(200, [*headers, (b"content-type", b"application/json")], b"x" * size)
+
+        async with front(long, limits=Limits(unread_seconds=1.0)) as address:
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # a system with much room takes it in bursts
+            sock.connect((address.host, address.port))
+            reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
+            writer.write(ASK)
+            taken = 0
+            async with asyncio.timeout(20):
+                while taken < size:
+                    piece = await reader.read(1 << 16)
+                    assert piece, f"dropped after {taken} bytes"
+                    taken += len(piece)
+                    await asyncio.sleep(0.02)
+            writer.close()
+
+    run(story())
+
+
 def test_a_client_that_vanishes_from_a_silent_container_is_seen_by_the_engine() -> None:
     """A reset, not the end of stdin: with the engine saying nothing, both connections would stay for ever."""
     ended = asyncio.Event()
