@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from machine.errors import UsageError, masked
-from machine.swarm.api import booleans
+from machine.swarm.flag_tokens import tokenize
 
 
 class Flag(NamedTuple):
@@ -138,30 +138,22 @@ def gather(command: str, words: Sequence[str], flags: Sequence[Flag], environ: M
     HelpAsked at --help or -h, wherever it stands, unless it is a flag's value.
     """
     given = ParsedArgs(command, flags, environ)
+    declared = {flag.name: flag for flag in flags}
     spelt = {spelling: flag for flag in flags for spelling in (flag.name, *flag.also)}
-    queue = list(words)
-    while queue:
-        word = queue.pop(0)
-        if word == "--":
-            given.words += queue
-            break
-        if len(word) < 2 or not word.startswith("-"):
-            given.words.append(word)
-            continue
-        name, equals, value = word.partition("=")
+
+    def find(name: str) -> tuple[str, bool]:
         flag = spelt.get(name) or spelt.get("-" + name)
         if flag is None:
-            known = near(name, spelt) or "it has " + " ".join(f.name for f in flags)
-            error = HelpAsked if word in ("--help", "-h", "-help") else UsageError
+            known = near(name, spelt) or "it has " + " ".join(declared)
+            error = HelpAsked if name in ("--help", "-h", "-help") else UsageError
             raise error(f"{command} has no flag {name}", resolution=known)
-        if flag.kind == "switch":
-            given.put(flag, _switch(value, name) if equals else "true")
-        elif equals:
-            given.put(flag, value)
-        elif queue:
-            given.put(flag, queue.pop(0))
+        return flag.name, flag.kind != "switch"
+
+    for token in tokenize(words, find):
+        if token.flag:
+            given.put(declared[token.flag], token.value)
         else:
-            raise UsageError(f"{name} needs a value", resolution=f"write {name}=VALUE")
+            given.words.append(token.value)
     return given
 
 
@@ -218,13 +210,6 @@ def percent(text: str) -> int:
     if not ratio < 1000:
         raise UsageError(f"swarm.overcommit must be below 1000, not {text[:40]!r}", resolution="0.05 is 5 % more")
     return int(round(ratio * 100, 6))
-
-
-def _switch(value: str, name: str) -> str:
-    found = booleans.parse_go(value)
-    if found is None:
-        raise UsageError(f"{name} is true or false, not {value!r}")
-    return "true" if found else "false"
 
 
 def help_of(flags: Sequence[Flag]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from machine.errors import UsageError
+from machine.swarm.flag_tokens import tokenize
 
 
 def read(backend: str, words: Sequence[str], takes: Mapping[str, bool]) -> tuple[dict[str, str], list[str]]:
@@ -14,24 +15,16 @@ def read(backend: str, words: Sequence[str], takes: Mapping[str, bool]) -> tuple
     """
     flags: dict[str, str] = {}
     rest: list[str] = []
-    queue = list(words)
-    while queue:
-        word = queue.pop(0)
-        if word == "--":
-            return flags, rest + queue
-        if len(word) < 2 or word[0] != "-":
-            rest.append(word)
-            continue
-        name, equals, value = word.partition("=")
-        name = "-" + name if not name.startswith("--") else name
-        if name not in takes:
-            raise UsageError(f"the backend {backend} has no flag {name}", resolution="it knows: " + " ".join(takes))
-        if equals:
-            flags[name] = value.lower() if not takes[name] else value
-        elif not takes[name]:
-            flags[name] = "true"
-        elif queue:
-            flags[name] = queue.pop(0)
+
+    def find(name: str) -> tuple[str, bool]:
+        long = name if name.startswith("--") else f"-{name}"
+        if long not in takes:
+            raise UsageError(f"the backend {backend} has no flag {long}", resolution="it knows: " + " ".join(takes))
+        return long, takes[long]
+
+    for token in tokenize(words, find):
+        if token.flag:
+            flags[token.flag] = token.value
         else:
-            raise UsageError(f"{name} needs a value", resolution=f"write {name}=VALUE")
+            rest.append(token.value)
     return flags, rest

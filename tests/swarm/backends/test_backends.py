@@ -67,7 +67,8 @@ def test_flags_in_every_form() -> None:
         ["tcp://b", "--c"],
     )
     assert read("x", ["--tls=False", "--tlscert", "a"], takes)[0] == {"--tls": "false", "--tlscert": "a"}
-    for bad in (["--what"], ["--tlscert"]):
+    assert read("x", ["--tls=1"], takes)[0] == {"--tls": "true"}
+    for bad in (["--what"], ["--tlscert"], ["--tls=maybe"]):
         with pytest.raises(UsageError):
             read("x", bad, takes)
 
