@@ -60,7 +60,7 @@ def cleaned(log: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    sign = found[0]
-    named = {"\r": "\\r", "\v": "\\v", "\f": "\\f"}.get(sign)
-    code = ord(sign)
-    return named or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    code = ord(found[0])
+    if found[0] == "\r":
+        return "\\r"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

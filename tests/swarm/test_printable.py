@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machine.printable import in_line
 from machine.swarm.http.headers import forwardable_headers, wire_head
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Refused, Reply, Request
@@ -27,6 +28,12 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     assert not any((sign < " " and sign != "\t") or "\x7f" <= sign < "\xa0" for sign in shown)
     shown.encode()
     assert printable(shown) == shown, "twice is as good as once"
+
+
+def test_what_the_swarm_escapes_the_program_escapes_alike() -> None:
+    every = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    escaped = [sign for sign in every if printable(sign) != sign]
+    assert [printable(sign) for sign in escaped] == [in_line(sign) for sign in escaped]
 
 
 def test_an_entry_is_one_line_and_not_endless() -> None:
