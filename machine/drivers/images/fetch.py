@@ -8,6 +8,7 @@ import re
 import stat
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse
@@ -99,9 +100,8 @@ def download(url: str, target: str, checksum: str, log: Callable[[str], None], *
     it names.
     """
     part = f"{target}.part"
-    if not checksum or not _ours(
-        part
-    ):  # nothing would tell that the site has another file now, and that two are put together
+    # without a checksum nothing would tell that the site has another file now, and that two are put together
+    if not checksum or not _ours(part):
         _forget(part)
     try:
         _transfer(url, part, log, driver)
@@ -198,9 +198,9 @@ def _length(answer: HTTPResponse) -> int:
 
 
 def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
-    """The body as it comes. TimeoutError when it comes so slowly that it would not end."""
+    """The body as it comes. TimeoutError when it comes too slowly to end, ConnectionError when it breaks."""
     since, come = time.monotonic(), 0
-    while piece := answer.read1(CHUNK):
+    while piece := _piece(answer):
         yield piece
         come += len(piece)
         if time.monotonic() - since > EVERY:
@@ -209,13 +209,23 @@ def _pieces(answer: HTTPResponse) -> Iterator[bytes]:
             since, come = time.monotonic(), 0
 
 
+def _piece(answer: HTTPResponse) -> bytes:
+    try:
+        return answer.read1(CHUNK)
+    except (TimeoutError, ConnectionError):
+        raise
+    except OSError as error:  # no route, TLS that breaks: not of the disk that it is written to
+        raise ConnectionError(error.strerror or str(error)) from error
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """From http to https at most: what was asked for with a certificate is not taken without one, nor by FTP."""
 
     def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
         new = super().redirect_request(req, *answer)
-        if new is not None and new.type not in {"https", req.type}:
-            raise urllib.error.URLError(f"it is redirected from {req.type} to {new.type}, which is not followed")
+        before = urllib.parse.urlsplit(req.full_url).scheme  # req.type may be the proxy's
+        if new is not None and new.type not in {"https", before}:
+            raise urllib.error.URLError(f"it is redirected from {before} to {new.type}, which is not followed")
         return new
 
 

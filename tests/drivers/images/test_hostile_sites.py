@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
 import json
 import os
 import shutil
 import socket
+import ssl
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -158,3 +162,36 @@ def test_a_manifest_names_files_of_the_cache_only(disk: Any, tmp_path: Path) -> 
     with pytest.raises(DriverError, match="no image 'x'"):
         made.remove("x", "amd64", ())
     assert (tmp_path / "store" / "victim").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EHOSTUNREACH, "No route to host"), ssl.SSLError(1, "bad record mac")])
+def test_a_network_that_breaks_is_no_full_disk_and_what_has_come_stays(
+    error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = http.client.HTTPResponse.read1
+    monkeypatch.setattr(fetch, "CHUNK", 1000)
+
+    def read1(self: http.client.HTTPResponse, count: int = -1) -> bytes:
+        if (tmp_path / "i.part").stat().st_size or getattr(self, "begun", False):
+            raise error
+        self.begun = True  # type: ignore[attr-defined]
+        return real(self, count)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read1", read1)
+    with saying(answer(f"Content-Length: {len(DATA)}")) as url:
+        with pytest.raises(fetch.Unreachable) as caught:
+            get(url, tmp_path, SUM)
+        assert caught.value.details == error.strerror
+        assert 0 < (tmp_path / "i.part").stat().st_size < len(DATA)
+
+
+@pytest.mark.parametrize(("proxy", "place", "followed"), [("https", "http", True), ("http", "ftp", False)])
+def test_a_redirection_is_judged_by_the_url_and_not_by_the_proxy(proxy: str, place: str, followed: bool) -> None:
+    asked = urllib.request.Request("http://site/x")
+    asked.set_proxy("proxy:8080", proxy)
+    redirected = lambda: fetch._Redirects().redirect_request(asked, None, 302, "", {}, f"{place}://site/y")  # noqa: E731
+    if followed:
+        assert redirected() is not None
+    else:
+        with pytest.raises(urllib.error.URLError):
+            redirected()
