@@ -10,7 +10,7 @@ from machine.swarm.api.shapes import WrongShape
 from machine.swarm.cluster import events
 from machine.swarm.cluster.engine_info import EngineInfo
 from machine.swarm.cluster.facts import facts_of
-from machine.swarm.cluster.united_info import unite
+from machine.swarm.cluster.merged_info import unite
 from machine.swarm.pipeline import Refused
 from tests.scripted_answers import json_answer, raw
 from tests.swarm.hostile import manager

@@ -20,12 +20,12 @@ from machine.swarm.cluster import calls
 from machine.swarm.cluster.authentic import signed_create
 from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import Container
-from machine.swarm.cluster.ended import EndedContainers
+from machine.swarm.cluster.ended_containers import EndedContainers
 from machine.swarm.cluster.events import Effect, Lines, as_docker_says, check, effect
 from machine.swarm.cluster.facts import Facts, facts_of, spoken
 from machine.swarm.cluster.health import Health, Pulse
 from machine.swarm.cluster.images import ImageTable
-from machine.swarm.cluster.looks import Looks
+from machine.swarm.cluster.list_order import Looks
 from machine.swarm.http import hostport
 from machine.swarm.http.target import build
 from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.container import Container
-from machine.swarm.cluster.united_info import UnitedInfo
+from machine.swarm.cluster.merged_info import UnitedInfo
 from machine.swarm.manager.routes.image_changes import ImageChanges
 from machine.swarm.pipeline import Headers, Refused, Request
 from machine.swarm.printable import traceback_of

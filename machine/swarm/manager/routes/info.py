@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
-from machine.swarm.cluster.united_info import UnitedInfo, unite
+from machine.swarm.cluster.merged_info import UnitedInfo, unite
 from machine.swarm.manager.routes.context import Desk
 from machine.swarm.manager.routes.system import NAME
 from machine.swarm.manager.routes.table import TABLE

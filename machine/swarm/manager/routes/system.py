@@ -13,7 +13,7 @@ from machine.swarm import limits
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
 from machine.swarm.cluster.images import unite
-from machine.swarm.cluster.united_info import most_common
+from machine.swarm.cluster.merged_info import most_common
 from machine.swarm.manager.routes import volumes
 from machine.swarm.manager.routes.context import Desk
 from machine.swarm.manager.routes.table import TABLE

@@ -6,7 +6,7 @@ import pytest
 
 from machine.swarm import limits
 from machine.swarm.cluster.images import unite
-from machine.swarm.cluster.united_info import DEFAULTS
+from machine.swarm.cluster.merged_info import DEFAULTS
 from machine.swarm.manager.routes.info import size
 from machine.swarm.manager.routes.tee import Tee
 from machine.swarm.pipeline import Refused, Reply

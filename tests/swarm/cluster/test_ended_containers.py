@@ -1,17 +1,17 @@
 import asyncio
 
-from machine.swarm.cluster import ended
+from machine.swarm.cluster import ended_containers
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.events import Effect
 
 
 def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(monkeypatch):
-    monkeypatch.setattr(ended, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(ended_containers, "PAUSES", (0.0, 0.0, 0.0))
 
     async def run():
         container = Container(None)
         container.state = "running"
-        looks, found = [], ended.EndedContainers()
+        looks, found = [], ended_containers.EndedContainers()
         found.look_again_at(["c"], {"c": container}, looks.append)
         await asyncio.sleep(0.01)
         assert looks == []  # nobody said that it ended

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from machine.swarm.cluster import looks
+from machine.swarm.cluster import list_order
 from tests.swarm.fleet import swarm
 
 
@@ -73,8 +73,8 @@ def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatc
 
 
 def test_what_is_remembered_of_removals_has_an_end(monkeypatch):
-    monkeypatch.setattr(looks, "REMEMBERED", 10)
-    found = looks.Looks()
+    monkeypatch.setattr(list_order, "REMEMBERED", 10)
+    found = list_order.Looks()
     first = found.begin()
     for number in range(100):
         found.remove(str(number))

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from machine.swarm.cluster import united_info
+from machine.swarm.cluster import merged_info
 from machine.swarm.cluster.engine_info import EngineInfo
 from machine.swarm.cluster.facts import facts_of
-from machine.swarm.cluster.united_info import DEFAULTS, most_common
+from machine.swarm.cluster.merged_info import DEFAULTS, most_common
 
 ENGINE = {
     "ID": "x",
@@ -31,7 +31,7 @@ ENGINE = {
 
 
 def unite(infos):
-    return united_info.unite([(name, EngineInfo.of(info)) for name, info in infos])
+    return merged_info.unite([(name, EngineInfo.of(info)) for name, info in infos])
 
 
 def test_every_field_is_there_with_its_type_even_of_no_engine():
@@ -97,14 +97,14 @@ def test_the_first_of_as_many():
 
 def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch):
     spelt = []
-    monkeypatch.setattr(united_info, "_spelt", lambda value: spelt.append(value) or (json.dumps(value),))
+    monkeypatch.setattr(merged_info, "_spelt", lambda value: spelt.append(value) or (json.dumps(value),))
     unite([("n1", ENGINE)])
     once = len(spelt)
     infos = [(f"n{n}", {**ENGINE, "ID": str(n), "Name": f"n{n}", "NFd": n, "Labels": [f"n={n}"]}) for n in range(50)]
     kept = [(name, EngineInfo.of(json.loads(json.dumps(info)))) for name, info in infos]
     assert len({id(info.common) for _, info in kept}) == 1
     spelt.clear()
-    assert united_info.unite(kept)["NFd"] == sum(range(50))
+    assert merged_info.unite(kept)["NFd"] == sum(range(50))
     assert 0 < len(spelt) == once
 
 
