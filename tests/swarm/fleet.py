@@ -9,7 +9,7 @@ import json
 from machine.swarm.cluster import Cluster, Settings
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.manager.rescheduling import Watchdog
-from machine.swarm.manager.routes import Desk, answer
+from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.pipeline import NotConnected, Reply, Request
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
@@ -85,10 +85,10 @@ class Fleet:
             keyring=keyring,
             ledger=ledger,
         )
-        self.desk = Desk(self.cluster)
+        self.context = ManagerContext(self.cluster)
 
     async def __aenter__(self):
-        self.watchdog = Watchdog(self.desk)
+        self.watchdog = Watchdog(self.context)
         self.task = asyncio.ensure_future(self.cluster.run())
         await self.until(lambda: len(self.cluster.healthy()) == len(self.hosts))
         await self.until(lambda: all(e.images for e in self.cluster.healthy()))
@@ -102,7 +102,7 @@ class Fleet:
     async def call(self, method, target, value=None):
         """The manager's answer, errors raised as Refused."""
         request = Request(method, target) if value is None else Request.json(method, target, value)
-        return await answer(self.desk, request)
+        return await answer(self.context, request)
 
     async def ask(self, method, target, value=None):
         """The JSON of the manager's answer."""

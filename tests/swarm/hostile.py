@@ -17,7 +17,7 @@ from machine.swarm.http.client import Client
 from machine.swarm.http.server import Server
 from machine.swarm.manager.manager import connector
 from machine.swarm.manager.rescheduling import Watchdog
-from machine.swarm.manager.routes import Desk, answer
+from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.pipeline import Reply, Request
 from tests.scripted_engine import ScriptedEngine
 from tests.swarm.fleet import Listed
@@ -60,7 +60,7 @@ class Manager(Front):
     def row(self) -> dict[str, str]:
         """What is known of the scripted engine: state and error."""
         engine = self.cluster.engines[self.bad.address]
-        return {"state": str(engine.pulse.state), "error": engine.pulse.error}
+        return {"state": str(engine.health.state), "error": engine.health.error}
 
     async def until(self, true: Any, seconds: float = 20) -> None:
         """Wait for something to become true."""
@@ -80,10 +80,10 @@ async def manager(good: int = 1, *, script: dict[str, Any] | None = None, **sett
         given = {"refresh_min": 0.2, "refresh_max": 0.3, "heartbeat": 0.1, "pace": 0.02, **settings}
         discovery = Listed([bad.address, *(engine.address for engine in others)])
         cluster = Cluster(discovery, connector(None), Settings(**given), log=lines.append)
-        desk = Desk(cluster)
-        watchdog = Watchdog(desk)
+        context = ManagerContext(cluster)
+        watchdog = Watchdog(context)
         running = asyncio.ensure_future(cluster.run())
-        server = Server(lambda request: answer(desk, request), log=lines.append)
+        server = Server(lambda request: answer(context, request), log=lines.append)
         try:
             found = Manager(await server.listen(parse("tcp://127.0.0.1:0")), lines)
             found.cluster, found.bad, found.good = cluster, bad, others

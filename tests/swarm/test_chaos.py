@@ -46,7 +46,7 @@ def state(fleet):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
-    monkeypatch.setattr(rescheduling, "PATIENCE", 0.2)
+    monkeypatch.setattr(rescheduling, "RETRY_SECONDS", 0.2)
 
     async def test(fleet):
         movable, fixed = await chaos(fleet, random.Random(seed), 2.5)  # noqa: S311

@@ -16,7 +16,7 @@ MOVES = {"Env": ["reschedule:on-node-failure"]}
 
 
 def state(fleet, n):
-    return str(fleet.cluster.engines[f"10.0.0.{n}:2375"].pulse.state)
+    return str(fleet.cluster.engines[f"10.0.0.{n}:2375"].health.state)
 
 
 async def settled(fleet, count):
@@ -190,14 +190,14 @@ def test_a_watchdog_that_comes_late_sees_to_what_failed_before():
         await fleet.until(lambda: fleet.cluster.find("web").signed)
         fleet.hosts[0].switch(down=True)
         await settled(fleet, 2)
-        fleet.watchdog = Watchdog(fleet.desk)
+        fleet.watchdog = Watchdog(fleet.context)
         await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
         await fleet.until(lambda: fleet.cluster.find("web").state == "running")
         await fleet.watchdog.close()
         fleet.hosts[0].switch(down=False)
         await settled(fleet, 3)
         assert sorted(await fleet.names()) == ["n1/web", "n2/web"]
-        fleet.watchdog = Watchdog(fleet.desk)
+        fleet.watchdog = Watchdog(fleet.context)
         await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
         assert await fleet.names() == ["n2/web"]
 
@@ -288,8 +288,8 @@ def test_the_same_engine_under_two_addresses_is_taken_once():
     same = SimulatedEngine("n1", 2)
 
     async def test(fleet):
-        await fleet.until(lambda: fleet.cluster.engines["10.0.0.9:2375"].pulse.error)
-        assert "the engine at 10.0.0.1:2375" in fleet.cluster.engines["10.0.0.9:2375"].pulse.error
+        await fleet.until(lambda: fleet.cluster.engines["10.0.0.9:2375"].health.error)
+        assert "the engine at 10.0.0.1:2375" in fleet.cluster.engines["10.0.0.9:2375"].health.error
         assert len(await fleet.names()) == 2
         fleet.hosts[0].switch(down=True)
         await fleet.until(lambda: [e.address for e in fleet.cluster.healthy()] == ["10.0.0.9:2375"])
@@ -411,7 +411,7 @@ def test_a_manager_started_again_has_the_same_state():
 
 
 def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch):
-    monkeypatch.setattr("machine.swarm.cluster.EMPTY_STANDS", 0.5)
+    monkeypatch.setattr("machine.swarm.cluster.EMPTY_LIST_SECONDS", 0.5)
 
     async def test(fleet):
         kept, fleet.discovery.addresses = fleet.discovery.addresses, []

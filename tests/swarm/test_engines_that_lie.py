@@ -138,7 +138,7 @@ def test_more_ports_than_there_are_do_not_keep_anybody_waiting():
             inspect = {"Id": "x", "HostConfig": {"PortBindings": {"80/tcp": ranges}}, "Config": {}}
             found.bad.answers["~^/containers/.*/json"] = json_answer(inspect)
             for container in found.cluster.engine("bad").containers.values():
-                await found.cluster.engine("bad").learn(container)
+                await found.cluster.engine("bad").inspect(container)
             body = {"Image": "busybox", "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
             assert (await found.ask("POST", "/containers/create?name=web", body, seconds=5)).status == 201
             assert found.cluster.find("web").engine.name == "good-1"

@@ -25,18 +25,18 @@ from machine.swarm.scheduler.filters import DEFAULT
 
 __all__ = ["Cluster", "Container", "Engine", "Settings"]
 
-DIALLED_AT_ONCE = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
-AT_ONCE = 32  # engines that are being listed at the same time
-SHOWN = 80  # letters of a discovery in the log: a list of engines may be long
-SAID = {
+MAX_CONCURRENT_DIALS = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
+MAX_CONCURRENT_LISTS = 32  # engines that are being listed at the same time
+MAX_LOGGED_URL = 80  # letters of a discovery in the log: a list of engines may be long
+LOG_TEXTS = {
     "engine_connect": "connected",
     "engine_reconnect": "connected again",
     "engine_disconnect": "does not answer any more",
     "engine_removed": "let go",
 }  # in the log; the clients' event streams have classic Swarm's words
 DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
-EMPTY_STANDS = 30.0  # seconds that an empty list has to stand before all engines are let go
-STUDY_PAUSE = 0.004  # seconds between two inspects that nobody waits for
+EMPTY_LIST_SECONDS = 30.0  # seconds that an empty list has to stand before all engines are let go
+BACKGROUND_PAUSE = 0.004  # seconds between two inspects that nobody waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,60 +77,62 @@ class Cluster:
         self.ledger = ledger or Ledger()
         self.index = Index()
         self.engines: dict[str, Engine] = {}
-        self.doors = asyncio.Semaphore(DIALLED_AT_ONCE)
-        self.gate = asyncio.Semaphore(AT_ONCE)
+        self.dial_limit = asyncio.Semaphore(MAX_CONCURRENT_DIALS)
+        self.list_limit = asyncio.Semaphore(MAX_CONCURRENT_LISTS)
         self.watchers: list[Callable[[Engine, str], None]] = []  # told of engine_connect, engine_disconnect, ...
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.subscribers = Subscribers()
-        self._said = ""
+        self._last_logged = ""
         self._count = -1  # engines when their number was last said
         self._admitted: dict[tuple[str, str], set[Engine]] = {}  # id and name -> engines that have them
 
     async def run(self) -> None:
         """Follow the discovery until cancelled; then every engine is let go."""
-        study = asyncio.ensure_future(self._study())
+        study = asyncio.ensure_future(self._background_inspect())
         emptied: asyncio.Future[None] | None = None
         try:
             async for found in self.discovery.watch(self.settings.heartbeat):
                 if isinstance(found, DiscoveryError):
-                    self._say(f"discovery: {found}")
+                    self._log_once(f"discovery: {found}")
                     continue
-                self._said = ""
+                self._last_logged = ""
                 if emptied is not None:
                     emptied.cancel()
                     await asyncio.gather(emptied, return_exceptions=True)
                     emptied = None
                 if not found and self.engines and not self.discovery.reads_are_atomic:
-                    emptied = asyncio.ensure_future(self._let_all_go())
+                    emptied = asyncio.ensure_future(self._remove_all())
                     continue
                 await self.replace(found)
-                self._tell_count()
+                self._log_count()
         finally:
             study.cancel()
             if emptied is not None:
                 emptied.cancel()
             await self.replace([])
 
-    async def _let_all_go(self) -> None:
+    async def _remove_all(self) -> None:
         """Believe a discovery that lists no engine any more once that has stood for a while: files are rewritten."""
         self.log(
-            f"discovery: it lists no engine any more; they are kept for {EMPTY_STANDS:g} s, should it be a mistake"
+            "discovery: it lists no engine any more; "
+            f"they are kept for {EMPTY_LIST_SECONDS:g} s, should it be a mistake"
         )
-        await asyncio.sleep(EMPTY_STANDS)
+        await asyncio.sleep(EMPTY_LIST_SECONDS)
         await self.replace([])
-        self._tell_count()
+        self._log_count()
 
-    def _tell_count(self) -> None:
+    def _log_count(self) -> None:
         before, self._count = self._count, len(self.engines)
         if before != self._count:
             some = "1 engine" if self._count == 1 else f"{self._count} engines"
             at = self.discovery.description
-            self.log(f"{at if len(at) <= SHOWN else at[:SHOWN] + '...'}: {some}{' yet' if before < 0 else ''}")
+            at = at if len(at) <= MAX_LOGGED_URL else at[:MAX_LOGGED_URL] + "..."
+            self.log(f"{at}: {some}{' yet' if before < 0 else ''}")
 
-    def _say(self, text: str) -> None:
-        if text != self._said:
+    def _log_once(self, text: str) -> None:
+        if text != self._last_logged:
             self.log(text)
-        self._said = text
+        self._last_logged = text
 
     async def replace(self, addresses: Iterable[str]) -> None:
         """Have exactly these engines: first let go of the others, then take the new ones in."""
@@ -146,7 +148,7 @@ class Cluster:
     async def _remove(self, address: str) -> None:
         engine = self.engines.pop(address)
         answered = engine.reachable
-        engine.pulse.state = Health.GONE
+        engine.health.state = Health.GONE
         task = self._tasks.pop(address)
         engine.left = [container for container in engine.containers.values() if container.moves]
         engine.forget_all()
@@ -155,14 +157,14 @@ class Cluster:
         engine.forget_all()  # what it took in while it was being stopped
         if engine.facts is not None:
             if answered:  # clients wait for this word; one that had failed before has had it
-                self.subscribers.spread(events.own("engine_disconnect", engine.shown(), time.time()))
+                self.subscribers.spread(events.own("engine_disconnect", engine.event_attributes(), time.time()))
             self.engine_changed(engine, "engine_removed")
 
     def healthy(self) -> list[Engine]:
         """Engines that answer, by name."""
         return sorted((e for e in self.engines.values() if e.reachable), key=lambda e: (e.name, e.address))
 
-    def some(self) -> Engine:
+    def any_healthy(self) -> Engine:
         """Any engine that answers; Refused(503)."""
         found = self.healthy()
         if not found:
@@ -201,11 +203,11 @@ class Cluster:
 
     def api(self) -> str:
         """The newest API version that every healthy engine speaks."""
-        spoken = [e.facts.api for e in self.engines.values() if e.reachable and e.facts]
-        major, minor = min(spoken, default=api_of("1.41"))
+        versions = [e.facts.api for e in self.engines.values() if e.reachable and e.facts]
+        major, minor = min(versions, default=api_of("1.41"))
         return f"{major}.{minor}"
 
-    def admit(self, engine: Engine, facts: Facts) -> None:
+    def reject_duplicate(self, engine: Engine, facts: Facts) -> None:
         """Refuse an engine that is here already under another address."""
         known = self._admitted.setdefault((facts.id, facts.name), set())
         known.add(engine)
@@ -222,14 +224,14 @@ class Cluster:
 
     def engine_changed(self, engine: Engine, happened: str) -> None:
         """Note that an engine came, went or came back; tell everyone."""
-        reason = f": {engine.pulse.error}" if engine.pulse.error else ""
-        self.log(f"{engine.name} ({engine.address}): {SAID.get(happened, happened)}{reason}")
-        engine.redraw()
-        self.subscribers.spread(events.own(happened, engine.shown(), time.time()))
+        reason = f": {engine.health.error}" if engine.health.error else ""
+        self.log(f"{engine.name} ({engine.address}): {LOG_TEXTS.get(happened, happened)}{reason}")
+        engine.refresh_entries()
+        self.subscribers.spread(events.own(happened, engine.event_attributes(), time.time()))
         for watcher in self.watchers:
             watcher(engine, happened)
 
-    def seen(self, container: Container) -> None:
+    def on_container(self, container: Container) -> None:
         """A container was taken in: watchers hear of it if it is the double of another."""
         if container.moves and len(self.index.doubles(container.swarm_id)) > 1:
             for watcher in self.watchers:
@@ -238,7 +240,7 @@ class Cluster:
     def publish(self, engine: Engine, event: dict[str, Any]) -> None:
         """Pass an engine's event on to whoever listens, if it may tell of that."""
         if self.subscribers and self.may_tell(engine, event):
-            self.subscribers.spread(events.mark(event, engine.shown()))
+            self.subscribers.spread(events.mark(event, engine.event_attributes()))
 
     def may_tell(self, engine: Engine, event: dict[str, Any]) -> bool:
         """Whether an event is of the engine's own: neither of the cluster nor of containers on other engines."""
@@ -247,27 +249,27 @@ class Cluster:
         strange = events.subjects(event).difference(engine.containers)
         return not any(self.index.with_id(key) for key in strange)
 
-    async def know(self, engine: Engine) -> None:
+    async def inspect_all(self, engine: Engine) -> None:
         """Learn the reservations and ports of all containers on an engine, now. Refused."""
         async with asyncio.TaskGroup() as group:
-            gate = asyncio.Semaphore(8)
+            limit = asyncio.Semaphore(8)
 
-            async def learn(container: Container) -> None:
-                async with gate:
+            async def inspect(container: Container) -> None:
+                async with limit:
                     with suppress(Refused):
-                        await engine.learn(container)
+                        await engine.inspect(container)
 
             for container in list(engine.containers.values()):
                 if not container.known:
-                    group.create_task(learn(container))
+                    group.create_task(inspect(container))
 
-    async def _study(self) -> None:
+    async def _background_inspect(self) -> None:
         """Learn what nobody asked for yet, one container after the other; first those that may have to move."""
         while True:
             for engine in list(self.engines.values()):
                 unknown = [c for c in engine.containers.values() if not c.known] if engine.reachable else []
                 for container in sorted(unknown, key=lambda c: not c.moves):
                     with suppress(Refused, ValueError, KeyError, TypeError, AttributeError):
-                        await engine.learn(container)
-                    await asyncio.sleep(STUDY_PAUSE)
+                        await engine.inspect(container)
+                    await asyncio.sleep(BACKGROUND_PAUSE)
             await asyncio.sleep(1)

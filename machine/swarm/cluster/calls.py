@@ -8,8 +8,8 @@ from typing import Any
 from machine.swarm import limits
 from machine.swarm.api.responses import EngineReply, WrongAnswer, asked, one_line
 from machine.swarm.cluster.events import Lines, as_docker_says, check
-from machine.swarm.cluster.facts import Facts, spoken
-from machine.swarm.cluster.health import Pulse
+from machine.swarm.cluster.facts import Facts, negotiate_version
+from machine.swarm.cluster.health import HealthTracker
 from machine.swarm.cluster.pending import PendingCalls
 from machine.swarm.http.deadline import Block, Deadline
 from machine.swarm.pipeline import CallNext, Request, Unreachable
@@ -21,16 +21,16 @@ SLOW = 5.0  # seconds without an answer after which we look whether the engine s
 class Calls:
     """The engine at `address` ("host:port"), asked through `client`; `facts` are None until they are known."""
 
-    def __init__(self, address: str, client: CallNext, pulse: Pulse) -> None:
+    def __init__(self, address: str, client: CallNext, health: HealthTracker) -> None:
         self.address = address
         self.client = client
-        self.pulse = pulse
+        self.health = health
         self.facts: Facts | None = None
         self.pending = PendingCalls()  # clients' calls that wait for the head of their answer
         self.doubtful = False  # whether it failed, or let a call wait, since it last answered a look
         self._doubted = asyncio.Event()
         self._doubts = Deadline(self._doubt)
-        self._looks_due = Deadline(self._overdue)
+        self._refresh_deadline = Deadline(self._overdue)
 
     @property
     def name(self) -> str:
@@ -44,7 +44,7 @@ class Calls:
     async def ask(self, request: Request) -> EngineReply:
         """Pass a client's call on, in an API version that this engine speaks. Unreachable counts as a failure."""
         if self.facts is not None and request.version:
-            version = spoken(request.version, self.facts)
+            version = negotiate_version(request.version, self.facts)
             if version != request.version:
                 request = request.speaking(version)
         try:
@@ -52,7 +52,7 @@ class Calls:
                 async with self.pending.waiting():
                     return await asked(self.client, request, self.name)
         except TimeoutError:
-            raise Unreachable(504, f"{self.name} has stopped answering: {self.pulse.error}") from None
+            raise Unreachable(504, f"{self.name} has stopped answering: {self.health.error}") from None
         except Unreachable as error:
             self.failed(error.message)
             raise
@@ -62,9 +62,9 @@ class Calls:
         self.doubtful = True
         self._doubted.set()
 
-    def look_in_time(self) -> Block:
+    def refresh_in_time(self) -> Block:
         """A block for a look: while it takes longer than SLOW, calls to all engines do not wait for this one."""
-        return self._looks_due.within(SLOW)
+        return self._refresh_deadline.within(SLOW)
 
     def _overdue(self) -> None:
         self.doubtful = True
@@ -85,8 +85,10 @@ class Calls:
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
         """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
-        request = Request.to("GET", path, query, spoken("1.99", self.facts) if self.facts and versioned else "")
-        seconds = ANSWER / 3 if self.pulse.failures else ANSWER
+        request = Request.to(
+            "GET", path, query, negotiate_version("1.99", self.facts) if self.facts and versioned else ""
+        )
+        seconds = ANSWER / 3 if self.health.failures else ANSWER
         try:
             async with asyncio.timeout(seconds):
                 return await (await asked(self.client, request, self.name)).value()

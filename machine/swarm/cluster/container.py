@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from machine.swarm.cluster import status
 from machine.swarm.manager.signing import LABEL, SignedCreate
 from machine.swarm.scheduler.node import ANY_ADDRESS
 from machine.swarm.scheduler.placement_request import ID, KINDS, Port, ports_of
 from machine.swarm.scheduler.references import BUILT_IN
+
+if TYPE_CHECKING:
+    from machine.swarm.cluster.engine import Engine
 
 NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))
@@ -34,8 +37,8 @@ class Container:
         "state", "status", "volumes", "was",
     )  # fmt: skip
 
-    def __init__(self, engine: Any) -> None:
-        self.engine = engine  # machine.swarm.cluster.engine.Engine
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self.id = ""
         self.names: tuple[str, ...] = ()  # its own, without aliases from links
         self.was = ""  # its name before it was renamed through us
@@ -143,7 +146,7 @@ class Container:
             text, self.due = HOST_DOWN, status.NEVER
         self.entry = self.entry[: self._named] + f"{_quoted(text)}}}".encode()
 
-    def learn(self, inspect: Mapping[str, Any], cpus: int) -> None:
+    def apply_inspect(self, inspect: Mapping[str, Any], cpus: int) -> None:
         """Remember what its inspect says of reservation and ports; `cpus` = the CPUs of its engine."""
         host = inspect.get("HostConfig") or {}
         self.cpus = -(-int(host.get("CpuShares") or 0) * cpus // 1024)

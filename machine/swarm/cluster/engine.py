@@ -22,10 +22,10 @@ from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.ended_containers import EndedContainers
 from machine.swarm.cluster.events import Effect, Lines, as_docker_says, check, effect
-from machine.swarm.cluster.facts import Facts, facts_of, spoken
-from machine.swarm.cluster.health import Health, Pulse
+from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
+from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
-from machine.swarm.cluster.list_order import Looks
+from machine.swarm.cluster.list_order import ListOrder
 from machine.swarm.http import hostport
 from machine.swarm.http.target import build
 from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
@@ -36,9 +36,9 @@ from machine.swarm.scheduler.placement_request import ID
 if TYPE_CHECKING:
     from machine.swarm.cluster import Cluster
 
-SPECS = 300.0  # seconds between two looks at /info
+INFO_SECONDS = 300.0  # seconds between two looks at /info
 KINDS = ("image", "network", "volume")
-SETTLED = 3.0  # seconds of events after which they count as going on
+EVENTS_LAST_SECONDS = 3.0  # seconds of events after which they count as going on
 EVERYTHING = "*"  # stands for all containers among those to look at again
 EVENTS_PAUSE = 0.01  # seconds between two looks because of events
 _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
@@ -52,7 +52,7 @@ class Engine(Calls):
     """The engine at `address` ("host:port"), asked through `client`. `node` is what the scheduler sees of it."""
 
     def __init__(self, cluster: Cluster, address: str, client: CallNext) -> None:
-        super().__init__(address, client, Pulse(cluster.settings.retry, cluster.settings.pace))
+        super().__init__(address, client, HealthTracker(cluster.settings.retry, cluster.settings.pace))
         self.cluster = cluster
         self.ip = hostport.split(address)[0]
         self.containers: dict[str, Container] = {}
@@ -67,7 +67,7 @@ class Engine(Calls):
         self.left: list[Container] = []  # what could move, when the discovery let go of it
         self._due: set[str] = set()  # kinds, and ids of containers, to look at again
         self._short = 0  # how often in a row its events ended at once
-        self._looks = Looks()
+        self._list_order = ListOrder()
         self._ended = EndedContainers()
         self._wake = asyncio.Event()
 
@@ -84,26 +84,26 @@ class Engine(Calls):
     @property
     def reachable(self) -> bool:
         """Whether it is healthy."""
-        return self.pulse.state is Health.HEALTHY
+        return self.health.state is Health.HEALTHY
 
-    def shown(self) -> dict[str, str]:
+    def event_attributes(self) -> dict[str, str]:
         """Its part of an event."""
         return {"name": self.name, "id": self.id, "addr": self.address, "ip": self.ip}
 
     def failed(self, why: str) -> None:
         """See Calls.failed."""
         self.doubtful = True
-        happened = self.pulse.failure(one_line(why))
+        happened = self.health.failure(one_line(why))
         self._changed(happened)
         if happened:
             self.pending.end_all()  # whoever waits for an engine that hangs would wait for ever
 
     def _succeeded(self) -> None:
         self.doubtful = False
-        self._changed(self.pulse.success())
+        self._changed(self.health.success())
 
     def _changed(self, happened: str) -> None:
-        self.node.beat(self.reachable, self.pulse.failures)
+        self.node.update_health(self.reachable, self.health.failures)
         self.summary = None
         if happened:
             self.cluster.engine_changed(self, happened)
@@ -113,15 +113,17 @@ class Engine(Calls):
         try:
             while True:
                 try:
-                    async with self.cluster.doors:
+                    async with self.cluster.dial_limit:
                         version = await self.get("/version", versioned=False)
-                    async with self.cluster.gate:
+                    async with self.cluster.list_limit:
                         events = await self._reach(version)
                     since = time.monotonic()
                     try:
                         await self._follow(events)
                     finally:
-                        self._short = self._short + 1 if time.monotonic() - since < SETTLED * self.pulse.pace else 0
+                        self._short = (
+                            self._short + 1 if time.monotonic() - since < EVENTS_LAST_SECONDS * self.health.pace else 0
+                        )
                 except Refused as error:
                     self.failed(error.message)
                 except (OSError, TimeoutError) as error:
@@ -129,7 +131,7 @@ class Engine(Calls):
                 except Exception as error:  # one engine's nonsense must not end the care for it
                     self.failed(f"its answers are not valid: {error!r}")
                     self.cluster.log(traceback_of(error))
-                await asyncio.sleep(self.pulse.pause * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
+                await asyncio.sleep(self.health.pause * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
         finally:
             close = getattr(self.client, "close", None)
             if close is not None:
@@ -138,16 +140,16 @@ class Engine(Calls):
 
     async def _reach(self, version: Any) -> EngineReply:
         """Learn what it is and all that is on it. The answer is its stream of events, opened before the looking."""
-        await self._specs(version)
+        await self._refresh_facts(version)
         async with asyncio.timeout(calls.ANSWER):
-            call = Request("GET", build(spoken("1.99", self._facts()), "/events"))
+            call = Request("GET", build(negotiate_version("1.99", self._facts()), "/events"))
             events = await asked(self.client, call, self.name)
         try:
             if not events.ok:
                 await events.value()
-            await self.look()
-            if self.pulse.failures:  # it was lost, or is wrong in something: everything has to be right again
-                await self.look_at(*KINDS)
+            await self.refresh()
+            if self.health.failures:  # it was lost, or is wrong in something: everything has to be right again
+                await self.refresh_kinds(*KINDS)
             if not self._short:
                 self._succeeded()
             self._due.update(KINDS)
@@ -161,14 +163,14 @@ class Engine(Calls):
             raise Unreachable(502, f"{self.address} was not reached yet")
         return self.facts
 
-    async def _specs(self, version: Any = None) -> None:
+    async def _refresh_facts(self, version: Any = None) -> None:
         version = version or await self.get("/version", versioned=False)
         info = await self.get("/info", versioned=False)
         try:
             facts = facts_of(version, info).after(self.facts)
         except ValueError as error:
             raise WrongAnswer(f"{self.address}: {error}") from None
-        self.cluster.admit(self, facts)
+        self.cluster.reject_duplicate(self, facts)
         self.facts = facts
         node, over = self.node, self.cluster.settings.overcommit
         if node.name != facts.name:
@@ -186,9 +188,9 @@ class Engine(Calls):
             raise Unreachable(502, f"{self.address} ends its events at once")
         jobs = [
             asyncio.ensure_future(job)
-            for job in (self._listen(events.body), self._catch_up(), self._look_now_and_then())
+            for job in (self._listen(events.body), self._catch_up(), self._refresh_periodically())
         ]
-        settled = asyncio.get_running_loop().call_later(SETTLED * self.pulse.pace, self._settle)
+        settled = asyncio.get_running_loop().call_later(EVENTS_LAST_SECONDS * self.health.pace, self._events_last)
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
             for job in done:
@@ -201,7 +203,7 @@ class Engine(Calls):
             await events.close()
         raise Unreachable(502, f"{self.address} ended its events")
 
-    def _settle(self) -> None:
+    def _events_last(self) -> None:
         """The events have gone on for a while. What ended them at once, again and again, is over."""
         if self._short:
             self._short = 0
@@ -238,9 +240,9 @@ class Engine(Calls):
         else:
             if found.id in self.containers:
                 self._ended.note(found)
-            self._look_again(found.id if found.kind == "container" else found.kind)
+            self._schedule_refresh(found.id if found.kind == "container" else found.kind)
 
-    def _look_again(self, due: str) -> None:
+    def _schedule_refresh(self, due: str) -> None:
         enough = len(self._due) >= limits.EVENT_DUE or len(due) > limits.ENGINE_NAME_LETTERS
         self._due.add(EVERYTHING if enough else due)
         self._wake.set()
@@ -251,36 +253,36 @@ class Engine(Calls):
             due, self._due = self._due, set()
             for kind in KINDS:
                 if kind in due:
-                    await self._look_at(kind)
+                    await self._refresh_kind(kind)
             if "daemon" in due:
-                await self._specs()
+                await self._refresh_facts()
             ids = due.difference((*KINDS, "daemon", EVERYTHING))
             if ids:
-                await self.look(() if EVERYTHING in due else ids)
-                self._ended.look_again_at(ids, self.containers, self._look_again)
+                await self.refresh(() if EVERYTHING in due else ids)
+                self._ended.refresh_later(ids, self.containers, self._schedule_refresh)
                 for key in ids:
                     if key in self.containers and not self.containers[key].known:
-                        await self.learn(self.containers[key])
+                        await self.inspect(self.containers[key])
             if not self._due:
                 self._wake.clear()
                 await self._wake.wait()
             else:
                 await asyncio.sleep(EVENTS_PAUSE)  # an engine that tells events without end gets no more than its share
 
-    async def _look_now_and_then(self) -> None:
+    async def _refresh_periodically(self) -> None:
         settings = self.cluster.settings
         specs = time.monotonic()
         while True:
             pause = random.uniform(settings.refresh_min, settings.refresh_max)  # noqa: S311
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(pause, self.pulse.pause * 2) if self.pulse.failures else pause):
+                async with asyncio.timeout(min(pause, self.health.pause * 2) if self.health.failures else pause):
                     await self._doubted.wait()
             self._doubted.clear()
             try:
-                with self.look_in_time():
-                    await self.look()
-                if time.monotonic() - specs > SPECS:
-                    await self._specs()
+                with self.refresh_in_time():
+                    await self.refresh()
+                if time.monotonic() - specs > INFO_SECONDS:
+                    await self._refresh_facts()
                     specs = time.monotonic()
             except Refused as error:
                 self.failed(error.message)
@@ -292,24 +294,24 @@ class Engine(Calls):
                 self._due.update(KINDS)
                 self._wake.set()
 
-    async def look(self, ids: Iterable[str] = ()) -> None:
+    async def refresh(self, ids: Iterable[str] = ()) -> None:
         """List its containers again, all or some; Refused."""
         ids = list(ids)
         query = {"all": ["1"], "filters": [json.dumps({"id": ids})]} if ids else {"all": ["1"]}
-        asked = self._looks.begin()
+        asked = self._list_order.begin()
         entries = await self.get("/containers/json", query) or []
         now = time.time()
         for number, entry in enumerate(reversed(entries), 1):  # oldest first
-            if self._looks.takes(entry["Id"], asked):
+            if self._list_order.accept(entry["Id"], asked):
                 self._take(entry, now)
             if number % limits.TURN_ENTRIES == 0:
                 await asyncio.sleep(0)
         listed = {entry["Id"] for entry in entries}
         for key in ids or list(self.containers):
-            if key not in listed and not self._looks.is_old(key, asked):
+            if key not in listed and not self._list_order.is_old(key, asked):
                 self.forget(key)
         self.updated = now
-        self._touch()
+        self._invalidate()
 
     def _take(self, entry: dict[str, Any], now: float) -> None:
         container = self.containers.get(entry["Id"])
@@ -320,7 +322,7 @@ class Engine(Calls):
             self.containers[container.id] = container
             index.add(container)
             self._authenticate(container)
-            self.cluster.seen(container)
+            self.cluster.on_container(container)
             return
         names, created, seal = container.names, container.created, container.seal
         container.take(entry, self.name, self.ip, now)
@@ -338,7 +340,7 @@ class Engine(Calls):
 
     def forget(self, key: str) -> None:
         """A container is no more."""
-        self._looks.remove(key)
+        self._list_order.remove(key)
         container = self._let_go(key)
         if container is not None and container.swarm_id:
             self.cluster.ledger.removed(container.swarm_id, key)
@@ -352,14 +354,14 @@ class Engine(Calls):
         container = self.containers.pop(key, None)
         if container is not None:
             self.cluster.index.drop(container)
-            self._touch()
+            self._invalidate()
         return container
 
-    def _touch(self) -> None:
-        self.node.touch()
+    def _invalidate(self) -> None:
+        self.node.invalidate()
         self.summary = None
 
-    async def learn(self, container: Container) -> None:
+    async def inspect(self, container: Container) -> None:
         """Inspect a container for its reservation and ports; one that has gone is forgotten. Refused."""
         try:
             found = await self.get(f"/containers/{container.id}/json")
@@ -372,15 +374,15 @@ class Engine(Calls):
                 raise
             self.forget(container.id)
             return
-        container.learn(found, self._facts().cpus)
-        self._touch()
+        container.apply_inspect(found, self._facts().cpus)
+        self._invalidate()
 
-    async def _look_at(self, kind: str) -> None:
+    async def _refresh_kind(self, kind: str) -> None:
         """List one kind again. An answer that was asked for before one that is known already says nothing new."""
-        asked = self._looks.begin()
+        asked = self._list_order.begin()
         path, query = _LISTS[kind]
         answer = await self.get(path, query)
-        if not self._looks.takes(kind, asked):
+        if not self._list_order.accept(kind, asked):
             return
         if kind == "image":
             self.images = answer or []
@@ -391,12 +393,12 @@ class Engine(Calls):
         else:
             self.volumes = (answer or {}).get("Volumes") or []
 
-    async def look_at(self, *kinds: str) -> None:
+    async def refresh_kinds(self, *kinds: str) -> None:
         """Look at images, networks or volumes again, now. Refused."""
         for kind in kinds:
-            await self._look_at(kind)
+            await self._refresh_kind(kind)
 
-    def redraw(self) -> None:
+    def refresh_entries(self) -> None:
         """Its containers' entries again: whether it is reachable has changed."""
         now = time.time()
         for container in self.containers.values():

@@ -30,7 +30,7 @@ class Facts(NamedTuple):
     info: EngineInfo = EngineInfo()  # what its answer to /info gives to the cluster's
 
     def after(self, before: Facts | None) -> Facts:
-        """These facts, with the `info` of those before if only counters in it differ: no reason to unite it again."""
+        """These facts, with the `info` of those before if only counters in it differ: no reason to merge it again."""
         if before is None or before.info.common is not self.info.common or before.info.warnings != self.info.warnings:
             return self
         return self._replace(info=before.info)
@@ -44,7 +44,7 @@ def api_of(text: str, default: Api = OLDEST) -> Api:
     return (int(major), int(minor)) if known else default
 
 
-def spoken(asked: str, facts: Facts) -> str:
+def negotiate_version(asked: str, facts: Facts) -> str:
     """The version to ask the engine in for a client that asked in `asked`; "" stays "" (the engine's own)."""
     if not asked:
         return ""

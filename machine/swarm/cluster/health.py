@@ -19,7 +19,7 @@ class Health(StrEnum):
     GONE = "Disconnected"
 
 
-class Pulse:
+class HealthTracker:
     """One engine's state. `error` is why it is not healthy, "" if it is."""
 
     def __init__(self, retry: int = 3, pace: float = 1.0) -> None:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-REMEMBERED = 100_000  # tags of which the newest image is remembered; more are not in use at one time
+MAX_REMEMBERED_TAGS = 100_000  # tags of which the newest image is remembered; more are not in use at one time
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{2,64})\Z")  # an id, or its beginning; one letter would mean far too many
 _DEFAULT_DOMAINS = ("docker.io/", "index.docker.io/")
 _NO_TAG, _NO_DIGEST = "<none>:<none>", "<none>@<none>"
@@ -87,7 +87,7 @@ class NewestTags:
             self.changes += 1
             self._ids[tag] = found
             self._ids.move_to_end(tag)
-        while len(self._ids) > REMEMBERED:
+        while len(self._ids) > MAX_REMEMBERED_TAGS:
             self._ids.popitem(last=False)
 
     def of(self, name: str, tables: Iterable[ImageTable]) -> frozenset[str]:
@@ -120,7 +120,7 @@ def changed_tags(before: Mapping[str, str], after: Mapping[str, str]) -> list[st
     return [tag for tag, identity in after.items() if before.get(tag) != identity]
 
 
-def unite(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def merge(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Several engines' images as one list, newest first: one entry per id, its tags and digests united.
 
     A list that no engine has (null) stays null, as clients know it from one engine.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
-REMEMBERED = 1_000  # removals; a list that is older than so many of them has long come in
+MAX_REMOVALS = 1_000  # removals; a list that is older than so many of them has long come in
 
 
-class Looks:
+class ListOrder:
     """Numbers the questions, and remembers for each thing (a container's id, a kind) which answer was the last."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Looks:
         """Whether more is known of a thing than when question `asked` was asked."""
         return asked < self._known.get(key, 0)
 
-    def takes(self, key: str, asked: int) -> bool:
+    def accept(self, key: str, asked: int) -> bool:
         """Whether the answer to question `asked` is not old; then it is what is known of the thing from now on."""
         if asked < self._known.get(key, 0):
             return False
@@ -35,7 +35,7 @@ class Looks:
         """Note that a thing is no more: what was asked before may still list it."""
         self._known[key] = self._count + 1
         self._removed.append(key)
-        if len(self._removed) > REMEMBERED:
+        if len(self._removed) > MAX_REMOVALS:
             oldest = self._removed.popleft()
             if oldest not in self._removed:
                 self._known.pop(oldest, None)

@@ -75,19 +75,19 @@ DEFAULTS: dict[str, Any] = {
     "DiscoveredDevices": [],
     "Containerd": {"Address": "", "Namespaces": {"Containers": "", "Plugins": ""}},
 }
-_UNITED = ("Plugins", "RegistryConfig", "SecurityOptions", "DefaultAddressPools", "CDISpecDirs", "DiscoveredDevices",
+_MERGED = ("Plugins", "RegistryConfig", "SecurityOptions", "DefaultAddressPools", "CDISpecDirs", "DiscoveredDevices",
            "GenericResources", "Runtimes")  # fmt: skip
 
 
-class UnitedInfo(NamedTuple):
-    """What `unite` made of the infos of engines with these facts, and the same as JSON."""
+class MergedInfo(NamedTuple):
+    """What `merge` made of the infos of engines with these facts, and the same as JSON."""
 
     facts: list[Facts]
     value: dict[str, Any]
     text: bytes
 
 
-def unite(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
+def merge(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
     """One info of (engine's name, its info); without the fields that are the cluster's own."""
     found: dict[str, Any] = {}
     alike = Counter([info.common for _, info in infos])  # in the order of the engines
@@ -106,8 +106,8 @@ def unite(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
             found[key] = default
         elif key not in DEFAULTS and 2 * sum(count for _, count in values) <= len(infos):
             continue  # a field that is newer than this list, and that few engines have
-        elif key in _UNITED:
-            found[key] = _united(values)
+        elif key in _MERGED:
+            found[key] = _merged(values)
         else:
             found[key] = _most_common(values)
     found["DriverStatus"] = [row for row in found["DriverStatus"] if _is_row(row)]
@@ -162,7 +162,7 @@ def _spelt(value: Any) -> tuple[str]:
     return (json.dumps(value, sort_keys=True),)
 
 
-def _united(values: Sequence[Counted]) -> Any:
+def _merged(values: Sequence[Counted]) -> Any:
     """Lists joined, each item once; objects key by key; anything else as most have it."""
     if all(isinstance(value, list) for value, _ in values):
         seen = {json.dumps(item, sort_keys=True): item for value, _ in values for item in value}
@@ -170,7 +170,7 @@ def _united(values: Sequence[Counted]) -> Any:
     if all(isinstance(value, dict) for value, _ in values):
         keys = dict.fromkeys(key for value, _ in values for key in value)
         return {
-            key: _united(there) if there else None
+            key: _merged(there) if there else None
             for key in keys
             for there in [[(value[key], count) for value, count in values if value.get(key) is not None]]
         }

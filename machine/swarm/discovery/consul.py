@@ -156,7 +156,7 @@ class ConsulCandidate(Candidate):
             self._session = ""
         return won
 
-    async def keep(self) -> bool:
+    async def renew(self) -> bool:
         """Renew the session; False when it is over, and the key with it."""
         answer = await self._consul.call("PUT", f"session/renew/{self._session}")
         if answer.status != 200:

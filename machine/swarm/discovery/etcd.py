@@ -154,7 +154,7 @@ class EtcdCandidate(Candidate):
             raise
         return bool(won.get("succeeded"))
 
-    async def keep(self) -> bool:
+    async def renew(self) -> bool:
         """Keep the lease alive; False when it is over, and the key with it."""
         answer = await self._etcd.call("lease/keepalive", {"ID": self._lease})
         with understood(self._etcd.description):

@@ -30,7 +30,7 @@ class Candidate(ABC):
         """Try to become the leader; whether we are."""
 
     @abstractmethod
-    async def keep(self) -> bool:
+    async def renew(self) -> bool:
         """Stay the leader for another ttl; whether we still are."""
 
     @abstractmethod
@@ -92,7 +92,7 @@ class Election:
             await asyncio.sleep(self.candidate.ttl / 3)
             try:
                 async with asyncio.timeout(self.candidate.ttl / 3):
-                    if not await self.candidate.keep():
+                    if not await self.candidate.renew():
                         return
                 kept = time.monotonic()
             except (DiscoveryError, TimeoutError) as error:

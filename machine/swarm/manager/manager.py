@@ -19,16 +19,16 @@ from machine.swarm.http.open_files import raise_limit
 from machine.swarm.manager.election import Election
 from machine.swarm.manager.ledger import Ledger
 from machine.swarm.manager.rescheduling import Watchdog
-from machine.swarm.manager.routes import Desk, answer
+from machine.swarm.manager.routes import ManagerContext, answer
 from machine.swarm.manager.signing import Keyring, load_key
 from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import cleaned
 
-SELDOM = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
-OWN = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
+GC_THRESHOLDS = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
+REPLICA_ANSWERS = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
 
 
-REPLICA = b"x-machine-swarm-replica"  # a call that a replica has passed on
+REPLICA_HEADER = b"x-machine-swarm-replica"  # a call that a replica has passed on
 
 
 class Plan(NamedTuple):
@@ -56,24 +56,24 @@ async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> As
     """
     raise_limit()  # each engine takes two connections or more
     log = cleaned(log)
-    gc.set_threshold(*SELDOM)
+    gc.set_threshold(*GC_THRESHOLDS)
     connect = connector(plan.trust, plan.trusted)
     keyring = Keyring(_key(plan, log), *_older_key(plan, log))
     ledger = Ledger(plan.ledger_file, log)
     cluster = Cluster(plan.discovery, connect, plan.settings, log=log, keyring=keyring, ledger=ledger)
-    desk = Desk(cluster, debug=plan.debug)
+    context = ManagerContext(cluster, debug=plan.debug)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(_end, asyncio.ensure_future(cluster.run()))
         if not plan.replication:
-            watchdog = Watchdog(desk)
+            watchdog = Watchdog(context)
             stack.push_async_callback(watchdog.close)
-            yield _local(desk)
+            yield _local(context)
             return
         candidate = getattr(plan.discovery, "candidate", None)
         if candidate is None or not plan.advertise:
             raise DiscoveryError("replication takes etcd:// or consul:// as discovery, and --advertise HOST:PORT")
         election = Election(candidate(plan.advertise, plan.ttl), log=log)
-        replicas = Replicas(desk, election, connector(plan.trust, plan.trusted, patient=True))
+        replicas = Replicas(context, election, connector(plan.trust, plan.trusted, patient=True))
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(_end, asyncio.ensure_future(election.run()))
         stack.push_async_callback(_end, asyncio.ensure_future(replicas.follow()))
@@ -124,9 +124,9 @@ def connector(
     return connect
 
 
-def _local(desk: Desk) -> Backend:
+def _local(context: ManagerContext) -> Backend:
     async def ask(request: Request, rest: CallNext) -> Reply:
-        return await answer(desk, request, rest)
+        return await answer(context, request, rest)
 
     return ask
 
@@ -134,8 +134,8 @@ def _local(desk: Desk) -> Backend:
 class Replicas:
     """Answers as the primary does, by itself or through the primary. The watchdog only lives in the primary."""
 
-    def __init__(self, desk: Desk, election: Election, connect: Callable[[str], CallNext]) -> None:
-        self._desk = desk
+    def __init__(self, context: ManagerContext, election: Election, connect: Callable[[str], CallNext]) -> None:
+        self._desk = context
         self._election = election
         self._connect = connect
         self._patience = 2.0 * election.candidate.ttl  # seconds that a call waits for a primary that can be reached
@@ -144,16 +144,16 @@ class Replicas:
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
         """One call; waits while there is no primary."""
-        if request.path in OWN or request.path.startswith("/debug/"):
+        if request.path in REPLICA_ANSWERS or request.path.startswith("/debug/"):
             return await answer(self._desk, request, rest)
         end = time.monotonic() + self._patience
         while True:
             primary = await self._election.known()
             if self._election.leading:
                 return await answer(self._desk, request, rest)
-            if request.header(REPLICA):
+            if request.header(REPLICA_HEADER):
                 raise Refused(503, "the replicas do not agree on their primary yet: try again")
-            marked = request.replace(headers=[*request.headers, (REPLICA, b"1")])
+            marked = request.replace(headers=[*request.headers, (REPLICA_HEADER, b"1")])
             try:
                 return await self._way_to(primary)(marked)
             except Unreachable as error:

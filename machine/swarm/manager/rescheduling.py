@@ -16,11 +16,11 @@ from machine.swarm.cluster import DOUBLE, Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.health import Health
 from machine.swarm.http.target import build
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.create import Moved, make
 from machine.swarm.pipeline import Refused, Request
 
-PATIENCE = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed
+RETRY_SECONDS = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed
 MADE = "created"  # the state of a container that was never started
 UNSIGNED = "it was not made through a manager with this cluster's key, or not under this name"
 
@@ -28,15 +28,15 @@ UNSIGNED = "it was not made through a manager with this cluster's key, or not un
 class Watchdog:
     """Hears of engines that fail and return, and sees to those that did before. `close` ends what it is doing."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: ManagerContext) -> None:
+        self._desk = context
         self._moving: set[str] = set()  # swarm ids of containers that are on their way
         self._tasks: set[asyncio.Task[None]] = set()
-        desk.cluster.watchers.append(self._happened)
-        for engine in list(desk.cluster.engines.values()):  # of a replica that becomes the primary
+        context.cluster.watchers.append(self._happened)
+        for engine in list(context.cluster.engines.values()):  # of a replica that becomes the primary
             if engine.reachable:
                 self._start(self._return(engine))
-            elif engine.pulse.state is Health.UNHEALTHY:
+            elif engine.health.state is Health.UNHEALTHY:
                 self._start(self._leave(engine))
 
     def _happened(self, engine: Engine, what: str) -> None:
@@ -75,7 +75,7 @@ class Watchdog:
             await self._move_all(engine, [c for c in engine.left if not self._is_elsewhere(c)])
             if all(self._is_elsewhere(c) for c in engine.left):
                 return
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _leave(self, engine: Engine) -> None:
         """Make the engine's movable containers again elsewhere; what fits nowhere is tried again while it is away."""
@@ -87,7 +87,7 @@ class Watchdog:
             if not left:
                 return
             await self._move_all(engine, left)
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _move_all(self, engine: Engine, left: list[Container]) -> None:
         log = self._desk.cluster.log
@@ -109,7 +109,7 @@ class Watchdog:
 
     async def _move(self, container: Container) -> None:
         """Make one container elsewhere, join its networks, start it if it ran; only then the old record goes."""
-        desk, cluster, engine, signed = self._desk, self._desk.cluster, container.engine, container.signed
+        context, cluster, engine, signed = self._desk, self._desk.cluster, container.engine, container.signed
         if signed is None:
             return
         body: dict[str, Any] = json.loads(json.dumps(signed.body))
@@ -119,7 +119,7 @@ class Watchdog:
         try:
             moved = Moved(signed.generation + 1, runs)
             networks = cluster.ledger.networks(container.swarm_id)
-            reply = await make(desk, call, body, container.name, avoid=frozenset({engine.address}), moved=moved)
+            reply = await make(context, call, body, container.name, avoid=frozenset({engine.address}), moved=moved)
             made = str((await reply.value())["Id"])
             new: Engine = cluster.find(made).engine
             try:
@@ -145,7 +145,7 @@ class Watchdog:
                 await (await engine.ask(Request.json("POST", target, value))).value()
         if start:
             await (await engine.ask(Request("POST", build(api, f"/containers/{key}/start")))).value()
-            await engine.look([key])
+            await engine.refresh([key])
 
     async def _unmake(self, engine: Engine, key: str) -> None:
         """A container that was made and does not start: the old one stays what there is."""
@@ -190,7 +190,7 @@ class Watchdog:
                         self._put_back(kept)
             if not failures:
                 return
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _drop(self, old: Container) -> bool:
         cluster, engine = self._desk.cluster, old.engine

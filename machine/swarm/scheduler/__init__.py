@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from machine.swarm.scheduler import filters
 from machine.swarm.scheduler.filters import DEFAULT, FILTERS, NoNode, Strictness
 from machine.swarm.scheduler.node import Node
-from machine.swarm.scheduler.placement_request import Want
+from machine.swarm.scheduler.placement_request import PlacementRequest
 from machine.swarm.scheduler.strategy import STRATEGIES
 
 __all__ = ["DEFAULT", "FILTERS", "STRATEGIES", "NoNode", "rank"]
 
 
-def rank(nodes: Sequence[Node], want: Want, strategy: str = "spread", names: Iterable[str] = DEFAULT) -> list[Node]:
+def rank(
+    nodes: Sequence[Node], want: PlacementRequest, strategy: str = "spread", names: Iterable[str] = DEFAULT
+) -> list[Node]:
     """The nodes that can take the container, best first; of those that have a container that it replaces only these.
 
     Soft expressions, and ports of containers that have ended, count on the first pass; what leaves no node is dropped,
@@ -32,7 +34,7 @@ def rank(nodes: Sequence[Node], want: Want, strategy: str = "spread", names: Ite
     raise refusal or NoNode(filters.HEALTHY)
 
 
-def _passes(want: Want) -> list[Strictness]:
+def _passes(want: PlacementRequest) -> list[Strictness]:
     """How strict to be, one after the other; what cannot change anything is left out."""
     soft = (True, False) if want.has_soft else (True,)
     ended = (True, False) if want.ports or want.host_mode else (True,)

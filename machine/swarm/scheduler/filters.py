@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from machine.swarm.scheduler.expressions import EQUAL, Expression
-from machine.swarm.scheduler.node import Held, Node
-from machine.swarm.scheduler.placement_request import Want
+from machine.swarm.scheduler.node import Node, ScheduledContainer
+from machine.swarm.scheduler.placement_request import PlacementRequest
 
 NAMED = 5  # nodes that an error names for each condition
 HEALTHY = "No healthy node available in the cluster"
@@ -24,7 +24,7 @@ class Strictness(NamedTuple):
     ended: bool = True
 
 
-Filter = Callable[[Want, Sequence[Node], Strictness], Sequence[Node]]
+Filter = Callable[[PlacementRequest, Sequence[Node], Strictness], Sequence[Node]]
 STRICT = Strictness()
 
 
@@ -41,13 +41,13 @@ class NotMet(Exception):
         self.detail = detail
 
 
-def health(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def health(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that answer."""
     left = [node for node in nodes if node.health > 0]
     return left or _none("healthy")
 
 
-def port(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def port(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
     if want.host_mode and want.exposed:
         left = [n for n in nodes if not any(want.exposed & c.exposed for c in _others(want, n, strict))]
@@ -66,18 +66,18 @@ def port(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node
     return nodes
 
 
-def _others(want: Want, node: Node, strict: Strictness) -> Iterable[Held]:
+def _others(want: PlacementRequest, node: Node, strict: Strictness) -> Iterable[ScheduledContainer]:
     """The node's containers that count beside the one wanted."""
     return (c for c in node.held() if c.id not in want.replaced and (strict.ended or not c.ended))
 
 
-def containerslots(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def containerslots(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
     left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(want, n)]
     return left or _none("a free container slot")
 
 
-def dependency(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def dependency(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """The node that has the containers named by --volumes-from, --link, and --net, --pid or --ipc container:."""
     needed = want.beside
     if not needed:
@@ -86,17 +86,17 @@ def dependency(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequenc
     return left or _none(f"all of the containers it depends on: {', '.join(needed)}")
 
 
-def affinity(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def affinity(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes with (or without) certain containers, images, or labels of containers."""
     return _each(want.affinities, nodes, strict, "affinity", _affine)
 
 
-def constraint(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def constraint(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes by name or id (key `node`), or by an engine's label; a label that is missing counts as empty."""
     return _each(want.constraints, nodes, strict, "constraint", _constrained)
 
 
-def whitelist(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def whitelist(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes by exact name: `n1|n2`, whatever the key."""
     return _each(want.whitelists, nodes, strict, "whitelist", _listed)
 
@@ -113,14 +113,16 @@ FILTERS: dict[str, Filter] = {
 DEFAULT = tuple(FILTERS)
 
 
-def located(want: Want, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def located(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
     for kind, name, having in want.located:
         nodes = [node for node in nodes if node.addr in having] or _none(f"{kind} {name}")
     return nodes
 
 
-def apply(names: Iterable[str], want: Want, nodes: Sequence[Node], strict: Strictness = STRICT) -> Sequence[Node]:
+def apply(
+    names: Iterable[str], want: PlacementRequest, nodes: Sequence[Node], strict: Strictness = STRICT
+) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
     chosen = [*(FILTERS[name] for name in names), located]
     left = nodes
@@ -132,7 +134,7 @@ def apply(names: Iterable[str], want: Want, nodes: Sequence[Node], strict: Stric
     return left
 
 
-def explain(filters: Sequence[Filter], want: Want, nodes: Sequence[Node], strict: Strictness) -> str:
+def explain(filters: Sequence[Filter], want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> str:
     """Why no node can take the container: each condition that some nodes do not meet, and which nodes those are."""
     failing: dict[str, list[str]] = {}
     for each in filters:
@@ -145,11 +147,11 @@ def explain(filters: Sequence[Filter], want: Want, nodes: Sequence[Node], strict
                 )
     if not nodes or len(failing.get("healthy", ())) == len(nodes):
         return HEALTHY
-    reasons = [f"{condition} (not on {_some(names)})" for condition, names in failing.items()]
+    reasons = [f"{condition} (not on {_any_node(names)})" for condition, names in failing.items()]
     return f"Unable to find a node that satisfies the following conditions: {'; '.join(reasons)}"
 
 
-def _some(names: Sequence[str]) -> str:
+def _any_node(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
@@ -198,7 +200,7 @@ def _has(node: Node, name: str) -> bool:
     return any(name in c.names or c.id == name or (len(name) >= 12 and c.id.startswith(name)) for c in node.held())
 
 
-def _has_slot(want: Want, node: Node) -> bool:
+def _has_slot(want: PlacementRequest, node: Node) -> bool:
     return node.slots is None or node.count - node.freed(want.replaced)[2] < node.slots
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from machine.swarm import limits
-from machine.swarm.scheduler.placement_request import Port, Want
+from machine.swarm.scheduler.placement_request import PlacementRequest, Port
 
 ANY_ADDRESS = ("", "0.0.0.0", "::")
 NOBODY: frozenset[str] = frozenset()
 LABELS = ("storagedriver", "kernelversion", "operatingsystem", "ostype")  # given to every node, lower case values not
 
 
-class Held(Protocol):
+class ScheduledContainer(Protocol):
     """A container as far as scheduling goes."""
 
     @property
@@ -75,7 +75,7 @@ class Reservation:
     networks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, key: str, want: Want, labels: Mapping[str, str]) -> Reservation:
+    def of(cls, key: str, want: PlacementRequest, labels: Mapping[str, str]) -> Reservation:
         """What `want` will take, under the key `key`."""
         names = (want.name,) if want.name else ()
         exposed = want.exposed if want.host_mode else frozenset()
@@ -94,9 +94,10 @@ class Reservation:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One engine. After changing `containers` or `pending` call `touch`; `cpus` and `memory` carry the overcommit.
+    """One engine. After changing `containers` or `pending` call `invalidate`; `cpus` and `memory` carry the overcommit.
 
-    `health` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy; `beat` sets it.
+    `health` is 100 for an engine that never failed lately, less with each failure, 0 when unhealthy;
+    `update_health` sets it.
     `owner` is whatever the caller needs to find its own object again.
     """
 
@@ -111,22 +112,22 @@ class Node:
     failures: int = 0
     retry: int = 3
     images: frozenset[str] = frozenset()  # ids, repo:tag, and repo
-    containers: Mapping[str, Held] = field(default_factory=dict)
-    pending: dict[str, Held] = field(default_factory=dict)
+    containers: Mapping[str, ScheduledContainer] = field(default_factory=dict)
+    pending: dict[str, ScheduledContainer] = field(default_factory=dict)
     owner: Any = None
     health: int = field(default=0, init=False)
     _used: tuple[int, int] | None = None
-    _taken: dict[tuple[str, int], list[tuple[str, Held]]] | None = None
+    _taken: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] | None = None
 
     def __post_init__(self) -> None:
-        self.beat(self.healthy, self.failures)
+        self.update_health(self.healthy, self.failures)
 
-    def beat(self, healthy: bool, failures: int) -> None:
+    def update_health(self, healthy: bool, failures: int) -> None:
         """Note how it answers."""
         self.healthy, self.failures = healthy, failures
         self.health = max(100 - failures * 100 // self.retry, 0) if healthy else 0
 
-    def touch(self) -> None:
+    def invalidate(self) -> None:
         """Forget the sums: containers, or what is known of them, have changed."""
         self._used = self._taken = None
 
@@ -157,7 +158,7 @@ class Node:
         """Whether every container's reservation and ports are known."""
         return all(container.known for container in self.containers.values())
 
-    def held(self) -> Iterable[Held]:
+    def held(self) -> Iterable[ScheduledContainer]:
         """All containers, those being made last."""
         yield from self.containers.values()
         yield from self.pending.values()
@@ -171,9 +172,9 @@ class Node:
         gone = [container for key, container in self.containers.items() if key in ids] if ids else []
         return sum(c.cpus for c in gone), sum(c.memory for c in gone), len(gone)
 
-    def _taken_ports(self) -> dict[tuple[str, int], list[tuple[str, Held]]]:
+    def _taken_ports(self) -> dict[tuple[str, int], list[tuple[str, ScheduledContainer]]]:
         """Protocol and number -> addresses and who has them; where there are more than there can be, the first ones."""
-        taken: dict[tuple[str, int], list[tuple[str, Held]]] = {}
+        taken: dict[tuple[str, int], list[tuple[str, ScheduledContainer]]] = {}
         count = 0
         for container in self.held():
             for port in container.ports:
@@ -191,9 +192,11 @@ class Node:
         """
         return self.holder(wanted, replaced, ended_count=ended_count) is None
 
-    def holder(self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True) -> Held | None:
+    def holder(
+        self, wanted: Port, replaced: frozenset[str] = NOBODY, *, ended_count: bool = True
+    ) -> ScheduledContainer | None:
         """A container that has the last of the ports wanted, if all of them are taken; None if one is free."""
-        found: Held | None = None
+        found: ScheduledContainer | None = None
         if self._taken is None:
             self._taken = self._taken_ports()
         for number in range(wanted.first, wanted.last + 1):

@@ -45,7 +45,7 @@ class Located(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class PlacementRequest:
     """A create, as far as placing it goes. `cpus` in whole CPUs, `memory` in bytes; 0 = not asked."""
 
     image: str = ""
@@ -82,7 +82,7 @@ class Want:
         return any(e.soft for e in (*self.affinities, *self.constraints, *self.whitelists))
 
 
-def lift(body: dict[str, Any]) -> dict[str, list[str]]:
+def extract_expressions(body: dict[str, Any]) -> dict[str, list[str]]:
     """Move the expressions of a create's body from Env to its labels, in place; returns them by kind.
 
     BadExpression when a label holds something else than a JSON array of strings.
@@ -107,14 +107,17 @@ def lift(body: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def want(body: Mapping[str, Any], found: Mapping[str, list[str]], name: str = "") -> Want:
-    """The Want of a create's body and of its expressions (from `lift`); BadExpression on nonsense in either."""
+def parse_create(body: Mapping[str, Any], found: Mapping[str, list[str]], name: str = "") -> PlacementRequest:
+    """Return the PlacementRequest of a create's body and of its expressions (from `extract_expressions`).
+
+    BadExpression on nonsense in either.
+    """
     host = body.get("HostConfig")
     host = host if isinstance(host, dict) else {}
     mode = str(host.get("NetworkMode") or "")
     policies(found.get("reschedule", []))
     refers = references(body)
-    return Want(
+    return PlacementRequest(
         image=str(body.get("Image") or ""),
         name=name,
         cpus=_number(host.get("CpuShares") or body.get("CpuShares")),

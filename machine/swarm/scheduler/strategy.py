@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 
 from machine.swarm.scheduler.filters import NoNode
 from machine.swarm.scheduler.node import Node
-from machine.swarm.scheduler.placement_request import Want
+from machine.swarm.scheduler.placement_request import PlacementRequest
 
-Strategy = Callable[[Want, Sequence[Node]], list[Node]]
+Strategy = Callable[[PlacementRequest, Sequence[Node]], list[Node]]
 FULL = 100
 NO_RESOURCES = "no resources available to schedule container"
 NAMED = 5  # nodes that an error names
 
 
-def weight(want: Want, node: Node, factor: int) -> int | None:
+def weight(want: PlacementRequest, node: Node, factor: int) -> int | None:
     """The node's weight for this want; None when the container does not fit on it."""
     if node.memory < want.memory or node.cpus < want.cpus:
         return None
@@ -36,17 +36,17 @@ def weight(want: Want, node: Node, factor: int) -> int | None:
     return cpu + memory + factor * node.health
 
 
-def spread(want: Want, nodes: Sequence[Node]) -> list[Node]:
+def spread(want: PlacementRequest, nodes: Sequence[Node]) -> list[Node]:
     """Lightest first."""
     return [node for _, _, _, node in sorted(_weighed(want, nodes, -10))]
 
 
-def binpack(want: Want, nodes: Sequence[Node]) -> list[Node]:
+def binpack(want: PlacementRequest, nodes: Sequence[Node]) -> list[Node]:
     """Heaviest first."""
     return [node for _, _, _, node in sorted(_weighed(want, nodes, 10), key=lambda w: (-w[0], -w[1], w[2]))]
 
 
-def random(want: Want, nodes: Sequence[Node]) -> list[Node]:  # noqa: ARG001
+def random(want: PlacementRequest, nodes: Sequence[Node]) -> list[Node]:  # noqa: ARG001
     """In any order."""
     shuffled = list(nodes)
     chance.shuffle(shuffled)
@@ -58,7 +58,7 @@ def random(want: Want, nodes: Sequence[Node]) -> list[Node]:  # noqa: ARG001
 STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random}
 
 
-def _weighed(want: Want, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
+def _weighed(want: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
     if want.cpus or want.memory:
         weights = [weight(want, node, factor) for node in nodes]
@@ -74,7 +74,7 @@ def _weighed(want: Want, nodes: Sequence[Node], factor: int) -> list[tuple[int, 
     return weighed
 
 
-def _lacking(want: Want, nodes: Sequence[Node]) -> str:
+def _lacking(want: PlacementRequest, nodes: Sequence[Node]) -> str:
     """What is wanted, and what the nodes that passed the filters have of it."""
     wanted = [f"{want.cpus} CPUs"] if want.cpus else []
     wanted += [f"{want.memory} bytes of memory"] if want.memory else []

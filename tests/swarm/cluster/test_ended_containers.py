@@ -12,18 +12,18 @@ def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(monkey
         container = Container(None)
         container.state = "running"
         looks, found = [], ended_containers.EndedContainers()
-        found.look_again_at(["c"], {"c": container}, looks.append)
+        found.refresh_later(["c"], {"c": container}, looks.append)
         await asyncio.sleep(0.01)
         assert looks == []  # nobody said that it ended
         found.note(Effect("container", "c", ended=True))
         found.note(Effect("container", "c"))  # it left its network
         for count in (1, 2, 3, 3):
-            found.look_again_at(["c"], {"c": container}, looks.append)
+            found.refresh_later(["c"], {"c": container}, looks.append)
             await asyncio.sleep(0.01)
             assert looks == ["c"] * count
         found.note(Effect("container", "c", ended=True))
         container.state = "exited"
-        found.look_again_at(["c", "gone"], {"c": container}, looks.append)
+        found.refresh_later(["c", "gone"], {"c": container}, looks.append)
         await asyncio.sleep(0.01)
         assert len(looks) == 3
 

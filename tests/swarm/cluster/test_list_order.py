@@ -24,7 +24,7 @@ class DelayedList:
             return answer
 
         monkeypatch.setattr(engine, "get", slow)
-        self.look = asyncio.ensure_future(engine.look())
+        self.look = asyncio.ensure_future(engine.refresh())
 
     async def come_in(self):
         """Let the old list come in."""
@@ -73,8 +73,8 @@ def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatc
 
 
 def test_what_is_remembered_of_removals_has_an_end(monkeypatch):
-    monkeypatch.setattr(list_order, "REMEMBERED", 10)
-    found = list_order.Looks()
+    monkeypatch.setattr(list_order, "MAX_REMOVALS", 10)
+    found = list_order.ListOrder()
     first = found.begin()
     for number in range(100):
         found.remove(str(number))

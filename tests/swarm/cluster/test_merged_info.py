@@ -30,18 +30,18 @@ ENGINE = {
 }
 
 
-def unite(infos):
-    return merged_info.unite([(name, EngineInfo.of(info)) for name, info in infos])
+def merge(infos):
+    return merged_info.merge([(name, EngineInfo.of(info)) for name, info in infos])
 
 
 def test_every_field_is_there_with_its_type_even_of_no_engine():
-    found = unite([])
+    found = merge([])
     assert found == {**DEFAULTS, "Warnings": None}
     assert json.dumps(found)
 
 
 def test_one_engine_is_as_it_says_but_for_what_is_the_clusters():
-    found = unite([("n1", ENGINE)])
+    found = merge([("n1", ENGINE)])
     own = ("ID", "Name", "Swarm", "Labels")
     assert {key: found[key] for key in ENGINE if key not in own} == {k: v for k, v in ENGINE.items() if k not in own}
     assert not set(own) & set(found)
@@ -59,7 +59,7 @@ def test_sums_unions_and_what_most_say():
         "RegistryConfig": {"InsecureRegistryCIDRs": ["10.0.0.0/8", "127.0.0.0/8"], "Mirrors": ["https://m"]},
         "Warnings": ["WARNING: No swap limit support"],
     }
-    found = unite([("n1", ENGINE), ("n2", other), ("n3", {**ENGINE, "NFd": 1})])
+    found = merge([("n1", ENGINE), ("n2", other), ("n3", {**ENGINE, "NFd": 1})])
     assert found["NFd"] == 26
     assert (found["Driver"], found["CgroupDriver"]) == ("overlay2", "systemd")
     assert found["Plugins"] == {
@@ -77,14 +77,14 @@ def test_sums_unions_and_what_most_say():
 
 def test_a_field_newer_than_this_program_is_passed_on_when_most_have_it():
     newer = {**ENGINE, "Quantum": {"Bits": 3}}
-    assert unite([("n1", newer), ("n2", newer), ("n3", ENGINE)])["Quantum"] == {"Bits": 3}
-    assert "Quantum" not in unite([("n1", newer), ("n2", ENGINE), ("n3", ENGINE)])
+    assert merge([("n1", newer), ("n2", newer), ("n3", ENGINE)])["Quantum"] == {"Bits": 3}
+    assert "Quantum" not in merge([("n1", newer), ("n2", ENGINE), ("n3", ENGINE)])
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "x", [1], {"a": 1}, [["one cell"]], True])
 def test_what_has_another_type_than_clients_expect_is_left_out(wrong):
     bad = dict.fromkeys([*DEFAULTS, "Warnings"], wrong)
-    found = unite([("n1", bad)])
+    found = merge([("n1", bad)])
     for key, default in DEFAULTS.items():
         if default is not None:
             assert type(found[key]) is type(default), key
@@ -98,13 +98,13 @@ def test_the_first_of_as_many():
 def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch):
     spelt = []
     monkeypatch.setattr(merged_info, "_spelt", lambda value: spelt.append(value) or (json.dumps(value),))
-    unite([("n1", ENGINE)])
+    merge([("n1", ENGINE)])
     once = len(spelt)
     infos = [(f"n{n}", {**ENGINE, "ID": str(n), "Name": f"n{n}", "NFd": n, "Labels": [f"n={n}"]}) for n in range(50)]
     kept = [(name, EngineInfo.of(json.loads(json.dumps(info)))) for name, info in infos]
     assert len({id(info.common) for _, info in kept}) == 1
     spelt.clear()
-    assert merged_info.unite(kept)["NFd"] == sum(range(50))
+    assert merged_info.merge(kept)["NFd"] == sum(range(50))
     assert 0 < len(spelt) == once
 
 
@@ -133,5 +133,5 @@ def test_infos_are_united_again_when_one_says_something_else(change, again):
 
 def test_as_many_engines_as_say_it_count_for_a_value_and_the_first_of_equals():
     a, b, c = ({**ENGINE, "Driver": driver} for driver in "abc")
-    assert unite([("1", a), ("2", b), ("3", c), ("4", b)])["Driver"] == "b"
-    assert unite([("1", c), ("2", b), ("3", b), ("4", c)])["Driver"] == "c"
+    assert merge([("1", a), ("2", b), ("3", c), ("4", b)])["Driver"] == "b"
+    assert merge([("1", c), ("2", b), ("3", b), ("4", c)])["Driver"] == "c"

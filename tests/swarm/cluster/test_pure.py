@@ -3,8 +3,8 @@
 import pytest
 
 from machine.swarm.cluster.container import Container, shares
-from machine.swarm.cluster.facts import facts_of, spoken
-from machine.swarm.cluster.health import Health, Pulse
+from machine.swarm.cluster.facts import facts_of, negotiate_version
+from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.index import Ambiguous, Index
 from machine.swarm.scheduler.placement_request import Port
 
@@ -56,7 +56,7 @@ def test_what_an_inspect_tells():
     made = container(Host("n1"))
     assert not made.known
     host = {"CpuShares": 512, "Memory": 7, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
-    made.learn({"HostConfig": host}, 4)
+    made.apply_inspect({"HostConfig": host}, 4)
     assert (made.known, made.cpus, made.memory) == (True, 2, 7)
     assert made.ports == (Port("", "tcp", 80, 80),)
 
@@ -65,7 +65,7 @@ def test_what_an_inspect_tells():
 def test_shares_there_and_back(total):
     for cpus in range(1, total + 1):
         made = container(Host("n1"))
-        made.learn({"HostConfig": {"CpuShares": shares(cpus, total)}}, total)
+        made.apply_inspect({"HostConfig": {"CpuShares": shares(cpus, total)}}, total)
         assert made.cpus in (cpus, cpus + 1)  # ceil on both ways, as classic Swarm has it
 
 
@@ -103,21 +103,21 @@ def test_found_by_id_name_node_and_beginning():
 
 
 def test_health_goes_through_its_states():
-    pulse = Pulse(3)
-    assert (pulse.failure("x"), pulse.state) == ("", Health.PENDING)
-    assert (pulse.success(), pulse.state, pulse.error) == ("engine_connect", Health.HEALTHY, "")
-    assert [pulse.failure("x") for _ in range(4)] == ["", "", "engine_disconnect", ""]
-    assert (pulse.state, pulse.error) == (Health.UNHEALTHY, "x")
-    assert pulse.success() == "engine_reconnect"
-    assert pulse.success() == ""
+    health = HealthTracker(3)
+    assert (health.failure("x"), health.state) == ("", Health.PENDING)
+    assert (health.success(), health.state, health.error) == ("engine_connect", Health.HEALTHY, "")
+    assert [health.failure("x") for _ in range(4)] == ["", "", "engine_disconnect", ""]
+    assert (health.state, health.error) == (Health.UNHEALTHY, "x")
+    assert health.success() == "engine_reconnect"
+    assert health.success() == ""
 
 
 def test_pauses_grow_and_end_growing():
-    pulse = Pulse(3)
+    health = HealthTracker(3)
     pauses = []
     for _ in range(20):
-        pauses.append(pulse.pause)
-        pulse.failure("x")
+        pauses.append(health.pause)
+        health.failure("x")
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (1, 10)
 
@@ -134,7 +134,7 @@ def test_facts():
     }
     facts = facts_of(version, info)
     assert facts.labels == {"a": "b=c", "flag": "", "storagedriver": "overlay2", "ostype": "linux"}
-    assert [spoken(v, facts) for v in ("", "1.24", "1.47", "1.99")] == ["", "1.44", "1.47", "1.52"]
+    assert [negotiate_version(v, facts) for v in ("", "1.24", "1.47", "1.99")] == ["", "1.44", "1.47", "1.52"]
     with pytest.raises(ValueError, match="no Docker Engine"):
         facts_of(version, {})
 

@@ -80,7 +80,7 @@ def test_of_the_manager(calls: list[Call]) -> None:
     async def story() -> None:
         async with Fleet([SimulatedEngine("a", named=("web",)), SimulatedEngine("b", named=("db",))]) as fleet:
             for call in calls:
-                await judge(lambda request: answer(fleet.desk, request), request_of(call))
+                await judge(lambda request: answer(fleet.context, request), request_of(call))
 
     asyncio.run(story())
 
@@ -133,7 +133,7 @@ def test_what_makes_no_sense_is_400(target: str, body: Any) -> None:
         async with Fleet([SimulatedEngine("a", named=("web",))]) as fleet:
             data = b"" if body is None else json.dumps(body).encode()
             try:
-                reply = await answer(fleet.desk, Request(method, rest.replace('"', "%22"), (), data))
+                reply = await answer(fleet.context, Request(method, rest.replace('"', "%22"), (), data))
             except Refused as error:
                 return error.status
             return reply.status

@@ -23,7 +23,7 @@ class Loser(Candidate):
     async def campaign(self):
         return False
 
-    async def keep(self):
+    async def renew(self):
         return False
 
     async def resign(self):

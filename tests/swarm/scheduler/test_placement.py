@@ -6,7 +6,15 @@ from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import BadExpression, parse
 from machine.swarm.scheduler.node import Node, Reservation
 from machine.swarm.scheduler.placement import former_names, holders_of_project, service_of
-from machine.swarm.scheduler.placement_request import KINDS, Located, Port, Want, lift, policies, want
+from machine.swarm.scheduler.placement_request import (
+    KINDS,
+    Located,
+    PlacementRequest,
+    Port,
+    extract_expressions,
+    parse_create,
+    policies,
+)
 
 WEB = Port("", "tcp", 80, 80)
 KEY = "0123456789ab" + "c" * 52
@@ -74,12 +82,15 @@ def test_what_exists_already_holds_and_the_error_says_where_it_is():
     nodes = [node("a"), node("b"), node("c")]
     volume = Located("volume", "data", frozenset({"b:1", "c:1"}))
     network = Located("network", "front", frozenset({"c:1"}))
-    assert names(rank(nodes, Want(located=(volume,)))) == ["b", "c"]
-    assert names(rank(nodes, Want(located=(volume, network)))) == ["c"]
-    assert names(rank(nodes, Want(located=(volume,)), "binpack", ["health"])) == ["b", "c"]  # whatever the filters
+    assert names(rank(nodes, PlacementRequest(located=(volume,)))) == ["b", "c"]
+    assert names(rank(nodes, PlacementRequest(located=(volume, network)))) == ["c"]
+    assert names(rank(nodes, PlacementRequest(located=(volume,)), "binpack", ["health"])) == [
+        "b",
+        "c",
+    ]  # whatever the filters
     apart = Located("network", "back", frozenset({"a:1"}))
     with pytest.raises(NoNode) as told:
-        rank(nodes, Want(located=(network, apart), constraints=(parse("node==b"),)))
+        rank(nodes, PlacementRequest(located=(network, apart), constraints=(parse("node==b"),)))
     assert str(told.value) == (
         "Unable to find a node that satisfies the following conditions: constraint node==b (not on a, c); "
         "network front (not on a, b); network back (not on c)"
@@ -89,42 +100,44 @@ def test_what_exists_already_holds_and_the_error_says_where_it_is():
 def test_what_a_lost_engine_has_is_not_begun_anew_elsewhere():
     nodes = [node("a", healthy=False), node("b")]
     with pytest.raises(NoNode, match=r"healthy \(not on a\); volume data \(not on b\)"):
-        rank(nodes, Want(located=(Located("volume", "data", frozenset({"a:1"})),)))
+        rank(nodes, PlacementRequest(located=(Located("volume", "data", frozenset({"a:1"})),)))
 
 
 def test_a_predecessor_frees_what_it_holds_and_is_followed():
     old = held(KEY, "web", ports=[WEB], cpus=4, memory=8)
     a, b = node("a", old, labels={"containerslots": "1"}), node("b")
     asked = {"ports": (WEB,), "cpus": 4, "memory": 8}
-    assert names(rank([a, b], Want(**asked))) == ["b"]
-    assert names(rank([a, b], Want(**asked, replaced=frozenset({KEY})))) == ["a"]
-    assert names(rank([a, b], Want(replaced=frozenset({KEY})))) == ["a"]  # also without a port
-    assert names(rank([node("a", old, healthy=False), b], Want(**asked, replaced=frozenset({KEY})))) == ["b"]
+    assert names(rank([a, b], PlacementRequest(**asked))) == ["b"]
+    assert names(rank([a, b], PlacementRequest(**asked, replaced=frozenset({KEY})))) == ["a"]
+    assert names(rank([a, b], PlacementRequest(replaced=frozenset({KEY})))) == ["a"]  # also without a port
+    assert names(rank([node("a", old, healthy=False), b], PlacementRequest(**asked, replaced=frozenset({KEY})))) == [
+        "b"
+    ]
     taken = node("a", old, held("other", ports=[WEB]))
     with pytest.raises(NoNode, match=r"port 80/tcp free \(not on a: other has it\)"):
-        rank([taken], Want(ports=(WEB,), replaced=frozenset({KEY})))
+        rank([taken], PlacementRequest(ports=(WEB,), replaced=frozenset({KEY})))
 
 
 def test_a_predecessor_in_host_mode_frees_what_it_exposes():
     exposed = frozenset({"80/tcp"})
     a, b = node("a", held(KEY, exposed=exposed)), node("b")
-    asked = Want(host_mode=True, exposed=exposed, replaced=frozenset({KEY}))
+    asked = PlacementRequest(host_mode=True, exposed=exposed, replaced=frozenset({KEY}))
     assert names(rank([a, b], asked)) == ["a"]
 
 
 def test_a_container_that_has_ended_keeps_its_port_only_where_there_is_a_choice():
     ended, runs, made = held("e", ports=[WEB], ended=True), held("r", ports=[WEB]), held("m", ports=[WEB])
-    assert names(rank([node("a", ended), node("b")], Want(ports=(WEB,)))) == ["b"]
-    assert names(rank([node("a", ended), node("b", runs)], Want(ports=(WEB,)))) == ["a"]
+    assert names(rank([node("a", ended), node("b")], PlacementRequest(ports=(WEB,)))) == ["b"]
+    assert names(rank([node("a", ended), node("b", runs)], PlacementRequest(ports=(WEB,)))) == ["a"]
     with pytest.raises(NoNode, match="a: m has it, b: r has it"):
-        rank([node("a", made), node("b", ended, runs)], Want(ports=(WEB,)))
-    wish = Want(ports=(WEB,), constraints=(parse("node==~a"),))
+        rank([node("a", made), node("b", ended, runs)], PlacementRequest(ports=(WEB,)))
+    wish = PlacementRequest(ports=(WEB,), constraints=(parse("node==~a"),))
     assert names(rank([node("a", ended), node("b")], wish)) == ["b"]  # the wish is dropped first
 
 
 def test_every_filters_reason_is_told():
     a, b = node("a", held("x", "one", ports=[WEB])), node("b", labels={"containerslots": "0"})
-    wanted = Want(ports=(WEB,), links=("db",), constraints=(parse("node==a"),))
+    wanted = PlacementRequest(ports=(WEB,), links=("db",), constraints=(parse("node==a"),))
     with pytest.raises(NoNode) as told:
         rank([a, b], wanted)
     assert str(told.value) == (
@@ -136,17 +149,17 @@ def test_every_filters_reason_is_told():
 
 def test_an_error_names_only_some_of_many_nodes():
     with pytest.raises(NoNode, match=r"node==z \(not on n0, n1, n2, n3, n4 and 5 more\)"):
-        rank([node(f"n{n}") for n in range(10)], Want(constraints=(parse("node==z"),)))
+        rank([node(f"n{n}") for n in range(10)], PlacementRequest(constraints=(parse("node==z"),)))
 
 
 @pytest.mark.parametrize("key", ["NetworkMode", "PidMode", "IpcMode"])
 def test_whoever_shares_a_namespace_is_on_the_same_engine(key):
     a, b = node("a"), node("b", held("2" * 64, "db"))
-    asked = want({"HostConfig": {key: "container:db"}}, {})
+    asked = parse_create({"HostConfig": {key: "container:db"}}, {})
     assert names(rank([a, b], asked)) == ["b"]
     with pytest.raises(NoNode, match="it depends on: db"):
         rank([a], asked)
-    assert names(rank([a, b], want({"HostConfig": {key: "host"}}, {}))) == ["a", "b"]
+    assert names(rank([a, b], parse_create({"HostConfig": {key: "host"}}, {}))) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +168,13 @@ def test_whoever_shares_a_namespace_is_on_the_same_engine(key):
 )
 def test_the_backslash_that_a_shell_leaves_before_an_exclamation_mark(text):
     body = {"Labels": {KINDS["affinity"]: text}}
-    (expression,) = want(body, lift(body)).affinities
+    (expression,) = parse_create(body, extract_expressions(body)).affinities
     assert (expression.key, expression.operator, expression.value) == ("container", "!=", "c1")
 
 
 def test_the_same_backslash_in_the_environment():
     body = {"Env": [r"constraint:node\!=n1", "A=1"]}
-    (expression,) = want(body, lift(body)).constraints
+    (expression,) = parse_create(body, extract_expressions(body)).constraints
     assert str(expression) == "node!=n1"
     assert body["Env"] == ["A=1"]
     for wrong in (r"no\de!=n1", r"node\==n1", r"node\\!=n1"):
@@ -175,6 +188,6 @@ def test_classic_phrases_stand_in_the_errors():
     with pytest.raises(BadExpression, match="invalid reschedule policy"):
         policies(["off", "on-node-failure"])
     with pytest.raises(NoNode, match="no resources available to schedule container: 5 CPUs wanted, a has 4 of 4 CPUs"):
-        rank([node("a")], Want(cpus=5))
+        rank([node("a")], PlacementRequest(cpus=5))
     with pytest.raises(NoNode, match="no resources available to schedule container"):
-        rank([], Want(), "random", [])
+        rank([], PlacementRequest(), "random", [])

@@ -3,12 +3,12 @@ import json
 import pytest
 
 from machine.swarm.scheduler.expressions import BadExpression
-from machine.swarm.scheduler.placement_request import Port, lift, policies, ports_of, want
+from machine.swarm.scheduler.placement_request import Port, extract_expressions, parse_create, policies, ports_of
 
 
 def test_expressions_move_from_the_environment_to_labels():
     body = {"Image": "x", "Env": ["A=1", "affinity:image==x", "constraint:node==n*", "reschedule:on-node-failure"]}
-    found = lift(body)
+    found = extract_expressions(body)
     assert body["Env"] == ["A=1"]
     assert found["affinity"] == ["image==x"]
     assert json.loads(body["Labels"]["com.docker.swarm.constraints"]) == ["node==n*"]
@@ -17,27 +17,27 @@ def test_expressions_move_from_the_environment_to_labels():
 
 def test_lifting_twice_changes_nothing():
     body = {"Env": ["affinity:image==x"], "Labels": {"a": "b"}}
-    first = lift(body)
+    first = extract_expressions(body)
     copy = json.loads(json.dumps(body))
-    assert lift(body) == first
+    assert extract_expressions(body) == first
     assert body == copy
     assert body["Labels"]["a"] == "b"
 
 
 def test_labels_and_environment_add_up():
     body = {"Env": ["constraint:bb==2"], "Labels": {"com.docker.swarm.constraints": '["aa==1"]'}}
-    assert lift(body)["constraint"] == ["aa==1", "bb==2"]
+    assert extract_expressions(body)["constraint"] == ["aa==1", "bb==2"]
 
 
 @pytest.mark.parametrize("text", ["x", "{}", "[1]", "[[", "null"])
 def test_a_label_that_holds_something_else(text):
     with pytest.raises(BadExpression):
-        lift({"Labels": {"com.docker.swarm.affinities": text}})
+        extract_expressions({"Labels": {"com.docker.swarm.affinities": text}})
 
 
 def test_a_body_without_anything_stays_as_it_is():
     body = {"Image": "x", "Env": None, "Labels": None}
-    assert not any(lift(body).values())
+    assert not any(extract_expressions(body).values())
     assert body == {"Image": "x", "Env": None, "Labels": None}
 
 
@@ -54,7 +54,7 @@ def test_what_a_create_asks():
             "NetworkMode": "container:web",
         },
     }
-    asked = want(body, lift(body), "n")
+    asked = parse_create(body, extract_expressions(body), "n")
     assert (asked.cpus, asked.memory, asked.name, asked.image) == (2, 1 << 30, "n", "busybox")
     assert asked.ports == (Port("", "tcp", 8080, 8080), Port("10.0.0.1", "udp", 53, 53))
     assert (asked.volumes_from, asked.links, asked.net_container) == (("data",), ("db",), "web")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import parse
 from machine.swarm.scheduler.node import Node, Reservation
-from machine.swarm.scheduler.placement_request import Port, Want
+from machine.swarm.scheduler.placement_request import PlacementRequest, Port
 from machine.swarm.scheduler.strategy import weight
 
 GIB = 1 << 30
@@ -25,59 +25,59 @@ def names(nodes):
 
 def test_weight_by_the_formula():
     n = node("a", held("x", cpus=1, memory=GIB))
-    assert weight(Want(), n, -10) == 100 + 100 - 1000
-    assert weight(Want(cpus=1), n, -10) == 50 + 100 - 1000
-    assert weight(Want(memory=GIB), n, 10) == 100 + 50 + 1000
-    assert weight(Want(cpus=5), n, 10) is None
-    assert weight(Want(cpus=4), n, 10) is None
-    assert weight(Want(cpus=3, memory=3 * GIB), n, 10) == 100 + 100 + 1000
+    assert weight(PlacementRequest(), n, -10) == 100 + 100 - 1000
+    assert weight(PlacementRequest(cpus=1), n, -10) == 50 + 100 - 1000
+    assert weight(PlacementRequest(memory=GIB), n, 10) == 100 + 50 + 1000
+    assert weight(PlacementRequest(cpus=5), n, 10) is None
+    assert weight(PlacementRequest(cpus=4), n, 10) is None
+    assert weight(PlacementRequest(cpus=3, memory=3 * GIB), n, 10) == 100 + 100 + 1000
 
 
 def test_spread_takes_the_emptiest_then_the_one_with_fewest_containers():
     a, b, c = node("a", held("1"), held("2")), node("b", held("3")), node("c", held("4", memory=GIB))
-    assert names(rank([a, b, c], Want())) == ["b", "c", "a"]
-    assert names(rank([c, a, b], Want(memory=GIB))) == ["b", "a", "c"]
+    assert names(rank([a, b, c], PlacementRequest())) == ["b", "c", "a"]
+    assert names(rank([c, a, b], PlacementRequest(memory=GIB))) == ["b", "a", "c"]
 
 
 def test_binpack_fills_one():
     a, b = node("a", held("1", memory=GIB)), node("b")
-    assert names(rank([b, a], Want(memory=GIB), "binpack")) == ["a", "b"]
+    assert names(rank([b, a], PlacementRequest(memory=GIB), "binpack")) == ["a", "b"]
     full = node("f", held("1", memory=4 * GIB))
-    assert names(rank([full, b], Want(memory=GIB), "binpacking")) == ["b"]
+    assert names(rank([full, b], PlacementRequest(memory=GIB), "binpacking")) == ["b"]
 
 
 def test_a_node_that_failed_lately_comes_last_whatever_is_on_it():
     a, b = node("a", failures=1), node("b", *(held(str(i)) for i in range(9)))
-    assert names(rank([a, b], Want())) == ["b", "a"]
-    assert names(rank([a, b], Want(), "binpack")) == ["b", "a"]
+    assert names(rank([a, b], PlacementRequest())) == ["b", "a"]
+    assert names(rank([a, b], PlacementRequest(), "binpack")) == ["b", "a"]
 
 
 def test_random_looks_at_no_resources():
     nodes = [node(str(i)) for i in range(4)]
-    seen = {names(rank(nodes, Want(memory=99 * GIB), "random"))[0] for _ in range(200)}
+    seen = {names(rank(nodes, PlacementRequest(memory=99 * GIB), "random"))[0] for _ in range(200)}
     assert len(seen) == 4
 
 
 def test_health():
     with pytest.raises(NoNode, match="No healthy node available in the cluster"):
-        rank([node("a", healthy=False), node("b", failures=3)], Want())
+        rank([node("a", healthy=False), node("b", failures=3)], PlacementRequest())
 
 
 def test_no_resources():
     with pytest.raises(
         NoNode, match="no resources available to schedule container: 5368709120 bytes of memory wanted, a has"
     ):
-        rank([node("a")], Want(memory=5 * GIB))
+        rank([node("a")], PlacementRequest(memory=5 * GIB))
 
 
 def test_ports_of_stopped_and_pending_containers_count():
     port = Port("", "tcp", 80, 80)
     a, b = node("a", held("1", ports=[port])), node("b")
     b.pending["2"] = held("2", ports=[port])
-    b.touch()
-    assert names(rank([a, b, node("c")], Want(ports=(port,)))) == ["c"]
+    b.invalidate()
+    assert names(rank([a, b, node("c")], PlacementRequest(ports=(port,)))) == ["c"]
     with pytest.raises(NoNode, match="80/tcp"):
-        rank([a, b], Want(ports=(port,)))
+        rank([a, b], PlacementRequest(ports=(port,)))
 
 
 def test_ports_on_different_addresses_and_protocols_do_not_collide():
@@ -91,28 +91,28 @@ def test_ports_on_different_addresses_and_protocols_do_not_collide():
 
 def test_host_mode_looks_at_exposed_ports():
     a, b = node("a", held("1", exposed=["80/tcp"])), node("b", held("2", ports=[Port("", "tcp", 80, 80)]))
-    asked = Want(host_mode=True, exposed=frozenset({"80/tcp"}))
+    asked = PlacementRequest(host_mode=True, exposed=frozenset({"80/tcp"}))
     assert names(rank([a, b], asked)) == ["b"]
 
 
 def test_containerslots():
     a = node("a", held("1"), labels={"containerslots": "1"})
     b = node("b", *(held(str(i)) for i in range(9)), labels={"containerslots": "many"})
-    assert names(rank([a, b], Want())) == ["b"]
+    assert names(rank([a, b], PlacementRequest())) == ["b"]
     with pytest.raises(NoNode, match="slot"):
-        rank([a], Want())
+        rank([a], PlacementRequest())
 
 
 def test_dependencies_stay_together():
     a, b = node("a", held("1" * 64, "db")), node("b", held("2" * 64, "data"))
-    assert names(rank([a, b], Want(links=("db",)))) == ["a"]
-    assert names(rank([a, b], Want(volumes_from=("2" * 12,)))) == ["b"]
+    assert names(rank([a, b], PlacementRequest(links=("db",)))) == ["a"]
+    assert names(rank([a, b], PlacementRequest(volumes_from=("2" * 12,)))) == ["b"]
     with pytest.raises(NoNode, match="data, db"):
-        rank([a, b], Want(links=("db",), volumes_from=("data",)))
+        rank([a, b], PlacementRequest(links=("db",), volumes_from=("data",)))
 
 
 def wanting(*, affinity=(), constraint=(), whitelist=()):
-    return Want(
+    return PlacementRequest(
         affinities=tuple(map(parse, affinity)),
         constraints=tuple(map(parse, constraint)),
         whitelists=tuple(map(parse, whitelist)),
@@ -170,7 +170,7 @@ def test_whoever_is_chosen_has_room_and_no_fitting_node_is_better(specs, cpus, m
              failures=failures, healthy=healthy)
         for i, (c, m, used, failures, healthy) in enumerate(specs)
     ]  # fmt: skip
-    asked = Want(cpus=cpus, memory=memory * GIB)
+    asked = PlacementRequest(cpus=cpus, memory=memory * GIB)
     fitting = [
         n
         for n in nodes

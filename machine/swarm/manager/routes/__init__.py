@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from machine.swarm.api.swarm_mode import refuse_swarm_mode
 from machine.swarm.manager.routes import build, containers, create, images, info, networks, spreading, system, volumes
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import CallNext, Reply, Request
 
 __all__ = [
-    "TABLE", "Desk", "answer", "build", "containers", "create", "images", "info", "networks", "spreading", "system",
-    "volumes",
+    "TABLE", "ManagerContext", "answer", "build", "containers", "create", "images", "info", "networks", "spreading",
+    "system", "volumes",
 ]  # fmt: skip
 
 
-async def answer(desk: Desk, request: Request, rest: CallNext | None = None) -> Reply:  # noqa: ARG001 (the end of a chain)
-    """One call. Refused is for the front to word."""
+async def answer(context: ManagerContext, request: Request, rest: CallNext | None = None) -> Reply:  # noqa: ARG001
+    """Answer one call; the end of a pipeline. Refused is for the server to word."""
     found = TABLE.find(request.method, request.path)
     if found is None:
-        return Reply(200, CORS) if desk.cluster.settings.cors and request.method == "OPTIONS" else unknown(request)
+        return Reply(200, CORS) if context.cluster.settings.cors and request.method == "OPTIONS" else unknown(request)
     handler, name = found
-    reply = await handler(desk, request, name)
-    if desk.cluster.settings.cors and reply.status != 101:
+    reply = await handler(context, request, name)
+    if context.cluster.settings.cors and reply.status != 101:
         reply.headers = [*reply.headers, *CORS]
     return reply
 

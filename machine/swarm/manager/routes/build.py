@@ -19,86 +19,86 @@ from machine.swarm.api import request_json
 from machine.swarm.api.merge import joined
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes import caching
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.image_changes import WatchedConnection, followed
 from machine.swarm.manager.routes.locate import locate
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import Hijack, Refused, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression
-from machine.swarm.scheduler.placement_request import KINDS, Want, lift, want
+from machine.swarm.scheduler.placement_request import KINDS, PlacementRequest, extract_expressions, parse_create
 
 HOLD = 1.0  # seconds that a session waits for a build that names it
 HOLD_BESIDE_GRPC = 0.2  # the same while buildx is about, whose sessions wait in vain
-ABOUT = 60.0  # seconds after a call of buildx in which it is about
+BUILDX_ACTIVE_SECONDS = 60.0  # seconds after a call of buildx in which it is about
 KEPT = 3600.0  # seconds that a session's engine is remembered
 SESSION = b"x-docker-expose-session-uuid"
 
 
 @TABLE.at("POST", "/build")
-async def build(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def build(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
     asked, query["buildargs"] = _want(request.arg("buildargs"), request.arg("networkmode"))
     if not query["buildargs"]:
         del query["buildargs"]
-    asked = replace(asked, located=await locate(desk, asked, avoid=frozenset(), elsewhere=()))
+    asked = replace(asked, located=await locate(context, asked, avoid=frozenset(), elsewhere=()))
     session = request.arg("session")
-    engine = _engine_of(desk, session) or caching.engine_with_cache(desk, request, desk.choose(asked))
+    engine = _engine_of(context, session) or caching.engine_with_cache(context, request, context.choose(asked))
     if session:
-        desk.remember_session(session, engine)
+        context.remember_session(session, engine)
     if request.arg("buildid"):
-        desk.remember_session(request.arg("buildid"), engine)
-    caching.remember(desk, request, engine)
-    return await _watched(desk, engine, request.at("/build", query), request.query.get("t", []))
+        context.remember_session(request.arg("buildid"), engine)
+    caching.remember(context, request, engine)
+    return await _watched(context, engine, request.at("/build", query), request.query.get("t", []))
 
 
-async def _watched(desk: Desk, engine: Engine, request: Request, tags: Sequence[str]) -> Reply:
+async def _watched(context: ManagerContext, engine: Engine, request: Request, tags: Sequence[str]) -> Reply:
     """Build; the image is known before the client hears the end."""
-    desk.images.begin(engine)
+    context.images.begin(engine)
     try:
         reply: Reply = await engine.ask(request)
     except BaseException:
-        desk.images.end(engine)
+        context.images.end(engine)
         raise
     if isinstance(reply.body, AsyncIterator):
-        finish = functools.partial(_built, desk, engine, tags)
-        reply.body = followed(reply.body, finish, functools.partial(desk.images.end, engine))
+        finish = functools.partial(_built, context, engine, tags)
+        reply.body = followed(reply.body, finish, functools.partial(context.images.end, engine))
     else:
-        await _built(desk, engine, tags if reply.ok else [])
+        await _built(context, engine, tags if reply.ok else [])
     return reply
 
 
-async def _built(desk: Desk, engine: Engine, tags: Sequence[str]) -> None:
+async def _built(context: ManagerContext, engine: Engine, tags: Sequence[str]) -> None:
     """A build has ended: its images are known now, and that the containers of its steps are gone."""
-    await desk.images.finish(engine, tags)
+    await context.images.finish(engine, tags)
     with contextlib.suppress(Refused):
-        await engine.look()
+        await engine.refresh()
 
 
 @TABLE.at("POST", "/session")
-async def session(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def session(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """A raw connection to the engine that builds: the one its build was placed on, else buildx's."""
     key = request.header(SESSION).decode("latin-1")
-    engine = await _placed(desk, key) if key else None
+    engine = await _placed(context, key) if key else None
     if engine is None:
-        engine = _builder(desk)
+        engine = _builder(context)
         if key:
-            desk.remember_session(key, engine)
+            context.remember_session(key, engine)
     return await _raw(engine, request)
 
 
 @TABLE.at("POST", "/grpc")
-async def grpc(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def grpc(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """buildx's connections, which name no session: all to one engine. What they build is known when it is asked for."""
-    engine = _builder(desk)
-    desk.buildx = time.monotonic()
-    desk.images.begin(engine)
+    engine = _builder(context)
+    context.buildx = time.monotonic()
+    context.images.begin(engine)
     try:
         reply = await _raw(engine, request)
     except BaseException:
-        desk.images.end(engine)
+        context.images.end(engine)
         raise
-    ended = functools.partial(desk.images.end, engine)
+    ended = functools.partial(context.images.end, engine)
     if isinstance(reply.body, Hijack):
         reply.body = WatchedConnection(reply.body, ended)
     else:
@@ -114,24 +114,24 @@ async def _raw(engine: Engine, request: Request) -> Reply:
 
 
 @TABLE.at("POST", "/build/cancel")
-async def cancel(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def cancel(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """To the engine of that build."""
-    engine = _engine_of(desk, request.arg("id"))
+    engine = _engine_of(context, request.arg("id"))
     if engine is None:
         raise Refused(404, f"No such build: {request.arg('id')}")
     return await engine.ask(request)
 
 
 @TABLE.at("POST", "/build/prune")
-async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
-    answers = await desk.values(desk.cluster.healthy(), request)
+    answers = await context.values(context.cluster.healthy(), request)
     gone = joined(answer.get("CachesDeleted") for answer in answers.values())
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
     return Reply.json({"CachesDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
-def _want(text: str, network: str) -> tuple[Want, list[str]]:
+def _want(text: str, network: str) -> tuple[PlacementRequest, list[str]]:
     """What a build wants by its `buildargs` and its network mode, and what is left of the arguments: [] if nothing."""
     try:
         args: Any = request_json.read(text) if text else {}
@@ -142,33 +142,33 @@ def _want(text: str, network: str) -> tuple[Want, list[str]]:
     ours = {k: v for k, v in args.items() if str(k).partition(":")[0] in KINDS and ":" in str(k)}
     body = {"Env": [f"{key}={value}" for key, value in ours.items()]}
     try:
-        asked = want({"HostConfig": {"NetworkMode": network}}, lift(body))
+        asked = parse_create({"HostConfig": {"NetworkMode": network}}, extract_expressions(body))
     except BadExpression as error:
         raise Refused(400, str(error)) from error
     left = {k: v for k, v in args.items() if k not in ours}
     return asked, [json.dumps(left)] if left else []
 
 
-def _engine_of(desk: Desk, key: str) -> Engine | None:
+def _engine_of(context: ManagerContext, key: str) -> Engine | None:
     """Where that session or build is, if its engine answers."""
-    found = desk.sessions.get(key)
+    found = context.sessions.get(key)
     alive = found is not None and found[0].reachable and time.monotonic() - found[1] < KEPT
     return found[0] if found and alive else None
 
 
-async def _placed(desk: Desk, key: str) -> Engine | None:
+async def _placed(context: ManagerContext, key: str) -> Engine | None:
     """The engine of the build that names this session, waiting a moment for it; None for a session without one."""
     now = time.monotonic()
-    end = now + (HOLD_BESIDE_GRPC if now - desk.buildx < ABOUT else HOLD)
-    while (engine := _engine_of(desk, key)) is None and time.monotonic() < end:
+    end = now + (HOLD_BESIDE_GRPC if now - context.buildx < BUILDX_ACTIVE_SECONDS else HOLD)
+    while (engine := _engine_of(context, key)) is None and time.monotonic() < end:
         await asyncio.sleep(0.01)
     return engine
 
 
-def _builder(desk: Desk) -> Engine:
+def _builder(context: ManagerContext) -> Engine:
     """The engine for connections that say nothing of what they build: the same for as long as it answers."""
     now = time.monotonic()
-    if desk.builder is None or not desk.builder[0].reachable or now - desk.builder[1] > KEPT:
-        desk.builder = (desk.choose(Want())[0], now)
-    desk.builder = (desk.builder[0], now)
-    return desk.builder[0]
+    if context.builder is None or not context.builder[0].reachable or now - context.builder[1] > KEPT:
+        context.builder = (context.choose(PlacementRequest())[0], now)
+    context.builder = (context.builder[0], now)
+    return context.builder[0]

@@ -12,27 +12,27 @@ from typing import Any
 
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.images import familiar, without_tag
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import remembered
 from machine.swarm.pipeline import Refused, Request
 
-REMEMBERED = 10_000  # repositories and contexts of which the engine that built them is remembered
+MAX_REMEMBERED_BUILDS = 10_000  # repositories and contexts of which the engine that built them is remembered
 
 
-def engine_with_cache(desk: Desk, request: Request, ranked: Sequence[Engine]) -> Engine:
+def engine_with_cache(context: ManagerContext, request: Request, ranked: Sequence[Engine]) -> Engine:
     """The best of the engines (at least one) for this build."""
-    sources = [set(_holders(desk, name)) for name in cache_sources(request.arg("cachefrom"))]
-    before = {desk.build_caches.get(key) for key in cache_keys(request)}
+    sources = [set(_holders(context, name)) for name in cache_sources(request.arg("cachefrom"))]
+    before = {context.build_caches.get(key) for key in cache_keys(request)}
     return max(ranked, key=lambda engine: (sum(engine in having for having in sources), engine in before))
 
 
-def remember(desk: Desk, request: Request, engine: Engine) -> None:
+def remember(context: ManagerContext, request: Request, engine: Engine) -> None:
     """That engine builds it now, and has the cache afterwards."""
     for key in cache_keys(request):
-        desk.build_caches[key] = engine
-        desk.build_caches.move_to_end(key)
-    while len(desk.build_caches) > REMEMBERED:
-        desk.build_caches.popitem(last=False)
+        context.build_caches[key] = engine
+        context.build_caches.move_to_end(key)
+    while len(context.build_caches) > MAX_REMEMBERED_BUILDS:
+        context.build_caches.popitem(last=False)
 
 
 def cache_keys(request: Request) -> list[str]:
@@ -58,8 +58,8 @@ def cache_sources(text: str) -> list[str]:
     return found
 
 
-def _holders(desk: Desk, name: str) -> list[Engine]:
+def _holders(context: ManagerContext, name: str) -> list[Engine]:
     try:
-        return remembered(desk, name, older=True)
+        return remembered(context, name, older=True)
     except Refused:  # the beginning of several ids: no engine is the better for it
         return []

@@ -13,18 +13,18 @@ from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
 from machine.swarm.manager.routes import list_filters, listing
-from machine.swarm.manager.routes.context import Desk, without
+from machine.swarm.manager.routes.context import ManagerContext, drop_headers
 from machine.swarm.manager.routes.create import check_name, conflict
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from machine.swarm.scheduler.node import ANY_ADDRESS
 
 OF = "/containers/{name}/"
-PATIENCE = 5.0  # seconds for an engine's word on a filter; then what is remembered has to do
+FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is remembered has to do
 
 
 @TABLE.at("GET", "/containers/json", "/containers/ps")
-async def ps(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def ps(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """From memory, unless sizes are asked for."""
     filters = request.filters()
     for key in ("before", "since"):  # the older way to say it
@@ -32,34 +32,34 @@ async def ps(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
             filters.setdefault(key, []).append(request.arg(key))
     limit = list_filters.limit(request.arg("limit"))
     list_filters.check(filters)
-    told = await _told(desk, filters)
-    found = listing.choose(desk.cluster.index, filters, every=request.flag("all"), limit=limit, told=told)
+    told = await _told(context, filters)
+    found = listing.choose(context.cluster.index, filters, every=request.flag("all"), limit=limit, told=told)
     if request.flag("size"):
-        return Reply.json(await _with_sizes(desk, found))
-    return listing.reply(found, desk.images.superseded())
+        return Reply.json(await _with_sizes(context, found))
+    return listing.reply(found, context.images.superseded())
 
 
-async def _told(desk: Desk, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:
+async def _told(context: ManagerContext, filters: dict[str, list[str]]) -> dict[Engine, frozenset[str]]:
     """What the engines say to filters that they know better: what an image was made from, ports of what is stopped."""
     asked = {key: filters[key] for key in listing.ASKED if filters.get(key)}
     if not asked:
         return {}
-    await desk.images.settle()
+    await context.images.settle()
     if "ancestor" in asked:
-        tables = desk.images.tables()
-        newest = {name: sorted(desk.images.newest.of(name, tables)) for name in asked["ancestor"]}
+        tables = context.images.tables()
+        newest = {name: sorted(context.images.newest.of(name, tables)) for name in asked["ancestor"]}
         asked["ancestor"] = [key for name, ids in newest.items() for key in ids or [name]]
 
     async def ask(engine: Engine) -> frozenset[str]:
         mine = {key: [_off(engine, value) for value in values] for key, values in asked.items()}
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(FILTER_SECONDS):
                 found = await engine.get("/containers/json", {"all": ["1"], "filters": [json.dumps(mine)]})
         except TimeoutError:
             raise Unreachable(504, f"{engine.name} does not list its containers in time") from None
         return frozenset(str(entry["Id"]) for entry in found or ())
 
-    answers = await desk.each([e for e in desk.cluster.healthy() if e.containers], ask)
+    answers = await context.broadcast([e for e in context.cluster.healthy() if e.containers], ask)
     return {engine: answer for engine, answer in answers.items() if not isinstance(answer, Refused)}
 
 
@@ -68,7 +68,7 @@ def _off(engine: Engine, value: str) -> str:
     return value.removeprefix(f"{engine.name}/")
 
 
-async def _with_sizes(desk: Desk, found: list[Container]) -> list[dict[str, Any]]:
+async def _with_sizes(context: ManagerContext, found: list[Container]) -> list[dict[str, Any]]:
     engines = list(dict.fromkeys(c.engine for c in found if c.engine.reachable))
 
     async def ask(engine: Engine) -> Any:
@@ -76,24 +76,24 @@ async def _with_sizes(desk: Desk, found: list[Container]) -> list[dict[str, Any]
         query = {"all": ["1"], "size": ["1"], "filters": [json.dumps({"id": ids})]}
         return await engine.get("/containers/json", query)
 
-    answers = (await desk.each(engines, ask)).values()
+    answers = (await context.broadcast(engines, ask)).values()
     sizes = {entry["Id"]: entry for answer in answers if not isinstance(answer, Refused) for entry in answer}
     keys = ("SizeRw", "SizeRootFs")
     return [{**c.value(), **{k: sizes[c.id][k] for k in keys if k in sizes.get(c.id, {})}} for c in found]
 
 
 @TABLE.at("GET", OF + "json")
-async def inspect(desk: Desk, request: Request, name: str) -> Reply:
+async def inspect(context: ManagerContext, request: Request, name: str) -> Reply:
     """The engine's answer, which node it is, and published ports at the node's address."""
-    container = desk.container(name)
+    container = context.container(name)
     reply = await _pass(container, request, "json")
     if not reply.ok:
         return reply
     value = await reply.value()
     engine: Engine = container.engine
     if not container.known and not request.flag("size"):
-        container.learn(value, engine.facts.cpus if engine.facts else 0)
-        engine.node.touch()
+        container.apply_inspect(value, engine.facts.cpus if engine.facts else 0)
+        engine.node.invalidate()
     _publish(value, engine.ip)
     value["Node"] = {
         "ID": engine.id,
@@ -118,27 +118,27 @@ def _publish(container: dict[str, Any], ip: str) -> None:
 @TABLE.at("GET", OF + "top", OF + "logs", OF + "changes", OF + "stats", OF + "export", OF + "attach/ws")
 @TABLE.at("GET HEAD PUT", OF + "archive")
 @TABLE.at("POST", OF + "attach", OF + "resize", OF + "copy")
-async def through(desk: Desk, request: Request, name: str) -> Reply:
+async def pass_on(context: ManagerContext, request: Request, name: str) -> Reply:
     """To its engine and back, streams and raw connections too."""
-    return await _pass(desk.container(name), request, request.path.rpartition(name + "/")[2])
+    return await _pass(context.container(name), request, request.path.rpartition(name + "/")[2])
 
 
 @TABLE.at("POST", OF + "wait")
-async def wait(desk: Desk, request: Request, name: str) -> Reply:
+async def wait(context: ManagerContext, request: Request, name: str) -> Reply:
     """From its engine; that it has ended is known here before the client hears of it, who asks for the list next."""
-    container = desk.container(name)
+    container = context.container(name)
     reply = await _pass(container, request, "wait")
     if isinstance(reply.body, AsyncIterator):
-        reply.body = _looked_at(container, reply.body)
+        reply.body = _refreshed_at_end(container, reply.body)
     elif reply.ok:
-        await _look(container)
+        await _refresh(container)
     return reply
 
 
-async def _looked_at(container: Container, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _refreshed_at_end(container: Container, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     try:
         async for piece in body:
-            await _look(container)
+            await _refresh(container)
             yield piece
     finally:
         close = getattr(body, "aclose", None)
@@ -147,69 +147,69 @@ async def _looked_at(container: Container, body: AsyncIterator[bytes]) -> AsyncI
 
 
 @TABLE.at("POST", *(OF + verb for verb in ("start", "stop", "restart", "kill", "pause", "unpause", "update")))
-async def change(desk: Desk, request: Request, name: str) -> Reply:
+async def change(context: ManagerContext, request: Request, name: str) -> Reply:
     """To its engine; what is remembered is true again before the client hears of it."""
-    container = desk.container(name)
+    container = context.container(name)
     verb = request.path.rpartition("/")[2]
     reply = await _pass(container, request, verb)
     if reply.ok:
-        await _look(container)
+        await _refresh(container)
         if verb == "update":
             container.known = False
             with suppress(Refused):
-                await container.engine.learn(container)
+                await container.engine.inspect(container)
     return reply
 
 
 @TABLE.at("POST", OF + "rename")
-async def rename(desk: Desk, request: Request, name: str) -> Reply:
+async def rename(context: ManagerContext, request: Request, name: str) -> Reply:
     """Names are unique in the cluster, not only on the engine."""
-    container = desk.container(name)
+    container = context.container(name)
     wanted = request.arg("name").strip("/")
     check_name(wanted)
-    others = [c for c in desk.cluster.index.named(wanted) if c is not container]
-    if others or wanted in desk.being_made:
+    others = [c for c in context.cluster.index.named(wanted) if c is not container]
+    if others or wanted in context.names_in_creation:
         raise Refused(409, conflict(wanted))
-    desk.being_made.add(wanted)
+    context.names_in_creation.add(wanted)
     try:
         reply = await _pass(container, request, "rename")
         if reply.ok:
             if container.moves:
-                desk.cluster.ledger.renamed(container.swarm_id, wanted)
-            await _look(container)
+                context.cluster.ledger.renamed(container.swarm_id, wanted)
+            await _refresh(container)
     finally:
-        desk.being_made.discard(wanted)
+        context.names_in_creation.discard(wanted)
     return reply
 
 
 @TABLE.at("DELETE", "/containers/{name}")
-async def remove(desk: Desk, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
     """To its engine; forgotten at once. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
     if request.flag("link"):
-        return await _remove_link(desk, request, name)
-    container = desk.container(name)
+        return await _remove_link(context, request, name)
+    container = context.container(name)
     reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}"))
     if reply.ok:
         container.engine.forget(container.id)
     return reply
 
 
-async def _remove_link(desk: Desk, request: Request, name: str) -> Reply:
+async def _remove_link(context: ManagerContext, request: Request, name: str) -> Reply:
     """To the engine of the container that has the alias; whatever names have changed there is known then."""
     parent, slash, alias = name.strip("/").rpartition("/")
-    container = desk.container(parent if slash else alias)
+    container = context.container(parent if slash else alias)
     there = f"{container.name}/{alias}" if slash else container.name
     reply: Reply = await container.engine.ask(request.at(f"/containers/{there}"))
     if reply.ok:
         with suppress(Refused):
-            await container.engine.look()
+            await container.engine.refresh()
     return reply
 
 
 @TABLE.at("POST", "/containers/prune")
-async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
-    answers = await desk.values(desk.cluster.healthy(), request)
+    answers = await context.values(context.cluster.healthy(), request)
     for engine, answer in answers.items():
         for key in answer.get("ContainersDeleted") or ():
             engine.forget(key)
@@ -219,36 +219,36 @@ async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG0
 
 
 @TABLE.at("POST", OF + "exec")
-async def exec_create(desk: Desk, request: Request, name: str) -> Reply:
+async def exec_create(context: ManagerContext, request: Request, name: str) -> Reply:
     """To its engine, and remember which that is."""
-    container = desk.container(name)
+    container = context.container(name)
     reply = await _pass(container, request, "exec")
     if not reply.ok:
         return reply
     value = await reply.value()
     key = str(value.get("Id"))
-    if desk.execs.get(key, container.engine) is not container.engine:
+    if context.execs.get(key, container.engine) is not container.engine:
         raise reply.wrong("the id that it gives is that of an exec on another engine")
-    desk.remember_exec(key, container.engine)
-    return Reply(reply.status, without(reply.headers, b"content-length"), json.dumps(value).encode())
+    context.remember_exec(key, container.engine)
+    return Reply(reply.status, drop_headers(reply.headers, b"content-length"), json.dumps(value).encode())
 
 
 @TABLE.at("GET", "/exec/{name}/json")
 @TABLE.at("POST", "/exec/{name}/start", "/exec/{name}/resize")
-async def exec_use(desk: Desk, request: Request, name: str) -> Reply:
+async def exec_use(context: ManagerContext, request: Request, name: str) -> Reply:
     """To the engine that has it; if we were restarted since, every engine is asked once."""
-    engine = desk.execs.get(name)
+    engine = context.execs.get(name)
     if engine is None:
 
         async def ask(one: Engine) -> bool:
             await one.get(f"/exec/{name}/json")
             return True
 
-        found = [e for e, yes in (await desk.each(desk.cluster.healthy(), ask)).items() if yes is True]
+        found = [e for e, yes in (await context.broadcast(context.cluster.healthy(), ask)).items() if yes is True]
         if not found:
             raise Refused(404, f"No such exec instance: {name}")
         engine = found[0]
-        desk.remember_exec(name, engine)
+        context.remember_exec(name, engine)
     return await engine.ask(request)
 
 
@@ -257,6 +257,6 @@ async def _pass(container: Container, request: Request, verb: str) -> EngineRepl
     return reply
 
 
-async def _look(container: Container) -> None:
+async def _refresh(container: Container) -> None:
     with suppress(Refused):
-        await container.engine.look([container.id])
+        await container.engine.refresh([container.id])

@@ -11,22 +11,22 @@ from typing import Any, TypeVar
 
 from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.container import Container
-from machine.swarm.cluster.merged_info import UnitedInfo
+from machine.swarm.cluster.merged_info import MergedInfo
 from machine.swarm.manager.routes.image_changes import ImageChanges
 from machine.swarm.pipeline import Headers, Refused, Request
 from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import BadExpression
-from machine.swarm.scheduler.placement_request import Want
+from machine.swarm.scheduler.placement_request import PlacementRequest
 
 T = TypeVar("T")
-REMEMBERED = 100_000  # exec ids, and sessions, of which the engine is remembered
-NETWORKS = 10_000  # networks of which the body, or the move, is remembered
-LOOK_ROUND = 0.25  # seconds between two looks at whether those that are still awaited hang
-AT_ONCE = 64  # engines asked at the same time for one call
+MAX_REMEMBERED_IDS = 100_000  # exec ids, and sessions, of which the engine is remembered
+MAX_REMEMBERED_NETWORKS = 10_000  # networks of which the body, or the move, is remembered
+HANG_CHECK_SECONDS = 0.25  # seconds between two looks at whether those that are still awaited hang
+MAX_CONCURRENT = 64  # engines asked at the same time for one call
 
 
-class Desk:
+class ManagerContext:
     """One per manager. `role` is "primary" or "replica", as `info` says it."""
 
     def __init__(self, cluster: Cluster, *, role: str = "primary", debug: bool = False) -> None:
@@ -34,7 +34,7 @@ class Desk:
         self.role = role
         self.primary = ""  # the primary's address, while we are a replica
         self.debug = debug
-        self.being_made: set[str] = set()  # names of containers that are on their way
+        self.names_in_creation: set[str] = set()  # names of containers that are on their way
         self.moved: OrderedDict[str, str] = OrderedDict()  # id of a network that was made again elsewhere -> its new id
         self.network_bodies: OrderedDict[str, dict[str, Any]] = OrderedDict()  # id -> what a client made it from
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
@@ -42,26 +42,26 @@ class Desk:
         self.sessions: OrderedDict[str, tuple[Engine, float]] = OrderedDict()
         self.builder: tuple[Engine, float] | None = None  # of connections that say nothing of what they build
         self.images = ImageChanges(cluster)
-        self.united_info: UnitedInfo | None = None
+        self.merged_info: MergedInfo | None = None
         self.build_caches: OrderedDict[str, Engine] = OrderedDict()  # what was built -> where its cache is
         self.buildx = float("-inf")  # time.monotonic() of the last call of buildx
 
     def remember_exec(self, key: str, engine: Engine) -> None:
         """Where an exec is, for its start, resize and inspect."""
         self.execs[key] = engine
-        while len(self.execs) > REMEMBERED:
+        while len(self.execs) > MAX_REMEMBERED_IDS:
             self.execs.popitem(last=False)
 
     def remember_session(self, key: str, engine: Engine) -> None:
         """Where a build's session is, for its builds."""
         self.sessions[key] = (engine, time.monotonic())
-        while len(self.sessions) > REMEMBERED:
+        while len(self.sessions) > MAX_REMEMBERED_IDS:
             self.sessions.popitem(last=False)
 
     def remember_network(self, key: str, body: dict[str, Any]) -> None:
         """What a network was made from, so that an unused one can be made again on another engine."""
         self.network_bodies[key] = body
-        while len(self.network_bodies) > NETWORKS:
+        while len(self.network_bodies) > MAX_REMEMBERED_NETWORKS:
             self.network_bodies.popitem(last=False)
 
     def remember_move(self, before: str, after: str) -> None:
@@ -70,11 +70,11 @@ class Desk:
             if new == before:
                 self.moved[old] = after
         self.moved[before] = after
-        while len(self.moved) > NETWORKS:
+        while len(self.moved) > MAX_REMEMBERED_NETWORKS:
             self.moved.popitem(last=False)
 
     @asynccontextmanager
-    async def alone(self, kind: str, name: str) -> AsyncIterator[None]:
+    async def one_at_a_time(self, kind: str, name: str) -> AsyncIterator[None]:
         """One at a time for each name, so that two who ask for it at once do not make it on two engines."""
         key = (kind, name)
         lock, users = self._locks.get(key, (asyncio.Lock(), 0))
@@ -103,10 +103,10 @@ class Desk:
         if engine is None:
             raise Refused(404, f"No such node: {name}")
         if not engine.reachable:
-            raise Refused(500, f"Node {name} does not answer: {engine.pulse.error}")
+            raise Refused(500, f"Node {name} does not answer: {engine.health.error}")
         return engine
 
-    def choose(self, want: Want, nodes: Iterable[Engine] | None = None) -> list[Engine]:
+    def choose(self, want: PlacementRequest, nodes: Iterable[Engine] | None = None) -> list[Engine]:
         """The engines that can take it, best first; Refused(500) as classic Swarm answers when none can."""
         engines = self.cluster.engines.values() if nodes is None else nodes
         settings = self.cluster.settings
@@ -116,15 +116,17 @@ class Desk:
             raise Refused(500, str(error)) from error
         return [node.owner for node in ranked]
 
-    async def each(self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]) -> dict[Engine, T | Refused]:
+    async def broadcast(
+        self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]
+    ) -> dict[Engine, T | Refused]:
         """Do something with every engine, many at a time: its result, or why it refused.
 
         Engines that hang are not waited for once all others are done: they are told to have failed.
         """
-        gate = asyncio.Semaphore(AT_ONCE)
+        limit = asyncio.Semaphore(MAX_CONCURRENT)
 
         async def one(engine: Engine) -> T | Refused:
-            async with gate:
+            async with limit:
                 try:
                     return await act(engine)
                 except Refused as error:
@@ -151,14 +153,14 @@ class Desk:
         async def ask(engine: Engine) -> Any:
             return await (await engine.ask(request)).value()
 
-        return good(await self.each(engines, ask))
+        return successful(await self.broadcast(engines, ask))
 
 
 async def _wait_for_most(tasks: Mapping[Engine, asyncio.Future[Any]]) -> None:
     """Until all are done, or all but engines that have let calls wait, or failed, since they last answered a look."""
     waiting = {task: engine for engine, task in tasks.items()}
     while waiting:
-        done, _ = await asyncio.wait(waiting, timeout=LOOK_ROUND, return_when=asyncio.ALL_COMPLETED)
+        done, _ = await asyncio.wait(waiting, timeout=HANG_CHECK_SECONDS, return_when=asyncio.ALL_COMPLETED)
         for task in done:
             del waiting[task]
         if waiting and len(waiting) < len(tasks) and all(engine.doubtful for engine in waiting.values()):
@@ -171,7 +173,7 @@ def _result(engine: Engine, task: asyncio.Future[T | Refused]) -> T | Refused:
     return Refused(504, f"{engine.name} does not answer")
 
 
-def good(results: dict[Engine, T | Refused]) -> dict[Engine, T]:
+def successful(results: dict[Engine, T | Refused]) -> dict[Engine, T]:
     """What went well; the first refusal is raised when nothing did."""
     fine: dict[Engine, T] = {}
     refusal: Refused | None = None
@@ -185,6 +187,6 @@ def good(results: dict[Engine, T | Refused]) -> dict[Engine, T]:
     return fine
 
 
-def without(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:
+def drop_headers(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:
     """Headers but those named (lower case)."""
     return [(name, value) for name, value in headers if name not in names]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import shares
 from machine.swarm.manager.routes import relocate
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import holders, missing, with_image
 from machine.swarm.manager.routes.locate import locate, replaced_by
 from machine.swarm.manager.routes.references import beside, take_nodes_off
@@ -22,14 +22,21 @@ from machine.swarm.manager.signing import LABEL, SignedCreate
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression, Expression
 from machine.swarm.scheduler.node import Reservation
-from machine.swarm.scheduler.placement_request import ID, KINDS, Located, Want, lift, want
+from machine.swarm.scheduler.placement_request import (
+    ID,
+    KINDS,
+    Located,
+    PlacementRequest,
+    extract_expressions,
+    parse_create,
+)
 from machine.swarm.scheduler.references import rename_network
 
 HEX_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @TABLE.at("POST", "/containers/create")
-async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def create(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """201 with the id; 409 for a name that is taken anywhere in the cluster."""
     request = await request.whole()
     body = request.value()
@@ -37,8 +44,8 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
         raise Refused(400, "the body of a create is a JSON object")
     wanted = request.arg("name").strip("/")
     check_name(wanted)
-    with taken(desk, wanted):
-        return await make(desk, request, body, wanted)
+    with taken(context, wanted):
+        return await make(context, request, body, wanted)
 
 
 def check_name(name: str) -> None:
@@ -57,15 +64,15 @@ def conflict(name: str) -> str:
 
 
 @contextmanager
-def taken(desk: Desk, name: str) -> Iterator[None]:
+def taken(context: ManagerContext, name: str) -> Iterator[None]:
     """Have the name while a container of it is made; Refused(409) if somebody has it."""
-    if name and (desk.cluster.index.named(name) or name in desk.being_made):
+    if name and (context.cluster.index.named(name) or name in context.names_in_creation):
         raise Refused(409, conflict(name))
-    desk.being_made.add(name)
+    context.names_in_creation.add(name)
     try:
         yield
     finally:
-        desk.being_made.discard(name)
+        context.names_in_creation.discard(name)
 
 
 class Moved(NamedTuple):
@@ -76,7 +83,7 @@ class Moved(NamedTuple):
 
 
 async def make(
-    desk: Desk,
+    context: ManagerContext,
     request: Request,
     body: dict[str, Any],
     name: str,
@@ -89,27 +96,27 @@ async def make(
     `moved` is set for one that is made again because its engine failed.
     """
     labels = body.get("Labels")
-    if moved is None and isinstance(labels, dict) and desk.cluster.ledger.knows(str(labels.get(ID))):
+    if moved is None and isinstance(labels, dict) and context.cluster.ledger.knows(str(labels.get(ID))):
         del labels[ID]  # copied from another container, as tools do that replace one by a newer one
-    asked, given = _asked(desk, request, body, name)
+    asked, given = _asked(context, request, body, name)
     if moves(body) and not name:
         asked = replace(asked, name=f"swarm-{body['Labels'][ID][:12]}")  # a name of ours: it moves along
-    located = await locate(desk, asked, avoid=avoid, elsewhere=given)
-    replaced = replaced_by(desk, name, body["Labels"])
+    located = await locate(context, asked, avoid=avoid, elsewhere=given)
+    replaced = replaced_by(context, name, body["Labels"])
     if located or replaced:
         asked = replace(asked, located=located, replaced=replaced)
-    tries = desk.cluster.settings.createretry + 1
+    tries = context.cluster.settings.createretry + 1
     looked_for_image = False
     failed: Reply | None = None
     while True:
         try:
-            engine = await _choose(desk, asked, body, avoid)
+            engine = await _choose(context, asked, body, avoid)
         except Refused:
             if failed is None:
                 raise
             return failed  # nobody is left to try: why the last one could not says more
         try:
-            reply = await _make_on(engine, request, _signed(desk, engine, body, asked, moved or Moved()), asked)
+            reply = await _make_on(engine, request, _signed(context, engine, body, asked, moved or Moved()), asked)
         except NotConnected as error:  # it died just now, and has heard nothing of this
             failed = Reply.error(error.status, error.message)
             avoid |= {engine.address}
@@ -118,10 +125,10 @@ async def make(
             return reply
         if reply.status == 404 and not looked_for_image and b"o such image" in await reply.read():
             looked_for_image = True
-            having = [e for e in await holders(desk, asked.image) if e is not engine]
+            having = [e for e in await holders(context, asked.image) if e is not engine]
             if not having:
                 return reply
-            avoid |= {e.address for e in desk.cluster.engines.values() if e not in having}
+            avoid |= {e.address for e in context.cluster.engines.values() if e not in having}
             failed = reply  # if those that have it cannot take it, the client pulls it for the one that could
             continue
         tries -= 1
@@ -131,7 +138,9 @@ async def make(
         avoid |= {engine.address}
 
 
-def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> tuple[Want, list[str]]:
+def _asked(
+    context: ManagerContext, request: Request, body: dict[str, Any], name: str
+) -> tuple[PlacementRequest, list[str]]:
     """What the create wants, and the names that it gives with a node; Refused(400).
 
     Its expressions and its id in the swarm are in its labels afterwards.
@@ -139,9 +148,9 @@ def _asked(desk: Desk, request: Request, body: dict[str, Any], name: str) -> tup
     if body.get("Labels") is not None and not isinstance(body["Labels"], dict):
         raise Refused(400, "this create cannot be read: its Labels are not an object")
     try:
-        found = lift(body)
-        pins = take_nodes_off(desk, body)
-        asked = beside(desk, want(body, found, name))
+        found = extract_expressions(body)
+        pins = take_nodes_off(context, body)
+        asked = beside(context, parse_create(body, found, name))
     except (BadExpression, ValueError) as error:
         raise Refused(400, f"this create cannot be read: {error}") from error
     except (AttributeError, TypeError) as error:
@@ -160,7 +169,9 @@ def moves(body: dict[str, Any]) -> bool:
     return "on-node-failure" in str((body.get("Labels") or {}).get(KINDS["reschedule"], ""))
 
 
-def _signed(desk: Desk, engine: Engine, body: dict[str, Any], asked: Want, moved: Moved) -> dict[str, Any]:
+def _signed(
+    context: ManagerContext, engine: Engine, body: dict[str, Any], asked: PlacementRequest, moved: Moved
+) -> dict[str, Any]:
     """The body with our signature on it, if it asks to move; what a client sent in its place is left out."""
     labels = {key: value for key, value in body["Labels"].items() if key != LABEL}
     body = {**body, "Labels": labels}
@@ -176,30 +187,32 @@ def _signed(desk: Desk, engine: Engine, body: dict[str, Any], asked: Want, moved
         runs=moved.runs,
         made=time.time(),
     )
-    label = desk.cluster.keyring.sign(create)
+    label = context.cluster.keyring.sign(create)
     if not label:
-        desk.cluster.log(f"rescheduling: the create of {asked.name} is too long to be signed: it will not be moved")
+        context.cluster.log(f"rescheduling: the create of {asked.name} is too long to be signed: it will not be moved")
         return body
     return {**body, "Labels": {**labels, LABEL: label}}
 
 
-async def _choose(desk: Desk, asked: Want, body: dict[str, Any], avoid: frozenset[str]) -> Engine:
+async def _choose(
+    context: ManagerContext, asked: PlacementRequest, body: dict[str, Any], avoid: frozenset[str]
+) -> Engine:
     """The best engine, with what the container needs on it; what is empty or unused may have been moved there."""
     try:
-        return await _fit(desk, asked, avoid)
+        return await _fit(context, asked, avoid)
     except Refused:
-        movable = await relocate.movable(desk, asked.located)
+        movable = await relocate.movable(context, asked.located)
         if not movable:
             raise
         for leaving in _choices(movable):
             left = replace(asked, located=tuple(each for each in asked.located if each not in leaving))
             with suppress(Refused):
-                engine = await _fit(desk, left, avoid)
+                engine = await _fit(context, left, avoid)
                 break
         else:
             raise
     for each in leaving:
-        for before, after in (await relocate.move(desk, each, engine)).items():
+        for before, after in (await relocate.move(context, each, engine)).items():
             rename_network(body, before, after)
     return engine
 
@@ -210,39 +223,41 @@ def _choices(movable: list[Located]) -> list[list[Located]]:
     return [chosen for chosen in (*kinds, movable) if chosen]
 
 
-async def _fit(desk: Desk, asked: Want, avoid: frozenset[str]) -> Engine:
+async def _fit(context: ManagerContext, asked: PlacementRequest, avoid: frozenset[str]) -> Engine:
     """The best engine that has everything, its containers' reservations and ports known as far as they matter."""
-    cluster = desk.cluster
+    cluster = context.cluster
     engines = [e for e in cluster.engines.values() if e.address not in avoid] if avoid else None
-    having = await with_image(desk, asked.image, engines)
+    having = await with_image(context, asked.image, engines)
     weighs = bool(asked.cpus or asked.memory)
     if weighs and cluster.settings.strategy.startswith("binpack"):
         for engine in cluster.healthy():  # the fullest can only be told when all are known
             if not engine.node.known:
-                await cluster.know(engine)
+                await cluster.inspect_all(engine)
     try:
-        return await _best(desk, asked, having, weighs=weighs)
+        return await _best(context, asked, having, weighs=weighs)
     except Refused:
         if having is engines:
             raise
-        desk.choose(asked, engines)  # says why, when the image is not the reason
+        context.choose(asked, engines)  # says why, when the image is not the reason
         raise Refused(404, missing(asked.image, having or [])) from None
 
 
-async def _best(desk: Desk, asked: Want, engines: list[Engine] | None, *, weighs: bool) -> Engine:
+async def _best(
+    context: ManagerContext, asked: PlacementRequest, engines: list[Engine] | None, *, weighs: bool
+) -> Engine:
     studied: set[str] = set()
     while True:
-        best = desk.choose(asked, engines)[0]
+        best = context.choose(asked, engines)[0]
         if not (weighs or asked.ports or asked.host_mode) or best.node.known or best.address in studied:
             return best
         studied.add(best.address)
-        await desk.cluster.know(best)  # what was unknown can only make it worse: choose again
+        await context.cluster.inspect_all(best)  # what was unknown can only make it worse: choose again
 
 
-async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked: Want) -> Reply:
+async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked: PlacementRequest) -> Reply:
     key = body["Labels"][ID]
     engine.node.pending[key] = Reservation.of(key, asked, body["Labels"])
-    engine.node.touch()
+    engine.node.invalidate()
     try:
         host = body.get("HostConfig") or {}
         told = body
@@ -262,17 +277,17 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
         return reply
     finally:
         engine.node.pending.pop(key, None)
-        engine.node.touch()
+        engine.node.invalidate()
 
 
-async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: Want) -> None:
+async def _remember(engine: Engine, key: str, told: dict[str, Any], asked: PlacementRequest) -> None:
     with suppress(Refused):
-        await engine.look([key])
+        await engine.refresh([key])
         if asked.volumes and frozenset(asked.volumes).difference(str(v.get("Name")) for v in engine.volumes):
-            await engine.look_at("volume")
+            await engine.refresh_kinds("volume")
         container = engine.containers.get(key)
         if container is not None and engine.facts:
-            container.learn({"Config": told, "HostConfig": told.get("HostConfig") or {}}, engine.facts.cpus)
+            container.apply_inspect({"Config": told, "HostConfig": told.get("HostConfig") or {}}, engine.facts.cpus)
 
 
 def _platform(request: Request) -> list[Expression]:

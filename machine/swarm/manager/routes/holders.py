@@ -6,20 +6,20 @@ import asyncio
 
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.images import familiar
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.pipeline import Refused, Request, Unreachable
 
-PATIENCE = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it
+ANSWER_SECONDS = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it
 
 
-def remembered(desk: Desk, name: str, *, older: bool = False) -> list[Engine]:
+def remembered(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
     """The healthy engines that have an image, by tag, digest, id or its beginning; Refused(404) if that means several.
 
     Of a tag those that have its newest image; with `older` all that have the tag.
     """
-    engines = desk.cluster.healthy()
+    engines = context.cluster.healthy()
     found = {engine: ids for engine in engines if (ids := engine.image_table.find(name))}
-    newest = frozenset() if older else desk.images.meant_by(name)
+    newest = frozenset() if older else context.images.meant_by(name)
     if newest:
         return [engine for engine, ids in found.items() if not newest.isdisjoint(ids)]
     if any(len(ids) > 1 for ids in found.values()) or _differ_by_prefix(found, name):
@@ -34,18 +34,18 @@ def _differ_by_prefix(found: dict[Engine, list[str]], name: str) -> bool:
     return len(ids) > 1 and all(identity.removeprefix("sha256:").startswith(plain) for identity in ids)
 
 
-async def holders(desk: Desk, name: str, *, older: bool = False) -> list[Engine]:
+async def holders(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
     """The same as `remembered`, with what was changed just now; every engine is asked if none is known to have it."""
-    await desk.images.settle()
-    return remembered(desk, name, older=older) or await _asked(desk, name)
+    await context.images.settle()
+    return remembered(context, name, older=older) or await _asked(context, name)
 
 
-async def _asked(desk: Desk, name: str) -> list[Engine]:
+async def _asked(context: ManagerContext, name: str) -> list[Engine]:
     """The engines that say they have it: lists leave out what other images were made from."""
 
     async def has(engine: Engine) -> bool:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 reply = await engine.ask(Request("GET", "/images/x/json").at(f"/images/{name}/json"))
                 await reply.read()
         except TimeoutError:
@@ -54,22 +54,22 @@ async def _asked(desk: Desk, name: str) -> list[Engine]:
 
     if not name.strip("/"):
         return []
-    return [engine for engine, yes in (await desk.each(desk.cluster.healthy(), has)).items() if yes is True]
+    return [engine for engine, yes in (await context.broadcast(context.cluster.healthy(), has)).items() if yes is True]
 
 
-async def with_image(desk: Desk, name: str, engines: list[Engine] | None) -> list[Engine] | None:
+async def with_image(context: ManagerContext, name: str, engines: list[Engine] | None) -> list[Engine] | None:
     """Those of the engines (None = all) that have the image that a tag means now; Refused(404) if none of them does.
 
     An engine that still has an older image under the tag counts as one that lacks it. Names of which nothing is
     noted leave the engines as they are.
     """
-    await desk.images.settle()
-    newest = desk.images.meant_by(name)
+    await context.images.settle()
+    newest = context.images.meant_by(name)
     if not newest:
         return engines
     tag = familiar(name)
-    having = [e for e in desk.cluster.engines.values() if e.image_table.tags.get(tag) in newest]
-    every = list(desk.cluster.engines.values()) if engines is None else engines
+    having = [e for e in context.cluster.engines.values() if e.image_table.tags.get(tag) in newest]
+    every = list(context.cluster.engines.values()) if engines is None else engines
     fit = [engine for engine in every if engine.image_table.tags.get(tag) in newest and engine.reachable]
     if not fit:
         raise Refused(404, missing(name, having))

@@ -34,7 +34,7 @@ class ImageChanges:
         self.newest = NewestTags()
         self._cluster = cluster
         self._changes: dict[Engine, _Change] = {}
-        self._looking = asyncio.Lock()
+        self._refresh_lock = asyncio.Lock()
         self._superseded: tuple[int, list[ImageTable], set[tuple[str, str]]] = (-1, [], set())
 
     def begin(self, engine: Engine) -> None:
@@ -51,7 +51,7 @@ class ImageChanges:
     async def finish(self, engine: Engine, tags: Iterable[str] = ()) -> None:
         """It has ended: list the images now. `tags` are those that it gave, whether they meant the same before."""
         self.end(engine)
-        await self._look(engine)
+        await self._refresh(engine)
         self.note([engine], tags)
 
     def note(self, engines: Iterable[Engine], tags: Iterable[str]) -> None:
@@ -64,15 +64,15 @@ class ImageChanges:
         """Wait until what was changed through the manager is known."""
         if not self._changes:
             return
-        async with self._looking:
-            await asyncio.gather(*(self._look(engine) for engine in list(self._changes)))
+        async with self._refresh_lock:
+            await asyncio.gather(*(self._refresh(engine) for engine in list(self._changes)))
 
-    async def _look(self, engine: Engine) -> None:
+    async def _refresh(self, engine: Engine) -> None:
         change = self._changes.get(engine)
         over = change is not None and change.open <= 0
         with suppress(Refused):
             if engine.reachable:
-                await engine.look_at("image")
+                await engine.refresh_kinds("image")
         if change is None:
             return
         now = engine.image_table.tags

@@ -9,8 +9,8 @@ from typing import Any
 from machine.swarm.api.merge import joined
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
-from machine.swarm.cluster.images import familiar, is_dangling, unite, without_superseded
-from machine.swarm.manager.routes.context import Desk, good
+from machine.swarm.cluster.images import familiar, is_dangling, merge, without_superseded
+from machine.swarm.manager.routes.context import ManagerContext, successful
 from machine.swarm.manager.routes.holders import holders
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import Refused, Reply, Request
@@ -22,20 +22,20 @@ _BOUNDS = ("before", "since")  # filters that name an image, which not every eng
 
 
 @TABLE.at("GET", "/images/json")
-async def images(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def images(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """One entry per id, its tags and digests united; from memory if nothing but nodes is filtered."""
     filters = request.filters()
     nodes = filters.pop("node", [])
-    await desk.images.settle()
-    engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    old = desk.images.superseded()
+    await context.images.settle()
+    engines = [e for e in context.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
+    old = context.images.superseded()
     dangling = _dangling(filters) if old else None
     flags = ("all", "digests", "shared-size", "manifests", "filter")
     if not filters and not any(request.arg(flag) for flag in flags):
-        found = unite([e.images for e in engines])
+        found = merge([e.images for e in engines])
     else:
-        found = unite(await _filtered(desk, engines, request, filters)) if engines else []
-    without_superseded(found, old, api=api_of(request.version or desk.cluster.api()))
+        found = merge(await _filtered(context, engines, request, filters)) if engines else []
+    without_superseded(found, old, api=api_of(request.version or context.cluster.api()))
     if dangling is not None:
         found = [image for image in found if is_dangling(image) is dangling]
     elif old and "reference" in filters:
@@ -53,14 +53,14 @@ def _dangling(filters: dict[str, list[str]]) -> bool | None:
 
 
 async def _filtered(
-    desk: Desk, engines: list[Engine], request: Request, filters: dict[str, list[str]]
+    context: ManagerContext, engines: list[Engine], request: Request, filters: dict[str, list[str]]
 ) -> list[list[dict[str, Any]]]:
     """The engines' own answers. What an image that only some have is compared with counts for the others too."""
     query = {k: list(v) for k, v in request.query.items() if k != "filters"}
     bounds = {key: filters[key][0] for key in _BOUNDS if filters.get(key)}
     limits: dict[Engine, dict[str, int]] = {}
     for key, image in bounds.items():
-        having = [e for e in await holders(desk, image, older=True) if e in engines]
+        having = [e for e in await holders(context, image, older=True) if e in engines]
         when = next((created for e in having if (created := _created(e, image)) is not None), None)
         for engine in engines if having and when is not None else ():
             if engine not in having:
@@ -77,7 +77,7 @@ async def _filtered(
             if limit.get("since", -1) < (image.get("Created") or 0) < limit.get("before", NEVER)
         ]
 
-    return list(good(await desk.each(engines, ask)).values())
+    return list(successful(await context.broadcast(engines, ask)).values())
 
 
 def _created(engine: Engine, name: str) -> int | None:
@@ -88,41 +88,41 @@ def _created(engine: Engine, name: str) -> int | None:
 
 @TABLE.at("GET", OF + "json", OF + "history", OF + "get")
 @TABLE.at("POST", OF + "push")
-async def one(desk: Desk, request: Request, name: str) -> Reply:
+async def one(context: ManagerContext, request: Request, name: str) -> Reply:
     """To the first engine that has it; any engine words the error if none has."""
-    found = await holders(desk, name)
-    return await (found[0] if found else desk.cluster.some()).ask(request)
+    found = await holders(context, name)
+    return await (found[0] if found else context.cluster.any_healthy()).ask(request)
 
 
 @TABLE.at("GET", "/images/get")
-async def get(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def get(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """From one engine that has all the names asked for."""
     names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
-    having = {name: await holders(desk, name) for name in names}
-    common = [e for e in desk.cluster.healthy() if all(e in found for found in having.values())]
+    having = {name: await holders(context, name) for name in names}
+    common = [e for e in context.cluster.healthy() if all(e in found for found in having.values())]
     if not common and all(having.values()):
         where = "; ".join(f"{name}: {', '.join(e.name for e in found)}" for name, found in having.items())
         raise Refused(
             404, f"Unable to find a healthy engine containing all images ({where}): save them one by one, or pull them"
         )
-    return await (common[0] if common else desk.cluster.some()).ask(request)  # it says which one there is not
+    return await (common[0] if common else context.cluster.any_healthy()).ask(request)  # it says which one there is not
 
 
 @TABLE.at("POST", OF + "tag")
-async def tag(desk: Desk, request: Request, name: str) -> Reply:
+async def tag(context: ManagerContext, request: Request, name: str) -> Reply:
     """On every engine that has it; the tag means this image from now on."""
-    found = await holders(desk, name) or [desk.cluster.some()]
-    replies = await _on_each(desk, found, request)
+    found = await holders(context, name) or [context.cluster.any_healthy()]
+    replies = await _on_each(context, found, request)
     wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
-    desk.images.note([engine for engine, reply in replies.items() if reply.ok], [wanted])
+    context.images.note([engine for engine, reply in replies.items() if reply.ok], [wanted])
     return next((r for r in replies.values() if not r.ok), None) or next(iter(replies.values()))
 
 
 @TABLE.at("DELETE", "/images/{name}")
-async def remove(desk: Desk, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
     """From every engine that has it, an older image of the same tag too; an error only if none could."""
-    found = await holders(desk, name, older=True) or [desk.cluster.some()]
-    replies = await _on_each(desk, found, request)
+    found = await holders(context, name, older=True) or [context.cluster.any_healthy()]
+    replies = await _on_each(context, found, request)
     fine = [r for r in replies.values() if r.ok]
     if not fine:
         return next(iter(replies.values()))
@@ -130,42 +130,42 @@ async def remove(desk: Desk, request: Request, name: str) -> Reply:
     return Reply.json(list({json.dumps(entry, sort_keys=True): entry for entry in gone}.values()))
 
 
-async def _on_each(desk: Desk, engines: list[Engine], request: Request) -> dict[Engine, Reply]:
+async def _on_each(context: ManagerContext, engines: list[Engine], request: Request) -> dict[Engine, Reply]:
     async def ask(engine: Engine) -> Reply:
         reply = await engine.ask(request)
         await reply.read()
         with suppress(Refused):
-            await engine.look_at("image")
+            await engine.refresh_kinds("image")
         return reply
 
-    return good(await desk.each(engines, ask))
+    return successful(await context.broadcast(engines, ask))
 
 
 @TABLE.at("POST", "/images/prune")
-async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
-    answers = await desk.values(desk.cluster.healthy(), request)
+    answers = await context.values(context.cluster.healthy(), request)
     deleted = joined(answer.get("ImagesDeleted") for answer in answers.values())
     for engine in answers:
         with suppress(Refused):
-            await engine.look_at("image")
+            await engine.refresh_kinds("image")
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
     return Reply.json({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
 
 
 @TABLE.at("POST", "/commit")
-async def commit(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def commit(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On the container's engine, where the image is then."""
-    container = desk.container(request.arg("container"))
+    container = context.container(request.arg("container"))
     query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}
     engine: Engine = container.engine
     wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
-    desk.images.begin(engine)
+    context.images.begin(engine)
     try:
         reply: Reply = await engine.ask(request.at("/commit", query))
         await reply.read()
     except BaseException:
-        desk.images.end(engine)
+        context.images.end(engine)
         raise
-    await desk.images.finish(engine, [familiar(wanted)] if reply.ok and wanted else [])
+    await context.images.finish(engine, [familiar(wanted)] if reply.ok and wanted else [])
     return reply

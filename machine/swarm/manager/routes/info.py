@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
-from machine.swarm.cluster.merged_info import UnitedInfo, unite
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.cluster.merged_info import MergedInfo, merge
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.system import NAME
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import JSON, Reply, Request
@@ -22,9 +22,9 @@ NO_SWARM_MODE = {
 
 
 @TABLE.at("GET", "/info")
-async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def info(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """From memory: sums, what most engines say of themselves, and a table of engines in SystemStatus."""
-    cluster = desk.cluster
+    cluster = context.cluster
     engines = sorted(cluster.engines.values(), key=lambda e: (e.name, e.address))
     up = [e for e in engines if e.reachable]
     for engine in engines:
@@ -43,27 +43,27 @@ async def info(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
         "Name": "swarm",
         "ServerVersion": NAME,
         "SystemTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "Debug": desk.debug,
+        "Debug": context.debug,
         "Swarm": NO_SWARM_MODE,
         "Labels": [],
         "SystemStatus": _ROWS,
     }
     if _old(request):
         own["DriverStatus"] = _ROWS
-    united = _united(desk, [e.facts for e in up if e.facts])
+    united = _united(context, [e.facts for e in up if e.facts])
     body = (
         _json({**united.value, **own}) if own.keys() & united.value.keys() else united.text[:-1] + b"," + _json(own)[1:]
     )
-    rows = b",".join([_json(_heading(desk, len(engines)))[1:-1], *(engine.summary.rows for engine in engines)])
+    rows = b",".join([_json(_heading(context, len(engines)))[1:-1], *(engine.summary.rows for engine in engines)])
     return Reply(200, (JSON,), body.replace(b'"%s"' % _ROWS.encode(), b"[" + rows + b"]"))
 
 
-def _united(desk: Desk, facts: list[Facts]) -> UnitedInfo:
+def _united(context: ManagerContext, facts: list[Facts]) -> MergedInfo:
     """The engines' own infos as one; worked out again when one of them says something else."""
-    known = desk.united_info
+    known = context.merged_info
     if known is None or len(known.facts) != len(facts) or any(map(_differ, known.facts, facts)):
-        value = unite([(each.name, each.info) for each in facts])
-        known = desk.united_info = UnitedInfo(facts, value, _json(value))
+        value = merge([(each.name, each.info) for each in facts])
+        known = context.merged_info = MergedInfo(facts, value, _json(value))
     return known
 
 
@@ -93,33 +93,33 @@ class Summary(NamedTuple):
 _ROWS = "the rows of the table of engines"  # stands for them until the rest is JSON
 
 
-def _heading(desk: Desk, count: int) -> list[list[str]]:
-    settings = desk.cluster.settings
-    first = [["Role", desk.role]]
-    if desk.role == "replica":
-        first.append(["Primary", desk.primary or "none"])
+def _heading(context: ManagerContext, count: int) -> list[list[str]]:
+    settings = context.cluster.settings
+    first = [["Role", context.role]]
+    if context.role == "replica":
+        first.append(["Primary", context.primary or "none"])
     return [*first, ["Strategy", settings.strategy], ["Filters", ", ".join(settings.filters)], ["Nodes", str(count)]]
 
 
 def _rows(engine: Engine, counts: tuple[int, int, int]) -> list[list[str]]:
     facts, node = engine.facts, engine.node
     if facts is None:
-        rows = [["ID", ""], ["Status", str(engine.pulse.state)]]
-        error = engine.pulse.error or "not reached yet"
+        rows = [["ID", ""], ["Status", str(engine.health.state)]]
+        error = engine.health.error or "not reached yet"
         tail = [["Error", error], ["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", ""]]
         return [[f" {engine.name}", engine.address], *_indented(rows + tail)]
     detail = " ({} Running, {} Paused, {} Stopped)".format(*counts)
     used_cpus, used_memory = node.used
     rows = [
         ["ID", engine.id],
-        ["Status", str(engine.pulse.state)],
-        ["Containers", f"{sum(counts)}{detail if engine.pulse.state is Health.HEALTHY else ''}"],
+        ["Status", str(engine.health.state)],
+        ["Containers", f"{sum(counts)}{detail if engine.health.state is Health.HEALTHY else ''}"],
         ["Reserved CPUs", f"{used_cpus} / {node.cpus}"],
         ["Reserved Memory", f"{size(used_memory)} / {size(node.memory)}"],
         ["Labels", ", ".join(f"{k}={v}" for k, v in sorted(node.labels.items()))],
     ]
-    if engine.pulse.error:
-        rows.append(["Error", engine.pulse.error])
+    if engine.health.error:
+        rows.append(["Error", engine.health.error])
     rows += [["UpdatedAt", _stamp(engine.updated)], ["ServerVersion", facts.version]]
     return [[f" {engine.name}", engine.address], *_indented(rows)]
 

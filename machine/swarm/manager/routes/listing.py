@@ -15,7 +15,7 @@ from machine.swarm.manager.routes import list_filters
 from machine.swarm.pipeline import JSON, Refused, Reply
 from machine.swarm.scheduler.expressions import BadExpression, pattern
 
-AT_ONCE = 500  # entries of one piece
+ENTRIES_PER_PIECE = 500  # entries of one piece
 _BY_STATUS = ("exited", "health")
 _PLAIN = re.compile(r"[\w-]+\Z")
 Test = Callable[[Container], bool]
@@ -73,7 +73,7 @@ def reply(found: Sequence[Container], older: Collection[tuple[str, str]] = ()) -
     engine shows it.
     """
     entries = _entries(found, older) if older else [c.entry for c in found]
-    if len(entries) <= AT_ONCE:
+    if len(entries) <= ENTRIES_PER_PIECE:
         return Reply(200, (JSON,), b"[" + b",".join(entries) + b"]")
     size = sum(map(len, entries)) + len(entries) + 1
     return Reply(200, (JSON, (b"content-length", b"%d" % size)), _pieces(entries))
@@ -91,8 +91,8 @@ def _by_id(container: Container) -> bytes:
 
 async def _pieces(entries: list[bytes]) -> AsyncIterator[bytes]:
     before = b"["
-    for start in range(0, len(entries), AT_ONCE):
-        yield before + b",".join(entries[start : start + AT_ONCE])
+    for start in range(0, len(entries), ENTRIES_PER_PIECE):
+        yield before + b",".join(entries[start : start + ENTRIES_PER_PIECE])
         before = b","
     yield b"]"
 

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from machine.swarm.cluster import Engine
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.pipeline import Refused
 from machine.swarm.scheduler.placement import is_spanning, service_of
-from machine.swarm.scheduler.placement_request import Located, Want
+from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 
 ID_PREFIX = 12  # digits of an id that are enough to mean a network
 
 
-async def locate(desk: Desk, asked: Want, *, avoid: frozenset[str], elsewhere: Iterable[str]) -> tuple[Located, ...]:
+async def locate(
+    context: ManagerContext, asked: PlacementRequest, *, avoid: frozenset[str], elsewhere: Iterable[str]
+) -> tuple[Located, ...]:
     """What exists already of the volumes and networks that a create names, and on which engines.
 
     Engines that do not answer count, for what they have is not to be begun anew on another one; those in `avoid` do
@@ -22,7 +24,7 @@ async def locate(desk: Desk, asked: Want, *, avoid: frozenset[str], elsewhere: I
     """
     if not asked.volumes and not asked.networks:
         return ()
-    engines = [e for e in desk.cluster.engines.values() if e.address not in avoid]
+    engines = [e for e in context.cluster.engines.values() if e.address not in avoid]
     skipped = frozenset(elsewhere)
     volumes = {n: await _volume_holders(engines, n) for n in asked.volumes if n not in skipped}
     networks = {n: [e for e in engines if has_network(e, n)] for n in asked.networks if n not in skipped}
@@ -67,13 +69,13 @@ async def volume_size(engine: Engine, name: str) -> int | None:
     return None
 
 
-def replaced_by(desk: Desk, name: str, labels: Any) -> frozenset[str]:
+def replaced_by(context: ManagerContext, name: str, labels: Any) -> frozenset[str]:
     """The ids of the containers whose place a new one takes.
 
     They are the same number of one Compose service, whatever their state, and those that had the wanted name until
     they were renamed and have ended.
     """
-    index = desk.cluster.index
+    index = context.cluster.index
     service = service_of(labels)
     found = {c.id for c in index.of_service(service)} if service is not None else set()
     return frozenset(found | {c.id for c in index.formerly(name) if c.ended})

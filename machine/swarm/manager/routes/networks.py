@@ -12,75 +12,77 @@ from machine.swarm.api.merge import joined
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.names import display_name, display_names, repeated
 from machine.swarm.manager.routes import object_filters, relocate
-from machine.swarm.manager.routes.context import Desk, good
+from machine.swarm.manager.routes.context import ManagerContext, successful
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.scheduler.placement import is_spanning
-from machine.swarm.scheduler.placement_request import Located, Want
+from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 
 Network = dict[str, Any]
 _ID = re.compile(r"[0-9a-f]{64}\Z|[0-9a-z]{25}\Z")  # of a network of one engine, and of swarm mode
 
 
 @TABLE.at("GET", "/networks")
-async def networks(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def networks(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """From memory; engines are asked only for filters that need more than a network's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
-    asked = filters_of(desk, filters, nodes)
+    asked = filters_of(context, filters, nodes)
     if asked and not object_filters.answers(filters, object_filters.NETWORK_FILTERS):
 
         async def ask(engine: Engine) -> list[Network]:
             call = request.at("/networks", {"filters": [json.dumps(asked[engine])]})
             return await (await engine.ask(call)).value() or []
 
-        return Reply.json(unite(good(await desk.each(list(asked), ask)), shared_names(desk)))
+        return Reply.json(merge(successful(await context.broadcast(list(asked), ask)), shared_names(context)))
     found = {e: [n for n in e.networks if object_filters.network_passes(n, mine)] for e, mine in asked.items()}
-    return Reply.json(unite(found, shared_names(desk)))
+    return Reply.json(merge(found, shared_names(context)))
 
 
-def filters_of(desk: Desk, filters: object_filters.Filters, nodes: set[str]) -> dict[Engine, object_filters.Filters]:
+def filters_of(
+    context: ManagerContext, filters: object_filters.Filters, nodes: set[str]
+) -> dict[Engine, object_filters.Filters]:
     """The filters for each healthy engine that may have what is asked for; `nodes` = names or ids, empty = all."""
-    engines = [e for e in desk.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
-    names = {e.name for e in desk.cluster.engines.values()}
+    engines = [e for e in context.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
+    names = {e.name for e in context.cluster.engines.values()}
     found = {e: object_filters.at_node(filters, e.name, names) for e in engines}
     return {engine: mine for engine, mine in found.items() if mine is not None}
 
 
-def unite(lists: dict[Engine, list[Network]], shared: frozenset[str]) -> list[Network]:
+def merge(lists: dict[Engine, list[Network]], shared: frozenset[str]) -> list[Network]:
     """Several engines' networks as one list; those whose names are in `shared` are called NODE/NAME."""
     found: dict[str, Network] = {}
     for engine, networks in lists.items():
         for network in networks or ():
-            found.setdefault(str(network.get("Id")), shown(network, engine, shared))
+            found.setdefault(str(network.get("Id")), display_form(network, engine, shared))
     return list(found.values())
 
 
-def shown(network: Network, engine: Engine, shared: frozenset[str]) -> Network:
+def display_form(network: Network, engine: Engine, shared: frozenset[str]) -> Network:
     """A network as lists call it."""
     name = str(network.get("Name"))
     display = name if is_spanning(network) else display_name(engine.name, name, shared)
     return network if display == name else {**network, "Name": display}
 
 
-def shared_names(desk: Desk) -> frozenset[str]:
+def shared_names(context: ManagerContext) -> frozenset[str]:
     """Names that mean a network of its own on several engines."""
-    own = ((str(n.get("Name")) for n in e.networks if not is_spanning(n)) for e in desk.cluster.healthy())
+    own = ((str(n.get("Name")) for n in e.networks if not is_spanning(n)) for e in context.cluster.healthy())
     return repeated(own)
 
 
-def find(desk: Desk, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:
+def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:
     """The network of that id, NODE/NAME, NAME, or beginning of an id, and an engine that has it; Refused(404).
 
     Of several with one name the one on `engine` is meant, if that is given; of those that every engine makes by
     itself any.
     """
-    text = desk.moved.get(text, text)
-    every = [(e, n) for e in desk.cluster.healthy() for n in e.networks]
+    text = context.moved.get(text, text)
+    every = [(e, n) for e in context.cluster.healthy() for n in e.networks]
     node, slash, rest = text.partition("/")
-    owner = desk.cluster.engine(node) if slash else None
+    owner = context.cluster.engine(node) if slash else None
     for fits in (
         lambda e, n: _ID.match(text) and text == n.get("Id"),  # noqa: ARG005
         lambda e, n: e is owner and rest in (n.get("Name"), n.get("Id")),
@@ -98,14 +100,14 @@ def find(desk: Desk, text: str, engine: Engine | None = None) -> tuple[Engine, N
 
 
 @TABLE.at("GET", "/networks/{name}")
-async def inspect(desk: Desk, request: Request, name: str) -> Reply:
+async def inspect(context: ManagerContext, request: Request, name: str) -> Reply:
     """The answer of an engine that has it; of one that spans engines with the containers of all of them."""
-    engine, network = find(desk, name)
+    engine, network = find(context, name)
     call = request.at(f"/networks/{network['Id']}")
     if not is_spanning(network):
         return await engine.ask(call)
-    having = [e for e in desk.cluster.healthy() if any(n.get("Id") == network["Id"] for n in e.networks)]
-    answers = list((await desk.values(having, call)).values())
+    having = [e for e in context.cluster.healthy() if any(n.get("Id") == network["Id"] for n in e.networks)]
+    answers = list((await context.values(having, call)).values())
     containers: dict[str, Any] = {}
     for answer in answers:
         containers.update(answer.get("Containers") or {})
@@ -113,7 +115,7 @@ async def inspect(desk: Desk, request: Request, name: str) -> Reply:
 
 
 @TABLE.at("POST", "/networks/create")
-async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def create(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On the node in NODE/NAME; else on the one that has more of its Compose project, else on one that is chosen."""
     request = await request.whole()
     body = request.value()
@@ -122,81 +124,81 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     if not is_printable(body["Name"]):  # engines take it, and cannot be believed about their networks afterwards
         raise Refused(400, f"the network's name {printable(body['Name'])[:80]} has characters that cannot be seen")
     node, slash, rest = body["Name"].partition("/")
-    pinned = desk.node(node) if slash else None
+    pinned = context.node(node) if slash else None
     if slash:
         body["Name"] = rest
-    async with desk.alone("network", body["Name"]):
-        engine = pinned or _engine_for(desk, body)
+    async with context.one_at_a_time("network", body["Name"]):
+        engine = pinned or _engine_for(context, body)
         reply = await engine.ask(Request.json("POST", request.target, body))
         if reply.ok:
             await reply.read()
             key = str((await reply.value()).get("Id"))
-            others = [n for e in desk.cluster.engines.values() if e is not engine for n in e.networks]
+            others = [n for e in context.cluster.engines.values() if e is not engine for n in e.networks]
             if any(n.get("Id") == key and not is_spanning(n) for n in others):
                 raise reply.wrong("the id that it gives is that of another engine's network")
-            desk.remember_network(key, body)
-            await _look([engine])
+            context.remember_network(key, body)
+            await _refresh([engine])
     return reply
 
 
-def _engine_for(desk: Desk, body: dict[str, Any]) -> Engine:
-    taken = any(n.get("Name") == body["Name"] for e in desk.cluster.healthy() for n in e.networks)
+def _engine_for(context: ManagerContext, body: dict[str, Any]) -> Engine:
+    taken = any(n.get("Name") == body["Name"] for e in context.cluster.healthy() for n in e.networks)
     if taken and body["Name"] not in object_filters.PREDEFINED:  # of those the engine says what is wrong
         raise Refused(409, f"network with name {body['Name']} already exists")
-    return desk.choose(Want(), engines_for(desk, body.get("Labels")))[0]
+    return context.choose(PlacementRequest(), engines_for(context, body.get("Labels")))[0]
 
 
 @TABLE.at("DELETE", "/networks/{name}")
-async def remove(desk: Desk, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
     """From its engine."""
-    engine, network = find(desk, name)
+    engine, network = find(context, name)
     reply = await engine.ask(request.at(f"/networks/{network['Id']}"))
     if reply.ok:
-        await _look(desk.cluster.healthy() if is_spanning(network) else [engine])
+        await _refresh(context.cluster.healthy() if is_spanning(network) else [engine])
     return reply
 
 
 @TABLE.at("POST", "/networks/{name}/connect", "/networks/{name}/disconnect")
-async def connect(desk: Desk, request: Request, name: str) -> Reply:
+async def connect(context: ManagerContext, request: Request, name: str) -> Reply:
     """On the container's engine: the network is there, spans engines, or is moved there because nobody is in it."""
     request = await request.whole()
     body = request.value()
     if not isinstance(body, dict):
         raise Refused(400, "the body names a Container")
     verb = request.path.rpartition("/")[2]
-    container = desk.container(str(body.get("Container") or ""))
-    engine, network = find(desk, name, container.engine)
+    container = context.container(str(body.get("Container") or ""))
+    engine, network = find(context, name, container.engine)
     key = str(network["Id"])
     if not is_spanning(network) and container.engine is not engine:
         found = [Located("network", key, frozenset({engine.address}))] if verb == "connect" else []
-        if not await relocate.movable(desk, found):
+        if not await relocate.movable(context, found):
             shown = f"{engine.name}/{network.get('Name')}"
             raise Refused(404, f"network {shown} is not on {container.engine.name}, where the container is")
-        key = (await relocate.move(desk, found[0], container.engine)).get(key, key)
+        key = (await relocate.move(context, found[0], container.engine)).get(key, key)
     body["Container"] = container.id
     call = Request.json("POST", request.at(f"/networks/{key}/{verb}").target, body)
     reply: Reply = await container.engine.ask(call)
     if reply.ok:
         if container.moves:
             settings = (body.get("EndpointConfig") or {}) if verb == "connect" else None
-            known = desk.network_bodies.get(str(network["Id"]), network)  # by what a client called it, if we know
-            desk.cluster.ledger.connected(container.swarm_id, str(known.get("Name")), settings)
+            known = context.network_bodies.get(str(network["Id"]), network)  # by what a client called it, if we know
+            context.cluster.ledger.connected(container.swarm_id, str(known.get("Name")), settings)
         with suppress(Refused):
-            await container.engine.look([container.id])
+            await container.engine.refresh([container.id])
     return reply
 
 
 @TABLE.at("POST", "/networks/prune")
-async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
-    shared = shared_names(desk)
-    answers = await desk.values(desk.cluster.healthy(), request)
-    await _look(answers)
+    shared = shared_names(context)
+    answers = await context.values(context.cluster.healthy(), request)
+    await _refresh(answers)
     gone = joined(display_names(e.name, said.get("NetworksDeleted"), shared) for e, said in answers.items())
     return Reply.json({"NetworksDeleted": gone})
 
 
-async def _look(engines: Iterable[Engine]) -> None:
+async def _refresh(engines: Iterable[Engine]) -> None:
     for engine in engines:
         with suppress(Refused):
-            await engine.look_at("network")
+            await engine.refresh_kinds("network")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from machine.swarm.cluster import Engine
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.scheduler.placement import holders_of_project
 from machine.swarm.scheduler.references import PROJECT
 
 
-def engines_for(desk: Desk, labels: Any) -> list[Engine] | None:
+def engines_for(context: ManagerContext, labels: Any) -> list[Engine] | None:
     """The engines that have volumes of the project that `labels` name, else networks, else containers; None = any."""
     project = str(labels.get(PROJECT) or "") if isinstance(labels, dict) else ""
-    engines = desk.cluster.healthy()
+    engines = context.cluster.healthy()
     if not project:
         return None
     volumes = holders_of_project(project, {e.address: e.volumes for e in engines})

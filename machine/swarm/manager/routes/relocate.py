@@ -8,13 +8,13 @@ from typing import Any
 
 from machine.swarm.cluster import Engine
 from machine.swarm.http.target import build
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.locate import has_network, volume_size
 from machine.swarm.pipeline import Refused, Request
 from machine.swarm.scheduler.placement_request import Located
 
 
-async def movable(desk: Desk, located: Sequence[Located]) -> list[Located]:
+async def movable(context: ManagerContext, located: Sequence[Located]) -> list[Located]:
     """Those that can be made again on another engine without anybody losing anything.
 
     A volume: of the driver local, without options, mounted by no container, and empty as its engine says. A network:
@@ -22,48 +22,48 @@ async def movable(desk: Desk, located: Sequence[Located]) -> list[Located]:
     """
     found = []
     for each in located:
-        engine = _only_holder(desk, each)
+        engine = _only_holder(context, each)
         if engine is None:
             continue
         test = _is_empty if each.kind == "volume" else _is_unused
-        if await test(desk, engine, each.name):
+        if await test(context, engine, each.name):
             found.append(each)
     return found
 
 
-async def move(desk: Desk, located: Located, target: Engine) -> dict[str, str]:
+async def move(context: ManagerContext, located: Located, target: Engine) -> dict[str, str]:
     """Make it on the engine `target` and remove it where it was; a network's old id and its new one. Refused.
 
     It is looked at once more, for several may want it on different engines; what somebody began to use just now is
     not removed, for the engine refuses that: then both stay.
     """
-    source = _only_holder(desk, located)
+    source = _only_holder(context, located)
     if source is None or source is target:
         return {}
-    async with desk.alone(located.kind, located.name):
-        if not await movable(desk, [located]):
+    async with context.one_at_a_time(located.kind, located.name):
+        if not await movable(context, [located]):
             text = f"{located.kind} {located.name} is used or was moved by somebody else just now: try again"
             raise Refused(409, text)
         if located.kind == "volume":
-            await _move_volume(desk, source, target, located.name)
+            await _move_volume(context, source, target, located.name)
             return {}
-        return await _move_network(desk, source, target, located.name)
+        return await _move_network(context, source, target, located.name)
 
 
-def _only_holder(desk: Desk, located: Located) -> Engine | None:
-    engine = desk.cluster.engines.get(next(iter(located.nodes))) if len(located.nodes) == 1 else None
+def _only_holder(context: ManagerContext, located: Located) -> Engine | None:
+    engine = context.cluster.engines.get(next(iter(located.nodes))) if len(located.nodes) == 1 else None
     return engine if engine is not None and engine.reachable else None
 
 
-async def _is_empty(desk: Desk, engine: Engine, name: str) -> bool:  # noqa: ARG001
+async def _is_empty(context: ManagerContext, engine: Engine, name: str) -> bool:  # noqa: ARG001
     volume: dict[str, Any] = next((v for v in engine.volumes if v.get("Name") == name), {})
     plain = volume.get("Driver") == "local" and not volume.get("Options")
     return plain and not any(name in c.volumes for c in engine.node.held()) and await volume_size(engine, name) == 0
 
 
-async def _is_unused(desk: Desk, engine: Engine, name: str) -> bool:
+async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool:
     key = _network_id(engine, name)
-    if key not in desk.network_bodies:
+    if key not in context.network_bodies:
         return False
     spelt = {str(n.get("Name")) for n in engine.networks if n.get("Id") == key} | {key, name}
     if any(not spelt.isdisjoint(c.networks) for c in engine.node.held()):
@@ -74,29 +74,29 @@ async def _is_unused(desk: Desk, engine: Engine, name: str) -> bool:
     return False
 
 
-async def _move_volume(desk: Desk, source: Engine, target: Engine, name: str) -> None:
+async def _move_volume(context: ManagerContext, source: Engine, target: Engine, name: str) -> None:
     record = next(v for v in source.volumes if v.get("Name") == name)
     body = {"Name": name, "Driver": "local", "Labels": record.get("Labels") or {}}
-    await _post(desk, target, "/volumes/create", body)
-    await _delete(desk, source, f"/volumes/{name}")
+    await _post(context, target, "/volumes/create", body)
+    await _delete(context, source, f"/volumes/{name}")
     for engine in (source, target):
         with suppress(Refused):
-            await engine.look_at("volume")
-    desk.cluster.log(f"the empty volume {name} was moved from {source.name} to {target.name}")
+            await engine.refresh_kinds("volume")
+    context.cluster.log(f"the empty volume {name} was moved from {source.name} to {target.name}")
 
 
-async def _move_network(desk: Desk, source: Engine, target: Engine, name: str) -> dict[str, str]:
+async def _move_network(context: ManagerContext, source: Engine, target: Engine, name: str) -> dict[str, str]:
     key = _network_id(source, name)
-    body = desk.network_bodies[key]
-    made = str((await _post(desk, target, "/networks/create", body)).get("Id"))
-    await _delete(desk, source, f"/networks/{key}")
-    desk.network_bodies.pop(key, None)
-    desk.remember_network(made, body)
-    desk.remember_move(key, made)
+    body = context.network_bodies[key]
+    made = str((await _post(context, target, "/networks/create", body)).get("Id"))
+    await _delete(context, source, f"/networks/{key}")
+    context.network_bodies.pop(key, None)
+    context.remember_network(made, body)
+    context.remember_move(key, made)
     for engine in (source, target):
         with suppress(Refused):
-            await engine.look_at("network")
-    desk.cluster.log(f"the unused network {body.get('Name')} was moved from {source.name} to {target.name}")
+            await engine.refresh_kinds("network")
+    context.cluster.log(f"the unused network {body.get('Name')} was moved from {source.name} to {target.name}")
     return {key: made}
 
 
@@ -106,12 +106,12 @@ def _network_id(engine: Engine, name: str) -> str:
     return str(found[0].get("Id")) if found else ""
 
 
-async def _post(desk: Desk, engine: Engine, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    value = await (await engine.ask(Request.json("POST", build(desk.cluster.api(), path), body))).value()
+async def _post(context: ManagerContext, engine: Engine, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    value = await (await engine.ask(Request.json("POST", build(context.cluster.api(), path), body))).value()
     return value if isinstance(value, dict) else {}
 
 
-async def _delete(desk: Desk, engine: Engine, path: str) -> None:
+async def _delete(context: ManagerContext, engine: Engine, path: str) -> None:
     """Remove; one that is in use by now stays."""
     with suppress(Refused):
-        await (await engine.ask(Request("DELETE", build(desk.cluster.api(), path)))).value()
+        await (await engine.ask(Request("DELETE", build(context.cluster.api(), path)))).value()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from machine.swarm.cluster import Engine, events
 from machine.swarm.cluster.images import changed_tags
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.manager.routes.tee import Tee
 from machine.swarm.pipeline import JSON, Body, Refused, Reply, Request
@@ -25,9 +25,9 @@ _LAST_WORDS = ("Digest: ", "Status: ", "sha256:")  # of a pull, and the id that 
 
 
 @TABLE.at("POST", "/images/create", "/images/load")
-async def spread(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def spread(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """Pull, import or load on every engine. Refused with the engines' own status when none of them begins."""
-    engines = desk.cluster.healthy()
+    engines = context.cluster.healthy()
     if not engines:
         raise Refused(503, "No healthy node available in the cluster")
     image = request.arg("fromImage")
@@ -39,7 +39,7 @@ async def spread(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     if request.path == "/images/create" and not image:
         doing, done, quiet = "Importing image...", "imported", True
         tags = [request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")]
-    spreading = Spreading(desk, engines, request, doing, done, quiet=quiet)
+    spreading = Spreading(context, engines, request, doing, done, quiet=quiet)
     if not await spreading.begun():
         return await spreading.refusal()
     return Reply(200, (JSON,), spreading.progress(tags))
@@ -57,10 +57,10 @@ class Spreading:
     """One call made to several engines at once, its body given to each."""
 
     def __init__(
-        self, desk: Desk, engines: list[Engine], request: Request, doing: str, done: str, *, quiet: bool
+        self, context: ManagerContext, engines: list[Engine], request: Request, doing: str, done: str, *, quiet: bool
     ) -> None:
         """`doing` and `done` word the line of each engine; with `quiet` only those that failed have one."""
-        self._desk = desk
+        self._desk = context
         self._quiet = quiet
         self._engines = engines
         self._request = request
@@ -86,7 +86,7 @@ class Spreading:
                 self._accepted.set()
             outcome = await read(reply)
             with suppress(Refused):
-                await engine.look_at("image")
+                await engine.refresh_kinds("image")
         except Refused as error:
             outcome = Outcome(error.message, error.status)
         finally:

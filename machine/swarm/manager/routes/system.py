@@ -12,10 +12,10 @@ from machine import __version__
 from machine.swarm import limits
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
-from machine.swarm.cluster.images import unite
+from machine.swarm.cluster.images import merge
 from machine.swarm.cluster.merged_info import most_common
 from machine.swarm.manager.routes import volumes
-from machine.swarm.manager.routes.context import Desk
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
 
@@ -25,14 +25,14 @@ OLDEST_TEXT = f"{OLDEST[0]}.{OLDEST[1]}"
 
 
 @TABLE.at("GET HEAD", "/_ping")
-async def ping(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def ping(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """Local. The headers tell a client which version to speak and how to build."""
     headers = (
         (b"content-type", b"text/plain; charset=utf-8"),
-        (b"api-version", desk.cluster.api().encode()),
-        (b"ostype", _ostype(desk.cluster).encode()),
+        (b"api-version", context.cluster.api().encode()),
+        (b"ostype", _ostype(context.cluster).encode()),
         (b"docker-experimental", b"false"),
-        (b"builder-version", b"2" if _all_build(desk.cluster) else b"1"),
+        (b"builder-version", b"2" if _all_build(context.cluster) else b"1"),
         (b"cache-control", b"no-cache, no-store, must-revalidate"),
         (b"server", NAME.encode()),
     )
@@ -40,15 +40,15 @@ async def ping(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
 
 
 @TABLE.at("GET", "/version")
-async def version(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def version(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """Local."""
-    api = desk.cluster.api()
-    arch = next((e.facts.arch for e in desk.cluster.healthy() if e.facts and e.facts.arch), "")
-    kernels = [str(e.facts.info.common.fields.get("KernelVersion") or "") for e in desk.cluster.healthy() if e.facts]
+    api = context.cluster.api()
+    arch = next((e.facts.arch for e in context.cluster.healthy() if e.facts and e.facts.arch), "")
+    kernels = [str(e.facts.info.common.fields.get("KernelVersion") or "") for e in context.cluster.healthy() if e.facts]
     details = {
         "ApiVersion": api,
         "MinAPIVersion": OLDEST_TEXT,
-        "Os": _ostype(desk.cluster),
+        "Os": _ostype(context.cluster),
         "Arch": arch,
         "KernelVersion": most_common(kernels) if kernels else "",
         "GitCommit": "",
@@ -66,23 +66,23 @@ async def version(desk: Desk, request: Request, name: str) -> Reply:  # noqa: AR
 
 
 @TABLE.at("GET", "/events")
-async def watch(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def watch(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """Fan-in of all engines' events, each marked with its node; `since` and `until` as the engine takes them."""
     filters = request.filters()
     now = time.time()
     since, until = _when(request.arg("since"), now), _when(request.arg("until"), now)
-    return Reply(200, (JSON,), _events(desk, filters, since, until))
+    return Reply(200, (JSON,), _events(context, filters, since, until))
 
 
 async def _events(
-    desk: Desk, filters: dict[str, list[str]], since: float | None, until: float | None
+    context: ManagerContext, filters: dict[str, list[str]], since: float | None, until: float | None
 ) -> AsyncIterator[bytes]:
-    live = desk.cluster.subscribers.listen(filters)
+    live = context.cluster.subscribers.listen(filters)
     following = asyncio.ensure_future(anext(live, None))
     try:
         await asyncio.sleep(0)  # so that the live stream is open before the past is asked for
         if since is not None:
-            for event in await _past(desk, since, min(until or time.time(), time.time())):
+            for event in await _past(context, since, min(until or time.time(), time.time())):
                 if events.passes(event, filters):
                     yield events.encode(event)
         elif until is None:
@@ -103,7 +103,7 @@ async def _events(
         await live.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 
-async def _past(desk: Desk, since: float, until: float) -> list[dict[str, Any]]:
+async def _past(context: ManagerContext, since: float, until: float) -> list[dict[str, Any]]:
     query = {"since": [f"{since:.9f}"], "until": [f"{until:.9f}"]}
 
     async def ask(engine: Engine) -> list[dict[str, Any]]:
@@ -112,17 +112,19 @@ async def _past(desk: Desk, since: float, until: float) -> list[dict[str, Any]]:
                 found = await engine.past_events(query)
         except TimeoutError:
             raise Refused(504, f"{engine.name} did not send its past events in time") from None
-        return [events.mark(event, engine.shown()) for event in found if desk.cluster.may_tell(engine, event)]
+        return [
+            events.mark(event, engine.event_attributes()) for event in found if context.cluster.may_tell(engine, event)
+        ]
 
-    answers = (await desk.each(desk.cluster.healthy(), ask)).values()
+    answers = (await context.broadcast(context.cluster.healthy(), ask)).values()
     found = [event for answer in answers if not isinstance(answer, Refused) for event in answer]
     return sorted(found, key=lambda event: event.get("timeNano") or 0)
 
 
 @TABLE.at("GET", "/system/df")
-async def disk(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def disk(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
-    answers = await desk.values(desk.cluster.healthy(), request)
+    answers = await context.values(context.cluster.healthy(), request)
     merged: dict[str, Any] = {}
     for answer in answers.values():
         for key, value in answer.items():
@@ -142,7 +144,7 @@ async def disk(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG00
         merged["Images"] = _used_images([answer.get("Images") or [] for answer in answers.values()])
     if merged.get("Volumes"):
         lists = {engine: answer.get("Volumes") or [] for engine, answer in answers.items()}
-        merged["Volumes"] = volumes.unite(lists, volumes.shared_names(desk))
+        merged["Volumes"] = volumes.merge(lists, volumes.shared_names(context))
     return Reply.json(merged)
 
 
@@ -156,7 +158,7 @@ def _used_images(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     for image in (image for images in lists for image in images):
         if isinstance(image.get("Containers"), int):
             count[str(image.get("Id"))] += max(image["Containers"], 0)
-    found = unite(lists)
+    found = merge(lists)
     for image in found:
         if isinstance(image.get("Containers"), int) and image["Containers"] >= 0:
             image["Containers"] = count[str(image.get("Id"))]
@@ -165,9 +167,9 @@ def _used_images(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 @TABLE.at("POST", "/auth")
 @TABLE.at("GET", "/images/search", "/distribution/{name}/json")
-async def anyone(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def anyone(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
-    engines = desk.cluster.healthy() or [desk.cluster.some()]
+    engines = context.cluster.healthy() or [context.cluster.any_healthy()]
     for engine in engines[:-1]:
         try:
             return await engine.ask(request)
@@ -177,16 +179,16 @@ async def anyone(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
 
 
 @TABLE.at("GET", "/plugins")
-async def plugins(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def plugins(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """The plugins of all engines, each name once."""
-    answers = await desk.values(desk.cluster.healthy(), request)
+    answers = await context.values(context.cluster.healthy(), request)
     return Reply.json(
         list({plugin.get("Name"): plugin for found in answers.values() for plugin in found or ()}.values())
     )
 
 
 @TABLE.at("GET", "/images/viz")
-async def viz(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def viz(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """As classic Swarm."""
     return Reply.error(501, "Not supported in clustering mode.")
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from machine.swarm.pipeline import Reply, Request
 
 if TYPE_CHECKING:
-    from machine.swarm.manager.routes.context import Desk
+    from machine.swarm.manager.routes.context import ManagerContext
 
-Handler = Callable[["Desk", Request, str], Awaitable[Reply]]  # the text is what {name} stood for, "" without one
+Handler = Callable[
+    ["ManagerContext", Request, str], Awaitable[Reply]
+]  # the text is what {name} stood for, "" without one
 
 
 class Table:

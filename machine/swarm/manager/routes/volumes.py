@@ -15,7 +15,7 @@ from machine.swarm.api.merge import joined
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.names import display_name, display_names, repeated
 from machine.swarm.manager.routes import object_filters
-from machine.swarm.manager.routes.context import Desk, good
+from machine.swarm.manager.routes.context import ManagerContext, successful
 from machine.swarm.manager.routes.networks import filters_of
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
@@ -23,57 +23,57 @@ from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist
 from machine.swarm.scheduler.placement import is_spanning
-from machine.swarm.scheduler.placement_request import Want, lift, want
+from machine.swarm.scheduler.placement_request import PlacementRequest, extract_expressions, parse_create
 
 Volume = dict[str, Any]
 
 
 @TABLE.at("GET", "/volumes")
-async def volumes(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def volumes(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """From memory; engines are asked only for filters that need more than a volume's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
-    asked = filters_of(desk, filters, nodes)
+    asked = filters_of(context, filters, nodes)
     if asked and not object_filters.answers(filters, object_filters.VOLUME_FILTERS):
 
         async def ask(engine: Engine) -> list[Volume]:
             call = request.at("/volumes", {"filters": [json.dumps(asked[engine])]})
             return (await (await engine.ask(call)).value() or {}).get("Volumes") or []
 
-        lists = good(await desk.each(list(asked), ask))
+        lists = successful(await context.broadcast(list(asked), ask))
     else:
         lists = {e: [v for v in e.volumes if object_filters.volume_passes(v, mine)] for e, mine in asked.items()}
-    return Reply.json({"Volumes": unite(lists, shared_names(desk)), "Warnings": None})
+    return Reply.json({"Volumes": merge(lists, shared_names(context)), "Warnings": None})
 
 
-def unite(lists: dict[Engine, list[Volume]], shared: frozenset[str]) -> list[Volume]:
+def merge(lists: dict[Engine, list[Volume]], shared: frozenset[str]) -> list[Volume]:
     """Several engines' volumes as one list, those that span engines once; names in `shared` as NODE/NAME."""
     found: dict[str, Volume] = {}
     for engine, volumes in lists.items():
         for volume in volumes:
-            entry = shown(volume, engine, shared)
+            entry = display_form(volume, engine, shared)
             found.setdefault(str(entry["Name"]), entry)
     return list(found.values())
 
 
-def shown(volume: Volume, engine: Engine, shared: frozenset[str]) -> Volume:
+def display_form(volume: Volume, engine: Engine, shared: frozenset[str]) -> Volume:
     """A volume as lists call it."""
     name = str(volume.get("Name"))
     return {**volume, "Name": name if is_spanning(volume) else display_name(engine.name, name, shared)}
 
 
-def shared_names(desk: Desk) -> frozenset[str]:
+def shared_names(context: ManagerContext) -> frozenset[str]:
     """Names that mean a volume of its own on several engines."""
-    own = ((str(v.get("Name")) for v in e.volumes if not is_spanning(v)) for e in desk.cluster.healthy())
+    own = ((str(v.get("Name")) for v in e.volumes if not is_spanning(v)) for e in context.cluster.healthy())
     return repeated(own)
 
 
-def holders(desk: Desk, text: str) -> tuple[list[Engine], str]:
+def holders(context: ManagerContext, text: str) -> tuple[list[Engine], str]:
     """The engines that have the volume called NAME or NODE/NAME, and its name there; Refused(404)."""
     node, slash, rest = text.partition("/")
-    engines = desk.cluster.healthy()
-    if slash and desk.cluster.engine(node):
-        engines, text = [desk.node(node)], rest
+    engines = context.cluster.healthy()
+    if slash and context.cluster.engine(node):
+        engines, text = [context.node(node)], rest
     found = [e for e in engines if any(v.get("Name") == text for v in e.volumes)]
     if not found:
         raise Refused(404, f"get {text}: no such volume")
@@ -81,14 +81,14 @@ def holders(desk: Desk, text: str) -> tuple[list[Engine], str]:
 
 
 @TABLE.at("GET", "/volumes/{name}")
-async def inspect(desk: Desk, request: Request, name: str) -> Reply:
+async def inspect(context: ManagerContext, request: Request, name: str) -> Reply:
     """The answer of the first engine that has it."""
-    engines, there = holders(desk, name)
+    engines, there = holders(context, name)
     return await engines[0].ask(request.at(f"/volumes/{there}"))
 
 
 @TABLE.at("POST", "/volumes/create")
-async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def create(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On the node in NODE/NAME, on those that its whitelist names, on the one that has it; else on one that is chosen.
 
     Chosen is the engine that has more of its Compose project, else the one that the next container would get.
@@ -99,26 +99,26 @@ async def create(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG
     if not isinstance(body, dict):
         raise Refused(400, "the body of a volume's create is a JSON object")
     node, slash, rest = str(body.get("Name") or "").partition("/")
-    pinned = [desk.node(node)] if slash else []
+    pinned = [context.node(node)] if slash else []
     body["Name"] = (rest if slash else node) or secrets.token_hex(32)
-    async with desk.alone("volume", body["Name"]):
-        engines = pinned or _engines_for(desk, body)
+    async with context.one_at_a_time("volume", body["Name"]):
+        engines = pinned or _engines_for(context, body)
         call = Request.json("POST", request.target, body)
 
         async def make(engine: Engine) -> Any:
             return await (await engine.ask(call)).value()
 
-        made = good(await desk.each(engines, make))
-        await _look(made)
+        made = successful(await context.broadcast(engines, make))
+        await _refresh(made)
     return Reply.json(next(iter(made.values())), 201)
 
 
-def _engines_for(desk: Desk, body: dict[str, Any]) -> list[Engine]:
-    engines = {e.node.addr: e for e in desk.cluster.healthy()}
+def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
+    engines = {e.node.addr: e for e in context.cluster.healthy()}
     if not engines:
         raise Refused(503, "No healthy node available in the cluster")
     try:
-        asked = want({}, lift({"Labels": body.get("Labels")}))
+        asked = parse_create({}, extract_expressions({"Labels": body.get("Labels")}))
         if asked.whitelists:
             return [engines[node.addr] for node in whitelist(asked, [e.node for e in engines.values()], STRICT)]
     except BadExpression as error:
@@ -126,35 +126,37 @@ def _engines_for(desk: Desk, body: dict[str, Any]) -> list[Engine]:
     except NotMet as error:
         text = f"Unable to find a node that satisfies the following conditions: {error.condition}"
         raise Refused(400, text) from error
-    having = [e for e in desk.cluster.engines.values() if any(v.get("Name") == body["Name"] for v in e.volumes)]
+    having = [e for e in context.cluster.engines.values() if any(v.get("Name") == body["Name"] for v in e.volumes)]
     if having and not any(e.reachable for e in having):
-        text = f"volume {body['Name']} is on {having[0].name}, which does not answer: {having[0].pulse.error}; "
+        text = f"volume {body['Name']} is on {having[0].name}, which does not answer: {having[0].health.error}; "
         other = next(iter(engines.values())).name
         raise Refused(500, f"{text}a new and empty one is made by: docker volume create {other}/{body['Name']}")
-    return [e for e in having if e.reachable] or desk.choose(Want(), engines_for(desk, body.get("Labels")))[:1]
+    return [e for e in having if e.reachable] or context.choose(
+        PlacementRequest(), engines_for(context, body.get("Labels"))
+    )[:1]
 
 
 @TABLE.at("DELETE", "/volumes/{name}")
-async def remove(desk: Desk, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
     """From every engine that has it; an error only if none could."""
-    engines, there = holders(desk, name)
-    await desk.values(engines, request.at(f"/volumes/{there}"))
-    await _look(engines)
+    engines, there = holders(context, name)
+    await context.values(engines, request.at(f"/volumes/{there}"))
+    await _refresh(engines)
     return Reply(204)
 
 
 @TABLE.at("POST", "/volumes/prune")
-async def prune(desk: Desk, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
-    shared = shared_names(desk)
-    answers = await desk.values(desk.cluster.healthy(), request)
-    await _look(answers)
+    shared = shared_names(context)
+    answers = await context.values(context.cluster.healthy(), request)
+    await _refresh(answers)
     gone = joined(display_names(e.name, said.get("VolumesDeleted"), shared) for e, said in answers.items())
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
     return Reply.json({"VolumesDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
-async def _look(engines: Iterable[Engine]) -> None:
+async def _refresh(engines: Iterable[Engine]) -> None:
     for engine in engines:
         with suppress(Refused):
-            await engine.look_at("volume")
+            await engine.refresh_kinds("volume")

@@ -146,7 +146,7 @@ def test_a_network_with_a_container_or_one_that_somebody_else_made_stays():
         await fleet.ask("POST", "/networks/create", {"Name": "used"})
         await fleet.create("one", HostConfig={"NetworkMode": "used"})
         fleet.hosts[0].engine.answer("POST", "/networks/create", b'{"Name": "foreign"}')
-        await fleet.cluster.engine("n1").look_at("network")
+        await fleet.cluster.engine("n1").refresh_kinds("network")
         for network in ("used", "foreign"):
             with pytest.raises(Refused, match=f"volume cache .*network {network}"):
                 await fleet.create("job", HostConfig={"Binds": ["cache:/c"], "NetworkMode": network})

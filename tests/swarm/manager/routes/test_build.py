@@ -13,7 +13,7 @@ from tests.swarm.fleet import swarm
 
 async def session(fleet, key):
     """Open a session, as a client does beside its build; the engine may refuse it, we look at where it went."""
-    return await answer(fleet.desk, Request("POST", "/session", ((build.SESSION, key.encode()),)))
+    return await answer(fleet.context, Request("POST", "/session", ((build.SESSION, key.encode()),)))
 
 
 def went(fleet, path):

@@ -86,7 +86,7 @@ def test_an_image_that_no_list_shows_is_found_by_asking():
     async def test(fleet):
         identity = await build(fleet, 3, "one")
         fleet.hosts[2].engine.hidden.add(identity)  # another image was made from it
-        await fleet.cluster.engine("n3").look_at("image")
+        await fleet.cluster.engine("n3").refresh_kinds("image")
         assert (await fleet.ask("GET", f"/images/{identity[7:19]}/json"))["Id"] == identity
         key = await fleet.create(Image=identity[7:19])
         assert fleet.cluster.find(key).engine.name == "n3"
@@ -98,7 +98,7 @@ def test_an_image_that_no_list_shows_is_found_by_asking():
 def test_what_buildx_builds_is_known_while_its_connection_is_open_and_after(over):
     async def test(fleet):
         with_grpc(fleet.hosts[0])
-        reply = await answer(fleet.desk, Request("POST", "/grpc"))
+        reply = await answer(fleet.context, Request("POST", "/grpc"))
         builder = fleet.hosts[0].engine
         builder.answer("POST", "/build?remote=one&t=app")  # nothing says so
         if over:
@@ -108,7 +108,7 @@ def test_what_buildx_builds_is_known_while_its_connection_is_open_and_after(over
         if not over:
             await reply.close()
             assert builder.images["app:latest"] in await listed(fleet)
-            assert not fleet.desk.images._changes
+            assert not fleet.context.images._changes
 
     swarm(test, refresh_min=60, refresh_max=61)
 
@@ -135,10 +135,10 @@ def test_an_older_list_that_comes_late_does_not_undo_a_newer_one():
             return reply
 
         place._ask = slow
-        old = asyncio.ensure_future(engine.look_at("image"))
+        old = asyncio.ensure_future(engine.refresh_kinds("image"))
         await held.wait()
         place.engine.answer("POST", "/build?remote=one&t=app")
-        await engine.look_at("image")
+        await engine.refresh_kinds("image")
         await old
         assert "app:latest" in engine.image_table.tags
 
@@ -245,7 +245,7 @@ def test_tags_on_engines_that_differ_without_our_doing_spread_as_ever():
         for place in fleet.hosts:
             place.engine.answer("POST", f"/build?remote={place.engine.name}&t=app")
         for engine in fleet.cluster.healthy():
-            await engine.look_at("image")
+            await engine.refresh_kinds("image")
         assert len({(await where(fleet, "app"))[0] for _ in range(3)}) == 3
         assert sum("app:latest" in tags for tags in (await listed(fleet)).values()) == 3
 
@@ -278,7 +278,7 @@ def test_before_and_since_compare_with_an_image_that_one_engine_has():
         one = await build(fleet, 1, "v1", "one")
         fleet.hosts[1].engine.made["sha256:" + "c" * 64] = 1
         for engine in fleet.cluster.healthy():
-            await engine.look_at("image")
+            await engine.refresh_kinds("image")
         found = set(await listed(fleet, "filters=" + quote(json.dumps({"before": ["one"]}))))
         assert one not in found
         assert {"sha256:" + "b" * 64, "sha256:" + "c" * 64} <= found
@@ -307,7 +307,7 @@ def test_an_import_prints_one_id_that_runs_and_its_tag_runs_everywhere():
 def test_a_load_prints_what_was_loaded_once_and_an_engine_that_cannot_is_named():
     async def test(fleet):
         archive = json.dumps({"id": "sha256:" + "d" * 64, "tags": ["saved:1"]}).encode()
-        reply = await answer(fleet.desk, Request("POST", "/images/load?quiet=1", (), archive))
+        reply = await answer(fleet.context, Request("POST", "/images/load?quiet=1", (), archive))
         assert [json.loads(line) for line in (await reply.read()).splitlines()] == [
             {"stream": "Loaded image: saved:1\n"}
         ]
@@ -317,7 +317,7 @@ def test_a_load_prints_what_was_loaded_once_and_an_engine_that_cannot_is_named()
             return Reply.error(500, "disk full") if request.path == "/images/load" else await ask(request)
 
         fleet.hosts[0]._ask = full
-        reply = await answer(fleet.desk, Request("POST", "/images/load?quiet=1", (), archive))
+        reply = await answer(fleet.context, Request("POST", "/images/load?quiet=1", (), archive))
         first, second = [json.loads(line) for line in (await reply.read()).splitlines()]
         assert first["id"] == "n1"
         assert "disk full" in first["status"]

@@ -55,21 +55,21 @@ def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several(
         assert await fleet.names("all=1&" + filters(since=["c0"], before=["c3"])) == ["n1/c2", "n2/c1"]
         assert await fleet.names("limit=1") == ["n2/c3"]
         for engine in fleet.cluster.healthy():
-            await engine.look()
+            await engine.refresh()
         assert await fleet.names() == ["n2/c3", "n1/c2", "n2/c1", "n1/c0"]
 
     swarm(test, 2)
 
 
 def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
-    monkeypatch.setattr("machine.swarm.manager.routes.containers.PATIENCE", 0.2)
+    monkeypatch.setattr("machine.swarm.manager.routes.containers.FILTER_SECONDS", 0.2)
 
     async def test(fleet):
         base = "sha256:" + "b" * 64
         engine = fleet.hosts[1].engine
         engine.answer("POST", "/build?remote=x&t=child:2")
         engine.parents[engine.images["child:2"]] = base
-        await fleet.cluster.engine("n2").look_at("image")
+        await fleet.cluster.engine("n2").refresh_kinds("image")
         await fleet.create("plain", start=True)
         await fleet.create("derived", start=True, Image="child:2")
         both = ["n2/derived", "n1/plain"]
@@ -150,7 +150,7 @@ def test_ports(text, meant):
 
 
 def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(monkeypatch):
-    monkeypatch.setattr("machine.swarm.manager.routes.containers.PATIENCE", 0.05)
+    monkeypatch.setattr("machine.swarm.manager.routes.containers.FILTER_SECONDS", 0.05)
 
     async def test(fleet):
         await fleet.create("c", start=True)

@@ -79,7 +79,7 @@ def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind):
         assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
         conflicts = [each.status for each in done if isinstance(each, Refused)]
         assert conflicts == ([409] * 19 if kind == "networks" else [])
-        assert fleet.desk._locks == {}
+        assert fleet.context._locks == {}
 
     swarm(test)
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.cluster.images import unite
+from machine.swarm.cluster.images import merge
 from machine.swarm.cluster.merged_info import DEFAULTS
 from machine.swarm.manager.routes.info import size
 from machine.swarm.manager.routes.tee import Tee
@@ -117,7 +117,7 @@ def test_images_of_one_id_are_one_with_all_their_tags():
     a = {"Id": "1", "Created": 1, "RepoTags": ["x:1"], "RepoDigests": None}
     b = {"Id": "1", "Created": 1, "RepoTags": ["y:1", "x:1"], "RepoDigests": ["d"]}
     c = {"Id": "2", "Created": 2, "RepoTags": ["<none>:<none>"], "RepoDigests": []}
-    assert unite([[a, c], [b], []]) == [
+    assert merge([[a, c], [b], []]) == [
         c,
         {"Id": "1", "Created": 1, "RepoTags": ["x:1", "y:1"], "RepoDigests": ["d"]},
     ]
