@@ -8,6 +8,7 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -216,7 +217,7 @@ class Api:
             token = str(data.get("SessionToken") or "")
             if str(data.get("AccessKey") or "").startswith("AKIA"):
                 token = ""  # keys that last have none: this one is left over from other keys
-            with _Translated("the credentials"):
+            with _translated("the credentials"):
                 self._session = boto3.Session(
                     botocore_session=_knowing_models(),
                     aws_access_key_id=data.get("AccessKey") or None,
@@ -235,7 +236,7 @@ class Api:
             patience = CONNECT_SECONDS
             if service in OPTIONAL:
                 repeats, patience = min(repeats, 2), 3
-            with _Translated("the credentials"):
+            with _translated("the credentials"):
                 self._clients[service] = self._account().client(
                     service,
                     region_name=self.region(),
@@ -253,7 +254,7 @@ class Api:
 
     def _call(self, operation: str, *, service: str = "ec2", **request: Any) -> dict[str, Any]:
         client = getattr(self._client(service), operation)
-        with _Translated(operation.replace("_", " ")):
+        with _translated(operation.replace("_", " ")):
             answer: dict[str, Any] = client(**request)
         return answer
 
@@ -270,7 +271,7 @@ class Api:
 
     def _pages(self, operation: str, key: str, **request: Any) -> list[dict[str, Any]]:
         pages = self._client("ec2").get_paginator(operation)
-        with _Translated(operation.replace("_", " ")):
+        with _translated(operation.replace("_", " ")):
             found = []
             for number, page in enumerate(pages.paginate(**request)):
                 if number >= MOST_PAGES:
@@ -280,30 +281,21 @@ class Api:
         return _instances(found)
 
 
-class _Translated:
+def _translated(doing: str) -> AbstractContextManager[None]:
     """A `with` block out of which come errors of ours instead of the SDK's; `doing` names the call."""
+    return errors.sdk_errors(lambda error: _convert(error, doing))
 
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
 
-    def __enter__(self) -> None:
-        return None
+def _convert(error: Exception, doing: str) -> errors.CloudError | None:
+    from botocore import exceptions as sdk
+    from botocore.parsers import ResponseParserError
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
-        from botocore import exceptions as sdk
-        from botocore.parsers import ResponseParserError
-
-        if isinstance(error, sdk.ClientError):
-            answer = error.response.get("Error", {})
-            raise translate(str(answer.get("Code", "")), str(answer.get("Message", "")), self.doing) from None
-        if isinstance(error, ResponseParserError):
-            raise ERRORS.error(
-                errors.ServiceBroken, f"EC2's answer to {self.doing} makes no sense", str(error)
-            ) from None
-        if isinstance(error, sdk.BotoCoreError):
-            raise _unanswered(error, sdk, self.doing) from None
+    if isinstance(error, sdk.ClientError):
+        answer = error.response.get("Error", {})
+        return translate(str(answer.get("Code", "")), str(answer.get("Message", "")), doing)
+    if isinstance(error, ResponseParserError):
+        return ERRORS.error(errors.ServiceBroken, f"EC2's answer to {doing} makes no sense", str(error))
+    return _unanswered(error, sdk, doing) if isinstance(error, sdk.BotoCoreError) else None
 
 
 def _unanswered(error: Exception, sdk: Any, doing: str) -> errors.CloudError:

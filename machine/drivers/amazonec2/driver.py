@@ -13,6 +13,7 @@ from machine.drivers.amazonec2.preflight import preflight
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ssh_key
 from machine.drivers.cloud import user_data as userdata
+from machine.drivers.cloud.adopt import add_rules, create_or_find, own_name
 from machine.errors import DriverError, NotSupported, Unfinished
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
@@ -93,20 +94,9 @@ class AmazonDriver(Driver):
         )
 
     def _user_data(self) -> str:
-        """All that cloud-init is told; DriverError when the user's file cannot be used."""
+        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
         path = str(self.data.get("UserDataFile") or "")
-        try:
-            text = userdata.with_file(path, self._host_key, self.ctx.user_data)
-        except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise DriverError(
-                f"the user data {path} cannot be used", details=str(error), resolution="check --amazonec2-userdata"
-            ) from None
-        if len(text.encode()) > requests.LARGEST_USER_DATA:
-            raise DriverError(
-                f"the user data {path} is too long: EC2 takes {requests.LARGEST_USER_DATA} bytes",
-                resolution="let it fetch the rest (#include), and name the shorter file with --amazonec2-userdata",
-            )
-        return text
+        return userdata.for_create(path, self._host_key, self.ctx.user_data, requests.USER_DATA, ERRORS)
 
     # create
 
@@ -137,17 +127,20 @@ class AmazonDriver(Driver):
             return
         if not self.ctx.public_key:
             raise DriverError("there is no public key to send to EC2", resolution="check --amazonec2-ssh-keypath")
-        name = self.data["KeyName"] = f"{self.ctx.name}-{self.ctx.machine_id[:12]}"
+        name = self.data["KeyName"] = own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
-        try:
-            made = self.api.import_key_pair(name, self.ctx.public_key, self._tags())
-        except errors.NameTaken:
-            mine = self.api.key_pairs(machine_id=self.ctx.machine_id)
-            if name not in [pair.get("KeyName") for pair in mine]:
-                raise
-            made = str(mine[0].get("KeyPairId") or "")
+        made = create_or_find(
+            lambda: self.api.import_key_pair(name, self.ctx.public_key, self._tags()),
+            lambda: self._key_pair_id(name),
+            doubtful=(errors.NameTaken,),
+        )
         self.data["KeyPairId"] = made or name
         self.ctx.save(self)
+
+    def _key_pair_id(self, name: str) -> str | None:
+        """The id of the key pair that an earlier try made, "" if it has none, None if there is none of that name."""
+        pairs = self.api.key_pairs(machine_id=self.ctx.machine_id)
+        return next((str(pair.get("KeyPairId") or "") for pair in pairs if pair.get("KeyName") == name), None)
 
     def _ensure_groups(self) -> None:
         """Every wanted group exists and lets in what must come in. One process of this store at a time."""
@@ -168,14 +161,11 @@ class AmazonDriver(Driver):
     def _make_group(self, name: str, vpc: str) -> dict[str, Any]:
         if self.data.get("SecurityGroupReadOnly") or name.startswith("sg-"):
             raise ERRORS.error(errors.BadFirewall, f"there is no security group {name} in {vpc}")
-        try:
-            made = self.api.create_group(name, vpc)
-        except errors.NameTaken:  # by another computer, a moment ago
-            found = self.api.groups([name], vpc)
-            if not found:
-                raise
-            return found[0]
-        return {"GroupId": made, "IpPermissions": []}
+        return create_or_find(  # found if another computer made it a moment ago
+            lambda: {"GroupId": self.api.create_group(name, vpc), "IpPermissions": []},
+            lambda: next(iter(self.api.groups([name], vpc)), None),
+            doubtful=(errors.NameTaken,),
+        )
 
     def _open(self, group: dict[str, Any]) -> None:
         wanted, allowed = firewall.wanted(self.data, self.ctx.swarm_ports), self.data.get("AllowFrom") or []
@@ -183,17 +173,8 @@ class AmazonDriver(Driver):
         if allowed and (wider := firewall.beyond(present, wanted, allowed)):  # since the check, or in older records
             name = group.get("GroupName") or group["GroupId"]
             self.ctx.log(f"the security group {name} lets in {', '.join(wider)} too, beyond --amazonec2-allow-from")
-        missing = firewall.missing(firewall.rules(wanted, allowed, group["GroupId"]), present)
-        if not missing:
-            return
-        try:
-            self.api.authorize(group["GroupId"], missing)
-        except errors.NameTaken:  # some of them came from elsewhere meanwhile: one by one
-            for rule in missing:
-                try:
-                    self.api.authorize(group["GroupId"], [rule])
-                except errors.NameTaken:
-                    continue
+        rules = firewall.rules(wanted, allowed, group["GroupId"])
+        add_rules(lambda missing: self.api.authorize(group["GroupId"], missing), firewall.missing(rules, present))
 
     def _run(self) -> None:
         """Ask for the instance, in the next subnet when one has no room. A repeated request makes no second one."""

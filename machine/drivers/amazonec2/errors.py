@@ -40,6 +40,7 @@ ADVICE: dict[errors.Kind, str] = {
         "check --amazonec2-root-size, --amazonec2-volume-type, --amazonec2-volume-iops, "
         "--amazonec2-volume-throughput, --amazonec2-device-name and --amazonec2-kms-key"
     ),
+    errors.BadUserData: "check --amazonec2-userdata",
     errors.RateLimited: "try again in a minute; --amazonec2-retries repeats more often",
     errors.Unreachable: "check the network, any proxy, --amazonec2-region and --amazonec2-endpoint",
     errors.ApiTimeout: "try again; --amazonec2-api-timeout waits longer",

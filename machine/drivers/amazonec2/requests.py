@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from machine.drivers.amazonec2 import config
+from machine.drivers.cloud.user_data import Rules
 
-LARGEST_USER_DATA = 16 * 1024  # bytes, before base64
+USER_DATA = Rules("EC2", "--amazonec2-userdata", 16 * 1024)  # before base64
 
 
 def tags(data: Mapping[str, Any], name: str, machine_id: str) -> list[dict[str, str]]:

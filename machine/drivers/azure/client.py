@@ -14,13 +14,14 @@ machine and its removal, is left to the caller (`polling=False`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from machine.drivers.azure import config, login
 from machine.drivers.azure.errors import ERRORS, translate
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
-from machine.errors import DriverError, PreflightFailed
+from machine.errors import PreflightFailed
 
 CONNECT_SECONDS = 10
 MADE_SECONDS = 600.0  # for one network, address, ...; they take 2 to 10
@@ -258,7 +259,7 @@ class Api:
             data = self.data
             build = cls()
             interval = 2 if data.get("PollingInterval") is None else int(data["PollingInterval"])
-            with _Translated("log in"):
+            with _translated("log in"):
                 self._clients[name] = build(
                     self._account(),
                     str(data["SubscriptionID"]),
@@ -305,7 +306,7 @@ class Api:
         return tenant
 
     def _fetch(self, address: str) -> str:
-        with _Translated("fetch the console"):
+        with _translated("fetch the console"):
             answer = self._plain(address)
             return str(answer.text()) if answer.status_code == 200 else ""
 
@@ -315,7 +316,7 @@ class Api:
         policies, rest = _sdk("azure.core.pipeline.policies"), _sdk("azure.core.rest")
         options = self._transport()
         with (
-            _Translated("ask"),
+            _translated("ask"),
             core.PipelineClient(address, policies=[policies.RetryPolicy(**options)], **options) as client,
         ):
             answer = client.send_request(rest.HttpRequest("GET", address))
@@ -323,12 +324,12 @@ class Api:
             return answer
 
     def _call(self, doing: str, call: Callable[[], Any]) -> Any:
-        with _Translated(doing):
+        with _translated(doing):
             return call()
 
     def _ask(self, doing: str, call: Callable[[], Any]) -> Any:
         """The answer as JSON; ServiceBroken when it is none, as when something else than Azure answered."""
-        with _Translated(doing):
+        with _translated(doing):
             found = call()
             if isinstance(found, list):
                 return [item.as_dict() for item in found]
@@ -350,7 +351,7 @@ class Api:
             return None
 
     def _list(self, doing: str, call: Callable[[], Any]) -> list[dict[str, Any]]:
-        with _Translated(doing):
+        with _translated(doing):
             return [item.as_dict() for item in call()]
 
     def _absent(self, doing: str, call: Callable[[], Any]) -> None:
@@ -360,34 +361,31 @@ class Api:
             return
 
 
-class _Translated:
+def _translated(doing: str) -> AbstractContextManager[None]:
     """A `with` block out of which come errors of ours instead of the SDK's; `doing` names the call."""
+    return errors.sdk_errors(lambda error: _convert(error, doing))
 
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
 
-    def __enter__(self) -> None:
-        return None
+def _convert(error: Exception, doing: str) -> errors.CloudError | None:
+    from azure.core import exceptions as sdk
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, DriverError):
-            return
-        from azure.core import exceptions as sdk
-
-        if isinstance(error, sdk.ClientAuthenticationError) and getattr(error, "response", None) is None:
-            raise _no_login(error) from None
-        if isinstance(error, sdk.HttpResponseError):
-            raise _refused(error, self.doing) from None
-        if isinstance(error, sdk.ServiceRequestTimeoutError | sdk.ServiceResponseTimeoutError):
-            raise ERRORS.error(errors.ApiTimeout, f"Azure did not answer in time: {self.doing}", str(error)) from None
-        if isinstance(error, sdk.ServiceRequestError | sdk.ServiceResponseError):
-            raise ERRORS.error(errors.Unreachable, "Azure cannot be reached", str(error)) from None
-        if isinstance(error, sdk.AzureError):
-            raise ERRORS.error(errors.ServiceBroken, f"Azure failed to {self.doing}", str(error)) from None
-        if isinstance(error, ValueError | LookupError | TypeError | AttributeError):  # how the SDK takes nonsense
-            raise ERRORS.error(
-                errors.ServiceBroken, f"Azure's answer to {self.doing} makes no sense", str(error)
-            ) from None
+    if isinstance(error, sdk.ClientAuthenticationError) and getattr(error, "response", None) is None:
+        return _no_login(error)
+    if isinstance(error, sdk.HttpResponseError):
+        return _refused(error, doing)
+    nonsense = (ValueError, LookupError, TypeError, AttributeError)  # how the SDK takes an answer that is none of ARM's
+    table: tuple[tuple[Any, errors.Kind, str], ...] = (
+        (sdk.ServiceRequestTimeoutError, errors.ApiTimeout, f"Azure did not answer in time: {doing}"),
+        (sdk.ServiceResponseTimeoutError, errors.ApiTimeout, f"Azure did not answer in time: {doing}"),
+        (sdk.ServiceRequestError, errors.Unreachable, "Azure cannot be reached"),
+        (sdk.ServiceResponseError, errors.Unreachable, "Azure cannot be reached"),
+        (sdk.AzureError, errors.ServiceBroken, f"Azure failed to {doing}"),
+        (nonsense, errors.ServiceBroken, f"Azure's answer to {doing} makes no sense"),
+    )
+    for kinds, kind, brief in table:
+        if isinstance(error, kinds):
+            return ERRORS.error(kind, brief, str(error))
+    return None
 
 
 def _refused(error: Any, doing: str) -> errors.CloudError:

@@ -8,6 +8,7 @@ from machine import names
 from machine.drivers.azure import config as settings
 from machine.drivers.azure import firewall, requests, shared
 from machine.drivers.azure.client import Api
+from machine.drivers.azure.errors import ERRORS
 from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.preflight import preflight
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
@@ -86,20 +87,9 @@ class AzureDriver(Driver):
             preflight(self.api, self.data)
 
     def _user_data(self) -> str:
-        """All that cloud-init is told; DriverError when the user's file cannot be used."""
+        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
         path = str(self.data.get("CustomDataFile") or "")
-        try:
-            text = user_data.with_file(path, self._host_key, self.ctx.user_data)
-        except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise DriverError(
-                f"the user data {path} cannot be used", details=str(error), resolution="check --azure-custom-data"
-            ) from None
-        if len(text.encode()) > requests.LARGEST_CUSTOM_DATA:
-            raise DriverError(
-                f"the user data {path} is too long: Azure takes {requests.LARGEST_CUSTOM_DATA} bytes",
-                resolution="let it fetch the rest (#include), and name the shorter file with --azure-custom-data",
-            )
-        return text
+        return user_data.for_create(path, self._host_key, self.ctx.user_data, requests.USER_DATA, ERRORS)
 
     # create
 

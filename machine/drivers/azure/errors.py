@@ -63,6 +63,7 @@ ADVICE: dict[errors.Kind, str] = {
     BadAvailabilitySet: "give another --azure-availability-set, or --azure-availability-set none",
     errors.BadVolume: "check --azure-disk-size and --azure-storage-type",
     errors.NameTaken: "choose another name for the machine, or another --azure-dns or --azure-resource-group",
+    errors.BadUserData: "check --azure-custom-data",
     errors.RateLimited: "try again in some minutes; --azure-retries repeats more often",
     errors.Unreachable: "check the network, any proxy, --azure-endpoint and --azure-ca-cert",
     errors.ApiTimeout: "try again; --azure-api-timeout waits longer",

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from machine.drivers.azure import config
+from machine.drivers.cloud.user_data import Rules
 
-LARGEST_CUSTOM_DATA = 65535  # bytes, before base64
+USER_DATA = Rules("Azure", "--azure-custom-data", 65535)  # before base64
 MADE_BY = {"made-by": "machine"}  # on what machines share
 
 

@@ -7,9 +7,10 @@ The cloud's own text is in `details`; `resolution` is the advice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-from machine.errors import DriverError
+from machine.errors import DriverError, MachineError
 
 
 class CloudError(DriverError):
@@ -171,6 +172,20 @@ class ErrorTable:
     def by_sentence(self, text: str) -> Kind | None:
         """The kind that a sentence speaks of, None if it is not known."""
         return next((kind for words, kind in self._sentences if re.search(words, text, re.IGNORECASE)), None)
+
+
+@contextmanager
+def sdk_errors(convert: Callable[[Exception], MachineError | None]) -> Iterator[None]:
+    """For calls of an SDK: what `convert` makes of an error is raised in its place; None lets it pass."""
+    try:
+        yield
+    except MachineError:
+        raise
+    except Exception as error:
+        converted = convert(error)
+        if converted is None:
+            raise
+        raise converted from None
 
 
 def code_in_words(code: str) -> str:

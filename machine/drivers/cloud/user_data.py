@@ -1,4 +1,4 @@
-"""User data for cloud-init: the ssh host key, and whatever more the user wants, in one text. Only `with_file` reads.
+"""User data for cloud-init: the ssh host key, and whatever more the user wants, in one text. Only `for_create` reads.
 
 cloud-config, scripts and the other kinds: https://cloudinit.readthedocs.io/en/latest/explanation/format/index.html.
 Several parts travel as MIME multi-part. JSON is written where YAML is read.
@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from machine.drivers.cloud.errors import BadUserData, ErrorTable
 
 KINDS = (  # how a text begins -> what cloud-init calls it
     ("#cloud-config-archive", "text/cloud-config-archive"),
@@ -25,21 +29,14 @@ class UnknownKind(ValueError):
     """cloud-init would not know what to do with a text that begins like this."""
 
 
-def with_file(path: str, host_key: tuple[str, str], more: str) -> str:
-    """`compose`, with the text of the user's file (none if `path` is "") before `more`; OSError, ValueError too."""
-    own = ""
-    if path:
-        with open(path, encoding="utf-8") as file:
-            own = file.read()
-    return compose(host_key, own, more)
+HostKey = tuple[str, str]  # (private, public) in OpenSSH's format, both "" to let the machine make its own
 
 
-def compose(host_key: tuple[str, str], *parts: str) -> str:
+def compose(host_key: HostKey, *parts: str) -> str:
     """What to hand to the platform; "" when there is nothing to say.
 
-    `host_key` is (private, public) in OpenSSH's format, both "" to let the machine make its own. `parts` are texts of
-    the user's; ours comes last, so that its keys win. One that brings MIME headers of its own is taken along whole.
-    UnknownKind on a part that cloud-init would ignore.
+    `parts` are texts of the user's; ours comes last, so that its keys win. One that brings MIME headers of its own is
+    taken along whole. UnknownKind on a part that cloud-init would ignore.
     """
     texts = [part for part in parts if part.strip()]
     private, public = host_key
@@ -53,6 +50,37 @@ def compose(host_key: tuple[str, str], *parts: str) -> str:
     for text in texts:
         lines += [f"--{BOUNDARY}", *_part(text), ""]
     return "\n".join([*lines, f"--{BOUNDARY}--", ""])
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one cloud says of user data; `join` makes one text of the host key, the user's file and what we add."""
+
+    cloud: str  # as messages call it
+    flag: str  # that names the user's file, with its dashes
+    most: int  # bytes
+    join: Callable[[HostKey, str, str], str] = compose
+
+
+def for_create(path: str, host_key: HostKey, more: str, rules: Rules, table: ErrorTable) -> str:
+    """All that cloud-init is told: the host key, the text of the user's file (none if `path` is ""), and `more`.
+
+    BadUserData when the file cannot be used.
+    """
+    own = ""
+    try:
+        if path:
+            with open(path, encoding="utf-8") as file:
+                own = file.read()
+        text = rules.join(host_key, own, more)
+    except (OSError, ValueError) as error:  # also text that is no UTF-8
+        raise table.error(BadUserData, f"the user data {path} cannot be used", str(error)) from None
+    if len(text.encode()) > rules.most:
+        too_long = f"the user data {path} is too long: {rules.cloud} takes {rules.most} bytes"
+        refused = table.error(BadUserData, too_long)
+        refused.resolution = f"let it fetch the rest (#include), and name the shorter file with {rules.flag}"
+        raise refused
+    return text
 
 
 def kind(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from machine.drivers.cloud import errors
@@ -218,7 +219,7 @@ class Api:
         link = self._connection()
         patience = self.config.retry_seconds
         link.retryCls = link.patient if repeat else link.careful
-        with _Translated(doing):
+        with _translated(doing):
             found = link.request(
                 path,
                 params=dict(params or {}),
@@ -246,38 +247,29 @@ class Api:
         return self._cloud.connection
 
 
-class _Translated:
+def _translated(doing: str) -> AbstractContextManager[None]:
     """A `with` block out of which come errors of ours instead of the SDK's; `doing` are words for the call."""
+    return errors.sdk_errors(lambda error: _convert(error, doing))
 
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
 
-    def __enter__(self) -> None:
-        return None
+def _convert(error: Exception, doing: str) -> errors.CloudError | None:
+    import requests
+    from libcloud.common.exceptions import RateLimitReachedError
+    from libcloud.common.types import LibcloudError
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
-        import requests
-        from libcloud.common.exceptions import RateLimitReachedError
-        from libcloud.common.types import LibcloudError
+    from machine.drivers.digitalocean.transport import Refused
 
-        from machine.drivers.digitalocean.transport import Refused
-
-        if isinstance(error, Refused):
-            raise translate(error.status, error.text, self.doing) from None
-        if isinstance(error, RateLimitReachedError):
-            raise translate(429, "too many requests", self.doing) from None
-        if isinstance(error, LibcloudError | ValueError | TypeError | LookupError | AttributeError) and not isinstance(
-            error, OSError
-        ):
-            raise _nonsense(self.doing, str(error)) from None
-        if isinstance(error, requests.exceptions.Timeout):
-            brief = f"DigitalOcean did not answer in time (to {self.doing})"
-            raise ERRORS.error(errors.ApiTimeout, brief, str(error)) from None
-        if isinstance(error, OSError):
-            brief = f"DigitalOcean cannot be reached (to {self.doing})"
-            raise ERRORS.error(errors.Unreachable, brief, str(error)) from None
+    if isinstance(error, Refused):
+        return translate(error.status, error.text, doing)
+    if isinstance(error, RateLimitReachedError):
+        return translate(429, "too many requests", doing)
+    if isinstance(error, requests.exceptions.Timeout):
+        return ERRORS.error(errors.ApiTimeout, f"DigitalOcean did not answer in time (to {doing})", str(error))
+    if isinstance(error, OSError):  # also the errors of requests, of which one for JSON is a ValueError too
+        return ERRORS.error(errors.Unreachable, f"DigitalOcean cannot be reached (to {doing})", str(error))
+    if isinstance(error, LibcloudError | ValueError | TypeError | LookupError | AttributeError):
+        return _nonsense(doing, str(error))
+    return None
 
 
 def _transport() -> Any:

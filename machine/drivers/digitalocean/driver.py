@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Self
 
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ssh_key, user_data
+from machine.drivers.cloud.adopt import create_or_find
 from machine.drivers.digitalocean import removal, requests
-from machine.drivers.digitalocean.client import Api
+from machine.drivers.digitalocean.client import Api, Json
 from machine.drivers.digitalocean.config import Config, from_values
 from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW, OPTIONS
@@ -90,17 +91,9 @@ class DigitalOceanDriver(Driver):
 
     def _user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
-        path = self.config.user_data_file
-        try:
-            text = user_data.with_file(path, self._host_key, self.ctx.user_data)
-        except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise ERRORS.error(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
-        if len(text.encode()) > requests.LARGEST_USER_DATA:
-            raise ERRORS.error(
-                errors.BadUserData,
-                f"the user data {path} is too long: DigitalOcean takes {requests.LARGEST_USER_DATA} bytes",
-            )
-        return text
+        return user_data.for_create(
+            self.config.user_data_file, self._host_key, self.ctx.user_data, requests.USER_DATA, ERRORS
+        )
 
     # create
 
@@ -135,36 +128,34 @@ class DigitalOceanDriver(Driver):
             raise ERRORS.error(errors.BadKey, "there is no public key to send to DigitalOcean")
         name = self.config.key_name = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
-        try:
-            key = self.api.make_key(name, self.ctx.public_key)
-        except errors.NameTaken:
-            mine = self.ctx.public_key.split()[:2]
-            same = [key for key in self.api.ssh_keys() if str(key.get("public_key")).split()[:2] == mine]
-            if not same:
-                raise
-            key = same[0]
-            if key.get("name") != name:
-                self.config.key_name = ""
+        key = create_or_find(
+            lambda: self.api.make_key(name, self.ctx.public_key), self._same_key, doubtful=(errors.NameTaken,)
+        )
+        if key.get("name") != name:
+            self.config.key_name = ""
         self.config.ssh_key_id = int(key["id"])
         self.ctx.save(self)
 
+    def _same_key(self) -> Json | None:
+        wanted = self.ctx.public_key.split()[:2]
+        return next((key for key in self.api.ssh_keys() if str(key.get("public_key")).split()[:2] == wanted), None)
+
     def _ensure_firewall(self) -> None:
         """Before the droplet is there, so that no port is ever open that shall not be."""
-        for firewall, tag in (self.config.attached_firewalls or {}).items():
+        for joined, tag in (self.config.attached_firewalls or {}).items():
             if not tag:
-                self.api.join_firewall(firewall, self.config.tag)
+                self.api.join_firewall(joined, self.config.tag)
         if not self.config.has_own_firewall or self.config.firewall_id:
             return
         name = self.config.firewall_name = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
-        try:
-            made = self.api.make_firewall(requests.firewall(self.config, self.ctx.swarm_ports))
-        except errors.NameTaken:  # by an earlier try
-            same = [wall for wall in self.api.firewalls() if wall.get("name") == name]
-            if not same:
-                raise
-            made = same[0]
-        self.config.firewall_id = str(made["id"])
+        body = requests.firewall(self.config, self.ctx.swarm_ports)
+        firewall = create_or_find(
+            lambda: self.api.make_firewall(body),
+            lambda: next((one for one in self.api.firewalls() if one.get("name") == name), None),
+            doubtful=(errors.NameTaken,),
+        )
+        self.config.firewall_id = str(firewall["id"])
         self.ctx.save(self)
 
     def _ensure_volume(self) -> None:
@@ -172,14 +163,12 @@ class DigitalOceanDriver(Driver):
             return
         name = self.config.own_volume_name = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
-        try:
-            made = self.api.make_volume(requests.volume(self.config, self.ctx.name))
-        except errors.NameTaken:  # by an earlier try
-            same = self.api.volumes(name=name, region=self.config.region)
-            if not same:
-                raise
-            made = same[0]
-        self.config.own_volume_id = str(made["id"])
+        volume = create_or_find(
+            lambda: self.api.make_volume(requests.volume(self.config, self.ctx.name)),
+            lambda: next(iter(self.api.volumes(name=name, region=self.config.region)), None),
+            doubtful=(errors.NameTaken,),
+        )
+        self.config.own_volume_id = str(volume["id"])
         self.ctx.save(self)
 
     def _make(self) -> None:
@@ -188,18 +177,13 @@ class DigitalOceanDriver(Driver):
         body = requests.droplet(self.config, self.ctx.name, self._user_data())
         self.config.droplet_name = body["name"]
         self.ctx.save(self)
-        again = self.config.retry_seconds > 0
-        try:
-            made = self.api.make_droplet(body)
-        except errors.UNANSWERED as error:
-            if not again:
-                raise
-            found = self.api.droplets(self.config.tag)
-            if not found and isinstance(error, errors.ApiTimeout):
-                raise  # it may be made yet
-            made = found[0] if found else self.api.make_droplet(body)
+        droplet = create_or_find(
+            lambda: self.api.make_droplet(body),
+            lambda: next(iter(self.api.droplets(self.config.tag)), None),
+            repeat=self.config.retry_seconds > 0,
+        )
         self._made_at = self.ctx.clock.now()
-        self._keep(made)
+        self._keep(droplet)
 
     def _keep(self, droplet: dict[str, Any]) -> None:
         self.config.droplet_id = int(droplet["id"])

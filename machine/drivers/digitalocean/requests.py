@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from machine.drivers.cloud import ports
+from machine.drivers.cloud.adopt import own_name as name_with_id
+from machine.drivers.cloud.user_data import Rules
 from machine.drivers.digitalocean.config import Config, split_tags
 
-LARGEST_USER_DATA = 64 * 1024  # bytes
+USER_DATA = Rules("DigitalOcean", "--digitalocean-userdata", 64 * 1024)
 ENGINE_PORT = 2376
 
 
@@ -26,7 +28,7 @@ def own_name(name: str, machine_id: str) -> str:
     Volumes have the narrowest rule: small letters, digits and dashes, 64 at most, a letter first.
     """
     word = name.lower().replace(".", "-")[:48].rstrip("-")
-    return f"{word if word[:1].isalpha() else 'm-' + word}-{machine_id[:12]}"
+    return name_with_id(word if word[:1].isalpha() else f"m-{word}", machine_id)
 
 
 def droplet(config: Config, name: str, user_data: str) -> dict[str, Any]:

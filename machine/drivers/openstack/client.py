@@ -7,7 +7,8 @@ https://docs.openstack.org/openstacksdk/latest/user/index.html#api-documentation
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from machine.drivers.cloud import errors
@@ -184,10 +185,11 @@ class Api:
 
     # what is made
 
-    def make_key(self, name: str, public_key: str) -> None:
-        """A new key pair; NameTaken."""
+    def make_key(self, name: str, public_key: str) -> str:
+        """The name of a new key pair; NameTaken."""
         with self._doing("add the key pair") as cloud:
             cloud.compute.create_keypair(name=name, public_key=public_key)
+        return name
 
     def make_group(self, name: str, description: str) -> Json:
         """A new security group; Neutron does not mind a second one of that name."""
@@ -252,11 +254,11 @@ class Api:
 
     # how it is asked
 
-    def _asking(self, doing: str) -> _Call:
-        return _Call(self, doing, asking=True)
+    def _asking(self, doing: str) -> AbstractContextManager[Any]:
+        return _connection(self, doing, asking=True)
 
-    def _doing(self, doing: str) -> _Call:
-        return _Call(self, doing, asking=False)
+    def _doing(self, doing: str) -> AbstractContextManager[Any]:
+        return _connection(self, doing, asking=False)
 
     def cloud(self) -> Any:
         """The SDK's connection."""
@@ -272,30 +274,15 @@ def _auth_url(cloud: Any) -> str:
     return str(cloud.config.get_auth_args().get("auth_url") or "")
 
 
-class _Call:
-    """A `with` block that hands out the connection, and out of which come errors of ours instead of the SDK's."""
-
-    def __init__(self, api: Api, doing: str, *, asking: bool) -> None:
-        self.api, self.doing, self.asking = api, doing, asking
-
-    def __enter__(self) -> Any:
-        try:
-            return self.api.cloud()
-        except Exception as error:
-            self.__exit__(type(error), error, None)
-            raise
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception):
-            found = _translated(error, self.doing, asking=self.asking, data=self.api.data)
-            if found is not None:
-                raise found from None
+@contextmanager
+def _connection(api: Api, doing: str, *, asking: bool) -> Iterator[Any]:
+    """The SDK's connection, for a `with` block out of which come errors of ours instead of the SDK's."""
+    with errors.sdk_errors(lambda error: _translated(error, doing, asking=asking, data=api.data)):
+        yield api.cloud()
 
 
-def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str, Any]) -> Exception | None:
+def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str, Any]) -> MachineError | None:
     """Our error for one of the SDK's, None for what is none of the SDK's."""
-    if isinstance(error, MachineError):
-        return None
     from keystoneauth1 import exceptions as keystone
     from openstack import exceptions as sdk
 

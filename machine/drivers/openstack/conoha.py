@@ -15,13 +15,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from machine.drivers.cloud.user_data import UnknownKind, kind
+from machine.drivers.cloud.user_data import HostKey, Rules, UnknownKind, compose, kind
 
 NAME = "conoha"
 DOMAIN = "gnc"
 AUTH_URL = "https://identity.c3j1.conoha.io/v3"
 TAG = "instance_name_tag"
-LARGEST_USER_DATA = 16 * 1024  # bytes, before base64
 SMALL_RAM, SMALL_DISK, DISK = 512, 30, 100  # MB of the smallest plan; GB of its boot volume, and of all others'
 SYMBOLS = "\\^$+-*/|()[]{}.,?!_=&@~%#:;'\""  # that may stand in a password
 KINDS = (
@@ -82,6 +81,13 @@ def user_data(parts: Sequence[str]) -> str:
     if len(texts) < 2:
         return "".join(texts)
     return "#cloud-config-archive\n" + json.dumps([{"type": kind(text), "content": text} for text in texts], indent=1)
+
+
+def _join(host_key: HostKey, own: str, more: str) -> str:
+    return user_data([more, own, compose(host_key)])
+
+
+USER_DATA = Rules("the cloud", "--openstack-user-data-file", 16 * 1024, _join)  # before base64
 
 
 def metadata(name: str) -> Mapping[str, Any]:

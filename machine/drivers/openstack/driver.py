@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ports, ssh_key, user_data
+from machine.drivers.cloud.adopt import add_rules, create_or_find
 from machine.drivers.openstack import addresses, config, conoha, firewall, lookup, removal, requests
 from machine.drivers.openstack.client import Api
 from machine.drivers.openstack.errors import ERRORS, failure
 from machine.drivers.openstack.options import OPTIONS
 from machine.drivers.openstack.preflight import preflight
-from machine.errors import MachineError
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
 Json = dict[str, Any]
+T = TypeVar("T")
 STATES = {  # https://docs.openstack.org/api-guide/compute/server_concepts.html#server-status
     "ACTIVE": State.RUNNING,
     "BUILD": State.STARTING,
@@ -145,22 +146,9 @@ class OpenStackDriver(Driver):
 
     def _user_data(self) -> str:
         """All that cloud-init is told; BadUserData when the user's file cannot be used."""
-        path, here = str(self.data.get("UserDataFile") or ""), config.is_conoha(self.data)
-        try:
-            if here:
-                own = ""
-                if path:
-                    with open(path, encoding="utf-8") as file:
-                        own = file.read()
-                text = conoha.user_data([self.ctx.user_data, own, user_data.compose(self._host_key)])
-            else:
-                text = user_data.with_file(path, self._host_key, self.ctx.user_data)
-        except (OSError, ValueError) as error:  # also text that is no UTF-8
-            raise ERRORS.error(errors.BadUserData, f"the user data {path} cannot be used", str(error)) from None
-        most = conoha.LARGEST_USER_DATA if here else requests.LARGEST_USER_DATA
-        if len(text.encode()) > most:
-            raise ERRORS.error(errors.BadUserData, f"the user data {path} is too long: the cloud takes {most} bytes")
-        return text
+        path = str(self.data.get("UserDataFile") or "")
+        rules = conoha.USER_DATA if config.is_conoha(self.data) else requests.USER_DATA
+        return user_data.for_create(path, self._host_key, self.ctx.user_data, rules, ERRORS)
 
     # create
 
@@ -201,9 +189,9 @@ class OpenStackDriver(Driver):
             raise ERRORS.error(errors.BadKey, "there is no public key to send to the cloud")
         name = self.data["KeyPairName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
         self.ctx.save(self)
-        self._once_or_again(
+        self._create_or_find(
             lambda: self.api.make_key(name, self.ctx.public_key),
-            lambda: True if self.api.has_key(name) else None,
+            lambda: name if self.api.has_key(name) else None,
             (*errors.UNANSWERED, errors.NameTaken),  # the name carries the id: it was an earlier try
         )
 
@@ -227,7 +215,7 @@ class OpenStackDriver(Driver):
     def _make_group(self) -> Json:
         """Two computers at once would make two of them: the first by id is everybody's."""
         own = config.own_group(self.data)
-        made = self._once_or_again(
+        made = self._create_or_find(
             lambda: self.api.make_group(own, requests.GROUP_MARK),
             lambda: lookup.group(self.api.groups(), own, self.data),
         )
@@ -244,17 +232,11 @@ class OpenStackDriver(Driver):
             self.data.get("OpenPorts") or [],
         )
         rules = firewall.rules(wanted, self.data.get("AllowFrom") or [], str(group["id"]))
-        left = firewall.missing(rules, group.get("security_group_rules") or [])
-        if not left:
-            return
-        try:
-            self.api.make_rules(left)
-        except (errors.NameTaken, *errors.UNANSWERED):  # some of them are there by now: one by one
-            for rule in left:
-                try:
-                    self.api.make_rules([rule])
-                except errors.NameTaken:
-                    continue
+        add_rules(
+            self.api.make_rules,
+            firewall.missing(rules, group.get("security_group_rules") or []),
+            doubtful=(errors.NameTaken, *errors.UNANSWERED),
+        )
 
     def _ensure_volume(self) -> None:
         if not self.data.get("BootFromVolume") or self.data.get("VolumeId") or self._has_volume:
@@ -267,7 +249,7 @@ class OpenStackDriver(Driver):
             found = removal.volumes(self.api, self.data, self.ctx.machine_id)
             return next((one for one in found if one.get("status") not in ("deleting", *VOLUME_FAILED)), None)
 
-        made = left() or self._once_or_again(
+        made = left() or self._create_or_find(
             lambda: self.api.make_volume(requests.volume(self.data, self.ctx.name, self.ctx.machine_id)), left
         )
         self.data["OwnVolumeId"] = str(made["id"])
@@ -292,7 +274,7 @@ class OpenStackDriver(Driver):
         def found() -> Json | None:
             return next(iter(removal.find(self.api, self.data, self.ctx.machine_id)), None)
 
-        self._keep(self._once_or_again(lambda: self.api.make_server(body), found))
+        self._keep(self._create_or_find(lambda: self.api.make_server(body), found))
         self._fresh = True
 
     def _keep(self, server: Json) -> None:
@@ -351,7 +333,7 @@ class OpenStackDriver(Driver):
         def made() -> Json | None:
             return next(iter(self.api.addresses(note)), None)
 
-        address = made() or self._once_or_again(lambda: self.api.make_address(pool, str(port["id"]), note), made)
+        address = made() or self._create_or_find(lambda: self.api.make_address(pool, str(port["id"]), note), made)
         self.data["FloatingIpId"] = str(address["id"])
         self.data["FloatingIp"] = str(address["floating_ip_address"])
         self.ctx.save(self)
@@ -406,25 +388,13 @@ class OpenStackDriver(Driver):
 
     # questions
 
-    def _once_or_again(
+    def _create_or_find(
         self,
-        make: Callable[[], Any],
-        look: Callable[[], Any],
-        doubtful: tuple[type[MachineError], ...] = errors.UNANSWERED,
-    ) -> Any:
-        """What `make` makes. The cloud would make a second one for a repeated request, so after a doubtful answer what
-        is there is looked at first, and it is asked again only when nothing is found, and nothing may still come."""
-        try:
-            return make()
-        except doubtful as error:
-            if not config.retries(self.data) and not isinstance(error, errors.NameTaken):
-                raise
-            found = look()
-            if found is not None:
-                return found
-            if isinstance(error, errors.ApiTimeout | errors.NameTaken):
-                raise
-            return make()
+        create: Callable[[], T],
+        find: Callable[[], T | None],
+        doubtful: tuple[errors.Kind, ...] = errors.UNANSWERED,
+    ) -> T:
+        return create_or_find(create, find, doubtful=doubtful, repeat=config.retries(self.data) > 0)
 
     def _server(self) -> Json | None:
         """By the recorded id; when that is missing or unknown, by mark."""

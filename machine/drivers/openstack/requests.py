@@ -9,9 +9,11 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from machine.drivers.cloud.adopt import own_name as name_with_id
+from machine.drivers.cloud.user_data import Rules
 from machine.drivers.openstack import config, conoha
 
-LARGEST_USER_DATA = 65535 // 4 * 3  # bytes; Nova counts them after base64
+USER_DATA = Rules("the cloud", "--openstack-user-data-file", 65535 // 4 * 3)  # Nova counts after base64
 ENGINE_PORT = 2376
 SMALLEST_DISK = 20  # GB of a root volume, if nobody says
 MARK = "machine-id"  # key of metadata
@@ -25,7 +27,7 @@ def mark(machine_id: str) -> str:
 
 def own_name(name: str, machine_id: str) -> str:
     """Of the key pair and the volume made for a machine. Nova's key pairs: letters, digits, blank, `-` and `_`."""
-    return f"{name.replace('.', '-')[:200]}-{machine_id[:12]}"
+    return name_with_id(name.replace(".", "-")[:200], machine_id)
 
 
 def is_ours(server: Mapping[str, Any], data: Mapping[str, Any], machine_id: str) -> bool:

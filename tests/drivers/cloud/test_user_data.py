@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from machine.drivers.cloud.user_data import UnknownKind, compose
+from machine.drivers.cloud.errors import BadUserData, ErrorTable
+from machine.drivers.cloud.user_data import Rules, UnknownKind, compose, for_create
 from tests.drivers.firstboot import config, parts
 
 PAIR = ("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n", "ssh-ed25519 AAAA dev")
@@ -49,3 +52,34 @@ def test_what_cloud_init_would_ignore_is_refused(text: str) -> None:
         compose(("", ""), text)
     with pytest.raises(UnknownKind):
         compose(PAIR, text)
+
+
+RULES = Rules("the sky", "--sky-userdata", 100)
+TABLE = ErrorTable("sky", advice={BadUserData: "check --sky-userdata"})
+
+
+def test_the_users_file_and_ours_are_read_together(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("#!/bin/sh\ntrue\n")
+    assert for_create(str(mine), ("", ""), "", RULES, TABLE) == "#!/bin/sh\ntrue\n"
+    assert for_create("", ("", ""), "#!/bin/sh\n", RULES, TABLE) == "#!/bin/sh\n"
+    joined = Rules("the sky", "--sky-userdata", 100, lambda key, own, more: f"{own}{more}")
+    assert for_create(str(mine), ("", ""), "more", joined, TABLE) == "#!/bin/sh\ntrue\nmore"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"what is this", None])
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None) -> None:
+    mine = tmp_path / "mine"
+    if content is not None:
+        mine.write_bytes(content)
+    with pytest.raises(BadUserData, match="mine cannot be used") as caught:
+        for_create(str(mine), ("", ""), "", RULES, TABLE)
+    assert caught.value.resolution == "check --sky-userdata"
+
+
+def test_a_file_that_is_too_long(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("#!/bin/sh\n" + "#" * 100)
+    with pytest.raises(BadUserData, match="too long: the sky takes 100 bytes") as caught:
+        for_create(str(mine), ("", ""), "", RULES, TABLE)
+    assert "--sky-userdata" in caught.value.resolution
