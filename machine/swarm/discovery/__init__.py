@@ -72,7 +72,8 @@ def tls_of(options: Mapping[str, str]) -> ssl.SSLContext | None:
             context.load_cert_chain(*(named_file.lasting(path) for path in (cert, key) if path))
     except (OSError, ssl.SSLError) as error:
         raise DiscoveryError(
-            f"the certificates of --discovery-opt cannot be used: {named_file.reason(error)}"
+            f"the certificates of --discovery-opt cannot be used: {named_file.reason(error)}",
+            resolution="name PEM files with --discovery-opt kv.cacertfile=PATH, kv.certfile=PATH and kv.keyfile=PATH",
         ) from error
     return context
 

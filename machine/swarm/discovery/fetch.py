@@ -30,6 +30,11 @@ class DiscoveryError(Exception):
         " nodes://HOST:PORT,HOST:PORT, file:///PATH, etcd://HOST:PORT/PREFIX or consul://HOST:PORT/PREFIX"
     )
 
+    def __init__(self, text: str, resolution: str = "") -> None:
+        """Without `resolution` it is the general one."""
+        super().__init__(text)
+        self.resolution = resolution or self.resolution
+
 
 class Answer(NamedTuple):
     """Status, headers (names in lower case) and body."""

@@ -49,5 +49,7 @@ class File(Discovery):
             text = (await asyncio.to_thread(named_file.read, self._path)).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = (error.strerror if isinstance(error, OSError) else "") or str(error)
-            raise DiscoveryError(f"{self._path} cannot be read: {why}") from error
+            raise DiscoveryError(
+                f"{self._path} cannot be read: {why}", resolution="put a file with one HOST:PORT on each line there"
+            ) from error
         return addresses([line.partition("#")[0] for line in text.splitlines()])

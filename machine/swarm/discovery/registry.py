@@ -184,7 +184,10 @@ class Registry:
                     raise
                 db.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
-            raise DiscoveryError(f"the registry {self.path} cannot be used: {error}") from error
+            raise DiscoveryError(
+                f"the registry {self.path} cannot be used: {error}",
+                resolution="see who owns that file and whether its disk is full, or name another with --registry FILE",
+            ) from error
 
 
 def _make_directory(path: str) -> None:

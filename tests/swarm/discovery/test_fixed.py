@@ -82,3 +82,17 @@ def test_a_file_that_is_being_written_counts_when_it_stays_the_same(tmp_path, mo
         assert await discovery.nodes() == ["c:1"]
 
     asyncio.run(asyncio.wait_for(test(), 20))
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "cure"),
+    [
+        ("file:///nowhere/list", {}, "put a file with one HOST:PORT on each line there"),
+        ("etcd://h:1/p", {"kv.cacertfile": "/nowhere"}, "kv.cacertfile=PATH"),
+        ("token://t", {}, "--registry FILE"),
+    ],
+)
+def test_an_error_of_a_file_says_what_to_do_about_that_file(url, options, cure):
+    with pytest.raises(DiscoveryError) as caught:
+        asyncio.run(from_url(url, options=options, registry="/proc/nowhere", environ={}).nodes())
+    assert cure in caught.value.resolution
