@@ -60,6 +60,14 @@ PLAIN = {  # option (without its prefix) -> key, where the value is kept as it i
 }
 SWITCH = ("enabled", "disabled")
 _REGION = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+SPANS = {  # flag -> the least and the most
+    "ssh-port": (1, 65535),
+    "root-size": (1, 65536),
+    "retries": (-1, 100),
+    "api-timeout": (1, 3600),
+    "ipv6-address-count": (0, 100),
+    "metadata-token-response-hop-limit": (1, 64),
+}
 
 
 def from_values(values: Values) -> dict[str, Any]:
@@ -71,15 +79,7 @@ def from_values(values: Values) -> dict[str, Any]:
     data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
     check_complete("amazonec2", _gaps(data, str(value("ssh-keypath"))))
     _check_access(data)
-    for flag, least, most in (
-        ("ssh-port", 1, 65535),
-        ("root-size", 1, 65536),
-        ("retries", -1, 100),
-        ("api-timeout", 1, 3600),
-        ("ipv6-address-count", 0, 100),
-        ("metadata-token-response-hop-limit", 1, 64),
-    ):
-        _between(flag, value(flag), least, most)
+    FLAGS.check_spans(values, SPANS)
     data["SSHPort"] = value("ssh-port")
     data["Distribution"] = _one_of("distribution", value("distribution"), tuple(images.DISTRIBUTIONS))
     data["SSHUser"] = value("ssh-user") or _user(data)
@@ -212,11 +212,6 @@ def _same(flag: str, other: str, values: Values) -> str:
             f"--amazonec2-{flag} and --amazonec2-{other} differ", resolution="they mean the same: give one"
         )
     return first or second
-
-
-def _between(flag: str, number: int, least: int, most: int) -> None:
-    if not least <= number <= most:
-        raise FLAGS.wrong(flag, number, f"a number from {least} to {most}")
 
 
 def _one_of(flag: str, word: str, words: tuple[str, ...]) -> str:

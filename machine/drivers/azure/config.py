@@ -72,6 +72,15 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _GROUP = re.compile(r"[\w.()-]{1,89}[\w()-]")
 _LABEL = re.compile(r"[a-z][a-z0-9-]{1,61}[a-z0-9]")
 _IDENTITY = re.compile(r"(?i)system|/subscriptions/.+/userAssignedIdentities/.+")
+SPANS = {  # flag -> the least and the most
+    "docker-port": (1, 65535),
+    "disk-size": (1, 4095),
+    "retries": (0, 100),
+    "api-timeout": (1, 3600),
+    "polling-interval": (0, 600),
+    "fault-domain-count": (1, 3),
+    "update-domain-count": (1, 20),
+}
 
 
 def from_values(values: Values) -> dict[str, Any]:
@@ -83,17 +92,7 @@ def from_values(values: Values) -> dict[str, Any]:
     data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
     check_complete("azure", _gaps(data, values))
     _check_login(data, values)
-    for flag, least, most in (
-        ("docker-port", 1, 65535),
-        ("disk-size", 1, 4095),
-        ("retries", 0, 100),
-        ("api-timeout", 1, 3600),
-        ("polling-interval", 0, 600),
-        ("fault-domain-count", 1, 3),
-        ("update-domain-count", 1, 20),
-    ):
-        if not least <= value(flag) <= most:
-            raise FLAGS.wrong(flag, value(flag), f"a number from {least} to {most}")
+    FLAGS.check_spans(values, SPANS)
     data["Location"] = value("location").replace(" ", "").lower()  # "West US" and westus are the same
     data["SSHPort"] = 22
     data["Login"] = value("login")

@@ -98,8 +98,8 @@ class RecordConfig:
             given = record[key.name] = values[f"{flags.driver}-{key.flag}"]
             if key.required and not given.strip():
                 raise flags.wrong(key.flag, given, "a value, or leave the flag out")
-            if key.span and not key.span[0] <= given <= key.span[1]:
-                raise flags.wrong(key.flag, given, f"a number from {key.span[0]} to {key.span[1]}")
+            if key.span:
+                flags.check_span(key.flag, given, key.span)
         return cls.from_record(record)
 
     def to_record(self) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import ipaddress
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from machine import hostport
 from machine.drivers.cloud import ports
 from machine.errors import UsageError
+from machine.options import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,17 @@ class Flags:
     def wrong(self, flag: str, value: object, wanted: str) -> UsageError:
         """The error for a value that a flag (without `--DRIVER-`) cannot have; `wanted` completes "give ..."."""
         return UsageError(f"--{self.driver}-{flag} cannot be {value!r}", resolution=f"give {wanted}")
+
+    def check_span(self, flag: str, value: int, span: tuple[int, int]) -> None:
+        """UsageError when the number of a flag (without `--DRIVER-`) is less than the first or more than the second."""
+        least, most = span
+        if not least <= value <= most:
+            raise self.wrong(flag, value, f"a number from {least} to {most}")
+
+    def check_spans(self, values: Values, spans: Mapping[str, tuple[int, int]]) -> None:
+        """UsageError for the first of these flags (without `--DRIVER-`) whose value is out of its span."""
+        for flag, span in spans.items():
+            self.check_span(flag, values[f"{self.driver}-{flag}"], span)
 
     def port(self, text: str) -> str:
         """`text` as it is, if ports.parse can read it; UsageError."""

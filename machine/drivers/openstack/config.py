@@ -93,6 +93,13 @@ LOGIN = {  # key -> option: what a cloud of clouds.yaml says itself
     "TenantDomainId": "project-domain-id",
 }
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
+SPANS = {  # flag -> the least and the most
+    "ssh-port": (1, 65535),
+    "api-timeout": (1, 3600),
+    "retries": (0, 100),
+    "active-timeout": (1, 86400),
+    "volume-size": (0, 65536),
+}
 
 
 def from_values(values: Values) -> dict[str, Any]:
@@ -110,15 +117,7 @@ def from_values(values: Values) -> dict[str, Any]:
     check_complete("openstack", [*_login_gaps(data), *_machine_gaps(data), *_key_gaps(data, key)])
     _check_login(data)
     _check_machine(data)
-    for flag, least, most in (
-        ("ssh-port", 1, 65535),
-        ("api-timeout", 1, 3600),
-        ("retries", 0, 100),
-        ("active-timeout", 1, 86400),
-        ("volume-size", 0, 65536),
-    ):
-        if not least <= value(flag) <= most:
-            raise FLAGS.wrong(flag, value(flag), f"a number from {least} to {most}")
+    FLAGS.check_spans(values, SPANS)
     if value("ip-version") not in (4, 6):
         raise FLAGS.wrong("ip-version", value("ip-version"), "4 or 6")
     if value("ip-version") == 6 and data["FloatingIpPool"]:
