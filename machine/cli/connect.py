@@ -83,7 +83,7 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
     host, port = hostport.of_url(url)
     if not host:
         raise UsageError(
-            f"the engine of {record.name} is at {url}, which is no address on a network",
+            f"the engine of {record.name} is at {url}, which is not an address on a network",
             resolution=f"correct its address in {paths.CONFIG} of {record.cert_dir()}, or make it again",
         )
     files = certificates(record)

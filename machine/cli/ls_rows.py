@@ -118,7 +118,7 @@ def _expression(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"--filter name={text!r} is no regular expression: {error}") from None
+        raise UsageError(f"--filter name={text!r} is not a regular expression: {error}") from None
 
 
 def _has_label(row: Row, value: str) -> bool:

@@ -166,7 +166,7 @@ class Engine:
 
     def _nonsense(self, path: str, seen: object) -> EngineError:
         return EngineError(
-            f"what answers at {self.url} is no Docker Engine",
+            f"what answers at {self.url} is not a Docker Engine",
             details=f"{path} is {str(seen)[:60]}",
             resolution=errors.check_address(self.name),
         )

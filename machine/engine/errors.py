@@ -27,7 +27,7 @@ def explain(error: Exception, phase: str, *, url: str, name: str, timeout: float
         return _tls(error, phase, url, machine)
     if isinstance(error, NotHttp):
         return EngineError(
-            f"what answers at {url} is no Docker Engine", details=str(error), resolution=check_address(machine)
+            f"what answers at {url} is not a Docker Engine", details=str(error), resolution=check_address(machine)
         )
     if isinstance(error, TimeoutError):
         return EngineTimeout(

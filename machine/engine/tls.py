@@ -41,7 +41,7 @@ def context_of(tls: Tls, name: str) -> ssl.SSLContext:
             found.load_cert_chain(tls.cert, tls.key, password="")
         except (ssl.SSLError, OSError, ValueError) as error:
             raise CertificateError(
-                f"{tls.cert} and {tls.key} are no usable pair", details=str(error), resolution=cure
+                f"{tls.cert} and {tls.key} are not a usable pair", details=str(error), resolution=cure
             ) from None
         _contexts[ca, cert, key] = found
     return found

@@ -109,7 +109,7 @@ done
 """
     advice = (
         "see that the package source Docker came from can be reached from the machine; a dockerd of no package is"
-        " upgraded the way it was installed, and then machine provision NAME puts all in order"
+        " upgraded the way it was installed, and then machine provision NAME sets everything up"
     )
     return Run("upgrade Docker's packages", script, seconds=INSTALL_SECONDS, advice=advice)
 

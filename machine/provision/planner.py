@@ -182,7 +182,7 @@ def _check_writable(facts: Facts, spec: Spec) -> None:
         )
     if facts.irregular:
         raise ProvisionError(
-            f"{facts.irregular[0]} on the machine is no file, so machine cannot write it",
+            f"{facts.irregular[0]} on the machine is not a file, so machine cannot write it",
             resolution=f"see what it is (machine ssh NAME ls -ld {facts.irregular[0]}), move it away,"
             " then: machine provision NAME",
         )

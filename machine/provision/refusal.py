@@ -30,7 +30,7 @@ class _Cause:
 _NOT_RUN = "the machine did not run the provisioning script"
 _NOT_ROOT = "the ssh user cannot become root on the machine"
 _HANDS_OVER = (
-    f"{_NOT_RUN}: the login shell of USER hands over to another program there",
+    f"{_NOT_RUN}: the login shell of USER starts another program there",
     "a start-up file such as ~USER/.bashrc or .profile has an exec: let it do so in interactive shells only:"
     " case $- in *i*) exec ...;; esac",
 )
@@ -38,7 +38,7 @@ _CAUSES = (
     _Cause(r"(?:rc|profile|bash_login|zshenv)\S* .*exec: ", *_HANDS_OVER),
     _Cause(
         r"must have a tty",
-        f"{_NOT_ROOT}: sudo there wants a terminal (requiretty)",
+        f"{_NOT_ROOT}: sudo there requires a terminal (requiretty)",
         "as root on the machine: echo 'Defaults:USER !requiretty' > /etc/sudoers.d/USER-tty",
     ),
     _Cause(

@@ -6,7 +6,7 @@ import re
 
 _AGAIN = "then: machine provision NAME"
 _CONFLICT = (
-    "the package {0} on the machine stands in the way: remove it if nothing there needs it,"
+    "the package {0} on the machine is in the way: remove it if nothing there needs it,"
     " or take the distribution's own Docker (--engine-install-url distro)"
 )
 
@@ -26,7 +26,7 @@ _CURES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(/[^\s:']*)'?: Read-only file system",
-        f"{{0}} lies on a file system that is mounted read-only: mount it writable; {_AGAIN}",
+        f"{{0}} is on a file system that is mounted read-only: mount it writable; {_AGAIN}",
     ),
     (r"Read-only file system", f"a file system of the machine is mounted read-only (findmnt -O ro): {_AGAIN}"),
     (r"No space left on device|Disk quota exceeded", f"make room on its disk (machine ssh NAME df -h); {_AGAIN}"),

@@ -118,7 +118,7 @@ def _no_block(text: str, path: str) -> KeyProblem:
         return KeyProblem("is a certificate")
     if "PRIVATE KEY-----" in text:
         return KeyProblem("is a private key that is cut short or lost its line ends", _COPY)
-    return KeyProblem("is no ssh private key")
+    return KeyProblem("is not an ssh private key")
 
 
 def _openssh(text: str, body: str) -> PrivateKey:

@@ -165,7 +165,7 @@ def test_something_else_answers(files: Files, greeting: bytes) -> None:
         peer.sendall(greeting)
 
     context = server_context(files.server, files.ca)
-    with serving(context, answer) as port, pytest.raises(EngineError, match="no Docker Engine"):
+    with serving(context, answer) as port, pytest.raises(EngineError, match="not a Docker Engine"):
         Engine("127.0.0.1", port, files.tls).ping()
 
 
@@ -174,7 +174,7 @@ def test_http_that_is_no_engine(body: bytes) -> None:
     def answer(path: str) -> bytes:
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
-    with serving(None, answer) as port, pytest.raises(EngineError, match="no Docker Engine"):
+    with serving(None, answer) as port, pytest.raises(EngineError, match="not a Docker Engine"):
         Engine("127.0.0.1", port).version()
 
 
@@ -189,7 +189,7 @@ def test_missing_and_broken_files_are_named(files: Files, tmp_path: Path) -> Non
         Engine("127.0.0.1", 1, Tls(str(junk), files.tls.cert, files.tls.key)).ping()
     other = certs.make_client(files.authority, "other")
     (tmp_path / "k.pem").write_bytes(other.key)
-    with pytest.raises(CertificateError, match="no usable pair"):
+    with pytest.raises(CertificateError, match="not a usable pair"):
         Engine("127.0.0.1", 1, Tls(files.ca, files.tls.cert, str(tmp_path / "k.pem"))).ping()
 
 

@@ -67,6 +67,6 @@ def test_a_key_that_went_away_or_bad_since_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is gone"):
         ssh_keys.bring(record, str(tmp_path / "none"), str(tmp_path / "id_rsa"))
     (tmp_path / "bad").write_text("x")
-    with pytest.raises(StoreError, match="is no ssh private key"):
+    with pytest.raises(StoreError, match="is not an ssh private key"):
         ssh_keys.bring(record, str(tmp_path / "bad"), str(tmp_path / "id_rsa"))
     assert not (tmp_path / "id_rsa").exists()

@@ -31,9 +31,9 @@ CASES = {
         f"command=... from the key in ~{USER}/.ssh/authorized_keys",
     ),
     "nologin": (f"usermod -s /usr/sbin/nologin {USER}", "has no login shell", f"usermod -s /bin/sh {USER}"),
-    "bashrc to cat": (f"sed -i '1i exec cat' /home/{USER}/.bashrc", "hands over to another program", "case $- in"),
+    "bashrc to cat": (f"sed -i '1i exec cat' /home/{USER}/.bashrc", "starts another program", "case $- in"),
     "bashrc to a note": (f"sed -i '1i exec echo hello' /home/{USER}/.bashrc", "", f"an exec in ~{USER}/.bashrc"),
-    "bashrc to nothing": (f"sed -i '1i exec other' /home/{USER}/.bashrc", "hands over", "case $- in"),
+    "bashrc to nothing": (f"sed -i '1i exec other' /home/{USER}/.bashrc", "starts another program", "case $- in"),
 }
 
 

@@ -26,7 +26,7 @@ SCRIPT = "main() {\n    mark=@0123456789abcdef\n    printf 'DB_PASS=hush-hush fo
         (">>> /etc/sudoers.d/x: syntax error near line 1 <<<\nsudo: parse error", "sudoers file has an error"),
         ("sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set", "lost its rights"),
         ("This account is currently not available.", "no login shell"),
-        ("/home/u/.bashrc: line 9: exec: other: not found", "hands over to another program"),
+        ("/home/u/.bashrc: line 9: exec: other: not found", "starts another program"),
     ],
 )
 def test_each_cause_has_its_own_words(said: str, brief: str) -> None:

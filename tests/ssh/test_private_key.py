@@ -79,7 +79,7 @@ def test_a_passphrase_is_seen(tmp_path: Path, extra: list[str]) -> None:
         ),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "broken", "copy it again"),
         ("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n", "cannot use", "make a new one"),
-        ("hello\n", "is no ssh private key", ""),
+        ("hello\n", "is not an ssh private key", ""),
     ],
 )
 def test_what_is_no_key_is_named(tmp_path: Path, text: str, what: str, first: str) -> None:

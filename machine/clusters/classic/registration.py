@@ -43,7 +43,7 @@ def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> No
             return None
         if str(found.get("Version")).startswith("swarm/"):
             return True
-        last[0] = f"what answers there is no manager but an engine, {found.get('Version')}"
+        last[0] = f"what answers there is not a manager but an engine, {found.get('Version')}"
         return None
 
     until(

@@ -257,5 +257,5 @@ def split_host(text: str) -> tuple[str, int]:
     host, port = hostport.split(text.rpartition("@")[2])
     number = hostport.port_number(port)
     if (port and not number) or number > 65535 or re.search(r"[\s/?#\[\]]", host):
-        raise UsageError(f"{text!r} is no address of the form HOST or HOST:PORT")
+        raise UsageError(f"{text!r} is not an address of the form HOST or HOST:PORT")
     return host.lower(), number

@@ -113,7 +113,7 @@ def check(given: Membership) -> Membership:
         try:
             network = ipaddress.IPv4Network(pool)
         except ValueError as error:
-            raise UsageError(f"--swarm-default-addr-pool {pool!r} is no network: {error}") from None
+            raise UsageError(f"--swarm-default-addr-pool {pool!r} is not a network: {error}") from None
         if network.prefixlen > 24:
             raise UsageError(f"--swarm-default-addr-pool {pool!r} has no room: every overlay network takes a /24 of it")
     cluster_wide = [flag for flag, value in _cluster_wide(given).items() if value]
@@ -133,7 +133,7 @@ def nanoseconds(text: str) -> int:
     """A duration such as 2160h, 90m or 1h30m, as Go writes them; UsageError on anything else."""
     parts = re.findall(r"(\d+)([hms])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(f"{text!r} is no duration", resolution="write it as 2160h (hours), 90m or 1h30m")
+        raise UsageError(f"{text!r} is not a duration", resolution="write it as 2160h (hours), 90m or 1h30m")
     return sum(int(number) * _SECONDS[unit] for number, unit in parts) * 10**9
 
 

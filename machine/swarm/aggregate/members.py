@@ -86,11 +86,11 @@ class Member:
         for name, request in list(self.missed.items()):
             try:
                 await self.value(request)
-                log(f"{self.name} is back and has got network {name}")
+                log(f"{self.name} is back and now has network {name}")
             except Unreachable:
                 return
             except Refused as error:
-                log(f"{self.name} is back and has not got network {name}: {error.message}")
+                log(f"{self.name} is back and does not have network {name}: {error.message}")
             self.missed.pop(name, None)
 
     async def has(self, path: str) -> bool:

@@ -45,7 +45,7 @@ def _check_name(request: Request) -> None:
     body = request.value()
     name = body.get("Name") if isinstance(body, dict) else None
     if isinstance(name, str) and not is_printable(name):
-        raise Refused(400, f"the network's name {printable(name)[:80]} has characters that cannot be seen")
+        raise Refused(400, f"the network's name {printable(name)[:80]} has unprintable characters")
 
 
 def _keep(absent: list[Member], request: Request, members: Members) -> str:

@@ -167,7 +167,7 @@ async def _object(text: str, place: int, turn: _Turn, levels: int) -> tuple[dict
         key, place = _DECODER.raw_decode(text, place)
         place = _skip(text, place)
         if not isinstance(key, str) or text[place : place + 1] != ":":
-            raise ValueError("it is no JSON: an object without a key")
+            raise ValueError("it is not valid JSON: an object without a key")
         found[key], place = await _outer(text, _skip(text, place + 1), turn, levels - 1)
         place, ended = _after(text, place, "}")
         if ended:
@@ -181,7 +181,7 @@ def _after(text: str, place: int, closing: str) -> tuple[int, bool]:
     if follows == closing:
         return place + 1, True
     if follows != ",":
-        raise ValueError("it is no JSON: neither a comma nor an end")
+        raise ValueError("it is not valid JSON: neither a comma nor an end")
     return _skip(text, place + 1), False
 
 

@@ -61,7 +61,7 @@ def text(most: int) -> Check:
         if len(value) > most:
             raise WrongShape(f" has more than {most} letters")
         if not is_printable(value):
-            raise WrongShape(f" has letters that cannot be seen: {printable(value)[:80]}")
+            raise WrongShape(f" has unprintable characters: {printable(value)[:80]}")
 
     return check
 
@@ -156,7 +156,7 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
             if type(entry) is field and field is not int:
                 continue  # nearly always: a text
             if field is anything and name not in known and _folded(name) in folded:
-                raise WrongShape(f".{printable(name[:80])} is no field of the API")
+                raise WrongShape(f".{printable(name[:80])} is not a field of the API")
             if entry is None or (field is anything and type(entry) not in _CONTAINERS):
                 continue
             if type(field) is type:

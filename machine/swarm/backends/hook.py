@@ -111,7 +111,7 @@ def _read(request: Request) -> tuple[Request, dict[str, Any]]:
     try:
         value = request_json.read_call(data)
     except request_json.BadJson as error:
-        raise Refused(400, f"the request's body begins like JSON and is none that is taken: {error}") from error
+        raise Refused(400, f"the request's body begins like JSON and is not valid JSON: {error}") from error
     if value and _START.match(request.path):
         raise Refused(400, "starting a container takes no body (it did before API 1.24): configure it at its create")
     if request.path == "/containers/create" and isinstance(value, dict):
@@ -228,7 +228,7 @@ def _token(value: Any) -> str:
 
 def _target(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"/[!-~]*", value):
-        raise _unclear(f"the target {str(value)[:40]!r} is none; write it as {build('1.43', '/containers/a b/json')}")
+        raise _unclear(f"{str(value)[:40]!r} is not a target; write it as {build('1.43', '/containers/a b/json')}")
     return value
 
 
@@ -265,7 +265,7 @@ def _bytes(said: dict[str, Any]) -> bytes:
         try:
             return base64.b64decode(str(said["base64"]), validate=True)
         except (binascii.Error, ValueError):
-            raise _unclear("base64 is none") from None
+            raise _unclear("base64 is not valid") from None
     body = said.get("body", b"")
     if isinstance(body, bytes):
         return body

@@ -57,7 +57,7 @@ def _api(version: Mapping[str, Any], field: str, default: Api) -> Api:
     text = str(version.get(field) or "")
     found = api_of(text, (0, 0)) if version.get(field) is not None else default
     if found == (0, 0):
-        raise ValueError(f"its {field} is no version: {text[:80]}")
+        raise ValueError(f"its {field} is not a version: {text[:80]}")
     return found
 
 
@@ -65,7 +65,7 @@ def facts_of(version: Mapping[str, Any], info: Mapping[str, Any]) -> Facts:
     """The facts in both answers. ValueError when they are no engine's."""
     name, key = str(info.get("Name") or ""), str(info.get("ID") or "")
     if not name or not key:
-        raise ValueError("its info has neither name nor id: this is no Docker Engine")
+        raise ValueError("its info has neither name nor id: this is not a Docker Engine")
     if _SEPARATORS.search(name):
         raise ValueError(f"its name {name[:80]!r} has characters that no host's name has, and that separate names here")
     api, oldest = _api(version, "ApiVersion", OLDEST), _api(version, "MinAPIVersion", (1, 12))

@@ -33,7 +33,7 @@ def from_url(
     scheme, found, rest = url.partition("://")
     if not found:
         if re.fullmatch(r"[0-9a-f]{32}", url):
-            raise DiscoveryError("a bare token is no discovery; did you mean token://TOKEN?")
+            raise DiscoveryError("a bare token is not a discovery URL; did you mean token://TOKEN?")
         scheme, rest = "nodes", url
     if not rest:
         raise DiscoveryError(f"{url!r} names nothing: write it as token://TOKEN or nodes://HOST:PORT,HOST:PORT")

@@ -111,5 +111,5 @@ async def create(base: str, tls: ssl.SSLContext | None = None) -> str:
     if answer.status >= 300 or not token:
         raise DiscoveryError(f"{masked(base)} made no token: it answered {answer.status}: {excerpt(answer.body)}")
     if not TOKEN.match(token):
-        raise DiscoveryError(f"{masked(base)} made something that is no token")
+        raise DiscoveryError(f"{masked(base)} made something that is not a token")
     return token

@@ -397,5 +397,5 @@ def test_an_engine_on_the_managers_port_is_no_manager(tmp_path: Path, monkeypatc
         head.driver["SwarmPort"] = port
         with pytest.raises(WaitTimeout) as caught:
             registration.wait_for_manager(world, head, Endpoint("127.0.0.1"))
-    assert "no manager but an engine, 27.9.9" in str(caught.value.details)
+    assert "not a manager but an engine, 27.9.9" in str(caught.value.details)
     assert "machine provision head" in caught.value.resolution

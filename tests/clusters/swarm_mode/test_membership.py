@@ -49,7 +49,7 @@ def test_nonsense_in_the_record_is_named(found: Any) -> None:
         ({"address": "eth0"}, "--swarm-addr"),
         ({"data_path": "10.0.0.300/8"}, "--swarm-data-path-addr"),
         ({"cert_expiry": "59m"}, "--swarm-cert-expiry"),
-        ({"cert_expiry": "3 weeks"}, "no duration"),
+        ({"cert_expiry": "3 weeks"}, "not a duration"),
         ({"pools": ("10.0.0.1/8",)}, "--swarm-default-addr-pool"),
         ({"pools": ("10.9.8.0/25",)}, "no room"),
         ({"role": "worker"}, "--swarm-autolock --swarm-cert-expiry --swarm-default-addr-pool"),

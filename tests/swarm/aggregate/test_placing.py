@@ -170,7 +170,7 @@ def test_one_that_is_away_does_not_stop_the_others_and_catches_up() -> None:
         names = [{net["Name"] for net in engine.networks.values()} for engine in world.engines]
         assert ["net" in each for each in names] == [True, True, True]
         assert not any("gone" in each for each in names)
-        assert any("b is back and has got network net" in line for line in world.said)
+        assert any("b is back and now has network net" in line for line in world.said)
 
     run(story())
 

@@ -135,7 +135,7 @@ def test_facts():
     facts = facts_of(version, info)
     assert facts.labels == {"a": "b=c", "flag": "", "storagedriver": "overlay2", "ostype": "linux"}
     assert [negotiate_version(v, facts) for v in ("", "1.24", "1.47", "1.99")] == ["", "1.44", "1.47", "1.52"]
-    with pytest.raises(ValueError, match="no Docker Engine"):
+    with pytest.raises(ValueError, match="not a Docker Engine"):
         facts_of(version, {})
 
 

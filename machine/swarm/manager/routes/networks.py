@@ -122,7 +122,7 @@ async def create(context: ManagerContext, request: Request, name: str) -> Reply:
     if not isinstance(body, dict) or not isinstance(body.get("Name"), str):
         raise Refused(400, "the body of a network's create has a Name")
     if not is_printable(body["Name"]):  # engines take it, and cannot be believed about their networks afterwards
-        raise Refused(400, f"the network's name {printable(body['Name'])[:80]} has characters that cannot be seen")
+        raise Refused(400, f"the network's name {printable(body['Name'])[:80]} has unprintable characters")
     node, slash, rest = body["Name"].partition("/")
     pinned = context.node(node) if slash else None
     if slash:
