@@ -6,7 +6,7 @@ What is listed in ``__all__`` keeps its name and meaning; every other module may
 from __future__ import annotations
 
 from machine.errors import UsageError
-from machine.swarm.backends import BackendContext
+from machine.swarm.backends.registry import BackendContext
 from machine.swarm.pipeline import (
     Backend,
     Body,

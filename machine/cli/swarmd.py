@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from machine.cli.app import App
     from machine.store import Store
-    from machine.swarm.backends.factory import BackendFactory
+    from machine.swarm.backends.registry import BackendFactory
 
 HELP = """Run a pipeline of backends that speak the Docker API. Each argument is one backend with its arguments:
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         app.stdout.write(parser_of("swarmd", sys.modules[__name__], [], app.environ).format_help())
         return 0
     if not args.rest:
-        from machine.swarm.backends import names
+        from machine.swarm.backends.registry import names
 
         lines = names(store_backends(app.store))
         width = max(len(name) for name in lines) + 2

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from machine.errors import UsageError
-from machine.swarm.backends import TABLE, BackendContext, open_pipeline, split_words
-from machine.swarm.backends.factory import BackendFactory
+from machine.swarm.backends.registry import TABLE, BackendContext, BackendFactory, open_pipeline, split_words
 from machine.swarm.pipeline import not_implemented
 from machine.swarm.printable import cleaned
 

@@ -12,7 +12,7 @@ import pytest
 
 from machine.cli import main as machine
 from machine.errors import UsageError
-from machine.swarm.backends import BackendContext, open_pipeline
+from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.pipeline import Refused, Request, not_implemented

@@ -411,7 +411,7 @@ def test_a_manager_started_again_has_the_same_state():
 
 
 def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch):
-    monkeypatch.setattr("machine.swarm.cluster.EMPTY_LIST_SECONDS", 0.5)
+    monkeypatch.setattr("machine.swarm.cluster.cluster.EMPTY_LIST_SECONDS", 0.5)
 
     async def test(fleet):
         kept, fleet.discovery.addresses = fleet.discovery.addresses, []

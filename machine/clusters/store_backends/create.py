@@ -11,8 +11,7 @@ from machine import names
 from machine.clusters.store_backends.machine import open_machine
 from machine.errors import UsageError
 from machine.store import Store
-from machine.swarm.backends import BackendContext
-from machine.swarm.backends.factory import BackendFactory
+from machine.swarm.backends.registry import BackendContext, BackendFactory
 from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
 
 

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from machine import paths
 from machine.errors import EngineError, UsageError
 from machine.store import Store
-from machine.swarm.backends import BackendContext
-from machine.swarm.backends.factory import BackendFactory
+from machine.swarm.backends.registry import BackendContext, BackendFactory
 from machine.swarm.http.address import TLS_PORT, Address, TlsConfig, parse
 from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Backend, CallNext, Reply, Request, Unreachable

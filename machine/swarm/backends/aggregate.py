@@ -9,8 +9,7 @@ from machine.errors import UsageError
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.api.merge import Node
-from machine.swarm.backends import BackendContext, find, split_words
-from machine.swarm.backends.factory import BackendFactory
+from machine.swarm.backends.registry import BackendContext, BackendFactory, find, split_words
 from machine.swarm.http.address import parse
 from machine.swarm.pipeline import Backend, CallNext, Reply, Request
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import MASK, UsageError, masked
-from machine.swarm.backends import BackendContext
+from machine.swarm.backends.registry import BackendContext
 from machine.swarm.pipeline import Backend, CallNext, Hijack, Refused, Reply, Request
 
 SECRET_ARGUMENTS = ("buildargs", "remote", "outputs", "password", "token", "authconfig")  # hold or may hold secrets

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.backends import BackendContext
 from machine.swarm.backends.flags import read
+from machine.swarm.backends.registry import BackendContext
 from machine.swarm.http.address import PLAIN_PORT, TLS_FLAGS, TLS_PORT, parse, tls_from_flags
 from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Backend, CallNext, Hijack, NotConnected, Reply, Request, Unreachable

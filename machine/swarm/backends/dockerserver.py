@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from machine.swarm.backends import BackendContext
 from machine.swarm.backends.flags import read
+from machine.swarm.backends.registry import BackendContext
 from machine.swarm.http.address import TLS_FLAGS, tls_from_flags
 from machine.swarm.http.listener import Demands, listen
 from machine.swarm.http.server import Server

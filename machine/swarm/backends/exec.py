@@ -13,7 +13,8 @@ from typing import Any
 
 from machine.errors import UsageError
 from machine.swarm import limits
-from machine.swarm.backends import BackendContext, hook
+from machine.swarm.backends import hook
+from machine.swarm.backends.registry import BackendContext
 from machine.swarm.http.headers import length
 from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from machine.errors import UsageError
-from machine.swarm.backends import BackendContext
+from machine.swarm.backends.registry import BackendContext
 from machine.swarm.cli_flags import MANAGE, ParsedArgs, gather, pairs, percent, seconds
 from machine.swarm.cluster import Settings
 from machine.swarm.discovery import DiscoveryError, from_url

@@ -34,7 +34,7 @@ from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import ID
 
 if TYPE_CHECKING:
-    from machine.swarm.cluster import Cluster
+    from machine.swarm.cluster.cluster import Cluster
 
 INFO_SECONDS = 300.0  # seconds between two looks at /info
 KINDS = ("image", "network", "volume")

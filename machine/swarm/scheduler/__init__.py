@@ -1,41 +1,7 @@
-"""Where a container goes: filters first, then a strategy. Pure: nodes and a want in, nodes in order out."""
+"""Where a container goes: filters first, then a strategy. Pure: nodes and a request in, nodes in order out."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
-
-from machine.swarm.scheduler import filters
-from machine.swarm.scheduler.filters import DEFAULT, FILTERS, NoNode, Strictness
-from machine.swarm.scheduler.node import Node
-from machine.swarm.scheduler.placement_request import PlacementRequest
+from machine.swarm.scheduler.filters import DEFAULT, FILTERS, NoNode
+from machine.swarm.scheduler.ranking import rank
 from machine.swarm.scheduler.strategy import STRATEGIES
 
 __all__ = ["DEFAULT", "FILTERS", "STRATEGIES", "NoNode", "rank"]
-
-
-def rank(
-    nodes: Sequence[Node], want: PlacementRequest, strategy: str = "spread", names: Iterable[str] = DEFAULT
-) -> list[Node]:
-    """The nodes that can take the container, best first; of those that have a container that it replaces only these.
-
-    Soft expressions, and ports of containers that have ended, count on the first pass; what leaves no node is dropped,
-    the expressions first. NoNode says what none meets.
-    """
-    names = tuple(names)
-    refusal: NoNode | None = None
-    for strict in _passes(want):
-        try:
-            fitting = filters.apply(names, want, nodes, strict)
-            if want.replaced:
-                fitting = [node for node in fitting if node.has_any(want.replaced)] or fitting
-            return STRATEGIES[strategy](want, fitting)
-        except NoNode as error:
-            refusal = error
-    raise refusal or NoNode(filters.HEALTHY)
-
-
-def _passes(want: PlacementRequest) -> list[Strictness]:
-    """How strict to be, one after the other; what cannot change anything is left out."""
-    soft = (True, False) if want.has_soft else (True,)
-    ended = (True, False) if want.ports or want.host_mode else (True,)
-    return [Strictness(s, e) for e in ended for s in soft]

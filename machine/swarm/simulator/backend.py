@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from machine.swarm.backends import BackendContext
 from machine.swarm.backends.flags import read
+from machine.swarm.backends.registry import BackendContext
 from machine.swarm.pipeline import JSON, Backend, CallNext, Reply, Request
 from machine.swarm.simulator import SimulatedEngine
 

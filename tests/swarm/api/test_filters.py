@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.backends import BackendContext, hook, open_pipeline
 from machine.swarm.backends import exec as exec_module
+from machine.swarm.backends import hook
+from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from tests.swarm.http.recording import run
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from machine.backend_api import BackendContext, CallNext, Request, UsageError
-from machine.swarm.backends import names, open_pipeline
+from machine.swarm.backends.registry import names, open_pipeline
 from machine.swarm.pipeline import not_implemented
 from tests.imported import modules_of_ours
 from tests.swarm.http.recording import run

@@ -20,9 +20,9 @@ from machine.clusters.store_backends.machine import address_of
 from machine.errors import EngineError, MachineNotFound, NameInvalid, UsageError
 from machine.store import Store
 from machine.store.record import Record
-from machine.swarm.backends import TABLE, BackendContext, names, open_pipeline, split_words
 from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends.flags import read
+from machine.swarm.backends.registry import TABLE, BackendContext, names, open_pipeline, split_words
 from machine.swarm.http.address import TlsConfig
 from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, not_implemented
 from machine.swarm.simulator import SimulatedEngine

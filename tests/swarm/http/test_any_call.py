@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machine.swarm.api.fields import KINDS
-from machine.swarm.backends import BackendContext, open_pipeline
+from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.manager.routes import TABLE, answer
 from machine.swarm.pipeline import CallNext, Refused, Reply, Request, not_implemented
 from machine.swarm.simulator import SimulatedEngine

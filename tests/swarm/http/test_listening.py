@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from machine.errors import UsageError
-from machine.swarm.backends import BackendContext, open_pipeline
+from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.cli import CliContext
 from machine.swarm.cli import run as act
 from machine.swarm.http.address import Address, TlsConfig

@@ -1,0 +1,273 @@
+"""The engines of one swarm and all that is on them: kept in memory, fed by discovery and by the engines' events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from machine.swarm.cluster import events
+from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.engine import Engine
+from machine.swarm.cluster.facts import Facts, api_of
+from machine.swarm.cluster.health import Health
+from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.cluster.subscribers import Subscribers
+from machine.swarm.discovery.base import Discovery
+from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.manager.ledger import Ledger
+from machine.swarm.manager.signing import Keyring
+from machine.swarm.pipeline import CallNext, Refused, Unreachable
+from machine.swarm.scheduler.filters import DEFAULT
+
+MAX_CONCURRENT_DIALS = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
+MAX_CONCURRENT_LISTS = 32  # engines that are being listed at the same time
+MAX_LOGGED_URL = 80  # letters of a discovery in the log: a list of engines may be long
+LOG_TEXTS = {
+    "engine_connect": "connected",
+    "engine_reconnect": "connected again",
+    "engine_disconnect": "does not answer any more",
+    "engine_removed": "let go",
+}  # in the log; the clients' event streams have classic Swarm's words
+DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
+EMPTY_LIST_SECONDS = 30.0  # seconds that an empty list has to stand before all engines are let go
+BACKGROUND_PAUSE = 0.004  # seconds between two inspects that nobody waits for
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """classic Swarm's flags of `manage`; times in seconds, overcommit in percent."""
+
+    strategy: str = "spread"
+    filters: Sequence[str] = DEFAULT
+    overcommit: int = 5
+    createretry: int = 0
+    refresh_min: float = 30.0
+    refresh_max: float = 60.0
+    retry: int = 3
+    heartbeat: float = 60.0
+    cors: bool = False
+    pace: float = 1.0  # stretches the pauses between tries at an engine that does not answer
+
+
+class Cluster:
+    """`connect` makes the way to an engine from its address. `run` keeps the cluster alive."""
+
+    def __init__(
+        self,
+        discovery: Discovery,
+        connect: Callable[[str], CallNext],
+        settings: Settings | None = None,
+        *,
+        log: Callable[[str], None] = lambda _: None,
+        keyring: Keyring | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        """`keyring` and `ledger` say which containers may be made again elsewhere; new ones end with this process."""
+        self.discovery = discovery
+        self.connect = connect
+        self.settings = settings or Settings()
+        self.log = log
+        self.keyring = keyring or Keyring()
+        self.ledger = ledger or Ledger()
+        self.index = Index()
+        self.engines: dict[str, Engine] = {}
+        self.dial_limit = asyncio.Semaphore(MAX_CONCURRENT_DIALS)
+        self.list_limit = asyncio.Semaphore(MAX_CONCURRENT_LISTS)
+        self.watchers: list[Callable[[Engine, str], None]] = []  # told of engine_connect, engine_disconnect, ...
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.subscribers = Subscribers()
+        self._last_logged = ""
+        self._count = -1  # engines when their number was last said
+        self._admitted: dict[tuple[str, str], set[Engine]] = {}  # id and name -> engines that have them
+
+    async def run(self) -> None:
+        """Follow the discovery until cancelled; then every engine is let go."""
+        study = asyncio.ensure_future(self._background_inspect())
+        emptied: asyncio.Future[None] | None = None
+        try:
+            async for found in self.discovery.watch(self.settings.heartbeat):
+                if isinstance(found, DiscoveryError):
+                    self._log_once(f"discovery: {found}")
+                    continue
+                self._last_logged = ""
+                if emptied is not None:
+                    emptied.cancel()
+                    await asyncio.gather(emptied, return_exceptions=True)
+                    emptied = None
+                if not found and self.engines and not self.discovery.reads_are_atomic:
+                    emptied = asyncio.ensure_future(self._remove_all())
+                    continue
+                await self.replace(found)
+                self._log_count()
+        finally:
+            study.cancel()
+            if emptied is not None:
+                emptied.cancel()
+            await self.replace([])
+
+    async def _remove_all(self) -> None:
+        """Believe a discovery that lists no engine any more once that has stood for a while: files are rewritten."""
+        self.log(
+            "discovery: it lists no engine any more; "
+            f"they are kept for {EMPTY_LIST_SECONDS:g} s, should it be a mistake"
+        )
+        await asyncio.sleep(EMPTY_LIST_SECONDS)
+        await self.replace([])
+        self._log_count()
+
+    def _log_count(self) -> None:
+        before, self._count = self._count, len(self.engines)
+        if before != self._count:
+            some = "1 engine" if self._count == 1 else f"{self._count} engines"
+            at = self.discovery.description
+            at = at if len(at) <= MAX_LOGGED_URL else at[:MAX_LOGGED_URL] + "..."
+            self.log(f"{at}: {some}{' yet' if before < 0 else ''}")
+
+    def _log_once(self, text: str) -> None:
+        if text != self._last_logged:
+            self.log(text)
+        self._last_logged = text
+
+    async def replace(self, addresses: Iterable[str]) -> None:
+        """Have exactly these engines: first let go of the others, then take the new ones in."""
+        wanted = dict.fromkeys(addresses)
+        for address in [a for a in self.engines if a not in wanted]:
+            await self._remove(address)
+        for address in wanted:
+            if address not in self.engines:
+                engine = Engine(self, address, self.connect(address))
+                self.engines[address] = engine
+                self._tasks[address] = asyncio.ensure_future(engine.run())
+
+    async def _remove(self, address: str) -> None:
+        engine = self.engines.pop(address)
+        answered = engine.reachable
+        engine.health.state = Health.GONE
+        task = self._tasks.pop(address)
+        engine.left = [container for container in engine.containers.values() if container.moves]
+        engine.forget_all()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        engine.forget_all()  # what it took in while it was being stopped
+        if engine.facts is not None:
+            if answered:  # clients wait for this word; one that had failed before has had it
+                self.subscribers.spread(events.own("engine_disconnect", engine.event_attributes(), time.time()))
+            self.engine_changed(engine, "engine_removed")
+
+    def healthy(self) -> list[Engine]:
+        """Engines that answer, by name."""
+        return sorted((e for e in self.engines.values() if e.reachable), key=lambda e: (e.name, e.address))
+
+    def any_healthy(self) -> Engine:
+        """Any engine that answers; Refused(503)."""
+        found = self.healthy()
+        if not found:
+            raise Refused(503, "No healthy node available in the cluster")
+        return found[0]
+
+    def engine(self, text: str) -> Engine | None:
+        """The engine of that address, id or name; Refused(404) for a name that several have: they name themselves."""
+        if text in self.engines:
+            return self.engines[text]
+        found = [e for e in self.engines.values() if text == e.id] or [
+            e for e in self.engines.values() if text == e.name
+        ]
+        if len(found) > 1:
+            addresses = ", ".join(sorted(e.address for e in found)[:5])
+            raise Refused(404, f"{text} may be any of several nodes of that name: say which by address: {addresses}")
+        return found[0] if found else None
+
+    def find(self, text: str) -> Container:
+        """The container that `text` means; Refused(404)."""
+        try:
+            found = self.index.find(text)
+        except Ambiguous as error:
+            raise Refused(404, f"No such container: {error}") from error
+        if found is None:
+            raise Refused(404, f"No such container: {text}")
+        return found
+
+    def is_new(self, engine: Engine, key: str) -> bool:
+        """Whether what `key` means is on `engine`, or nowhere yet: a client uses the id that it is given."""
+        try:
+            found = self.index.find(key)
+        except Ambiguous:
+            return False
+        return found is None or found.engine is engine
+
+    def api(self) -> str:
+        """The newest API version that every healthy engine speaks."""
+        versions = [e.facts.api for e in self.engines.values() if e.reachable and e.facts]
+        major, minor = min(versions, default=api_of("1.41"))
+        return f"{major}.{minor}"
+
+    def reject_duplicate(self, engine: Engine, facts: Facts) -> None:
+        """Refuse an engine that is here already under another address."""
+        known = self._admitted.setdefault((facts.id, facts.name), set())
+        known.add(engine)
+        for other in list(known):
+            if self.engines.get(other.address) is not other or other.facts is None or other.facts.id != facts.id:
+                known.discard(other) if other is not engine else None
+            elif other is not engine and other.reachable and other.facts.name == facts.name:
+                known.discard(engine)
+                raise Unreachable(
+                    502,
+                    f"has the id and the name of the engine at {other.address}: the same one, or a clone of its disk "
+                    "(then remove /etc/docker/key.json and engine-id under its data root, rename it and restart it)",
+                )
+
+    def engine_changed(self, engine: Engine, happened: str) -> None:
+        """Note that an engine came, went or came back; tell everyone."""
+        reason = f": {engine.health.error}" if engine.health.error else ""
+        self.log(f"{engine.name} ({engine.address}): {LOG_TEXTS.get(happened, happened)}{reason}")
+        engine.refresh_entries()
+        self.subscribers.spread(events.own(happened, engine.event_attributes(), time.time()))
+        for watcher in self.watchers:
+            watcher(engine, happened)
+
+    def on_container(self, container: Container) -> None:
+        """A container was taken in: watchers hear of it if it is the double of another."""
+        if container.moves and len(self.index.doubles(container.swarm_id)) > 1:
+            for watcher in self.watchers:
+                watcher(container.engine, DOUBLE)
+
+    def publish(self, engine: Engine, event: dict[str, Any]) -> None:
+        """Pass an engine's event on to whoever listens, if it may tell of that."""
+        if self.subscribers and self.may_tell(engine, event):
+            self.subscribers.spread(events.mark(event, engine.event_attributes()))
+
+    def may_tell(self, engine: Engine, event: dict[str, Any]) -> bool:
+        """Whether an event is of the engine's own: neither of the cluster nor of containers on other engines."""
+        if event.get("Type") == events.OURS:
+            return False
+        strange = events.subjects(event).difference(engine.containers)
+        return not any(self.index.with_id(key) for key in strange)
+
+    async def inspect_all(self, engine: Engine) -> None:
+        """Learn the reservations and ports of all containers on an engine, now. Refused."""
+        async with asyncio.TaskGroup() as group:
+            limit = asyncio.Semaphore(8)
+
+            async def inspect(container: Container) -> None:
+                async with limit:
+                    with suppress(Refused):
+                        await engine.inspect(container)
+
+            for container in list(engine.containers.values()):
+                if not container.known:
+                    group.create_task(inspect(container))
+
+    async def _background_inspect(self) -> None:
+        """Learn what nobody asked for yet, one container after the other; first those that may have to move."""
+        while True:
+            for engine in list(self.engines.values()):
+                unknown = [c for c in engine.containers.values() if not c.known] if engine.reachable else []
+                for container in sorted(unknown, key=lambda c: not c.moves):
+                    with suppress(Refused, ValueError, KeyError, TypeError, AttributeError):
+                        await engine.inspect(container)
+                    await asyncio.sleep(BACKGROUND_PAUSE)
+            await asyncio.sleep(1)

@@ -1,0 +1,39 @@
+"""Which nodes can take a container, best first: the filters, then the strategy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from machine.swarm.scheduler import filters
+from machine.swarm.scheduler.filters import DEFAULT, NoNode, Strictness
+from machine.swarm.scheduler.node import Node
+from machine.swarm.scheduler.placement_request import PlacementRequest
+from machine.swarm.scheduler.strategy import STRATEGIES
+
+
+def rank(
+    nodes: Sequence[Node], want: PlacementRequest, strategy: str = "spread", names: Iterable[str] = DEFAULT
+) -> list[Node]:
+    """The nodes that can take the container, best first; of those that have a container that it replaces only these.
+
+    Soft expressions, and ports of containers that have ended, count on the first pass; what leaves no node is dropped,
+    the expressions first. NoNode says what none meets.
+    """
+    names = tuple(names)
+    refusal: NoNode | None = None
+    for strict in _passes(want):
+        try:
+            fitting = filters.apply(names, want, nodes, strict)
+            if want.replaced:
+                fitting = [node for node in fitting if node.has_any(want.replaced)] or fitting
+            return STRATEGIES[strategy](want, fitting)
+        except NoNode as error:
+            refusal = error
+    raise refusal or NoNode(filters.HEALTHY)
+
+
+def _passes(want: PlacementRequest) -> list[Strictness]:
+    """How strict to be, one after the other; what cannot change anything is left out."""
+    soft = (True, False) if want.has_soft else (True,)
+    ended = (True, False) if want.ports or want.host_mode else (True,)
+    return [Strictness(s, e) for e in ended for s in soft]
