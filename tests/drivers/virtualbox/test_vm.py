@@ -66,7 +66,7 @@ def test_create_ends_in_a_docker_host(program: Program, network: None, tmp_path:
         assert int(mega) > 8000, "the partition and the file system fill the disk"
         assert "Server" in program.shell('eval "$(machine env dev)"; docker version').fine().out
         assert "Linux version" in (program.store / "machines" / "dev" / "console.log").read_text(errors="replace")
-        assert "power is cut" not in program("stop", "dev", timeout=300).fine().err
+        assert "is switched off" not in program("stop", "dev", timeout=300).fine().err
         assert program("status", "dev").fine().out == "Stopped\n"
         program("start", "dev", timeout=1200).fine()
         assert "Server" in program.shell('eval "$(machine env dev)"; docker version').fine().out
