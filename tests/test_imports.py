@@ -47,6 +47,7 @@ OURS = {
     "machine.model",
     "machine.options",
     "machine.drivers.base",
+    "machine.drivers.registry",
     "machine.lifecycle",
     "machine.provision",
     "machine.ssh.client",

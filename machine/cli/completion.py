@@ -53,7 +53,7 @@ class Facts:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Loads every command and driver; a driver of a third party that does not load has no flags."""
-        from machine.drivers import names
+        from machine.drivers.registry import names
 
         self.drivers = names()
         environ = {key: value for key, value in environ.items() if key != "MACHINE_DRIVER"}

@@ -39,12 +39,12 @@ bring: `machine drivers` shows what each needs. `machine create -d DRIVER --help
 
 def add_arguments(parser: Parser) -> None:
     """The flags of every driver's create, and those of the driver that is meant."""
-    from machine import drivers
     from machine.cli import driver_flags
+    from machine.drivers import registry
 
     name = driver_flags.driver_from_argv(parser)
     parser.add_argument(
-        "--driver", "-d", default=name, help=f"Which driver makes it (default {drivers.DEFAULT}) [$MACHINE_DRIVER]"
+        "--driver", "-d", default=name, help=f"Which driver makes it (default {registry.DEFAULT}) [$MACHINE_DRIVER]"
     )
     parser.add_argument("--resume", action="store_true", help="Continue a create that was cut short")
     parser.add_argument("--if-missing", action="store_true", help="Leave a machine that is there already as it is")
@@ -161,10 +161,10 @@ def _add_swarm_mode(parser: Parser) -> None:
 
 def find_driver(name: str) -> type[Driver]:
     """The class of a driver that was named on the command line; UsageError if there is no such driver."""
-    from machine import drivers
+    from machine.drivers import registry
 
     try:
-        return drivers.find(name)
+        return registry.find(name)
     except PreflightFailed:
         raise
     except DriverError as error:
@@ -217,10 +217,10 @@ def run(args: argparse.Namespace, app: App) -> int:
 
 def _check_one_host(args: argparse.Namespace) -> None:
     """UsageError on several names for a host that is there already: one host is one machine."""
-    from machine import drivers
+    from machine.drivers import registry
 
     names = list(dict.fromkeys(args.names))
-    if len(names) > 1 and drivers.find(args.driver).traits.existing_host:
+    if len(names) > 1 and registry.find(args.driver).traits.existing_host:
         raise UsageError(
             f"one host is one machine: the driver {args.driver} cannot make {' and '.join(names)} of it",
             resolution=f"create each with the address of a host of its own, beginning with {names[0]}",
@@ -229,8 +229,8 @@ def _check_one_host(args: argparse.Namespace) -> None:
 
 def _check_resume(args: argparse.Namespace, app: App) -> None:
     """UsageError on what goes not with --resume: a trial of it, and flags that it would pass over."""
-    from machine import drivers
     from machine.cli import driver_flags
+    from machine.drivers import registry
 
     if args.dry_run or args.if_missing:
         other = "--dry-run" if args.dry_run else "--if-missing"
@@ -243,7 +243,7 @@ def _check_resume(args: argparse.Namespace, app: App) -> None:
         if getattr(args, name)
     ]
     told += [name for name in ("swarm_host", "swarm_image", "swarm_strategy") if getattr(args, name) is not None]
-    usual = app.environ.get("MACHINE_DRIVER") or drivers.DEFAULT
+    usual = app.environ.get("MACHINE_DRIVER") or registry.DEFAULT
     told += ["driver"] * any(args.driver not in (usual, app.store.load(name).driver_name) for name in args.names)
     flags = " ".join("--" + name.replace("_", "-") for name in [*told, *driver_flags.typed_values(args)])
     if flags:
@@ -264,8 +264,9 @@ def _env_line(app: App, *name: str) -> str:
 
 def wanted_of(args: argparse.Namespace, app: App) -> CreateRequest:
     """The command line as values; UsageError on nonsense."""
-    from machine import drivers, engine_values
+    from machine import engine_values
     from machine.cli import driver_flags
+    from machine.drivers import registry
     from machine.lifecycle.planning import CreateRequest
     from machine.model import EngineOptions, SwarmOptions
     from machine.options import resolve
@@ -307,7 +308,7 @@ def wanted_of(args: argparse.Namespace, app: App) -> CreateRequest:
         experimental=args.swarm_experimental,
         containers=bool(image),
     )
-    values = resolve(drivers.find(args.driver).traits.options, driver_flags.typed_values(args), app.environ)
+    values = resolve(registry.find(args.driver).traits.options, driver_flags.typed_values(args), app.environ)
     mode = _mode_of(args)
     return CreateRequest(
         args.driver, values, engine, swarm, tuple(args.tls_san), not args.no_context, mode, args.no_hostname

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.booleans import parse_bool
-from machine.drivers import DEFAULT, TABLE
+from machine.drivers.registry import DEFAULT, TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _explain(option: Option) -> str:
 
 def of_another(flag: str, chosen_name: str) -> str:
     """Advice for a flag that the driver `chosen_name` has not and another one of this program has; "" if none has."""
-    from machine.drivers import find
+    from machine.drivers.registry import find
 
     word = flag.lstrip("-").partition("=")[0]
     for name in TABLE:

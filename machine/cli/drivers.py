@@ -26,11 +26,11 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace, app: App) -> int:
     """A table, or a page for each name. UsageError on a driver that does not exist."""
-    from machine import drivers
     from machine.cli.create import find_driver
+    from machine.drivers import registry
 
     if not args.names:
-        rows = [_row(name) for name in drivers.names()]
+        rows = [_row(name) for name in registry.names()]
         if args.json:
             app.say_json([dict(zip(("Name", "Machine", "Needs"), row, strict=True)) for row in rows])
             return 0
@@ -60,13 +60,13 @@ def _lines(name: str, summary: str, needs: str) -> list[str]:
 
 def _row(name: str) -> list[str]:
     """A driver's line; one that cannot be loaded says so and spoils no list."""
-    from machine import drivers
+    from machine.drivers import registry
 
     try:
-        driver = drivers.find(name)
+        driver = registry.find(name)
     except MachineError as error:
         return [name, "", error.brief]
-    default = " (default)" if name == drivers.DEFAULT else ""
+    default = " (default)" if name == registry.DEFAULT else ""
     return [name, f"{driver.traits.summary}{default}", driver.traits.needs]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from machine import drivers, paths, process, secrets
+from machine import paths, process, secrets
 from machine.clusters import table as clusters
+from machine.drivers import registry
 from machine.drivers.base import PHASE, AcceptsHostKey, Driver, DriverContext
 from machine.errors import DriverError, MachineError, RecordBroken
 from machine.model import Endpoint, EngineOptions
@@ -60,7 +61,7 @@ def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
 
 def open_driver(session: Session, record: Record) -> Driver:
     """The driver of a stored machine, with its secrets. RecordBroken when what is recorded makes no sense to it."""
-    cls = drivers.find(record.driver_name)
+    cls = registry.find(record.driver_name)
     options = cls.secret_options(record.driver)
     _hide_settings(session, record.engine_options())
     data = secrets.merge(record.driver, session.store.directory(record.name), options, session.environ)

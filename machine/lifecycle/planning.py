@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from machine import drivers, names, options, redaction
+from machine import names, options, redaction
 from machine.clusters import table as clusters
 from machine.clusters.extension import MembershipRequest, PlannedMachine
+from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import RecordBroken, UsageError
 from machine.lifecycle.driver_record import context
@@ -41,7 +42,7 @@ def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Dr
         from machine import authority  # cryptography
 
         authority.check_names(wanted.sans)
-    cls = drivers.find(wanted.driver_name)
+    cls = registry.find(wanted.driver_name)
     planned = PlannedMachine(
         wanted.driver_name, cls.traits.provisions, wanted.values, wanted.engine.flags, wanted.swarm, wanted.swarm_mode
     )

@@ -7,9 +7,10 @@ import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machine import drivers, files, paths
+from machine import files, paths
 from machine import provision as steps
 from machine.clusters import table as clusters
+from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import DriverError, NotSupported, WaitTimeout
 from machine.lifecycle import certificates, preload, waiting
@@ -145,7 +146,7 @@ def host_gateway(driver_name: str, facts: steps.Facts) -> str:
     An engine that is not installed yet will be new enough.
     """
     old = facts.dockerd and facts.release < GATEWAY_SINCE
-    return "" if old else drivers.find(driver_name).traits.host_gateway
+    return "" if old else registry.find(driver_name).traits.host_gateway
 
 
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
@@ -179,7 +180,7 @@ def _what_stands(record: Record, endpoint: Endpoint) -> str:
 def _undo(record: Record, endpoint: Endpoint) -> str:
     """How to be rid of what was made; a host that was there before stays when its machine is removed."""
     remove = f"machine rm {record.name}"
-    if not drivers.find(record.driver_name).traits.existing_host:
+    if not registry.find(record.driver_name).traits.existing_host:
         return remove
     close = CLOSE if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE)}"
     return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove} (docs/provisioning.md)"

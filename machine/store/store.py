@@ -8,7 +8,6 @@ import stat
 from machine import files, paths
 from machine.errors import MachineExists, MachineNotFound, StoreError
 from machine.names import check, natural_key
-from machine.nearest import nearest
 from machine.store.document import LARGEST, record_error
 from machine.store.record import Record
 
@@ -143,6 +142,8 @@ class Store:
             ) from error
 
     def _unknown(self, name: str) -> MachineNotFound:
+        from machine.nearest import nearest
+
         near = nearest(name, self.names())
         return MachineNotFound(
             f'Docker machine "{name}" does not exist',

@@ -9,7 +9,7 @@ import pytest
 from machine.cli.driver_flags import add_options, driver_from_argv, typed_values
 from machine.cli.global_flags import Flags
 from machine.cli.parser import Parser
-from machine.drivers import DEFAULT
+from machine.drivers.registry import DEFAULT
 from machine.errors import UsageError
 from machine.options import Option, resolve
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers import TABLE, find
+from machine.drivers.registry import TABLE, find
 from tests.cli.typed import World
 
 

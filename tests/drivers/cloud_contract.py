@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from machine import drivers
+from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import DriverError, MachineError, PreflightFailed, Unfinished
 from machine.model import State, Verb
@@ -80,7 +80,7 @@ class Cloud(Protocol):
 
 def new(cloud: Cloud, place: Path, name: str = "contract", **more: Any) -> Driver:
     """The driver of a machine that is not made yet, in a context that really saves; `driver.saved` is what it saved."""
-    cls = drivers.find(cloud.driver)
+    cls = registry.find(cloud.driver)
     saved: list[dict[str, Any]] = []
     ctx = contexts.real(place, name, saved)
     ctx = dataclasses.replace(ctx, machine_id=os.urandom(16).hex())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from machine import drivers
+from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import MachineError, NotSupported
 from machine.model import State, Verb
@@ -23,10 +23,10 @@ FORBIDDEN_CALLS = {"print", "input", "open_new_tab", "system", "popen", "getenv"
 FORBIDDEN_NAMES = {("time", "sleep"), ("os", "environ"), ("sys", "argv"), ("os", "system")}
 
 
-@pytest.fixture(params=sorted(drivers.TABLE))
+@pytest.fixture(params=sorted(registry.TABLE))
 def cls(request: pytest.FixtureRequest) -> type[Driver]:
     """One driver after the other."""
-    return drivers.find(request.param)
+    return registry.find(request.param)
 
 
 def sources(cls: type[Driver]) -> list[Path]:
@@ -36,7 +36,7 @@ def sources(cls: type[Driver]) -> list[Path]:
 
 
 def test_it_goes_by_the_name_in_the_table(cls: type[Driver]) -> None:
-    assert drivers.TABLE[cls.traits.name].endswith(f":{cls.__name__}")
+    assert registry.TABLE[cls.traits.name].endswith(f":{cls.__name__}")
 
 
 def test_its_options_are_well_formed(cls: type[Driver]) -> None:
@@ -92,7 +92,7 @@ def made(cls: type[Driver], tmp_path: Path, given: Any, saved: list[dict[str, An
 @pytest.mark.parametrize("name", sorted(ARRANGEMENTS))
 def test_the_life_of_a_machine(name: str, tmp_path: Path) -> None:
     """check, create (twice), state, endpoint, a dump that loads again with unknown keys, power, remove (twice)."""
-    cls = drivers.find(name)
+    cls = registry.find(name)
     saved: list[dict[str, Any]] = []
     with ARRANGEMENTS[name](tmp_path / "platform") as given:
         driver = made(cls, tmp_path, given, saved)

@@ -6,12 +6,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from machine import drivers
-from machine.drivers import records
+from machine.drivers import records, registry
 from machine.drivers.base import Driver
 
 ROOT = Path(__file__).parents[2] / "machine"
-NAMES = {*drivers.TABLE, "plugin"}
+NAMES = {*registry.TABLE, "plugin"}
 OTHER_MEANINGS = {  # a word that is a driver's name too, and stands for something else here
     "cli/commands.py": {"plugin"},  # a command
     "cli/report.py": {"plugin"},  # that command
@@ -47,9 +46,9 @@ def test_no_driver_is_known_by_its_name_outside_of_drivers() -> None:
 
 
 def test_every_driver_has_a_row_in_the_table_of_records() -> None:
-    assert set(records.TABLE) == set(drivers.TABLE)
-    for name in drivers.TABLE:
-        traits = drivers.find(name).traits
+    assert set(records.TABLE) == set(registry.TABLE)
+    for name in registry.TABLE:
+        traits = registry.find(name).traits
         assert traits.name == name
         assert traits.record is records.TABLE[name]
         secret = {option.key for option in traits.options if option.secret}
@@ -57,6 +56,6 @@ def test_every_driver_has_a_row_in_the_table_of_records() -> None:
 
 
 def test_a_driver_that_switches_machines_says_so() -> None:
-    for name in drivers.TABLE:
-        cls = drivers.find(name)
+    for name in registry.TABLE:
+        cls = registry.find(name)
         assert cls.traits.can_power is (cls.power is not Driver.power), name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import drivers
+from machine.drivers import registry
 from machine.errors import DriverError
 from tests.program import Program
 
@@ -44,15 +44,15 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("packages")
 def test_a_package_brings_a_driver() -> None:
-    assert drivers.find("rack").traits.name == "rack"
-    assert {"rack", "qemu"} <= set(drivers.names())
+    assert registry.find("rack").traits.name == "rack"
+    assert {"rack", "qemu"} <= set(registry.names())
 
 
 @pytest.mark.usefixtures("packages")
 @pytest.mark.parametrize("name", BROKEN)
 def test_one_that_does_not_load_is_quoted(name: str) -> None:
     with pytest.raises(DriverError) as caught:
-        drivers.find(name)
+        registry.find(name)
     assert f"the driver {name} of the Python package machine-rack" in caught.value.brief
     assert {
         "lost": "Lost",

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 
 import pytest
 
-from machine import drivers, secrets
+from machine import secrets
 from machine.console import Console
+from machine.drivers import registry
 from machine.drivers.base import Driver, DriverContext, Traits
 from machine.errors import DriverError
 from machine.lifecycle.create import create, resume
@@ -108,7 +109,7 @@ class Cloud(TokenDriver):
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setitem(drivers.TABLE, "cloud", f"{__name__}:Cloud")
+    monkeypatch.setitem(registry.TABLE, "cloud", f"{__name__}:Cloud")
     for name, value in (("machines", {}), ("logged_in", "ada/home"), ("tells", True), ("asked", [])):
         monkeypatch.setattr(Cloud, name, value)
     return Store(str(tmp_path / "store"))
@@ -223,7 +224,7 @@ def test_a_record_of_before_is_removed_as_before(store: Store) -> None:
 def test_a_driver_without_a_word_for_missing_forgets_nothing_either(
     store: Store, monkeypatch: pytest.MonkeyPatch, refuses: bool
 ) -> None:
-    monkeypatch.setitem(drivers.TABLE, "plugin", f"{__name__}:Plugin")
+    monkeypatch.setitem(registry.TABLE, "plugin", f"{__name__}:Plugin")
     monkeypatch.setattr(Plugin, "refuses", refuses)
     values = {"plugin-token": "right"}
     create(world(store), "dev", CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
@@ -237,7 +238,7 @@ def test_a_driver_without_a_word_for_missing_forgets_nothing_either(
 
 
 def test_a_resumed_create_says_that_it_believes_a_new_token(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(drivers.TABLE, "plugin", f"{__name__}:Plugin")
+    monkeypatch.setitem(registry.TABLE, "plugin", f"{__name__}:Plugin")
     values = {"plugin-token": "right"}
     create(world(store), "dev", CreateRequest("plugin", values, EngineOptions(), SwarmOptions(), docker_context=False))
     record = store.load("dev")

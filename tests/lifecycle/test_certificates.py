@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import certs
-from machine import docker_context, drivers
+from machine import docker_context
 from machine.console import Console
+from machine.drivers import registry
 from machine.errors import DriverError
 from machine.lifecycle import certificates, create, provision
 from machine.lifecycle.certificates import authority_of
@@ -125,7 +126,7 @@ def test_a_context_that_was_pointed_elsewhere_does_not_follow(world: Session) ->
 def test_resuming_a_machine_of_docker_machine_leaves_its_key_alone(
     world: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(drivers.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
+    monkeypatch.setitem(registry.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
     monkeypatch.setattr(Cloud, "accounts", {"first": set()})
     world.store.add("old")
     key = world.store.directory("old") + "/id_rsa"

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import pytest
 
-from machine import drivers, secrets
+from machine import secrets
 from machine.console import Console
+from machine.drivers import registry
 from machine.errors import DriverError
 from machine.lifecycle.remove import remove
 from machine.model import State
@@ -45,7 +46,7 @@ class Cloud(TokenDriver):
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store with the machine dev, made with the token of the first account."""
-    monkeypatch.setitem(drivers.TABLE, "cloud", f"{__name__}:Cloud")
+    monkeypatch.setitem(registry.TABLE, "cloud", f"{__name__}:Cloud")
     monkeypatch.setattr(Cloud, "accounts", {"first": {"dev"}, "fresh": {"dev"}, "second": set()})
     store = Store(str(tmp_path / "store"))
     store.add("dev")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from machine import drivers
 from machine.console import Console
+from machine.drivers import registry
 from machine.errors import DriverError, LoginRefused, WaitTimeout
 from machine.lifecycle.driver_record import context
 from machine.lifecycle.waiting import diagnostics, strip_ansi, wait_for_shell
@@ -51,14 +51,14 @@ def test_a_refused_login_is_not_tried_for_as_long_as_a_first_boot(
     tmp_path: Path, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, case: tuple[str, str, type[Exception], int]
 ) -> None:
     driver, phase, error, passed = case
-    monkeypatch.setitem(drivers.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
+    monkeypatch.setitem(registry.TABLE, "cloud", "tests.lifecycle.test_remove:Cloud")
     world = Session(Store(str(tmp_path / "store")), Console(io.StringIO()), clock=LeapingClock())
     world.store.add("dev")
     data = {"SSHKeyPath": str(keygen(tmp_path / "stranger")), "AccessToken": "", "IPAddress": sshd.address}
     record = Record.new(world.store.root, "dev", driver, data)
     record.phase = phase
     world.store.save(record)
-    opened = drivers.find(driver).load(context(world, record), record.driver)
+    opened = registry.find(driver).load(context(world, record), record.driver)
     with pytest.raises(error):
         wait_for_shell(world, record, opened, Endpoint(sshd.address, sshd.user, sshd.port), 300.0)
     assert world.clock.now() == passed

@@ -124,7 +124,7 @@ import os, sys
 from machine.errors import MachineError
 from machine.store import Record, Store
 # loaded while they can still be read
-import difflib, errno, shutil
+import difflib, errno, shutil, machine.nearest
 import machine.files, machine.secrets, machine.store.options_codec, machine.store.remove
 if os.geteuid() == 0:
     os.setgid(65534), os.setuid(65534)

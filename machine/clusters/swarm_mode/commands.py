@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from machine import drivers
 from machine.clusters.swarm_mode import api, connectivity, members
 from machine.clusters.swarm_mode import leave as leaving
 from machine.clusters.swarm_mode import unlock_key as keys
 from machine.clusters.swarm_mode.membership import Membership
 from machine.clusters.swarm_mode.nodes import Node, fault_tolerance, quorum_risk
 from machine.clusters.swarm_mode.ports import Side
+from machine.drivers import registry
 from machine.errors import MachineError, SwarmModeError
 from machine.session import LOCK_SECONDS, Session, records
 from machine.store import Record
@@ -207,9 +207,9 @@ def _member(record: Record, what: Membership, nodes: Sequence[Node]) -> Node:
 
 def _check_ports(session: Session, record: Record, what: Membership, manager: members.Manager) -> None:
     endpoint = record.endpoint()
-    if endpoint is None or not drivers.find(record.driver_name).traits.provisions:
+    if endpoint is None or not registry.find(record.driver_name).traits.provisions:
         return
-    mine, platform = drivers.traits_of(record.driver_name), drivers.traits_of(manager.record.driver_name)
+    mine, platform = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
     here = Side(record.name, members.advertised(record, what, endpoint), mine.firewall, manager=True)
     there = Side(manager.record.name, manager.local.address, platform.firewall, manager=True)
     border = mine.behind_nat != platform.behind_nat

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
-from machine import clients, drivers
+from machine import clients
 from machine.clusters.swarm_mode import api, connectivity, members, membership, unlock_key
 from machine.clusters.swarm_mode.members import Manager
 from machine.clusters.swarm_mode.membership import Membership
 from machine.clusters.swarm_mode.nodes import fault_tolerance, pool
 from machine.clusters.swarm_mode.ownership import is_own_cluster
 from machine.clusters.swarm_mode.ports import Side
+from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.engine import Engine
 from machine.errors import EngineRefused, MachineError, PreflightFailed, SwarmModeError
@@ -61,7 +62,7 @@ def no_host(driver_name: str) -> PreflightFailed:
 
 def _check_border(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
     """One of the two is behind this computer's NAT and the other does not: neither way would ever work."""
-    platform, far = drivers.traits_of(other.driver_name), driver.traits.behind_nat
+    platform, far = registry.traits_of(other.driver_name), driver.traits.behind_nat
     near = platform.behind_nat
     alike = near == far and (not near or other.driver_name == driver.traits.name)
     if alike or what.address or theirs.address or driver.traits.existing_host or platform.existing_host:
@@ -270,7 +271,7 @@ def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, 
     if passed_over:
         session.console.warn(f"the cluster {what.cluster} exists already; not looked at: {passed_over}")
     address = members.advertised(record, what, endpoint)
-    mine, platform = drivers.traits_of(record.driver_name), drivers.traits_of(manager.record.driver_name)
+    mine, platform = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
     here = Side(record.name, address, mine.firewall, what.role == "manager")
     there = Side(manager.record.name, manager.local.address, platform.firewall, manager=True)
     border = mine.behind_nat != platform.behind_nat

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import pytest
 
-from machine import drivers
 from machine.clusters.swarm_mode import join, membership
 from machine.clusters.swarm_mode.membership import Membership
 from machine.console import Console
+from machine.drivers import registry
 from machine.drivers.base import Traits
 from machine.errors import PreflightFailed
 from machine.lifecycle.driver_record import context
@@ -32,7 +32,7 @@ class Elsewhere(Cloud):
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     for cls in (Cloud, Elsewhere):
-        monkeypatch.setitem(drivers.TABLE, cls.traits.name, f"{__name__}:{cls.__name__}")
+        monkeypatch.setitem(registry.TABLE, cls.traits.name, f"{__name__}:{cls.__name__}")
     return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), environ={"HOME": str(tmp_path)})
 
 
@@ -49,7 +49,7 @@ def check(world: Session, driver: str, wish: Membership, name: str = "new") -> N
     """What `create` asks before it makes `name`."""
     record = Record.new(world.store.root, name, driver, {"AccessToken": ""})
     membership.set_membership(record, wish)
-    cls = drivers.find(driver)
+    cls = registry.find(driver)
     values = resolve(cls.traits.options, {"url": "tcp://192.0.2.1:2376"}, {})
     join.check(world, record, cls.configure(context(world, record), values))
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from machine import drivers, secrets
+from machine import secrets
 from machine.clusters.swarm_mode import commands, join, members, membership
 from machine.clusters.swarm_mode.membership import UNLOCK_KEY, Membership
 from machine.console import Console
+from machine.drivers import registry
 from machine.lifecycle.remove import remove
 from machine.session import Session
 from machine.store import Record, Store
@@ -40,7 +41,7 @@ class Quick:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    monkeypatch.setitem(drivers.TABLE, "cloud", f"{__name__}:Cloud")
+    monkeypatch.setitem(registry.TABLE, "cloud", f"{__name__}:Cloud")
     monkeypatch.setattr(Cloud, "accounts", {"": {"m1", "m2", "m3", "w1"}})
     environ = {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")}
     return Session(Store(str(tmp_path / "store")), Console(io.StringIO()), Quick(), environ)

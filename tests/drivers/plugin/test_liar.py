@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from machine import drivers
+from machine.drivers import registry
 from machine.drivers.plugin import gob, program, session
 from machine.drivers.plugin.document import NOTES
 from machine.drivers.plugin.driver import PluginDriver, made_for
@@ -108,7 +108,7 @@ def test_a_plugin_is_not_taken_from_the_directory_at_hand(tmp_path: Path, monkey
         assert "liar" not in program.names()
     monkeypatch.setenv("PATH", str(place))
     assert program.names() == ["liar"]
-    assert issubclass(drivers.find("liar"), PluginDriver)
+    assert issubclass(registry.find("liar"), PluginDriver)
 
 
 @pytest.mark.parametrize("shared", ["docker-machine-driver-liar", "."])

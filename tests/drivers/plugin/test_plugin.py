@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from machine import drivers
+from machine.drivers import registry
 from machine.drivers.plugin import rpc, session
 from machine.drivers.plugin.document import NOTES
 from machine.drivers.plugin.driver import PluginDriver
@@ -49,7 +49,7 @@ def cls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Plugin
     """The driver class of the plugin, found on PATH; no program is left behind."""
     monkeypatch.setenv("PATH", installed(tmp_path / "bin", "testcloud", "testcloud-old"))
     monkeypatch.setenv("TESTCLOUD_TAGS", "from,the variable")
-    found = drivers.find("testcloud")
+    found = registry.find("testcloud")
     assert issubclass(found, PluginDriver)
     yield found
     session.close_all()
@@ -432,7 +432,7 @@ def test_its_words_go_to_progress(cls: type[PluginDriver], tmp_path: Path, cloud
 
 
 def test_the_service_of_2015(cls: type[PluginDriver], tmp_path: Path, cloud: Cloud) -> None:
-    old = drivers.find("testcloud-old")
+    old = registry.find("testcloud-old")
     assert issubclass(old, PluginDriver)
     driver, _ = configured(old, tmp_path, cloud)
     assert driver._session is not None
@@ -442,7 +442,7 @@ def test_the_service_of_2015(cls: type[PluginDriver], tmp_path: Path, cloud: Clo
 @pytest.mark.parametrize("name", ["", "no-such", "../bin/testcloud", "a b", "test*"])
 def test_other_names_are_no_drivers(cls: type[PluginDriver], name: str) -> None:
     with pytest.raises(DriverError) as refused:
-        drivers.find(name)
+        registry.find(name)
     assert "testcloud" in refused.value.details
 
 
@@ -464,13 +464,13 @@ def test_a_program_that_is_no_plugin(name: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     began = time.monotonic()
     with pytest.raises(DriverError) as refused:
-        assert drivers.find(name).traits.options
+        assert registry.find(name).traits.options
     assert time.monotonic() - began < 5
     assert str(place) in refused.value.brief
     assert str(place) in refused.value.resolution, "the cure names it too"
     place.chmod(0o644)
     with pytest.raises(DriverError, match="there is no driver"):
-        drivers.find(name)
+        registry.find(name)
 
 
 NO_PROGRAMS = {
@@ -488,7 +488,7 @@ def test_a_file_that_is_no_program(name: str, tmp_path: Path, monkeypatch: pytes
     place.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(DriverError) as refused:
-        assert drivers.find(name).traits.options
+        assert registry.find(name).traits.options
     assert str(place) in refused.value.brief
     assert str(place) in refused.value.resolution
 
@@ -529,7 +529,7 @@ def test_a_server_that_speaks_something_else(
         worker = threading.Thread(target=serve)
         worker.start()
         with pytest.raises(DriverError) as refused:
-            assert drivers.find("odd").traits.options
+            assert registry.find("odd").traits.options
         ended.set()
         worker.join()
     assert said in refused.value.brief
