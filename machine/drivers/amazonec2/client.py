@@ -195,14 +195,14 @@ class Api:
                 continue
 
     def delete_key_pair(self, name: str) -> None:
-        """Away with it; EC2 does not mind if it is unknown."""
+        """Delete it; EC2 does not mind if it is unknown."""
         try:
             self._call("delete_key_pair", KeyName=name)
         except errors.BadKey:
             return
 
     def delete_group(self, group_id: str) -> None:
-        """Away with it; absent is success, InUse when something has it."""
+        """Delete it; absent is success, InUse when something has it."""
         try:
             self._call("delete_security_group", GroupId=group_id)
         except errors.BadFirewall:

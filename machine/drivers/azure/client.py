@@ -198,7 +198,7 @@ class Api:
         self._call(f"{verb.replace('_', ' ')} the machine", lambda: act(group, name, polling=False, **how))
 
     def delete(self, kind: str, group: str, name: str) -> bool:
-        """Away with a machine's own thing (a kind of bodies.names). True when it is gone, False while it is going.
+        """Delete a machine's own thing (a kind of requests.names). True when it is gone, False while it is going.
 
         InUse when something has it. Repeating it is asking.
         """
@@ -225,11 +225,11 @@ class Api:
             return False
 
     def delete_availability_set(self, group: str, name: str) -> None:
-        """Away with it; absent is success, InUse while it has machines."""
+        """Delete it; absent is success, InUse while it has machines."""
         self._absent("delete the availability set", lambda: self._compute().availability_sets.delete(group, name))
 
     def delete_network(self, group: str, name: str) -> None:
-        """Away with it, until it is gone; absent is success, InUse while something is in it."""
+        """Delete it, until it is gone; absent is success, InUse while something is in it."""
         networks = self._network().virtual_networks
         self._absent("delete the network", lambda: _ended(networks.begin_delete(group, name)))
 
@@ -239,7 +239,7 @@ class Api:
         self._absent("delete the subnet", lambda: _ended(nets.begin_delete(group, network, name)))
 
     def delete_group(self, name: str) -> None:
-        """Away with it and everything in it, until it is gone."""
+        """Delete it and everything in it, until it is gone."""
         groups = self._resources().resource_groups
         self._absent("delete the resource group", lambda: _ended(groups.begin_delete(name)))
 

@@ -76,8 +76,8 @@ class Api:
 
     def volumes(self, *, name: str = "", region: str = "") -> list[Json]:
         """Every volume of the account, or those of that name in that region."""
-        asked = {key: value for key, value in (("name", name), ("region", region)) if value}
-        return self._list("list volumes", "volumes", "/v2/volumes", asked)
+        query = {key: value for key, value in (("name", name), ("region", region)) if value}
+        return self._list("list volumes", "volumes", "/v2/volumes", query)
 
     def reserved_ips(self) -> list[Json]:
         """Every address that the account has reserved, `droplet` being where it leads."""
@@ -190,12 +190,12 @@ class Api:
         except errors.NotFound:
             return
 
-    def _list(self, doing: str, key: str, path: str, asked: Mapping[str, str] | None = None) -> list[Json]:
+    def _list(self, doing: str, key: str, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
         """All pages of a list."""
-        query = "?" + urllib.parse.urlencode(asked) if asked else ""
+        suffix = "?" + urllib.parse.urlencode(query) if query else ""
         found: list[Json] = []
         for page in range(1, MOST_PAGES + 1):
-            answer = self._ask(doing, "GET", path + query, params={"page": page})
+            answer = self._ask(doing, "GET", path + suffix, params={"page": page})
             entries = _inside(answer, key, list)
             if not all(isinstance(entry, dict) for entry in entries):
                 raise _nonsense(doing, f"{key} has entries that are no objects")
@@ -216,22 +216,22 @@ class Api:
         repeat: bool = True,
     ) -> Json:
         """The answer's JSON, {} if it has none. Not to `repeat` is for what must not be done twice."""
-        link = self._connection()
+        connection = self._connection()
         patience = self.config.retry_seconds
-        link.retryCls = link.patient if repeat else link.careful
+        connection.retryCls = connection.patient if repeat else connection.careful
         with _translated(doing):
-            found = link.request(
+            answer = connection.request(
                 path,
                 params=dict(params or {}),
                 data=None if body is None else json.dumps(body),
                 method=method,
                 retry_failed=patience > 0,
             ).object
-        if found in ("", None):
+        if answer in ("", None):
             return {}
-        if not isinstance(found, dict):
-            raise _nonsense(doing, str(found))
-        return found
+        if not isinstance(answer, dict):
+            raise _nonsense(doing, str(answer))
+        return answer
 
     def _connection(self) -> Any:
         if self._cloud is None:

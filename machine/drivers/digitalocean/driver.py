@@ -108,14 +108,14 @@ class DigitalOceanDriver(Driver):
         self.api.make_tag(self.config.tag)
         self._ensure_firewall()
         self._ensure_volume()
-        self._make()
+        self._make_droplet()
 
     def _adopt(self) -> bool:
         """Whether an earlier try made the droplet already; it is ours then, and running."""
         droplet = self._droplet()
         if droplet is None:
             return False
-        self._keep(droplet)
+        self._save_droplet(droplet)
         if droplet["status"] == "off":
             self.power(Verb.START)
         return True
@@ -171,7 +171,7 @@ class DigitalOceanDriver(Driver):
         self.config.own_volume_id = str(volume["id"])
         self.ctx.save(self)
 
-    def _make(self) -> None:
+    def _make_droplet(self) -> None:
         """Ask for the droplet. DigitalOcean would make a second one for a repeated request, so after a doubtful
         answer its list is looked at first, and asked again only when the droplet is not in there."""
         body = requests.droplet(self.config, self.ctx.name, self._user_data())
@@ -183,9 +183,9 @@ class DigitalOceanDriver(Driver):
             repeat=self.config.retry_seconds > 0,
         )
         self._made_at = self.ctx.clock.now()
-        self._keep(droplet)
+        self._save_droplet(droplet)
 
-    def _keep(self, droplet: dict[str, Any]) -> None:
+    def _save_droplet(self, droplet: dict[str, Any]) -> None:
         self.config.droplet_id = int(droplet["id"])
         self.ctx.save(self)
 
@@ -302,14 +302,13 @@ class DigitalOceanDriver(Driver):
 
     def _droplet(self) -> dict[str, Any] | None:
         """By the recorded id; when that is missing or unknown, by tag."""
-        recorded = self.config.droplet_id
-        found = self.api.droplet(recorded) if recorded else None
-        if found is None and self.config.tag:
-            found = next(iter(self.api.droplets(self.config.tag)), None)
-        if found is None or found.get("status") == "archive":
+        droplet = self.api.droplet(self.config.droplet_id) if self.config.droplet_id else None
+        if droplet is None and self.config.tag:
+            droplet = next(iter(self.api.droplets(self.config.tag)), None)
+        if droplet is None or droplet.get("status") == "archive":
             return None
         self._made_at = None  # it has appeared: from now on unknown means gone
-        return found
+        return droplet
 
 
 def _address(droplet: dict[str, Any], family: str, kind: str) -> str:

@@ -133,13 +133,13 @@ def _volumes(api: Api, config: Config) -> list[str]:
     present = api.volumes() if wanted else []
     found = []
     for name in wanted:
-        here = [volume for volume in present if name in (volume.get("id"), volume.get("name"))]
-        near = [volume for volume in here if (volume.get("region") or {}).get("slug") == config.region]
-        if not near:
+        named = [volume for volume in present if name in (volume.get("id"), volume.get("name"))]
+        volumes = [volume for volume in named if (volume.get("region") or {}).get("slug") == config.region]
+        if not volumes:
             raise ERRORS.error(errors.BadVolume, f"there is no volume {name} in {config.region}")
-        if near[0].get("droplet_ids"):
+        if volumes[0].get("droplet_ids"):
             raise ERRORS.error(errors.BadVolume, f"the volume {name} is attached to another droplet")
-        found.append(str(near[0]["id"]))
+        found.append(str(volumes[0]["id"]))
     return found
 
 

@@ -227,28 +227,28 @@ class Api:
             ask(server_id, "SOFT") if verb == "reboot" else ask(server_id)
 
     def delete_server(self, server_id: str, *, at_once: bool = False) -> None:
-        """Away with it, a moment later; absent is success. `at_once`: also where the cloud keeps such servers a while;
+        """Delete it, a moment later; absent is success. `at_once`: also where the cloud keeps such servers a while;
         absent is NotFound then."""
         with self._doing("remove the server") as cloud:
             cloud.compute.delete_server(server_id, force=at_once)
 
     def delete_address(self, address_id: str) -> None:
-        """Away with it; absent is success."""
+        """Delete it; absent is success."""
         with self._doing("give the floating address back") as cloud:
             cloud.network.delete_ip(address_id)
 
     def delete_volume(self, volume_id: str) -> None:
-        """Away with it, a moment later; absent is success, InUse while the server has it."""
+        """Delete it, a moment later; absent is success, InUse while the server has it."""
         with self._doing("remove the volume") as cloud:
             cloud.block_storage.delete_volume(volume_id)
 
     def delete_group(self, group_id: str) -> None:
-        """Away with it; absent is success, InUse while a port has it."""
+        """Delete it; absent is success, InUse while a port has it."""
         with self._doing("remove the security group") as cloud:
             cloud.network.delete_security_group(group_id)
 
     def delete_key(self, name: str) -> None:
-        """Away with it; absent is success."""
+        """Delete it; absent is success."""
         with self._doing("remove the key pair") as cloud:
             cloud.compute.delete_keypair(name)
 
