@@ -129,8 +129,10 @@ class Connection:
             with self.deadline.within(seconds):
                 self.http.receive_data(await self.stream.read())
         self.first = False
-        with self.deadline.within(self.limits.head_seconds):
-            event = await self._event()
+        event: object = self.http.next_event()
+        if event is h11.NEED_DATA:  # else nothing is waited for: nearly always a head comes in one piece
+            with self.deadline.within(self.limits.head_seconds):
+                event = await self._event()
         if isinstance(event, h11.ConnectionClosed):
             return None
         if not isinstance(event, h11.Request):
@@ -287,13 +289,14 @@ class Connection:
     async def _ready_for_next(self) -> bool:
         """Throw away what is left of the request, if that is little; whether the connection can go on."""
         left = self.limits.drain
-        with self.deadline.within(self.limits.head_seconds):
-            while self.http.their_state is h11.SEND_BODY:
-                event = await self._event()
-                if isinstance(event, h11.Data):
-                    left -= len(event.data)
-                    if left < 0:
-                        return False
+        if self.http.their_state is h11.SEND_BODY:
+            with self.deadline.within(self.limits.head_seconds):
+                while self.http.their_state is h11.SEND_BODY:
+                    event = await self._event()
+                    if isinstance(event, h11.Data):
+                        left -= len(event.data)
+                        if left < 0:
+                            return False
         if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE:
             return False
         self.http.start_next_cycle()

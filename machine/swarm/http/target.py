@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, quote_plus, unquote
 
@@ -15,9 +16,10 @@ from machine.swarm.api import request_json
 
 _VERSION = re.compile(r"/v([0-9]{1,9}\.[0-9]{1,9})(?=/|\Z)")
 SAFE = "/:@!$&'()*+,;=~-._"  # what may stand in a path as it is (RFC 3986, section 3.3)
-# Nearly all texts are of these letters only, and urllib's functions cost as much as the rest of a target.
+# Nearly all paths are of these letters only, and urllib costs as much as the rest of a target.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/:._~-]*\Z")
-_PLAIN_TEXT = re.compile(r"[A-Za-z0-9._~-]*\Z")
+_SIGNS = re.compile(r"[^A-Za-z0-9._~-]+")
+_USUAL = 8  # signs beside each other, as JSON has them, that are worth remembering
 
 
 class Target(NamedTuple):
@@ -63,7 +65,15 @@ def aim(version: str, path: str, query: Mapping[str, Iterable[str]]) -> Target:
 
 
 def _escaped(text: str) -> str:
-    return text if _PLAIN_TEXT.match(text) else quote_plus(text)
+    return _SIGNS.sub(_escaped_signs, text)
+
+
+def _escaped_signs(found: re.Match[str]) -> str:
+    signs = found[0]
+    return _escaped_before(signs) if len(signs) <= _USUAL else quote_plus(signs)
+
+
+_escaped_before = lru_cache(maxsize=256)(quote_plus)
 
 
 def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = "") -> str:

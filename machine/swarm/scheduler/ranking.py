@@ -12,10 +12,16 @@ from machine.swarm.scheduler.strategy import STRATEGIES
 
 
 def rank(
-    nodes: Sequence[Node], want: PlacementRequest, strategy: str = "spread", names: Iterable[str] = DEFAULT
+    nodes: Sequence[Node],
+    want: PlacementRequest,
+    strategy: str = "spread",
+    names: Iterable[str] = DEFAULT,
+    *,
+    most: int = 0,
 ) -> list[Node]:
     """The nodes that can take the container, best first; of those that have a container that it replaces only these.
 
+    `most` = so many of them are enough; 0 = all.
     Soft expressions, and ports of containers that have ended, count on the first pass; what leaves no node is dropped,
     the expressions first. NoNode says what none meets.
     """
@@ -26,7 +32,7 @@ def rank(
             fitting = filters.apply(names, want, nodes, strict)
             if want.replaced:
                 fitting = [node for node in fitting if node.has_any(want.replaced)] or fitting
-            return STRATEGIES[strategy](want, fitting)
+            return STRATEGIES[strategy](want, fitting, most)
         except NoNode as error:
             refusal = error
     raise refusal or NoNode(filters.HEALTHY)

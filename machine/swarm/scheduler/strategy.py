@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import random as chance
 from collections.abc import Callable, Sequence
+from heapq import nsmallest
+from itertools import count
 
 from machine.swarm.scheduler.filters import NoNode
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import PlacementRequest
 
-Strategy = Callable[[PlacementRequest, Sequence[Node]], list[Node]]
+Strategy = Callable[[PlacementRequest, Sequence[Node], int], list[Node]]  # so many of the nodes in order, 0 = all
 FULL = 100
 NO_RESOURCES = "no resources available to schedule container"
 NAMED = 5  # nodes that an error names
@@ -36,23 +38,25 @@ def weight(want: PlacementRequest, node: Node, factor: int) -> int | None:
     return cpu + memory + factor * node.health
 
 
-def spread(want: PlacementRequest, nodes: Sequence[Node]) -> list[Node]:
+def spread(want: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
     """Lightest first."""
-    return [node for _, _, _, node in sorted(_weighed(want, nodes, -10))]
+    weighed = _weighed(want, nodes, -10)
+    return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
-def binpack(want: PlacementRequest, nodes: Sequence[Node]) -> list[Node]:
+def binpack(want: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
     """Heaviest first."""
-    return [node for _, _, _, node in sorted(_weighed(want, nodes, 10), key=lambda w: (-w[0], -w[1], w[2]))]
+    weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(want, nodes, 10)]
+    return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
-def random(want: PlacementRequest, nodes: Sequence[Node]) -> list[Node]:  # noqa: ARG001
+def random(want: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
     """In any order."""
     shuffled = list(nodes)
     chance.shuffle(shuffled)
     if not shuffled:
         raise NoNode(NO_RESOURCES)
-    return shuffled
+    return shuffled[:most] if most else shuffled
 
 
 STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random}
@@ -60,15 +64,16 @@ STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpac
 
 def _weighed(want: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
+    counts = [len(node.containers) + len(node.pending) for node in nodes]
     if want.cpus or want.memory:
         weights = [weight(want, node, factor) for node in nodes]
+        weighed = [
+            (found, held, position, node)
+            for found, held, position, node in zip(weights, counts, count(), nodes, strict=False)
+            if found is not None
+        ]
     else:  # the same for every node, but for its health
-        weights = [2 * FULL + factor * node.health for node in nodes]
-    weighed = [
-        (found, len(node.containers) + len(node.pending), position, node)
-        for position, (found, node) in enumerate(zip(weights, nodes, strict=True))
-        if found is not None
-    ]
+        weighed = list(zip([2 * FULL + factor * node.health for node in nodes], counts, count(), nodes, strict=False))
     if not weighed:
         raise NoNode(f"{NO_RESOURCES}: {_lacking(want, nodes)}")
     return weighed

@@ -46,6 +46,18 @@ def test_binpack_fills_one():
     assert names(rank([full, b], PlacementRequest(memory=GIB), "binpacking")) == ["b"]
 
 
+@pytest.mark.parametrize("strategy", ["spread", "binpack"])
+@pytest.mark.parametrize("asked", [PlacementRequest(), PlacementRequest(memory=GIB)])
+def test_the_first_few_are_those_that_come_first(strategy, asked):
+    nodes = [node(f"n{n}", failures=n % 2) for n in range(9)]
+    for n, each in enumerate(nodes):
+        each.pending = {str(number): None for number in range(n % 4)}
+    nodes = [each for each in nodes if not asked.memory or not each.pending]
+    for most in (1, 2, 5):
+        assert rank(nodes, asked, strategy, most=most) == rank(nodes, asked, strategy)[:most]
+    assert len(rank(nodes, asked, "random", most=1)) == 1
+
+
 def test_a_node_that_failed_lately_comes_last_whatever_is_on_it():
     a, b = node("a", failures=1), node("b", *(held(str(i)) for i in range(9)))
     assert names(rank([a, b], PlacementRequest())) == ["b", "a"]

@@ -247,7 +247,7 @@ async def _best(
 ) -> Engine:
     studied: set[str] = set()
     while True:
-        best = context.choose(asked, engines)[0]
+        best = context.choose(asked, engines, most=1)[0]
         if not (weighs or asked.ports or asked.host_mode) or best.node.known or best.address in studied:
             return best
         studied.add(best.address)
