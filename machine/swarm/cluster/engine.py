@@ -321,8 +321,9 @@ class Engine(Calls):
             container.take(entry, self.name, self.ip, now)
             self.containers[container.id] = container
             index.add(container)
-            self._authenticate(container)
-            self.cluster.on_container(container)
+            if container.seal:
+                self._authenticate(container)
+                self.cluster.on_container(container)
             return
         names, created, seal = container.names, container.created, container.seal
         container.take(entry, self.name, self.ip, now)
@@ -399,8 +400,7 @@ class Engine(Calls):
             await self._refresh_kind(kind)
 
     def refresh_entries(self) -> None:
-        """Its containers' entries again: whether it is reachable has changed."""
-        now = time.time()
+        """Its containers' entries again, when they are listed next: whether it is reachable has changed."""
         for container in self.containers.values():
-            container.draw(now)
-            self.cluster.index.settle(container.names)
+            container.due = 0.0
+        self.cluster.index.settle([name for container in self.containers.values() for name in container.names])

@@ -41,13 +41,15 @@ class Index:
     def add(self, container: Container) -> None:
         """A new one, with its id and names."""
         self._ids.setdefault(container.id, []).append(container)
-        self._enter_names(container)
-        if container.swarm_id:
-            self._swarm.setdefault(container.swarm_id, []).append(container)
-        if service := service_of(container.labels):
-            self._services.setdefault(service, []).append(container)
+        shared = self._enter_names(container)
+        if container.labels:
+            if container.swarm_id:
+                self._swarm.setdefault(container.swarm_id, []).append(container)
+            if service := service_of(container.labels):
+                self._services.setdefault(service, []).append(container)
         self._order = self._spelling = None
-        self.settle(container.names)
+        if shared:
+            self.settle(container.names)
 
     def drop(self, container: Container) -> None:
         """One that is no more."""
@@ -164,11 +166,19 @@ class Index:
         candidates = [*self._names.get(name, ()), *self._ids.get(name, ())]
         return [c for c in candidates if node in (c.engine.name, c.engine.id)]
 
-    def _enter_names(self, container: Container) -> None:
+    def _enter_names(self, container: Container) -> bool:
+        """Note its names; whether another container has one of them."""
+        shared = False
         for name in container.names:
-            self._names.setdefault(name, []).append(container)
+            same = self._names.get(name)
+            if same is None:
+                self._names[name] = [container]
+            else:
+                same.append(container)
+                shared = True
         for name in former_names(container.id, container.names, container.was):
             self._former.setdefault(name, []).append(container)
+        return shared
 
 
 def _only(text: str, found: list[Container]) -> Container | None:

@@ -21,7 +21,7 @@ _RENAMED = re.compile(r"([0-9a-f]{12})_(.+)\Z")  # what Compose 1 calls a contai
 
 def service_of(labels: Any) -> tuple[str, str, str] | None:
     """(project, service, number) of one of a Compose service's containers; None for any other, and for `run`'s."""
-    found = labels if isinstance(labels, Mapping) else {}
+    found = labels if type(labels) is dict or isinstance(labels, Mapping) else {}
     if PROJECT not in found:
         return None
     key = (str(found.get(PROJECT) or ""), str(found.get(SERVICE) or ""), str(found.get(NUMBER) or ""))
