@@ -56,6 +56,8 @@ def text(most: int) -> Check:
     """Text of at most so many letters, all of which can be seen: a name."""
 
     def check(value: Any) -> None:
+        if type(value) is str and len(value) <= most and value.isprintable():
+            return  # nearly always
         if type(value) is not str:
             raise WrongShape(" is not text")
         if len(value) > most:
@@ -68,11 +70,12 @@ def text(most: int) -> Check:
 
 def pattern(expression: re.Pattern[str], what: str) -> Check:
     """Text that fits from its beginning."""
+    fits = expression.match
 
     def check(value: Any) -> None:
         if type(value) is not str:
             raise WrongShape(" is not text")
-        if not expression.match(value):
+        if not fits(value):
             raise WrongShape(f" is not {what}: {printable(value[:80])}")
 
     return check
@@ -97,7 +100,7 @@ def a_list(item: Field, most: int = limits.ENGINE_ITEMS) -> Check:
             raise WrongShape(" is not a list")
         if len(value) > most:
             raise WrongShape(f" has more than {most} entries")
-        if item is str and _all_texts(value):
+        if not value or (item is str and _all_texts(value)):
             return
         for number, entry in enumerate(value):
             try:
@@ -122,7 +125,7 @@ def mapping(item: Field, key_check: Check | None = None) -> Check:
     def check(value: Any) -> None:
         if type(value) is not dict:
             raise WrongShape(" is not an object")
-        if item is str and _all_texts(value.values()):
+        if not value or (item is str and _all_texts(value.values())):
             return
         for key, entry in value.items():
             try:
@@ -143,6 +146,7 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
     for that one.
     """
     known: dict[str, Any] = dict(fields)
+    known_field = known.get
     folded = {normalize_key_case(name) for name in fields}
 
     def check(value: Any) -> None:
@@ -152,17 +156,21 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
             if value.get(name) is None:
                 raise WrongShape(f".{name} is missing")
         for name, entry in value.items():
-            field: Any = known.get(name, anything)
-            if type(entry) is field and field is not int:
-                continue  # nearly always: a text
-            if field is anything and name not in known and _folded(name) in folded:
-                raise WrongShape(f".{printable(name[:80])} is not a field of the API")
-            if entry is None or (field is anything and type(entry) not in _CONTAINERS):
+            field: Any = known_field(name, anything)
+            kind = type(entry)
+            if kind is field:  # nearly always: a text
+                if kind is int and not _LOWEST <= entry <= _HIGHEST:
+                    raise WrongShape(f".{name} is not {_KIND[int]}")
                 continue
-            if type(field) is type:
-                if type(entry) is not field or (type(entry) is int and not _LOWEST <= entry <= _HIGHEST):
-                    raise WrongShape(f".{name} is not {_KIND[field]}")
+            if field is anything:
+                if name not in known and _folded(name) in folded:
+                    raise WrongShape(f".{printable(name[:80])} is not a field of the API")
+                if kind not in _CONTAINERS:
+                    continue
+            elif entry is None:
                 continue
+            elif type(field) is type:
+                raise WrongShape(f".{name} is not {_KIND[field]}")
             try:
                 field(entry)
             except WrongShape as error:
