@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from operator import is_
 from typing import Any, NamedTuple
 
 from machine.swarm.cluster import Engine
@@ -30,7 +31,7 @@ async def info(context: ManagerContext, request: Request, name: str) -> Reply:  
     for engine in engines:
         if engine.summary is None:
             engine.summary = Summary.of(engine)
-    running, paused, stopped = (sum(e.summary.counts[n] for e in up) for n in range(3))
+    running, paused, stopped = map(sum, zip((0, 0, 0), *[e.summary.counts for e in up], strict=True))
     own = {
         "ID": "",
         "Containers": running + paused + stopped,
@@ -61,10 +62,17 @@ async def info(context: ManagerContext, request: Request, name: str) -> Reply:  
 def _united(context: ManagerContext, facts: list[Facts]) -> MergedInfo:
     """The engines' own infos as one; worked out again when one of them says something else."""
     known = context.merged_info
-    if known is None or len(known.facts) != len(facts) or any(map(_differ, known.facts, facts)):
+    if known is None or len(known.facts) != len(facts):
+        known = None
+    elif all(map(is_, known.facts, facts)):
+        return known  # nearly always
+    elif any(map(_differ, known.facts, facts)):
+        known = None
+    if known is None:
         value = merge([(each.name, each.info) for each in facts])
-        known = context.merged_info = MergedInfo(facts, value, _json(value))
-    return known
+        known = MergedInfo(facts, value, _json(value))
+    context.merged_info = known._replace(facts=facts)
+    return context.merged_info
 
 
 def _json(value: Any) -> bytes:
