@@ -20,8 +20,8 @@ TABLE = (
     ("--tls-client-key", "", VALUE, "MACHINE_TLS_CLIENT_KEY", "Key of that certificate"),
     ("--native-ssh", "", SWITCH, "MACHINE_NATIVE_SSH", "Use the built-in ssh client rather than the system's"),
     ("--log-format", "", VALUE, "MACHINE_LOG_FORMAT", "How progress and errors are written: text or json"),
-    ("--github-api-token", "", VALUE, "MACHINE_GITHUB_API_TOKEN", "Accepted as docker-machine does; not used"),
-    ("--bugsnag-api-token", "", VALUE, "MACHINE_BUGSNAG_API_TOKEN", "Accepted as docker-machine does; not used"),
+    ("--github-api-token", "", VALUE, "MACHINE_GITHUB_API_TOKEN", "Accepted for compatibility; not used"),
+    ("--bugsnag-api-token", "", VALUE, "MACHINE_BUGSNAG_API_TOKEN", "Accepted for compatibility; not used"),
     ("--help", "-h", SWITCH, "", "Show this text"),
     ("--version", "-v", SWITCH, "", "Show the version"),
 )
