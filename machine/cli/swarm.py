@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         app.say(text)
         app.stdout.flush()
 
-    around = CliContext(
+    context = CliContext(
         environ=app.environ,
         say=say,
         log=app.console.info,
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         complete_from_store=lambda given, plan: store_integration.complete(app.store, given, plan, dict(app.environ)),
         prog=f"{app.prog} swarm",
     )
-    return act(args.rest, around)
+    return act(args.rest, context)
 
 
 def main() -> int:

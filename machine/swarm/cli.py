@@ -56,30 +56,30 @@ class CliContext(NamedTuple):
     prog: str = "machine-swarm"
 
 
-def run(words: Sequence[str], around: CliContext) -> int:
+def run(words: Sequence[str], context: CliContext) -> int:
     """One command line, without the program's name. MachineError for what does not work."""
     command, rest, debug = _split_global_flags(list(words))
     if command in ("version", "help") and len(rest) > (command == "help"):
-        raise UsageError(f"{command} takes no arguments like {rest[-1]!r}", resolution=f"{around.prog} {command}")
+        raise UsageError(f"{command} takes no arguments like {rest[-1]!r}", resolution=f"{context.prog} {command}")
     if command == "version":
-        around.say(f"{around.prog} version {__version__}")
+        context.say(f"{context.prog} version {__version__}")
         return 0
     if command == "help":
-        _check_command(ALIASES.get(rest[0], rest[0]) if rest else "help", around.prog)
-        around.say(help_text(around.prog, rest[0] if rest else ""))
+        _check_command(ALIASES.get(rest[0], rest[0]) if rest else "help", context.prog)
+        context.say(help_text(context.prog, rest[0] if rest else ""))
         return 0
-    _check_command(command, around.prog)
-    around = around._replace(log=cleaned(around.log if debug else _without_tracebacks(around.log)))
+    _check_command(command, context.prog)
+    context = context._replace(log=cleaned(context.log if debug else _without_tracebacks(context.log)))
     try:
-        given = gather(command, rest, COMMANDS[command][1], around.environ)
+        given = gather(command, rest, COMMANDS[command][1], context.environ)
     except HelpAsked:
-        around.say(help_text(around.prog, command))
+        context.say(help_text(context.prog, command))
         return 0
     act: Callable[[ParsedArgs, CliContext], Awaitable[None]] = {
         "create": create, "list": show, "manage": manage, "join": join, "discovery": discovery,
     }[command]  # fmt: skip
     try:
-        asyncio.run(_until_stopped(act(given, around)))
+        asyncio.run(_until_stopped(act(given, context)))
     except DiscoveryError as error:
         raise MachineError(str(error), resolution=error.resolution) from error
     return 0
@@ -103,45 +103,45 @@ def _check_command(command: str, prog: str) -> None:
         raise UsageError(f"there is no command {command!r} of {prog}", resolution=advice)
 
 
-async def create(given: ParsedArgs, around: CliContext) -> None:
+async def create(given: ParsedArgs, context: CliContext) -> None:
     """A token of the service at MACHINE_DISCOVERY_URL, or of the registry here."""
     from machine.swarm.discovery.registry import Registry
     from machine.swarm.discovery.token import base_of
     from machine.swarm.discovery.token import create as ask
 
     given.no_words()
-    base = around.environ.get("MACHINE_DISCOVERY_URL", "")
+    base = context.environ.get("MACHINE_DISCOVERY_URL", "")
     if base:
         tls = tls_of(pairs(given.all("--discovery-opt"), "--discovery-opt"))
-        around.say(await ask(base_of(base), tls))
-    elif around.registry:
-        around.say(await asyncio.to_thread(Registry(around.registry).create))
+        context.say(await ask(base_of(base), tls))
+    elif context.registry:
+        context.say(await asyncio.to_thread(Registry(context.registry).create))
     else:
         raise UsageError(
             "there is no discovery service to make a token",
-            resolution=f"set MACHINE_DISCOVERY_URL=https://HOST:PORT/v1; {around.prog} discovery runs one",
+            resolution=f"set MACHINE_DISCOVERY_URL=https://HOST:PORT/v1; {context.prog} discovery runs one",
         )
 
 
-async def show(given: ParsedArgs, around: CliContext) -> None:
+async def show(given: ParsedArgs, context: CliContext) -> None:
     """The addresses, one per line."""
-    found = _discovery(given, around)
+    found = _discovery(given, context)
     timeout = seconds(given.text("--timeout"), "--timeout")
     if timeout <= 0:
         raise UsageError("--timeout should be a positive number", resolution="--timeout 10s")
     try:
         async with asyncio.timeout(timeout):
             for address in await found.nodes():
-                around.say(address)
+                context.say(address)
     except TimeoutError:
         raise DiscoveryError(f"{found.description} did not answer within {given.text('--timeout')}") from None
 
 
-async def join(given: ParsedArgs, around: CliContext) -> None:
+async def join(given: ParsedArgs, context: CliContext) -> None:
     """Register `--advertise` every heartbeat; a heartbeat that fails is said and tried again."""
     from machine.swarm.discovery.ranges import address
 
-    found = _discovery(given, around)
+    found = _discovery(given, context)
     if not given.text("--advertise"):
         raise UsageError("missing mandatory --advertise flag", resolution="--advertise HOST:PORT: the engine's address")
     try:
@@ -153,22 +153,22 @@ async def join(given: ParsedArgs, around: CliContext) -> None:
     while True:
         try:
             await found.register(here, round(ttl))
-            around.log(f"registered {here} with {found.description}")
+            context.log(f"registered {here} with {found.description}")
         except DiscoveryError as error:
-            around.log(f"could not register {here}: {error}")
+            context.log(f"could not register {here}: {error}")
         await asyncio.sleep(beat)
 
 
-async def manage(given: ParsedArgs, around: CliContext) -> None:
+async def manage(given: ParsedArgs, context: CliContext) -> None:
     """Serve until stopped."""
-    plan, front = _plan(given, around)
-    async with manager(plan, around.log) as backend:
-        chain = await _registering(plan, backend, around)
+    plan, front = _plan(given, context)
+    async with manager(plan, context.log) as backend:
+        chain = await _registering(plan, backend, context)
         demands = Demands(front, "every engine", insecure=given.on("--insecure"), cors=given.on("--api-enable-cors"))
-        async with _served(chain, demands, around, given.all("--host") or [MANAGER_AT]) as addresses:
-            if around.complete_from_store:  # somebody sits here, who has the client's certificates
+        async with _served(chain, demands, context, given.all("--host") or [MANAGER_AT]) as addresses:
+            if context.complete_from_store:  # somebody sits here, who has the client's certificates
                 for line in ("the docker client uses it after:", *exports(addresses[0], front, plan.trust)):
-                    around.log(line)
+                    context.log(line)
             await asyncio.Event().wait()
 
 
@@ -189,24 +189,24 @@ def exports(address: Address, front: TlsConfig | None, client: TlsConfig | None)
     return lines
 
 
-async def discovery(given: ParsedArgs, around: CliContext) -> None:
+async def discovery(given: ParsedArgs, context: CliContext) -> None:
     """Serve tokens until stopped."""
     from machine.swarm.discovery.registry import Registry
     from machine.swarm.discovery.service import service
 
     given.no_words()
-    path = given.text("--registry") or around.registry or "registry.db"
-    front = tls_from_flags(given.switches(), around.environ)
+    path = given.text("--registry") or context.registry or "registry.db"
+    front = tls_from_flags(given.switches(), context.environ)
     if front is not None and not given.on("--tlsverify"):
         front = front._replace(verify=False)
     chain = [service(Registry(os.path.abspath(path)))]
     demands = Demands(front, "its tokens", insecure=given.on("--insecure"), open_to_all=True)
     limits = Limits(body=TOKEN_BODY)
-    async with _served(chain, demands, around, given.all("--host") or [SERVICE_AT], limits):
+    async with _served(chain, demands, context, given.all("--host") or [SERVICE_AT], limits):
         await asyncio.Event().wait()
 
 
-async def _registering(plan: Plan, backend: Backend, around: CliContext) -> list[Backend]:
+async def _registering(plan: Plan, backend: Backend, context: CliContext) -> list[Backend]:
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
 
     The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
@@ -217,55 +217,55 @@ async def _registering(plan: Plan, backend: Backend, around: CliContext) -> list
     if not isinstance(plan.discovery, LocalToken):
         return [backend]
     if not await plan.discovery.is_known():
-        around.log(
+        context.log(
             f"nobody has made or used this token in {plan.discovery.registry.path}: if that surprises you, it is "
-            f"mistyped ({around.prog} create makes one); engines that register under it will be found"
+            f"mistyped ({context.prog} create makes one); engines that register under it will be found"
         )
     await plan.discovery.record_token()
     return [registrar(plan.discovery.registry), backend]
 
 
-def _plan(given: ParsedArgs, around: CliContext) -> tuple[Plan, TlsConfig | None]:
+def _plan(given: ParsedArgs, context: CliContext) -> tuple[Plan, TlsConfig | None]:
     """The manager, and the TLS of its front."""
-    url = given.words or around.environ.get("SWARM_DISCOVERY")
-    if not url and around.complete_from_store:
-        return around.complete_from_store(given, None)
-    plan = plan_of(given, around.environ, around.registry)
-    if around.complete_from_store and plan.trust is None and _uses_store_registry(given, around):
-        return around.complete_from_store(given, plan)
+    url = given.words or context.environ.get("SWARM_DISCOVERY")
+    if not url and context.complete_from_store:
+        return context.complete_from_store(given, None)
+    plan = plan_of(given, context.environ, context.registry)
+    if context.complete_from_store and plan.trust is None and _uses_store_registry(given, context):
+        return context.complete_from_store(given, plan)
     return plan, plan.trust
 
 
-def _uses_store_registry(given: ParsedArgs, around: CliContext) -> bool:
+def _uses_store_registry(given: ParsedArgs, context: CliContext) -> bool:
     """Whether the discovery is a token of the store's own registry, whose engines are the store's machines."""
-    url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
-    return url.startswith("token://") and "/" not in url[8:] and not around.environ.get("MACHINE_DISCOVERY_URL")
+    url = given.one_url(context.environ.get("SWARM_DISCOVERY", ""))
+    return url.startswith("token://") and "/" not in url[8:] and not context.environ.get("MACHINE_DISCOVERY_URL")
 
 
 @contextlib.asynccontextmanager
 async def _served(
     backends: Sequence[Backend],
     demands: Demands,
-    around: CliContext,
+    context: CliContext,
     urls: Sequence[str],
     limits: Limits | None = None,
 ) -> AsyncIterator[list[Address]]:
     """Listen at `urls` until the block is left; gives the addresses. UsageError."""
-    server = Server(compose(backends), log=around.log, limits=limits)
+    server = Server(compose(backends), log=context.log, limits=limits)
     there = []
     try:
         for url in urls:
             there.append(await listen(server, url, demands, port=PLAIN_PORT, host=EVERYWHERE))
-            around.log(f"listening on {there[-1]}{' with TLS' if demands.trust else ''}")
+            context.log(f"listening on {there[-1]}{' with TLS' if demands.trust else ''}")
         yield there
     finally:
         await server.close()
 
 
-def _discovery(given: ParsedArgs, around: CliContext) -> Discovery:
-    url = given.one_url(around.environ.get("SWARM_DISCOVERY", ""))
+def _discovery(given: ParsedArgs, context: CliContext) -> Discovery:
+    url = given.one_url(context.environ.get("SWARM_DISCOVERY", ""))
     options = pairs(given.all("--discovery-opt"), "--discovery-opt")
-    return from_url(url, registry=around.registry, options=options, environ=around.environ)
+    return from_url(url, registry=context.registry, options=options, environ=context.environ)
 
 
 def _split_global_flags(words: list[str]) -> tuple[str, list[str], bool]:

@@ -36,24 +36,24 @@ from tests.sshd import free_port
 
 
 @pytest.fixture
-def around(tmp_path):
+def context(tmp_path):
     said = []
     return CliContext({"HOME": str(tmp_path)}, said.append, said.append, registry=str(tmp_path / "r.db")), said
 
 
-def test_create_and_list_with_a_registry_here(around):
-    surroundings, said = around
-    assert run(["-l", "debug", "-experimental", "c"], surroundings) == 0
+def test_create_and_list_with_a_registry_here(context):
+    cli, said = context
+    assert run(["-l", "debug", "-experimental", "c"], cli) == 0
     token = said.pop()
-    Registry(surroundings.registry).register(token, "10.0.0.1:2376")
-    assert run(["l", f"token://{token}"], surroundings) == 0
-    assert run(["--debug", "list", "--timeout=5s", "nodes://a:[1:2]"], surroundings) == 0
+    Registry(cli.registry).register(token, "10.0.0.1:2376")
+    assert run(["l", f"token://{token}"], cli) == 0
+    assert run(["--debug", "list", "--timeout=5s", "nodes://a:[1:2]"], cli) == 0
     assert said == ["10.0.0.1:2376", "a:1", "a:2"]
 
 
-def test_the_discovery_may_come_from_a_variable(around):
-    surroundings, said = around
-    assert run(["list"], surroundings._replace(environ={"SWARM_DISCOVERY": "a:1"})) == 0
+def test_the_discovery_may_come_from_a_variable(context):
+    cli, said = context
+    assert run(["list"], cli._replace(environ={"SWARM_DISCOVERY": "a:1"})) == 0
     assert said == ["a:1"]
 
 
@@ -69,15 +69,15 @@ def test_the_discovery_may_come_from_a_variable(around):
         ["manage", "-H", "tcp://0.0.0.0:0", "a:1"], ["manage", "--engine-refresh-min-interval=90s", "a:1"],
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_said(around, words):
+def test_what_makes_no_sense_is_said(context, words):
     with pytest.raises(MachineError):
-        run(words, around[0])
+        run(words, context[0])
 
 
-def test_help_and_version(around):
-    surroundings, said = around
+def test_help_and_version(context):
+    cli, said = context
     for words in ([], ["--help"], ["help"], ["manage", "--help"], ["help", "join"], ["--version"]):
-        assert run(words, surroundings) == 0
+        assert run(words, cli) == 0
     assert "--engine-failure-retry" in said[3]
     assert "(default 180s)" in " ".join(said[4].split())
     assert said[5].startswith("machine-swarm version ")
@@ -85,18 +85,18 @@ def test_help_and_version(around):
 
 @pytest.mark.parametrize("command", ["create", "list", "join", "manage", "discovery"])
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--discovery-opt", "k=v", "-help"], ["token://T", "-h"]])
-def test_help_is_shown_wherever_it_is_asked_for(around, command, words):
-    surroundings, said = around
+def test_help_is_shown_wherever_it_is_asked_for(context, command, words):
+    cli, said = context
     if command == "discovery":
         words = ["-H", "tcp://127.0.0.1:1", *words[-1:]]
-    assert run([command, *words], surroundings) == 0
+    assert run([command, *words], cli) == 0
     assert said[-1].startswith(f"Usage: machine-swarm {command} [FLAGS]")
     assert len(said) == 1
 
 
-def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(around):
+def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(context):
     with pytest.raises(MachineError, match="'-h'"):
-        run(["list", "--timeout", "-h", "a:1"], around[0])
+        run(["list", "--timeout", "-h", "a:1"], context[0])
     with pytest.raises(UsageError, match="no flag --help"):  # a manager that is started by others must not just end
         gather("swarm", ["--help"], MANAGE, {})
 
@@ -144,17 +144,17 @@ def test_the_flags_of_manage_mean_what_they_meant():
         (["manage", "--strategie=spread"], "did you mean --strategy?"),
     ],
 )
-def test_a_slip_of_the_pen_is_corrected(around, words, advice):
+def test_a_slip_of_the_pen_is_corrected(context, words, advice):
     with pytest.raises(UsageError) as caught:
-        run(words, around[0])
+        run(words, context[0])
     assert caught.value.resolution == advice
 
 
 @pytest.mark.parametrize("columns", [60, 80, 132])
-def test_the_help_is_as_wide_as_the_terminal(around, monkeypatch, columns):
+def test_the_help_is_as_wide_as_the_terminal(context, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    run(["manage", "--help"], around[0])
-    lines = around[1].pop().splitlines()
+    run(["manage", "--help"], context[0])
+    lines = context[1].pop().splitlines()
     assert max(map(len, lines)) < columns
     assert " ".join(" ".join(lines).split()).count("longest time between two checks of an engine (default 60s)") == 1
 

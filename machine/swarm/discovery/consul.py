@@ -27,16 +27,16 @@ SHORTEST_TTL, LONGEST_TTL = 10, 86400  # seconds that consul accepts for a sessi
 class Consul(Discovery):
     """The nodes of one consul."""
 
-    def __init__(self, place: KeyPath, tls: ssl.SSLContext | None = None) -> None:
-        self.description = f"consul://{','.join(place.hosts)}/{place.nodes}"
-        self.place = place
+    def __init__(self, paths: KeyPath, tls: ssl.SSLContext | None = None) -> None:
+        self.description = f"consul://{','.join(paths.hosts)}/{paths.nodes}"
+        self.paths = paths
         self._tls = tls
         self._sessions: dict[str, str] = {}
         self._index = 0
 
     async def nodes(self) -> list[str]:
         """Every key under the nodes' path."""
-        return self._listed(await self.call("GET", f"kv/{quote(self.place.nodes)}/?recurse"))
+        return self._listed(await self.call("GET", f"kv/{quote(self.paths.nodes)}/?recurse"))
 
     async def register(self, address: str, ttl: int) -> None:
         """Renew the session that holds the key, or open one and take the key over."""
@@ -63,7 +63,7 @@ class Consul(Discovery):
             try:
                 wait = max(int(heartbeat), 1)
                 answer = await self.call(
-                    "GET", f"kv/{quote(self.place.nodes)}/?recurse&index={index}&wait={wait}s", seconds=wait * 1.1 + 5
+                    "GET", f"kv/{quote(self.paths.nodes)}/?recurse&index={index}&wait={wait}s", seconds=wait * 1.1 + 5
                 )
                 found = self._listed(answer)
             except DiscoveryError as error:
@@ -94,7 +94,7 @@ class Consul(Discovery):
     async def call(self, method: str, what: str, body: bytes = b"", *, seconds: float = 10.0) -> Answer:
         """One call to the first host that answers without a server's error."""
         failure: DiscoveryError | None = None
-        for host in self.place.hosts:
+        for host in self.paths.hosts:
             url = f"{'https' if self._tls else 'http'}://{host}/v1/{what}"
             try:
                 answer = await fetch(method, url, body, tls=self._tls, seconds=seconds)
@@ -126,7 +126,7 @@ class Consul(Discovery):
             await self.call("PUT", f"session/destroy/{holder}")
 
     def _key(self, address: str) -> str:
-        return f"{self.place.nodes}/{address}"
+        return f"{self.paths.nodes}/{address}"
 
 
 class ConsulCandidate(Candidate):
@@ -135,7 +135,7 @@ class ConsulCandidate(Candidate):
     def __init__(self, consul: Consul, address: str, ttl: int) -> None:
         super().__init__(address, ttl)
         self._consul = consul
-        self._key = consul.place.leader
+        self._key = consul.paths.leader
         self._session = ""
         self._index = "0"
 

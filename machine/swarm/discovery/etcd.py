@@ -27,17 +27,17 @@ PORT = 2379
 class Etcd(Discovery):
     """The nodes of one etcd cluster."""
 
-    def __init__(self, place: KeyPath, tls: ssl.SSLContext | None = None) -> None:
-        self.description = f"etcd://{','.join(place.hosts)}/{place.nodes}"
-        self.place = place
+    def __init__(self, paths: KeyPath, tls: ssl.SSLContext | None = None) -> None:
+        self.description = f"etcd://{','.join(paths.hosts)}/{paths.nodes}"
+        self.paths = paths
         self._tls = tls
-        self._host = place.hosts[0]  # the one that answered last
+        self._host = paths.hosts[0]  # the one that answered last
         self._leases: dict[str, str] = {}
         self._revision = 0  # of the last look; the watch begins after it, so that nothing falls between
 
     async def nodes(self) -> list[str]:
         """Every key under the nodes' path."""
-        found = await self.call("kv/range", _under(self.place.nodes))
+        found = await self.call("kv/range", _under(self.paths.nodes))
         with understood(self.description):
             self._revision = revision(found)
             return answered(sorted(_text(kv["value"]) for kv in found.get("kvs", ())), self.description)
@@ -70,7 +70,7 @@ class Etcd(Discovery):
                 if found != last:
                     last = found
                     yield found
-                await self.changed(_under(self.place.nodes), self._revision, heartbeat)
+                await self.changed(_under(self.paths.nodes), self._revision, heartbeat)
             except DiscoveryError as error:
                 yield error
                 await asyncio.sleep(min(heartbeat, 2.0))
@@ -98,7 +98,7 @@ class Etcd(Discovery):
     async def call(self, what: str, value: dict[str, Any]) -> dict[str, Any]:
         """One call to the first host that answers; DiscoveryError with the last one's reason."""
         failure: DiscoveryError | None = None
-        for host in self.place.hosts:
+        for host in self.paths.hosts:
             try:
                 answer = await fetch("POST", self._url(host, what), json.dumps(value).encode(), tls=self._tls)
             except DiscoveryError as error:
@@ -117,7 +117,7 @@ class Etcd(Discovery):
         return EtcdCandidate(self, address, ttl)
 
     def _key(self, address: str) -> str:
-        return f"{self.place.nodes}/{address}"
+        return f"{self.paths.nodes}/{address}"
 
     def _url(self, host: str, what: str) -> str:
         return f"{'https' if self._tls else 'http'}://{host}/v3/{what}"
@@ -129,7 +129,7 @@ class EtcdCandidate(Candidate):
     def __init__(self, etcd: Etcd, address: str, ttl: int) -> None:
         super().__init__(address, ttl)
         self._etcd = etcd
-        self._key = _b64(etcd.place.leader)
+        self._key = _b64(etcd.paths.leader)
         self._lease = ""
         self._revision = 0
 

@@ -1,7 +1,7 @@
 """Which nodes may take a container: the filters, each a function from nodes to fewer nodes. Pure.
 
-A filter gets the want, the nodes left and how strict to be; it returns the nodes that pass, or raises NotMet with the
-condition that none of them meets.
+A filter gets the placement request, the nodes left and how strict to be; it returns the nodes that pass, or raises
+NotMet with the condition that none of them meets.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ class NotMet(Exception):
         self.detail = detail
 
 
-def health(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def health(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that answer."""
     left = [node for node in nodes if node.health > 0]
     return left or _none("healthy")
 
 
-def port(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
-    if want.host_mode and want.exposed:
-        left = [n for n in nodes if not any(want.exposed & c.exposed for c in _others(want, n, strict))]
-        return left or _none(f"ports {', '.join(sorted(want.exposed))} free for a container in host mode")
-    if want.host_mode:
+    if placement.host_mode and placement.exposed:
+        left = [n for n in nodes if not any(placement.exposed & c.exposed for c in _others(placement, n, strict))]
+        return left or _none(f"ports {', '.join(sorted(placement.exposed))} free for a container in host mode")
+    if placement.host_mode:
         return nodes
-    for wanted in want.ports:
-        left = [node for node in nodes if node.is_free(wanted, want.replaced, ended_count=strict.ended)]
+    for wanted in placement.ports:
+        left = [node for node in nodes if node.is_free(wanted, placement.replaced, ended_count=strict.ended)]
         if not left:
             last = f"-{wanted.last}" if wanted.last != wanted.first else ""
-            holder = nodes[-1].holder(wanted, want.replaced, ended_count=strict.ended) if nodes else None
+            holder = nodes[-1].holder(wanted, placement.replaced, ended_count=strict.ended) if nodes else None
             detail = f"{(holder.names or (holder.id[:12],))[0]} has it" if holder else ""
             where = f" on {wanted.ip}" if wanted.ip else ""
             _none(f"port {wanted.first}{last}/{wanted.protocol} free{where}", detail)
@@ -66,39 +66,39 @@ def port(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> S
     return nodes
 
 
-def _others(want: PlacementRequest, node: Node, strict: Strictness) -> Iterable[ScheduledContainer]:
+def _others(placement: PlacementRequest, node: Node, strict: Strictness) -> Iterable[ScheduledContainer]:
     """The node's containers that count beside the one wanted."""
-    return (c for c in node.held() if c.id not in want.replaced and (strict.ended or not c.ended))
+    return (c for c in node.held() if c.id not in placement.replaced and (strict.ended or not c.ended))
 
 
-def containerslots(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def containerslots(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
-    left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(want, n)]
+    left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(placement, n)]
     return left or _none("a free container slot")
 
 
-def dependency(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def dependency(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """The node that has the containers named by --volumes-from, --link, and --net, --pid or --ipc container:."""
-    needed = want.beside
+    needed = placement.beside
     if not needed:
         return nodes
     left = [node for node in nodes if all(_has(node, name) for name in needed)]
     return left or _none(f"all of the containers it depends on: {', '.join(needed)}")
 
 
-def affinity(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def affinity(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes with (or without) certain containers, images, or labels of containers."""
-    return _each(want.affinities, nodes, strict, "affinity", _affine)
+    return _each(placement.affinities, nodes, strict, "affinity", _affine)
 
 
-def constraint(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def constraint(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes by name or id (key `node`), or by an engine's label; a label that is missing counts as empty."""
-    return _each(want.constraints, nodes, strict, "constraint", _constrained)
+    return _each(placement.constraints, nodes, strict, "constraint", _constrained)
 
 
-def whitelist(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
+def whitelist(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes by exact name: `n1|n2`, whatever the key."""
-    return _each(want.whitelists, nodes, strict, "whitelist", _listed)
+    return _each(placement.whitelists, nodes, strict, "whitelist", _listed)
 
 
 FILTERS: dict[str, Filter] = {
@@ -113,34 +113,34 @@ FILTERS: dict[str, Filter] = {
 DEFAULT = tuple(FILTERS)
 
 
-def located(want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
+def located(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
-    for kind, name, having in want.located:
+    for kind, name, having in placement.located:
         nodes = [node for node in nodes if node.addr in having] or _none(f"{kind} {name}")
     return nodes
 
 
 def apply(
-    names: Iterable[str], want: PlacementRequest, nodes: Sequence[Node], strict: Strictness = STRICT
+    names: Iterable[str], placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness = STRICT
 ) -> Sequence[Node]:
     """What is left of the nodes after the filters, in the order given; NoNode has every filter's reason if none is."""
     chosen = [*(FILTERS[name] for name in names), located]
     left = nodes
     try:
         for each in chosen:
-            left = each(want, left, strict)
+            left = each(placement, left, strict)
     except NotMet:
-        raise NoNode(explain(chosen, want, nodes, strict)) from None
+        raise NoNode(explain(chosen, placement, nodes, strict)) from None
     return left
 
 
-def explain(filters: Sequence[Filter], want: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> str:
+def explain(filters: Sequence[Filter], placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> str:
     """Why no node can take the container: each condition that some nodes do not meet, and which nodes those are."""
     failing: dict[str, list[str]] = {}
     for each in filters:
         for node in nodes:
             try:
-                each(want, [node], strict)
+                each(placement, [node], strict)
             except NotMet as error:
                 failing.setdefault(error.condition, []).append(
                     f"{node.name}: {error.detail}" if error.detail else node.name
@@ -200,8 +200,8 @@ def _has(node: Node, name: str) -> bool:
     return any(name in c.names or c.id == name or (len(name) >= 12 and c.id.startswith(name)) for c in node.held())
 
 
-def _has_slot(want: PlacementRequest, node: Node) -> bool:
-    return node.slots is None or node.count - node.freed(want.replaced)[2] < node.slots
+def _has_slot(placement: PlacementRequest, node: Node) -> bool:
+    return node.slots is None or node.count - node.freed(placement.replaced)[2] < node.slots
 
 
 def _none(condition: str, detail: str = "") -> Sequence[Node]:

@@ -75,20 +75,20 @@ class Reservation:
     networks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, key: str, want: PlacementRequest, labels: Mapping[str, str]) -> Reservation:
-        """What `want` will take, under the key `key`."""
-        names = (want.name,) if want.name else ()
-        exposed = want.exposed if want.host_mode else frozenset()
+    def of(cls, key: str, placement: PlacementRequest, labels: Mapping[str, str]) -> Reservation:
+        """What `placement` will take, under the key `key`."""
+        names = (placement.name,) if placement.name else ()
+        exposed = placement.exposed if placement.host_mode else frozenset()
         return cls(
             key,
             names,
             labels,
-            want.cpus,
-            want.memory,
-            want.ports,
+            placement.cpus,
+            placement.memory,
+            placement.ports,
             exposed,
-            volumes=want.volumes,
-            networks=want.networks,
+            volumes=placement.volumes,
+            networks=placement.networks,
         )
 
 

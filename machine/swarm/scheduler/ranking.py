@@ -13,7 +13,7 @@ from machine.swarm.scheduler.strategy import STRATEGIES
 
 def rank(
     nodes: Sequence[Node],
-    want: PlacementRequest,
+    placement: PlacementRequest,
     strategy: str = "spread",
     names: Iterable[str] = DEFAULT,
     *,
@@ -27,19 +27,19 @@ def rank(
     """
     names = tuple(names)
     refusal: NoNode | None = None
-    for strict in _passes(want):
+    for strict in _passes(placement):
         try:
-            fitting = filters.apply(names, want, nodes, strict)
-            if want.replaced:
-                fitting = [node for node in fitting if node.has_any(want.replaced)] or fitting
-            return STRATEGIES[strategy](want, fitting, most)
+            fitting = filters.apply(names, placement, nodes, strict)
+            if placement.replaced:
+                fitting = [node for node in fitting if node.has_any(placement.replaced)] or fitting
+            return STRATEGIES[strategy](placement, fitting, most)
         except NoNode as error:
             refusal = error
     raise refusal or NoNode(filters.HEALTHY)
 
 
-def _passes(want: PlacementRequest) -> list[Strictness]:
+def _passes(placement: PlacementRequest) -> list[Strictness]:
     """How strict to be, one after the other; what cannot change anything is left out."""
-    soft = (True, False) if want.has_soft else (True,)
-    ended = (True, False) if want.ports or want.host_mode else (True,)
+    soft = (True, False) if placement.has_soft else (True,)
+    ended = (True, False) if placement.ports or placement.host_mode else (True,)
     return [Strictness(s, e) for e in ended for s in soft]

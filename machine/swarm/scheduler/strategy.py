@@ -23,34 +23,34 @@ NO_RESOURCES = "no resources available to schedule container"
 NAMED = 5  # nodes that an error names
 
 
-def weight(want: PlacementRequest, node: Node, factor: int) -> int | None:
-    """The node's weight for this want; None when the container does not fit on it."""
-    if node.memory < want.memory or node.cpus < want.cpus:
+def weight(placement: PlacementRequest, node: Node, factor: int) -> int | None:
+    """The node's weight for this placement; None when the container does not fit on it."""
+    if node.memory < placement.memory or node.cpus < placement.cpus:
         return None
-    used_cpus, used_memory = node.used if want.cpus or want.memory else (0, 0)
-    if want.replaced:
-        cpus, memory_freed, _ = node.freed(want.replaced)
+    used_cpus, used_memory = node.used if placement.cpus or placement.memory else (0, 0)
+    if placement.replaced:
+        cpus, memory_freed, _ = node.freed(placement.replaced)
         used_cpus, used_memory = used_cpus - cpus, used_memory - memory_freed
-    cpu = (used_cpus + want.cpus) * 100 // node.cpus if want.cpus else FULL
-    memory = (used_memory + want.memory) * 100 // node.memory if want.memory else FULL
+    cpu = (used_cpus + placement.cpus) * 100 // node.cpus if placement.cpus else FULL
+    memory = (used_memory + placement.memory) * 100 // node.memory if placement.memory else FULL
     if cpu > FULL or memory > FULL:
         return None
     return cpu + memory + factor * node.health
 
 
-def spread(want: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
+def spread(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
     """Lightest first."""
-    weighed = _weighed(want, nodes, -10)
+    weighed = _weighed(placement, nodes, -10)
     return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
-def binpack(want: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
+def binpack(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:
     """Heaviest first."""
-    weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(want, nodes, 10)]
+    weighed = [(-weight, -held, position, node) for weight, held, position, node in _weighed(placement, nodes, 10)]
     return [node for _, _, _, node in (nsmallest(most, weighed) if most else sorted(weighed))]
 
 
-def random(want: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
+def random(placement: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list[Node]:  # noqa: ARG001
     """In any order."""
     shuffled = list(nodes)
     chance.shuffle(shuffled)
@@ -62,11 +62,11 @@ def random(want: PlacementRequest, nodes: Sequence[Node], most: int = 0) -> list
 STRATEGIES: dict[str, Strategy] = {"spread": spread, "binpack": binpack, "binpacking": binpack, "random": random}
 
 
-def _weighed(want: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
+def _weighed(placement: PlacementRequest, nodes: Sequence[Node], factor: int) -> list[tuple[int, int, int, Node]]:
     """(weight, containers, position, node) of each node that fits; NoNode without any."""
     counts = [len(node.containers) + len(node.pending) for node in nodes]
-    if want.cpus or want.memory:
-        weights = [weight(want, node, factor) for node in nodes]
+    if placement.cpus or placement.memory:
+        weights = [weight(placement, node, factor) for node in nodes]
         weighed = [
             (found, held, position, node)
             for found, held, position, node in zip(weights, counts, count(), nodes, strict=False)
@@ -75,18 +75,18 @@ def _weighed(want: PlacementRequest, nodes: Sequence[Node], factor: int) -> list
     else:  # the same for every node, but for its health
         weighed = list(zip([2 * FULL + factor * node.health for node in nodes], counts, count(), nodes, strict=False))
     if not weighed:
-        raise NoNode(f"{NO_RESOURCES}: {_lacking(want, nodes)}")
+        raise NoNode(f"{NO_RESOURCES}: {_lacking(placement, nodes)}")
     return weighed
 
 
-def _lacking(want: PlacementRequest, nodes: Sequence[Node]) -> str:
+def _lacking(placement: PlacementRequest, nodes: Sequence[Node]) -> str:
     """What is wanted, and what the nodes that passed the filters have of it."""
-    wanted = [f"{want.cpus} CPUs"] if want.cpus else []
-    wanted += [f"{want.memory} bytes of memory"] if want.memory else []
+    wanted = [f"{placement.cpus} CPUs"] if placement.cpus else []
+    wanted += [f"{placement.memory} bytes of memory"] if placement.memory else []
     free = []
     for node in nodes[:NAMED]:
         cpus, memory = node.used
-        parts = [f"{node.cpus - cpus} of {node.cpus} CPUs"] if want.cpus else []
-        parts += [f"{node.memory - memory} of {node.memory} bytes"] if want.memory else []
+        parts = [f"{node.cpus - cpus} of {node.cpus} CPUs"] if placement.cpus else []
+        parts += [f"{node.memory - memory} of {node.memory} bytes"] if placement.memory else []
         free.append(f"{node.name} has {' and '.join(parts)} free")
     return f"{' and '.join(wanted)} wanted, {'; '.join(free)}"

@@ -106,7 +106,9 @@ class ManagerContext:
             raise Refused(500, f"Node {name} does not answer: {engine.health.error}")
         return engine
 
-    def choose(self, want: PlacementRequest, nodes: Iterable[Engine] | None = None, *, most: int = 0) -> list[Engine]:
+    def choose(
+        self, placement: PlacementRequest, nodes: Iterable[Engine] | None = None, *, most: int = 0
+    ) -> list[Engine]:
         """The engines that can take it, best first, at most so many of them (0 = all).
 
         Refused(500) as classic Swarm answers when none can.
@@ -114,7 +116,7 @@ class ManagerContext:
         engines = self.cluster.engines.values() if nodes is None else nodes
         settings = self.cluster.settings
         try:
-            ranked = rank([e.node for e in engines], want, settings.strategy, settings.filters, most=most)
+            ranked = rank([e.node for e in engines], placement, settings.strategy, settings.filters, most=most)
         except (NoNode, BadExpression) as error:
             raise Refused(500, str(error)) from error
         return [node.owner for node in ranked]

@@ -32,7 +32,7 @@ def take_nodes_off(context: ManagerContext, body: dict[str, Any]) -> list[Pin]:
 
 
 def beside(context: ManagerContext, asked: PlacementRequest) -> PlacementRequest:
-    """The want with its references to containers as full ids, as far as they are known."""
+    """The placement with its references to containers as full ids, as far as they are known."""
     if not asked.beside:
         return asked
     return replace(
