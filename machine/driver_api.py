@@ -21,10 +21,10 @@ from machine.errors import (
     CommandFailed,
     CommandTimeout,
     DriverError,
+    InProgress,
     MissingOptions,
     NotSupported,
     PreflightFailed,
-    Unfinished,
     UsageError,
 )
 from machine.model import Endpoint, State, Verb
@@ -46,6 +46,7 @@ __all__ = [
     "DriverError",
     "Endpoint",
     "GrowsDisk",
+    "InProgress",
     "MissingOptions",
     "NotSupported",
     "Option",
@@ -53,7 +54,6 @@ __all__ = [
     "ProvidesSshKey",
     "State",
     "Traits",
-    "Unfinished",
     "UsageError",
     "Values",
     "Verb",

@@ -19,7 +19,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
             PreflightFailed            3   ... before anything was made
             ImageNotFound              4   no such image is kept here
             NotSupported               1   this driver cannot do that
-            Unfinished                 1   a removal is under way; the caller asks again
+            InProgress                 1   a create or removal is under way; the caller asks again
         ShellError                     1   ssh to the machine
             ConnectionDropped          1   before sshd said who it is: nothing was run there
             HostKeyMismatch            1
@@ -144,8 +144,8 @@ class NotSupported(DriverError):
     """The driver has no such power."""
 
 
-class Unfinished(DriverError):
-    """The platform is still at it: the rest of a removal has to wait for that, and the caller asks again."""
+class InProgress(DriverError):
+    """The platform is still at it, and the rest of a create or a removal has to wait: the caller calls it again."""
 
 
 def as_preflight_error(error: DriverError) -> PreflightFailed:

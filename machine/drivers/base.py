@@ -1,7 +1,8 @@
 """What a driver is: it decides and asks one platform; it does not wait, print, log in or know TLS.
 
-The order of calls is lifecycle.create's: configure, check, create, then state and endpoint until both are
-known. Each call may come again after a crash; each must then finish the work rather than do it twice.
+The order of calls is lifecycle.create's: configure, check, create until it is not InProgress any more, then state and
+endpoint until both are known. Each call may come again after a crash; each must then finish the work rather than do it
+twice. `state`, `endpoint` and `explain` are queries: they make, change and save nothing.
 
 A driver must not sleep, read the environment or argv, print, open ssh, install Docker, use a shell string or
 let an SDK's exception escape (translate to the classes in machine.errors, DriverError by default).
@@ -119,15 +120,18 @@ class Driver(ABC):
 
     @abstractmethod
     def create(self) -> None:
-        """Ask for the machine, switch it on, return; every id goes to `ctx.save(self)` before it is needed."""
+        """Ask for the machine, switch it on, return; every id goes to `ctx.save(self)` before it is needed.
+
+        InProgress when the next thing can only be made later (a server's address, once it runs): it is called again.
+        """
 
     @abstractmethod
     def state(self) -> State:
-        """One question. MISSING when the platform does not know the machine (any more)."""
+        """One question, which changes nothing. MISSING when the platform does not know the machine (any more)."""
 
     @abstractmethod
     def endpoint(self) -> Endpoint | None:
-        """How to reach it, None while not known yet. One question."""
+        """How to reach it, None while not known yet. One question, which changes nothing."""
 
     def power(self, verb: Verb) -> None:
         """START STOP KILL RESTART: ask and return; already there is success. `state` tells when it is done."""
@@ -140,7 +144,7 @@ class Driver(ABC):
     def remove(self) -> None:
         """Remove all that `create` made, newest first; absent is success.
 
-        Unfinished when a rest must wait until the platform has ended something: it is then called again.
+        InProgress when the rest must wait until the platform has ended something: it is called again.
         """
 
 

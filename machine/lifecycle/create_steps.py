@@ -26,6 +26,7 @@ class Creation:
     driver: Driver
     docker_context: bool
     recorded: bool = False  # whether the record is on disk: from there on there is something to resume
+    boot_seconds: float | None = None  # that are left for the boot after the platform was asked; None: the driver's own
     endpoint: Endpoint | None = None  # known once the machine is reachable
 
 
@@ -69,7 +70,7 @@ def create_machine(creation: Creation) -> None:
         if driver.traits.existing_host
         else f"Creating the machine with driver {driver.traits.name}"
     )
-    driver.create()
+    creation.boot_seconds = waiting.wait_for_created(session, record, driver)
 
 
 def start_machine(creation: Creation) -> None:
@@ -83,7 +84,7 @@ def find_address(creation: Creation) -> None:
     session, record, driver = creation.session, creation.record, creation.driver
     if not driver.traits.existing_host:  # such a host runs already: the checks have seen its sshd
         session.console.step("Waiting for the machine to boot")
-    creation.endpoint = waiting.wait_for_endpoint(session, record, driver)
+    creation.endpoint = waiting.wait_for_endpoint(session, record, driver, creation.boot_seconds)
     save_endpoint(session, record, creation.endpoint)
 
 

@@ -10,7 +10,7 @@ from machine import docker_context, files, paths, secrets
 from machine.clusters import table as clusters
 from machine.clusters.extension import Removal
 from machine.drivers.base import Driver
-from machine.errors import MachineError, Unfinished
+from machine.errors import InProgress, MachineError
 from machine.lifecycle.account import check_account
 from machine.lifecycle.driver_record import open_driver
 from machine.session import LOCK_SECONDS, Session
@@ -66,12 +66,12 @@ def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:
 
 def _remove_all(session: Session, driver: Driver) -> None:
     """Ask the driver until it has nothing more to wait for; WaitTimeout with what it was waiting for."""
-    last: list[Unfinished] = []
+    last: list[InProgress] = []
 
     def attempt() -> bool | None:
         try:
             driver.remove()
-        except Unfinished as error:
+        except InProgress as error:
             if not last:
                 session.console.info(f"{error.brief}; what depends on it is removed after that")
             last[:] = [error]

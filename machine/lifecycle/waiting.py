@@ -9,6 +9,7 @@ from machine.errors import (
     EngineError,
     EngineUntrusted,
     HostKeyMismatch,
+    InProgress,
     LoginRefused,
     MachineError,
     ShellError,
@@ -44,8 +45,43 @@ def wait_for_state(session: Session, driver: Driver, wanted: State, seconds: flo
     )
 
 
-def wait_for_endpoint(session: Session, record: Record, driver: Driver) -> Endpoint:
-    """Until the machine runs and its address is known; DriverError at once when it never will."""
+def wait_for_created(session: Session, record: Record, driver: Driver) -> float:
+    """Call `create` until it has nothing more to wait for; return the seconds that are left to become reachable.
+
+    The first call has the time that it needs: it may fetch an image. WaitTimeout with what the driver waits for.
+    """
+    last: list[InProgress] = []
+
+    def attempt() -> bool | None:
+        try:
+            driver.create()
+        except InProgress as error:
+            last[:] = [error]
+            return None
+        return True
+
+    def answer() -> str:
+        return f"{last[0].brief}\n{last[0].details}\n{diagnostics(driver)}".strip()
+
+    done = attempt()
+    began = session.clock.now()
+    if done is None:
+        until(
+            attempt,
+            what=f"the platform to make {driver.ctx.name}",
+            seconds=driver.boot_timeout,
+            clock=session.clock,
+            last=answer,
+            resolution=_resolution_for(record, driver),
+        )
+    return max(driver.boot_timeout - (session.clock.now() - began), 0.0)
+
+
+def wait_for_endpoint(session: Session, record: Record, driver: Driver, seconds: float | None = None) -> Endpoint:
+    """Until the machine runs and its address is known; DriverError at once when it never will.
+
+    `seconds` are the driver's own for a boot if they are not given.
+    """
     seen = [State.NONE]
 
     def probe() -> Endpoint | None:
@@ -64,7 +100,7 @@ def wait_for_endpoint(session: Session, record: Record, driver: Driver) -> Endpo
     return until(
         probe,
         what=f"an address of {driver.ctx.name}",
-        seconds=driver.boot_timeout,
+        seconds=driver.boot_timeout if seconds is None else seconds,
         clock=session.clock,
         last=answer,
         resolution=_resolution_for(record, driver),

@@ -12,6 +12,7 @@ that the program did.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -21,13 +22,13 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pytest
 
 from machine.drivers import registry
-from machine.drivers.base import Driver
-from machine.errors import DriverError, MachineError, PreflightFailed, Unfinished
+from machine.drivers.base import ConsoleLog, Diagnosable, Driver
+from machine.errors import DriverError, InProgress, MachineError, PreflightFailed
 from machine.model import State, Verb
 from machine.options import resolve
 from machine.store import Record, Store
@@ -102,9 +103,22 @@ def make(driver: Driver) -> Driver:
     """check and create, as far as a driver goes; until it says where the machine is."""
     driver.check()
     driver.ctx.save(driver)
-    driver.create()
+    created(driver)
     settled(driver, State.RUNNING)
     return driver
+
+
+def created(driver: Driver) -> None:
+    """create, as often as the driver wants."""
+
+    def attempt() -> bool | None:
+        try:
+            driver.create()
+        except InProgress:
+            return None
+        return True
+
+    until(attempt, what="the machine", seconds=60, every=0.05, clock=SystemClock())
 
 
 def settled(driver: Driver, state: State) -> None:
@@ -125,11 +139,29 @@ def unmake(driver: Driver) -> None:
     def attempt() -> bool | None:
         try:
             driver.remove()
-        except Unfinished:
+        except InProgress:
             return None
         return True
 
     until(attempt, what="the end", seconds=60, every=0.05, clock=SystemClock())
+
+
+def ask_all(cloud: Cloud, driver: Driver) -> None:
+    """Every query, by this process and by another one: none makes, changes, removes or saves anything."""
+    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]
+    for one in (driver, again(driver)):
+        before, known = len(saved), one.dump()
+        cloud.door.clear()
+        one.state()
+        one.endpoint()
+        if isinstance(one, Diagnosable):
+            one.explain()
+        if isinstance(one, ConsoleLog):
+            with contextlib.suppress(DriverError):  # there is none of a machine that is not there
+                one.console_log()
+        assert [call for call in cloud.door.names() if cloud.changes(call)] == []
+        assert len(saved) == before
+        assert one.dump() == known
 
 
 def refused(cloud: Cloud, place: Path, **given: Any) -> PreflightFailed:
@@ -145,6 +177,37 @@ def refused(cloud: Cloud, place: Path, **given: Any) -> PreflightFailed:
 
 class CloudContract:
     """Taken over by each cloud's tests."""
+
+    with_more: ClassVar[dict[str, Any]] = {}  # option values with which a create has the most to make
+
+    def test_a_query_changes_nothing(self, cloud: Cloud, tmp_path: Path) -> None:
+        """Whenever it comes: before there is a machine, while it is made, while it runs, when it is off, after all."""
+        driver = new(cloud, tmp_path, **self.with_more)
+        driver.check()
+        driver.ctx.save(driver)
+        ask_all(cloud, driver)
+
+        def attempt() -> bool | None:
+            try:
+                driver.create()
+            except InProgress:
+                ask_all(cloud, driver)
+                return None
+            return True
+
+        until(attempt, what="the machine", seconds=60, every=0.05, clock=SystemClock())
+        ask_all(cloud, driver)
+        settled(driver, State.RUNNING)
+        ask_all(cloud, driver)
+        assert driver.endpoint() is not None, "a create that has come to its end has made the address too"
+        driver.power(Verb.STOP)
+        ask_all(cloud, driver)
+        settled(driver, State.STOPPED)
+        ask_all(cloud, driver)
+        cloud.forget()
+        ask_all(cloud, driver)
+        unmake(driver)
+        ask_all(cloud, driver)
 
     def test_the_whole_life(self, cloud: Cloud, tmp_path: Path) -> None:
         """Everything that a create made is gone after a remove; every step may come twice."""
@@ -166,8 +229,8 @@ class CloudContract:
     def test_a_second_create_makes_no_second_machine(self, cloud: Cloud, tmp_path: Path) -> None:
         before = cloud.listing()
         driver = make(new(cloud, tmp_path))
-        driver.create()
-        again(driver).create()
+        created(driver)
+        created(again(driver))
         assert cloud.machines() == 1
         unmake(again(driver))
         assert cloud.listing() == before

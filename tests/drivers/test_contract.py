@@ -5,16 +5,20 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from machine import process
 from machine.drivers import registry
-from machine.drivers.base import Driver
+from machine.drivers.base import ConsoleLog, Diagnosable, Driver
 from machine.errors import MachineError, NotSupported
 from machine.model import State, Verb
 from machine.options import resolve
+from machine.process import Completed
 from tests.drivers import contexts
 from tests.drivers.contract_cases import ARRANGEMENTS
 
@@ -87,6 +91,45 @@ def _own_process(path: Path) -> bool:
 def made(cls: type[Driver], tmp_path: Path, given: Any, saved: list[dict[str, Any]]) -> Driver:
     """The driver of a new machine in a real context."""
     return cls.configure(contexts.real(tmp_path, saved=saved), resolve(cls.traits.options, given, {}))
+
+
+READS = ("--version", "showvminfo", "list", "dhcpserver findlease")  # of VBoxManage
+
+
+def queries(driver: Driver) -> None:
+    """Ask all that a driver can be asked; what it knows stays as it was."""
+    known = json.dumps(driver.dump())
+    driver.state()
+    driver.endpoint()
+    if isinstance(driver, Diagnosable):
+        driver.explain()
+    if isinstance(driver, ConsoleLog):
+        driver.console_log()
+    assert json.dumps(driver.dump()) == known
+
+
+@pytest.mark.parametrize("name", sorted({*ARRANGEMENTS} & {"generic", "none", "virtualbox"}))
+def test_a_query_runs_nothing_that_changes(name: str, tmp_path: Path) -> None:
+    """Of the drivers that call no cloud: every program that they start is noted, and so is every save."""
+    cls = registry.find(name)
+    saved: list[dict[str, Any]] = []
+    started: list[str] = []
+
+    def noted(argv: Sequence[str], **how: Any) -> Completed:
+        started.append(" ".join(argv[1:]))
+        return process.run(argv, **how)
+
+    with ARRANGEMENTS[name](tmp_path / "platform") as given:
+        ctx = replace(contexts.real(tmp_path, saved=saved), run=noted)
+        driver = cls.configure(ctx, resolve(cls.traits.options, given, {}))
+        for step in (lambda: None, driver.check, driver.create, driver.remove):
+            step()
+            started.clear()
+            before = len(saved)
+            queries(driver)
+            queries(cls.load(ctx, json.loads(json.dumps(driver.dump()))))
+            assert [words for words in started if not words.startswith(READS)] == []
+            assert len(saved) == before
 
 
 @pytest.mark.parametrize("name", sorted(ARRANGEMENTS))

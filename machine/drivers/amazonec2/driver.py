@@ -14,7 +14,7 @@ from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, ssh_key
 from machine.drivers.cloud import user_data as userdata
 from machine.drivers.cloud.adopt import add_rules, create_or_find, own_name
-from machine.errors import DriverError, NotSupported, Unfinished
+from machine.errors import DriverError, InProgress, NotSupported
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
@@ -301,7 +301,7 @@ class AmazonDriver(Driver):
     # the end
 
     def remove(self) -> None:
-        """Instance, key pair, and the groups that no machine uses. Unfinished while EC2 still ends the instance."""
+        """Instance, key pair, and the groups that no machine uses. InProgress while EC2 still ends the instance."""
         instances = self._all_instances()
         self.api.terminate([instance["InstanceId"] for instance in instances if _state(instance) not in ENDING])
         self._remove_key_pairs()
@@ -337,12 +337,12 @@ class AmazonDriver(Driver):
             except errors.InUse as error:
                 if not ending:
                     return  # something else refers to it: it is not only ours
-                raise self._unfinished(error.details) from None
+                raise self._in_progress(error.details) from None
             return
-        raise self._unfinished(f"{', '.join(sorted(users))} still has the security group {group['GroupId']}")
+        raise self._in_progress(f"{', '.join(sorted(users))} still has the security group {group['GroupId']}")
 
-    def _unfinished(self, details: str) -> Unfinished:
-        return Unfinished(
+    def _in_progress(self, details: str) -> InProgress:
+        return InProgress(
             f"EC2 is still ending the instance of {self.ctx.name}",
             details=details,
             resolution=f"machine rm {self.ctx.name} again removes its security group too",

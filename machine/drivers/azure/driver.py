@@ -13,7 +13,7 @@ from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.preflight import preflight
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, user_data
-from machine.errors import DriverError, Unfinished
+from machine.errors import DriverError, InProgress
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
@@ -237,7 +237,7 @@ class AzureDriver(Driver):
     def remove(self) -> None:
         """Machine, interface, address, firewall and disk, then what no machine shares any more.
 
-        Unfinished while Azure is still at one of them: the next depends on it.
+        InProgress while Azure is still at one of them: the next depends on it.
         """
         own = self._names
         machine = None if own["vm"] in self._gone else self._machine()
@@ -249,7 +249,7 @@ class AzureDriver(Driver):
                 self._keep(machine)
                 own = self._names
             if _provisioning(machine) == "Deleting":
-                raise self._unfinished(f"the machine {own['vm']} is being deleted")
+                raise self._in_progress(f"the machine {own['vm']} is being deleted")
         for kinds in DEPENDENTS:
             self._delete([(kind, own[kind]) for kind in kinds])
         found = [(KINDS.get(str(thing.get("type")).lower(), ""), str(thing["name"])) for thing in self._tagged()]
@@ -271,7 +271,7 @@ class AzureDriver(Driver):
             except errors.InUse as error:
                 left.append(error.details)
         if left:
-            raise self._unfinished("\n".join(left))
+            raise self._in_progress("\n".join(left))
 
     def _tagged(self) -> list[dict[str, Any]]:
         """More of this machine's, whatever its name."""
@@ -279,8 +279,8 @@ class AzureDriver(Driver):
         found = self.api.contents(self._group, self.ctx.machine_id) if self.ctx.machine_id else []
         return [thing for thing in found if str(thing.get("name")).lower() not in own]
 
-    def _unfinished(self, details: str) -> Unfinished:
-        return Unfinished(
+    def _in_progress(self, details: str) -> InProgress:
+        return InProgress(
             f"Azure is still removing {self.ctx.name}",
             details=details,
             resolution=f"machine rm {self.ctx.name} again removes the rest too",

@@ -13,6 +13,7 @@ from machine.drivers.digitalocean.config import Config, from_values
 from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW, OPTIONS
 from machine.drivers.digitalocean.preflight import account_id, lookups, preflight
+from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
@@ -40,6 +41,7 @@ class DigitalOceanDriver(Driver):
         self._host_key = ("", "")
         self._made_at: float | None = None  # when this process got the droplet's id
         self._started_at: float | None = None  # when this process asked for it to be switched on
+        self._there = False  # this process has asked for the droplet, or found the one of an earlier try
         self._seen: dict[str, Any] | None = None  # the droplet, from a question that endpoint need not repeat
 
     @classmethod
@@ -98,6 +100,12 @@ class DigitalOceanDriver(Driver):
     # create
 
     def create(self) -> None:
+        """InProgress until the droplet runs if it is to have a reserved address."""
+        if not self._there:
+            self._ensure_droplet()
+        self._ensure_address()
+
+    def _ensure_droplet(self) -> None:
         if self.config.tag and self._adopt():
             return
         self.config.tag = requests.tag(self.ctx.machine_id)
@@ -187,7 +195,20 @@ class DigitalOceanDriver(Driver):
 
     def _save_droplet(self, droplet: dict[str, Any]) -> None:
         self.config.droplet_id = int(droplet["id"])
+        self._there = True
         self.ctx.save(self)
+
+    def _ensure_address(self) -> None:
+        """The reserved address, where one is wanted. It can only be asked for when the droplet runs."""
+        if not self.config.reserved_ip or self.config.use_private_ip or self.config.reserved_address:
+            return
+        state = self.state()
+        if state is State.RUNNING and (droplet := self._droplet()) is not None and self._reserve(droplet):
+            return
+        if state in (State.RUNNING, State.STARTING):
+            raise InProgress(
+                f"DigitalOcean is still making {self.ctx.name}", details="no reserved address leads to it yet"
+            )
 
     # life
 
@@ -211,7 +232,7 @@ class DigitalOceanDriver(Driver):
         if self.config.use_private_ip:
             address = private
         elif self.config.reserved_ip:
-            address = self._reserved(droplet)
+            address = self.config.reserved_address
         else:
             address = _address(droplet, "v4", "public") or _address(droplet, "v6", "public")
         if not address:
@@ -225,17 +246,13 @@ class DigitalOceanDriver(Driver):
             listen_port=requests.ENGINE_PORT,
         )
 
-    def _reserved(self, droplet: dict[str, Any]) -> str:
-        """The reserved address once it leads to the droplet, "" until then.
+    def _reserve(self, droplet: dict[str, Any]) -> str:
+        """Have the reserved address lead to a running droplet; it is returned once it does, "" until then.
 
-        It can only be asked for when the droplet runs, so not in `create`. A new one is made together with its way
-        to the droplet: it carries no tag, and would not be found again otherwise.
+        A new one is made together with its way to the droplet: it carries no tag, and would not be found again
+        otherwise.
         """
-        kept, wanted = self.config.reserved_address, self.config.reserved_ip
-        if kept:
-            return kept
-        if droplet.get("status") != "active":
-            return ""
+        wanted = self.config.reserved_ip
         droplet_id = int(droplet["id"])
         leading = self._addresses_of(droplet_id)
         try:
@@ -295,7 +312,8 @@ class DigitalOceanDriver(Driver):
         return ""
 
     def remove(self) -> None:
-        """The droplet and all that was made with it. Unfinished while its volume is still attached."""
+        """The droplet and all that was made with it. InProgress while its volume is still attached."""
+        self._there = False
         removal.remove(self.api, self.config, self.ctx)
 
     # questions

@@ -9,11 +9,11 @@ from machine.drivers.cloud import errors
 from machine.drivers.digitalocean.client import Api, Json
 from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.options import NEW
-from machine.errors import Unfinished
+from machine.errors import InProgress
 
 
 def remove(api: Api, config: Config, ctx: DriverContext) -> None:
-    """All that `create` made; absent is success. Unfinished while a volume is still attached."""
+    """All that `create` made; absent is success. InProgress while a volume is still attached."""
     droplets = {config.droplet_id} - {0}
     tag = config.tag
     if tag:
@@ -63,7 +63,7 @@ def _volume(api: Api, config: Config, ctx: DriverContext) -> None:
         for volume in found:
             api.delete_volume(volume)
     except errors.InUse as error:
-        raise Unfinished(
+        raise InProgress(
             f"DigitalOcean is still ending the droplet of {ctx.name}",
             details=error.details,
             resolution=f"machine rm {ctx.name} again removes its volume too",

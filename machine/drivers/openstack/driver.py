@@ -13,6 +13,7 @@ from machine.drivers.openstack.client import Api
 from machine.drivers.openstack.errors import ERRORS, failure
 from machine.drivers.openstack.options import OPTIONS
 from machine.drivers.openstack.preflight import preflight
+from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
@@ -75,7 +76,8 @@ class OpenStackDriver(Driver):
         self.api = Api(data)
         self.boot_timeout = float(data.get("ActiveTimeout") or 300)
         self._host_key = ("", "")
-        self._making = False  # this process is in the middle of a create
+        self._prepared = False  # this process has made what the server needs
+        self._there = False  # this process has asked for the server, or found the one of an earlier try
         self._fresh = False  # this process asked for the server
         self._has_volume = False  # this process knows its root volume
         self._asked: removal.Asked = {}  # what this process told the cloud to end
@@ -153,7 +155,16 @@ class OpenStackDriver(Driver):
     # create
 
     def create(self) -> None:
-        """As far as it goes now. A root volume has to be ready before the server is asked for: `state` goes on then."""
+        """InProgress while a root volume gets ready, before the server is asked for, and until the server runs if it
+        is to have a floating address."""
+        if not (self._there or self._prepared):
+            self._prepare()
+        if not self._there:
+            self._make_server()
+        self._ensure_address()
+
+    def _prepare(self) -> None:
+        """Find what an earlier try has left; if that is no server, make all that one needs."""
         if self.data.get("Asked") and self._adopt():
             return
         if not self.data.get("Surveyed"):
@@ -162,8 +173,7 @@ class OpenStackDriver(Driver):
         self.ctx.save(self)
         self._ensure_key()
         self._ensure_groups()
-        self._making = True
-        self._continue_create()
+        self._prepared = True
 
     def _adopt(self) -> bool:
         """Whether an earlier try made the server already; it is ours then, and running."""
@@ -256,10 +266,10 @@ class OpenStackDriver(Driver):
         self._has_volume = True
         self.ctx.save(self)
 
-    def _continue_create(self) -> None:
+    def _make_server(self) -> None:
         """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
         if not all(removal.ended(self.api, server, self._asked) for server in self._ending):
-            return
+            raise self._in_progress("the server of an earlier try is still being ended")
         self._ending = []
         self._ensure_volume()
         if self.data.get("OwnVolumeId"):
@@ -268,7 +278,7 @@ class OpenStackDriver(Driver):
             if volume is None or status in VOLUME_FAILED or status == "in-use":
                 raise ERRORS.error(errors.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
             if status not in VOLUME_READY:
-                return
+                raise self._in_progress(f"its root volume is {status}")
         body = requests.server(self.data, self.ctx.name, self.ctx.machine_id, self._user_data())
 
         def found() -> Json | None:
@@ -279,16 +289,29 @@ class OpenStackDriver(Driver):
 
     def _keep(self, server: Json) -> None:
         self.data["MachineId"] = str(server["id"])
-        self._making = False
+        self._there = True
         self.ctx.save(self)
+
+    def _ensure_address(self) -> None:
+        """The floating address, where one is wanted. It leads to the server's port, so only once the server runs."""
+        if not self._wants_floating() or self.data.get("FloatingIp"):
+            return
+        state = self.state()
+        if state is State.RUNNING and (server := self._server()) is not None and self._floating(server):
+            return
+        if state in (State.RUNNING, State.STARTING):
+            raise self._in_progress("it has no floating address yet")
+
+    def _wants_floating(self) -> bool:
+        wanted = self.data.get("FloatingIpPool") and self.data.get("Asked")
+        return bool(wanted) and int(self.data.get("IpVersion") or 4) == 4
+
+    def _in_progress(self, details: str) -> InProgress:
+        return InProgress(f"the cloud is still making {self.ctx.name}", details=details)
 
     # life
 
     def state(self) -> State:
-        if self._making:
-            self._continue_create()
-            if self._making:
-                return State.STARTING
         server = self._seen = self._server()
         if server is None:
             return State.MISSING
@@ -304,11 +327,7 @@ class OpenStackDriver(Driver):
             return None
         family = int(self.data.get("IpVersion") or 4)
         fixed, floating = addresses.addresses(server, family, str(self.data.get("NetworkName") or ""))
-        if self.data.get("FloatingIpPool") and family == 4 and self.data.get("Asked"):
-            address = self._floating(server) if STATES.get(str(server.get("status"))) is State.RUNNING else ""
-            address = address or str(self.data.get("FloatingIp") or "")
-        else:
-            address = floating or fixed
+        address = str(self.data.get("FloatingIp") or "") if self._wants_floating() else floating or fixed
         if not address:
             return None
         return Endpoint(
@@ -321,9 +340,7 @@ class OpenStackDriver(Driver):
         )
 
     def _floating(self, server: Json) -> str:
-        """The floating address, made when the server runs: it leads to the server's port."""
-        if self.data.get("FloatingIp"):
-            return str(self.data["FloatingIp"])
+        """Make the server's floating address, or find the one of an earlier try; "" while the server has no port."""
         found = self.api.ports(str(server["id"]))
         port = next((port for port in found if port.get("network_id") == self.data.get("NetworkId")), None)
         if port is None:
@@ -382,8 +399,8 @@ class OpenStackDriver(Driver):
         return f"{said}; {addresses.ingress_problem(self.api, server, address)}".rstrip("; ")
 
     def remove(self) -> None:
-        """The server and all that was made with it. Unfinished while the cloud still ends it."""
-        self._making = False
+        """The server and all that was made with it. InProgress while the cloud still ends it."""
+        self._there = self._prepared = False
         removal.remove(self.api, self.data, self.ctx, self._asked, lambda: self.ctx.save(self))
 
     # questions

@@ -9,7 +9,7 @@ from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 from machine.drivers.openstack import config, lookup, requests
 from machine.drivers.openstack.client import Api
-from machine.errors import Unfinished
+from machine.errors import InProgress
 
 Data = dict[str, Any]
 Asked = dict[tuple[str, bool], bool]  # (id of a server, whether at once) -> whether the cloud took it on
@@ -20,7 +20,7 @@ ENDING = ("deleting", "soft-deleting")  # tasks
 
 
 def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked, keep: Callable[[], None]) -> None:
-    """All that `create` made; absent is success. Unfinished while the cloud still ends server or volume.
+    """All that `create` made; absent is success. InProgress while the cloud still ends server or volume.
 
     `asked` remembers over several calls what the cloud was told; a later command tells one that hangs in it again.
     `keep` saves `data`: a server that the cloud keeps after its removal is in no list, so that its id has to be known.
@@ -37,7 +37,7 @@ def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked, keep: Callabl
         api.delete_key(str(data["KeyPairName"]))
     ending = [server for server in servers if not ended(api, str(server["id"]), asked)]
     if ending:
-        raise _unfinished(ctx, "server", str(ending[0]["id"]))
+        raise _in_progress(ctx, "server", str(ending[0]["id"]))
     _volumes(api, data, ctx)
     _group(api, data, ctx)
 
@@ -116,7 +116,7 @@ def _volumes(api: Api, data: Data, ctx: DriverContext) -> None:
         except (errors.InUse, errors.BadVolume, errors.WrongState):  # still being made, or still attached
             continue
     if left and (left := volumes(api, data, ctx.machine_id)):
-        raise _unfinished(ctx, "volume", f"{left[0]['id']} ({left[0].get('status')})")
+        raise _in_progress(ctx, "volume", f"{left[0]['id']} ({left[0].get('status')})")
 
 
 def _group(api: Api, data: Data, ctx: DriverContext) -> None:
@@ -136,8 +136,8 @@ def _group(api: Api, data: Data, ctx: DriverContext) -> None:
             return  # another computer's machines have it
 
 
-def _unfinished(ctx: DriverContext, what: str, which: str) -> Unfinished:
-    return Unfinished(
+def _in_progress(ctx: DriverContext, what: str, which: str) -> InProgress:
+    return InProgress(
         f"the cloud is still ending the {what} of {ctx.name}",
         details=f"{what} {which} is still there",
         resolution=f"machine rm {ctx.name} again removes the rest",

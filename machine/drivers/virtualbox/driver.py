@@ -31,7 +31,7 @@ from machine.drivers.virtualbox import (
     shares,
 )
 from machine.drivers.virtualbox.options import OPTIONS
-from machine.errors import DriverError, PreflightFailed, Unfinished
+from machine.errors import DriverError, InProgress, PreflightFailed
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 from machine.process import Completed
@@ -170,7 +170,7 @@ class VirtualBoxDriver(Driver):
             try:
                 self.vbox.unregister(vm)
             except (errors.InUse, errors.WrongState) as error:
-                raise Unfinished(
+                raise InProgress(
                     f"VirtualBox still holds {self.ctx.name}", details=error.details, resolution=error.resolution
                 ) from error
         for name in media.FILES:

@@ -84,7 +84,8 @@ class Azure:
         return sum(kind.endswith("virtualMachines") for kind in self.listing().values())
 
     def changes(self, call: str) -> bool:
-        return call.startswith(("PUT ", "DELETE "))
+        acts = ("POST start", "POST restart", "POST deallocate", "POST powerOff")
+        return call.startswith(("PUT ", "DELETE ", *acts))
 
     def ports_open(self) -> set[str]:
         with self.arm.lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,6 +13,8 @@ from tests.drivers.digitalocean.fake_digitalocean import Ocean
 
 class TestDigitalOcean(CloudContract):
     """Against an account that DigitalOcean's own description judges."""
+
+    with_more: ClassVar[dict[str, Any]] = {"digitalocean-reserved-ip": "new", "digitalocean-volume-size": 10}
 
 
 class WithMore(Ocean):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,6 +13,12 @@ from tests.drivers.openstack.fake_openstack import Stack
 
 class TestOpenStack(CloudContract):
     """Against services in memory that openstacksdk talks to by HTTP."""
+
+    with_more: ClassVar[dict[str, Any]] = {
+        "openstack-floatingip-pool": "public",
+        "openstack-volume-size": 30,
+        "openstack-flavor-name": "volume.small",
+    }
 
     # these take long, and below they have more calls to look at
     test_kill_9_after_every_call_leaves_nothing = None

@@ -25,7 +25,7 @@ from machine.drivers.openstack.errors import (
 )
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
-from tests.drivers.cloud_contract import again, make, new, refused, settled, unmake
+from tests.drivers.cloud_contract import again, created, make, new, refused, settled, unmake
 from tests.drivers.fault_proxy import Answer, Door, answer
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import Cloud
@@ -126,11 +126,11 @@ def test_a_resume_after_that_makes_another(cloud: Stack, flags: dict[str, Any], 
     cloud.project.fault = "No valid host was found."
     driver = new(cloud, tmp_path, **flags)
     driver.check()
-    driver.create()
+    created(driver)
     with pytest.raises(errors.NoCapacity):
         settled(driver, State.RUNNING)
     other = again(driver)
-    other.create()
+    created(other)
     settled(other, State.RUNNING)
     assert cloud.machines() == 1
     unmake(again(other))

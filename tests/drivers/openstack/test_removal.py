@@ -8,9 +8,9 @@ import pytest
 
 from machine.drivers.base import Driver
 from machine.drivers.cloud import errors
-from machine.errors import Unfinished
+from machine.errors import InProgress
 from machine.model import State
-from tests.drivers.cloud_contract import again, make, new, settled, unmake
+from tests.drivers.cloud_contract import again, created, make, new, settled, unmake
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 
 FORCE = "POST compute/v2.1/servers/ID/action forceDelete"
@@ -46,7 +46,7 @@ def test_rm_cut_short_after_the_first_request_knows_the_server_again(cloud: Stac
     driver = again(make(new(cloud, tmp_path)))
     driver.data["MachineId"] = ""  # type: ignore[attr-defined]
     driver.ctx.save(driver)
-    with pytest.raises(Unfinished):
+    with pytest.raises(InProgress):
         driver.remove()
     assert driver.state() is State.STOPPING
     settled(driver, State.MISSING)
@@ -60,7 +60,7 @@ def test_resume_after_somebody_deleted_a_server_that_is_kept(cloud: Stack, tmp_p
     driver = make(new(cloud, tmp_path, **{"openstack-volume-size": 20}))
     lost(cloud, driver)
     other = again(driver)
-    other.create()
+    created(other)
     settled(other, State.RUNNING)
     assert len(cloud.project.servers) == 1
     unmake(again(other))
@@ -101,7 +101,7 @@ def test_resume_where_the_server_is_kept_for_good(cloud: Stack, tmp_path: Path) 
 def test_a_removal_that_fails_in_the_cloud_is_asked_for_again(cloud: Stack, tmp_path: Path) -> None:
     before = cloud.listing()
     driver = make(new(cloud, tmp_path))
-    with pytest.raises(Unfinished):
+    with pytest.raises(InProgress):
         driver.remove()
     (server,) = cloud.project.servers.values()
     server |= {"status": "ERROR", "OS-EXT-STS:task_state": None, "_then": None}

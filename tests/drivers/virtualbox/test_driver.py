@@ -13,7 +13,7 @@ import pytest
 
 from machine.drivers.virtualbox import errors, media
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
-from machine.errors import DriverError, PreflightFailed, Unfinished
+from machine.errors import DriverError, InProgress, PreflightFailed
 from machine.model import State, Verb
 from machine.process import Completed
 from tests.drivers.virtualbox import paths
@@ -294,7 +294,7 @@ def test_a_lock_that_is_still_held(tmp_path: Path, vbox: Fake) -> None:
     made = paths.driver(tmp_path, vbox.run)
     made.create()
     vbox.held.add("dev")
-    with pytest.raises(Unfinished):
+    with pytest.raises(InProgress):
         made.remove()
     assert made.state() is State.STOPPED
     made.remove()
