@@ -6,9 +6,22 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from machine.errors import WaitTimeout
+from machine.errors import MachineError, WaitTimeout
 
 T = TypeVar("T")
+
+
+class NotYet(Exception):
+    """What a probe of `until` raises to be called again; a timeout shows the last reason."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @classmethod
+    def because(cls, error: MachineError) -> NotYet:
+        """Return a reason out of an error that may pass."""
+        return cls(f"{error.brief}\n{error.details}".strip())
 
 
 class Clock(Protocol):
@@ -29,28 +42,30 @@ class SystemClock:
 
 
 def until(
-    probe: Callable[[], T | None],
+    probe: Callable[[], T],
     *,
     what: str,
     seconds: float,
     clock: Clock,
     every: float = 0.5,
-    last: Callable[[], str] = lambda: "",
+    diagnose: Callable[[], str] = lambda: "",
     resolution: str = "",
 ) -> T:
-    """Ask `probe` until it answers something other than None; WaitTimeout after `seconds`.
+    """Call `probe` until it does not raise NotYet, and return its result; WaitTimeout after `seconds`.
 
-    `what` completes "gave up waiting for ..."; `last` describes the last answer for the error.
-    The pause between two questions grows from `every` to four times that.
+    `what` completes "gave up waiting for ..."; the error's details are the last reason of NotYet, and what `diagnose`
+    finds out then. The pause between two calls grows from `every` to four times that.
     """
     deadline = clock.now() + seconds
     pause = every
     while True:
-        answer = probe()
-        if answer is not None:
-            return answer
+        try:
+            return probe()
+        except NotYet as not_yet:
+            reason = not_yet.reason
         left = deadline - clock.now()
         if left <= 0:
-            raise WaitTimeout(f"gave up waiting for {what} after {seconds:g} s", details=last(), resolution=resolution)
+            details = f"{reason}\n{diagnose()}".strip()
+            raise WaitTimeout(f"gave up waiting for {what} after {seconds:g} s", details=details, resolution=resolution)
         clock.sleep(min(pause, left))
         pause = min(pause * 1.3, every * 4)

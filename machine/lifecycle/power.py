@@ -12,7 +12,7 @@ from machine.model import State, Verb
 from machine.session import LOCK_SECONDS, Session
 from machine.ssh.client import Shell
 from machine.store import Record
-from machine.wait import until
+from machine.wait import NotYet, until
 
 STOP_SECONDS = 90.0  # for an orderly end; then the power is cut
 OFF_SECONDS = 20.0
@@ -111,17 +111,16 @@ def _reboot(session: Session, record: Record) -> None:
         session.console.step("Rebooting the host")
         ask_to_reboot(shell, record.name)
 
-    last: list[ShellError] = []
-
-    def probe() -> bool | None:
+    def probe() -> None:
         try:
             with clients.connect(record, endpoint) as again:
-                return True if again.run(boot, timeout=REBOOT_ASK_SECONDS).stdout != before else None
+                boot_id = again.run(boot, timeout=REBOOT_ASK_SECONDS).stdout
         except HostKeyMismatch:
             raise
         except ShellError as error:
-            last[:] = [error]
-            return None
+            raise NotYet.because(error) from error
+        if boot_id == before:
+            raise NotYet("it answers, and has not rebooted yet")
 
     until(
         probe,
@@ -129,7 +128,6 @@ def _reboot(session: Session, record: Record) -> None:
         seconds=REBOOT_SECONDS,
         clock=session.clock,
         every=1.0,
-        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "it answers, and has not rebooted yet",
         resolution=f"look at the host's own console; once it answers: machine provision {record.name}",
     )
 

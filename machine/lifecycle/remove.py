@@ -15,7 +15,7 @@ from machine.lifecycle.account import check_account
 from machine.lifecycle.driver_record import open_driver
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
-from machine.wait import until
+from machine.wait import NotYet, until
 
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
 
@@ -65,18 +65,18 @@ def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:
 
 
 def _remove_all(session: Session, driver: Driver) -> None:
-    """Ask the driver until it has nothing more to wait for; WaitTimeout with what it was waiting for."""
-    last: list[InProgress] = []
+    """Call the driver until it has nothing more to wait for; WaitTimeout with what it was waiting for."""
+    announced = False
 
-    def attempt() -> bool | None:
+    def attempt() -> None:
+        nonlocal announced
         try:
             driver.remove()
         except InProgress as error:
-            if not last:
+            if not announced:
                 session.console.info(f"{error.brief}; what depends on it is removed after that")
-            last[:] = [error]
-            return None
-        return True
+            announced = True
+            raise NotYet.because(error) from error
 
     until(
         attempt,
@@ -84,7 +84,6 @@ def _remove_all(session: Session, driver: Driver) -> None:
         seconds=END_SECONDS,
         clock=session.clock,
         every=1.0,
-        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
         resolution=f"machine rm {driver.ctx.name} again removes the rest; machine rm -f {driver.ctx.name} forgets it",
     )
 

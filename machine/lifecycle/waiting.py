@@ -19,7 +19,7 @@ from machine.session import Session
 from machine.ssh import client
 from machine.ssh.client import SshShell
 from machine.store import Record
-from machine.wait import until
+from machine.wait import NotYet, until
 
 CONSOLE_LINES = 15  # of the boot log, shown when a machine does not come up
 ENGINE_SECONDS = 60.0
@@ -28,19 +28,18 @@ LOGIN_SECONDS = 60.0  # for a login to be accepted where it was before
 
 
 def wait_for_state(session: Session, driver: Driver, wanted: State, seconds: float) -> None:
-    """Until the platform says `wanted`; WaitTimeout carries the last state seen."""
-    seen = [State.NONE]
+    """Wait until the platform says `wanted`. WaitTimeout has the last state."""
 
-    def probe() -> bool | None:
-        seen[0] = driver.state()
-        return True if seen[0] is wanted else None
+    def probe() -> None:
+        state = driver.state()
+        if state is not wanted:
+            raise _last_state(state)
 
     until(
         probe,
         what=f"{driver.ctx.name} to be {wanted}",
         seconds=seconds,
         clock=session.clock,
-        last=lambda: f"the last state was {seen[0] or 'unknown'}",
         resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
     )
 
@@ -50,65 +49,66 @@ def wait_for_created(session: Session, record: Record, driver: Driver) -> float:
 
     The first call has the time that it needs: it may fetch an image. WaitTimeout with what the driver waits for.
     """
-    last: list[InProgress] = []
 
-    def attempt() -> bool | None:
+    def attempt() -> None:
         try:
             driver.create()
         except InProgress as error:
-            last[:] = [error]
-            return None
-        return True
+            raise NotYet.because(error) from error
 
-    def answer() -> str:
-        return f"{last[0].brief}\n{last[0].details}\n{diagnostics(driver)}".strip()
-
-    done = attempt()
+    in_progress = False
+    try:
+        attempt()
+    except NotYet:
+        in_progress = True
     began = session.clock.now()
-    if done is None:
+    if in_progress:
         until(
             attempt,
             what=f"the platform to make {driver.ctx.name}",
             seconds=driver.boot_timeout,
             clock=session.clock,
-            last=answer,
+            diagnose=lambda: diagnostics(driver),
             resolution=_resolution_for(record, driver),
         )
     return max(driver.boot_timeout - (session.clock.now() - began), 0.0)
 
 
 def wait_for_endpoint(session: Session, record: Record, driver: Driver, seconds: float | None = None) -> Endpoint:
-    """Until the machine runs and its address is known; DriverError at once when it never will.
+    """Wait until the machine runs, and return its endpoint. DriverError at once when it never will; WaitTimeout.
 
     `seconds` are the driver's own for a boot if they are not given.
     """
-    seen = [State.NONE]
 
-    def probe() -> Endpoint | None:
-        seen[0] = driver.state()
-        if seen[0] in (State.ERROR, State.MISSING, State.STOPPED):
+    def probe() -> Endpoint:
+        state = driver.state()
+        if state in (State.ERROR, State.MISSING, State.STOPPED):
             raise DriverError(
-                f"{driver.ctx.name} is {seen[0]} instead of Running",
+                f"{driver.ctx.name} is {state} instead of Running",
                 details=diagnostics(driver),
-                resolution=_resolution_for(record, driver, seen[0]),
+                resolution=_resolution_for(record, driver, state),
             )
-        return driver.endpoint() if seen[0] is State.RUNNING else None
-
-    def answer() -> str:
-        return f"the last state was {seen[0] or 'unknown'}\n{diagnostics(driver)}".strip()
+        endpoint = driver.endpoint() if state is State.RUNNING else None
+        if endpoint is None:
+            raise _last_state(state)
+        return endpoint
 
     return until(
         probe,
         what=f"an address of {driver.ctx.name}",
         seconds=driver.boot_timeout if seconds is None else seconds,
         clock=session.clock,
-        last=answer,
+        diagnose=lambda: diagnostics(driver),
         resolution=_resolution_for(record, driver),
     )
 
 
+def _last_state(state: State) -> NotYet:
+    return NotYet(f"the last state was {state or 'unknown'}")
+
+
 def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: Endpoint, seconds: float) -> SshShell:
-    """A shell on the machine as soon as its sshd answers and lets us in.
+    """Return a shell on the machine as soon as its sshd answers and lets us in. WaitTimeout, LoginRefused.
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
     there; one that was ready once is given a minute, for sshd refuses users while a system comes up; a host
@@ -118,26 +118,20 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
     patience = 0.0 if driver.traits.existing_host else LOGIN_SECONDS if record.reached("ready") else float("inf")
     began = session.clock.now()
     seen_before = driver.traits.existing_host or record.reached("ready")
-    last: list[MachineError] = []
 
-    def probe() -> SshShell | None:
+    def probe() -> SshShell:
         if not seen_before and not client.reachable(endpoint.address, endpoint.ssh_port, 3.0):
-            return None
+            raise NotYet("nothing answered on that port")
         try:
             return clients.connect(record, endpoint)
         except LoginRefused as error:
             if session.clock.now() - began >= patience:
                 raise
-            last[:] = [error]
+            raise NotYet.because(error) from error
         except HostKeyMismatch:
             raise
         except ShellError as error:
-            last[:] = [error]
-        return None
-
-    def answer() -> str:
-        seen = f"{last[0].brief}\n{last[0].details}" if last else "nothing answered on that port"
-        return f"{seen.strip()}\n{diagnostics(driver)}".strip()
+            raise NotYet.because(error) from error
 
     return until(
         probe,
@@ -145,24 +139,22 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
         seconds=seconds,
         clock=session.clock,
         every=0.25,
-        last=answer,
+        diagnose=lambda: diagnostics(driver),
         resolution=_resolution_for(record, driver),
     )
 
 
 def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
-    """The engine's API version once it answers over TLS from here; EngineUntrusted is final."""
-    last: list[EngineError] = []
+    """Return the engine's API version once it answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
     client_of_engine = clients.engine_at(record, endpoint.address, endpoint.engine_port, ENGINE_ASK_SECONDS)
 
-    def probe() -> str | None:
+    def probe() -> str:
         try:
             return client_of_engine.ping()
         except EngineUntrusted:
             raise
         except EngineError as error:
-            last[:] = [error]
-            return None
+            raise NotYet.because(error) from error
 
     return until(
         probe,
@@ -170,7 +162,6 @@ def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, second
         seconds=seconds,
         clock=session.clock,
         every=0.2,
-        last=lambda: f"{last[0].brief}\n{last[0].details}".strip() if last else "",
         resolution=f"let port {endpoint.engine_port} through any firewall, then: machine provision {record.name}",
     )
 

@@ -32,7 +32,7 @@ from machine.errors import DriverError, InProgress, MachineError, PreflightFaile
 from machine.model import State, Verb
 from machine.options import resolve
 from machine.store import Record, Store
-from machine.wait import SystemClock, until
+from machine.wait import NotYet, SystemClock, until
 from tests.drivers import contexts
 from tests.drivers.commands import calls_of_create, kill_at, line
 from tests.drivers.fault_proxy import Answer, Door, answer, late, lost, silent
@@ -111,37 +111,40 @@ def make(driver: Driver) -> Driver:
 def created(driver: Driver) -> None:
     """create, as often as the driver wants."""
 
-    def attempt() -> bool | None:
+    def attempt() -> None:
         try:
             driver.create()
-        except InProgress:
-            return None
-        return True
+        except InProgress as error:
+            raise NotYet.because(error) from error
 
     until(attempt, what="the machine", seconds=60, every=0.05, clock=SystemClock())
 
 
 def settled(driver: Driver, state: State) -> None:
     """Until the platform says so."""
+
+    def probe() -> None:
+        found = driver.state()
+        if found is not state:
+            raise NotYet(found)
+
     until(
-        lambda: True if driver.state() is state else None,
+        probe,
         what=f"{state}",
         seconds=30,
         every=0.05,
         clock=SystemClock(),
-        last=driver.state,
     )
 
 
 def unmake(driver: Driver) -> None:
     """remove, as often as the driver wants."""
 
-    def attempt() -> bool | None:
+    def attempt() -> None:
         try:
             driver.remove()
-        except InProgress:
-            return None
-        return True
+        except InProgress as error:
+            raise NotYet.because(error) from error
 
     until(attempt, what="the end", seconds=60, every=0.05, clock=SystemClock())
 
@@ -187,13 +190,12 @@ class CloudContract:
         driver.ctx.save(driver)
         ask_all(cloud, driver)
 
-        def attempt() -> bool | None:
+        def attempt() -> None:
             try:
                 driver.create()
-            except InProgress:
+            except InProgress as error:
                 ask_all(cloud, driver)
-                return None
-            return True
+                raise NotYet.because(error) from error
 
         until(attempt, what="the machine", seconds=60, every=0.05, clock=SystemClock())
         ask_all(cloud, driver)

@@ -18,7 +18,7 @@ from machine.swarm.discovery import Discovery, DiscoveryError, from_url
 from machine.swarm.discovery.registry import LONGEST_TTL, Registry
 from machine.swarm.discovery.token import LocalToken, Token
 from machine.swarm.http.address import TlsConfig
-from machine.wait import until
+from machine.wait import NotYet, until
 
 ASK_SECONDS = 5.0  # for one reply of a manager
 MANAGER_SECONDS = 60.0
@@ -30,21 +30,17 @@ def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> No
     """Until a manager answers over TLS from here, not just an engine. WaitTimeout; EngineUntrusted is final."""
     port = record.manager_port()
     manager = clients.engine_at(record, endpoint.address, port, ASK_SECONDS)
-    last = [""]
     session.console.step("Waiting for the swarm's manager")
 
-    def probe() -> bool | None:
+    def probe() -> None:
         try:
             found = manager.version()
         except EngineUntrusted:
             raise
         except EngineError as error:
-            last[0] = f"{error.brief}\n{error.details}".strip()
-            return None
-        if str(found.get("Version")).startswith("swarm/"):
-            return True
-        last[0] = f"what answers there is not a manager but an engine, {found.get('Version')}"
-        return None
+            raise NotYet.because(error) from error
+        if not str(found.get("Version")).startswith("swarm/"):
+            raise NotYet(f"what answers there is not a manager but an engine, {found.get('Version')}")
 
     until(
         probe,
@@ -52,7 +48,6 @@ def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> No
         seconds=MANAGER_SECONDS,
         clock=session.clock,
         every=0.2,
-        last=lambda: last[0],
         resolution=f"let port {port} through any firewall, then: machine provision {record.name};"
         f" its log: machine ssh {record.name} sudo journalctl -u machine-swarm-manager -n 50",
     )
@@ -80,8 +75,9 @@ def wait_registered(session: Session, record: Record, address: str) -> None:
     A discovery that cannot be asked from here may well be there for the machine: then it is said where to look.
     """
 
-    def probe() -> bool | None:
-        return True if address in asyncio.run(_here(session, record).nodes()) else None
+    def probe() -> None:
+        if address not in asyncio.run(_here(session, record).nodes()):
+            raise NotYet
 
     try:
         until(
@@ -141,14 +137,14 @@ def register_on_master(session: Session, master: Record, node: Record, way: Disc
 def _wait_for_node(session: Session, master: Record, node: Record, address: str) -> None:
     """So that the next command finds it."""
     manager = clients.engine_at(master, master.address(), master.manager_port(), ASK_SECONDS)
-    last = ["no answer"]
 
-    def probe() -> bool | None:
+    def probe() -> None:
         try:
-            last[0] = settings.node_error(manager.info().get("SystemStatus") or [], address)
+            problem = settings.node_error(manager.info().get("SystemStatus") or [], address)
         except EngineError as error:
-            last[0] = error.brief
-        return None if last[0] else True
+            raise NotYet(error.brief) from error
+        if problem:
+            raise NotYet(problem)
 
     try:
         until(
@@ -158,9 +154,9 @@ def _wait_for_node(session: Session, master: Record, node: Record, address: str)
             clock=session.clock,
             every=0.2,
         )
-    except WaitTimeout:
+    except WaitTimeout as error:
         session.console.warn(
-            f"the swarm's manager on {master.name} does not reach {node.name} at {address}: {last[0]}"
+            f"the swarm's manager on {master.name} does not reach {node.name} at {address}: {error.details}"
             f" (it keeps trying; docker info says more, --swarm-addr names another address)"
         )
 

@@ -16,7 +16,7 @@ from machine.drivers import registry
 from machine.errors import MachineError, SwarmModeError
 from machine.session import LOCK_SECONDS, Session, records
 from machine.store import Record
-from machine.wait import until
+from machine.wait import NotYet, until
 
 PROMOTE_SECONDS = 60.0
 
@@ -217,8 +217,9 @@ def _check_ports(session: Session, record: Record, what: Membership, manager: me
 
 
 def _wait_until_manager(session: Session, record: Record, manager: members.Manager, node_id: str) -> None:
-    def probe() -> bool | None:
-        return True if any(one.id == node_id and one.reachable for one in api.nodes(manager.engine)) else None
+    def probe() -> None:
+        if not any(one.id == node_id and one.reachable for one in api.nodes(manager.engine)):
+            raise NotYet
 
     until(
         probe,

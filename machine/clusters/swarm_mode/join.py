@@ -19,7 +19,7 @@ from machine.errors import EngineRefused, MachineError, PreflightFailed, SwarmMo
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
-from machine.wait import until
+from machine.wait import NotYet, until
 
 MANAGER_SECONDS = 900.0  # for a manager that is being made by somebody else just now
 MEMBER_SECONDS = 120.0
@@ -106,35 +106,36 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
 
 
 def _resolved(session: Session, record: Record, engine: Engine) -> api.LocalNode:
-    """What the engine says once it has made up its mind after its start."""
-    last: list[api.LocalNode] = []
+    """Wait until the engine knows after its start whether it is in a cluster, and return its membership."""
 
-    def probe() -> api.LocalNode | None:
-        last[:] = [api.local(engine)]
-        return last[0] if last[0].state != "pending" else None
+    def probe() -> api.LocalNode:
+        here = api.local(engine)
+        if here.state == "pending":
+            raise NotYet(here.error)
+        return here
 
     return until(
         probe,
         what=f"{record.name} to say whether it is in a cluster",
         seconds=MEMBER_SECONDS,
         clock=session.clock,
-        last=lambda: last[0].error if last else "",
         resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
     )
 
 
 def _wait_for_a_manager(session: Session, record: Record, cluster: str) -> None:
-    """Until one lives, as long as somebody is making one; what to do about it if not is said by the join."""
+    """Wait until a manager answers, as long as somebody is making one; joining raises where there is none."""
 
-    def probe() -> bool | None:
+    def probe() -> None:
         if members.find_manager(session, cluster, but=[record.name]) is not None:
-            return True
+            return
         under_way = [
             other.name
             for other, theirs in members.members(session, cluster, but=[record.name])
             if theirs.role == "manager" and not theirs.node_id and session.store.holder(f"machine-{other.name}")
         ]
-        return None if under_way else True
+        if under_way:
+            raise NotYet(f"being made now: {', '.join(under_way)}")
 
     until(
         probe,
@@ -303,21 +304,23 @@ def _unwell(record: Record, what: Membership, here: api.LocalNode) -> SwarmModeE
 
 
 def _see_ready(session: Session, record: Record, manager: Manager) -> None:
-    """Until the manager lists the new node as ready."""
-    what, seen = members.require_membership(record), ["it is not listed"]
+    """Wait until the manager lists the new node as ready."""
+    what = members.require_membership(record)
 
-    def probe() -> int | None:
+    def probe() -> int:
         nodes = api.nodes(manager.engine)
         node = next((one for one in nodes if one.id == what.node_id), None)
-        seen[0] = f"{manager.record.name} says it is {node.state}" if node else "it is not listed"
-        return sum(one.is_manager for one in nodes) if node and node.state == "ready" else None
+        if node is None:
+            raise NotYet("it is not listed")
+        if node.state != "ready":
+            raise NotYet(f"{manager.record.name} says it is {node.state}")
+        return sum(one.is_manager for one in nodes)
 
     managers = until(
         probe,
         what=f"{record.name} to be ready in the cluster {what.cluster}",
         seconds=MEMBER_SECONDS,
         clock=session.clock,
-        last=lambda: seen[0],
         resolution=f"machine swarm-mode ls {what.cluster}",
     )
     session.console.info(f"{record.name} is a {what.role} of the cluster {what.cluster}")

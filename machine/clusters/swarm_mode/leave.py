@@ -15,7 +15,7 @@ from machine.engine import Engine
 from machine.errors import EngineError, EngineRefused, Interrupted, MachineError, SwarmModeError, WaitTimeout
 from machine.session import Session
 from machine.store import Record
-from machine.wait import until
+from machine.wait import NotYet, until
 
 DRAIN_SECONDS = 90.0
 DEMOTE_SECONDS = 60.0
@@ -195,9 +195,14 @@ def _drain(going: LeaveOperation, manager: Engine, me: Node) -> None:
     api.update(manager, me.id, availability="drain")
     if me.state != "ready":
         return
+
+    def probe() -> None:
+        if api.tasks_left(manager, me.id):
+            raise NotYet
+
     try:
         until(
-            lambda: True if api.tasks_left(manager, me.id) == 0 else None,
+            probe,
             what=f"the tasks of {going.name} to move",
             seconds=DRAIN_SECONDS,
             clock=going.session.clock,
@@ -210,8 +215,9 @@ def demote(session: Session, record: Record, manager: Engine, me: Node) -> None:
     """Make a node a worker and wait until the managers count without it."""
     api.update(manager, me.id, role="worker")
 
-    def probe() -> bool | None:
-        return None if any(one.id == me.id and one.is_manager for one in api.nodes(manager)) else True
+    def probe() -> None:
+        if any(one.id == me.id and one.is_manager for one in api.nodes(manager)):
+            raise NotYet
 
     until(
         probe,

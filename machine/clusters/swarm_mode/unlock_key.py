@@ -12,7 +12,7 @@ from machine.errors import EngineError, SwarmModeError
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
-from machine.wait import until
+from machine.wait import NotYet, until
 
 UNLOCK_SECONDS = 30.0
 
@@ -76,12 +76,17 @@ def unlock(session: Session, record: Record, engine: Engine) -> bool:
             details=last,
             resolution=f"machine ssh {record.name} sudo docker swarm unlock",
         )
+
+    def probe() -> None:
+        here = api.local(engine)
+        if here.state != "active":
+            raise NotYet(here.error)
+
     until(
-        lambda: True if api.local(engine).state == "active" else None,
+        probe,
         what=f"{record.name} to be back in the cluster {what.cluster}",
         seconds=UNLOCK_SECONDS,
         clock=session.clock,
-        last=lambda: api.local(engine).error,
         resolution=f"machine swarm-mode ls {what.cluster}",
     )
     return True

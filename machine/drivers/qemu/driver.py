@@ -17,7 +17,7 @@ from machine.drivers.qemu.options import OPTIONS
 from machine.errors import DriverError, MachineError, WaitTimeout
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
-from machine.wait import until
+from machine.wait import NotYet, until
 
 GONE_SECONDS = 10.0  # for a killed process to leave the list of processes
 PORTS_SECONDS = 2.0  # for a process that ended to let go of its ports
@@ -190,8 +190,13 @@ class QemuDriver(Driver):
         if not pid:
             return
         process.end(pid)
+
+        def probe() -> None:
+            if not process.gone(pid):
+                raise NotYet
+
         until(
-            lambda: process.gone(pid) or None,
+            probe,
             what=f"the qemu of {self.ctx.name} to end",
             seconds=GONE_SECONDS,
             clock=self.ctx.clock,
@@ -201,9 +206,14 @@ class QemuDriver(Driver):
     def _check_ports(self) -> None:
         """A qemu that has just ended by itself may hold its ports for a moment longer than its pid file."""
         place = self._place()
+
+        def probe() -> None:
+            if preflight.taken_port(place, self.settings.publish) is not None:
+                raise NotYet
+
         try:
             until(
-                lambda: preflight.taken_port(place, self.settings.publish) is None or None,
+                probe,
                 what=f"the ports of {self.ctx.name}",
                 seconds=PORTS_SECONDS,
                 clock=self.ctx.clock,

@@ -22,7 +22,7 @@ from machine.errors import DriverError
 from machine.model import Endpoint, State, Verb
 from machine.options import resolve
 from machine.ssh import keys
-from machine.wait import SystemClock, until
+from machine.wait import NotYet, SystemClock, until
 from tests.drivers import contexts
 from tests.drivers.qemu.test_forward import watchers
 
@@ -78,12 +78,16 @@ class Machine:
         return done.stdout.strip()
 
     def wait(self, what: str, true: Callable[[], bool], seconds: float = BOOT) -> None:
+        def probe() -> None:
+            if not true():
+                raise NotYet
+
         until(
-            lambda: True if true() else None,
+            probe,
             what=what,
             seconds=seconds,
             clock=SystemClock(),
-            last=lambda: self.driver.console_log()[-2000:],
+            diagnose=lambda: self.driver.console_log()[-2000:],
         )
 
     def answers_ssh(self) -> bool:
