@@ -329,6 +329,8 @@ class Project:
             text = f"Cannot '{action.removeprefix('os-')}' instance {server_id} while it is in {kind}"
             raise Refusal(409, "conflictingRequest", text)
         server["OS-EXT-STS:task_state"] = during
+        if action == "reboot":  # Nova's API words an active server that reboots so (nova/api/openstack/common.py)
+            server["status"] = "REBOOT"
         server["_then"] = (time.monotonic() + self.power, "is", {"status": after, "OS-EXT-STS:task_state": None})
         return None
 
