@@ -42,10 +42,10 @@ class App:
 
             root = self.flags.storage_path or paths.default_store(dict(self.environ))
             self._store = Store(os.path.abspath(os.path.expanduser(root)))
-            self._store.on_load = self._mind_helper
+            self._store.on_load = self._ensure_host_agent
         return self._store
 
-    def _mind_helper(self, record: Record) -> None:
+    def _ensure_host_agent(self, record: Record) -> None:
         """Start the helper of a machine again if it was ended: any command that looks at the machine notices."""
         import os
 
@@ -58,9 +58,9 @@ class App:
 
         if host_agent.missing(path):
             from machine.cli.machine_action import open_session
-            from machine.lifecycle.host_agent import revive
+            from machine.lifecycle.host_agent import restart
 
-            revive(open_session(self), record)
+            restart(open_session(self), record)
 
     @property
     def console(self) -> Console:

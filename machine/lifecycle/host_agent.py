@@ -9,7 +9,7 @@ from machine.session import Session
 from machine.store import Record
 
 
-def revive(session: Session, record: Record) -> None:
+def restart(session: Session, record: Record) -> None:
     """Start it again and say so. Never raises: the command that noticed has other work to do."""
     try:
         driver = open_driver(session, record)

@@ -1,12 +1,12 @@
-"""A bare machine becomes a Docker host behind TLS: facts in, a plan out, played over one ssh connection.
+"""A bare machine becomes a Docker host behind TLS: facts in, a plan out, applied over one ssh connection.
 
     facts = gather(shell, log)  # one exec, changes nothing
-    outcome = play(plan(facts, spec), shell, log)
+    outcome = apply_steps(plan(facts, spec), shell, log)
 
 The second line takes no exec when all is as it should be, else one; two where Docker has to be installed.
 
-facts.py says what is known, sequence.py what follows from it, distros/ what differs between distributions.
-Docker's settings are decided in command.py and settings.py; player.py is the only part that talks to a machine.
+facts.py says what is known, planner.py what follows from it, distros/ what differs between distributions.
+Docker's settings are decided in dockerd_command.py and settings.py; apply.py is the only part that talks to a machine.
 """
 
 from __future__ import annotations

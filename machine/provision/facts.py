@@ -105,7 +105,7 @@ def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
 
 
 def parse(answer: Completed) -> Facts:
-    """Facts from the output of LOOK; ProvisionError if it is not whole or makes no sense."""
+    """Facts from the output of gather.GATHER_SCRIPT; ProvisionError if it is not whole or makes no sense."""
     try:
         return _parsed(answer)
     except (KeyError, IndexError, ValueError, RecursionError) as error:

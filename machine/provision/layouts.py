@@ -1,6 +1,7 @@
 """Where the engine's configuration lives, by what starts it: systemd, OpenRC or boot2docker's init script.
 
-Each function is pure: facts and wishes in, files out. What the files say is decided in command.py and settings.py.
+Each function is pure: facts and wishes in, files out. What the files say is decided in
+dockerd_command.py and settings.py.
 """
 
 from __future__ import annotations

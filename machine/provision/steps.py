@@ -1,7 +1,7 @@
-"""What a plan is made of: `Run` and `Put`, yielded by a generator that never touches the world.
+"""What a plan is made of: `Run` and `WriteFile`, yielded by a generator that never touches the world.
 
 A plan yields steps. Only a step with `ask=True` is answered with a `Completed`; after any other the plan is simply
-resumed, so that the player may put many of them into one script. A plan asks seldom: each question costs one
+resumed, so that apply.py may put many of them into one script. A plan asks seldom: each question costs one
 round trip.
 """
 

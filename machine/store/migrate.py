@@ -8,7 +8,7 @@ In memory only; the next save writes the new form and keeps the old bytes in con
     3   Driver.StorePath
 
 docker-machine computes CertDir and StorePath from a key that the older versions lack and ends with "certs" and
-".". Here they are left empty when they are not known, and rebase.py puts in the real store.
+".". Here they are left empty when they are not known, and relocate_paths.py puts in the real store.
 """
 
 from __future__ import annotations

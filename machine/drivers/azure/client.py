@@ -411,7 +411,7 @@ def _no_login(error: Any) -> errors.CloudError:
 
 
 def _ended(poller: Any) -> Any:
-    """What a long-running operation made, once it is done; Busy when it does not end."""
+    """What a long-running operation made, once it is done; WrongState when it does not end."""
     found = poller.result(MADE_SECONDS)
     if not poller.done():
         raise ERRORS.error(errors.WrongState, "Azure takes longer than ten minutes", f"status {poller.status()}")

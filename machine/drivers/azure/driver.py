@@ -25,7 +25,7 @@ STATES = {  # https://learn.microsoft.com/azure/virtual-machines/states-billing
     "deallocating": State.STOPPING,
     "deallocated": State.STOPPED,
 }
-KINDS = {  # ARM's types -> a kind of bodies.names
+KINDS = {  # ARM's types -> a kind of requests.names
     "microsoft.compute/virtualmachines": "vm",
     "microsoft.network/networkinterfaces": "nic",
     "microsoft.network/publicipaddresses": "ip",

@@ -1,7 +1,7 @@
 """Which credential is used: one class of azure-identity, chosen by the Driver object.
 
-https://learn.microsoft.com/python/api/overview/azure/identity-readme. Called by api.py only, inside its translation of
-errors; the SDK is imported here when somebody really logs in.
+https://learn.microsoft.com/python/api/overview/azure/identity-readme. Called by client.py only, inside its translation
+of errors; the SDK is imported here when somebody really logs in.
 """
 
 from __future__ import annotations

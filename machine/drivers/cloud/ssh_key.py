@@ -1,7 +1,7 @@
 """The user's own ssh key, looked at before anything is made with it. Only reads.
 
-For the drivers whose machines may let in a key that the user brings (base.BringsKey): its private half is copied into
-the machine's directory, its public half PATH.pub is what the platform is given.
+For the drivers whose machines may let in a key that the user brings (base.ProvidesSshKey): its private half is copied
+into the machine's directory, its public half PATH.pub is what the platform is given.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""libcloud's connection to DigitalOcean, made to measure. Importing this costs 0.1 s: only api.py does, when it asks.
+"""libcloud's connection to DigitalOcean, made to measure. Importing this costs 0.1 s: client.py does when it asks.
 
 Over libcloud 3.9's own driver: any URL, a deadline for each answer, repetition of calls that were throttled or
 failed, and errors that keep status and text whatever the body is.

@@ -1,4 +1,4 @@
-"""openstacksdk's connection, made to measure. Importing this costs 0.3 s: only api.py does, when it asks.
+"""openstacksdk's connection, made to measure. Importing this costs 0.3 s: client.py does when it asks.
 
 Over the SDK's own: what was throttled or failed is repeated by the SDK itself, the login included; what would be done
 twice (a POST) is repeated only when the cloud did not take it on.

@@ -145,7 +145,7 @@ class QemuDriver(Driver):
         except (DriverError, TypeError):
             return self.settings.disk, self.settings.disk
 
-    def revive_helper(self) -> bool:
+    def restart_host_agent(self) -> bool:
         """Start the watcher of published ports again if it is not there although the machine runs."""
         if self._pid():
             vm.watch_ports(self._machine(self._base()), self.ctx.run)

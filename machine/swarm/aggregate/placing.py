@@ -144,7 +144,7 @@ async def _volume_pins(state: AggregateState, lookup: Lookup, names: Sequence[st
 
 
 def _refuse_if_absent(lookup: Lookup, state: AggregateState, name: str, holders: set[str]) -> None:
-    """Refused(409) when the volume was state on an engine that is away: another engine would make an empty one."""
+    """Refused(409) when the volume was seen on an engine that is away: another engine would make an empty one."""
     absent = lookup.volume_seen(name) - set(state.members)
     if absent and not holders:
         raise Refused(409, f"volume {name} is on {listed(absent)}, which does not answer")

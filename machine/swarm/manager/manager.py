@@ -135,7 +135,7 @@ class Replicas:
     """Answers as the primary does, by itself or through the primary. The watchdog only lives in the primary."""
 
     def __init__(self, context: ManagerContext, election: Election, connect: Callable[[str], CallNext]) -> None:
-        self._desk = context
+        self._context = context
         self._election = election
         self._connect = connect
         self._patience = 2.0 * election.candidate.ttl  # seconds that a call waits for a primary that can be reached
@@ -145,12 +145,12 @@ class Replicas:
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
         """One call; waits while there is no primary."""
         if request.path in REPLICA_ANSWERS or request.path.startswith("/debug/"):
-            return await answer(self._desk, request, rest)
+            return await answer(self._context, request, rest)
         end = time.monotonic() + self._patience
         while True:
             primary = await self._election.known()
             if self._election.leading:
-                return await answer(self._desk, request, rest)
+                return await answer(self._context, request, rest)
             if request.header(REPLICA_HEADER):
                 raise Refused(503, "the replicas do not agree on their primary yet: try again")
             marked = request.replace(headers=[*request.headers, (REPLICA_HEADER, b"1")])
@@ -172,10 +172,10 @@ class Replicas:
         """Take the role that the election gives, for ever."""
         while True:
             leading = self._election.leading
-            self._desk.role = "primary" if leading else "replica"
-            self._desk.primary = self._election.primary
+            self._context.role = "primary" if leading else "replica"
+            self._context.primary = self._election.primary
             if leading and self._watchdog is None:
-                self._watchdog = Watchdog(self._desk)
+                self._watchdog = Watchdog(self._context)
             elif not leading and self._watchdog is not None:
                 await self.close()
             await self._election.changed()

@@ -30,7 +30,7 @@ class Watchdog:
     """Hears of engines that fail and return, and sees to those that did before. `close` ends what it is doing."""
 
     def __init__(self, context: ManagerContext) -> None:
-        self._desk = context
+        self._context = context
         self._moving: set[str] = set()  # swarm ids of containers that are on their way
         self._tasks: set[asyncio.Task[None]] = set()
         context.cluster.watchers.append(self._happened)
@@ -56,23 +56,23 @@ class Watchdog:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._desk.cluster.log(f"rescheduling: {task.exception()!r}")
+            self._context.cluster.log(f"rescheduling: {task.exception()!r}")
 
     async def close(self) -> None:
         """Stop."""
-        self._desk.cluster.watchers.remove(self._happened)
+        self._context.cluster.watchers.remove(self._happened)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _bury(self, engine: Engine) -> None:
         """The discovery let go of an engine, perhaps because it died: then its movable containers are made again."""
-        log = self._desk.cluster.log
+        log = self._context.cluster.log
         with suppress(Refused):
             await engine.get("/version", versioned=False)
             log(f"rescheduling: {engine.name} was taken out of the swarm and runs on: its containers stay there")
             return
-        while engine.address not in self._desk.cluster.engines:
+        while engine.address not in self._context.cluster.engines:
             await self._move_all(engine, [c for c in engine.left if not self._is_elsewhere(c)])
             if all(self._is_elsewhere(c) for c in engine.left):
                 return
@@ -82,8 +82,8 @@ class Watchdog:
         """Make the engine's movable containers again elsewhere; what fits nowhere is tried again while it is away."""
         for container in engine.containers.values():
             if container.asks_to_move and not container.moves:
-                self._desk.cluster.log(f"rescheduling: {container.name} of {engine.name} stays: {UNSIGNED}")
-        while not engine.reachable and engine.address in self._desk.cluster.engines:
+                self._context.cluster.log(f"rescheduling: {container.name} of {engine.name} stays: {UNSIGNED}")
+        while not engine.reachable and engine.address in self._context.cluster.engines:
             left = [c for c in list(engine.containers.values()) if c.moves and not self._is_elsewhere(c)]
             if not left:
                 return
@@ -91,7 +91,7 @@ class Watchdog:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _move_all(self, engine: Engine, left: list[Container]) -> None:
-        log = self._desk.cluster.log
+        log = self._context.cluster.log
         for container in left:
             if engine.reachable:
                 return
@@ -101,7 +101,7 @@ class Watchdog:
                 for half_made in self._doubles(container):
                     await self._drop(half_made)
                     self._put_back(container)
-                if self._desk.cluster.ledger.is_current(container.swarm_id, container.id):
+                if self._context.cluster.ledger.is_current(container.swarm_id, container.id):
                     await self._move(container)
                 else:
                     log(f"rescheduling: {container.name} of {engine.name} stays: it was removed or replaced before")
@@ -110,7 +110,7 @@ class Watchdog:
 
     async def _move(self, container: Container) -> None:
         """Make one container elsewhere, join its networks, start it if it ran; only then the old record goes."""
-        context, cluster, engine, signed = self._desk, self._desk.cluster, container.engine, container.signed
+        context, cluster, engine, signed = self._context, self._context.cluster, container.engine, container.signed
         if signed is None:
             return
         body: dict[str, Any] = json.loads(json.dumps(signed.body))
@@ -138,7 +138,7 @@ class Watchdog:
             self._start(self._return(engine))
 
     async def _put_to_work(self, engine: Engine, key: str, networks: dict[str, Any], *, start: bool) -> None:
-        api = self._desk.cluster.api()
+        api = self._context.cluster.api()
         for network, settings in networks.items():
             with suppress(Refused):
                 value = {"Container": key, "EndpointConfig": settings}
@@ -151,13 +151,13 @@ class Watchdog:
     async def _unmake(self, engine: Engine, key: str) -> None:
         """A container that was made and does not start: the old one stays what there is."""
         with suppress(Refused):
-            target = build(self._desk.cluster.api(), f"/containers/{key}", "force=1")
+            target = build(self._context.cluster.api(), f"/containers/{key}", "force=1")
             await (await engine.ask(Request("DELETE", target))).value()
             engine.forget(key)
 
     def _put_back(self, container: Container) -> None:
         if container.signed is not None:
-            self._desk.cluster.ledger.put_back(container.swarm_id, container.signed.generation, container.id)
+            self._context.cluster.ledger.put_back(container.swarm_id, container.signed.generation, container.id)
 
     def _others(self, container: Container) -> list[Container]:
         """The same container on engines that answer now.
@@ -165,7 +165,7 @@ class Watchdog:
         Only those that a manager signed: an image that was committed from one brings its labels along, and an engine
         can make labels up.
         """
-        others = self._desk.cluster.index.doubles(container.swarm_id)
+        others = self._context.cluster.index.doubles(container.swarm_id)
         return [c for c in others if c.moves and c.engine is not container.engine and c.engine.reachable]
 
     def _doubles(self, container: Container) -> list[Container]:
@@ -194,7 +194,7 @@ class Watchdog:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _drop(self, old: Container) -> bool:
-        cluster, engine = self._desk.cluster, old.engine
+        cluster, engine = self._context.cluster, old.engine
         try:
             reply = await engine.ask(Request("DELETE", build(cluster.api(), f"/containers/{old.id}", "force=1")))
             await reply.read()

@@ -60,7 +60,7 @@ class Spreading:
         self, context: ManagerContext, engines: list[Engine], request: Request, doing: str, done: str, *, quiet: bool
     ) -> None:
         """`doing` and `done` word the line of each engine; with `quiet` only those that failed have one."""
-        self._desk = context
+        self._context = context
         self._quiet = quiet
         self._engines = engines
         self._request = request
@@ -148,7 +148,7 @@ class Spreading:
         changed = [tag for e in good for tag in changed_tags(self._before[e], e.image_table.tags)]
         streams = [str(line.get("stream") or "") for e in good[:1] for line in self._outcomes[e].lines]
         loaded = [text.removeprefix(LOADED + ": ").strip() for text in streams if text.startswith(LOADED + ": ")]
-        self._desk.images.note(good, [*changed, *loaded, *tags])
+        self._context.images.note(good, [*changed, *loaded, *tags])
 
     async def _end(self) -> None:
         for task in self._tasks:
