@@ -156,7 +156,7 @@ def test_no_secret_ever_stands_in_a_saved_record(place: Path) -> None:
         (directory / "config.json").write_bytes(old)
         record = store.load(driver_name)
         assert {key: record.driver[key] for key in hidden} == hidden  # readable before the move
-        assert "pa55" not in json.dumps(record.shown())
+        assert "pa55" not in json.dumps(record.redacted())
         store.save(record)
         written = json.loads((directory / "config.json").read_bytes())["Driver"]
         assert {key: written[key] for key in hidden} == dict.fromkeys(hidden, "")

@@ -89,7 +89,7 @@ def portable(record: Record, ssh_key: str, with_values: Sequence[str] = ()) -> t
 
     `ssh_key` names the key file that goes along; `with_values` the settings that may go.
     """
-    raw: dict[str, Any] = copy.deepcopy(record.shown())
+    raw: dict[str, Any] = copy.deepcopy(record.redacted())
     raw["Driver"] = driver = _blanked(raw["Driver"])
     auth = raw["HostOptions"]["AuthOptions"]
     stay = redaction.withhold(raw, with_values)

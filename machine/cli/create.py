@@ -112,7 +112,7 @@ def add_arguments(parser: Parser) -> None:
     swarm.add_argument("--swarm-experimental", action="store_true", help="Experimental features of the manager")
     _add_swarm_mode(parser)
     driver_flags.add_options(parser, name, _driver(parser, name).traits.options)
-    parser.explain_unknown.append(lambda flag: driver_flags.of_another(flag, name))
+    parser.explain_unknown.append(lambda flag: driver_flags.hint_for_other_driver(flag, name))
     parser.add_argument("names", nargs="*", metavar="NAME", help="names of the machines")
 
 

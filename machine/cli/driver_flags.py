@@ -85,7 +85,7 @@ def _explain(option: Option) -> str:
     return text.replace("%", "%%")
 
 
-def of_another(flag: str, chosen_name: str) -> str:
+def hint_for_other_driver(flag: str, chosen_name: str) -> str:
     """Advice for a flag that the driver `chosen_name` has not and another one of this program has; "" if none has."""
     from machine.drivers.registry import find
 

@@ -42,7 +42,7 @@ def run(args: Namespace, app: App) -> int:
         raise UsageError(
             f"image ls takes no arguments, and got {' '.join(args.images)}", resolution="machine image ls shows all"
         )
-    cache, arch = _cache(app), accel.look().arch
+    cache, arch = _cache(app), accel.detect().arch
     if args.verb == "ls":
         return _list(app, cache)
     if args.verb == "rm":

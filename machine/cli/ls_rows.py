@@ -153,18 +153,18 @@ def fields(rows: Sequence[Row], environ: Mapping[str, str]) -> list[Struct]:
 
 def error_of(row: Row) -> str:
     """The row's error, after a word about a creation that has not come to its end; "" if all is well."""
-    half = half_made(row.record) if row.record else ""
+    half = incomplete_hint(row.record) if row.record else ""
     return ": ".join(text for text in (half, row.error) if text)
 
 
-def half_made(record: Record) -> str:
+def incomplete_hint(record: Record) -> str:
     """That a machine is incomplete, how far it has come, and what to type; "" if it is whole."""
     if record.reached("ready"):
         return ""
     return f"incomplete (as far as: {record.phase}), machine create --resume {record.name}"
 
 
-def power_cure(record: Record, state: str) -> str:
+def power_hint(record: Record, state: str) -> str:
     """The command that helps a machine which should run and is in `state`."""
     if state == "Missing":
         if record.imported():

@@ -53,7 +53,7 @@ def main(
         return error.exit_code
     except Exception as error:
         _flush(out)
-        _show(_unforeseen(error, flags, environ), flags, err, environ)
+        _show(_unexpected(error, flags, environ), flags, err, environ)
         return 1
     return status
 
@@ -76,7 +76,7 @@ def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO
         return _run_command(app, command, rest)
     except MachineError as error:
         error.machine = error.machine or app.machine
-        error.resolution = error.resolution or _where_to_read(error, command)
+        error.resolution = error.resolution or _usage_hint(error, command)
         raise
 
 
@@ -100,7 +100,7 @@ def _run_command(app: App, command: str, rest: list[str]) -> int:
     return _status(module.run(args, app))
 
 
-def _where_to_read(error: MachineError, command: str) -> str:
+def _usage_hint(error: MachineError, command: str) -> str:
     """What helps with a command line that makes no sense, where the error has no better word."""
     from machine.errors import TemplateError
 
@@ -135,7 +135,7 @@ def parser_of(command: str, module: ModuleType, typed: Sequence[str], environ: M
     return parser
 
 
-def _unforeseen(error: Exception, flags: Flags | None, environ: Mapping[str, str]) -> MachineError:
+def _unexpected(error: Exception, flags: Flags | None, environ: Mapping[str, str]) -> MachineError:
     """An exception that is none of ours: a full disk behind `> file`, or a bug."""
     import errno
 

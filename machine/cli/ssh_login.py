@@ -117,7 +117,7 @@ def _key_error(record: Record) -> MachineError | None:
 
 def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.cli.connect import certificates
-    from machine.cli.ls_rows import power_cure
+    from machine.cli.ls_rows import power_hint
     from machine.cli.machine_action import open_session
     from machine.lifecycle.driver_record import open_driver
     from machine.model import State
@@ -133,5 +133,5 @@ def _state_error(app: App, record: Record) -> MachineError | None:
         return None
     by_hand = "switch the host on, and see that its sshd listens" if driver.traits.existing_host else ""
     return MachineError(
-        f"{record.name} is not running: its state is {state}", resolution=by_hand or power_cure(record, state)
+        f"{record.name} is not running: its state is {state}", resolution=by_hand or power_hint(record, state)
     )

@@ -9,7 +9,7 @@ from machine.errors import NOTHING_MADE, MissingOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class MissingOption:
     """An option that a driver cannot do without and that was not given: what is missing, and how to give it."""
 
     brief: str
@@ -17,7 +17,7 @@ class Gap:
     credential: bool = False
 
 
-def check_complete(driver_name: str, gaps: Sequence[Gap]) -> None:
+def check_complete(driver_name: str, gaps: Sequence[MissingOption]) -> None:
     """MissingOptions that tells all `gaps` of a driver at once, its exit code saying if credentials are among them."""
     if not gaps:
         return

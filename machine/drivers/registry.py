@@ -23,7 +23,7 @@ TABLE = {
     "virtualbox": "machine.drivers.virtualbox.driver:VirtualBoxDriver",
 }
 # docker-machine's built-in drivers that have no counterpart in TABLE
-DOCKER_MACHINES = (
+UNSUPPORTED_DRIVERS = (
     *("exoscale", "google", "hyperv", "rackspace", "softlayer"),
     *("vmwarefusion", "vmwarevcloudair", "vmwarevsphere"),
 )
@@ -41,7 +41,7 @@ def find(name: str) -> type[Driver]:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=GROUP, name=name):
-        return _of_others(entry)
+        return _load_entry_point(entry)
     from machine.drivers.plugin import program
 
     path = program.find(name)
@@ -70,14 +70,14 @@ def traits_of(name: str) -> Traits:
 def _advice(name: str, known: list[str]) -> str:
     """What to type instead of a driver's name that is none."""
     plugin = f"the plugin docker-machine-driver-{name} into a directory of your PATH"
-    if name in DOCKER_MACHINES:
+    if name in UNSUPPORTED_DRIVERS:
         return f"docker-machine's own driver {name} is not part of this program: put {plugin} (docs/plugins.md, Limits)"
     near = nearest(name, known)
     rest = f"choose one with -d, or put {plugin}, or install the Python package that brings the driver"
     return f"did you mean {near}? Else {rest}" if near else rest
 
 
-def _of_others(entry: EntryPoint) -> type[Driver]:
+def _load_entry_point(entry: EntryPoint) -> type[Driver]:
     """The driver of somebody's package. DriverError when it does not load, whatever its code raises."""
     from machine.drivers.base import Driver
 

@@ -28,8 +28,8 @@ CREATE = (
         "created",
         create_steps.create_machine,
         "ask for the machine",
-        skip_from="reachable",
-        instead=create_steps.start_machine,
+        skip_if_reached="reachable",
+        on_skip=create_steps.start_machine,
     ),
     Step("reachable", create_steps.find_address, "wait for its address"),
     Step(
@@ -117,8 +117,8 @@ def run_steps(creation: Creation, steps: Sequence[Step]) -> None:
     record = creation.record
     try:
         for step in steps:
-            skipped = step.skip_from and record.reached(step.skip_from)
-            action = step.instead if skipped else step.run
+            skipped = step.skip_if_reached and record.reached(step.skip_if_reached)
+            action = step.on_skip if skipped else step.run
             if action is not None:
                 action(creation)
             set_phase(creation.session, record, step.name)

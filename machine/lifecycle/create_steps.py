@@ -36,9 +36,11 @@ class Step:
 
     name: str  # the phase that the record has afterwards
     run: Callable[[Creation], None]
-    plan: str  # what --dry-run says of it
-    skip_from: str = ""  # the phase from which on a resumed create skips it; "": never, for what it sees may change
-    instead: Callable[[Creation], None] | None = None  # what is done where it is skipped
+    description: str  # what --dry-run says of it
+    skip_if_reached: str = (
+        ""  # the phase from which on a resumed create skips it; "": never, for what it sees may change
+    )
+    on_skip: Callable[[Creation], None] | None = None  # what is done where it is skipped
 
 
 def record_machine(creation: Creation) -> None:

@@ -10,9 +10,9 @@ from machine.ssh.client import Shell
 SECONDS = 60.0  # for the first boot to finish growing it
 EVERY = 2.0
 ASK_SECONDS = 60.0  # for one command on a slow machine
-NEAR = 0.8  # of the disk: file systems keep something for themselves
+MIN_FRACTION = 0.8  # of the disk: file systems keep something for themselves
 WORTH = 1.3  # a disk that is larger than the image by less says nothing
-LOOK = "df -Pk / 2>/dev/null | tail -n 1"
+DF_COMMAND = "df -Pk / 2>/dev/null | tail -n 1"
 LOG = (
     "journalctl -b --no-pager -o cat -u systemd-growfs-root.service -u cloud-init-local.service 2>/dev/null | tail -n 5"
 )
@@ -30,8 +30,8 @@ def check(session: Session, driver: Driver, shell: Shell) -> None:
         return
     deadline = session.clock.now() + SECONDS
     while True:
-        found = size(shell.run(LOOK, timeout=ASK_SECONDS).stdout)
-        if not found or found > image * WORTH or found > disk * NEAR:
+        found = size(shell.run(DF_COMMAND, timeout=ASK_SECONDS).stdout)
+        if not found or found > image * WORTH or found > disk * MIN_FRACTION:
             return
         if session.clock.now() >= deadline:
             break

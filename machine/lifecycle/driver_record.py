@@ -101,7 +101,7 @@ def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
     A docker context that pointed to the old address follows. DriverError for what would be something else in ssh's
     arguments and files: clouds, plugins and hypervisors are asked, and may answer anything.
     """
-    _refuse_nonsense(record, endpoint)
+    _validate_endpoint(record, endpoint)
     known = {
         "SSHUser": endpoint.ssh_user,
         "SSHPort": endpoint.ssh_port,
@@ -114,11 +114,11 @@ def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
     if any(record.driver.get(key) != value for key, value in known.items()):
         before = record.url()
         record.driver.update(known)
-        _follow(session, record, before)
+        _update_docker_context(session, record, before)
         session.store.save(record)
 
 
-def _refuse_nonsense(record: Record, endpoint: Endpoint) -> None:
+def _validate_endpoint(record: Record, endpoint: Endpoint) -> None:
     texts = {"address": endpoint.address, "peer address": endpoint.peer_address, "user": endpoint.ssh_user}
     for what, text in texts.items():
         if text.startswith("-") or not text.isprintable() or any(sign in text for sign in _NOT_IN_SSH):
@@ -129,7 +129,7 @@ def _refuse_nonsense(record: Record, endpoint: Endpoint) -> None:
             )
 
 
-def _follow(session: Session, record: Record, before: str) -> None:
+def _update_docker_context(session: Session, record: Record, before: str) -> None:
     """Ahead of the record, so that a kill between the two does not leave the context behind for good."""
     from machine import docker_context
 

@@ -29,7 +29,7 @@ def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool
         "install_url": redaction.shown(wanted.engine, MASK).install_url,
     }
     lines.append(f"1. check, with nothing made: what the driver {driver.traits.name} needs")
-    lines += [f"{number}. {step.plan.format(**details)}" for number, step in enumerate(CREATE, 2)]
+    lines += [f"{number}. {step.description.format(**details)}" for number, step in enumerate(CREATE, 2)]
     lines += [line for extension in extensions for line in extension.join_lines(record)]
     if wanted.docker_context:
         lines.append(f"{len(CREATE) + 2}. make the docker context {name}")

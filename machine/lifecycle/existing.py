@@ -16,14 +16,14 @@ def already_exists_error(session: Session, name: str) -> MachineError:
         record = session.store.load(name)
     except MachineError as error:  # no record yet, if somebody is at work on it: that is not to be thrown away
         if holder:
-            return _being_made(name, holder)
+            return _creation_in_progress(name, holder)
         return MachineExists(
             f'Docker machine "{name}" already exists, and its record is broken',
             details=error.brief,
             resolution=f"machine rm -f {name} removes what is left of it",
         )
     if holder and not record.reached("ready"):
-        return _being_made(name, holder)
+        return _creation_in_progress(name, holder)
     if not record.reached("ready"):
         return MachineExists(
             f'Docker machine "{name}" already exists and is incomplete (it got as far as: {record.phase})',
@@ -35,7 +35,7 @@ def already_exists_error(session: Session, name: str) -> MachineError:
     )
 
 
-def _being_made(name: str, holder: str) -> MachineError:
+def _creation_in_progress(name: str, holder: str) -> MachineError:
     return MachineExists(
         f'Docker machine "{name}" already exists: process {holder} is making it',
         resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",

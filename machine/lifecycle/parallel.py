@@ -52,7 +52,7 @@ def run(
                 failures[name] = failure
     except KeyboardInterrupt:
         _stop(session, threads)
-        cut = sorted(waiting - _ended_well(results), key=natural_key)
+        cut = sorted(waiting - _drain_successes(results), key=natural_key)
         if cut or failures:
             what = f"interrupted while working on {', '.join(cut)}" if cut else "interrupted"
             raise Interrupted(what, details=_failed_before(failures), resolution=after(cut)) from None
@@ -68,7 +68,7 @@ def _failed_before(failures: Mapping[str, BaseException]) -> str:
     return "\n".join(lines)
 
 
-def _ended_well(results: queue.Queue[tuple[str, BaseException | None]]) -> set[str]:
+def _drain_successes(results: queue.Queue[tuple[str, BaseException | None]]) -> set[str]:
     """The names that came to their end without a failure since results were last looked at."""
     found = set()
     while not results.empty():

@@ -155,7 +155,7 @@ def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
     try:
         waiting.wait_for_engine(session, record, endpoint)
     except WaitTimeout as error:
-        stands = f"{_what_stands(record, endpoint)}\nto undo that: {_undo(record, endpoint)}"
+        stands = f"{_remaining_changes(record, endpoint)}\nto undo that: {_undo(record, endpoint)}"
         error.details = f"{error.details}\n{stands}".strip()  # the resolution says how to go on
         raise
     join_clusters(session, record, endpoint)
@@ -170,7 +170,7 @@ def join_clusters(session: Session, record: Record, endpoint: Endpoint) -> None:
         extension.join(session, record, endpoint)
 
 
-def _what_stands(record: Record, endpoint: Endpoint) -> str:
+def _remaining_changes(record: Record, endpoint: Endpoint) -> str:
     return (
         f"nothing was rolled back, for on {record.name} itself everything went well: its dockerd listens on port"
         f" {endpoint.listen_port} of every address, and serves only who has a client certificate of this store"

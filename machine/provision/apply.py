@@ -24,7 +24,7 @@ class Outcome:
     """What came of a plan: its own `Result`, and what was played."""
 
     result: Result
-    played: tuple[str, ...]  # names of all steps
+    executed: tuple[str, ...]  # names of all steps
     round_trips: int  # execs on the connection
 
     @property
@@ -59,7 +59,7 @@ def apply_steps(plan: Plan, shell: Shell, log: Log) -> Outcome:
             waiting.append(step)
             played.append(step.name)
             log(step.name)
-            if not step.ask:
+            if not step.needs_output:
                 step = next(plan)
                 continue
             answer = send(waiting, shell, alone=True)[-1]
@@ -101,7 +101,7 @@ def _failed(step: Step, answer: Completed) -> ProvisionError:
     return ProvisionError(
         f"failed to {step.name}",
         details=seen,
-        resolution=resolutions.cure(answer.output[-refusal.LARGEST :]) or step.advice,
+        resolution=resolutions.resolution_for(answer.output[-refusal.LARGEST :]) or step.advice,
     )
 
 

@@ -26,7 +26,7 @@ from machine.provision.spec import Spec, Swarm
 from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 
 STATE = "/var/lib/machine-swarm"
-SETUP = "MACHINE_SWARM_SETUP"
+CONFIG_DIGEST = "MACHINE_SWARM_SETUP"
 NEWEST_FIRST = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
 INSTALL_SECONDS = 900.0
 ABOUT = {"manager": "Manager of a classic Docker swarm", "agent": "Registers this engine with a classic Docker swarm"}
@@ -49,7 +49,7 @@ for name in {" ".join(SWARM_UNITS)}; do
     pid=$(systemctl show "$unit" -p MainPID | sed 's/^MainPID=//')
     setup=
     if [ "${{pid:-0}}" != 0 ] && [ -r "/proc/$pid/environ" ]; then
-        setup=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^{SETUP}=//p')
+        setup=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^{CONFIG_DIGEST}=//p')
     fi
     echo "$name|$(systemctl is-active "$unit" || true) $(systemctl is-enabled "$unit" 2>/dev/null || true) $setup"
 done
@@ -63,7 +63,7 @@ for name in filter(os.path.exists, ("/proc/net/tcp", "/proc/net/tcp6")):
             sys.exit(0)
 sys.exit(1)
 """
-LOOK = Run("look at the swarm's services", f"{_PYTHON}python\n{_UNITS}", ask=True)
+LOOK = Run("look at the swarm's services", f"{_PYTHON}python\n{_UNITS}", needs_output=True)
 
 
 def check(facts: Facts, spec: Spec) -> None:
@@ -143,7 +143,7 @@ After=network-online.target docker.service
 StartLimitIntervalSec=0
 
 [Service]
-Environment={SETUP}=@
+Environment={CONFIG_DIGEST}=@
 EnvironmentFile={SWARM_ENVIRONMENT}
 ExecStart={command}
 Restart=always
@@ -160,7 +160,7 @@ ProtectSystem=full
 WantedBy=multi-user.target
 """
     setup = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in (text.encode(), *used))).hexdigest()
-    return text.replace(f"{SETUP}=@", f"{SETUP}={setup}"), setup
+    return text.replace(f"{CONFIG_DIGEST}=@", f"{CONFIG_DIGEST}={setup}"), setup
 
 
 def _restart(name: str, port: int, python: str) -> Run:
@@ -221,7 +221,7 @@ done
 python
 """
     advice = "see that the distribution's package mirror can be reached from the machine"
-    return Run("install python3", script, ask=True, seconds=INSTALL_SECONDS, advice=advice)
+    return Run("install python3", script, needs_output=True, seconds=INSTALL_SECONDS, advice=advice)
 
 
 def _no_python(facts: Facts) -> ProvisionError:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import shlex
 
-from machine.provision.units import words
-
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_PID_FILE = "/var/run/docker.pid"
 
@@ -71,14 +69,3 @@ until engine_answers {shlex.quote(socket)}; do
     sleep 0.2
 done
 """
-
-
-def flag_value(command: str, *names: str) -> str:
-    """The last value of a flag (`--pidfile`, `-p`) in a command line, "" where it is not given."""
-    meant = [word for _, word in words(command)]
-    found = ""
-    for word, after in zip(meant, [*meant[1:], ""], strict=False):
-        name, equals, value = word.partition("=")
-        if name in names:
-            found = value if equals else after
-    return found

@@ -57,7 +57,7 @@ def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
     if gently:
         yield from live_restore.restore(facts, _as_it_was(facts), settings.existing(facts), ())
     forget = rollback.commit([DAEMON_JSON])
-    said = (yield replace(forget, script=f"cat {_REPORT}\n{forget.script}", ask=True)).stdout
+    said = (yield replace(forget, script=f"cat {_REPORT}\n{forget.script}", needs_output=True)).stdout
     before, after = _versions(said)
     moved = before != after
     changed = (f"upgrade Docker from {before} to {after}",) if moved else ()

@@ -328,4 +328,4 @@ esac
 say end yes
 """
 
-GATHER_SCRIPT = Run("look at the machine", _SCRIPT, ask=True, seconds=120.0)
+GATHER_SCRIPT = Run("look at the machine", _SCRIPT, needs_output=True, seconds=120.0)

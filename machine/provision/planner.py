@@ -223,7 +223,7 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
 
     Second: whether the engine is restarted.
     """
-    configuration = _command_first(layouts.configuration(facts, spec))
+    configuration = _daemon_json_last(layouts.configuration(facts, spec))
     certificates = layouts.certificates(facts, spec)
     paths = [put.path for put in (*configuration, *certificates)]
     if all(layouts.is_current(facts, put) for put in certificates):
@@ -238,7 +238,7 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
     if live_restore.needed(facts):
         middle = _with_live_restore(facts, spec, configuration, certificates)
     else:
-        middle = [*certificates, *_read_between(facts, pending), services.restart(facts)]
+        middle = [*certificates, *_reload_between(facts, pending), services.restart(facts)]
     return [
         *_present_settings(facts),
         rollback.begin(facts, paths),
@@ -276,18 +276,18 @@ def _with_live_restore(
     return [
         *live_restore.switch_on(facts),
         *certificates,
-        *_read_between(facts, [held if put is final else put for put in configuration]),
+        *_reload_between(facts, [held if put is final else put for put in configuration]),
         services.restart(facts),
         *live_restore.restore(facts, final, wanted, flags),
     ]
 
 
-def _command_first(configuration: list[WriteFile]) -> list[WriteFile]:
+def _daemon_json_last(configuration: list[WriteFile]) -> list[WriteFile]:
     """daemon.json last: TLS may go out of it only where the command has it already."""
     return sorted(configuration, key=lambda put: put.path == DAEMON_JSON)
 
 
-def _read_between(facts: Facts, puts: list[WriteFile]) -> list[Step]:
+def _reload_between(facts: Facts, puts: list[WriteFile]) -> list[Step]:
     """The files; where TLS stood in daemon.json, systemd has read the command with TLS before it goes out of there."""
     if facts.init != "systemd" or len(puts) < 2 or not settings.has_tls(settings.existing(facts)):
         return [*puts]

@@ -29,13 +29,13 @@ class _Cause:
 
 _NOT_RUN = "the machine did not run the provisioning script"
 _NOT_ROOT = "the ssh user cannot become root on the machine"
-_HANDS_OVER = (
+_LOGIN_EXECS = (
     f"{_NOT_RUN}: the login shell of USER starts another program there",
     "a start-up file such as ~USER/.bashrc or .profile has an exec: let it do so in interactive shells only:"
     " case $- in *i*) exec ...;; esac",
 )
 _CAUSES = (
-    _Cause(r"(?:rc|profile|bash_login|zshenv)\S* .*exec: ", *_HANDS_OVER),
+    _Cause(r"(?:rc|profile|bash_login|zshenv)\S* .*exec: ", *_LOGIN_EXECS),
     _Cause(
         r"must have a tty",
         f"{_NOT_ROOT}: sudo there requires a terminal (requiretty)",
@@ -105,7 +105,7 @@ def unknown(done: Completed, script: str, probe: Completed) -> ProvisionError:
             resolution="see that its sh works and that its disk has room: machine ssh NAME 'sh -c id; df -h'",
         )
     if f"{PROBE_MARK}-stdin" in probe.output:
-        return ProvisionError(_HANDS_OVER[0], details=seen, resolution=_HANDS_OVER[1])
+        return ProvisionError(_LOGIN_EXECS[0], details=seen, resolution=_LOGIN_EXECS[1])
     return ProvisionError(
         f"{_NOT_RUN}: it runs a command of its own at each login of USER",
         details=f"it printed:\n{seen}" if seen else "it printed nothing",
@@ -117,14 +117,16 @@ def unknown(done: Completed, script: str, probe: Completed) -> ProvisionError:
 def without_script(output: str, script: str) -> str:
     """`output` without lines of our own script, which may hold secrets and tells a user nothing."""
     ours = {line.strip() for line in script.splitlines()}
-    parts = "|".join(re.escape(line) for line in sorted(ours, key=len, reverse=True) if len(line) > _TELLING)
+    parts = "|".join(
+        re.escape(line) for line in sorted(ours, key=len, reverse=True) if len(line) > _MIN_IDENTIFYING_LENGTH
+    )
     kept = [line for line in output.splitlines() if line.strip() not in ours]
     hidden = re.compile(parts) if parts else None
     kept = [line for line in kept if line.strip() and "unable to resolve host" not in line]  # sudo's, and harmless
     return "\n".join(line for line in kept if not (hidden and hidden.search(line)))
 
 
-_TELLING = 20  # characters; a shorter line of ours may be part of somebody else's words
+_MIN_IDENTIFYING_LENGTH = 20  # characters; a shorter line of ours may be part of somebody else's words
 
 
 def shortened(text: str, last: int = SHOWN_LINES) -> str:

@@ -50,7 +50,7 @@ _CURES: tuple[tuple[str, str], ...] = (
 )
 
 
-def cure(output: str) -> str:
+def resolution_for(output: str) -> str:
     """What to type for the first cause that `output` of a step names; "" if it names none that is known."""
     for pattern, advice in _CURES:
         found = re.search(pattern, output)

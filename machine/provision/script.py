@@ -143,7 +143,7 @@ def render(plan: Plan, *, masked: bool = True) -> str:
     remark = ""
     try:
         step = next(plan)
-        while not step.ask:
+        while not step.needs_output:
             steps.append(step)
             step = next(plan)
         steps.append(step)

@@ -1,6 +1,6 @@
 """What a plan is made of: `Run` and `WriteFile`, yielded by a generator that never touches the world.
 
-A plan yields steps. Only a step with `ask=True` is answered with a `Completed`; after any other the plan is simply
+A plan yields steps. Only a step with `needs_output=True` is answered with a `Completed`; after any other the plan is simply
 resumed, so that apply.py may put many of them into one script. A plan asks seldom: each question costs one
 round trip.
 """
@@ -22,7 +22,7 @@ class Run:
 
     name: str  # what it does, as words after "failed to": "install Docker"
     script: str
-    ask: bool = False  # the plan needs its output
+    needs_output: bool = False  # the plan needs its output
     seconds: float = 60.0  # how long it may take
     advice: str = ""  # what to do when it fails, the error's resolution
     shown: str = ""  # what --dry-run prints instead of a long script: remarks
@@ -40,7 +40,7 @@ class WriteFile:
         ""  # a command that must accept the new file, whose path is its $1, before it takes the old one's place
     )
     advice: str = ""
-    ask: bool = False
+    needs_output: bool = False
     seconds: float = 30.0
 
     @property

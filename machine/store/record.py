@@ -98,7 +98,7 @@ class Record:
         }
         return cls(store_root, name, normalize(raw, store_root, name))
 
-    def shown(self) -> dict[str, Any]:
+    def redacted(self) -> dict[str, Any]:
         """`raw` as it may be shown or given away: clear-text secrets that docker-machine left are ""."""
         from machine import secrets
 

@@ -29,12 +29,12 @@ def remove(machines: str, name: str) -> None:
             details=f"it is a link to {os.path.realpath(directory)}" if os.path.islink(directory) else "it is a file",
             resolution=f"remove it by hand: rm {directory}",
         )
-    grave = os.path.join(machines, f".{name}{MARK}{os.urandom(4).hex()}")
+    trash_path = os.path.join(machines, f".{name}{MARK}{os.urandom(4).hex()}")
     try:
-        os.rename(directory, grave)
+        os.rename(directory, trash_path)
     except OSError as error:
         raise _resists(directory, error) from error
-    _clear(grave, strict=True)
+    _clear(trash_path, strict=True)
     sweep(machines)
 
 

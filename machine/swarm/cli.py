@@ -27,7 +27,7 @@ from machine.swarm.http.address import PLAIN_PORT, TLS_FILES, Address, TlsConfig
 from machine.swarm.http.listener import Demands, listen
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.limits import TOKEN_BODY
-from machine.swarm.manager.manager import Plan, manager
+from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.pipeline import Backend, compose
 from machine.swarm.printable import cleaned
 
@@ -52,7 +52,9 @@ class CliContext(NamedTuple):
     say: Callable[[str], None]  # one line of data
     log: Callable[[str], None]  # one line for the user
     registry: str = ""
-    complete_from_store: Callable[[ParsedArgs, Plan | None], tuple[Plan, TlsConfig | None]] | None = None
+    complete_from_store: Callable[[ParsedArgs, ManagerConfig | None], tuple[ManagerConfig, TlsConfig | None]] | None = (
+        None
+    )
     prog: str = "machine-swarm"
 
 
@@ -206,7 +208,7 @@ async def discovery(given: ParsedArgs, context: CliContext) -> None:
         await asyncio.Event().wait()
 
 
-async def _registering(plan: Plan, backend: Backend, context: CliContext) -> list[Backend]:
+async def _registering(plan: ManagerConfig, backend: Backend, context: CliContext) -> list[Backend]:
     """The manager, and before it its registry, if it has one: whoever may use the manager may register engines.
 
     The registry takes the token before anybody is listened to: the first to call may be who registers. DiscoveryError.
@@ -225,7 +227,7 @@ async def _registering(plan: Plan, backend: Backend, context: CliContext) -> lis
     return [registrar(plan.discovery.registry), backend]
 
 
-def _plan(given: ParsedArgs, context: CliContext) -> tuple[Plan, TlsConfig | None]:
+def _plan(given: ParsedArgs, context: CliContext) -> tuple[ManagerConfig, TlsConfig | None]:
     """The manager, and the TLS of its front."""
     url = given.words or context.environ.get("SWARM_DISCOVERY")
     if not url and context.complete_from_store:

@@ -117,7 +117,7 @@ class Request:
     @classmethod
     def to(cls, method: str, path: str, query: Mapping[str, Iterable[str]] | None = None, version: str = "") -> Request:
         """A request to a path (decoded), with arguments, in an API version."""
-        return cls(method, "/")._aimed(targets.aim(version, path, query or {}))
+        return cls(method, "/")._with_target(targets.from_parts(version, path, query or {}))
 
     def replace(self, **changes: Any) -> Request:
         """This request with other method, target, headers or body."""
@@ -164,14 +164,14 @@ class Request:
         """The same call on another path (decoded) and, if given, other arguments; the version stays."""
         parts = self.parts
         if query is None:
-            return self._aimed(parts._replace(path=path))
-        return self._aimed(targets.aim(parts.version, path, query))
+            return self._with_target(parts._replace(path=path))
+        return self._with_target(targets.from_parts(parts.version, path, query))
 
     def speaking(self, version: str) -> Request:
         """The same call in that API version."""
-        return self._aimed(self.parts._replace(version=version))
+        return self._with_target(self.parts._replace(version=version))
 
-    def _aimed(self, parts: targets.Target) -> Request:
+    def _with_target(self, parts: targets.Target) -> Request:
         """This request at that target, which needs not be taken apart again."""
         request = self.replace(target=targets.build(parts.version, parts.path, parts.raw_query))
         if parts.path.startswith("/") and (parts.version or not parts.path.startswith("/v")):
@@ -193,7 +193,7 @@ class Request:
             return self
         try:
             async with asyncio.timeout(limits.BODY_SECONDS):
-                return self.replace(body=await _gather(self.body, limit))
+                return self.replace(body=await _read_all(self.body, limit))
         except TimeoutError:
             raise Refused(408, f"the body did not come within {limits.BODY_SECONDS:g} s") from None
 
@@ -259,7 +259,7 @@ class Reply:
         if isinstance(self.body, Hijack):
             raise TypeError("a hijacked connection has no body")
         if not isinstance(self.body, bytes):
-            self.body = await _gather(self.body, limit, 502)
+            self.body = await _read_all(self.body, limit, 502)
         return self.body
 
     async def value(self) -> Any:
@@ -323,7 +323,7 @@ def _header(headers: Headers, name: bytes) -> bytes:
     return b""
 
 
-async def _gather(body: AsyncIterator[bytes], limit: int, status: int = 413) -> bytes:
+async def _read_all(body: AsyncIterator[bytes], limit: int, status: int = 413) -> bytes:
     pieces: list[bytes] = []
     size = 0
     async for piece in body:

@@ -16,7 +16,7 @@ from tests.cli.typed import World
 from tests.drivers.images.site import Site
 from tests.drivers.images.test_cache import stored
 
-ARCH = accel.look().arch
+ARCH = accel.detect().arch
 
 
 def test_an_empty_cache(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.drivers.gaps import Gap, check_complete
+from machine.drivers.gaps import MissingOption, check_complete
 from machine.errors import MissingOptions
 from tests.cli.typed import Typed, new_world
 
@@ -12,10 +12,12 @@ from tests.cli.typed import Typed, new_world
 def test_one_gap_is_its_own_sentence_and_several_are_a_list() -> None:
     check_complete("x", [])
     with pytest.raises(MissingOptions) as one:
-        check_complete("x", [Gap("it needs A", "add --a")])
+        check_complete("x", [MissingOption("it needs A", "add --a")])
     assert (one.value.brief, one.value.resolution, one.value.exit_code) == ("it needs A", "add --a", 2)
     with pytest.raises(MissingOptions) as two:
-        check_complete("x", [Gap("it needs A", "add --a"), Gap("it needs B", "add --b", credential=True)])
+        check_complete(
+            "x", [MissingOption("it needs A", "add --a"), MissingOption("it needs B", "add --b", credential=True)]
+        )
     assert (two.value.details, two.value.resolution) == ("it needs A\nit needs B", "add --a\nadd --b")
     assert two.value.exit_code == 3
 

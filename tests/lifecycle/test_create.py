@@ -37,9 +37,9 @@ def noting(done: list[str], fails: BaseException | None = None, at: str = "") ->
         Step(
             step.name,
             lambda _, name=step.name: note(name),
-            step.plan,
-            step.skip_from,
-            (lambda _, name=step.name: note(f"instead of {name}")) if step.instead else None,
+            step.description,
+            step.skip_if_reached,
+            (lambda _, name=step.name: note(f"instead of {name}")) if step.on_skip else None,
         )
         for step in CREATE[1:]
     ]

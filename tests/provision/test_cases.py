@@ -73,7 +73,7 @@ def drain(todo: Plan, look: list[str]) -> tuple[list[Step], Result]:
         step = next(todo)
         while True:
             steps.append(step)
-            step = todo.send(Completed(0, "\n".join(look))) if step.ask else next(todo)
+            step = todo.send(Completed(0, "\n".join(look))) if step.needs_output else next(todo)
     except StopIteration as end:
         return steps, end.value
 

@@ -7,7 +7,7 @@ import pytest
 from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import apply
-from machine.provision.resolutions import cure
+from machine.provision.resolutions import resolution_for
 from machine.provision.steps import Run
 
 SAID = {
@@ -33,11 +33,11 @@ SAID = {
 
 @pytest.mark.parametrize("said", SAID)
 def test_a_cause_has_its_cure(said: str) -> None:
-    assert SAID[said] in cure(said)
+    assert SAID[said] in resolution_for(said)
 
 
 def test_what_is_not_known_leaves_the_advice_of_the_step() -> None:
-    assert cure("E: Unable to locate package docker.io") == ""
+    assert resolution_for("E: Unable to locate package docker.io") == ""
     with pytest.raises(ProvisionError) as caught:
         raise apply._failed(Run("x", ":", advice="do y"), Completed(1, "nothing known"))
     assert caught.value.resolution == "do y"

@@ -38,7 +38,7 @@ def test_every_state_ends_in_an_engine_behind_tls(boot: Boot, tmp_path: Path, en
 
     before = host.main_pid()
     again = provision(host, spec, user)
-    assert (again.played, again.changed, again.round_trips) == ((), (), 0)
+    assert (again.executed, again.changed, again.round_trips) == ((), (), 0)
     assert host.main_pid() == before
 
 
@@ -66,7 +66,7 @@ def test_containers_outlive_new_certificates(boot: Boot, tmp_path: Path) -> None
         assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
         assert "live-restore" not in host.run(f"cat {DAEMON_JSON}")
         assert host.run(f"ls {DAEMON_JSON}{KEPT} {DROP_IN}{KEPT}", check=False) == ""
-        assert provision(host, spec).played == ()
+        assert provision(host, spec).executed == ()
     assert host.run("docker exec stays echo alive") == "alive\n"
 
 
@@ -86,7 +86,7 @@ def test_what_the_user_had_in_daemon_json_is_kept(boot: Boot, tmp_path: Path) ->
     assert set(info["Labels"]) == {"rack=7", "provider=generic"}
     assert "127.0.0.1:2375" in host.run("ss -tln")
     assert "hosts" not in json.loads(host.run(f"cat {DAEMON_JSON}"))
-    assert provision(host, spec).played == ()
+    assert provision(host, spec).executed == ()
 
 
 def test_a_host_of_docker_machine_is_adopted(boot: Boot, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_broken_option_leaves_the_engine_as_it_was(boot: Boot, tmp_path: Path)
     assert "no-such-option" in caught.value.details
     assert ask(host, tmp_path, "/_ping") == "OK"
     assert host.run(f"cat {DAEMON_JSON} {DROP_IN}") == files
-    assert provision(host, good).played == ()
+    assert provision(host, good).executed == ()
 
 
 @pytest.mark.parametrize("curl", [True, False], ids=["curl", "no curl"])
@@ -133,7 +133,7 @@ def test_containers_outlive_a_broken_option_too(boot: Boot, tmp_path: Path, curl
     assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
     left = set(host.run("ls /etc/docker").split()) - {"key.json"}  # which releases before 23 make themselves
     assert left == {"ca.pem", "daemon.json", "server-key.pem", "server.pem"}
-    assert provision(host, good).played == ()
+    assert provision(host, good).executed == ()
 
 
 def test_swarm_mode_is_told_that_its_containers_restart(boot: Boot, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_stock_machine_can_be_set_up_at_its_first_boot(boot: Boot, tmp_path: P
     spec = wishes(host)
     host.run("sh -s", stdin=render(plan(sample_facts.debian("12"), spec), masked=False))
     assert ask(host, tmp_path, "/_ping") == "OK"
-    assert provision(host, spec).played == ()
+    assert provision(host, spec).executed == ()
 
 
 def test_an_interrupted_run_is_finished_by_the_next(boot: Boot, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_an_interrupted_run_is_finished_by_the_next(boot: Boot, tmp_path: Path) 
     assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
     assert host.run("docker inspect -f '{{.State.StartedAt}}' stays") == started
     assert "live-restore" not in host.run(f"cat {DAEMON_JSON}")
-    assert provision(host, spec).played == ()
+    assert provision(host, spec).executed == ()
 
 
 def test_a_storage_driver_is_not_changed_under_images(boot: Boot) -> None:
@@ -255,4 +255,4 @@ def test_play_reports_what_it_does(boot: Boot, engine: str) -> None:
     spec = wishes(host)
     with shell(host) as connection:
         outcome = apply_steps(plan(gather(connection, lines.append), spec), connection, lines.append)
-    assert lines == ["look at the machine", *outcome.played]
+    assert lines == ["look at the machine", *outcome.executed]

@@ -149,7 +149,7 @@ def test_upgrade_moves_the_engine_and_keeps_containers(boot: Boot, tmp_path: Pat
     assert host.run("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' stays") == started
     assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
     assert host.run(f"cat {DAEMON_JSON}") == settings
-    assert provision(host, spec).played == ()
+    assert provision(host, spec).executed == ()
 
     before = host.main_pid()
     with shell(host) as connection:

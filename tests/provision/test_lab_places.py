@@ -77,4 +77,4 @@ def test_a_pid_file_and_a_socket_of_other_names(boot: Boot, tmp_path: Path) -> N
     provision(host, spec)
     assert host.run(f"{at} inspect -f '{{{{.State.StartedAt}}}}' stays") == started
     assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
-    assert provision(host, spec).played == ()
+    assert provision(host, spec).executed == ()

@@ -66,7 +66,7 @@ def test_flags_in_a_debian_hosts_variable_are_taken_over(boot: Boot, tmp_path: P
     line = host.run("tr '\\0' ' ' </proc/$(cat /run/docker.pid)/cmdline")
     assert "--dns 10.0.0.53" in line
     assert "/nowhere" not in line
-    assert provision(host, spec).played == ()
+    assert provision(host, spec).executed == ()
     host.run(f"cat >{FILE}", stdin="DOCKER_OPTS='--debug'\n")
     provision(host, spec)
     assert "$DOCKER_OPTS" in host.run(f"cat {DROP_IN}")

@@ -37,7 +37,7 @@ class LocalShell:
 def test_only_questions_cost_round_trips(tmp_path: Path) -> None:
     def four() -> Plan:
         yield WriteFile(str(tmp_path / "n"), b"41\n")
-        answer = yield Run("count", f"echo $(($(cat {tmp_path}/n) + 1))", ask=True)
+        answer = yield Run("count", f"echo $(($(cat {tmp_path}/n) + 1))", needs_output=True)
         yield Run("note", f"echo {answer.stdout} >{tmp_path}/m")
         yield Run("leave", f"touch {tmp_path}/end")
         return Result(changed=("n",), notes=("mind the gap",))
@@ -47,8 +47,8 @@ def test_only_questions_cost_round_trips(tmp_path: Path) -> None:
     assert (tmp_path / "m").read_text() == "42\n"
     assert (tmp_path / "end").exists()
     assert (outcome.round_trips, len(shell.calls)) == (2, 2)
-    assert outcome.played == (f"write {tmp_path}/n", "count", "note", "leave")
-    assert lines == list(outcome.played)
+    assert outcome.executed == (f"write {tmp_path}/n", "count", "note", "leave")
+    assert lines == list(outcome.executed)
     assert outcome.notes == ("mind the gap",)
 
 

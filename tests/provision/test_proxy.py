@@ -64,7 +64,7 @@ def test_every_step_that_fetches_or_installs_goes_by_the_proxies() -> None:
         todo = plan(facts, wanted)
         steps = []
         step = next(todo)
-        while not step.ask:
+        while not step.needs_output:
             steps.append(step)
             step = next(todo)
         runs = [one for one in steps if isinstance(one, Run) and ("install" in one.name or "fetch" in one.name)]

@@ -146,7 +146,7 @@ def test_a_plan_with_a_question_is_shown_up_to_it() -> None:
 def until_asked(todo: Plan) -> list[Step]:
     """The steps of a plan up to its first question."""
     steps = [next(todo)]
-    while not steps[-1].ask:
+    while not steps[-1].needs_output:
         steps.append(next(todo))
     return steps
 

@@ -39,7 +39,7 @@ def plan(facts: Facts, wanted: Spec, *answers: str) -> tuple[list[Step], list[st
         step = next(todo)
         while True:
             steps.append(step)
-            step = todo.send(Completed(0, left.pop(0))) if step.ask else next(todo)
+            step = todo.send(Completed(0, left.pop(0))) if step.needs_output else next(todo)
     except StopIteration as end:
         assert left == []
         return steps, end.value

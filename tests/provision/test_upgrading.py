@@ -26,7 +26,7 @@ def played(machine: Facts, after: str) -> tuple[list[str], Result]:
         step = next(todo)
         while True:
             names.append(step.name)
-            if step.ask:
+            if step.needs_output:
                 step = todo.send(Completed(0, f"before moby-engine 1.0\nafter moby-engine {after}"))
             else:
                 step = next(todo)
@@ -75,7 +75,7 @@ def test_old_package_lists_are_told_of(tmp_path: Path, says: str) -> None:
     text = f"PATH={tmp_path}:$PATH\nset -eu\n{move.script.replace(TRANSACTION, str(tmp_path))}"
     done = subprocess.run(["sh", "-s"], input=text, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
-    while not next(todo).ask:
+    while not next(todo).needs_output:
         pass
     with pytest.raises(StopIteration) as end:
         todo.send(Completed(0, (tmp_path / "report").read_text()))

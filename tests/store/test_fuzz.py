@@ -36,7 +36,7 @@ def use(record: Record) -> None:
     assert endpoint is None or 0 <= endpoint.ssh_port < 65536
     again = Record.parse(record.encode(), record.root, record.name)
     assert again.raw == record.raw
-    json.dumps(record.shown())
+    json.dumps(record.redacted())
 
 
 def damaged(chance: random.Random) -> bytes:

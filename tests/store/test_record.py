@@ -303,10 +303,10 @@ def test_what_is_not_json_cannot_be_saved() -> None:
 
 def test_shown_holds_no_clear_text_of_known_drivers_and_changes_nothing() -> None:
     record = made({"AccessToken": "tok", "Size": "s"}, "digitalocean")
-    assert record.shown()["Driver"]["AccessToken"] == ""
-    assert record.shown()["Driver"]["Size"] == "s"
+    assert record.redacted()["Driver"]["AccessToken"] == ""
+    assert record.redacted()["Driver"]["Size"] == "s"
     assert record.driver["AccessToken"] == "tok"
-    assert made({"Password": "p"}, "vmwarevsphere").shown()["Driver"]["Password"] == "p"
+    assert made({"Password": "p"}, "vmwarevsphere").redacted()["Driver"]["Password"] == "p"
 
 
 def test_a_path_that_is_no_utf8_is_named_with_a_cure() -> None:

@@ -29,7 +29,7 @@ def run(args: Namespace, app: App) -> int:
     """
     from machine.cli.connect import swarm_url
     from machine.cli.docker_target import described, docker_host
-    from machine.cli.ls_rows import power_cure, read_rows
+    from machine.cli.ls_rows import power_hint, read_rows
     from machine.cli.poll import ask
 
     current = docker_host(app.environ)
@@ -53,7 +53,7 @@ def run(args: Namespace, app: App) -> int:
     raise MachineError(
         f"{chosen} points to {row.name}, which is {row.state or 'in no known state'}",
         details=row.error,
-        resolution=power_cure(row.record, row.state) if row.record else f"machine start {row.name}",
+        resolution=power_hint(row.record, row.state) if row.record else f"machine start {row.name}",
     )
 
 

@@ -26,7 +26,7 @@ def run(args: Namespace, app: App) -> int:
     """JSON with 4 spaces of indent, a list for several names; or the template's result, a line for each."""
     if args.json and args.format:
         raise UsageError("--json and --format exclude each other", resolution="--format '{{json .}}'")
-    found = [app.store.load(name).shown() for name in app.names(args.names)]
+    found = [app.store.load(name).redacted() for name in app.names(args.names)]
     if args.format:
         from machine.template import render
 

@@ -21,7 +21,7 @@ DEFAULT_FORMAT = (
     "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t{{.DockerVersion}}\t{{.Error}}"
 )
 
-KEPT = ("NAME", "URL")  # headers
+NEVER_CUT = ("NAME", "URL")  # headers
 
 
 def add_arguments(parser: Parser) -> None:
@@ -97,7 +97,7 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
     if lines:
         app.say("\n".join(lines))
     if as_table and "{{.Error}}" in form:
-        _tell_cut_errors(app, items, lines)
+        _print_truncated_errors(app, items, lines)
 
 
 def _fitted(app: App, cells: list[list[str]]) -> list[str]:
@@ -105,10 +105,10 @@ def _fitted(app: App, cells: list[list[str]]) -> list[str]:
     from machine.cli.text_table import aligned, terminal_width, without_empty
 
     wide = terminal_width(app)
-    return aligned(without_empty(cells, wide), wide, KEPT)
+    return aligned(without_empty(cells, wide), wide, NEVER_CUT)
 
 
-def _tell_cut_errors(app: App, items: Sequence[Struct], lines: Sequence[str]) -> None:
+def _print_truncated_errors(app: App, items: Sequence[Struct], lines: Sequence[str]) -> None:
     """On stderr, the errors that the terminal had no room for: what to type stands at their ends."""
     from machine.printable import in_line
 

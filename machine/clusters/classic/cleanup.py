@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine import clients
 from machine.clusters.classic import containers
-from machine.clusters.classic.membership import by_services
+from machine.clusters.classic.membership import uses_systemd_services
 from machine.errors import EngineRefused, MachineError
 from machine.model import Endpoint
 from machine.provision import apply_steps
@@ -13,13 +13,13 @@ from machine.session import Session
 from machine.store import Record
 
 
-def retire(session: Session, record: Record) -> None:
+def remove_services(session: Session, record: Record) -> None:
     """Stop and remove the services, or the containers. A warning if the host cannot be reached."""
     endpoint = record.endpoint()
     if endpoint is None:
         return
     try:
-        if by_services(record):
+        if uses_systemd_services(record):
             session.console.step("Removing the services of classic swarm from the host")
             with clients.connect(record, endpoint) as shell:
                 apply_steps(removal(), shell, session.console.debug)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.clusters.classic import settings
-from machine.clusters.classic.membership import by_services
+from machine.clusters.classic.membership import uses_systemd_services
 from machine.store import Record
 
 
@@ -26,9 +26,9 @@ def _ways(record: Record) -> list[str]:
     if options.containers and not record.is_only_url():
         return ["docker-machine's containers"]
     route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
-    own_agent = options.agent and route.joins and by_services(record)
+    own_agent = options.agent and route.joins and uses_systemd_services(record)
     ways = []
-    if by_services(record) and (options.master or own_agent):
+    if uses_systemd_services(record) and (options.master or own_agent):
         ways.append("systemd units, and python3 if it is missing")
     if options.agent and route.token:
         ways.append("registered from here")

@@ -22,7 +22,7 @@ def leave(session: Session, record: Record, *, keep_host: bool = False, also_rem
     way = settings.resolve_route(options.discovery, session.environ)
     runs = options.master or options.containers or way.joins
     if keep_host and runs and record.reached("reachable"):  # maybe killed while it was provisioned
-        cleanup.retire(session, record)
+        cleanup.remove_services(session, record)
     entered = record.driver.pop(ENTERED, None)
     if entered is None:
         return

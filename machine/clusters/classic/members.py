@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.clusters.classic import store_integration
-from machine.clusters.classic.membership import ENTERED, by_services
+from machine.clusters.classic.membership import ENTERED, uses_systemd_services
 from machine.errors import MachineError
 from machine.session import Session, records
 from machine.store import Record
@@ -11,11 +11,11 @@ from machine.swarm.discovery import DiscoveryError
 from machine.swarm.discovery.registry import Registry
 
 
-def pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
+def master_node_pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
     """Return (master, node): the machine as a node of every master, and every node if the machine is a master."""
     options = record.swarm_options()
     found = [(master, record) for master in masters(session, record)] if options.agent else []
-    if options.master and by_services(record):
+    if options.master and uses_systemd_services(record):
         nodes = [other for other in others(session, record) if other.driver.get(ENTERED)]
         found += [(record, node) for node in nodes] + ([(record, record)] if options.agent else [])
     return found
@@ -23,7 +23,7 @@ def pairs(session: Session, record: Record) -> list[tuple[Record, Record]]:
 
 def masters(session: Session, record: Record) -> list[Record]:
     """Return the other masters of the machine's swarm whose manager is ours and has answered once."""
-    return [other for other in others(session, record) if other.swarm_options().master and by_services(other)]
+    return [other for other in others(session, record) if other.swarm_options().master and uses_systemd_services(other)]
 
 
 def others(session: Session, record: Record) -> list[Record]:
@@ -43,7 +43,7 @@ def is_known_token(session: Session, record: Record) -> bool:
     if scheme != "token" or "/" in token or session.environ.get("MACHINE_DISCOVERY_URL"):
         return True
     try:
-        if Registry(store_integration.registry(session.store)).knows(token):
+        if Registry(store_integration.registry(session.store)).has_token(token):
             return True
     except DiscoveryError:  # a registry that is broken is told of when it is written to
         return True

@@ -27,7 +27,7 @@ def is_registered(record: Record) -> bool:
     return bool(record.machine_id and options.is_swarm and options.discovery)
 
 
-def by_services(record: Record) -> bool:
+def uses_systemd_services(record: Record) -> bool:
     """Return whether our own manager and agent, and not docker-machine's containers, are the machine's part."""
     options = record.swarm_options()
     return is_registered(record) and not record.is_only_url() and not options.containers

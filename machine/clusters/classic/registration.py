@@ -56,7 +56,7 @@ def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> No
 def register_local(session: Session, record: Record, way: DiscoveryRoute, address: str) -> None:
     """Where managers on this computer look: with the service there is, else in this store's registry. MachineError."""
     try:
-        found = _here(session, record)
+        found = _local_discovery(session, record)
         if isinstance(found, LocalToken):
             Registry(found.registry.path).register(way.token, address, 0, create=True)
         else:  # a service on this computer; it wants an end, and `provision` begins anew
@@ -76,7 +76,7 @@ def wait_registered(session: Session, record: Record, address: str) -> None:
     """
 
     def probe() -> None:
-        if address not in asyncio.run(_here(session, record).nodes()):
+        if address not in asyncio.run(_local_discovery(session, record).nodes()):
             raise NotYet
 
     try:
@@ -94,7 +94,7 @@ def wait_registered(session: Session, record: Record, address: str) -> None:
         )
     except WaitTimeout:
         failed = f"{record.name} has not registered with its swarm, and cannot be registered from here"
-        if _warn_on_failure(session, failed, lambda: _here(session, record).register(address, LONGEST_TTL)):
+        if _warn_on_failure(session, failed, lambda: _local_discovery(session, record).register(address, LONGEST_TTL)):
             session.console.warn(
                 f"{record.name} does not reach its swarm's discovery, so {address} was registered from here; its agent"
                 f" keeps trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
@@ -104,18 +104,18 @@ def wait_registered(session: Session, record: Record, address: str) -> None:
 def deregister_local(session: Session, record: Record, address: str) -> None:
     """Out of there; a store's registry that is not there is not made for that."""
 
-    async def withdraw() -> None:
-        found = _here(session, record)
+    async def deregister() -> None:
+        found = _local_discovery(session, record)
         if not isinstance(found, LocalToken) or os.path.exists(found.registry.path):
             await found.withdraw(address)
 
-    _warn_on_failure(session, f"{address} stays registered in its swarm's discovery store", withdraw)
+    _warn_on_failure(session, f"{address} stays registered in its swarm's discovery store", deregister)
 
 
 def leave_discovery(session: Session, record: Record, address: str) -> None:
     """Out of a discovery that the machine entered itself; if it cannot be asked from here, its entry ends in time."""
     try:
-        asyncio.run(_here(session, record).withdraw(address))
+        asyncio.run(_local_discovery(session, record).withdraw(address))
     except (DiscoveryError, MachineError) as error:
         session.console.debug(f"the entry of {address} is left to expire ({error})")
 
@@ -130,7 +130,7 @@ def register_on_master(session: Session, master: Record, node: Record, way: Disc
         return
     address = _seen_by(master, node, endpoint)
     failed = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
-    if _warn_on_failure(session, failed, lambda: _there(master, way).register(address, 0)) and wait:
+    if _warn_on_failure(session, failed, lambda: _master_discovery(master, way).register(address, 0)) and wait:
         _wait_for_node(session, master, node, address)
 
 
@@ -170,7 +170,7 @@ def deregister_on_master(
 
     async def withdraw() -> None:
         for address in sorted(addresses):
-            await _there(master, way).withdraw(address)
+            await _master_discovery(master, way).withdraw(address)
 
     _warn_on_failure(
         session, f"the swarm's manager on {master.name} still lists {node.name}", withdraw, said=not goes_too
@@ -178,16 +178,16 @@ def deregister_on_master(
 
 
 def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
-    return settings.peer_address(node.swarm_options(), endpoint, near=_neighbours(master, node))
+    return settings.peer_address(node.swarm_options(), endpoint, near=_on_same_network(master, node))
 
 
-def _neighbours(one: Record, other: Record) -> bool:
+def _on_same_network(one: Record, other: Record) -> bool:
     """Whether two machines know each other by their addresses among peers: one driver, one cloud, one network."""
     alike = all(one.driver.get(key) == other.driver.get(key) for key in one.keys.network)
     return alike and one.driver_name == other.driver_name
 
 
-def _here(session: Session, record: Record) -> Discovery:
+def _local_discovery(session: Session, record: Record) -> Discovery:
     options = record.swarm_options()
     names = (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY)
     files = dict(
@@ -199,7 +199,7 @@ def _here(session: Session, record: Record) -> Discovery:
     )
 
 
-def _there(master: Record, way: DiscoveryRoute) -> Token:
+def _master_discovery(master: Record, way: DiscoveryRoute) -> Token:
     at = hostport.join(master.address(), master.manager_port())
     return Token(f"https://{at}/v1", way.token, TlsConfig(*clients.certificate_paths(master)).for_client())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.clusters.classic import cluster_key, settings
-from machine.clusters.classic.membership import by_services
+from machine.clusters.classic.membership import uses_systemd_services
 from machine.model import Endpoint
 from machine.provision.spec import Swarm
 from machine.session import Session
@@ -14,7 +14,7 @@ from machine.swarm.zipapp_file import bundle
 def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | None:
     """Return commands, discovery and key; None if docker-machine's containers do it, or the machine is only a URL."""
     options = record.swarm_options()
-    if not by_services(record):
+    if not uses_systemd_services(record):
         return None
     route = settings.resolve_route(options.discovery, session.environ)
     return Swarm(

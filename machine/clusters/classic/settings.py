@@ -22,7 +22,7 @@ PORT = 3376
 REGISTRY = "/var/lib/machine-swarm/registry.db"  # on a master, for tokens that no service keeps
 KEY = "/var/lib/machine-swarm/swarm.key"
 CERTIFICATES = "/etc/docker"
-EVERYWHERE = "0.0.0.0"
+ANY_ADDRESS = "0.0.0.0"
 _STORES = ("etcd", "consul")  # a node can enter itself there
 
 
@@ -88,7 +88,7 @@ def loopback(host: str) -> bool:
 
 def manager_at(options: SwarmOptions) -> Address:
     """Where --swarm-host has the manager listen. UsageError if that is no address."""
-    return parse(options.host, default_port=PORT, default_host=EVERYWHERE)
+    return parse(options.host, default_port=PORT, default_host=ANY_ADDRESS)
 
 
 def client_address(endpoint: Endpoint) -> str:
@@ -125,7 +125,7 @@ def manage(options: SwarmOptions, endpoint: Endpoint, way: DiscoveryRoute) -> tu
     ]
     at = manager_at(options)
     words = ["manage", "--tlsverify", *certificates, "-H", str(at)]
-    if at.host == EVERYWHERE and any(":" in address for address in endpoint.addresses):
+    if at.host == ANY_ADDRESS and any(":" in address for address in endpoint.addresses):
         words += ["-H", str(at._replace(host="::"))]
     words += ["--strategy", options.strategy, "--advertise", hostport.join(host, at.port)]
     if way.token:
@@ -185,10 +185,10 @@ def check(options: SwarmOptions) -> None:
         return
     way = resolve_route(options.discovery, {})
     _check_discovery(way)
-    somewhere = Endpoint("192.0.2.1")
+    placeholder_endpoint = Endpoint("192.0.2.1")
     if options.master:
-        _check_manager(options, somewhere, way)
-    lease(gather("--swarm-join-opt: join", join(options, somewhere)[1:], JOIN, {}))
+        _check_manager(options, placeholder_endpoint, way)
+    lease(gather("--swarm-join-opt: join", join(options, placeholder_endpoint)[1:], JOIN, {}))
 
 
 def check_host(options: SwarmOptions, values: Mapping[str, object], *, provisions: bool) -> None:
@@ -215,7 +215,7 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
         free = next(other for other in (PORT, PORT + 1, PORT + 2) if other not in taken)
         raise UsageError(
             f"--swarm-host: port {port} is {taken[port]}'s",
-            resolution=f"try {free}: --swarm-host tcp://{EVERYWHERE}:{free}",
+            resolution=f"try {free}: --swarm-host tcp://{ANY_ADDRESS}:{free}",
         )
 
 

@@ -19,7 +19,7 @@ from machine.swarm.cli_flags import ParsedArgs
 from machine.swarm.discovery import Discovery
 from machine.swarm.http import hostport
 from machine.swarm.http.address import TlsConfig, parse
-from machine.swarm.manager.manager import Plan
+from machine.swarm.manager.manager import ManagerConfig
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 LOCK_SECONDS = 10.0
@@ -57,8 +57,8 @@ def engines(store: Store) -> dict[str, Record]:
 
 
 def complete(
-    store: Store, given: ParsedArgs, plan: Plan | None, environ: dict[str, str]
-) -> tuple[Plan, TlsConfig | None]:
+    store: Store, given: ParsedArgs, plan: ManagerConfig | None, environ: dict[str, str]
+) -> tuple[ManagerConfig, TlsConfig | None]:
     """The plan with the store's certificates for engines, and the TLS of the front: a certificate for this host.
 
     Without a plan, one over all machines of the store. CertificateError, StoreError.

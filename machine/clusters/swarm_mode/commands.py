@@ -65,12 +65,12 @@ def look(session: Session, cluster: str) -> list[Row]:
         session.console.warn(f"{error.brief}: {error.details}" if error.details else error.brief)
         manager = None
     if manager is None:
-        return [_unheard(record, what, "no manager answers") for record, what in machines]
+        return [_unreachable(record, what, "no manager answers") for record, what in machines]
     rows, listed = [], {}
     for record, what in machines:
         node = members.own_node(record, what, nodes)
         if node is None:
-            rows.append(_unheard(record, what, "not a member"))
+            rows.append(_unreachable(record, what, "not a member"))
         else:
             listed[node.id] = record.name
     rows += [_row(cluster, listed.get(node.id, ""), node) for node in nodes]
@@ -99,7 +99,7 @@ def _row(cluster: str, machine: str, node: Node) -> Row:
     )
 
 
-def _unheard(record: Record, what: Membership, why: str) -> Row:
+def _unreachable(record: Record, what: Membership, why: str) -> Row:
     return Row(
         what.cluster, record.name, what.node_id, record.name, what.role, "", "", "unknown", record.address(), "", why
     )

@@ -40,7 +40,7 @@ def check(session: Session, record: Record, driver: Driver) -> None:
             resolution=f"machine create --swarm-mode manager{known} NAME, then this command again",
         )
     for other, theirs in managers:
-        _check_border(record, what, driver, other, theirs)
+        _check_nat(record, what, driver, other, theirs)
     if (
         managers
         and all(other.reached("ready") for other, _ in managers)
@@ -60,7 +60,7 @@ def no_host(driver_name: str) -> PreflightFailed:
     )
 
 
-def _check_border(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
+def _check_nat(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
     """One of the two is behind this computer's NAT and the other does not: neither way would ever work."""
     platform, far = registry.traits_of(other.driver_name), driver.traits.behind_nat
     near = platform.behind_nat
@@ -82,16 +82,16 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
     """Bring the engine into its cluster, from wherever an earlier try left it."""
     what = members.require_membership(record)
     engine = members.engine_of(record, endpoint)
-    here = _resolved(session, record, engine)
+    here = _wait_settled(session, record, engine)
     if here.state == "locked":
         unlock_key.unlock(session, record, engine)
-        here = _resolved(session, record, engine)
+        here = _wait_settled(session, record, engine)
     if here.state == "active":
         _confirm(session, record, engine, here)
         return
     if here.state == "error":
         if what.node_id or what.founder:
-            raise _unwell(record, what, here)
+            raise _unhealthy(record, what, here)
         if not what.cluster_id:
             raise in_other_cluster(record, what)  # an adopted host's own, out of order
         api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
@@ -102,10 +102,10 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
         if manager is not None:
             _join(session, record, endpoint, engine, manager)
         else:
-            _found(session, record, endpoint, engine)
+            _init_cluster(session, record, endpoint, engine)
 
 
-def _resolved(session: Session, record: Record, engine: Engine) -> api.LocalNode:
+def _wait_settled(session: Session, record: Record, engine: Engine) -> api.LocalNode:
     """Wait until the engine knows after its start whether it is in a cluster, and return its membership."""
 
     def probe() -> api.LocalNode:
@@ -205,7 +205,7 @@ def in_other_cluster(record: Record, what: Membership) -> SwarmModeError:
     )
 
 
-def _found(session: Session, record: Record, endpoint: Endpoint, engine: Engine) -> None:
+def _init_cluster(session: Session, record: Record, endpoint: Endpoint, engine: Engine) -> None:
     """Start the cluster here, unless it may exist where nobody answers."""
     what = members.require_membership(record)
     others = members.members(session, what.cluster, but=[record.name])
@@ -232,7 +232,7 @@ def _found(session: Session, record: Record, endpoint: Endpoint, engine: Engine)
         if "already part of a swarm" in error.details:  # somebody else's command was faster: that cluster is not ours
             members.save_membership(session, record, what)
         raise
-    _confirm(session, record, engine, _resolved(session, record, engine))
+    _confirm(session, record, engine, _wait_settled(session, record, engine))
     session.console.info(f"{record.name} manages the new cluster {what.cluster} at {address}")
 
 
@@ -284,9 +284,9 @@ def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, 
         session, record, replace(what, cluster_id=manager.local.cluster_id)
     )  # what comes now is of our making
     api.join(engine, what, address, manager.local.managers or (api.control(manager.local.address),), token)
-    here_now = _resolved(session, record, engine)
+    here_now = _wait_settled(session, record, engine)
     if here_now.state != "active":
-        raise _unwell(record, what, here_now)
+        raise _unhealthy(record, what, here_now)
     known = replace(what, node_id=here_now.node_id, cluster_id=manager.local.cluster_id)
     members.save_membership(session, record, known)
     if here_now.is_manager:
@@ -294,7 +294,7 @@ def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, 
     _see_ready(session, record, manager)
 
 
-def _unwell(record: Record, what: Membership, here: api.LocalNode) -> SwarmModeError:
+def _unhealthy(record: Record, what: Membership, here: api.LocalNode) -> SwarmModeError:
     verb = "is not ready in" if what.node_id else "could not join"
     return SwarmModeError(
         f"{record.name} {verb} the cluster {what.cluster}",

@@ -73,11 +73,11 @@ def leave(session: Session, record: Record, *, stays: bool, force: bool, togethe
     """Take the machine out; with `force` what cannot be done is only said. `stays`: the host goes on after this."""
     forget = partial(secrets.forget, session.store.directory(record.name), [UNLOCK_KEY], session.environ)
     if not force:
-        _in_good_order(session, record, stays=stays, together=together)
+        _leave_gracefully(session, record, stays=stays, together=together)
         forget()
         return
     for part in (
-        partial(_in_good_order, session, record, stays=stays, force=True, together=together),
+        partial(_leave_gracefully, session, record, stays=stays, force=True, together=together),
         *([partial(_leave_anyway, session, record)] if stays else []),
         forget,
     ):
@@ -89,7 +89,7 @@ def leave(session: Session, record: Record, *, stays: bool, force: bool, togethe
             session.console.warn(f"{error.brief}; it is removed anyway")
 
 
-def _in_good_order(
+def _leave_gracefully(
     session: Session, record: Record, *, stays: bool, together: Collection[str], force: bool = False
 ) -> None:
     what = members.require_membership(record)
@@ -120,12 +120,12 @@ def _leave(going: LeaveOperation) -> None:
         else:
             return
     if not going.force:
-        _check_alone(going)
+        _check_last_manager(going)
     if going.keep_host:
         going.leave()
 
 
-def _check_alone(going: LeaveOperation) -> None:
+def _check_last_manager(going: LeaveOperation) -> None:
     """No other manager of this store answers: SwarmModeError if somebody would miss this machine."""
     if going.here is not None and going.here.node_id and not going.ours():
         return
@@ -133,7 +133,7 @@ def _check_alone(going: LeaveOperation) -> None:
         try:
             nodes = api.nodes(members.engine_of(going.record))
         except EngineRefused as error:  # no leader: too few managers are there for anything to be changed
-            raise _unheard(going, error.details) from None
+            raise _unreachable(going, error.details) from None
         me = going.node(nodes)
         if me is not None:
             _check(going, nodes, me)
@@ -141,10 +141,10 @@ def _check_alone(going: LeaveOperation) -> None:
     others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
     stay = [other.name for other, theirs in others if theirs.node_id]
     if going.what.node_id and stay:
-        raise _unheard(going, f"its other machines: {', '.join(stay)}")
+        raise _unreachable(going, f"its other machines: {', '.join(stay)}")
 
 
-def _unheard(going: LeaveOperation, details: str) -> SwarmModeError:
+def _unreachable(going: LeaveOperation, details: str) -> SwarmModeError:
     others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
     names = " ".join(other.name for other, theirs in others if theirs.role == "manager") or "NAME"
     return SwarmModeError(

@@ -13,7 +13,7 @@ from machine.drivers.amazonec2 import firewall, images
 from machine.drivers.amazonec2.options import GROUP
 from machine.drivers.cloud.flags import Flags, absolute
 from machine.drivers.cloud.ports import group_name
-from machine.drivers.gaps import Gap, check_complete
+from machine.drivers.gaps import MissingOption, check_complete
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -128,13 +128,13 @@ def encrypted(data: Mapping[str, Any]) -> bool:
     return bool(data.get("EncryptEbsVolume") or data.get("VolumeEncrypted") or data.get("VolumeKmsKeyId"))
 
 
-def _gaps(data: Mapping[str, Any], key_path: str) -> list[Gap]:
+def _gaps(data: Mapping[str, Any], key_path: str) -> list[MissingOption]:
     """What belongs to something that was given, and was not given itself."""
     gaps = []
     if bool(data["AccessKey"]) != bool(data["SecretKey"]):
         missing = "secret-key" if data["AccessKey"] else "access-key"
         gaps.append(
-            Gap(
+            MissingOption(
                 f"--amazonec2-{missing} is missing: the two keys belong together",
                 "give both, or neither to use the SDK's own chain (--amazonec2-profile, SSO, role)",
                 credential=True,
@@ -142,7 +142,7 @@ def _gaps(data: Mapping[str, Any], key_path: str) -> list[Gap]:
         )
     if data["KeyName"] and not key_path:
         gaps.append(
-            Gap(
+            MissingOption(
                 "--amazonec2-keypair-name needs the private key that belongs to it",
                 "add --amazonec2-ssh-keypath PATH, or leave the name out to have a key pair made",
             )

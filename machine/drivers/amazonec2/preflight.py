@@ -43,7 +43,7 @@ def preflight(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
     groups.check_groups(api, data, ctx)
     _key(api, data)
     _quota(api, data, size)
-    _rehearse(api, data, ctx.name)
+    _dry_run(api, data, ctx.name)
 
 
 def _size(api: Api, data: dict[str, Any]) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def family(instance_type: str) -> str:
     return letters[:digits]
 
 
-def _rehearse(api: Api, data: dict[str, Any], name: str) -> None:
+def _dry_run(api: Api, data: dict[str, Any], name: str) -> None:
     """Let EC2 itself judge the request, without making anything: permissions, profile, disk, addresses."""
     wanted = {**data, "SubnetId": data["Subnets"][0], "SecurityGroupIds": []}
     try:

@@ -226,22 +226,24 @@ class Api:
 
     def delete_availability_set(self, group: str, name: str) -> None:
         """Delete it; absent is success, InUse while it has machines."""
-        self._absent("delete the availability set", lambda: self._compute().availability_sets.delete(group, name))
+        self._ignore_absent(
+            "delete the availability set", lambda: self._compute().availability_sets.delete(group, name)
+        )
 
     def delete_network(self, group: str, name: str) -> None:
         """Delete it, until it is gone; absent is success, InUse while something is in it."""
         networks = self._network().virtual_networks
-        self._absent("delete the network", lambda: _ended(networks.begin_delete(group, name)))
+        self._ignore_absent("delete the network", lambda: _wait_for_poller(networks.begin_delete(group, name)))
 
     def delete_subnet(self, group: str, network: str, name: str) -> None:
         """Likewise."""
         nets = self._network().subnets
-        self._absent("delete the subnet", lambda: _ended(nets.begin_delete(group, network, name)))
+        self._ignore_absent("delete the subnet", lambda: _wait_for_poller(nets.begin_delete(group, network, name)))
 
     def delete_group(self, name: str) -> None:
         """Delete it and everything in it, until it is gone."""
         groups = self._resources().resource_groups
-        self._absent("delete the resource group", lambda: _ended(groups.begin_delete(name)))
+        self._ignore_absent("delete the resource group", lambda: _wait_for_poller(groups.begin_delete(name)))
 
     # how it is asked
 
@@ -342,7 +344,7 @@ class Api:
         return found
 
     def _made(self, doing: str, call: Callable[[], Any]) -> dict[str, Any]:
-        return self._answer(doing, lambda: _ended(call()))
+        return self._answer(doing, lambda: _wait_for_poller(call()))
 
     def _get(self, what: str, call: Callable[[], Any], key: str = "id") -> dict[str, Any] | None:
         try:
@@ -354,7 +356,7 @@ class Api:
         with _translated(doing):
             return [item.as_dict() for item in call()]
 
-    def _absent(self, doing: str, call: Callable[[], Any]) -> None:
+    def _ignore_absent(self, doing: str, call: Callable[[], Any]) -> None:
         try:
             self._call(doing, call)
         except errors.NotFound:
@@ -410,7 +412,7 @@ def _no_login(error: Any) -> errors.CloudError:
     return ERRORS.error(errors.BadCredentials, "Azure does not let us log in", text)
 
 
-def _ended(poller: Any) -> Any:
+def _wait_for_poller(poller: Any) -> Any:
     """What a long-running operation made, once it is done; WrongState when it does not end."""
     found = poller.result(MADE_SECONDS)
     if not poller.done():

@@ -12,7 +12,7 @@ from typing import Any
 
 from machine.drivers.azure.options import LOGINS
 from machine.drivers.cloud.flags import Flags, absolute
-from machine.drivers.gaps import Gap, check_complete
+from machine.drivers.gaps import MissingOption, check_complete
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -154,13 +154,13 @@ def availability_set(data: Mapping[str, Any]) -> str:
     return "" if wanted == "none" or data.get("AvailabilityZone") or data.get("Spot") else wanted
 
 
-def _gaps(data: Mapping[str, Any], values: Values) -> list[Gap]:
+def _gaps(data: Mapping[str, Any], values: Values) -> list[MissingOption]:
     """What is missing to log in."""
     certificate, login = values["azure-client-certificate"], values["azure-login"]
     gaps = []
     if not data["SubscriptionID"]:
         gaps.append(
-            Gap(
+            MissingOption(
                 "the driver azure needs to know which subscription pays",
                 "add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)",
                 credential=True,
@@ -168,7 +168,7 @@ def _gaps(data: Mapping[str, Any], values: Values) -> list[Gap]:
         )
     if (data["ClientSecret"] or certificate) and not data["ClientID"]:
         gaps.append(
-            Gap(
+            MissingOption(
                 "a service principal has an id and a secret, and only the secret is given",
                 "add --azure-client-id ID, or set AZURE_CLIENT_ID",
                 credential=True,
@@ -179,7 +179,9 @@ def _gaps(data: Mapping[str, Any], values: Values) -> list[Gap]:
         ("certificate", certificate, "client-certificate"),
     ):
         if login == word and not given:
-            gaps.append(Gap(f"--azure-login {word} needs --azure-{flag}", f"add --azure-{flag}", credential=True))
+            gaps.append(
+                MissingOption(f"--azure-login {word} needs --azure-{flag}", f"add --azure-{flag}", credential=True)
+            )
     return gaps
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from machine.drivers.cloud.errors import UNANSWERED, ApiTimeout, Kind, NameTaken
+from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, ApiTimeout, Kind, NameTaken
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ def create_or_find(
     create: Callable[[], T],
     find: Callable[[], T | None],
     *,
-    doubtful: Sequence[Kind] = UNANSWERED,
+    doubtful: Sequence[Kind] = AMBIGUOUS_ERRORS,
     repeat: bool = True,
 ) -> T:
     """What `create` returns, or what `find` does after an error that leaves open whether it is there.

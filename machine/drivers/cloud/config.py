@@ -99,7 +99,7 @@ class RecordConfig:
             if key.required and not given.strip():
                 raise flags.wrong(key.flag, given, "a value, or leave the flag out")
             if key.span:
-                flags.check_span(key.flag, given, key.span)
+                flags.check_range(key.flag, given, key.span)
         return cls.from_record(record)
 
     def to_record(self) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class MachineGone(CloudError):
 
 
 Kind = type[CloudError]
-UNANSWERED = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
+AMBIGUOUS_ERRORS = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
 ADVICE: Mapping[Kind, str] = {  # where a cloud has none of its own
     CloudError: "change what the message names; `machine create -d {driver} --help` lists the flags",
     BadRequest: "change what the message names; `machine create -d {driver} --help` lists the flags",

@@ -25,7 +25,7 @@ class Flags:
         """The error for a value that a flag (without `--DRIVER-`) cannot have; `wanted` completes "give ..."."""
         return UsageError(f"--{self.driver}-{flag} cannot be {value!r}", resolution=f"give {wanted}")
 
-    def check_span(self, flag: str, value: int, span: tuple[int, int]) -> None:
+    def check_range(self, flag: str, value: int, span: tuple[int, int]) -> None:
         """UsageError when the number of a flag (without `--DRIVER-`) is less than the first or more than the second."""
         least, most = span
         if not least <= value <= most:
@@ -34,7 +34,7 @@ class Flags:
     def check_spans(self, values: Values, spans: Mapping[str, tuple[int, int]]) -> None:
         """UsageError for the first of these flags (without `--DRIVER-`) whose value is out of its span."""
         for flag, span in spans.items():
-            self.check_span(flag, values[f"{self.driver}-{flag}"], span)
+            self.check_range(flag, values[f"{self.driver}-{flag}"], span)
 
     def port(self, text: str) -> str:
         """`text` as it is, if ports.parse can read it; UsageError."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from machine.drivers.cloud.config import RecordConfig, number, optional_mapping, optional_text, switch, text, words
 from machine.drivers.cloud.flags import Flags, absolute
 from machine.drivers.digitalocean.options import API, NEW, NO_FIREWALL
-from machine.drivers.gaps import Gap, check_complete
+from machine.drivers.gaps import MissingOption, check_complete
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -88,7 +88,7 @@ class Config(RecordConfig):
 def from_values(values: Values) -> Config:
     """The config that option values ask for; UsageError names the flag that makes no sense."""
     if not values["digitalocean-access-token"]:
-        token = Gap(
+        token = MissingOption(
             "the driver digitalocean needs an API token",
             "set $DIGITALOCEAN_ACCESS_TOKEN, or add --digitalocean-access-token; "
             "https://cloud.digitalocean.com/account/api/tokens makes one",

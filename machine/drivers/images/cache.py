@@ -226,7 +226,7 @@ class Cache:
                 continue
             with self.lock(stem.rsplit("-", 2)[0]):  # one that is being made has no manifest yet
                 made = {part for image in self.all() for part in image.files}
-                if entry not in made and os.path.exists(self.path(entry)) and self._forsaken(entry):
+                if entry not in made and os.path.exists(self.path(entry)) and self._is_stale(entry):
                     os.unlink(self.path(entry))
                     gone.append(entry)
         return gone
@@ -301,10 +301,10 @@ class Cache:
 
     def _sweep_builds(self, name: str, arch: str) -> None:
         for entry in self._entries():
-            if entry.startswith(f".build-{name}-{arch}-") and self._forsaken(entry):
+            if entry.startswith(f".build-{name}-{arch}-") and self._is_stale(entry):
                 shutil.rmtree(self.path(entry), ignore_errors=True)
 
-    def _forsaken(self, entry: str) -> bool:
+    def _is_stale(self, entry: str) -> bool:
         """Whether nobody works on a file or directory that has no manifest; for the holder of its image's lock.
 
         On some file systems a lock holds on one computer only, so what another one made must be old.

@@ -21,6 +21,6 @@ def read(path: str) -> str:
         return ""
 
 
-def verdict(text: str) -> str:
+def diagnose(text: str) -> str:
     """Why a machine that printed this does not come up, one sentence; "" when nothing tells."""
     return next((what for words, what in SIGNS if words in text), "")

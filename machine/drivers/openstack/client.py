@@ -286,11 +286,11 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
     from keystoneauth1 import exceptions as keystone
     from openstack import exceptions as sdk
 
-    from machine.drivers.openstack.transport import TooLong, Wrong
+    from machine.drivers.openstack.transport import NotKeystone, RetryAfterTooLong
 
     text = connection_error(str(error))
     made = ERRORS.error
-    if isinstance(error, Wrong):
+    if isinstance(error, NotKeystone):
         return _no_keystone(text, data)
     if isinstance(error, sdk.HttpException):
         status = int(error.status_code or 0)
@@ -298,7 +298,7 @@ def _translated(error: Exception, doing: str, *, asking: bool, data: Mapping[str
     if isinstance(error, keystone.HttpError):
         return _login_refused(int(error.http_status or 0), text, doing, data)
     table: Iterable[tuple[Any, errors.Kind, str]] = (
-        (TooLong, errors.RateLimited, "the cloud has had too many calls"),
+        (RetryAfterTooLong, errors.RateLimited, "the cloud has had too many calls"),
         (keystone.SSLError, BadCertificate, "the API's certificate is not accepted"),
         (keystone.ConnectTimeout, errors.ApiTimeout, "the API did not answer in time"),
         (keystone.ConnectionError, errors.Unreachable, "the API cannot be reached"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from machine.drivers.cloud import ports
 from machine.drivers.cloud.flags import Flags, absolute
-from machine.drivers.gaps import Gap, check_complete
+from machine.drivers.gaps import MissingOption, check_complete
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
 from machine.errors import UsageError
@@ -138,7 +138,7 @@ def from_values(values: Values) -> dict[str, Any]:
     return data
 
 
-def folded(data: Mapping[str, Any]) -> dict[str, Any]:
+def normalized(data: Mapping[str, Any]) -> dict[str, Any]:
     """A stored Driver object with the keys that we know it by."""
     return {KEYS_OF_OTHERS.get(key, key): value for key, value in data.items()}
 
@@ -196,14 +196,14 @@ def _profile(wanted: str, url: str, cloud: str = "") -> str:
     return word
 
 
-def _login_gaps(data: Mapping[str, Any]) -> list[Gap]:
+def _login_gaps(data: Mapping[str, Any]) -> list[MissingOption]:
     """What is missing to log in: clouds.yaml has it all, else a URL and one of the three ways are needed."""
     if data["Cloud"]:
         return []
     gaps = []
     if not data["AuthUrl"]:
         gaps.append(
-            Gap(
+            MissingOption(
                 "the driver openstack needs to know the cloud",
                 "set $OS_AUTH_URL, add --openstack-auth-url, or name a cloud of clouds.yaml: --openstack-cloud",
                 credential=True,
@@ -226,10 +226,10 @@ def _login_gaps(data: Mapping[str, Any]) -> list[Gap]:
     return gaps
 
 
-def _machine_gaps(data: Mapping[str, Any]) -> list[Gap]:
+def _machine_gaps(data: Mapping[str, Any]) -> list[MissingOption]:
     """What is missing to make a server: its size and what it boots from."""
     return [
-        Gap(
+        MissingOption(
             f"the driver openstack needs to know the {flag}",
             f"add --openstack-{flag}-name; `openstack {flag} list` shows them",
         )
@@ -238,12 +238,12 @@ def _machine_gaps(data: Mapping[str, Any]) -> list[Gap]:
     ]
 
 
-def _key_gaps(data: Mapping[str, Any], path: str) -> list[Gap]:
+def _key_gaps(data: Mapping[str, Any], path: str) -> list[MissingOption]:
     """The private key of a key pair that exists, if it is missing."""
     if not data["KeyPairName"] or path:
         return []
     return [
-        Gap(
+        MissingOption(
             "--openstack-keypair-name needs the private key that belongs to it",
             "add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
         )
@@ -272,14 +272,14 @@ def _check_machine(data: Mapping[str, Any]) -> None:
     check_conoha(data)
 
 
-def recognise(data: dict[str, Any], url: str) -> None:
+def detect_profile(data: dict[str, Any], url: str) -> None:
     """Settle the profile by the URL in the clouds.yaml, if it is still open; UsageError as `check_conoha`."""
     if not data.get("Profile"):
         data["Profile"] = _profile("auto", url)
         check_conoha(data)
 
 
-def overlooked(data: Mapping[str, Any]) -> list[str]:
+def unused_options(data: Mapping[str, Any]) -> list[str]:
     """The flags that are given and not used, since the clouds.yaml has what they say."""
     return [f"--openstack-{flag}" for key, flag in LOGIN.items() if data.get("Cloud") and data.get(key)]
 
@@ -350,9 +350,9 @@ def _same(flag: str, other: str, values: Values) -> str:
     return first or second
 
 
-def _gap(flag: str, who: str) -> Gap:
+def _gap(flag: str, who: str) -> MissingOption:
     variable = "OS_" + flag.upper().replace("-", "_")
-    return Gap(
+    return MissingOption(
         f"{who} needs --openstack-{flag}",
         f"set ${variable}, add --openstack-{flag}, or name a cloud of clouds.yaml: --openstack-cloud",
         credential=True,

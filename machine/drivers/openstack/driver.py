@@ -48,7 +48,7 @@ TASKS = {  # what is under way wins over where it comes from
     "unpausing": State.STARTING,
     "unshelving": State.STARTING,
 }
-WAKING = {
+START_ACTIONS = {
     "SHUTOFF": "start",
     "PAUSED": "unpause",
     "SUSPENDED": "resume",
@@ -90,7 +90,7 @@ class OpenStackDriver(Driver):
 
     @classmethod
     def load(cls, ctx: DriverContext, data: Json) -> Self:
-        return cls(ctx, config.folded(data))
+        return cls(ctx, config.normalized(data))
 
     def dump(self) -> Json:
         return dict(self.data)
@@ -117,13 +117,13 @@ class OpenStackDriver(Driver):
             self._check_files()
             self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or config.clouds_file(self.data)
             preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
-            self._keep_promises()
-            if unused := config.overlooked(self.data):
+            self._check_allow_from()
+            if unused := config.unused_options(self.data):
                 which = f"{', '.join(unused)} (or their variables)"
                 self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {which}")
             self._user_data()  # by the rules of the profile, which may be known only now
 
-    def _keep_promises(self) -> None:
+    def _check_allow_from(self) -> None:
         """An older machine may have its --openstack-allow-from in everybody's group, which must not be opened then."""
         own = config.own_group(self.data)
         for other in self.ctx.siblings():
@@ -177,18 +177,18 @@ class OpenStackDriver(Driver):
 
     def _adopt(self) -> bool:
         """Whether an earlier try made the server already; it is ours then, and running."""
-        found = removal.left(self.api, self.data, self.ctx.machine_id, self._asked)
-        there = [server for server in found if not removal.gone(server)]
+        found = removal.remaining(self.api, self.data, self.ctx.machine_id, self._asked)
+        there = [server for server in found if not removal.is_absent(server)]
         alive = [server for server in there if server.get("status") != "ERROR" or server.get("launched_at")]
         if not alive:
             self._ending = [str(server["id"]) for server in found]
             for server in found:
-                removal.end(self.api, server, self._asked)
+                removal.delete_server(self.api, server, self._asked)
             removal.addresses(self.api, self.data, self.ctx)  # it would go on leading to the old one
             self.data |= {"FloatingIp": "", "FloatingIpId": ""}
             return False
-        self._keep(alive[0])
-        if str(alive[0].get("status")) in WAKING:
+        self._save_server(alive[0])
+        if str(alive[0].get("status")) in START_ACTIONS:
             self.power(Verb.START)
         return True
 
@@ -202,7 +202,7 @@ class OpenStackDriver(Driver):
         self._create_or_find(
             lambda: self.api.make_key(name, self.ctx.public_key),
             lambda: name if self.api.has_key(name) else None,
-            (*errors.UNANSWERED, errors.NameTaken),  # the name carries the id: it was an earlier try
+            (*errors.AMBIGUOUS_ERRORS, errors.NameTaken),  # the name carries the id: it was an earlier try
         )
 
     def _ensure_groups(self) -> None:
@@ -220,7 +220,7 @@ class OpenStackDriver(Driver):
                 self.data["SecurityGroupIds"] = list(ids)
                 self.ctx.save(self)
                 if name == own:
-                    self._open(group)
+                    self._open_ports(group)
 
     def _make_group(self) -> Json:
         """Two computers at once would make two of them: the first by id is everybody's."""
@@ -234,7 +234,7 @@ class OpenStackDriver(Driver):
             self.api.delete_group(str(made["id"]))
         return first
 
-    def _open(self, group: Json) -> None:
+    def _open_ports(self, group: Json) -> None:
         wanted = ports.openings(
             int(self.data.get("SSHPort") or 22),
             requests.ENGINE_PORT,
@@ -245,7 +245,7 @@ class OpenStackDriver(Driver):
         add_rules(
             self.api.make_rules,
             firewall.missing(rules, group.get("security_group_rules") or []),
-            doubtful=(errors.NameTaken, *errors.UNANSWERED),
+            doubtful=(errors.NameTaken, *errors.AMBIGUOUS_ERRORS),
         )
 
     def _ensure_volume(self) -> None:
@@ -268,7 +268,7 @@ class OpenStackDriver(Driver):
 
     def _make_server(self) -> None:
         """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
-        if not all(removal.ended(self.api, server, self._asked) for server in self._ending):
+        if not all(removal.is_deleted(self.api, server, self._asked) for server in self._ending):
             raise self._in_progress("the server of an earlier try is still being ended")
         self._ending = []
         self._ensure_volume()
@@ -284,10 +284,10 @@ class OpenStackDriver(Driver):
         def found() -> Json | None:
             return next(iter(removal.find(self.api, self.data, self.ctx.machine_id)), None)
 
-        self._keep(self._create_or_find(lambda: self.api.make_server(body), found))
+        self._save_server(self._create_or_find(lambda: self.api.make_server(body), found))
         self._fresh = True
 
-    def _keep(self, server: Json) -> None:
+    def _save_server(self, server: Json) -> None:
         self.data["MachineId"] = str(server["id"])
         self._there = True
         self.ctx.save(self)
@@ -364,17 +364,17 @@ class OpenStackDriver(Driver):
                 resolution=f"machine rm {self.ctx.name} removes its record",
             )
         server_id, status, task = str(server["id"]), str(server.get("status")), str(server.get("task_state") or "")
-        if verb in (Verb.START, Verb.RESTART) and status in WAKING:
+        if verb in (Verb.START, Verb.RESTART) and status in START_ACTIONS:
             if TASKS.get(task) is not State.STARTING:
-                self.api.act(server_id, WAKING[status])
+                self.api.act(server_id, START_ACTIONS[status])
         elif verb is Verb.RESTART:
             self.api.act(server_id, "reboot")
-        elif verb in (Verb.STOP, Verb.KILL) and status in WAKING and status != "SHUTOFF":
+        elif verb in (Verb.STOP, Verb.KILL) and status in START_ACTIONS and status != "SHUTOFF":
             raise errors.WrongState(  # Nova stops what runs, and nothing else
                 f"{self.ctx.name} is {status.lower()}, and cannot be stopped from there",
                 resolution=f"machine start {self.ctx.name} wakes it; then run this command again",
             )
-        elif verb in (Verb.STOP, Verb.KILL) and status not in WAKING and TASKS.get(task) is not State.STOPPING:
+        elif verb in (Verb.STOP, Verb.KILL) and status not in START_ACTIONS and TASKS.get(task) is not State.STOPPING:
             self.api.act(server_id, "stop")
 
     def console_log(self) -> str:
@@ -409,7 +409,7 @@ class OpenStackDriver(Driver):
         self,
         create: Callable[[], T],
         find: Callable[[], T | None],
-        doubtful: tuple[errors.Kind, ...] = errors.UNANSWERED,
+        doubtful: tuple[errors.Kind, ...] = errors.AMBIGUOUS_ERRORS,
     ) -> T:
         return create_or_find(create, find, doubtful=doubtful, repeat=config.retries(self.data) > 0)
 
@@ -420,4 +420,4 @@ class OpenStackDriver(Driver):
         if found is None and self.data.get("Asked"):
             servers = [one for one in self.api.servers() if requests.is_ours(one, self.data, self.ctx.machine_id)]
             found = next(iter(servers), None)
-        return None if removal.gone(found) else found
+        return None if removal.is_absent(found) else found

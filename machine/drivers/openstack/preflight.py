@@ -51,12 +51,12 @@ def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Seq
     if (
         network
         and not network.get("is_port_security_enabled")
-        and _told(lambda: api.is_unguarded(str(network["id"])), False)
+        and _or_default(lambda: api.is_unguarded(str(network["id"])), False)
     ):
-        _unguarded(data, log)
+        _drop_security_groups(data, log)
     groups = api.groups()
     limits.network(api, data, groups, log)
-    _places(api, data)
+    _check_zones(api, data)
     if data.get("ExistingKey") and not api.has_key(str(data["KeyPairName"])):
         raise ERRORS.error(errors.BadKey, f"there is no key pair {data['KeyPairName']}")
     _groups(groups, data, log, ports.swarm_openings(swarm_ports))
@@ -65,7 +65,7 @@ def preflight(api: Api, data: Data, log: Callable[[str], None], swarm_ports: Seq
 
 def _recognise(data: Data, url: str) -> None:
     try:
-        config.recognise(data, url)
+        config.detect_profile(data, url)
     except UsageError as error:
         raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from None
 
@@ -135,7 +135,7 @@ def _disk(
     if int(image.get("min_disk") or 0) > data["OwnVolumeSize"]:
         raise ERRORS.error(errors.BadVolume, f"the image needs {image['min_disk']} GB of disk")
     zone = str(data.get("AvailabilityZone") or "").partition(":")[0]
-    if zone and zone in _told(
+    if zone and zone in _or_default(
         api.volume_zones, list[str]()
     ):  # where zones of volumes are others, Cinder's choice fits all
         data["VolumeZone"] = zone
@@ -149,7 +149,7 @@ def _disk(
     limits.volumes(api, data, log)
 
 
-def _told(ask: Callable[[], Told], otherwise: Told) -> Told:
+def _or_default(ask: Callable[[], Told], otherwise: Told) -> Told:
     """What the cloud says, or `otherwise` where it knows no such thing, or tells it not to everybody."""
     try:
         return ask()
@@ -192,7 +192,7 @@ def _network(api: Api, data: Data) -> Data:
     return network
 
 
-def _unguarded(data: Data, log: Callable[[str], None]) -> None:
+def _drop_security_groups(data: Data, log: Callable[[str], None]) -> None:
     """On a network without port security Nova refuses servers with security groups: then it has none."""
     open_to_all = f"the network {data['NetworkName']} has no port security: no security group can guard a server there"
     if data.get("SecurityGroups") != [config.own_group(data)] or data.get("AllowFrom"):
@@ -205,7 +205,7 @@ def _unguarded(data: Data, log: Callable[[str], None]) -> None:
     data["SecurityGroups"] = []
 
 
-def _places(api: Api, data: Data) -> None:
+def _check_zones(api: Api, data: Data) -> None:
     zone = data.get("AvailabilityZone")
     if zone:
         zones = [str(one.get("name")) for one in api.zones()]

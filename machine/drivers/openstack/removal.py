@@ -13,10 +13,14 @@ from machine.errors import InProgress
 
 Data = dict[str, Any]
 Asked = dict[tuple[str, bool], bool]  # (id of a server, whether at once) -> whether the cloud took it on
-KEPT = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
-GONE = ("DELETED", KEPT)
-PASSING = (*errors.UNANSWERED, errors.RateLimited, errors.BadCredentials)  # says nothing of what may be done
-ENDING = ("deleting", "soft-deleting")  # tasks
+SOFT_DELETED = "SOFT_DELETED"  # by a cloud that lets its administrator undo a removal, with all that the server holds
+GONE = ("DELETED", SOFT_DELETED)
+TRANSIENT_ERRORS = (
+    *errors.AMBIGUOUS_ERRORS,
+    errors.RateLimited,
+    errors.BadCredentials,
+)  # says nothing of what may be done
+DELETING_TASKS = ("deleting", "soft-deleting")  # tasks
 
 
 def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked, keep: Callable[[], None]) -> None:
@@ -25,17 +29,17 @@ def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked, keep: Callabl
     `asked` remembers over several calls what the cloud was told; a later command tells one that hangs in it again.
     `keep` saves `data`: a server that the cloud keeps after its removal is in no list, so that its id has to be known.
     """
-    servers = left(api, data, ctx.machine_id, asked)
+    servers = remaining(api, data, ctx.machine_id, asked)
     unknown = [str(server["id"]) for server in servers if server["id"] != data.get("MachineId")]
     if unknown and len(unknown) == len(servers):
         data["MachineId"] = unknown[0]
         keep()
     addresses(api, data, ctx)
     for server in servers:
-        end(api, server, asked)
+        delete_server(api, server, asked)
     if data.get("KeyPairName") and not data.get("ExistingKey"):
         api.delete_key(str(data["KeyPairName"]))
-    ending = [server for server in servers if not ended(api, str(server["id"]), asked)]
+    ending = [server for server in servers if not is_deleted(api, str(server["id"]), asked)]
     if ending:
         raise _in_progress(ctx, "server", str(ending[0]["id"]))
     _volumes(api, data, ctx)
@@ -44,10 +48,10 @@ def remove(api: Api, data: Data, ctx: DriverContext, asked: Asked, keep: Callabl
 
 def find(api: Api, data: Data, machine_id: str) -> list[Data]:
     """The machine's servers: the recorded one, and all that carry its mark."""
-    return [server for server in left(api, data, machine_id, {}) if not gone(server)]
+    return [server for server in remaining(api, data, machine_id, {}) if not is_absent(server)]
 
 
-def left(api: Api, data: Data, machine_id: str, asked: Asked) -> list[Data]:
+def remaining(api: Api, data: Data, machine_id: str, asked: Asked) -> list[Data]:
     """The same, with those that the cloud keeps for a while: they are known by id only."""
     ids = dict.fromkeys([str(data.get("MachineId") or ""), *(server for server, _ in asked)])
     found = [server for one in ids if one and (server := api.server(one)) is not None]
@@ -56,32 +60,32 @@ def left(api: Api, data: Data, machine_id: str, asked: Asked) -> list[Data]:
     return list({server["id"]: server for server in found}.values())
 
 
-def end(api: Api, server: Data, asked: Asked) -> None:
+def delete_server(api: Api, server: Data, asked: Asked) -> None:
     """Tell the cloud to end a server, unless it is at it, or will not."""
     server_id, status = str(server["id"]), server.get("status")
-    which = (server_id, status == KEPT)
-    under_way = server.get("task_state") in ENDING and which in asked
+    which = (server_id, status == SOFT_DELETED)
+    under_way = server.get("task_state") in DELETING_TASKS and which in asked
     if status == "DELETED" or under_way or asked.get(which) is False:
         return
     asked[which] = True
     try:
-        api.delete_server(server_id, at_once=status == KEPT)
+        api.delete_server(server_id, at_once=status == SOFT_DELETED)
     except errors.CloudError as error:
-        if status != KEPT or isinstance(error, PASSING):
+        if status != SOFT_DELETED or isinstance(error, TRANSIENT_ERRORS):
             raise
         asked[which] = False  # the cloud ends it when its time is over
 
 
-def ended(api: Api, server_id: str, asked: Asked) -> bool:
+def is_deleted(api: Api, server_id: str, asked: Asked) -> bool:
     """Whether nothing of it is left, but what the cloud alone can end."""
     server = api.server(server_id)
-    if server is not None and server.get("status") == KEPT:
-        end(api, server, asked)
+    if server is not None and server.get("status") == SOFT_DELETED:
+        delete_server(api, server, asked)
         return not asked[server_id, True]
-    return gone(server)
+    return is_absent(server)
 
 
-def gone(server: Data | None) -> bool:
+def is_absent(server: Data | None) -> bool:
     """Whether there is none of it any more."""
     return server is None or server.get("status") in GONE
 

@@ -25,11 +25,11 @@ LONGEST_PAUSE = 60.0  # seconds that a cloud may ask to wait for; beyond that it
 SILENT = ("keystoneauth", "openstack", "urllib3", "stevedore")  # who would write warnings to the terminal
 
 
-class TooLong(Exception):
+class RetryAfterTooLong(Exception):
     """The cloud asks to wait longer than anybody would."""
 
 
-class Wrong(Exception):
+class NotKeystone(Exception):
     """The URL of Keystone is none; the text says why."""
 
 
@@ -85,7 +85,7 @@ def _not_too_long(answer: Any, **_: Any) -> None:
     """The SDK waits as long as Retry-After says, whatever it says."""
     wanted = str(answer.headers.get("Retry-After") or "")
     if answer.status_code in REPEATED and wanted.isdigit() and int(wanted) > LONGEST_PAUSE:
-        raise TooLong(f"{answer.status_code}: the cloud asks to come again after {wanted} s")
+        raise RetryAfterTooLong(f"{answer.status_code}: the cloud asks to come again after {wanted} s")
 
 
 def _v3(region: Any, make: Any, url: str) -> str:
@@ -99,7 +99,7 @@ def _v3(region: Any, make: Any, url: str) -> str:
     try:
         document = answer.json()
     except ValueError:
-        raise Wrong(f"{root}/ does not answer as Keystone does") from None
+        raise NotKeystone(f"{root}/ does not answer as Keystone does") from None
     if not login.offers_v3(document):
-        raise Wrong(f"{root}/ offers no Identity v3" + (", only v2.0" if version else ""))
+        raise NotKeystone(f"{root}/ offers no Identity v3" + (", only v2.0" if version else ""))
     return f"{root}/v3"

@@ -21,7 +21,7 @@ class Host:
     kvm_opens: bool
 
 
-def look(device: str = KVM, cpuinfo: str = "/proc/cpuinfo") -> Host:
+def detect(device: str = KVM, cpuinfo: str = "/proc/cpuinfo") -> Host:
     """This host. There are hosts where /dev/kvm opens and a guest then hangs: the processor's flag tells them apart."""
     arch = architecture(platform.machine())
     return Host(sys.platform, arch, arch == "arm64" or has_flag(_read(cpuinfo)), _opens(device))

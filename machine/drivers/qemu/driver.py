@@ -70,7 +70,7 @@ class QemuDriver(Driver):
         self.host_key = (private, public)
 
     def check(self) -> None:
-        host = accel.look()
+        host = accel.detect()
         preflight.check(self.ctx, self.settings, host, self._cache().find(self.settings.image, host.arch) is not None)
         with preflight_errors():
             self._free_place()
@@ -159,7 +159,7 @@ class QemuDriver(Driver):
 
     def explain(self) -> str:
         """Why a machine may be slow or unreachable."""
-        printed = console.verdict(self.console_log())
+        printed = console.diagnose(self.console_log())
         if printed:
             return printed
         if self.state() is State.ERROR:
@@ -226,7 +226,7 @@ class QemuDriver(Driver):
         """The base image, written down so that it is never removed under this machine."""
         if os.path.exists(self._file(paths.DISK)) and self.data.get("Base"):
             return self._base()
-        found = self._own_copy(self._cache().obtain(self.settings.image, accel.look().arch, self.settings.mirror))
+        found = self._own_copy(self._cache().obtain(self.settings.image, accel.detect().arch, self.settings.mirror))
         self.data["Base"] = {key: getattr(found, key) for key in Image.__slots__}
         self.ctx.save(self)
         return found
@@ -308,7 +308,7 @@ class QemuDriver(Driver):
         seed.write(self._file(paths.SEED), wanted)
 
     def _machine(self, image: Image) -> argv.Machine:
-        host = accel.look()
+        host = accel.detect()
         return argv.Machine(
             program=self.settings.program or accel.program(host.arch),
             name=self.ctx.name,
@@ -348,7 +348,7 @@ class QemuDriver(Driver):
         vm.watch_ports(machine, self.ctx.run)
 
     def _accel(self) -> str:
-        return accel.choose(accel.look()) if self.settings.accel == "auto" else self.settings.accel
+        return accel.choose(accel.detect()) if self.settings.accel == "auto" else self.settings.accel
 
     def _cache(self) -> Cache:
         return Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, machine=self.ctx.directory)

@@ -118,7 +118,7 @@ class Forwards:
         for port in sorted(ports - self.open):
             self._add(port)
 
-    def tell_six(self, ports: set[Port]) -> None:
+    def warn_ipv6_only(self, ports: set[Port]) -> None:
         """Say once which ports cannot be reached from here; not those that are only about to be closed."""
         for kind, number in sorted((ports & self._six_before) - self._six_told):
             self._say(f"{kind} port {number} is open for IPv6 only, which does not lead here: publish it without [::]")
@@ -174,7 +174,7 @@ def watch(
         report = read(line, address)
         if report is not None:
             forwards.follow(report.ports - set(fixed), close=patience.over(report.engine))
-            forwards.tell_six(report.six - report.ports)
+            forwards.warn_ipv6_only(report.six - report.ports)
 
 
 def main(argv: list[str]) -> int:

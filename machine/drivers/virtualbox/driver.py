@@ -188,7 +188,7 @@ class VirtualBoxDriver(Driver):
 
     def explain(self) -> str:
         """Why a machine may be unreachable."""
-        printed = console.verdict(self.console_log())
+        printed = console.diagnose(self.console_log())
         if printed:
             return printed
         if self.state() is State.ERROR:

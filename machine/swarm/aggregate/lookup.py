@@ -33,7 +33,7 @@ class ContainerLocation(NamedTuple):
         return str(self.container.get("Name")).lstrip("/") == name
 
 
-def meant(x: str, kind: str, said: list[tuple[Member, Any]]) -> list[tuple[Member, Any]]:
+def select_matches(x: str, kind: str, said: list[tuple[Member, Any]]) -> list[tuple[Member, Any]]:
     """Out of the engines' answers for a network or volume `x` those of what is called so, or else has such an id.
 
     Refused(404) if there are none, or if the id stands for several.

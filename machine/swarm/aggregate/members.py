@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from machine.swarm.api.merge import Node
-from machine.swarm.api.responses import EngineReply, asked, one_line
+from machine.swarm.api.responses import EngineReply, one_line, send_checked
 from machine.swarm.pipeline import CallNext, Refused, Reply, Request, Unreachable
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
@@ -37,7 +37,7 @@ class Member:
         watch = asyncio.ensure_future(self._watch(limit))
         try:
             async with limit:
-                return await asked(self._client, request, self.name)
+                return await send_checked(self._client, request, self.name)
         except TimeoutError:
             self.why = "it has stopped answering"
             raise Unreachable(504, f"{self.name} has stopped answering") from None
@@ -50,7 +50,7 @@ class Member:
             await asyncio.sleep(SLOW)
             try:
                 async with asyncio.timeout(PATIENCE):
-                    await asked(self._client, Request("GET", "/_ping"), self.name)
+                    await send_checked(self._client, Request("GET", "/_ping"), self.name)
             except (Unreachable, TimeoutError):
                 limit.reschedule(0)
                 return
@@ -112,7 +112,7 @@ class Members:
 
     async def present(self) -> list[Member]:
         """Those whose names are known; asks the others for theirs. Unreachable if that leaves none."""
-        await asyncio.gather(*(self._introduce(member) for member in self.all if not member.known))
+        await asyncio.gather(*(self._identify(member) for member in self.all if not member.known))
         present = [member for member in self.all if member.known]
         if not present:
             raise Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in self.all))
@@ -154,7 +154,7 @@ class Members:
                 member.why, last = error.message, error
         raise last or Unreachable(502, "none of the engines answers")
 
-    async def _introduce(self, member: Member) -> None:
+    async def _identify(self, member: Member) -> None:
         try:
             await member.value(Request("GET", "/version"))  # whose API is too old is not taken
             info = await member.value(Request("GET", "/info"))

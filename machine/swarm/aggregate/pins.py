@@ -23,7 +23,7 @@ class Pin(NamedTuple):
 
     engines: frozenset[str]
     why: str
-    firm: bool = True
+    hard: bool = True
 
 
 def volume_pin(name: str, holders: Mapping[str, Mapping[str, Any]], entries: Entries) -> Pin | None:
@@ -74,7 +74,7 @@ def project_pin(project: str, entries: Entries, things: Mapping[str, Iterable[Ma
     for engine, items in things.items() if not there else ():
         if any(project_of(item) == project and not is_spanning(item) for item in items):
             there.add(engine)
-    return Pin(frozenset(there), f"project {project} is on {listed(there)}", firm=False) if there else None
+    return Pin(frozenset(there), f"project {project} is on {listed(there)}", hard=False) if there else None
 
 
 def allowed(pins: Iterable[Pin], engines: Collection[str], *, named: bool = False) -> set[str]:
@@ -82,7 +82,7 @@ def allowed(pins: Iterable[Pin], engines: Collection[str], *, named: bool = Fals
 
     `named`: the client has named the engine.
     """
-    left, firm = set(engines), [pin for pin in pins if pin.firm]
+    left, firm = set(engines), [pin for pin in pins if pin.hard]
     for pin in firm:
         left &= pin.engines
     if not left:
@@ -96,7 +96,7 @@ def narrowed(pins: Iterable[Pin], engines: set[str]) -> set[str]:
     """Return `engines` narrowed by the pins that are not firm, each as far as it leaves any."""
     left = engines
     for pin in pins:
-        if not pin.firm:
+        if not pin.hard:
             left = left & pin.engines or left
     return left
 

@@ -110,7 +110,7 @@ async def _project_pin(state: AggregateState, members: Members, project: str) ->
     if not images and members.builder is not None:
         images = {members.builder.name} & set(state.members)
     return (
-        Pin(frozenset(images), f"project {project} has its images on {listed(images)}", firm=False) if images else None
+        Pin(frozenset(images), f"project {project} has its images on {listed(images)}", hard=False) if images else None
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.aggregate import listing, streams
-from machine.swarm.aggregate.lookup import Lookup, meant
+from machine.swarm.aggregate.lookup import Lookup, select_matches
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
@@ -100,7 +100,7 @@ class Aggregate:
         log = self.members.log
         present = await self.members.present()
         sources = [streams.events(member, request, log, self.lookup.is_anothers) for member in present]
-        return Reply(200, (JSON,), streams.together(sources))
+        return Reply(200, (JSON,), streams.merged(sources))
 
     async def any(self, request: Request) -> Reply:
         """What every engine would answer alike: search, auth, plugins, builds."""
@@ -216,7 +216,7 @@ class Aggregate:
             requests = [request] * len(members)
         else:
             requests = [request.replace(body=body) for body in streams.tee(request.body, len(members))]
-        return Reply(200, (JSON,), await streams.everywhere(members, requests))
+        return Reply(200, (JSON,), await streams.broadcast(members, requests))
 
     async def image(self, request: Request, x: str) -> Reply:
         """GET /images/X/json and history: by the first engine that has it."""
@@ -308,7 +308,7 @@ class Aggregate:
         if not mine:
             raise Refused(404, f"network {x} not found on {member.name}")
         if verb == "connect" and "/" not in str(body.get("Container", "")):
-            await self._must_meet(member, mine[0])
+            await self._check_same_host_network(member, mine[0])
         changed = Request.json("POST", request.target, {**body, "Container": there})
         return await member.ask(changed.at(f"/networks/{mine[0]}/{verb}"))
 
@@ -319,7 +319,7 @@ class Aggregate:
         if kind == "volumes":
             self.lookup.remember_volume(name, ())
 
-    async def _must_meet(self, member: Member, network: str) -> None:
+    async def _check_same_host_network(self, member: Member, network: str) -> None:
         """Refused(409) when all other containers of a network that does not span engines are on other engines."""
         path = build("", f"/networks/{network}")
         holders = {other.name: said for other, said in await self.members.ask(Request("GET", path))}
@@ -340,12 +340,12 @@ class Aggregate:
         node, slash, rest = x.partition("/")
         if slash and any(member.name == node for member in await self.members.present()):
             return [(member, name) for member, name in await self._things(kind, rest) if member.name == node]
-        said = meant(x, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{x}"))))
+        said = select_matches(x, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{x}"))))
         name = str(said[0][1].get("Name"))
         if kind == "networks" and name != x:  # an id: the same network has others on the other engines
             self.lookup.check_name(said[0][0], str(said[0][1].get("Id")), name)
             try:
-                said = meant(name, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{name}"))))
+                said = select_matches(name, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{name}"))))
             except Refused as error:
                 self.members.log(error.message)
         return [(member, str(answer.get("Name"))) for member, answer in said]

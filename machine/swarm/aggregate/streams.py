@@ -13,7 +13,7 @@ from machine.swarm.aggregate.members import Member
 from machine.swarm.api import bounded_json
 from machine.swarm.api.merge import event
 from machine.swarm.api.responses import one_line
-from machine.swarm.cluster.events import OURS, as_docker_says, check, subjects
+from machine.swarm.cluster.events import CLUSTER_EVENT, check, normalize, subjects
 from machine.swarm.http.line_buffer import LineBuffer
 from machine.swarm.pipeline import Body, Refused, Request, Unreachable
 from machine.swarm.printable import printable, printable_line
@@ -42,7 +42,7 @@ async def lines(body: Body) -> AsyncIterator[bytes]:
             yield line.strip()
 
 
-async def together(sources: Sequence[AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
+async def merged(sources: Sequence[AsyncIterator[bytes]]) -> AsyncGenerator[bytes, None]:
     """What all of them give, as it comes; ends with the last. An error of one is raised."""
     queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_QUEUED)
 
@@ -88,7 +88,9 @@ async def events(
                 async for line in lines(reply.body):  # type: ignore[arg-type]
                     wait = _RETRY[0]
                     happened = _parsed_event(line)
-                    if happened.get("Type") != OURS and not any(is_anothers(key, member) for key in subjects(happened)):
+                    if happened.get("Type") != CLUSTER_EVENT and not any(
+                        is_anothers(key, member) for key in subjects(happened)
+                    ):
                         yield json.dumps(event(member.node, happened), separators=(",", ":")).encode() + b"\n"
             finally:
                 await reply.close()
@@ -106,7 +108,7 @@ def _parsed_event(line: bytes) -> dict[str, Any]:
     """One event in Docker's words. ValueError if it is none."""
     happened = bounded_json.read(line, limits.EVENT_VALUES)
     check(happened)
-    return as_docker_says(happened)
+    return normalize(happened)
 
 
 class Failure(NamedTuple):
@@ -152,7 +154,7 @@ async def progress(member: Member, request: Request, failed: list[Failure], told
             await request.body.aclose()
 
 
-async def everywhere(members: Sequence[Member], requests: Sequence[Request]) -> AsyncIterator[bytes]:
+async def broadcast(members: Sequence[Member], requests: Sequence[Request]) -> AsyncIterator[bytes]:
     """The progress of the same work on all, from when one has begun it; fails only if it failed on every one.
 
     Refused, as one engine refuses before it begins, if all of them refuse; the status is the first one's.
@@ -160,7 +162,7 @@ async def everywhere(members: Sequence[Member], requests: Sequence[Request]) -> 
     failed: list[Failure] = []
     pairs = zip(members, requests)  # noqa: B905 (strict= came with Python 3.10)
     told: set[str] = set()
-    source = together([progress(member, request, failed, told) for member, request in pairs])
+    source = merged([progress(member, request, failed, told) for member, request in pairs])
     shown = []
     async for line in source:
         shown.append(line)

@@ -60,11 +60,11 @@ def _text(data: bytes, values: int) -> str:
         raise ValueError(f"it has more than {values} values")
     text = data.decode("utf-8")
     if "\\" in text and ("\\ud" in text or "\\uD" in text):  # one sign is found far sooner than three
-        text = _ESCAPE.sub(_mended, text)
+        text = _ESCAPE.sub(_repair_surrogates, text)
     return text
 
 
-def _mended(found: re.Match[str]) -> str:
+def _repair_surrogates(found: re.Match[str]) -> str:
     return "\\ufffd" if len(found[0]) == _HALF else found[0]
 
 

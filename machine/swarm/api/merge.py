@@ -7,7 +7,7 @@ null where a list belongs, is no reason to fail.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from machine.swarm.scheduler.placement import is_spanning
@@ -116,7 +116,7 @@ def volumes(said: Said) -> Json:
     return {"Volumes": list(found.values()), "Warnings": warnings or None}
 
 
-def joined(lists: Iterable[Any]) -> list[Any] | None:
+def union(lists: Iterable[Any]) -> list[Any] | None:
     """Lists of several engines as one, each entry once. None if none of them is a list, as engines say null."""
     found = [one for one in lists if isinstance(one, list)]
     if not found:
@@ -130,7 +130,7 @@ def pruned(said: Said) -> Json:
     for _, answer in said:
         for key, value in (answer or {}).items():
             if isinstance(value, list):
-                total[key] = joined([total.get(key), value])
+                total[key] = union([total.get(key), value])
             elif isinstance(value, (int, float)):
                 total[key] = (total.get(key) or 0) + value
             else:
@@ -238,6 +238,3 @@ def _list(value: Any) -> list[Any]:
 
 def _number(value: Any) -> int:
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
-
-
-Merge = Callable[[Said], Any]

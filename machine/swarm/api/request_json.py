@@ -110,17 +110,17 @@ def _folded(value: Any, depth: int, *, names_are_data: bool) -> Any:
         name = spelt.setdefault(folded, key if key in NAMES else CANONICAL.get(folded) or _text(key))
         new = _folded(one, depth + 1, names_are_data=name in MAPS)
         check_kind(name, new)
-        found[name] = _laid_over(name, found[name], new) if name in found else new
+        found[name] = _merge_duplicates(name, found[name], new) if name in found else new
     return found
 
 
-def _laid_over(name: str, old: Any, new: Any) -> Any:
+def _merge_duplicates(name: str, old: Any, new: Any) -> Any:
     """What Go makes of a field that comes a second time: objects are joined, all else is replaced."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     if name in MAPS:
         return {**old, **new}
-    return {**old, **{key: _laid_over(key, old[key], one) if key in old else one for key, one in new.items()}}
+    return {**old, **{key: _merge_duplicates(key, old[key], one) if key in old else one for key, one in new.items()}}
 
 
 def normalize_key_case(name: str) -> str:

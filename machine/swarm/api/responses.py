@@ -20,7 +20,7 @@ from machine.swarm.pipeline import JSON, CallNext, Hijack, Refused, Reply, Reque
 from machine.swarm.printable import printable
 
 _LINES = re.compile(r"[\r\n]+[ \t]*")
-_ELSEWHERE = (300, 301, 302, 303, 305, 307, 308)  # many clients follow these, with the credentials for a registry
+_REDIRECTS = (300, 301, 302, 303, 305, 307, 308)  # many clients follow these, with the credentials for a registry
 _OF_A_BODY = (b"content-type", b"content-length", b"content-encoding")
 
 
@@ -59,7 +59,7 @@ class EngineReply(Reply):
         """The body as JSON of the shape that the API says, None if empty; Refused for an error, WrongAnswer."""
         data = await self.read()
         if not self.ok:
-            raise Refused(self.status, sentence(data))
+            raise Refused(self.status, error_message(data))
         if not data and self.check is anything:
             return None
         try:
@@ -76,7 +76,7 @@ class EngineReply(Reply):
         return WrongAnswer(one_line(f"{self.source}: its answer to {self.call} is not valid: {why}"))
 
 
-async def asked(client: CallNext, request: Request, source: str) -> EngineReply:
+async def send_checked(client: CallNext, request: Request, source: str) -> EngineReply:
     """Pass a call on to the engine called `source`. Unreachable; an error answer's body is sound afterwards."""
     reply = await client(request)
     found = EngineReply(reply, source, f"{request.method} {request.path}", anything)
@@ -85,7 +85,7 @@ async def asked(client: CallNext, request: Request, source: str) -> EngineReply:
     if not reply.ok:
         await _make_sentence(found)
         return found
-    if reply.status in _ELSEWHERE:
+    if reply.status in _REDIRECTS:
         await found.close()
         raise found.wrong("it sends the client to another address")
     if kind_of(request) is Kind.WHOLE:
@@ -94,7 +94,7 @@ async def asked(client: CallNext, request: Request, source: str) -> EngineReply:
     return found
 
 
-def sentence(data: bytes) -> str:
+def error_message(data: bytes) -> str:
     """The text of an error answer, which is {"message": ...} or plain: a few lines that can be shown."""
     try:
         value = json.loads(data[: limits.ENGINE_ERROR])
@@ -115,7 +115,7 @@ def one_line(text: str) -> str:
 async def _make_sentence(reply: EngineReply) -> None:
     """Have {"message": TEXT} in an error answer, with a text that can be shown; what is so already stays as it is."""
     data = await reply.read(limits.ENGINE_ERROR)
-    text = sentence(data)
+    text = error_message(data)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

@@ -31,12 +31,12 @@ async def dockerclient(words: Sequence[str], context: BackendContext) -> AsyncIt
     url = urls[0] if urls else "unix:///var/run/docker.sock"
     client = Client(parse(url, default_port=TLS_PORT if trust else PLAIN_PORT), trust)
     try:
-        yield as_backend(client if trust or client.address.path else _hinting(client))
+        yield as_backend(client if trust or client.address.path else _with_tls_hint(client))
     finally:
         await client.close()
 
 
-def _hinting(client: Client) -> CallNext:
+def _with_tls_hint(client: Client) -> CallNext:
     """A client without TLS that says so when the other side seems to want TLS."""
     hint = f"the engine at {client.address} seems to want TLS: {HINT}"
 

@@ -14,7 +14,7 @@ from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.ranges import address
 from machine.swarm.http.address import tls_from_flags
 from machine.swarm.manager import ledger, signing
-from machine.swarm.manager.manager import Plan, manager
+from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.pipeline import Backend
 from machine.swarm.scheduler import DEFAULT, FILTERS, STRATEGIES
 
@@ -34,7 +34,7 @@ async def swarm(words: Sequence[str], context: BackendContext) -> AsyncIterator[
         raise UsageError(str(error), resolution=error.resolution) from error
 
 
-def plan_of(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Plan:
+def plan_of(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> ManagerConfig:
     """What the command line of `manage` means. UsageError."""
     url = given.one_url(environ.get("SWARM_DISCOVERY", ""))
     cluster_options = pairs(given.all("--cluster-opt"), "--cluster-opt")
@@ -69,7 +69,7 @@ def plan_of(given: ParsedArgs, environ: Mapping[str, str], registry: str) -> Pla
         raise UsageError(str(error), resolution=error.resolution) from error
     state = _state(given.text("--registry") or registry, environ)
     own_key = os.path.join(state, signing.KEY_FILE)
-    return Plan(
+    return ManagerConfig(
         discovery=discovery,
         settings=settings,
         trust=tls_from_flags(given.switches(), environ),

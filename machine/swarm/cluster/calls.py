@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from machine.swarm import limits
-from machine.swarm.api.responses import EngineReply, WrongAnswer, asked, one_line
-from machine.swarm.cluster.events import Lines, as_docker_says, check
+from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
+from machine.swarm.cluster.events import Lines, check, normalize
 from machine.swarm.cluster.facts import Facts, negotiate_version
 from machine.swarm.cluster.health import HealthTracker
 from machine.swarm.cluster.pending import PendingCalls
@@ -50,7 +50,7 @@ class Calls:
         try:
             with self._doubts.within(SLOW):
                 async with self.pending.waiting():
-                    return await asked(self.client, request, self.name)
+                    return await send_checked(self.client, request, self.name)
         except TimeoutError:
             raise Unreachable(504, f"{self.name} has stopped answering: {self.health.error}") from None
         except Unreachable as error:
@@ -81,7 +81,7 @@ class Calls:
                 check(event)
         except ValueError as error:
             raise WrongAnswer(one_line(f"{self.name}: its events are not valid: {error}")) from None
-        return [as_docker_says(event) for event in found]
+        return [normalize(event) for event in found]
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
         """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""
@@ -91,6 +91,6 @@ class Calls:
         seconds = ANSWER / 3 if self.health.failures else ANSWER
         try:
             async with asyncio.timeout(seconds):
-                return await (await asked(self.client, request, self.name)).value()
+                return await (await send_checked(self.client, request, self.name)).value()
         except TimeoutError:
             raise Unreachable(504, f"{self.address} did not answer {path} within {seconds:g} s") from None

@@ -242,7 +242,7 @@ class Cluster:
 
     def may_tell(self, engine: Engine, event: dict[str, Any]) -> bool:
         """Whether an event is of the engine's own: neither of the cluster nor of containers on other engines."""
-        if event.get("Type") == events.OURS:
+        if event.get("Type") == events.CLUSTER_EVENT:
             return False
         strange = events.subjects(event).difference(engine.containers)
         return not any(self.index.with_id(key) for key in strange)

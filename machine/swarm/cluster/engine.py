@@ -15,13 +15,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from machine.swarm import limits
-from machine.swarm.api.responses import EngineReply, WrongAnswer, asked, one_line
+from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
 from machine.swarm.cluster import calls
 from machine.swarm.cluster.authentic import signed_create
 from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.ended_containers import EndedContainers
-from machine.swarm.cluster.events import Effect, Lines, as_docker_says, check, effect
+from machine.swarm.cluster.events import Effect, Lines, check, effect, normalize
 from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
@@ -143,7 +143,7 @@ class Engine(Calls):
         await self._refresh_facts(version)
         async with asyncio.timeout(calls.ANSWER):
             call = Request("GET", build(negotiate_version("1.99", self._facts()), "/events"))
-            events = await asked(self.client, call, self.name)
+            events = await send_checked(self.client, call, self.name)
         try:
             if not events.ok:
                 await events.value()
@@ -225,7 +225,7 @@ class Engine(Calls):
                 check(event)
         except ValueError as error:
             raise WrongAnswer(f"{self.name}: its events are not valid: {error}") from None
-        return [as_docker_says(event) for event in found]
+        return [normalize(event) for event in found]
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
         """Whether a container is being made through us: then we look at it anyway."""

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-ADDED = ("NFd", "NGoroutines", "NEventsListener")
+SUMMED = ("NFd", "NGoroutines", "NEventsListener")
 OWN = frozenset((  # what is said of the cluster itself, or makes no sense for several engines
     "ID", "Name", "ServerVersion", "Swarm", "Labels", "Warnings", "SystemTime", "SystemStatus", "Debug", "NCPU",
     "MemTotal", "Images", "Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "ClusterStore",
     "ClusterAdvertise", "ClientInfo",
 ))  # fmt: skip
-_SINGLE = OWN.union(ADDED)
+_SINGLE = OWN.union(SUMMED)
 
 
 class CommonInfo:
@@ -48,4 +48,4 @@ class EngineInfo(NamedTuple):
         common = _known.get(digest)
         if common is None:
             common = _known[digest] = CommonInfo(fields)
-        return cls(common, {key: info[key] for key in ADDED if key in info}, info.get("Warnings"))
+        return cls(common, {key: info[key] for key in SUMMED if key in info}, info.get("Warnings"))

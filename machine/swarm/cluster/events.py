@@ -11,7 +11,7 @@ from machine.swarm.api import bounded_json
 from machine.swarm.api.shapes import COUNT, anything, mapping, record
 from machine.swarm.cluster.images import without_tag
 
-OURS = "swarm"  # the type of events of the cluster itself, which no engine tells
+CLUSTER_EVENT = "swarm"  # the type of events of the cluster itself, which no engine tells
 WITHOUT_END = 16 << 10  # bytes of an object that is looked for without a line end, as old engines send them
 
 # what an event changes of what is remembered; container events not named here change nothing
@@ -34,13 +34,13 @@ _EVENT = record(
 )  # fmt: skip
 
 
-_PODMANS = {"died": "die", "remove": "destroy"}  # what podman 4.3 and newer call these events of a container
+_PODMAN_ALIASES = {"died": "die", "remove": "destroy"}  # what podman 4.3 and newer call these events of a container
 
 
-def as_docker_says(event: dict[str, Any]) -> dict[str, Any]:
+def normalize(event: dict[str, Any]) -> dict[str, Any]:
     """An event of a container with Docker's word for what happened."""
     action = event.get("Action") or event.get("status")
-    word = _PODMANS.get(str(action))
+    word = _PODMAN_ALIASES.get(str(action))
     if word is None or (event.get("Type") or "container") != "container":
         return event
     return {**event, **{key: word for key in ("Action", "status") if event.get(key) == action}}
@@ -131,8 +131,8 @@ def own(action: str, node: Mapping[str, str], now: float) -> dict[str, Any]:
     event = {
         "status": action,
         "id": node.get("id", ""),
-        "from": OURS,
-        "Type": OURS,
+        "from": CLUSTER_EVENT,
+        "Type": CLUSTER_EVENT,
         "Action": action,
         "Actor": {"ID": node.get("id", ""), "Attributes": {}},
         "time": int(now),

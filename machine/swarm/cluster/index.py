@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from machine.swarm.cluster.container import Container
-from machine.swarm.cluster.spelling import Spelling
+from machine.swarm.cluster.spelling import NameIndex
 from machine.swarm.scheduler.placement import former_names, service_of
 
 K = TypeVar("K")
@@ -32,7 +32,7 @@ class Index:
         self._services: dict[tuple[str, str, str], list[Container]] = {}  # see placement.service_of
         self._former: dict[str, list[Container]] = {}  # by the name that it had, as far as that is known
         self._order: list[Container] | None = []
-        self._spelling: Spelling | None = None
+        self._spelling: NameIndex | None = None
         self._now = now
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class Index:
     def with_name_part(self, part: str) -> list[Container]:
         """Those that have a name with `part` in it (letters, not empty), newest first."""
         if self._spelling is None:
-            self._spelling = Spelling(self.newest_first())
+            self._spelling = NameIndex(self.newest_first())
         return self._spelling.containers_with(part)
 
     def freshen(self, found: Iterable[Container]) -> None:

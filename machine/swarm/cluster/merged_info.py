@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from machine.swarm.cluster.engine_info import ADDED, EngineInfo
+from machine.swarm.cluster.engine_info import SUMMED, EngineInfo
 from machine.swarm.cluster.facts import Facts
 from machine.swarm.printable import printable
 
@@ -94,7 +94,7 @@ def merge(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
     keys = dict.fromkeys([*DEFAULTS, *(key for common in alike for key in common.fields)])
     for key in keys:
         default = DEFAULTS.get(key)
-        if key in ADDED:
+        if key in SUMMED:
             found[key] = sum(info.added[key] for _, info in infos if type(info.added.get(key)) is int)
             continue
         values = [
@@ -151,13 +151,13 @@ def _most_common(values: Sequence[Counted]) -> Any:
     first: dict[Any, Any] = {}
     counts: Counter[Any] = Counter()
     for value, count in values:
-        spelt = value if type(value) is str else _spelt(value)
+        spelt = value if type(value) is str else _canonical_key(value)
         first.setdefault(spelt, value)
         counts[spelt] += count
     return first[counts.most_common(1)[0][0]]
 
 
-def _spelt(value: Any) -> tuple[str]:
+def _canonical_key(value: Any) -> tuple[str]:
     """Something to compare it by, which no text equals."""
     return (json.dumps(value, sort_keys=True),)
 

@@ -9,7 +9,7 @@ from machine.swarm.cluster.container import Container
 _MANY = 8  # one in so many containers: then to look at each is the quicker way
 
 
-class Spelling:
+class NameIndex:
     """The names of the containers in `order`, as they are now: make another one when a name, or the order, changes."""
 
     __slots__ = ("_lines", "_order", "_text")

@@ -73,12 +73,12 @@ class Registry:
                 db.execute("INSERT INTO maker VALUES (?, ?, ?)", (token, maker, self._now()))
         return token
 
-    def know(self, token: str) -> None:
+    def add_token(self, token: str) -> None:
         """Take a token that somebody else made. UnknownToken if it cannot be one; Full."""
         with self._open() as db:
             self._add(db, token, known=True)
 
-    def knows(self, token: str) -> bool:
+    def has_token(self, token: str) -> bool:
         """Whether the token was made or taken here; no file is made for the question. DiscoveryError."""
         if not os.path.exists(self.path):
             return False

@@ -79,11 +79,11 @@ class LocalToken(Discovery):
 
     async def is_known(self) -> bool:
         """Whether somebody has made the token here, or taken it. DiscoveryError."""
-        return await asyncio.to_thread(self.registry.knows, self._token)
+        return await asyncio.to_thread(self.registry.has_token, self._token)
 
     async def record_token(self) -> None:
         """Take the token, whoever made it. DiscoveryError."""
-        await asyncio.to_thread(self.registry.know, self._token)
+        await asyncio.to_thread(self.registry.add_token, self._token)
 
     async def watch(self, heartbeat: float) -> AsyncIterator[list[str] | DiscoveryError]:
         """Looks every few seconds: a look costs nothing here."""

@@ -14,7 +14,7 @@ from itertools import islice
 
 from machine.swarm import limits
 
-LOOKED_AT = 64  # of the oldest that wait: one among them that never sent a byte goes first
+EVICTION_SCAN = 64  # of the oldest that wait: one among them that never sent a byte goes first
 
 
 class Visitor:
@@ -95,7 +95,7 @@ class Admission:
         return True
 
     def _drop_oldest(self, address: str) -> None:
-        oldest = list(islice(self._waiting[address], LOOKED_AT))
+        oldest = list(islice(self._waiting[address], EVICTION_SCAN))
         gone = next((visitor for visitor in oldest if not visitor.heard()), oldest[0])
         self.serve(gone)
         gone.drop()

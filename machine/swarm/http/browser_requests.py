@@ -14,11 +14,16 @@ from urllib.parse import urlsplit
 
 from machine.swarm.pipeline import Request
 
-NOBODYS = ("http://localhost", "https://localhost")  # what clients say that have to say something (aiodocker)
+PLACEHOLDER_ORIGINS = (
+    "http://localhost",
+    "https://localhost",
+)  # what clients say that have to say something (aiodocker)
 _ONLY_BROWSERS = (b"accept-language", b"cookie", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 
 
-def foreign(request: Request, *, own: frozenset[str] = frozenset(), check_host: bool, check_origin: bool) -> str:
+def rejection_reason(
+    request: Request, *, own: frozenset[str] = frozenset(), check_host: bool, check_origin: bool
+) -> str:
     """Why the request is one of a web page; "" if it is not.
 
     `own` are names that the listener was told to listen at. `check_host` is for listeners that only this computer
@@ -34,7 +39,7 @@ def foreign(request: Request, *, own: frozenset[str] = frozenset(), check_host: 
 
 def _foreign_origin(request: Request, host: str) -> str:
     origin = request.header(b"origin").decode("latin-1")
-    if origin and not (origin in NOBODYS and _local(host) and _programs_websocket(request)):
+    if origin and not (origin in PLACEHOLDER_ORIGINS and _local(host) and _programs_websocket(request)):
         site = "" if origin == "null" else host_of(urlsplit_netloc(origin))
         if origin == "null" or site != host or _other_port(origin, request):
             return f"web pages of {origin[:80]!r} may not use this listener; --api-enable-cors of manage allows them"

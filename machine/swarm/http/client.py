@@ -22,7 +22,9 @@ from machine.swarm.printable import printable
 
 MAX_IDLE = 8  # connections to one engine that are kept for the next request
 _REPEATABLE = ("GET", "HEAD")
-_UNFIT = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # in a header: nothing that a terminal or a log should get
+_CONTROL_CHARACTERS = re.compile(
+    rb"[\x00-\x08\x0a-\x1f\x7f]"
+)  # in a header: nothing that a terminal or a log should get
 _FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 _RAW_ROUTE = re.compile(r"/(containers/.+/attach|exec/[^/]+/start)\Z")  # hijacked even without Upgrade
 
@@ -41,7 +43,7 @@ class Client:
         self.tls: ssl.SSLContext | None = trust.for_client() if trust else None
         self.connect_timeout = connect_timeout
         self.patient = patient
-        self._idle: list[_Link] = []
+        self._idle: list[_PooledConnection] = []
         self._host = b"docker" if address.path else str(address)[len("tcp://") :].encode()
 
     async def __call__(self, request: Request) -> Reply:
@@ -62,7 +64,7 @@ class Client:
         for link in idle:
             link.close()
 
-    def _kept(self) -> _Link | None:
+    def _kept(self) -> _PooledConnection | None:
         while self._idle:
             link = self._idle.pop()
             if link.stream.idle:
@@ -70,21 +72,21 @@ class Client:
             link.close()
         return None
 
-    def _keep(self, link: _Link) -> None:
+    def _keep(self, link: _PooledConnection) -> None:
         if link.reusable() and len(self._idle) < MAX_IDLE:
             self._idle.append(link)
         else:
             link.close()
 
-    async def _connect(self) -> _Link:
+    async def _connect(self) -> _PooledConnection:
         try:
-            return _Link(await dial(self.address, self.tls, timeout=self.connect_timeout))
+            return _PooledConnection(await dial(self.address, self.tls, timeout=self.connect_timeout))
         except TimeoutError as error:
             raise NotConnected(504, f"the engine at {self.address} does not answer: {error}") from error
         except OSError as error:
-            raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_why(error)}") from error
+            raise NotConnected(502, f"cannot connect to the engine at {self.address}: {_describe(error)}") from error
 
-    async def _ask(self, link: _Link, request: Request) -> Reply:
+    async def _ask(self, link: _PooledConnection, request: Request) -> Reply:
         patience = FOR_EVER if self.patient else patience_for(request)
         try:
             with link.within(patience.head):
@@ -93,16 +95,18 @@ class Client:
             link.abort()
             if link.expired:
                 raise Unreachable(504, self._silent(patience.head)) from error
-            raise Unreachable(502, f"the engine at {self.address} does not speak HTTP: {_plain(error)}") from error
+            raise Unreachable(502, f"the engine at {self.address} does not speak HTTP: {_sanitize(error)}") from error
         except OSError as error:
             link.abort()
             if link.expired:
                 raise Unreachable(504, self._silent(patience.head)) from error
-            raise _GoneBeforeAnswer(502, f"the engine at {self.address} dropped the call: {_why(error)}") from error
+            raise _GoneBeforeAnswer(
+                502, f"the engine at {self.address} dropped the call: {_describe(error)}"
+            ) from error
         except BaseException:
             link.abort()
             raise
-        if isinstance(reply.body, _Answer):
+        if isinstance(reply.body, _StreamingBody):
             reply.body.finished = self._keep
             reply.body.silent = limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.patient else patience.silent
             reply.body.most_pieces = limits.ENGINE_CHUNKS if kind_of(request) is Kind.WHOLE else None
@@ -139,7 +143,7 @@ class _GoneBeforeAnswer(Unreachable):
     """The connection ended before a byte of the answer; on a kept one that may mean nothing."""
 
 
-class _Link:
+class _PooledConnection:
     """One connection to the engine with its HTTP state."""
 
     def __init__(self, stream: Stream) -> None:
@@ -192,8 +196,8 @@ class _Link:
                 sender.cancel()
             raise
         headers = tuple(response.headers)
-        if _UNFIT.search(b"".join([value for _, value in headers])):
-            headers = tuple((name, value) for name, value in headers if not _UNFIT.search(value))
+        if _CONTROL_CHARACTERS.search(b"".join([value for _, value in headers])):
+            headers = tuple((name, value) for name, value in headers if not _CONTROL_CHARACTERS.search(value))
         if response.status_code > 599:
             raise h11.RemoteProtocolError(f"there is no status {response.status_code}")
         if response.status_code == 101 and not request.upgrade:
@@ -204,7 +208,7 @@ class _Link:
         first, done = self._ready()
         if done and (sender is None or sender.done()):
             return Reply(response.status_code, headers, first)
-        return Reply(response.status_code, headers, _Answer(self, first, done, sender))
+        return Reply(response.status_code, headers, _StreamingBody(self, first, done, sender))
 
     async def _send(self, body: AsyncIterator[bytes]) -> None:
         async for data in body:
@@ -285,10 +289,10 @@ class _Link:
                 return piece, done
 
 
-class _Answer:
+class _StreamingBody:
     """A body that is still coming. The connection is kept for the next request when it came whole, else dropped."""
 
-    def __init__(self, link: _Link, first: bytes, done: bool, sender: asyncio.Future[None] | None) -> None:
+    def __init__(self, link: _PooledConnection, first: bytes, done: bool, sender: asyncio.Future[None] | None) -> None:
         self._link = link
         self._piece = first
         self._done = done
@@ -298,7 +302,7 @@ class _Answer:
         self.silent: float | None = None  # seconds that the engine may send nothing
         self.most_pieces: int | None = None
 
-    def __aiter__(self) -> _Answer:
+    def __aiter__(self) -> _StreamingBody:
         return self
 
     async def __anext__(self) -> bytes:
@@ -315,7 +319,7 @@ class _Answer:
             await self.aclose()
             if self._link.expired:
                 raise Unreachable(504, f"the engine sent nothing for {self.silent:g} s") from error
-            raise Unreachable(502, f"the engine ended its answer early: {_plain(error)}") from error
+            raise Unreachable(502, f"the engine ended its answer early: {_sanitize(error)}") from error
         except BaseException:
             await self.aclose()
             raise
@@ -337,12 +341,12 @@ class _Answer:
             self._link.close()
 
 
-def _plain(error: Exception) -> str:
+def _sanitize(error: Exception) -> str:
     """What h11 or the system says; h11 repeats what it got."""
     return printable(str(error))[: limits.ENGINE_REASON_LETTERS]
 
 
-def _why(error: OSError) -> str:
+def _describe(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {printable(error.verify_message)}"
     if isinstance(error, ssl.SSLError):

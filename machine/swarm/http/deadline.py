@@ -38,14 +38,14 @@ class Deadline:
         self._open.append(until)
         if self._timer is None or self._timer.when() > until:
             self.stop()
-            self._timer = loop.call_at(until, self._look)
+            self._timer = loop.call_at(until, self._check)
         return until
 
     def end(self, until: float) -> None:
         """Leave a block."""
         self._open.remove(until)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         if not self._open:
             return
@@ -55,7 +55,7 @@ class Deadline:
             self._expire()
         later = [until for until in self._open if until > now]
         if later and self._timer is None:
-            self._timer = loop.call_at(min(later), self._look)
+            self._timer = loop.call_at(min(later), self._check)
 
 
 class Block:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from machine.errors import UsageError
 from machine.swarm.http.address import TLS_PORT, Address, TlsConfig, parse
-from machine.swarm.http.browser_requests import foreign
+from machine.swarm.http.browser_requests import rejection_reason
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Request
 
@@ -64,4 +64,4 @@ def guard(address: Address, demands: Demands) -> Callable[[Request], str]:
         return lambda _: ""
     own = frozenset((address.host.lower(),))
     check_host = address.loopback and demands.trust is None
-    return lambda request: foreign(request, own=own, check_host=check_host, check_origin=not demands.cors)
+    return lambda request: rejection_reason(request, own=own, check_host=check_host, check_origin=not demands.cors)

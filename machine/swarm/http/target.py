@@ -57,7 +57,7 @@ def arguments(raw_query: str) -> dict[str, list[str]]:
     return found
 
 
-def aim(version: str, path: str, query: Mapping[str, Iterable[str]]) -> Target:
+def from_parts(version: str, path: str, query: Mapping[str, Iterable[str]]) -> Target:
     """The target that has this path and these arguments: what `parse` makes of the text that `build` makes of it."""
     found = {key: texts for key, values in query.items() if (texts := [str(value) for value in values])}
     raw = "&".join([f"{_escaped(key)}={_escaped(text)}" for key, texts in found.items() for text in texts])
@@ -78,7 +78,7 @@ _escaped_before = lru_cache(maxsize=256)(quote_plus)
 
 def build(version: str, path: str, query: str | Mapping[str, Iterable[str]] = "") -> str:
     """The text for the request line; `path` is decoded, `query` raw text or arguments."""
-    text = query if isinstance(query, str) else aim(version, path, query).raw_query
+    text = query if isinstance(query, str) else from_parts(version, path, query).raw_query
     escaped = path if _PLAIN_PATH.match(path) else quote(path, safe=SAFE)
     return (f"/v{version}" if version else "") + escaped + (f"?{text}" if text else "")
 

@@ -31,7 +31,7 @@ REPLICA_ANSWERS = ("/_ping", "/info", "/version", "/debug")  # what a replica an
 REPLICA_HEADER = b"x-machine-swarm-replica"  # a call that a replica has passed on
 
 
-class Plan(NamedTuple):
+class ManagerConfig(NamedTuple):
     """What a manager is to be. `trust` is shown to engines and to the primary; `advertise` is "host:port"."""
 
     discovery: Discovery
@@ -49,7 +49,7 @@ class Plan(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
+async def manager(plan: ManagerConfig, log: Callable[[str], None] = lambda _: None) -> AsyncIterator[Backend]:
     """The backend, alive until the block is left. DiscoveryError if the discovery cannot carry an election.
 
     UsageError if the key file cannot be used.
@@ -80,7 +80,7 @@ async def manager(plan: Plan, log: Callable[[str], None] = lambda _: None) -> As
         yield replicas
 
 
-def _key(plan: Plan, log: Callable[[str], None]) -> bytes:
+def _key(plan: ManagerConfig, log: Callable[[str], None]) -> bytes:
     """The cluster's key; b"" if there is no place to keep one and none was named. UsageError."""
     if not plan.key_file:
         return b""
@@ -93,7 +93,7 @@ def _key(plan: Plan, log: Callable[[str], None]) -> bytes:
         return b""
 
 
-def _older_key(plan: Plan, log: Callable[[str], None]) -> list[bytes]:
+def _older_key(plan: ManagerConfig, log: Callable[[str], None]) -> list[bytes]:
     """The key that this manager signed with before it was given the cluster's, if it has one."""
     if plan.older_key_file in ("", plan.key_file) or not os.path.exists(plan.older_key_file):
         return []
@@ -155,7 +155,7 @@ class Replicas:
                 raise Refused(503, "the replicas do not agree on their primary yet: try again")
             marked = request.replace(headers=[*request.headers, (REPLICA_HEADER, b"1")])
             try:
-                return await self._way_to(primary)(marked)
+                return await self._client_for(primary)(marked)
             except Unreachable as error:
                 if error.sent or not isinstance(request.body, bytes) or time.monotonic() > end:
                     raise Refused(503, f"the primary manager, {primary}, is not there: {error.message}") from error
@@ -163,7 +163,7 @@ class Replicas:
                 async with asyncio.timeout(1.0):
                     await self._election.changed()  # another one is soon elected
 
-    def _way_to(self, primary: str) -> CallNext:
+    def _client_for(self, primary: str) -> CallNext:
         if self._primary is None or self._primary[0] != primary:
             self._primary = (primary, self._connect(primary))
         return self._primary[1]

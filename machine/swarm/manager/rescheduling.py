@@ -18,7 +18,7 @@ from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.health import Health
 from machine.swarm.http.target import build
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.create import Moved, make
+from machine.swarm.manager.routes.create import Rescheduled, make
 from machine.swarm.pipeline import Refused, Request
 
 RETRY_SECONDS = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed
@@ -36,17 +36,17 @@ class Watchdog:
         context.cluster.watchers.append(self._happened)
         for engine in list(context.cluster.engines.values()):  # of a replica that becomes the primary
             if engine.reachable:
-                self._start(self._return(engine))
+                self._start(self._on_back(engine))
             elif engine.health.state is Health.UNHEALTHY:
-                self._start(self._leave(engine))
+                self._start(self._on_lost(engine))
 
     def _happened(self, engine: Engine, what: str) -> None:
         if what == "engine_disconnect":
-            self._start(self._leave(engine))
+            self._start(self._on_lost(engine))
         elif what in ("engine_connect", "engine_reconnect", DOUBLE):
-            self._start(self._return(engine))
+            self._start(self._on_back(engine))
         elif what == "engine_removed" and engine.left:
-            self._start(self._bury(engine))
+            self._start(self._on_removed(engine))
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -65,7 +65,7 @@ class Watchdog:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _bury(self, engine: Engine) -> None:
+    async def _on_removed(self, engine: Engine) -> None:
         """The discovery let go of an engine, perhaps because it died: then its movable containers are made again."""
         log = self._context.cluster.log
         with suppress(Refused):
@@ -78,7 +78,7 @@ class Watchdog:
                 return
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _leave(self, engine: Engine) -> None:
+    async def _on_lost(self, engine: Engine) -> None:
         """Make the engine's movable containers again elsewhere; what fits nowhere is tried again while it is away."""
         for container in engine.containers.values():
             if container.asks_to_move and not container.moves:
@@ -118,7 +118,7 @@ class Watchdog:
         runs = any(c.is_up for c in (container, *cluster.index.doubles(container.swarm_id)))
         self._moving.add(container.swarm_id)
         try:
-            moved = Moved(signed.generation + 1, runs)
+            moved = Rescheduled(signed.generation + 1, runs)
             networks = cluster.ledger.networks(container.swarm_id)
             reply = await make(context, call, body, container.name, avoid=frozenset({engine.address}), moved=moved)
             made = str((await reply.value())["Id"])
@@ -135,7 +135,7 @@ class Watchdog:
         finally:
             self._moving.discard(container.swarm_id)
         if engine.reachable:  # it came back meanwhile, and still has the old one
-            self._start(self._return(engine))
+            self._start(self._on_back(engine))
 
     async def _put_to_work(self, engine: Engine, key: str, networks: dict[str, Any], *, start: bool) -> None:
         api = self._context.cluster.api()
@@ -176,7 +176,7 @@ class Watchdog:
         """Whether it is on another engine; one that was made there and could not be started does not count."""
         return any(not _half_made(c) for c in self._others(container))
 
-    async def _return(self, engine: Engine) -> None:
+    async def _on_back(self, engine: Engine) -> None:
         """Of a container that is on this engine and, moved meanwhile, on another, keep the newer one.
 
         One that is on its way is left to whoever moves it: it may yet fail. What cannot be removed is tried again.

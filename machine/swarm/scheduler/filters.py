@@ -44,14 +44,14 @@ class NotMet(Exception):
 def health(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that answer."""
     left = [node for node in nodes if node.health > 0]
-    return left or _none("healthy")
+    return left or _reject("healthy")
 
 
 def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
     """Nodes where the host's ports are free, or will be once the containers that are replaced have gone."""
     if placement.host_mode and placement.exposed:
         left = [n for n in nodes if not any(placement.exposed & c.exposed for c in _others(placement, n, strict))]
-        return left or _none(f"ports {', '.join(sorted(placement.exposed))} free for a container in host mode")
+        return left or _reject(f"ports {', '.join(sorted(placement.exposed))} free for a container in host mode")
     if placement.host_mode:
         return nodes
     for wanted in placement.ports:
@@ -61,7 +61,7 @@ def port(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness)
             holder = nodes[-1].holder(wanted, placement.replaced, ended_count=strict.ended) if nodes else None
             detail = f"{(holder.names or (holder.id[:12],))[0]} has it" if holder else ""
             where = f" on {wanted.ip}" if wanted.ip else ""
-            _none(f"port {wanted.first}{last}/{wanted.protocol} free{where}", detail)
+            _reject(f"port {wanted.first}{last}/{wanted.protocol} free{where}", detail)
         nodes = left
     return nodes
 
@@ -74,7 +74,7 @@ def _others(placement: PlacementRequest, node: Node, strict: Strictness) -> Iter
 def containerslots(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes whose label containerslots=N is not reached."""
     left = [n for n in nodes if "containerslots" not in n.labels or _has_slot(placement, n)]
-    return left or _none("a free container slot")
+    return left or _reject("a free container slot")
 
 
 def dependency(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
@@ -83,7 +83,7 @@ def dependency(placement: PlacementRequest, nodes: Sequence[Node], strict: Stric
     if not needed:
         return nodes
     left = [node for node in nodes if all(_has(node, name) for name in needed)]
-    return left or _none(f"all of the containers it depends on: {', '.join(needed)}")
+    return left or _reject(f"all of the containers it depends on: {', '.join(needed)}")
 
 
 def affinity(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:
@@ -116,7 +116,7 @@ DEFAULT = tuple(FILTERS)
 def located(placement: PlacementRequest, nodes: Sequence[Node], strict: Strictness) -> Sequence[Node]:  # noqa: ARG001
     """Nodes that have the volumes and networks that exist already. Always applied: elsewhere they would be others."""
     for kind, name, having in placement.located:
-        nodes = [node for node in nodes if node.addr in having] or _none(f"{kind} {name}")
+        nodes = [node for node in nodes if node.addr in having] or _reject(f"{kind} {name}")
     return nodes
 
 
@@ -168,7 +168,7 @@ def _each(
             continue
         nodes = [node for node in nodes if passes(expression, node)]
         if not nodes:
-            _none(f"{kind} {expression}")
+            _reject(f"{kind} {expression}")
     return nodes
 
 
@@ -204,5 +204,5 @@ def _has_slot(placement: PlacementRequest, node: Node) -> bool:
     return node.slots is None or node.count - node.freed(placement.replaced)[2] < node.slots
 
 
-def _none(condition: str, detail: str = "") -> Sequence[Node]:
+def _reject(condition: str, detail: str = "") -> Sequence[Node]:
     raise NotMet(condition, detail)

@@ -283,7 +283,7 @@ def test_docker_machines_containers() -> None:
 
 def entered(program: Program) -> list[str]:
     registry = Registry(str(program.store / "swarm" / "registry.db"))
-    registry.know(TOKEN)
+    registry.add_token(TOKEN)
     return registry.nodes(TOKEN)
 
 

@@ -44,5 +44,5 @@ def test_of_a_machine_that_prints_without_end_the_end_is_read(tmp_path: Path) ->
     ],
 )
 def test_what_it_tells(text: str, words: str) -> None:
-    assert words in console.verdict(text)
-    assert bool(console.verdict(text)) is bool(words)
+    assert words in console.diagnose(text)
+    assert bool(console.diagnose(text)) is bool(words)

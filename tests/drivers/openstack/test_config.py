@@ -291,7 +291,7 @@ def test_a_record_of_docker_machine(cloud: Stack, tmp_path: Path) -> None:
 
 
 def test_the_fork_spells_a_key_otherwise() -> None:
-    assert config.folded({"DomainId": "d", "Other": 1}) == {"DomainID": "d", "Other": 1}
+    assert config.normalized({"DomainId": "d", "Other": 1}) == {"DomainID": "d", "Other": 1}
 
 
 def rule(**more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.qemu.accel import Host, architecture, choose, has_flag, look, program
+from machine.drivers.qemu.accel import Host, architecture, choose, detect, has_flag, program
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme de pse tsc msr vmx est\n"
 GUEST = "processor\t: 0\nflags\t\t: fpu vme de pse tsc msr hypervisor\nbugs\t\t: vmx_something\n"
@@ -39,9 +39,9 @@ def test_a_device_that_cannot_be_opened(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(INTEL)
     device = tmp_path / "kvm"
-    assert not look(str(device), str(cpuinfo)).kvm_opens
+    assert not detect(str(device), str(cpuinfo)).kvm_opens
     device.write_bytes(b"")
-    assert look(str(device), str(cpuinfo)).kvm_opens
+    assert detect(str(device), str(cpuinfo)).kvm_opens
 
 
 def test_names_of_processors() -> None:

@@ -116,7 +116,7 @@ def test_only_six_is_told_once_and_not_of_a_port_that_is_being_closed() -> None:
     said = list[str]()
     forwards = Forwards(Monitor(), ADDRESS, said.append)
     for ports in ({("tcp", 1)}, {("tcp", 2)}, {("tcp", 2)}, {("tcp", 2)}, set(), {("tcp", 2)}, {("tcp", 2)}):
-        forwards.tell_six(ports)
+        forwards.warn_ipv6_only(ports)
     assert len(said) == 2
     assert all("tcp port 2 is open for IPv6 only" in line for line in said)
 

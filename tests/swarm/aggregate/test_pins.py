@@ -77,7 +77,7 @@ def test_volume_pins() -> None:
     local, wide = {"Scope": "local"}, {"Scope": "global"}
     assert volume_pin("v", {}, {}) is None
     assert volume_pin("v", {"a": wide, "b": wide}, {"a": [entry("v")]}) is None
-    assert volume_pin("v", {"a": local}, {"a": []}) == Pin(frozenset("a"), "volume v is on a", firm=False)
+    assert volume_pin("v", {"a": local}, {"a": []}) == Pin(frozenset("a"), "volume v is on a", hard=False)
     assert volume_pin("v", {"a": local, "b": local}, {"a": [], "b": [entry("v")]}) == Pin(
         frozenset("b"), "volume v is on b"
     )
@@ -95,7 +95,7 @@ def test_network_pins() -> None:
 
 
 def test_what_is_left() -> None:
-    pins = [Pin(frozenset("ab"), "one"), Pin(frozenset("bc"), "two"), Pin(frozenset("a"), "soft", firm=False)]
+    pins = [Pin(frozenset("ab"), "one"), Pin(frozenset("bc"), "two"), Pin(frozenset("a"), "soft", hard=False)]
     assert allowed(pins, "abc") == {"b"}
     assert narrowed(pins, {"b"}) == {"b"}, "what is soft gives way"
     assert narrowed(pins, {"a", "b"}) == {"a"}

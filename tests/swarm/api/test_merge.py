@@ -84,9 +84,9 @@ def test_prune_names_once_what_was_on_several_engines_and_keeps_null_and_empty_a
     said = [(A, {"NetworksDeleted": ["net", "a"]}), (B, {"NetworksDeleted": ["net", "b"]})]
     assert merge.pruned(said) == {"NetworksDeleted": ["net", "a", "b"]}
     images = [[{"Untagged": "x:1"}, {"Deleted": "1"}], None, [{"Untagged": "x:1"}]]
-    assert merge.joined(images) == [{"Untagged": "x:1"}, {"Deleted": "1"}]
-    assert merge.joined([None, []]) == []
-    assert merge.joined([None, None]) is None
+    assert merge.union(images) == [{"Untagged": "x:1"}, {"Deleted": "1"}]
+    assert merge.union([None, []]) == []
+    assert merge.union([None, None]) is None
 
 
 def test_the_version_is_what_all_of_them_speak() -> None:

@@ -97,7 +97,7 @@ def test_the_first_of_as_many():
 
 def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch):
     spelt = []
-    monkeypatch.setattr(merged_info, "_spelt", lambda value: spelt.append(value) or (json.dumps(value),))
+    monkeypatch.setattr(merged_info, "_canonical_key", lambda value: spelt.append(value) or (json.dumps(value),))
     merge([("n1", ENGINE)])
     once = len(spelt)
     infos = [(f"n{n}", {**ENGINE, "ID": str(n), "Name": f"n{n}", "NFd": n, "Labels": [f"n={n}"]}) for n in range(50)]

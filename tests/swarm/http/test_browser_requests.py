@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from machine.swarm.http.address import Address, TlsConfig
-from machine.swarm.http.browser_requests import foreign
+from machine.swarm.http.browser_requests import rejection_reason
 from machine.swarm.http.listener import Demands, guard, listen
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Request
@@ -20,7 +20,7 @@ HERE = b"127.0.0.1:2375"
 
 def _foreign(host: bytes, **headers: bytes) -> str:
     named = [(b"host", host), *((name.replace("_", "-").encode(), value) for name, value in headers.items())]
-    return foreign(Request("POST", "/x", named), own=frozenset(("box",)), check_host=True, check_origin=True)
+    return rejection_reason(Request("POST", "/x", named), own=frozenset(("box",)), check_host=True, check_origin=True)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def _websocket(host: bytes = HERE, method: str = "GET", **changes: bytes) -> str
     headers = {**AIODOCKER, **changes}
     named = [(b"host", host), *((name.replace("_", "-").encode(), value) for name, value in headers.items() if value)]
     request = Request(method, "/containers/x/attach/ws", named)
-    return foreign(request, own=frozenset(), check_host=True, check_origin=True)
+    return rejection_reason(request, own=frozenset(), check_host=True, check_origin=True)
 
 
 def test_a_programs_websocket_that_has_to_name_an_origin_passes() -> None:

@@ -8,7 +8,7 @@ from machine.swarm.cluster import Settings
 from machine.swarm.discovery import from_url
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
-from machine.swarm.manager.manager import Plan, manager
+from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.pipeline import Refused, Request, compose
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
@@ -23,7 +23,7 @@ class Manager:
 
     def __init__(self, url):
         self.at = f"127.0.0.1:{free_port()}"
-        self.plan = Plan(from_url(url), Settings(heartbeat=1), replication=True, advertise=self.at, ttl=2)
+        self.plan = ManagerConfig(from_url(url), Settings(heartbeat=1), replication=True, advertise=self.at, ttl=2)
 
     async def __aenter__(self):
         self.alive = manager(self.plan)
@@ -129,7 +129,7 @@ def test_a_discovery_that_cannot_elect_is_refused():
     from machine.swarm.discovery import DiscoveryError
 
     async def run():
-        plan = Plan(from_url("a:1"), Settings(), replication=True, advertise="b:1")
+        plan = ManagerConfig(from_url("a:1"), Settings(), replication=True, advertise="b:1")
         async with manager(plan):
             raise AssertionError("it must not start")
 

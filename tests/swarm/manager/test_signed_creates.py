@@ -14,7 +14,7 @@ from machine.swarm.cli_flags import MANAGE, gather
 from machine.swarm.cluster import Settings
 from machine.swarm.discovery.fixed import Nodes
 from machine.swarm.manager.ledger import Ledger
-from machine.swarm.manager.manager import Plan, manager
+from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.manager.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.scheduler.placement_request import ID, KINDS
 from tests.swarm.fleet import engines, swarm
@@ -338,7 +338,7 @@ def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp
     said = []
 
     async def start(named):
-        plan = Plan(Nodes("127.0.0.1:1"), Settings(), key_file=str(tmp_path / "file" / "key"), key_named=named)
+        plan = ManagerConfig(Nodes("127.0.0.1:1"), Settings(), key_file=str(tmp_path / "file" / "key"), key_named=named)
         async with manager(plan, said.append):
             pass
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from machine.swarm.api import request_json
-from machine.swarm.api.merge import joined
+from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes import caching
 from machine.swarm.manager.routes.context import ManagerContext
@@ -38,7 +38,7 @@ SESSION = b"x-docker-expose-session-uuid"
 async def build(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
-    asked, query["buildargs"] = _want(request.arg("buildargs"), request.arg("networkmode"))
+    asked, query["buildargs"] = _parse_build(request.arg("buildargs"), request.arg("networkmode"))
     if not query["buildargs"]:
         del query["buildargs"]
     asked = replace(asked, located=await locate(context, asked, avoid=frozenset(), elsewhere=()))
@@ -126,12 +126,12 @@ async def cancel(context: ManagerContext, request: Request, name: str) -> Reply:
 async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
     answers = await context.values(context.cluster.healthy(), request)
-    gone = joined(answer.get("CachesDeleted") for answer in answers.values())
+    gone = union(answer.get("CachesDeleted") for answer in answers.values())
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
     return Reply.json({"CachesDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
-def _want(text: str, network: str) -> tuple[PlacementRequest, list[str]]:
+def _parse_build(text: str, network: str) -> tuple[PlacementRequest, list[str]]:
     """What a build wants by its `buildargs` and its network mode, and what is left of the arguments: [] if nothing."""
     try:
         args: Any = request_json.read(text) if text else {}

@@ -13,7 +13,7 @@ from typing import Any
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.images import familiar, without_tag
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.holders import remembered
+from machine.swarm.manager.routes.holders import cached_holders
 from machine.swarm.pipeline import Refused, Request
 
 MAX_REMEMBERED_BUILDS = 10_000  # repositories and contexts of which the engine that built them is remembered
@@ -60,6 +60,6 @@ def cache_sources(text: str) -> list[str]:
 
 def _holders(context: ManagerContext, name: str) -> list[Engine]:
     try:
-        return remembered(context, name, older=True)
+        return cached_holders(context, name, older=True)
     except Refused:  # the beginning of several ids: no engine is the better for it
         return []

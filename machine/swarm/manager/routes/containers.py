@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.merge import joined
+from machine.swarm.api.merge import union
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import Container
@@ -51,7 +51,7 @@ async def _told(context: ManagerContext, filters: dict[str, list[str]]) -> dict[
         asked["ancestor"] = [key for name, ids in newest.items() for key in ids or [name]]
 
     async def ask(engine: Engine) -> frozenset[str]:
-        mine = {key: [_off(engine, value) for value in values] for key, values in asked.items()}
+        mine = {key: [_strip_node(engine, value) for value in values] for key, values in asked.items()}
         try:
             async with asyncio.timeout(FILTER_SECONDS):
                 found = await engine.get("/containers/json", {"all": ["1"], "filters": [json.dumps(mine)]})
@@ -63,7 +63,7 @@ async def _told(context: ManagerContext, filters: dict[str, list[str]]) -> dict[
     return {engine: answer for engine, answer in answers.items() if not isinstance(answer, Refused)}
 
 
-def _off(engine: Engine, value: str) -> str:
+def _strip_node(engine: Engine, value: str) -> str:
     """A network or volume as the engine itself calls it."""
     return value.removeprefix(f"{engine.name}/")
 
@@ -86,7 +86,7 @@ async def _with_sizes(context: ManagerContext, found: list[Container]) -> list[d
 async def inspect(context: ManagerContext, request: Request, name: str) -> Reply:
     """The engine's answer, which node it is, and published ports at the node's address."""
     container = context.container(name)
-    reply = await _pass(container, request, "json")
+    reply = await _forward(container, request, "json")
     if not reply.ok:
         return reply
     value = await reply.value()
@@ -94,7 +94,7 @@ async def inspect(context: ManagerContext, request: Request, name: str) -> Reply
     if not container.known and not request.flag("size"):
         container.apply_inspect(value, engine.facts.cpus if engine.facts else 0)
         engine.node.invalidate()
-    _publish(value, engine.ip)
+    _rewrite_host_ip(value, engine.ip)
     value["Node"] = {
         "ID": engine.id,
         "IP": engine.ip,
@@ -107,7 +107,7 @@ async def inspect(context: ManagerContext, request: Request, name: str) -> Reply
     return Reply.json(value)
 
 
-def _publish(container: dict[str, Any], ip: str) -> None:
+def _rewrite_host_ip(container: dict[str, Any], ip: str) -> None:
     """What is published at all of the engine's addresses is published at `ip` to the cluster's clients. In place."""
     ports = (container.get("NetworkSettings") or {}).get("Ports") or {}
     for inside, hosts in ports.items():
@@ -120,14 +120,14 @@ def _publish(container: dict[str, Any], ip: str) -> None:
 @TABLE.at("POST", OF + "attach", OF + "resize", OF + "copy")
 async def pass_on(context: ManagerContext, request: Request, name: str) -> Reply:
     """To its engine and back, streams and raw connections too."""
-    return await _pass(context.container(name), request, request.path.rpartition(name + "/")[2])
+    return await _forward(context.container(name), request, request.path.rpartition(name + "/")[2])
 
 
 @TABLE.at("POST", OF + "wait")
 async def wait(context: ManagerContext, request: Request, name: str) -> Reply:
     """From its engine; that it has ended is known here before the client hears of it, who asks for the list next."""
     container = context.container(name)
-    reply = await _pass(container, request, "wait")
+    reply = await _forward(container, request, "wait")
     if isinstance(reply.body, AsyncIterator):
         reply.body = _refreshed_at_end(container, reply.body)
     elif reply.ok:
@@ -151,7 +151,7 @@ async def change(context: ManagerContext, request: Request, name: str) -> Reply:
     """To its engine; what is remembered is true again before the client hears of it."""
     container = context.container(name)
     verb = request.path.rpartition("/")[2]
-    reply = await _pass(container, request, verb)
+    reply = await _forward(container, request, verb)
     if reply.ok:
         await _refresh(container)
         if verb == "update":
@@ -172,7 +172,7 @@ async def rename(context: ManagerContext, request: Request, name: str) -> Reply:
         raise Refused(409, conflict(wanted))
     context.names_in_creation.add(wanted)
     try:
-        reply = await _pass(container, request, "rename")
+        reply = await _forward(container, request, "rename")
         if reply.ok:
             if container.moves:
                 context.cluster.ledger.renamed(container.swarm_id, wanted)
@@ -213,7 +213,7 @@ async def prune(context: ManagerContext, request: Request, name: str) -> Reply: 
     for engine, answer in answers.items():
         for key in answer.get("ContainersDeleted") or ():
             engine.forget(key)
-    gone = joined(answer.get("ContainersDeleted") for answer in answers.values())
+    gone = union(answer.get("ContainersDeleted") for answer in answers.values())
     reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
     return Reply.json({"ContainersDeleted": gone, "SpaceReclaimed": reclaimed})
 
@@ -222,7 +222,7 @@ async def prune(context: ManagerContext, request: Request, name: str) -> Reply: 
 async def exec_create(context: ManagerContext, request: Request, name: str) -> Reply:
     """To its engine, and remember which that is."""
     container = context.container(name)
-    reply = await _pass(container, request, "exec")
+    reply = await _forward(container, request, "exec")
     if not reply.ok:
         return reply
     value = await reply.value()
@@ -252,7 +252,7 @@ async def exec_use(context: ManagerContext, request: Request, name: str) -> Repl
     return await engine.ask(request)
 
 
-async def _pass(container: Container, request: Request, verb: str) -> EngineReply:
+async def _forward(container: Container, request: Request, verb: str) -> EngineReply:
     reply: EngineReply = await container.engine.ask(request.at(f"/containers/{container.id}/{verb}"))
     return reply
 

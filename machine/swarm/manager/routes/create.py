@@ -14,9 +14,9 @@ from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import shares
 from machine.swarm.manager.routes import relocate
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.holders import holders, missing, with_image
+from machine.swarm.manager.routes.holders import holders, missing_message, with_image
 from machine.swarm.manager.routes.locate import locate, replaced_by
-from machine.swarm.manager.routes.references import beside, take_nodes_off
+from machine.swarm.manager.routes.references import colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.manager.signing import LABEL, SignedCreate
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
@@ -44,7 +44,7 @@ async def create(context: ManagerContext, request: Request, name: str) -> Reply:
         raise Refused(400, "the body of a create is a JSON object")
     wanted = request.arg("name").strip("/")
     check_name(wanted)
-    with taken(context, wanted):
+    with reserve_name(context, wanted):
         return await make(context, request, body, wanted)
 
 
@@ -64,7 +64,7 @@ def conflict(name: str) -> str:
 
 
 @contextmanager
-def taken(context: ManagerContext, name: str) -> Iterator[None]:
+def reserve_name(context: ManagerContext, name: str) -> Iterator[None]:
     """Have the name while a container of it is made; Refused(409) if somebody has it."""
     if name and (context.cluster.index.named(name) or name in context.names_in_creation):
         raise Refused(409, conflict(name))
@@ -75,7 +75,7 @@ def taken(context: ManagerContext, name: str) -> Iterator[None]:
         context.names_in_creation.discard(name)
 
 
-class Moved(NamedTuple):
+class Rescheduled(NamedTuple):
     """How a container that is made again came to that: how often it was moved, and whether it is to run."""
 
     generation: int = 0
@@ -89,7 +89,7 @@ async def make(
     name: str,
     *,
     avoid: frozenset[str] = frozenset(),
-    moved: Moved | None = None,
+    moved: Rescheduled | None = None,
 ) -> Reply:
     """Choose and make; on failure again elsewhere as often as swarm.createretry says. `avoid` = engines' addresses.
 
@@ -116,7 +116,9 @@ async def make(
                 raise
             return failed  # nobody is left to try: why the last one could not says more
         try:
-            reply = await _make_on(engine, request, _signed(context, engine, body, asked, moved or Moved()), asked)
+            reply = await _make_on(
+                engine, request, _signed(context, engine, body, asked, moved or Rescheduled()), asked
+            )
         except NotConnected as error:  # it died just now, and has heard nothing of this
             failed = Reply.error(error.status, error.message)
             avoid |= {engine.address}
@@ -149,8 +151,8 @@ def _asked(
         raise Refused(400, "this create cannot be read: its Labels are not an object")
     try:
         found = extract_expressions(body)
-        pins = take_nodes_off(context, body)
-        asked = beside(context, parse_create(body, found, name))
+        pins = strip_node_prefixes(context, body)
+        asked = colocated(context, parse_create(body, found, name))
     except (BadExpression, ValueError) as error:
         raise Refused(400, f"this create cannot be read: {error}") from error
     except (AttributeError, TypeError) as error:
@@ -170,7 +172,7 @@ def moves(body: dict[str, Any]) -> bool:
 
 
 def _signed(
-    context: ManagerContext, engine: Engine, body: dict[str, Any], asked: PlacementRequest, moved: Moved
+    context: ManagerContext, engine: Engine, body: dict[str, Any], asked: PlacementRequest, moved: Rescheduled
 ) -> dict[str, Any]:
     """The body with our signature on it, if it asks to move; what a client sent in its place is left out."""
     labels = {key: value for key, value in body["Labels"].items() if key != LABEL}
@@ -239,7 +241,7 @@ async def _fit(context: ManagerContext, asked: PlacementRequest, avoid: frozense
         if having is engines:
             raise
         context.choose(asked, engines)  # says why, when the image is not the reason
-        raise Refused(404, missing(asked.image, having or [])) from None
+        raise Refused(404, missing_message(asked.image, having or [])) from None
 
 
 async def _best(

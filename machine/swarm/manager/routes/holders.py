@@ -12,7 +12,7 @@ from machine.swarm.pipeline import Refused, Request, Unreachable
 ANSWER_SECONDS = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it
 
 
-def remembered(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
+def cached_holders(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
     """The healthy engines that have an image, by tag, digest, id or its beginning; Refused(404) if that means several.
 
     Of a tag those that have its newest image; with `older` all that have the tag.
@@ -37,7 +37,7 @@ def _differ_by_prefix(found: dict[Engine, list[str]], name: str) -> bool:
 async def holders(context: ManagerContext, name: str, *, older: bool = False) -> list[Engine]:
     """The same as `remembered`, with what was changed just now; every engine is asked if none is known to have it."""
     await context.images.settle()
-    return remembered(context, name, older=older) or await _asked(context, name)
+    return cached_holders(context, name, older=older) or await _asked(context, name)
 
 
 async def _asked(context: ManagerContext, name: str) -> list[Engine]:
@@ -72,11 +72,11 @@ async def with_image(context: ManagerContext, name: str, engines: list[Engine] |
     every = list(context.cluster.engines.values()) if engines is None else engines
     fit = [engine for engine in every if engine.image_table.tags.get(tag) in newest and engine.reachable]
     if not fit:
-        raise Refused(404, missing(name, having))
+        raise Refused(404, missing_message(name, having))
     return fit
 
 
-def missing(name: str, having: list[Engine]) -> str:
+def missing_message(name: str, having: list[Engine]) -> str:
     """Why a container of this image cannot be made where it is wanted; clients pull it then."""
     where = ", ".join(sorted(engine.name for engine in having)[:5])
     return (

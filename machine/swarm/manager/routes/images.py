@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.merge import joined
+from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
 from machine.swarm.cluster.images import familiar, is_dangling, merge, without_superseded
@@ -145,7 +145,7 @@ async def _on_each(context: ManagerContext, engines: list[Engine], request: Requ
 async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """On every engine."""
     answers = await context.values(context.cluster.healthy(), request)
-    deleted = joined(answer.get("ImagesDeleted") for answer in answers.values())
+    deleted = union(answer.get("ImagesDeleted") for answer in answers.values())
     for engine in answers:
         with suppress(Refused):
             await engine.refresh_kinds("image")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.merge import joined
+from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.names import display_name, display_names, repeated
 from machine.swarm.manager.routes import object_filters, relocate
@@ -194,7 +194,7 @@ async def prune(context: ManagerContext, request: Request, name: str) -> Reply: 
     shared = shared_names(context)
     answers = await context.values(context.cluster.healthy(), request)
     await _refresh(answers)
-    gone = joined(display_names(e.name, said.get("NetworksDeleted"), shared) for e, said in answers.items())
+    gone = union(display_names(e.name, said.get("NetworksDeleted"), shared) for e, said in answers.items())
     return Reply.json({"NetworksDeleted": gone})
 
 

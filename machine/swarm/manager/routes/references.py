@@ -13,7 +13,7 @@ MODES = ("NetworkMode", "PidMode", "IpcMode")
 Pin = tuple[str, str]  # a node, and what was given as NODE/NAME without its NODE/
 
 
-def take_nodes_off(context: ManagerContext, body: dict[str, Any]) -> list[Pin]:
+def strip_node_prefixes(context: ManagerContext, body: dict[str, Any]) -> list[Pin]:
     """Take NODE/ off names of networks, volumes and containers, in place; the nodes that they name, and the names.
 
     Everything else stays as the client wrote it, for it is what an inspect shows afterwards.
@@ -31,7 +31,7 @@ def take_nodes_off(context: ManagerContext, body: dict[str, Any]) -> list[Pin]:
     return [(node, name) for node, name in pins if node]
 
 
-def beside(context: ManagerContext, asked: PlacementRequest) -> PlacementRequest:
+def colocated(context: ManagerContext, asked: PlacementRequest) -> PlacementRequest:
     """The placement with its references to containers as full ids, as far as they are known."""
     if not asked.beside:
         return asked

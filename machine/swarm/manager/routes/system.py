@@ -167,7 +167,7 @@ def _used_images(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 @TABLE.at("POST", "/auth")
 @TABLE.at("GET", "/images/search", "/distribution/{name}/json")
-async def anyone(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def any_engine(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
     engines = context.cluster.healthy() or [context.cluster.any_healthy()]
     for engine in engines[:-1]:
