@@ -211,10 +211,10 @@ def test_tokens_that_are_written_wrongly(url, said):
 
 def test_whether_a_token_is_known_makes_no_file(registry):
     token = "never-seen"
-    assert not registry.knows(token)
+    assert not registry.has_token(token)
     assert not os.path.exists(registry.path)
-    registry.know(token)
-    assert registry.knows(token)
+    registry.add_token(token)
+    assert registry.has_token(token)
 
 
 def test_plain_http_beyond_loopback_is_refused():
