@@ -1,7 +1,7 @@
 """What a plan is made of: `Run` and `WriteFile`, yielded by a generator that never touches the world.
 
-A plan yields steps. Only a step with `needs_output=True` is answered with a `Completed`; after any other the plan is simply
-resumed, so that apply.py may put many of them into one script. A plan asks seldom: each question costs one
+A plan yields steps. Only a step with `needs_output=True` is answered with a `Completed`; after any other the plan is
+simply resumed, so that apply.py may put many of them into one script. A plan asks seldom: each question costs one
 round trip.
 """
 
@@ -36,9 +36,8 @@ class WriteFile:
     content: bytes
     mode: int = 0o644
     secret: bool = False  # not shown by --dry-run
-    check: str = (
-        ""  # a command that must accept the new file, whose path is its $1, before it takes the old one's place
-    )
+    # A command that must accept the new file, whose path is its $1, before it takes the old one's place.
+    check: str = ""
     advice: str = ""
     needs_output: bool = False
     seconds: float = 30.0
