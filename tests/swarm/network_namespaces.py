@@ -73,6 +73,8 @@ class Island(RealEngine):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(10)
         (self.directory / "pid").unlink(missing_ok=True)
+        # A host that comes back has an empty /run; here a dead containerd that nobody has reaped would count as alive.
+        (self.directory / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
     def hang(self, on):
         """Stop (or let go on) dockerd without ending it: connections stay open and nobody answers."""
