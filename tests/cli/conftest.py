@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.typed import World, new_world
+from tests.cli.typed import StoreWithEngines, new_world
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[StoreWithEngines]:
     """An empty store; machines and engines are added by the test."""
     with new_world(tmp_path) as made:
         yield made

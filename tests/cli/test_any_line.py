@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.cli.typed import World, new_world
+from tests.cli.typed import StoreWithEngines, new_world
 
 COMMANDS = ["active", "config", "env", "help", "inspect", "ip", "ls", "status", "url", "version", "plugin", "ssh", ""]
 LINE = """m bad nope default -q -f {{.Name}} {{ --format --filter name=m state=x -t 0 -t=inf -tnan -t=-1 -t1e300 -t=1
@@ -28,7 +28,7 @@ def test_no_line_is_a_bug(command: str, words: list[str], before: int) -> None:
     assert typed.status == 0 or typed.err
 
 
-def fill(world: World) -> None:
+def fill(world: StoreWithEngines) -> None:
     """A machine whose engine is down, and a broken one."""
     world.none("m", "tcp://127.0.0.1:1")
     world.broken("bad")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 SHELLS = ["bash", "zsh", "fish"]
 
 
 @pytest.fixture
-def program(world: World) -> Path:
+def program(world: StoreWithEngines) -> Path:
     """A directory with a `machine` to be found on PATH, and two machines in the store."""
     world.none("dev", "tcp://127.0.0.1:1")
     world.none("dev2", "tcp://127.0.0.1:1")
@@ -32,7 +32,7 @@ def program(world: World) -> Path:
     return directory
 
 
-def complete(world: World, program: Path, shell: str, line: str) -> set[str]:
+def complete(world: StoreWithEngines, program: Path, shell: str, line: str) -> set[str]:
     """What `shell` offers at the end of `line`."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
@@ -80,25 +80,25 @@ def complete(world: World, program: Path, shell: str, line: str) -> set[str]:
         ("machine ls --storage-pa", {"--storage-path"}),
     ],
 )
-def test_offers(world: World, program: Path, shell: str, line: str, offered: set[str]) -> None:
+def test_offers(world: StoreWithEngines, program: Path, shell: str, line: str, offered: set[str]) -> None:
     assert complete(world, program, shell, line) == offered
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_command_is_offered(world: World, program: Path, shell: str) -> None:
+def test_every_command_is_offered(world: StoreWithEngines, program: Path, shell: str) -> None:
     from machine.cli.commands import COMMANDS
 
     assert complete(world, program, shell, "machine ") >= set(COMMANDS)
 
 
-def test_another_shell_is_refused(world: World) -> None:
+def test_another_shell_is_refused(world: StoreWithEngines) -> None:
     typed = world.type("completion", "cmd")
     assert (typed.status, typed.out) == (2, "")
     assert "bash, zsh, fish" in typed.err
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_commands_of_swarm_and_backends_of_swarmd(world: World, program: Path, shell: str) -> None:
+def test_commands_of_swarm_and_backends_of_swarmd(world: StoreWithEngines, program: Path, shell: str) -> None:
     offered = complete(world, program, shell, "machine swarm ")
     assert {"create", "list", "join", "manage", "discovery"} <= offered
     assert not [word for word in offered if Path(word).exists()], "no files of the directory"

@@ -15,7 +15,7 @@ import pytest
 from machine.cli import main
 from machine.errors import RecordBroken
 from machine.store import Store
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 from tests.store.test_fuzz import FILES, SEED, damaged
 
 
@@ -96,7 +96,7 @@ ODD_FILES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("kind", ODD_FILES)
 @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem", "known_hosts", "secrets.json"])
-def test_an_odd_file_harms_its_machine_only(world: World, file: str, kind: str) -> None:
+def test_an_odd_file_harms_its_machine_only(world: StoreWithEngines, file: str, kind: str) -> None:
     world.machine("good", world.engine())
     world.machine("odd", world.engine())
     path = Path(world.store.directory("odd"), file)
@@ -130,7 +130,7 @@ def test_a_file_in_the_place_of_a_directory_is_named(tmp_path: Path, file: str) 
     assert all(f"{path} is no directory: choose another store" in err for err in said), said
 
 
-def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(world: World) -> None:
+def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(world: StoreWithEngines) -> None:
     world.machine("dev", world.engine())
     os.mkfifo(Path(world.store.directory("dev"), "machine.log"))
     assert world.type("stop", "dev").status == 0

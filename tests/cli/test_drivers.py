@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from machine.drivers.registry import TABLE, find
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 
-def test_all_drivers_with_what_they_are_and_need(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_drivers_with_what_they_are_and_need(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     lines = world.type("drivers", PATH="/nonexistent").out.splitlines()
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(TABLE)
@@ -24,7 +24,7 @@ def test_all_drivers_with_what_they_are_and_need(world: World, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_the_page_of_a_driver_has_all_its_flags(world: World, name: str) -> None:
+def test_the_page_of_a_driver_has_all_its_flags(world: StoreWithEngines, name: str) -> None:
     page = world.type("drivers", name)
     assert (page.status, page.err) == (0, "")
     assert all(f"--{option.name}" in page.out for option in find(name).traits.options)
@@ -34,12 +34,14 @@ def test_the_page_of_a_driver_has_all_its_flags(world: World, name: str) -> None
     ]
 
 
-def test_a_driver_that_does_not_exist(world: World) -> None:
+def test_a_driver_that_does_not_exist(world: StoreWithEngines) -> None:
     typed = world.type("drivers", "qemo", PATH="/nonexistent")
     assert (typed.status, "did you mean qemu?" in typed.err) == (2, True)
 
 
-def test_a_driver_that_does_not_load_is_a_row(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_does_not_load_is_a_row(
+    world: StoreWithEngines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     info = tmp_path / "bad-1.0.dist-info"
     info.mkdir()
     (info / "entry_points.txt").write_text("[machine.drivers]\nbad = no_such_module:Driver\n")
@@ -61,12 +63,12 @@ def test_a_driver_that_does_not_load_is_a_row(world: World, tmp_path: Path, monk
         (["--engine-lable", "a=b"], "--engine-label"),
     ],
 )
-def test_a_flag_of_another_driver_says_which_is_missing(world: World, line: list[str], advice: str) -> None:
+def test_a_flag_of_another_driver_says_which_is_missing(world: StoreWithEngines, line: list[str], advice: str) -> None:
     typed = world.type("create", *line, "m")
     assert (typed.status, advice in typed.err) == (2, True), typed.err
 
 
-def test_the_help_of_create_names_every_driver_and_has_examples(world: World) -> None:
+def test_the_help_of_create_names_every_driver_and_has_examples(world: StoreWithEngines) -> None:
     said = world.type("create", "--help").out
     assert all(name in said.partition("options:")[0] for name in TABLE)
     assert said.count("\n  machine create ") == 2

@@ -13,7 +13,7 @@ from machine import errors
 from machine.cli import main
 from machine.errors import EXIT_CODES, Interrupted, MachineError, PreflightFailed
 from machine.lifecycle.create import RECORDED
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
 
@@ -63,14 +63,14 @@ def test_the_manual_has_the_table() -> None:
         (["env", "dev"], 1),
     ],
 )
-def test_a_status_of_the_table(world: World, line: list[str], status: int) -> None:
+def test_a_status_of_the_table(world: StoreWithEngines, line: list[str], status: int) -> None:
     world.none("dev", "tcp://127.0.0.1:1")
     typed = world.type(*line)
     assert typed.status == status, typed.err
     assert status == 0 or "Error: " in typed.err
 
 
-def test_interrupted_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_is_130(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -92,21 +92,23 @@ def test_interrupted_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> No
         (["env", "-u", "dev"], "Expected no machine name when the -u flag is present"),
     ],
 )
-def test_phrases_that_scripts_look_for_are_in_the_first_line(world: World, line: list[str], phrase: str) -> None:
+def test_phrases_that_scripts_look_for_are_in_the_first_line(
+    world: StoreWithEngines, line: list[str], phrase: str
+) -> None:
     world.none("dev", "tcp://127.0.0.1:1")
     world.none("half", "tcp://127.0.0.1:1", "created")
     world.broken("broken")
     assert phrase in world.type(*line).err.splitlines()[0]
 
 
-def test_an_import_of_a_name_that_is_taken(world: World, tmp_path: Path) -> None:
+def test_an_import_of_a_name_that_is_taken(world: StoreWithEngines, tmp_path: Path) -> None:
     world.none("dev", "tcp://127.0.0.1:1")
     assert world.type("export", "dev", "-o", str(tmp_path / "f")).status == 0
     typed = world.type("import", str(tmp_path / "f"))
     assert (typed.status, 'Docker machine "dev" already exists' in typed.err) == (5, True)
 
 
-def test_create_if_missing_leaves_a_ready_machine_alone(world: World) -> None:
+def test_create_if_missing_leaves_a_ready_machine_alone(world: StoreWithEngines) -> None:
     assert world.type(*NONE, "--if-missing", "dev").status == 0
     before = Path(world.store.directory("dev"), "config.json").read_bytes()
     again = world.type(*NONE, "--if-missing", "dev", "other")
@@ -115,7 +117,7 @@ def test_create_if_missing_leaves_a_ready_machine_alone(world: World) -> None:
     assert world.store.names() == ["dev", "other"]
 
 
-def test_create_if_missing_of_half_a_machine_or_another_driver_s_is_refused(world: World) -> None:
+def test_create_if_missing_of_half_a_machine_or_another_driver_s_is_refused(world: StoreWithEngines) -> None:
     world.none("half", "tcp://127.0.0.1:1", "created")
     typed = world.type(*NONE, "--if-missing", "half")
     assert (typed.status, "create --resume half" in typed.err) == (5, True)
@@ -124,7 +126,7 @@ def test_create_if_missing_of_half_a_machine_or_another_driver_s_is_refused(worl
     assert (typed.status, "with the driver generic" in typed.err) == (5, True)
 
 
-def test_create_if_missing_waits_for_whoever_makes_it_now(world: World) -> None:
+def test_create_if_missing_waits_for_whoever_makes_it_now(world: StoreWithEngines) -> None:
     world.none("dev", "tcp://127.0.0.1:1", "created")
     ends: list[int] = []
     with world.store.lock("machine-dev", what="create dev"):
@@ -139,13 +141,15 @@ def test_create_if_missing_waits_for_whoever_makes_it_now(world: World) -> None:
     assert ends == [0]
 
 
-def test_one_host_is_one_machine_however_many_names(world: World) -> None:
+def test_one_host_is_one_machine_however_many_names(world: StoreWithEngines) -> None:
     typed = world.type("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "a", "b")
     assert (typed.status, world.store.names()) == (2, [])
     assert "one host is one machine" in typed.err
 
 
-def test_of_many_creates_of_one_host_at_once_one_is_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_creates_of_one_host_at_once_one_is_recorded(
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("machine.drivers.generic.driver.GenericDriver.check", lambda self: None)
     monkeypatch.setattr("machine.lifecycle.ssh_keys.check", lambda driver: None)
     monkeypatch.setattr("machine.lifecycle.create.CREATE", (RECORDED,))
@@ -176,7 +180,7 @@ def test_main_gives_the_status_to_the_shell() -> None:
         ("ftp://h:1", ""),
     ],
 )
-def test_a_bare_address_is_a_url_for_the_driver_none(world: World, typed: str, url: str) -> None:
+def test_a_bare_address_is_a_url_for_the_driver_none(world: StoreWithEngines, typed: str, url: str) -> None:
     made = world.type("create", "-d", "none", "--url", typed, "m")
     assert made.status == (0 if url else 2)
     assert world.type("url", "m").out.strip() == url
@@ -192,14 +196,16 @@ def test_a_bare_address_is_a_url_for_the_driver_none(world: World, typed: str, u
         (("inspect", "-f", '{{printf "%1000000000d" 5}}', "dev"), "{{json .}}"),
     ],
 )
-def test_a_line_that_makes_no_sense_is_told_where_to_read(world: World, line: tuple[str, ...], advice: str) -> None:
+def test_a_line_that_makes_no_sense_is_told_where_to_read(
+    world: StoreWithEngines, line: tuple[str, ...], advice: str
+) -> None:
     world.none("dev", "tcp://127.0.0.1:1")
     typed = world.type(*line)
     assert typed.status == 2
     assert advice in typed.err.partition("Try: ")[2]
 
 
-def test_a_password_in_an_engines_url_is_refused_and_not_shown(world: World) -> None:
+def test_a_password_in_an_engines_url_is_refused_and_not_shown(world: StoreWithEngines) -> None:
     typed = world.type("create", "-d", "none", "--url", "tcp://me:s3cr3t@127.0.0.1:2376", "dev")
     assert typed.status == 2
     assert "s3cr3t" not in typed.out + typed.err

@@ -18,7 +18,7 @@ from machine.cli.report import show
 from machine.cli.text_table import aligned, print_table
 from machine.console import Console
 from machine.errors import MachineError
-from tests.cli.typed import Typed, World
+from tests.cli.typed import StoreWithEngines, Typed
 from tests.scripted_answers import HOSTILE, NASTY, absurd_length, json_answer
 from tests.scripted_engine import ScriptedEngine
 
@@ -32,7 +32,7 @@ def engine() -> Iterator[ScriptedEngine]:
 
 
 @pytest.fixture
-def fleet(world: World, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> World:
+def fleet(world: StoreWithEngines, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> StoreWithEngines:
     """A machine of a good engine, and one of an engine that says what a test tells it; little patience."""
     monkeypatch.setattr(connect, "ENGINE_SECONDS", 0.3)
     world.machine("good", world.engine())
@@ -47,7 +47,7 @@ def is_decent(typed: Typed) -> bool:
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_one_bad_row_and_the_others_as_ever(fleet: World, engine: ScriptedEngine, kind: str) -> None:
+def test_one_bad_row_and_the_others_as_ever(fleet: StoreWithEngines, engine: ScriptedEngine, kind: str) -> None:
     engine.answers["*"] = HOSTILE[kind]
     began = time.monotonic()
     typed = fleet.type("ls", "-t", "1", "--format", "{{.Name}} {{.DockerVersion}} {{.Error}}")
@@ -61,7 +61,7 @@ def test_one_bad_row_and_the_others_as_ever(fleet: World, engine: ScriptedEngine
 
 @pytest.mark.parametrize("command", ["env", "version"])
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_command_fails_with_advice(fleet: World, engine: ScriptedEngine, command: str, kind: str) -> None:
+def test_a_command_fails_with_advice(fleet: StoreWithEngines, engine: ScriptedEngine, command: str, kind: str) -> None:
     engine.answers["*"] = HOSTILE[kind]
     typed = fleet.type(command, "bad")
     if kind == "nasty header" and command != "version":
@@ -80,7 +80,9 @@ _json = st.recursive(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_json, st.sampled_from([*VERSION, "message"]), st.sampled_from([200, 404, 500]))
-def test_a_version_of_anything(fleet: World, engine: ScriptedEngine, value: object, key: str, status: int) -> None:
+def test_a_version_of_anything(
+    fleet: StoreWithEngines, engine: ScriptedEngine, value: object, key: str, status: int
+) -> None:
     engine.answers["*"] = json_answer({**VERSION, key: value}, status)
     lines = fleet.type("ls", "-t", "2").out.splitlines()
     assert [line.split()[0] for line in lines] == ["NAME", "bad", "good"]
@@ -88,21 +90,23 @@ def test_a_version_of_anything(fleet: World, engine: ScriptedEngine, value: obje
         assert is_decent(fleet.type(*line, *(["-t", "2"] if line[0] == "ls" else []))), line
 
 
-def test_json_says_what_the_engine_said(fleet: World, engine: ScriptedEngine) -> None:
+def test_json_says_what_the_engine_said(fleet: StoreWithEngines, engine: ScriptedEngine) -> None:
     engine.answers["*"] = json_answer({**VERSION, "Version": NASTY})
     typed = fleet.type("ls", "--json")
     assert json.loads(typed.out)[0]["DockerVersion"] == f"v{NASTY}"
     assert is_decent(typed)
 
 
-def test_a_length_that_no_answer_has_is_refused_before_it_comes(fleet: World, engine: ScriptedEngine) -> None:
+def test_a_length_that_no_answer_has_is_refused_before_it_comes(
+    fleet: StoreWithEngines, engine: ScriptedEngine
+) -> None:
     engine.answers["*"] = absurd_length()
     typed = fleet.type("version", "bad")
     assert "its body has more than 262144 bytes" in typed.err
 
 
 @pytest.mark.parametrize("word", ["0.1", "1.23", "x", "-1.50", "1.٤٦", "9" * 5000])
-def test_an_api_version_that_none_has(fleet: World, engine: ScriptedEngine, word: str) -> None:
+def test_an_api_version_that_none_has(fleet: StoreWithEngines, engine: ScriptedEngine, word: str) -> None:
     from machine.engine import Engine
     from machine.errors import EngineError
 
@@ -125,7 +129,7 @@ def test_errors_and_progress_are_lines_that_a_terminal_shows(log_format: str) ->
     assert not any(line.startswith(("forged", "Error: b")) for line in lines)
 
 
-def test_cells_of_every_table_are_escaped(world: World) -> None:
+def test_cells_of_every_table_are_escaped(world: StoreWithEngines) -> None:
     out = io.StringIO()
     print_table(App(Flags({}), {}, out, out), [["NAME", "ORIGIN"], ["a\nforged row", NASTY]])
     assert out.getvalue().count("\n") == 2

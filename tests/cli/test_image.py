@@ -12,20 +12,20 @@ import pytest
 
 from machine.drivers.qemu import accel
 from machine.store import Record
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 from tests.drivers.images.site import Site
 from tests.drivers.images.test_cache import stored
 
 ARCH = accel.detect().arch
 
 
-def test_an_empty_cache(world: World) -> None:
+def test_an_empty_cache(world: StoreWithEngines) -> None:
     typed = world.type("image", "ls")
     assert (typed.status, typed.out.split()) == (0, ["NAME", "ARCH", "SIZE", "MADE", "USED", "BY", "ORIGIN"])
 
 
 @pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
-def test_an_image_comes_is_listed_and_goes(world: World, tmp_path: Path) -> None:
+def test_an_image_comes_is_listed_and_goes(world: StoreWithEngines, tmp_path: Path) -> None:
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "d.qcow2"), "10M"], check=True)
     with Site() as site:
         site.files["/small.qcow2"] = (tmp_path / "d.qcow2").read_bytes()
@@ -41,7 +41,7 @@ def test_an_image_comes_is_listed_and_goes(world: World, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(ARCH != "amd64", reason="the stored image is of amd64")
-def test_an_image_in_use_stays(world: World) -> None:
+def test_an_image_in_use_stays(world: StoreWithEngines) -> None:
     made = stored(Path(world.store.root))
     world.store.add("dev")
     world.store.save(Record.new(world.store.root, "dev", "qemu", {"Base": {"disk": made.disk}}))
@@ -52,7 +52,7 @@ def test_an_image_in_use_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "../../nothing", "", ".hidden"])
-def test_an_image_that_is_not_there_is_not_found_and_leaves_no_trace(name: str, world: World) -> None:
+def test_an_image_that_is_not_there_is_not_found_and_leaves_no_trace(name: str, world: StoreWithEngines) -> None:
     stored(Path(world.store.root))
     before = sorted(Path(world.store.root).rglob("*"))
     typed = world.type("image", "rm", name)
@@ -61,7 +61,7 @@ def test_an_image_that_is_not_there_is_not_found_and_leaves_no_trace(name: str, 
     assert sorted(Path(world.store.root).rglob("*")) == before
 
 
-def test_what_shall_be_built(world: World) -> None:
+def test_what_shall_be_built(world: StoreWithEngines) -> None:
     typed = world.type("image", "build")
     assert typed.status == 2
     assert "machine image build debian-13" in typed.err
@@ -72,7 +72,7 @@ def test_what_shall_be_built(world: World) -> None:
 
 @pytest.mark.parametrize("key", ["name", "arch", "disk", "kernel", "made", "taught", "origin"])
 @pytest.mark.parametrize("value", [None, 5, ["x"], {"a": 1}])
-def test_a_manifest_of_another_shape_is_no_image(world: World, key: str, value: object) -> None:
+def test_a_manifest_of_another_shape_is_no_image(world: StoreWithEngines, key: str, value: object) -> None:
     made = stored(Path(world.store.root))
     path = Path(world.store.root, "cache", "images", f"debian-13-{made.arch}.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
@@ -80,14 +80,14 @@ def test_a_manifest_of_another_shape_is_no_image(world: World, key: str, value: 
     assert (typed.status, len(typed.out.splitlines())) == (0, 1)
 
 
-def test_a_pipe_in_the_place_of_a_manifest_is_not_waited_for(world: World) -> None:
+def test_a_pipe_in_the_place_of_a_manifest_is_not_waited_for(world: StoreWithEngines) -> None:
     directory = Path(world.store.root, "cache", "images")
     directory.mkdir(parents=True)
     os.mkfifo(directory / f"debian-13-{ARCH}.json")
     assert len(world.type("image", "ls").out.splitlines()) == 1
 
 
-def test_files_outside_the_cache_are_never_removed_with_an_image(world: World, tmp_path: Path) -> None:
+def test_files_outside_the_cache_are_never_removed_with_an_image(world: StoreWithEngines, tmp_path: Path) -> None:
     made = stored(Path(world.store.root))
     path = Path(world.store.root, "cache", "images", f"debian-13-{ARCH}.json")
     sound = json.loads(path.with_name(f"debian-13-{made.arch}.json").read_text())

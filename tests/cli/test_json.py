@@ -9,7 +9,7 @@ import pytest
 
 from machine import __version__, docker_context
 from machine.build import commit
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 URL = "tcp://127.0.0.1:1"
 
@@ -23,7 +23,7 @@ URL = "tcp://127.0.0.1:1"
     ],
 )
 def test_an_object_for_one_name_and_a_list_for_several(
-    world: World, command: str, facts: dict[str, str], text: str
+    world: StoreWithEngines, command: str, facts: dict[str, str], text: str
 ) -> None:
     for name in "ab":
         world.none(name, URL)
@@ -32,7 +32,7 @@ def test_an_object_for_one_name_and_a_list_for_several(
     assert world.type(command, "b", "a").out == f"{text}\n{text}\n"
 
 
-def test_version_of_the_program_and_of_engines(world: World) -> None:
+def test_version_of_the_program_and_of_engines(world: StoreWithEngines) -> None:
     assert json.loads(world.type("version", "--json").out) == {"Version": __version__, "Build": commit()}
     world.machine("m", world.engine())
     engine = {"Name": "m", "Version": "20.10.24", "ApiVersion": "1.41"}
@@ -40,21 +40,21 @@ def test_version_of_the_program_and_of_engines(world: World) -> None:
     assert world.type("version", "m", "m").out == "20.10.24\n20.10.24\n"
 
 
-def test_inspect_of_several(world: World) -> None:
+def test_inspect_of_several(world: StoreWithEngines) -> None:
     world.none("a", URL)
     world.none("b", URL)
     assert [found["Name"] for found in json.loads(world.type("inspect", "a", "b").out)] == ["a", "b"]
     assert world.type("inspect", "-f", "{{.Name}}", "b", "a").out == "b\na\n"
 
 
-def test_active(world: World) -> None:
+def test_active(world: StoreWithEngines) -> None:
     port = world.engine()
     world.machine("m", port)
     here = f"tcp://127.0.0.1:{port}"
     assert json.loads(world.type("active", "--json", DOCKER_HOST=here).out) == {"Name": "m", "URL": here}
 
 
-def test_ls_has_the_address_and_the_phase(world: World) -> None:
+def test_ls_has_the_address_and_the_phase(world: StoreWithEngines) -> None:
     world.none("half", URL, "created")
     world.none("whole", URL)
     half, whole = json.loads(world.type("ls", "--json", "-t", "0").out)
@@ -64,7 +64,7 @@ def test_ls_has_the_address_and_the_phase(world: World) -> None:
     assert world.type("ls", "-t", "0", "--format", "{{.IP}} {{.Phase}}").out == "127.0.0.1 created\n127.0.0.1 ready\n"
 
 
-def test_env_of_half_a_machine_warns(world: World) -> None:
+def test_env_of_half_a_machine_warns(world: StoreWithEngines) -> None:
     record = world.machine("half", world.engine())
     record.phase = "reachable"
     Path(world.store.directory("half"), "config.json").write_bytes(record.encode())
@@ -73,7 +73,7 @@ def test_env_of_half_a_machine_warns(world: World) -> None:
     assert "export DOCKER_HOST" in typed.out
 
 
-def test_an_error_says_its_machine_and_its_code(world: World) -> None:
+def test_an_error_says_its_machine_and_its_code(world: StoreWithEngines) -> None:
     world.none("dev", URL)
     for line, machine, code in (
         (["ip", "nope"], "nope", 4),
@@ -86,14 +86,14 @@ def test_an_error_says_its_machine_and_its_code(world: World) -> None:
         assert (error["machine"], error["code"], error["status"]) == (machine, code, code), line
 
 
-def test_the_last_line_of_a_create_has_where_the_machine_is(world: World) -> None:
+def test_the_last_line_of_a_create_has_where_the_machine_is(world: StoreWithEngines) -> None:
     typed = world.type("--log-format", "json", "create", "-d", "none", "--url", "tcp://192.0.2.1:2376", "dev")
     done = next(line for line in map(json.loads, typed.err.splitlines()) if line["level"] == "done")
     assert (done["machine"], done["url"], done["ip"]) == ("dev", "tcp://192.0.2.1:2376", "192.0.2.1")
     assert done["seconds"] >= 0
 
 
-def test_docker_s_current_context_counts(world: World) -> None:
+def test_docker_s_current_context_counts(world: StoreWithEngines) -> None:
     world.machine("dev", world.engine())
     world.machine("other", world.engine())
     assert world.type("active").status == 4
@@ -111,7 +111,7 @@ def test_docker_s_current_context_counts(world: World) -> None:
     assert world.type("context", "use", "dev", "other").status == 2
 
 
-def test_context_use_keeps_what_else_docker_is_configured_with(world: World) -> None:
+def test_context_use_keeps_what_else_docker_is_configured_with(world: StoreWithEngines) -> None:
     world.machine("dev", 1)
     config = Path(docker_context.config_dir(world.environ), "config.json")
     config.parent.mkdir(exist_ok=True)
@@ -125,20 +125,22 @@ def test_context_use_keeps_what_else_docker_is_configured_with(world: World) -> 
     assert config.read_text() == "{no json"
 
 
-def test_docker_machine_s_own_words_where_none_is_active(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docker_machine_s_own_words_where_none_is_active(
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its wrappers compare the whole of stderr, and the status 1."""
     monkeypatch.setattr("sys.argv", ["/usr/bin/docker-machine"])
     typed = world.type("active")
     assert (typed.status, typed.out, typed.err) == (1, "", "No active host found\n")
 
 
-def test_the_label_that_every_engine_gets_is_found(world: World) -> None:
+def test_the_label_that_every_engine_gets_is_found(world: StoreWithEngines) -> None:
     world.none("a", URL)
     world.machine("b", 1)
     assert world.type("ls", "-q", "--filter", "label=provider=generic").out == "b\n"
 
 
-def test_env_of_an_import_without_keys_says_how_to_get_them(world: World, tmp_path: Path) -> None:
+def test_env_of_an_import_without_keys_says_how_to_get_them(world: StoreWithEngines, tmp_path: Path) -> None:
     world.machine("dev", 1)
     assert world.type("export", "dev", "-o", str(tmp_path / "f")).status == 0
     elsewhere = {"MACHINE_STORAGE_PATH": str(tmp_path / "other")}

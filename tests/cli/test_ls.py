@@ -13,7 +13,7 @@ from machine.cli import text_table
 from machine.cli.ls_rows import STATES
 from machine.cli.text_table import aligned
 from machine.model import State
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 from tests.engine.servers import blackhole
 
 HEADER = ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS"]
@@ -23,7 +23,7 @@ def cells(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
 
 
-def test_the_table(world: World) -> None:
+def test_the_table(world: StoreWithEngines) -> None:
     port = world.engine()
     world.machine("m10", port)
     world.machine("m9", 1)
@@ -37,14 +37,14 @@ def test_the_table(world: World) -> None:
     assert rows[3] == ["m10", "*", "generic", "Running", f"tcp://127.0.0.1:{port}", "v20.10.24"]
 
 
-def test_nothing_to_list(world: World) -> None:
+def test_nothing_to_list(world: StoreWithEngines) -> None:
     assert cells(world.type("ls").out) == [HEADER]
     assert world.type("ls", "-q").out == ""
     assert world.type("ls", "--json").out == "[]\n"
     assert world.type("ls", "--format", "{{.Name}}").out == ""
 
 
-def test_names_only_asks_nothing(world: World) -> None:
+def test_names_only_asks_nothing(world: StoreWithEngines) -> None:
     for name in ("m10", "m9", "M1"):
         world.broken(name)
     assert world.type("ls", "-q").out == "M1\nm9\nm10\n"
@@ -52,7 +52,7 @@ def test_names_only_asks_nothing(world: World) -> None:
     assert world.type("ls", "nope").status == 4
 
 
-def test_json(world: World) -> None:
+def test_json(world: StoreWithEngines) -> None:
     world.machine("m", world.engine())
     world.broken("bad")
     bad, good = json.loads(world.type("ls", "--json").out)
@@ -74,13 +74,13 @@ def test_json(world: World) -> None:
         ("{{if eq .State `Stopped`}}down{{else}}up{{end}}", "down\n"),
     ],
 )
-def test_formats(world: World, form: str, out: str) -> None:
+def test_formats(world: StoreWithEngines, form: str, out: str) -> None:
     world.machine("m", 1)
     assert world.type("ls", "--format", form).out == out
     assert world.type("ls", "-f", form).out == out
 
 
-def test_the_headers_of_all_columns(world: World) -> None:
+def test_the_headers_of_all_columns(world: StoreWithEngines) -> None:
     form = "table {{.Name}} {{.Active}} {{.ActiveHost}} {{.ActiveSwarm}} {{.DriverName}} {{.State}} {{.URL}}" + (
         " {{.SwarmOptions}} {{.Swarm}} {{.EngineOptions}} {{.Error}} {{.DockerVersion}} {{.ResponseTime}}"
     )
@@ -107,7 +107,7 @@ def test_the_headers_of_all_columns(world: World) -> None:
         ["-t", "1e300"],
     ],
 )
-def test_what_is_refused(world: World, line: list[str]) -> None:
+def test_what_is_refused(world: StoreWithEngines, line: list[str]) -> None:
     world.machine("m", 1)
     typed = world.type("ls", *line)
     assert (typed.status, typed.out) == (2, "")
@@ -131,7 +131,7 @@ def test_what_is_refused(world: World, line: list[str]) -> None:
         (["name="], ["a1", "b1", "bad", "c2"]),
     ],
 )
-def test_filters(world: World, filters: list[str], names: list[str]) -> None:
+def test_filters(world: StoreWithEngines, filters: list[str], names: list[str]) -> None:
     swarm = {"IsSwarm": True, "Discovery": "token://x"}
     world.machine("a1", world.engine(), EngineOptions={"Labels": ["env=prod"]}, SwarmOptions=swarm | {"Master": True})
     world.machine("b1", 1, EngineOptions={"Labels": ["env=test"]}, SwarmOptions=swarm)
@@ -142,7 +142,7 @@ def test_filters(world: World, filters: list[str], names: list[str]) -> None:
     assert [row["Name"] for row in json.loads(world.type("ls", "--json", *words).out)] == names
 
 
-def test_swarm_columns(world: World) -> None:
+def test_swarm_columns(world: StoreWithEngines) -> None:
     swarm = {"IsSwarm": True, "Discovery": "token://x"}
     world.machine("master", world.engine(), SwarmOptions=swarm | {"Master": True, "Host": "tcp://0.0.0.0:3376"})
     world.machine("node", 1, SwarmOptions=swarm)
@@ -151,13 +151,13 @@ def test_swarm_columns(world: World) -> None:
     assert typed.out == "master|master (master)|* (swarm)\nnode|master|-\noutside||-\n"
 
 
-def test_a_timeout_of_nothing_asks_nothing(world: World) -> None:
+def test_a_timeout_of_nothing_asks_nothing(world: StoreWithEngines) -> None:
     world.machine("m", world.engine())
     typed = world.type("ls", "-t", "0", "--format", "{{.State}}")
     assert (typed.status, typed.out) == (0, "Timeout\n")
 
 
-def test_a_silent_engine_costs_one_timeout(world: World) -> None:
+def test_a_silent_engine_costs_one_timeout(world: StoreWithEngines) -> None:
     with blackhole() as port:
         world.machine("a", world.engine())
         world.none("silent", f"tcp://127.0.0.1:{port}")
@@ -170,7 +170,7 @@ def test_a_silent_engine_costs_one_timeout(world: World) -> None:
     assert took < 1.9
 
 
-def test_a_driver_that_does_not_exist_is_one_bad_row(world: World) -> None:
+def test_a_driver_that_does_not_exist_is_one_bad_row(world: StoreWithEngines) -> None:
     record = world.machine("m", 1)
     record.raw["DriverName"] = "unheard-of"
     world.store.save(record)
@@ -180,7 +180,7 @@ def test_a_driver_that_does_not_exist_is_one_bad_row(world: World) -> None:
     assert "there is no driver called" in typed.out
 
 
-def test_certificates_that_end_soon_are_told_on_stderr(world: World) -> None:
+def test_certificates_that_end_soon_are_told_on_stderr(world: StoreWithEngines) -> None:
     for name, end in (("old", "2001-01-01T00:00:00Z"), ("soon", _in_days(10)), ("fine", _in_days(100))):
         record = world.machine(name, 1)
         record.certificates_end = end
@@ -225,7 +225,7 @@ def test_the_last_column_is_cut_before_the_others() -> None:
     assert aligned(rows, 60)[1] == "dev    tcp://127.84.179.1:2376   a long story a long story \N{HORIZONTAL ELLIPSIS}"
 
 
-def test_a_name_and_a_url_are_cut_after_all_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_and_a_url_are_cut_after_all_others(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
     world.machine("production-web-01", world.engine())
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
     header, row = world.type("ls").out.splitlines()
@@ -244,7 +244,9 @@ def test_a_name_and_a_url_are_cut_after_all_others(world: World, monkeypatch: py
     assert "\N{HORIZONTAL ELLIPSIS}" in row
 
 
-def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.none("half", "tcp://127.0.0.1:1", phase="created")
     monkeypatch.setattr(text_table, "terminal_width", lambda _: 80)
     typed = world.type("ls", "-t", "1")
@@ -256,7 +258,7 @@ def test_the_cure_of_a_half_made_machine_is_seen_at_80_columns(world: World, mon
     assert world.type("ls", "-t", "1", "--format", "table {{.Name}} {{.State}} {{.URL}} {{.DriverName}}").err == ""
 
 
-def test_a_state_that_no_machine_is_in_is_told(world: World) -> None:
+def test_a_state_that_no_machine_is_in_is_told(world: StoreWithEngines) -> None:
     world.none("dev", "tcp://127.0.0.1:1")
     typed = world.type("ls", "-q", "--filter", "state=Runing")
     assert (typed.status, typed.out) == (0, "")  # as docker-machine has it

@@ -17,13 +17,13 @@ from machine.cli.commands import COMMANDS
 from machine.cli.main import load, main
 from machine.cli.parser import Parser
 from machine.errors import INTERRUPTED, UsageError
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 BARE = "Usage: machine "
 
 
 @pytest.mark.parametrize("line", [[], ["help"], ["--help"], ["-h"], ["-help"], ["--debug", "--help"], ["help", "--"]])
-def test_a_bare_call_is_help(world: World, line: list[str]) -> None:
+def test_a_bare_call_is_help(world: StoreWithEngines, line: list[str]) -> None:
     typed = world.type(*line)
     assert (typed.status, typed.err) == (0, "")
     assert typed.out.startswith(BARE)
@@ -31,14 +31,14 @@ def test_a_bare_call_is_help(world: World, line: list[str]) -> None:
 
 
 @pytest.mark.parametrize("line", [["--version"], ["-v"], ["version"], ["-version"]])
-def test_the_version(world: World, line: list[str]) -> None:
+def test_the_version(world: StoreWithEngines, line: list[str]) -> None:
     assert world.type(*line).out == f"machine version {__version__}, build {commit()}\n"
 
 
 @pytest.mark.parametrize(
     "line", [["ls", "--help"], ["help", "ls"], ["ls", "-h"], ["--help", "ls"], ["ls", "a", "-help"]]
 )
-def test_the_help_of_a_command(world: World, line: list[str]) -> None:
+def test_the_help_of_a_command(world: StoreWithEngines, line: list[str]) -> None:
     typed = world.type(*line)
     assert (typed.status, typed.err) == (0, "")
     assert "Usage: machine ls" in typed.out
@@ -46,7 +46,7 @@ def test_the_help_of_a_command(world: World, line: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", list(COMMANDS))
-def test_every_command_has_help_and_refuses_an_unknown_flag(world: World, command: str) -> None:
+def test_every_command_has_help_and_refuses_an_unknown_flag(world: StoreWithEngines, command: str) -> None:
     assert world.type(command, "--help").out.startswith(f"Usage: machine {command}")
     if getattr(load(command), "RAW", False):
         return  # its words are another program's
@@ -63,7 +63,7 @@ def test_every_command_has_help_and_refuses_an_unknown_flag(world: World, comman
         ("hetzner", "docker-machine-driver-hetzner into a directory of your PATH"),
     ],
 )
-def test_a_driver_that_is_none_is_told_what_is(world: World, name: str, advice: str) -> None:
+def test_a_driver_that_is_none_is_told_what_is(world: StoreWithEngines, name: str, advice: str) -> None:
     typed = world.type("create", "-d", name, "m", PATH=str(world.directory))
     assert typed.status == 2
     assert advice in typed.err
@@ -71,7 +71,7 @@ def test_a_driver_that_is_none_is_told_what_is(world: World, name: str, advice: 
 
 
 @pytest.mark.parametrize("wide", [80, 120])
-def test_help_is_as_wide_as_the_terminal(world: World, monkeypatch: pytest.MonkeyPatch, wide: int) -> None:
+def test_help_is_as_wide_as_the_terminal(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, wide: int) -> None:
     """But for examples of what to type."""
     monkeypatch.setenv("COLUMNS", str(wide))
     for line in ([], *([command, "--help"] for command in COMMANDS)):
@@ -80,13 +80,13 @@ def test_help_is_as_wide_as_the_terminal(world: World, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("command", ["swarm-mode", "context", "image", "plugin"])
-def test_a_command_of_commands_alone_tells_them(world: World, command: str) -> None:
+def test_a_command_of_commands_alone_tells_them(world: StoreWithEngines, command: str) -> None:
     typed = world.type(command)
     assert (typed.status, typed.err) == (0, "")
     assert typed.out == world.type(command, "--help").out
 
 
-def test_a_mistyped_command_of_a_command_is_told_the_nearest(world: World) -> None:
+def test_a_mistyped_command_of_a_command_is_told_the_nearest(world: StoreWithEngines) -> None:
     typed = world.type("swarm-mode", "demot", "x")
     assert (typed.status, typed.out) == (2, "")
     assert "there is no command 'demot' of machine swarm-mode" in typed.err
@@ -94,7 +94,7 @@ def test_a_mistyped_command_of_a_command_is_told_the_nearest(world: World) -> No
     assert "use one of: create update use rm ls" in world.type("context", "nonsense").err
 
 
-def test_create_shows_the_flags_of_the_driver_meant(world: World) -> None:
+def test_create_shows_the_flags_of_the_driver_meant(world: StoreWithEngines) -> None:
     generic = world.type("create", "-d", "generic", "--help")
     assert "flags of the driver generic" in generic.out
     assert "--generic-ip-address" in generic.out
@@ -103,7 +103,7 @@ def test_create_shows_the_flags_of_the_driver_meant(world: World) -> None:
     assert "--generic-ip-address" in world.type("help", "create", "-d", "generic").out
 
 
-def test_a_mistyped_command_or_flag_is_told_the_nearest(world: World) -> None:
+def test_a_mistyped_command_or_flag_is_told_the_nearest(world: StoreWithEngines) -> None:
     typed = world.type("statsu")
     assert (typed.status, typed.out) == (2, "")
     assert "there is no command 'statsu'" in typed.err
@@ -123,14 +123,14 @@ def test_a_mistyped_command_or_flag_is_told_the_nearest(world: World) -> None:
         ["--bugsnag-api-token=no-report", "--github-api-token", "x", "-s", "{}", "ls", "-q", "--tls-ca-cert", "x"],
     ],
 )
-def test_global_flags_before_the_command_and_after(world: World, line: list[str], tmp_path: Path) -> None:
+def test_global_flags_before_the_command_and_after(world: StoreWithEngines, line: list[str], tmp_path: Path) -> None:
     other = tmp_path / "other"
     (other / "machines" / "elsewhere").mkdir(parents=True)
     assert world.type(*(word.format(other) for word in line)).out == "elsewhere\n"
 
 
 @pytest.mark.parametrize("flag", ["--log-format", "-s", "--tls-ca-cert"])
-def test_a_global_flag_without_its_value(world: World, flag: str) -> None:
+def test_a_global_flag_without_its_value(world: StoreWithEngines, flag: str) -> None:
     typed = world.type(flag)
     assert typed.status == 2
     assert f"{flag} needs a value" in typed.err
@@ -139,20 +139,20 @@ def test_a_global_flag_without_its_value(world: World, flag: str) -> None:
 @pytest.mark.parametrize(
     ("variable", "value"), [("MACHINE_DEBUG", "zz"), ("MACHINE_NATIVE_SSH", "maybe"), ("MACHINE_LOG_FORMAT", "xml")]
 )
-def test_nonsense_in_a_variable_is_an_error(world: World, variable: str, value: str) -> None:
+def test_nonsense_in_a_variable_is_an_error(world: StoreWithEngines, variable: str, value: str) -> None:
     typed = world.type("ls", **{variable: value})
     assert (typed.status, typed.out) == (2, "")
     assert f"${variable}" in typed.err
 
 
-def test_debug_shows_a_traceback_and_nothing_else_does(world: World) -> None:
+def test_debug_shows_a_traceback_and_nothing_else_does(world: StoreWithEngines) -> None:
     assert "Traceback" not in world.type("ip", "nope").err
     for typed in (world.type("--debug", "ip", "nope"), world.type("ip", "nope", MACHINE_DEBUG="1")):
         assert "Traceback" in typed.err
         assert 'Error: Docker machine "nope" does not exist' in typed.err
 
 
-def test_errors_as_json_lines(world: World) -> None:
+def test_errors_as_json_lines(world: StoreWithEngines) -> None:
     typed = world.type("--log-format", "json", "ip", "nope")
     (line,) = typed.err.splitlines()
     found = json.loads(line)
@@ -161,7 +161,7 @@ def test_errors_as_json_lines(world: World) -> None:
     assert typed.out == ""
 
 
-def test_a_bug_says_so_and_keeps_its_traceback(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_says_so_and_keeps_its_traceback(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> int:
         raise KeyError("unforeseen")
 
@@ -175,7 +175,7 @@ def test_a_bug_says_so_and_keeps_its_traceback(world: World, monkeypatch: pytest
     assert log.stat().st_mode & 0o777 == 0o600
 
 
-def test_ctrl_c_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_130(world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
@@ -183,7 +183,7 @@ def test_ctrl_c_is_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.type("ip").status == INTERRUPTED
 
 
-def run(world: World, *line: str, script: str = "") -> subprocess.CompletedProcess[str]:
+def run(world: StoreWithEngines, *line: str, script: str = "") -> subprocess.CompletedProcess[str]:
     """The program itself, in a process of its own."""
     own = [sys.executable, "-m", "machine", *line]
     words = ["bash", "-c", script, *own] if script else own
@@ -191,7 +191,7 @@ def run(world: World, *line: str, script: str = "") -> subprocess.CompletedProce
     return subprocess.run(words, capture_output=True, text=True, env=environ, timeout=60, check=False)
 
 
-def test_a_reader_that_goes_away_is_no_error(world: World) -> None:
+def test_a_reader_that_goes_away_is_no_error(world: StoreWithEngines) -> None:
     for number in range(3):
         world.broken(f"m{number}")
     done = run(world, "help", script='set -o pipefail; "$0" "$@" | true; echo ${PIPESTATUS[0]}')
@@ -202,7 +202,7 @@ def test_a_reader_that_goes_away_is_no_error(world: World) -> None:
     assert full.returncode == 1
 
 
-def test_any_text_can_be_printed(world: World) -> None:
+def test_any_text_can_be_printed(world: StoreWithEngines) -> None:
     """A directory whose name is no UTF-8, and a terminal that knows ASCII only."""
     world.machine("m", 1)
     odd = str(world.directory / "odd-\udcff-é")
@@ -215,7 +215,7 @@ def test_any_text_can_be_printed(world: World) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, home + b"/" + shown + b"/machines/m\n", b"")
 
 
-def test_eval_of_a_failed_env_is_harmless(world: World) -> None:
+def test_eval_of_a_failed_env_is_harmless(world: StoreWithEngines) -> None:
     done = run(world, "env", "nope", script='set -e; out="$("$0" "$@")" || true; eval "$out"; echo "[$out]"')
     assert done.stdout == "[]\n"
     assert 'Docker machine "nope" does not exist' in done.stderr
@@ -252,7 +252,7 @@ def test_the_parser_places_names() -> None:
         Parser("x", "").add_argument("--y", action="count")
 
 
-def test_main_lets_nothing_out(world: World) -> None:
+def test_main_lets_nothing_out(world: StoreWithEngines) -> None:
     for line in (["\0"], ["ls", "\udcff"], ["ip", "../.."], ["inspect", "/"], ["-"], ["--"], ["ls", "-t", "nan"]):
         assert isinstance(main(line, environ=world.environ, stdout=io.StringIO(), stderr=io.StringIO()), int)
 
@@ -261,13 +261,15 @@ def test_main_lets_nothing_out(world: World) -> None:
     ("word", "meant"),
     [("shell", "ssh"), ("delete", "rm"), ("use", "env"), ("up", "create, or machine start"), ("list", "ls")],
 )
-def test_words_of_other_programs_are_told_the_command_that_does_it(world: World, word: str, meant: str) -> None:
+def test_words_of_other_programs_are_told_the_command_that_does_it(
+    world: StoreWithEngines, word: str, meant: str
+) -> None:
     typed = world.type(word, "dev")
     assert typed.status == 2
     assert f"Try: machine {meant}, or machine help" in typed.err
 
 
-def test_every_word_of_other_programs_names_a_command_and_is_none(world: World) -> None:
+def test_every_word_of_other_programs_names_a_command_and_is_none(world: StoreWithEngines) -> None:
     from machine.cli.suggest import MEANT
 
     assert not set(MEANT) & set(COMMANDS)

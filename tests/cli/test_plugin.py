@@ -12,14 +12,14 @@ import pytest
 
 from machine import __version__
 from machine.cli.plugin import without_docker
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 DOCKER = shutil.which("docker")
 needs_docker = pytest.mark.skipif(DOCKER is None, reason="the docker client is not installed")
 
 
 @pytest.fixture
-def plugin(world: World) -> Path:
+def plugin(world: StoreWithEngines) -> Path:
     """The installed plugin's path, in a docker configuration of the test."""
     world.environ["DOCKER_CONFIG"] = str(world.directory / "docker")
     typed = world.type("plugin", "install")
@@ -29,12 +29,12 @@ def plugin(world: World) -> Path:
     return path
 
 
-def docker(world: World, *words: str) -> subprocess.CompletedProcess[str]:
+def docker(world: StoreWithEngines, *words: str) -> subprocess.CompletedProcess[str]:
     environ = {"PATH": os.environ["PATH"], "HOME": str(world.directory)} | world.environ
     return subprocess.run([str(DOCKER), *words], capture_output=True, text=True, timeout=60, env=environ, check=False)
 
 
-def test_the_metadata_call_is_answered(world: World, plugin: Path) -> None:
+def test_the_metadata_call_is_answered(world: StoreWithEngines, plugin: Path) -> None:
     done = subprocess.run(
         [plugin, "docker-cli-plugin-metadata"], capture_output=True, text=True, timeout=60, check=True
     )
@@ -44,7 +44,7 @@ def test_the_metadata_call_is_answered(world: World, plugin: Path) -> None:
 
 
 @needs_docker
-def test_docker_machine_works(world: World, plugin: Path) -> None:
+def test_docker_machine_works(world: StoreWithEngines, plugin: Path) -> None:
     world.none("dev", "tcp://127.0.0.1:1")
     done = docker(world, "machine", "ls", "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "dev\n", "")
@@ -56,19 +56,19 @@ def test_docker_machine_works(world: World, plugin: Path) -> None:
 
 
 @needs_docker
-def test_docker_lists_it(world: World, plugin: Path) -> None:
+def test_docker_lists_it(world: StoreWithEngines, plugin: Path) -> None:
     assert "machine*" in docker(world, "--help").stdout
     assert "Usage:" in docker(world, "machine").stdout
 
 
-def test_install_again_and_uninstall(world: World, plugin: Path) -> None:
+def test_install_again_and_uninstall(world: StoreWithEngines, plugin: Path) -> None:
     assert world.type("plugin", "install").status == 0
     assert world.type("plugin", "uninstall").out.strip() == str(plugin)
     assert not plugin.exists()
     assert world.type("plugin", "uninstall").status == 0
 
 
-def test_a_foreign_plugin_is_left_alone(world: World, plugin: Path) -> None:
+def test_a_foreign_plugin_is_left_alone(world: StoreWithEngines, plugin: Path) -> None:
     plugin.write_text("#!/bin/sh\necho mine\n")
     for verb in ("install", "uninstall"):
         typed = world.type("plugin", verb)
@@ -78,11 +78,11 @@ def test_a_foreign_plugin_is_left_alone(world: World, plugin: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [["plugin", "fly"], ["plugin", "install", "x"]])
-def test_what_is_refused(world: World, line: list[str]) -> None:
+def test_what_is_refused(world: StoreWithEngines, line: list[str]) -> None:
     assert world.type(*line).status == 2
 
 
-def test_the_home_directory_is_the_default_place(world: World) -> None:
+def test_the_home_directory_is_the_default_place(world: StoreWithEngines) -> None:
     assert world.type("plugin", "install").out.strip() == f"{world.directory}/.docker/cli-plugins/docker-machine"
 
 

@@ -11,20 +11,20 @@ import pytest
 from machine.cli.fast.env import set_values, unset_values
 from machine.cli.ls_rows import power_hint
 from machine.cli.report import in_store
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 ONE_NAME = ["config", "env", "inspect", "ip", "status", "url"]
 
 
 @pytest.mark.parametrize("command", [*ONE_NAME, "version"])
-def test_a_machine_that_is_not_there(world: World, command: str) -> None:
+def test_a_machine_that_is_not_there(world: StoreWithEngines, command: str) -> None:
     typed = world.type(command, "nope")
     assert (typed.status, typed.out) == (4, "")
     assert 'Docker machine "nope" does not exist' in typed.err
 
 
 @pytest.mark.parametrize("command", ONE_NAME)
-def test_without_a_name_and_without_a_default(world: World, command: str) -> None:
+def test_without_a_name_and_without_a_default(world: StoreWithEngines, command: str) -> None:
     world.none("other", "tcp://192.0.2.1:2375")
     typed = world.type(command)
     assert (typed.status, typed.out) == (4, "")
@@ -32,7 +32,7 @@ def test_without_a_name_and_without_a_default(world: World, command: str) -> Non
     assert "other" in typed.err
 
 
-def test_without_a_name_the_machine_called_default_is_meant(world: World) -> None:
+def test_without_a_name_the_machine_called_default_is_meant(world: StoreWithEngines) -> None:
     world.machine("default", world.engine())
     for command in ONE_NAME:
         typed = world.type(command)
@@ -41,7 +41,7 @@ def test_without_a_name_the_machine_called_default_is_meant(world: World) -> Non
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_two_names_are_one_too_many(world: World, command: str) -> None:
+def test_two_names_are_one_too_many(world: StoreWithEngines, command: str) -> None:
     world.none("a", "tcp://192.0.2.1:2375")
     world.none("b", "tcp://192.0.2.1:2375")
     typed = world.type(command, "a", "b")
@@ -49,7 +49,7 @@ def test_two_names_are_one_too_many(world: World, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ONE_NAME)
-def test_a_broken_machine_is_an_error_of_its_own(world: World, command: str) -> None:
+def test_a_broken_machine_is_an_error_of_its_own(world: StoreWithEngines, command: str) -> None:
     world.broken("bad")
     typed = world.type(command, "bad")
     assert (typed.status, typed.out) == (1, "")
@@ -57,7 +57,7 @@ def test_a_broken_machine_is_an_error_of_its_own(world: World, command: str) -> 
     assert "Traceback" not in typed.err
 
 
-def test_ip_prints_addresses_in_the_order_of_the_names(world: World) -> None:
+def test_ip_prints_addresses_in_the_order_of_the_names(world: StoreWithEngines) -> None:
     world.none("a", "tcp://192.0.2.1:2375")
     world.none("b", "tcp://[2001:db8::1]:2375")
     assert world.type("ip", "b", "a").out == "2001:db8::1\n192.0.2.1\n"
@@ -65,7 +65,7 @@ def test_ip_prints_addresses_in_the_order_of_the_names(world: World) -> None:
     assert (typed.status, typed.out) == (4, "")
 
 
-def test_an_address_that_is_not_known_yet(world: World) -> None:
+def test_an_address_that_is_not_known_yet(world: StoreWithEngines) -> None:
     record = world.machine("m", 2376)
     record.driver["IPAddress"] = ""
     world.store.save(record)
@@ -75,14 +75,14 @@ def test_an_address_that_is_not_known_yet(world: World) -> None:
         assert "the address of m is not known" in typed.err
 
 
-def test_url(world: World) -> None:
+def test_url(world: StoreWithEngines) -> None:
     world.machine("m", 2376)
     world.none("six", "tcp://[2001:db8::1]:2375")
     assert world.type("url", "m").out == "tcp://127.0.0.1:2376\n"
     assert world.type("url", "six").out == "tcp://[2001:db8::1]:2375\n"
 
 
-def test_config_after_a_look_at_the_engine(world: World) -> None:
+def test_config_after_a_look_at_the_engine(world: StoreWithEngines) -> None:
     port = world.engine()
     world.machine("m", port)
     home = world.store.directory("m")
@@ -97,13 +97,13 @@ def test_config_after_a_look_at_the_engine(world: World) -> None:
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_an_engine_that_is_down_or_not_ours(world: World, command: str) -> None:
+def test_an_engine_that_is_down_or_not_ours(world: StoreWithEngines, command: str) -> None:
     world.machine("down", 1)
     typed = world.type(command, "down")
     assert (typed.status, typed.out) == (1, "")
     assert "Error: down is Stopped\n    nothing listens at tcp://127.0.0.1:1" in typed.err
     record = world.machine("foreign", world.engine())
-    other = World(world.directory / "other", world.stack)
+    other = StoreWithEngines(world.directory / "other", world.stack)
     Path(record.cert_dir(), "ca.pem").write_bytes(other.files.authority.cert)
     typed = world.type(command, "foreign")
     assert (typed.status, typed.out) == (1, "")
@@ -111,7 +111,7 @@ def test_an_engine_that_is_down_or_not_ours(world: World, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_a_certificate_that_is_missing(world: World, command: str) -> None:
+def test_a_certificate_that_is_missing(world: StoreWithEngines, command: str) -> None:
     record = world.machine("m", world.engine())
     Path(record.cert_dir(), "key.pem").unlink()
     typed = world.type(command, "m")
@@ -120,7 +120,7 @@ def test_a_certificate_that_is_missing(world: World, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_swarm_of_a_machine_that_is_no_master(world: World, command: str) -> None:
+def test_swarm_of_a_machine_that_is_no_master(world: StoreWithEngines, command: str) -> None:
     world.machine("m", world.engine())
     typed = world.type(command, "--swarm", "m")
     assert (typed.status, typed.out) == (2, "")
@@ -128,7 +128,7 @@ def test_swarm_of_a_machine_that_is_no_master(world: World, command: str) -> Non
 
 
 @pytest.mark.parametrize("command", ["config", "env"])
-def test_swarm_swaps_the_port(world: World, command: str) -> None:
+def test_swarm_swaps_the_port(world: StoreWithEngines, command: str) -> None:
     manager = world.engine()
     world.machine(
         "m", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"}
@@ -149,7 +149,7 @@ def test_swarm_swaps_the_port(world: World, command: str) -> None:
     assert "its engine is not" not in typed.err
 
 
-def test_env(world: World) -> None:
+def test_env(world: StoreWithEngines) -> None:
     port = world.engine()
     world.machine("m", port)
     assert world.type("env", "m").out.splitlines() == [
@@ -164,14 +164,14 @@ def test_env(world: World) -> None:
     assert world.type("env", "m", "--shell=powershell").out.startswith('$Env:DOCKER_TLS_VERIFY = "1"\n')
 
 
-def test_env_without_a_shell_is_for_sh(world: World) -> None:
+def test_env_without_a_shell_is_for_sh(world: StoreWithEngines) -> None:
     world.machine("m", world.engine())
     typed = world.type("env", "m", SHELL="")
     assert (typed.status, typed.err) == (0, "")
     assert typed.out == world.type("env", "m").out
 
 
-def test_env_unset(world: World) -> None:
+def test_env_unset(world: StoreWithEngines) -> None:
     assert world.type("env", "-u").out.splitlines() == [
         "unset DOCKER_TLS_VERIFY",
         "unset DOCKER_HOST",
@@ -196,12 +196,12 @@ def test_env_unset(world: World) -> None:
         ({"no_proxy": "127.0.0.10"}, 'export no_proxy="127.0.0.10,127.0.0.1"'),
     ],
 )
-def test_env_no_proxy(world: World, environ: dict[str, str], line: str) -> None:
+def test_env_no_proxy(world: StoreWithEngines, environ: dict[str, str], line: str) -> None:
     world.machine("m", world.engine())
     assert line in world.type("env", "--no-proxy", "m", **environ).out.splitlines()
 
 
-def test_env_of_an_engine_without_tls_turns_tls_off(world: World) -> None:
+def test_env_of_an_engine_without_tls_turns_tls_off(world: StoreWithEngines) -> None:
     from tests.engine.servers import serving
 
     port = world.stack.enter_context(serving(None))
@@ -223,7 +223,7 @@ def test_env_on_windows_also_speaks_to_compose() -> None:
     assert compose not in dict(unset_values({}, no_proxy=True, windows=False))
 
 
-def test_status_asks_the_platform(world: World) -> None:
+def test_status_asks_the_platform(world: StoreWithEngines) -> None:
     world.machine("m", 1)
     assert world.type("status", "m").out == "Stopped\n"
     port = world.engine()
@@ -231,14 +231,14 @@ def test_status_asks_the_platform(world: World) -> None:
     assert world.type("status", "up").out == "Running\n"
 
 
-def test_version_of_an_engine(world: World) -> None:
+def test_version_of_an_engine(world: StoreWithEngines) -> None:
     world.machine("m", world.engine())
     assert world.type("version", "m").out == "20.10.24\n"
     world.machine("down", 1)
     assert world.type("version", "down").status == 1
 
 
-def test_inspect(world: World) -> None:
+def test_inspect(world: StoreWithEngines) -> None:
     world.machine("m", 2376)
     typed = world.type("inspect", "m")
     assert typed.out.startswith('{\n    "ConfigVersion": 3,\n')
@@ -258,7 +258,7 @@ def test_inspect(world: World) -> None:
         ("{{range $k, $v := .Machine}}{{if eq $k `Phase`}}{{$v}}{{end}}{{end}}", "ready\n"),
     ],
 )
-def test_inspect_through_a_template(world: World, template: str, out: str) -> None:
+def test_inspect_through_a_template(world: StoreWithEngines, template: str, out: str) -> None:
     world.machine("m", 2376)
     for line in (
         ["inspect", "-f", template, "m"],
@@ -269,14 +269,14 @@ def test_inspect_through_a_template(world: World, template: str, out: str) -> No
         assert (typed.status, typed.out, typed.err) == (0, out, "")
 
 
-def test_inspect_with_a_bad_template(world: World) -> None:
+def test_inspect_with_a_bad_template(world: StoreWithEngines) -> None:
     world.machine("m", 2376)
     for template in ("{{", "{{nope}}", "{{.Name.x}}"):
         typed = world.type("inspect", "-f", template, "m")
         assert (typed.status, typed.out) == (2, "")
 
 
-def test_active(world: World) -> None:
+def test_active(world: StoreWithEngines) -> None:
     port = world.engine()
     world.machine("m", port)
     world.machine("other", 1)
@@ -290,7 +290,7 @@ def test_active(world: World) -> None:
     assert "other, which is Stopped" in typed.err
 
 
-def test_active_swarm(world: World) -> None:
+def test_active_swarm(world: StoreWithEngines) -> None:
     manager = world.engine()
     world.machine(
         "m", world.engine(), SwarmOptions={"IsSwarm": True, "Master": True, "Host": f"tcp://0.0.0.0:{manager}"}
@@ -298,7 +298,7 @@ def test_active_swarm(world: World) -> None:
     assert world.type("active", "-t", "5", DOCKER_HOST=f"tcp://127.0.0.1:{manager}").out == "m\n"
 
 
-def test_what_gitlab_runner_calls(world: World) -> None:
+def test_what_gitlab_runner_calls(world: StoreWithEngines) -> None:
     """Its machine_command.go: each call is prefixed, flags may follow the name, trimmed stdout and status are read."""
     prefix = "--bugsnag-api-token=no-report"
     port = world.engine()
@@ -328,14 +328,16 @@ def test_what_gitlab_runner_calls(world: World) -> None:
         ("ready", "", "Starting", "machine status dev"),
     ],
 )
-def test_what_helps_a_machine_that_does_not_run(world: World, phase: str, imported: str, state: str, cure: str) -> None:
+def test_what_helps_a_machine_that_does_not_run(
+    world: StoreWithEngines, phase: str, imported: str, state: str, cure: str
+) -> None:
     record = world.machine("dev", 1)
     record.phase = phase
     record.raw["Machine"]["Imported"] = imported
     assert cure in power_hint(record, state)
 
 
-def test_no_context_is_made_of_a_machine_without_certificates(world: World) -> None:
+def test_no_context_is_made_of_a_machine_without_certificates(world: StoreWithEngines) -> None:
     record = world.machine("half", 1)
     record.phase = "recorded"
     world.store.save(record)
@@ -347,7 +349,7 @@ def test_no_context_is_made_of_a_machine_without_certificates(world: World) -> N
     assert world.type("context", "ls").out.count("half") == 0
 
 
-def test_advice_names_the_store_that_was_named(world: World) -> None:
+def test_advice_names_the_store_that_was_named(world: StoreWithEngines) -> None:
     world.machine("dev", 1)
     store = f"{world.directory}/a b"
     typed = world.type("-s", store, "stop", "dev")
@@ -361,7 +363,7 @@ def test_advice_names_the_store_that_was_named(world: World) -> None:
     )
 
 
-def test_the_help_of_create_begins_with_what_it_does(world: World) -> None:
+def test_the_help_of_create_begins_with_what_it_does(world: StoreWithEngines) -> None:
     for line in (["help", "create"], ["create", "-d", "azure", "--help"]):
         shown = world.type(*line, COLUMNS="80").out
         assert shown.startswith("Usage: machine create [FLAGS] [NAME ...]\n\nCreate machines")

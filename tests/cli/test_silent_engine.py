@@ -13,11 +13,11 @@ from machine.drivers.base import Driver, Traits
 from machine.errors import DriverError
 from machine.lifecycle import provision
 from machine.model import State
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 
 @pytest.mark.parametrize("command", ["env", "config", "version"])
-def test_an_engine_that_is_frozen_is_told_within_five_seconds(world: World, command: str) -> None:
+def test_an_engine_that_is_frozen_is_told_within_five_seconds(world: StoreWithEngines, command: str) -> None:
     """Its host goes on: both ports take connections, and the engine's never answers."""
     with socket.create_server(("127.0.0.1", 0)) as engine, socket.create_server(("127.0.0.1", 0)) as sshd:
         record = world.machine("dev", engine.getsockname()[1])
@@ -33,7 +33,7 @@ def test_an_engine_that_is_frozen_is_told_within_five_seconds(world: World, comm
 
 
 def test_a_platform_that_does_not_answer_either_costs_no_more_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("machine.cli.connect.ENGINE_SECONDS", 0.2)
     monkeypatch.setattr("machine.cli.connect.STATE_SECONDS", 0.2)

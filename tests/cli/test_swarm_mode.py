@@ -8,7 +8,7 @@ import pytest
 
 from machine.clusters.swarm_mode import membership
 from machine.clusters.swarm_mode.membership import Membership
-from tests.cli.typed import World
+from tests.cli.typed import StoreWithEngines
 
 CREATE = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run", "m")
 
@@ -25,20 +25,20 @@ CREATE = ("create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry
         (["--swarm-mode", "manager", "--swarm-cert-expiry", "1m"], "an hour"),
     ],
 )
-def test_what_does_not_go_together(world: World, flags: list[str], said: str) -> None:
+def test_what_does_not_go_together(world: StoreWithEngines, flags: list[str], said: str) -> None:
     typed = world.type(*CREATE, *flags)
     assert typed.status == 2
     assert said in typed.err
     assert world.store.names() == []
 
 
-def test_a_dry_run_tells_of_the_cluster(world: World) -> None:
+def test_a_dry_run_tells_of_the_cluster(world: StoreWithEngines) -> None:
     typed = world.type(*CREATE, "--swarm-mode", "manager", "--swarm-discovery", "shop")
     assert typed.status == 0, typed.err
     assert "the cluster shop of swarm mode, as manager" in typed.out
 
 
-def test_resume_says_what_it_does_not_look_at(world: World) -> None:
+def test_resume_says_what_it_does_not_look_at(world: StoreWithEngines) -> None:
     world.none("gone", "tcp://192.0.2.1:2376")
     typed = world.type("create", "--resume", "--swarm-mode", "worker", "--swarm-data-path-addr", "eth1", "gone")
     assert typed.status == 2
@@ -46,7 +46,7 @@ def test_resume_says_what_it_does_not_look_at(world: World) -> None:
     assert "--swarm-data-path-addr" in typed.err
 
 
-def test_no_cluster(world: World) -> None:
+def test_no_cluster(world: StoreWithEngines) -> None:
     world.machine("plain", 1)
     assert json.loads(world.type("swarm-mode", "ls", "--json").out) == []
     assert world.type("swarm-mode", "ls").out.split()[:2] == ["NAME", "CLUSTER"]
@@ -65,13 +65,13 @@ def test_no_cluster(world: World) -> None:
         assert typed.out == ""
 
 
-def test_a_machine_of_a_classic_swarm_is_told_apart(world: World) -> None:
+def test_a_machine_of_a_classic_swarm_is_told_apart(world: StoreWithEngines) -> None:
     world.machine("head", 1, SwarmOptions={"IsSwarm": True, "Master": True})
     for verb in ("promote", "demote", "leave", "unlock"):
         assert "head is in a classic swarm" in world.type("swarm-mode", verb, "head").err
 
 
-def test_a_cluster_that_does_not_answer_is_listed(world: World) -> None:
+def test_a_cluster_that_does_not_answer_is_listed(world: StoreWithEngines) -> None:
     record = world.machine("m", 1)
     membership.set_membership(record, Membership("manager", "shop", node_id="abc"))
     world.store.save(record)
@@ -87,7 +87,7 @@ def test_a_cluster_that_does_not_answer_is_listed(world: World) -> None:
     assert "no manager of the cluster shop answers" in token.err
 
 
-def test_a_broken_membership_is_said_and_stops_nobody(world: World) -> None:
+def test_a_broken_membership_is_said_and_stops_nobody(world: StoreWithEngines) -> None:
     record = world.machine("m", 1)
     record.raw["Machine"]["SwarmMode"] = {"Role": "boss"}
     world.store.save(record)
@@ -97,7 +97,7 @@ def test_a_broken_membership_is_said_and_stops_nobody(world: World) -> None:
     assert world.type("ls", "-q").out == "m\n"
 
 
-def test_ls_shows_the_cluster(world: World) -> None:
+def test_ls_shows_the_cluster(world: StoreWithEngines) -> None:
     record = world.machine("m", 1)
     membership.set_membership(record, Membership("manager", "shop"))
     world.store.save(record)

@@ -21,7 +21,7 @@ import pytest
 import certs
 from machine import __version__
 from machine.build import commit
-from tests.cli.typed import World, new_world
+from tests.cli.typed import StoreWithEngines, new_world
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ OURS = "import sys; sys.argv[0] = 'docker-machine'; from machine.cli import main
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreWithEngines]:
     """A store with `dev`, whose engine answers over TLS, and `docker-machine` in a directory `bin` beside it."""
     with new_world(tmp_path_factory.mktemp("wrapped")) as world:
         world.none("dev", f"tcp://127.0.0.1:{world.engine()}")
@@ -69,7 +69,7 @@ def unpacked(name: str, directory: Path) -> Path:
     return next(path for path in directory.iterdir() if path.is_dir())
 
 
-def said(fleet: World, script: str, *paths: Path) -> object:
+def said(fleet: StoreWithEngines, script: str, *paths: Path) -> object:
     """What a script that uses a wrapper prints, as JSON."""
     environ = {
         **fleet.environ,
@@ -116,7 +116,7 @@ print(json.dumps(found))
 """
 
 
-def test_python_docker_machine(fleet: World, tmp_path: Path) -> None:
+def test_python_docker_machine(fleet: StoreWithEngines, tmp_path: Path) -> None:
     found = said(fleet, PYTHON_DOCKER_MACHINE, unpacked("python-docker-machine", tmp_path))
     assert isinstance(found, dict)
     url, home = fleet.store.load("dev").url(), fleet.store.directory("dev")
@@ -162,7 +162,7 @@ print(json.dumps(found))
 """
 
 
-def test_docker_machine_py(fleet: World, tmp_path: Path) -> None:
+def test_docker_machine_py(fleet: StoreWithEngines, tmp_path: Path) -> None:
     pytest.importorskip("lib2to3", reason="the wrapper is of Python 2, and this Python has no 2to3 any more")
     source = unpacked("docker-machine-py", tmp_path)
     converted = subprocess.run(
@@ -200,7 +200,7 @@ const machine = new DockerMachine(new Options());
 """
 
 
-def test_dockermachine_cli_js(fleet: World, tmp_path: Path) -> None:
+def test_dockermachine_cli_js(fleet: StoreWithEngines, tmp_path: Path) -> None:
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("needs node and npm")
     npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", "."]

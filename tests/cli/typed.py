@@ -22,7 +22,7 @@ class Typed:
         self.out, self.err = out.getvalue(), err.getvalue()
 
 
-class World:
+class StoreWithEngines:
     """A store in a directory of the test, and what it takes to put machines with engines into it."""
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
@@ -72,7 +72,7 @@ class World:
 
 
 @contextmanager
-def new_world(directory: Path) -> Iterator[World]:
+def new_world(directory: Path) -> Iterator[StoreWithEngines]:
     """A world that ends its engines."""
     with ExitStack() as stack:
-        yield World(directory, stack)
+        yield StoreWithEngines(directory, stack)

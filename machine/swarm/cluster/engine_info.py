@@ -37,7 +37,7 @@ class EngineInfo(NamedTuple):
     """One engine's info, as far as the cluster's has something of it."""
 
     common: CommonInfo = CommonInfo({})
-    added: Mapping[str, Any] = {}  # the fields in ADDED
+    added: Mapping[str, Any] = {}  # the fields in SUMMED
     warnings: Any = None
 
     @classmethod
