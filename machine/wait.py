@@ -1,4 +1,4 @@
-"""Waiting with one deadline and an injected clock; the only loop in the program that sleeps."""
+"""Waiting with one deadline and an injected clock: what lifecycle, clusters and drivers of this computer wait with."""
 
 from __future__ import annotations
 
