@@ -107,7 +107,7 @@ def layers() -> tuple[Path, Path]:
     return home / "base", home / "engine"
 
 
-def _sources() -> list[str]:
+def package_sources() -> list[str]:
     """What mmdebstrap takes packages from: the mirror asked for, this computer's sources, or its own default."""
     arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
     return [MIRROR] if MIRROR else apt_sources.lines(SUITE, arch)
@@ -123,7 +123,8 @@ def _build(home: Path) -> None:
         "mkdir -p /srv/apt && mv /var/cache/apt/archives/*.deb /srv/apt/"
     )
     hook = f"--customize-hook=chroot \"$1\" sh -c '{download}'"
-    _run(["mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES), hook, SUITE, str(base), *_sources()])
+    include = "--include=" + ",".join(PACKAGES)
+    _run(["mmdebstrap", "--variant=minbase", include, hook, SUITE, str(base), *package_sources()])
     index(base / "srv/apt")
     (base / "etc/systemd/system/lab-cgroups.service").write_text(CGROUPS_UNIT)
     _run(["chroot", str(base), "sh", "-c", PREPARE])

@@ -93,7 +93,7 @@ def _kept(name: str, made_from: list[str], build: Callable[[Path], None]) -> Pat
 def _build_base(place: Path) -> None:
     words = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES)]
     words += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "locale", "doc")]
-    words += ["--dpkgopt=force-unsafe-io", "bookworm", str(place / "root"), image.MIRROR]
+    words += ["--dpkgopt=force-unsafe-io", "bookworm", str(place / "root"), *image.package_sources()]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise image.LabUnavailable(f"OpenStack's packages could not be installed: {done.stderr[-2000:]}")
