@@ -5,7 +5,6 @@ It is one file system without a boot loader, so it goes into Glance as three: di
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import shutil
@@ -45,7 +44,7 @@ def prepare(work: Path) -> dict[str, Path]:
     store.mkdir(parents=True)
     kept().mkdir(parents=True, exist_ok=True)
     (store / "cache").symlink_to(kept())
-    cache = Cache(str(store), lock=lambda noun: contextlib.nullcontext(), run=process.run, log=lambda text: None)
+    cache = Cache(str(store), run=process.run, log=lambda text: None)
     base = cache.find(NAME, "amd64")
     if base is None or not base.taught:
         base = cache.build(NAME, "amd64", image.MIRROR)
