@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from machine.cli.global_flags import Flags
     from machine.console import Console
+    from machine.session import Session
     from machine.store import Record, Store
 
 DEFAULT_NAME = "default"  # the machine that is meant when no name is given
@@ -57,10 +58,9 @@ class App:
         from machine import host_agent
 
         if host_agent.missing(path):
-            from machine.cli.machine_action import open_session
             from machine.lifecycle.host_agent import restart
 
-            restart(open_session(self), record)
+            restart(self.open_session(), record)
 
     @property
     def console(self) -> Console:
@@ -70,6 +70,18 @@ class App:
 
             self._console = Console(self.stderr, log_format=self.flags.log_format, debug=self.flags.debug)
         return self._console
+
+    def open_session(self) -> Session:
+        """Return the store, console and environment of this call, for machine.lifecycle."""
+        from machine.session import Session
+
+        tls = {
+            "ca_cert": self.flags.tls_ca_cert,
+            "ca_key": self.flags.tls_ca_key,
+            "client_cert": self.flags.tls_client_cert,
+            "client_key": self.flags.tls_client_key,
+        }
+        return Session(store=self.store, console=self.console, environ=self.environ, tls=tls)
 
     def say(self, text: str) -> None:
         """Data on stdout, a line or several; what a terminal would obey in it is escaped (machine.printable)."""

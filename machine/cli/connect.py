@@ -132,12 +132,11 @@ def why_silent(app: App, record: Record, error: EngineError) -> EngineError:
 
 
 def _explained(app: App, record: Record, error: EngineError) -> EngineError:
-    from machine.cli.machine_action import open_session
     from machine.lifecycle.driver_record import open_driver
     from machine.model import State
 
     try:
-        driver = open_driver(open_session(app), record)
+        driver = open_driver(app.open_session(), record)
         state = driver.state()
     except Exception:  # a driver of others, a record that somebody edited: the engine's own error is the better one
         return error

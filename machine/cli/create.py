@@ -376,9 +376,8 @@ def _mode_of(args: argparse.Namespace) -> Membership | None:
 
 
 def _dry_run(args: argparse.Namespace, app: App, wanted: CreateRequest) -> int:
-    from machine.cli.machine_action import open_session
     from machine.lifecycle.dry_run import describe
 
     for name in args.names:
-        app.say("\n".join(describe(open_session(app), name, wanted, script=args.dry_run == "script")))
+        app.say("\n".join(describe(app.open_session(), name, wanted, script=args.dry_run == "script")))
     return 0

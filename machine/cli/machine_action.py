@@ -1,4 +1,4 @@
-"""What the commands that change machines have in common: the session they act in, many at once, errors one by one."""
+"""What the commands that change machines have in common: many at once, errors one by one."""
 
 from __future__ import annotations
 
@@ -11,20 +11,6 @@ if TYPE_CHECKING:
     from machine.cli.app import App
     from machine.cli.parser import Parser
     from machine.session import Session
-
-
-def open_session(app: App) -> Session:
-    """The store, console and environment of this call, for machine.lifecycle."""
-    from machine.session import Session
-
-    flags = app.flags
-    tls = {
-        "ca_cert": flags.tls_ca_cert,
-        "ca_key": flags.tls_ca_key,
-        "client_cert": flags.tls_client_cert,
-        "client_key": flags.tls_client_key,
-    }
-    return Session(store=app.store, console=app.console, environ=app.environ, tls=tls)
 
 
 def add_names(parser: Parser) -> None:
@@ -54,7 +40,7 @@ def on_each(
             app.store.load(name)
     with interrupt_on_termination():
         try:
-            failures = parallel.run(open_session(app), names, act, after)
+            failures = parallel.run(app.open_session(), names, act, after)
         finally:
             app.console.close()
         for error in failures.values():

@@ -101,11 +101,10 @@ class _States:
                 row.error, row.version = "", "Unknown"
 
     def _ask(self, row: Row) -> None:
-        from machine.cli.machine_action import open_session
         from machine.lifecycle.driver_record import open_driver
 
         try:
-            found = str(open_driver(open_session(self.app), row.record).state()), ""  # type: ignore[arg-type]
+            found = str(open_driver(self.app.open_session(), row.record).state()), ""  # type: ignore[arg-type]
         except MachineError as error:
             found = "Error", one_line(error)
         except Exception as error:

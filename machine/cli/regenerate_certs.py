@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace, app: App) -> int:
     """Exit status 1 if any machine failed, or nobody answered the question."""
-    from machine.cli.machine_action import confirm, on_each, open_session
+    from machine.cli.machine_action import confirm, on_each
     from machine.lifecycle import certificates, provision
 
     names = app.names(args.names)
@@ -36,5 +36,5 @@ def run(args: argparse.Namespace, app: App) -> int:
         if not answer:
             return 0
     if args.client_certs:
-        certificates.renew_client(open_session(app))
+        certificates.renew_client(app.open_session())
     return on_each(app, names, provision.regenerate)

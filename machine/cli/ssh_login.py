@@ -118,12 +118,11 @@ def _key_error(record: Record) -> MachineError | None:
 def _state_error(app: App, record: Record) -> MachineError | None:
     from machine.cli.connect import certificates
     from machine.cli.ls_rows import power_hint
-    from machine.cli.machine_action import open_session
     from machine.lifecycle.driver_record import open_driver
     from machine.model import State
 
     try:
-        driver = open_driver(open_session(app), record)
+        driver = open_driver(app.open_session(), record)
         state = driver.state()
         if state is State.MISSING and record.imported() and not os.path.exists(record.ssh_key_path() or ""):
             certificates(record)  # says that it came without its keys, and how to get them

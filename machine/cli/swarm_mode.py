@@ -58,10 +58,9 @@ def run(args: Namespace, app: App) -> int:
 
 
 def _ls(args: Namespace, app: App) -> int:
-    from machine.cli.machine_action import open_session
     from machine.clusters.swarm_mode import commands
 
-    session = open_session(app)
+    session = app.open_session()
     there = commands.clusters(session)
     for name in args.words:
         _known(name, there)
@@ -85,7 +84,6 @@ def _cells(row: Row) -> list[str]:
 
 def _print(args: Namespace, app: App) -> int:
     """A token or a key, alone on stdout."""
-    from machine.cli.machine_action import open_session
     from machine.clusters.swarm_mode import commands
     from machine.clusters.swarm_mode.membership import ROLES
 
@@ -93,7 +91,7 @@ def _print(args: Namespace, app: App) -> int:
     role = words.pop(0) if args.verb == "token" and words and words[0] in ROLES else ""
     if args.verb == "token" and not role:
         raise UsageError("token of which role?", resolution="machine swarm-mode token worker, or manager")
-    session = open_session(app)
+    session = app.open_session()
     there = commands.clusters(session)
     if len(words) > 1 or (not words and len(there) != 1):
         raise UsageError(

@@ -25,13 +25,12 @@ def add_arguments(parser: Parser) -> None:
 def run(args: Namespace, app: App) -> int:
     """A word for each. Asks the platforms; errors are the drivers'. JSON has Name, State and Phase."""
     records = [app.store.load(name) for name in app.names(args.names)]
-    from machine.cli.machine_action import open_session
     from machine.lifecycle.driver_record import open_driver
 
     found = []
     for record in records:
         app.machine = record.name
-        state = str(open_driver(open_session(app), record).state())
+        state = str(open_driver(app.open_session(), record).state())
         found.append({"Name": record.name, "State": state, "Phase": record.phase})
     print_facts(app, found, "State", as_json=args.json)
     return 0
