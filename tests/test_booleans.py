@@ -6,7 +6,7 @@ import pytest
 
 from machine import booleans
 from machine.errors import UsageError
-from machine.swarm.api import booleans as of_swarm
+from machine.swarm.parsing import booleans as of_swarm
 
 
 @pytest.mark.parametrize("text", [*booleans.GO_TRUE, "yes", "on", " ON "])

@@ -19,7 +19,6 @@ from typing import NamedTuple
 from machine import __version__
 from machine.errors import MachineError, UsageError
 from machine.swarm import cli_flags as all_flags
-from machine.swarm.api import booleans
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import HelpAsked, ParsedArgs, gather, help_of, lease, near, pairs, seconds
 from machine.swarm.discovery import Discovery, DiscoveryError, from_url, tls_of
@@ -28,6 +27,7 @@ from machine.swarm.http.listener import Demands, listen
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.limits import TOKEN_BODY
 from machine.swarm.manager.manager import ManagerConfig, manager
+from machine.swarm.parsing import booleans
 from machine.swarm.pipeline import Backend, compose
 from machine.swarm.printable import cleaned
 

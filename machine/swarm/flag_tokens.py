@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from machine.errors import UsageError
-from machine.swarm.api import booleans
+from machine.swarm.parsing import booleans
 
 
 class Token(NamedTuple):

@@ -21,8 +21,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, Union
 
 from machine.swarm import limits
-from machine.swarm.api import booleans, request_json
-from machine.swarm.http import target as targets
+from machine.swarm.parsing import booleans, request_json
+from machine.swarm.parsing import target as targets
 
 Headers = Sequence["tuple[bytes, bytes]"]  # names in lower case, as h11 gives them
 READ_LIMIT = limits.BODY_WHOLE
@@ -198,7 +198,7 @@ class Request:
             raise Refused(408, f"the body did not come within {limits.BODY_SECONDS:g} s") from None
 
     def value(self) -> Any:
-        """The body (bytes by now) as the engine reads it (machine.swarm.api.request_json); None if empty.
+        """The body (bytes by now) as the engine reads it (machine.swarm.parsing.request_json); None if empty.
 
         Refused(400) if it is not JSON, is not said to be, or has a field of the wrong kind. What is passed on instead
         of it has to be written from this value, or the engine may read something else.

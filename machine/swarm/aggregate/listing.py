@@ -15,7 +15,7 @@ from typing import Any
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.api import merge
-from machine.swarm.http.target import build, filters
+from machine.swarm.parsing.target import build, filters
 from machine.swarm.pipeline import Refused, Request
 
 BOUNDS = ("before", "since")

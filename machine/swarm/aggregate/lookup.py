@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.http.target import build
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request
 
 REMEMBERED = 10_000  # ids whose engine is remembered

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import Pin, allowed, listed, narrowed, network_pin, project_pin, volume_pin
-from machine.swarm.http.target import build
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request, Unreachable
 from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.references import PROJECT, References, host_ports, project_of, references

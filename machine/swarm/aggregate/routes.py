@@ -16,9 +16,9 @@ from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.api import merge
-from machine.swarm.api.request_json import write
 from machine.swarm.api.swarm_mode import refuse_swarm_mode
-from machine.swarm.http.target import build
+from machine.swarm.parsing.request_json import write
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
 from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
 

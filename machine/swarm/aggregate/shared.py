@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.http.target import build
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from machine.swarm.printable import is_printable, printable
 

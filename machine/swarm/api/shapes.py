@@ -13,7 +13,7 @@ from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api import bounded_json
-from machine.swarm.api.request_json import normalize_key_case
+from machine.swarm.parsing.request_json import normalize_key_case
 from machine.swarm.printable import is_printable, printable
 
 Check = Callable[[Any], None]

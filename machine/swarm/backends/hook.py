@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from machine.swarm import limits
-from machine.swarm.api import request_json
-from machine.swarm.api.fields import HOST_FIELDS
 from machine.swarm.http.headers import length
-from machine.swarm.http.target import build
+from machine.swarm.parsing import request_json
+from machine.swarm.parsing.fields import HOST_FIELDS
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Headers, Refused, Reply, Request
 
 UNSEEN = ("refuse", "pass")

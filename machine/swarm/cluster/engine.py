@@ -27,7 +27,7 @@ from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.list_order import ListOrder
 from machine.swarm.http import hostport
-from machine.swarm.http.target import build
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
 from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler.node import Node

@@ -13,8 +13,8 @@ import h11
 
 from machine.errors import masked
 from machine.swarm import limits
-from machine.swarm.api import request_json
 from machine.swarm.http.line_buffer import LineBuffer
+from machine.swarm.parsing import request_json
 from machine.swarm.printable import printable
 
 LIMIT = limits.DISCOVERY_ANSWER

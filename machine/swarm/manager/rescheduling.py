@@ -16,9 +16,9 @@ from machine.swarm.cluster import Engine
 from machine.swarm.cluster.cluster import DOUBLE
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.health import Health
-from machine.swarm.http.target import build
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.create import Rescheduled, make
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request
 
 RETRY_SECONDS = 60.0  # seconds between two tries at a container that fits nowhere, or cannot be removed

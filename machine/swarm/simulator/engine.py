@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
-from machine.swarm.http import target as targets
+from machine.swarm.parsing import target as targets
 from machine.swarm.pipeline import Refused
 from machine.swarm.simulator.container import Container, now
 from machine.swarm.simulator.resources import Things

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase as fnmatch
 from secrets import token_hex
 from typing import Any
 
-from machine.swarm.http import target as targets
+from machine.swarm.parsing import target as targets
 from machine.swarm.pipeline import Refused
 from machine.swarm.simulator.responses import Response, dump, json_said, tagged
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from machine.swarm.api.fields import KINDS
 from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.manager.routes import TABLE, answer
+from machine.swarm.parsing.fields import KINDS
 from machine.swarm.pipeline import CallNext, Refused, Reply, Request, not_implemented
 from machine.swarm.simulator import SimulatedEngine
 from tests.swarm.fleet import Fleet

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from machine.swarm.api import request_json
 from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes import caching
@@ -23,6 +22,7 @@ from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.image_changes import WatchedConnection, followed
 from machine.swarm.manager.routes.locate import locate
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.parsing import request_json
 from machine.swarm.pipeline import Hijack, Refused, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.placement_request import KINDS, PlacementRequest, extract_expressions, parse_create

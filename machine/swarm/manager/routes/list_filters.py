@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from machine.swarm.api.booleans import FILTER_FALSE, FILTER_TRUE
+from machine.swarm.parsing.booleans import FILTER_FALSE, FILTER_TRUE
 from machine.swarm.pipeline import Refused
 
 KNOWN = (

@@ -7,11 +7,11 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from machine.swarm.api.booleans import FILTER_TRUE
 from machine.swarm.cluster.container import UP, Container
 from machine.swarm.cluster.images import familiar
 from machine.swarm.cluster.index import Ambiguous, Index
 from machine.swarm.manager.routes import list_filters
+from machine.swarm.parsing.booleans import FILTER_TRUE
 from machine.swarm.pipeline import JSON, Refused, Reply
 from machine.swarm.scheduler.expressions import BadExpression, pattern
 

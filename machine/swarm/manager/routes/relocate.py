@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.cluster import Engine
-from machine.swarm.http.target import build
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.locate import has_network, volume_size
+from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request
 from machine.swarm.scheduler.placement_request import Located
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.http.target import SAFE, arguments, build, filters, parse
+from machine.swarm.parsing.target import SAFE, arguments, build, filters, parse
 from machine.swarm.pipeline import Refused, Request
 
 

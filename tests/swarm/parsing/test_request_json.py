@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machine.swarm import limits
-from machine.swarm.api.fields import CANONICAL, HOST_FIELDS, KINDS, MAPS, NAMES
-from machine.swarm.api.request_json import BadJson, WrongKind, read, read_call, write
+from machine.swarm.parsing.fields import CANONICAL, HOST_FIELDS, KINDS, MAPS, NAMES
+from machine.swarm.parsing.request_json import BadJson, WrongKind, read, read_call, write
 from machine.swarm.pipeline import Refused, Request
 
 

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from machine.swarm import limits
-from machine.swarm.api.fields import CANONICAL, KINDS, MAPS, NAMES
+from machine.swarm.parsing.fields import CANONICAL, KINDS, MAPS, NAMES
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})  # signs that Go takes for s and k

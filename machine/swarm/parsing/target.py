@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, quote_plus, unquote
 
-from machine.swarm.api import request_json
+from machine.swarm.parsing import request_json
 
 _VERSION = re.compile(r"/v([0-9]{1,9}\.[0-9]{1,9})(?=/|\Z)")
 SAFE = "/:@!$&'()*+,;=~-._"  # what may stand in a path as it is (RFC 3986, section 3.3)
