@@ -14,10 +14,10 @@ import pytest
 import certs
 from machine.errors import CertificateError, UsageError
 from machine.swarm import named_file
+from machine.swarm.cluster.ledger import Ledger
+from machine.swarm.cluster.signing import load_key
 from machine.swarm.discovery import DiscoveryError, from_url, tls_of
 from machine.swarm.http.address import TlsConfig
-from machine.swarm.manager.ledger import Ledger
-from machine.swarm.manager.signing import load_key
 
 SWARM = (sys.executable, "-m", "machine", "swarm")
 

@@ -11,7 +11,7 @@ import os
 from machine import files, paths
 from machine.errors import MachineError
 from machine.store import Record, Store
-from machine.swarm.manager import signing
+from machine.swarm.cluster import signing
 
 
 def ensure(store: Store, record: Record) -> bytes:

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from machine.errors import UsageError
 from machine.swarm.backends.registry import BackendContext
 from machine.swarm.cli_flags import MANAGE, ParsedArgs, gather, pairs, percent, seconds
-from machine.swarm.cluster import Settings
+from machine.swarm.cluster import Settings, ledger, signing
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.ranges import address
 from machine.swarm.http.address import tls_from_flags
-from machine.swarm.manager import ledger, signing
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.pipeline import Backend
 from machine.swarm.scheduler import DEFAULT, FILTERS, STRATEGIES

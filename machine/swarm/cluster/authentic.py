@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.facts import Facts
-from machine.swarm.manager.ledger import Ledger
-from machine.swarm.manager.signing import Keyring, SignedCreate
+from machine.swarm.cluster.ledger import Ledger
+from machine.swarm.cluster.signing import Keyring, SignedCreate
 
 
 def signed_create(container: Container, keyring: Keyring, ledger: Ledger, engine: Facts) -> SignedCreate | None:

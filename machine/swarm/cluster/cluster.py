@@ -15,11 +15,11 @@ from machine.swarm.cluster.engine import Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
 from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.cluster.ledger import Ledger
+from machine.swarm.cluster.signing import Keyring
 from machine.swarm.cluster.subscribers import Subscribers
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
-from machine.swarm.manager.ledger import Ledger
-from machine.swarm.manager.signing import Keyring
 from machine.swarm.pipeline import CallNext, Refused, Unreachable
 from machine.swarm.scheduler.filters import DEFAULT
 

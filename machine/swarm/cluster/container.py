@@ -8,7 +8,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from machine.swarm.cluster import status
-from machine.swarm.manager.signing import LABEL, SignedCreate
+from machine.swarm.cluster.signing import LABEL, SignedCreate
 from machine.swarm.scheduler.node import ANY_ADDRESS
 from machine.swarm.scheduler.placement_request import ID, KINDS, Port, ports_of
 from machine.swarm.scheduler.references import BUILT_IN

@@ -15,10 +15,10 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from machine.swarm.discovery.base import Discovery
+from machine.swarm.discovery.candidate import Candidate
 from machine.swarm.discovery.fetch import Answer, DiscoveryError, excerpt, fetch, understood
 from machine.swarm.discovery.keys import KeyPath
 from machine.swarm.discovery.ranges import answered
-from machine.swarm.manager.election import Candidate
 
 PORT = 8500
 SHORTEST_TTL, LONGEST_TTL = 10, 86400  # seconds that consul accepts for a session

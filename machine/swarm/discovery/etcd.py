@@ -15,10 +15,10 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.discovery.base import Discovery
+from machine.swarm.discovery.candidate import Candidate
 from machine.swarm.discovery.fetch import DiscoveryError, excerpt, fetch, lines, understood
 from machine.swarm.discovery.keys import KeyPath
 from machine.swarm.discovery.ranges import answered
-from machine.swarm.manager.election import Candidate
 from machine.swarm.parsing import request_json
 
 PORT = 2379

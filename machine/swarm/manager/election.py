@@ -4,42 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
+from machine.swarm.discovery.candidate import Candidate
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.discovery.ranges import address as host_and_port
 
 RETRY = 10.0  # seconds until a candidate that lost, or could not ask, stands again; a change wakes it earlier
-
-
-class Candidate(ABC):
-    """One manager standing for election, in some key-value store; `address` is where replicas reach it."""
-
-    def __init__(self, address: str, ttl: int) -> None:
-        self.address = address
-        self.ttl = ttl
-
-    @abstractmethod
-    async def leader(self) -> str:
-        """Who leads now, "" if nobody."""
-
-    @abstractmethod
-    async def campaign(self) -> bool:
-        """Try to become the leader; whether we are."""
-
-    @abstractmethod
-    async def renew(self) -> bool:
-        """Stay the leader for another ttl; whether we still are."""
-
-    @abstractmethod
-    async def resign(self) -> None:
-        """Stop being the leader, so that another may at once."""
-
-    @abstractmethod
-    async def changed(self, seconds: float) -> None:
-        """Return when the leader may have changed, at the latest after `seconds`."""
 
 
 class Election:

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from machine.errors import UsageError
 from machine.swarm.cluster import Cluster, Settings
+from machine.swarm.cluster.ledger import Ledger
+from machine.swarm.cluster.signing import Keyring, load_key
 from machine.swarm.discovery import Discovery, DiscoveryError
 from machine.swarm.http.address import TlsConfig, parse
 from machine.swarm.http.client import Client
 from machine.swarm.http.open_files import raise_limit
 from machine.swarm.manager.election import Election
-from machine.swarm.manager.ledger import Ledger
 from machine.swarm.manager.rescheduling import Watchdog
 from machine.swarm.manager.routes import ManagerContext, answer
-from machine.swarm.manager.signing import Keyring, load_key
 from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import cleaned
 

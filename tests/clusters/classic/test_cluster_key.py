@@ -18,7 +18,7 @@ from machine.session import Session
 from machine.store import Record, Store
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import MANAGE, gather
-from machine.swarm.manager.signing import Keyring, SignedCreate, load_key
+from machine.swarm.cluster.signing import Keyring, SignedCreate, load_key
 
 CREATE = SignedCreate({"Image": "x"}, "s1", "web", "id1", "n1")
 ONE, OTHER = "token://0123456789abcdef", "token://fedcba9876543210"

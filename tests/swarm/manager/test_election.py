@@ -7,7 +7,8 @@ import pytest
 from machine.errors import UsageError
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import MANAGE, gather
-from machine.swarm.manager.election import Candidate, Election
+from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.manager.election import Election
 
 
 class Loser(Candidate):

@@ -12,10 +12,10 @@ from machine.swarm import limits
 from machine.swarm.backends.swarm import plan_of
 from machine.swarm.cli_flags import MANAGE, gather
 from machine.swarm.cluster import Settings
+from machine.swarm.cluster.ledger import Ledger
+from machine.swarm.cluster.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.discovery.fixed import Nodes
-from machine.swarm.manager.ledger import Ledger
 from machine.swarm.manager.manager import ManagerConfig, manager
-from machine.swarm.manager.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.scheduler.placement_request import ID, KINDS
 from tests.swarm.fleet import engines, swarm
 
@@ -309,7 +309,7 @@ def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path):
 
 
 def test_a_long_ledger_is_written_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr("machine.swarm.manager.ledger.REWRITTEN", 3)
+    monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITTEN", 3)
     path = tmp_path / "log"
     ledger = Ledger(str(path))
     for generation in range(9):
@@ -364,7 +364,7 @@ def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_
 
 
 def test_the_file_does_not_grow_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr("machine.swarm.manager.ledger.REWRITTEN", 100)
+    monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITTEN", 100)
     path = str(tmp_path / "log")
     ledger = Ledger(path)
     for number in range(2000):

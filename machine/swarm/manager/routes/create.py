@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.container import shares
+from machine.swarm.cluster.signing import LABEL, SignedCreate
 from machine.swarm.manager.routes import relocate
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import holders, missing_message, with_image
 from machine.swarm.manager.routes.locate import locate, replaced_by
 from machine.swarm.manager.routes.references import colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.manager.signing import LABEL, SignedCreate
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression, Expression
 from machine.swarm.scheduler.node import Reservation
