@@ -1,0 +1,155 @@
+"""A command line of `machine create` as the `CreateRequest` that lifecycle takes, with what makes no sense refused."""
+
+from __future__ import annotations
+
+import re
+
+from machine import engine_values
+from machine.cli import driver_flags
+from machine.cli.create_flags import MANAGER_FLAGS, SWARM_MODE_FLAGS
+from machine.clusters.swarm_mode import membership
+from machine.drivers import registry
+from machine.errors import UsageError, masked
+from machine.lifecycle.planning import CreateRequest
+from machine.model import EngineOptions, SwarmOptions
+from machine.options import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from machine.cli.app import App
+
+_TLS_OPTIONS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # of dockerd; set by provisioning alone
+
+
+def create_request(args: Namespace, app: App) -> CreateRequest:
+    """Return what the command line asks for. UsageError for values that are wrong or do not go together."""
+    _check_classic_swarm(args, app)
+    _check_engine_options(args)
+    engine = _engine_options(args, app)
+    engine_values.check(engine)
+    return CreateRequest(
+        driver_name=args.driver,
+        values=resolve(registry.find(args.driver).traits.options, driver_flags.typed_values(args), app.environ),
+        engine=engine,
+        swarm=_swarm_options(args, app),
+        sans=tuple(args.tls_san),
+        docker_context=not args.no_context,
+        swarm_mode=_swarm_mode_membership(args),
+        keep_hostname=args.no_hostname,
+    )
+
+
+def _check_engine_options(args: Namespace) -> None:
+    """Raise UsageError for an --engine-opt that decides about TLS."""
+    for option in args.engine_opt:
+        if option.partition("=")[0].lstrip("-") in _TLS_OPTIONS:
+            raise UsageError(
+                f"--engine-opt {option!r} would change how the engine is protected",
+                resolution="leave it out: TLS with client certificates is what makes a machine reachable safely",
+            )
+
+
+def _engine_options(args: Namespace, app: App) -> EngineOptions:
+    """Return the engine's options: a flag goes before its variable, and that before the default."""
+    mirrors = args.engine_registry_mirror
+    if mirrors is None:
+        mirrors = [part for part in app.environ.get("ENGINE_REGISTRY_MIRROR", "").split(",") if part]
+    install_url = args.engine_install_url or app.environ.get("MACHINE_DOCKER_INSTALL_URL")
+    return EngineOptions(
+        env=tuple(args.engine_env),
+        insecure_registries=tuple(args.engine_insecure_registry),
+        install_url=install_url or EngineOptions().install_url,
+        labels=tuple(args.engine_label),
+        flags=tuple(args.engine_opt),
+        registry_mirrors=tuple(mirrors),
+        storage_driver=args.engine_storage_driver,
+    )
+
+
+def _swarm_options(args: Namespace, app: App) -> SwarmOptions:
+    """Return the options of classic swarm; --swarm-discovery and --swarm-addr belong to swarm mode beside its flag."""
+    default = SwarmOptions()
+    image = app.environ.get("MACHINE_SWARM_IMAGE", "") if args.swarm_image is None else args.swarm_image
+    return SwarmOptions(
+        is_swarm=args.swarm or args.swarm_master,
+        master=args.swarm_master,
+        agent=args.swarm,
+        discovery="" if args.swarm_mode else args.swarm_discovery,
+        address="" if args.swarm_mode else args.swarm_addr,
+        host=default.host if args.swarm_host is None else args.swarm_host,
+        image=image or default.image,
+        strategy=default.strategy if args.swarm_strategy is None else args.swarm_strategy,
+        flags=tuple(args.swarm_opt),
+        join_flags=tuple(args.swarm_join_opt),
+        experimental=args.swarm_experimental,
+        containers=bool(image),
+    )
+
+
+def _check_classic_swarm(args: Namespace, app: App) -> None:
+    """Raise UsageError for a bad --swarm-discovery; warn of flags that have no effect.
+
+    A manager's flags without --swarm-master are only warned of: scripts that were written for docker-machine give them
+    to every machine of a swarm.
+    """
+    if args.swarm_discovery and not args.swarm_mode:
+        _check_discovery(args)
+    without_effect = []
+    if not args.swarm_master:
+        without_effect += [(name, "--swarm-master") for name in MANAGER_FLAGS if getattr(args, name) not in (None, [])]
+    if args.swarm_join_opt and not args.swarm:
+        without_effect.append(("swarm_join_opt", "--swarm"))
+    for name, needed in without_effect:
+        app.console.warn(f"{flag_of(name)} has no effect without {needed}")
+
+
+def _check_discovery(args: Namespace) -> None:
+    """Raise UsageError for a --swarm-discovery that is no URL of a discovery store, or that no swarm uses."""
+    url = args.swarm_discovery
+    if re.fullmatch(r"[0-9a-f]{32}", url):
+        raise UsageError("--swarm-discovery has a bare token", resolution="write it as --swarm-discovery token://TOKEN")
+    if not re.fullmatch(r"[^:]*://.*", url):
+        raise UsageError(
+            f"--swarm-discovery {masked(url)!r} is not a discovery URL",
+            resolution="write it as token://TOKEN, nodes://a:2376,b:2376 or file://PATH",
+        )
+    if not (args.swarm or args.swarm_master):
+        raise UsageError(
+            "--swarm-discovery has no effect alone: the machine would be in no swarm",
+            resolution="add --swarm for a node, --swarm-master for the manager, or --swarm-mode manager|worker",
+        )
+
+
+def _swarm_mode_membership(args: Namespace) -> membership.Membership | None:
+    """Return the membership in swarm mode that is asked for, None for none. UsageError for flags that do not fit."""
+    typed = [flag_of(name) for name in SWARM_MODE_FLAGS if getattr(args, name)]
+    if not args.swarm_mode:
+        if typed:
+            raise UsageError(
+                f"{' '.join(typed)} has no effect without --swarm-mode", resolution="add --swarm-mode manager or worker"
+            )
+        return None
+    if args.swarm or args.swarm_master:
+        raise UsageError(
+            "--swarm-mode is Docker's own cluster and --swarm the classic one: a machine is in one of them",
+            resolution="leave one of the two flags out; docs/swarm-mode.md compares them",
+        )
+    return membership.check(
+        membership.Membership(
+            role=args.swarm_mode,
+            cluster=args.swarm_discovery or membership.DEFAULT_CLUSTER,
+            availability=args.swarm_availability or "active",
+            address=args.swarm_addr,
+            data_path=args.swarm_data_path_addr,
+            autolock=args.swarm_autolock,
+            cert_expiry=args.swarm_cert_expiry,
+            pools=tuple(args.swarm_default_addr_pool),
+        )
+    )
+
+
+def flag_of(name: str) -> str:
+    """Return the flag whose value is the attribute `name` of the parsed arguments."""
+    return "--" + name.replace("_", "-")
