@@ -51,16 +51,8 @@ def export(
     _check_values(record, with_values)
     contents, notes = _keys(record) if with_keys else ({}, [])
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
-    copied, stay = portable(record, ssh_key, with_values)
-    manifest = {
-        "Format": FORMAT,
-        "Name": name,
-        "Driver": record.driver_name,
-        "WithKeys": with_keys,
-        "Program": f"machine {__version__}",
-        "Withheld": [list(setting) for setting in stay],
-    }
-    contents[bundle.MANIFEST] = json.dumps(manifest, indent=4).encode()
+    copied, withheld = portable(record, ssh_key, with_values)
+    contents[bundle.MANIFEST] = _manifest(record, with_keys, withheld)
     contents[paths.CONFIG] = copied.encode()
     _add(contents, paths.CA, files.read(os.path.join(record.cert_dir(), paths.CA)))
     _add(contents, paths.KNOWN_HOSTS, _host_keys(record))
@@ -69,19 +61,35 @@ def export(
             f"the disk of {name} is not in the file: the virtual machine stays on this computer,"
             f" and can be used from where its address {record.address() or '(unknown)'} is reachable"
         )
-    if stay:
+    if withheld:
         notes.append(
-            f"values that stay here, for they may be secrets: {', '.join(map(str, stay))};"
+            f"values that stay here, for they may be secrets: {', '.join(map(str, withheld))};"
             f" machine export --with-value NAME {name} sends one along"
         )
     data = bundle.pack(contents)
     if out_path:
-        if os.path.lexists(out_path) and not replace:
-            raise StoreError(
-                f"{out_path} exists already", resolution="add --force to replace it, or name another with -o"
-            )
-        files.write(os.path.abspath(out_path), data)
+        _write(out_path, data, replace)
     return Exported(out_path, data, tuple(notes))
+
+
+def _manifest(record: Record, with_keys: bool, withheld: Sequence[redaction.Setting]) -> bytes:
+    """Return what the file says of itself and of the machine, as JSON."""
+    manifest = {
+        "Format": FORMAT,
+        "Name": record.name,
+        "Driver": record.driver_name,
+        "WithKeys": with_keys,
+        "Program": f"machine {__version__}",
+        "Withheld": [list(setting) for setting in withheld],
+    }
+    return json.dumps(manifest, indent=4).encode()
+
+
+def _write(path: str, data: bytes, replace: bool) -> None:
+    """Write the file, 0600. StoreError if it exists, unless `replace`, or cannot be written."""
+    if os.path.lexists(path) and not replace:
+        raise StoreError(f"{path} exists already", resolution="add --force to replace it, or name another with -o")
+    files.write(os.path.abspath(path), data)
 
 
 def portable(record: Record, ssh_key: str, with_values: Sequence[str] = ()) -> tuple[Record, list[redaction.Setting]]:
