@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from machine.swarm.cluster.container import Container
+from typing import Any
+
+from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.facts import Facts
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import Keyring, SignedCreate
 
 
-def signed_create(container: Container, keyring: Keyring, ledger: Ledger, engine: Facts) -> SignedCreate | None:
+def signed_create(
+    container: ContainerRecord[Any], keyring: Keyring, ledger: Ledger, engine: Facts
+) -> SignedCreate | None:
     """The create that a manager signed for just this container on just this engine, noted in the ledger; else None."""
     signed = keyring.read(container.seal) if container.seal else None
     if signed is None or not signed.is_for(engine.id, engine.name, container.swarm_id):

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from machine.swarm.cluster import events
-from machine.swarm.cluster.container import Container
-from machine.swarm.cluster.engine import Engine
+from machine.swarm.cluster.engine import Container, Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
 from machine.swarm.cluster.index import Ambiguous, Index
 from machine.swarm.cluster.ledger import Ledger
+from machine.swarm.cluster.settings import Settings
 from machine.swarm.cluster.signing import Keyring
 from machine.swarm.cluster.subscribers import Subscribers
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.pipeline import CallNext, Refused, Unreachable
-from machine.swarm.scheduler.filters import DEFAULT
 
 MAX_CONCURRENT_DIALS = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
 MAX_CONCURRENT_LISTS = 32  # engines that are being listed at the same time
@@ -35,22 +33,6 @@ LOG_TEXTS = {
 DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
 EMPTY_LIST_SECONDS = 30.0  # seconds that an empty list has to stand before all engines are let go
 BACKGROUND_PAUSE = 0.004  # seconds between two inspects that nobody waits for
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """classic Swarm's flags of `manage`; times in seconds, overcommit in percent."""
-
-    strategy: str = "spread"
-    filters: Sequence[str] = DEFAULT
-    overcommit: int = 5
-    createretry: int = 0
-    refresh_min: float = 30.0
-    refresh_max: float = 60.0
-    retry: int = 3
-    heartbeat: float = 60.0
-    cors: bool = False
-    pace: float = 1.0  # stretches the pauses between tries at an engine that does not answer
 
 
 class Cluster:
@@ -73,7 +55,7 @@ class Cluster:
         self.log = log
         self.keyring = keyring or Keyring()
         self.ledger = ledger or Ledger()
-        self.index = Index()
+        self.index: Index[Container] = Index()
         self.engines: dict[str, Engine] = {}
         self.dial_limit = asyncio.Semaphore(MAX_CONCURRENT_DIALS)
         self.list_limit = asyncio.Semaphore(MAX_CONCURRENT_LISTS)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from machine.swarm.cluster import status
 from machine.swarm.cluster.signing import LABEL, SignedCreate
 from machine.swarm.scheduler.node import ANY_ADDRESS
 from machine.swarm.scheduler.placement_request import ID, KINDS, Port, ports_of
 from machine.swarm.scheduler.references import BUILT_IN
-
-if TYPE_CHECKING:
-    from machine.swarm.cluster.engine import Engine
 
 NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))
@@ -25,8 +22,22 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _quoted = json.encoder.encode_basestring_ascii
 
 
-class Container:
-    """One container on one engine. `node` and `ip` are the engine's name and address, as shown in the entry.
+class Host(Protocol):
+    """The engine that a container is on, as far as is needed to show it and to tell it from others."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def reachable(self) -> bool: ...
+
+
+E = TypeVar("E", bound=Host)
+
+
+class ContainerRecord(Generic[E]):
+    """A container on an engine of type E. `node` and `ip` are the engine's name and address, as shown in the entry.
 
     `known` is False until its reservation and its ports have been learned from an inspect.
     """
@@ -37,7 +48,7 @@ class Container:
         "state", "status", "volumes", "was",
     )  # fmt: skip
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: E) -> None:
         self.engine = engine
         self.id = ""
         self.names: tuple[str, ...] = ()  # its own, without aliases from links

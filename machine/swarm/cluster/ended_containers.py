@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.events import Effect
 
 PAUSES = (0.1, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0)  # seconds between attempts; after them it was started again
@@ -26,7 +27,7 @@ class EndedContainers:
             self._attempts[happened.id] = 0
 
     def refresh_later(
-        self, ids: Iterable[str], containers: Mapping[str, Container], refresh: Callable[[str], None]
+        self, ids: Iterable[str], containers: Mapping[str, ContainerRecord[Any]], refresh: Callable[[str], None]
     ) -> None:
         """Call `refresh` a little later for each of these, just listed, that is said to run although it ended."""
         for key in ids:

@@ -12,15 +12,16 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
 from machine.swarm.cluster import calls
 from machine.swarm.cluster.authentic import signed_create
 from machine.swarm.cluster.calls import Calls
-from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.ended_containers import EndedContainers
+from machine.swarm.cluster.engine_context import EngineContext
 from machine.swarm.cluster.events import Effect, Lines, check, effect, normalize
 from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
@@ -33,10 +34,8 @@ from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler.node import Node
 from machine.swarm.scheduler.placement_request import ID
 
-if TYPE_CHECKING:
-    from machine.swarm.cluster.cluster import Cluster
-
 INFO_SECONDS = 300.0  # seconds between two looks at /info
+Container = ContainerRecord["Engine"]
 KINDS = ("image", "network", "volume")
 EVENTS_LAST_SECONDS = 3.0  # seconds of events after which they count as going on
 EVERYTHING = "*"  # stands for all containers among those to look at again
@@ -51,7 +50,7 @@ _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
 class Engine(Calls):
     """The engine at `address` ("host:port"), asked through `client`. `node` is what the scheduler sees of it."""
 
-    def __init__(self, cluster: Cluster, address: str, client: CallNext) -> None:
+    def __init__(self, cluster: EngineContext[Engine], address: str, client: CallNext) -> None:
         super().__init__(address, client, HealthTracker(cluster.settings.retry, cluster.settings.pace))
         self.cluster = cluster
         self.ip = hostport.split(address)[0]
@@ -317,7 +316,7 @@ class Engine(Calls):
         container = self.containers.get(entry["Id"])
         index = self.cluster.index
         if container is None:
-            container = Container(self)
+            container = ContainerRecord(self)
             container.take(entry, self.name, self.ip, now)
             self.containers[container.id] = container
             index.add(container)

@@ -6,12 +6,13 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
-from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.spelling import NameIndex
 from machine.swarm.scheduler.placement import former_names, service_of
 
+C = TypeVar("C", bound=ContainerRecord[Any])
 K = TypeVar("K")
 _HEX = frozenset("0123456789abcdef")
 SHORT = 12  # digits of an id as `docker ps` prints it
@@ -22,23 +23,23 @@ class Ambiguous(LookupError):
     """Several containers fit; the text names them."""
 
 
-class Index:
+class Index(Generic[C]):
     """What was added and not dropped. A container is in it once, whatever its names."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._ids: dict[str, list[Container]] = {}  # more than one only while an engine is known by two addresses
-        self._names: dict[str, list[Container]] = {}
-        self._swarm: dict[str, list[Container]] = {}
-        self._services: dict[tuple[str, str, str], list[Container]] = {}  # see placement.service_of
-        self._former: dict[str, list[Container]] = {}  # by the name that it had, as far as that is known
-        self._order: list[Container] | None = []
-        self._spelling: NameIndex | None = None
+        self._ids: dict[str, list[C]] = {}  # more than one only while an engine is known by two addresses
+        self._names: dict[str, list[C]] = {}
+        self._swarm: dict[str, list[C]] = {}
+        self._services: dict[tuple[str, str, str], list[C]] = {}  # see placement.service_of
+        self._former: dict[str, list[C]] = {}  # by the name that it had, as far as that is known
+        self._order: list[C] | None = []
+        self._spelling: NameIndex[C] | None = None
         self._now = now
 
     def __len__(self) -> int:
         return len(self.newest_first())
 
-    def add(self, container: Container) -> None:
+    def add(self, container: C) -> None:
         """A new one, with its id and names."""
         self._ids.setdefault(container.id, []).append(container)
         shared = self._enter_names(container)
@@ -51,7 +52,7 @@ class Index:
         if shared:
             self.settle(container.names)
 
-    def drop(self, container: Container) -> None:
+    def drop(self, container: C) -> None:
         """One that is no more."""
         _remove(self._ids, container.id, container)
         _remove(self._swarm, container.swarm_id, container)
@@ -64,7 +65,7 @@ class Index:
         self._order = self._spelling = None
         self.settle(container.names)
 
-    def renamed(self, container: Container, before: Iterable[str]) -> None:
+    def renamed(self, container: C, before: Iterable[str]) -> None:
         """One whose names were others."""
         before = tuple(before)
         for name in before:
@@ -86,14 +87,14 @@ class Index:
         for container in found:
             container.qualify(any(self._only(name) is not container for name in container.names), self._now())
 
-    def _only(self, name: str) -> Container | None:
+    def _only(self, name: str) -> C | None:
         """The container that is meant by a name; None if several may be."""
         found = self._names.get(name, [])
         if len(found) > 1:
             found = [c for c in found if c.engine.reachable]
         return found[0] if len(found) == 1 else None
 
-    def newest_first(self) -> list[Container]:
+    def newest_first(self) -> list[C]:
         """All, in the order in which engines list them. Not a copy."""
         if self._order is None:
             found = [container for same in self._ids.values() for container in same]
@@ -102,39 +103,39 @@ class Index:
             self._order = found
         return self._order
 
-    def with_name_part(self, part: str) -> list[Container]:
+    def with_name_part(self, part: str) -> list[C]:
         """Those that have a name with `part` in it (letters, not empty), newest first."""
         if self._spelling is None:
             self._spelling = NameIndex(self.newest_first())
         return self._spelling.containers_with(part)
 
-    def freshen(self, found: Iterable[Container]) -> None:
+    def freshen(self, found: Iterable[C]) -> None:
         """Make the statuses in these entries true now."""
         now = self._now()
         for container in [c for c in found if c.due <= now]:
             container.draw(now)
 
-    def with_id(self, key: str) -> list[Container]:
+    def with_id(self, key: str) -> list[C]:
         """Those of exactly that id: several only while engines say that they have the same one."""
         return self._ids.get(key, [])
 
-    def named(self, name: str) -> list[Container]:
+    def named(self, name: str) -> list[C]:
         """Those of exactly that name, on whatever engine."""
         return self._names.get(name, [])
 
-    def of_service(self, service: tuple[str, str, str]) -> list[Container]:
+    def of_service(self, service: tuple[str, str, str]) -> list[C]:
         """Those of one number of a Compose service (see placement.service_of)."""
         return self._services.get(service, [])
 
-    def formerly(self, name: str) -> list[Container]:
+    def formerly(self, name: str) -> list[C]:
         """Those that were called so until they were renamed."""
         return self._former.get(name, [])
 
-    def doubles(self, swarm_id: str) -> list[Container]:
+    def doubles(self, swarm_id: str) -> list[C]:
         """Those that are one and the same to the cluster."""
         return self._swarm.get(swarm_id, []) if swarm_id else []
 
-    def find(self, text: str) -> Container | None:
+    def find(self, text: str) -> C | None:
         """The container of that id, name, NODE/name, swarm id, or beginning of an id; Ambiguous if several.
 
         What does not look like an id is a name first: an engine may not take calls for another's container by giving
@@ -153,20 +154,20 @@ class Index:
                 return _only(text, list(dict.fromkeys([*found, *begun])) if found is names[0] else found)
         return None
 
-    def _beginning(self, text: str) -> list[Container]:
+    def _beginning(self, text: str) -> list[C]:
         """Those whose ids begin so; ids that are cut short count only where no full one does."""
         found = {key: same for key, same in self._ids.items() if key.startswith(text)}
         whole = [c for key, same in found.items() if _FULL_ID.match(key) for c in same]
         return whole or [c for same in found.values() for c in same]
 
-    def _on_node(self, text: str) -> list[Container]:
+    def _on_node(self, text: str) -> list[C]:
         node, slash, name = text.partition("/")
         if not slash:
             return []
         candidates = [*self._names.get(name, ()), *self._ids.get(name, ())]
         return [c for c in candidates if node in (c.engine.name, c.engine.id)]
 
-    def _enter_names(self, container: Container) -> bool:
+    def _enter_names(self, container: C) -> bool:
         """Note its names; whether another container has one of them."""
         shared = False
         for name in container.names:
@@ -181,7 +182,7 @@ class Index:
         return shared
 
 
-def _only(text: str, found: list[Container]) -> Container | None:
+def _only(text: str, found: list[C]) -> C | None:
     if len(found) > 1:
         up = [c for c in found if c.engine.reachable]
         if len(up) == 1:
@@ -191,7 +192,7 @@ def _only(text: str, found: list[Container]) -> Container | None:
     return found[0] if found else None
 
 
-def _remove(table: dict[K, list[Container]], key: K, container: Container) -> None:
+def _remove(table: dict[K, list[C]], key: K, container: C) -> None:
     found = table.get(key)
     if found and container in found:
         found.remove(container)

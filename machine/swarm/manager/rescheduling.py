@@ -12,9 +12,8 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.cluster import Engine
+from machine.swarm.cluster import Container, Engine
 from machine.swarm.cluster.cluster import DOUBLE
-from machine.swarm.cluster.container import Container
 from machine.swarm.cluster.health import Health
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.create import Rescheduled, make

@@ -1,7 +1,7 @@
 import asyncio
 
 from machine.swarm.cluster import ended_containers
-from machine.swarm.cluster.container import Container
+from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.events import Effect
 
 
@@ -9,7 +9,7 @@ def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(monkey
     monkeypatch.setattr(ended_containers, "PAUSES", (0.0, 0.0, 0.0))
 
     async def run():
-        container = Container(None)
+        container = ContainerRecord(None)
         container.state = "running"
         looks, found = [], ended_containers.EndedContainers()
         found.refresh_later(["c"], {"c": container}, looks.append)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from machine.swarm.cluster.container import Container, shares
+from machine.swarm.cluster.container import ContainerRecord, shares
 from machine.swarm.cluster.facts import facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.index import Ambiguous, Index
@@ -23,7 +23,7 @@ def entry(key="a" * 64, *names, **more):
 
 
 def container(host, key="a" * 64, *names, **more):
-    made = Container(host)
+    made = ContainerRecord(host)
     made.take(entry(key, *names, **more), host.name, "10.0.0.9", 1000.0)
     return made
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from machine.swarm.api.merge import union
 from machine.swarm.api.responses import EngineReply
-from machine.swarm.cluster import Engine
-from machine.swarm.cluster.container import Container
+from machine.swarm.cluster import Container, Engine
 from machine.swarm.manager.routes import list_filters, listing
 from machine.swarm.manager.routes.context import ManagerContext, drop_headers
 from machine.swarm.manager.routes.create import check_name, conflict

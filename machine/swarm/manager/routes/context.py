@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from machine.swarm.cluster import Cluster, Engine
-from machine.swarm.cluster.container import Container
+from machine.swarm.cluster import Cluster, Container, Engine
 from machine.swarm.cluster.merged_info import MergedInfo
 from machine.swarm.manager.routes.image_changes import ImageChanges
 from machine.swarm.pipeline import Headers, Refused, Request

@@ -7,7 +7,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from machine.swarm.cluster.container import UP, Container
+from machine.swarm.cluster import Container
+from machine.swarm.cluster.container import UP
 from machine.swarm.cluster.images import familiar
 from machine.swarm.cluster.index import Ambiguous, Index
 from machine.swarm.manager.routes import list_filters
@@ -24,7 +25,12 @@ ASKED = ("ancestor", "expose", "isolation", "network", "publish", "volume")  # b
 
 
 def choose(
-    index: Index, filters: Mapping[str, Sequence[str]], *, every: bool, limit: int = 0, told: Told | None = None
+    index: Index[Container],
+    filters: Mapping[str, Sequence[str]],
+    *,
+    every: bool,
+    limit: int = 0,
+    told: Told | None = None,
 ) -> list[Container]:
     """The containers that pass, newest first; Refused(400) for a filter that does not exist or makes no sense.
 
@@ -101,7 +107,7 @@ def _is_swarm(container: Container) -> bool:
     return container.image.partition(":")[0] == "swarm"
 
 
-def _test(name: str, values: Sequence[str], index: Index) -> Test:  # noqa: PLR0911 (a table of them)
+def _test(name: str, values: Sequence[str], index: Index[Container]) -> Test:  # noqa: PLR0911 (a table of them)
     if name == "name":
         return _named(values)
     if name == "label":
@@ -153,7 +159,7 @@ def _descends(container: Container, image: str) -> bool:
     return container.image_id in found or (not found and familiar(container.image) == familiar(image))
 
 
-def _relative(name: str, text: str, index: Index) -> Test:
+def _relative(name: str, text: str, index: Index[Container]) -> Test:
     """Made before or since another one: by their order in the list, for seconds are too coarse."""
     try:
         other = index.find(text)
