@@ -70,6 +70,7 @@ def test_a_create_that_gives_the_id_of_anothers_container_is_refused(made):
     async def test():
         async with manager() as found:
             await until_listed(found, "good-1-1")
+            await until_listed(found, "bad-1")
             key = found.cluster.find("good-1-1").id
             said = {"id": key, "prefix": key[:12]}.get(made, made)
             found.bad.answers["/containers/create"] = json_answer({"Id": said}, 201)
