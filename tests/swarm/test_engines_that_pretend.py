@@ -8,9 +8,9 @@ import pytest
 from machine.swarm.api.response_shapes import shape_of
 from machine.swarm.api.shapes import WrongShape
 from machine.swarm.cluster import events
-from machine.swarm.cluster.engine_info import EngineInfo
 from machine.swarm.cluster.facts import facts_of
-from machine.swarm.cluster.merged_info import merge
+from machine.swarm.merge.engine_info import EngineInfo
+from machine.swarm.merge.info import merge
 from machine.swarm.pipeline import Refused
 from tests.scripted_answers import json_answer, raw
 from tests.swarm.hostile import manager

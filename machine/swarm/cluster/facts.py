@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from machine.swarm.cluster.engine_info import EngineInfo
+from machine.swarm.merge.engine_info import EngineInfo
 
 OLDEST, NEWEST = (1, 24), (1, 99)  # API versions; what is passed on is not ours to limit
 _SEPARATORS = re.compile(r"[\s/|:]")  # NODE/NAME, ID|ADDRESS, HOST:PORT

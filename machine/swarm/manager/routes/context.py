@@ -7,10 +7,10 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from machine.swarm.cluster import Cluster, Container, Engine
-from machine.swarm.cluster.merged_info import MergedInfo
+from machine.swarm.cluster.facts import Facts
 from machine.swarm.manager.routes.image_changes import ImageChanges
 from machine.swarm.pipeline import Headers, Refused, Request
 from machine.swarm.printable import traceback_of
@@ -23,6 +23,14 @@ MAX_REMEMBERED_IDS = 100_000  # exec ids, and sessions, of which the engine is r
 MAX_REMEMBERED_NETWORKS = 10_000  # networks of which the body, or the move, is remembered
 HANG_CHECK_SECONDS = 0.25  # seconds between two looks at whether those that are still awaited hang
 MAX_CONCURRENT = 64  # engines asked at the same time for one call
+
+
+class MergedInfo(NamedTuple):
+    """What `merge` made of the infos of engines with these facts, and the same as JSON."""
+
+    facts: list[Facts]
+    value: dict[str, Any]
+    text: bytes
 
 
 class ManagerContext:

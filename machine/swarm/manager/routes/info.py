@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
-from machine.swarm.cluster.merged_info import MergedInfo, merge
-from machine.swarm.manager.routes.context import ManagerContext
+from machine.swarm.manager.routes.context import ManagerContext, MergedInfo
 from machine.swarm.manager.routes.system import NAME
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.info import merge
 from machine.swarm.pipeline import JSON, Reply, Request
 
 NO_SWARM_MODE = {

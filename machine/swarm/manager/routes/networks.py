@@ -10,11 +10,11 @@ from typing import Any
 
 from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
-from machine.swarm.cluster.names import display_name, display_names, repeated
 from machine.swarm.manager.routes import object_filters, relocate
 from machine.swarm.manager.routes.context import ManagerContext, successful
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.names import display_name, display_names, repeated
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.scheduler.placement import is_spanning

@@ -13,10 +13,10 @@ from machine.swarm import limits
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
 from machine.swarm.cluster.images import merge
-from machine.swarm.cluster.merged_info import most_common
 from machine.swarm.manager.routes import volumes
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.info import most_common
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
 
 NAME = f"swarm/{__version__}"

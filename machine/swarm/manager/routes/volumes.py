@@ -13,12 +13,12 @@ from typing import Any
 
 from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
-from machine.swarm.cluster.names import display_name, display_names, repeated
 from machine.swarm.manager.routes import object_filters
 from machine.swarm.manager.routes.context import ManagerContext, successful
 from machine.swarm.manager.routes.networks import filters_of
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.names import display_name, display_names, repeated
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist

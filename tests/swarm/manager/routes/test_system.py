@@ -6,9 +6,9 @@ import pytest
 
 from machine.swarm import limits
 from machine.swarm.cluster.images import merge
-from machine.swarm.cluster.merged_info import DEFAULTS
 from machine.swarm.manager.routes.info import size
 from machine.swarm.manager.routes.tee import Tee
+from machine.swarm.merge.info import DEFAULTS
 from machine.swarm.pipeline import Refused, Reply
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import swarm

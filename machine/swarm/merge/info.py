@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from machine.swarm.cluster.engine_info import SUMMED, EngineInfo
-from machine.swarm.cluster.facts import Facts
+from machine.swarm.merge.engine_info import SUMMED, EngineInfo
 from machine.swarm.printable import printable
 
 Counted = tuple[Any, int]  # a value, and how many engines have it
@@ -77,14 +76,6 @@ DEFAULTS: dict[str, Any] = {
 }
 _MERGED = ("Plugins", "RegistryConfig", "SecurityOptions", "DefaultAddressPools", "CDISpecDirs", "DiscoveredDevices",
            "GenericResources", "Runtimes")  # fmt: skip
-
-
-class MergedInfo(NamedTuple):
-    """What `merge` made of the infos of engines with these facts, and the same as JSON."""
-
-    facts: list[Facts]
-    value: dict[str, Any]
-    text: bytes
 
 
 def merge(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:

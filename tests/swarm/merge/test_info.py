@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from machine.swarm.cluster import merged_info
-from machine.swarm.cluster.engine_info import EngineInfo
 from machine.swarm.cluster.facts import facts_of
-from machine.swarm.cluster.merged_info import DEFAULTS, most_common
+from machine.swarm.merge import info as merged_info
+from machine.swarm.merge.engine_info import EngineInfo
+from machine.swarm.merge.info import DEFAULTS, most_common
 
 ENGINE = {
     "ID": "x",
