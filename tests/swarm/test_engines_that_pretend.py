@@ -10,7 +10,7 @@ from machine.swarm.api.shapes import WrongShape
 from machine.swarm.cluster import events
 from machine.swarm.cluster.facts import facts_of
 from machine.swarm.merge.engine_info import EngineInfo
-from machine.swarm.merge.info import merge
+from machine.swarm.merge.info import merge_info
 from machine.swarm.pipeline import Refused
 from tests.scripted_answers import json_answer, raw
 from tests.swarm.hostile import manager
@@ -193,7 +193,7 @@ def test_what_docker_prints_in_a_row_is_one_line(path, value):
 
 def test_what_docker_info_prints_of_the_engines_is_on_lines_of_its_own():
     said = {"CgroupDriver": FORGED, "Warnings": [FORGED], "Plugins": {"Log": [FORGED]}, "Runtimes": {FORGED: {}}}
-    text = json.dumps(merge([("n1", EngineInfo.of(said)), ("n2", EngineInfo.of(said))]), ensure_ascii=False)
+    text = json.dumps(merge_info([("n1", EngineInfo.of(said)), ("n2", EngineInfo.of(said))]), ensure_ascii=False)
     assert "\\n" not in text.replace("\\\\n", "")
     assert "\\u001b" not in text
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.api import merge
+from machine.swarm.merge.containers import merge_containers
 from machine.swarm.parsing.target import build, filters
 from machine.swarm.pipeline import Refused, Request
 
@@ -50,7 +50,7 @@ async def containers(members: Members, lookup: Lookup, request: Request) -> list
         and (earlier is None or order[str(item.get("Id"))] < earlier)
     ]
     kept.sort(key=lambda pair: order[str(pair[1].get("Id"))], reverse=True)
-    return merge.containers(((member.node, [item]) for member, item in kept), limit=count)
+    return merge_containers(((member.node, [item]) for member, item in kept), always_qualified=True, limit=count)
 
 
 def nanoseconds(text: object) -> int:

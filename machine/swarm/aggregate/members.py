@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from machine.swarm.api.merge import Node
 from machine.swarm.api.responses import EngineReply, one_line, send_checked
+from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.pipeline import CallNext, Refused, Reply, Request, Unreachable
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
@@ -20,7 +20,7 @@ class Member:
 
     def __init__(self, ask: CallNext, fallback: str) -> None:
         self._client = ask
-        self.node = Node(fallback)
+        self.node = NodeInfo(fallback)
         self.known = False
         self.why = ""  # why it did not answer the last time; "" = it did
         self.creating = 0  # containers that are being created there
@@ -136,8 +136,8 @@ class Members:
             )
         return good
 
-    async def nodes(self, request: Request) -> list[tuple[Node, Any]]:
-        """The same by node, as machine.swarm.api.merge wants it."""
+    async def nodes(self, request: Request) -> list[tuple[NodeInfo, Any]]:
+        """The same by node, as machine.swarm.merge takes it."""
         return [(member.node, answer) for member, answer in await self.ask(request)]
 
     def absent(self) -> list[tuple[str, str]]:
@@ -173,7 +173,7 @@ class Members:
             id=str(info.get("ID", "")),
             cpus=int(info.get("NCPU") or 0),
             memory=int(info.get("MemTotal") or 0),
-            labels=tuple(info.get("Labels") or ()),
+            labels=dict(str(label).partition("=")[::2] for label in info.get("Labels") or ()),
         )
         member.known = True
         self.log(f"aggregate: {name} is {member.node.address}")

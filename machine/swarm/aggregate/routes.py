@@ -10,13 +10,18 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.aggregate import listing, streams
+from machine.swarm.aggregate.info import info
 from machine.swarm.aggregate.lookup import Lookup, select_matches
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
 from machine.swarm.aggregate.shared import create_network
-from machine.swarm.api import merge
 from machine.swarm.api.swarm_mode import refuse_swarm_mode
+from machine.swarm.merge.containers import inspected
+from machine.swarm.merge.images import merge_images
+from machine.swarm.merge.objects import merge_networks, merge_volumes
+from machine.swarm.merge.usage import merge_disk_usage, merge_plugins, merge_prune
+from machine.swarm.merge.version import merge_version
 from machine.swarm.parsing.request_json import write
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
@@ -51,22 +56,21 @@ class Aggregate:
     async def ping(self, request: Request) -> Reply:
         """/_ping: alive while one of them is."""
         said = await self.members.ask(Request("GET", "/version"))
-        api = merge.lowest(answer.get("ApiVersion", "") for _, answer in said)
+        api = merge_version((member.node, answer) for member, answer in said)["ApiVersion"]
         kind = (b"content-type", b"text/plain; charset=utf-8")
         headers = (kind, (b"api-version", api.encode()), (b"ostype", b"linux"), (b"docker-experimental", b"false"))
         return Reply(200, headers, b"" if request.method == "HEAD" else b"OK")
 
     async def version(self, request: Request) -> Reply:
         """GET /version"""
-        return Reply.json(merge.version(await self.members.nodes(request)))
+        return Reply.json(merge_version(await self.members.nodes(request)))
 
     async def info(self, request: Request) -> Reply:
         """GET /info"""
-        said = await self.members.nodes(request)
-        found = merge.info(said, self.members.absent())
-        listed_images = await self.members.ask(Request("GET", "/images/json?all=1"))
-        ids = {str(image.get("Id")) for _, images in listed_images for image in images or () if isinstance(image, dict)}
-        return Reply.json({**found, "Images": len(ids)})  # one that several have is one, as in the list
+        answers, absent = await self.members.nodes(request), self.members.absent()
+        images = await self.members.ask(Request("GET", "/images/json?all=1"))
+        count = len(merge_images(found for _, found in images))  # one that several have is one, as in the list
+        return Reply.json(info(answers, absent, count))
 
     async def containers(self, request: Request) -> Reply:
         """GET /containers/json"""
@@ -74,26 +78,30 @@ class Aggregate:
 
     async def images(self, request: Request) -> Reply:
         """GET /images/json"""
-        return Reply.json(merge.images(await self.members.nodes(request)))
+        return Reply.json(merge_images(found for _, found in await self.members.ask(request)))
 
     async def networks(self, request: Request) -> Reply:
         """GET /networks"""
-        found = merge.networks(await self.members.nodes(request))
+        found = merge_networks(await self.members.nodes(request), one_per_name=True)
         for network in found:
             self.lookup.remember_network(str(network.get("Id")), str(network.get("Name")))
         return Reply.json(found)
 
     async def volumes(self, request: Request) -> Reply:
         """GET /volumes"""
-        return Reply.json(merge.volumes(await self.members.nodes(request)))
+        return Reply.json(merge_volumes(await self.members.nodes(request)))
 
     async def disk(self, request: Request) -> Reply:
         """GET /system/df"""
-        return Reply.json(merge.disk(await self.members.nodes(request)))
+        return Reply.json(merge_disk_usage(await self.members.nodes(request), always_qualified=True))
+
+    async def plugins(self, request: Request) -> Reply:
+        """GET /plugins"""
+        return Reply.json(merge_plugins(await self.members.nodes(request)))
 
     async def prune(self, request: Request) -> Reply:
         """POST /.../prune"""
-        return Reply.json(merge.pruned(await self.members.nodes(await request.whole())))
+        return Reply.json(merge_prune(await self.members.nodes(await request.whole())))
 
     async def events(self, request: Request) -> Reply:
         """GET /events"""
@@ -103,7 +111,7 @@ class Aggregate:
         return Reply(200, (JSON,), streams.merged(sources))
 
     async def any(self, request: Request) -> Reply:
-        """What every engine would answer alike: search, auth, plugins, builds."""
+        """What every engine would answer alike: search, auth, builds."""
         if isinstance(request.body, bytes):
             return await self.members.first(request)
         return await (await self._build_host()).ask(request)
@@ -195,7 +203,7 @@ class Aggregate:
         if verb == "exec" and reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
             raise reply.wrong("the id that it gives is that of an exec on another engine")
         if verb == "json" and reply.ok:
-            return Reply.json(merge.inspected(member.node, await reply.value()))
+            return Reply.json(inspected(member.node, await reply.value()))
         return reply
 
     async def exec(self, request: Request, x: str) -> Reply:
@@ -295,7 +303,7 @@ class Aggregate:
         values = [(member.node, await reply.value()) for member, reply in replies]
         if kind == "volumes":
             return Reply.json(values[0][1])
-        return Reply.json(merge.networks((node, [value]) for node, value in values)[0])
+        return Reply.json(merge_networks(((node, [value]) for node, value in values), one_per_name=True)[0])
 
     async def connect(self, request: Request, x: str, verb: str) -> Reply:
         """POST /networks/X/connect, disconnect: on the engine of the container, with its network of that name."""
@@ -385,7 +393,8 @@ _ROUTES: tuple[tuple[tuple[str, ...], re.Pattern[str], Answer], ...] = tuple(
         ("POST", "/volumes/create", Aggregate.create_volume),
         ("POST", f"/networks/{_X}/(?P<verb>connect|disconnect)", Aggregate.connect),
         ("GET DELETE", f"/(?P<kind>networks|volumes)/{_X}", Aggregate.thing),
-        ("GET", "/(plugins|distribution/.+)", Aggregate.any),
+        ("GET", "/plugins", Aggregate.plugins),
+        ("GET", "/distribution/.+", Aggregate.any),
         ("POST", "/auth", Aggregate.any),
     )
 )

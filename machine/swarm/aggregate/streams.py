@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from machine.swarm import limits
 from machine.swarm.aggregate.members import Member
 from machine.swarm.api import bounded_json
-from machine.swarm.api.merge import event
 from machine.swarm.api.responses import one_line
 from machine.swarm.cluster.events import CLUSTER_EVENT, check, normalize, subjects
 from machine.swarm.http.line_buffer import LineBuffer
+from machine.swarm.merge.events import mark_event
 from machine.swarm.pipeline import Body, Refused, Request, Unreachable
 from machine.swarm.printable import printable, printable_line
 
@@ -91,7 +91,7 @@ async def events(
                     if happened.get("Type") != CLUSTER_EVENT and not any(
                         is_anothers(key, member) for key in subjects(happened)
                     ):
-                        yield json.dumps(event(member.node, happened), separators=(",", ":")).encode() + b"\n"
+                        yield json.dumps(mark_event(happened, member.node), separators=(",", ":")).encode() + b"\n"
             finally:
                 await reply.close()
             if request.arg("until"):

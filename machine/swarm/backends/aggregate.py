@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from machine.errors import UsageError
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.routes import Aggregate
-from machine.swarm.api.merge import Node
 from machine.swarm.backends.registry import BackendContext, BackendFactory, find, split_words
 from machine.swarm.http.address import parse
+from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.pipeline import Backend, CallNext, Reply, Request
 
 
@@ -26,7 +26,7 @@ async def aggregate(words: Sequence[str], context: BackendContext) -> AsyncItera
         members = []
         for number, spec in enumerate(words, 1):
             member = Member(await context.open(stack, [spec]), f"engine-{number}")
-            member.node = Node(member.name, *_where(spec, context))
+            member.node = NodeInfo(member.name, *_where(spec, context))
             members.append(member)
         joined = Aggregate(Members(members, context.log))
 

@@ -19,6 +19,7 @@ from machine.swarm.cluster.signing import Keyring
 from machine.swarm.cluster.subscribers import Subscribers
 from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
+from machine.swarm.merge.events import mark_event
 from machine.swarm.pipeline import CallNext, Refused, Unreachable
 
 MAX_CONCURRENT_DIALS = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
@@ -137,7 +138,7 @@ class Cluster:
         engine.forget_all()  # what it took in while it was being stopped
         if engine.facts is not None:
             if answered:  # clients wait for this word; one that had failed before has had it
-                self.subscribers.spread(events.own("engine_disconnect", engine.event_attributes(), time.time()))
+                self.subscribers.spread(events.own("engine_disconnect", engine.node_info, time.time()))
             self.engine_changed(engine, "engine_removed")
 
     def healthy(self) -> list[Engine]:
@@ -207,7 +208,7 @@ class Cluster:
         reason = f": {engine.health.error}" if engine.health.error else ""
         self.log(f"{engine.name} ({engine.address}): {LOG_TEXTS.get(happened, happened)}{reason}")
         engine.refresh_entries()
-        self.subscribers.spread(events.own(happened, engine.event_attributes(), time.time()))
+        self.subscribers.spread(events.own(happened, engine.node_info, time.time()))
         for watcher in self.watchers:
             watcher(engine, happened)
 
@@ -220,7 +221,7 @@ class Cluster:
     def publish(self, engine: Engine, event: dict[str, Any]) -> None:
         """Pass an engine's event on to whoever listens, if it may tell of that."""
         if self.subscribers and self.may_tell(engine, event):
-            self.subscribers.spread(events.mark(event, engine.event_attributes()))
+            self.subscribers.spread(mark_event(event, engine.node_info))
 
     def may_tell(self, engine: Engine, event: dict[str, Any]) -> bool:
         """Whether an event is of the engine's own: neither of the cluster nor of containers on other engines."""

@@ -28,6 +28,7 @@ from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.list_order import ListOrder
 from machine.swarm.http import hostport
+from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
 from machine.swarm.printable import traceback_of
@@ -85,9 +86,11 @@ class Engine(Calls):
         """Whether it is healthy."""
         return self.health.state is Health.HEALTHY
 
-    def event_attributes(self) -> dict[str, str]:
-        """Its part of an event."""
-        return {"name": self.name, "id": self.id, "addr": self.address, "ip": self.ip}
+    @property
+    def node_info(self) -> NodeInfo:
+        """What clients see of it."""
+        cpus, memory = (self.facts.cpus, self.facts.memory) if self.facts else (0, 0)
+        return NodeInfo(self.name, self.id, self.address, self.ip, cpus, memory, self.node.labels)
 
     def failed(self, why: str) -> None:
         """See Calls.failed."""

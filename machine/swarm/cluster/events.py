@@ -10,6 +10,8 @@ from machine.swarm import limits
 from machine.swarm.api import bounded_json
 from machine.swarm.api.shapes import COUNT, anything, mapping, record
 from machine.swarm.cluster.images import without_tag
+from machine.swarm.merge.events import mark_event
+from machine.swarm.merge.node_info import NodeInfo
 
 CLUSTER_EVENT = "swarm"  # the type of events of the cluster itself, which no engine tells
 WITHOUT_END = 16 << 10  # bytes of an object that is looked for without a line end, as old engines send them
@@ -114,31 +116,19 @@ def effect(event: Mapping[str, Any]) -> Effect | None:
     return Effect(kind, key) if kind in ("image", "network", "volume", "daemon") else None
 
 
-def mark(event: dict[str, Any], node: Mapping[str, str]) -> dict[str, Any]:
-    """The event as clients see it: with its node (keys name, id, addr, ip) in From, the attributes and `node`."""
-    name = node.get("name", "")
-    source = (event.get("from") or "").partition(" node:")[0]  # which node it is, an engine does not say
-    actor = dict(event.get("Actor") or {})
-    attributes = dict(actor.get("Attributes") or {})
-    attributes.update({f"node.{key}": value for key, value in node.items()})
-    actor["Attributes"] = attributes
-    shown = {"Name": name, "Id": node.get("id", ""), "Addr": node.get("addr", ""), "Ip": node.get("ip", "")}
-    return {**event, "from": f"{source} node:{name}".strip(), "Actor": actor, "node": shown}
-
-
-def own(action: str, node: Mapping[str, str], now: float) -> dict[str, Any]:
+def own(action: str, node: NodeInfo, now: float) -> dict[str, Any]:
     """An event about an engine itself: engine_connect, engine_disconnect, engine_reconnect, engine_removed."""
     event = {
         "status": action,
-        "id": node.get("id", ""),
+        "id": node.id,
         "from": CLUSTER_EVENT,
         "Type": CLUSTER_EVENT,
         "Action": action,
-        "Actor": {"ID": node.get("id", ""), "Attributes": {}},
+        "Actor": {"ID": node.id, "Attributes": {}},
         "time": int(now),
         "timeNano": int(now * 1e9),
     }
-    return mark(event, node)
+    return mark_event(event, node)
 
 
 def encode(event: Mapping[str, Any]) -> bytes:

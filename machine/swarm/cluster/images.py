@@ -11,10 +11,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from machine.swarm.merge.images import NO_DIGEST, NO_TAG
+
 MAX_REMEMBERED_TAGS = 100_000  # tags of which the newest image is remembered; more are not in use at one time
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{2,64})\Z")  # an id, or its beginning; one letter would mean far too many
 _DEFAULT_DOMAINS = ("docker.io/", "index.docker.io/")
-_NO_TAG, _NO_DIGEST = "<none>:<none>", "<none>@<none>"
 
 
 def familiar(name: str) -> str:
@@ -47,8 +48,8 @@ class ImageTable:
         for image in images:
             identity = str(image.get("Id") or "")
             self.ids.append(identity)
-            self.tags.update((str(tag), identity) for tag in image.get("RepoTags") or () if tag != _NO_TAG)
-            self._digests.update((str(d), identity) for d in image.get("RepoDigests") or () if d != _NO_DIGEST)
+            self.tags.update((str(tag), identity) for tag in image.get("RepoTags") or () if tag != NO_TAG)
+            self._digests.update((str(d), identity) for d in image.get("RepoDigests") or () if d != NO_DIGEST)
 
     def names(self) -> Iterator[str]:
         """What an expression `affinity:image==` may call them: ids, tags, repositories, digests."""
@@ -120,32 +121,6 @@ def changed_tags(before: Mapping[str, str], after: Mapping[str, str]) -> list[st
     return [tag for tag, identity in after.items() if before.get(tag) != identity]
 
 
-def merge(lists: Iterable[Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Several engines' images as one list, newest first: one entry per id, its tags and digests united.
-
-    A list that no engine has (null) stays null, as clients know it from one engine.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for image in (image for images in lists for image in images or ()):
-        known = found.setdefault(str(image.get("Id")), dict(image))
-        if known.get("RepoTags") == image.get("RepoTags") and known.get("RepoDigests") == image.get("RepoDigests"):
-            continue
-        for key, nothing in (("RepoTags", _NO_TAG), ("RepoDigests", _NO_DIGEST)):
-            united = dict.fromkeys([*(known.get(key) or ()), *(image.get(key) or ())])
-            if len(united) > 1:
-                united.pop(nothing, None)
-            if united or known.get(key) is not None:
-                known[key] = list(united)
-            elif key in image:
-                known[key] = image[key]
-    return sorted(found.values(), key=_created, reverse=True)
-
-
-def _created(image: Mapping[str, Any]) -> int:
-    created = image.get("Created")
-    return created if isinstance(created, int) else 0
-
-
 def without_superseded(images: list[dict[str, Any]], old: set[tuple[str, str]], *, api: tuple[int, int]) -> None:
     """Take the tags that mean another image now off the entries, in place, as one engine does when a tag moves.
 
@@ -158,11 +133,11 @@ def without_superseded(images: list[dict[str, Any]], old: set[tuple[str, str]], 
         kept = [tag for tag in tags or () if (tag, image.get("Id")) not in old]
         if tags and len(kept) < len(tags):
             nameless = not kept and api < (1, 43)  # since then an empty list stands for no name
-            image["RepoTags"] = [_NO_TAG] if nameless else kept
+            image["RepoTags"] = [NO_TAG] if nameless else kept
             if nameless and not image.get("RepoDigests"):
-                image["RepoDigests"] = [_NO_DIGEST]
+                image["RepoDigests"] = [NO_DIGEST]
 
 
 def is_dangling(image: Mapping[str, Any]) -> bool:
     """Whether no tag names it."""
-    return all(tag == _NO_TAG for tag in image.get("RepoTags") or ())
+    return all(tag == NO_TAG for tag in image.get("RepoTags") or ())

@@ -16,6 +16,10 @@ from machine.swarm.printable import printable
 
 Counted = tuple[Any, int]  # a value, and how many engines have it
 _COMMIT = {"ID": ""}
+NO_SWARM_MODE = {
+    "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False, "Error": "",
+    "RemoteManagers": None,
+}  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "Driver": "",
     "DriverStatus": [],
@@ -78,7 +82,7 @@ _MERGED = ("Plugins", "RegistryConfig", "SecurityOptions", "DefaultAddressPools"
            "GenericResources", "Runtimes")  # fmt: skip
 
 
-def merge(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
+def merge_info(infos: Sequence[tuple[str, EngineInfo]]) -> dict[str, Any]:
     """One info of (engine's name, its info); without the fields that are the cluster's own."""
     found: dict[str, Any] = {}
     alike = Counter([info.common for _, info in infos])  # in the order of the engines

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.cluster.events import Effect, Lines, effect, encode, mark, own, passes
+from machine.swarm.cluster.events import Effect, Lines, effect, encode, own, passes
+from machine.swarm.merge.events import mark_event
+from machine.swarm.merge.node_info import NodeInfo
 
-NODE = {"name": "n1", "id": "I|a:1", "addr": "a:1", "ip": "a"}
+NODE = NodeInfo("n1", "I|a:1", "a:1", "a")
 
 
 def event(kind, action, key="k", **attributes):
@@ -65,7 +67,7 @@ def test_what_an_event_changes(told, found):
 
 
 def test_an_event_says_its_node():
-    seen = mark({**event("container", "start"), "from": "busybox"}, NODE)
+    seen = mark_event({**event("container", "start"), "from": "busybox"}, NODE)
     assert seen["from"] == "busybox node:n1"
     assert seen["node"] == {"Name": "n1", "Id": "I|a:1", "Addr": "a:1", "Ip": "a"}
     assert seen["Actor"]["Attributes"]["node.name"] == "n1"
@@ -97,7 +99,7 @@ def test_an_event_says_its_node():
     ],
 )
 def test_filters(filters, good):
-    told = mark(event("container", "start", "k", name="web", image="busybox:1", a="1"), NODE)
+    told = mark_event(event("container", "start", "k", name="web", image="busybox:1", a="1"), NODE)
     assert passes(told, filters) is good
 
 

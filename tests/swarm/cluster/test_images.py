@@ -1,6 +1,7 @@
 import pytest
 
-from machine.swarm.cluster.images import ImageTable, NewestTags, familiar, merge, without_superseded
+from machine.swarm.cluster.images import ImageTable, NewestTags, familiar, without_superseded
+from machine.swarm.merge.images import merge_images
 
 A, B = "sha256:" + "a1" * 32, "sha256:" + "a2" * 32
 DIGEST = "app@sha256:" + "c" * 64
@@ -80,6 +81,6 @@ def test_an_image_whose_last_tag_moved_has_no_name_as_its_api_says_so(api, tags)
 
 def test_a_list_that_is_null_on_every_engine_stays_null():
     image = {"Id": A, "RepoTags": ["x:1"], "RepoDigests": None}
-    assert merge([[image], [dict(image)]]) == [image]
-    assert merge([[image], [{**image, "RepoTags": ["y:1"]}]]) == [{**image, "RepoTags": ["x:1", "y:1"]}]
-    assert merge([[{**image, "Created": "never"}], None]) == [{**image, "Created": "never"}]
+    assert merge_images([[image], [dict(image)]]) == [image]
+    assert merge_images([[image], [{**image, "RepoTags": ["y:1"]}]]) == [{**image, "RepoTags": ["x:1", "y:1"]}]
+    assert merge_images([[{**image, "Created": "never"}], None]) == [{**image, "Created": "never"}]

@@ -31,7 +31,7 @@ ENGINE = {
 
 
 def merge(infos):
-    return merged_info.merge([(name, EngineInfo.of(info)) for name, info in infos])
+    return merged_info.merge_info([(name, EngineInfo.of(info)) for name, info in infos])
 
 
 def test_every_field_is_there_with_its_type_even_of_no_engine():
@@ -104,7 +104,7 @@ def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch):
     kept = [(name, EngineInfo.of(json.loads(json.dumps(info)))) for name, info in infos]
     assert len({id(info.common) for _, info in kept}) == 1
     spelt.clear()
-    assert merged_info.merge(kept)["NFd"] == sum(range(50))
+    assert merged_info.merge_info(kept)["NFd"] == sum(range(50))
     assert 0 < len(spelt) == once
 
 

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes import caching
 from machine.swarm.manager.routes.context import ManagerContext
@@ -120,15 +119,6 @@ async def cancel(context: ManagerContext, request: Request, name: str) -> Reply:
     if engine is None:
         raise Refused(404, f"No such build: {request.arg('id')}")
     return await engine.ask(request)
-
-
-@TABLE.at("POST", "/build/prune")
-async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On every engine."""
-    answers = await context.values(context.cluster.healthy(), request)
-    gone = union(answer.get("CachesDeleted") for answer in answers.values())
-    reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"CachesDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
 def _parse_build(text: str, network: str) -> tuple[PlacementRequest, list[str]]:

@@ -8,15 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.merge import union
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Container, Engine
 from machine.swarm.manager.routes import list_filters, listing
 from machine.swarm.manager.routes.context import ManagerContext, drop_headers
 from machine.swarm.manager.routes.create import check_name, conflict
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.containers import inspected
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
-from machine.swarm.scheduler.node import ANY_ADDRESS
 
 OF = "/containers/{name}/"
 FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is remembered has to do
@@ -93,25 +92,7 @@ async def inspect(context: ManagerContext, request: Request, name: str) -> Reply
     if not container.known and not request.flag("size"):
         container.apply_inspect(value, engine.facts.cpus if engine.facts else 0)
         engine.node.invalidate()
-    _rewrite_host_ip(value, engine.ip)
-    value["Node"] = {
-        "ID": engine.id,
-        "IP": engine.ip,
-        "Addr": engine.address,
-        "Name": engine.name,
-        "Cpus": engine.facts.cpus if engine.facts else 0,
-        "Memory": engine.facts.memory if engine.facts else 0,
-        "Labels": engine.node.labels,
-    }
-    return Reply.json(value)
-
-
-def _rewrite_host_ip(container: dict[str, Any], ip: str) -> None:
-    """What is published at all of the engine's addresses is published at `ip` to the cluster's clients. In place."""
-    ports = (container.get("NetworkSettings") or {}).get("Ports") or {}
-    for inside, hosts in ports.items():
-        there = [{**host, "HostIp": ip} if host.get("HostIp") in ANY_ADDRESS else host for host in hosts or ()]
-        ports[inside] = [host for n, host in enumerate(there) if host not in there[:n]] if hosts else hosts
+    return Reply.json(inspected(engine.node_info, value))
 
 
 @TABLE.at("GET", OF + "top", OF + "logs", OF + "changes", OF + "stats", OF + "export", OF + "attach/ws")
@@ -203,18 +184,6 @@ async def _remove_link(context: ManagerContext, request: Request, name: str) -> 
         with suppress(Refused):
             await container.engine.refresh()
     return reply
-
-
-@TABLE.at("POST", "/containers/prune")
-async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On every engine."""
-    answers = await context.values(context.cluster.healthy(), request)
-    for engine, answer in answers.items():
-        for key in answer.get("ContainersDeleted") or ():
-            engine.forget(key)
-    gone = union(answer.get("ContainersDeleted") for answer in answers.values())
-    reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"ContainersDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
 @TABLE.at("POST", OF + "exec")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from machine.swarm.cluster import Cluster, Container, Engine
 from machine.swarm.cluster.facts import Facts
 from machine.swarm.manager.routes.image_changes import ImageChanges
+from machine.swarm.merge.node_info import Answers
 from machine.swarm.pipeline import Headers, Refused, Request
 from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler import NoNode, rank
@@ -197,6 +198,11 @@ def successful(results: dict[Engine, T | Refused]) -> dict[Engine, T]:
     if refusal is not None and not fine:
         raise refusal
     return fine
+
+
+def by_node(answers: Mapping[Engine, Any]) -> Answers:
+    """Engines' answers as machine.swarm.merge takes them."""
+    return [(engine.node_info, answer) for engine, answer in answers.items()]
 
 
 def drop_headers(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from machine.swarm.api.swarm_mode import refuse_swarm_mode
-from machine.swarm.manager.routes import build, containers, create, images, info, networks, spreading, system, volumes
+from machine.swarm.manager.routes import (
+    build,
+    containers,
+    create,
+    images,
+    info,
+    networks,
+    prune,
+    spreading,
+    system,
+    volumes,
+)
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import CallNext, Reply, Request
 
 # Importing these modules has entered their routes in TABLE.
-ROUTES = (build, containers, create, images, info, networks, spreading, system, volumes)
+ROUTES = (build, containers, create, images, info, networks, prune, spreading, system, volumes)
 CLASSIC = "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets."
 CORS = (
     (b"access-control-allow-origin", b"*"),

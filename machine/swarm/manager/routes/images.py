@@ -6,13 +6,14 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
-from machine.swarm.cluster.images import familiar, is_dangling, merge, without_superseded
+from machine.swarm.cluster.images import familiar, is_dangling, without_superseded
 from machine.swarm.manager.routes.context import ManagerContext, successful
 from machine.swarm.manager.routes.holders import holders
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.images import merge_images
+from machine.swarm.merge.values import union
 from machine.swarm.pipeline import Refused, Reply, Request
 
 OF = "/images/{name}/"
@@ -32,9 +33,9 @@ async def images(context: ManagerContext, request: Request, name: str) -> Reply:
     dangling = _dangling(filters) if old else None
     flags = ("all", "digests", "shared-size", "manifests", "filter")
     if not filters and not any(request.arg(flag) for flag in flags):
-        found = merge([e.images for e in engines])
+        found = merge_images([e.images for e in engines])
     else:
-        found = merge(await _filtered(context, engines, request, filters)) if engines else []
+        found = merge_images(await _filtered(context, engines, request, filters)) if engines else []
     without_superseded(found, old, api=api_of(request.version or context.cluster.api()))
     if dangling is not None:
         found = [image for image in found if is_dangling(image) is dangling]
@@ -126,8 +127,7 @@ async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
     fine = [r for r in replies.values() if r.ok]
     if not fine:
         return next(iter(replies.values()))
-    gone = [entry for reply in fine for entry in await reply.value() or ()]
-    return Reply.json(list({json.dumps(entry, sort_keys=True): entry for entry in gone}.values()))
+    return Reply.json(union([await reply.value() for reply in fine]) or [])
 
 
 async def _on_each(context: ManagerContext, engines: list[Engine], request: Request) -> dict[Engine, Reply]:
@@ -139,18 +139,6 @@ async def _on_each(context: ManagerContext, engines: list[Engine], request: Requ
         return reply
 
     return successful(await context.broadcast(engines, ask))
-
-
-@TABLE.at("POST", "/images/prune")
-async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On every engine."""
-    answers = await context.values(context.cluster.healthy(), request)
-    deleted = union(answer.get("ImagesDeleted") for answer in answers.values())
-    for engine in answers:
-        with suppress(Refused):
-            await engine.refresh_kinds("image")
-    reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"ImagesDeleted": deleted, "SpaceReclaimed": reclaimed})
 
 
 @TABLE.at("POST", "/commit")

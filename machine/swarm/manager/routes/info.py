@@ -13,13 +13,8 @@ from machine.swarm.cluster.health import Health
 from machine.swarm.manager.routes.context import ManagerContext, MergedInfo
 from machine.swarm.manager.routes.system import NAME
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.merge.info import merge
+from machine.swarm.merge.info import NO_SWARM_MODE, merge_info
 from machine.swarm.pipeline import JSON, Reply, Request
-
-NO_SWARM_MODE = {
-    "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False, "Error": "",
-    "RemoteManagers": None,
-}  # fmt: skip
 
 
 @TABLE.at("GET", "/info")
@@ -69,7 +64,7 @@ def _united(context: ManagerContext, facts: list[Facts]) -> MergedInfo:
     elif any(map(_differ, known.facts, facts)):
         known = None
     if known is None:
-        value = merge([(each.name, each.info) for each in facts])
+        value = merge_info([(each.name, each.info) for each in facts])
         known = MergedInfo(facts, value, _json(value))
     context.merged_info = known._replace(facts=facts)
     return context.merged_info

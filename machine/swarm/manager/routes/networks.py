@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes import object_filters, relocate
-from machine.swarm.manager.routes.context import ManagerContext, successful
+from machine.swarm.manager.routes.context import ManagerContext, by_node, successful
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.merge.names import display_name, display_names, repeated
+from machine.swarm.merge.names import repeated
+from machine.swarm.merge.objects import merge_networks
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.scheduler.placement import is_spanning
@@ -36,9 +36,10 @@ async def networks(context: ManagerContext, request: Request, name: str) -> Repl
             call = request.at("/networks", {"filters": [json.dumps(asked[engine])]})
             return await (await engine.ask(call)).value() or []
 
-        return Reply.json(merge(successful(await context.broadcast(list(asked), ask)), shared_names(context)))
-    found = {e: [n for n in e.networks if object_filters.network_passes(n, mine)] for e, mine in asked.items()}
-    return Reply.json(merge(found, shared_names(context)))
+        found = successful(await context.broadcast(list(asked), ask))
+    else:
+        found = {e: [n for n in e.networks if object_filters.network_passes(n, mine)] for e, mine in asked.items()}
+    return Reply.json(merge_networks(by_node(found), shared_names(context)))
 
 
 def filters_of(
@@ -49,22 +50,6 @@ def filters_of(
     names = {e.name for e in context.cluster.engines.values()}
     found = {e: object_filters.at_node(filters, e.name, names) for e in engines}
     return {engine: mine for engine, mine in found.items() if mine is not None}
-
-
-def merge(lists: dict[Engine, list[Network]], shared: frozenset[str]) -> list[Network]:
-    """Several engines' networks as one list; those whose names are in `shared` are called NODE/NAME."""
-    found: dict[str, Network] = {}
-    for engine, networks in lists.items():
-        for network in networks or ():
-            found.setdefault(str(network.get("Id")), display_form(network, engine, shared))
-    return list(found.values())
-
-
-def display_form(network: Network, engine: Engine, shared: frozenset[str]) -> Network:
-    """A network as lists call it."""
-    name = str(network.get("Name"))
-    display = name if is_spanning(network) else display_name(engine.name, name, shared)
-    return network if display == name else {**network, "Name": display}
 
 
 def shared_names(context: ManagerContext) -> frozenset[str]:
@@ -107,11 +92,7 @@ async def inspect(context: ManagerContext, request: Request, name: str) -> Reply
     if not is_spanning(network):
         return await engine.ask(call)
     having = [e for e in context.cluster.healthy() if any(n.get("Id") == network["Id"] for n in e.networks)]
-    answers = list((await context.values(having, call)).values())
-    containers: dict[str, Any] = {}
-    for answer in answers:
-        containers.update(answer.get("Containers") or {})
-    return Reply.json({**answers[0], "Containers": containers})
+    return Reply.json(merge_networks(by_node({e: [n] for e, n in (await context.values(having, call)).items()}))[0])
 
 
 @TABLE.at("POST", "/networks/create")
@@ -186,16 +167,6 @@ async def connect(context: ManagerContext, request: Request, name: str) -> Reply
         with suppress(Refused):
             await container.engine.refresh([container.id])
     return reply
-
-
-@TABLE.at("POST", "/networks/prune")
-async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On every engine."""
-    shared = shared_names(context)
-    answers = await context.values(context.cluster.healthy(), request)
-    await _refresh(answers)
-    gone = union(display_names(e.name, said.get("NetworksDeleted"), shared) for e, said in answers.items())
-    return Reply.json({"NetworksDeleted": gone})
 
 
 async def _refresh(engines: Iterable[Engine]) -> None:

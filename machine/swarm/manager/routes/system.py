@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,11 +11,12 @@ from machine import __version__
 from machine.swarm import limits
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
-from machine.swarm.cluster.images import merge
 from machine.swarm.manager.routes import volumes
-from machine.swarm.manager.routes.context import ManagerContext
+from machine.swarm.manager.routes.context import ManagerContext, by_node
 from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.info import most_common
+from machine.swarm.merge.usage import merge_disk_usage, merge_plugins
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
 
 NAME = f"swarm/{__version__}"
@@ -112,9 +112,7 @@ async def _past(context: ManagerContext, since: float, until: float) -> list[dic
                 found = await engine.past_events(query)
         except TimeoutError:
             raise Refused(504, f"{engine.name} did not send its past events in time") from None
-        return [
-            events.mark(event, engine.event_attributes()) for event in found if context.cluster.may_tell(engine, event)
-        ]
+        return [mark_event(event, engine.node_info) for event in found if context.cluster.may_tell(engine, event)]
 
     answers = (await context.broadcast(context.cluster.healthy(), ask)).values()
     found = [event for answer in answers if not isinstance(answer, Refused) for event in answer]
@@ -125,44 +123,8 @@ async def _past(context: ManagerContext, since: float, until: float) -> list[dic
 async def disk(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
     answers = await context.values(context.cluster.healthy(), request)
-    merged: dict[str, Any] = {}
-    for answer in answers.values():
-        for key, value in answer.items():
-            before = merged.get(key)
-            if isinstance(before, list) and isinstance(value, list):
-                merged[key] = [*before, *value]
-            elif _is_number(before) and _is_number(value):
-                merged[key] = before + value
-            elif before is None:
-                merged[key] = value
-    for engine, answer in answers.items():
-        for container in answer.get("Containers") or ():
-            known = engine.containers.get(str(container.get("Id")))
-            if known is not None:
-                container["Names"] = known.value().get("Names")
-    if merged.get("Images"):
-        merged["Images"] = _used_images([answer.get("Images") or [] for answer in answers.values()])
-    if merged.get("Volumes"):
-        lists = {engine: answer.get("Volumes") or [] for engine, answer in answers.items()}
-        merged["Volumes"] = volumes.merge(lists, volumes.shared_names(context))
-    return Reply.json(merged)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _used_images(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Several engines' images as one list, with the number of containers that all of them have of each."""
-    count: Counter[str] = Counter()
-    for image in (image for images in lists for image in images):
-        if isinstance(image.get("Containers"), int):
-            count[str(image.get("Id"))] += max(image["Containers"], 0)
-    found = merge(lists)
-    for image in found:
-        if isinstance(image.get("Containers"), int) and image["Containers"] >= 0:
-            image["Containers"] = count[str(image.get("Id"))]
-    return found
+    shared = volumes.shared_names(context)
+    return Reply.json(merge_disk_usage(by_node(answers), shared, always_qualified=False))
 
 
 @TABLE.at("POST", "/auth")
@@ -182,9 +144,7 @@ async def any_engine(context: ManagerContext, request: Request, name: str) -> Re
 async def plugins(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """The plugins of all engines, each name once."""
     answers = await context.values(context.cluster.healthy(), request)
-    return Reply.json(
-        list({plugin.get("Name"): plugin for found in answers.values() for plugin in found or ()}.values())
-    )
+    return Reply.json(merge_plugins(by_node(answers)))
 
 
 @TABLE.at("GET", "/images/viz")

@@ -11,21 +11,19 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.merge import union
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes import object_filters
-from machine.swarm.manager.routes.context import ManagerContext, successful
+from machine.swarm.manager.routes.context import ManagerContext, by_node, successful
 from machine.swarm.manager.routes.networks import filters_of
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.merge.names import display_name, display_names, repeated
+from machine.swarm.merge.names import repeated
+from machine.swarm.merge.objects import merge_volumes
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist
 from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.placement_request import PlacementRequest, extract_expressions, parse_create
-
-Volume = dict[str, Any]
 
 
 @TABLE.at("GET", "/volumes")
@@ -36,30 +34,16 @@ async def volumes(context: ManagerContext, request: Request, name: str) -> Reply
     asked = filters_of(context, filters, nodes)
     if asked and not object_filters.answers(filters, object_filters.VOLUME_FILTERS):
 
-        async def ask(engine: Engine) -> list[Volume]:
+        async def ask(engine: Engine) -> Any:
             call = request.at("/volumes", {"filters": [json.dumps(asked[engine])]})
-            return (await (await engine.ask(call)).value() or {}).get("Volumes") or []
+            return await (await engine.ask(call)).value()
 
-        lists = successful(await context.broadcast(list(asked), ask))
+        found = successful(await context.broadcast(list(asked), ask))
     else:
-        lists = {e: [v for v in e.volumes if object_filters.volume_passes(v, mine)] for e, mine in asked.items()}
-    return Reply.json({"Volumes": merge(lists, shared_names(context)), "Warnings": None})
-
-
-def merge(lists: dict[Engine, list[Volume]], shared: frozenset[str]) -> list[Volume]:
-    """Several engines' volumes as one list, those that span engines once; names in `shared` as NODE/NAME."""
-    found: dict[str, Volume] = {}
-    for engine, volumes in lists.items():
-        for volume in volumes:
-            entry = display_form(volume, engine, shared)
-            found.setdefault(str(entry["Name"]), entry)
-    return list(found.values())
-
-
-def display_form(volume: Volume, engine: Engine, shared: frozenset[str]) -> Volume:
-    """A volume as lists call it."""
-    name = str(volume.get("Name"))
-    return {**volume, "Name": name if is_spanning(volume) else display_name(engine.name, name, shared)}
+        found = {
+            e: {"Volumes": [v for v in e.volumes if object_filters.volume_passes(v, mine)]} for e, mine in asked.items()
+        }
+    return Reply.json(merge_volumes(by_node(found), shared_names(context)))
 
 
 def shared_names(context: ManagerContext) -> frozenset[str]:
@@ -143,17 +127,6 @@ async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
     await context.values(engines, request.at(f"/volumes/{there}"))
     await _refresh(engines)
     return Reply(204)
-
-
-@TABLE.at("POST", "/volumes/prune")
-async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """On every engine."""
-    shared = shared_names(context)
-    answers = await context.values(context.cluster.healthy(), request)
-    await _refresh(answers)
-    gone = union(display_names(e.name, said.get("VolumesDeleted"), shared) for e, said in answers.items())
-    reclaimed = sum(answer.get("SpaceReclaimed") or 0 for answer in answers.values())
-    return Reply.json({"VolumesDeleted": gone, "SpaceReclaimed": reclaimed})
 
 
 async def _refresh(engines: Iterable[Engine]) -> None:

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.cluster.images import merge
 from machine.swarm.manager.routes.info import size
 from machine.swarm.manager.routes.tee import Tee
+from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
 from machine.swarm.pipeline import Refused, Reply
 from machine.swarm.simulator.engine import SimulatedEngine
@@ -117,7 +117,7 @@ def test_images_of_one_id_are_one_with_all_their_tags():
     a = {"Id": "1", "Created": 1, "RepoTags": ["x:1"], "RepoDigests": None}
     b = {"Id": "1", "Created": 1, "RepoTags": ["y:1", "x:1"], "RepoDigests": ["d"]}
     c = {"Id": "2", "Created": 2, "RepoTags": ["<none>:<none>"], "RepoDigests": []}
-    assert merge([[a, c], [b], []]) == [
+    assert merge_images([[a, c], [b], []]) == [
         c,
         {"Id": "1", "Created": 1, "RepoTags": ["x:1", "y:1"], "RepoDigests": ["d"]},
     ]

@@ -1,0 +1,34 @@
+"""The five calls that remove what is not used: made to every engine, answered as one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from machine.swarm.cluster import Engine
+from machine.swarm.manager.routes import networks, volumes
+from machine.swarm.manager.routes.context import ManagerContext, by_node
+from machine.swarm.manager.routes.table import TABLE
+from machine.swarm.merge.usage import merge_prune
+from machine.swarm.pipeline import Refused, Reply, Request
+
+_KINDS = {"images": "image", "networks": "network", "volumes": "volume"}
+
+
+@TABLE.at("POST", "/containers/prune", "/images/prune", "/networks/prune", "/volumes/prune", "/build/prune")
+async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """On every engine; what is remembered is true again before the client hears of it."""
+    kind = request.path.split("/")[1]
+    shared = {"networks": networks.shared_names, "volumes": volumes.shared_names}.get(kind)
+    names = shared(context) if shared else frozenset()
+    answers = await context.values(context.cluster.healthy(), request)
+    for engine, answer in answers.items():
+        for key in answer.get("ContainersDeleted") or ():
+            engine.forget(key)
+        if kind in _KINDS:
+            await _refresh(engine, _KINDS[kind])
+    return Reply.json(merge_prune(by_node(answers), names))
+
+
+async def _refresh(engine: Engine, kind: str) -> None:
+    with suppress(Refused):
+        await engine.refresh_kinds(kind)
