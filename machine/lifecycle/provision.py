@@ -18,7 +18,7 @@ from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import Endpoint, State
 from machine.names import hostname
-from machine.provision.gather import CLOSE
+from machine.provision.host_files import CLOSE
 from machine.session import LOCK_SECONDS, Session
 from machine.ssh.client import SshShell
 from machine.store import Record

@@ -18,10 +18,10 @@ from collections.abc import Iterable
 
 from machine.errors import ProvisionError
 from machine.process import Completed
-from machine.provision import layouts, packages, proxy, units
+from machine.provision import layouts, packages, proxy, script_files, units
 from machine.provision.distros import find
 from machine.provision.facts import Facts
-from machine.provision.gather import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
+from machine.provision.host_files import SWARM_ENVIRONMENT, SWARM_FILES, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Spec, Swarm
 from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 
@@ -31,29 +31,8 @@ NEWEST_FIRST = ("python3", "python3.14", "python3.13", "python3.12", "python3.11
 INSTALL_SECONDS = 900.0
 ABOUT = {"manager": "Manager of a classic Docker swarm", "agent": "Registers this engine with a classic Docker swarm"}
 
-_PYTHON = f"""\
-python() {{ # the first Python that is new enough and whole
-    for name in {" ".join(NEWEST_FIRST)}; do
-        path=$(command -v "$name") || continue
-        if "$path" -c 'import sys; sys.version_info >= (3, 11) or sys.exit(1); import asyncio, sqlite3, ssl' \\
-            >/dev/null 2>&1; then
-            echo "python|$path"
-            return
-        fi
-    done
-}}
-"""
-_UNITS = f"""\
-for name in {" ".join(SWARM_UNITS)}; do
-    unit=machine-swarm-$name.service
-    pid=$(systemctl show "$unit" -p MainPID | sed 's/^MainPID=//')
-    setup=
-    if [ "${{pid:-0}}" != 0 ] && [ -r "/proc/$pid/environ" ]; then
-        setup=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^{CONFIG_DIGEST}=//p')
-    fi
-    echo "$name|$(systemctl is-active "$unit" || true) $(systemctl is-enabled "$unit" 2>/dev/null || true) $setup"
-done
-"""
+_PYTHON = script_files.read("find_python", names=" ".join(NEWEST_FIRST))
+_UNITS = script_files.read("swarm_units", names=" ".join(SWARM_UNITS), config_digest=CONFIG_DIGEST)
 _HOLDS = """\
 import glob, os, sys  # does process ARGV1 listen on TCP port ARGV2? That somebody answers there proves nothing
 files = {os.readlink(path) for path in glob.glob("/proc/%s/fd/*" % sys.argv[1])}
@@ -168,21 +147,7 @@ def _restart(name: str, port: int, python: str) -> Run:
     pid = "$(systemctl show \"$unit\" -p MainPID | sed 's/^MainPID=//')"
     holds = f'{shlex.quote(python)} -c {shlex.quote(_HOLDS)} "{pid}" {port} 2>/dev/null'
     up = holds if port else '[ "$tries" -ge 6 ]'
-    script = f"""\
-unit=machine-swarm-{name}.service
-systemctl -q --no-reload enable "$unit" 2>/dev/null
-systemctl daemon-reload
-systemctl restart "$unit"
-tries=0
-until {up}; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 100 ] || [ "$(systemctl is-active "$unit")" != active ]; then
-        journalctl -u "$unit" -n 20 --no-pager -o cat >&2 || true
-        exit 1
-    fi
-    sleep 0.2
-done
-"""
+    script = script_files.read("restart_swarm_unit", name=name, is_up=up)
     advice = (
         "the end of its log is above; if --swarm-opt, --swarm-join-opt or --swarm-host is at fault, machine rm it and"
         " create it again, for those stay as create was given them; else see to what keeps it from starting"

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from machine.errors import ProvisionError
-from machine.provision import live_restore, packages, proxy, rollback, services, settings
+from machine.provision import live_restore, packages, proxy, rollback, script_files, services, settings
 from machine.provision.apply import Outcome, apply_steps
 from machine.provision.distros import find
 from machine.provision.facts import Facts
-from machine.provision.gather import DAEMON_JSON, TRANSACTION
+from machine.provision.host_files import DAEMON_JSON, TRANSACTION
 from machine.provision.install import INSTALL_SECONDS
 from machine.provision.steps import Plan, Result, Run, WriteFile
 
@@ -84,29 +84,16 @@ def _move(facts: Facts) -> Run:
             f"machine cannot upgrade Docker on {facts.distro}",
             resolution=distro.advice if distro else "upgrade it by the system's own means",
         )
-    script = f"""\
-file={shlex.quote(facts.dockerd)}
-owner=$({manager.owner} || true)
-[ -n "$owner" ] || {{ echo "$file does not belong to a package" >&2; exit 1; }}
-version() {{
-    name=$1
-    {manager.installed} || true
-}}
-before=$(version "$owner")
-{{
-{manager.prepare}
-set -- "$owner"
-for other in {shlex.join(_COMPANIONS)}; do
-    [ "$other" = "$owner" ] || [ -z "$(version "$other")" ] || set -- "$@" "$other"
-done
-{manager.upgrade}
-}} >&2
-{{
-    echo "stale ${{stale:-no}}"
-    echo "before $before"
-    echo "after $(version "$owner")"
-}} >{_REPORT}
-"""
+    script = script_files.read(
+        "upgrade_packages",
+        dockerd=shlex.quote(facts.dockerd),
+        owner=manager.owner,
+        installed=manager.installed,
+        prepare=manager.prepare,
+        companions=shlex.join(_COMPANIONS),
+        upgrade=manager.upgrade,
+        report=_REPORT,
+    )
     advice = (
         "see that the package source Docker came from can be reached from the machine; a dockerd of no package is"
         " upgraded the way it was installed, and then machine provision NAME sets everything up"

@@ -13,7 +13,7 @@ from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import engine_api, variables
 from machine.provision.apply import send
-from machine.provision.gather import GATHER_SCRIPT
+from machine.provision.gather_script import GATHER_SCRIPT
 from machine.provision.units import exec_start, specifiers
 
 TYPE_CHECKING = False

@@ -14,7 +14,7 @@ from machine import paths
 from machine.errors import ProvisionError
 from machine.provision import dockerd_command, dockerd_flags, settings, units, variables
 from machine.provision.facts import Facts
-from machine.provision.gather import BOOT2DOCKER, CERTIFICATES, CONF_D, DAEMON_JSON, DROP_IN
+from machine.provision.host_files import BOOT2DOCKER, CERTIFICATES, CONF_D, DAEMON_JSON, DROP_IN
 from machine.provision.spec import Spec
 from machine.provision.steps import WriteFile
 

@@ -11,25 +11,12 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from machine.provision import engine_api, settings
+from machine.provision import engine_api, script_files, settings
 from machine.provision.facts import Facts
-from machine.provision.gather import DAEMON_JSON, LIVE, NO_LIVE
+from machine.provision.host_files import DAEMON_JSON, LIVE, NO_LIVE
 from machine.provision.steps import Run, Step, WriteFile
 
 KEY = "live-restore"
-
-_RELOAD = """\
-{functions}kill -HUP "{pid}"
-tries=0
-until engine_info {socket} | grep -q '"LiveRestoreEnabled":{value}'; do
-    tries=$((tries + 1))
-    if [ "$tries" -ge 50 ]; then
-        echo "the engine did not take live-restore={value} from {path}" >&2
-        exit 1
-    fi
-    sleep 0.1
-done
-"""
 
 
 def needed(facts: Facts) -> bool:
@@ -86,12 +73,13 @@ def main_pid(facts: Facts) -> str:
 
 def _reload(facts: Facts, value: str) -> str:
     """Have the engine read daemon.json, and see that it took live-restore from there."""
-    return _RELOAD.format(
+    return script_files.read(
+        "reload_engine",
         functions=engine_api.FUNCTIONS,
         pid=main_pid(facts),
         socket=shlex.quote(facts.engine_socket),
         value=value,
-        path=DAEMON_JSON,
+        daemon_json=DAEMON_JSON,
     )
 
 

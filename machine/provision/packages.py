@@ -9,46 +9,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from machine.provision import script_files
+
 LOCK_SECONDS = 300
 
 # apt waits by itself for dpkg's lock (DPkg::Lock::Timeout), not for that of its lists; scripts from the net for none.
-PATIENTLY = f"""\
-patiently() {{ # patiently COMMAND: its output in `said`; again while it fails for somebody else's lock
-    until=$(($(date +%s) + {LOCK_SECONDS}))
-    while true; do
-        said=$("$@" 2>&1) && return
-        case "$said" in
-            *"Could not get lock"* | *"Unable to lock directory"* | *"frontend lock"* | *"Unable to lock database"*) ;;
-            *) return 1 ;;
-        esac
-        [ "$(date +%s)" -lt "$until" ] || return 1
-        sleep 3
-    done
-}}
-"""
-_APT = f"""\
-export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-{PATIENTLY}apt() {{
-    status=0
-    patiently apt-get -q -y -o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef \\
-        -o Dpkg::Options::=--force-confold "$@" || status=1
-    echo "$said"
-    return "$status"
-}}
-lists() {{
-    patiently apt-get -q update && case "$said" in *"Failed to fetch"*) false ;; esac && return
-    export stale=yes
-    echo "$said"
-}}
-lists
-"""
-_PACMAN = f"""\
-waited=0
-while [ -e /var/lib/pacman/db.lck ] && [ "$waited" -lt {LOCK_SECONDS} ]; do
-    waited=$((waited + 3))
-    sleep 3
-done
-"""
+PATIENTLY = script_files.read("wait_for_lock", lock_seconds=LOCK_SECONDS)
+_APT = script_files.read("apt", wait_for_lock=PATIENTLY, lock_seconds=LOCK_SECONDS)
+_PACMAN = script_files.read("pacman", lock_seconds=LOCK_SECONDS)
 _ZYPPER = f"export ZYPP_LOCK_TIMEOUT={LOCK_SECONDS}\n"
 
 

@@ -25,7 +25,8 @@ from machine.provision import (
 from machine.provision import facts as looking
 from machine.provision.distros import supported
 from machine.provision.facts import Facts
-from machine.provision.gather import BOOT2DOCKER, DAEMON_JSON, GATHER_SCRIPT
+from machine.provision.gather_script import GATHER_SCRIPT
+from machine.provision.host_files import BOOT2DOCKER, DAEMON_JSON
 from machine.provision.spec import Spec
 from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 

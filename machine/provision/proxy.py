@@ -10,34 +10,15 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from machine.provision import script_files
 from machine.provision.steps import Run, Step
 
 NAMES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
-_OF_THE_HOST = f"""\
-proxy() {{ # proxy NAME: of /etc/environment, unless it is set already
-    upper=$(printf '%s' "$1" | tr '[:lower:]' '[:upper:]')
-    eval "value=\\${{$1:-\\${{$upper:-}}}}"
-    if [ -z "$value" ] && [ -r /etc/environment ]; then
-        value=$(sed -n -E "s/^(export +)?($1|$upper)=//p" /etc/environment | tail -n 1)
-        value=$(printf '%s' "$value" | sed -e "s/^[\\"']//" -e "s/[\\"'] *\\$//")
-    fi
-    [ -z "$value" ] || export "$1=$value" "$upper=$value"
-}}
-for name in {" ".join(NAMES)}; do
-    proxy "$name"
-done
-"""
+_OF_THE_HOST = script_files.read("proxies_of_host", names=" ".join(NAMES))
 
 # Before sudo, which drops most of a login's environment: what the login has, as lines for root's shell.
-OF_THE_LOGIN = f"""\
-proxies() {{
-    for name in {" ".join((*NAMES, *(name.upper() for name in NAMES)))}; do
-        eval "value=\\${{$name:-}}"
-        [ -z "$value" ] || printf "export %s='%s'\\n" "$name" "$(printf '%s' "$value" | sed "s/'/'\\\\\\\\''/g")"
-    done
-}}
-"""
+OF_THE_LOGIN = script_files.read("proxies_of_login", names=" ".join((*NAMES, *(name.upper() for name in NAMES))))
 
 
 def given(env: Iterable[str]) -> dict[str, str]:

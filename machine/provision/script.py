@@ -16,7 +16,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from machine.process import Completed
-from machine.provision.gather import TRANSACTION
+from machine.provision import script_files
+from machine.provision.host_files import TRANSACTION
 from machine.provision.proxy import OF_THE_LOGIN
 from machine.provision.steps import Plan, Step, WriteFile
 
@@ -42,26 +43,7 @@ end() {
     [ "$2" -eq 0 ] || exit 1
 }
 """
-_PUT = """\
-put() ( # put PATH MODE [CHECK]: the content is standard input
-    umask 077
-    new="$1.machine-new"
-    [ -d "${1%/*}" ] || (umask 022 && mkdir -p "${1%/*}")
-    if [ -e "$new" ] || [ -L "$new" ]; then rm -f "$new"; fi
-    if [ "${encoded:-}" = yes ]; then base64 -d >"$new"; else cat >"$new"; fi
-    chmod "$2" "$new"
-    if [ -f "$1" ] && [ ! -L "$1" ] && [ "$(sha256sum <"$1")" = "$(sha256sum <"$new")" ]; then
-        chmod "$2" "$1"
-        rm -f "$new"
-        return
-    fi
-    if [ -n "${3:-}" ] && ! sh -c "$3" check "$new" </dev/null; then
-        rm -f "$new"
-        return 1
-    fi
-    mv -f "$new" "$1"
-)
-"""
+_PUT = script_files.read("put")
 
 # Two that provision one machine at the same time would trip over each other. Descriptor 9 holds the lock; steps do
 # not get it, or a daemon that one of them starts would hold the lock for good.
@@ -72,28 +54,6 @@ if [ -w /run ] && command -v flock >/dev/null 2>&1; then
     exec 9>/run/machine-provision.lock
     flock -w {ALONE_SECONDS} 9 || exit {BUSY}
 fi
-"""
-
-_AS_ROOT = """\
-export LC_ALL=C
-main() {{
-    if [ "$(id -u)" -eq 0 ]; then
-        script | sh -s
-    elif command -v sudo >/dev/null 2>&1; then
-        {{ proxies; script; }} | sudo -n sh -s
-    elif command -v doas >/dev/null 2>&1; then
-        {{ proxies; script; }} | doas -n sh -s
-    else
-        echo "neither root nor sudo" >&2
-        exit 1
-    fi
-}}
-{proxies}script() {{
-cat <<'{end}'
-{script}
-{end}
-}}
-main
 """
 
 
@@ -131,7 +91,7 @@ def split(steps: Sequence[Step], mark: str, done: Completed) -> list[Completed]:
 
 def as_root(script: str) -> str:
     """A script for INTERPRETER that runs `script` as root: directly, or by sudo or doas without a password."""
-    return _AS_ROOT.format(proxies=OF_THE_LOGIN, script=script.rstrip("\n"), end=_delimiter(script))
+    return script_files.read("as_root", proxies=OF_THE_LOGIN, script=script.rstrip("\n"), end=_delimiter(script))
 
 
 def render(plan: Plan, *, masked: bool = True) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from machine.provision import engine_api
+from machine.provision import engine_api, script_files
 from machine.provision.facts import Facts
-from machine.provision.gather import BOOT2DOCKER, CONF_D, TRANSACTION
+from machine.provision.host_files import BOOT2DOCKER, CONF_D, TRANSACTION
 from machine.provision.rollback import START_SECONDS
 from machine.provision.steps import Run
 
@@ -51,15 +51,7 @@ SERVICES = {
 }
 
 # The log may have another place, and there is none before the engine has said something.
-_OPENRC = f"""\
-{engine_api.PROCESS}end_of_log() (
-set +eu
-# shellcheck disable=SC1091 # OpenRC reads it too
-[ ! -r {CONF_D} ] || . {CONF_D}
-log=${{DOCKER_ERRFILE:-${{DOCKER_LOGFILE:-/var/log/docker.log}}}}
-[ ! -f "$log" ] || tail -n 30 "$log"
-)
-"""
+_OPENRC = engine_api.PROCESS + script_files.read("openrc_log", conf_d=CONF_D)
 
 # A socket unit does not start while its service runs, so it goes first.
 _SOCKET_FIRST = "limited 60 systemctl stop docker.service\nsystemctl start docker.socket\n"
@@ -81,26 +73,14 @@ def restart(facts: Facts) -> Run:
     if facts.init == "systemd":
         wanted += f"\nstarted={_PID}"
         alive = f'[ "{_PID}" = "$started" ]'
-    script = f"""\
-began=$(date +%s) # of the log only what comes from now on is about this start
-{engine_api.FUNCTIONS}{_OPENRC if facts.init == "openrc" else ""}again() (
-set -e
-{wanted}
-{engine_api.wait_until_up(facts.engine_socket, alive)})
-set +e
-again 2>{TRANSACTION}/why
-status=$?
-set -e
-while [ "$status" -eq 0 ] && read -r unit; do # what stopped with the engine, which a stop before a start leaves off
-    limited 60 systemctl start "$unit" || true
-done <{TRANSACTION}/dependents
-if [ "$status" -ne 0 ]; then
-    {service.log} >&2 || true
-    cat {TRANSACTION}/why >&2
-    echo "the engine did not start with the new configuration" >&2
-    exit 1
-fi
-"""
+    script = script_files.read(
+        "restart_engine",
+        functions=engine_api.FUNCTIONS + (_OPENRC if facts.init == "openrc" else ""),
+        restart=wanted,
+        wait_until_up=engine_api.wait_until_up(facts.engine_socket, alive),
+        transaction=TRANSACTION,
+        log=service.log,
+    )
     advice = (
         "the end of the engine's log is above; what is wrong with its options is corrected in the store's "
         "machines/NAME/config.json (HostOptions, EngineOptions), then: machine provision NAME"

@@ -10,7 +10,7 @@ from machine.errors import ProvisionError
 from machine.provision.dockerd_command import TLS, Command, option_keys
 from machine.provision.dockerd_flags import keys_of, misfit, names, remove_flags
 from machine.provision.facts import Facts
-from machine.provision.gather import DAEMON_JSON
+from machine.provision.host_files import DAEMON_JSON
 from machine.provision.spec import Spec
 
 # The engine release that dropped a storage driver (docs.docker.com/engine/deprecated).

@@ -12,7 +12,7 @@ from machine.console import Console
 from machine.errors import WaitTimeout
 from machine.lifecycle.provision import finish
 from machine.model import Endpoint
-from machine.provision.gather import CLOSE
+from machine.provision.host_files import CLOSE
 from machine.session import Session
 from machine.store import Record, Store
 from tests.lifecycle.test_waiting import LeapingClock

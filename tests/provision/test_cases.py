@@ -27,7 +27,7 @@ from machine.model import EngineOptions
 from machine.process import Completed
 from machine.provision import Facts, Plan, Spec, WriteFile, engine_api, plan
 from machine.provision.facts import File, parse
-from machine.provision.gather import GATHER_SCRIPT
+from machine.provision.gather_script import GATHER_SCRIPT
 from machine.provision.steps import Result, Step
 
 HERE = Path(__file__).parent

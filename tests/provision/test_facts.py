@@ -11,7 +11,7 @@ from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import script
 from machine.provision.facts import parse
-from machine.provision.gather import GATHER_SCRIPT
+from machine.provision.gather_script import GATHER_SCRIPT
 
 RECORDED = Path(__file__).parent / "recorded"
 

@@ -10,7 +10,7 @@ import pytest
 from machine.errors import ProvisionError
 from machine.provision import apply_steps, gather, plan, render, sample_facts
 from machine.provision.apply import send
-from machine.provision.gather import DAEMON_JSON, DROP_IN, KEPT
+from machine.provision.host_files import DAEMON_JSON, DROP_IN, KEPT
 from machine.provision.steps import Run, Step
 from tests.labs.image import USER
 from tests.labs.nspawn import ENGINES

@@ -11,7 +11,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.provision import gather, upgrade_engine
-from machine.provision.gather import DAEMON_JSON
+from machine.provision.host_files import DAEMON_JSON
 from tests.labs import image
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import Boot, ask, provision, publish_newer, settled, shell, wishes

@@ -9,7 +9,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.provision import gather
-from machine.provision.gather import DAEMON_JSON
+from machine.provision.host_files import DAEMON_JSON
 from tests.provision.hosts import Boot, ask, provision, settled, shell, wishes
 
 pytestmark = pytest.mark.lab

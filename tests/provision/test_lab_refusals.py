@@ -8,7 +8,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.provision import gather, naming
-from machine.provision.gather import GATHER_SCRIPT
+from machine.provision.gather_script import GATHER_SCRIPT
 from tests.labs.image import USER
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import shell

@@ -17,7 +17,7 @@ import pytest
 
 from machine.errors import MachineError, ProvisionError
 from machine.provision import apply_steps, engine_api, gather, plan
-from machine.provision.gather import CLOSE, TRANSACTION
+from machine.provision.host_files import CLOSE, TRANSACTION
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import provision, settled, shell, wishes
 

@@ -9,7 +9,7 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.provision import units, variables
-from machine.provision.gather import DAEMON_JSON, DROP_IN
+from machine.provision.host_files import DAEMON_JSON, DROP_IN
 from tests.provision.hosts import Boot, ask, provision, wishes
 
 pytestmark = pytest.mark.lab

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from machine.provision import Facts, engine_api, rollback, services
-from machine.provision.gather import CONF_D, TRANSACTION
+from machine.provision.host_files import CONF_D, TRANSACTION
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root, for a list of processes of its own")
 
@@ -86,7 +86,7 @@ def test_an_engine_that_takes_its_time_is_waited_for(host):
 @pytest.mark.parametrize(("engine", "status"), [("exit 1", "1"), (": >answers\nexec /bin/sleep 60", "0")])
 def test_taking_back_notices_it_too(host, engine, status):
     put(host, "dockerd", f"#!/bin/sh\n{engine}\n")
-    functions = engine_api.FUNCTIONS + rollback._init(ALPINE)
+    functions = engine_api.FUNCTIONS + rollback._functions_to_restore(ALPINE)
     done, took = run(host, f"{functions}\nwas() {{\n echo active\n}}\nlaunch && echo 0 || echo 1\n")
     assert (done.stdout, done.stderr) == (f"{status}\n", "")
     assert took < 15

@@ -13,7 +13,8 @@ import pytest
 from machine.process import Completed
 from machine.provision import Facts, Plan, Result, Run, WriteFile, plan, render, rollback, script
 from machine.provision.engine_upgrade import upgrade_plan
-from machine.provision.gather import DAEMON_JSON, GATHER_SCRIPT
+from machine.provision.gather_script import GATHER_SCRIPT
+from machine.provision.host_files import DAEMON_JSON
 from machine.provision.install import WAIT_FOR_CLOUD_INIT, _fetch
 from machine.provision.packages import MANAGERS, install
 from machine.provision.planner import hostname

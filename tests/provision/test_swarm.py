@@ -16,7 +16,7 @@ from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import Facts, Run, Spec, WriteFile, classic_swarm, script
 from machine.provision.facts import File
-from machine.provision.gather import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
+from machine.provision.host_files import SWARM_ENVIRONMENT, SWARM_KEY, SWARM_PROGRAM, SWARM_UNITS
 from machine.provision.spec import Swarm
 from machine.provision.steps import Step
 

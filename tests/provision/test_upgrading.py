@@ -11,7 +11,7 @@ from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision.engine_upgrade import upgrade_plan
 from machine.provision.facts import Facts
-from machine.provision.gather import TRANSACTION
+from machine.provision.host_files import TRANSACTION
 from machine.provision.steps import Result, Run
 from tests.provision.test_cases import facts
 

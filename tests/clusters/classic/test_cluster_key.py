@@ -12,7 +12,7 @@ from machine.clusters.classic.services import services
 from machine.clusters.classic.store_integration import complete, registry
 from machine.console import Console
 from machine.model import Endpoint, SwarmOptions
-from machine.provision.gather import SWARM_KEY
+from machine.provision.host_files import SWARM_KEY
 from machine.provision.spec import Swarm
 from machine.session import Session
 from machine.store import Record, Store

@@ -1,0 +1,3 @@
+pid() {
+    cat @PID_FILE@ 2>/dev/null || true
+}
