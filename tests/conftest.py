@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 __all__ = ["home", "lab", "pytest_runtest_makereport"]
 
+ASYNC_TEST_SECONDS = 60
 LONGEST_FILE = "tests/clients/test_clients.py"  # minutes: begun last, it would be at work alone
 PERSONAL = ("MACHINE_", "DOCKER_", "QEMU_", "GENERIC_", "ENGINE_", "SSH_AUTH_SOCK", "AWS_", "OS_", "OPENSTACK_")
 
@@ -37,6 +41,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("loadscopereorder", True):
         tests = Counter(item.location[0] for item in items)
         items.sort(key=lambda item: (item.location[0] != LONGEST_FILE, -tests[item.location[0]]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Let no asynchronous test wait for ever."""
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        item.obj = _bounded(item.obj)
+
+
+def _bounded(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def run(*args: object, **fixtures: object) -> None:
+        async with asyncio.timeout(ASYNC_TEST_SECONDS):
+            await test(*args, **fixtures)
+
+    return run
 
 
 @pytest.fixture(autouse=True)

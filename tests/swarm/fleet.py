@@ -145,11 +145,6 @@ def engines(count, containers=0, **more):
     return [SimulatedEngine(f"n{n + 1}", containers, **more) for n in range(count)]
 
 
-def swarm(test, count=3, containers=0, *, made=None, **settings):
-    """Run `test(fleet)` against a fleet."""
-
-    async def run():
-        async with Fleet(made or engines(count, containers), **settings) as fleet:
-            await asyncio.wait_for(test(fleet), 30)
-
-    asyncio.run(run())
+def swarm(count=3, containers=0, *, made=None, **settings):
+    """A fleet that is not started yet: `async with swarm(2) as fleet`."""
+    return Fleet(made or engines(count, containers), **settings)

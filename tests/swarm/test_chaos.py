@@ -45,10 +45,10 @@ def state(fleet):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
+async def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
     monkeypatch.setattr(rescheduling, "RETRY_SECONDS", 0.2)
 
-    async def test(fleet):
+    async with swarm(5) as fleet:
         movable, fixed = await chaos(fleet, random.Random(seed), 2.5)  # noqa: S311
         for place in fleet.hosts:
             if place.down:
@@ -69,5 +69,3 @@ def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
         assert all(found[name] == ["running"] for name, _ in movable | fixed)
         assert movable
         assert fixed
-
-    swarm(test, 5)

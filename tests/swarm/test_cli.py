@@ -213,7 +213,7 @@ def test_join_registers_again_and_again_and_discovery_serves(tmp_path):
         until(lambda: json.load(urllib.request.urlopen(listed)) == [])
 
 
-def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(tmp_path):
+async def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(tmp_path):
     store = Store(str(tmp_path / "store"))
     own = authority.ensure(store.root)
     pair = own.issue_server("engine", ["127.0.0.1"])
@@ -222,17 +222,6 @@ def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(t
     certs = tmp_path / "store" / "certs"
     front = TlsConfig(str(certs / "ca.pem"), str(tmp_path / "server.pem"), str(tmp_path / "server-key.pem"))
     port = free_port()
-
-    async def engine():
-        server = Server(simulated(SimulatedEngine("n1", named=("web",))))
-        where = await server.listen(Address("127.0.0.1", 0), front)
-        store.add("n1")
-        driver = {"IPAddress": "127.0.0.1", "EnginePort": where.port}
-        store.save(Record.new(store.root, "n1", "generic", driver, None, SwarmOptions()))
-        try:
-            return await asyncio.to_thread(ask)
-        finally:
-            await server.close()
 
     def ask():
         env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": store.root}
@@ -245,9 +234,16 @@ def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(t
             nobody = ssl.create_default_context(cafile=str(certs / "ca.pem"))
             with pytest.raises((urllib.error.URLError, OSError)):
                 urllib.request.urlopen(url, context=nobody).read()
-        return True
 
-    assert asyncio.run(engine())
+    server = Server(simulated(SimulatedEngine("n1", named=("web",))))
+    where = await server.listen(Address("127.0.0.1", 0), front)
+    store.add("n1")
+    driver = {"IPAddress": "127.0.0.1", "EnginePort": where.port}
+    store.save(Record.new(store.root, "n1", "generic", driver, None, SwarmOptions()))
+    try:
+        await asyncio.to_thread(ask)
+    finally:
+        await server.close()
 
 
 def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(tmp_path):
@@ -269,19 +265,11 @@ def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(t
     start().for_server()
 
 
-def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_path):
+async def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_path):
     port = free_port()
     argv = [sys.executable, "-m", "machine", "swarm", "manage", "--tls=false", "-H", f"tcp://127.0.0.1:{port}"]
     argv += ["--registry", str(tmp_path / "r.db"), "token://mine"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
-
-    async def engine():
-        server = Server(simulated(SimulatedEngine("n1")))
-        where = await server.listen(Address("127.0.0.1", 0))
-        try:
-            await asyncio.to_thread(register, where.port)
-        finally:
-            await server.close()
 
     def register(engine_port):
         wrapper = "import sys; from machine.swarm.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -295,7 +283,12 @@ def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_
             asyncio.run(found.withdraw(f"127.0.0.1:{engine_port}"))
             until(lambda: "Healthy" not in urllib.request.urlopen(f"{base}/info").read().decode())
 
-    asyncio.run(engine())
+    server = Server(simulated(SimulatedEngine("n1")))
+    where = await server.listen(Address("127.0.0.1", 0))
+    try:
+        await asyncio.to_thread(register, where.port)
+    finally:
+        await server.close()
 
 
 def test_it_listens_nowhere_without_tls_but_here():

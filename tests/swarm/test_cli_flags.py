@@ -17,7 +17,6 @@ from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery.registry import Registry
 from machine.swarm.pipeline import Refused, Request, not_implemented
 from tests.swarm.http.recording import front, keys, raw_server
-from tests.swarm.http.recording import run as run_story
 
 HERE = {"HOME": "/nowhere"}
 
@@ -83,7 +82,7 @@ def test_so_do_the_commands_of_machine(line: str, tmp_path: Path) -> None:
     assert list(tmp_path.glob("**/cli-plugins/*")) == []
 
 
-def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
+async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "registry.db")
 
     async def managed(token: str) -> list[str]:
@@ -96,11 +95,11 @@ def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
         await _registering(plan, None, around)  # type: ignore[arg-type]  # not asked here
         return said
 
-    told = asyncio.run(managed("typo"))
+    told = await managed("typo")
     assert "nobody has made or used this token" in told[0]
     assert "typo" not in told[0]
-    assert asyncio.run(managed("typo")) == [], "it is known from then on"
-    assert asyncio.run(managed(Registry(path).create())) == []
+    assert await managed("typo") == [], "it is known from then on"
+    assert await managed(Registry(path).create()) == []
 
 
 @contextlib.asynccontextmanager
@@ -110,30 +109,27 @@ async def plain_client(url: str):  # type: ignore[no-untyped-def]
         yield await open_pipeline([f"dockerclient {url}"], place, stack)
 
 
-def test_a_plain_client_of_a_tls_engine_is_told_what_is_missing(tmp_path: Path) -> None:
+async def test_a_plain_client_of_a_tls_engine_is_told_what_is_missing(tmp_path: Path) -> None:
     async def go_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         said = b"Client sent an HTTP request to an HTTPS server.\n"
         writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n" + said)
         writer.close()
 
-    async def story() -> None:
-        async with raw_server(go_server) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
-            reply = await ask(Request("GET", "/info"))
-            text = (await reply.read()).decode()
-            assert reply.status == 400
-            assert "--tlsverify" in text
-            assert "HTTPS server" in text
-        from tests.swarm.http.raw import echo
+    async with raw_server(go_server) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
+        reply = await ask(Request("GET", "/info"))
+        text = (await reply.read()).decode()
+        assert reply.status == 400
+        assert "--tlsverify" in text
+        assert "HTTPS server" in text
+    from tests.swarm.http.raw import echo
 
-        async with front(echo, keys(tmp_path).server) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
-            with pytest.raises(Refused, match="--tlsverify"):
-                await ask(Request("GET", "/info"))
-        async with front(echo) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
-            assert (await ask(Request("GET", "/info"))).ok
-        async with plain_client("tcp://127.0.0.1:1") as ask:
-            with pytest.raises(Refused) as found:
-                await ask(Request("GET", "/info"))
-            assert "--tlsverify" not in found.value.message
-
-    run_story(story())
+    async with front(echo, keys(tmp_path).server) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
+        with pytest.raises(Refused, match="--tlsverify"):
+            await ask(Request("GET", "/info"))
+    async with front(echo) as engine, plain_client(f"tcp://127.0.0.1:{engine.port}") as ask:
+        assert (await ask(Request("GET", "/info"))).ok
+    async with plain_client("tcp://127.0.0.1:1") as ask:
+        with pytest.raises(Refused) as found:
+            await ask(Request("GET", "/info"))
+        assert "--tlsverify" not in found.value.message

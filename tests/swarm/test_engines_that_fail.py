@@ -10,7 +10,7 @@ from machine.swarm.manager.rescheduling import Watchdog
 from machine.swarm.pipeline import Refused
 from machine.swarm.scheduler.placement_request import KINDS
 from machine.swarm.simulator.engine import SimulatedEngine
-from tests.swarm.fleet import engines, swarm
+from tests.swarm.fleet import Fleet, engines, swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}
 
@@ -23,53 +23,47 @@ async def settled(fleet, count):
     await fleet.until(lambda: len(fleet.cluster.healthy()) == count)
 
 
-def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on():
-    async def test(fleet):
-        await fleet.create("web", start=True)
-        fleet.hosts[0].switch(down=True)
-        await settled(fleet, 2)
-        (shown,) = await fleet.ask("GET", "/containers/json?all=1")
-        assert shown["Status"] == "Host Down"
-        assert await fleet.names("") == []
-        assert await fleet.names('filters={"status":["running"]}') == []
-        with pytest.raises(Refused, match="Host Down"):
-            await fleet.call("POST", "/containers/web/stop")
-        info = await fleet.ask("GET", "/info")
-        assert ["  └ Status", "Unhealthy"] in info["SystemStatus"]
-        assert ["  └ Error", "connection refused"] in info["SystemStatus"]
-        await fleet.create("other")
-        fleet.hosts[0].switch(down=False)
-        await settled(fleet, 3)
-        names = {c["Names"][0]: c["Status"] for c in await fleet.ask("GET", "/containers/json?all=1")}
-        assert names["/web"].startswith("Up")
-
-    swarm(test)
+async def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on(fleet: Fleet):
+    await fleet.create("web", start=True)
+    fleet.hosts[0].switch(down=True)
+    await settled(fleet, 2)
+    (shown,) = await fleet.ask("GET", "/containers/json?all=1")
+    assert shown["Status"] == "Host Down"
+    assert await fleet.names("") == []
+    assert await fleet.names('filters={"status":["running"]}') == []
+    with pytest.raises(Refused, match="Host Down"):
+        await fleet.call("POST", "/containers/web/stop")
+    info = await fleet.ask("GET", "/info")
+    assert ["  └ Status", "Unhealthy"] in info["SystemStatus"]
+    assert ["  └ Error", "connection refused"] in info["SystemStatus"]
+    await fleet.create("other")
+    fleet.hosts[0].switch(down=False)
+    await settled(fleet, 3)
+    names = {c["Names"][0]: c["Status"] for c in await fleet.ask("GET", "/containers/json?all=1")}
+    assert names["/web"].startswith("Up")
 
 
-def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes():
-    async def test(fleet):
-        first = await fleet.create("web", start=True, **MOVES)
-        await fleet.create("stays", start=True, Env=["constraint:node==n1"])
-        await fleet.until(lambda: all(c.signed for c in [fleet.cluster.find("web")]))
-        fleet.hosts[0].switch(down=True)
-        await fleet.until(lambda: [c for c in fleet.cluster.index.named("web") if c.engine.name != "n1"])
-        await fleet.until(lambda: fleet.cluster.find("web").state == "running")
-        moved = fleet.cluster.find("web")
-        assert (moved.engine.name, moved.id != first) == ("n2", True)
-        assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
-        assert await fleet.names("") == ["n2/web"]
-        assert len(fleet.hosts[1].engine.containers) + len(fleet.hosts[2].engine.containers) == 1
-        fleet.hosts[0].switch(down=False)
-        await settled(fleet, 3)
-        await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
-        await asyncio.sleep(0.5)
-        assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
-        assert moved.id in fleet.hosts[1].engine.containers
-        deletions = [target for method, target in fleet.hosts[0].asked if method == "DELETE"]
-        assert deletions
-        assert not any("v=1" in target for target in deletions)
-
-    swarm(test)
+async def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes(fleet: Fleet):
+    first = await fleet.create("web", start=True, **MOVES)
+    await fleet.create("stays", start=True, Env=["constraint:node==n1"])
+    await fleet.until(lambda: all(c.signed for c in [fleet.cluster.find("web")]))
+    fleet.hosts[0].switch(down=True)
+    await fleet.until(lambda: [c for c in fleet.cluster.index.named("web") if c.engine.name != "n1"])
+    await fleet.until(lambda: fleet.cluster.find("web").state == "running")
+    moved = fleet.cluster.find("web")
+    assert (moved.engine.name, moved.id != first) == ("n2", True)
+    assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
+    assert await fleet.names("") == ["n2/web"]
+    assert len(fleet.hosts[1].engine.containers) + len(fleet.hosts[2].engine.containers) == 1
+    fleet.hosts[0].switch(down=False)
+    await settled(fleet, 3)
+    await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
+    await asyncio.sleep(0.5)
+    assert sorted(await fleet.names()) == ["n1/stays", "n2/web"]
+    assert moved.id in fleet.hosts[1].engine.containers
+    deletions = [target for method, target in fleet.hosts[0].asked if method == "DELETE"]
+    assert deletions
+    assert not any("v=1" in target for target in deletions)
 
 
 CLONED = {"Image": "busybox", "Labels": {"com.docker.swarm.id": "one", KINDS["reschedule"]: '["on-node-failure"]'}}
@@ -110,102 +104,84 @@ def elsewhere(fleet):
     return sum(len(place.engine.containers) for place in fleet.hosts[1:])
 
 
-def test_a_container_that_does_not_start_elsewhere_is_not_lost():
-    async def test(fleet):
-        first, starts = await fails(fleet)
-        starts.broken = True
-        starts.go.set()
-        await fleet.until(lambda: any("web of n1: no such device" in line for line in fleet.lines))
-        assert (elsewhere(fleet), fleet.cluster.find("web").id) == (0, first)
-        fleet.hosts[0].switch(down=False)
-        await settled(fleet, 3)
-        await asyncio.sleep(0.3)
-        assert await fleet.names("") == ["n1/web"]
-
-    swarm(test)
+async def test_a_container_that_does_not_start_elsewhere_is_not_lost(fleet: Fleet):
+    first, starts = await fails(fleet)
+    starts.broken = True
+    starts.go.set()
+    await fleet.until(lambda: any("web of n1: no such device" in line for line in fleet.lines))
+    assert (elsewhere(fleet), fleet.cluster.find("web").id) == (0, first)
+    fleet.hosts[0].switch(down=False)
+    await settled(fleet, 3)
+    await asyncio.sleep(0.3)
+    assert await fleet.names("") == ["n1/web"]
 
 
-def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_the_other_one_runs():
-    async def test(fleet):
-        first, starts = await fails(fleet)
-        fleet.hosts[0].switch(down=False)
-        await settled(fleet, 3)
-        await asyncio.sleep(0.3)
-        assert first in fleet.hosts[0].engine.containers
-        starts.go.set()
-        await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
-        assert elsewhere(fleet) == 1
-        assert fleet.cluster.find("web").state == "running"
-
-    swarm(test)
+async def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_the_other_one_runs(fleet: Fleet):
+    first, starts = await fails(fleet)
+    fleet.hosts[0].switch(down=False)
+    await settled(fleet, 3)
+    await asyncio.sleep(0.3)
+    assert first in fleet.hosts[0].engine.containers
+    starts.go.set()
+    await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
+    assert elsewhere(fleet) == 1
+    assert fleet.cluster.find("web").state == "running"
 
 
-def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once():
-    async def test(fleet):
-        _, starts = await fails(fleet)
-        engine = fleet.cluster.engine("n1")
-        for watcher in fleet.cluster.watchers * 3:
-            watcher(engine, "engine_disconnect")
-        await asyncio.sleep(0.2)
-        starts.go.set()
-        await fleet.until(lambda: fleet.cluster.find("web").state == "running" and not engine.containers)
-        assert elsewhere(fleet) == 1
-
-    swarm(test)
+async def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once(fleet: Fleet):
+    _, starts = await fails(fleet)
+    engine = fleet.cluster.engine("n1")
+    for watcher in fleet.cluster.watchers * 3:
+        watcher(engine, "engine_disconnect")
+    await asyncio.sleep(0.2)
+    starts.go.set()
+    await fleet.until(lambda: fleet.cluster.find("web").state == "running" and not engine.containers)
+    assert elsewhere(fleet) == 1
 
 
-def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engine():
-    async def test(fleet):
-        await fleet.create("web", start=True, **MOVES)
-        await fleet.create("made", **MOVES)
-        await fleet.until(lambda: all(fleet.cluster.find(name).signed for name in ("web", "made")))
-        home = fleet.cluster.find("web").engine.name
-        place = next(place for place in fleet.hosts if place.engine.name == home)
-        place.down = True  # its events go on: it has not been found out yet
-        fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
-        await fleet.until(lambda: any(c.is_up and c.engine.name != home for c in fleet.cluster.index.named("web")))
-        assert fleet.cluster.find("made").state == "created"
-        assert sum("moved from" in line for line in fleet.lines) == 1
-
-    swarm(test)
+async def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engine(fleet: Fleet):
+    await fleet.create("web", start=True, **MOVES)
+    await fleet.create("made", **MOVES)
+    await fleet.until(lambda: all(fleet.cluster.find(name).signed for name in ("web", "made")))
+    home = fleet.cluster.find("web").engine.name
+    place = next(place for place in fleet.hosts if place.engine.name == home)
+    place.down = True  # its events go on: it has not been found out yet
+    fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
+    await fleet.until(lambda: any(c.is_up and c.engine.name != home for c in fleet.cluster.index.named("web")))
+    assert fleet.cluster.find("made").state == "created"
+    assert sum("moved from" in line for line in fleet.lines) == 1
 
 
-def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on():
-    async def test(fleet):
-        key = await fleet.create("web", start=True, **MOVES)
-        await fleet.until(lambda: fleet.cluster.find("web").signed)
-        fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
-        await fleet.until(lambda: any("its containers stay there" in line for line in fleet.lines))
-        assert await fleet.names() == []
-        assert fleet.hosts[0].engine.containers[key].state == "running"
-
-    swarm(test)
+async def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on(fleet: Fleet):
+    key = await fleet.create("web", start=True, **MOVES)
+    await fleet.until(lambda: fleet.cluster.find("web").signed)
+    fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
+    await fleet.until(lambda: any("its containers stay there" in line for line in fleet.lines))
+    assert await fleet.names() == []
+    assert fleet.hosts[0].engine.containers[key].state == "running"
 
 
-def test_a_watchdog_that_comes_late_sees_to_what_failed_before():
-    async def test(fleet):
-        await fleet.watchdog.close()
-        first, starts = await fleet.create("web", start=True, **MOVES), Starts(fleet)
-        starts.go.set()
-        await fleet.until(lambda: fleet.cluster.find("web").signed)
-        fleet.hosts[0].switch(down=True)
-        await settled(fleet, 2)
-        fleet.watchdog = Watchdog(fleet.context)
-        await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
-        await fleet.until(lambda: fleet.cluster.find("web").state == "running")
-        await fleet.watchdog.close()
-        fleet.hosts[0].switch(down=False)
-        await settled(fleet, 3)
-        assert sorted(await fleet.names()) == ["n1/web", "n2/web"]
-        fleet.watchdog = Watchdog(fleet.context)
-        await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
-        assert await fleet.names() == ["n2/web"]
-
-    swarm(test)
+async def test_a_watchdog_that_comes_late_sees_to_what_failed_before(fleet: Fleet):
+    await fleet.watchdog.close()
+    first, starts = await fleet.create("web", start=True, **MOVES), Starts(fleet)
+    starts.go.set()
+    await fleet.until(lambda: fleet.cluster.find("web").signed)
+    fleet.hosts[0].switch(down=True)
+    await settled(fleet, 2)
+    fleet.watchdog = Watchdog(fleet.context)
+    await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
+    await fleet.until(lambda: fleet.cluster.find("web").state == "running")
+    await fleet.watchdog.close()
+    fleet.hosts[0].switch(down=False)
+    await settled(fleet, 3)
+    assert sorted(await fleet.names()) == ["n1/web", "n2/web"]
+    fleet.watchdog = Watchdog(fleet.context)
+    await fleet.until(lambda: first not in fleet.hosts[0].engine.containers)
+    assert await fleet.names() == ["n2/web"]
 
 
-def test_a_movable_container_that_fits_nowhere_stays_known():
-    async def test(fleet):
+async def test_a_movable_container_that_fits_nowhere_stays_known():
+    async with swarm(2) as fleet:
         await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
         await fleet.until(lambda: fleet.cluster.find("web").signed)
         fleet.hosts[0].switch(down=True)
@@ -217,24 +193,19 @@ def test_a_movable_container_that_fits_nowhere_stays_known():
         assert len(fleet.hosts[0].engine.containers) == 1
         assert fleet.cluster.find("web").engine.name == "n1"
 
-    swarm(test, 2)
+
+async def test_an_engine_that_hangs_does_not_stall_the_others(fleet: Fleet):
+    fleet.hosts[0].hangs = True
+    for n in range(4):
+        await fleet.create(f"c{n}", Env=["constraint:node!=n1"])
+    assert len(await fleet.names()) == 4
 
 
-def test_an_engine_that_hangs_does_not_stall_the_others():
-    async def test(fleet):
-        fleet.hosts[0].hangs = True
-        for n in range(4):
-            await fleet.create(f"c{n}", Env=["constraint:node!=n1"])
-        assert len(await fleet.names()) == 4
-
-    swarm(test)
-
-
-def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_goes_elsewhere(monkeypatch):
+async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_goes_elsewhere(monkeypatch):
     monkeypatch.setattr("machine.swarm.cluster.calls.ANSWER", 0.3)
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.1)
 
-    async def test(fleet):
+    async with swarm(refresh_min=1000, refresh_max=1000) as fleet:
         fleet.hosts[0].hangs = True
         with pytest.raises(Refused, match=r"n1 has stopped answering: .* did not answer") as refused:
             await fleet.create()
@@ -243,13 +214,11 @@ def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_go
         await fleet.create()
         assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
 
-    swarm(test, refresh_min=1000, refresh_max=1000)
 
-
-def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(monkeypatch):
+async def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(monkeypatch):
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.05)
 
-    async def test(fleet):
+    async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         key = await fleet.create("web", start=True)
         place = fleet.hosts[0]
         ask = place._ask
@@ -264,11 +233,9 @@ def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(m
         assert any("/containers/json" in target and key not in target for _, target in place.asked)
         assert len(fleet.cluster.healthy()) == 1
 
-    swarm(test, 1, refresh_min=1000, refresh_max=1000)
 
-
-def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as_it_is():
-    async def test(fleet):
+async def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as_it_is():
+    async with swarm(2) as fleet:
         await fleet.create("web", Env=["constraint:node==n1"])
         fleet.hosts[0].switch(down=True)
         await settled(fleet, 1)
@@ -281,36 +248,28 @@ def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as
         await settled(fleet, 2)
         assert await fleet.names() == ["n1/new"]
 
-    swarm(test, 2)
 
-
-def test_the_same_engine_under_two_addresses_is_taken_once():
+async def test_the_same_engine_under_two_addresses_is_taken_once():
     same = SimulatedEngine("n1", 2)
+    async with swarm(made=[same]) as fleet:
+        from tests.swarm.fleet import SimulatedHost
 
-    async def test(fleet):
+        fleet.by_address["10.0.0.9:2375"] = SimulatedHost(same)
+        fleet.discovery.addresses.append("10.0.0.9:2375")
+        await fleet.until(lambda: "10.0.0.9:2375" in fleet.cluster.engines)
         await fleet.until(lambda: fleet.cluster.engines["10.0.0.9:2375"].health.error)
         assert "the engine at 10.0.0.1:2375" in fleet.cluster.engines["10.0.0.9:2375"].health.error
         assert len(await fleet.names()) == 2
         fleet.hosts[0].switch(down=True)
         await fleet.until(lambda: [e.address for e in fleet.cluster.healthy()] == ["10.0.0.9:2375"])
 
-    async def prepare(fleet):
-        from tests.swarm.fleet import SimulatedHost
 
-        fleet.by_address["10.0.0.9:2375"] = SimulatedHost(same)
-        fleet.discovery.addresses.append("10.0.0.9:2375")
-        await fleet.until(lambda: "10.0.0.9:2375" in fleet.cluster.engines)
-        await test(fleet)
-
-    swarm(prepare, made=[same])
-
-
-def test_what_a_cloned_disk_brings_along_is_not_removed():
+async def test_what_a_cloned_disk_brings_along_is_not_removed():
     made = [SimulatedEngine("n1"), SimulatedEngine("n2")]
     key = json.loads(made[0].answer("POST", "/containers/create?name=web", json.dumps(CLONED).encode()).body)["Id"]
     made[1].containers, made[1].names = copy.deepcopy(made[0].containers), dict(made[0].names)
 
-    async def test(fleet):
+    async with swarm(made=made) as fleet:
         await asyncio.sleep(0.5)
         assert all(key in engine.containers for engine in made)
         assert len(await fleet.names()) == 2
@@ -322,11 +281,9 @@ def test_what_a_cloned_disk_brings_along_is_not_removed():
         await asyncio.sleep(0.3)
         assert [list(engine.containers) for engine in made] == [[key], [key]]
 
-    swarm(test, made=made)
 
-
-def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double():
-    async def test(fleet):
+async def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double():
+    async with swarm(3) as fleet:
         first = await fleet.create("web", start=True, **MOVES)
         labels = fleet.hosts[0].engine.containers[first].labels
         body = json.dumps({"Image": "busybox", "Labels": labels}).encode()
@@ -337,26 +294,22 @@ def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double():
         fleet.hosts[0].switch(down=True)  # and it is no reason to leave the other one where it was
         await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine.name != "n1")
 
-    swarm(test, 3)
 
-
-def test_cloned_engines_with_names_of_their_own_are_all_taken():
+async def test_cloned_engines_with_names_of_their_own_are_all_taken():
     made = engines(3)
     for engine in made:
         engine.id = "cloned"
 
-    async def test(fleet):
+    async with swarm(made=made) as fleet:
         for n in range(3):
             await fleet.create(f"c{n}")
         assert sorted(await fleet.names()) == ["n1/c0", "n2/c1", "n3/c2"]
         ids = [row[1] for row in (await fleet.ask("GET", "/info"))["SystemStatus"] if row[0] == "  └ ID"]
         assert len(set(ids)) == 3
 
-    swarm(test, made=made)
 
-
-def test_engines_come_and_go_with_the_discovery():
-    async def test(fleet):
+async def test_engines_come_and_go_with_the_discovery():
+    async with swarm(3, 2) as fleet:
         found, task = await fleet.events('/events?filters={"type":["swarm"]}')
         await asyncio.sleep(0.05)
         gone = fleet.discovery.addresses.pop()
@@ -370,10 +323,8 @@ def test_engines_come_and_go_with_the_discovery():
         task.cancel()
         await task
 
-    swarm(test, 3, 2)
 
-
-def test_nonsense_from_one_engine_is_its_own_trouble():
+async def test_nonsense_from_one_engine_is_its_own_trouble():
     class Mad(SimulatedEngine):
         mad = False
 
@@ -381,7 +332,7 @@ def test_nonsense_from_one_engine_is_its_own_trouble():
             said = super().answer(method, target, body)
             return said._replace(body=b"[1,2") if self.mad and not said.events else said
 
-    async def test(fleet):
+    async with swarm(made=[Mad("n1"), SimulatedEngine("n2")]) as fleet:
         fleet.hosts[0].engine.mad = True
         await settled(fleet, 1)
         await fleet.create("web")
@@ -389,31 +340,23 @@ def test_nonsense_from_one_engine_is_its_own_trouble():
         fleet.hosts[0].engine.mad = False
         await settled(fleet, 2)
 
-    swarm(test, made=[Mad("n1"), SimulatedEngine("n2")])
 
-
-def test_a_manager_started_again_has_the_same_state():
+async def test_a_manager_started_again_has_the_same_state():
     made = engines(3)
-    seen = {}
-
-    async def first(fleet):
+    async with swarm(made=made) as fleet:
         for n in range(6):
             await fleet.create(f"c{n}", start=n % 2 == 0, HostConfig={"Memory": 1 << 20})
-        seen["list"] = sorted(await fleet.names())
-
-    async def second(fleet):
-        assert sorted(await fleet.names()) == seen["list"]
+        listed = sorted(await fleet.names())
+    async with swarm(made=made) as fleet:
+        assert sorted(await fleet.names()) == listed
         await fleet.until(lambda: all(c.known for c in fleet.cluster.index.newest_first()))
         assert [e.node.used[1] for e in fleet.cluster.healthy()] == [2 << 20] * 3
 
-    swarm(first, made=made)
-    swarm(second, made=made)
 
-
-def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch):
+async def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch):
     monkeypatch.setattr("machine.swarm.cluster.cluster.EMPTY_LIST_SECONDS", 0.5)
 
-    async def test(fleet):
+    async with swarm(2, 2) as fleet:
         kept, fleet.discovery.addresses = fleet.discovery.addresses, []
         await fleet.until(lambda: any("lists no engine any more" in line for line in fleet.lines))
         fleet.discovery.addresses = kept
@@ -423,16 +366,14 @@ def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch):
         fleet.discovery.addresses = []
         await fleet.until(lambda: not fleet.cluster.engines)
 
-    swarm(test, 2, 2)
-
 
 @pytest.mark.parametrize(("died", "removed"), [("die", "destroy"), ("died", "remove")])
-def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(died, removed):
+async def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(died, removed):
     class Podman(SimulatedEngine):
         def _tell(self, action, about):
             super()._tell({"die": died, "destroy": removed}.get(action, action), about)
 
-    async def test(fleet):
+    async with swarm(made=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000) as fleet:
         found, task = await fleet.events('/events?filters={"type":["container"]}')
         await asyncio.sleep(0.05)
         engine = fleet.hosts[0].engine
@@ -444,5 +385,3 @@ def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(d
         assert "die" in [e["status"] for e in found]
         task.cancel()
         await task
-
-    swarm(test, made=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000)

@@ -36,16 +36,13 @@ async def check_the_others(found):
 
 
 @pytest.mark.parametrize("kind", sorted(HOSTILE))
-def test_what_is_kept_of_an_engine_is_right_or_the_engine_is_told_apart(kind, monkeypatch):
+async def test_what_is_kept_of_an_engine_is_right_or_the_engine_is_told_apart(kind, monkeypatch):
     """One hostile answer to every question that the manager asks by itself."""
     quick(monkeypatch)
 
-    async def test():
-        async with manager(script=dict.fromkeys(KEPT, HOSTILE[kind]), refresh_min=1000, refresh_max=1000) as found:
-            await found.until(lambda: found.row()["error"])
-            await check_the_others(found)
-
-    asyncio.run(asyncio.wait_for(test(), 60))
+    async with manager(script=dict.fromkeys(KEPT, HOSTILE[kind]), refresh_min=1000, refresh_max=1000) as found:
+        await found.until(lambda: found.row()["error"])
+        await check_the_others(found)
 
 
 WRONG = ("shape 7", 'shape ["x"]', "nested lists", "cut short", "head only", "no JSON")
@@ -55,95 +52,77 @@ WRONG = ("shape 7", 'shape ["x"]', "nested lists", "cut short", "head only", "no
     ("path", "kind"),
     [(path, kind) for path in KEPT for kind in WRONG if (path, kind) != ("/events", "head only")],  # silence is good
 )
-def test_an_engine_with_one_wrong_answer_is_unhealthy_with_the_reason_until_it_is_right(path, kind, monkeypatch):
+async def test_an_engine_with_one_wrong_answer_is_unhealthy_with_the_reason_until_it_is_right(path, kind, monkeypatch):
     quick(monkeypatch)
 
-    async def test():
-        async with manager() as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            found.bad.answers[path] = HOSTILE[kind]
-            if path in ("/version", "/info", "/events"):  # asked when an engine is reached
-                found.bad.stop_listening()
-                found.bad.listen_again()
-            await found.until(lambda: found.row()["state"] == "Unhealthy")
-            if path != "/events":
-                assert path in found.row()["error"] or "within" in found.row()["error"]
-            await check_the_others(found)
-            rows = (await found.value("GET", "/info"))["SystemStatus"]
-            assert ["  └ Status", "Unhealthy"] in rows
-            assert any(row[0].endswith("Error") and row[1] for row in rows)
-            del found.bad.answers[path]
-            await found.until(lambda: found.row()["state"] == "Healthy")
-
-    asyncio.run(asyncio.wait_for(test(), 60))
+    async with manager() as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        found.bad.answers[path] = HOSTILE[kind]
+        if path in ("/version", "/info", "/events"):  # asked when an engine is reached
+            found.bad.stop_listening()
+            found.bad.listen_again()
+        await found.until(lambda: found.row()["state"] == "Unhealthy")
+        if path != "/events":
+            assert path in found.row()["error"] or "within" in found.row()["error"]
+        await check_the_others(found)
+        rows = (await found.value("GET", "/info"))["SystemStatus"]
+        assert ["  └ Status", "Unhealthy"] in rows
+        assert any(row[0].endswith("Error") and row[1] for row in rows)
+        del found.bad.answers[path]
+        await found.until(lambda: found.row()["state"] == "Healthy")
 
 
 @pytest.mark.parametrize("version", ["0.1", "1.23", "1", "x", "", "\u0661.\u0662", "9" * 5000 + ".1", None, 1.41])
-def test_an_api_that_is_too_old_or_none_lowers_nobody_elses(version):
-    async def test():
-        said = json_answer({"Version": "1", "ApiVersion": version})
-        async with manager(script={"/version": said}) as found:
-            await found.until(lambda: found.row()["error"])
-            assert (await found.value("GET", "/version"))["ApiVersion"] == "1.51"
-            assert (await found.ask("HEAD", "/_ping")).header(b"api-version") == b"1.51"
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+async def test_an_api_that_is_too_old_or_none_lowers_nobody_elses(version):
+    said = json_answer({"Version": "1", "ApiVersion": version})
+    async with manager(script={"/version": said}) as found:
+        await found.until(lambda: found.row()["error"])
+        assert (await found.value("GET", "/version"))["ApiVersion"] == "1.51"
+        assert (await found.ask("HEAD", "/_ping")).header(b"api-version") == b"1.51"
 
 
 @pytest.mark.parametrize("field", ["Name", "ID", "OSType", "Architecture", "KernelVersion", "ServerVersion", "Driver"])
-def test_facts_of_an_engine_that_cannot_be_shown_are_not_taken(field):
-    async def test():
-        info = {"Name": "bad", "ID": "X", "NCPU": 1, "MemTotal": 1, field: NASTY}
-        async with manager(script={"/info": json_answer(info)}) as found:
-            await found.until(lambda: found.row()["error"])
-            assert f".{field} " in found.row()["error"]
-            await check_the_others(found)
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+async def test_facts_of_an_engine_that_cannot_be_shown_are_not_taken(field):
+    info = {"Name": "bad", "ID": "X", "NCPU": 1, "MemTotal": 1, field: NASTY}
+    async with manager(script={"/info": json_answer(info)}) as found:
+        await found.until(lambda: found.row()["error"])
+        assert f".{field} " in found.row()["error"]
+        await check_the_others(found)
 
 
-def test_a_container_whose_entry_is_wrong_does_not_keep_a_name():
-    async def test():
-        async with manager() as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            key = next(iter(found.bad.engine.containers))
-            entry = {"Id": key, "Names": ["/new"], "Created": "never", "State": "running", "Status": "Up 2 minutes"}
-            found.bad.answers["/containers/json"] = json_answer([entry])
-            await found.until(lambda: found.row()["state"] == "Unhealthy")
-            found.bad.answers["/containers/json"] = json_answer([{**entry, "Created": 5}])
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            assert [c.name for c in found.cluster.index.newest_first() if c.engine.name == "bad"] == ["new"]
-            assert not found.cluster.index.named("bad-1")
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+async def test_a_container_whose_entry_is_wrong_does_not_keep_a_name():
+    async with manager() as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        key = next(iter(found.bad.engine.containers))
+        entry = {"Id": key, "Names": ["/new"], "Created": "never", "State": "running", "Status": "Up 2 minutes"}
+        found.bad.answers["/containers/json"] = json_answer([entry])
+        await found.until(lambda: found.row()["state"] == "Unhealthy")
+        found.bad.answers["/containers/json"] = json_answer([{**entry, "Created": 5}])
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        assert [c.name for c in found.cluster.index.newest_first() if c.engine.name == "bad"] == ["new"]
+        assert not found.cluster.index.named("bad-1")
 
 
 @pytest.mark.parametrize("port", [-(10**15), 70000, 10**30, "80", 1.5])
-def test_ports_that_there_are_not(port):
-    async def test():
-        entry = {"Id": "a" * 64, "Names": ["/x"], "Ports": [{"PublicPort": port, "PrivatePort": 1, "Type": "tcp"}]}
-        async with manager(script={"/containers/json": json_answer([entry])}) as found:
-            await found.until(lambda: found.row()["error"])
-            body = {"Image": "busybox", "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
-            assert (await found.ask("POST", "/containers/create?name=web", body)).status == 201
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+async def test_ports_that_there_are_not(port):
+    entry = {"Id": "a" * 64, "Names": ["/x"], "Ports": [{"PublicPort": port, "PrivatePort": 1, "Type": "tcp"}]}
+    async with manager(script={"/containers/json": json_answer([entry])}) as found:
+        await found.until(lambda: found.row()["error"])
+        body = {"Image": "busybox", "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
+        assert (await found.ask("POST", "/containers/create?name=web", body)).status == 201
 
 
-def test_more_ports_than_there_are_do_not_keep_anybody_waiting():
-    async def test():
-        async with manager() as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            ranges = [{"HostPort": "1-65535"}] * 5000
-            inspect = {"Id": "x", "HostConfig": {"PortBindings": {"80/tcp": ranges}}, "Config": {}}
-            found.bad.answers["~^/containers/.*/json"] = json_answer(inspect)
-            for container in found.cluster.engine("bad").containers.values():
-                await found.cluster.engine("bad").inspect(container)
-            body = {"Image": "busybox", "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
-            assert (await found.ask("POST", "/containers/create?name=web", body, seconds=5)).status == 201
-            assert found.cluster.find("web").engine.name == "good-1"
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+async def test_more_ports_than_there_are_do_not_keep_anybody_waiting():
+    async with manager() as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        ranges = [{"HostPort": "1-65535"}] * 5000
+        inspect = {"Id": "x", "HostConfig": {"PortBindings": {"80/tcp": ranges}}, "Config": {}}
+        found.bad.answers["~^/containers/.*/json"] = json_answer(inspect)
+        for container in found.cluster.engine("bad").containers.values():
+            await found.cluster.engine("bad").inspect(container)
+        body = {"Image": "busybox", "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
+        assert (await found.ask("POST", "/containers/create?name=web", body, seconds=5)).status == 201
+        assert found.cluster.find("web").engine.name == "good-1"
 
 
 @pytest.mark.parametrize(
@@ -158,64 +137,52 @@ def test_more_ports_than_there_are_do_not_keep_anybody_waiting():
         b"}" * 2_000_000,
     ],
 )
-def test_events_that_make_no_sense(data, monkeypatch):
+async def test_events_that_make_no_sense(data, monkeypatch):
     quick(monkeypatch)
 
-    async def test():
-        async with manager(refresh_min=1000, refresh_max=1000) as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            for _ in range(3):
-                count = found.bad.asked("/events")
-                found.bad.send_event(data)
-                await found.until(lambda: found.bad.asked("/events") > count)  # noqa: B023 (called at once)
-                await asyncio.sleep(0.05)
-            await check_the_others(found)
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+    async with manager(refresh_min=1000, refresh_max=1000) as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        for _ in range(3):
+            count = found.bad.asked("/events")
+            found.bad.send_event(data)
+            await found.until(lambda: found.bad.asked("/events") > count)  # noqa: B023 (called at once)
+            await asyncio.sleep(0.05)
+        await check_the_others(found)
 
 
-def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(monkeypatch):
-    async def test():
-        async with manager() as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            lines = [
-                json.dumps({"Type": "container", "Action": "start", "Actor": {"ID": f"{n:064x}"}}) for n in range(5000)
-            ]
-            found.bad.send_event("\n".join(lines).encode() + b"\n")
-            await asyncio.sleep(0.5)
-            assert len(found.cluster.engine("bad")._due) <= 1001
-            assert max(len(r.target) for r in found.bad.requests) < 200_000
-            await check_the_others(found)
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(monkeypatch):
+    async with manager() as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        lines = [
+            json.dumps({"Type": "container", "Action": "start", "Actor": {"ID": f"{n:064x}"}}) for n in range(5000)
+        ]
+        found.bad.send_event("\n".join(lines).encode() + b"\n")
+        await asyncio.sleep(0.5)
+        assert len(found.cluster.engine("bad")._due) <= 1001
+        assert max(len(r.target) for r in found.bad.requests) < 200_000
+        await check_the_others(found)
 
 
-def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_at_in_vain(monkeypatch):
+async def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_at_in_vain(monkeypatch):
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.5)
 
-    async def test():
-        async with manager(refresh_min=0.05, refresh_max=0.1) as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            found.good[0].answers["/plugins"] = json_answer([])
-            found.bad.answers["*"] = HOSTILE["silence"]
-            await asyncio.sleep(1.2)
-            assert found.row()["state"] == "Healthy", "it is only late"
-            began = time.monotonic()
-            assert (await found.ask("GET", "/plugins", seconds=5)).status == 200
-            assert time.monotonic() - began < 0.4
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+    async with manager(refresh_min=0.05, refresh_max=0.1) as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        found.good[0].answers["/plugins"] = json_answer([])
+        found.bad.answers["*"] = HOSTILE["silence"]
+        await asyncio.sleep(1.2)
+        assert found.row()["state"] == "Healthy", "it is only late"
+        began = time.monotonic()
+        assert (await found.ask("GET", "/plugins", seconds=5)).status == 200
+        assert time.monotonic() - began < 0.4
 
 
-def test_a_call_to_all_does_not_wait_for_one_that_hangs(monkeypatch):
+async def test_a_call_to_all_does_not_wait_for_one_that_hangs(monkeypatch):
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.3)
 
-    async def test():
-        async with manager(refresh_min=1000, refresh_max=1000) as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            found.bad.answers["*"] = HOSTILE["silence"]
-            for target in ("/plugins", "/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D"):
-                found.good[0].answers["/plugins"] = json_answer([])
-                assert (await found.ask("GET", target, seconds=5)).status == 200
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+    async with manager(refresh_min=1000, refresh_max=1000) as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        found.bad.answers["*"] = HOSTILE["silence"]
+        for target in ("/plugins", "/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D"):
+            found.good[0].answers["/plugins"] = json_answer([])
+            assert (await found.ask("GET", target, seconds=5)).status == 200

@@ -13,14 +13,11 @@ from machine.swarm.merge.engine_info import EngineInfo
 from machine.swarm.merge.info import merge_info
 from machine.swarm.pipeline import Refused
 from tests.scripted_answers import json_answer, raw
+from tests.swarm.fleet import Fleet
 from tests.swarm.hostile import manager
-from tests.swarm.manager.test_signed_creates import lost, swarm
+from tests.swarm.manager.test_signed_creates import lost
 
 OTHER = "b" * 64
-
-
-def run(test):
-    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def container(key, name, **more):
@@ -41,116 +38,95 @@ def of_bad(found, text):
 
 
 @pytest.mark.parametrize("verb", ["stop", "start", "kill", "attach"])
-def test_an_id_that_is_the_name_of_anothers_container_is_not_called_by_it(verb):
-    async def test():
-        listed = json_answer([container("good-1-1", "x")])
-        async with manager(script={"/containers/json": listed}) as found:
-            await until_listed(found, "x")
-            found.good[0].answers[f"~/{verb}$"] = raw(b"HTTP/1.1 204 X\r\n\r\n")
-            assert (await found.ask("POST", f"/containers/good-1-1/{verb}")).status == 204
-            assert of_bad(found, verb) == []
-
-    run(test)
+async def test_an_id_that_is_the_name_of_anothers_container_is_not_called_by_it(verb):
+    listed = json_answer([container("good-1-1", "x")])
+    async with manager(script={"/containers/json": listed}) as found:
+        await until_listed(found, "x")
+        found.good[0].answers[f"~/{verb}$"] = raw(b"HTTP/1.1 204 X\r\n\r\n")
+        assert (await found.ask("POST", f"/containers/good-1-1/{verb}")).status == 204
+        assert of_bad(found, verb) == []
 
 
-def test_an_id_that_is_the_name_of_anothers_network_is_not_called_by_it():
-    async def test():
-        async with manager() as found:
-            await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
-            found.bad.answers["/networks"] = json_answer([network("mine", "other")])
-            await found.until(lambda: [n["Id"] for n in found.cluster.engine("bad").networks] == ["mine"])
-            assert (await found.ask("DELETE", "/networks/mine")).status == 204
-            assert of_bad(found, "/networks/mine") == []
-
-    run(test)
+async def test_an_id_that_is_the_name_of_anothers_network_is_not_called_by_it():
+    async with manager() as found:
+        await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
+        found.bad.answers["/networks"] = json_answer([network("mine", "other")])
+        await found.until(lambda: [n["Id"] for n in found.cluster.engine("bad").networks] == ["mine"])
+        assert (await found.ask("DELETE", "/networks/mine")).status == 204
+        assert of_bad(found, "/networks/mine") == []
 
 
 @pytest.mark.parametrize("made", ["good-1-1", "id", "prefix", "../x", "x" * 64])
-def test_a_create_that_gives_the_id_of_anothers_container_is_refused(made):
-    async def test():
-        async with manager() as found:
-            await until_listed(found, "good-1-1")
-            await until_listed(found, "bad-1")
-            key = found.cluster.find("good-1-1").id
-            said = {"id": key, "prefix": key[:12]}.get(made, made)
-            found.bad.answers["/containers/create"] = json_answer({"Id": said}, 201)
-            body = {"Image": "busybox", "Env": ["constraint:node==bad"]}
-            reply = await found.ask("POST", "/containers/create?name=web", body)
-            assert reply.status == 502
-            assert b"is not valid" in await reply.read()
-
-    run(test)
+async def test_a_create_that_gives_the_id_of_anothers_container_is_refused(made):
+    async with manager() as found:
+        await until_listed(found, "good-1-1")
+        await until_listed(found, "bad-1")
+        key = found.cluster.find("good-1-1").id
+        said = {"id": key, "prefix": key[:12]}.get(made, made)
+        found.bad.answers["/containers/create"] = json_answer({"Id": said}, 201)
+        body = {"Image": "busybox", "Env": ["constraint:node==bad"]}
+        reply = await found.ask("POST", "/containers/create?name=web", body)
+        assert reply.status == 502
+        assert b"is not valid" in await reply.read()
 
 
-def test_an_exec_that_gives_the_id_of_anothers_exec_is_refused():
-    async def test():
-        async with manager() as found:
-            await until_listed(found, "bad-1")
-            found.good[0].answers["~/exec$"] = json_answer({"Id": OTHER}, 201)
-            found.bad.answers["~/exec$"] = json_answer({"Id": OTHER}, 201)
-            found.good[0].answers[f"/exec/{OTHER}/json"] = json_answer({"ID": OTHER})
-            await found.value("POST", "/containers/good-1-1/exec", {"Cmd": ["sh"]})
-            assert (await found.ask("POST", "/containers/bad-1/exec", {"Cmd": ["sh"]})).status == 502
-            await found.value("GET", f"/exec/{OTHER}/json")
-            assert of_bad(found, OTHER) == []
-
-    run(test)
+async def test_an_exec_that_gives_the_id_of_anothers_exec_is_refused():
+    async with manager() as found:
+        await until_listed(found, "bad-1")
+        found.good[0].answers["~/exec$"] = json_answer({"Id": OTHER}, 201)
+        found.bad.answers["~/exec$"] = json_answer({"Id": OTHER}, 201)
+        found.good[0].answers[f"/exec/{OTHER}/json"] = json_answer({"ID": OTHER})
+        await found.value("POST", "/containers/good-1-1/exec", {"Cmd": ["sh"]})
+        assert (await found.ask("POST", "/containers/bad-1/exec", {"Cmd": ["sh"]})).status == 502
+        await found.value("GET", f"/exec/{OTHER}/json")
+        assert of_bad(found, OTHER) == []
 
 
-def test_a_network_that_gets_the_id_of_anothers_network_is_refused():
-    async def test():
-        async with manager() as found:
-            made = await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
-            found.bad.answers["POST /networks/create"] = json_answer({"Id": made["Id"]}, 201)
-            assert (await found.ask("POST", "/networks/create", {"Name": "bad/other"})).status == 502
-
-    run(test)
+async def test_a_network_that_gets_the_id_of_anothers_network_is_refused():
+    async with manager() as found:
+        made = await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
+        found.bad.answers["POST /networks/create"] = json_answer({"Id": made["Id"]}, 201)
+        assert (await found.ask("POST", "/networks/create", {"Name": "bad/other"})).status == 502
 
 
-def test_a_node_whose_name_another_engine_took_is_not_guessed():
-    async def test():
-        async with manager(2) as found:
-            second = found.good[1].address
-            said = {**json.loads(found.good[1].engine.answer("GET", "/info", b"").body), "Name": "good-1"}
-            found.good[1].answers["/info"] = json_answer(said)
-            found.good[1].stop_listening()
-            found.good[1].listen_again()
-            await found.until(lambda: found.cluster.engines[second].name == "good-1")
-            reply = await found.ask("POST", "/volumes/create", {"Name": "good-1/v"})
-            assert reply.status == 404
-            assert second.encode() in await reply.read()
-            assert (await found.ask("POST", "/volumes/create", {"Name": f"{second}/v"})).status == 201
-
-    run(test)
+async def test_a_node_whose_name_another_engine_took_is_not_guessed():
+    async with manager(2) as found:
+        second = found.good[1].address
+        said = {**json.loads(found.good[1].engine.answer("GET", "/info", b"").body), "Name": "good-1"}
+        found.good[1].answers["/info"] = json_answer(said)
+        found.good[1].stop_listening()
+        found.good[1].listen_again()
+        await found.until(lambda: found.cluster.engines[second].name == "good-1")
+        reply = await found.ask("POST", "/volumes/create", {"Name": "good-1/v"})
+        assert reply.status == 404
+        assert second.encode() in await reply.read()
+        assert (await found.ask("POST", "/volumes/create", {"Name": f"{second}/v"})).status == 201
 
 
-def test_events_of_the_cluster_and_of_others_containers_are_not_told_by_an_engine():
-    async def test():
-        async with manager() as found:
-            await until_listed(found, "good-1-1")
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            key = found.cluster.find("good-1-1").id
-            listening = found.cluster.subscribers.listen({})
-            first = asyncio.ensure_future(anext(listening))
-            await asyncio.sleep(0)
-            forged = [
-                {"Type": "container", "Action": "die", "Actor": {"ID": key}},
-                {"Type": "container", "Action": "die", "Actor": {"ID": "c" * 64}, "id": key},
-                {"status": "destroy", "id": key},
-                {"Type": "swarm", "Action": "engine_disconnect", "from": "swarm node:good-1"},
-                {"Type": "image", "Action": "pull", "from": "x node:good-1", "Actor": {"ID": "x"}},
-            ]
-            found.bad.send_event(b"".join(json.dumps(event).encode() + b"\n" for event in forged))
-            told = json.loads(await asyncio.wait_for(first, 10))
-            assert (told["Type"], told["from"]) == ("image", "x node:bad")
-            found.bad.answers["/events"] = json_answer(forged[3])
-            found.good[0].answers["/events"] = json_answer(forged[4])
-            past = await found.ask("GET", "/events?since=1&until=2")
-            assert b"engine_disconnect" not in await past.read()
-            assert b"x node:good-1" in await past.read()
-            await listening.aclose()
-
-    run(test)
+async def test_events_of_the_cluster_and_of_others_containers_are_not_told_by_an_engine():
+    async with manager() as found:
+        await until_listed(found, "good-1-1")
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        key = found.cluster.find("good-1-1").id
+        listening = found.cluster.subscribers.listen({})
+        first = asyncio.ensure_future(anext(listening))
+        await asyncio.sleep(0)
+        forged = [
+            {"Type": "container", "Action": "die", "Actor": {"ID": key}},
+            {"Type": "container", "Action": "die", "Actor": {"ID": "c" * 64}, "id": key},
+            {"status": "destroy", "id": key},
+            {"Type": "swarm", "Action": "engine_disconnect", "from": "swarm node:good-1"},
+            {"Type": "image", "Action": "pull", "from": "x node:good-1", "Actor": {"ID": "x"}},
+        ]
+        found.bad.send_event(b"".join(json.dumps(event).encode() + b"\n" for event in forged))
+        told = json.loads(await asyncio.wait_for(first, 10))
+        assert (told["Type"], told["from"]) == ("image", "x node:bad")
+        found.bad.answers["/events"] = json_answer(forged[3])
+        found.good[0].answers["/events"] = json_answer(forged[4])
+        past = await found.ask("GET", "/events?since=1&until=2")
+        assert b"engine_disconnect" not in await past.read()
+        assert b"x node:good-1" in await past.read()
+        await listening.aclose()
 
 
 @pytest.mark.parametrize("field", ["Node", "NODE", "From", "Statu\u017f"])
@@ -199,50 +175,41 @@ def test_what_docker_info_prints_of_the_engines_is_on_lines_of_its_own():
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_an_engine_does_not_send_the_manager_or_its_clients_elsewhere(status):
-    async def test():
-        async with manager() as found:
-            await until_listed(found, "bad-1")
-            away = json_answer({}, status, [("location", "http://192.0.2.1/")])
-            found.bad.answers["~^/containers/.*/(json|logs)"] = away
-            for path in ("json", "logs?stdout=1"):
-                reply = await found.ask("GET", f"/containers/bad-1/{path}")
-                assert reply.status == 502
-                assert not reply.header(b"location")
-
-    run(test)
+async def test_an_engine_does_not_send_the_manager_or_its_clients_elsewhere(status):
+    async with manager() as found:
+        await until_listed(found, "bad-1")
+        away = json_answer({}, status, [("location", "http://192.0.2.1/")])
+        found.bad.answers["~^/containers/.*/(json|logs)"] = away
+        for path in ("json", "logs?stdout=1"):
+            reply = await found.ask("GET", f"/containers/bad-1/{path}")
+            assert reply.status == 502
+            assert not reply.header(b"location")
 
 
 @pytest.mark.parametrize("name", ["prune?x=", "a b", "x#y", "\N{SNOWMAN}", "x%2Fy"])
-def test_a_networks_name_is_part_of_a_path_and_nothing_more(name):
-    async def test(fleet):
-        await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==~n1"])
-        container = fleet.cluster.find("web")
-        fleet.cluster.ledger.connected(container.swarm_id, name, {})
-        await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("web")))
-        asked = [target for place in fleet.hosts[1:] for _, target in place.asked if "/connect" in target]
-        assert len(asked) == 1
-        assert not any(sign in asked[0] for sign in "? #\N{SNOWMAN}")
-        assert len(fleet.cluster.healthy()) == 2
-
-    swarm(test)
+async def test_a_networks_name_is_part_of_a_path_and_nothing_more(name, fleet: Fleet):
+    await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==~n1"])
+    container = fleet.cluster.find("web")
+    fleet.cluster.ledger.connected(container.swarm_id, name, {})
+    await lost(fleet, fleet.hosts[0])
+    await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("web")))
+    asked = [target for place in fleet.hosts[1:] for _, target in place.asked if "/connect" in target]
+    assert len(asked) == 1
+    assert not any(sign in asked[0] for sign in "? #\N{SNOWMAN}")
+    assert len(fleet.cluster.healthy()) == 2
 
 
-def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it():
-    async def test():
-        async with manager() as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            found.bad.answers["~/connect$"] = json_answer({})
-            env = ["reschedule:on-node-failure", "constraint:node==~bad"]
-            await found.value("POST", "/containers/create?name=web", {"Image": "busybox", "Env": env})
-            made = await found.value("POST", "/networks/create", {"Name": "bad/mine"})
-            found.bad.answers["/networks"] = json_answer([network(made["Id"], "production")])
-            await found.until(lambda: len(found.cluster.engine("bad").networks) == 1)
-            await found.value("POST", f"/networks/{made['Id']}/connect", {"Container": "web"})
-            assert list(found.cluster.ledger.networks(found.cluster.find("web").swarm_id)) == ["mine"]
-
-    run(test)
+async def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it():
+    async with manager() as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        found.bad.answers["~/connect$"] = json_answer({})
+        env = ["reschedule:on-node-failure", "constraint:node==~bad"]
+        await found.value("POST", "/containers/create?name=web", {"Image": "busybox", "Env": env})
+        made = await found.value("POST", "/networks/create", {"Name": "bad/mine"})
+        found.bad.answers["/networks"] = json_answer([network(made["Id"], "production")])
+        await found.until(lambda: len(found.cluster.engine("bad").networks) == 1)
+        await found.value("POST", f"/networks/{made['Id']}/connect", {"Container": "web"})
+        assert list(found.cluster.ledger.networks(found.cluster.find("web").swarm_id)) == ["mine"]
 
 
 @pytest.mark.parametrize("name", ["x|10.0.0.1:2375", "10.0.0.1:2375", "n1/x", "n1 n2", "n1\tx"])
@@ -255,30 +222,24 @@ def test_an_engine_is_not_called_like_an_address_or_two_nodes(name):
     ("expression", "fits"),
     [("node==10.0.0.2:2375", {"n2"}), ("node!=10.0.0.2:2375", {"n1", "n3"}), ("node==10.0.0.*", set())],
 )
-def test_a_constraint_may_name_an_address(expression, fits):
-    async def test(fleet):
-        for number in range(4):
-            try:
-                await fleet.create(f"c{number}", Env=[f"constraint:{expression}"])
-            except Refused:
-                assert not fits
-        assert {name.partition("/")[0] for name in await fleet.names()} <= fits
-
-    swarm(test)
+async def test_a_constraint_may_name_an_address(expression, fits, fleet: Fleet):
+    for number in range(4):
+        try:
+            await fleet.create(f"c{number}", Env=[f"constraint:{expression}"])
+        except Refused:
+            assert not fits
+    assert {name.partition("/")[0] for name in await fleet.names()} <= fits
 
 
 @pytest.mark.parametrize("taken", ["id", "name"])
-def test_a_short_id_of_anothers_container_is_not_taken(taken):
-    async def test():
-        async with manager() as found:
-            key = next(iter(found.cluster.engine("good-1").containers))
-            listed = container(key[:12], "x") if taken == "id" else container("f" * 64, key[:12])
-            found.bad.answers["/containers/json"] = json_answer([listed])
-            await found.until(lambda: listed["Id"] in found.cluster.engine("bad").containers)
-            found.good[0].answers["~/stop$"] = raw(b"HTTP/1.1 204 X\r\n\r\n")
-            reply = await found.ask("POST", f"/containers/{key[:12]}/stop")
-            assert of_bad(found, "/stop") == []
-            assert (reply.status == 204) == (taken == "id"), "a name that is another's short id is ambiguous"
-            assert (await found.ask("POST", f"/containers/{key}/stop")).status == 204
-
-    run(test)
+async def test_a_short_id_of_anothers_container_is_not_taken(taken):
+    async with manager() as found:
+        key = next(iter(found.cluster.engine("good-1").containers))
+        listed = container(key[:12], "x") if taken == "id" else container("f" * 64, key[:12])
+        found.bad.answers["/containers/json"] = json_answer([listed])
+        await found.until(lambda: listed["Id"] in found.cluster.engine("bad").containers)
+        found.good[0].answers["~/stop$"] = raw(b"HTTP/1.1 204 X\r\n\r\n")
+        reply = await found.ask("POST", f"/containers/{key[:12]}/stop")
+        assert of_bad(found, "/stop") == []
+        assert (reply.status == 204) == (taken == "id"), "a name that is another's short id is ambiguous"
+        assert (await found.ask("POST", f"/containers/{key}/stop")).status == 204

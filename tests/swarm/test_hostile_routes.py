@@ -1,6 +1,5 @@
 """Every route of the manager, asked while one engine answers whatever hypothesis thinks of."""
 
-import asyncio
 import json
 
 import pytest
@@ -72,30 +71,27 @@ def sound_log(found):
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_whatever_one_engine_says_every_route_answers(data):
+async def test_whatever_one_engine_says_every_route_answers(data):
     script = {
         "~": json_answer(data.draw(values), data.draw(statuses)),
     }
     calls = data.draw(st.lists(st.sampled_from(CALLS), min_size=3, max_size=6, unique=True))
     name = data.draw(st.sampled_from(NAMES))
 
-    async def test():
-        async with manager() as found:
-            await found.until(lambda: found.row()["state"] == "Healthy")
-            found.bad.answers.update(script)
-            for method, path in calls:
-                if not path.endswith(STREAMS):
-                    await check(found, method, path, name, {"Image": "busybox", "Name": "n"})
-            sound_log(found)
-
-    asyncio.run(asyncio.wait_for(test(), 60))
+    async with manager() as found:
+        await found.until(lambda: found.row()["state"] == "Healthy")
+        found.bad.answers.update(script)
+        for method, path in calls:
+            if not path.endswith(STREAMS):
+                await check(found, method, path, name, {"Image": "busybox", "Name": "n"})
+        sound_log(found)
 
 
 @pytest.mark.parametrize("kind", ["silence", "head only", "many empty lists", "nested lists", "endless list", "reset"])
-def test_every_route_answers_while_one_engine_is_hostile(kind, monkeypatch):
+async def test_every_route_answers_while_one_engine_is_hostile(kind, monkeypatch):
     quick(monkeypatch)
 
-    async def test():
+    with costs_at_most(400):
         async with manager(refresh_min=1000, refresh_max=1000) as found:
             await found.until(lambda: found.row()["state"] == "Healthy")
             found.bad.answers["~"] = HOSTILE[kind]
@@ -103,6 +99,3 @@ def test_every_route_answers_while_one_engine_is_hostile(kind, monkeypatch):
                 if not path.endswith(STREAMS):
                     await check(found, method, path, "bad-1", {"Image": "busybox", "Name": "n"})
             sound_log(found)
-
-    with costs_at_most(400):
-        asyncio.run(asyncio.wait_for(test(), 100))

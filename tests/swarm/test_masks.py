@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -72,13 +71,13 @@ def test_messages_about_the_service_in_the_environment(url: str, words: list[str
         f"zk://u:{SECRET}@h/x",
     ],
 )
-def test_messages_about_a_discovery(url: str) -> None:
+async def test_messages_about_a_discovery(url: str) -> None:
     try:
         found = from_url(url, environ={})
         assert SECRET not in found.description
         assert TOKEN not in found.description
         with pytest.raises(DiscoveryError) as failed:
-            asyncio.run(found.nodes())
+            await found.nodes()
         text = str(failed.value)
     except DiscoveryError as error:
         text = str(error)

@@ -1,6 +1,5 @@
 """Files that flags and URLs name may be pipes: those that bring something are read, and no other stops the program."""
 
-import asyncio
 import os
 import shlex
 import signal
@@ -60,10 +59,10 @@ def test_a_list_comes_through_a_pipe_of_the_shell(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "a:1\nb:1\n", "")
 
 
-def test_engines_that_came_through_a_pipe_stay(pipe):
+async def test_engines_that_came_through_a_pipe_stay(pipe):
     found = from_url(f"file://{pipe}")
     _write(pipe, b"a:1\n")
-    assert [asyncio.run(found.nodes()) for _ in range(3)] == [["a:1"]] * 3
+    assert [await found.nodes() for _ in range(3)] == [["a:1"]] * 3
 
 
 def test_certificates_that_come_through_pipes_are_good_for_both_sides_of_a_manager(tmp_path, pipe):

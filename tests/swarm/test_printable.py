@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import pytest
@@ -16,7 +15,7 @@ from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import _UNSAFE as UNSAFE
 from machine.swarm.printable import cleaned, is_printable, log_entry, printable, traceback_of
 from tests.swarm.http.raw import say
-from tests.swarm.http.recording import front, run
+from tests.swarm.http.recording import front
 
 FORGED = "no\n2026-01-01 registered evil:1\r\n\x1b[2J\x1b]0;x\x07\u202egnp.exe\u2028x\x9b1m"
 
@@ -52,38 +51,35 @@ def test_a_traceback_keeps_its_lines_but_not_those_of_its_message() -> None:
     assert not any(line.startswith("2026") for line in lines)
 
 
-def test_what_an_engine_says_reaches_the_log_of_a_front_on_one_line() -> None:
-    async def story() -> None:
-        said: list[str] = []
+async def test_what_an_engine_says_reaches_the_log_of_a_front_on_one_line() -> None:
+    said: list[str] = []
 
-        async def broken(request: Request) -> Reply:
-            async def pieces():  # type: ignore[no-untyped-def]
-                yield b"x"
-                raise Refused(502, FORGED)
+    async def broken(request: Request) -> Reply:
+        async def pieces():  # type: ignore[no-untyped-def]
+            yield b"x"
+            raise Refused(502, FORGED)
 
-            if request.path == "/bug":
-                raise ValueError(FORGED)
-            return Reply(200, (), pieces())
+        if request.path == "/bug":
+            raise ValueError(FORGED)
+        return Reply(200, (), pieces())
 
-        from machine.swarm.http.address import Address
+    from machine.swarm.http.address import Address
 
-        server = Server(broken, log=said.append)
-        try:
-            address = await server.listen(Address("127.0.0.1", 0))
-            for path in (b"/x", b"/bug"):
-                head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-                await say(address, head, end=False)
-        finally:
-            await server.close()
-        assert said
-        assert not any(line.startswith("2026") for text in said for line in text.splitlines())
-        assert not any("\x1b" in text for text in said)
-
-    run(story())
+    server = Server(broken, log=said.append)
+    try:
+        address = await server.listen(Address("127.0.0.1", 0))
+        for path in (b"/x", b"/bug"):
+            head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            await say(address, head, end=False)
+    finally:
+        await server.close()
+    assert said
+    assert not any(line.startswith("2026") for text in said for line in text.splitlines())
+    assert not any("\x1b" in text for text in said)
 
 
 @pytest.mark.parametrize("hijacked", [False, True])
-def test_what_an_engine_says_in_a_header_stays_in_that_header(hijacked: bool) -> None:
+async def test_what_an_engine_says_in_a_header_stays_in_that_header(hijacked: bool) -> None:
     evil = (
         (b"ostype", b"linux\r\nX-Forged: 1\r\n\r\nHTTP/1.1 200 OK"),
         (b"bad name:", b"1"),
@@ -95,25 +91,21 @@ def test_what_an_engine_says_in_a_header_stays_in_that_header(hijacked: bool) ->
         assert wire_head(b"HTTP/1.1 101 X", evil[:1]).count(b"\r\n") == 3
         return
 
-    async def story() -> None:
-        async def ping(_: Request) -> Reply:
-            return Reply(200, evil, b"OK")
+    async def ping(_: Request) -> Reply:
+        return Reply(200, evil, b"OK")
 
-        async with front(ping) as address:
-            answer = await say(address, b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
-            head, _, body = answer.partition(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200")
-            assert body == b"OK"
-            assert b"\r\nX-Forged" not in head
-
-    run(story())
+    async with front(ping) as address:
+        answer = await say(address, b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert body == b"OK"
+        assert b"\r\nX-Forged" not in head
 
 
 def test_the_managers_log_is_cleaned_once_for_all() -> None:
     said: list[str] = []
     cleaned(said.append)(FORGED)
     assert said == [log_entry(FORGED)]
-    asyncio.run(asyncio.sleep(0))
 
 
 def test_what_is_printable_by_its_kind_is_so_sign_by_sign() -> None:

@@ -10,7 +10,6 @@ import pytest
 from machine.swarm.aggregate.listing import nanoseconds
 from machine.swarm.pipeline import Refused
 from tests.swarm.aggregate.test_aggregate import World
-from tests.swarm.http.recording import run
 
 
 @pytest.mark.parametrize(
@@ -50,42 +49,33 @@ def names(listed: list[dict[str, Any]]) -> list[str]:
     return [each["Names"][0].strip("/") for each in listed]
 
 
-def test_the_newest_of_one_second_is_found() -> None:
-    async def story() -> None:
-        world = World(containers=0)
-        await three(world)
-        assert names(await world.get("/containers/json?limit=1")) == ["third"]
-        assert names(await world.get("/containers/json?limit=2")) == ["third", "second"]
-
-    run(story())
+async def test_the_newest_of_one_second_is_found() -> None:
+    world = World(containers=0)
+    await three(world)
+    assert names(await world.get("/containers/json?limit=1")) == ["third"]
+    assert names(await world.get("/containers/json?limit=2")) == ["third", "second"]
 
 
-def test_before_and_since_hold_over_all_engines() -> None:
-    async def story() -> None:
-        world = World(containers=0)
-        await three(world)
-        for query, expected in (
-            ({"since": ["first"]}, ["third", "second"]),
-            ({"before": ["third"]}, ["second", "first"]),
-            ({"since": ["first"], "before": ["third"]}, ["second"]),
-            ({"since": ["third"]}, []),
-        ):
-            text = json.dumps(query).replace(" ", "")
-            assert sorted(names(await world.get(f"/containers/json?all=1&filters={text}"))) == sorted(expected)
-        assert names(await world.get("/containers/json?since=first&limit=1")) == ["third"]
-        with pytest.raises(Refused, match="No such container: nobody"):
-            await world.get('/containers/json?filters={"since":["nobody"]}')
-
-    run(story())
+async def test_before_and_since_hold_over_all_engines() -> None:
+    world = World(containers=0)
+    await three(world)
+    for query, expected in (
+        ({"since": ["first"]}, ["third", "second"]),
+        ({"before": ["third"]}, ["second", "first"]),
+        ({"since": ["first"], "before": ["third"]}, ["second"]),
+        ({"since": ["third"]}, []),
+    ):
+        text = json.dumps(query).replace(" ", "")
+        assert sorted(names(await world.get(f"/containers/json?all=1&filters={text}"))) == sorted(expected)
+    assert names(await world.get("/containers/json?since=first&limit=1")) == ["third"]
+    with pytest.raises(Refused, match="No such container: nobody"):
+        await world.get('/containers/json?filters={"since":["nobody"]}')
 
 
 @pytest.mark.parametrize("limit", ["--5", "x", "9" * 5000, "٣"])
-def test_a_limit_that_is_no_number_is_refused(limit: str) -> None:
-    async def story() -> None:
-        world = World()
-        with pytest.raises(Refused, match="limit must be a whole number") as no:
-            await world.get(f"/containers/json?limit={limit}")
-        assert no.value.status == 400
-        assert len(await world.get("/containers/json?limit=-1")) == 6
-
-    run(story())
+async def test_a_limit_that_is_no_number_is_refused(limit: str) -> None:
+    world = World()
+    with pytest.raises(Refused, match="limit must be a whole number") as no:
+        await world.get(f"/containers/json?limit={limit}")
+    assert no.value.status == 400
+    assert len(await world.get("/containers/json?limit=-1")) == 6

@@ -49,48 +49,39 @@ FROM_THE_START = ("silence", "cut short", "nested lists", "many empty lists", "n
 @pytest.mark.parametrize(
     ("kind", "introduced"), [(kind, True) for kind in sorted(HOSTILE)] + [(kind, False) for kind in FROM_THE_START]
 )
-def test_lists_have_what_the_others_say(kind, introduced, monkeypatch):
+async def test_lists_have_what_the_others_say(kind, introduced, monkeypatch):
     quick(monkeypatch)
     monkeypatch.setattr("machine.swarm.aggregate.members.PATIENCE", 1.0)
     monkeypatch.setattr("machine.swarm.aggregate.members.SLOW", 0.2)
 
-    async def test():
-        async with aggregate({} if introduced else {"*": HOSTILE[kind]}) as front:
-            if introduced:
-                await front.value("GET", "/info")
-                front.bad.answers["*"] = HOSTILE[kind]
-            await asyncio.gather(*(has_an_answer(front, target) for target in LISTS))  # each may wait PATIENCE
-            names = [c["Names"] for c in await front.value("GET", "/containers/json?all=1")]
-            assert any("/good/good-1" in found for found in names)
-            made = await front.ask("POST", "/containers/create?name=good/x", {"Image": "busybox"})
-            assert made.status == 201, await made.read()
-        for line in front.lines:
-            assert "bug" not in line
-            assert "\x1b" not in line
-            assert not line.startswith("Traceback"), line
-
-    asyncio.run(asyncio.wait_for(test(), 60))
+    async with aggregate({} if introduced else {"*": HOSTILE[kind]}) as front:
+        if introduced:
+            await front.value("GET", "/info")
+            front.bad.answers["*"] = HOSTILE[kind]
+        await asyncio.gather(*(has_an_answer(front, target) for target in LISTS))  # each may wait PATIENCE
+        names = [c["Names"] for c in await front.value("GET", "/containers/json?all=1")]
+        assert any("/good/good-1" in found for found in names)
+        made = await front.ask("POST", "/containers/create?name=good/x", {"Image": "busybox"})
+        assert made.status == 201, await made.read()
+    for line in front.lines:
+        assert "bug" not in line
+        assert "\x1b" not in line
+        assert not line.startswith("Traceback"), line
 
 
-def test_a_member_of_an_old_api_lowers_nobody_elses():
-    async def test():
-        async with aggregate({"/version": json_answer({"Version": "1", "ApiVersion": "0.1"})}) as front:
-            assert (await front.value("GET", "/version"))["ApiVersion"] == "1.51"
-            assert any("1.24 is the oldest" in member.why for member in front.members)
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+async def test_a_member_of_an_old_api_lowers_nobody_elses():
+    async with aggregate({"/version": json_answer({"Version": "1", "ApiVersion": "0.1"})}) as front:
+        assert (await front.value("GET", "/version"))["ApiVersion"] == "1.51"
+        assert any("1.24 is the oldest" in member.why for member in front.members)
 
 
-def test_a_create_on_a_member_that_hangs_ends(monkeypatch):
+async def test_a_create_on_a_member_that_hangs_ends(monkeypatch):
     monkeypatch.setattr("machine.swarm.aggregate.members.PATIENCE", 0.3)
     monkeypatch.setattr("machine.swarm.aggregate.members.SLOW", 0.2)
 
-    async def test():
-        async with aggregate({}) as front:
-            await front.value("GET", "/info")
-            front.bad.answers["POST /containers/create"] = HOSTILE["silence"]
-            front.bad.answers["/_ping"] = HOSTILE["silence"]
-            reply = await front.ask("POST", "/containers/create?name=bad/x", {"Image": "busybox"}, seconds=5)
-            assert (reply.status, b"bad has stopped answering" in await reply.read()) == (504, True)
-
-    asyncio.run(asyncio.wait_for(test(), 30))
+    async with aggregate({}) as front:
+        await front.value("GET", "/info")
+        front.bad.answers["POST /containers/create"] = HOSTILE["silence"]
+        front.bad.answers["/_ping"] = HOSTILE["silence"]
+        reply = await front.ask("POST", "/containers/create?name=bad/x", {"Image": "busybox"}, seconds=5)
+        assert (reply.status, b"bad has stopped answering" in await reply.read()) == (504, True)

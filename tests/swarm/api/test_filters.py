@@ -19,7 +19,6 @@ from machine.swarm.backends import exec as exec_module
 from machine.swarm.backends import hook
 from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.pipeline import CallNext, Refused, Reply, Request
-from tests.swarm.http.recording import run
 
 PAGE = Path(__file__).parents[3] / "docs" / "swarmd.md"
 CREATE = "/v1.43/containers/create?name=x"
@@ -97,17 +96,14 @@ BYPASSES = {
 
 @pytest.mark.parametrize("how", ["whole", "chunks"])
 @pytest.mark.parametrize("name", BYPASSES)
-def test_no_privileged_container_gets_past_the_example(tmp_path: Path, name: str, how: str) -> None:
+async def test_no_privileged_container_gets_past_the_example(tmp_path: Path, name: str, how: str) -> None:
     data = BYPASSES[name].encode()
 
-    async def story() -> None:
-        engine = Engine()
-        async with filtered(script(tmp_path, example()), engine) as ask:
-            body = data if how == "whole" else pieces(data)
-            assert await status_of(ask, Request("POST", CREATE, JSON, body)) in (400, 403, 413)
-        assert engine.got == []
-
-    run(story())
+    engine = Engine()
+    async with filtered(script(tmp_path, example()), engine) as ask:
+        body = data if how == "whole" else pieces(data)
+        assert await status_of(ask, Request("POST", CREATE, JSON, body)) in (400, 403, 413)
+    assert engine.got == []
 
 
 @pytest.mark.parametrize(
@@ -123,37 +119,31 @@ def test_no_privileged_container_gets_past_the_example(tmp_path: Path, name: str
         ("/session", b""),
     ],
 )
-def test_other_calls_that_say_it(tmp_path: Path, target: str, body: bytes) -> None:
-    async def story() -> None:
-        engine = Engine()
-        async with filtered(script(tmp_path, example()), engine) as ask:
-            upgrade = ((b"connection", b"Upgrade"), (b"upgrade", b"h2c")) if not body else ()
-            assert await status_of(ask, Request("POST", target, (*JSON, *upgrade), body)) in (400, 403, 413)
-        assert engine.got == []
-
-    run(story())
+async def test_other_calls_that_say_it(tmp_path: Path, target: str, body: bytes) -> None:
+    engine = Engine()
+    async with filtered(script(tmp_path, example()), engine) as ask:
+        upgrade = ((b"connection", b"Upgrade"), (b"upgrade", b"h2c")) if not body else ()
+        assert await status_of(ask, Request("POST", target, (*JSON, *upgrade), body)) in (400, 403, 413)
+    assert engine.got == []
 
 
-def test_what_is_allowed_passes_as_it_was_shown(tmp_path: Path) -> None:
-    async def story() -> None:
-        engine = Engine()
-        async with filtered(script(tmp_path, example()), engine) as ask:
-            fine = b'{"image":"busybox","LABELS":{"A":"1","a":"2"},"hostconfig":{"Memory":1},"HostConfig":{"memory":2}}'
-            for body in (fine, pieces(fine, 10)):
-                assert await status_of(ask, Request("POST", CREATE, JSON, body)) == 201
-            tar = b"{file.txt\0" + os.urandom(3 << 20)
-            assert await status_of(ask, Request("POST", "/build?t=x", (), pieces(tar, 60_000))) == 201
-            assert await status_of(ask, Request("POST", "/build?t=x", (), tar[:10_000])) == 201
-            assert await status_of(ask, Request("PUT", "/containers/x/archive?path=/", (), tar)) == 413
-            assert await status_of(ask, Request("POST", "/containers/x/start", (), b"")) == 201
-            assert await status_of(ask, Request("POST", "/containers/x/start", JSON, b"{}")) == 201
-            assert await status_of(ask, Request("GET", "/containers/json")) == 201
-        once = {"Image": "busybox", "Labels": {"A": "1", "a": "2"}, "HostConfig": {"Memory": 2}}
-        assert [json.loads(body) for _, body in engine.got[:2]] == [once, once]
-        assert engine.got[2][1] == tar
-        assert engine.got[3][1] == tar[:10_000]
-
-    run(story())
+async def test_what_is_allowed_passes_as_it_was_shown(tmp_path: Path) -> None:
+    engine = Engine()
+    async with filtered(script(tmp_path, example()), engine) as ask:
+        fine = b'{"image":"busybox","LABELS":{"A":"1","a":"2"},"hostconfig":{"Memory":1},"HostConfig":{"memory":2}}'
+        for body in (fine, pieces(fine, 10)):
+            assert await status_of(ask, Request("POST", CREATE, JSON, body)) == 201
+        tar = b"{file.txt\0" + os.urandom(3 << 20)
+        assert await status_of(ask, Request("POST", "/build?t=x", (), pieces(tar, 60_000))) == 201
+        assert await status_of(ask, Request("POST", "/build?t=x", (), tar[:10_000])) == 201
+        assert await status_of(ask, Request("PUT", "/containers/x/archive?path=/", (), tar)) == 413
+        assert await status_of(ask, Request("POST", "/containers/x/start", (), b"")) == 201
+        assert await status_of(ask, Request("POST", "/containers/x/start", JSON, b"{}")) == 201
+        assert await status_of(ask, Request("GET", "/containers/json")) == 201
+    once = {"Image": "busybox", "Labels": {"A": "1", "a": "2"}, "HostConfig": {"Memory": 2}}
+    assert [json.loads(body) for _, body in engine.got[:2]] == [once, once]
+    assert engine.got[2][1] == tar
+    assert engine.got[3][1] == tar[:10_000]
 
 
 ODD = """#!/usr/bin/env python3
@@ -205,7 +195,7 @@ UNCLEAR = [
 
 
 @pytest.mark.parametrize("how", ["exit", "silent", "noise", "list", "other", "long", *map(json.dumps, UNCLEAR)])
-def test_a_program_that_gives_no_clear_answer_lets_nothing_pass(
+async def test_a_program_that_gives_no_clear_answer_lets_nothing_pass(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from urllib.parse import quote
@@ -213,31 +203,25 @@ def test_a_program_that_gives_no_clear_answer_lets_nothing_pass(
     monkeypatch.setattr(exec_module, "PATIENCE", 5.0 if how != "silent" else 0.3)
     monkeypatch.setattr(limits, "HOOK_NOISE_SECONDS", 0.2)
 
-    async def story() -> None:
-        engine = Engine()
-        async with filtered(script(tmp_path, ODD), engine) as ask:
-            assert await status_of(ask, Request("GET", "/" + quote(how))) in (502, 504)
-            assert engine.got == []
-            assert await status_of(ask, Request("GET", "/%7B%7D")) == 201, "and the next call is judged again"
-
-    run(story())
+    engine = Engine()
+    async with filtered(script(tmp_path, ODD), engine) as ask:
+        assert await status_of(ask, Request("GET", "/" + quote(how))) in (502, 504)
+        assert engine.got == []
+        assert await status_of(ask, Request("GET", "/%7B%7D")) == 201, "and the next call is judged again"
 
 
-def test_a_program_that_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_that_does_not_read_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exec_module, "PATIENCE", 0.5)
 
-    async def story() -> None:
-        engine = Engine()
-        async with filtered(script(tmp_path, ODD), engine) as ask:
-            assert await status_of(ask, Request("GET", "/deaf")) == 504
-            long = Request("POST", "/x", (), b"y" * 900_000)
-            assert [await status_of(ask, long) for _ in range(3)] == [504] * 3
-        assert engine.got == []
-
-    run(story())
+    engine = Engine()
+    async with filtered(script(tmp_path, ODD), engine) as ask:
+        assert await status_of(ask, Request("GET", "/deaf")) == 504
+        long = Request("POST", "/x", (), b"y" * 900_000)
+        assert [await status_of(ask, long) for _ in range(3)] == [504] * 3
+    assert engine.got == []
 
 
-def test_an_answer_that_a_program_asked_to_see_is_seen_or_refused(tmp_path: Path) -> None:
+async def test_an_answer_that_a_program_asked_to_see_is_seen_or_refused(tmp_path: Path) -> None:
     looks = """#!/usr/bin/env python3
 import json, sys
 for line in sys.stdin:
@@ -252,19 +236,16 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 """
 
-    async def story() -> None:
-        async def engine(request: Request) -> Reply:
-            size = {"/short": 5_000, "/long": limits.HOOK_BODY + 1}.get(request.path, 5_000)
-            return Reply(200, (), pieces(json.dumps("z" * size).encode()))
+    async def engine(request: Request) -> Reply:
+        size = {"/short": 5_000, "/long": limits.HOOK_BODY + 1}.get(request.path, 5_000)
+        return Reply(200, (), pieces(json.dumps("z" * size).encode()))
 
-        async with contextlib.AsyncExitStack() as stack:
-            place = BackendContext(engine, dict(os.environ), print)
-            ask = await open_pipeline([f"exec {script(tmp_path, looks)}"], place, stack)
-            assert await (await ask(Request("GET", "/short"))).value() == {"seen": 5_002}
-            assert await status_of(ask, Request("GET", "/long")) == 502
-            assert len(await (await ask(Request("GET", "/events"))).read()) == 5_002
-
-    run(story())
+    async with contextlib.AsyncExitStack() as stack:
+        place = BackendContext(engine, dict(os.environ), print)
+        ask = await open_pipeline([f"exec {script(tmp_path, looks)}"], place, stack)
+        assert await (await ask(Request("GET", "/short"))).value() == {"seen": 5_002}
+        assert await status_of(ask, Request("GET", "/long")) == 502
+        assert len(await (await ask(Request("GET", "/events"))).read()) == 5_002
 
 
 def test_the_hosts_settings_are_put_where_they_belong() -> None:
@@ -277,7 +258,7 @@ def test_the_hosts_settings_are_put_where_they_belong() -> None:
     assert hook.nested_host_config(same) is same
 
 
-def test_a_child_that_keeps_the_programs_pipes_is_not_waited_for(tmp_path: Path) -> None:
+async def test_a_child_that_keeps_the_programs_pipes_is_not_waited_for(tmp_path: Path) -> None:
     forks = """#!/usr/bin/env python3
 import os, sys, time
 if os.fork() == 0:
@@ -287,8 +268,5 @@ for line in sys.stdin:
     print('{"id": 1}', flush=True)
 """
 
-    async def story() -> None:
-        async with asyncio.timeout(10), filtered(script(tmp_path, forks), Engine()) as ask:
-            assert await status_of(ask, Request("GET", "/x")) == 201
-
-    run(story())
+    async with asyncio.timeout(10), filtered(script(tmp_path, forks), Engine()) as ask:
+        assert await status_of(ask, Request("GET", "/x")) == 201

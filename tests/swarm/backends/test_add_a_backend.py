@@ -16,7 +16,6 @@ from machine.backend_api import BackendContext, CallNext, Request, UsageError
 from machine.swarm.backends.registry import names, open_pipeline
 from machine.swarm.pipeline import not_implemented
 from tests.imported import modules_of_ours
-from tests.swarm.http.recording import run
 
 PAGES = Path(__file__).parents[3] / "docs"
 PAGE = PAGES / "add-a-backend.md"
@@ -46,34 +45,28 @@ async def chain(*specs: str) -> AsyncIterator[CallNext]:
 
 
 @pytest.mark.usefixtures("installed")
-def test_the_examples_do_what_the_page_says() -> None:
-    async def story() -> None:
-        create = Request.json("POST", "/v1.44/containers/create?name=new", {"Image": "busybox"})
-        async with chain("readonly /auth") as ask:
-            assert (await ask(Request("GET", "/containers/json"))).ok
-            reply = await ask(create)
-            assert (reply.status, b"read-only" in await reply.read()) == (403, True)
-            assert (await ask(Request("POST", "/auth"))).status == 404, "it passed: the simulator knows no /auth"
-        async with chain("team blue") as ask:
-            assert (await ask(create)).status == 201
-            listed = await (await ask(Request("GET", "/containers/json?all=1"))).value()
-            assert [each["Names"] for each in listed] == [["/new"]]
-
-    run(story())
+async def test_the_examples_do_what_the_page_says() -> None:
+    create = Request.json("POST", "/v1.44/containers/create?name=new", {"Image": "busybox"})
+    async with chain("readonly /auth") as ask:
+        assert (await ask(Request("GET", "/containers/json"))).ok
+        reply = await ask(create)
+        assert (reply.status, b"read-only" in await reply.read()) == (403, True)
+        assert (await ask(Request("POST", "/auth"))).status == 404, "it passed: the simulator knows no /auth"
+    async with chain("team blue") as ask:
+        assert (await ask(create)).status == 201
+        listed = await (await ask(Request("GET", "/containers/json?all=1"))).value()
+        assert [each["Names"] for each in listed] == [["/new"]]
 
 
-def test_the_journal_is_written(installed: Path) -> None:
-    async def story() -> None:
-        path = installed / "calls.log"
-        async with chain(f"journal {path}") as ask:
-            await ask(Request("GET", "/info"))
-            await ask(Request("POST", "/containers/web/stop"))
-        assert re.fullmatch(r"\d+ POST /containers/web/stop 204\n", path.read_text())
-        with pytest.raises(UsageError, match="path of its file"):
-            async with chain("journal"):
-                pass
-
-    run(story())
+async def test_the_journal_is_written(installed: Path) -> None:
+    path = installed / "calls.log"
+    async with chain(f"journal {path}") as ask:
+        await ask(Request("GET", "/info"))
+        await ask(Request("POST", "/containers/web/stop"))
+    assert re.fullmatch(r"\d+ POST /containers/web/stop 204\n", path.read_text())
+    with pytest.raises(UsageError, match="path of its file"):
+        async with chain("journal"):
+            pass
 
 
 def test_the_examples_import_the_backend_api_and_nothing_else_of_the_program() -> None:
@@ -85,20 +78,17 @@ def test_they_are_listed(installed: Path) -> None:
     assert names()["team"] == "from shared_endpoint:team"
 
 
-def test_the_filter_of_the_manual_works(tmp_path: Path) -> None:
+async def test_the_filter_of_the_manual_works(tmp_path: Path) -> None:
     lines = (PAGES / "swarmd.md").read_text().splitlines()
     start = lines.index("    #!/usr/bin/env python3")
     program = tmp_path / "filter.py"
     program.write_text("\n".join(line[4:] for line in lines[start : start + 9]) + "\n")
 
-    async def story() -> None:
-        async with chain(f"exec {sys.executable} {program}") as ask:
-            for privileged, status in ((True, 403), (False, 201)):
-                body = {"Image": "busybox", "HostConfig": {"Privileged": privileged}}
-                assert (await ask(Request.json("POST", "/containers/create", body))).status == status
-            assert (await ask(Request("GET", "/containers/json"))).ok
-
-    run(story())
+    async with chain(f"exec {sys.executable} {program}") as ask:
+        for privileged, status in ((True, 403), (False, 201)):
+            body = {"Image": "busybox", "HostConfig": {"Privileged": privileged}}
+            assert (await ask(Request.json("POST", "/containers/create", body))).status == status
+        assert (await ask(Request("GET", "/containers/json"))).ok
 
 
 def test_every_backend_is_in_the_manual() -> None:
@@ -108,14 +98,11 @@ def test_every_backend_is_in_the_manual() -> None:
 
 
 @pytest.mark.parametrize("line", ['aggregate "simulator --name a web db" "simulator --name b"'])
-def test_the_lines_of_the_manual_open(line: str) -> None:
+async def test_the_lines_of_the_manual_open(line: str) -> None:
     assert line in (PAGES / "swarmd.md").read_text()
 
-    async def story() -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            ask = await open_pipeline([line], BackendContext(not_implemented, {}, lambda _: None), stack)
-            listed = await (await ask(Request("GET", "/containers/json"))).value()
-            assert sorted(each["Names"][0] for each in listed) == ["/db", "/web"]
-        await asyncio.sleep(0)
-
-    run(story())
+    async with contextlib.AsyncExitStack() as stack:
+        ask = await open_pipeline([line], BackendContext(not_implemented, {}, lambda _: None), stack)
+        listed = await (await ask(Request("GET", "/containers/json"))).value()
+        assert sorted(each["Names"][0] for each in listed) == ["/db", "/web"]
+    await asyncio.sleep(0)

@@ -28,7 +28,7 @@ from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, n
 from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.swarmd import serve
-from tests.swarm.http.recording import front, keys, run
+from tests.swarm.http.recording import front, keys
 
 
 @contextlib.asynccontextmanager
@@ -82,26 +82,23 @@ def test_every_backend_of_the_table_is_there() -> None:
     assert "mine" in names({"mine": shout})
 
 
-def test_a_function_is_a_backend_and_its_words_are_checked() -> None:
+async def test_a_function_is_a_backend_and_its_words_are_checked() -> None:
     async def two(request: Request, rest: CallNext, one: str, other: str) -> Reply:
         return Reply(200, (), (one + other).encode())
 
-    async def story() -> None:
-        async with chain("shout", "shout hello 'to you'", extra={"shout": shout}) as ask:
-            assert await (await ask(Request("GET", "/x"))).read() == b"hello to you"
-        with pytest.raises(UsageError, match="does not take these arguments"):
-            async with chain("two a b c", extra={"two": two}):
-                pass
-        with pytest.raises(UsageError, match="no backend 'tow'"):
-            async with chain("tow"):
-                pass
-        async with chain() as ask:
-            assert (await ask(Request("GET", "/x"))).status == 501
-
-    run(story())
+    async with chain("shout", "shout hello 'to you'", extra={"shout": shout}) as ask:
+        assert await (await ask(Request("GET", "/x"))).read() == b"hello to you"
+    with pytest.raises(UsageError, match="does not take these arguments"):
+        async with chain("two a b c", extra={"two": two}):
+            pass
+    with pytest.raises(UsageError, match="no backend 'tow'"):
+        async with chain("tow"):
+            pass
+    async with chain() as ask:
+        assert (await ask(Request("GET", "/x"))).status == 501
 
 
-def test_what_was_opened_is_closed_in_order_even_if_a_later_one_fails() -> None:
+async def test_what_was_opened_is_closed_in_order_even_if_a_later_one_fails() -> None:
     events: list[str] = []
 
     @contextlib.asynccontextmanager
@@ -112,36 +109,27 @@ def test_what_was_opened_is_closed_in_order_even_if_a_later_one_fails() -> None:
         finally:
             events.append("close " + words[0])
 
-    async def story() -> None:
-        async with chain("oc a", "oc b", extra={"oc": open_close}):
-            events.append("use")
-        assert events == ["open b", "open a", "use", "close a", "close b"]
-        events.clear()
-        with pytest.raises(UsageError):
-            async with chain("dockerserver tcp://0.0.0.0:0", "oc b", extra={"oc": open_close}):
-                pass
-        assert events == ["open b", "close b"]
-
-    run(story())
+    async with chain("oc a", "oc b", extra={"oc": open_close}):
+        events.append("use")
+    assert events == ["open b", "open a", "use", "close a", "close b"]
+    events.clear()
+    with pytest.raises(UsageError):
+        async with chain("dockerserver tcp://0.0.0.0:0", "oc b", extra={"oc": open_close}):
+            pass
+    assert events == ["open b", "close b"]
 
 
 @pytest.mark.parametrize("url", ["tcp://0.0.0.0:0", "tcp://[::]:0", "tcp://192.0.2.1:1", "tcp://example.org:1"])
-def test_nothing_listens_without_tls_outside_of_loopback(url: str) -> None:
-    async def story() -> None:
-        with pytest.raises(UsageError, match="without TLS"):
-            async with chain(f"dockerserver {url}"):
-                pass
-
-    run(story())
+async def test_nothing_listens_without_tls_outside_of_loopback(url: str) -> None:
+    with pytest.raises(UsageError, match="without TLS"):
+        async with chain(f"dockerserver {url}"):
+            pass
 
 
-def test_listening_without_tls_can_be_asked_for() -> None:
-    async def story() -> None:
-        log: list[str] = []
-        async with chain("dockerserver --insecure tcp://0.0.0.0:0", log=log):
-            assert log[0].startswith("dockerserver listens on tcp://0.0.0.0:")
-
-    run(story())
+async def test_listening_without_tls_can_be_asked_for() -> None:
+    log: list[str] = []
+    async with chain("dockerserver --insecure tcp://0.0.0.0:0", log=log):
+        assert log[0].startswith("dockerserver listens on tcp://0.0.0.0:")
 
 
 FILTER = """#!{python}
@@ -176,51 +164,45 @@ def program(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a_program_sees_changes_answers_and_vetoes(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_sees_changes_answers_and_vetoes(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exec_module, "PATIENCE", 1.0)
 
-    async def story() -> None:
-        log: list[str] = []
-        async with chain(f"exec {program}", "simulator web", log=log) as ask:
-            create = "/v1.43/containers/create?name="
-            reply = await ask(
-                Request.json("POST", create + "bad", {"Image": "busybox", "HostConfig": {"Privileged": True}})
-            )
-            assert (reply.status, await reply.read()) == (403, b'{"message":"no privileged containers here"}')
-            assert (await ask(Request.json("POST", create + "good", {"Image": "busybox"}))).status == 201
-            good = await (await ask(Request("GET", "/containers/good/json"))).value()
-            assert good["Config"]["Labels"] == {"seen": "yes"}
-            listed = await (await ask(Request("GET", "/containers/json?all=1"))).value()
-            assert [each.get("added") for each in listed] == [None, None, True]
-            assert (await ask(Request("GET", "/odd"))).status == 404
-            with pytest.raises(Refused, match="ended with status 1"):
-                await ask(Request("GET", "/crash"))
-            assert (await ask(Request("GET", "/_ping"))).ok, "it is started again"
-            with pytest.raises(Refused, match="said nothing within 1 s"):
-                await ask(Request("GET", "/sleep"))
+    log: list[str] = []
+    async with chain(f"exec {program}", "simulator web", log=log) as ask:
+        create = "/v1.43/containers/create?name="
+        reply = await ask(
+            Request.json("POST", create + "bad", {"Image": "busybox", "HostConfig": {"Privileged": True}})
+        )
+        assert (reply.status, await reply.read()) == (403, b'{"message":"no privileged containers here"}')
+        assert (await ask(Request.json("POST", create + "good", {"Image": "busybox"}))).status == 201
+        good = await (await ask(Request("GET", "/containers/good/json"))).value()
+        assert good["Config"]["Labels"] == {"seen": "yes"}
+        listed = await (await ask(Request("GET", "/containers/json?all=1"))).value()
+        assert [each.get("added") for each in listed] == [None, None, True]
+        assert (await ask(Request("GET", "/odd"))).status == 404
+        with pytest.raises(Refused, match="ended with status 1"):
+            await ask(Request("GET", "/crash"))
+        assert (await ask(Request("GET", "/_ping"))).ok, "it is started again"
+        with pytest.raises(Refused, match="said nothing within 1 s"):
+            await ask(Request("GET", "/sleep"))
 
-            async def big() -> AsyncIterator[bytes]:
-                yield b"{}"
+        async def big() -> AsyncIterator[bytes]:
+            yield b"{}"
 
-            reply = await ask(Request("POST", "/images/create?fromImage=x", (), big()))
-            assert reply.ok, "a stream is not shown and passes"
-        assert any("goodbye" in line for line in log)
-        assert any("this is no JSON" in line for line in log)
-
-    run(story())
+        reply = await ask(Request("POST", "/images/create?fromImage=x", (), big()))
+        assert reply.ok, "a stream is not shown and passes"
+    assert any("goodbye" in line for line in log)
+    assert any("this is no JSON" in line for line in log)
 
 
-def test_libswarms_form_of_exec_works(program: str) -> None:
-    async def story() -> None:
-        spec = "exec '" + json.dumps({"Path": program, "Args": []}) + "'"
-        async with chain(spec, "simulator") as ask:
-            assert (await ask(Request("GET", "/_ping"))).ok
-        for bad in ("exec", "exec /no/such/program", "exec '{\"Args\": []}'"):
-            with pytest.raises(UsageError):
-                async with chain(bad):
-                    pass
-
-    run(story())
+async def test_libswarms_form_of_exec_works(program: str) -> None:
+    spec = "exec '" + json.dumps({"Path": program, "Args": []}) + "'"
+    async with chain(spec, "simulator") as ask:
+        assert (await ask(Request("GET", "/_ping"))).ok
+    for bad in ("exec", "exec /no/such/program", "exec '{\"Args\": []}'"):
+        with pytest.raises(UsageError):
+            async with chain(bad):
+                pass
 
 
 def _record(store: Store, name: str, driver: str, data: dict[str, Any]) -> None:
@@ -230,58 +212,52 @@ def _record(store: Store, name: str, driver: str, data: dict[str, Any]) -> None:
     store.save(Record.new(store.root, name, driver, data, EngineOptions(), SwarmOptions(), ()))
 
 
-def test_a_machine_is_reached_with_its_certificates(tmp_path: Path) -> None:
+async def test_a_machine_is_reached_with_its_certificates(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     made = tmp_path / "keys"
     made.mkdir()
     trust = keys(made)
 
-    async def story() -> None:
-        async with front(lambda _: _value(), trust.server) as address:
-            _record(store, "dev", "generic", {"IPAddress": "127.0.0.1", "EnginePort": address.port, "SSHUser": "root"})
-            _record(store, "bare", "none", {"URL": str(address)})
-            with pytest.raises(EngineError, match="certificates of dev"):
-                address_of(store, "dev")
-            for name, source in (("ca", trust.client.ca), ("cert", trust.client.cert), ("key", trust.client.key)):
-                (Path(store.directory("dev")) / f"{name}.pem").write_bytes(Path(source).read_bytes())
-            async with chain("machine dev", extra=store_backends(store)) as ask:
-                assert await (await ask(Request("GET", "/x"))).read() == b"secured"
-            assert address_of(store, "bare")[1] is None
-        with pytest.raises(MachineNotFound):
-            async with chain("machine nobody", extra=store_backends(store)):
-                pass
-        with pytest.raises(UsageError):
-            async with chain("machine", extra=store_backends(store)):
-                pass
-
-    run(story())
+    async with front(lambda _: _value(), trust.server) as address:
+        _record(store, "dev", "generic", {"IPAddress": "127.0.0.1", "EnginePort": address.port, "SSHUser": "root"})
+        _record(store, "bare", "none", {"URL": str(address)})
+        with pytest.raises(EngineError, match="certificates of dev"):
+            address_of(store, "dev")
+        for name, source in (("ca", trust.client.ca), ("cert", trust.client.cert), ("key", trust.client.key)):
+            (Path(store.directory("dev")) / f"{name}.pem").write_bytes(Path(source).read_bytes())
+        async with chain("machine dev", extra=store_backends(store)) as ask:
+            assert await (await ask(Request("GET", "/x"))).read() == b"secured"
+        assert address_of(store, "bare")[1] is None
+    with pytest.raises(MachineNotFound):
+        async with chain("machine nobody", extra=store_backends(store)):
+            pass
+    with pytest.raises(UsageError):
+        async with chain("machine", extra=store_backends(store)):
+            pass
 
 
-def test_machines_can_be_joined(tmp_path: Path) -> None:
+async def test_machines_can_be_joined(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
 
-    async def story() -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            for name in ("one", "two"):
-                engine = simulated(SimulatedEngine(name, 1))
-                address = await stack.enter_async_context(front(engine))
-                _record(store, name, "none", {"URL": str(address)})
-            ask = await stack.enter_async_context(
-                chain('aggregate "machine one" "machine two"', extra=store_backends(store))
-            )
-            listed = await (await ask(Request("GET", "/containers/json"))).value()
-            assert sorted(each["Names"][0] for each in listed) == ["/one-1", "/two-1"]
-            found = await (await ask(Request("GET", "/containers/two-1/json"))).value()
-            assert (found["Node"]["Name"], found["Node"]["IP"]) == ("two", "127.0.0.1")
-
-    run(story())
+    async with contextlib.AsyncExitStack() as stack:
+        for name in ("one", "two"):
+            engine = simulated(SimulatedEngine(name, 1))
+            address = await stack.enter_async_context(front(engine))
+            _record(store, name, "none", {"URL": str(address)})
+        ask = await stack.enter_async_context(
+            chain('aggregate "machine one" "machine two"', extra=store_backends(store))
+        )
+        listed = await (await ask(Request("GET", "/containers/json"))).value()
+        assert sorted(each["Names"][0] for each in listed) == ["/one-1", "/two-1"]
+        found = await (await ask(Request("GET", "/containers/two-1/json"))).value()
+        assert (found["Node"]["Name"], found["Node"]["IP"]) == ("two", "127.0.0.1")
 
 
 async def _value() -> Reply:
     return Reply(200, (), b"secured")
 
 
-def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path: Path) -> None:
+async def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     authority = ensure(store.root)
     pair = authority.issue_server("made", ["127.0.0.1"])
@@ -289,28 +265,25 @@ def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path:
         (tmp_path / name).write_bytes(data)
     trust = TlsConfig(*(str(tmp_path / name) for name in ("ca", "cert", "key")))
 
-    async def story() -> None:
-        async with front(lambda _: _value(), trust) as address:
-            log: list[str] = []
-            spec = f"create none --name made --rm --url {address}"
-            async with chain(spec, extra=store_backends(store), log=log) as ask:
-                assert not store.exists("made")
-                both = await asyncio.gather(ask(Request("GET", "/x")), ask(Request("GET", "/y")))
-                assert [await reply.read() for reply in both] == [b"secured", b"secured"]
-                assert store.exists("made")
-                assert sum("creating made" in line for line in log) == 1
+    async with front(lambda _: _value(), trust) as address:
+        log: list[str] = []
+        spec = f"create none --name made --rm --url {address}"
+        async with chain(spec, extra=store_backends(store), log=log) as ask:
             assert not store.exists("made")
-            async with chain(f"create none --name kept --url {address}", extra=store_backends(store)) as ask:
-                assert (await ask(Request("GET", "/x"))).ok
-            assert store.exists("kept")
-        async with chain("create none --name bad", extra=store_backends(store)) as ask:
-            with pytest.raises(Refused, match="bad could not be created: Error:"):
-                await ask(Request("GET", "/x"))
-        with pytest.raises(UsageError, match="needs a driver"):
-            async with chain("create --rm", extra=store_backends(store)):
-                pass
-
-    run(story(), 60)
+            both = await asyncio.gather(ask(Request("GET", "/x")), ask(Request("GET", "/y")))
+            assert [await reply.read() for reply in both] == [b"secured", b"secured"]
+            assert store.exists("made")
+            assert sum("creating made" in line for line in log) == 1
+        assert not store.exists("made")
+        async with chain(f"create none --name kept --url {address}", extra=store_backends(store)) as ask:
+            assert (await ask(Request("GET", "/x"))).ok
+        assert store.exists("kept")
+    async with chain("create none --name bad", extra=store_backends(store)) as ask:
+        with pytest.raises(Refused, match="bad could not be created: Error:"):
+            await ask(Request("GET", "/x"))
+    with pytest.raises(UsageError, match="needs a driver"):
+        async with chain("create --rm", extra=store_backends(store)):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -330,10 +303,10 @@ def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp_path:
         (["dockerserver", "create qemu --name -"], "'-'", "choose a name"),
     ],
 )
-def test_a_chain_that_cannot_work_is_said_before_it_listens(
+async def test_a_chain_that_cannot_work_is_said_before_it_listens(
     tmp_path: Path, specs: list[str], brief: str, advice: str
 ) -> None:
     with pytest.raises((UsageError, NameInvalid)) as caught:
-        asyncio.run(serve(specs, environ={}, log=print, extra=store_backends(Store(str(tmp_path)))))
+        await serve(specs, environ={}, log=print, extra=store_backends(Store(str(tmp_path))))
     assert brief in caught.value.brief
     assert advice in caught.value.resolution

@@ -5,26 +5,23 @@ from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.events import Effect
 
 
-def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(monkeypatch):
+async def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(monkeypatch):
     monkeypatch.setattr(ended_containers, "PAUSES", (0.0, 0.0, 0.0))
 
-    async def run():
-        container = ContainerRecord(None)
-        container.state = "running"
-        looks, found = [], ended_containers.EndedContainers()
+    container = ContainerRecord(None)
+    container.state = "running"
+    looks, found = [], ended_containers.EndedContainers()
+    found.refresh_later(["c"], {"c": container}, looks.append)
+    await asyncio.sleep(0.01)
+    assert looks == []  # nobody said that it ended
+    found.note(Effect("container", "c", ended=True))
+    found.note(Effect("container", "c"))  # it left its network
+    for count in (1, 2, 3, 3):
         found.refresh_later(["c"], {"c": container}, looks.append)
         await asyncio.sleep(0.01)
-        assert looks == []  # nobody said that it ended
-        found.note(Effect("container", "c", ended=True))
-        found.note(Effect("container", "c"))  # it left its network
-        for count in (1, 2, 3, 3):
-            found.refresh_later(["c"], {"c": container}, looks.append)
-            await asyncio.sleep(0.01)
-            assert looks == ["c"] * count
-        found.note(Effect("container", "c", ended=True))
-        container.state = "exited"
-        found.refresh_later(["c", "gone"], {"c": container}, looks.append)
-        await asyncio.sleep(0.01)
-        assert len(looks) == 3
-
-    asyncio.run(run())
+        assert looks == ["c"] * count
+    found.note(Effect("container", "c", ended=True))
+    container.state = "exited"
+    found.refresh_later(["c", "gone"], {"c": container}, looks.append)
+    await asyncio.sleep(0.01)
+    assert len(looks) == 3

@@ -32,8 +32,8 @@ class DelayedList:
         await self.look
 
 
-def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch):
-    async def test(fleet):
+async def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch):
+    async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
         await delayed.begun.wait()
         key = await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
@@ -41,11 +41,9 @@ def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch):
         assert fleet.cluster.find("web").id == key
         assert fleet.cluster.ledger.is_current(fleet.cluster.find("web").swarm_id, key)
 
-    swarm(test, 1, refresh_min=1000, refresh_max=1000)
 
-
-def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatch):
-    async def test(fleet):
+async def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatch):
+    async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         await fleet.create("web")
         delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
         await delayed.begun.wait()
@@ -55,12 +53,10 @@ def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatc
         assert not fleet.cluster.index.named("web")
         await fleet.create("web")
 
-    swarm(test, 1, refresh_min=1000, refresh_max=1000)
-
 
 @pytest.mark.parametrize("verb", ["start", "rename?name=new"])
-def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatch):
-    async def test(fleet):
+async def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatch):
+    async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         key = await fleet.create("web")
         delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
         await delayed.begun.wait()
@@ -68,8 +64,6 @@ def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatc
         await delayed.come_in()
         container = fleet.cluster.find(key)
         assert (container.state == "running") if verb == "start" else (container.name == "new")
-
-    swarm(test, 1, refresh_min=1000, refresh_max=1000)
 
 
 def test_what_is_remembered_of_removals_has_an_end(monkeypatch):

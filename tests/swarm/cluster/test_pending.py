@@ -10,10 +10,10 @@ from tests.swarm.fleet import swarm
 
 
 @pytest.mark.parametrize("count", [1, 2, 100])
-def test_every_call_ends_when_the_engine_fails_under_them(count):
+async def test_every_call_ends_when_the_engine_fails_under_them(count):
     """The first that breaks is the one that finds it out; some break at the same moment, the others hang."""
 
-    async def test(fleet):
+    async with swarm(1, retry=1) as fleet:
         await fleet.create("web", start=True)
         real, gate, asked = fleet.hosts[0], asyncio.Event(), []
 
@@ -36,11 +36,9 @@ def test_every_call_ends_when_the_engine_fails_under_them(count):
         assert [type(one) for one in done if not isinstance(one, Refused)] == []
         assert len(engine.pending) == 0
 
-    swarm(test, 1, retry=1)
 
-
-def test_ending_twice_and_from_within_harms_nobody():
-    async def run():
+async def test_ending_twice_and_from_within_harms_nobody():
+    async with asyncio.timeout(5):
         calls = PendingCalls()
 
         async def one():
@@ -57,5 +55,3 @@ def test_ending_twice_and_from_within_harms_nobody():
         assert {type(each) for each in done} == {TimeoutError}
         calls.end_all()
         assert len(calls) == 0
-
-    asyncio.run(asyncio.wait_for(run(), 5))

@@ -15,35 +15,32 @@ async def first(stream, count):
     return found
 
 
-def test_nodes_with_and_without_a_scheme():
+async def test_nodes_with_and_without_a_scheme():
     for url in ("nodes://a:1,b:[1:2]", "a:1,b:[1:2]"):
-        assert asyncio.run(from_url(url).nodes()) == ["a:1", "b:1", "b:2"]
+        assert await from_url(url).nodes() == ["a:1", "b:1", "b:2"]
 
 
-def test_nodes_cannot_be_joined():
+async def test_nodes_cannot_be_joined():
     with pytest.raises(DiscoveryError, match="fixed list"):
-        asyncio.run(from_url("a:1").register("b:1", 9))
+        await from_url("a:1").register("b:1", 9)
 
 
-def test_a_file_with_comments_and_ranges_is_read_again(tmp_path):
+async def test_a_file_with_comments_and_ranges_is_read_again(tmp_path):
     path = tmp_path / "cluster"
     path.write_text("# mine\na:1 # first\n\nb:[1:2]\n")
     found = from_url(f"file://{path}")
 
-    async def run():
-        stream = found.watch(0.02)
-        assert await first(stream, 1) == [["a:1", "b:1", "b:2"]]
-        path.write_text("c:1\n")
-        assert await first(found.watch(0.02), 1) == [["c:1"]]
-        path.unlink()
-        (error,) = await first(found.watch(0.02), 1)
-        assert isinstance(error, DiscoveryError)
-        assert str(error) == f"{path} cannot be read: No such file or directory"
-
-    asyncio.run(run())
+    stream = found.watch(0.02)
+    assert await first(stream, 1) == [["a:1", "b:1", "b:2"]]
+    path.write_text("c:1\n")
+    assert await first(found.watch(0.02), 1) == [["c:1"]]
+    path.unlink()
+    (error,) = await first(found.watch(0.02), 1)
+    assert isinstance(error, DiscoveryError)
+    assert str(error) == f"{path} cannot be read: No such file or directory"
 
 
-def test_a_watch_speaks_when_something_changes_and_goes_on_after_an_error(tmp_path):
+async def test_a_watch_speaks_when_something_changes_and_goes_on_after_an_error(tmp_path):
     path = tmp_path / "cluster"
 
     async def change():
@@ -51,37 +48,32 @@ def test_a_watch_speaks_when_something_changes_and_goes_on_after_an_error(tmp_pa
             await asyncio.sleep(0.05)
             path.write_text(text)
 
-    async def run():
-        task = asyncio.create_task(change())
-        seen = []
+    task = asyncio.create_task(change())
+    seen = []
+    async with asyncio.timeout(10):
         async for one in from_url(f"file://{path}").watch(0.01):
             if not isinstance(one, DiscoveryError):
                 seen.append(one)
             if len(seen) == 2:
                 break
         await task
-        return seen
-
-    assert asyncio.run(asyncio.wait_for(run(), 10)) == [["a:1"], ["a:1", "b:1"]]
+    assert seen == [["a:1"], ["a:1", "b:1"]]
 
 
-def test_a_file_that_is_being_written_counts_when_it_stays_the_same(tmp_path, monkeypatch):
+async def test_a_file_that_is_being_written_counts_when_it_stays_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr("machine.swarm.discovery.fixed.UNCHANGED", 0.1)
     path = tmp_path / "nodes"
 
-    async def test():
-        path.write_text("a:1\nb:1\n")
-        discovery = File(str(path))
-        assert await discovery.nodes() == ["a:1", "b:1"]
-        path.write_text("a:1\n")
-        asking = asyncio.ensure_future(discovery.nodes())
-        await asyncio.sleep(0.05)
-        path.write_text("a:1\nb:1\nc:1\n")
-        assert await asking == ["a:1", "b:1", "c:1"]
-        path.write_text("c:1\n")
-        assert await discovery.nodes() == ["c:1"]
-
-    asyncio.run(asyncio.wait_for(test(), 20))
+    path.write_text("a:1\nb:1\n")
+    discovery = File(str(path))
+    assert await discovery.nodes() == ["a:1", "b:1"]
+    path.write_text("a:1\n")
+    asking = asyncio.ensure_future(discovery.nodes())
+    await asyncio.sleep(0.05)
+    path.write_text("a:1\nb:1\nc:1\n")
+    assert await asking == ["a:1", "b:1", "c:1"]
+    path.write_text("c:1\n")
+    assert await discovery.nodes() == ["c:1"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +84,7 @@ def test_a_file_that_is_being_written_counts_when_it_stays_the_same(tmp_path, mo
         ("token://t", {}, "--registry FILE"),
     ],
 )
-def test_an_error_of_a_file_says_what_to_do_about_that_file(url, options, cure):
+async def test_an_error_of_a_file_says_what_to_do_about_that_file(url, options, cure):
     with pytest.raises(DiscoveryError) as caught:
-        asyncio.run(from_url(url, options=options, registry="/proc/nowhere", environ={}).nodes())
+        await from_url(url, options=options, registry="/proc/nowhere", environ={}).nodes()
     assert cure in caught.value.resolution

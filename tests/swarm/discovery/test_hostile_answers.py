@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from machine.swarm import limits
 from machine.swarm.discovery import DiscoveryError, from_url
 from machine.swarm.discovery.ranges import addresses, answered
-from tests.swarm.http.recording import raw_server, run
+from tests.swarm.http.recording import raw_server
 
 BOMB = "10.0.[1:250].[1:39]:2375"
 URLS: list[Callable[[str], str]] = [
@@ -64,65 +64,56 @@ BODIES = [
 
 
 @pytest.mark.parametrize("url", range(len(URLS)))
-def test_answers_of_another_shape_are_errors_of_the_discovery(url: int) -> None:
-    async def story() -> None:
-        body = b""
+async def test_answers_of_another_shape_are_errors_of_the_discovery(url: int) -> None:
+    body = b""
 
-        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-            await writer.drain()
-            writer.close()
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
 
-        async with raw_server(say) as address:
-            found = from_url(URLS[url](f"127.0.0.1:{address.port}"))
-            for body in BODIES:
-                start = time.monotonic()
-                try:
-                    assert await found.nodes() == [], body[:80]
-                except DiscoveryError as error:
-                    assert len(str(error)) < 1000
-                    assert "\n" not in str(error)
-                assert time.monotonic() - start < 5
-
-    run(story(), 60)
+    async with raw_server(say) as address:
+        found = from_url(URLS[url](f"127.0.0.1:{address.port}"))
+        for body in BODIES:
+            start = time.monotonic()
+            try:
+                assert await found.nodes() == [], body[:80]
+            except DiscoveryError as error:
+                assert len(str(error)) < 1000
+                assert "\n" not in str(error)
+            assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize("url", range(len(URLS)))
-def test_an_endless_answer_is_cut(url: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endless_answer_is_cut(url: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from machine.swarm.discovery import fetch
 
     monkeypatch.setattr(fetch, "LIMIT", 100_000)
 
-    async def story() -> None:
-        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            try:
-                while True:
-                    writer.write(b"[" * 65536)
-                    await writer.drain()
-            except OSError:
-                pass
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"[" * 65536)
+                await writer.drain()
+        except OSError:
+            pass
 
-        async with raw_server(say) as address:
-            with pytest.raises(DiscoveryError, match="more than 100000 bytes"):
-                await from_url(URLS[url](f"127.0.0.1:{address.port}")).nodes()
-
-    run(story())
+    async with raw_server(say) as address:
+        with pytest.raises(DiscoveryError, match="more than 100000 bytes"):
+            await from_url(URLS[url](f"127.0.0.1:{address.port}")).nodes()
 
 
-def test_words_of_a_service_are_on_one_line() -> None:
-    async def story() -> None:
-        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 19\r\n\r\nno\nregistered\x1b[2J x")
-            writer.close()
+async def test_words_of_a_service_are_on_one_line() -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 19\r\n\r\nno\nregistered\x1b[2J x")
+        writer.close()
 
-        async with raw_server(say) as address:
-            for url in URLS:
-                with pytest.raises(DiscoveryError) as found:
-                    await from_url(url(f"127.0.0.1:{address.port}")).nodes()
-                assert r"no\nregistered\x1b[2J" in str(found.value)
-
-    run(story())
+    async with raw_server(say) as address:
+        for url in URLS:
+            with pytest.raises(DiscoveryError) as found:
+                await from_url(url(f"127.0.0.1:{address.port}")).nodes()
+            assert r"no\nregistered\x1b[2J" in str(found.value)

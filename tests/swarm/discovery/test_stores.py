@@ -100,60 +100,45 @@ async def elect(url):
     assert await from_url(url).candidate("x:1", 2).leader() == ""
 
 
-def test_etcd_join_and_leave(etcd):
-    asyncio.run(join_and_leave(f"etcd://{etcd}/join"))
+async def test_etcd_join_and_leave(etcd):
+    await join_and_leave(f"etcd://{etcd}/join")
 
 
-def test_etcd_forgets_a_node_that_stops_its_heartbeat(etcd):
-    async def run():
-        found = from_url(f"etcd://{etcd}/ttl")
-        await found.register("a:1", 1)
-        stream = found.watch(60)
-        await until(stream, ["a:1"])
-        await until(stream, [])
-
-    asyncio.run(run())
+async def test_etcd_forgets_a_node_that_stops_its_heartbeat(etcd):
+    found = from_url(f"etcd://{etcd}/ttl")
+    await found.register("a:1", 1)
+    stream = found.watch(60)
+    await until(stream, ["a:1"])
+    await until(stream, [])
 
 
-def test_etcd_election(etcd):
-    asyncio.run(elect(f"etcd://{etcd}/elect"))
+async def test_etcd_election(etcd):
+    await elect(f"etcd://{etcd}/elect")
 
 
-def test_etcd_a_leader_that_dies_is_followed(etcd):
-    async def run():
-        url = f"etcd://{etcd}/dies"
-        dead = from_url(url).candidate("m:1", 2)
-        assert await dead.campaign()
-        heir = Election(from_url(url).candidate("m:2", 2))
-        task = asyncio.create_task(heir.run())
-        await primary(heir, "m:1")
-        await primary(heir, "m:2")
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(run())
+async def test_etcd_a_leader_that_dies_is_followed(etcd):
+    url = f"etcd://{etcd}/dies"
+    dead = from_url(url).candidate("m:1", 2)
+    assert await dead.campaign()
+    heir = Election(from_url(url).candidate("m:2", 2))
+    task = asyncio.create_task(heir.run())
+    await primary(heir, "m:1")
+    await primary(heir, "m:2")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
-def test_etcd_that_is_not_there_is_an_error_and_the_next_host_is_asked(etcd):
-    async def run():
-        with pytest.raises(DiscoveryError, match="cannot be reached"):
-            await from_url("etcd://127.0.0.1:1").nodes()
-        assert await from_url(f"etcd://127.0.0.1:1,{etcd}/none").nodes() == []
-
-    asyncio.run(run())
+async def test_etcd_that_is_not_there_is_an_error_and_the_next_host_is_asked(etcd):
+    with pytest.raises(DiscoveryError, match="cannot be reached"):
+        await from_url("etcd://127.0.0.1:1").nodes()
+    assert await from_url(f"etcd://127.0.0.1:1,{etcd}/none").nodes() == []
 
 
-def test_consul_join_and_leave():
-    async def run():
-        async with FakeConsul() as consul:
-            await join_and_leave(f"consul://127.0.0.1:{consul.port}/p")
-
-    asyncio.run(run())
+async def test_consul_join_and_leave():
+    async with FakeConsul() as consul:
+        await join_and_leave(f"consul://127.0.0.1:{consul.port}/p")
 
 
-def test_consul_election():
-    async def run():
-        async with FakeConsul() as consul:
-            await elect(f"consul://127.0.0.1:{consul.port}/p")
-
-    asyncio.run(run())
+async def test_consul_election():
+    async with FakeConsul() as consul:
+        await elect(f"consul://127.0.0.1:{consul.port}/p")

@@ -1,11 +1,11 @@
 """The token service over real connections, and what its client makes of its answers."""
 
-import asyncio
 import json
 import os
 import sqlite3
 import stat
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -40,56 +40,45 @@ def registry(tmp_path, clock):
     return Registry(str(tmp_path / "swarm" / "registry.db"), now=clock)
 
 
-def served(registry, test):
-    """Run `test(base)` against a service on loopback."""
-
-    async def run():
-        server = Server(compose([service(registry)]))
-        where = await server.listen(Address("127.0.0.1", 0))
-        try:
-            return await test(f"http://127.0.0.1:{where.port}/v1")
-        finally:
-            await server.close()
-
-    return asyncio.run(run())
+@pytest.fixture
+async def base(registry: Registry) -> AsyncIterator[str]:
+    """The URL of a service on loopback."""
+    server = Server(compose([service(registry)]))
+    where = await server.listen(Address("127.0.0.1", 0))
+    yield f"http://127.0.0.1:{where.port}/v1"
+    await server.close()
 
 
-def test_create_register_list_expire(registry, clock):
-    async def test(base):
-        token = await create(base)
-        assert len(token) == 32
-        assert int(token, 16) >= 0
-        found = from_url(f"token://{base.removeprefix('http://')}/{token}", environ={})
-        assert await found.nodes() == []
-        await found.register("10.0.0.2:2376", 60)
-        await found.register("10.0.0.1:2376", 60)
-        await found.register("10.0.0.1:2376", 180)
-        assert await found.nodes() == ["10.0.0.1:2376", "10.0.0.2:2376"]
-        clock.now += 61
-        assert await found.nodes() == ["10.0.0.1:2376"]
-        await found.withdraw("10.0.0.1:2376")
-        await found.withdraw("10.0.0.1:2376")
-        assert await found.nodes() == []
-
-    served(registry, test)
+async def test_create_register_list_expire(base, clock):
+    token = await create(base)
+    assert len(token) == 32
+    assert int(token, 16) >= 0
+    found = from_url(f"token://{base.removeprefix('http://')}/{token}", environ={})
+    assert await found.nodes() == []
+    await found.register("10.0.0.2:2376", 60)
+    await found.register("10.0.0.1:2376", 60)
+    await found.register("10.0.0.1:2376", 180)
+    assert await found.nodes() == ["10.0.0.1:2376", "10.0.0.2:2376"]
+    clock.now += 61
+    assert await found.nodes() == ["10.0.0.1:2376"]
+    await found.withdraw("10.0.0.1:2376")
+    await found.withdraw("10.0.0.1:2376")
+    assert await found.nodes() == []
 
 
-def test_the_protocol_as_old_clients_speak_it(registry):
-    async def test(base):
-        made = await fetch("POST", f"{base}/clusters")
-        assert made.status == 200
-        assert made.headers["content-type"].startswith("text/plain")
-        url = f"{base}/clusters/{made.body.decode()}"
-        header = {"content-type": "application/json"}
-        assert (await fetch("POST", f"{url}?ttl=180", b"10.0.0.1:2375", headers=header)).status == 200
-        assert (await fetch("POST", f"{url}?ttl=180", b'"10.0.0.2:2375"', headers=header)).status == 200
-        listed = await fetch("GET", url)
-        assert listed.status == 200
-        assert json.loads(listed.body) == ["10.0.0.1:2375", "10.0.0.2:2375"]
-        plain = url.replace("/v1/", "/")
-        assert (await fetch("GET", plain)).body == listed.body
-
-    served(registry, test)
+async def test_the_protocol_as_old_clients_speak_it(base):
+    made = await fetch("POST", f"{base}/clusters")
+    assert made.status == 200
+    assert made.headers["content-type"].startswith("text/plain")
+    url = f"{base}/clusters/{made.body.decode()}"
+    header = {"content-type": "application/json"}
+    assert (await fetch("POST", f"{url}?ttl=180", b"10.0.0.1:2375", headers=header)).status == 200
+    assert (await fetch("POST", f"{url}?ttl=180", b'"10.0.0.2:2375"', headers=header)).status == 200
+    listed = await fetch("GET", url)
+    assert listed.status == 200
+    assert json.loads(listed.body) == ["10.0.0.1:2375", "10.0.0.2:2375"]
+    plain = url.replace("/v1/", "/")
+    assert (await fetch("GET", plain)).body == listed.body
 
 
 @pytest.mark.parametrize(
@@ -110,27 +99,21 @@ def test_the_protocol_as_old_clients_speak_it(registry):
         ("PUT", "/clusters/TOKEN", b"", 405),
     ],
 )
-def test_what_is_refused(registry, method, path, body, status):
-    async def test(base):
-        token = await create(base)
-        return await fetch(method, base + path.replace("TOKEN", token), body)
-
-    assert served(registry, test).status == status
+async def test_what_is_refused(base, method, path, body, status):
+    token = await create(base)
+    assert (await fetch(method, base + path.replace("TOKEN", token), body)).status == status
 
 
-def test_limits_on_entries_and_tokens(registry, monkeypatch):
+async def test_limits_on_entries_and_tokens(base, monkeypatch):
     monkeypatch.setattr(limits, "MOST_ENTRIES", 3)
     monkeypatch.setattr(limits, "MOST_CLUSTERS", 1)
 
-    async def test(base):
-        token = await create(base)
-        answers = [await fetch("POST", f"{base}/clusters/{token}?ttl=9", b"a:%d" % n) for n in range(1, 5)]
-        assert [a.status for a in answers] == [200, 200, 200, 507]
-        assert len(json.loads((await fetch("GET", f"{base}/clusters/{token}")).body)) == 3
-        with pytest.raises(DiscoveryError, match="507"):
-            await create(base)
-
-    served(registry, test)
+    token = await create(base)
+    answers = [await fetch("POST", f"{base}/clusters/{token}?ttl=9", b"a:%d" % n) for n in range(1, 5)]
+    assert [a.status for a in answers] == [200, 200, 200, 507]
+    assert len(json.loads((await fetch("GET", f"{base}/clusters/{token}")).body)) == 3
+    with pytest.raises(DiscoveryError, match="507"):
+        await create(base)
 
 
 def test_a_token_nobody_uses_is_forgotten_unless_it_holds_entries_without_end(registry, clock):
@@ -169,11 +152,11 @@ def test_a_file_that_is_no_registry(tmp_path):
         Registry(str(tmp_path)).nodes("x")
 
 
-def test_a_registry_on_this_disk_is_the_default(registry):
+async def test_a_registry_on_this_disk_is_the_default(registry):
     token = registry.create()
     registry.register(token, "a:1")
     found = from_url(f"token://{token}", registry=registry.path, environ={})
-    assert asyncio.run(found.nodes()) == ["a:1"]
+    assert await found.nodes() == ["a:1"]
     registry.register("chosen-by-the-user", "b:1", create=True)
     assert registry.nodes("chosen-by-the-user") == ["b:1"]
 
@@ -222,10 +205,10 @@ def test_plain_http_beyond_loopback_is_refused():
         from_url("token://T", environ={"MACHINE_DISCOVERY_URL": "http://d.example/v1"})
 
 
-def test_a_service_that_is_not_there():
+async def test_a_service_that_is_not_there():
     found = from_url("token://127.0.0.1:1/T", environ={})
     with pytest.raises(DiscoveryError, match="cannot be reached"):
-        asyncio.run(found.nodes())
+        await found.nodes()
 
 
 def test_killed_in_the_middle_of_a_write_keeps_what_was_there(registry):

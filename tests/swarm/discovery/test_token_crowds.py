@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -87,29 +86,26 @@ def test_a_registry_of_an_older_version_goes_on(tmp_path: Path) -> None:
     assert old.nodes("T") == ["a:1"]
 
 
-def test_the_service_says_429_and_takes_the_address_of_the_connection(registry: Registry) -> None:
+async def test_the_service_says_429_and_takes_the_address_of_the_connection(registry: Registry) -> None:
     async def asked(client: str) -> Reply:
         call = Request("POST", "/v1/clusters", (), b"", client)
         return await service(registry)(call, not_implemented)
 
-    async def story() -> None:
-        first = [(await asked(f"2001:db8::{n}")).status for n in range(limits.TOKEN_UNUSED_PER_ADDRESS + 1)]
-        assert first == [200] * limits.TOKEN_UNUSED_PER_ADDRESS + [429], "one /64 is one client"
-        assert (await asked("2001:db8:0:1::1")).status == 200
-        server = Server(lambda request: service(registry)(request, not_implemented))
-        try:
-            at = await server.listen(Address("127.0.0.1", 0))
-            post = b"POST /v1/clusters HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-            answer = await say(at, post * (limits.TOKEN_UNUSED_PER_ADDRESS + 1))
-            assert statuses(answer) == [200] * limits.TOKEN_UNUSED_PER_ADDRESS + [429]
-        finally:
-            await server.close()
-
-    asyncio.run(story())
+    first = [(await asked(f"2001:db8::{n}")).status for n in range(limits.TOKEN_UNUSED_PER_ADDRESS + 1)]
+    assert first == [200] * limits.TOKEN_UNUSED_PER_ADDRESS + [429], "one /64 is one client"
+    assert (await asked("2001:db8:0:1::1")).status == 200
+    server = Server(lambda request: service(registry)(request, not_implemented))
+    try:
+        at = await server.listen(Address("127.0.0.1", 0))
+        post = b"POST /v1/clusters HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+        answer = await say(at, post * (limits.TOKEN_UNUSED_PER_ADDRESS + 1))
+        assert statuses(answer) == [200] * limits.TOKEN_UNUSED_PER_ADDRESS + [429]
+    finally:
+        await server.close()
 
 
 @pytest.mark.parametrize("ttl", ["", "x", "-1", "0", "9" * 5000, "1.5", "\u0663", "1e3", "99999999"])
-def test_a_ttl_that_is_none_is_400(registry: Registry, ttl: str) -> None:
+async def test_a_ttl_that_is_none_is_400(registry: Registry, ttl: str) -> None:
     from urllib.parse import quote
 
     token = registry.create()
@@ -123,4 +119,4 @@ def test_a_ttl_that_is_none_is_400(registry: Registry, ttl: str) -> None:
         except Refused as error:
             return error.status
 
-    assert asyncio.run(story()) == 400
+    assert await story() == 400

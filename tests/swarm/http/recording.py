@@ -7,7 +7,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import certs
 from machine.swarm.http.address import Address, TlsConfig
@@ -75,8 +75,3 @@ async def client(address: Address, trust: TlsConfig | None = None) -> AsyncItera
         yield made
     finally:
         await made.close()
-
-
-def run(coroutine: Any, seconds: float = 20) -> Any:
-    """Run a test's coroutine, never for longer than that."""
-    return asyncio.run(asyncio.wait_for(coroutine, seconds))

@@ -76,27 +76,21 @@ SLOW = settings(max_examples=6, deadline=None, suppress_health_check=list(Health
 
 @SLOW
 @given(calls)
-def test_of_the_manager(calls: list[Call]) -> None:
-    async def story() -> None:
-        async with Fleet([SimulatedEngine("a", named=("web",)), SimulatedEngine("b", named=("db",))]) as fleet:
-            for call in calls:
-                await judge(lambda request: answer(fleet.context, request), request_of(call))
-
-    asyncio.run(story())
+async def test_of_the_manager(calls: list[Call]) -> None:
+    async with Fleet([SimulatedEngine("a", named=("web",)), SimulatedEngine("b", named=("db",))]) as fleet:
+        for call in calls:
+            await judge(lambda request: answer(fleet.context, request), request_of(call))
 
 
 @SLOW
 @given(calls)
-def test_of_the_aggregate(calls: list[Call]) -> None:
-    async def story() -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            place = BackendContext(not_implemented, dict(os.environ), lambda _: None)
-            spec = 'aggregate "simulator --name a web" "simulator --name b db"'
-            ask = await open_pipeline([spec], place, stack)
-            for call in calls:
-                await judge(ask, request_of(call))
-
-    asyncio.run(story())
+async def test_of_the_aggregate(calls: list[Call]) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        place = BackendContext(not_implemented, dict(os.environ), lambda _: None)
+        spec = 'aggregate "simulator --name a web" "simulator --name b db"'
+        ask = await open_pipeline([spec], place, stack)
+        for call in calls:
+            await judge(ask, request_of(call))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +120,7 @@ def test_of_the_aggregate(calls: list[Call]) -> None:
         ("POST /build?buildargs=" + "9" * 5000, None),
     ],
 )
-def test_what_makes_no_sense_is_400(target: str, body: Any) -> None:
+async def test_what_makes_no_sense_is_400(target: str, body: Any) -> None:
     method, _, rest = target.partition(" ")
 
     async def story() -> int:
@@ -138,4 +132,4 @@ def test_what_makes_no_sense_is_400(target: str, body: Any) -> None:
                 return error.status
             return reply.status
 
-    assert asyncio.run(story()) == 400
+    assert await story() == 400

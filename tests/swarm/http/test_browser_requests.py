@@ -13,7 +13,7 @@ from machine.swarm.http.listener import Demands, guard, listen
 from machine.swarm.http.server import Server
 from machine.swarm.pipeline import Request
 from tests.swarm.http.raw import echo, say, statuses
-from tests.swarm.http.recording import keys, run
+from tests.swarm.http.recording import keys
 
 HERE = b"127.0.0.1:2375"
 
@@ -116,30 +116,27 @@ def test_a_pages_websocket_does_not(changes: Any) -> None:
     assert _websocket(**changes) != ""
 
 
-def test_a_pages_calls_are_refused_on_loopback_in_every_form() -> None:
-    async def story() -> None:
-        server = Server(echo)
-        try:
-            at = await listen(server, "tcp://127.0.0.1:0", Demands(None, "it"), port=0)
-            own = f"Host: 127.0.0.1:{at.port}\r\n".encode()
-            evil = b"Origin: http://evil.example\r\n"
-            post = b"POST /containers/create HTTP/1.1\r\n"
-            body = b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"
-            assert statuses(await say(at, post + own + evil + body)) == [403]
-            assert statuses(await say(at, post + b"Host: evil.example\r\n" + body)) == [403]
-            preflight = b"OPTIONS /containers/create HTTP/1.1\r\n" + own + evil
-            asked = preflight + b"Access-Control-Request-Method: POST\r\n\r\n"
-            answer = await say(at, asked)
-            assert statuses(answer) == [403]
-            assert b"access-control-allow-origin" not in answer.lower()
-            socket = b"GET /containers/x/attach/ws HTTP/1.1\r\n" + own + evil
-            assert statuses(await say(at, socket + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")) == [403]
-            assert statuses(await say(at, post + own + body)) == [200]
-            assert statuses(await say(at, b"GET /_ping HTTP/1.0\r\n\r\n")) == [200], "an old client sends no Host"
-        finally:
-            await server.close()
-
-    run(story())
+async def test_a_pages_calls_are_refused_on_loopback_in_every_form() -> None:
+    server = Server(echo)
+    try:
+        at = await listen(server, "tcp://127.0.0.1:0", Demands(None, "it"), port=0)
+        own = f"Host: 127.0.0.1:{at.port}\r\n".encode()
+        evil = b"Origin: http://evil.example\r\n"
+        post = b"POST /containers/create HTTP/1.1\r\n"
+        body = b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"
+        assert statuses(await say(at, post + own + evil + body)) == [403]
+        assert statuses(await say(at, post + b"Host: evil.example\r\n" + body)) == [403]
+        preflight = b"OPTIONS /containers/create HTTP/1.1\r\n" + own + evil
+        asked = preflight + b"Access-Control-Request-Method: POST\r\n\r\n"
+        answer = await say(at, asked)
+        assert statuses(answer) == [403]
+        assert b"access-control-allow-origin" not in answer.lower()
+        socket = b"GET /containers/x/attach/ws HTTP/1.1\r\n" + own + evil
+        assert statuses(await say(at, socket + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")) == [403]
+        assert statuses(await say(at, post + own + body)) == [200]
+        assert statuses(await say(at, b"GET /_ping HTTP/1.0\r\n\r\n")) == [200], "an old client sends no Host"
+    finally:
+        await server.close()
 
 
 def test_what_is_checked_depends_on_who_can_get_in(tmp_path: Path) -> None:

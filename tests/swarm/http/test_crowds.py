@@ -13,7 +13,7 @@ from machine.swarm.http.open_files import raise_limit
 from machine.swarm.http.server import Limits
 from machine.swarm.pipeline import Reply, Request
 from tests.swarm.http.raw import echo
-from tests.swarm.http.recording import client, front, keys, run
+from tests.swarm.http.recording import client, front, keys
 
 
 class Room:
@@ -103,70 +103,57 @@ def _silent(port: int, count: int) -> list[socket.socket]:
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_crowd_from_the_same_address_does_not_keep_a_client_out(tmp_path: Path, tls: bool) -> None:
+async def test_a_crowd_from_the_same_address_does_not_keep_a_client_out(tmp_path: Path, tls: bool) -> None:
     trust = keys(tmp_path) if tls else None
 
-    async def story() -> None:
-        crowd = Limits(waiting=40, waiting_per_address=20)
-        async with front(echo, trust.server if trust else None, crowd) as address:
-            silent = await asyncio.to_thread(_silent, address.port, 100)
-            async with client(address, trust.client if trust else None) as ask:
-                reply = await asyncio.wait_for(ask(Request("GET", "/x")), 5)
-                assert reply.ok
-                silent += await asyncio.to_thread(_silent, address.port, 100)
-                if tls:  # its kept connection is not one of those that make room
-                    kept = ask._idle[0]
-                    assert (await ask(Request("GET", "/y"))).ok
-                    assert ask._idle[0] is kept
-            for one in silent:
-                one.close()
-
-    run(story())
+    crowd = Limits(waiting=40, waiting_per_address=20)
+    async with front(echo, trust.server if trust else None, crowd) as address:
+        silent = await asyncio.to_thread(_silent, address.port, 100)
+        async with client(address, trust.client if trust else None) as ask:
+            reply = await asyncio.wait_for(ask(Request("GET", "/x")), 5)
+            assert reply.ok
+            silent += await asyncio.to_thread(_silent, address.port, 100)
+            if tls:  # its kept connection is not one of those that make room
+                kept = ask._idle[0]
+                assert (await ask(Request("GET", "/y"))).ok
+                assert ask._idle[0] is kept
+        for one in silent:
+            one.close()
 
 
-def test_calls_under_way_stay_when_a_crowd_comes() -> None:
-    async def story() -> None:
-        go = asyncio.Event()
+async def test_calls_under_way_stay_when_a_crowd_comes() -> None:
+    go = asyncio.Event()
 
-        async def slow(request: Request) -> Reply:
-            await go.wait()
-            return await echo(request)
+    async def slow(request: Request) -> Reply:
+        await go.wait()
+        return await echo(request)
 
-        async with front(slow, None, Limits(waiting=10, waiting_per_address=5)) as address, client(address) as ask:
-            call = asyncio.ensure_future(ask(Request("GET", "/x")))
-            await asyncio.sleep(0.1)
-            silent = await asyncio.to_thread(_silent, address.port, 60)
-            await asyncio.sleep(0.1)
-            go.set()
-            assert (await asyncio.wait_for(call, 5)).ok
-            for one in silent:
-                one.close()
-
-    run(story())
+    async with front(slow, None, Limits(waiting=10, waiting_per_address=5)) as address, client(address) as ask:
+        call = asyncio.ensure_future(ask(Request("GET", "/x")))
+        await asyncio.sleep(0.1)
+        silent = await asyncio.to_thread(_silent, address.port, 60)
+        await asyncio.sleep(0.1)
+        go.set()
+        assert (await asyncio.wait_for(call, 5)).ok
+        for one in silent:
+            one.close()
 
 
-def test_a_silent_handshake_has_seconds(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with front(echo, keys(tmp_path).server, Limits(handshake_seconds=0.2)) as address:
-            reader, writer = await asyncio.open_connection(address.host, address.port)
-            assert await asyncio.wait_for(reader.read(), 5) == b""
-            writer.close()
-
-    run(story())
+async def test_a_silent_handshake_has_seconds(tmp_path: Path) -> None:
+    async with front(echo, keys(tmp_path).server, Limits(handshake_seconds=0.2)) as address:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
 
 
-def test_all_that_listen_use_the_files_there_are() -> None:
+async def test_all_that_listen_use_the_files_there_are() -> None:
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-
-        async def story() -> None:
-            async with front(echo):
-                pass
-
-        run(story())
+        async with front(echo):
+            pass
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == before[1]
         assert raise_limit() > 0
     finally:

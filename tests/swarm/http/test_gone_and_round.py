@@ -21,7 +21,7 @@ from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.backend import simulated
 from tests.sshd import free_port
 from tests.swarm.http.raw import echo
-from tests.swarm.http.recording import client, front, raw_server, run
+from tests.swarm.http.recording import client, front, raw_server
 
 ASK = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
@@ -42,66 +42,57 @@ def reads_nothing(address: Address) -> socket.socket:
     return found
 
 
-def test_who_does_not_take_an_answer_keeps_nobody_out() -> None:
+async def test_who_does_not_take_an_answer_keeps_nobody_out() -> None:
     """Neither for a minute: in a crowd it makes room like one that waits."""
 
-    async def story() -> None:
-        async with front(long_answer, limits=Limits(connections=10)) as address:
-            deaf = [reads_nothing(address) for _ in range(10)]
-            await asyncio.sleep(0.5)
-            async with client(address) as other, asyncio.timeout(5):
-                assert (await other(Request("GET", "/y"))).ok
-            for one in deaf:
-                one.close()
-
-    run(story())
+    async with front(long_answer, limits=Limits(connections=10)) as address:
+        deaf = [reads_nothing(address) for _ in range(10)]
+        await asyncio.sleep(0.5)
+        async with client(address) as other, asyncio.timeout(5):
+            assert (await other(Request("GET", "/y"))).ok
+        for one in deaf:
+            one.close()
 
 
-def test_who_does_not_take_an_answer_is_dropped_after_a_time() -> None:
-    async def story() -> None:
-        server = Server(long_answer, limits=Limits(unread_seconds=0.3))
-        deaf = reads_nothing(await server.listen(Address("127.0.0.1", 0)))
-        try:
-            async with asyncio.timeout(5):
-                while not server._tasks:
-                    await asyncio.sleep(0.01)
-                while server._tasks:
-                    await asyncio.sleep(0.01)
-        finally:
-            deaf.close()
-            await server.close()
-
-    run(story())
+async def test_who_does_not_take_an_answer_is_dropped_after_a_time() -> None:
+    server = Server(long_answer, limits=Limits(unread_seconds=0.3))
+    deaf = reads_nothing(await server.listen(Address("127.0.0.1", 0)))
+    try:
+        async with asyncio.timeout(5):
+            while not server._tasks:
+                await asyncio.sleep(0.01)
+            while server._tasks:
+                await asyncio.sleep(0.01)
+    finally:
+        deaf.close()
+        await server.close()
 
 
 @pytest.mark.parametrize("headers", [[], [(b"transfer-encoding", b"chunked")]])
-def test_who_takes_a_long_answer_slowly_gets_all_of_it(headers: list[tuple[bytes, bytes]]) -> None:
+async def test_who_takes_a_long_answer_slowly_gets_all_of_it(headers: list[tuple[bytes, bytes]]) -> None:
     """The time counts for each piece of it, also where the engine's answer came in chunks."""
     size = 8 << 20
 
-    async def story() -> None:
-        async def long(request: Request) -> Reply:
-            return Reply(200, [*headers, (b"content-type", b"application/json")], b"x" * size)
+    async def long(request: Request) -> Reply:
+        return Reply(200, [*headers, (b"content-type", b"application/json")], b"x" * size)
 
-        async with front(long, limits=Limits(unread_seconds=1.0)) as address:
-            sock = socket.socket()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # a system with much room takes it in bursts
-            sock.connect((address.host, address.port))
-            reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
-            writer.write(ASK)
-            taken = 0
-            async with asyncio.timeout(20):
-                while taken < size:
-                    piece = await reader.read(1 << 16)
-                    assert piece, f"dropped after {taken} bytes"
-                    taken += len(piece)
-                    await asyncio.sleep(0.02)
-            writer.close()
-
-    run(story())
+    async with front(long, limits=Limits(unread_seconds=1.0)) as address:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # a system with much room takes it in bursts
+        sock.connect((address.host, address.port))
+        reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
+        writer.write(ASK)
+        taken = 0
+        async with asyncio.timeout(20):
+            while taken < size:
+                piece = await reader.read(1 << 16)
+                assert piece, f"dropped after {taken} bytes"
+                taken += len(piece)
+                await asyncio.sleep(0.02)
+        writer.close()
 
 
-def test_a_client_that_vanishes_from_a_silent_container_is_seen_by_the_engine() -> None:
+async def test_a_client_that_vanishes_from_a_silent_container_is_seen_by_the_engine() -> None:
     """A reset, not the end of stdin: with the engine saying nothing, both connections would stay for ever."""
     ended = asyncio.Event()
 
@@ -112,18 +103,15 @@ def test_a_client_that_vanishes_from_a_silent_container_is_seen_by_the_engine() 
         ended.set()
         writer.close()
 
-    async def story() -> None:
-        async with raw_server(silent) as engine, client(engine) as back, front(back) as address:
-            stream = await dial(address)
-            attach = b"POST /containers/x/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-            await stream.write(attach)
-            assert (await stream.read()).startswith(b"HTTP/1.1 101")
-            raw = stream.transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            stream.abort()
-            await asyncio.wait_for(ended.wait(), 5)
-
-    run(story())
+    async with raw_server(silent) as engine, client(engine) as back, front(back) as address:
+        stream = await dial(address)
+        attach = b"POST /containers/x/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        await stream.write(attach)
+        assert (await stream.read()).startswith(b"HTTP/1.1 101")
+        raw = stream.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.abort()
+        await asyncio.wait_for(ended.wait(), 5)
 
 
 @contextlib.asynccontextmanager
@@ -148,39 +136,32 @@ def _over(back: Client) -> CallNext:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_a_chain_that_leads_back_to_itself_says_so(size: int) -> None:
-    async def story() -> None:
+async def test_a_chain_that_leads_back_to_itself_says_so(size: int) -> None:
+    async with asyncio.timeout(10):
         async with ring(size, aggregates=False) as addresses, client(addresses[0]) as user:
             reply = await user(Request("GET", "/containers/json", ((b"via", b"1.0 a, 1.1 b"),)))
             assert reply.status == 508
             assert b"comes back to where it came from" in await reply.read()
 
-    run(story(), 10)
-
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_so_do_calls_that_a_backend_makes_by_itself(size: int) -> None:
-    async def story() -> None:
+async def test_so_do_calls_that_a_backend_makes_by_itself(size: int) -> None:
+    async with asyncio.timeout(10):
         async with ring(size, aggregates=True) as addresses, client(addresses[0]) as user:
             reply = await user(Request("GET", "/containers/json?all=1"))
             assert len(await reply.value()) >= 2
 
-    run(story(), 10)
 
-
-def test_calls_one_after_another_are_no_ring() -> None:
-    async def story() -> None:
-        async with front(echo) as first, client(first) as back, front(back) as second, client(second) as user:
-            for _ in range(3):
-                assert (await user(Request("GET", "/x"))).status == 200
-
-    run(story())
+async def test_calls_one_after_another_are_no_ring() -> None:
+    async with front(echo) as first, client(first) as back, front(back) as second, client(second) as user:
+        for _ in range(3):
+            assert (await user(Request("GET", "/x"))).status == 200
 
 
 @pytest.mark.parametrize(
     "kind", [b"application/x-www-form-urlencoded; charset=utf-8", b"Multipart/Form-Data; boundary=B"]
 )
-def test_a_form_whose_arguments_an_engine_prefers_is_not_passed_on(kind: bytes) -> None:
+async def test_a_form_whose_arguments_an_engine_prefers_is_not_passed_on(kind: bytes) -> None:
     """dockerd renames to what the body says: `POST /containers/c/rename?name=asked` with `name=other` in a form."""
     asked: list[bytes] = []
 
@@ -189,29 +170,21 @@ def test_a_form_whose_arguments_an_engine_prefers_is_not_passed_on(kind: bytes) 
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         writer.close()
 
-    async def story() -> None:
-        async with raw_server(engine) as at, client(at) as back:
-            with pytest.raises(Refused, match="send JSON as application/json") as refused:
-                await back(
-                    Request("POST", "/containers/c/rename?name=asked", ((b"content-type", kind),), b"name=other")
-                )
-            assert refused.value.status == 400
-            assert asked == []
-            assert (await back(Request("POST", "/containers/c/start", ((b"content-type", kind),)))).status == 204
-
-    run(story())
+    async with raw_server(engine) as at, client(at) as back:
+        with pytest.raises(Refused, match="send JSON as application/json") as refused:
+            await back(Request("POST", "/containers/c/rename?name=asked", ((b"content-type", kind),), b"name=other"))
+        assert refused.value.status == 400
+        assert asked == []
+        assert (await back(Request("POST", "/containers/c/start", ((b"content-type", kind),)))).status == 204
 
 
-def test_a_form_in_chunks_neither() -> None:
-    async def story() -> None:
-        async with raw_server(lambda r, w: asyncio.sleep(0)) as engine, client(engine) as back, front(back) as address:
-            head = b"POST /images/create?fromImage=good HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-            stream = await dial(address)
-            await stream.write(head + FORM[0] + b": " + FORM[1] + b"\r\n\r\n" + b"e\r\nfromImage=evil\r\n0\r\n\r\n")
-            assert (await stream.read()).startswith(b"HTTP/1.1 400")
-            stream.abort()
-
-    run(story())
+async def test_a_form_in_chunks_neither() -> None:
+    async with raw_server(lambda r, w: asyncio.sleep(0)) as engine, client(engine) as back, front(back) as address:
+        head = b"POST /images/create?fromImage=good HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        stream = await dial(address)
+        await stream.write(head + FORM[0] + b": " + FORM[1] + b"\r\n\r\n" + b"e\r\nfromImage=evil\r\n0\r\n\r\n")
+        assert (await stream.read()).startswith(b"HTTP/1.1 400")
+        stream.abort()
 
 
 @pytest.mark.parametrize("query", ["a=1;name=evil&name=good", "name=%zz&name=evil", "name=%", "%4=x"])

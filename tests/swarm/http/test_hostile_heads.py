@@ -11,7 +11,7 @@ from machine.swarm.http.request_head import BadHead, check_framing, origin_form
 from machine.swarm.http.server import Limits
 from machine.swarm.pipeline import Reply, Request
 from tests.swarm.http.raw import echo, say, statuses
-from tests.swarm.http.recording import front, run
+from tests.swarm.http.recording import front
 
 HEAD = b"POST /containers/create HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -52,76 +52,61 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n", 400, id="TLS to a plain port"),
     ],
 )
-def test_what_is_no_clear_request_gets_one_answer_and_the_end(head: bytes, status: int) -> None:
+async def test_what_is_no_clear_request_gets_one_answer_and_the_end(head: bytes, status: int) -> None:
     asked: list[Request] = []
 
     async def count(request: Request) -> Reply:
         asked.append(request)
         return Reply()
 
-    async def story() -> None:
-        async with front(count) as address:
-            second = b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
-            answer = await say(address, head + b"\r\n", b"5\r\nhello\r\n0\r\n\r\n", second)
-            assert statuses(answer) == [status], answer[:300]
-            assert b"connection: close" in answer.lower()
-            assert asked == []
-
-    run(story())
+    async with front(count) as address:
+        second = b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
+        answer = await say(address, head + b"\r\n", b"5\r\nhello\r\n0\r\n\r\n", second)
+        assert statuses(answer) == [status], answer[:300]
+        assert b"connection: close" in answer.lower()
+        assert asked == []
 
 
-def test_a_bad_second_request_is_answered_too() -> None:
-    async def story() -> None:
-        async with front(echo) as address:
-            bad = HEAD + CHUNKED + b"Content-Length: 5\r\n\r\n"
-            answer = await say(address, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n" + bad)
-            assert statuses(answer) == [200, 400]
-
-    run(story())
+async def test_a_bad_second_request_is_answered_too() -> None:
+    async with front(echo) as address:
+        bad = HEAD + CHUNKED + b"Content-Length: 5\r\n\r\n"
+        answer = await say(address, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n" + bad)
+        assert statuses(answer) == [200, 400]
 
 
-def test_unusual_heads_that_are_clear_are_read_as_they_stand() -> None:
-    async def story() -> None:
-        async with front(echo) as address:
-            same = HEAD + b"Content-Length: 5\r\nContent-Length: 5\r\nX: folded\r\n over lines\r\n\r\nhello"
-            assert b'"size":5' in await say(address, same)
-            chunks = b"5;name=value\r\nhello\r\n0\r\nTrailer: x\r\n\r\n"
-            assert b'"size":5' in await say(address, HEAD + CHUNKED + b"\r\n", chunks)
-            absolute = b"GET http://elsewhere.example:1/v1.43/info?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            assert b'"target":"/v1.43/info?x=1"' in await say(address, absolute)
-            piped = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(20))
-            answer = await say(address, piped)
-            assert [b'"/%d"' % number in answer for number in range(20)] == [True] * 20
-            options = await say(address, b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert statuses(options) == [200]
-
-    run(story())
+async def test_unusual_heads_that_are_clear_are_read_as_they_stand() -> None:
+    async with front(echo) as address:
+        same = HEAD + b"Content-Length: 5\r\nContent-Length: 5\r\nX: folded\r\n over lines\r\n\r\nhello"
+        assert b'"size":5' in await say(address, same)
+        chunks = b"5;name=value\r\nhello\r\n0\r\nTrailer: x\r\n\r\n"
+        assert b'"size":5' in await say(address, HEAD + CHUNKED + b"\r\n", chunks)
+        absolute = b"GET http://elsewhere.example:1/v1.43/info?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        assert b'"target":"/v1.43/info?x=1"' in await say(address, absolute)
+        piped = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(20))
+        answer = await say(address, piped)
+        assert [b'"/%d"' % number in answer for number in range(20)] == [True] * 20
+        options = await say(address, b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert statuses(options) == [200]
 
 
-def test_an_upgrade_that_nobody_takes_is_an_ordinary_call() -> None:
-    async def story() -> None:
-        async with front(echo) as address:
-            for name in (b"h2c", b"websocket", b"tcp", b"x" * 5000):
-                head = b"GET /info HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + name + b"\r\n\r\n"
-                assert statuses(await say(address, head + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))[0] == 200
-
-    run(story())
+async def test_an_upgrade_that_nobody_takes_is_an_ordinary_call() -> None:
+    async with front(echo) as address:
+        for name in (b"h2c", b"websocket", b"tcp", b"x" * 5000):
+            head = b"GET /info HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + name + b"\r\n\r\n"
+            assert statuses(await say(address, head + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))[0] == 200
 
 
-def test_what_is_gathered_has_an_end_whatever_the_head_says() -> None:
-    async def story() -> None:
-        async with front(echo, limits=Limits(body=1000)) as address:
-            endless = HEAD + CHUNKED + b"\r\n" + b"400\r\n" + b"x" * 0x400 + b"\r\n"
-            assert statuses(await say(address, endless)) == [413]
-            declared = HEAD + b"Content-Length: 1001\r\n\r\n"
-            assert statuses(await say(address, declared)) == [413]
-            assert statuses(await say(address, HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 1000)) == [200]
-
-    run(story())
+async def test_what_is_gathered_has_an_end_whatever_the_head_says() -> None:
+    async with front(echo, limits=Limits(body=1000)) as address:
+        endless = HEAD + CHUNKED + b"\r\n" + b"400\r\n" + b"x" * 0x400 + b"\r\n"
+        assert statuses(await say(address, endless)) == [413]
+        declared = HEAD + b"Content-Length: 1001\r\n\r\n"
+        assert statuses(await say(address, declared)) == [413]
+        assert statuses(await say(address, HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 1000)) == [200]
 
 
 @pytest.mark.parametrize("pause", [0.03, None])
-def test_who_sends_slowly_is_dropped_in_the_end(pause: float | None) -> None:
+async def test_who_sends_slowly_is_dropped_in_the_end(pause: float | None) -> None:
     """Byte by byte, or not at all: the seconds are for the whole head, handshake or small body."""
     quick = Limits(head_seconds=0.3, first_seconds=0.3, idle_seconds=60)
 
@@ -151,11 +136,11 @@ def test_who_sends_slowly_is_dropped_in_the_end(pause: float | None) -> None:
             pass
         return got
 
-    run(drops(b"GET /" + b"a" * 200))
-    run(drops(HEAD + b"Content-Length: 60\r\n\r\n" + b"b" * 59))
+    await drops(b"GET /" + b"a" * 200)
+    await drops(HEAD + b"Content-Length: 60\r\n\r\n" + b"b" * 59)
 
 
-def test_a_body_that_is_wanted_whole_has_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_is_wanted_whole_has_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
 
     async def never() -> AsyncIterator[bytes]:
@@ -164,14 +149,11 @@ def test_a_body_that_is_wanted_whole_has_a_time(monkeypatch: pytest.MonkeyPatch)
         yield b"{"
         await asyncio.sleep(3600)
 
-    async def story() -> None:
-        from machine.swarm.pipeline import Refused
+    from machine.swarm.pipeline import Refused
 
-        with pytest.raises(Refused) as found:
-            await Request("POST", "/x", (), never()).whole()
-        assert found.value.status == 408
-
-    run(story())
+    with pytest.raises(Refused) as found:
+        await Request("POST", "/x", (), never()).whole()
+    assert found.value.status == 408
 
 
 def test_framing_and_targets_are_decided_without_a_socket() -> None:

@@ -16,7 +16,7 @@ from machine.swarm.cli import run as act
 from machine.swarm.http.address import Address, TlsConfig
 from machine.swarm.http.listener import Demands, check
 from machine.swarm.pipeline import not_implemented
-from tests.swarm.http.recording import Keys, keys, run
+from tests.swarm.http.recording import Keys, keys
 
 BEYOND = ("0.0.0.0", "::", "192.0.2.1", "swarm.example", "127.1", "0x7f.0.0.1")
 
@@ -65,8 +65,8 @@ def test_every_command_that_listens_refuses_it(pair: Keys, switch: list[str]) ->
     for url in ("tcp://0.0.0.0:0", "tcp://[::]:0"):
         with pytest.raises(UsageError, match="without TLS of clients"):
             asyncio.run(swarmd(url))
-    run(swarmd("--insecure tcp://0.0.0.0:0"))
-    run(swarmd("tcp://127.0.0.1:0"))
+    asyncio.run(swarmd("--insecure tcp://0.0.0.0:0"))
+    asyncio.run(swarmd("tcp://127.0.0.1:0"))
 
 
 def test_a_ca_alone_demands_certificates(pair: Keys) -> None:

@@ -17,7 +17,7 @@ from machine.swarm.http.address import Address, TlsConfig, dial, parse, tls_from
 from machine.swarm.http.headers import forwardable_headers
 from machine.swarm.http.server import Limits, Server
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
-from tests.swarm.http.recording import client, front, keys, raw_server, run
+from tests.swarm.http.recording import client, front, keys, raw_server
 
 
 async def echo(request: Request) -> Reply:
@@ -59,105 +59,87 @@ async def _talk(address: Address, text: bytes, trust: TlsConfig | None = None) -
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"y" * 70_000, b"z" * 3_000_000])
-def test_bodies_of_all_sizes_arrive(body: bytes) -> None:
-    async def story() -> None:
-        async with front(echo) as address, client(address) as ask:
-            for _ in range(3):
-                reply = await ask(Request("POST", "/v1.43/build?x=1", (), body))
-                assert await reply.value() == {"method": "POST", "target": "/v1.43/build?x=1", "size": len(body)}
-
-    run(story())
+async def test_bodies_of_all_sizes_arrive(body: bytes) -> None:
+    async with front(echo) as address, client(address) as ask:
+        for _ in range(3):
+            reply = await ask(Request("POST", "/v1.43/build?x=1", (), body))
+            assert await reply.value() == {"method": "POST", "target": "/v1.43/build?x=1", "size": len(body)}
 
 
-def test_one_connection_carries_many_calls() -> None:
-    async def story() -> None:
-        seen = set()
+async def test_one_connection_carries_many_calls() -> None:
+    seen = set()
 
-        async def who(request: Request) -> Reply:
-            seen.add(asyncio.current_task())
-            return Reply(200, (), b"x" * 200_000 if request.path == "/big" else b"ok")
+    async def who(request: Request) -> Reply:
+        seen.add(asyncio.current_task())
+        return Reply(200, (), b"x" * 200_000 if request.path == "/big" else b"ok")
 
-        async with front(who) as address, client(address) as ask:
-            for path in ("/a", "/big", "/b", "/big"):
-                await (await ask(Request("GET", path))).read()
-        assert len(seen) == 1
-
-    run(story())
+    async with front(who) as address, client(address) as ask:
+        for path in ("/a", "/big", "/b", "/big"):
+            await (await ask(Request("GET", path))).read()
+    assert len(seen) == 1
 
 
-def test_a_streamed_body_passes_both_ways_in_chunks() -> None:
-    async def story() -> None:
-        async with front(echo) as address, client(address) as ask:
-            reply = await ask(Request("POST", "/build", (), _pieces(100_000, 50)))
-            assert (await reply.value())["size"] == 5_000_000
-            reply = await ask(Request("GET", "/stream?n=1000"))
-            assert (await reply.read()).split() == [b"%d" % n for n in range(1000)]
-
-    run(story())
+async def test_a_streamed_body_passes_both_ways_in_chunks() -> None:
+    async with front(echo) as address, client(address) as ask:
+        reply = await ask(Request("POST", "/build", (), _pieces(100_000, 50)))
+        assert (await reply.value())["size"] == 5_000_000
+        reply = await ask(Request("GET", "/stream?n=1000"))
+        assert (await reply.read()).split() == [b"%d" % n for n in range(1000)]
 
 
-def test_a_slow_reader_holds_the_sender_back() -> None:
-    async def story() -> None:
-        made = 0
+async def test_a_slow_reader_holds_the_sender_back() -> None:
+    made = 0
 
-        async def endless() -> AsyncIterator[bytes]:
-            nonlocal made
-            while True:
-                made += 1
-                yield b"x" * 65536
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal made
+        while True:
+            made += 1
+            yield b"x" * 65536
 
-        async with front(lambda _: _reply(endless())) as address:
-            stream = await dial(address)
-            await stream.write(b"GET /logs HTTP/1.1\r\nHost: x\r\n\r\n")
-            await asyncio.sleep(0.5)
-            first = made
-            await asyncio.sleep(0.5)
-            assert made == first < 400, "buffers fill up and then the sender waits"
-            async with client(address) as other:
-                reply = await asyncio.wait_for(other(Request("GET", "/other")), 5)
-                await reply.close()
-            stream.close()
-            await asyncio.sleep(0.1)
-
-    run(story())
+    async with front(lambda _: _reply(endless())) as address:
+        stream = await dial(address)
+        await stream.write(b"GET /logs HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.5)
+        first = made
+        await asyncio.sleep(0.5)
+        assert made == first < 400, "buffers fill up and then the sender waits"
+        async with client(address) as other:
+            reply = await asyncio.wait_for(other(Request("GET", "/other")), 5)
+            await reply.close()
+        stream.close()
+        await asyncio.sleep(0.1)
 
 
 async def _reply(body: AsyncIterator[bytes]) -> Reply:
     return Reply(200, (), body)
 
 
-def test_a_client_that_goes_away_ends_the_stream_it_was_reading() -> None:
-    async def story() -> None:
-        ended = asyncio.Event()
+async def test_a_client_that_goes_away_ends_the_stream_it_was_reading() -> None:
+    ended = asyncio.Event()
 
-        async def quiet() -> AsyncIterator[bytes]:
-            try:
-                yield b"first"
-                await asyncio.sleep(60)
-            finally:
-                ended.set()
+    async def quiet() -> AsyncIterator[bytes]:
+        try:
+            yield b"first"
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
 
-        async with front(lambda _: _reply(quiet())) as address:
-            stream = await dial(address)
-            await stream.write(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
-            while b"first" not in await stream.read():
-                pass
-            stream.close()
-            await asyncio.wait_for(ended.wait(), 5)
-
-    run(story())
+    async with front(lambda _: _reply(quiet())) as address:
+        stream = await dial(address)
+        await stream.write(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        while b"first" not in await stream.read():
+            pass
+        stream.close()
+        await asyncio.wait_for(ended.wait(), 5)
 
 
-def test_errors_are_worded_as_the_engine_words_them() -> None:
-    async def story() -> None:
-        async with front(echo) as address, client(address) as ask:
-            reply = await ask(Request("GET", "/refuse"))
-            assert (reply.status, await reply.read()) == (409, b'{"message":"no"}')
-            broken = await ask(Request("GET", "/break"))
-            with pytest.raises(Unreachable, match="ended its answer early"):
-                await broken.read()
-
-    run(story())
+async def test_errors_are_worded_as_the_engine_words_them() -> None:
+    async with front(echo) as address, client(address) as ask:
+        reply = await ask(Request("GET", "/refuse"))
+        assert (reply.status, await reply.read()) == (409, b'{"message":"no"}')
+        broken = await ask(Request("GET", "/break"))
+        with pytest.raises(Unreachable, match="ended its answer early"):
+            await broken.read()
 
 
 @pytest.mark.parametrize(
@@ -171,71 +153,56 @@ def test_errors_are_worded_as_the_engine_words_them() -> None:
         (b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", b"501"),
     ],
 )
-def test_what_is_no_request_gets_an_error_and_the_connection_is_closed(text: bytes, status: bytes) -> None:
-    async def story() -> None:
-        async with front(echo) as address:
-            got = await _talk(address, text)
-            assert got.startswith(b"HTTP/1.1 " + status), got[:200]
-
-    run(story())
+async def test_what_is_no_request_gets_an_error_and_the_connection_is_closed(text: bytes, status: bytes) -> None:
+    async with front(echo) as address:
+        got = await _talk(address, text)
+        assert got.startswith(b"HTTP/1.1 " + status), got[:200]
 
 
-def test_requests_are_read_whole_byte_by_byte_and_one_after_another() -> None:
+async def test_requests_are_read_whole_byte_by_byte_and_one_after_another() -> None:
     one = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
     two = b"POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
 
-    async def story() -> None:
-        async with front(echo) as address:
-            whole = await _talk(address, one + two + one)
-            assert whole.count(b"HTTP/1.1 200") == 3
-            stream = await dial(address)
-            for index in range(len(one + two)):
-                await stream.write((one + two)[index : index + 1])
-                await asyncio.sleep(0)
-            await stream.end()
-            got = b""
-            while data := await stream.read(7):
-                got += data
-            stream.close()
-            assert got.count(b'"size":3') == 2
-
-    run(story())
+    async with front(echo) as address:
+        whole = await _talk(address, one + two + one)
+        assert whole.count(b"HTTP/1.1 200") == 3
+        stream = await dial(address)
+        for index in range(len(one + two)):
+            await stream.write((one + two)[index : index + 1])
+            await asyncio.sleep(0)
+        await stream.end()
+        got = b""
+        while data := await stream.read(7):
+            got += data
+        stream.close()
+        assert got.count(b'"size":3') == 2
 
 
-def test_a_client_that_never_ends_its_head_is_dropped() -> None:
-    async def story() -> None:
-        async with front(echo, limits=Limits(head_seconds=0.3)) as address:
-            stream = await dial(address)
-            await stream.write(b"GET / HTTP/1.1\r\n")
-            with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(stream.read(), 5) == b""
-
-    run(story())
+async def test_a_client_that_never_ends_its_head_is_dropped() -> None:
+    async with front(echo, limits=Limits(head_seconds=0.3)) as address:
+        stream = await dial(address)
+        await stream.write(b"GET / HTTP/1.1\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(stream.read(), 5) == b""
 
 
-def test_an_unread_body_does_not_spoil_the_next_call() -> None:
+async def test_an_unread_body_does_not_spoil_the_next_call() -> None:
     async def lazy(request: Request) -> Reply:
         return Reply.error(400, "not even looked at") if request.path == "/lazy" else Reply(200, (), b"fine")
 
-    async def story() -> None:
-        async with front(lazy) as address, client(address) as ask:
-            for count in (2, 100):  # 200 kB are thrown away, 10 MB cost the connection
-                reply = await ask(Request("POST", "/lazy", (), _pieces(100_000, count)))
-                assert reply.status == 400
-                assert await reply.read()
-                assert await (await ask(Request("GET", "/next"))).read() == b"fine"
-
-    run(story())
+    async with front(lazy) as address, client(address) as ask:
+        for count in (2, 100):  # 200 kB are thrown away, 10 MB cost the connection
+            reply = await ask(Request("POST", "/lazy", (), _pieces(100_000, count)))
+            assert reply.status == 400
+            assert await reply.read()
+            assert await (await ask(Request("GET", "/next"))).read() == b"fine"
 
 
-def test_head_keeps_the_length_and_has_no_body() -> None:
-    async def story() -> None:
-        async with front(lambda _: _value(Reply(200, ((b"content-length", b"12345"),), b""))) as address:
-            got = await _talk(address, b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b"content-length: 12345\r\n" in got.lower()
-            assert got.endswith(b"\r\n\r\n")
-
-    run(story())
+async def test_head_keeps_the_length_and_has_no_body() -> None:
+    async with front(lambda _: _value(Reply(200, ((b"content-length", b"12345"),), b""))) as address:
+        got = await _talk(address, b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"content-length: 12345\r\n" in got.lower()
+        assert got.endswith(b"\r\n\r\n")
 
 
 async def _value(reply: Reply) -> Reply:
@@ -259,161 +226,137 @@ async def _cat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 @pytest.mark.parametrize("form", ["101", "200"])
-def test_attach_carries_raw_bytes_and_half_close_in_both_forms(form: str, secure: bool, tmp_path: Path) -> None:
+async def test_attach_carries_raw_bytes_and_half_close_in_both_forms(form: str, secure: bool, tmp_path: Path) -> None:
     """client -> front (TLS or not) -> back -> engine: the end of stdin arrives, and output goes on after it."""
     trust = keys(tmp_path)
     extra = b"Connection: Upgrade\r\nUpgrade: tcp\r\n" if form == "101" else b""
     noise = os.urandom(700_000)
 
-    async def story() -> None:
-        async with (
-            raw_server(_cat) as engine,
-            client(engine) as back,
-            front(back, trust.server if secure else None) as address,
-        ):
-            stream = await dial(address, trust.client.for_client() if secure else None)
-            await stream.write(b"POST /containers/x/attach?stdin=1 HTTP/1.1\r\nHost: x\r\n" + extra + b"\r\nearly ")
+    async with (
+        raw_server(_cat) as engine,
+        client(engine) as back,
+        front(back, trust.server if secure else None) as address,
+    ):
+        stream = await dial(address, trust.client.for_client() if secure else None)
+        await stream.write(b"POST /containers/x/attach?stdin=1 HTTP/1.1\r\nHost: x\r\n" + extra + b"\r\nearly ")
 
-            async def send() -> None:
-                await stream.write(noise)
-                await stream.end()
+        async def send() -> None:
+            await stream.write(noise)
+            await stream.end()
 
-            sending = asyncio.ensure_future(send())
-            got = b""
-            while data := await stream.read():
-                got += data
-            await sending
-            stream.close()
-            head, _, body = got.partition(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 " + form.encode())
-            assert b"chunked" not in head
-            assert body == b"hello early " + noise + b" end of stdin"
-
-    run(story())
+        sending = asyncio.ensure_future(send())
+        got = b""
+        while data := await stream.read():
+            got += data
+        await sending
+        stream.close()
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + form.encode())
+        assert b"chunked" not in head
+        assert body == b"hello early " + noise + b" end of stdin"
 
 
-def test_a_refused_upgrade_is_an_ordinary_answer() -> None:
+async def test_a_refused_upgrade_is_an_ordinary_answer() -> None:
     async def no(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b'HTTP/1.1 404 Not Found\r\nContent-Length: 16\r\n\r\n{"message":"no"}')
         await writer.drain()
 
-    async def story() -> None:
-        async with raw_server(no) as engine, client(engine) as back, front(back) as address, client(address) as ask:
-            headers = ((b"connection", b"Upgrade"), (b"upgrade", b"tcp"))
-            reply = await ask(Request("POST", "/containers/x/attach", headers))
-            assert (reply.status, await reply.read()) == (404, b'{"message":"no"}')
-
-    run(story())
+    async with raw_server(no) as engine, client(engine) as back, front(back) as address, client(address) as ask:
+        headers = ((b"connection", b"Upgrade"), (b"upgrade", b"tcp"))
+        reply = await ask(Request("POST", "/containers/x/attach", headers))
+        assert (reply.status, await reply.read()) == (404, b'{"message":"no"}')
 
 
-def test_a_kept_connection_that_the_engine_dropped_costs_a_get_nothing() -> None:
+async def test_a_kept_connection_that_the_engine_dropped_costs_a_get_nothing() -> None:
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         await reader.read(1)  # the next request comes, and gets nothing but a closed connection
         writer.close()
 
-    async def story() -> None:
-        async with raw_server(once) as engine, client(engine) as ask:
-            for _ in range(4):
-                assert await (await ask(Request("GET", "/x"))).read() == b"ok"
-            with pytest.raises(Unreachable):
-                await ask(Request("POST", "/x", (), b"not sent twice"))
-
-    run(story())
+    async with raw_server(once) as engine, client(engine) as ask:
+        for _ in range(4):
+            assert await (await ask(Request("GET", "/x"))).read() == b"ok"
+        with pytest.raises(Unreachable):
+            await ask(Request("POST", "/x", (), b"not sent twice"))
 
 
 @pytest.mark.parametrize(
     "answer",
     [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", b"\x15\x03\x01\0\x02"],
 )
-def test_an_engine_that_talks_nonsense_is_unreachable(answer: bytes) -> None:
-    async def story() -> None:
-        async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            writer.close()
+async def test_an_engine_that_talks_nonsense_is_unreachable(answer: bytes) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
 
-        async with raw_server(say) as engine, client(engine) as ask:
-            with pytest.raises(Unreachable):
-                await (await ask(Request("GET", "/info"))).read()
-
-    run(story())
+    async with raw_server(say) as engine, client(engine) as ask:
+        with pytest.raises(Unreachable):
+            await (await ask(Request("GET", "/info"))).read()
 
 
-def test_nobody_listening_is_unreachable_and_says_where() -> None:
-    async def story() -> None:
-        async with front(echo) as address:
-            pass
-        async with client(address) as ask:
-            with pytest.raises(Unreachable, match=f"127.0.0.1:{address.port}.*refused"):
-                await ask(Request("GET", "/info"))
-
-    run(story())
+async def test_nobody_listening_is_unreachable_and_says_where() -> None:
+    async with front(echo) as address:
+        pass
+    async with client(address) as ask:
+        with pytest.raises(Unreachable, match=f"127.0.0.1:{address.port}.*refused"):
+            await ask(Request("GET", "/info"))
 
 
-def test_tls_demands_a_certificate_of_our_ca(tmp_path: Path) -> None:
+async def test_tls_demands_a_certificate_of_our_ca(tmp_path: Path) -> None:
     trust = keys(tmp_path)
 
-    async def story() -> None:
-        async with front(echo, trust.server) as address:
-            async with client(address, trust.client) as ask:
-                assert (await ask(Request("GET", "/x"))).ok
-            for wrong in (trust.stranger, TlsConfig(trust.client.ca)):
-                async with client(address, wrong) as ask:
-                    with pytest.raises(Unreachable):
-                        await ask(Request("GET", "/x"))
-            async with client(address) as ask:
+    async with front(echo, trust.server) as address:
+        async with client(address, trust.client) as ask:
+            assert (await ask(Request("GET", "/x"))).ok
+        for wrong in (trust.stranger, TlsConfig(trust.client.ca)):
+            async with client(address, wrong) as ask:
                 with pytest.raises(Unreachable):
-                    await ask(Request("GET", "/plain"))
+                    await ask(Request("GET", "/x"))
+        async with client(address) as ask:
+            with pytest.raises(Unreachable):
+                await ask(Request("GET", "/plain"))
 
-    run(story())
 
-
-def test_a_server_of_another_ca_or_name_is_not_trusted(tmp_path: Path) -> None:
+async def test_a_server_of_another_ca_or_name_is_not_trusted(tmp_path: Path) -> None:
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
     ours, theirs = keys(tmp_path / "ours"), keys(tmp_path / "theirs")
 
-    async def story() -> None:
-        async with front(echo, theirs.server) as address:
-            async with client(address, ours.client) as ask:
-                with pytest.raises(Unreachable, match="not accepted"):
-                    await ask(Request("GET", "/x"))
-            async with client(address._replace(host="127.0.0.2"), theirs.client) as ask:
-                with pytest.raises(Unreachable):
-                    await ask(Request("GET", "/x"))
-
-    run(story())
+    async with front(echo, theirs.server) as address:
+        async with client(address, ours.client) as ask:
+            with pytest.raises(Unreachable, match="not accepted"):
+                await ask(Request("GET", "/x"))
+        async with client(address._replace(host="127.0.0.2"), theirs.client) as ask:
+            with pytest.raises(Unreachable):
+                await ask(Request("GET", "/x"))
 
 
-def test_a_unix_socket_is_made_private_taken_over_when_stale_and_removed(tmp_path: Path) -> None:
+async def test_a_unix_socket_is_made_private_taken_over_when_stale_and_removed(tmp_path: Path) -> None:
     path = str(tmp_path / "docker.sock")
 
-    async def story() -> None:
-        first, second = Server(echo), Server(echo)
-        await first.listen(Address(path=path))
-        assert os.stat(path).st_mode & 0o777 == 0o660
-        async with client(Address(path=path)) as ask:
-            assert (await ask(Request("GET", "/x"))).ok
-        with pytest.raises(UsageError, match="taken"):
-            await second.listen(Address(path=path))
-        first._listeners[0].close()  # as after a kill -9: the file is still there
+    first, second = Server(echo), Server(echo)
+    await first.listen(Address(path=path))
+    assert os.stat(path).st_mode & 0o777 == 0o660
+    async with client(Address(path=path)) as ask:
+        assert (await ask(Request("GET", "/x"))).ok
+    with pytest.raises(UsageError, match="taken"):
         await second.listen(Address(path=path))
-        async with client(Address(path=path)) as ask:
-            assert (await ask(Request("GET", "/x"))).ok
-        await second.close()
-        assert not os.path.exists(path)
-        await first.close()
-        Path(path).write_text("not a socket")
-        with pytest.raises(UsageError, match="not a socket"):
-            await second.listen(Address(path=path))
+    first._listeners[0].close()  # as after a kill -9: the file is still there
+    await second.listen(Address(path=path))
+    async with client(Address(path=path)) as ask:
+        assert (await ask(Request("GET", "/x"))).ok
+    await second.close()
+    assert not os.path.exists(path)
+    await first.close()
+    Path(path).write_text("not a socket")
+    with pytest.raises(UsageError, match="not a socket"):
+        await second.listen(Address(path=path))
 
-    run(story())
 
-
-def test_headers_of_one_hop_stay_there() -> None:
+async def test_headers_of_one_hop_stay_there() -> None:
     given = (
         (b"connection", b"close, X-Mine"),
         (b"x-mine", b"1"),
@@ -428,30 +371,24 @@ def test_headers_of_one_hop_stay_there() -> None:
         seen.append(dict(request.headers))
         return Reply(200, ((b"api-version", b"1.44"), (b"transfer-encoding", b"chunked"), (b"connection", b"x")), b"ok")
 
-    async def story() -> None:
-        async with front(look) as engine, client(engine) as back, front(back) as address, client(address) as ask:
-            reply = await ask(Request("POST", "/x", ((b"x-a", b"1"), (b"expect", b"100-continue")), b"12345"))
-            assert await reply.read() == b"ok"
-            assert {name for name, _ in reply.headers} == {b"api-version", b"transfer-encoding"}, "chunks stay chunks"
-        host = f"127.0.0.1:{engine.port}".encode()
-        assert [{n: v for n, v in one.items() if n != b"via"} for one in seen] == [
-            {b"host": host, b"x-a": b"1", b"content-length": b"5"}
-        ]
-
-    run(story())
+    async with front(look) as engine, client(engine) as back, front(back) as address, client(address) as ask:
+        reply = await ask(Request("POST", "/x", ((b"x-a", b"1"), (b"expect", b"100-continue")), b"12345"))
+        assert await reply.read() == b"ok"
+        assert {name for name, _ in reply.headers} == {b"api-version", b"transfer-encoding"}, "chunks stay chunks"
+    host = f"127.0.0.1:{engine.port}".encode()
+    assert [{n: v for n, v in one.items() if n != b"via"} for one in seen] == [
+        {b"host": host, b"x-a": b"1", b"content-length": b"5"}
+    ]
 
 
-def test_a_client_that_waits_for_100_gets_it_before_its_body_is_read() -> None:
-    async def story() -> None:
-        async with front(echo) as address:
-            stream = await dial(address)
-            await stream.write(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
-            assert (await stream.read()).startswith(b"HTTP/1.1 100")
-            await stream.write(b"abc")
-            assert b'"size":3' in await stream.read()
-            stream.close()
-
-    run(story())
+async def test_a_client_that_waits_for_100_gets_it_before_its_body_is_read() -> None:
+    async with front(echo) as address:
+        stream = await dial(address)
+        await stream.write(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        assert (await stream.read()).startswith(b"HTTP/1.1 100")
+        await stream.write(b"abc")
+        assert b'"size":3' in await stream.read()
+        stream.close()
 
 
 @pytest.mark.parametrize(
@@ -501,43 +438,37 @@ def test_json_of_the_request_is_checked() -> None:
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="this system has no such options")
-def test_a_host_that_vanishes_is_found_out_within_a_minute() -> None:
+async def test_a_host_that_vanishes_is_found_out_within_a_minute() -> None:
     async def nothing(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
         await asyncio.sleep(5)
 
-    async def story() -> None:
-        async with raw_server(nothing) as address:
-            stream = await dial(address, None, timeout=5)
-            sock = stream.transport.get_extra_info("socket")
-            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            idle, pause, probes = (
-                sock.getsockopt(socket.IPPROTO_TCP, option)
-                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-            )
-            assert idle + pause * probes <= 60
-            stream.abort()
-
-    run(story())
+    async with raw_server(nothing) as address:
+        stream = await dial(address, None, timeout=5)
+        sock = stream.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        idle, pause, probes = (
+            sock.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert idle + pause * probes <= 60
+        stream.abort()
 
 
-def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch):
-    async def test():
-        from machine.swarm.http import address
+async def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch):
+    from machine.swarm.http import address
 
-        server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        task: asyncio.Future[object]
-        shake = address.Stream.handshake
+    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    task: asyncio.Future[object]
+    shake = address.Stream.handshake
 
-        async def cancelled_meanwhile(stream):
-            await shake(stream)
-            task.cancel()
+    async def cancelled_meanwhile(stream):
+        await shake(stream)
+        task.cancel()
 
-        monkeypatch.setattr(address.Stream, "handshake", cancelled_meanwhile)
-        task = asyncio.ensure_future(address.dial(address.Address("127.0.0.1", port), None, timeout=5))
-        task.add_done_callback(lambda done: done.cancelled() or done.result().close())
-        await asyncio.wait((task,))
-        server.close()
-        return task.cancelled()
-
-    assert asyncio.run(test())
+    monkeypatch.setattr(address.Stream, "handshake", cancelled_meanwhile)
+    task = asyncio.ensure_future(address.dial(address.Address("127.0.0.1", port), None, timeout=5))
+    task.add_done_callback(lambda done: done.cancelled() or done.result().close())
+    await asyncio.wait((task,))
+    server.close()
+    assert task.cancelled()

@@ -34,31 +34,28 @@ class Loser(Candidate):
         await asyncio.sleep(30)
 
 
-def primary_when_told(text):
-    async def test():
-        lines = []
-        election = Election(Loser(text), log=lines.append)
-        running = asyncio.ensure_future(election.run())
-        await asyncio.sleep(0.05)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        return election.primary, lines
-
-    return asyncio.run(test())
+async def primary_when_told(text):
+    lines = []
+    election = Election(Loser(text), log=lines.append)
+    running = asyncio.ensure_future(election.run())
+    await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return election.primary, lines
 
 
 @pytest.mark.parametrize(
     "text", ["unix:///var/run/docker.sock", "tcp://h:1", "h", "a\nb:1", "u:p@h:1", "h:99999", "h:1/x"]
 )
-def test_a_primary_is_a_host_and_a_port(text):
-    primary, lines = primary_when_told(text)
+async def test_a_primary_is_a_host_and_a_port(text):
+    primary, lines = await primary_when_told(text)
     assert primary == ""
     assert any("is not an address" in line for line in lines)
 
 
 @pytest.mark.parametrize("text", ["", "10.0.0.2:3376", "[::1]:3376"])
-def test_a_primary_that_is_one_is_taken(text):
-    assert primary_when_told(text)[0] == text
+async def test_a_primary_that_is_one_is_taken(text):
+    assert (await primary_when_told(text))[0] == text
 
 
 def test_what_replicas_would_not_take_is_not_advertised():

@@ -51,87 +51,75 @@ async def until(true):
             await asyncio.sleep(0.05)
 
 
-def test_one_leads_the_other_forwards_and_takes_over(etcd):
-    async def run():
-        url = f"etcd://{etcd}/replicas"
-        engine = Server(simulated(SimulatedEngine("n1", named=("web",))))
-        at = await engine.listen(Address("127.0.0.1", 0))
-        await from_url(url).register(f"127.0.0.1:{at.port}", 60)
-        async with Manager(url) as first:
-
-            async def leads():
-                return (await first.role())["Role"] == "primary"
-
-            await until(leads)
-            async with Manager(url) as second:
-
-                async def follows():
-                    return (await second.role()) == {"Role": "replica", "Primary": first.at}
-
-                await until(follows)
-                await until(lambda: listed(second))
-                made = await second.ask("POST", "/containers/create?name=new", {"Image": "busybox"})
-                assert (await first.ask("GET", "/containers/new/json"))["Id"] == made["Id"]
-                assert (await second.ask("GET", "/containers/new/json"))["Node"]["Name"] == "n1"
-                await first.server.close()
-                await first.alive.__aexit__(None, None, None)
-                first.server, first.alive = Server(first.chain), manager(first.plan)  # for its own __aexit__
-                await first.alive.__aenter__()
-
-                async def took_over():
-                    return (await second.role())["Role"] == "primary"
-
-                await until(took_over)
-                assert len(await second.ask("GET", "/containers/json?all=1")) == 2
-        await engine.close()
-
+async def test_one_leads_the_other_forwards_and_takes_over(etcd):
     async def listed(one):
         return len(await one.ask("GET", "/containers/json?all=1")) == 1
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    url = f"etcd://{etcd}/replicas"
+    engine = Server(simulated(SimulatedEngine("n1", named=("web",))))
+    at = await engine.listen(Address("127.0.0.1", 0))
+    await from_url(url).register(f"127.0.0.1:{at.port}", 60)
+    async with Manager(url) as first:
 
+        async def leads():
+            return (await first.role())["Role"] == "primary"
 
-def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_died(etcd):
-    async def run():
-        url = f"etcd://{etcd}/died"
-        engine = Server(simulated(SimulatedEngine("n1")))
-        at = await engine.listen(Address("127.0.0.1", 0))
-        await from_url(url).register(f"127.0.0.1:{at.port}", 60)
-        dead = from_url(url).candidate(f"127.0.0.1:{free_port()}", 2)  # nobody listens there, or renews its lease
-        assert await dead.campaign()
+        await until(leads)
         async with Manager(url) as second:
 
             async def follows():
-                return (await second.role()) == {"Role": "replica", "Primary": dead.address}
+                return (await second.role()) == {"Role": "replica", "Primary": first.at}
 
             await until(follows)
+            await until(lambda: listed(second))
             made = await second.ask("POST", "/containers/create?name=new", {"Image": "busybox"})
-            assert (await second.role())["Role"] == "primary"
-            assert (await second.ask("GET", "/containers/new/json"))["Id"] == made["Id"]
-        await engine.close()
+            assert (await first.ask("GET", "/containers/new/json"))["Id"] == made["Id"]
+            assert (await second.ask("GET", "/containers/new/json"))["Node"]["Name"] == "n1"
+            await first.server.close()
+            await first.alive.__aexit__(None, None, None)
+            first.server, first.alive = Server(first.chain), manager(first.plan)  # for its own __aexit__
+            await first.alive.__aenter__()
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+            async def took_over():
+                return (await second.role())["Role"] == "primary"
 
-
-def test_a_primary_that_stays_away_is_said(etcd):
-    async def run():
-        url = f"etcd://{etcd}/away"
-        away = from_url(url).candidate(f"127.0.0.1:{free_port()}", 60)
-        assert await away.campaign()
-        async with Manager(url) as second:
-            with pytest.raises(Refused, match=f"the primary manager, {away.address}, is not there: cannot connect"):
-                await second.ask("GET", "/containers/json")
-
-    asyncio.run(asyncio.wait_for(run(), 60))
+            await until(took_over)
+            assert len(await second.ask("GET", "/containers/json?all=1")) == 2
+    await engine.close()
 
 
-def test_a_discovery_that_cannot_elect_is_refused():
+async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_died(etcd):
+    url = f"etcd://{etcd}/died"
+    engine = Server(simulated(SimulatedEngine("n1")))
+    at = await engine.listen(Address("127.0.0.1", 0))
+    await from_url(url).register(f"127.0.0.1:{at.port}", 60)
+    dead = from_url(url).candidate(f"127.0.0.1:{free_port()}", 2)  # nobody listens there, or renews its lease
+    assert await dead.campaign()
+    async with Manager(url) as second:
+
+        async def follows():
+            return (await second.role()) == {"Role": "replica", "Primary": dead.address}
+
+        await until(follows)
+        made = await second.ask("POST", "/containers/create?name=new", {"Image": "busybox"})
+        assert (await second.role())["Role"] == "primary"
+        assert (await second.ask("GET", "/containers/new/json"))["Id"] == made["Id"]
+    await engine.close()
+
+
+async def test_a_primary_that_stays_away_is_said(etcd):
+    url = f"etcd://{etcd}/away"
+    away = from_url(url).candidate(f"127.0.0.1:{free_port()}", 60)
+    assert await away.campaign()
+    async with Manager(url) as second:
+        with pytest.raises(Refused, match=f"the primary manager, {away.address}, is not there: cannot connect"):
+            await second.ask("GET", "/containers/json")
+
+
+async def test_a_discovery_that_cannot_elect_is_refused():
     from machine.swarm.discovery import DiscoveryError
 
-    async def run():
-        plan = ManagerConfig(from_url("a:1"), Settings(), replication=True, advertise="b:1")
+    plan = ManagerConfig(from_url("a:1"), Settings(), replication=True, advertise="b:1")
+    with pytest.raises(DiscoveryError, match="etcd"):
         async with manager(plan):
             raise AssertionError("it must not start")
-
-    with pytest.raises(DiscoveryError, match="etcd"):
-        asyncio.run(run())

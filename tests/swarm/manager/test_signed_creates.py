@@ -17,7 +17,7 @@ from machine.swarm.cluster.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.discovery.fixed import Nodes
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.scheduler.placement_request import ID, KINDS
-from tests.swarm.fleet import engines, swarm
+from tests.swarm.fleet import Fleet, engines, swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}
 POLICY = {KINDS["reschedule"]: '["on-node-failure"]'}
@@ -47,171 +47,136 @@ def elsewhere(fleet):
 
 
 @pytest.mark.parametrize("more", [{}, {ID: "a" * 64}, {ID: "a" * 64, LABEL: "eJw=.AAAA"}, {LABEL: "\N{SNOWMAN}"}])
-def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(more):
-    async def test(fleet):
-        put(fleet.hosts[0], "evil", {**POLICY, **more})
-        await fleet.until(lambda: fleet.cluster.index.named("evil"))
-        await lost(fleet, fleet.hosts[0])
-        assert elsewhere(fleet) == []
-        assert any("evil of n1 stays" in line for line in fleet.lines)
-
-    swarm(test)
+async def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(more, fleet: Fleet):
+    put(fleet.hosts[0], "evil", {**POLICY, **more})
+    await fleet.until(lambda: fleet.cluster.index.named("evil"))
+    await lost(fleet, fleet.hosts[0])
+    assert elsewhere(fleet) == []
+    assert any("evil of n1 stays" in line for line in fleet.lines)
 
 
-def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_says_of_it():
-    async def test(fleet):
-        key = await fleet.create("web", start=True, **MOVES, HostConfig={"Memory": 1 << 20})
-        config = fleet.hosts[0].engine.containers[key].config
-        config["HostConfig"] = dict(EVIL)
-        config["Image"] = "evil"
-        await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
-        found = await fleet.ask("GET", "/containers/web/json")
-        assert (found["HostConfig"].get("Privileged"), found["HostConfig"]["Memory"]) == (None, 1 << 20)
-        assert found["Config"]["Image"] == "busybox"
-
-    swarm(test)
+async def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_says_of_it(fleet: Fleet):
+    key = await fleet.create("web", start=True, **MOVES, HostConfig={"Memory": 1 << 20})
+    config = fleet.hosts[0].engine.containers[key].config
+    config["HostConfig"] = dict(EVIL)
+    config["Image"] = "evil"
+    await lost(fleet, fleet.hosts[0])
+    await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2")
+    found = await fleet.ask("GET", "/containers/web/json")
+    assert (found["HostConfig"].get("Privileged"), found["HostConfig"]["Memory"]) == (None, 1 << 20)
+    assert found["Config"]["Image"] == "busybox"
 
 
-def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name():
-    async def test(fleet):
-        await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==n2"])
-        labels = next(iter(fleet.hosts[1].engine.containers.values())).labels
-        put(fleet.hosts[0], "web", labels)
-        put(fleet.hosts[0], "other", labels)
-        await fleet.create("mine", start=True, Env=["reschedule:on-node-failure", "constraint:node!=n2"])
-        mine = next(c for c in fleet.hosts[0].engine.containers.values() if c.name == "mine")
-        put(fleet.hosts[0], "copy", mine.labels)
-        await fleet.until(lambda: fleet.cluster.index.named("copy") and len(fleet.cluster.index.named("web")) == 2)
-        fleet.hosts[1].asked.clear()
-        fleet.hosts[2].asked.clear()
-        await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("mine")))
-        assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["mine"]
-        assert not [target for place in fleet.hosts[1:] for method, target in place.asked if method == "DELETE"]
-
-    swarm(test)
+async def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name(fleet: Fleet):
+    await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==n2"])
+    labels = next(iter(fleet.hosts[1].engine.containers.values())).labels
+    put(fleet.hosts[0], "web", labels)
+    put(fleet.hosts[0], "other", labels)
+    await fleet.create("mine", start=True, Env=["reschedule:on-node-failure", "constraint:node!=n2"])
+    mine = next(c for c in fleet.hosts[0].engine.containers.values() if c.name == "mine")
+    put(fleet.hosts[0], "copy", mine.labels)
+    await fleet.until(lambda: fleet.cluster.index.named("copy") and len(fleet.cluster.index.named("web")) == 2)
+    fleet.hosts[1].asked.clear()
+    fleet.hosts[2].asked.clear()
+    await lost(fleet, fleet.hosts[0])
+    await fleet.until(lambda: any(c.engine.name != "n1" for c in fleet.cluster.index.named("mine")))
+    assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["mine"]
+    assert not [target for place in fleet.hosts[1:] for method, target in place.asked if method == "DELETE"]
 
 
 @pytest.mark.parametrize("same_id", [True, False])
-def test_a_container_that_was_removed_does_not_come_back_by_its_old_signature(same_id):
-    async def test(fleet):
-        key = await fleet.create("web", start=True, **MOVES)
-        place = fleet.hosts[0]
-        kept = place.engine.containers[key]
-        await fleet.call("DELETE", f"/containers/{key}?force=1")
-        if not same_id:
-            kept.id = "b" * 64
-        place.engine.containers[kept.id], place.engine.names["web"] = kept, kept.id
-        kept.state, kept.listed = "running", b""
-        await fleet.until(lambda: fleet.cluster.index.named("web"))
-        await lost(fleet, place)
-        assert elsewhere(fleet) == []
-        assert any("removed or replaced before" in line for line in fleet.lines)
-
-    swarm(test)
+async def test_a_container_that_was_removed_does_not_come_back_by_its_old_signature(same_id, fleet: Fleet):
+    key = await fleet.create("web", start=True, **MOVES)
+    place = fleet.hosts[0]
+    kept = place.engine.containers[key]
+    await fleet.call("DELETE", f"/containers/{key}?force=1")
+    if not same_id:
+        kept.id = "b" * 64
+    place.engine.containers[kept.id], place.engine.names["web"] = kept, kept.id
+    kept.state, kept.listed = "running", b""
+    await fleet.until(lambda: fleet.cluster.index.named("web"))
+    await lost(fleet, place)
+    assert elsewhere(fleet) == []
+    assert any("removed or replaced before" in line for line in fleet.lines)
 
 
-def test_a_container_that_is_listed_twice_is_moved_once():
-    async def test(fleet):
-        key = await fleet.create("web", start=True, **MOVES)
-        engine = fleet.hosts[0].engine
-        engine.containers["b" * 64] = twin = type(engine.containers[key])(
-            "b" * 64, "web", "", engine.containers[key].config, "172.17.0.9"
-        )
-        twin.state = "running"
-        await fleet.until(lambda: len(fleet.cluster.index.named("web")) == 2)
-        await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("web")))
-        await asyncio.sleep(0.2)
-        assert len(elsewhere(fleet)) == 1
-
-    swarm(test)
+async def test_a_container_that_is_listed_twice_is_moved_once(fleet: Fleet):
+    key = await fleet.create("web", start=True, **MOVES)
+    engine = fleet.hosts[0].engine
+    engine.containers["b" * 64] = twin = type(engine.containers[key])(
+        "b" * 64, "web", "", engine.containers[key].config, "172.17.0.9"
+    )
+    twin.state = "running"
+    await fleet.until(lambda: len(fleet.cluster.index.named("web")) == 2)
+    await lost(fleet, fleet.hosts[0])
+    await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("web")))
+    await asyncio.sleep(0.2)
+    assert len(elsewhere(fleet)) == 1
 
 
-def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed():
-    async def test(fleet):
-        key = await fleet.create("web", start=True, **MOVES)
-        await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2" and fleet.cluster.find("web").is_up)
-        old = fleet.hosts[0].engine.containers[key]
-        old.created, old.listed = 4_000_000_000, b""  # made in the far future, it says
-        fleet.hosts[0].switch(down=False)
-        await fleet.until(lambda: key not in fleet.hosts[0].engine.containers)
-        await asyncio.sleep(0.2)
-        assert len(fleet.hosts[1].engine.containers) == 1
-
-    swarm(test)
+async def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed(fleet: Fleet):
+    key = await fleet.create("web", start=True, **MOVES)
+    await lost(fleet, fleet.hosts[0])
+    await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2" and fleet.cluster.find("web").is_up)
+    old = fleet.hosts[0].engine.containers[key]
+    old.created, old.listed = 4_000_000_000, b""  # made in the far future, it says
+    fleet.hosts[0].switch(down=False)
+    await fleet.until(lambda: key not in fleet.hosts[0].engine.containers)
+    await asyncio.sleep(0.2)
+    assert len(fleet.hosts[1].engine.containers) == 1
 
 
-def test_what_was_made_before_a_restart_moves_after_it_and_what_was_removed_does_not(tmp_path):
+async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_removed_does_not(tmp_path):
     made = engines(3)
     path = str(tmp_path / "log")
     key = Keyring(b"k" * 32)
-    kept = {}
-
-    async def first(fleet):
+    async with swarm(made=made, keyring=key, ledger=Ledger(path)) as fleet:
         await fleet.create("web", start=True, **MOVES)
         gone = await fleet.create("gone", start=True, Env=["reschedule:on-node-failure", "constraint:node==n1"])
-        kept["gone"] = fleet.hosts[0].engine.containers[gone]
+        kept = fleet.hosts[0].engine.containers[gone]
         await fleet.call("POST", "/containers/web/rename?name=site")
         await fleet.call("DELETE", f"/containers/{gone}?force=1")
-        kept["gone"].state = "running"
-        made[0].containers[gone], made[0].names["gone"] = kept["gone"], gone
-
-    async def second(fleet):
+        kept.state = "running"
+        made[0].containers[gone], made[0].names["gone"] = kept, gone
+    async with swarm(made=made, keyring=Keyring(b"k" * 32), ledger=Ledger(path)) as fleet:
         await fleet.until(lambda: fleet.cluster.index.named("gone"))
         await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: any(c.engine.name == "n2" for c in fleet.cluster.index.named("site")))
         await asyncio.sleep(0.2)
         assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["site"]
 
-    swarm(first, made=made, keyring=key, ledger=Ledger(path))
-    swarm(second, made=made, keyring=Keyring(b"k" * 32), ledger=Ledger(path))
 
-
-def test_a_manager_with_another_key_moves_nothing_of_it():
+async def test_a_manager_with_another_key_moves_nothing_of_it():
     made = engines(3)
-
-    async def first(fleet):
+    async with swarm(made=made) as fleet:
         await fleet.create("web", start=True, **MOVES)
-
-    async def second(fleet):
+    async with swarm(made=made) as fleet:
         await lost(fleet, fleet.hosts[0])
         assert elsewhere(fleet) == []
 
-    swarm(first, made=made)
-    swarm(second, made=made)
+
+async def test_a_movable_container_without_a_name_gets_one_and_keeps_it(fleet: Fleet):
+    await fleet.create(start=True, **MOVES)
+    (name,) = (c.name for c in fleet.cluster.index.newest_first())
+    await lost(fleet, fleet.hosts[0])
+    await fleet.until(lambda: [c.engine.name for c in fleet.cluster.index.named(name)] == ["n2"])
 
 
-def test_a_movable_container_without_a_name_gets_one_and_keeps_it():
-    async def test(fleet):
-        await fleet.create(start=True, **MOVES)
-        (name,) = (c.name for c in fleet.cluster.index.newest_first())
-        await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: [c.engine.name for c in fleet.cluster.index.named(name)] == ["n2"])
-
-    swarm(test)
-
-
-def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_own():
-    async def test(fleet):
-        key = await fleet.create("old", start=True, **MOVES)
-        labels = dict(fleet.hosts[0].engine.containers[key].labels)
-        await fleet.call("DELETE", "/containers/old?force=1")
-        await fleet.create("old", start=True, Labels=labels)
-        home = fleet.cluster.find("old").engine
-        assert fleet.cluster.find("old").moves
-        await lost(fleet, next(p for p in fleet.hosts if p.engine.name == home.name))
-        await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.named("old")] == [False])
-
-    swarm(test)
+async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_own(fleet: Fleet):
+    key = await fleet.create("old", start=True, **MOVES)
+    labels = dict(fleet.hosts[0].engine.containers[key].labels)
+    await fleet.call("DELETE", "/containers/old?force=1")
+    await fleet.create("old", start=True, Labels=labels)
+    home = fleet.cluster.find("old").engine
+    assert fleet.cluster.find("old").moves
+    await lost(fleet, next(p for p in fleet.hosts if p.engine.name == home.name))
+    await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.named("old")] == [False])
 
 
-def test_a_network_that_was_joined_later_is_joined_again(monkeypatch):
+async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch):
     asked = []
 
-    async def test(fleet):
+    async with swarm() as fleet:
         await fleet.create("web", start=True, **MOVES)
         container = fleet.cluster.find("web")
         fleet.cluster.ledger.connected(container.swarm_id, "wide", {"Aliases": ["db"]})
@@ -220,8 +185,6 @@ def test_a_network_that_was_joined_later_is_joined_again(monkeypatch):
         await lost(fleet, fleet.hosts[0])
         await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine is not container)
         asked.extend(t for place in fleet.hosts[1:] for m, t in place.asked if t.endswith("/connect"))
-
-    swarm(test)
     assert [target.partition("/networks/")[2] for target in asked] == ["wide/connect"]
 
 
@@ -333,7 +296,7 @@ def test_where_a_manager_keeps_its_key(tmp_path):
     assert (named.key_file, named.key_named) == ("/k", True)
 
 
-def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp_path):
+async def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp_path):
     (tmp_path / "file").write_text("")
     said = []
 
@@ -342,10 +305,10 @@ def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp
         async with manager(plan, said.append):
             pass
 
-    asyncio.run(start(False))
+    await start(False)
     assert "containers are rescheduled only if this process made them" in said[0]
     with pytest.raises(UsageError):
-        asyncio.run(start(True))
+        await start(True)
 
 
 def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_is_there(tmp_path, monkeypatch):
@@ -379,17 +342,14 @@ def test_what_was_signed_with_an_older_key_is_accepted_and_nothing_is_signed_wit
     assert old.read(new.sign(CREATE)) is None
 
 
-def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path):
+async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path):
     def plan(*words):
         return plan_of(gather("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db"))
 
-    async def rings():
-        found = []
-        for words in ([], ["--cluster-opt", f"swarm.key={tmp_path / 'given'}"]):
-            async with manager(plan(*words)) as backend:
-                found.append(backend.__closure__[0].cell_contents.cluster.keyring)
-        return found
-
-    alone, given = asyncio.run(rings())
+    found = []
+    for words in ([], ["--cluster-opt", f"swarm.key={tmp_path / 'given'}"]):
+        async with manager(plan(*words)) as backend:
+            found.append(backend.__closure__[0].cell_contents.cluster.keyring)
+    alone, given = found
     assert given.read(alone.sign(CREATE)) == CREATE
     assert alone.read(given.sign(CREATE)) is None

@@ -13,7 +13,6 @@ from machine.swarm.http.client import Client
 from machine.swarm.pipeline import Request
 from machine.swarm.simulator import SimulatedEngine
 from machine.swarm.simulator.fleet import Farm, main
-from tests.swarm.http.recording import run
 
 
 def call(engine: SimulatedEngine, method: str, target: str, body: Any = None) -> tuple[int, Any]:
@@ -79,49 +78,43 @@ def test_filters(filters: Any, count: int) -> None:
     assert len(call(engine, "GET", target)[1]) == count
 
 
-def test_a_farm_answers_http_in_pieces_and_in_rows() -> None:
-    async def story() -> None:
-        async with Farm(3, 2) as farm:
-            host, port = farm.addresses[1].split(":")
-            reader, writer = await asyncio.open_connection(host, int(port))
-            body = b'{"Image":"busybox"}'
-            one = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n"
-            two = b"POST /containers/create?name=n HTTP/1.1\r\nHost: x\r\ncontent-length: %d\r\n\r\n%s" % (
-                len(body),
-                body,
+async def test_a_farm_answers_http_in_pieces_and_in_rows() -> None:
+    async with Farm(3, 2) as farm:
+        host, port = farm.addresses[1].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = b'{"Image":"busybox"}'
+        one = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n"
+        two = b"POST /containers/create?name=n HTTP/1.1\r\nHost: x\r\ncontent-length: %d\r\n\r\n%s" % (
+            len(body),
+            body,
+        )
+        for index in range(len(one + two + one)):
+            writer.write((one + two + one)[index : index + 1])
+            await writer.drain()
+        for expected in (b"200", b"201", b"200"):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.split()[1] == expected
+            length = next(
+                int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length")
             )
-            for index in range(len(one + two + one)):
-                writer.write((one + two + one)[index : index + 1])
-                await writer.drain()
-            for expected in (b"200", b"201", b"200"):
-                head = await reader.readuntil(b"\r\n\r\n")
-                assert head.split()[1] == expected
-                length = next(
-                    int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length")
-                )
-                await reader.readexactly(length)
-            writer.close()
-            assert len(farm.engines[1].containers) == 3
-
-    run(story())
+            await reader.readexactly(length)
+        writer.close()
+        assert len(farm.engines[1].containers) == 3
 
 
-def test_a_farm_streams_events_and_waits_to_our_client() -> None:
-    async def story() -> None:
-        async with Farm(1, 1) as farm:
-            client = Client(parse(farm.addresses[0]))
-            events = await client(Request("GET", "/events"))
-            waiting = await client(Request("POST", "/containers/sim-0001-1/wait"))
-            assert (await client(Request("POST", "/containers/sim-0001-1/stop"))).status == 204
-            assert await waiting.value() == {"StatusCode": 0}
-            line = await events.body.__anext__()  # type: ignore[union-attr]
-            assert json.loads(line.splitlines()[0])["Action"] == "die"
-            await events.close()
-            await asyncio.sleep(0.05)
-            assert not farm.engines[0].listeners
-            await client.close()
-
-    run(story())
+async def test_a_farm_streams_events_and_waits_to_our_client() -> None:
+    async with Farm(1, 1) as farm:
+        client = Client(parse(farm.addresses[0]))
+        events = await client(Request("GET", "/events"))
+        waiting = await client(Request("POST", "/containers/sim-0001-1/wait"))
+        assert (await client(Request("POST", "/containers/sim-0001-1/stop"))).status == 204
+        assert await waiting.value() == {"StatusCode": 0}
+        line = await events.body.__anext__()  # type: ignore[union-attr]
+        assert json.loads(line.splitlines()[0])["Action"] == "die"
+        await events.close()
+        await asyncio.sleep(0.05)
+        assert not farm.engines[0].listeners
+        await client.close()
 
 
 def test_the_program_says_how_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:

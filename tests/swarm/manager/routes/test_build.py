@@ -8,7 +8,7 @@ import pytest
 
 from machine.swarm.manager.routes import answer, build
 from machine.swarm.pipeline import Refused, Request
-from tests.swarm.fleet import swarm
+from tests.swarm.fleet import Fleet, swarm
 
 
 async def session(fleet, key):
@@ -26,26 +26,23 @@ def arguments(**values):
 
 
 @pytest.mark.parametrize("first", ["session", "build"])
-def test_a_session_goes_where_its_build_was_placed_whoever_comes_first(first):
-    async def test(fleet):
-        for number in (3, 1, 2):
-            key = f"key{number}"
-            calls = [
-                session(fleet, key),
-                fleet.call("POST", f"/v1.41/build?version=2&session={key}&{arguments(constraint_node=f'=n{number}')}"),
-            ]
-            await asyncio.gather(*(calls if first == "session" else reversed(calls)))
-        assert went(fleet, "/session") == went(fleet, "/build") == [1, 2, 3]
-        sent = [target for place in fleet.hosts for _, target in place.asked if "/build" in target]
-        assert not any("constraint" in target for target in sent)
-
-    swarm(test)
+async def test_a_session_goes_where_its_build_was_placed_whoever_comes_first(first, fleet: Fleet):
+    for number in (3, 1, 2):
+        key = f"key{number}"
+        calls = [
+            session(fleet, key),
+            fleet.call("POST", f"/v1.41/build?version=2&session={key}&{arguments(constraint_node=f'=n{number}')}"),
+        ]
+        await asyncio.gather(*(calls if first == "session" else reversed(calls)))
+    assert went(fleet, "/session") == went(fleet, "/build") == [1, 2, 3]
+    sent = [target for place in fleet.hosts for _, target in place.asked if "/build" in target]
+    assert not any("constraint" in target for target in sent)
 
 
-def test_what_names_no_build_goes_to_one_engine(monkeypatch):
+async def test_what_names_no_build_goes_to_one_engine(monkeypatch):
     monkeypatch.setattr(build, "HOLD", 0.05)
 
-    async def test(fleet):
+    async with swarm() as fleet:
         for number in range(4):
             await fleet.call("POST", "/grpc")
             await session(fleet, f"key{number}")
@@ -57,43 +54,33 @@ def test_what_names_no_build_goes_to_one_engine(monkeypatch):
         await fleet.call("POST", "/grpc")
         assert len(set(went(fleet, "/grpc"))) == 2
 
-    swarm(test)
+
+async def test_a_build_that_fits_nowhere_or_makes_no_sense_is_refused(fleet: Fleet):
+    for query, status in ((arguments(constraint_node="=n9"), 500), (arguments(constraint_node=""), 400)):
+        with pytest.raises(Refused) as told:
+            await fleet.call("POST", f"/build?{query}")
+        assert told.value.status == status
+    for query in ("buildargs=nonsense", "buildargs=[1]"):
+        with pytest.raises(Refused, match="buildargs"):
+            await fleet.call("POST", f"/build?{query}")
+    assert went(fleet, "/build") == []
 
 
-def test_a_build_that_fits_nowhere_or_makes_no_sense_is_refused():
-    async def test(fleet):
-        for query, status in ((arguments(constraint_node="=n9"), 500), (arguments(constraint_node=""), 400)):
-            with pytest.raises(Refused) as told:
-                await fleet.call("POST", f"/build?{query}")
-            assert told.value.status == status
-        for query in ("buildargs=nonsense", "buildargs=[1]"):
-            with pytest.raises(Refused, match="buildargs"):
-                await fleet.call("POST", f"/build?{query}")
-        assert went(fleet, "/build") == []
-
-    swarm(test)
+async def test_a_build_is_cancelled_where_it_runs(fleet: Fleet):
+    await fleet.call("POST", f"/build?buildid=b1&{arguments(constraint_node='=n2')}")
+    await fleet.call("POST", "/build/cancel?id=b1")
+    assert went(fleet, "/build/cancel") == [2]
+    with pytest.raises(Refused, match="No such build"):
+        await fleet.call("POST", "/build/cancel?id=other")
 
 
-def test_a_build_is_cancelled_where_it_runs():
-    async def test(fleet):
-        await fleet.call("POST", f"/build?buildid=b1&{arguments(constraint_node='=n2')}")
-        await fleet.call("POST", "/build/cancel?id=b1")
-        assert went(fleet, "/build/cancel") == [2]
-        with pytest.raises(Refused, match="No such build"):
-            await fleet.call("POST", "/build/cancel?id=other")
-
-    swarm(test)
-
-
-def test_containers_of_a_builds_steps_are_gone_with_its_end():
+async def test_containers_of_a_builds_steps_are_gone_with_its_end():
     """The engine tells their end by events, which may come after the client has asked for the list."""
 
-    async def test(fleet):
+    async with swarm(refresh_min=1000.0, refresh_max=1000.0) as fleet:
         await fleet.create("step", start=True)
         (engine,) = [place.engine for place in fleet.hosts if "step" in place.engine.names]
         del engine.containers[engine.names.pop("step")]  # and no event
         asked = arguments(constraint_node=f"={engine.name}")
         await (await fleet.call("POST", f"/v1.41/build?version=1&{asked}")).read()
         assert await fleet.ask("GET", "/containers/json?all=1") == []
-
-    swarm(test, refresh_min=1000.0, refresh_max=1000.0)

@@ -9,60 +9,51 @@ import pytest
 from machine.swarm.manager.routes import TABLE
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.simulator.engine import GIB, SimulatedEngine
-from tests.swarm.fleet import engines, swarm
+from tests.swarm.fleet import Fleet, engines, swarm
 
 
 def filters(**values):
     return "all=1&filters=" + quote(json.dumps(values))
 
 
-def test_containers_spread_and_a_port_taken_on_every_engine_is_refused():
-    async def test(fleet):
-        port = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
-        for n in range(3):
-            await fleet.create(f"c{n}", start=True, **port)
-        assert sorted(await fleet.names()) == ["n1/c0", "n2/c1", "n3/c2"]
-        with pytest.raises(Refused, match="80/tcp") as refused:
-            await fleet.create("c3", **port)
-        assert refused.value.status == 500
-
-    swarm(test)
+async def test_containers_spread_and_a_port_taken_on_every_engine_is_refused(fleet: Fleet):
+    port = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
+    for n in range(3):
+        await fleet.create(f"c{n}", start=True, **port)
+    assert sorted(await fleet.names()) == ["n1/c0", "n2/c1", "n3/c2"]
+    with pytest.raises(Refused, match="80/tcp") as refused:
+        await fleet.create("c3", **port)
+    assert refused.value.status == 500
 
 
-def test_binpack_fills_one():
-    async def test(fleet):
+async def test_binpack_fills_one():
+    async with swarm(strategy="binpack") as fleet:
         for n in range(3):
             await fleet.create(f"c{n}", HostConfig={"Memory": GIB})
         assert {name.split("/")[0] for name in await fleet.names()} == {"n1"}
 
-    swarm(test, strategy="binpack")
 
-
-def test_reservations_of_containers_made_before_the_manager_count():
-    async def test(fleet):
-        for _ in range(2):
-            await fleet.create(HostConfig={"Memory": 5 * GIB})
-        assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n1", "n2", "n3"]
-
+async def test_reservations_of_containers_made_before_the_manager_count():
     made = engines(3)
     made[0].answer(
         "POST", "/containers/create", json.dumps({"Image": "busybox", "HostConfig": {"Memory": 5 * GIB}}).encode()
     )
-    swarm(test, made=made)
+    async with swarm(made=made) as fleet:
+        for _ in range(2):
+            await fleet.create(HostConfig={"Memory": 5 * GIB})
+        assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n1", "n2", "n3"]
 
 
-def test_cpus_become_shares_of_the_engine():
-    async def test(fleet):
+async def test_cpus_become_shares_of_the_engine():
+    async with swarm(1) as fleet:
         key = await fleet.create("c", HostConfig={"CpuShares": 2})
         shown = await fleet.ask("GET", "/containers/c/json")
         assert shown["HostConfig"]["CpuShares"] == 512
         assert fleet.cluster.find(key).cpus == 2
 
-    swarm(test, 1)
 
-
-def test_constraints_affinities_and_soft_ones():
-    async def test(fleet):
+async def test_constraints_affinities_and_soft_ones():
+    async with swarm(made=[*engines(2), SimulatedEngine("n3", labels=("storage=ssd",))]) as fleet:
         await fleet.create("db", Env=["constraint:node==n2", "A=1"])
         await fleet.create("web", Env=["affinity:container==db"])
         await fleet.create("ssd", Labels={"com.docker.swarm.constraints": '["storage==ssd"]'})
@@ -78,37 +69,29 @@ def test_constraints_affinities_and_soft_ones():
             await fleet.create("wrong", Env=["constraint:node=="])
         assert refused.value.status == 400
 
-    swarm(test, made=[*engines(2), SimulatedEngine("n3", labels=("storage=ssd",))])
+
+async def test_names_are_unique_in_the_cluster(fleet: Fleet):
+    await fleet.create("web")
+    other = await fleet.create("other", Env=["constraint:node==n3"])
+    for call in (fleet.create("web"), fleet.call("POST", f"/containers/{other}/rename?name=web")):
+        with pytest.raises(Refused, match="Conflict") as refused:
+            await call
+        assert refused.value.status == 409
+    await fleet.call("POST", f"/containers/{other}/rename?name=new")
+    assert "n3/new" in await fleet.names()
+    await fleet.call("DELETE", "/containers/new")
+    assert "n3/new" not in await fleet.names()
+    await fleet.create("new")
 
 
-def test_names_are_unique_in_the_cluster():
-    async def test(fleet):
-        await fleet.create("web")
-        other = await fleet.create("other", Env=["constraint:node==n3"])
-        for call in (fleet.create("web"), fleet.call("POST", f"/containers/{other}/rename?name=web")):
-            with pytest.raises(Refused, match="Conflict") as refused:
-                await call
-            assert refused.value.status == 409
-        await fleet.call("POST", f"/containers/{other}/rename?name=new")
-        assert "n3/new" in await fleet.names()
-        await fleet.call("DELETE", "/containers/new")
-        assert "n3/new" not in await fleet.names()
-        await fleet.create("new")
-
-    swarm(test)
+async def test_one_name_asked_for_many_times_at_once_is_given_once(fleet: Fleet):
+    done = await asyncio.gather(*(fleet.create("web") for _ in range(20)), return_exceptions=True)
+    assert sum(isinstance(one, str) for one in done) == 1
+    assert await fleet.names() == ["n1/web"] or len(await fleet.names()) == 1
 
 
-def test_one_name_asked_for_many_times_at_once_is_given_once():
-    async def test(fleet):
-        done = await asyncio.gather(*(fleet.create("web") for _ in range(20)), return_exceptions=True)
-        assert sum(isinstance(one, str) for one in done) == 1
-        assert await fleet.names() == ["n1/web"] or len(await fleet.names()) == 1
-
-    swarm(test)
-
-
-def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once():
-    async def test(fleet):
+async def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once():
+    async with swarm(10) as fleet:
         gate = asyncio.Semaphore(64)
 
         async def one(n):
@@ -123,30 +106,23 @@ def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once():
         assert sorted(await fleet.names("all=1")) == sorted(set(await fleet.names("all=1")))
         assert len(await fleet.names()) == 300
 
-    swarm(test, 10)
+
+async def test_finding_by_id_name_node_and_beginning(fleet: Fleet):
+    key = await fleet.create("web")
+    for text in (key, key[:12], "web", "n1/web", f"n1/{key}"):
+        assert (await fleet.ask("GET", f"/v1.41/containers/{text}/json"))["Id"] == key
+    for text in ("nothing", "n2/web"):
+        with pytest.raises(Refused, match="No such container") as refused:
+            await fleet.call("GET", f"/containers/{text}/json")
+        assert refused.value.status == 404
 
 
-def test_finding_by_id_name_node_and_beginning():
-    async def test(fleet):
-        key = await fleet.create("web")
-        for text in (key, key[:12], "web", "n1/web", f"n1/{key}"):
-            assert (await fleet.ask("GET", f"/v1.41/containers/{text}/json"))["Id"] == key
-        for text in ("nothing", "n2/web"):
-            with pytest.raises(Refused, match="No such container") as refused:
-                await fleet.call("GET", f"/containers/{text}/json")
-            assert refused.value.status == 404
-
-    swarm(test)
-
-
-def test_a_name_on_two_engines_needs_its_node():
-    async def test(fleet):
+async def test_a_name_on_two_engines_needs_its_node():
+    async with swarm(made=[SimulatedEngine("n1", named=("web",)), SimulatedEngine("n2", named=("web",))]) as fleet:
         with pytest.raises(Refused, match="n1/web, n2/web"):
             await fleet.call("POST", "/containers/web/stop")
         await fleet.call("POST", "/containers/n2/web/stop")
         assert await fleet.names("") == ["n1/web"]
-
-    swarm(test, made=[SimulatedEngine("n1", named=("web",)), SimulatedEngine("n2", named=("web",))])
 
 
 @pytest.mark.parametrize(
@@ -169,65 +145,53 @@ def test_a_name_on_two_engines_needs_its_node():
         (filters(network=["bridge"], volume=["x"]), []),
     ],
 )
-def test_lists(query, found):
-    async def test(fleet):
+async def test_lists(query, found):
+    async with swarm(made=[SimulatedEngine("n1", named=("a1", "a2")), SimulatedEngine("n2", named=("b1",))]) as fleet:
         await fleet.create("b2", Labels={"k": "v"}, Env=["constraint:node==n2"])
         assert sorted(await fleet.names(query)) == sorted(found)
         assert [c["Created"] for c in await fleet.ask("GET", f"/containers/json?{query}")] == sorted(
             (c["Created"] for c in await fleet.ask("GET", f"/containers/json?{query}")), reverse=True
         )
 
-    swarm(test, made=[SimulatedEngine("n1", named=("a1", "a2")), SimulatedEngine("n2", named=("b1",))])
-
 
 @pytest.mark.parametrize(
     "wrong",
     [filters(nonsense=["x"]), filters(name=["(a+)+$"]), filters(publish=["x"]), "filters=["],
 )
-def test_filters_that_are_refused(wrong):
-    async def test(fleet):
+async def test_filters_that_are_refused(wrong):
+    async with swarm(1, 1) as fleet:
         with pytest.raises(Refused) as refused:
             await fleet.ask("GET", f"/containers/json?{wrong}")
         assert refused.value.status == 400
 
-    swarm(test, 1, 1)
 
-
-def test_a_long_list_in_pieces_is_the_same_list():
-    async def test(fleet):
+async def test_a_long_list_in_pieces_is_the_same_list():
+    async with swarm(2, 600) as fleet:
         request = Request("GET", "/containers/json?all=1")
         reply = await fleet.call("GET", request.target)
         data = await reply.read()
         assert len(data) == int(reply.header(b"content-length"))
         assert len(json.loads(data)) == 1200
 
-    swarm(test, 2, 600)
+
+async def test_what_happens_on_an_engine_behind_our_back_is_seen(fleet: Fleet):
+    engine = fleet.hosts[0].engine
+    made = json.loads(engine.answer("POST", "/containers/create?name=back", b'{"Image":"busybox"}').body)["Id"]
+    await fleet.until(lambda: "back" in [c.name for c in fleet.cluster.index.newest_first()])
+    engine.answer("POST", f"/containers/{made}/start", b"")
+    await fleet.until(lambda: fleet.cluster.find("back").state == "running")
+    engine.answer("DELETE", f"/containers/{made}?force=1", b"")
+    await fleet.until(lambda: not fleet.cluster.index.named("back"))
 
 
-def test_what_happens_on_an_engine_behind_our_back_is_seen():
-    async def test(fleet):
-        engine = fleet.hosts[0].engine
-        made = json.loads(engine.answer("POST", "/containers/create?name=back", b'{"Image":"busybox"}').body)["Id"]
-        await fleet.until(lambda: "back" in [c.name for c in fleet.cluster.index.newest_first()])
-        engine.answer("POST", f"/containers/{made}/start", b"")
-        await fleet.until(lambda: fleet.cluster.find("back").state == "running")
-        engine.answer("DELETE", f"/containers/{made}?force=1", b"")
-        await fleet.until(lambda: not fleet.cluster.index.named("back"))
-
-    swarm(test)
-
-
-def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_manager():
-    async def test(fleet):
-        await fleet.create("web", start=True, Env=["constraint:node==n2"])
-        place = fleet.hosts[1]
-        place.asked.clear()
-        with pytest.raises(Refused):
-            await fleet.ask("POST", "/exec/unknown/start")
-        await fleet.call("GET", "/containers/web/logs?stdout=1")
-        assert any("/logs" in target for _, target in place.asked)
-
-    swarm(test)
+async def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_manager(fleet: Fleet):
+    await fleet.create("web", start=True, Env=["constraint:node==n2"])
+    place = fleet.hosts[1]
+    place.asked.clear()
+    with pytest.raises(Refused):
+        await fleet.ask("POST", "/exec/unknown/start")
+    await fleet.call("GET", "/containers/web/logs?stdout=1")
+    assert any("/logs" in target for _, target in place.asked)
 
 
 def test_every_route_has_a_way_and_a_nonsense_path_has_none():
@@ -240,32 +204,26 @@ def test_every_route_has_a_way_and_a_nonsense_path_has_none():
     assert TABLE.find("POST", "/containers/node/web/start")[1] == "node/web"
 
 
-def test_swarm_mode_and_unknown_paths_say_what_is_meant():
-    async def test(fleet):
+async def test_swarm_mode_and_unknown_paths_say_what_is_meant():
+    async with swarm(1) as fleet:
         with pytest.raises(Refused, match="swarm mode"):
             await fleet.call("GET", "/v1.41/services")
         assert (await fleet.call("GET", "/nonsense")).status == 404
         assert (await fleet.call("PUT", "/info")).status == 405
 
-    swarm(test, 1)
 
-
-def test_browsers_of_other_sites_are_only_let_in_when_asked_for():
-    async def closed(fleet):
+async def test_browsers_of_other_sites_are_only_let_in_when_asked_for():
+    async with swarm(1) as fleet:
         assert (await fleet.call("OPTIONS", "/info")).status == 405
         assert not (await fleet.call("GET", "/info")).header(b"access-control-allow-origin")
-
-    async def opened(fleet):
+    async with swarm(1, cors=True) as fleet:
         for method in ("OPTIONS", "GET"):
             reply = await fleet.call(method, "/info")
             assert (reply.status, reply.header(b"access-control-allow-origin")) == (200, b"*")
 
-    swarm(closed, 1)
-    swarm(opened, 1, cors=True)
 
-
-def test_inspect_shows_published_ports_at_the_engines_address():
-    async def test(fleet):
+async def test_inspect_shows_published_ports_at_the_engines_address():
+    async with swarm(1) as fleet:
         everywhere = [{"HostIp": ip, "HostPort": "80"} for ip in ("0.0.0.0", "::")]
         ports = {"80/tcp": everywhere, "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "81"}], "82/tcp": None}
         await fleet.create("web", start=True, HostConfig={"PortBindings": ports})
@@ -277,8 +235,6 @@ def test_inspect_shows_published_ports_at_the_engines_address():
         }
         assert container["HostConfig"]["PortBindings"] == ports
 
-    swarm(test, 1)
-
 
 @pytest.mark.parametrize(
     "wanted",
@@ -288,35 +244,29 @@ def test_inspect_shows_published_ports_at_the_engines_address():
         {"NetworkingConfig": {"EndpointsConfig": {"n2/bridge": {}}}},
     ],
 )
-def test_what_is_called_by_its_node_pins_the_container(wanted):
-    async def test(fleet):
-        await fleet.create(**wanted)
-        assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
-        (made,) = fleet.hosts[1].engine.containers.values()
-        assert "n2/" not in str(made.config)
-
-    swarm(test)
+async def test_what_is_called_by_its_node_pins_the_container(wanted, fleet: Fleet):
+    await fleet.create(**wanted)
+    assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
+    (made,) = fleet.hosts[1].engine.containers.values()
+    assert "n2/" not in str(made.config)
 
 
 @pytest.mark.parametrize("name", ["web/alias", "/web/alias", "n2/web/alias"])
-def test_a_link_is_removed_on_the_engine_of_the_container_that_has_it(name):
-    async def test(fleet):
-        await fleet.create("web", Env=["constraint:node==n2"])
-        asked = []
-        for place in fleet.hosts:
-            ask = place._ask
+async def test_a_link_is_removed_on_the_engine_of_the_container_that_has_it(name, fleet: Fleet):
+    await fleet.create("web", Env=["constraint:node==n2"])
+    asked = []
+    for place in fleet.hosts:
+        ask = place._ask
 
-            async def unlink(request, ask=ask, place=place):
-                if request.method == "DELETE":
-                    asked.append((place.engine.name, request.path, request.arg("link")))
-                    return Reply(204)
-                return await ask(request)
+        async def unlink(request, ask=ask, place=place):
+            if request.method == "DELETE":
+                asked.append((place.engine.name, request.path, request.arg("link")))
+                return Reply(204)
+            return await ask(request)
 
-            place._ask = unlink
-        assert (await fleet.call("DELETE", f"/containers/{quote(name)}?link=1")).status == 204
-        assert asked == [("n2", "/containers/web/alias", "1")]
-        assert await fleet.names() == ["n2/web"]  # the container stays
-        with pytest.raises(Refused, match="No such container: nosuch"):
-            await fleet.call("DELETE", "/containers/nosuch/alias?link=1")
-
-    swarm(test)
+        place._ask = unlink
+    assert (await fleet.call("DELETE", f"/containers/{quote(name)}?link=1")).status == 204
+    assert asked == [("n2", "/containers/web/alias", "1")]
+    assert await fleet.names() == ["n2/web"]  # the container stays
+    with pytest.raises(Refused, match="No such container: nosuch"):
+        await fleet.call("DELETE", "/containers/nosuch/alias?link=1")

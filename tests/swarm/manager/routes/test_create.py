@@ -3,7 +3,7 @@
 import pytest
 
 from machine.swarm.pipeline import Refused, Reply, Request
-from tests.swarm.fleet import swarm
+from tests.swarm.fleet import Fleet, swarm
 
 
 def refuse(place, status=500, text="no space left on device"):
@@ -21,54 +21,45 @@ def tried(fleet):
     return [n for n, p in enumerate(fleet.hosts, 1) for _, target in p.asked if "/containers/create" in target]
 
 
-def test_an_image_that_only_one_engine_has_takes_the_container_there():
-    async def test(fleet):
-        await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=built&tag=1"))).read()
-        await fleet.until(lambda: "built:1" in fleet.cluster.engine("n3").node.images)
-        await fleet.create("one", Image="built:1")
-        assert await fleet.names() == ["n3/one"]
-        assert tried(fleet) == [1, 3]
-        with pytest.raises(Refused, match="o such image") as told:
-            await fleet.create("two", Image="nowhere")
-        assert told.value.status == 404
-        assert await fleet.names() == ["n3/one"]
-
-    swarm(test)
+async def test_an_image_that_only_one_engine_has_takes_the_container_there(fleet: Fleet):
+    await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=built&tag=1"))).read()
+    await fleet.until(lambda: "built:1" in fleet.cluster.engine("n3").node.images)
+    await fleet.create("one", Image="built:1")
+    assert await fleet.names() == ["n3/one"]
+    assert tried(fleet) == [1, 3]
+    with pytest.raises(Refused, match="o such image") as told:
+        await fleet.create("two", Image="nowhere")
+    assert told.value.status == 404
+    assert await fleet.names() == ["n3/one"]
 
 
-def test_an_image_is_asked_for_when_those_that_have_it_are_full():
+async def test_an_image_is_asked_for_when_those_that_have_it_are_full(fleet: Fleet):
     """A host that came after the pull: `docker run` has to hear of the image, so that it pulls and tries again."""
 
-    async def test(fleet):
-        for place in fleet.hosts[:2]:
-            await (await place(Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
-        await fleet.until(lambda: all("web" in fleet.cluster.engine(n).node.images for n in ("n1", "n2")))
-        ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
-        for name in ("one", "two"):
-            await fleet.create(name, Image="web", HostConfig=ports)
-        with pytest.raises(Refused, match="o such image") as told:
-            await fleet.create("three", Image="web", HostConfig=ports)
-        assert told.value.status == 404
-        await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
+    for place in fleet.hosts[:2]:
+        await (await place(Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
+    await fleet.until(lambda: all("web" in fleet.cluster.engine(n).node.images for n in ("n1", "n2")))
+    ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
+    for name in ("one", "two"):
+        await fleet.create(name, Image="web", HostConfig=ports)
+    with pytest.raises(Refused, match="o such image") as told:
         await fleet.create("three", Image="web", HostConfig=ports)
-        assert sorted(await fleet.names()) == ["n1/one", "n2/two", "n3/three"]
-
-    swarm(test)
-
-
-def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked():
-    async def test(fleet):
-        refuse(fleet.hosts[0])
-        with pytest.raises(Refused, match="no space left"):
-            await fleet.create("web")
-        assert tried(fleet) == [1]
-        assert fleet.cluster.engine("n1").node.pending == {}
-
-    swarm(test)
+    assert told.value.status == 404
+    await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
+    await fleet.create("three", Image="web", HostConfig=ports)
+    assert sorted(await fleet.names()) == ["n1/one", "n2/two", "n3/three"]
 
 
-def test_createretry_tries_other_engines():
-    async def test(fleet):
+async def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked(fleet: Fleet):
+    refuse(fleet.hosts[0])
+    with pytest.raises(Refused, match="no space left"):
+        await fleet.create("web")
+    assert tried(fleet) == [1]
+    assert fleet.cluster.engine("n1").node.pending == {}
+
+
+async def test_createretry_tries_other_engines():
+    async with swarm(createretry=5) as fleet:
         refuse(fleet.hosts[0])
         await fleet.create("web")
         assert await fleet.names() == ["n2/web"]
@@ -77,27 +68,20 @@ def test_createretry_tries_other_engines():
         with pytest.raises(Refused, match="no space left"):
             await fleet.create("other")
 
-    swarm(test, createretry=5)
 
-
-def test_createretry_tries_no_more_often_than_it_says():
-    async def test(fleet):
+async def test_createretry_tries_no_more_often_than_it_says():
+    async with swarm(createretry=1) as fleet:
         for place in fleet.hosts:
             refuse(place)
         with pytest.raises(Refused, match="no space left"):
             await fleet.create("web")
         assert len(tried(fleet)) == 2
 
-    swarm(test, createretry=1)
 
-
-def test_an_engine_that_died_just_now_is_passed_over():
-    async def test(fleet):
-        fleet.hosts[0].down = True  # its events go on: nobody knows yet
-        await fleet.create("web")
-        assert await fleet.names() == ["n2/web"]
-        fleet.hosts[1].down = fleet.hosts[2].down = True
-        with pytest.raises(Refused, match="connection refused"):
-            await fleet.create("other")
-
-    swarm(test)
+async def test_an_engine_that_died_just_now_is_passed_over(fleet: Fleet):
+    fleet.hosts[0].down = True  # its events go on: nobody knows yet
+    await fleet.create("web")
+    assert await fleet.names() == ["n2/web"]
+    fleet.hosts[1].down = fleet.hosts[2].down = True
+    with pytest.raises(Refused, match="connection refused"):
+        await fleet.create("other")

@@ -8,7 +8,7 @@ import pytest
 
 from machine.swarm.manager.routes import answer
 from machine.swarm.pipeline import Hijack, Refused, Reply, Request
-from tests.swarm.fleet import swarm
+from tests.swarm.fleet import Fleet, swarm
 
 
 def on(number):
@@ -62,28 +62,24 @@ def with_grpc(place):
 # known at once
 
 
-def test_a_build_that_answers_in_one_piece_is_listed_before_the_client_hears_its_end():
-    async def test(fleet):
+async def test_a_build_that_answers_in_one_piece_is_listed_before_the_client_hears_its_end():
+    async with swarm(refresh_min=60, refresh_max=61) as fleet:
         identity = await build(fleet, 2, "one", "app")
         assert (await listed(fleet))[identity] == ["app:latest"]
         assert await where(fleet, "app") == ("n2", identity)
 
-    swarm(test, refresh_min=60, refresh_max=61)
 
-
-def test_a_build_without_a_tag_runs_by_its_id_and_by_its_beginning_as_often_as_one_likes():
-    async def test(fleet):
+async def test_a_build_without_a_tag_runs_by_its_id_and_by_its_beginning_as_often_as_one_likes():
+    async with swarm(refresh_min=60, refresh_max=61) as fleet:
         identity = await build(fleet, 3, "one")
         for name in (identity, identity[7:], identity[7:19], identity[7:13]) * 2:
             assert (await where(fleet, name))[0] == "n3"
         shown = await fleet.ask("GET", f"/images/{identity[7:19]}/json")
         assert shown["Id"] == identity
 
-    swarm(test, refresh_min=60, refresh_max=61)
 
-
-def test_an_image_that_no_list_shows_is_found_by_asking():
-    async def test(fleet):
+async def test_an_image_that_no_list_shows_is_found_by_asking():
+    async with swarm(refresh_min=60, refresh_max=61) as fleet:
         identity = await build(fleet, 3, "one")
         fleet.hosts[2].engine.hidden.add(identity)  # another image was made from it
         await fleet.cluster.engine("n3").refresh_kinds("image")
@@ -91,12 +87,10 @@ def test_an_image_that_no_list_shows_is_found_by_asking():
         key = await fleet.create(Image=identity[7:19])
         assert fleet.cluster.find(key).engine.name == "n3"
 
-    swarm(test, refresh_min=60, refresh_max=61)
-
 
 @pytest.mark.parametrize("over", [False, True])
-def test_what_buildx_builds_is_known_while_its_connection_is_open_and_after(over):
-    async def test(fleet):
+async def test_what_buildx_builds_is_known_while_its_connection_is_open_and_after(over):
+    async with swarm(refresh_min=60, refresh_max=61) as fleet:
         with_grpc(fleet.hosts[0])
         reply = await answer(fleet.context, Request("POST", "/grpc"))
         builder = fleet.hosts[0].engine
@@ -110,20 +104,16 @@ def test_what_buildx_builds_is_known_while_its_connection_is_open_and_after(over
             assert builder.images["app:latest"] in await listed(fleet)
             assert not fleet.context.images._changes
 
-    swarm(test, refresh_min=60, refresh_max=61)
 
-
-def test_a_commit_is_known_at_once():
-    async def test(fleet):
+async def test_a_commit_is_known_at_once():
+    async with swarm(refresh_min=60, refresh_max=61) as fleet:
         await fleet.create("base", Env=["constraint:node==n2"])
         made = await fleet.ask("POST", "/commit?container=base&repo=copy&tag=1", {})
         assert await where(fleet, "copy:1") == ("n2", made["Id"])
 
-    swarm(test, refresh_min=60, refresh_max=61)
 
-
-def test_an_older_list_that_comes_late_does_not_undo_a_newer_one():
-    async def test(fleet):
+async def test_an_older_list_that_comes_late_does_not_undo_a_newer_one():
+    async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
         engine, place = fleet.cluster.engine("n1"), fleet.hosts[0]
         ask, held = place._ask, asyncio.Event()
 
@@ -142,225 +132,176 @@ def test_an_older_list_that_comes_late_does_not_undo_a_newer_one():
         await old
         assert "app:latest" in engine.image_table.tags
 
-    swarm(test, 1, refresh_min=60, refresh_max=61)
-
 
 # one tag means the newest build through this endpoint
 
 
-def test_after_a_second_build_every_container_is_of_the_second():
-    async def test(fleet):
-        first = await build(fleet, 1, "v1", "app")
-        second = await build(fleet, 2, "v2", "app")
-        assert [await where(fleet, "app") for _ in range(6)] == [("n2", second)] * 6
-        assert (await fleet.ask("GET", "/images/app/json"))["Id"] == second
-        assert await listed(fleet) == {
-            first: [],
-            second: ["app:latest"],
-            "sha256:" + "b" * 64: ["busybox:latest"],
-        }
-        assert (await where(fleet, first))[0] == "n1"
-
-    swarm(test)
+async def test_after_a_second_build_every_container_is_of_the_second(fleet: Fleet):
+    first = await build(fleet, 1, "v1", "app")
+    second = await build(fleet, 2, "v2", "app")
+    assert [await where(fleet, "app") for _ in range(6)] == [("n2", second)] * 6
+    assert (await fleet.ask("GET", "/images/app/json"))["Id"] == second
+    assert await listed(fleet) == {
+        first: [],
+        second: ["app:latest"],
+        "sha256:" + "b" * 64: ["busybox:latest"],
+    }
+    assert (await where(fleet, first))[0] == "n1"
 
 
-def test_a_container_of_the_older_image_is_listed_with_its_id():
-    async def test(fleet):
-        first = await build(fleet, 1, "v1", "app")
-        await fleet.create("old", Image="app")
-        await build(fleet, 2, "v2", "app")
-        await fleet.create("new", Image="app")
-        shown = {c["Names"][0].rpartition("/")[2]: c["Image"] for c in await fleet.ask("GET", "/containers/json?all=1")}
-        assert shown == {"old": first, "new": "app"}
-        found = await fleet.names("all=1&filters=" + quote(json.dumps({"ancestor": ["app"]})))
-        assert [name.rpartition("/")[2] for name in found] == ["new"]
-
-    swarm(test)
+async def test_a_container_of_the_older_image_is_listed_with_its_id(fleet: Fleet):
+    first = await build(fleet, 1, "v1", "app")
+    await fleet.create("old", Image="app")
+    await build(fleet, 2, "v2", "app")
+    await fleet.create("new", Image="app")
+    shown = {c["Names"][0].rpartition("/")[2]: c["Image"] for c in await fleet.ask("GET", "/containers/json?all=1")}
+    assert shown == {"old": first, "new": "app"}
+    found = await fleet.names("all=1&filters=" + quote(json.dumps({"ancestor": ["app"]})))
+    assert [name.rpartition("/")[2] for name in found] == ["new"]
 
 
-def test_building_the_first_again_makes_it_the_newest_although_no_tag_moved_on_its_engine():
-    async def test(fleet):
-        first = await build(fleet, 1, "v1", "app")
-        await build(fleet, 2, "v2", "app")
-        assert await build(fleet, 1, "v1", "app") == first
-        assert {await where(fleet, "app:latest") for _ in range(3)} == {("n1", first)}
-
-    swarm(test)
+async def test_building_the_first_again_makes_it_the_newest_although_no_tag_moved_on_its_engine(fleet: Fleet):
+    first = await build(fleet, 1, "v1", "app")
+    await build(fleet, 2, "v2", "app")
+    assert await build(fleet, 1, "v1", "app") == first
+    assert {await where(fleet, "app:latest") for _ in range(3)} == {("n1", first)}
 
 
-def test_an_engine_with_the_older_image_counts_as_one_without_it():
-    async def test(fleet):
-        await build(fleet, 1, "v1", "app")
-        await build(fleet, 2, "v2", "app")
-        with pytest.raises(Refused, match=r"No such image: app .* n2") as told:
-            await fleet.create(Image="app", Env=["constraint:node==n1"])
-        assert told.value.status == 404  # so that clients pull it
-        with pytest.raises(Refused, match="node==nowhere"):
-            await fleet.create(Image="app", Env=["constraint:node==nowhere"])
-        fleet.hosts[1].switch(down=True)
-        await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
-        with pytest.raises(Refused, match="No such image"):
-            await fleet.create(Image="app")
-
-    swarm(test)
+async def test_an_engine_with_the_older_image_counts_as_one_without_it(fleet: Fleet):
+    await build(fleet, 1, "v1", "app")
+    await build(fleet, 2, "v2", "app")
+    with pytest.raises(Refused, match=r"No such image: app .* n2") as told:
+        await fleet.create(Image="app", Env=["constraint:node==n1"])
+    assert told.value.status == 404  # so that clients pull it
+    with pytest.raises(Refused, match="node==nowhere"):
+        await fleet.create(Image="app", Env=["constraint:node==nowhere"])
+    fleet.hosts[1].switch(down=True)
+    await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
+    with pytest.raises(Refused, match="No such image"):
+        await fleet.create(Image="app")
 
 
-def test_a_tag_removed_everywhere_is_free_again():
-    async def test(fleet):
-        await build(fleet, 1, "v1", "app")
-        await build(fleet, 2, "v2", "app")
-        await fleet.call("DELETE", "/images/app")
-        assert not [tags for tags in (await listed(fleet)).values() if "app:latest" in tags]
-        third = await build(fleet, 3, "v3", "app")
-        assert await where(fleet, "app") == ("n3", third)
-
-    swarm(test)
+async def test_a_tag_removed_everywhere_is_free_again(fleet: Fleet):
+    await build(fleet, 1, "v1", "app")
+    await build(fleet, 2, "v2", "app")
+    await fleet.call("DELETE", "/images/app")
+    assert not [tags for tags in (await listed(fleet)).values() if "app:latest" in tags]
+    third = await build(fleet, 3, "v3", "app")
+    assert await where(fleet, "app") == ("n3", third)
 
 
-def test_a_pull_makes_every_engine_fit_again_with_its_own_image():
-    async def test(fleet):
-        await build(fleet, 1, "v1", "app")
-        for place in fleet.hosts:
-            place.engine.images.pop("app:latest", None)
-        await (await fleet.call("POST", "/images/create?fromImage=app&tag=latest")).read()
-        assert len({(await where(fleet, "app"))[0] for _ in range(3)}) == 3  # their ids differ, as on two architectures
-
-    swarm(test)
+async def test_a_pull_makes_every_engine_fit_again_with_its_own_image(fleet: Fleet):
+    await build(fleet, 1, "v1", "app")
+    for place in fleet.hosts:
+        place.engine.images.pop("app:latest", None)
+    await (await fleet.call("POST", "/images/create?fromImage=app&tag=latest")).read()
+    assert len({(await where(fleet, "app"))[0] for _ in range(3)}) == 3  # their ids differ, as on two architectures
 
 
-def test_a_tag_means_what_it_was_put_on_last():
-    async def test(fleet):
-        first, second = await build(fleet, 1, "v1", "app:1"), await build(fleet, 2, "v2", "app:2")
-        await fleet.call("POST", "/images/app:1/tag?repo=app&tag=live")
-        assert await where(fleet, "app:live") == ("n1", first)
-        await fleet.call("POST", "/images/app:2/tag?repo=app&tag=live")
-        assert {(await where(fleet, "app:live"))[0] for _ in range(3)} == {"n2"}
-        assert (await fleet.ask("GET", "/images/app:live/json"))["Id"] == second
-
-    swarm(test)
+async def test_a_tag_means_what_it_was_put_on_last(fleet: Fleet):
+    first, second = await build(fleet, 1, "v1", "app:1"), await build(fleet, 2, "v2", "app:2")
+    await fleet.call("POST", "/images/app:1/tag?repo=app&tag=live")
+    assert await where(fleet, "app:live") == ("n1", first)
+    await fleet.call("POST", "/images/app:2/tag?repo=app&tag=live")
+    assert {(await where(fleet, "app:live"))[0] for _ in range(3)} == {"n2"}
+    assert (await fleet.ask("GET", "/images/app:live/json"))["Id"] == second
 
 
-def test_tags_on_engines_that_differ_without_our_doing_spread_as_ever():
-    async def test(fleet):
-        for place in fleet.hosts:
-            place.engine.answer("POST", f"/build?remote={place.engine.name}&t=app")
-        for engine in fleet.cluster.healthy():
-            await engine.refresh_kinds("image")
-        assert len({(await where(fleet, "app"))[0] for _ in range(3)}) == 3
-        assert sum("app:latest" in tags for tags in (await listed(fleet)).values()) == 3
-
-    swarm(test)
+async def test_tags_on_engines_that_differ_without_our_doing_spread_as_ever(fleet: Fleet):
+    for place in fleet.hosts:
+        place.engine.answer("POST", f"/build?remote={place.engine.name}&t=app")
+    for engine in fleet.cluster.healthy():
+        await engine.refresh_kinds("image")
+    assert len({(await where(fleet, "app"))[0] for _ in range(3)}) == 3
+    assert sum("app:latest" in tags for tags in (await listed(fleet)).values()) == 3
 
 
 # filters of lists
 
 
-def test_dangling_and_reference_see_what_the_list_shows():
-    async def test(fleet):
-        first = await build(fleet, 1, "v1", "app")
-        second = await build(fleet, 2, "v2", "app")
+async def test_dangling_and_reference_see_what_the_list_shows(fleet: Fleet):
+    first = await build(fleet, 1, "v1", "app")
+    second = await build(fleet, 2, "v2", "app")
 
-        async def found(**filters):
-            return set(await listed(fleet, "filters=" + quote(json.dumps(filters))))
+    async def found(**filters):
+        return set(await listed(fleet, "filters=" + quote(json.dumps(filters))))
 
-        assert first in await found(dangling=["true"])
-        assert second not in await found(dangling=["true"])
-        assert first not in await found(dangling=["false"])
-        assert second in await found(dangling=["false"])
-
-    swarm(test)
+    assert first in await found(dangling=["true"])
+    assert second not in await found(dangling=["true"])
+    assert first not in await found(dangling=["false"])
+    assert second in await found(dangling=["false"])
 
 
-def test_before_and_since_compare_with_an_image_that_one_engine_has():
-    async def test(fleet):
-        for number in (1, 2, 3):
-            fleet.hosts[number - 1].engine.made["sha256:" + "b" * 64] -= 10 * number
-        one = await build(fleet, 1, "v1", "one")
-        fleet.hosts[1].engine.made["sha256:" + "c" * 64] = 1
-        for engine in fleet.cluster.healthy():
-            await engine.refresh_kinds("image")
-        found = set(await listed(fleet, "filters=" + quote(json.dumps({"before": ["one"]}))))
-        assert one not in found
-        assert {"sha256:" + "b" * 64, "sha256:" + "c" * 64} <= found
-
-    swarm(test)
+async def test_before_and_since_compare_with_an_image_that_one_engine_has(fleet: Fleet):
+    for number in (1, 2, 3):
+        fleet.hosts[number - 1].engine.made["sha256:" + "b" * 64] -= 10 * number
+    one = await build(fleet, 1, "v1", "one")
+    fleet.hosts[1].engine.made["sha256:" + "c" * 64] = 1
+    for engine in fleet.cluster.healthy():
+        await engine.refresh_kinds("image")
+    found = set(await listed(fleet, "filters=" + quote(json.dumps({"before": ["one"]}))))
+    assert one not in found
+    assert {"sha256:" + "b" * 64, "sha256:" + "c" * 64} <= found
 
 
 # one id
 
 
-def test_an_import_prints_one_id_that_runs_and_its_tag_runs_everywhere():
-    async def test(fleet):
-        text = await (await fleet.call("POST", "/images/create?fromSrc=-&repo=imported&tag=1")).read()
-        (line,) = text.splitlines()
-        identity = json.loads(line)["status"]
-        assert identity == fleet.hosts[0].engine.images["imported:1"]
-        assert await where(fleet, identity) == ("n1", identity)
-        assert await where(fleet, identity[7:19]) == ("n1", identity)
-        assert {(await where(fleet, "imported:1"))[0] for _ in range(7)} == {"n1", "n2", "n3"}
-        text = await (await fleet.call("POST", "/images/create?fromSrc=-")).read()
-        assert await where(fleet, json.loads(text)["status"])
-
-    swarm(test)
+async def test_an_import_prints_one_id_that_runs_and_its_tag_runs_everywhere(fleet: Fleet):
+    text = await (await fleet.call("POST", "/images/create?fromSrc=-&repo=imported&tag=1")).read()
+    (line,) = text.splitlines()
+    identity = json.loads(line)["status"]
+    assert identity == fleet.hosts[0].engine.images["imported:1"]
+    assert await where(fleet, identity) == ("n1", identity)
+    assert await where(fleet, identity[7:19]) == ("n1", identity)
+    assert {(await where(fleet, "imported:1"))[0] for _ in range(7)} == {"n1", "n2", "n3"}
+    text = await (await fleet.call("POST", "/images/create?fromSrc=-")).read()
+    assert await where(fleet, json.loads(text)["status"])
 
 
-def test_a_load_prints_what_was_loaded_once_and_an_engine_that_cannot_is_named():
-    async def test(fleet):
-        archive = json.dumps({"id": "sha256:" + "d" * 64, "tags": ["saved:1"]}).encode()
-        reply = await answer(fleet.context, Request("POST", "/images/load?quiet=1", (), archive))
-        assert [json.loads(line) for line in (await reply.read()).splitlines()] == [
-            {"stream": "Loaded image: saved:1\n"}
-        ]
-        ask = fleet.hosts[0]._ask
+async def test_a_load_prints_what_was_loaded_once_and_an_engine_that_cannot_is_named(fleet: Fleet):
+    archive = json.dumps({"id": "sha256:" + "d" * 64, "tags": ["saved:1"]}).encode()
+    reply = await answer(fleet.context, Request("POST", "/images/load?quiet=1", (), archive))
+    assert [json.loads(line) for line in (await reply.read()).splitlines()] == [{"stream": "Loaded image: saved:1\n"}]
+    ask = fleet.hosts[0]._ask
 
-        async def full(request):
-            return Reply.error(500, "disk full") if request.path == "/images/load" else await ask(request)
+    async def full(request):
+        return Reply.error(500, "disk full") if request.path == "/images/load" else await ask(request)
 
-        fleet.hosts[0]._ask = full
-        reply = await answer(fleet.context, Request("POST", "/images/load?quiet=1", (), archive))
-        first, second = [json.loads(line) for line in (await reply.read()).splitlines()]
-        assert first["id"] == "n1"
-        assert "disk full" in first["status"]
-        assert second == {"stream": "Loaded image: saved:1\n"}
-
-    swarm(test)
+    fleet.hosts[0]._ask = full
+    reply = await answer(fleet.context, Request("POST", "/images/load?quiet=1", (), archive))
+    first, second = [json.loads(line) for line in (await reply.read()).splitlines()]
+    assert first["id"] == "n1"
+    assert "disk full" in first["status"]
+    assert second == {"stream": "Loaded image: saved:1\n"}
 
 
 @pytest.mark.parametrize("path", ["/images/load", "/images/create?fromImage=nosuch&tag=1"])
-def test_what_every_engine_refuses_has_their_status_and_words(path):
-    async def test(fleet):
-        for place in fleet.hosts:
-            ask = place._ask
+async def test_what_every_engine_refuses_has_their_status_and_words(path, fleet: Fleet):
+    for place in fleet.hosts:
+        ask = place._ask
 
-            async def denied(request, ask=ask):
-                return Reply.error(404, "pull access denied") if request.method == "POST" else await ask(request)
+        async def denied(request, ask=ask):
+            return Reply.error(404, "pull access denied") if request.method == "POST" else await ask(request)
 
-            place._ask = denied
-        reply = await fleet.call("POST", path)
-        assert reply.status == 404
-        assert json.loads(await reply.read()) == {"message": "pull access denied"}
-
-    swarm(test)
+        place._ask = denied
+    reply = await fleet.call("POST", path)
+    assert reply.status == 404
+    assert json.loads(await reply.read()) == {"message": "pull access denied"}
 
 
-def test_a_pull_ends_with_the_words_that_clients_look_for():
-    async def test(fleet):
-        lines = (await (await fleet.call("POST", "/images/create?fromImage=redis&tag=7")).read()).splitlines()
-        assert json.loads(lines[-1]) == {"status": "Status: Downloaded newer image for redis:7"}
-        assert sum(b"Status: " in line for line in lines) == 1
-
-    swarm(test)
+async def test_a_pull_ends_with_the_words_that_clients_look_for(fleet: Fleet):
+    lines = (await (await fleet.call("POST", "/images/create?fromImage=redis&tag=7")).read()).splitlines()
+    assert json.loads(lines[-1]) == {"status": "Status: Downloaded newer image for redis:7"}
+    assert sum(b"Status: " in line for line in lines) == 1
 
 
-def test_a_save_of_images_that_no_engine_has_all_of():
-    async def test(fleet):
-        await build(fleet, 1, "v1", "one")
-        await build(fleet, 2, "v2", "two")
-        with pytest.raises(Refused, match="Unable to find a healthy engine containing all images"):
-            await fleet.call("GET", "/images/get?names=one&names=two")
-        assert (await fleet.call("GET", "/images/get?names=nosuch&names=one")).status == 404
-
-    swarm(test)
+async def test_a_save_of_images_that_no_engine_has_all_of(fleet: Fleet):
+    await build(fleet, 1, "v1", "one")
+    await build(fleet, 2, "v2", "two")
+    with pytest.raises(Refused, match="Unable to find a healthy engine containing all images"):
+        await fleet.call("GET", "/images/get?names=one&names=two")
+    assert (await fleet.call("GET", "/images/get?names=nosuch&names=one")).status == 404
 
 
 # builds go where their cache is
@@ -380,25 +321,19 @@ def built_on(fleet):
         ("t=base:1", [f"t=x&cachefrom={quote(json.dumps([{'Type': 'registry', 'Attrs': {'ref': 'base:1'}}]))}"]),
     ],
 )
-def test_a_build_goes_where_its_cache_is_although_other_engines_have_less_to_do(first, then):
-    async def test(fleet):
-        await fleet.call("POST", f"/build?{first}&{on(2)}")
-        for _ in range(3):
-            await fleet.create(Env=["constraint:node==n2"])
-        for query in then:
-            await fleet.call("POST", f"/build?{query}")
-        assert set(built_on(fleet)) == {2}
-
-    swarm(test)
-
-
-def test_other_builds_and_those_that_may_not_go_there_are_placed_as_ever():
-    async def test(fleet):
-        await fleet.call("POST", f"/build?t=app&{on(2)}")
+async def test_a_build_goes_where_its_cache_is_although_other_engines_have_less_to_do(first, then, fleet: Fleet):
+    await fleet.call("POST", f"/build?{first}&{on(2)}")
+    for _ in range(3):
         await fleet.create(Env=["constraint:node==n2"])
-        await fleet.call("POST", "/build?t=other")
-        await fleet.call("POST", f"/build?t=app&{on(3)}")
-        await fleet.call("POST", "/build?t=nonsense&cachefrom=nonsense")
-        assert sorted(built_on(fleet)) == [1, 1, 2, 3]
+    for query in then:
+        await fleet.call("POST", f"/build?{query}")
+    assert set(built_on(fleet)) == {2}
 
-    swarm(test)
+
+async def test_other_builds_and_those_that_may_not_go_there_are_placed_as_ever(fleet: Fleet):
+    await fleet.call("POST", f"/build?t=app&{on(2)}")
+    await fleet.create(Env=["constraint:node==n2"])
+    await fleet.call("POST", "/build?t=other")
+    await fleet.call("POST", f"/build?t=app&{on(3)}")
+    await fleet.call("POST", "/build?t=nonsense&cachefrom=nonsense")
+    assert sorted(built_on(fleet)) == [1, 1, 2, 3]

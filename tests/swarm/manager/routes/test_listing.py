@@ -19,8 +19,8 @@ async def stop(fleet, name):
     await fleet.call("POST", f"/containers/{name}/stop")
 
 
-def test_a_filter_by_status_means_all_and_one_by_exit_code_does_not():
-    async def test(fleet):
+async def test_a_filter_by_status_means_all_and_one_by_exit_code_does_not():
+    async with swarm(2) as fleet:
         await fleet.create("runs", start=True)
         await fleet.create("ended", start=True)
         await stop(fleet, "ended")
@@ -31,22 +31,18 @@ def test_a_filter_by_status_means_all_and_one_by_exit_code_does_not():
         assert await fleet.names(filters(since=["runs"])) == []
         assert await fleet.names("all=1&" + filters(since=["runs"])) == ["n2/ended"]
 
-    swarm(test, 2)
 
-
-def test_tasks_are_those_with_the_label_of_swarm_mode():
-    async def test(fleet):
+async def test_tasks_are_those_with_the_label_of_swarm_mode():
+    async with swarm(2) as fleet:
         await fleet.create("task", start=True, Labels={"com.docker.swarm.task": ""})
         await fleet.create("other", start=True, Labels={"com.docker.swarm.id": "x"})
         assert await fleet.names(filters(is_task=["true"])) == ["n1/task"]
         assert await fleet.names(filters(is_task=["1"])) == ["n1/task"]
         assert await fleet.names(filters(is_task=["false"])) == ["n2/other"]
 
-    swarm(test, 2)
 
-
-def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several():
-    async def test(fleet):
+async def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several():
+    async with swarm(2) as fleet:
         for n in range(4):
             await fleet.create(f"c{n}", Env=[f"constraint:node==n{n % 2 + 1}"])
         assert await fleet.names() == ["n2/c3", "n1/c2", "n2/c1", "n1/c0"]
@@ -58,13 +54,11 @@ def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several(
             await engine.refresh()
         assert await fleet.names() == ["n2/c3", "n1/c2", "n2/c1", "n1/c0"]
 
-    swarm(test, 2)
 
-
-def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
+async def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
     monkeypatch.setattr("machine.swarm.manager.routes.containers.FILTER_SECONDS", 0.2)
 
-    async def test(fleet):
+    async with swarm(2) as fleet:
         base = "sha256:" + "b" * 64
         engine = fleet.hosts[1].engine
         engine.answer("POST", "/build?remote=x&t=child:2")
@@ -82,18 +76,14 @@ def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
         fleet.hosts[1].hangs = True  # then what is remembered has to do
         assert await fleet.names(filters(ancestor=["child:2"])) == ["n2/derived"]
 
-    swarm(test, 2)
 
-
-def test_a_lost_engines_containers_do_not_run():
-    async def test(fleet):
+async def test_a_lost_engines_containers_do_not_run():
+    async with swarm(2) as fleet:
         await fleet.create("c", start=True, Env=["constraint:node==n1"])
         fleet.hosts[0].switch(down=True)
         await fleet.until(lambda: len(fleet.cluster.healthy()) == 1)
         assert await fleet.names("") == []
         assert await fleet.names("all=1") == ["n1/c"]
-
-    swarm(test, 2)
 
 
 @pytest.mark.parametrize(
@@ -116,17 +106,15 @@ def test_a_lost_engines_containers_do_not_run():
         "limit=5.0",
     ],
 )
-def test_what_makes_no_sense_is_refused_even_when_there_is_no_container(query):
-    async def test(fleet):
+async def test_what_makes_no_sense_is_refused_even_when_there_is_no_container(query):
+    async with swarm(1) as fleet:
         with pytest.raises(Refused) as refused:
             await fleet.names(query)
         assert refused.value.status == 400
 
-    swarm(test, 1)
 
-
-def test_what_dockerd_takes_is_taken():
-    async def test(fleet):
+async def test_what_dockerd_takes_is_taken():
+    async with swarm(1) as fleet:
         await fleet.create("c", start=True)
         for query in (
             filters(name=["["]),
@@ -138,8 +126,6 @@ def test_what_dockerd_takes_is_taken():
         for query in ("limit=-1", "limit=", filters(name=["[", "c"]), filters(name=[""]), filters(health=["none"])):
             assert await fleet.names(query) == ["n1/c"]
 
-    swarm(test, 1)
-
 
 @pytest.mark.parametrize(
     ("text", "meant"),
@@ -149,21 +135,19 @@ def test_ports(text, meant):
     assert list_filters.ports(text) == meant
 
 
-def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(monkeypatch):
+async def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(monkeypatch):
     monkeypatch.setattr("machine.swarm.manager.routes.containers.FILTER_SECONDS", 0.05)
 
-    async def test(fleet):
+    async with swarm(2) as fleet:
         await fleet.create("c", start=True)
         fleet.hosts[1].hangs = True
         async with asyncio.timeout(2):
             assert await fleet.names(filters(network=["bridge"])) == ["n1/c"]
             assert await fleet.names(filters(ancestor=["busybox"])) == ["n1/c"]
 
-    swarm(test, 2)
 
-
-def test_who_waits_for_a_container_finds_it_ended_in_the_list():
-    async def test(fleet):
+async def test_who_waits_for_a_container_finds_it_ended_in_the_list():
+    async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
         key = await fleet.create("c", start=True)
         engine = fleet.cluster.engine("n1")
         engine._apply = lambda _: None  # no event comes
@@ -174,11 +158,9 @@ def test_who_waits_for_a_container_finds_it_ended_in_the_list():
         assert json.loads(await reading)["StatusCode"] == 137
         assert await fleet.names(filters(status=["exited"])) == ["n1/c"]
 
-    swarm(test, 1, refresh_min=60, refresh_max=61)
 
-
-def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_again():
-    async def test(fleet):
+async def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_again():
+    async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
         key = await fleet.create("c", start=True)
         place = fleet.hosts[0]
         ask, late = place._ask, []
@@ -194,5 +176,3 @@ def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_again()
         place._ask = as_docker_20
         place.engine.answer("POST", f"/containers/{key}/kill")
         await fleet.until(lambda: not fleet.cluster.find(key).is_up, 5)
-
-    swarm(test, 1, refresh_min=60, refresh_max=61)

@@ -10,7 +10,7 @@ from machine.swarm.cluster import events
 from machine.swarm.manager.routes import object_filters
 from machine.swarm.pipeline import Refused
 from machine.swarm.simulator.engine import SimulatedEngine
-from tests.swarm.fleet import swarm
+from tests.swarm.fleet import Fleet, swarm
 
 PROJECT = "com.docker.compose.project"
 
@@ -37,78 +37,60 @@ def on_engines(fleet, kind):
 
 
 @pytest.mark.parametrize(("kind", "listed"), [("networks", networks), ("volumes", volumes)])
-def test_made_listed_inspected_and_removed_under_one_name(kind, listed):
-    async def test(fleet):
-        await fleet.ask("POST", f"/{kind}/create", {"Name": "app", "Labels": {"k": "v"}})
-        assert await listed(fleet) == await listed(fleet, name=["app"]) == await listed(fleet, label=["k=v"]) == ["app"]
-        assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
-        shown = await fleet.ask("GET", f"/{kind}/app")
-        assert shown["Name"] == "app"
-        assert await fleet.ask("GET", f"/{kind}/n1/app") == shown  # the engine's own words
-        await fleet.call("DELETE", f"/{kind}/app")
-        assert await listed(fleet) == []
-        with pytest.raises(Refused) as gone:
-            await fleet.ask("GET", f"/{kind}/app")
-        assert gone.value.status == 404
-
-    swarm(test)
+async def test_made_listed_inspected_and_removed_under_one_name(kind, listed, fleet: Fleet):
+    await fleet.ask("POST", f"/{kind}/create", {"Name": "app", "Labels": {"k": "v"}})
+    assert await listed(fleet) == await listed(fleet, name=["app"]) == await listed(fleet, label=["k=v"]) == ["app"]
+    assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
+    shown = await fleet.ask("GET", f"/{kind}/app")
+    assert shown["Name"] == "app"
+    assert await fleet.ask("GET", f"/{kind}/n1/app") == shown  # the engine's own words
+    await fleet.call("DELETE", f"/{kind}/app")
+    assert await listed(fleet) == []
+    with pytest.raises(Refused) as gone:
+        await fleet.ask("GET", f"/{kind}/app")
+    assert gone.value.status == 404
 
 
 @pytest.mark.parametrize(("kind", "listed"), [("networks", networks), ("volumes", volumes)])
-def test_two_of_one_name_are_told_apart_until_one_goes(kind, listed):
-    async def test(fleet):
-        for node in ("n1", "n3"):
-            await fleet.ask("POST", f"/{kind}/create", {"Name": f"{node}/app"})
-        assert await listed(fleet) == ["n1/app", "n3/app"]
-        assert await listed(fleet, node=["n3"]) == await listed(fleet, name=["n3/app"]) == ["n3/app"]
-        assert await listed(fleet, name=["n3/app", "n2/app"]) == ["n3/app"]
-        assert await listed(fleet, name=["n2/app"]) == []
-        assert (await fleet.ask("GET", f"/{kind}/n3/app"))["Name"] == "app"
-        await fleet.call("DELETE", f"/{kind}/n1/app")
-        assert await listed(fleet) == ["app"]
-        assert on_engines(fleet, kind) == {"n1": [], "n2": [], "n3": ["app"]}
-
-    swarm(test)
+async def test_two_of_one_name_are_told_apart_until_one_goes(kind, listed, fleet: Fleet):
+    for node in ("n1", "n3"):
+        await fleet.ask("POST", f"/{kind}/create", {"Name": f"{node}/app"})
+    assert await listed(fleet) == ["n1/app", "n3/app"]
+    assert await listed(fleet, node=["n3"]) == await listed(fleet, name=["n3/app"]) == ["n3/app"]
+    assert await listed(fleet, name=["n3/app", "n2/app"]) == ["n3/app"]
+    assert await listed(fleet, name=["n2/app"]) == []
+    assert (await fleet.ask("GET", f"/{kind}/n3/app"))["Name"] == "app"
+    await fleet.call("DELETE", f"/{kind}/n1/app")
+    assert await listed(fleet) == ["app"]
+    assert on_engines(fleet, kind) == {"n1": [], "n2": [], "n3": ["app"]}
 
 
 @pytest.mark.parametrize("kind", ["networks", "volumes"])
-def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind):
-    async def test(fleet):
-        calls = (fleet.ask("POST", f"/{kind}/create", {"Name": "app"}) for _ in range(20))
-        done = await asyncio.gather(*calls, return_exceptions=True)
-        assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
-        conflicts = [each.status for each in done if isinstance(each, Refused)]
-        assert conflicts == ([409] * 19 if kind == "networks" else [])
-        assert fleet.context._locks == {}
-
-    swarm(test)
+async def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind, fleet: Fleet):
+    calls = (fleet.ask("POST", f"/{kind}/create", {"Name": "app"}) for _ in range(20))
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
+    conflicts = [each.status for each in done if isinstance(each, Refused)]
+    assert conflicts == ([409] * 19 if kind == "networks" else [])
+    assert fleet.context._locks == {}
 
 
-def test_a_network_that_exists_is_refused_as_an_engine_does():
-    async def test(fleet):
-        await fleet.ask("POST", "/networks/create", {"Name": "n2/app"})
-        with pytest.raises(Refused, match="network with name app already exists") as told:
-            await fleet.ask("POST", "/networks/create", {"Name": "app"})
-        assert told.value.status == 409
-
-    swarm(test)
+async def test_a_network_that_exists_is_refused_as_an_engine_does(fleet: Fleet):
+    await fleet.ask("POST", "/networks/create", {"Name": "n2/app"})
+    with pytest.raises(Refused, match="network with name app already exists") as told:
+        await fleet.ask("POST", "/networks/create", {"Name": "app"})
+    assert told.value.status == 409
 
 
-def test_the_networks_that_every_engine_has_are_inspected_without_a_node():
-    async def test(fleet):
-        assert (await fleet.ask("GET", "/networks/bridge"))["Name"] == "bridge"
-        assert (await fleet.ask("GET", "/networks/n2/host"))["Name"] == "host"
-
-    swarm(test)
+async def test_the_networks_that_every_engine_has_are_inspected_without_a_node(fleet: Fleet):
+    assert (await fleet.ask("GET", "/networks/bridge"))["Name"] == "bridge"
+    assert (await fleet.ask("GET", "/networks/n2/host"))["Name"] == "host"
 
 
-def test_a_network_is_found_by_name_even_if_it_looks_like_a_node():
-    async def test(fleet):
-        await fleet.ask("POST", "/networks/create", {"Name": "n1"})
-        assert (await fleet.ask("GET", "/networks/n1"))["Name"] == "n1"
-        assert await networks(fleet, name=["n1"]) == ["n1"]
-
-    swarm(test)
+async def test_a_network_is_found_by_name_even_if_it_looks_like_a_node(fleet: Fleet):
+    await fleet.ask("POST", "/networks/create", {"Name": "n1"})
+    assert (await fleet.ask("GET", "/networks/n1"))["Name"] == "n1"
+    assert await networks(fleet, name=["n1"]) == ["n1"]
 
 
 @pytest.mark.parametrize(
@@ -173,81 +155,61 @@ def test_what_cannot_be_told_from_memory_is_asked_of_the_engines(filters):
     assert not object_filters.answers(filters, object_filters.NETWORK_FILTERS)
 
 
-def test_filtered_lists_do_not_wait_for_an_engine_that_hangs():
-    async def test(fleet):
-        await fleet.ask("POST", "/networks/create", {"Name": "app"})
-        fleet.hosts[1].hangs = True
-        async with asyncio.timeout(2):
-            assert await networks(fleet, name=["app"]) == ["app"]
-            assert await volumes(fleet, name=["app"]) == []
-
-    swarm(test)
+async def test_filtered_lists_do_not_wait_for_an_engine_that_hangs(fleet: Fleet):
+    await fleet.ask("POST", "/networks/create", {"Name": "app"})
+    fleet.hosts[1].hangs = True
+    async with asyncio.timeout(2):
+        assert await networks(fleet, name=["app"]) == ["app"]
+        assert await volumes(fleet, name=["app"]) == []
 
 
-def test_the_parts_of_a_compose_project_are_made_on_one_engine():
-    async def test(fleet):
-        mine = {PROJECT: "app"}
-        for _ in range(2):
-            await fleet.create(Env=["constraint:node==n1"])
-        await fleet.ask("POST", "/networks/create", {"Name": "n1/app_one", "Labels": mine})
-        for name in ("two", "three"):
-            await fleet.ask("POST", "/networks/create", {"Name": f"app_{name}", "Labels": mine})
-        await fleet.ask("POST", "/volumes/create", {"Name": "app_data", "Labels": mine})
-        await fleet.ask("POST", "/volumes/create", {"Name": "free"})
-        assert on_engines(fleet, "volumes") == {"n1": ["app_data"], "n2": ["free"], "n3": []}
-        assert on_engines(fleet, "networks")["n1"] == ["app_one", "app_three", "app_two"]
-
-    swarm(test)
+async def test_the_parts_of_a_compose_project_are_made_on_one_engine(fleet: Fleet):
+    mine = {PROJECT: "app"}
+    for _ in range(2):
+        await fleet.create(Env=["constraint:node==n1"])
+    await fleet.ask("POST", "/networks/create", {"Name": "n1/app_one", "Labels": mine})
+    for name in ("two", "three"):
+        await fleet.ask("POST", "/networks/create", {"Name": f"app_{name}", "Labels": mine})
+    await fleet.ask("POST", "/volumes/create", {"Name": "app_data", "Labels": mine})
+    await fleet.ask("POST", "/volumes/create", {"Name": "free"})
+    assert on_engines(fleet, "volumes") == {"n1": ["app_data"], "n2": ["free"], "n3": []}
+    assert on_engines(fleet, "networks")["n1"] == ["app_one", "app_three", "app_two"]
 
 
-def test_a_volume_of_a_project_decides_where_its_next_network_is():
-    async def test(fleet):
-        labels = {PROJECT: "app"}
-        await fleet.ask("POST", "/volumes/create", {"Name": "n3/app_data", "Labels": labels})
-        await fleet.ask("POST", "/networks/create", {"Name": "app_default", "Labels": labels})
-        assert on_engines(fleet, "networks")["n3"] == ["app_default"]
-
-    swarm(test)
+async def test_a_volume_of_a_project_decides_where_its_next_network_is(fleet: Fleet):
+    labels = {PROJECT: "app"}
+    await fleet.ask("POST", "/volumes/create", {"Name": "n3/app_data", "Labels": labels})
+    await fleet.ask("POST", "/networks/create", {"Name": "app_default", "Labels": labels})
+    assert on_engines(fleet, "networks")["n3"] == ["app_default"]
 
 
-def test_a_volume_that_exists_is_the_one_that_is_meant():
-    async def test(fleet):
-        await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
-        assert (await fleet.ask("POST", "/volumes/create", {"Name": "data"}))["Name"] == "data"
-        assert on_engines(fleet, "volumes") == {"n1": [], "n2": [], "n3": ["data"]}
-
-    swarm(test)
+async def test_a_volume_that_exists_is_the_one_that_is_meant(fleet: Fleet):
+    await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
+    assert (await fleet.ask("POST", "/volumes/create", {"Name": "data"}))["Name"] == "data"
+    assert on_engines(fleet, "volumes") == {"n1": [], "n2": [], "n3": ["data"]}
 
 
-def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence():
-    async def test(fleet):
-        await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
-        fleet.hosts[2].switch(down=True)
-        await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
-        with pytest.raises(
-            Refused, match=r"volume data is on n3, which does not answer.* docker volume create n1/data"
-        ):
-            await fleet.ask("POST", "/volumes/create", {"Name": "data"})
-        with pytest.raises(Refused, match=r"healthy \(not on n3\); volume data \(not on n1, n2\)"):
-            await fleet.create(HostConfig={"Binds": ["data:/d"]})
-
-    swarm(test)
+async def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence(fleet: Fleet):
+    await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
+    fleet.hosts[2].switch(down=True)
+    await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
+    with pytest.raises(Refused, match=r"volume data is on n3, which does not answer.* docker volume create n1/data"):
+        await fleet.ask("POST", "/volumes/create", {"Name": "data"})
+    with pytest.raises(Refused, match=r"healthy \(not on n3\); volume data \(not on n1, n2\)"):
+        await fleet.create(HostConfig={"Binds": ["data:/d"]})
 
 
-def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names():
-    async def test(fleet):
-        labels = {"com.docker.swarm.whitelists": '["node==n1|n3"]'}
-        await fleet.ask("POST", "/volumes/create", {"Name": "data", "Labels": labels})
-        assert on_engines(fleet, "volumes") == {"n1": ["data"], "n2": [], "n3": ["data"]}
-        labels = {"com.docker.swarm.whitelists": '["node==n7"]'}
-        with pytest.raises(Refused, match="Unable to find a node that satisfies the following conditions: whitelist"):
-            await fleet.ask("POST", "/volumes/create", {"Name": "other", "Labels": labels})
-
-    swarm(test)
+async def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names(fleet: Fleet):
+    labels = {"com.docker.swarm.whitelists": '["node==n1|n3"]'}
+    await fleet.ask("POST", "/volumes/create", {"Name": "data", "Labels": labels})
+    assert on_engines(fleet, "volumes") == {"n1": ["data"], "n2": [], "n3": ["data"]}
+    labels = {"com.docker.swarm.whitelists": '["node==n7"]'}
+    with pytest.raises(Refused, match="Unable to find a node that satisfies the following conditions: whitelist"):
+        await fleet.ask("POST", "/volumes/create", {"Name": "other", "Labels": labels})
 
 
-def test_connecting_means_the_network_on_the_containers_engine():
-    async def test(fleet):
+async def test_connecting_means_the_network_on_the_containers_engine():
+    async with swarm(made=[SimulatedEngine("n1"), SimulatedEngine("n2")]) as fleet:
         asked = []
 
         async def say_yes(request, place=fleet.hosts[1], real=fleet.hosts[1].__call__):
@@ -271,36 +233,25 @@ def test_connecting_means_the_network_on_the_containers_engine():
         (moved,) = [key for key, n in fleet.hosts[1].engine.networks.items() if n["Name"] == "unused"]
         assert asked[1:] == [f"/networks/{moved}/connect"]
 
-    swarm(test, made=[SimulatedEngine("n1"), SimulatedEngine("n2")])
-
 
 @pytest.mark.parametrize("name", ["a\nb", "x\x00", "\x1b[2J", "a\u202eb", "\ufeffx"])
-def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_believed(name):
-    async def test(fleet):
-        with pytest.raises(Refused, match="unprintable"):
-            await fleet.call("POST", "/networks/create", {"Name": name})
-        assert not any(method == "POST" for place in fleet.hosts for method, _ in place.asked)
-
-    swarm(test)
+async def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_believed(name, fleet: Fleet):
+    with pytest.raises(Refused, match="unprintable"):
+        await fleet.call("POST", "/networks/create", {"Name": name})
+    assert not any(method == "POST" for place in fleet.hosts for method, _ in place.asked)
 
 
 @pytest.mark.parametrize(
     "host", [{"Mounts": [None]}, {"PortBindings": {"80/tcp": [None]}}, {"Links": 5}, {"Mounts": [{"Type": []}]}]
 )
-def test_what_is_wrong_with_a_create_is_said_in_words(host):
-    async def test(fleet):
-        with pytest.raises(Refused) as error:
-            await fleet.create("x", HostConfig=host)
-        assert error.value.status == 400
-        assert "NoneType" not in error.value.message
-
-    swarm(test)
+async def test_what_is_wrong_with_a_create_is_said_in_words(host, fleet: Fleet):
+    with pytest.raises(Refused) as error:
+        await fleet.create("x", HostConfig=host)
+    assert error.value.status == 400
+    assert "NoneType" not in error.value.message
 
 
-def test_a_volumes_body_is_an_object():
-    async def test(fleet):
-        for body in ([], 5, "x"):
-            with pytest.raises(Refused, match="JSON object"):
-                await fleet.call("POST", "/volumes/create", body)
-
-    swarm(test)
+async def test_a_volumes_body_is_an_object(fleet: Fleet):
+    for body in ([], 5, "x"):
+        with pytest.raises(Refused, match="JSON object"):
+            await fleet.call("POST", "/volumes/create", body)

@@ -11,37 +11,32 @@ from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
 from machine.swarm.pipeline import Refused, Reply
 from machine.swarm.simulator.engine import SimulatedEngine
-from tests.swarm.fleet import swarm
+from tests.swarm.fleet import Fleet, swarm
 
 
 def rows(info):
     return [tuple(row) for row in info["SystemStatus"]]
 
 
-def test_ping_version_and_the_oldest_of_the_newest():
-    async def test(fleet):
-        ping = await fleet.call("HEAD", "/_ping")
-        assert ping.header(b"api-version") == b"1.51"
-        assert ping.header(b"ostype") == b"linux"
-        version = await fleet.ask("GET", "/version")
-        assert version["ApiVersion"] == "1.51"
-        assert version["MinAPIVersion"] == "1.24"
-        assert version["Version"].startswith("swarm/")
-
-    swarm(test)
+async def test_ping_version_and_the_oldest_of_the_newest(fleet: Fleet):
+    ping = await fleet.call("HEAD", "/_ping")
+    assert ping.header(b"api-version") == b"1.51"
+    assert ping.header(b"ostype") == b"linux"
+    version = await fleet.ask("GET", "/version")
+    assert version["ApiVersion"] == "1.51"
+    assert version["MinAPIVersion"] == "1.24"
+    assert version["Version"].startswith("swarm/")
 
 
-def test_an_old_client_reaches_an_engine_that_is_too_new_for_it():
-    async def test(fleet):
+async def test_an_old_client_reaches_an_engine_that_is_too_new_for_it():
+    async with swarm(made=[SimulatedEngine("n1", oldest_api="1.44")]) as fleet:
         await fleet.create("web")
         assert (await fleet.ask("GET", "/v1.24/containers/web/json"))["Name"] == "/web"
         assert any(target.startswith("/v1.44/containers/") for _, target in fleet.hosts[0].asked)
 
-    swarm(test, made=[SimulatedEngine("n1", oldest_api="1.44")])
 
-
-def test_info_has_sums_and_a_row_for_each_engine():
-    async def test(fleet):
+async def test_info_has_sums_and_a_row_for_each_engine():
+    async with swarm(3, 2) as fleet:
         await fleet.create("web", HostConfig={"CpuShares": 1, "Memory": 1 << 30})
         await fleet.until(lambda: all(c.known for c in fleet.cluster.index.newest_first()))
         info = await fleet.ask("GET", "/info")
@@ -62,41 +57,34 @@ def test_info_has_sums_and_a_row_for_each_engine():
         assert info["DriverStatus"] == []
         assert (await fleet.ask("GET", "/v1.20/info"))["DriverStatus"] == info["SystemStatus"]
 
-    swarm(test, 3, 2)
-
 
 def test_sizes_are_worded_as_classic_swarm_does():
     assert [size(n) for n in (0, 1023, 1 << 30, int(4.2 * (1 << 30)))] == ["0 B", "1023 B", "1 GiB", "4.2 GiB"]
 
 
-def test_events_of_all_engines_with_their_node():
-    async def test(fleet):
-        found, task = await fleet.events('/events?filters={"event":["create"]}')
-        await asyncio.sleep(0.05)
-        for n in range(3):
-            await fleet.create(f"c{n}")
-        await fleet.until(lambda: len(found) == 3)
-        assert sorted(e["node"]["Name"] for e in found) == ["n1", "n2", "n3"]
-        assert all(e["from"].endswith(f"node:{e['node']['Name']}") for e in found)
-        task.cancel()
-        await task
-
-    swarm(test)
+async def test_events_of_all_engines_with_their_node(fleet: Fleet):
+    found, task = await fleet.events('/events?filters={"event":["create"]}')
+    await asyncio.sleep(0.05)
+    for n in range(3):
+        await fleet.create(f"c{n}")
+    await fleet.until(lambda: len(found) == 3)
+    assert sorted(e["node"]["Name"] for e in found) == ["n1", "n2", "n3"]
+    assert all(e["from"].endswith(f"node:{e['node']['Name']}") for e in found)
+    task.cancel()
+    await task
 
 
-def test_events_end_at_until_and_a_wrong_time_is_refused():
-    async def test(fleet):
+async def test_events_end_at_until_and_a_wrong_time_is_refused():
+    async with swarm(1) as fleet:
         reply = await fleet.call("GET", "/events?until=1")
         assert await reply.read() == b""
         with pytest.raises(Refused, match="not a time"):
             await fleet.call("GET", "/events?since=yesterday")
 
-    swarm(test, 1)
-
 
 @pytest.mark.parametrize(("text", "many"), [("", limits.EVENT_UNREAD_COUNT + 1), ("x" * 900_000, 5)])
-def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text, many):
-    async def test(fleet):
+async def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text, many):
+    async with swarm(1) as fleet:
         subscribers = fleet.cluster.subscribers
         stuck, reads = subscribers.listen({}), subscribers.listen({"type": ["image"]})
         waiting = [asyncio.ensure_future(anext(one)) for one in (stuck, reads)]
@@ -110,8 +98,6 @@ def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text, many):
         subscribers.spread({"n": 1, "Type": "image"})
         assert await anext(reads) == b'{"n":1,"Type":"image"}\n'
 
-    swarm(test, 1)
-
 
 def test_images_of_one_id_are_one_with_all_their_tags():
     a = {"Id": "1", "Created": 1, "RepoTags": ["x:1"], "RepoDigests": None}
@@ -123,8 +109,8 @@ def test_images_of_one_id_are_one_with_all_their_tags():
     ]
 
 
-def test_networks_and_volumes_carry_their_node_where_several_have_their_name():
-    async def test(fleet):
+async def test_networks_and_volumes_carry_their_node_where_several_have_their_name():
+    async with swarm(2) as fleet:
         await fleet.until(lambda: all(e.networks for e in fleet.cluster.healthy()))
         networks = await fleet.ask("GET", "/networks")
         assert {n["Name"] for n in networks} >= {"n1/bridge", "n2/bridge"}
@@ -142,26 +128,21 @@ def test_networks_and_volumes_carry_their_node_where_several_have_their_name():
         with pytest.raises(Refused, match="no such volume"):
             await fleet.ask("GET", "/volumes/data")
 
-    swarm(test, 2)
+
+async def test_a_network_pins_its_containers(fleet: Fleet):
+    await fleet.ask("POST", "/networks/create", {"Name": "n2/mine", "Driver": "bridge"})
+    for _ in range(2):
+        await fleet.create(HostConfig={"NetworkMode": "mine"})
+    await fleet.create(HostConfig={"NetworkMode": "n3/bridge"})
+    assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n2", "n2", "n3"]
+    assert (await fleet.ask("GET", "/networks/n2/bridge"))["Name"] == "bridge"
+    await fleet.ask("POST", "/networks/create", {"Name": "n1/mine", "Driver": "bridge"})
+    with pytest.raises(Refused, match="n1/mine, n2/mine: say which"):
+        await fleet.ask("GET", "/networks/mine")
 
 
-def test_a_network_pins_its_containers():
-    async def test(fleet):
-        await fleet.ask("POST", "/networks/create", {"Name": "n2/mine", "Driver": "bridge"})
-        for _ in range(2):
-            await fleet.create(HostConfig={"NetworkMode": "mine"})
-        await fleet.create(HostConfig={"NetworkMode": "n3/bridge"})
-        assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n2", "n2", "n3"]
-        assert (await fleet.ask("GET", "/networks/n2/bridge"))["Name"] == "bridge"
-        await fleet.ask("POST", "/networks/create", {"Name": "n1/mine", "Driver": "bridge"})
-        with pytest.raises(Refused, match="n1/mine, n2/mine: say which"):
-            await fleet.ask("GET", "/networks/mine")
-
-    swarm(test)
-
-
-def test_a_pull_goes_to_every_engine():
-    async def test(fleet):
+async def test_a_pull_goes_to_every_engine():
+    async with swarm(2) as fleet:
         reply = await fleet.call("POST", "/images/create?fromImage=redis&tag=7")
         text = (await reply.read()).decode()
         for name in ("n1", "n2"):
@@ -169,11 +150,10 @@ def test_a_pull_goes_to_every_engine():
         assert "errorDetail" not in text
         assert all(any("redis:7" in (i.get("RepoTags") or ()) for i in e.images) for e in fleet.cluster.healthy())
 
-    swarm(test, 2)
 
+async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
+    async with asyncio.timeout(10):
 
-def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
-    async def run():
         async def source():
             for n in range(100):
                 yield b"%d," % n
@@ -194,11 +174,9 @@ def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
         assert got[0] == got[2] == whole
         assert whole.startswith(got[1])
 
-    asyncio.run(asyncio.wait_for(run(), 10))
 
-
-def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
-    async def test(fleet):
+async def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
+    async with swarm(2) as fleet:
         info = await fleet.ask("GET", "/info")
         assert not {*DEFAULTS, "ID", "Labels", "Swarm", "SystemTime", "Warnings"} - set(info)
         assert info["Driver"] == "overlay2"
@@ -214,11 +192,9 @@ def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
         await fleet.until(lambda: not fleet.cluster.healthy())
         assert set(await fleet.ask("GET", "/info")) == set(info)
 
-    swarm(test, 2)
 
-
-def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected():
-    async def test(fleet):
+async def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected():
+    async with swarm(2) as fleet:
         found, task = await fleet.events('/events?filters={"type":["swarm"]}')
         await asyncio.sleep(0.05)
         gone = fleet.discovery.addresses.pop()
@@ -231,11 +207,9 @@ def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected():
         task.cancel()
         await task
 
-    swarm(test, 2)
 
-
-def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
-    async def test(fleet):
+async def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
+    async with swarm(3) as fleet:
         for number, place in enumerate(fleet.hosts):
             ask = place._ask
 
@@ -256,11 +230,9 @@ def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
             "BuilderSize": 3,
         }
 
-    swarm(test, 3)
 
-
-def test_a_registry_is_asked_through_another_engine_when_the_first_has_just_died():
-    async def test(fleet):
+async def test_a_registry_is_asked_through_another_engine_when_the_first_has_just_died():
+    async with swarm(2, refresh_min=60, refresh_max=61) as fleet:
         for place in fleet.hosts:
             ask = place._ask
 
@@ -270,5 +242,3 @@ def test_a_registry_is_asked_through_another_engine_when_the_first_has_just_died
             place._ask = search
         fleet.hosts[0].down = True
         assert await fleet.ask("GET", "/images/search?term=x") == [{"name": "found"}]
-
-    swarm(test, 2, refresh_min=60, refresh_max=61)
