@@ -3,50 +3,63 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request
+from machine.swarm.resolve import (
+    FULL_ID,
+    Ambiguous,
+    EngineObject,
+    EngineObjects,
+    Listed,
+    candidates,
+    pick_container,
+    pick_network,
+    pick_volume,
+    split_node,
+)
 
 REMEMBERED = 10_000  # ids whose engine is remembered
-_BEGINNING = re.compile(r"[0-9a-f]{1,64}\Z|[0-9a-z]{25}\Z")  # of a network's id; those of swarm mode are shorter
-_FULL_ID = re.compile(r"[0-9a-f]{64}\Z")
-_SHORT_ID = re.compile(r"[0-9a-f]{12,63}\Z")  # as `docker ps` prints it: no name takes it from a container
 
 
 class ContainerLocation(NamedTuple):
-    """A container and where it is."""
+    """A container and where it is, as its engine inspects it."""
 
     member: Member
-    container: dict[str, Any]
+    container: Mapping[str, Any]
 
     @property
     def id(self) -> str:
         """Its full id."""
-        return str(self.container.get("Id", ""))
+        return str(self.container.get("Id") or "")
 
-    def is_called(self, name: str) -> bool:
-        """Whether that is its whole name."""
-        return str(self.container.get("Name")).lstrip("/") == name
+    @property
+    def names(self) -> tuple[str]:
+        """Its one name."""
+        return (str(self.container.get("Name")).lstrip("/"),)
+
+    @property
+    def node_names(self) -> tuple[str]:
+        """What its engine is called in NODE/NAME."""
+        return (self.member.name,)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether its engine answers."""
+        return self.member.reachable
 
 
-def select_matches(x: str, kind: str, said: list[tuple[Member, Any]]) -> list[tuple[Member, Any]]:
-    """Out of the engines' answers for a network or volume `x` those of what is called so, or else has such an id.
+def matching(x: str, kind: str, answers: list[tuple[Member, Any]]) -> Sequence[EngineObject[Member]]:
+    """Out of the engines' answers for a network or volume `x` those that `x` means, which all have one name.
 
-    Refused(404) if there are none, or if the id stands for several.
+    `kind` is "networks" or "volumes". Refused(404) if there are none, or if an id stands for several.
     """
-    called = [(member, answer) for member, answer in said if answer.get("Name") == x]
-    if called:
-        return called
-    found = [
-        (member, answer)
-        for member, answer in said
-        if kind == "networks" and _BEGINNING.match(x) and str(answer.get("Id")).startswith(x)
-    ]
-    names = sorted({str(answer.get("Name")) for _, answer in found})
+    objects = EngineObjects((member, [answer]) for member, answer in answers)
+    found = pick_volume(x, objects) if kind == "volumes" else pick_network(x, objects)
+    names = sorted({each.names[0] for each in found})
     if len(names) != 1:
         raise Refused(404, f"{kind[:-1]} {x} not found" if not names else f"{x} may be any of {', '.join(names[:5])}")
     return found
@@ -63,7 +76,7 @@ class Lookup:
 
     def remember(self, identity: str, member: Member) -> bool:
         """Note where a container or an exec is. False if another engine had that id first: it stays that one's."""
-        if not _FULL_ID.match(identity):
+        if not FULL_ID.match(identity):
             return True  # nobody is asked for it: an id that looks like a name would stand in the way of the name
         owner = self._seen.setdefault(identity, member)
         while len(self._seen) > REMEMBERED:
@@ -108,32 +121,25 @@ class Lookup:
         return place.member, place.id
 
     async def find(self, x: str) -> ContainerLocation:
-        """The container that is called `x`: an id, a name, NODE/NAME, or the beginning of an id; in this order."""
+        """The container that `x` means (machine.swarm.resolve). Refused(404) if nobody, or more than one, has it."""
         members = await self.members.present()
-        node, slash, name = x.rpartition("/")
-        if slash and node:
-            members = [member for member in members if member.name == node]
-            x = name
-        places = [p for p in await self._ask(x, members) if p.is_called(x) or p.id.startswith(x)]
-        for place in places:
+        node, name = split_node(x, {member.name for member in members}.__contains__)
+        places = Listed(await self._ask(name, [member for member in members if not node or member.name == node]))
+        for place in candidates(name, places):
             self.remember(place.id, place.member)
-        known = [p for p in places if p.id == x and _FULL_ID.match(x)]
-        called = [p for p in places if p.is_called(x)]
-        exact = known or (places if _SHORT_ID.match(x) else called or places)
-        if len(exact) == 1:
-            return exact[0]
-        if exact:
-            names = " or ".join(f"{p.member.name}{p.container.get('Name')}" for p in exact)
-            raise Refused(404, f"{x} is on more than one engine: say {names}")
-        away = "".join(f"; {name} does not answer" for name, _ in self.members.absent())
-        raise Refused(404, f"No such container: {x}{away}")
+        try:
+            found = pick_container(name, places)
+        except Ambiguous as error:
+            raise Refused(404, f"No such container: {error}") from error
+        if found is None:
+            absent = "".join(f"; {name} does not answer" for name, _ in self.members.absent())
+            raise Refused(404, f"No such container: {x}{absent}")
+        return found
 
     async def taken(self, name: str) -> ContainerLocation | None:
         """The container of exactly that name, on whichever engine."""
-        for place in await self._ask(name, await self.members.present()):
-            if place.is_called(name):
-                return place
-        return None
+        named = Listed(await self._ask(name, await self.members.present())).named(name)
+        return named[0] if named else None
 
     async def exec_owner(self, identity: str) -> Member:
         """The engine that runs an exec. Refused(404)."""

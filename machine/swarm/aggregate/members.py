@@ -31,6 +31,11 @@ class Member:
         """What it is called in NODE/NAME."""
         return self.node.name
 
+    @property
+    def reachable(self) -> bool:
+        """Whether it has answered the last question that it was asked."""
+        return not self.why
+
     async def ask(self, request: Request) -> EngineReply:
         """Pass a call on; its answer is checked. Unreachable, also when the engine stops answering anything at all."""
         limit = asyncio.timeout(None)

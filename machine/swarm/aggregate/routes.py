@@ -11,7 +11,7 @@ from typing import Any
 
 from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.info import info
-from machine.swarm.aggregate.lookup import Lookup, select_matches
+from machine.swarm.aggregate.lookup import Lookup, matching
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
@@ -25,6 +25,7 @@ from machine.swarm.merge.version import merge_version
 from machine.swarm.parsing.request_json import write
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
+from machine.swarm.resolve import split_node
 from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
 
 _VERBS = (
@@ -345,18 +346,18 @@ class Aggregate:
         One engine's word for what an id stands for decides about the networks of all: it has to be what a client was
         told before, if it was, and what all say that know the id.
         """
-        node, slash, rest = x.partition("/")
-        if slash and any(member.name == node for member in await self.members.present()):
-            return [(member, name) for member, name in await self._things(kind, rest) if member.name == node]
-        said = select_matches(x, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{x}"))))
-        name = str(said[0][1].get("Name"))
+        node, name = split_node(x, {member.name for member in await self.members.present()}.__contains__)
+        if node:
+            return [(member, there) for member, there in await self._things(kind, name) if member.name == node]
+        found = matching(x, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{x}"))))
+        name = found[0].names[0]
         if kind == "networks" and name != x:  # an id: the same network has others on the other engines
-            self.lookup.check_name(said[0][0], str(said[0][1].get("Id")), name)
+            self.lookup.check_name(found[0].engine, found[0].id, name)
             try:
-                said = select_matches(name, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{name}"))))
+                found = matching(name, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{name}"))))
             except Refused as error:
                 self.members.log(error.message)
-        return [(member, str(answer.get("Name"))) for member, answer in said]
+        return [(each.engine, each.names[0]) for each in found]
 
 
 Answer = Callable[..., Awaitable[Reply]]

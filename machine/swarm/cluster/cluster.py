@@ -12,7 +12,7 @@ from machine.swarm.cluster import events
 from machine.swarm.cluster.engine import Container, Engine
 from machine.swarm.cluster.facts import Facts, api_of
 from machine.swarm.cluster.health import Health
-from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.cluster.index import Index
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.settings import Settings
 from machine.swarm.cluster.signing import Keyring
@@ -21,6 +21,7 @@ from machine.swarm.discovery.base import Discovery
 from machine.swarm.discovery.fetch import DiscoveryError
 from machine.swarm.merge.events import mark_event
 from machine.swarm.pipeline import CallNext, Refused, Unreachable
+from machine.swarm.resolve import Ambiguous
 
 MAX_CONCURRENT_DIALS = 256  # engines that are asked for a first word at the same time; one that is dead takes its time
 MAX_CONCURRENT_LISTS = 32  # engines that are being listed at the same time

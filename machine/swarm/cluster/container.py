@@ -71,6 +71,16 @@ class ContainerRecord(Generic[E]):
         return self.names[0] if self.names else ""
 
     @property
+    def node_names(self) -> tuple[str, str]:
+        """What its engine is called in NODE/NAME."""
+        return self.engine.name, self.engine.id
+
+    @property
+    def reachable(self) -> bool:
+        """Whether its engine answers."""
+        return self.engine.reachable
+
+    @property
     def swarm_id(self) -> str:
         """The id that stays when it is made again on another engine; "" if it was not made through us."""
         return self.labels.get(ID, "")

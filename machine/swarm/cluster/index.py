@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from operator import attrgetter
@@ -10,17 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.spelling import NameIndex
+from machine.swarm.resolve import only, pick_container
 from machine.swarm.scheduler.placement import former_names, service_of
 
 C = TypeVar("C", bound=ContainerRecord[Any])
 K = TypeVar("K")
-_HEX = frozenset("0123456789abcdef")
-SHORT = 12  # digits of an id as `docker ps` prints it
-_FULL_ID = re.compile(r"[0-9a-f]{64}\Z")
-
-
-class Ambiguous(LookupError):
-    """Several containers fit; the text names them."""
 
 
 class Index(Generic[C]):
@@ -135,37 +128,13 @@ class Index(Generic[C]):
         """Those that are one and the same to the cluster."""
         return self._swarm.get(swarm_id, []) if swarm_id else []
 
+    def with_prefix(self, start: str) -> list[C]:
+        """Those whose ids begin so."""
+        return [c for key, same in self._ids.items() if key.startswith(start) for c in same]
+
     def find(self, text: str) -> C | None:
-        """The container of that id, name, NODE/name, swarm id, or beginning of an id; Ambiguous if several.
-
-        What does not look like an id is a name first: an engine may not take calls for another's container by giving
-        one of its own that container's name as its id. Nor by an id that is the beginning of the other's, or by that
-        beginning as a name: the short form that `docker ps` prints then means both.
-        """
-        text = text.lstrip("/")
-        if not text:
-            return None
-        full = _FULL_ID.match(text)
-        ids, names = self._ids.get(text), (self._names.get(text), self._on_node(text), self._swarm.get(text))
-        may_begin = not full and _HEX.issuperset(text) and (not names[0] or len(text) >= SHORT)
-        begun = self._beginning(text) if may_begin else []
-        for found in (ids, *names) if full else (*names, begun, ids):
-            if found:
-                return _only(text, list(dict.fromkeys([*found, *begun])) if found is names[0] else found)
-        return None
-
-    def _beginning(self, text: str) -> list[C]:
-        """Those whose ids begin so; ids that are cut short count only where no full one does."""
-        found = {key: same for key, same in self._ids.items() if key.startswith(text)}
-        whole = [c for key, same in found.items() if _FULL_ID.match(key) for c in same]
-        return whole or [c for same in found.values() for c in same]
-
-    def _on_node(self, text: str) -> list[C]:
-        node, slash, name = text.partition("/")
-        if not slash:
-            return []
-        candidates = [*self._names.get(name, ()), *self._ids.get(name, ())]
-        return [c for c in candidates if node in (c.engine.name, c.engine.id)]
+        """The container that `text` means (machine.swarm.resolve), at last by its swarm id; Ambiguous if several."""
+        return pick_container(text, self) or only(text, self._swarm.get(text.lstrip("/"), ()))
 
     def _enter_names(self, container: C) -> bool:
         """Note its names; whether another container has one of them."""
@@ -180,16 +149,6 @@ class Index(Generic[C]):
         for name in former_names(container.id, container.names, container.was):
             self._former.setdefault(name, []).append(container)
         return shared
-
-
-def _only(text: str, found: list[C]) -> C | None:
-    if len(found) > 1:
-        up = [c for c in found if c.engine.reachable]
-        if len(up) == 1:
-            return up[0]
-        shown = ", ".join(sorted(f"{c.engine.name}/{c.name or c.id[:12]}" for c in found)[:5])
-        raise Ambiguous(f"{text} may be any of {shown}: say which")
-    return found[0] if found else None
 
 
 def _remove(table: dict[K, list[C]], key: K, container: C) -> None:

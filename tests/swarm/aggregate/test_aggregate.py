@@ -116,7 +116,7 @@ async def test_create_goes_where_the_fewest_are_and_the_rest_finds_it() -> None:
         assert world.seen == [(owner, "POST", f"/containers/{found['Id']}/stop")]
     with pytest.raises(Refused, match="No such container: nobody"):
         await world.get("/containers/nobody/json")
-    with pytest.raises(Refused, match="No such container: n0"):
+    with pytest.raises(Refused, match="No such container: f/n0"):
         await world.get("/containers/f/n0/json")
 
 
@@ -156,7 +156,7 @@ async def test_the_same_name_on_two_engines_must_be_said_with_the_node() -> None
     world = World(2, containers=0)
     for engine in world.engines:
         engine.answer("POST", "/containers/create?name=twin", b'{"Image":"busybox"}')
-    with pytest.raises(Refused, match="say a/twin or b/twin"):
+    with pytest.raises(Refused, match="may be any of a/twin, b/twin: say which"):
         await world.get("/containers/twin/json")
     assert (await world.get("/containers/b/twin/json"))["Node"]["Name"] == "b"
     names = [each["Names"] for each in await world.get("/containers/json?all=1")]

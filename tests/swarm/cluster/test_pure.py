@@ -5,7 +5,8 @@ import pytest
 from machine.swarm.cluster.container import ContainerRecord, shares
 from machine.swarm.cluster.facts import facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
-from machine.swarm.cluster.index import Ambiguous, Index
+from machine.swarm.cluster.index import Index
+from machine.swarm.resolve import Ambiguous
 from machine.swarm.scheduler.placement_request import Port
 
 

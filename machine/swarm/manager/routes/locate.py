@@ -8,10 +8,9 @@ from typing import Any
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.pipeline import Refused
+from machine.swarm.resolve import EngineObjects, pick_network
 from machine.swarm.scheduler.placement import is_spanning, service_of
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
-
-ID_PREFIX = 12  # digits of an id that are enough to mean a network
 
 
 async def locate(
@@ -27,19 +26,15 @@ async def locate(
     engines = [e for e in context.cluster.engines.values() if e.address not in avoid]
     skipped = frozenset(elsewhere)
     volumes = {n: await _volume_holders(engines, n) for n in asked.volumes if n not in skipped}
-    networks = {n: [e for e in engines if has_network(e, n)] for n in asked.networks if n not in skipped}
+    networks = {n: network_holders(engines, n) for n in asked.networks if n not in skipped}
     found = [Located("volume", name, frozenset(e.address for e in having)) for name, having in volumes.items()]
     found += [Located("network", name, frozenset(e.address for e in having)) for name, having in networks.items()]
     return tuple(each for each in found if each.nodes)
 
 
-def has_network(engine: Engine, text: str) -> bool:
-    """Whether the engine has the network of that name, id, or beginning of an id."""
-    for network in engine.networks:
-        key = str(network.get("Id"))
-        if text in (network.get("Name"), key) or (len(text) >= ID_PREFIX and key.startswith(text)):
-            return True
-    return False
+def network_holders(engines: Iterable[Engine], text: str) -> list[Engine]:
+    """Return the engines that have the network of that id, name, or beginning of an id."""
+    return [each.engine for each in pick_network(text, EngineObjects((e, e.networks) for e in engines))]
 
 
 async def _volume_holders(engines: list[Engine], name: str) -> list[Engine]:

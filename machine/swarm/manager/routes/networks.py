@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -17,11 +16,11 @@ from machine.swarm.merge.names import repeated
 from machine.swarm.merge.objects import merge_networks
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import is_printable, printable
+from machine.swarm.resolve import Ambiguous, EngineObjects, only, pick_network, split_node
 from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 
 Network = dict[str, Any]
-_ID = re.compile(r"[0-9a-f]{64}\Z|[0-9a-z]{25}\Z")  # of a network of one engine, and of swarm mode
 
 
 @TABLE.at("GET", "/networks")
@@ -65,23 +64,18 @@ def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tu
     itself any.
     """
     text = context.moved.get(text, text)
-    every = [(e, n) for e in context.cluster.healthy() for n in e.networks]
-    node, slash, rest = text.partition("/")
-    owner = context.cluster.engine(node) if slash else None
-    for fits in (
-        lambda e, n: _ID.match(text) and text == n.get("Id"),  # noqa: ARG005
-        lambda e, n: e is owner and rest in (n.get("Name"), n.get("Id")),
-        lambda e, n: e is engine and text == n.get("Name"),
-        lambda e, n: text == n.get("Name"),  # noqa: ARG005
-        lambda e, n: text and str(n.get("Id")).startswith(text),  # noqa: ARG005
-    ):
-        found = {str(n.get("Id")): (e, n) for e, n in every if fits(e, n)}
-        if len(found) == 1 or (found and text in object_filters.PREDEFINED):
-            return next(iter(found.values()))
-        if found:
-            names = ", ".join(sorted(f"{e.name}/{n.get('Name')}" for e, n in found.values())[:5])
-            raise Refused(404, f"network {text} may be any of {names}: say which")
-    raise Refused(404, f"network {text} not found")
+    node, name = split_node(text, context.cluster.engine)
+    owner = context.cluster.engine(node) if node else None
+    found = pick_network(name, EngineObjects((e, e.networks) for e in context.cluster.healthy() if owner in (None, e)))
+    found = [each for each in found if each.engine is engine] or found
+    distinct = list({each.id: each for each in found}.values())
+    try:
+        chosen = only(text, distinct[:1] if text in object_filters.PREDEFINED else distinct)
+    except Ambiguous as error:
+        raise Refused(404, f"network {error}") from error
+    if chosen is None:
+        raise Refused(404, f"network {text} not found")
+    return chosen.engine, dict(chosen.value)
 
 
 @TABLE.at("GET", "/networks/{name}")

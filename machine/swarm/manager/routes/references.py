@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from machine.swarm.cluster.index import Ambiguous
 from machine.swarm.manager.routes.context import ManagerContext
+from machine.swarm.resolve import Ambiguous, split_node
 from machine.swarm.scheduler.placement_request import PlacementRequest
 
 MODES = ("NetworkMode", "PidMode", "IpcMode")
@@ -25,7 +25,10 @@ def strip_node_prefixes(context: ManagerContext, body: dict[str, Any]) -> list[P
             host[key] = [_reference(context, str(text)) for text in host[key]]
     networks = (body.get("NetworkingConfig") or {}).get("EndpointsConfig")
     if networks:
-        found = {_split(context, context.moved.get(key, key)): settings for key, settings in networks.items()}
+        found = {
+            split_node(context.moved.get(key, key), context.cluster.engine): settings
+            for key, settings in networks.items()
+        }
         body["NetworkingConfig"]["EndpointsConfig"] = {key: settings for (_, key), settings in found.items()}
         pins += list(found)
     return [(node, name) for node, name in pins if node]
@@ -53,7 +56,7 @@ def _modes(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:
         if kind == "container" and colon:
             host[key] = f"container:{_reference(context, other)}"
         elif key == "NetworkMode" and mode:
-            node, host[key] = _split(context, context.moved.get(mode, mode))
+            node, host[key] = split_node(context.moved.get(mode, mode), context.cluster.engine)
             pins.append((node, host[key]))
     return pins
 
@@ -61,28 +64,20 @@ def _modes(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:
 def _mounts(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:
     pins = []
     if host.get("Binds"):
-        split = [_split(context, str(bind)) for bind in host["Binds"]]
+        split = [split_node(str(bind), context.cluster.engine) for bind in host["Binds"]]
         host["Binds"] = [bind for _, bind in split]
         pins += [(node, bind.partition(":")[0]) for node, bind in split]
     for mount in host.get("Mounts") or ():
         if mount.get("Type") == "volume" and mount.get("Source"):
-            node, mount["Source"] = _split(context, str(mount["Source"]))
+            node, mount["Source"] = split_node(str(mount["Source"]), context.cluster.engine)
             pins.append((node, mount["Source"]))
     return pins
-
-
-def _split(context: ManagerContext, text: str) -> Pin:
-    """`NODE/rest` as (NODE, rest) if there is such a node, else ("", text)."""
-    node, slash, rest = text.partition("/")
-    if slash and node and rest and context.cluster.engine(node):
-        return node, rest
-    return "", text
 
 
 def _reference(context: ManagerContext, text: str) -> str:
     """NAME[:MORE] of a container as its engine understands it: as given, or else its id."""
     name, colon, more = text.partition(":")
-    node, rest = _split(context, name.lstrip("/"))
+    node, rest = split_node(name.lstrip("/"), context.cluster.engine)
     if node:
         return f"{rest}{colon}{more}"
     known = _id(context, name)

@@ -8,9 +8,10 @@ from typing import Any
 
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.locate import has_network, volume_size
+from machine.swarm.manager.routes.locate import volume_size
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request
+from machine.swarm.resolve import EngineObjects, pick_network
 from machine.swarm.scheduler.placement_request import Located
 
 
@@ -101,9 +102,8 @@ async def _move_network(context: ManagerContext, source: Engine, target: Engine,
 
 
 def _network_id(engine: Engine, name: str) -> str:
-    named = [n for n in engine.networks if name in (n.get("Name"), n.get("Id"))]
-    found = named or [n for n in engine.networks if has_network(engine, name) and str(n.get("Id")).startswith(name)]
-    return str(found[0].get("Id")) if found else ""
+    found = pick_network(name, EngineObjects([(engine, engine.networks)]))
+    return found[0].id if found else ""
 
 
 async def _post(context: ManagerContext, engine: Engine, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.names import repeated
 from machine.swarm.merge.objects import merge_volumes
 from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.resolve import EngineObjects, pick_volume, split_node
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist
 from machine.swarm.scheduler.placement import is_spanning
@@ -54,14 +55,12 @@ def shared_names(context: ManagerContext) -> frozenset[str]:
 
 def holders(context: ManagerContext, text: str) -> tuple[list[Engine], str]:
     """The engines that have the volume called NAME or NODE/NAME, and its name there; Refused(404)."""
-    node, slash, rest = text.partition("/")
-    engines = context.cluster.healthy()
-    if slash and context.cluster.engine(node):
-        engines, text = [context.node(node)], rest
-    found = [e for e in engines if any(v.get("Name") == text for v in e.volumes)]
+    node, name = split_node(text, context.cluster.engine)
+    engines = [context.node(node)] if node else context.cluster.healthy()
+    found = pick_volume(name, EngineObjects((e, e.volumes) for e in engines))
     if not found:
-        raise Refused(404, f"get {text}: no such volume")
-    return found, text
+        raise Refused(404, f"get {name}: no such volume")
+    return [each.engine for each in found], name
 
 
 @TABLE.at("GET", "/volumes/{name}")
