@@ -59,7 +59,9 @@ def make_server(
     alternatives = general_names(names)
     if not alternatives:
         raise NameNotAllowed("a server certificate needs at least one name")
-    usages = [ExtendedKeyUsageOID.SERVER_AUTH] + [ExtendedKeyUsageOID.CLIENT_AUTH] * client_too
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH]
+    if client_too:
+        usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
     subject = _subject(organisation, spelled(alternatives)[0])
     return _leaf(ca, subject, usages, _span(now, days), x509.SubjectAlternativeName(alternatives))
 

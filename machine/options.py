@@ -29,7 +29,9 @@ class Option:
 
     @property
     def empty(self) -> Any:
-        return {"string": "", "int": 0, "bool": False, "list": []}[self.kind]
+        """The value of an option that nobody set and that has no default; a new list each time."""
+        empty_values = {"string": "", "int": 0, "bool": False, "list": []}
+        return empty_values[self.kind]
 
 
 Values = Mapping[str, Any]  # option name -> value of its kind

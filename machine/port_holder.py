@@ -117,7 +117,9 @@ def _name(directory: str) -> str:
     except OSError:
         words = []
     guest = next((word.removeprefix("guest=") for word in words if word.startswith("guest=")), "")
-    text = f"qemu of machine {guest}" if guest and "qemu" in words[0] else os.path.basename(words[0]) if words else ""
+    text = os.path.basename(words[0]) if words else ""
+    if guest and "qemu" in words[0]:
+        text = f"qemu of machine {guest}"
     plain = "".join(letter for letter in text if letter.isprintable())[:_NAME_LIMIT]
     return plain or "a program"
 

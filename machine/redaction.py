@@ -131,10 +131,12 @@ def shown(options: EngineOptions, mask: str) -> EngineOptions:
 
     def masked(flag: str, items: tuple[str, ...]) -> tuple[str, ...]:
         names = [_private_name(flag, item) for item in items]
-        return tuple(
-            item if name is None else f"{name}={mask}" if name else mask
-            for name, item in zip(names, items, strict=True)
-        )
+        return tuple(hidden(name, item) for name, item in zip(names, items, strict=True))
+
+    def hidden(name: str | None, item: str) -> str:
+        if name is None:
+            return item
+        return f"{name}={mask}" if name else mask
 
     return replace(
         options,

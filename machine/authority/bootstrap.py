@@ -197,8 +197,8 @@ def _in_use(store: str, where: CertPaths, ca: bytes) -> bool:
 
 def _loose(where: CertPaths) -> list[str]:
     """The store's own key files that others may read."""
-    found = [where.ca_key] * where.own_ca + [where.client_key] * where.own_client
-    return [p for p in found if os.name != "nt" and os.path.exists(p) and os.stat(p).st_mode & 0o077]
+    own = [path for path, is_own in ((where.ca_key, where.own_ca), (where.client_key, where.own_client)) if is_own]
+    return [p for p in own if os.name != "nt" and os.path.exists(p) and os.stat(p).st_mode & 0o077]
 
 
 def _tighten(where: CertPaths, notes: list[str]) -> None:

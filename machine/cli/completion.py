@@ -207,7 +207,8 @@ def fish(facts: Facts) -> str:
     for command, (_, text) in COMMANDS.items():
         lines.append(f"complete -c machine -n '{no_command}' -a {command} -d {_quote(text)}")
     for flag, short, follows, _, text in TABLE:
-        rest = f"{' -r' * (follows == VALUE)} -d {_quote(text)}"
+        needs_value = " -r" if follows == VALUE else ""
+        rest = f"{needs_value} -d {_quote(text)}"
         lines.append(f"complete -c machine -l {flag[2:]}{rest}")
         if short:
             lines.append(f"complete -c machine -n '{no_command}' -s {short[1:]}{rest}")
@@ -228,7 +229,9 @@ def _fish_flags(when: str, flags: Mapping[str, Argument], drivers: list[str]) ->
     for argument in dict.fromkeys(flags.values()):
         names = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in argument.flags)
         values = " ".join(drivers) if "--driver" in argument.flags else _VALUES.get(argument.flags[0], "")
-        value = f" -x -a '{values}'" if values else " -r" if argument.follows == VALUE else ""
+        value = " -r" if argument.follows == VALUE else ""
+        if values:
+            value = f" -x -a '{values}'"
         text = str(argument.options.get("help", "")).replace("%%", "%")
         lines.append(f"complete -c machine -n '{when}' {names}{value} -d {_quote(text)}")
     return lines

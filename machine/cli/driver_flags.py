@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from machine.options import Option
 
 _DEST = "option:"  # the attribute for --NAME is this and NAME, which no other flag can have
+_METAVARS = {"string": "TEXT", "int": "NUMBER", "bool": "true|false", "list": "ITEM"}
 
 
 def driver_from_argv(parser: Parser) -> str:
@@ -29,7 +30,10 @@ def driver_from_argv(parser: Parser) -> str:
             break
         flag, equals, value = text.partition("=")
         if flag in ("-d", "--d", "--driver", "-driver"):
-            name = value if equals else typed[at + 1] if at + 1 < len(typed) else name
+            if equals:
+                name = value
+            elif at + 1 < len(typed):
+                name = typed[at + 1]
         elif text[:2] == "-d" and text[2:] in TABLE:
             name = text[2:]
     return name
@@ -47,7 +51,7 @@ def add_options(parser: Parser, driver: str, options: Sequence[Option]) -> None:
             const=True if option.kind == "bool" else None,
             type=_kind(option),
             default=None,
-            metavar=_metavar(option),
+            metavar=_METAVARS[option.kind],
             help=_explain(option),
         )
         argument.of_driver = True
@@ -65,10 +69,6 @@ def _kind(option: Option) -> Any:
     if option.kind == "bool":
         return lambda text: parse_bool(text, f"--{option.name}")
     return str
-
-
-def _metavar(option: Option) -> str:
-    return {"string": "TEXT", "int": "NUMBER", "bool": "true|false", "list": "ITEM"}[option.kind]
 
 
 def _explain(option: Option) -> str:

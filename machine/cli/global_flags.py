@@ -51,7 +51,8 @@ class Flags:
         """Take one flag from the command line, short or long."""
         flag = _SHORT.get(flag, flag)
         self._set(flag, value, _FOLLOWS[flag], flag)
-        self.storage_typed |= flag == "--storage-path"
+        if flag == "--storage-path":
+            self.storage_typed = True
 
     def typed_store(self) -> str:
         """The store named on the command line, "" if none was."""

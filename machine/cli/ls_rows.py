@@ -132,7 +132,9 @@ def master_name(row: Row, rows: Sequence[Row]) -> str:
     """The master of the machine's swarm, known by its discovery URL; "" if there is none among `rows`."""
     asked = row.options("SwarmOptions")
     discovery = asked.get("Discovery") if asked.get("IsSwarm") or asked.get("Master") else ""
-    for other in rows if discovery else ():
+    if not discovery:
+        return ""
+    for other in rows:
         options = other.options("SwarmOptions")
         if options.get("Master") and options.get("Discovery") == discovery:
             return other.name
@@ -184,9 +186,12 @@ def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
     active_swarm = (
         row.record is not None and bool(url and swarm.get("Master")) and swarm_url(row.record, url) == current
     )
+    active = "* (swarm)" if active_swarm else "-"
+    if active_host:
+        active = "*"
     return Struct(
         Name=row.name,
-        Active="*" if active_host else "* (swarm)" if active_swarm else "-",
+        Active=active,
         ActiveHost=active_host,
         ActiveSwarm=active_swarm,
         DriverName=row.record.driver_name if row.record else "not found",

@@ -57,6 +57,11 @@ class Argument:
         return self.flags[0] if self.flags else str(self.options.get("metavar") or self.dest)
 
     @property
+    def needs_one(self) -> bool:
+        """Whether it is a place for names that may not stay empty."""
+        return self.nargs in (None, "+")
+
+    @property
     def is_verb(self) -> bool:
         """Whether it is the place of a command's own commands (`ls` in `machine context ls`)."""
         return not self.flags and self.dest == "verb" and self.nargs is None
@@ -157,11 +162,12 @@ class Parser(Group):
     def _place(self, names: list[str], found: dict[str, Any]) -> None:
         """Give each place its names: one if it needs one, the rest to those that take more."""
         places = self.places()
-        needed = sum(place.nargs in (None, "+") for place in places)
+        later = sum(place.needs_one for place in places)  # names that this place and those after it need
         for place in places:
-            needed -= place.nargs in (None, "+")
-            free = len(names) - needed
-            if free < 1 and place.nargs in (None, "+"):
+            if place.needs_one:
+                later -= 1
+            free = len(names) - later
+            if free < 1 and place.needs_one:
                 raise UsageError(f"{self.prog} needs a {place.shown}", resolution=f"see {self.prog} --help")
             count = max(0, free if place.nargs in ("*", "+") else min(free, 1))
             taken, names = names[:count], names[count:]

@@ -70,5 +70,7 @@ def main() -> int:
 
     from machine.cli import main as machine
 
-    words = sys.argv[1:]
-    return machine(["swarmd", *(["--help"] if words[:1] in (["help"], ["h"]) else words)])
+    argv = sys.argv[1:]
+    if argv[:1] in (["help"], ["h"]):
+        argv = ["--help"]
+    return machine(["swarmd", *argv])

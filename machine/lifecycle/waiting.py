@@ -115,7 +115,11 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
     that was there before is given no time. Where an sshd has answered before, none is
     looked for: that would be one more connection, which a newer sshd counts against us.
     """
-    patience = 0.0 if driver.traits.existing_host else LOGIN_SECONDS if record.reached("ready") else float("inf")
+    patience = float("inf")  # seconds for which a refused login is tried again
+    if driver.traits.existing_host:
+        patience = 0.0
+    elif record.reached("ready"):
+        patience = LOGIN_SECONDS
     began = session.clock.now()
     seen_before = driver.traits.existing_host or record.reached("ready")
 
@@ -177,16 +181,19 @@ def strip_ansi(text: str) -> str:
 
 def diagnostics(driver: Driver) -> str:
     """What the platform can tell about a machine that does not come up: its console, and last what is wrong."""
-    found, said = [], ""
+    found, explanation = [], ""
     try:
         if isinstance(driver, Diagnosable):
-            said = driver.explain()
+            explanation = driver.explain()
         if isinstance(driver, ConsoleLog):
             tail = strip_ansi(driver.console_log()).rstrip().splitlines()[-CONSOLE_LINES:]
-            found.extend(["the end of its console:", *(f"  {line}" for line in tail)] if tail else [])
+            if tail:
+                found += ["the end of its console:", *(f"  {line}" for line in tail)]
     except MachineError as error:
         found.append(f"(no more is known: {error.brief})")
-    return "\n".join([*found, *([said] if said else [])])
+    if explanation:
+        found.append(explanation)
+    return "\n".join(found)
 
 
 def _resolution_for(record: Record, driver: Driver, state: State = State.NONE) -> str:

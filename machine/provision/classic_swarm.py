@@ -105,8 +105,7 @@ def _changes(facts: Facts, spec: Spec, swarm: Swarm, seen: dict[str, str]) -> It
         current = layouts.is_current(facts, put)
         if not current:
             yield put
-        active, enabled, running = (*seen.get(name, "").split(" "), "", "", "")[:3]
-        if not current or (active, enabled, running) != ("active", "enabled", setup):
+        if not current or seen.get(name, "").split(" ") != ["active", "enabled", setup]:
             yield _restart(name, swarm.port if name == "manager" else 0, seen["python"])
 
 
@@ -167,7 +166,9 @@ def _remove(names: list[str], files: Iterable[str], state: str) -> Run:
 def _install(facts: Facts) -> Run:
     """Python by the package manager: the distribution's own, and if that is too old, a newer one beside it."""
     distro = find(facts)
-    manager = facts.packages if facts.packages in packages.MANAGERS else distro.manager if distro else ""
+    manager = facts.packages
+    if manager not in packages.MANAGERS and distro is not None:
+        manager = distro.manager
     if manager not in packages.MANAGERS:
         raise _no_python(facts)
     words = packages.MANAGERS[manager]

@@ -206,11 +206,11 @@ def _units(texts: dict[str, list[str]], units: dict[str, list[str]], values: dic
         blocks[pairs.get("Id", "")] = pairs
     service, socket = blocks.get("docker.service", {}), blocks.get("docker.socket", {})
     command, overriding = exec_start([(path, "\n".join(lines)) for path, lines in units.items()])
-    running = "info" in values
+    without_unit = "inactive" if values.get("dockerd") else ""  # where another program than systemd starts the engine
+    if "info" in values:
+        without_unit = "active"
     return {
-        "service": _state(service)
-        if service
-        else ("active" if running else "inactive" if values.get("dockerd") else ""),
+        "service": _state(service) if service else without_unit,
         "enabled": service.get("UnitFileState") == "enabled",
         "socket": _state(socket),
         "needs_socket": "docker.socket" in f"{service.get('Requires', '')} {service.get('BindsTo', '')}".split(),

@@ -59,7 +59,9 @@ fi
 
 def batch(steps: Sequence[Step], mark: str, *, alone: bool = False) -> str:
     """One script for all `steps`, for root; `split` reads its output. `alone`: no other such script runs meanwhile."""
-    parts = [f"mark={mark}\n{_SETTINGS}{_FRAMES}{_PUT}main() {{\n{_ALONE * alone}"]
+    parts = [f"mark={mark}\n{_SETTINGS}{_FRAMES}{_PUT}main() {{\n"]
+    if alone:
+        parts.append(_ALONE)
     streams = "</dev/null 9>&-" if alone else "</dev/null"
     for number, step in enumerate(steps, 1):
         parts.append(

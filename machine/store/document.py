@@ -128,7 +128,10 @@ def _checked(found: Any, kind: type, name: str, where: str) -> Any:
         raise record_error(name, f"{where} in config.json must be {_KIND_NAMES.get(kind, 'a number')}")
     if kind in (int, float) and abs(found) >= 2**63:
         raise record_error(name, f"{where} in config.json is too large a number")
-    for text in found if kind is list else (found,) if kind is str else ():
+    texts = found if kind is list else []
+    if kind is str:
+        texts = [found]
+    for text in texts:
         if not text.isprintable() and any(character < " " or character == "\x7f" for character in text):
             raise record_error(name, f"{where} in config.json holds control characters")
     return found

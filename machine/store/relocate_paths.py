@@ -53,7 +53,9 @@ def moved(path: str, moves: list[tuple[str, str]]) -> str:
     for old, new in moves:
         if _under(path, old):
             rest = path[len(old.rstrip("/\\")) :].lstrip("/\\")
-            return os.path.join(new, *re.split(r"[\\/]", rest) if "\\" in old else [rest]) if rest else new
+            if not rest:
+                return new
+            return os.path.join(new, *re.split(r"[\\/]", rest)) if "\\" in old else os.path.join(new, rest)
     return path
 
 

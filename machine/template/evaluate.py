@@ -162,8 +162,7 @@ class _Run:
         function, fewest, most = FUNCTIONS[node.name]
         count = len(node.arguments) + len(last)
         if not fewest <= count <= most:
-            wanted = f"{fewest}" if fewest == most else f"at least {fewest}" if count < fewest else f"at most {most}"
-            raise TemplateError(f"{node.name} wants {wanted} value{'s' * (wanted != '1')}, not {count}")
+            raise TemplateError(f"{node.name} wants {_values_wanted(fewest, most, count)}, not {count}")
         if node.name in ("and", "or"):
             value: Any = None
             for argument in node.arguments:
@@ -174,6 +173,13 @@ class _Run:
         value = function(*(self.value(argument, dot) for argument in node.arguments), *last)
         self.spend(value)
         return value
+
+
+def _values_wanted(fewest: float, most: float, count: int) -> str:
+    """Return how many values a function takes, for an error about `count` of them."""
+    if fewest == most:
+        return f"{fewest} value" if fewest == 1 else f"{fewest} values"
+    return f"at least {fewest} values" if count < fewest else f"at most {most} values"
 
 
 def _items(value: Any) -> Iterator[tuple[Any, Any]]:

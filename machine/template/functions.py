@@ -71,9 +71,9 @@ def _title(text: Any) -> str:
 
 
 def _pad(text: Any, before: Any, after: Any) -> str:
-    count = max(0, min(_int(before, "pad"), 1000)), max(0, min(_int(after, "pad"), 1000))
+    left, right = max(0, min(_int(before, "pad"), 1000)), max(0, min(_int(after, "pad"), 1000))
     value = _text(text, "pad")
-    return " " * count[0] + value + " " * count[1] if value else value
+    return " " * left + value + " " * right if value else value
 
 
 def _truncate(text: Any, length: Any) -> str:

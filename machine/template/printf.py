@@ -71,7 +71,8 @@ def _one(verb: str, flags: str, precision: int | None, value: Any) -> str:  # no
         if verb in "dxXob":
             return plus + format(value, verb)
         if verb in "cqU" and 0 <= value <= 0x10FFFF and not 0xD800 <= value < 0xE000:
-            return f"U+{value:04X}" if verb == "U" else f"'{chr(value)}'" if verb == "q" else chr(value)
+            written = {"U": f"U+{value:04X}", "q": f"'{chr(value)}'", "c": chr(value)}
+            return written[verb]
     if sort == "float" and verb in "eEfFgG":
         return plus + (
             show(value)

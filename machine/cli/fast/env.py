@@ -49,15 +49,18 @@ def run(args: Namespace, app: App) -> int:
     lines = [
         shells.unset_line(shell, key) if value is None else shells.set_line(shell, key, value) for key, value in values
     ]
-    app.say_exactly("\n".join([*lines, shells.hint(shell, _again(args, app))]))
+    app.say_exactly("\n".join([*lines, shells.hint(shell, _typed_command(args, app))]))
     return 0
 
 
 def unset_values(environ: Mapping[str, str], *, no_proxy: bool, windows: bool) -> list[tuple[str, str | None]]:
     """Every variable that `env` may have set, None for its value; the proxy's only if asked for."""
     values: list[tuple[str, str | None]] = [(key, None) for key in _KEYS]
-    values += [(_COMPOSE, None)] * windows
-    return values + [(proxy_variable(environ), None)] * no_proxy
+    if windows:
+        values.append((_COMPOSE, None))
+    if no_proxy:
+        values.append((proxy_variable(environ), None))
+    return values
 
 
 def set_values(url: str, cert_dir: str, name: str, *, windows: bool) -> list[tuple[str, str | None]]:
@@ -68,7 +71,9 @@ def set_values(url: str, cert_dir: str, name: str, *, windows: bool) -> list[tup
         ("DOCKER_CERT_PATH", cert_dir or None),
         ("DOCKER_MACHINE_NAME", name),
     ]
-    return values + [(_COMPOSE, "true")] * windows
+    if windows:
+        values.append((_COMPOSE, "true"))
+    return values
 
 
 def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str | None]]:
@@ -99,12 +104,24 @@ def proxy_variable(environ: Mapping[str, str]) -> str:
 
 def proxied(old: str, address: str) -> str:
     """The list `old` with `address` in it once."""
-    return old if not address or address in old.split(",") else f"{old},{address}" if old else address
+    addresses = old.split(",") if old else []
+    if address and address not in addresses:
+        addresses.append(address)
+    return ",".join(addresses)
 
 
-def _again(args: Namespace, app: App) -> list[str]:
-    """The command that was typed, for the hint."""
-    words = [app.prog, *(["-s", app.flags.typed_store()] if app.flags.typed_store() else []), "env"]
-    words += ["--shell", args.shell] if args.shell else []
-    words += ["--swarm"] * args.swarm + ["--no-proxy"] * args.no_proxy + ["-u"] * args.unset
-    return words + ([args.name] if args.name else [])
+_SWITCHES = {"--swarm": "swarm", "--no-proxy": "no_proxy", "-u": "unset"}
+
+
+def _typed_command(args: Namespace, app: App) -> list[str]:
+    """Return the command that was typed, for the hint."""
+    argv = [app.prog]
+    if app.flags.typed_store():
+        argv += ["-s", app.flags.typed_store()]
+    argv.append("env")
+    if args.shell:
+        argv += ["--shell", args.shell]
+    argv += [flag for flag, typed in _SWITCHES.items() if getattr(args, typed)]
+    if args.name:
+        argv.append(args.name)
+    return argv

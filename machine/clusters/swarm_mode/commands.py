@@ -81,9 +81,11 @@ def look(session: Session, cluster: str) -> list[Row]:
 
 
 def _row(cluster: str, machine: str, node: Node) -> Row:
-    manager = (
-        "" if not node.is_manager else "Leader" if node.leader else "Reachable" if node.reachable else "Unreachable"
-    )
+    manager = ""
+    if node.leader:
+        manager = "Leader"
+    elif node.is_manager:
+        manager = "Reachable" if node.reachable else "Unreachable"
     address = node.addresses[0] if node.addresses else ""
     return Row(
         cluster,

@@ -76,11 +76,10 @@ def leave(session: Session, record: Record, *, stays: bool, force: bool, togethe
         _leave_gracefully(session, record, stays=stays, together=together)
         forget()
         return
-    for part in (
-        partial(_leave_gracefully, session, record, stays=stays, force=True, together=together),
-        *([partial(_leave_anyway, session, record)] if stays else []),
-        forget,
-    ):
+    parts = [partial(_leave_gracefully, session, record, stays=stays, force=True, together=together)]
+    if stays:
+        parts.append(partial(_leave_anyway, session, record))
+    for part in (*parts, forget):
         try:
             part()
         except Interrupted:
@@ -185,7 +184,7 @@ def _check(going: LeaveOperation, nodes: list[Node], me: Node) -> None:
         raise SwarmModeError(
             f"the cluster {going.what.cluster} would break without {going.name}",
             details=reason,
-            resolution=f"make another manager first: machine swarm-mode promote {(*workers, 'NAME')[0]};"
+            resolution=f"make another manager first: machine swarm-mode promote {workers[0] if workers else 'NAME'};"
             f" machine rm -f {going.name} removes it anyway",
         )
 

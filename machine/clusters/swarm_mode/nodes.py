@@ -118,4 +118,4 @@ def pool(networks: Iterable[str], wanted: Sequence[str] = ()) -> list[str]:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + "s" * (number != 1)
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
