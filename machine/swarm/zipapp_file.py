@@ -29,7 +29,7 @@ def bundle() -> bytes:
             entry = zipfile.ZipInfo(name.replace(os.sep, "/"), _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, data)
+            archive.writestr(entry, data, compresslevel=9)
     return out.getvalue()
 
 
