@@ -50,7 +50,7 @@ async def containers(members: Members, lookup: Lookup, request: Request) -> list
         and (earlier is None or order[str(item.get("Id"))] < earlier)
     ]
     kept.sort(key=lambda pair: order[str(pair[1].get("Id"))], reverse=True)
-    return merge_containers(((member.node, [item]) for member, item in kept), always_qualified=True, limit=count)
+    return merge_containers(((member.node_info, [item]) for member, item in kept), always_qualified=True, limit=count)
 
 
 def nanoseconds(text: object) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from machine.swarm.api.responses import EngineReply, one_line, send_checked
+from machine.swarm.fanout.broadcast import broadcast, successful
 from machine.swarm.merge.node_info import NodeInfo
-from machine.swarm.pipeline import CallNext, Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
@@ -20,8 +21,9 @@ class Member:
 
     def __init__(self, ask: CallNext, fallback: str) -> None:
         self._client = ask
-        self.node = NodeInfo(fallback)
+        self.node_info = NodeInfo(fallback)
         self.known = False
+        self.doubtful = False  # its calls end by themselves, see PATIENCE
         self.why = ""  # why it did not answer the last time; "" = it did
         self.creating = 0  # containers that are being created there
         self.missed: dict[str, Request] = {}  # networks by name whose create it has not heard
@@ -29,7 +31,7 @@ class Member:
     @property
     def name(self) -> str:
         """What it is called in NODE/NAME."""
-        return self.node.name
+        return self.node_info.name
 
     @property
     def reachable(self) -> bool:
@@ -126,38 +128,19 @@ class Members:
     async def ask(self, request: Request, among: Iterable[Member] | None = None) -> list[tuple[Member, Any]]:
         """What those say who answer: (member, JSON). Raises what the first said if every one refuses."""
         members = list(among) if among is not None else await self.present()
-        answers = await asyncio.gather(*(member.value(request) for member in members), return_exceptions=True)
-        good = []
-        for member, answer in zip(members, answers):  # noqa: B905 (strict= came with Python 3.10)
-            if isinstance(answer, Unreachable):
-                self.log(f"{member.name} does not answer {request.method} {request.path}: {answer.message}")
-            elif isinstance(answer, BaseException) and not isinstance(answer, Refused):
-                raise answer
-            elif not isinstance(answer, BaseException):
-                good.append((member, answer))
-        if not good:
-            raise next((a for a in answers if isinstance(a, Refused) and not isinstance(a, Unreachable)), None) or (
-                Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in members))
-            )
-        return good
+        results = await broadcast(members, lambda member: member.value(request), self.log)
+        for member, result in results.items():
+            if isinstance(result, Unreachable):
+                self.log(f"{member.name} does not answer {request.method} {request.path}: {result.message}")
+        return list(successful(results).items())
 
     async def nodes(self, request: Request) -> list[tuple[NodeInfo, Any]]:
         """The same by node, as machine.swarm.merge takes it."""
-        return [(member.node, answer) for member, answer in await self.ask(request)]
+        return [(member.node_info, answer) for member, answer in await self.ask(request)]
 
     def absent(self) -> list[tuple[str, str]]:
         """Who did not answer lately, and why."""
         return [(member.name, member.why) for member in self.all if member.why]
-
-    async def first(self, request: Request) -> Reply:
-        """The answer of the first one that can be reached; the body must not be a stream."""
-        last: Unreachable | None = None
-        for member in await self.present():
-            try:
-                return await member.ask(request)
-            except Unreachable as error:
-                member.why, last = error.message, error
-        raise last or Unreachable(502, "none of the engines answers")
 
     async def _identify(self, member: Member) -> None:
         try:
@@ -173,7 +156,7 @@ class Members:
         number = 2
         while name in taken:
             name, number = f"{base}-{number}", number + 1
-        member.node = member.node._replace(
+        member.node_info = member.node_info._replace(
             name=name,
             id=str(info.get("ID", "")),
             cpus=int(info.get("NCPU") or 0),
@@ -181,4 +164,4 @@ class Members:
             labels=dict(str(label).partition("=")[::2] for label in info.get("Labels") or ()),
         )
         member.known = True
-        self.log(f"aggregate: {name} is {member.node.address}")
+        self.log(f"aggregate: {name} is {member.node_info.address}")

@@ -17,6 +17,8 @@ from machine.swarm.aggregate.pins import listed, neighbours
 from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.api.swarm_mode import refuse_swarm_mode
+from machine.swarm.fanout.broadcast import first_answer
+from machine.swarm.fanout.image_transfer import transfer_image
 from machine.swarm.merge.containers import inspected
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.objects import merge_networks, merge_volumes
@@ -57,7 +59,7 @@ class Aggregate:
     async def ping(self, request: Request) -> Reply:
         """/_ping: alive while one of them is."""
         said = await self.members.ask(Request("GET", "/version"))
-        api = merge_version((member.node, answer) for member, answer in said)["ApiVersion"]
+        api = merge_version((member.node_info, answer) for member, answer in said)["ApiVersion"]
         kind = (b"content-type", b"text/plain; charset=utf-8")
         headers = (kind, (b"api-version", api.encode()), (b"ostype", b"linux"), (b"docker-experimental", b"false"))
         return Reply(200, headers, b"" if request.method == "HEAD" else b"OK")
@@ -114,7 +116,7 @@ class Aggregate:
     async def any(self, request: Request) -> Reply:
         """What every engine would answer alike: search, auth, builds."""
         if isinstance(request.body, bytes):
-            return await self.members.first(request)
+            return await first_answer(await self.members.present(), request)
         return await (await self._build_host()).ask(request)
 
     async def build(self, request: Request) -> Reply:
@@ -204,7 +206,7 @@ class Aggregate:
         if verb == "exec" and reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
             raise reply.wrong("the id that it gives is that of an exec on another engine")
         if verb == "json" and reply.ok:
-            return Reply.json(inspected(member.node, await reply.value()))
+            return Reply.json(inspected(member.node_info, await reply.value()))
         return reply
 
     async def exec(self, request: Request, x: str) -> Reply:
@@ -220,12 +222,8 @@ class Aggregate:
 
     async def pull(self, request: Request) -> Reply:
         """POST /images/create, /images/load: on every engine."""
-        members = await self.members.present()
-        if isinstance(request.body, bytes):
-            requests = [request] * len(members)
-        else:
-            requests = [request.replace(body=body) for body in streams.tee(request.body, len(members))]
-        return Reply(200, (JSON,), await streams.broadcast(members, requests))
+        engines = await self.members.present()
+        return await transfer_image(engines, request, details=True, after=_nothing, finish=lambda *_: None)
 
     async def image(self, request: Request, x: str) -> Reply:
         """GET /images/X/json and history: by the first engine that has it."""
@@ -301,7 +299,7 @@ class Aggregate:
         bad = next((reply for _, reply in replies if not reply.ok), None)
         if bad or request.method == "DELETE":
             return bad or replies[0][1]
-        values = [(member.node, await reply.value()) for member, reply in replies]
+        values = [(member.node_info, await reply.value()) for member, reply in replies]
         if kind == "volumes":
             return Reply.json(values[0][1])
         return Reply.json(merge_networks(((node, [value]) for node, value in values), one_per_name=True)[0])
@@ -358,6 +356,10 @@ class Aggregate:
             except Refused as error:
                 self.members.log(error.message)
         return [(each.engine, each.names[0]) for each in found]
+
+
+async def _nothing(_: Member) -> None:
+    """Nothing is remembered of images."""
 
 
 Answer = Callable[..., Awaitable[Reply]]

@@ -6,9 +6,12 @@ import asyncio
 from typing import Any
 
 from machine.swarm.aggregate.members import Member, Members
+from machine.swarm.fanout.broadcast import broadcast, successful
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from machine.swarm.printable import is_printable, printable
+
+_NOT_ASKED = Unreachable(502, "it did not answer")
 
 
 async def create_network(members: Members, request: Request) -> Reply:
@@ -19,24 +22,18 @@ async def create_network(members: Members, request: Request) -> Reply:
     """
     _check_name(request)
     present = await members.present()
-    answers = await asyncio.gather(*(member.value(request) for member in present), return_exceptions=True)
-    made: list[tuple[Member, Any]] = []
-    refused: list[Refused] = []
-    absent = [member for member in members.all if member not in present]
-    for member, answer in zip(present, answers):  # noqa: B905 (strict= came with Python 3.10)
-        if isinstance(answer, Unreachable):
-            absent.append(member)
-        elif isinstance(answer, Refused):
-            refused.append(Refused(answer.status, f"{member.name}: {answer.message}"))
-        elif isinstance(answer, BaseException):
-            raise answer
-        else:
-            made.append((member, answer))
+    results = await broadcast(present, lambda member: member.value(request), members.log)
+    made = [(member, result) for member, result in results.items() if not isinstance(result, Refused)]
+    absent = [member for member in members.all if isinstance(results.get(member, _NOT_ASKED), Unreachable)]
+    refused = [
+        Refused(result.status, f"{member.name}: {result.message}")
+        for member, result in results.items()
+        if isinstance(result, Refused) and member not in absent
+    ]
     if refused:
         await asyncio.gather(*(_undo(member, answer, members) for member, answer in made))
         raise refused[0]
-    if not made:
-        raise Unreachable(502, "none of the engines answers: " + "; ".join(member.why for member in present))
+    successful(results)  # raises when none answers
     return Reply.json({**made[0][1], "Warning": _keep(absent, request, members)}, 201)
 
 

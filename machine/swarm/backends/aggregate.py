@@ -26,7 +26,7 @@ async def aggregate(words: Sequence[str], context: BackendContext) -> AsyncItera
         members = []
         for number, spec in enumerate(words, 1):
             member = Member(await context.open(stack, [spec]), f"engine-{number}")
-            member.node = NodeInfo(member.name, *_where(spec, context))
+            member.node_info = NodeInfo(member.name, *_where(spec, context))
             members.append(member)
         joined = Aggregate(Members(members, context.log))
 

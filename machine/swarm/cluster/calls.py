@@ -7,7 +7,7 @@ from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
-from machine.swarm.cluster.events import Lines, check, normalize
+from machine.swarm.cluster.events import Lines, read_events
 from machine.swarm.cluster.facts import Facts, negotiate_version
 from machine.swarm.cluster.health import HealthTracker
 from machine.swarm.cluster.pending import PendingCalls
@@ -76,12 +76,9 @@ class Calls:
             await reply.value()
         data = await reply.read(limits.EVENT_PAST)
         try:
-            found = Lines().feed(data + b"\n")
-            for event in found:
-                check(event)
+            return read_events(Lines(), data + b"\n")
         except ValueError as error:
             raise WrongAnswer(one_line(f"{self.name}: its events are not valid: {error}")) from None
-        return [normalize(event) for event in found]
 
     async def get(self, path: str, query: dict[str, list[str]] | None = None, *, versioned: bool = True) -> Any:
         """The JSON that a path answers, within ANSWER seconds, less after a failure; Refused."""

@@ -22,7 +22,7 @@ from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.ended_containers import EndedContainers
 from machine.swarm.cluster.engine_context import EngineContext
-from machine.swarm.cluster.events import Effect, Lines, check, effect, normalize
+from machine.swarm.cluster.events import Effect, Lines, effect, read_events
 from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
@@ -222,12 +222,9 @@ class Engine(Calls):
 
     def _events_in(self, lines: Lines, data: bytes) -> list[dict[str, Any]]:
         try:
-            found = lines.feed(data)
-            for event in found:
-                check(event)
+            return read_events(lines, data)
         except ValueError as error:
             raise WrongAnswer(f"{self.name}: its events are not valid: {error}") from None
-        return [normalize(event) for event in found]
 
     def _is_ours(self, event: dict[str, Any]) -> bool:
         """Whether a container is being made through us: then we look at it anyway."""

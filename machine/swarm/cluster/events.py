@@ -83,6 +83,14 @@ class Lines:
         return found
 
 
+def read_events(lines: Lines, data: bytes) -> list[dict[str, Any]]:
+    """Return the events that are whole with these bytes, in Docker's words. ValueError if they are none."""
+    found = lines.feed(data)
+    for event in found:
+        check(event)
+    return [normalize(event) for event in found]
+
+
 class Effect(NamedTuple):
     """What to look at again after an event: a container's id, or a kind of object.
 

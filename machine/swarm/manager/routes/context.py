@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from machine.swarm.cluster import Cluster, Container, Engine
 from machine.swarm.cluster.facts import Facts
+from machine.swarm.fanout.broadcast import broadcast, successful
 from machine.swarm.manager.routes.image_changes import ImageChanges
-from machine.swarm.merge.node_info import Answers
 from machine.swarm.pipeline import Headers, Refused, Request
-from machine.swarm.printable import traceback_of
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.placement_request import PlacementRequest
@@ -22,8 +21,6 @@ from machine.swarm.scheduler.placement_request import PlacementRequest
 T = TypeVar("T")
 MAX_REMEMBERED_IDS = 100_000  # exec ids, and sessions, of which the engine is remembered
 MAX_REMEMBERED_NETWORKS = 10_000  # networks of which the body, or the move, is remembered
-HANG_CHECK_SECONDS = 0.25  # seconds between two looks at whether those that are still awaited hang
-MAX_CONCURRENT = 64  # engines asked at the same time for one call
 
 
 class MergedInfo(NamedTuple):
@@ -132,31 +129,8 @@ class ManagerContext:
     async def broadcast(
         self, engines: Sequence[Engine], act: Callable[[Engine], Awaitable[T]]
     ) -> dict[Engine, T | Refused]:
-        """Do something with every engine, many at a time: its result, or why it refused.
-
-        Engines that hang are not waited for once all others are done: they are told to have failed.
-        """
-        limit = asyncio.Semaphore(MAX_CONCURRENT)
-
-        async def one(engine: Engine) -> T | Refused:
-            async with limit:
-                try:
-                    return await act(engine)
-                except Refused as error:
-                    return error
-                except Exception as error:  # of one engine: no reason to answer nothing of the others
-                    self.cluster.log(traceback_of(error))
-                    return Refused(502, f"{engine.name}: its answer could not be used")
-
-        if len(engines) == 1:
-            return {engines[0]: await one(engines[0])}
-        tasks = {engine: asyncio.ensure_future(one(engine)) for engine in engines}
-        try:
-            await _wait_for_most(tasks)
-        finally:
-            for task in tasks.values():
-                task.cancel()
-        return {engine: _result(engine, task) for engine, task in tasks.items()}
+        """Do something with every engine: see machine.swarm.fanout.broadcast."""
+        return await broadcast(engines, act, self.cluster.log)
 
     async def values(self, engines: Sequence[Engine], request: Request) -> dict[Engine, Any]:
         """The same call to every engine: the JSON of those that answered well; Refused if none did."""
@@ -167,42 +141,6 @@ class ManagerContext:
             return await (await engine.ask(request)).value()
 
         return successful(await self.broadcast(engines, ask))
-
-
-async def _wait_for_most(tasks: Mapping[Engine, asyncio.Future[Any]]) -> None:
-    """Until all are done, or all but engines that have let calls wait, or failed, since they last answered a look."""
-    waiting = {task: engine for engine, task in tasks.items()}
-    while waiting:
-        done, _ = await asyncio.wait(waiting, timeout=HANG_CHECK_SECONDS, return_when=asyncio.ALL_COMPLETED)
-        for task in done:
-            del waiting[task]
-        if waiting and len(waiting) < len(tasks) and all(engine.doubtful for engine in waiting.values()):
-            return
-
-
-def _result(engine: Engine, task: asyncio.Future[T | Refused]) -> T | Refused:
-    if task.done() and not task.cancelled():
-        return task.result()
-    return Refused(504, f"{engine.name} does not answer")
-
-
-def successful(results: dict[Engine, T | Refused]) -> dict[Engine, T]:
-    """What went well; the first refusal is raised when nothing did."""
-    fine: dict[Engine, T] = {}
-    refusal: Refused | None = None
-    for engine, result in results.items():
-        if isinstance(result, Refused):
-            refusal = refusal or result
-        else:
-            fine[engine] = result
-    if refusal is not None and not fine:
-        raise refusal
-    return fine
-
-
-def by_node(answers: Mapping[Engine, Any]) -> Answers:
-    """Engines' answers as machine.swarm.merge takes them."""
-    return [(engine.node_info, answer) for engine, answer in answers.items()]
 
 
 def drop_headers(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:

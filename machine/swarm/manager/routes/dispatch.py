@@ -11,7 +11,6 @@ from machine.swarm.manager.routes import (
     info,
     networks,
     prune,
-    spreading,
     system,
     volumes,
 )
@@ -20,7 +19,7 @@ from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import CallNext, Reply, Request
 
 # Importing these modules has entered their routes in TABLE.
-ROUTES = (build, containers, create, images, info, networks, prune, spreading, system, volumes)
+ROUTES = (build, containers, create, images, info, networks, prune, system, volumes)
 CLASSIC = "This is a classic swarm, not Docker's swarm mode: it has no services, nodes or secrets."
 CORS = (
     (b"access-control-allow-origin", b"*"),

@@ -1,15 +1,18 @@
-"""Routes of images: united in lists, removed everywhere, found where they are. Pulls and loads are in `spreading`."""
+"""Routes of images: brought to every engine, united in lists, removed everywhere, found where they are."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
-from machine.swarm.cluster.images import familiar, is_dangling, without_superseded
-from machine.swarm.manager.routes.context import ManagerContext, successful
+from machine.swarm.cluster.images import changed_tags, familiar, is_dangling, without_superseded
+from machine.swarm.fanout.broadcast import successful
+from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import holders
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.images import merge_images
@@ -85,6 +88,23 @@ def _created(engine: Engine, name: str) -> int | None:
     """When an image was made, in seconds since 1970; None if the engine's list does not have it."""
     ids = engine.image_table.find(name)
     return next((int(image.get("Created") or 0) for image in engine.images if image.get("Id") in ids), None)
+
+
+@TABLE.at("POST", "/images/create", "/images/load")
+async def transfer(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+    """Pull, import or load on every engine; the tags that it brings mean what they mean there from then on."""
+    engines = context.cluster.healthy() or [context.cluster.any_healthy()]
+    before = {engine: dict(engine.image_table.tags) for engine in engines}
+
+    async def refresh(engine: Engine) -> None:
+        with suppress(Refused):
+            await engine.refresh_kinds("image")
+
+    def finish(good: Sequence[Engine], lines: Sequence[dict[str, Any]]) -> None:
+        changed = [tag for engine in good for tag in changed_tags(before[engine], engine.image_table.tags)]
+        context.images.note(good, [*changed, *loaded_images(lines), image_tag(request)])
+
+    return await transfer_image(engines, request, details=False, after=refresh, finish=finish)
 
 
 @TABLE.at("GET", OF + "json", OF + "history", OF + "get")

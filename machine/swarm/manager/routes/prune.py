@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from machine.swarm.cluster import Engine
+from machine.swarm.fanout.broadcast import by_node
 from machine.swarm.manager.routes import networks, volumes
-from machine.swarm.manager.routes.context import ManagerContext, by_node
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.usage import merge_prune
 from machine.swarm.pipeline import Refused, Reply, Request

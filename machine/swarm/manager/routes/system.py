@@ -11,13 +11,14 @@ from machine import __version__
 from machine.swarm import limits
 from machine.swarm.cluster import Cluster, Engine, events
 from machine.swarm.cluster.facts import OLDEST, api_of
+from machine.swarm.fanout.broadcast import by_node, first_answer
 from machine.swarm.manager.routes import volumes
-from machine.swarm.manager.routes.context import ManagerContext, by_node
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.info import most_common
 from machine.swarm.merge.usage import merge_disk_usage, merge_plugins
-from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
+from machine.swarm.pipeline import JSON, Refused, Reply, Request
 
 NAME = f"swarm/{__version__}"
 BUILDKIT = (1, 42)  # engines of this API and newer build with BuildKit unless told otherwise
@@ -131,13 +132,7 @@ async def disk(context: ManagerContext, request: Request, name: str) -> Reply:  
 @TABLE.at("GET", "/images/search", "/distribution/{name}/json")
 async def any_engine(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
     """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
-    engines = context.cluster.healthy() or [context.cluster.any_healthy()]
-    for engine in engines[:-1]:
-        try:
-            return await engine.ask(request)
-        except NotConnected:
-            continue
-    return await engines[-1].ask(request)
+    return await first_answer(context.cluster.healthy() or [context.cluster.any_healthy()], request)
 
 
 @TABLE.at("GET", "/plugins")

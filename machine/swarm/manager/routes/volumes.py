@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from machine.swarm.cluster import Engine
+from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters
-from machine.swarm.manager.routes.context import ManagerContext, by_node, successful
+from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.networks import filters_of
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE

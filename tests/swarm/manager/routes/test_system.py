@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from machine.swarm import limits
+from machine.swarm.fanout.tee import Tee
 from machine.swarm.manager.routes.info import size
-from machine.swarm.manager.routes.tee import Tee
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
 from machine.swarm.pipeline import Refused, Reply

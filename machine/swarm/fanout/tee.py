@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 AHEAD = 8  # pieces that the fastest reader may be ahead of the slowest
+Item = bytes | Exception | None  # a piece, why there are no more, or the end
 
 
 class Tee:
@@ -13,17 +14,21 @@ class Tee:
 
     def __init__(self, source: AsyncIterator[bytes] | bytes, count: int) -> None:
         self._source = source
-        self._queues: list[asyncio.Queue[bytes | None] | None] = [asyncio.Queue(AHEAD) for _ in range(count)]
+        self._queues: list[asyncio.Queue[Item] | None] = [asyncio.Queue(AHEAD) for _ in range(count)]
         self.readers = [self._read(number) for number in range(count)]
 
     async def run(self) -> None:
-        """Read the source to its end; a reader that left is not waited for."""
-        if isinstance(self._source, bytes):
-            await self._give(self._source)
-        else:
-            async for piece in self._source:
-                await self._give(piece)
-        await self._give(None)
+        """Read the source to its end; a reader that left is not waited for. An error of the source is the readers'."""
+        last: Exception | None = None
+        try:
+            if isinstance(self._source, bytes):
+                await self._give(self._source)
+            else:
+                async for piece in self._source:
+                    await self._give(piece)
+        except Exception as error:
+            last = error
+        await self._give(last)
 
     def leave(self, number: int) -> None:
         """A reader wants no more."""
@@ -31,16 +36,18 @@ class Tee:
         while queue is not None and not queue.empty():
             queue.get_nowait()  # so that a waiting `run` goes on
 
-    async def _give(self, piece: bytes | None) -> None:
+    async def _give(self, item: Item) -> None:
         for number in range(len(self._queues)):
             queue = self._queues[number]
-            if queue is not None and piece != b"":
-                await queue.put(piece)
+            if queue is not None and item != b"":
+                await queue.put(item)
 
     async def _read(self, number: int) -> AsyncIterator[bytes]:
         queue = self._queues[number]
         try:
-            while queue is not None and (piece := await queue.get()) is not None:
-                yield piece
+            while queue is not None and (item := await queue.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
         finally:
             self.leave(number)

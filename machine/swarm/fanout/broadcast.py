@@ -1,0 +1,117 @@
+"""One call to many engines: so many at a time, and those that hang are not waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from machine.swarm.api.responses import EngineReply
+from machine.swarm.merge.node_info import Answers, NodeInfo
+from machine.swarm.pipeline import Refused, Request, Unreachable
+from machine.swarm.printable import traceback_of
+
+MAX_CONCURRENT = 64  # engines asked at the same time for one call
+HANG_CHECK_SECONDS = 0.25  # seconds between two looks at whether those that are still awaited hang
+
+
+class EngineClient(Protocol):
+    """One engine, as calls to many of them see it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors and in NODE/NAME."""
+
+    @property
+    def node_info(self) -> NodeInfo:
+        """What clients see of it."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it has let a call wait, or failed, since it last answered a look."""
+
+    async def ask(self, request: Request) -> EngineReply:
+        """Pass a call on; its answer is checked. Unreachable when the engine does not answer."""
+
+
+E = TypeVar("E", bound=EngineClient)
+T = TypeVar("T")
+
+
+async def broadcast(
+    engines: Sequence[E], act: Callable[[E], Awaitable[T]], log: Callable[[str], None]
+) -> dict[E, T | Refused]:
+    """Do something with every engine, many at a time; return the result of each, or why it refused.
+
+    Engines that hang are not waited for once all others are done: they count as failed. `log` gets the traceback of
+    what is no refusal, which is no reason to answer nothing of the other engines.
+    """
+    limit = asyncio.Semaphore(MAX_CONCURRENT)
+
+    async def one(engine: E) -> T | Refused:
+        async with limit:
+            try:
+                return await act(engine)
+            except Refused as error:
+                return error
+            except Exception as error:
+                log(traceback_of(error))
+                return Refused(502, f"{engine.name}: its answer could not be used")
+
+    if len(engines) == 1:
+        return {engines[0]: await one(engines[0])}
+    tasks = {engine: asyncio.ensure_future(one(engine)) for engine in engines}
+    try:
+        await _wait_for_most(tasks)
+    finally:
+        for task in tasks.values():
+            task.cancel()
+    return {engine: _result(engine, task) for engine, task in tasks.items()}
+
+
+async def _wait_for_most(tasks: Mapping[E, asyncio.Future[Any]]) -> None:
+    """Until all are done, or all but engines that are doubtful."""
+    waiting = {task: engine for engine, task in tasks.items()}
+    while waiting:
+        done, _ = await asyncio.wait(waiting, timeout=HANG_CHECK_SECONDS, return_when=asyncio.ALL_COMPLETED)
+        for task in done:
+            del waiting[task]
+        if waiting and len(waiting) < len(tasks) and all(engine.doubtful for engine in waiting.values()):
+            return
+
+
+def _result(engine: E, task: asyncio.Future[T | Refused]) -> T | Refused:
+    if task.done() and not task.cancelled():
+        return task.result()
+    return Unreachable(504, f"{engine.name} does not answer")
+
+
+def successful(results: Mapping[E, T | Refused]) -> dict[E, T]:
+    """Return what went well.
+
+    When nothing did, raise the first refusal that is an engine's answer, else why none of them answers.
+    """
+    fine = {engine: result for engine, result in results.items() if not isinstance(result, Refused)}
+    refusals = [result for result in results.values() if isinstance(result, Refused)]
+    if refusals and not fine:
+        answers = [refusal for refusal in refusals if not isinstance(refusal, Unreachable)]
+        if answers or len(refusals) == 1:
+            raise (answers or refusals)[0]
+        reasons = "; ".join(refusal.message for refusal in refusals)
+        raise Unreachable(refusals[0].status, f"none of the engines answers: {reasons}")
+    return fine
+
+
+async def first_answer(engines: Sequence[E], request: Request) -> EngineReply:
+    """Return the answer of the first engine that gives one; for calls that any engine answers alike, and may repeat."""
+    for engine in engines[:-1]:
+        try:
+            return await engine.ask(request)
+        except Unreachable:
+            continue
+    return await engines[-1].ask(request)
+
+
+def by_node(answers: Mapping[E, Any]) -> Answers:
+    """Return engines' answers as machine.swarm.merge takes them."""
+    return [(engine.node_info, answer) for engine, answer in answers.items()]
