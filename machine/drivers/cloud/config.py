@@ -1,7 +1,7 @@
-"""A machine's config as a dataclass that reads and writes the Driver object of config.json. Pure.
+"""A machine's config as a dataclass that reads and writes the Driver object of config.json. Only `path` asks.
 
     @dataclass(repr=False)
-    class Config(RecordConfig):
+    class Config(CloudConfig):
         region: str = text("Region", flag="region", required=True)
         volume_ids: list[str] = words("VolumeIDs")
 
@@ -11,13 +11,19 @@ A line is a field, its kind, its key in the record (docker-machine's, where it h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.flags import Flags, absolute
+from machine.drivers.cloud.ports import Opening, openings
+from machine.drivers.gaps import MissingOption, check_complete
 from machine.errors import RecordBroken
 from machine.options import Values
+
+ENGINE_PORT = 2376
+Parse = Callable[[Flags, str, Any], object]  # (flags, flag, its value) -> what is recorded; UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +34,16 @@ class Key:
     read: Callable[[Any], object]  # a value of the record -> the field's; ValueError or TypeError
     default: object
     flag: str = ""  # without `--DRIVER-`; "": no flag sets it
+    alias: str = ""  # another flag that means the same
     required: bool = False  # the flag takes no empty value
     span: tuple[int, int] | None = None  # the least and the most that the flag takes
+    parse: Parse | None = None  # what is recorded of a flag's value, if that is not the value itself
 
     def value(self, record: Mapping[str, Any]) -> object:
         """The field's value in a record; RecordBroken when the record has something else there."""
         found = record.get(self.name)
-        unset = found is None or (found == "" and self.default) or (found == 0 and self.span and self.span[0] > 0)
+        zero_is_a_value = self.span is not None and self.span[0] <= 0
+        unset = found is None or (not found and self.default and not zero_is_a_value)
         try:
             return self.read(self.default if unset else found)
         except (ValueError, TypeError):
@@ -43,25 +52,70 @@ class Key:
                 resolution="put back what was there, or remove the machine",
             ) from None
 
+    def given(self, flags: Flags, values: Values) -> Any:
+        """What is recorded of the flag's value; UsageError names a flag that is empty or makes no sense."""
+        if self.alias:
+            given: Any = flags.same(values, self.flag, self.alias)
+        else:
+            given = values[f"{flags.driver}-{self.flag}"]
+        if self.required and not given.strip():
+            raise flags.wrong(self.flag, given, "a value, or leave the flag out")
+        if self.span:
+            flags.check_range(self.flag, given, self.span)
+        return self.parse(flags, self.flag, given) if self.parse else given
 
-def text(key: str, default: str = "", *, flag: str = "", required: bool = False) -> str:
-    """A field of text."""
-    return field(default=default, metadata={"key": Key(key, str, default, flag, required)})
+
+def text(
+    key: str,
+    default: str = "",
+    *,
+    flag: str = "",
+    alias: str = "",
+    required: bool = False,
+    one_of: Sequence[str] = (),
+    pattern: str = "",
+    wanted: str = "",
+) -> str:
+    """A field of text. A flag's value is `one_of` these words, or fits `pattern` (`wanted` says how), or is empty."""
+
+    def parse(flags: Flags, flag: str, given: str) -> str:
+        if one_of:
+            return flags.one_of(flag, given or default, one_of)
+        if pattern and given and not re.fullmatch(pattern, given):
+            raise flags.wrong(flag, given, wanted)
+        return given
+
+    return field(default=default, metadata={"key": Key(key, str, default, flag, alias, required, parse=parse)})
+
+
+def path(key: str, *, flag: str = "") -> str:
+    """A field with the path of a file, which a flag may give relative to where we are or with ~; "" for none."""
+    made = Key(key, str, "", flag, parse=lambda _flags, _flag, given: absolute(given))
+    return field(default="", metadata={"key": made})
 
 
 def number(key: str, default: int = 0, *, flag: str = "", span: tuple[int, int] | None = None) -> int:
-    """A field of a whole number. 0 in a record, as docker-machine writes it, is the default if `span` has no 0."""
+    """A field of a whole number. 0 in a record, as docker-machine writes it, is the default unless `span` has a 0."""
     return field(default=default, metadata={"key": Key(key, int, default, flag, span=span)})
 
 
 def switch(key: str, *, flag: str = "") -> bool:
-    """A field that is True or False, False by default."""
-    return field(default=False, metadata={"key": Key(key, bool, False, flag)})
+    """A field that is True or False, False by default; a flag of text makes it True when there is any."""
+    made = Key(key, bool, False, flag, parse=lambda _flags, _flag, given: bool(given))
+    return field(default=False, metadata={"key": made})
 
 
-def words(key: str, *, flag: str = "") -> list[str]:
-    """A field with a list of texts, empty by default."""
-    return field(default_factory=list, metadata={"key": Key(key, _words, [], flag)})
+def words(key: str, *, flag: str = "", each: Callable[[Flags, str], str] | None = None) -> list[str]:
+    """A field with a list of texts, empty by default; `each` is what is recorded of one that a flag gives.
+
+    A flag that is no list has commas between them. Empty ones are left out.
+    """
+
+    def parse(flags: Flags, _flag: str, given: str | Sequence[str]) -> list[str]:
+        texts = [word.strip() for word in (given.split(",") if isinstance(given, str) else given)]
+        return [each(flags, word) if each else word for word in texts if word]
+
+    return field(default_factory=list, metadata={"key": Key(key, _words, [], flag, parse=parse)})
 
 
 def optional_text(key: str) -> str | None:
@@ -76,7 +130,7 @@ def optional_mapping(key: str) -> dict[str, str] | None:
 
 @dataclass(repr=False)  # it may have secrets
 class RecordConfig:
-    """The base of every cloud's Config."""
+    """A config that can be read from a record and from option values, and be written as a record."""
 
     record: dict[str, Any] = field(default_factory=dict)  # as it was read; unknown keys stay in it
 
@@ -90,16 +144,11 @@ class RecordConfig:
 
     @classmethod
     def from_flags(cls, flags: Flags, values: Values) -> Self:
-        """The config that option values ask for; UsageError names a flag that is empty or out of its span."""
+        """The config that option values ask for; UsageError names a flag that is empty or makes no sense."""
         record: dict[str, Any] = {}
         for _, key in cls.record_keys():
-            if not key.flag:
-                continue
-            given = record[key.name] = values[f"{flags.driver}-{key.flag}"]
-            if key.required and not given.strip():
-                raise flags.wrong(key.flag, given, "a value, or leave the flag out")
-            if key.span:
-                flags.check_range(key.flag, given, key.span)
+            if key.flag:
+                record[key.name] = key.given(flags, values)
         return cls.from_record(record)
 
     def to_record(self) -> dict[str, Any]:
@@ -115,6 +164,68 @@ class RecordConfig:
     def record_keys(cls) -> Iterator[tuple[str, Key]]:
         """Every field that stands in the record, by name."""
         return ((one.name, one.metadata["key"]) for one in fields(cls) if "key" in one.metadata)
+
+
+class CloudConfig(RecordConfig):
+    """The base of every cloud's Config, a dataclass that has at least these fields."""
+
+    flags: ClassVar[Flags]
+
+    ssh_user: str
+    ssh_port: int
+    user_data_file: str  # path, "" for none
+    account: str  # the one that `create` asked with
+    open_ports: list[str]
+    allow_from: list[str]  # networks that alone get in, none: everybody does
+
+    @property
+    def ssh_key(self) -> str:
+        """The path of the user's own private key, "" to have one made."""
+        return ""
+
+    @property
+    def existing_key(self) -> bool:
+        """Whether the cloud has the public half of that key already."""
+        return False
+
+    @property
+    def engine_port(self) -> int:
+        """The port at which the engine listens."""
+        return ENGINE_PORT
+
+    @property
+    def asked(self) -> bool:
+        """Whether the cloud may have been asked for the machine: something of it may be there."""
+        raise NotImplementedError
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether a preflight has filled in what `create` has to know."""
+        raise NotImplementedError
+
+    @property
+    def repeats(self) -> bool:
+        """Whether what failed for want of an answer may be asked for again."""
+        return True
+
+    def openings(self, swarm_ports: Sequence[int]) -> list[Opening]:
+        """What must get in to the machine, which has these ports of a swarm."""
+        return openings(self.ssh_port, self.engine_port, swarm_ports, self.open_ports)
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        """The config that option values ask for; UsageError names the flag that makes no sense, or is missing."""
+        config = cls.from_flags(cls.flags, values)
+        check_complete(cls.flags.driver, config.missing_options())
+        config.validate()
+        return config
+
+    def missing_options(self) -> list[MissingOption]:
+        """What the driver cannot do without and was not given."""
+        return []
+
+    def validate(self) -> None:
+        """Check what flags say together, and fill in what follows from them. Pure; UsageError."""
 
 
 def _optional(read: Callable[[Any], object]) -> Callable[[Any], object]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from machine.errors import DriverError, MachineError
+from machine.errors import DriverError, MachineError, PreflightFailed
 
 
 class CloudError(DriverError):
@@ -186,6 +186,22 @@ def sdk_errors(convert: Callable[[Exception], MachineError | None]) -> Iterator[
         if converted is None:
             raise
         raise converted from None
+
+
+@contextmanager
+def sdk_needed(driver: str, package: str, table: ErrorTable) -> Iterator[None]:
+    """For the import of a cloud's SDK: PreflightFailed when its package is not installed, Unreachable when it does not
+    load, as when $SSL_CERT_FILE names no file."""
+    try:
+        yield
+    except ImportError:
+        raise PreflightFailed(
+            f"the driver {driver} needs the package {package}",
+            resolution=f"pip install '.[{driver}]' in the source's directory;"
+            f" with pipx: pipx inject container-hosts {package}",
+        ) from None
+    except ValueError as error:
+        raise table.error(Unreachable, f"the package {package} does not load", str(error)) from None
 
 
 def code_in_words(code: str) -> str:

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from machine import hostport
@@ -30,6 +30,22 @@ class Flags:
         least, most = span
         if not least <= value <= most:
             raise self.wrong(flag, value, f"a number from {least} to {most}")
+
+    def one_of(self, flag: str, word: str, words: Sequence[str]) -> str:
+        """`word` as it is, if it is among `words`; UsageError."""
+        if word not in words:
+            raise self.wrong(flag, word, "one of " + ", ".join(words))
+        return word
+
+    def same(self, values: Values, flag: str, other: str) -> str:
+        """The text of two flags that mean the same, of which one may be left out; UsageError when they differ."""
+        first, second = str(values[f"{self.driver}-{flag}"]), str(values[f"{self.driver}-{other}"])
+        if first and second and first != second:
+            raise UsageError(
+                f"--{self.driver}-{flag} and --{self.driver}-{other} differ",
+                resolution="they mean the same: give one (their variables count too)",
+            )
+        return first or second
 
     def check_spans(self, values: Values, spans: Mapping[str, tuple[int, int]]) -> None:
         """UsageError for the first of these flags (without `--DRIVER-`) whose value is out of its span."""
@@ -70,6 +86,18 @@ class Flags:
                 resolution="write key,value,key,value",
             )
         return dict(zip(words[::2], words[1::2], strict=True))
+
+    def tags(self, text: str, own: Sequence[str], *, flag: str = "tags", refused: str = "") -> dict[str, str]:
+        """`key,value,key,value` of a flag as a mapping. UsageError on keys that the program sets itself (`own`), and on
+        those that fit the regular expression `refused`."""
+        found = self.pairs(flag, text)
+        for key in found:
+            if key in own or (refused and re.search(refused, key)):
+                raise UsageError(
+                    f"--{self.driver}-{flag} cannot set {key!r}",
+                    resolution=f"choose another key; {' and '.join(own)} {'are' if len(own) > 1 else 'is'} set",
+                )
+        return found
 
     def address(self, flag: str, text: str, user_flag: str, port_flag: str) -> str:
         """A bare IP address or host name; brackets around an IPv6 address are taken off.

@@ -1,4 +1,4 @@
-"""One function per call to DigitalOcean, by libcloud. Nothing of libcloud leaves this module: its errors become ours.
+"""Calls to DigitalOcean, by libcloud. Nothing of libcloud leaves this module: its errors become ours.
 
 libcloud's own functions leave out most of what is needed (VPC, volumes, firewalls, tags, one image by slug), so its
 connection is used for all of them: it signs, repeats and reads JSON.
@@ -7,18 +7,42 @@ https://docs.digitalocean.com/reference/api/digitalocean/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.parse
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from machine.drivers.cloud import errors
 from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.errors import ERRORS, translate
-from machine.errors import PreflightFailed
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of things that an account has."""
+
+    noun: str  # as messages call one
+    path: str  # of their list
+    key: str  # of one in an answer; a list has an `s` more
+    article: str = "a"
+
+
+ACCOUNT = Kind("account", "/v2/account", "account")
+DROPLET = Kind("droplet", "/v2/droplets", "droplet")
+FIREWALL = Kind("firewall", "/v2/firewalls", "firewall")
+IMAGE = Kind("image", "/v2/images", "image")
+REGION = Kind("region", "/v2/regions", "region")
+RESERVED_IP = Kind("reserved address", "/v2/reserved_ips", "reserved_ip")
+SIZE = Kind("size", "/v2/sizes", "size")
+SSH_KEY = Kind("ssh key", "/v2/account/keys", "ssh_key", "an")
+TAG = Kind("tag", "/v2/tags", "tag")
+VOLUME = Kind("volume", "/v2/volumes", "volume")
+VPC = Kind("VPC", "/v2/vpcs", "vpc")
 MOST_PAGES = 100  # of one list, 200 entries each; more servers than that have no account
 
 
@@ -31,164 +55,71 @@ class Api:
 
     # what there is
 
-    def account(self) -> Json:
-        """The account; BadCredentials, NotAllowed."""
-        return self._one("ask for the account", "account", "/v2/account")
+    def get(self, kind: Kind, key: str | int = "") -> Json:
+        """A thing by its id, or by what else the API takes for it; NotFound."""
+        return self._one(f"show the {kind.noun} {key}".rstrip(), kind, f"{kind.path}/{_in_path(key)}".rstrip("/"))
 
-    def region(self, slug: str) -> Json | None:
-        """A region, None if there is none of that slug."""
-        found = self._list("list regions", "regions", "/v2/regions")
-        return next((region for region in found if region.get("slug") == slug), None)
-
-    def size(self, slug: str) -> Json | None:
-        """A size, None if there is none of that slug."""
-        found = self._list("list sizes", "sizes", "/v2/sizes")
-        return next((size for size in found if size.get("slug") == slug), None)
-
-    def image(self, slug_or_id: str) -> Json:
-        """An image; NotFound."""
-        return self._one(f"show the image {slug_or_id}", "image", f"/v2/images/{_in_path(slug_or_id)}")
-
-    def vpc(self, uuid: str) -> Json:
-        """A VPC; NotFound."""
-        return self._one(f"show the VPC {uuid}", "vpc", f"/v2/vpcs/{_in_path(uuid)}")
-
-    def vpcs(self) -> list[Json]:
-        """Every VPC of the account."""
-        return self._list("list VPCs", "vpcs", "/v2/vpcs")
-
-    def ssh_keys(self) -> list[Json]:
-        """Every ssh key of the account."""
-        return self._list("list ssh keys", "ssh_keys", "/v2/account/keys")
-
-    def key(self, fingerprint_or_id: str) -> Json:
-        """An ssh key; NotFound."""
-        path = f"/v2/account/keys/{_in_path(fingerprint_or_id)}"
-        return self._one(f"show the ssh key {fingerprint_or_id}", "ssh_key", path)
-
-    def firewalls(self) -> list[Json]:
-        """Every firewall of the account."""
-        return self._list("list firewalls", "firewalls", "/v2/firewalls")
-
-    def firewalls_of(self, droplet_id: int) -> list[Json]:
-        """The firewalls that a droplet is behind."""
-        return self._list("list its firewalls", "firewalls", f"/v2/droplets/{droplet_id}/firewalls")
-
-    def volumes(self, *, name: str = "", region: str = "") -> list[Json]:
-        """Every volume of the account, or those of that name in that region."""
-        query = {key: value for key, value in (("name", name), ("region", region)) if value}
-        return self._list("list volumes", "volumes", "/v2/volumes", query)
-
-    def reserved_ips(self) -> list[Json]:
-        """Every address that the account has reserved, `droplet` being where it leads."""
-        return self._list("list reserved addresses", "reserved_ips", "/v2/reserved_ips")
-
-    def reserved_ip(self, address: str) -> Json:
-        """A reserved address; NotFound."""
-        return self._one(f"show the address {address}", "reserved_ip", f"/v2/reserved_ips/{address}")
-
-    def droplet(self, droplet_id: int) -> Json | None:
-        """A droplet, None if there is none."""
+    def find(self, kind: Kind, key: str | int) -> Json | None:
+        """A thing by its id, None if there is none."""
         try:
-            return self._one("show the droplet", "droplet", f"/v2/droplets/{droplet_id}")
+            return self.get(kind, key)
         except errors.NotFound:
             return None
 
-    def droplets(self, tag: str) -> list[Json]:
-        """Every droplet with the tag."""
-        return self._list("list droplets", "droplets", "/v2/droplets", {"tag_name": tag})
+    def list_all(self, kind: Kind, **query: str) -> list[Json]:
+        """Every thing of its kind that the account has, or those that fit the query."""
+        return self._list(f"list {kind.noun}s", f"{kind.key}s", kind.path, {k: v for k, v in query.items() if v})
+
+    def firewalls_of(self, droplet_id: int) -> list[Json]:
+        """The firewalls that a droplet is behind."""
+        return self._list("list its firewalls", "firewalls", f"{DROPLET.path}/{droplet_id}/firewalls")
 
     def count_droplets(self) -> int:
         """How many droplets the account has."""
-        found = self._ask("count droplets", "GET", "/v2/droplets", params={"per_page": 1})
+        found = self._ask("count droplets", "GET", DROPLET.path, params={"per_page": 1})
         return int(_inside(found, "meta", dict).get("total") or 0)
 
-    # what is made
+    # what is made, changed and removed
 
-    def make_key(self, name: str, public_key: str) -> Json:
-        """A new ssh key; NameTaken when the account has that key already."""
-        body = {"name": name, "public_key": public_key}
-        return self._one("add an ssh key", "ssh_key", "/v2/account/keys", body)
+    def make(self, kind: Kind, body: Mapping[str, Any], *, repeat: bool = True) -> Json:
+        """A new thing; NameTaken. Without `repeat` the call is repeated only if it was throttled."""
+        return self._one(f"make {kind.article} {kind.noun}", kind, kind.path, body, repeat=repeat)
 
     def make_tag(self, name: str) -> None:
         """The tag exists."""
-        try:
-            self._ask("make a tag", "POST", "/v2/tags", {"name": name})
-        except errors.NameTaken:
-            return
-
-    def make_firewall(self, body: Mapping[str, Any]) -> Json:
-        """A new firewall; NameTaken."""
-        return self._one("make a firewall", "firewall", "/v2/firewalls", body)
-
-    def join_firewall(self, firewall_id: str, tag: str) -> None:
-        """From now on the firewall selects what has the tag."""
-        path = f"/v2/firewalls/{_in_path(firewall_id)}/tags"
-        self._ask("add a tag to the firewall", "POST", path, {"tags": [tag]})
-
-    def make_volume(self, body: Mapping[str, Any]) -> Json:
-        """A new volume; NameTaken."""
-        return self._one("make a volume", "volume", "/v2/volumes", body)
-
-    def make_droplet(self, body: Mapping[str, Any]) -> Json:
-        """A new droplet. Repeated only if throttled: nothing tells DigitalOcean that it would be the same one."""
-        return self._one("make a droplet", "droplet", "/v2/droplets", body, repeat=False)
-
-    def make_reserved_ip(self, droplet_id: int) -> Json:
-        """A new reserved address that leads to the droplet."""
-        return self._one("reserve an address", "reserved_ip", "/v2/reserved_ips", {"droplet_id": droplet_id})
-
-    # what is done with it
+        with contextlib.suppress(errors.NameTaken):
+            self._ask("make a tag", "POST", TAG.path, {"name": name})
 
     def assign(self, address: str, droplet_id: int) -> None:
         """Let a reserved address lead to the droplet; it does so a moment later."""
         body = {"type": "assign", "droplet_id": droplet_id}
-        self._ask("assign the address", "POST", f"/v2/reserved_ips/{address}/actions", body)
+        self._ask("assign the address", "POST", f"{RESERVED_IP.path}/{address}/actions", body)
 
     def act(self, droplet_id: int, kind: str) -> None:
         """power_on, shutdown, power_off or reboot; it is on its way afterwards."""
-        self._ask(kind.replace("_", " "), "POST", f"/v2/droplets/{droplet_id}/actions", {"type": kind})
+        self._ask(kind.replace("_", " "), "POST", f"{DROPLET.path}/{droplet_id}/actions", {"type": kind})
 
-    def delete_droplet(self, droplet_id: int) -> None:
-        """Delete it; absent is success."""
-        self._delete("remove the droplet", f"/v2/droplets/{droplet_id}")
-
-    def delete_reserved_ip(self, address: str) -> None:
-        """Delete it; absent is success."""
-        self._delete("give the address back", f"/v2/reserved_ips/{address}")
-
-    def delete_volume(self, volume_id: str) -> None:
-        """Delete it; absent is success, InUse while something has it attached."""
-        self._delete("remove the volume", f"/v2/volumes/{_in_path(volume_id)}")
-
-    def delete_firewall(self, firewall_id: str) -> None:
-        """Delete it; absent is success."""
-        self._delete("remove the firewall", f"/v2/firewalls/{_in_path(firewall_id)}")
+    def join_firewall(self, firewall_id: str, tag: str) -> None:
+        """From now on the firewall selects what has the tag."""
+        path = f"{FIREWALL.path}/{_in_path(firewall_id)}/tags"
+        self._ask("add a tag to the firewall", "POST", path, {"tags": [tag]})
 
     def leave_firewall(self, firewall_id: str, tag: str) -> None:
         """The firewall selects the tag no more; absent is success."""
-        path = f"/v2/firewalls/{_in_path(firewall_id)}/tags"
-        self._delete("take a tag from the firewall", path, {"tags": [tag]})
+        path = f"{FIREWALL.path}/{_in_path(firewall_id)}/tags"
+        with contextlib.suppress(errors.NotFound):
+            self._ask("take a tag from the firewall", "DELETE", path, {"tags": [tag]})
 
-    def delete_key(self, key_id: int) -> None:
-        """Delete it; absent is success."""
-        self._delete("remove the ssh key", f"/v2/account/keys/{key_id}")
-
-    def delete_tag(self, name: str) -> None:
-        """Delete it; absent is success."""
-        self._delete("remove the tag", f"/v2/tags/{_in_path(name)}")
+    def delete(self, kind: Kind, key: str | int) -> None:
+        """Remove a thing; absent is success, InUse while something else needs it."""
+        with contextlib.suppress(errors.NotFound):
+            self._ask(f"remove the {kind.noun}", "DELETE", f"{kind.path}/{_in_path(key)}")
 
     # how it is asked
 
-    def _one(self, doing: str, key: str, path: str, body: Any = None, *, repeat: bool = True) -> Json:
+    def _one(self, doing: str, kind: Kind, path: str, body: Any = None, *, repeat: bool = True) -> Json:
         found = self._ask(doing, "GET" if body is None else "POST", path, body, repeat=repeat)
-        return dict(_inside(found, key, dict))
-
-    def _delete(self, doing: str, path: str, body: Any = None) -> None:
-        try:
-            self._ask(doing, "DELETE", path, body)
-        except errors.NotFound:
-            return
+        return dict(_inside(found, kind.key, dict))
 
     def _list(self, doing: str, key: str, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
         """All pages of a list."""
@@ -273,16 +204,8 @@ def _convert(error: Exception, doing: str) -> errors.CloudError | None:
 
 
 def _transport() -> Any:
-    try:
+    with errors.sdk_needed("digitalocean", "apache-libcloud", ERRORS):
         from machine.drivers.digitalocean import transport
-    except ImportError:
-        raise PreflightFailed(
-            "the driver digitalocean needs the package apache-libcloud",
-            resolution="pip install '.[digitalocean]' in the source's directory;"
-            " with pipx: pipx inject container-hosts apache-libcloud",
-        ) from None
-    except ValueError as error:  # libcloud's, when $SSL_CERT_FILE names no file
-        raise ERRORS.error(errors.Unreachable, "the package apache-libcloud does not load", str(error)) from None
     return transport
 
 
@@ -304,5 +227,5 @@ def _nonsense(doing: str, text: str) -> errors.CloudError:
     return ERRORS.error(errors.ServiceBroken, f"DigitalOcean's answer makes no sense (to {doing})", text)
 
 
-def _in_path(text: str) -> str:
+def _in_path(text: object) -> str:
     return urllib.parse.quote(str(text), safe=":")

@@ -6,27 +6,44 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from machine.drivers.cloud.config import RecordConfig, number, optional_mapping, optional_text, switch, text, words
-from machine.drivers.cloud.flags import Flags, absolute
+from machine.drivers.cloud.config import (
+    CloudConfig,
+    number,
+    optional_mapping,
+    optional_text,
+    path,
+    switch,
+    text,
+    words,
+)
+from machine.drivers.cloud.flags import Flags
 from machine.drivers.digitalocean.options import API, NEW, NO_FIREWALL
-from machine.drivers.gaps import MissingOption, check_complete
+from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
-from machine.options import Values
 
 FLAGS = Flags("digitalocean")
 LARGEST_VOLUME = 16384  # GB
 MOST_VOLUMES = 15  # on one droplet
 _TAG = re.compile(r"[A-Za-z0-9_:-]{1,255}")
-_URL = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
+_URL = r"https?://[^/\s?#@]+(/[^\s?#]*)?"
 
 
 @dataclass(repr=False)
-class Config(RecordConfig):
+class Config(CloudConfig):
     """The keys are docker-machine's where it has them, then ours."""
+
+    flags = FLAGS
 
     # credentials and where to ask
     access_token: str = text("AccessToken", flag="access-token")
-    endpoint: str = text("Endpoint", API, flag="endpoint", required=True)
+    endpoint: str = text(
+        "Endpoint",
+        API,
+        flag="endpoint",
+        required=True,
+        pattern=_URL,
+        wanted="a URL such as https://api.digitalocean.com",
+    )
     api_timeout: int = number("ApiTimeout", 30, flag="api-timeout", span=(1, 3600))
     retry_seconds: int = number("RetrySeconds", 30, flag="retry-seconds", span=(0, 3600))
     # the machine
@@ -36,10 +53,10 @@ class Config(RecordConfig):
     ssh_user: str = text("SSHUser", "root", flag="ssh-user", required=True)
     ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
     ssh_key_fingerprint: str = text("SSHKeyFingerprint", flag="ssh-key-fingerprint")
-    ssh_key: str = text("SSHKey", flag="ssh-key-path")
+    ssh_key: str = path("SSHKey", flag="ssh-key-path")
     backups: bool = switch("Backups", flag="backups")
     monitoring: bool = switch("Monitoring", flag="monitoring")
-    user_data_file: str = text("UserDataFile", flag="userdata")
+    user_data_file: str = path("UserDataFile", flag="userdata")
     tags: str = text("Tags", flag="tags")
     # disks and network
     volumes: list[str] = words("Volumes", flag="volume")
@@ -50,8 +67,8 @@ class Config(RecordConfig):
     use_private_ip: bool = switch("UsePrivateIP", flag="use-private-address")
     reserved_ip: str = text("ReservedIP", flag="reserved-ip")
     firewalls: list[str] = words("Firewalls", flag="firewall")
-    open_ports: list[str] = words("OpenPorts", flag="open-port")
-    allow_from: list[str] = words("AllowFrom", flag="allow-from")
+    open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
+    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
     # what was looked up
     account: str = text("Account")
     peer_cidrs: list[str] = words("Neighbours")  # networks that get in where only some do
@@ -70,44 +87,44 @@ class Config(RecordConfig):
     reserved_address: str = text("ReservedAddress")
 
     @property
-    def has_own_firewall(self) -> bool:
-        """Whether a firewall is made for the machine; docker-machine's records know of none."""
-        return not self.firewalls
+    def existing_key(self) -> bool:
+        return bool(self.ssh_key_fingerprint)
+
+    @property
+    def asked(self) -> bool:
+        return bool(self.tag)
+
+    @property
+    def looked_up(self) -> bool:
+        return self.attached_firewalls is not None
+
+    @property
+    def repeats(self) -> bool:
+        return self.retry_seconds > 0
 
     @property
     def firewalls_to_join(self) -> list[str]:
         """Names or ids of firewalls that exist."""
         return [name for name in self.firewalls if name != NO_FIREWALL]
 
-    @property
-    def attaching_tags(self) -> list[str]:
-        """Tags by which firewalls that were there before select their droplets, and will select this one."""
-        return [tag for tag in (self.attached_firewalls or {}).values() if tag]
+    def missing_options(self) -> list[MissingOption]:
+        if self.access_token:
+            return []
+        return [
+            MissingOption(
+                "the driver digitalocean needs an API token",
+                "set $DIGITALOCEAN_ACCESS_TOKEN, or add --digitalocean-access-token; "
+                "https://cloud.digitalocean.com/account/api/tokens makes one",
+                credential=True,
+            )
+        ]
 
-
-def from_values(values: Values) -> Config:
-    """The config that option values ask for; UsageError names the flag that makes no sense."""
-    if not values["digitalocean-access-token"]:
-        token = MissingOption(
-            "the driver digitalocean needs an API token",
-            "set $DIGITALOCEAN_ACCESS_TOKEN, or add --digitalocean-access-token; "
-            "https://cloud.digitalocean.com/account/api/tokens makes one",
-            credential=True,
-        )
-        check_complete("digitalocean", [token])
-    config = Config.from_flags(FLAGS, values)
-    if not _URL.fullmatch(config.endpoint):
-        raise FLAGS.wrong("endpoint", config.endpoint, "a URL such as https://api.digitalocean.com")
-    if len(config.volumes) + bool(config.volume_size) > MOST_VOLUMES:
-        raise FLAGS.wrong("volume", ", ".join(config.volumes), f"at most {MOST_VOLUMES} volumes, a new one included")
-    config.tags = ",".join(split_tags(config.tags))
-    config.ssh_key = absolute(config.ssh_key)
-    config.user_data_file = absolute(config.user_data_file)
-    config.open_ports = [FLAGS.port(port) for port in config.open_ports]
-    config.allow_from = [FLAGS.network(network) for network in config.allow_from]
-    config.firewalls = _firewalls(config)
-    config.reserved_ip = _reserved_ip(config)
-    return config
+    def validate(self) -> None:
+        if len(self.volumes) + bool(self.volume_size) > MOST_VOLUMES:
+            raise FLAGS.wrong("volume", ", ".join(self.volumes), f"at most {MOST_VOLUMES} volumes, a new one included")
+        self.tags = ",".join(split_tags(self.tags))
+        _check_firewalls(self)
+        self.reserved_ip = _reserved_ip(self)
 
 
 def split_tags(tags: str) -> list[str]:
@@ -119,8 +136,8 @@ def split_tags(tags: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _firewalls(config: Config) -> list[str]:
-    names = [name.strip() for name in config.firewalls if name.strip()]
+def _check_firewalls(config: Config) -> None:
+    names = config.firewalls
     if names and (config.open_ports or config.allow_from):
         raise UsageError(
             "--digitalocean-open-port and --digitalocean-allow-from are for a firewall of the machine's own",
@@ -128,7 +145,6 @@ def _firewalls(config: Config) -> list[str]:
         )
     if NO_FIREWALL in names and len(names) > 1:
         raise FLAGS.wrong("firewall", ", ".join(names), f"names, or {NO_FIREWALL!r} alone")
-    return names
 
 
 def _reserved_ip(config: Config) -> str:

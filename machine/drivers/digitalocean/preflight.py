@@ -8,14 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from machine.drivers.cloud import errors
+from machine.drivers.cloud.firewall import closed
 from machine.drivers.digitalocean import requests
-from machine.drivers.digitalocean.client import Api, Json
+from machine.drivers.digitalocean.client import (
+    ACCOUNT,
+    FIREWALL,
+    IMAGE,
+    REGION,
+    RESERVED_IP,
+    SIZE,
+    SSH_KEY,
+    VOLUME,
+    VPC,
+    Api,
+    Json,
+    Kind,
+)
 from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.errors import ERRORS
 from machine.drivers.digitalocean.options import NEW
 
 
-def preflight(api: Api, config: Config, log: Callable[[str], None], swarm_ports: Sequence[int] = ()) -> None:
+def preflight(api: Api, config: Config, log: Callable[[str], None], swarm_ports: Sequence[int]) -> None:
     """CloudError, naming the flag, for the first thing that is not right.
 
     A port that the firewalls of --digitalocean-firewall do not let in is a line in the log.
@@ -23,9 +37,17 @@ def preflight(api: Api, config: Config, log: Callable[[str], None], swarm_ports:
     _quota(api, config, log)
     region = _region(api, config)
     _image(api, config, _size(api, config, region))
-    firewalls = lookups(api, config)
+    if config.ssh_key_fingerprint and not config.ssh_key_id:
+        named = _one(api, SSH_KEY, config.ssh_key_fingerprint, errors.BadKey, "the account has no ssh key")
+        config.ssh_key_id = int(named["id"])
+    config.peer_cidrs = _peer_cidrs(api, config)
+    config.volume_ids = _volumes(api, config)
+    firewalls = api.list_all(FIREWALL) if config.firewalls_to_join else []
+    config.attached_firewalls = _attached_firewalls(firewalls, config)
     if firewalls:
-        for line in requests.closed_ports(requests.selecting(firewalls, config), config, swarm_ports):
+        guards = requests.selecting(firewalls, config)
+        names = ", ".join(sorted(str(wall.get("name")) for wall in guards))
+        for line in closed(requests.rules(guards), config, swarm_ports, f"the firewalls {names}"):
             log(line)
     if config.reserved_ip not in ("", NEW):
         _reserved(api, config)
@@ -36,23 +58,25 @@ def account_id(account: Json) -> str:
     return str((account.get("team") or account).get("uuid") or "")
 
 
-def lookups(api: Api, config: Config) -> list[Json]:
-    """Ids of what is named; asked again by a resumed create that does not know them.
+def _one(api: Api, kind: Kind, key: str, missing: errors.Kind, said: str) -> Json:
+    """A thing that has to be there; an error of the kind `missing` says otherwise."""
+    try:
+        return api.get(kind, key)
+    except errors.NotFound as error:
+        raise ERRORS.error(missing, f"{said} {key}", error.details) from None
 
-    Returns the account's firewalls where some are joined, [] where none is.
-    """
-    if config.ssh_key_fingerprint and not config.ssh_key_id:
-        config.ssh_key_id = _key(api, config.ssh_key_fingerprint)
-    config.peer_cidrs = _peer_cidrs(api, config)
-    config.volume_ids = _volumes(api, config)
-    firewalls = api.firewalls() if config.firewalls_to_join else []
-    config.attached_firewalls = _attached_firewalls(firewalls, config)
-    return firewalls
+
+def _of_slug(api: Api, kind: Kind, slug: str, missing: errors.Kind) -> Json:
+    """A region or a size, which the API only lists."""
+    found = next((one for one in api.list_all(kind) if one.get("slug") == slug), None)
+    if found is None:
+        raise ERRORS.error(missing, f"there is no {kind.noun} {slug}")
+    return found
 
 
 def _quota(api: Api, config: Config, log: Callable[[str], None]) -> None:
     try:
-        account = api.account()
+        account = api.get(ACCOUNT)
         config.account = account_id(account)
     except errors.NotAllowed:  # a token for certain things only
         log("the token may not read the account, so its limit is not checked")
@@ -65,9 +89,7 @@ def _quota(api: Api, config: Config, log: Callable[[str], None]) -> None:
 
 
 def _region(api: Api, config: Config) -> Json:
-    region = api.region(config.region)
-    if region is None:
-        raise ERRORS.error(errors.BadRegion, f"there is no region {config.region}")
+    region = _of_slug(api, REGION, config.region, errors.BadRegion)
     if not region.get("available"):
         raise ERRORS.error(errors.BadRegion, f"the region {config.region} takes no new machines at the moment")
     features = region.get("features") or []
@@ -78,19 +100,14 @@ def _region(api: Api, config: Config) -> Json:
 
 
 def _size(api: Api, config: Config, region: Json) -> Json:
-    size = api.size(config.size)
-    if size is None:
-        raise ERRORS.error(errors.BadSize, f"there is no size {config.size}")
+    size = _of_slug(api, SIZE, config.size, errors.BadSize)
     if not size.get("available") or config.size not in (region.get("sizes") or []):
         raise ERRORS.error(errors.NoCapacity, f"the region {config.region} has no {config.size} to give at the moment")
     return size
 
 
 def _image(api: Api, config: Config, size: Json) -> None:
-    try:
-        image = api.image(config.image)
-    except errors.NotFound as error:
-        raise ERRORS.error(errors.BadImage, f"there is no image {config.image}", error.details) from None
+    image = _one(api, IMAGE, config.image, errors.BadImage, "there is no image")
     if config.region not in (image.get("regions") or []):
         raise ERRORS.error(errors.BadImage, f"the image {config.image} is not in the region {config.region}")
     if image.get("status") not in ("available", None):
@@ -103,20 +120,10 @@ def _image(api: Api, config: Config, size: Json) -> None:
         )
 
 
-def _key(api: Api, fingerprint: str) -> int:
-    try:
-        return int(api.key(fingerprint)["id"])
-    except errors.NotFound as error:
-        raise ERRORS.error(errors.BadKey, f"the account has no ssh key {fingerprint}", error.details) from None
-
-
 def _peer_cidrs(api: Api, config: Config) -> list[str]:
     """The network of the VPC, whose machines get in where only some networks do."""
     if config.vpc_uuid:
-        try:
-            vpc = api.vpc(config.vpc_uuid)
-        except errors.NotFound as error:
-            raise ERRORS.error(errors.BadNetwork, f"there is no VPC {config.vpc_uuid}", error.details) from None
+        vpc = _one(api, VPC, config.vpc_uuid, errors.BadNetwork, "there is no VPC")
         if vpc.get("region") != config.region:
             raise ERRORS.error(
                 errors.BadNetwork, f"the VPC {config.vpc_uuid} is in {vpc.get('region')}, not in {config.region}"
@@ -124,13 +131,13 @@ def _peer_cidrs(api: Api, config: Config) -> list[str]:
         return [str(vpc["ip_range"])] if vpc.get("ip_range") else []
     if not config.allow_from:
         return []
-    found = [vpc for vpc in api.vpcs() if vpc.get("default") and vpc.get("region") == config.region]
+    found = [vpc for vpc in api.list_all(VPC) if vpc.get("default") and vpc.get("region") == config.region]
     return [str(vpc["ip_range"]) for vpc in found if vpc.get("ip_range")]
 
 
 def _volumes(api: Api, config: Config) -> list[str]:
     wanted = config.volumes
-    present = api.volumes() if wanted else []
+    present = api.list_all(VOLUME) if wanted else []
     found = []
     for name in wanted:
         named = [volume for volume in present if name in (volume.get("id"), volume.get("name"))]
@@ -157,10 +164,7 @@ def _attached_firewalls(present: Sequence[Json], config: Config) -> dict[str, st
 
 def _reserved(api: Api, config: Config) -> None:
     address = config.reserved_ip
-    try:
-        found = api.reserved_ip(address)
-    except errors.NotFound as error:
-        raise ERRORS.error(errors.BadNetwork, f"the account has not reserved {address}", error.details) from None
+    found = _one(api, RESERVED_IP, address, errors.BadNetwork, "the account has not reserved")
     if (found.get("region") or {}).get("slug") != config.region:
         raise ERRORS.error(errors.BadNetwork, f"{address} is reserved in another region than {config.region}")
     if found.get("droplet"):

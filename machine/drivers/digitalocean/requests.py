@@ -10,11 +10,11 @@ from typing import Any
 
 from machine.drivers.cloud import ports
 from machine.drivers.cloud.adopt import own_name as name_with_id
+from machine.drivers.cloud.firewall import Rule
 from machine.drivers.cloud.user_data import Rules
 from machine.drivers.digitalocean.config import Config, split_tags
 
 USER_DATA = Rules("DigitalOcean", "--digitalocean-userdata", 64 * 1024)
-ENGINE_PORT = 2376
 
 
 def tag(machine_id: str) -> str:
@@ -43,7 +43,13 @@ def droplet(config: Config, name: str, user_data: str) -> dict[str, Any]:
         "backups": config.backups,
         "ipv6": config.ipv6,
         "monitoring": config.monitoring,
-        "tags": list(dict.fromkeys([config.tag, *split_tags(config.tags), *config.attaching_tags])),
+        "tags": [
+            tag
+            for tag in dict.fromkeys(
+                [config.tag, *split_tags(config.tags), *(config.attached_firewalls or {}).values()]
+            )
+            if tag
+        ],
     }
     volumes = [volume for volume in [*config.volume_ids, config.own_volume_id] if volume]
     if volumes:
@@ -55,16 +61,17 @@ def droplet(config: Config, name: str, user_data: str) -> dict[str, Any]:
     return body
 
 
-def firewall(config: Config, swarm: Sequence[int]) -> dict[str, Any]:
+def firewall(config: Config, swarm_ports: Sequence[int]) -> dict[str, Any]:
     """A firewall that selects the machine by its tag. Where only some networks get in, the VPC's own does too."""
-    openings = ports.openings(config.ssh_port, ENGINE_PORT, swarm, config.open_ports)
     allowed = list(dict.fromkeys([*config.allow_from, *config.peer_cidrs])) if config.allow_from else ports.EVERYBODY
     sources = {"addresses": list(allowed)}
     out = {"addresses": list(ports.EVERYBODY)}
     return {
         "name": config.firewall_name,
         "tags": [config.tag],
-        "inbound_rules": [{"protocol": o.protocol, "ports": o.ports, "sources": sources} for o in openings],
+        "inbound_rules": [
+            {"protocol": o.protocol, "ports": o.ports, "sources": sources} for o in config.openings(swarm_ports)
+        ],
         "outbound_rules": [
             {"protocol": protocol, "ports": "0", "destinations": out} for protocol in ("tcp", "udp", "icmp")
         ],
@@ -89,32 +96,15 @@ def selecting(firewalls: Sequence[Mapping[str, Any]], config: Config) -> list[Ma
     return [wall for wall in firewalls if str(wall.get("id")) in joined or tags & set(wall.get("tags") or [])]
 
 
-def closed_ports(firewalls: Sequence[Mapping[str, Any]], config: Config, swarm: Sequence[int]) -> list[str]:
-    """A sentence for every port that the machine needs and no rule of these firewalls lets in.
-
-    ssh and the engine are needed from here, so by address; other machines of a swarm may be let in as droplets or tags.
-    """
-    names = ", ".join(sorted(str(wall.get("name")) for wall in firewalls))
-    said = f"no rule of the firewalls {names} lets port"
+def rules(firewalls: Sequence[Mapping[str, Any]]) -> list[Rule]:
+    """What any of these firewalls lets in. A source that is no network is in words of the API: `tags web`."""
     found = []
-    for port, what in ((config.ssh_port, "ssh"), (ENGINE_PORT, "Docker")):
-        if all(" " in source for source in sources(firewalls, port)):
-            found.append(f"{said} {port} in from here: {what} needs it")
-    return found + [
-        f"{said} {opening.first}/{opening.protocol} in: the swarm needs it"
-        for opening in ports.swarm_openings(swarm)
-        if not sources(firewalls, opening.first, opening.protocol)
-    ]
-
-
-def sources(firewalls: Sequence[Mapping[str, Any]], port: int, protocol: str = "tcp") -> list[str]:
-    """From where a port can be reached through any of these firewalls, in words of the API: `tags web`, 10.0.0.0/8."""
-    found: set[str] = set()
     for rule in (rule for wall in firewalls for rule in wall.get("inbound_rules") or []):
         first, _, last = str(rule.get("ports")).partition("-")
-        if rule.get("protocol") != protocol or not first.isdigit():
+        if not (first.isdigit() and (last or first).isdigit()):
             continue
-        if first == "0" or int(first) <= port <= int(last or first):
-            for kind, values in (rule.get("sources") or {}).items():
-                found |= {value if kind == "addresses" else f"{kind} {value}" for value in values or []}
-    return sorted(found)
+        span = (0, 65535) if first == "0" else (int(first), int(last or first))
+        opening = ports.Opening(str(rule.get("protocol")), *span)
+        for kind, values in (rule.get("sources") or {}).items():
+            found += [Rule(opening, f"{value}" if kind == "addresses" else f"{kind} {value}") for value in values or []]
+    return found

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from machine.drivers.cloud.config import RecordConfig, number, optional_mapping, optional_text, switch, text, words
+from machine.drivers.cloud.config import (
+    CloudConfig,
+    RecordConfig,
+    number,
+    optional_mapping,
+    optional_text,
+    path,
+    switch,
+    text,
+    words,
+)
 from machine.drivers.cloud.flags import Flags
-from machine.errors import RecordBroken, UsageError
+from machine.drivers.gaps import MissingOption
+from machine.errors import MissingOptions, RecordBroken, UsageError
 
 
 @dataclass(repr=False)
@@ -92,3 +103,60 @@ def test_a_flag_that_makes_no_sense_is_named(flag: str, value: Any) -> None:
 
 def test_secrets_are_not_in_its_repr() -> None:
     assert "south" not in repr(Config.from_flags(FLAGS, GIVEN))
+
+
+@dataclass(repr=False)
+class Parsed(CloudConfig):
+    """Fields of which not what a flag gives is recorded, but what is made of it."""
+
+    flags: ClassVar[Flags] = FLAGS
+
+    project: str = text("Project", flag="project", alias="tenant")
+    mode: str = text("Mode", "on", flag="mode", one_of=("on", "off"))
+    price: str = text("Price", flag="price", pattern=r"\d+", wanted="dollars")
+    key: str = path("Key", flag="key")
+    has_key: bool = switch("HasKey", flag="key")
+    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
+    total: str = text("Total")
+
+    def missing_options(self) -> list[MissingOption]:
+        return [] if self.project else [MissingOption("which project?", "add --sky-project")]
+
+    def validate(self) -> None:
+        self.total = f"{self.project} {self.price}"
+
+
+PARSED = {"project": "", "tenant": "t", "mode": "", "price": "5", "key": "~/k", "allow-from": ["10.0.0.1"]}
+
+
+def parsed(**given: Any) -> dict[str, Any]:
+    """The record of these flags."""
+    values = {f"sky-{name.replace('_', '-')}": value for name, value in {**PARSED, **given}.items()}
+    return Parsed.from_values(values).to_record()
+
+
+def test_what_is_made_of_flags_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    expected = {"Project": "t", "Mode": "on", "Price": "5", "Key": "/home/me/k", "HasKey": True}
+    assert parsed() == {**expected, "AllowFrom": ["10.0.0.1/32"], "Total": "t 5"}
+    assert parsed(project="t", key="")["HasKey"] is False
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("project", "u", "--sky-project and --sky-tenant differ"),
+        ("mode", "of", "--sky-mode cannot be 'of'"),
+        ("price", "dear", "--sky-price cannot be 'dear'"),
+        ("allow_from", ["x"], "--sky-allow-from cannot be 'x'"),
+    ],
+)
+def test_what_cannot_be_made_of_a_flag_is_named(flag: str, value: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        parsed(**{flag: value})
+    assert caught.value.resolution
+
+
+def test_what_is_missing_is_told() -> None:
+    with pytest.raises(MissingOptions, match="which project"):
+        parsed(tenant="")

@@ -80,3 +80,14 @@ def test_an_empty_word_of_a_list_of_pairs_is_named(text: str, said: str) -> None
 def test_pairs_that_come_out_even_are_taken() -> None:
     assert Flags("azure").pairs("tags", " a , b,c, ") == {"a": "b", "c": ""}
     assert Flags("azure").pairs("tags", " ") == {}
+
+
+def test_tags_that_are_set_already() -> None:
+    flags = Flags("sky")
+    assert flags.tags("team,blue", ("Name", "machine-id"), refused="^aws:") == {"team": "blue"}
+    for text in ("Name,x", "aws:a,x"):
+        with pytest.raises(UsageError, match="--sky-tags cannot set") as caught:
+            flags.tags(text, ("Name", "machine-id"), refused="^aws:")
+        assert caught.value.resolution == "choose another key; Name and machine-id are set"
+    with pytest.raises(UsageError, match="--sky-metadata cannot set"):
+        flags.tags("id,x", ("id",), flag="metadata")

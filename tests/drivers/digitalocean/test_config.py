@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from machine.drivers.cloud import firewall
+from machine.drivers.cloud.ports import Opening
 from machine.drivers.digitalocean import requests
-from machine.drivers.digitalocean.config import Config, from_values
+from machine.drivers.digitalocean.config import Config
 from machine.drivers.digitalocean.driver import DigitalOceanDriver
 from machine.errors import UsageError
 from machine.options import resolve
@@ -40,7 +42,9 @@ WALL = "5f7b1d3c-0000-4000-8000-000000000001"
 def configured(**given: Any) -> Config:
     """The config of these flags."""
     values = {f"digitalocean-{name.replace('_', '-')}": value for name, value in given.items()}
-    return from_values(resolve(DigitalOceanDriver.traits.options, {"digitalocean-access-token": "t", **values}, {}))
+    return Config.from_values(
+        resolve(DigitalOceanDriver.traits.options, {"digitalocean-access-token": "t", **values}, {})
+    )
 
 
 def full(**given: Any) -> Config:
@@ -172,8 +176,9 @@ def test_from_where_a_port_can_be_reached() -> None:
         {"inbound_rules": [{"protocol": "udp", "ports": "22", "sources": {"addresses": ["0.0.0.0/0"]}}]},
         {"inbound_rules": None},
     ]
-    assert requests.sources(walls, 22) == ["10.0.0.0/8", "tags bastion"]
-    assert requests.sources(walls[2:], 22) == []
+    ssh = Opening("tcp", 22, 22)
+    assert firewall.sources(requests.rules(walls), ssh) == ["10.0.0.0/8", "tags bastion"]
+    assert firewall.sources(requests.rules(walls[2:]), ssh) == []
 
 
 @pytest.mark.parametrize("name", ["a", "Dev.Example-", "7up", "9" * 200])

@@ -202,10 +202,10 @@ def test_another_endpoint_may_have_a_path(cloud: Ocean, tmp_path: Path) -> None:
 
 ASK = """
 import sys
-from machine.drivers.digitalocean.client import Api
+from machine.drivers.digitalocean.client import ACCOUNT, Api
 from machine.drivers.digitalocean.config import Config
 from machine.errors import DriverError
-try: print(Api(Config.from_record({"AccessToken": sys.argv[1], "Endpoint": sys.argv[2]})).account()["status"])
+try: print(Api(Config.from_record({"AccessToken": sys.argv[1], "Endpoint": sys.argv[2]})).get(ACCOUNT)["status"])
 except DriverError as error: print(type(error).__name__, error.details, error.resolution)
 """
 
@@ -248,13 +248,15 @@ def test_a_list_that_is_none(body: bytes, cloud: Ocean, monkeypatch: pytest.Monk
     monkeypatch.setattr(client, "MOST_PAGES", 5)
     cloud.door.on(None, answer(200, body, {"Content-Type": "application/json"}))
     with pytest.raises(errors.ServiceBroken):
-        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).region("y")
+        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).list_all(client.REGION)
     assert len(cloud.door.calls) <= 5
 
 
 def test_odd_links_are_the_end_of_a_list(cloud: Ocean) -> None:
     cloud.door.on(None, answer(200, b'{"regions": [], "links": {"pages": [1]}}', {"Content-Type": "application/json"}))
-    assert client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).region("y") is None
+    assert (
+        client.Api(Config.from_record({"AccessToken": "t", "Endpoint": cloud.door.url})).list_all(client.REGION) == []
+    )
 
 
 def test_without_the_sdk(cloud: Ocean, tmp_path: Path) -> None:

@@ -1,0 +1,267 @@
+"""The base of every cloud's driver: a machine that is one server of a cloud, with all that clouds have in common.
+
+A cloud's driver says what it is (`traits`, `config_class`, `provider`) and has the methods that are abstract here.
+`create` is the story that they take part in:
+
+    adopt         what an earlier try made, if `config.asked`
+    preflight     once more, unless `config.looked_up`
+    prepare       what the machine needs: key, firewall, volume
+    make_machine  the machine
+    ensure_address  what can only be had once it runs
+
+Each of them saves an id before it is needed, and may come again after a crash.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from machine.drivers.base import Driver, DriverContext, preflight_errors
+from machine.drivers.cloud import adopt, ssh_key
+from machine.drivers.cloud.config import CloudConfig
+from machine.drivers.cloud.errors import AMBIGUOUS_ERRORS, BadKey, ErrorTable, Kind, MachineGone, NameTaken
+from machine.drivers.cloud.user_data import HostKey, Rules, for_create
+from machine.errors import InProgress
+from machine.model import Endpoint, State, Verb
+from machine.options import Values
+
+Json = dict[str, Any]
+C = TypeVar("C", bound=CloudConfig)
+T = TypeVar("T")
+APPEARING_SECONDS = 60.0  # a machine may be unknown for a moment after it was made
+SWITCHED_OFF = (State.STOPPED, State.PAUSED, State.SAVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What messages say of one cloud, and what its errors and limits are."""
+
+    name: str  # as a sentence begins or ends: DigitalOcean, the cloud
+    machine: str  # what a machine is there: droplet
+    errors: ErrorTable
+    user_data: Rules
+    key_flag: str = ""  # with its dashes: names the user's own private key
+    key_otherwise: str = ""  # the way to do without its public half: "name the account's copy with --x-fingerprint"
+    ignored: Mapping[str, str] = field(default_factory=dict)  # field of the config -> why what it says is ignored
+
+
+class CloudDriver(Driver, Generic[C]):
+    """A machine that is one server of a cloud. `config` is its Driver object, typed."""
+
+    config_class: ClassVar[type[CloudConfig]]
+    provider: ClassVar[Provider]
+
+    def __init__(self, ctx: DriverContext, config: C) -> None:
+        super().__init__(ctx)
+        self.config = config
+        self.host_key: HostKey = ("", "")
+        self.prepared = False  # this process has made what the machine needs
+        self.there = False  # this process has asked for the machine, or found the one of an earlier try
+        self.asked_at: float | None = None  # when this process asked for it, until it has been seen
+
+    @classmethod
+    def configure(cls, ctx: DriverContext, values: Values) -> Self:
+        return cls(ctx, cls.config_class.from_values(values))  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, ctx: DriverContext, data: Json) -> Self:
+        return cls(ctx, cls.config_class.from_record(data))  # type: ignore[arg-type]
+
+    def dump(self) -> Json:
+        return self.config.to_record()
+
+    def save(self) -> None:
+        """Write the config to disk now."""
+        self.ctx.save(self)
+
+    # who: the ssh keys, and the account
+
+    def key_path(self) -> str | None:
+        """The user's own key, None to have one made."""
+        return self.config.ssh_key or None
+
+    def give_host_key(self, private: str, public: str) -> None:
+        self.host_key = (private, public)
+
+    def account_recorded(self) -> str:
+        return self.config.account
+
+    @abstractmethod
+    def account_asked(self) -> str:
+        """The account that would be asked now; "" if the cloud does not tell. One question."""
+
+    # before
+
+    def check(self) -> None:
+        with preflight_errors():
+            for name, why in self.provider.ignored.items():
+                if getattr(self.config, name):
+                    self.ctx.log(why)
+            self.check_files()
+            self.preflight()
+
+    def check_files(self) -> None:
+        """BadUserData or PreflightFailed when a file of the user's cannot be used."""
+        self.user_data()
+        about = self.provider
+        sent = not self.config.existing_key
+        ssh_key.check(self.config.ssh_key, about.key_flag, sent=sent, otherwise=about.key_otherwise)
+
+    def user_data(self) -> str:
+        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
+        path, about = self.config.user_data_file, self.provider
+        return for_create(path, self.host_key, self.ctx.user_data, self.user_data_rules(), about.errors)
+
+    def user_data_rules(self) -> Rules:
+        """What the cloud says of user data."""
+        return self.provider.user_data
+
+    @abstractmethod
+    def preflight(self) -> None:
+        """Ask whether everything is there, and fill in the config; makes nothing. CloudError names the flag."""
+
+    # create
+
+    def create(self) -> None:
+        if not (self.there or self.prepared):
+            self.there = self.config.asked and self.adopt()
+            if not self.there:
+                if not self.config.looked_up:
+                    self.preflight()
+                self.prepare()
+                self.prepared = True
+        if not self.there:
+            self.make_machine()
+        self.ensure_address()
+
+    def adopt(self) -> bool:
+        """Whether an earlier try made the machine already; it is this one's then, and switched on."""
+        machine = self.find_machine()
+        if machine is None or self.is_ending(machine):
+            return False
+        self.save_machine(machine)
+        if self.state_of(machine) in SWITCHED_OFF:
+            self.power(Verb.START)
+        return True
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Mark the machine as asked for, and make what it needs."""
+
+    @abstractmethod
+    def make_machine(self) -> None:
+        """Ask for the machine, and save it with `save_machine`. InProgress while that has to wait."""
+
+    @abstractmethod
+    def save_machine(self, machine: Json) -> None:
+        """Keep the machine's id in the config, and save it."""
+
+    def ensure_address(self) -> None:
+        """Make the address that can only be had once the machine runs. InProgress until then."""
+
+    def own_name(self, longest: int = 200) -> str:
+        """The name of a thing that is made for this machine alone."""
+        return adopt.own_name(self.ctx.name[:longest], self.ctx.machine_id)
+
+    def public_key(self) -> str:
+        """The key that the machine shall let in; BadKey when there is none."""
+        if not self.ctx.public_key:
+            raise self.provider.errors.error(BadKey, f"there is no public key to send to {self.provider.name}")
+        return self.ctx.public_key.strip()
+
+    def make_once(
+        self, create: Callable[[], T], find: Callable[[], T | None], doubtful: Sequence[Kind] = AMBIGUOUS_ERRORS
+    ) -> T:
+        """adopt.create_or_find, with repetitions as far as the config wants them."""
+        return adopt.create_or_find(create, find, doubtful=doubtful, repeat=self.config.repeats)
+
+    def make_named(self, create: Callable[[], T], find: Callable[[], T | None]) -> T:
+        """The same for a thing of a name that carries the machine's id: where the name is taken, it is this one's."""
+        return self.make_once(create, find, (NameTaken,))
+
+    def in_progress(self, details: str) -> InProgress:
+        """The reason for which `create` has to be called again."""
+        return InProgress(f"{self.provider.name} is still making {self.ctx.name}", details=details)
+
+    # life
+
+    @abstractmethod
+    def find_machine(self) -> Json | None:
+        """The machine by its recorded id; when that is missing or unknown, by mark. None when there is none."""
+
+    @abstractmethod
+    def state_of(self, machine: Json) -> State:
+        """The state of a machine that was found. Asks nobody."""
+
+    def is_ending(self, machine: Json) -> bool:  # noqa: ARG002 (most clouds have no such thing)
+        """Whether the cloud is removing the machine, or has done so."""
+        return False
+
+    def state(self) -> State:
+        machine = self.find_machine()
+        if machine is None:
+            return State.STARTING if self.within(self.asked_at, APPEARING_SECONDS) else State.MISSING
+        self.asked_at = None  # it has appeared: from now on unknown means gone
+        return self.state_of(machine)
+
+    def within(self, moment: float | None, seconds: float) -> bool:
+        """Whether a moment of this process's clock is so many seconds ago at most."""
+        return moment is not None and self.ctx.clock.now() - moment < seconds
+
+    def endpoint(self) -> Endpoint | None:
+        machine = self.find_machine()
+        return None if machine is None else self.endpoint_of(machine)
+
+    @abstractmethod
+    def endpoint_of(self, machine: Json) -> Endpoint | None:
+        """How to reach a machine that was found, None while it has no address; see `endpoint_at`. A query."""
+
+    def endpoint_at(self, address: str, peer_address: str) -> Endpoint | None:
+        """How to reach the machine at an address, None for "". `peer_address` is the one for other machines."""
+        if not address:
+            return None
+        config = self.config
+        return Endpoint(
+            address=address,
+            ssh_user=config.ssh_user or "root",
+            ssh_port=config.ssh_port,
+            engine_port=config.engine_port,
+            peer_address=peer_address,
+            listen_port=config.engine_port,
+        )
+
+    def power(self, verb: Verb) -> None:
+        machine = self.find_machine()
+        if machine is None or self.is_ending(machine):
+            about = self.provider
+            raise MachineGone(
+                f"{about.name} has no {about.machine} for {self.ctx.name} any more",
+                resolution=f"machine rm {self.ctx.name} removes its record",
+            )
+        self.power_machine(machine, verb)
+
+    @abstractmethod
+    def power_machine(self, machine: Json, verb: Verb) -> None:
+        """Switch a machine that was found, as Driver.power says."""
+
+    # the end
+
+    def remove(self) -> None:
+        self.there = self.prepared = False
+        self.remove_all()
+
+    @abstractmethod
+    def remove_all(self) -> None:
+        """Remove the machine and all that was made with it, as Driver.remove says."""
+
+    def still_ending(self, details: str, rest: str = "the rest", what: str = "") -> InProgress:
+        """The reason for which `remove` has to be called again: `what` (the machine) is still ending, before `rest`."""
+        what = f"the {what or self.provider.machine} of {self.ctx.name}"
+        return InProgress(
+            f"{self.provider.name} is still ending {what}",
+            details=details,
+            resolution=f"machine rm {self.ctx.name} again removes {rest}",
+        )

@@ -1,0 +1,148 @@
+"""Rules of a firewall in words of no cloud's own: what must get in, what does, and what to say of the difference. Pure.
+
+A cloud's driver translates its rules into these and back; https://docs.aws.amazon.com/AWSEC2/latest/APIReference/ and
+https://docs.openstack.org/api-ref/network/v2/ are the models.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from machine.drivers.cloud.config import CloudConfig
+from machine.drivers.cloud.ports import EVERYBODY, Opening, parse, swarm_openings
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+ALL = Opening("", 0, 65535)  # every port of every protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One source that reaches the ports of one opening, whose protocol may be "" for all of them."""
+
+    opening: Opening
+    source: str  # a network (CIDR), or the cloud's word for what else gets in, such as the id of a group of machines
+    family: int = 0  # 4 or 6: a source that is no network and gets in by this family only
+
+    @property
+    def network(self) -> Network | None:
+        """The source as a network, None if it is something else. Bits of a host in it do not matter."""
+        try:
+            return ipaddress.ip_network(self.source, strict=False)
+        except ValueError:
+            return None
+
+    def has(self, opening: Opening) -> bool:
+        """Whether every port of an opening is among the rule's."""
+        mine = self.opening
+        return mine.protocol in ("", opening.protocol) and mine.first <= opening.first and opening.last <= mine.last
+
+    def touches(self, opening: Opening) -> bool:
+        """Whether any port of an opening is among the rule's."""
+        mine = self.opening
+        return mine.protocol in ("", opening.protocol) and mine.first <= opening.last and opening.first <= mine.last
+
+    def is_of(self, family: int) -> bool:
+        """Whether packets of IPv4 (4) or IPv6 (6) get in; 0 is any."""
+        own = self.network.version if self.network else self.family
+        return 0 in (own, family) or own == family
+
+    def covers(self, other: Rule) -> bool:
+        """Whether all that another rule lets in gets in by this one."""
+        if not self.has(other.opening):
+            return False
+        if self.network is None or other.network is None:
+            return self.source == other.source and self.family in (0, other.family)
+        return _inside(other.network, self.network)
+
+
+def rules(
+    wanted: Iterable[Opening], networks: Sequence[str], group: str = "", families: Sequence[int] = (0,)
+) -> list[Rule]:
+    """One rule per opening and source. Where only some networks get in, the machines of the same group do too.
+
+    `families` are those in which the cloud makes a rule for a group, one by one; (0,) where one is for both.
+    """
+    sources = [(network, 0) for network in networks or EVERYBODY]
+    if networks and group:
+        sources += [(group, family) for family in families]
+    return [Rule(opening, source, family) for opening in wanted for source, family in sources]
+
+
+def missing(wanted: Iterable[Rule], present: Sequence[Rule]) -> list[Rule]:
+    """What of `wanted` no rule of `present` allows yet."""
+    return [rule for rule in wanted if not any(other.covers(rule) for other in present)]
+
+
+def sources(present: Iterable[Rule], opening: Opening, family: int = 0) -> list[str]:
+    """From where all ports of an opening are reached, sorted."""
+    return sorted({rule.source for rule in present if rule.has(opening) and rule.is_of(family)})
+
+
+def networks(sources: Iterable[str]) -> list[str]:
+    """Those of the sources that are networks: a computer elsewhere may be in one."""
+    return [source for source in sources if Rule(ALL, source).network is not None]
+
+
+def reaches(address: str, sources: Iterable[str]) -> bool:
+    """Whether one of the sources is a network that holds an address."""
+    where = ipaddress.ip_address(address)
+    return any(where in (Rule(ALL, source).network or ()) for source in sources)
+
+
+def beyond(present: Iterable[Rule], wanted: Sequence[Opening], allowed: Sequence[str]) -> list[str]:
+    """Networks (CIDRs) not inside those `allowed` that reach any port of `wanted`.
+
+    Other sources, such as groups of machines, are not judged: what is in them is not said in a rule.
+    """
+    found = {rule.source for rule in present if any(map(rule.touches, wanted))}
+    whole = list(_collapsed(allowed))
+    return [
+        source
+        for source in networks(sorted(found))
+        if not any(_inside(ipaddress.ip_network(source, strict=False), other) for other in whole)
+    ]
+
+
+def closed(
+    present: Sequence[Rule], config: CloudConfig, swarm_ports: Sequence[int], guards: str, family: int = 0
+) -> list[str]:
+    """A sentence for every port that a machine needs and that no rule of `guards` ("the firewalls a, b") lets in.
+
+    ssh and the engine are needed from here, so by address; others may be let in as members of a group.
+    """
+    said = f"no rule of {guards} lets port"
+    lines = [
+        f"{said} {port} in from here: {who} needs it"
+        for port, who in ((config.ssh_port, "ssh"), (config.engine_port, "Docker"))
+        if not networks(sources(present, Opening("tcp", port, port), family))
+    ]
+    more = [(parse(text), f"--{config.flags.driver}-open-port") for text in config.open_ports]
+    more += [(opening, "the swarm") for opening in swarm_openings(swarm_ports)]
+    return lines + [
+        f"{said} {opening.ports}/{opening.protocol} in: {who} needs it"
+        for opening, who in more
+        if not sources(present, opening, family)
+    ]
+
+
+def explain(present: Iterable[Rule], port: int, guards: str) -> str:
+    """Why `guards` ("its firewalls (a, b)") may keep out who asks for a tcp port, "" if everybody gets in."""
+    allowed = sources(present, Opening("tcp", port, port))
+    if not allowed:
+        return f"no rule of {guards} lets port {port} in"
+    if set(allowed).isdisjoint(EVERYBODY):
+        return f"{guards} let port {port} in only from {', '.join(allowed)}"
+    return ""
+
+
+def _inside(inner: Network, outer: Network) -> bool:
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+def _collapsed(networks: Sequence[str]) -> Iterator[Network]:
+    """The same addresses in as few networks as can be: two halves become one."""
+    for version in (4, 6):
+        of_one = [parsed for parsed in map(ipaddress.ip_network, networks) if parsed.version == version]
+        yield from ipaddress.collapse_addresses(of_one)  # type: ignore[type-var]
