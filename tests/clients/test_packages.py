@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -38,18 +39,18 @@ Components: main
         (["deb-src http://near.example/debian bookworm main\n"], packages.DEFAULT_MIRROR),
     ],
 )
-def test_the_mirror_is_the_one_that_the_hosts_own_sources_name(texts, found):
+def test_the_mirror_is_the_one_that_the_hosts_own_sources_name(texts: list[str], found: str) -> None:
     assert packages.mirror(texts) == found
 
 
-def test_many_packages_have_a_directory_of_their_own():
+def test_many_packages_have_a_directory_of_their_own() -> None:
     many = [f"python3-package-{n}" for n in range(50)]
     assert packages._directory(["a", "b"]) == "a+b"
     assert len(packages._directory(many)) <= packages.LONGEST
     assert packages._directory(many) != packages._directory(many[1:])
 
 
-def test_what_is_not_to_be_had_says_why_and_leaves_nothing(tmp_path, monkeypatch):
+def test_what_is_not_to_be_had_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_TEST_CACHE", str(tmp_path))
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -64,7 +65,7 @@ def test_what_is_not_to_be_had_says_why_and_leaves_nothing(tmp_path, monkeypatch
 
 
 @pytest.mark.lab
-def test_the_client_of_another_release_runs_with_its_plugins(trixie):
+def test_the_client_of_another_release_runs_with_its_plugins(trixie) -> None:
     compose = trixie.run("tcp://127.0.0.1:1", "compose", "version", "--short").stdout.strip()
     assert compose.startswith("2.")
     assert "buildx" in trixie.run("tcp://127.0.0.1:1", "buildx", "version").stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from machine.drivers.gaps import MissingOption, check_complete
@@ -44,7 +46,7 @@ def test_one_gap_is_its_own_sentence_and_several_are_a_list() -> None:
         (["-d", "none"], ["url"]),
     ],
 )
-def test_every_missing_flag_of_a_driver_at_once(line: list[str], flags: list[str], tmp_path) -> None:
+def test_every_missing_flag_of_a_driver_at_once(line: list[str], flags: list[str], tmp_path: Path) -> None:
     with new_world(tmp_path) as world:
         typed: Typed = world.type("create", *line, "m")
         assert typed.status in (2, 3)

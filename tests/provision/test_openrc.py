@@ -1,9 +1,12 @@
 """OpenRC calls an engine started whether it goes on or not; the scripts see for themselves, and soon."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +34,7 @@ CURL = """#!/bin/sh
 
 
 @pytest.fixture
-def host(tmp_path, monkeypatch):
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory whose programs stand in for the host's."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -43,12 +46,12 @@ def host(tmp_path, monkeypatch):
     return tmp_path
 
 
-def put(host, name, text):
+def put(host: Path, name: str, text: str) -> None:
     (host / name).write_text(text)
     (host / name).chmod(0o755)
 
 
-def run(host, text):
+def run(host: Path, text: str) -> tuple[subprocess.CompletedProcess[str], float]:
     """The script's end, and how many seconds it took, with no other processes in sight than its own."""
     began = time.monotonic()
     text = text.replace(TRANSACTION, str(host)).replace(CONF_D, str(host / "conf"))
@@ -59,7 +62,7 @@ def run(host, text):
 
 @pytest.mark.parametrize("starts", [1, 10])
 @pytest.mark.parametrize("seconds", ["0", "0.7"])
-def test_an_engine_that_ends_after_its_start_is_noticed_at_once(host, starts, seconds):
+def test_an_engine_that_ends_after_its_start_is_noticed_at_once(host: Path, starts: int, seconds: str) -> None:
     (host / "starts").write_text(str(starts))
     put(host, "dockerd", f"#!/bin/sh\necho bad setting\n/bin/sleep {seconds}\nexit 1\n")
     done, took = run(host, services.restart(ALPINE).script)
@@ -68,7 +71,7 @@ def test_an_engine_that_ends_after_its_start_is_noticed_at_once(host, starts, se
     assert took < 15
 
 
-def test_the_log_is_shown_from_where_the_host_has_it(host):
+def test_the_log_is_shown_from_where_the_host_has_it(host: Path) -> None:
     put(host, "dockerd", "#!/bin/sh\necho bad setting\nexit 1\n")
     (host / "conf").write_text(f"DOCKER_LOGFILE={host}/engine.log\nunset NOTHING; false\n")
     done, _ = run(host, services.restart(ALPINE).script)
@@ -76,7 +79,7 @@ def test_the_log_is_shown_from_where_the_host_has_it(host):
     assert "tail:" not in done.stderr
 
 
-def test_an_engine_that_takes_its_time_is_waited_for(host):
+def test_an_engine_that_takes_its_time_is_waited_for(host: Path) -> None:
     put(host, "dockerd", "#!/bin/sh\n/bin/sleep 2\n: >answers\nexec /bin/sleep 60\n")
     done, took = run(host, services.restart(ALPINE).script)
     assert (done.returncode, done.stderr) == (0, "")
@@ -84,7 +87,7 @@ def test_an_engine_that_takes_its_time_is_waited_for(host):
 
 
 @pytest.mark.parametrize(("engine", "status"), [("exit 1", "1"), (": >answers\nexec /bin/sleep 60", "0")])
-def test_taking_back_notices_it_too(host, engine, status):
+def test_taking_back_notices_it_too(host: Path, engine: str, status: str) -> None:
     put(host, "dockerd", f"#!/bin/sh\n{engine}\n")
     functions = engine_api.FUNCTIONS + rollback._functions_to_restore(ALPINE)
     done, took = run(host, f"{functions}\nwas() {{\n echo active\n}}\nlaunch && echo 0 || echo 1\n")

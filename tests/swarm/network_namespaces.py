@@ -24,7 +24,7 @@ if shutil.which("ip") is None:
 class Island(RealEngine):
     """A dockerd on 10.98.NET.(10+N):2375, with a bridge, in its own network and UTS namespaces."""
 
-    def __init__(self, name, directory, net, number, *flags):
+    def __init__(self, name, directory, net, number, *flags) -> None:
         super().__init__(name, directory, *flags)
         self.net, self.number = net, number
         self.address = f"10.98.{net}.{10 + number}"
@@ -33,7 +33,7 @@ class Island(RealEngine):
         self.url = f"tcp://{self.at}"
         self.holder = None
 
-    def start(self):
+    def start(self) -> None:
         if self.holder is None:
             self._make_network()
         argv = [
@@ -46,7 +46,7 @@ class Island(RealEngine):
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
-    def _make_network(self):
+    def _make_network(self) -> None:
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--uts", "sh", "-c", 'hostname "$0" && exec sleep 100000', self.name]
         )
@@ -66,7 +66,7 @@ class Island(RealEngine):
         ):
             subprocess.run([*inside, *words], check=True, capture_output=True)
 
-    def kill(self):
+    def kill(self) -> None:
         """As if the host lost power: dockerd and all its children, at once."""
         for pid in self._members():
             with contextlib.suppress(ProcessLookupError):
@@ -76,11 +76,11 @@ class Island(RealEngine):
         # A host that comes back has an empty /run; here a dead containerd that nobody has reaped would count as alive.
         (self.directory / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
-    def hang(self, on):
+    def hang(self, on) -> None:
         """Stop (or let go on) dockerd without ending it: connections stay open and nobody answers."""
         os.kill(int((self.directory / "pid").read_text()), signal.SIGSTOP if on else signal.SIGCONT)
 
-    def stop(self):
+    def stop(self) -> None:
         super().stop()
         for pid in self._members():
             with contextlib.suppress(ProcessLookupError):
@@ -110,7 +110,7 @@ class Island(RealEngine):
 class Islands(Engines):
     """`count` islands named node-1, node-2, ... on one bridge."""
 
-    def __init__(self, count, *flags):
+    def __init__(self, count, *flags) -> None:
         super().__init__(count, *flags)
         self.net = os.getpid() % 250 + 1
         self.all = [Island(f"node-{n + 1}", self.directory / str(n + 1), self.net, n + 1, *flags) for n in range(count)]
@@ -122,7 +122,7 @@ class Islands(Engines):
         ip("link", "set", name, "up")
         return super().__enter__()
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         super().__exit__()
         ip("link", "delete", bridge_of(self.net), check=False)
 
@@ -132,6 +132,6 @@ def bridge_of(net):
     return f"swbr{net}"
 
 
-def ip(*words, check=True):
+def ip(*words, check: bool = True) -> None:
     """Run ip."""
     subprocess.run(["ip", *words], check=check, capture_output=True)

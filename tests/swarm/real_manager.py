@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from tests.sshd import free_port
 from tests.swarm.engines import docker
@@ -15,7 +16,7 @@ from tests.swarm.engines import docker
 class Manager:
     """`machine swarm manage` as a program; `docker(...)` is the docker client pointed at it."""
 
-    def __init__(self, islands, tmp_path, *flags):
+    def __init__(self, islands, tmp_path: Path, *flags) -> None:
         self.port = free_port()
         self.url = f"tcp://127.0.0.1:{self.port}"
         nodes = "nodes://" + ",".join(island.at for island in islands)
@@ -30,7 +31,7 @@ class Manager:
         self.until(lambda: self.docker("info").count("Status: Healthy") == self.healthy)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(20)
 
@@ -47,12 +48,12 @@ class Manager:
         ids = self.docker("ps", "-q", *words).split()
         return self.docker("inspect", "-f", "{{.Node.Name}}{{.Name}}", *ids).split() if ids else []
 
-    def clear(self):
+    def clear(self) -> None:
         keys = self.docker("ps", "-aq").split()
         if keys:
             self.docker("rm", "-f", *keys)
 
-    def until(self, true, seconds=60):
+    def until(self, true, seconds: int = 60) -> None:
         end = time.monotonic() + seconds
         while True:
             with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):

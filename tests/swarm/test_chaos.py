@@ -1,19 +1,22 @@
 """Engines that die and return at random while containers are made and removed: nothing is lost, nothing runs twice."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import random
+from random import Random
 
 import pytest
 
 from machine.swarm.manager import rescheduling
 from machine.swarm.pipeline import Refused
-from tests.swarm.fleet import swarm
+from tests.swarm.fleet import Fleet, swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}
 
 
-async def chaos(fleet, dice, seconds):
+async def chaos(fleet: Fleet, dice: Random, seconds: float) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """Break and mend engines, and use the swarm meanwhile; the names of what must be there afterwards."""
     movable, fixed = set(), set()
     number = 0
@@ -34,7 +37,7 @@ async def chaos(fleet, dice, seconds):
     return movable, fixed
 
 
-def state(fleet):
+def state(fleet: Fleet) -> tuple[dict[str, list[str]], set[str]]:
     """Every container of every engine: name -> states, and all ids."""
     found, ids = {}, set()
     for place in fleet.hosts:
@@ -45,7 +48,7 @@ def state(fleet):
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
+async def test_nothing_is_lost_and_nothing_runs_twice(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rescheduling, "RETRY_SECONDS", 0.2)
 
     async with swarm(5) as fleet:
@@ -55,7 +58,7 @@ async def test_nothing_is_lost_and_nothing_runs_twice(seed, monkeypatch):
                 place.switch(down=False)
         await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.hosts))
 
-        async def listed():
+        async def listed() -> set[str]:
             return {entry["Id"] for entry in await fleet.ask("GET", "/containers/json?all=1")}
 
         async with asyncio.timeout(10):  # doubles go, and the list is what there is

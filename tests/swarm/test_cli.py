@@ -1,5 +1,7 @@
 """Classic Swarm's command line, over real connections; and the manager with the certificates of the machine store."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import io
@@ -11,7 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,12 +41,12 @@ from tests.sshd import free_port
 
 
 @pytest.fixture
-def context(tmp_path):
+def context(tmp_path: Path) -> tuple[CliContext, list[Any]]:
     said = []
     return CliContext({"HOME": str(tmp_path)}, said.append, said.append, registry=str(tmp_path / "r.db")), said
 
 
-def test_create_and_list_with_a_registry_here(context):
+def test_create_and_list_with_a_registry_here(context: tuple[CliContext, list[Any]]) -> None:
     cli, said = context
     assert run(["-l", "debug", "-experimental", "c"], cli) == 0
     token = said.pop()
@@ -51,7 +56,7 @@ def test_create_and_list_with_a_registry_here(context):
     assert said == ["10.0.0.1:2376", "a:1", "a:2"]
 
 
-def test_the_discovery_may_come_from_a_variable(context):
+def test_the_discovery_may_come_from_a_variable(context: tuple[CliContext, list[Any]]) -> None:
     cli, said = context
     assert run(["list"], cli._replace(environ={"SWARM_DISCOVERY": "a:1"})) == 0
     assert said == ["a:1"]
@@ -69,12 +74,12 @@ def test_the_discovery_may_come_from_a_variable(context):
         ["manage", "-H", "tcp://0.0.0.0:0", "a:1"], ["manage", "--engine-refresh-min-interval=90s", "a:1"],
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_said(context, words):
+def test_what_makes_no_sense_is_said(context: tuple[CliContext, list[Any]], words: list[str]) -> None:
     with pytest.raises(MachineError):
         run(words, context[0])
 
 
-def test_help_and_version(context):
+def test_help_and_version(context: tuple[CliContext, list[Any]]) -> None:
     cli, said = context
     for words in ([], ["--help"], ["help"], ["manage", "--help"], ["help", "join"], ["--version"]):
         assert run(words, cli) == 0
@@ -85,7 +90,9 @@ def test_help_and_version(context):
 
 @pytest.mark.parametrize("command", ["create", "list", "join", "manage", "discovery"])
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--discovery-opt", "k=v", "-help"], ["token://T", "-h"]])
-def test_help_is_shown_wherever_it_is_asked_for(context, command, words):
+def test_help_is_shown_wherever_it_is_asked_for(
+    context: tuple[CliContext, list[Any]], command: str, words: list[str]
+) -> None:
     cli, said = context
     if command == "discovery":
         words = ["-H", "tcp://127.0.0.1:1", *words[-1:]]
@@ -94,7 +101,7 @@ def test_help_is_shown_wherever_it_is_asked_for(context, command, words):
     assert len(said) == 1
 
 
-def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(context):
+def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(context: tuple[CliContext, list[Any]]) -> None:
     with pytest.raises(MachineError, match="'-h'"):
         run(["list", "--timeout", "-h", "a:1"], context[0])
     with pytest.raises(UsageError, match="no flag --help"):  # a manager that is started by others must not just end
@@ -102,13 +109,13 @@ def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(context):
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["debug", "--help"]])
-def test_swarmd_has_help_too(words):
+def test_swarmd_has_help_too(words: list[str]) -> None:
     out = io.StringIO()
     assert machine(["swarmd", *words], environ={"HOME": "/nowhere"}, stdout=out, stderr=out) == 0
     assert out.getvalue().startswith("Usage: machine swarmd")
 
 
-def test_the_flags_of_manage_mean_what_they_meant():
+def test_the_flags_of_manage_mean_what_they_meant() -> None:
     typed = (
         "--strategy binpack -f health -f port --heartbeat=1s --cluster-opt swarm.overcommit=0.5 "
         "--cluster-opt=swarm.createretry=2 --engine-refresh-min-interval 5s --engine-refresh-max-interval=1m30s "
@@ -144,14 +151,16 @@ def test_the_flags_of_manage_mean_what_they_meant():
         (["manage", "--strategie=spread"], "did you mean --strategy?"),
     ],
 )
-def test_a_slip_of_the_pen_is_corrected(context, words, advice):
+def test_a_slip_of_the_pen_is_corrected(context: tuple[CliContext, list[Any]], words: list[str], advice: str) -> None:
     with pytest.raises(UsageError) as caught:
         run(words, context[0])
     assert caught.value.resolution == advice
 
 
 @pytest.mark.parametrize("columns", [60, 80, 132])
-def test_the_help_is_as_wide_as_the_terminal(context, monkeypatch, columns):
+def test_the_help_is_as_wide_as_the_terminal(
+    context: tuple[CliContext, list[Any]], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     run(["manage", "--help"], context[0])
     lines = context[1].pop().splitlines()
@@ -159,7 +168,7 @@ def test_the_help_is_as_wide_as_the_terminal(context, monkeypatch, columns):
     assert " ".join(" ".join(lines).split()).count("longest time between two checks of an engine (default 60s)") == 1
 
 
-def test_what_to_export_for_a_manager():
+def test_what_to_export_for_a_manager() -> None:
     mine = TlsConfig("/s/c e/ca.pem", "/s/c e/cert.pem", "/s/c e/key.pem")
     where = Address("0.0.0.0", 3376)
     to = ["export DOCKER_HOST=tcp://127.0.0.1:3376", "export DOCKER_TLS_VERIFY=1"]
@@ -168,7 +177,7 @@ def test_what_to_export_for_a_manager():
     assert exports(Address(path="/run/s.sock"), None, mine) == ["export DOCKER_HOST=unix:///run/s.sock"]
 
 
-def test_a_manager_over_an_empty_store_says_so_and_how_it_is_used(tmp_path):
+def test_a_manager_over_an_empty_store_says_so_and_how_it_is_used(tmp_path: Path) -> None:
     port = free_port()
     env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
     argv = [sys.executable, "-m", "machine", "swarm", "manage", "-H", f"tcp://127.0.0.1:{port}"]
@@ -186,7 +195,7 @@ def test_a_manager_over_an_empty_store_says_so_and_how_it_is_used(tmp_path):
     assert f"export DOCKER_CERT_PATH={tmp_path}/store/certs\n" in said
 
 
-def test_times_and_ratios():
+def test_times_and_ratios() -> None:
     assert [seconds(t, "x") for t in ("60s", "1m30s", "500ms", "7", "1h")] == [60, 90, 0.5, 7, 3600]
     for wrong in ("", "s", "1x", "-1s", "1 s", "9" * 50):
         with pytest.raises(UsageError):
@@ -194,7 +203,7 @@ def test_times_and_ratios():
     assert [percent(t) for t in ("0.05", "0", "0.29", "-0.5")] == [5, 0, 29, -50]
 
 
-def test_join_registers_again_and_again_and_discovery_serves(tmp_path):
+def test_join_registers_again_and_again_and_discovery_serves(tmp_path: Path) -> None:
     port = free_port()
     env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
     argv = [sys.executable, "-m", "machine", "swarm"]
@@ -213,7 +222,7 @@ def test_join_registers_again_and_again_and_discovery_serves(tmp_path):
         until(lambda: json.load(urllib.request.urlopen(listed)) == [])
 
 
-async def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(tmp_path):
+async def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind_tls(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     own = authority.ensure(store.root)
     pair = own.issue_server("engine", ["127.0.0.1"])
@@ -223,7 +232,7 @@ async def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind
     front = TlsConfig(str(certs / "ca.pem"), str(tmp_path / "server.pem"), str(tmp_path / "server-key.pem"))
     port = free_port()
 
-    def ask():
+    def ask() -> None:
         env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": store.root}
         argv = [sys.executable, "-m", "machine", "swarm", "manage", "-H", f"tcp://127.0.0.1:{port}"]
         tls = ssl.create_default_context(cafile=str(certs / "ca.pem"))
@@ -246,11 +255,11 @@ async def test_manage_alone_is_one_endpoint_for_the_machines_of_the_store_behind
         await server.close()
 
 
-def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(tmp_path):
+def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(tmp_path: Path) -> None:
     """Unless it is to answer to more names; a key that a kill left without its certificate is no reason to fail."""
     store = Store(str(tmp_path))
 
-    def start(*words):
+    def start(*words: str) -> TlsConfig:
         return store_integration.complete(store, gather("manage", words, MANAGE, {}), None, {})[1]
 
     front = start("-H", "tcp://0.0.0.0:3376")
@@ -265,13 +274,13 @@ def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(t
     start().for_server()
 
 
-async def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_path):
+async def test_engines_are_registered_through_the_manager_that_keeps_the_registry(tmp_path: Path) -> None:
     port = free_port()
     argv = [sys.executable, "-m", "machine", "swarm", "manage", "--tls=false", "-H", f"tcp://127.0.0.1:{port}"]
     argv += ["--registry", str(tmp_path / "r.db"), "token://mine"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
 
-    def register(engine_port):
+    def register(engine_port: int) -> None:
         wrapper = "import sys; from machine.swarm.cli import main; sys.exit(main(sys.argv[1:]))"
         with running([sys.executable, "-c", wrapper, *argv[4:]], env):
             base = f"http://127.0.0.1:{port}"
@@ -291,14 +300,14 @@ async def test_engines_are_registered_through_the_manager_that_keeps_the_registr
         await server.close()
 
 
-def test_it_listens_nowhere_without_tls_but_here():
+def test_it_listens_nowhere_without_tls_but_here() -> None:
     with pytest.raises(UsageError, match="without TLS"):
         run(["manage", "-H", "tcp://0.0.0.0:0", "a:1"], CliContext({"HOME": "/nowhere"}, print, print))
     with pytest.raises(UsageError, match=r"0\.0\.0\.0:4000 without TLS"):  # no host is every host, as in classic Swarm
         run(["manage", "-H", ":4000", "a:1"], CliContext({"HOME": "/nowhere"}, print, print))
 
 
-def test_the_flags_that_are_advised_are_those_the_listener_needs(tmp_path):
+def test_the_flags_that_are_advised_are_those_the_listener_needs(tmp_path: Path) -> None:
     here = CliContext({"HOME": str(tmp_path)}, print, print)
     with pytest.raises(UsageError) as caught:
         run(["discovery", "-H", "tcp://0.0.0.0:0", "--registry", str(tmp_path / "r")], here)
@@ -308,7 +317,7 @@ def test_the_flags_that_are_advised_are_those_the_listener_needs(tmp_path):
     assert "--advertise HOST:PORT" in caught.value.resolution
 
 
-def test_a_certificate_that_is_not_there_is_named(tmp_path):
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CertificateError) as caught:
         TlsConfig(str(tmp_path / "ca.pem")).for_server()
     assert "cert.pem" in caught.value.details
@@ -319,13 +328,13 @@ def test_a_certificate_that_is_not_there_is_named(tmp_path):
     assert caught.value.details == f"{tmp_path / 'cert.pem'}: No such file or directory"
 
 
-def test_it_is_a_command_of_machine():
+def test_it_is_a_command_of_machine() -> None:
     out = io.StringIO()
     assert machine(["swarm", "list", "nodes://a:1"], environ={"HOME": "/nowhere"}, stdout=out, stderr=out) == 0
     assert out.getvalue() == "a:1\n"
 
 
-def test_the_manager_needs_nothing_but_h11(tmp_path):
+def test_the_manager_needs_nothing_but_h11(tmp_path: Path) -> None:
     """What is shipped to a machine may import the standard library and h11."""
     code = (
         "import sys, machine.swarm.cli, machine.swarm.discovery.etcd, machine.swarm.discovery.consul, "
@@ -341,7 +350,7 @@ def test_the_manager_needs_nothing_but_h11(tmp_path):
 
 
 @contextlib.contextmanager
-def running(argv, env):
+def running(argv: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A program that goes on until the block ends."""
     process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -353,7 +362,7 @@ def running(argv, env):
         process.stderr.close()
 
 
-def until(true, seconds=20):
+def until(true: Callable[..., Any], seconds: int = 20) -> None:
     """Wait for something to become true; errors on the way do not count."""
     end = time.monotonic() + seconds
     while True:

@@ -6,6 +6,8 @@ Counts are checked on the engines themselves.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -55,19 +57,19 @@ volumes: {data: {}}
 
 
 @pytest.fixture(scope="module")
-def islands():
+def islands() -> Iterator[None]:
     with Islands(2) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def manager(islands, tmp_path_factory):
+def manager(islands, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with Manager(islands, tmp_path_factory.mktemp("manager")) as one:
         yield one
 
 
 @pytest.fixture
-def project(trixie, manager, islands, tmp_path):
+def project(trixie, manager, islands, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "app").mkdir()
     made = Project(trixie, manager, islands, tmp_path / "app")
     (made.place / "compose.yaml").write_text(APP)
@@ -84,10 +86,10 @@ def project(trixie, manager, islands, tmp_path):
 class Project:
     """`project("up", "-d")` runs Compose in the application's directory, through the manager."""
 
-    def __init__(self, client, manager, islands, place):
+    def __init__(self, client, manager, islands, place) -> None:
         self.client, self.manager, self.islands, self.place = client, manager, islands, place
 
-    def __call__(self, *words, check=True, **environ):
+    def __call__(self, *words, check: bool = True, **environ):
         argv = ["compose", "--progress", "plain", *words]
         done = self.client.run(self.manager.url, *argv, cwd=self.place, check=check, **environ)
         return done if not check else (done.stdout + done.stderr).strip()
@@ -107,7 +109,7 @@ class Project:
         return [json.loads(line) for line in self("ps", "-a", "--format", "json", service).splitlines()]
 
 
-def test_up_again_exec_logs_recreate_scale_run_and_down(project):
+def test_up_again_exec_logs_recreate_scale_run_and_down(project) -> None:
     project("up", "-d")
     assert project.containers() == ["app-db-1", "app-side-1", "app-web-1"]
     before = project.on_engines("ps", "-aq")
@@ -145,7 +147,7 @@ def test_up_again_exec_logs_recreate_scale_run_and_down(project):
     assert project.on_engines("volume", "ls", "-q", "--filter", "name=app_data") == [[], []]
 
 
-def test_data_that_stayed_draws_the_project_back(project):
+def test_data_that_stayed_draws_the_project_back(project) -> None:
     project("up", "-d", "db")
     (engine,) = [e for e in project.islands if e.docker("ps", "-q").stdout]
     project("exec", "-T", "db", "sh", "-c", "echo kept > /data/f")
@@ -156,7 +158,7 @@ def test_data_that_stayed_draws_the_project_back(project):
     assert project("exec", "-T", "db", "cat", "/data/f") == "kept"
 
 
-def test_a_volume_and_a_network_made_apart_meet(project):
+def test_a_volume_and_a_network_made_apart_meet(project) -> None:
     """A volume that was written to stays where it is; a network that nobody is in goes there."""
     manager = project.manager
     manager.docker("run", "--rm", "-v", "node-2/cache:/c", "busybox", "sh", "-c", "echo kept > /c/f")
@@ -170,7 +172,7 @@ def test_a_volume_and_a_network_made_apart_meet(project):
     assert project.on_engines("volume", "ls", "-q", "--filter", "name=cache") == [["cache"], []]
 
 
-def test_the_older_compose_recreates_a_service_with_a_host_port(project, compose1):
+def test_the_older_compose_recreates_a_service_with_a_host_port(project, compose1) -> None:
     """It stops the old container and renames it, makes the new one, and removes the old one."""
     (project.place / "docker-compose.yml").write_text(OLDER)
     (project.place / "compose.yaml").unlink()
@@ -193,7 +195,7 @@ def test_the_older_compose_recreates_a_service_with_a_host_port(project, compose
     assert project.on_engines("volume", "ls", "-q", "--filter", "name=app_data") == [[], []]
 
 
-def test_two_projects_with_a_volume_of_one_name_on_two_engines_are_told_apart(project):
+def test_two_projects_with_a_volume_of_one_name_on_two_engines_are_told_apart(project) -> None:
     manager = project.manager
     for node in ("node-1", "node-2"):
         manager.docker("volume", "create", f"{node}/twin")

@@ -1,15 +1,21 @@
 """Engines that die, hang, return, double, come and go: nothing is lost and nothing is made twice."""
 
+from __future__ import annotations
+
 import asyncio
 import copy
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from machine.swarm.manager.rescheduling import Watchdog
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.scheduler.placement_request import KINDS
+from machine.swarm.simulator.container import Container
 from machine.swarm.simulator.engine import SimulatedEngine
+from machine.swarm.simulator.responses import Response
 from tests.swarm.fleet import Fleet, engines, swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}
@@ -19,11 +25,11 @@ def state(fleet, n):
     return str(fleet.cluster.engines[f"10.0.0.{n}:2375"].health.state)
 
 
-async def settled(fleet, count):
+async def settled(fleet: Fleet, count: int) -> None:
     await fleet.until(lambda: len(fleet.cluster.healthy()) == count)
 
 
-async def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on(fleet: Fleet):
+async def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on(fleet: Fleet) -> None:
     await fleet.create("web", start=True)
     fleet.hosts[0].switch(down=True)
     await settled(fleet, 2)
@@ -43,7 +49,7 @@ async def test_an_engine_that_dies_is_shown_so_and_the_rest_goes_on(fleet: Fleet
     assert names["/web"].startswith("Up")
 
 
-async def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes(fleet: Fleet):
+async def test_a_movable_container_is_made_again_elsewhere_once_and_its_double_goes(fleet: Fleet) -> None:
     first = await fleet.create("web", start=True, **MOVES)
     await fleet.create("stays", start=True, Env=["constraint:node==n1"])
     await fleet.until(lambda: all(c.signed for c in [fleet.cluster.find("web")]))
@@ -72,13 +78,13 @@ CLONED = {"Image": "busybox", "Labels": {"com.docker.swarm.id": "one", KINDS["re
 class Starts:
     """Stands before engines: a start waits for `go`, and is refused while `broken`."""
 
-    def __init__(self, fleet):
+    def __init__(self, fleet: Fleet) -> None:
         self.go, self.asked, self.broken = asyncio.Event(), asyncio.Event(), False
         for place in fleet.hosts[1:]:
-            place._ask = self.before(place._ask)
+            place.ask = self.before(place.ask)
 
-    def before(self, ask):
-        async def call(request):
+    def before(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(request: Request) -> Reply:
             if request.path.endswith("/start"):
                 self.asked.set()
                 await self.go.wait()
@@ -89,7 +95,7 @@ class Starts:
         return call
 
 
-async def fails(fleet):
+async def fails(fleet: Fleet) -> tuple[str, Starts]:
     """A movable container runs on n1, which fails; its id. Whoever starts it elsewhere has to wait."""
     first = await fleet.create("web", start=True, **MOVES)
     await fleet.until(lambda: fleet.cluster.find("web").signed)
@@ -99,12 +105,12 @@ async def fails(fleet):
     return first, starts
 
 
-def elsewhere(fleet):
+def elsewhere(fleet: Fleet) -> int:
     """How many containers are on the other engines."""
     return sum(len(place.engine.containers) for place in fleet.hosts[1:])
 
 
-async def test_a_container_that_does_not_start_elsewhere_is_not_lost(fleet: Fleet):
+async def test_a_container_that_does_not_start_elsewhere_is_not_lost(fleet: Fleet) -> None:
     first, starts = await fails(fleet)
     starts.broken = True
     starts.go.set()
@@ -116,7 +122,7 @@ async def test_a_container_that_does_not_start_elsewhere_is_not_lost(fleet: Flee
     assert await fleet.names("") == ["n1/web"]
 
 
-async def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_the_other_one_runs(fleet: Fleet):
+async def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_the_other_one_runs(fleet: Fleet) -> None:
     first, starts = await fails(fleet)
     fleet.hosts[0].switch(down=False)
     await settled(fleet, 3)
@@ -128,7 +134,7 @@ async def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_t
     assert fleet.cluster.find("web").state == "running"
 
 
-async def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once(fleet: Fleet):
+async def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once(fleet: Fleet) -> None:
     _, starts = await fails(fleet)
     engine = fleet.cluster.engine("n1")
     for watcher in fleet.cluster.watchers * 3:
@@ -139,7 +145,7 @@ async def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once
     assert elsewhere(fleet) == 1
 
 
-async def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engine(fleet: Fleet):
+async def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dead_engine(fleet: Fleet) -> None:
     await fleet.create("web", start=True, **MOVES)
     await fleet.create("made", **MOVES)
     await fleet.until(lambda: all(fleet.cluster.find(name).signed for name in ("web", "made")))
@@ -152,7 +158,7 @@ async def test_what_could_move_is_made_again_when_the_discovery_lets_go_of_a_dea
     assert sum("moved from" in line for line in fleet.lines) == 1
 
 
-async def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on(fleet: Fleet):
+async def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on(fleet: Fleet) -> None:
     key = await fleet.create("web", start=True, **MOVES)
     await fleet.until(lambda: fleet.cluster.find("web").signed)
     fleet.discovery.addresses.remove(fleet.cluster.find("web").engine.address)
@@ -161,7 +167,7 @@ async def test_what_could_move_stays_on_an_engine_that_is_taken_out_and_runs_on(
     assert fleet.hosts[0].engine.containers[key].state == "running"
 
 
-async def test_a_watchdog_that_comes_late_sees_to_what_failed_before(fleet: Fleet):
+async def test_a_watchdog_that_comes_late_sees_to_what_failed_before(fleet: Fleet) -> None:
     await fleet.watchdog.close()
     first, starts = await fleet.create("web", start=True, **MOVES), Starts(fleet)
     starts.go.set()
@@ -180,7 +186,7 @@ async def test_a_watchdog_that_comes_late_sees_to_what_failed_before(fleet: Flee
     assert await fleet.names() == ["n2/web"]
 
 
-async def test_a_movable_container_that_fits_nowhere_stays_known():
+async def test_a_movable_container_that_fits_nowhere_stays_known() -> None:
     async with swarm(2) as fleet:
         await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
         await fleet.until(lambda: fleet.cluster.find("web").signed)
@@ -194,14 +200,16 @@ async def test_a_movable_container_that_fits_nowhere_stays_known():
         assert fleet.cluster.find("web").engine.name == "n1"
 
 
-async def test_an_engine_that_hangs_does_not_stall_the_others(fleet: Fleet):
+async def test_an_engine_that_hangs_does_not_stall_the_others(fleet: Fleet) -> None:
     fleet.hosts[0].hangs = True
     for n in range(4):
         await fleet.create(f"c{n}", Env=["constraint:node!=n1"])
     assert len(await fleet.names()) == 4
 
 
-async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_goes_elsewhere(monkeypatch):
+async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_one_goes_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("machine.swarm.cluster.calls.ANSWER", 0.3)
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.1)
 
@@ -215,26 +223,28 @@ async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_
         assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
 
 
-async def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(monkeypatch):
+async def test_a_call_that_takes_long_on_an_engine_that_answers_others_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.05)
 
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         key = await fleet.create("web", start=True)
         place = fleet.hosts[0]
-        ask = place._ask
+        ask = place.ask
 
-        async def slow(request):
+        async def slow(request: Request) -> Reply:
             await asyncio.sleep(0.5 if request.path.endswith("/stop") else 0)
             return await ask(request)
 
-        place._ask = slow
+        place.ask = slow
         place.asked.clear()
         assert (await fleet.call("POST", "/containers/web/stop")).ok
         assert any("/containers/json" in target and key not in target for _, target in place.asked)
         assert len(fleet.cluster.healthy()) == 1
 
 
-async def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as_it_is():
+async def test_an_engine_that_returns_with_another_id_and_other_containers_is_taken_as_it_is() -> None:
     async with swarm(2) as fleet:
         await fleet.create("web", Env=["constraint:node==n1"])
         fleet.hosts[0].switch(down=True)
@@ -243,13 +253,13 @@ async def test_an_engine_that_returns_with_another_id_and_other_containers_is_ta
         place.engine = SimulatedEngine("n1", named=("new",))
         from machine.swarm.simulator.backend import simulated
 
-        place._ask = simulated(place.engine)
+        place.ask = simulated(place.engine)
         place.switch(down=False)
         await settled(fleet, 2)
         assert await fleet.names() == ["n1/new"]
 
 
-async def test_the_same_engine_under_two_addresses_is_taken_once():
+async def test_the_same_engine_under_two_addresses_is_taken_once() -> None:
     same = SimulatedEngine("n1", 2)
     async with swarm(made=[same]) as fleet:
         from tests.swarm.fleet import SimulatedHost
@@ -264,7 +274,7 @@ async def test_the_same_engine_under_two_addresses_is_taken_once():
         await fleet.until(lambda: [e.address for e in fleet.cluster.healthy()] == ["10.0.0.9:2375"])
 
 
-async def test_what_a_cloned_disk_brings_along_is_not_removed():
+async def test_what_a_cloned_disk_brings_along_is_not_removed() -> None:
     made = [SimulatedEngine("n1"), SimulatedEngine("n2")]
     key = json.loads(made[0].answer("POST", "/containers/create?name=web", json.dumps(CLONED).encode()).body)["Id"]
     made[1].containers, made[1].names = copy.deepcopy(made[0].containers), dict(made[0].names)
@@ -282,7 +292,7 @@ async def test_what_a_cloned_disk_brings_along_is_not_removed():
         assert [list(engine.containers) for engine in made] == [[key], [key]]
 
 
-async def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double():
+async def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double() -> None:
     async with swarm(3) as fleet:
         first = await fleet.create("web", start=True, **MOVES)
         labels = fleet.hosts[0].engine.containers[first].labels
@@ -295,7 +305,7 @@ async def test_a_container_of_an_image_that_brought_the_labels_is_not_a_double()
         await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine.name != "n1")
 
 
-async def test_cloned_engines_with_names_of_their_own_are_all_taken():
+async def test_cloned_engines_with_names_of_their_own_are_all_taken() -> None:
     made = engines(3)
     for engine in made:
         engine.id = "cloned"
@@ -308,7 +318,7 @@ async def test_cloned_engines_with_names_of_their_own_are_all_taken():
         assert len(set(ids)) == 3
 
 
-async def test_engines_come_and_go_with_the_discovery():
+async def test_engines_come_and_go_with_the_discovery() -> None:
     async with swarm(3, 2) as fleet:
         found, task = await fleet.events('/events?filters={"type":["swarm"]}')
         await asyncio.sleep(0.05)
@@ -324,11 +334,11 @@ async def test_engines_come_and_go_with_the_discovery():
         await task
 
 
-async def test_nonsense_from_one_engine_is_its_own_trouble():
+async def test_nonsense_from_one_engine_is_its_own_trouble() -> None:
     class Mad(SimulatedEngine):
         mad = False
 
-        def answer(self, method, target, body=b""):
+        def answer(self, method: str, target: str, body: bytes = b"") -> Response:
             said = super().answer(method, target, body)
             return said._replace(body=b"[1,2") if self.mad and not said.events else said
 
@@ -341,7 +351,7 @@ async def test_nonsense_from_one_engine_is_its_own_trouble():
         await settled(fleet, 2)
 
 
-async def test_a_manager_started_again_has_the_same_state():
+async def test_a_manager_started_again_has_the_same_state() -> None:
     made = engines(3)
     async with swarm(made=made) as fleet:
         for n in range(6):
@@ -353,7 +363,7 @@ async def test_a_manager_started_again_has_the_same_state():
         assert [e.node.used[1] for e in fleet.cluster.healthy()] == [2 << 20] * 3
 
 
-async def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch):
+async def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.swarm.cluster.cluster.EMPTY_LIST_SECONDS", 0.5)
 
     async with swarm(2, 2) as fleet:
@@ -368,9 +378,9 @@ async def test_a_discovery_that_is_empty_for_a_moment_lets_nobody_go(monkeypatch
 
 
 @pytest.mark.parametrize(("died", "removed"), [("die", "destroy"), ("died", "remove")])
-async def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(died, removed):
+async def test_what_ends_and_goes_on_an_engine_is_known_whatever_the_engine_calls_it(died: str, removed: str) -> None:
     class Podman(SimulatedEngine):
-        def _tell(self, action, about):
+        def _tell(self, action: str, about: Container) -> None:
             super()._tell({"die": died, "destroy": removed}.get(action, action), about)
 
     async with swarm(made=[Podman("n1", 1)], refresh_min=1000, refresh_max=1000) as fleet:

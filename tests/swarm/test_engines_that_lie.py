@@ -1,25 +1,28 @@
 """Engines that answer nonsense, too much, too slowly or not at all: they are told apart, and all others answer."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re
 import time
+from typing import Any
 
 import pytest
 
 from tests.scripted_answers import HOSTILE, NASTY, json_answer
-from tests.swarm.hostile import manager, quick, showable
+from tests.swarm.hostile import Manager, manager, quick, showable
 
 LISTS = ("/containers/json?all=1", "/images/json", "/networks", "/volumes", "/info", "/version", "/_ping")
 KEPT = ("/version", "/info", "/containers/json", "/images/json", "/networks", "/volumes", "/events")
 SOUND = {"shape []", "shape {}", "no content", "status 99"}  # of some routes a good answer, or none at all
 
 
-def names(containers):
+def names(containers: list[dict[str, Any]]) -> list[str]:
     return sorted(c["Names"][0].lstrip("/").rpartition("/")[2] for c in containers)
 
 
-async def check_the_others(found):
+async def check_the_others(found: Manager) -> None:
     """Every list is there at once, with what the good engine has in it."""
     for target in LISTS:
         reply = await found.ask("GET", target, seconds=5)
@@ -36,7 +39,9 @@ async def check_the_others(found):
 
 
 @pytest.mark.parametrize("kind", sorted(HOSTILE))
-async def test_what_is_kept_of_an_engine_is_right_or_the_engine_is_told_apart(kind, monkeypatch):
+async def test_what_is_kept_of_an_engine_is_right_or_the_engine_is_told_apart(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One hostile answer to every question that the manager asks by itself."""
     quick(monkeypatch)
 
@@ -52,7 +57,9 @@ WRONG = ("shape 7", 'shape ["x"]', "nested lists", "cut short", "head only", "no
     ("path", "kind"),
     [(path, kind) for path in KEPT for kind in WRONG if (path, kind) != ("/events", "head only")],  # silence is good
 )
-async def test_an_engine_with_one_wrong_answer_is_unhealthy_with_the_reason_until_it_is_right(path, kind, monkeypatch):
+async def test_an_engine_with_one_wrong_answer_is_unhealthy_with_the_reason_until_it_is_right(
+    path: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quick(monkeypatch)
 
     async with manager() as found:
@@ -73,7 +80,7 @@ async def test_an_engine_with_one_wrong_answer_is_unhealthy_with_the_reason_unti
 
 
 @pytest.mark.parametrize("version", ["0.1", "1.23", "1", "x", "", "\u0661.\u0662", "9" * 5000 + ".1", None, 1.41])
-async def test_an_api_that_is_too_old_or_none_lowers_nobody_elses(version):
+async def test_an_api_that_is_too_old_or_none_lowers_nobody_elses(version: float | str | None) -> None:
     said = json_answer({"Version": "1", "ApiVersion": version})
     async with manager(script={"/version": said}) as found:
         await found.until(lambda: found.row()["error"])
@@ -82,7 +89,7 @@ async def test_an_api_that_is_too_old_or_none_lowers_nobody_elses(version):
 
 
 @pytest.mark.parametrize("field", ["Name", "ID", "OSType", "Architecture", "KernelVersion", "ServerVersion", "Driver"])
-async def test_facts_of_an_engine_that_cannot_be_shown_are_not_taken(field):
+async def test_facts_of_an_engine_that_cannot_be_shown_are_not_taken(field: str) -> None:
     info = {"Name": "bad", "ID": "X", "NCPU": 1, "MemTotal": 1, field: NASTY}
     async with manager(script={"/info": json_answer(info)}) as found:
         await found.until(lambda: found.row()["error"])
@@ -90,7 +97,7 @@ async def test_facts_of_an_engine_that_cannot_be_shown_are_not_taken(field):
         await check_the_others(found)
 
 
-async def test_a_container_whose_entry_is_wrong_does_not_keep_a_name():
+async def test_a_container_whose_entry_is_wrong_does_not_keep_a_name() -> None:
     async with manager() as found:
         await found.until(lambda: found.row()["state"] == "Healthy")
         key = next(iter(found.bad.engine.containers))
@@ -104,7 +111,7 @@ async def test_a_container_whose_entry_is_wrong_does_not_keep_a_name():
 
 
 @pytest.mark.parametrize("port", [-(10**15), 70000, 10**30, "80", 1.5])
-async def test_ports_that_there_are_not(port):
+async def test_ports_that_there_are_not(port: float | str) -> None:
     entry = {"Id": "a" * 64, "Names": ["/x"], "Ports": [{"PublicPort": port, "PrivatePort": 1, "Type": "tcp"}]}
     async with manager(script={"/containers/json": json_answer([entry])}) as found:
         await found.until(lambda: found.row()["error"])
@@ -112,7 +119,7 @@ async def test_ports_that_there_are_not(port):
         assert (await found.ask("POST", "/containers/create?name=web", body)).status == 201
 
 
-async def test_more_ports_than_there_are_do_not_keep_anybody_waiting():
+async def test_more_ports_than_there_are_do_not_keep_anybody_waiting() -> None:
     async with manager() as found:
         await found.until(lambda: found.row()["state"] == "Healthy")
         ranges = [{"HostPort": "1-65535"}] * 5000
@@ -137,7 +144,7 @@ async def test_more_ports_than_there_are_do_not_keep_anybody_waiting():
         b"}" * 2_000_000,
     ],
 )
-async def test_events_that_make_no_sense(data, monkeypatch):
+async def test_events_that_make_no_sense(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     quick(monkeypatch)
 
     async with manager(refresh_min=1000, refresh_max=1000) as found:
@@ -150,7 +157,7 @@ async def test_events_that_make_no_sense(data, monkeypatch):
         await check_the_others(found)
 
 
-async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(monkeypatch):
+async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     async with manager() as found:
         await found.until(lambda: found.row()["state"] == "Healthy")
         lines = [
@@ -163,7 +170,9 @@ async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(mo
         await check_the_others(found)
 
 
-async def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_at_in_vain(monkeypatch):
+async def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_at_in_vain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.5)
 
     async with manager(refresh_min=0.05, refresh_max=0.1) as found:
@@ -177,7 +186,7 @@ async def test_the_first_call_to_all_does_not_wait_for_one_that_is_being_looked_
         assert time.monotonic() - began < 0.4
 
 
-async def test_a_call_to_all_does_not_wait_for_one_that_hangs(monkeypatch):
+async def test_a_call_to_all_does_not_wait_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.swarm.cluster.calls.SLOW", 0.3)
 
     async with manager(refresh_min=1000, refresh_max=1000) as found:

@@ -1,7 +1,10 @@
 """An engine that gives its things the names and ids of another's: calls meant for the other never go to it."""
 
+from __future__ import annotations
+
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -14,31 +17,31 @@ from machine.swarm.merge.info import merge_info
 from machine.swarm.pipeline import Refused
 from tests.scripted_answers import json_answer, raw
 from tests.swarm.fleet import Fleet
-from tests.swarm.hostile import manager
+from tests.swarm.hostile import Manager, manager
 from tests.swarm.manager.test_signed_creates import lost
 
 OTHER = "b" * 64
 
 
-def container(key, name, **more):
+def container(key: str, name: str, **more: Any) -> dict[str, Any]:
     return {"Id": key, "Names": [f"/{name}"], "Image": "busybox", "State": "running", "Created": 1, **more}
 
 
-def network(key, name, **more):
+def network(key: str, name: str, **more: str) -> dict[str, str]:
     return {"Id": key, "Name": name, "Driver": "bridge", "Scope": "local", **more}
 
 
-async def until_listed(found, name):
+async def until_listed(found: Manager, name: str) -> None:
     await found.until(lambda: found.cluster.index.named(name))
 
 
-def of_bad(found, text):
+def of_bad(found: Manager, text: str) -> list[Any]:
     """Calls that the bad engine got about something."""
     return [r.target for r in found.bad.requests if text in r.target]
 
 
 @pytest.mark.parametrize("verb", ["stop", "start", "kill", "attach"])
-async def test_an_id_that_is_the_name_of_anothers_container_is_not_called_by_it(verb):
+async def test_an_id_that_is_the_name_of_anothers_container_is_not_called_by_it(verb: str) -> None:
     listed = json_answer([container("good-1-1", "x")])
     async with manager(script={"/containers/json": listed}) as found:
         await until_listed(found, "x")
@@ -47,7 +50,7 @@ async def test_an_id_that_is_the_name_of_anothers_container_is_not_called_by_it(
         assert of_bad(found, verb) == []
 
 
-async def test_an_id_that_is_the_name_of_anothers_network_is_not_called_by_it():
+async def test_an_id_that_is_the_name_of_anothers_network_is_not_called_by_it() -> None:
     async with manager() as found:
         await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
         found.bad.answers["/networks"] = json_answer([network("mine", "other")])
@@ -57,7 +60,7 @@ async def test_an_id_that_is_the_name_of_anothers_network_is_not_called_by_it():
 
 
 @pytest.mark.parametrize("made", ["good-1-1", "id", "prefix", "../x", "x" * 64])
-async def test_a_create_that_gives_the_id_of_anothers_container_is_refused(made):
+async def test_a_create_that_gives_the_id_of_anothers_container_is_refused(made: str) -> None:
     async with manager() as found:
         await until_listed(found, "good-1-1")
         await until_listed(found, "bad-1")
@@ -70,7 +73,7 @@ async def test_a_create_that_gives_the_id_of_anothers_container_is_refused(made)
         assert b"is not valid" in await reply.read()
 
 
-async def test_an_exec_that_gives_the_id_of_anothers_exec_is_refused():
+async def test_an_exec_that_gives_the_id_of_anothers_exec_is_refused() -> None:
     async with manager() as found:
         await until_listed(found, "bad-1")
         found.good[0].answers["~/exec$"] = json_answer({"Id": OTHER}, 201)
@@ -82,14 +85,14 @@ async def test_an_exec_that_gives_the_id_of_anothers_exec_is_refused():
         assert of_bad(found, OTHER) == []
 
 
-async def test_a_network_that_gets_the_id_of_anothers_network_is_refused():
+async def test_a_network_that_gets_the_id_of_anothers_network_is_refused() -> None:
     async with manager() as found:
         made = await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
         found.bad.answers["POST /networks/create"] = json_answer({"Id": made["Id"]}, 201)
         assert (await found.ask("POST", "/networks/create", {"Name": "bad/other"})).status == 502
 
 
-async def test_a_node_whose_name_another_engine_took_is_not_guessed():
+async def test_a_node_whose_name_another_engine_took_is_not_guessed() -> None:
     async with manager(2) as found:
         second = found.good[1].address
         said = {**json.loads(found.good[1].engine.answer("GET", "/info", b"").body), "Name": "good-1"}
@@ -103,7 +106,7 @@ async def test_a_node_whose_name_another_engine_took_is_not_guessed():
         assert (await found.ask("POST", "/volumes/create", {"Name": f"{second}/v"})).status == 201
 
 
-async def test_events_of_the_cluster_and_of_others_containers_are_not_told_by_an_engine():
+async def test_events_of_the_cluster_and_of_others_containers_are_not_told_by_an_engine() -> None:
     async with manager() as found:
         await until_listed(found, "good-1-1")
         await found.until(lambda: found.row()["state"] == "Healthy")
@@ -130,13 +133,13 @@ async def test_events_of_the_cluster_and_of_others_containers_are_not_told_by_an
 
 
 @pytest.mark.parametrize("field", ["Node", "NODE", "From", "Statu\u017f"])
-def test_an_event_says_once_which_node_it_is_from(field):
+def test_an_event_says_once_which_node_it_is_from(field: str) -> None:
     with pytest.raises(WrongShape):
         events.check({"Type": "image", "Action": "pull", "node": {"Name": "n9"}, field: "n9"})
 
 
 @pytest.mark.parametrize("name", ["Name\u017f", "Label\u017f", "\u017fTATUS", "names", "\u212ailled"])
-def test_a_field_that_go_takes_for_another_is_refused(name):
+def test_a_field_that_go_takes_for_another_is_refused(name: str) -> None:
     entry = container("a" * 64, "x")
     if name == "\u212ailled":
         shape_of("GET", "/containers/json")([{**entry, name: 5}])  # no field of the API, whatever its letters
@@ -162,12 +165,12 @@ FORGED = "x\nforged-row   good-1\x1b[2J"
         ("/info", {"ID": "x", "Name": "x", "NFd": 2**62}),
     ],
 )
-def test_what_docker_prints_in_a_row_is_one_line(path, value):
+def test_what_docker_prints_in_a_row_is_one_line(path: str, value: Any) -> None:
     with pytest.raises(WrongShape):
         shape_of("GET", path)(value)
 
 
-def test_what_docker_info_prints_of_the_engines_is_on_lines_of_its_own():
+def test_what_docker_info_prints_of_the_engines_is_on_lines_of_its_own() -> None:
     said = {"CgroupDriver": FORGED, "Warnings": [FORGED], "Plugins": {"Log": [FORGED]}, "Runtimes": {FORGED: {}}}
     text = json.dumps(merge_info([("n1", EngineInfo.of(said)), ("n2", EngineInfo.of(said))]), ensure_ascii=False)
     assert "\\n" not in text.replace("\\\\n", "")
@@ -175,7 +178,7 @@ def test_what_docker_info_prints_of_the_engines_is_on_lines_of_its_own():
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_an_engine_does_not_send_the_manager_or_its_clients_elsewhere(status):
+async def test_an_engine_does_not_send_the_manager_or_its_clients_elsewhere(status: int) -> None:
     async with manager() as found:
         await until_listed(found, "bad-1")
         away = json_answer({}, status, [("location", "http://192.0.2.1/")])
@@ -187,7 +190,7 @@ async def test_an_engine_does_not_send_the_manager_or_its_clients_elsewhere(stat
 
 
 @pytest.mark.parametrize("name", ["prune?x=", "a b", "x#y", "\N{SNOWMAN}", "x%2Fy"])
-async def test_a_networks_name_is_part_of_a_path_and_nothing_more(name, fleet: Fleet):
+async def test_a_networks_name_is_part_of_a_path_and_nothing_more(name: str, fleet: Fleet) -> None:
     await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==~n1"])
     container = fleet.cluster.find("web")
     fleet.cluster.ledger.connected(container.swarm_id, name, {})
@@ -199,7 +202,7 @@ async def test_a_networks_name_is_part_of_a_path_and_nothing_more(name, fleet: F
     assert len(fleet.cluster.healthy()) == 2
 
 
-async def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it():
+async def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it() -> None:
     async with manager() as found:
         await found.until(lambda: found.row()["state"] == "Healthy")
         found.bad.answers["~/connect$"] = json_answer({})
@@ -213,7 +216,7 @@ async def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it():
 
 
 @pytest.mark.parametrize("name", ["x|10.0.0.1:2375", "10.0.0.1:2375", "n1/x", "n1 n2", "n1\tx"])
-def test_an_engine_is_not_called_like_an_address_or_two_nodes(name):
+def test_an_engine_is_not_called_like_an_address_or_two_nodes(name: str) -> None:
     with pytest.raises(ValueError, match="characters that no host's name has"):
         facts_of({"ApiVersion": "1.44"}, {"Name": name, "ID": "x"})
 
@@ -222,7 +225,7 @@ def test_an_engine_is_not_called_like_an_address_or_two_nodes(name):
     ("expression", "fits"),
     [("node==10.0.0.2:2375", {"n2"}), ("node!=10.0.0.2:2375", {"n1", "n3"}), ("node==10.0.0.*", set())],
 )
-async def test_a_constraint_may_name_an_address(expression, fits, fleet: Fleet):
+async def test_a_constraint_may_name_an_address(expression: str, fits: set[str], fleet: Fleet) -> None:
     for number in range(4):
         try:
             await fleet.create(f"c{number}", Env=[f"constraint:{expression}"])
@@ -232,7 +235,7 @@ async def test_a_constraint_may_name_an_address(expression, fits, fleet: Fleet):
 
 
 @pytest.mark.parametrize("taken", ["id", "name"])
-async def test_a_short_id_of_anothers_container_is_not_taken(taken):
+async def test_a_short_id_of_anothers_container_is_not_taken(taken: str) -> None:
     async with manager() as found:
         key = next(iter(found.cluster.engine("good-1").containers))
         listed = container(key[:12], "x") if taken == "id" else container("f" * 64, key[:12])

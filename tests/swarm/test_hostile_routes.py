@@ -1,14 +1,17 @@
 """Every route of the manager, asked while one engine answers whatever hypothesis thinks of."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies._internal.core import DataObject
 
 from machine.swarm.manager.routes.table import TABLE
 from tests.scripted_answers import HOSTILE, NASTY, json_answer
-from tests.swarm.hostile import costs_at_most, manager, quick, showable
+from tests.swarm.hostile import Manager, costs_at_most, manager, quick, showable
 
 STREAMS = ("/events", "/session", "/grpc", "/attach", "/{name}/wait", "/images/create", "/images/load", "/build")
 NAMES = ("bad-1", "good-1-1", "busybox", "bad/bad-1", "nosuch", "a" * 64)
@@ -48,7 +51,7 @@ values = st.recursive(
 statuses = st.sampled_from([200, 200, 200, 201, 204, 304, 400, 404, 409, 500, 503])
 
 
-async def check(found, method, path, name, body):
+async def check(found: Manager, method: str, path: str, name: str, body: dict[str, str]) -> None:
     """The answer comes in time, is good or a sentence, and can be shown."""
     target = path.replace("{name}", name)
     reply = await found.ask(method, target, body if method == "POST" else None, seconds=15)
@@ -62,7 +65,7 @@ async def check(found, method, path, name, body):
         assert b"good-1" in data or b"busybox" in data or b"bridge" in data or b"Volumes" in data
 
 
-def sound_log(found):
+def sound_log(found: Manager) -> None:
     for line in found.lines:
         assert not line.startswith("Traceback"), line
         assert "\x1b" not in line
@@ -71,7 +74,7 @@ def sound_log(found):
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-async def test_whatever_one_engine_says_every_route_answers(data):
+async def test_whatever_one_engine_says_every_route_answers(data: DataObject) -> None:
     script = {
         "~": json_answer(data.draw(values), data.draw(statuses)),
     }
@@ -88,7 +91,7 @@ async def test_whatever_one_engine_says_every_route_answers(data):
 
 
 @pytest.mark.parametrize("kind", ["silence", "head only", "many empty lists", "nested lists", "endless list", "reset"])
-async def test_every_route_answers_while_one_engine_is_hostile(kind, monkeypatch):
+async def test_every_route_answers_while_one_engine_is_hostile(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     quick(monkeypatch)
 
     with costs_at_most(400):

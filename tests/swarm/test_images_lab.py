@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker as dockerpy
@@ -21,7 +22,7 @@ RUN = ("run", "--rm", "--network=none")
 
 
 @pytest.fixture(scope="module")
-def manager(tmp_path_factory):
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with Engines(2) as made:
         for engine in made:
             engine.at = f"127.0.0.1:{engine.port}"
@@ -32,7 +33,7 @@ def manager(tmp_path_factory):
 
 
 @pytest.fixture(params=["the builder of the engine", "buildx"])
-def build(request, manager, tmp_path):
+def build(request: pytest.FixtureRequest, manager, tmp_path: Path):
     """Build what prints `says`; what `docker build -q` prints."""
     environ = {**os.environ, "DOCKER_HOST": manager.url, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(tmp_path)}
     if request.param == "buildx":
@@ -54,7 +55,7 @@ def build(request, manager, tmp_path):
     return make
 
 
-def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(manager, build):
+def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(manager, build) -> None:
     tag = f"tagged-{os.urandom(4).hex()}"  # the two builders may be on two engines
     build("by tag", "-t", tag)
     (holder,) = [e.name for e in manager.engines if e.docker("inspect", tag, check=False).returncode == 0]
@@ -71,7 +72,7 @@ def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(manager, 
         manager.clear()
 
 
-def test_a_tag_is_its_newest_build(manager, build):
+def test_a_tag_is_its_newest_build(manager, build) -> None:
     """By what builds by itself, wherever that is."""
     for says in ("v1", "v2", "v1"):
         build(says, "-t", "app")
@@ -80,7 +81,7 @@ def test_a_tag_is_its_newest_build(manager, build):
     assert manager.docker("images", "-q", "app").count("\n") == 0
 
 
-def test_a_tag_is_its_newest_build_on_whatever_engine(manager, tmp_path):
+def test_a_tag_is_its_newest_build_on_whatever_engine(manager, tmp_path: Path) -> None:
     context = tmp_path / "context"
     context.mkdir()
     client = dockerpy.DockerClient(base_url=manager.url)
@@ -91,7 +92,7 @@ def test_a_tag_is_its_newest_build_on_whatever_engine(manager, tmp_path):
     client.close()
 
 
-def test_an_import_and_a_load_print_one_id_as_an_engine_does(manager, tmp_path):
+def test_an_import_and_a_load_print_one_id_as_an_engine_does(manager, tmp_path: Path) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         entry = tarfile.TarInfo("hello")
@@ -114,7 +115,7 @@ def test_an_import_and_a_load_print_one_id_as_an_engine_does(manager, tmp_path):
     client.close()
 
 
-def test_ancestors_order_and_ends_as_an_engine_lists_them(manager):
+def test_ancestors_order_and_ends_as_an_engine_lists_them(manager) -> None:
     client = dockerpy.DockerClient(base_url=manager.url)
     client.images.build(fileobj=io.BytesIO(b'FROM busybox\nLABEL derived="yes"\n'), tag="derived")
     client.close()
@@ -135,7 +136,7 @@ def test_ancestors_order_and_ends_as_an_engine_lists_them(manager):
         manager.clear()
 
 
-def test_clients_with_types_read_info(manager):
+def test_clients_with_types_read_info(manager) -> None:
     shown = json.loads(manager.docker("info", "--format", "{{json .}}"))
     assert all(len(row) == 2 and all(isinstance(cell, str) for cell in row) for row in shown["SystemStatus"])
     assert all(shown[key] for key in ("CgroupDriver", "DefaultRuntime", "DockerRootDir", "LoggingDriver", "Driver"))

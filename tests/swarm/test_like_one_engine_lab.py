@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -39,11 +41,11 @@ class Call(NamedTuple):
     pause: float = 0.0  # seconds to wait before, for what an engine does by itself
 
 
-def filters(**values):
+def filters(**values: list[str]) -> str:
     return "filters=" + quote(json.dumps({key.replace("_", "-"): value for key, value in values.items()}))
 
 
-def archive(**files):
+def archive(**files: str) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, text in files.items():
@@ -183,7 +185,7 @@ class Difference(NamedTuple):
     always: bool = True  # False: newer engines answer as the manager does
 
 
-def status(of_manager, of_engine):
+def status(of_manager: int, of_engine: int) -> Callable[..., Any]:
     """Another status of an error."""
     return lambda answer, _: (of_engine, answer[1]) if answer[0] == of_manager else answer
 
@@ -233,7 +235,7 @@ ALLOWED = {
 class Side:
     """Who is asked, and the names and ids that stand for {p} and the like."""
 
-    def __init__(self, port, prefix):
+    def __init__(self, port, prefix) -> None:
         self.port = port
         self.names = {"p": prefix}
 
@@ -284,7 +286,7 @@ def shape(value):
     return "number" if type(value) in (int, float) else type(value).__name__
 
 
-def test_what_clients_see_of_one_engine_is_the_same_through_a_manager(tmp_path):
+def test_what_clients_see_of_one_engine_is_the_same_through_a_manager(tmp_path: Path) -> None:
     with Engines(1) as (engine,):
         port = free_port()
         argv = [sys.executable, "-m", "machine", "swarm", "manage", "-H", f"tcp://127.0.0.1:{port}"]
@@ -321,7 +323,7 @@ def differences(direct, through):
     return told
 
 
-def places(one, other, path=""):
+def places(one, other, path: str = ""):
     """Where two shapes differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         keys = sorted({*one, *other})
@@ -335,7 +337,7 @@ def _shape(answer):
     return answer[0], shape(answer[1])
 
 
-def _until(true, seconds=30):
+def _until(true, seconds: int = 30) -> None:
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError):

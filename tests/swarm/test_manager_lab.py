@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import docker as dockerpy
 import pytest
@@ -18,19 +20,19 @@ pytestmark = needs_islands
 
 
 @pytest.fixture(scope="module")
-def islands():
+def islands() -> Iterator[None]:
     with Islands(3) as made:
         yield made
 
 
 @pytest.fixture
-def manager(islands, tmp_path):
+def manager(islands, tmp_path: Path) -> Iterator[None]:
     with Manager(islands, tmp_path) as one:
         yield one
         one.clear()
 
 
-def test_three_containers_on_port_80_land_on_three_engines(manager):
+def test_three_containers_on_port_80_land_on_three_engines(manager) -> None:
     for _ in range(3):
         manager.docker("run", "-d", "-p", "80:80", "busybox", "sleep", "1000")
     assert sorted(name.split("/")[0] for name in manager.names()) == ["node-1", "node-2", "node-3"]
@@ -43,7 +45,7 @@ def test_three_containers_on_port_80_land_on_three_engines(manager):
     assert "Containers: 1 (1 Running, 0 Paused, 0 Stopped)" in info
 
 
-def test_what_one_does_with_a_container(manager, tmp_path):
+def test_what_one_does_with_a_container(manager, tmp_path: Path) -> None:
     manager.docker("run", "-d", "--name", "web", "busybox", "sh", "-c", "echo out; while true; do sleep 1; done")
     manager.until(lambda: manager.docker("logs", "web") == "out")
     assert manager.docker("exec", "web", "echo", "inside") == "inside"
@@ -75,7 +77,7 @@ def test_what_one_does_with_a_container(manager, tmp_path):
     manager.docker("rmi", "-f", "mine")
 
 
-def test_build_save_load_and_events(manager, tmp_path):
+def test_build_save_load_and_events(manager, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo built > /built\nCMD cat /built\n")
     began = str(int(time.time()) - 1)
     env = {**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_HOST": manager.url}
@@ -98,8 +100,8 @@ def test_build_save_load_and_events(manager, tmp_path):
 
 
 @pytest.mark.parametrize("client", clients(), ids=lambda client: client.version)
-def test_every_docker_client_on_this_host(manager, client, tmp_path):
-    def say(*words, text=None, **env):
+def test_every_docker_client_on_this_host(manager, client, tmp_path: Path) -> None:
+    def say(*words, text: None = None, **env):
         argv = [client.path, "-H", manager.url, *words]
         more = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
         done = subprocess.run(
@@ -131,7 +133,7 @@ def test_every_docker_client_on_this_host(manager, client, tmp_path):
     say("rm", "-f", "web")
 
 
-def test_networks_and_volumes(manager, islands):
+def test_networks_and_volumes(manager, islands) -> None:
     manager.docker("network", "create", "front")
     assert "front" in manager.docker("network", "ls", "--format", "{{.Name}}").split()
     (holder,) = [i.name for i in islands if i.docker("network", "ls", "-q", "--filter", "name=front").stdout.strip()]
@@ -146,7 +148,7 @@ def test_networks_and_volumes(manager, islands):
     manager.docker("volume", "rm", "data")
 
 
-def test_binpack_fills_one_engine(islands, tmp_path):
+def test_binpack_fills_one_engine(islands, tmp_path: Path) -> None:
     with Manager(islands, tmp_path, "--strategy", "binpack") as manager:
         for _ in range(4):
             manager.docker("run", "-d", "-m", "64m", "busybox", "sleep", "1000")
@@ -154,7 +156,7 @@ def test_binpack_fills_one_engine(islands, tmp_path):
         manager.clear()
 
 
-def test_docker_py(manager):
+def test_docker_py(manager) -> None:
     client = dockerpy.DockerClient(base_url=manager.url, timeout=30)
     assert client.ping()
     assert client.info()["SystemStatus"][3] == ["Nodes", "3"]
@@ -173,7 +175,7 @@ def test_docker_py(manager):
     client.close()
 
 
-def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(islands, tmp_path):
+def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(islands, tmp_path: Path) -> None:
     with Manager(islands, tmp_path) as manager:
         moves = ["-e", "reschedule:on-node-failure", "-e", "constraint:node!=node-3"]
         manager.docker("run", "-d", "--name", "mover", *moves, "-p", "81:80", "-v", "kept:/k", "busybox", "sleep", "99")
@@ -196,7 +198,7 @@ def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(islands
         manager.clear()
 
 
-def test_an_engine_that_hangs_stalls_nobody(manager, islands):
+def test_an_engine_that_hangs_stalls_nobody(manager, islands) -> None:
     islands[0].hang(True)
     try:
         for _ in range(3):
@@ -206,7 +208,7 @@ def test_an_engine_that_hangs_stalls_nobody(manager, islands):
         islands[0].hang(False)
 
 
-def test_a_manager_killed_and_started_again_has_the_same_state(islands, tmp_path):
+def test_a_manager_killed_and_started_again_has_the_same_state(islands, tmp_path: Path) -> None:
     with Manager(islands, tmp_path) as manager:
         for n in range(4):
             manager.docker("run", "-d", "--name", f"c{n}", "-m", "32m", "busybox", "sleep", "1000")

@@ -1,5 +1,7 @@
 """Members of an aggregate that answer nonsense, too much, too slowly or not at all: the others' answers are there."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 
@@ -10,7 +12,7 @@ from machine.swarm.aggregate.routes import Aggregate
 from machine.swarm.http.address import parse
 from machine.swarm.http.client import Client
 from machine.swarm.http.server import Server
-from tests.scripted_answers import HOSTILE, json_answer
+from tests.scripted_answers import HOSTILE, Answer, json_answer
 from tests.scripted_engine import ScriptedEngine
 from tests.swarm.hostile import Front, quick, showable
 
@@ -18,7 +20,7 @@ LISTS = ("/containers/json?all=1", "/images/json", "/networks", "/volumes", "/in
 
 
 @contextlib.asynccontextmanager
-async def aggregate(script):
+async def aggregate(script: dict[str, Answer]):
     """An aggregate of the engines bad, with this script, and good, behind a listener."""
     lines = []
     with ScriptedEngine("bad", 1) as bad, ScriptedEngine("good", 1) as good:
@@ -35,7 +37,7 @@ async def aggregate(script):
             await server.close()
 
 
-async def has_an_answer(front, target):
+async def has_an_answer(front: Front, target: str) -> None:
     """A list is given and can be shown, whatever the bad member says."""
     reply = await front.ask("GET", target, seconds=6)
     body = await reply.read()
@@ -49,7 +51,7 @@ FROM_THE_START = ("silence", "cut short", "nested lists", "many empty lists", "n
 @pytest.mark.parametrize(
     ("kind", "introduced"), [(kind, True) for kind in sorted(HOSTILE)] + [(kind, False) for kind in FROM_THE_START]
 )
-async def test_lists_have_what_the_others_say(kind, introduced, monkeypatch):
+async def test_lists_have_what_the_others_say(kind: str, introduced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     quick(monkeypatch)
     monkeypatch.setattr("machine.swarm.aggregate.members.PATIENCE", 1.0)
     monkeypatch.setattr("machine.swarm.aggregate.members.SLOW", 0.2)
@@ -69,13 +71,13 @@ async def test_lists_have_what_the_others_say(kind, introduced, monkeypatch):
         assert not line.startswith("Traceback"), line
 
 
-async def test_a_member_of_an_old_api_lowers_nobody_elses():
+async def test_a_member_of_an_old_api_lowers_nobody_elses() -> None:
     async with aggregate({"/version": json_answer({"Version": "1", "ApiVersion": "0.1"})}) as front:
         assert (await front.value("GET", "/version"))["ApiVersion"] == "1.51"
         assert any("1.24 is the oldest" in member.why for member in front.members)
 
 
-async def test_a_create_on_a_member_that_hangs_ends(monkeypatch):
+async def test_a_create_on_a_member_that_hangs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.swarm.aggregate.members.PATIENCE", 0.3)
     monkeypatch.setattr("machine.swarm.aggregate.members.SLOW", 0.2)
 

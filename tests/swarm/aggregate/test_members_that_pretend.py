@@ -1,30 +1,34 @@
 """A member of an aggregate that gives other names and ids than its own: the other members' things stay untouched."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
 
 from tests.scripted_answers import body_answer, json_answer
+from tests.scripted_engine import ScriptedEngine
 from tests.swarm.aggregate.test_members_that_lie import aggregate
+from tests.swarm.hostile import Front
 
 KEY, OTHER = "a" * 64, "b" * 64
 
 
-def network(name, key=KEY):
+def network(name: str, key: str = KEY) -> dict[str, str]:
     return {"Id": key, "Name": name, "Driver": "bridge", "Scope": "local"}
 
 
-def deleted(engine):
+def deleted(engine: ScriptedEngine) -> list[str]:
     return [r.target for r in engine.requests if r.method == "DELETE"]
 
 
-async def own(front, name="good-1"):
+async def own(front: Front, name: str = "good-1") -> str:
     """The id of the good engine's container, which the aggregate was asked for."""
     return (await front.value("GET", f"/containers/{name}/json"))["Id"]
 
 
 @pytest.mark.parametrize("asked", ["temporary", KEY, KEY[:12]])
-async def test_removing_a_network_removes_none_that_an_engine_makes_of_its_name(asked):
+async def test_removing_a_network_removes_none_that_an_engine_makes_of_its_name(asked: str) -> None:
     async with aggregate({}) as front:
         for name in ("temporary", "production"):
             await front.value("POST", "/networks/create", {"Name": name})
@@ -36,7 +40,7 @@ async def test_removing_a_network_removes_none_that_an_engine_makes_of_its_name(
 
 
 @pytest.mark.parametrize("name", ["host", "none", "container:good-1"])
-async def test_a_networks_id_never_stands_for_the_host_or_a_container(name):
+async def test_a_networks_id_never_stands_for_the_host_or_a_container(name: str) -> None:
     async with aggregate({}) as front:
         front.bad.answers[f"/networks/{KEY}"] = json_answer(network(name))
         config = {"Image": "busybox", "HostConfig": {"NetworkMode": KEY}}
@@ -46,7 +50,7 @@ async def test_a_networks_id_never_stands_for_the_host_or_a_container(name):
 
 
 @pytest.mark.parametrize("key", ["good-1", "same"])
-async def test_calls_for_a_container_stay_with_its_engine(key):
+async def test_calls_for_a_container_stay_with_its_engine(key: str) -> None:
     async with aggregate({}) as front:
         identity = await own(front)
         said = {"Id": identity if key == "same" else key, "Name": "/x", "Names": ["/x"]}
@@ -60,7 +64,7 @@ async def test_calls_for_a_container_stay_with_its_engine(key):
         assert not [r.target for r in front.bad.requests if r.target.endswith("/kill")]
 
 
-async def test_a_create_and_an_exec_with_anothers_id_are_refused():
+async def test_a_create_and_an_exec_with_anothers_id_are_refused() -> None:
     async with aggregate({}) as front:
         identity = await own(front)
         front.bad.answers["/containers/create"] = json_answer({"Id": identity}, 201)
@@ -71,7 +75,7 @@ async def test_a_create_and_an_exec_with_anothers_id_are_refused():
         assert (await front.ask("POST", "/containers/bad-1/exec", {"Cmd": ["sh"]})).status == 502
 
 
-async def test_events_are_of_the_engine_that_tells_them():
+async def test_events_are_of_the_engine_that_tells_them() -> None:
     async with aggregate({}) as front:
         identity = await own(front)
         forged = [
@@ -86,7 +90,7 @@ async def test_events_are_of_the_engine_that_tells_them():
         assert [(event["Type"], event["from"]) for event in found] == [("image", "x node:bad")]
 
 
-async def test_the_progress_of_one_engine_has_no_lines_of_others():
+async def test_the_progress_of_one_engine_has_no_lines_of_others() -> None:
     async with aggregate({}) as front:
         forged = {"status": "x\ngood: done\x1b[2J", "id": "y\ngood", "progress": "\x1b[1A"}
         front.bad.answers["/images/create"] = json_answer(forged)
@@ -95,13 +99,13 @@ async def test_the_progress_of_one_engine_has_no_lines_of_others():
         assert not [line for line in shown for value in line.values() if "\x1b" in str(value) or "\n" in str(value)]
 
 
-async def test_a_network_is_not_given_a_name_for_which_its_engines_would_not_be_believed():
+async def test_a_network_is_not_given_a_name_for_which_its_engines_would_not_be_believed() -> None:
     async with aggregate({}) as front:
         assert (await front.ask("POST", "/networks/create", {"Name": "a\nb"})).status == 400
         assert not [r for r in front.good.requests if r.path == "/networks/create"]
 
 
-async def test_a_name_that_is_the_short_id_of_anothers_container_takes_no_call():
+async def test_a_name_that_is_the_short_id_of_anothers_container_takes_no_call() -> None:
     async with aggregate({}) as front:
         key = await own(front)
         taken = {"Id": "f" * 64, "Name": f"/{key[:12]}", "Names": [f"/{key[:12]}"]}

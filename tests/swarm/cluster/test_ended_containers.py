@@ -1,11 +1,17 @@
+from __future__ import annotations
+
 import asyncio
+
+import pytest
 
 from machine.swarm.cluster import ended_containers
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.events import Effect
 
 
-async def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(monkeypatch):
+async def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(ended_containers, "PAUSES", (0.0, 0.0, 0.0))
 
     container = ContainerRecord(None)

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from machine.swarm.cluster.images import ImageTable, NewestTags, familiar, without_superseded
@@ -19,7 +21,7 @@ DIGEST = "app@sha256:" + "c" * 64
         ("app:1@sha256:" + "c" * 64, DIGEST),
     ],
 )
-def test_names_as_engines_list_them(name, listed):
+def test_names_as_engines_list_them(name: str, listed: str) -> None:
     assert familiar(name) == listed
 
 
@@ -40,7 +42,7 @@ def test_names_as_engines_list_them(name, listed):
         ("", []),
     ],
 )
-def test_what_a_name_means_on_an_engine(name, ids):
+def test_what_a_name_means_on_an_engine(name: str, ids: list[str]) -> None:
     table = ImageTable(
         [
             {"Id": A, "RepoTags": ["app:latest"], "RepoDigests": [DIGEST]},
@@ -50,15 +52,15 @@ def test_what_a_name_means_on_an_engine(name, ids):
     assert table.find(name) == ids
 
 
-def test_the_beginning_of_two_ids_means_both():
+def test_the_beginning_of_two_ids_means_both() -> None:
     assert ImageTable([{"Id": "sha256:abc1"}, {"Id": "sha256:abc2"}]).find("abc") == ["sha256:abc1", "sha256:abc2"]
 
 
-def table(**tags):
+def table(**tags: str) -> ImageTable:
     return ImageTable([{"Id": identity, "RepoTags": [f"{tag}:latest"]} for tag, identity in tags.items()])
 
 
-def test_the_newest_counts_while_an_engine_has_it():
+def test_the_newest_counts_while_an_engine_has_it() -> None:
     newest = NewestTags()
     old, new = table(app=A), table(app=B)
     assert newest.of("app", [old, new]) == frozenset()
@@ -72,14 +74,14 @@ def test_the_newest_counts_while_an_engine_has_it():
 
 
 @pytest.mark.parametrize(("api", "tags"), [((1, 41), ["<none>:<none>"]), ((1, 43), [])])
-def test_an_image_whose_last_tag_moved_has_no_name_as_its_api_says_so(api, tags):
+def test_an_image_whose_last_tag_moved_has_no_name_as_its_api_says_so(api: tuple[int, int], tags: list[str]) -> None:
     images = [{"Id": A, "RepoTags": ["app:latest"], "RepoDigests": []}, {"Id": B, "RepoTags": ["app:latest"]}]
     without_superseded(images, {("app:latest", A)}, api=api)
     assert images[0]["RepoTags"] == tags
     assert images[1]["RepoTags"] == ["app:latest"]
 
 
-def test_a_list_that_is_null_on_every_engine_stays_null():
+def test_a_list_that_is_null_on_every_engine_stays_null() -> None:
     image = {"Id": A, "RepoTags": ["x:1"], "RepoDigests": None}
     assert merge_images([[image], [dict(image)]]) == [image]
     assert merge_images([[image], [{**image, "RepoTags": ["y:1"]}]]) == [{**image, "RepoTags": ["x:1", "y:1"]}]

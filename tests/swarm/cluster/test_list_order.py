@@ -1,22 +1,26 @@
 """Lists of one engine that come in another order than they were asked for."""
 
+from __future__ import annotations
+
 import asyncio
+from typing import Any
 
 import pytest
 
 from machine.swarm.cluster import list_order
+from machine.swarm.cluster.engine import Engine
 from tests.swarm.fleet import swarm
 
 
 class DelayedList:
     """Holds back an engine's next list of all containers, which is what it was when it was asked for."""
 
-    def __init__(self, engine, monkeypatch):
+    def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.release = asyncio.Event()
         self.begun = asyncio.Event()
         get = engine.get
 
-        async def slow(path, query=None, **more):
+        async def slow(path: str, query: dict[str, list[str]] | None = None, **more) -> list[dict[str, Any]]:
             answer = await get(path, query, **more)
             if path == "/containers/json" and "filters" not in (query or {}) and not self.begun.is_set():
                 self.begun.set()
@@ -26,13 +30,13 @@ class DelayedList:
         monkeypatch.setattr(engine, "get", slow)
         self.look = asyncio.ensure_future(engine.refresh())
 
-    async def come_in(self):
+    async def come_in(self) -> None:
         """Let the old list come in."""
         self.release.set()
         await self.look
 
 
-async def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch):
+async def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
         await delayed.begun.wait()
@@ -42,7 +46,7 @@ async def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypa
         assert fleet.cluster.ledger.is_current(fleet.cluster.find("web").swarm_id, key)
 
 
-async def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatch):
+async def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         await fleet.create("web")
         delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
@@ -55,7 +59,9 @@ async def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monk
 
 
 @pytest.mark.parametrize("verb", ["start", "rename?name=new"])
-async def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monkeypatch):
+async def test_an_older_list_does_not_undo_what_was_changed_meanwhile(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         key = await fleet.create("web")
         delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
@@ -66,7 +72,7 @@ async def test_an_older_list_does_not_undo_what_was_changed_meanwhile(verb, monk
         assert (container.state == "running") if verb == "start" else (container.name == "new")
 
 
-def test_what_is_remembered_of_removals_has_an_end(monkeypatch):
+def test_what_is_remembered_of_removals_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_order, "MAX_REMOVALS", 10)
     found = list_order.ListOrder()
     first = found.begin()

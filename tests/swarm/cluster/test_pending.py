@@ -1,23 +1,25 @@
 """Calls that wait for an engine: all end, each once, when it is found not to answer, however many there are."""
 
+from __future__ import annotations
+
 import asyncio
 
 import pytest
 
 from machine.swarm.cluster.pending import PendingCalls
-from machine.swarm.pipeline import Refused, Unreachable
+from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from tests.swarm.fleet import swarm
 
 
 @pytest.mark.parametrize("count", [1, 2, 100])
-async def test_every_call_ends_when_the_engine_fails_under_them(count):
+async def test_every_call_ends_when_the_engine_fails_under_them(count: int) -> None:
     """The first that breaks is the one that finds it out; some break at the same moment, the others hang."""
 
     async with swarm(1, retry=1) as fleet:
         await fleet.create("web", start=True)
         real, gate, asked = fleet.hosts[0], asyncio.Event(), []
 
-        async def client(request):
+        async def client(request: Request) -> Reply:
             if "/containers/" not in request.path or request.path == "/containers/json":
                 return await real(request)
             asked.append(request)
@@ -37,15 +39,15 @@ async def test_every_call_ends_when_the_engine_fails_under_them(count):
         assert len(engine.pending) == 0
 
 
-async def test_ending_twice_and_from_within_harms_nobody():
+async def test_ending_twice_and_from_within_harms_nobody() -> None:
     async with asyncio.timeout(5):
         calls = PendingCalls()
 
-        async def one():
+        async def one() -> None:
             async with calls.waiting():
                 await asyncio.Event().wait()
 
-        async def ends_all():
+        async def ends_all() -> None:
             async with calls.waiting():
                 calls.end_all()
                 calls.end_all()

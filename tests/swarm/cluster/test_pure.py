@@ -1,5 +1,9 @@
 """Facts, health, containers and the index: values in, values out."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 
 from machine.swarm.cluster.container import ContainerRecord, shares
@@ -13,23 +17,23 @@ from machine.swarm.scheduler.placement_request import Port
 class Host:
     """An engine as a container sees it."""
 
-    def __init__(self, name, reachable=True):
+    def __init__(self, name: str, reachable: bool = True) -> None:
         self.name = self.id = name
         self.reachable = reachable
 
 
-def entry(key="a" * 64, *names, **more):
+def entry(key: str = "a" * 64, *names: str, **more: Any) -> dict[str, Any]:
     return {"Id": key, "Names": [f"/{n}" for n in names], "Image": "x", "Created": 5, "State": "running",
             "Status": "Up 5 minutes", **more}  # fmt: skip
 
 
-def container(host, key="a" * 64, *names, **more):
+def container(host: Host, key: str = "a" * 64, *names: str, **more: Any) -> ContainerRecord:
     made = ContainerRecord(host)
     made.take(entry(key, *names, **more), host.name, "10.0.0.9", 1000.0)
     return made
 
 
-def test_the_entry_is_that_of_the_cluster():
+def test_the_entry_is_that_of_the_cluster() -> None:
     ports = [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
              {"IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
              {"PrivatePort": 81, "Type": "tcp"}]  # fmt: skip
@@ -42,7 +46,7 @@ def test_the_entry_is_that_of_the_cluster():
     assert made.ports == (Port("0.0.0.0", "tcp", 8080, 8080), Port("::", "tcp", 8080, 8080))
 
 
-def test_the_entry_says_when_the_host_is_down_and_when_it_is_back():
+def test_the_entry_says_when_the_host_is_down_and_when_it_is_back() -> None:
     host = Host("n1")
     made = container(host, "a" * 64, "web")
     host.reachable = False
@@ -53,7 +57,7 @@ def test_the_entry_says_when_the_host_is_down_and_when_it_is_back():
     assert made.value()["Status"] == "Up 6 minutes"
 
 
-def test_what_an_inspect_tells():
+def test_what_an_inspect_tells() -> None:
     made = container(Host("n1"))
     assert not made.known
     host = {"CpuShares": 512, "Memory": 7, "PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
@@ -63,21 +67,21 @@ def test_what_an_inspect_tells():
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 7, 64])
-def test_shares_there_and_back(total):
+def test_shares_there_and_back(total: int) -> None:
     for cpus in range(1, total + 1):
         made = container(Host("n1"))
         made.apply_inspect({"HostConfig": {"CpuShares": shares(cpus, total)}}, total)
         assert made.cpus in (cpus, cpus + 1)  # ceil on both ways, as classic Swarm has it
 
 
-def test_only_what_a_manager_signed_may_move_and_the_signature_is_not_listed():
+def test_only_what_a_manager_signed_may_move_and_the_signature_is_not_listed() -> None:
     labels = {"com.docker.swarm.reschedule-policies": '["on-node-failure"]', "com.docker.swarm.signed-create": "x"}
     made = container(Host("n1"), Labels=labels)
     assert (made.asks_to_move, made.moves, made.seal) == (True, False, "x")
     assert list(made.value()["Labels"]) == ["com.docker.swarm.reschedule-policies"]
 
 
-def test_found_by_id_name_node_and_beginning():
+def test_found_by_id_name_node_and_beginning() -> None:
     index, n1, n2 = Index(), Host("n1"), Host("n2")
     web1 = container(n1, "ab" * 32, "web", Created=1)
     web2 = container(n2, "ac" * 32, "web", Created=2)
@@ -103,7 +107,7 @@ def test_found_by_id_name_node_and_beginning():
     assert len(index) == 2
 
 
-def test_health_goes_through_its_states():
+def test_health_goes_through_its_states() -> None:
     health = HealthTracker(3)
     assert (health.failure("x"), health.state) == ("", Health.PENDING)
     assert (health.success(), health.state, health.error) == ("engine_connect", Health.HEALTHY, "")
@@ -113,7 +117,7 @@ def test_health_goes_through_its_states():
     assert health.success() == ""
 
 
-def test_pauses_grow_and_end_growing():
+def test_pauses_grow_and_end_growing() -> None:
     health = HealthTracker(3)
     pauses = []
     for _ in range(20):
@@ -123,7 +127,7 @@ def test_pauses_grow_and_end_growing():
     assert (pauses[0], pauses[-1]) == (1, 10)
 
 
-def test_facts():
+def test_facts() -> None:
     version = {"Version": "29.0", "ApiVersion": "1.52", "MinAPIVersion": "1.44", "Os": "linux", "Arch": "amd64"}
     info = {
         "Name": "n",
@@ -140,11 +144,11 @@ def test_facts():
         facts_of(version, {})
 
 
-def names(*containers):
+def names(*containers: ContainerRecord) -> list[str]:
     return [c.value()["Names"][0] for c in containers]
 
 
-def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_nothing():
+def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_nothing() -> None:
     index, hosts = Index(), [Host("n1"), Host("n2"), Host("n3")]
     a, b, c = (container(host, key * 64, "web") for host, key in zip(hosts, "abc", strict=True))
     index.add(a)
@@ -158,7 +162,7 @@ def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_
     assert names(c) == ["/web"]
 
 
-def test_a_rename_settles_the_names_on_both_sides():
+def test_a_rename_settles_the_names_on_both_sides() -> None:
     index = Index()
     a, b = container(Host("n1"), "a" * 64, "web"), container(Host("n2"), "b" * 64, "web", "other/web")
     index.add(a)
@@ -170,7 +174,7 @@ def test_a_rename_settles_the_names_on_both_sides():
     assert names(a, b) == ["/web", "/api"]
 
 
-def test_of_two_the_one_whose_engine_answers_has_the_name():
+def test_of_two_the_one_whose_engine_answers_has_the_name() -> None:
     index, lost = Index(), Host("n1")
     a, b = container(lost, "a" * 64, "web"), container(Host("n2"), "b" * 64, "web")
     lost.reachable = False
@@ -183,12 +187,12 @@ def test_of_two_the_one_whose_engine_answers_has_the_name():
     assert names(a, b) == ["/n1/web", "/n2/web"]
 
 
-def test_a_part_of_a_name_finds_the_same_as_a_look_at_each_one_after_every_change():
+def test_a_part_of_a_name_finds_the_same_as_a_look_at_each_one_after_every_change() -> None:
     index, host = Index(lambda: 0.0), Host("n1")
     known = [container(host, f"{n:064x}", f"/web-{n}", f"/alias-{n % 3}", Created=n % 7) for n in range(60)]
     nameless = container(host, "f" * 64)
 
-    def agrees():
+    def agrees() -> None:
         for part in ("web-1", "web-17", "alias-2", "we", "b-5", "1", "-", "old", "none"):
             wanted = [c for c in index.newest_first() if any(part in name for name in c.names)]
             assert index.with_name_part(part) == wanted, part

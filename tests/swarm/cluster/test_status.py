@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +16,12 @@ from machine.swarm.cluster.status import NEVER, duration, read, same
         (59 * 86400, "8 weeks"), (60 * 86400, "2 months"), (729 * 86400, "24 months"), (730 * 86400, "2 years"),
     ],
 )  # fmt: skip
-def test_the_words_of_docker(seconds, words):
+def test_the_words_of_docker(seconds: float, words: str) -> None:
     assert duration(seconds)[0] == words
 
 
 @given(st.floats(0, 5 * 365 * 86400))
-def test_the_words_hold_for_as_long_as_is_said(seconds):
+def test_the_words_hold_for_as_long_as_is_said(seconds: float) -> None:
     words, lasts = duration(seconds)
     assert lasts > 0
     assert duration(seconds + lasts * 0.49)[0] == words
@@ -40,19 +42,19 @@ def test_the_words_hold_for_as_long_as_is_said(seconds):
         ("", 1, ""),
     ],
 )
-def test_a_status_goes_on(said, later, words):
+def test_a_status_goes_on(said: str, later: int, words: str) -> None:
     assert read(said, 1000.0).at(1000.0)[0] == said
     assert read(said, 1000.0).at(1000.0 + later)[0] == words
 
 
 @given(st.text(max_size=50))
-def test_any_text_is_kept(text):
+def test_any_text_is_kept(text: str) -> None:
     words, until = read(text, 1000.0).at(1000.0)
     assert words == text
     assert until > 1000.0
 
 
-def test_the_older_knowledge_is_kept_while_the_words_agree():
+def test_the_older_knowledge_is_kept_while_the_words_agree() -> None:
     old = read("Up 5 minutes", 1000.0)
     assert same(old, read("Up 5 minutes", 1030.0), 1030.0)
     assert not same(old, read("Up 5 minutes", 1100.0), 1100.0)

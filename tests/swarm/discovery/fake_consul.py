@@ -3,6 +3,8 @@
 https://developer.hashicorp.com/consul/api-docs/kv , .../session , .../features/blocking
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import contextlib
@@ -12,53 +14,53 @@ import time
 
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
-from machine.swarm.pipeline import Reply
+from machine.swarm.pipeline import Reply, Request
 
 
 class FakeConsul:
     """`keys` are {key: [value, session, modify index]}; `sessions` {id: [ttl, deadline]}."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.keys = {}
         self.sessions = {}
         self.index = 1
         self.ids = itertools.count(1)
         self.changed = asyncio.Condition()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> FakeConsul:
         self.server = Server(self.answer)
         self.port = (await self.server.listen(Address("127.0.0.1", 0))).port
         self.reaper = asyncio.create_task(self.reap())
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         self.reaper.cancel()
         await self.server.close()
 
-    async def reap(self):
+    async def reap(self) -> None:
         while True:
             await asyncio.sleep(0.05)
             for session in [s for s, (_, end) in self.sessions.items() if end < time.monotonic()]:
                 await self.destroy(session)
 
-    async def destroy(self, session):
+    async def destroy(self, session: str) -> None:
         self.sessions.pop(session, None)
         for key in [k for k, v in self.keys.items() if v[1] == session]:
             del self.keys[key]
         await self.bump()
 
-    async def bump(self):
+    async def bump(self) -> int:
         async with self.changed:
             self.index += 1
             self.changed.notify_all()
         return self.index
 
-    async def answer(self, request):
+    async def answer(self, request: Request) -> Reply:
         request = await request.whole()
         kind, _, rest = request.path.removeprefix("/v1/").partition("/")
         return await (self.kv(request, rest) if kind == "kv" else self.session(request, rest))
 
-    async def session(self, request, rest):
+    async def session(self, request: Request, rest: str) -> Reply:
         verb, _, session = rest.partition("/")
         if verb == "create":
             session = f"s-{next(self.ids)}"
@@ -75,7 +77,7 @@ class FakeConsul:
         self.sessions[session][1] = time.monotonic() + self.sessions[session][0]
         return Reply.json([{"ID": session}])
 
-    async def kv(self, request, key):
+    async def kv(self, request: Request, key: str) -> Reply:
         if request.method == "PUT":
             session = request.arg("acquire")
             if session not in self.sessions:

@@ -1,5 +1,7 @@
 """Discovery and election over key-value stores: a real etcd, and consul by its documented API."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import shutil
@@ -8,6 +10,8 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -17,14 +21,14 @@ from machine.swarm.manager.election import Election
 from tests.swarm.discovery.fake_consul import FakeConsul
 
 
-def free_port():
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
-def etcd(tmp_path_factory):
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if shutil.which("etcd") is None:
         pytest.skip("no etcd: apt-get install etcd-server")
     client, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
@@ -46,27 +50,27 @@ def etcd(tmp_path_factory):
         process.wait(10)
 
 
-async def until(stream, wanted):
+async def until(stream: AsyncIterator[Any], wanted: list[str]) -> None:
     async with asyncio.timeout(15):
         async for found in stream:
             if found == wanted:
                 return
 
 
-async def primary(election, wanted):
+async def primary(election: Election, wanted: str) -> None:
     async with asyncio.timeout(15):
         while election.primary != wanted:
             await asyncio.sleep(0.02)
 
 
-def test_places():
+def test_places() -> None:
     assert parse_key_path("a,b:1/p/q/", 9, {}) == (("a:9", "b:1"), "p/q/docker/swarm/nodes", "p/q/docker/swarm/leader")
     assert parse_key_path("[::1]", 9, {"kv.path": "x/y"}) == (("[::1]:9",), "x/y", "docker/swarm/leader")
     with pytest.raises(DiscoveryError):
         parse_key_path("/p", 9, {})
 
 
-async def join_and_leave(url):
+async def join_and_leave(url: str) -> None:
     here, there = from_url(url), from_url(url)
     assert await here.nodes() == []
     stream = here.watch(60)
@@ -82,7 +86,7 @@ async def join_and_leave(url):
     await stream.aclose()
 
 
-async def elect(url):
+async def elect(url: str) -> None:
     first, second = (Election(from_url(url).candidate(a, 2)) for a in ("m:1", "m:2"))
     one = asyncio.create_task(first.run())
     await primary(first, "m:1")
@@ -100,11 +104,11 @@ async def elect(url):
     assert await from_url(url).candidate("x:1", 2).leader() == ""
 
 
-async def test_etcd_join_and_leave(etcd):
+async def test_etcd_join_and_leave(etcd: str) -> None:
     await join_and_leave(f"etcd://{etcd}/join")
 
 
-async def test_etcd_forgets_a_node_that_stops_its_heartbeat(etcd):
+async def test_etcd_forgets_a_node_that_stops_its_heartbeat(etcd: str) -> None:
     found = from_url(f"etcd://{etcd}/ttl")
     await found.register("a:1", 1)
     stream = found.watch(60)
@@ -112,11 +116,11 @@ async def test_etcd_forgets_a_node_that_stops_its_heartbeat(etcd):
     await until(stream, [])
 
 
-async def test_etcd_election(etcd):
+async def test_etcd_election(etcd: str) -> None:
     await elect(f"etcd://{etcd}/elect")
 
 
-async def test_etcd_a_leader_that_dies_is_followed(etcd):
+async def test_etcd_a_leader_that_dies_is_followed(etcd: str) -> None:
     url = f"etcd://{etcd}/dies"
     dead = from_url(url).candidate("m:1", 2)
     assert await dead.campaign()
@@ -128,17 +132,17 @@ async def test_etcd_a_leader_that_dies_is_followed(etcd):
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_etcd_that_is_not_there_is_an_error_and_the_next_host_is_asked(etcd):
+async def test_etcd_that_is_not_there_is_an_error_and_the_next_host_is_asked(etcd: str) -> None:
     with pytest.raises(DiscoveryError, match="cannot be reached"):
         await from_url("etcd://127.0.0.1:1").nodes()
     assert await from_url(f"etcd://127.0.0.1:1,{etcd}/none").nodes() == []
 
 
-async def test_consul_join_and_leave():
+async def test_consul_join_and_leave() -> None:
     async with FakeConsul() as consul:
         await join_and_leave(f"consul://127.0.0.1:{consul.port}/p")
 
 
-async def test_consul_election():
+async def test_consul_election() -> None:
     async with FakeConsul() as consul:
         await elect(f"consul://127.0.0.1:{consul.port}/p")

@@ -1,11 +1,14 @@
 """The token service over real connections, and what its client makes of its answers."""
 
+from __future__ import annotations
+
 import json
 import os
 import sqlite3
 import stat
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -23,20 +26,20 @@ from machine.swarm.pipeline import compose
 class Clock:
     """Time that only goes on when told."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 1000.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def registry(tmp_path, clock):
+def registry(tmp_path: Path, clock: Clock) -> Registry:
     return Registry(str(tmp_path / "swarm" / "registry.db"), now=clock)
 
 
@@ -49,7 +52,7 @@ async def base(registry: Registry) -> AsyncIterator[str]:
     await server.close()
 
 
-async def test_create_register_list_expire(base, clock):
+async def test_create_register_list_expire(base: str, clock: Clock) -> None:
     token = await create(base)
     assert len(token) == 32
     assert int(token, 16) >= 0
@@ -66,7 +69,7 @@ async def test_create_register_list_expire(base, clock):
     assert await found.nodes() == []
 
 
-async def test_the_protocol_as_old_clients_speak_it(base):
+async def test_the_protocol_as_old_clients_speak_it(base: str) -> None:
     made = await fetch("POST", f"{base}/clusters")
     assert made.status == 200
     assert made.headers["content-type"].startswith("text/plain")
@@ -99,12 +102,12 @@ async def test_the_protocol_as_old_clients_speak_it(base):
         ("PUT", "/clusters/TOKEN", b"", 405),
     ],
 )
-async def test_what_is_refused(base, method, path, body, status):
+async def test_what_is_refused(base: str, method: str, path: str, body: bytes, status: int) -> None:
     token = await create(base)
     assert (await fetch(method, base + path.replace("TOKEN", token), body)).status == status
 
 
-async def test_limits_on_entries_and_tokens(base, monkeypatch):
+async def test_limits_on_entries_and_tokens(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_ENTRIES", 3)
     monkeypatch.setattr(limits, "MOST_CLUSTERS", 1)
 
@@ -116,7 +119,7 @@ async def test_limits_on_entries_and_tokens(base, monkeypatch):
         await create(base)
 
 
-def test_a_token_nobody_uses_is_forgotten_unless_it_holds_entries_without_end(registry, clock):
+def test_a_token_nobody_uses_is_forgotten_unless_it_holds_entries_without_end(registry: Registry, clock: Clock) -> None:
     idle, used = registry.create(), registry.create()
     registry.register(used, "a:1")
     clock.now += limits.IDLE + 1
@@ -126,12 +129,12 @@ def test_a_token_nobody_uses_is_forgotten_unless_it_holds_entries_without_end(re
         registry.nodes(idle)
 
 
-def test_the_registry_is_private_durable_and_shared_by_threads(registry):
+def test_the_registry_is_private_durable_and_shared_by_threads(registry: Registry) -> None:
     token = registry.create()
     assert stat.S_IMODE(os.stat(registry.path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(registry.path)).st_mode) == 0o700
 
-    def enter(first):
+    def enter(first: int) -> None:
         for port in range(first, first + 10):
             registry.register(token, f"h:{port}", 60)
 
@@ -143,7 +146,7 @@ def test_the_registry_is_private_durable_and_shared_by_threads(registry):
     assert len(Registry(registry.path, now=lambda: 1000.0).nodes(token)) == 40
 
 
-def test_a_file_that_is_no_registry(tmp_path):
+def test_a_file_that_is_no_registry(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(DiscoveryError, match=r"r\.db"):
@@ -152,7 +155,7 @@ def test_a_file_that_is_no_registry(tmp_path):
         Registry(str(tmp_path)).nodes("x")
 
 
-async def test_a_registry_on_this_disk_is_the_default(registry):
+async def test_a_registry_on_this_disk_is_the_default(registry: Registry) -> None:
     token = registry.create()
     registry.register(token, "a:1")
     found = from_url(f"token://{token}", registry=registry.path, environ={})
@@ -161,7 +164,7 @@ async def test_a_registry_on_this_disk_is_the_default(registry):
     assert registry.nodes("chosen-by-the-user") == ["b:1"]
 
 
-def test_where_a_token_is_looked_for():
+def test_where_a_token_is_looked_for() -> None:
     shown = {
         "token://host/T": "token:// at https://host",
         "token://host:99/v1/T": "token:// at https://host:99/v1",
@@ -173,7 +176,7 @@ def test_where_a_token_is_looked_for():
 
 
 @pytest.mark.parametrize("url", ["token://", "token://host/", "token://T", "zk://a/b", "x://y", "etcd://", "nodes://"])
-def test_urls_that_name_nothing(url):
+def test_urls_that_name_nothing(url: str) -> None:
     with pytest.raises(DiscoveryError):
         from_url(url, environ={})
 
@@ -186,13 +189,13 @@ def test_urls_that_name_nothing(url):
         ("token://https://d.example/v1/T", "token://HOST:PORT/v1/TOKEN"),
     ],
 )
-def test_tokens_that_are_written_wrongly(url, said):
+def test_tokens_that_are_written_wrongly(url: str, said: str) -> None:
     with pytest.raises(DiscoveryError, match=said) as caught:
         from_url(url, registry="/nonexistent/registry.db", environ={})
     assert url not in str(caught.value), "a token is a secret"
 
 
-def test_whether_a_token_is_known_makes_no_file(registry):
+def test_whether_a_token_is_known_makes_no_file(registry: Registry) -> None:
     token = "never-seen"
     assert not registry.has_token(token)
     assert not os.path.exists(registry.path)
@@ -200,18 +203,18 @@ def test_whether_a_token_is_known_makes_no_file(registry):
     assert registry.has_token(token)
 
 
-def test_plain_http_beyond_loopback_is_refused():
+def test_plain_http_beyond_loopback_is_refused() -> None:
     with pytest.raises(DiscoveryError, match="loopback"):
         from_url("token://T", environ={"MACHINE_DISCOVERY_URL": "http://d.example/v1"})
 
 
-async def test_a_service_that_is_not_there():
+async def test_a_service_that_is_not_there() -> None:
     found = from_url("token://127.0.0.1:1/T", environ={})
     with pytest.raises(DiscoveryError, match="cannot be reached"):
         await found.nodes()
 
 
-def test_killed_in_the_middle_of_a_write_keeps_what_was_there(registry):
+def test_killed_in_the_middle_of_a_write_keeps_what_was_there(registry: Registry) -> None:
     token = registry.create()
     registry.register(token, "a:1")
     db = sqlite3.connect(registry.path, isolation_level=None)  # another program, that dies before COMMIT

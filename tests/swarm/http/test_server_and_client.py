@@ -16,6 +16,7 @@ from machine.errors import CertificateError, UsageError
 from machine.swarm.http.address import Address, TlsConfig, dial, parse, tls_from_flags
 from machine.swarm.http.headers import forwardable_headers
 from machine.swarm.http.server import Limits, Server
+from machine.swarm.http.stream import Stream
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from tests.swarm.http.recording import client, front, keys, raw_server
 
@@ -454,7 +455,7 @@ async def test_a_host_that_vanishes_is_found_out_within_a_minute() -> None:
         stream.abort()
 
 
-async def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch):
+async def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     from machine.swarm.http import address
 
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
@@ -462,7 +463,7 @@ async def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch)
     task: asyncio.Future[object]
     shake = address.Stream.handshake
 
-    async def cancelled_meanwhile(stream):
+    async def cancelled_meanwhile(stream: Stream) -> None:
         await shake(stream)
         task.cancel()
 

@@ -1,6 +1,10 @@
 """Two managers over one etcd: one leads, the other forwards, and takes over."""
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,11 +25,11 @@ __all__ = ["etcd"]
 class Manager:
     """One manager, listening where it advertises."""
 
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         self.at = f"127.0.0.1:{free_port()}"
         self.plan = ManagerConfig(from_url(url), Settings(heartbeat=1), replication=True, advertise=self.at, ttl=2)
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Manager:
         self.alive = manager(self.plan)
         self.chain = compose([await self.alive.__aenter__()])
         self.server = Server(self.chain)
@@ -33,26 +37,26 @@ class Manager:
         await self.server.listen(Address(host, int(port)))
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         await self.server.close()
         await self.alive.__aexit__(None, None, None)
 
-    async def ask(self, method, target, value=None):
+    async def ask(self, method: str, target: str, value: dict[str, str] | None = None) -> Any:
         request = Request(method, target) if value is None else Request.json(method, target, value)
         return await (await self.chain(request)).value()
 
-    async def role(self):
+    async def role(self) -> dict[str, str]:
         return dict(row for row in (await self.ask("GET", "/info"))["SystemStatus"] if row[0] in ("Role", "Primary"))
 
 
-async def until(true):
+async def until(true: Callable[..., Any]) -> None:
     async with asyncio.timeout(20):
         while not await true():
             await asyncio.sleep(0.05)
 
 
-async def test_one_leads_the_other_forwards_and_takes_over(etcd):
-    async def listed(one):
+async def test_one_leads_the_other_forwards_and_takes_over(etcd: str) -> None:
+    async def listed(one: Manager) -> bool:
         return len(await one.ask("GET", "/containers/json?all=1")) == 1
 
     url = f"etcd://{etcd}/replicas"
@@ -61,13 +65,13 @@ async def test_one_leads_the_other_forwards_and_takes_over(etcd):
     await from_url(url).register(f"127.0.0.1:{at.port}", 60)
     async with Manager(url) as first:
 
-        async def leads():
+        async def leads() -> bool:
             return (await first.role())["Role"] == "primary"
 
         await until(leads)
         async with Manager(url) as second:
 
-            async def follows():
+            async def follows() -> bool:
                 return (await second.role()) == {"Role": "replica", "Primary": first.at}
 
             await until(follows)
@@ -80,7 +84,7 @@ async def test_one_leads_the_other_forwards_and_takes_over(etcd):
             first.server, first.alive = Server(first.chain), manager(first.plan)  # for its own __aexit__
             await first.alive.__aenter__()
 
-            async def took_over():
+            async def took_over() -> bool:
                 return (await second.role())["Role"] == "primary"
 
             await until(took_over)
@@ -88,7 +92,7 @@ async def test_one_leads_the_other_forwards_and_takes_over(etcd):
     await engine.close()
 
 
-async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_died(etcd):
+async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_died(etcd: str) -> None:
     url = f"etcd://{etcd}/died"
     engine = Server(simulated(SimulatedEngine("n1")))
     at = await engine.listen(Address("127.0.0.1", 0))
@@ -97,7 +101,7 @@ async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_die
     assert await dead.campaign()
     async with Manager(url) as second:
 
-        async def follows():
+        async def follows() -> bool:
             return (await second.role()) == {"Role": "replica", "Primary": dead.address}
 
         await until(follows)
@@ -107,7 +111,7 @@ async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_die
     await engine.close()
 
 
-async def test_a_primary_that_stays_away_is_said(etcd):
+async def test_a_primary_that_stays_away_is_said(etcd: str) -> None:
     url = f"etcd://{etcd}/away"
     away = from_url(url).candidate(f"127.0.0.1:{free_port()}", 60)
     assert await away.campaign()
@@ -116,7 +120,7 @@ async def test_a_primary_that_stays_away_is_said(etcd):
             await second.ask("GET", "/containers/json")
 
 
-async def test_a_discovery_that_cannot_elect_is_refused():
+async def test_a_discovery_that_cannot_elect_is_refused() -> None:
     from machine.swarm.discovery import DiscoveryError
 
     plan = ManagerConfig(from_url("a:1"), Settings(), replication=True, advertise="b:1")

@@ -1,9 +1,12 @@
 """What an engine says is never the reason to make or remove a container on another one: only signed creates move."""
 
+from __future__ import annotations
+
 import asyncio
 import dataclasses
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +20,7 @@ from machine.swarm.cluster.signing import LABEL, Keyring, SignedCreate, load_key
 from machine.swarm.discovery.fixed import Nodes
 from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.scheduler.placement_request import ID, KINDS
-from tests.swarm.fleet import Fleet, engines, swarm
+from tests.swarm.fleet import Fleet, SimulatedHost, engines, swarm
 
 MOVES = {"Env": ["reschedule:on-node-failure"]}
 POLICY = {KINDS["reschedule"]: '["on-node-failure"]'}
@@ -25,7 +28,7 @@ EVIL = {"Privileged": True, "Binds": ["/:/host"]}
 CREATE = SignedCreate({"Image": "x", "HostConfig": {"Memory": 5}}, "s1", "web", "id1", "n1", 2, True, 5.5)
 
 
-def put(place, name, labels, host=None, **more):
+def put(place: SimulatedHost, name: str, labels: dict[str, str], host: None = None, **more) -> str:
     """Have an engine list a container that nobody made through the manager; its id."""
     body = {"Image": "busybox", "Labels": labels, "HostConfig": host or EVIL, **more}
     said = place.engine.answer("POST", f"/containers/create?name={name}", json.dumps(body).encode())
@@ -34,20 +37,22 @@ def put(place, name, labels, host=None, **more):
     return made
 
 
-async def lost(fleet, place):
+async def lost(fleet: Fleet, place: SimulatedHost) -> None:
     """The engine goes away, and those that see to its containers have had time to."""
     place.switch(down=True)
     await fleet.until(lambda: len(fleet.cluster.healthy()) == len(fleet.hosts) - 1)
     await asyncio.sleep(0.3)
 
 
-def elsewhere(fleet):
+def elsewhere(fleet: Fleet) -> list[str]:
     """Creates that the other engines of the fleet were asked for."""
     return [target for place in fleet.hosts[1:] for method, target in place.asked if "/containers/create" in target]
 
 
 @pytest.mark.parametrize("more", [{}, {ID: "a" * 64}, {ID: "a" * 64, LABEL: "eJw=.AAAA"}, {LABEL: "\N{SNOWMAN}"}])
-async def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(more, fleet: Fleet):
+async def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(
+    more: dict[str, str], fleet: Fleet
+) -> None:
     put(fleet.hosts[0], "evil", {**POLICY, **more})
     await fleet.until(lambda: fleet.cluster.index.named("evil"))
     await lost(fleet, fleet.hosts[0])
@@ -55,7 +60,7 @@ async def test_a_container_that_the_manager_never_made_is_not_made_elsewhere(mor
     assert any("evil of n1 stays" in line for line in fleet.lines)
 
 
-async def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_says_of_it(fleet: Fleet):
+async def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_says_of_it(fleet: Fleet) -> None:
     key = await fleet.create("web", start=True, **MOVES, HostConfig={"Memory": 1 << 20})
     config = fleet.hosts[0].engine.containers[key].config
     config["HostConfig"] = dict(EVIL)
@@ -67,7 +72,7 @@ async def test_what_is_made_elsewhere_is_what_was_asked_for_whatever_the_engine_
     assert found["Config"]["Image"] == "busybox"
 
 
-async def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name(fleet: Fleet):
+async def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name(fleet: Fleet) -> None:
     await fleet.create("web", start=True, Env=["reschedule:on-node-failure", "constraint:node==n2"])
     labels = next(iter(fleet.hosts[1].engine.containers.values())).labels
     put(fleet.hosts[0], "web", labels)
@@ -85,7 +90,9 @@ async def test_a_signature_is_of_no_use_on_another_engine_or_under_another_name(
 
 
 @pytest.mark.parametrize("same_id", [True, False])
-async def test_a_container_that_was_removed_does_not_come_back_by_its_old_signature(same_id, fleet: Fleet):
+async def test_a_container_that_was_removed_does_not_come_back_by_its_old_signature(
+    same_id: bool, fleet: Fleet
+) -> None:
     key = await fleet.create("web", start=True, **MOVES)
     place = fleet.hosts[0]
     kept = place.engine.containers[key]
@@ -100,7 +107,7 @@ async def test_a_container_that_was_removed_does_not_come_back_by_its_old_signat
     assert any("removed or replaced before" in line for line in fleet.lines)
 
 
-async def test_a_container_that_is_listed_twice_is_moved_once(fleet: Fleet):
+async def test_a_container_that_is_listed_twice_is_moved_once(fleet: Fleet) -> None:
     key = await fleet.create("web", start=True, **MOVES)
     engine = fleet.hosts[0].engine
     engine.containers["b" * 64] = twin = type(engine.containers[key])(
@@ -114,7 +121,7 @@ async def test_a_container_that_is_listed_twice_is_moved_once(fleet: Fleet):
     assert len(elsewhere(fleet)) == 1
 
 
-async def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed(fleet: Fleet):
+async def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed(fleet: Fleet) -> None:
     key = await fleet.create("web", start=True, **MOVES)
     await lost(fleet, fleet.hosts[0])
     await fleet.until(lambda: fleet.cluster.find("web").engine.name == "n2" and fleet.cluster.find("web").is_up)
@@ -126,7 +133,7 @@ async def test_an_engine_that_returns_cannot_have_the_one_that_took_over_removed
     assert len(fleet.hosts[1].engine.containers) == 1
 
 
-async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_removed_does_not(tmp_path):
+async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_removed_does_not(tmp_path: Path) -> None:
     made = engines(3)
     path = str(tmp_path / "log")
     key = Keyring(b"k" * 32)
@@ -146,7 +153,7 @@ async def test_what_was_made_before_a_restart_moves_after_it_and_what_was_remove
         assert [target.partition("name=")[2] for target in elsewhere(fleet)] == ["site"]
 
 
-async def test_a_manager_with_another_key_moves_nothing_of_it():
+async def test_a_manager_with_another_key_moves_nothing_of_it() -> None:
     made = engines(3)
     async with swarm(made=made) as fleet:
         await fleet.create("web", start=True, **MOVES)
@@ -155,14 +162,14 @@ async def test_a_manager_with_another_key_moves_nothing_of_it():
         assert elsewhere(fleet) == []
 
 
-async def test_a_movable_container_without_a_name_gets_one_and_keeps_it(fleet: Fleet):
+async def test_a_movable_container_without_a_name_gets_one_and_keeps_it(fleet: Fleet) -> None:
     await fleet.create(start=True, **MOVES)
     (name,) = (c.name for c in fleet.cluster.index.newest_first())
     await lost(fleet, fleet.hosts[0])
     await fleet.until(lambda: [c.engine.name for c in fleet.cluster.index.named(name)] == ["n2"])
 
 
-async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_own(fleet: Fleet):
+async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_own(fleet: Fleet) -> None:
     key = await fleet.create("old", start=True, **MOVES)
     labels = dict(fleet.hosts[0].engine.containers[key].labels)
     await fleet.call("DELETE", "/containers/old?force=1")
@@ -173,7 +180,7 @@ async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_
     await fleet.until(lambda: [c.engine is home for c in fleet.cluster.index.named("old")] == [False])
 
 
-async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch):
+async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     async with swarm() as fleet:
@@ -188,13 +195,13 @@ async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch):
     assert [target.partition("/networks/")[2] for target in asked] == ["wide/connect"]
 
 
-def test_a_signature_there_and_back():
+def test_a_signature_there_and_back() -> None:
     ring = Keyring(b"k" * 32)
     assert Keyring(b"k" * 32).read(ring.sign(CREATE)) == CREATE
     assert Keyring(b"x" * 32).read(ring.sign(CREATE)) is None
 
 
-def test_every_change_of_what_is_signed_breaks_the_signature():
+def test_every_change_of_what_is_signed_breaks_the_signature() -> None:
     ring = Keyring()
     label = ring.sign(CREATE)
     for place in range(0, len(label), 3):
@@ -209,16 +216,16 @@ def test_every_change_of_what_is_signed_breaks_the_signature():
 
 
 @pytest.mark.parametrize("label", ["", ".", "a.b.c", "x" * 400_000, "\x00", "\ud800", "eJw=." + "A" * 44])
-def test_what_is_no_signature_is_none(label):
+def test_what_is_no_signature_is_none(label: str) -> None:
     assert Keyring().read(label) is None
 
 
-def test_a_body_that_is_too_long_is_not_signed():
+def test_a_body_that_is_too_long_is_not_signed() -> None:
     noise = os.urandom(limits.MOVE_SIGNED).hex()
     assert Keyring().sign(dataclasses.replace(CREATE, body={"Env": [noise]})) == ""
 
 
-def test_the_key_is_made_once_and_read_again(tmp_path):
+def test_the_key_is_made_once_and_read_again(tmp_path: Path) -> None:
     path = str(tmp_path / "state" / "key")
     key = load_key(path)
     assert (len(key), load_key(path), os.stat(path).st_mode & 0o777) == (32, key, 0o600)
@@ -229,7 +236,7 @@ def test_the_key_is_made_once_and_read_again(tmp_path):
     ("text", "mode", "why"),
     [("ab", 0o600, "less than"), ("zz", 0o600, "hexadecimal"), ("ab" * 32, 0o644, "others may read")],
 )
-def test_a_key_that_does_not_do_is_refused_with_advice(tmp_path, text, mode, why):
+def test_a_key_that_does_not_do_is_refused_with_advice(tmp_path: Path, text: str, mode: int, why: str) -> None:
     path = tmp_path / "key"
     path.write_text(text)
     path.chmod(mode)
@@ -239,7 +246,7 @@ def test_a_key_that_does_not_do_is_refused_with_advice(tmp_path, text, mode, why
     assert error.value.resolution
 
 
-def test_a_ledger_is_read_again_and_a_torn_line_is_left_out(tmp_path):
+def test_a_ledger_is_read_again_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "log"
     first = Ledger(str(path))
     first.saw("s1", 0, "a")
@@ -262,7 +269,7 @@ def test_a_ledger_is_read_again_and_a_torn_line_is_left_out(tmp_path):
     assert Ledger(str(path)).is_current("s2", "d")
 
 
-def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path):
+def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path: Path) -> None:
     said = []
     ledger = Ledger(str(tmp_path / "no" / "log"), said.append)
     ledger.saw("s", 0, "a")
@@ -271,7 +278,7 @@ def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path):
     assert ledger.is_current("t", "b")
 
 
-def test_a_long_ledger_is_written_anew(tmp_path, monkeypatch):
+def test_a_long_ledger_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITTEN", 3)
     path = tmp_path / "log"
     ledger = Ledger(str(path))
@@ -284,8 +291,8 @@ def test_a_long_ledger_is_written_anew(tmp_path, monkeypatch):
     assert Ledger(str(path)).networks("s") == {"net": {}}
 
 
-def test_where_a_manager_keeps_its_key(tmp_path):
-    def plan(environ, *words):
+def test_where_a_manager_keeps_its_key(tmp_path: Path) -> None:
+    def plan(environ: dict[str, str], *words: str) -> ManagerConfig:
         given = gather("manage", [*words, "nodes://a:1"], MANAGE, environ)
         return plan_of(given, environ, "")
 
@@ -296,11 +303,11 @@ def test_where_a_manager_keeps_its_key(tmp_path):
     assert (named.key_file, named.key_named) == ("/k", True)
 
 
-async def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp_path):
+async def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = []
 
-    async def start(named):
+    async def start(named: bool) -> None:
         plan = ManagerConfig(Nodes("127.0.0.1:1"), Settings(), key_file=str(tmp_path / "file" / "key"), key_named=named)
         async with manager(plan, said.append):
             pass
@@ -311,7 +318,9 @@ async def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_mea
         await start(True)
 
 
-def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_is_there(tmp_path, monkeypatch):
+def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "MOVE_REMEMBERED", 10)
     path = str(tmp_path / "log")
     ledger = Ledger(path)
@@ -326,7 +335,7 @@ def test_of_very_many_removed_containers_the_oldest_are_forgotten_and_none_that_
         assert not found.is_current("s49", "k")
 
 
-def test_the_file_does_not_grow_for_ever(tmp_path, monkeypatch):
+def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.swarm.cluster.ledger.REWRITTEN", 100)
     path = str(tmp_path / "log")
     ledger = Ledger(path)
@@ -336,14 +345,14 @@ def test_the_file_does_not_grow_for_ever(tmp_path, monkeypatch):
     assert Ledger(path).is_current("one", "1999")
 
 
-def test_what_was_signed_with_an_older_key_is_accepted_and_nothing_is_signed_with_it():
+def test_what_was_signed_with_an_older_key_is_accepted_and_nothing_is_signed_with_it() -> None:
     old, new = Keyring(b"o" * 32), Keyring(b"n" * 32, b"o" * 32)
     assert new.read(old.sign(CREATE)) == CREATE
     assert old.read(new.sign(CREATE)) is None
 
 
-async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path):
-    def plan(*words):
+async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_own(tmp_path: Path) -> None:
+    def plan(*words: str) -> ManagerConfig:
         return plan_of(gather("manage", [*words, "nodes://127.0.0.1:1"], MANAGE, {}), {}, str(tmp_path / "registry.db"))
 
     found = []

@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import json
+from typing import Any
 
 import pytest
 
@@ -30,24 +33,24 @@ ENGINE = {
 }
 
 
-def merge(infos):
+def merge(infos: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     return merged_info.merge_info([(name, EngineInfo.of(info)) for name, info in infos])
 
 
-def test_every_field_is_there_with_its_type_even_of_no_engine():
+def test_every_field_is_there_with_its_type_even_of_no_engine() -> None:
     found = merge([])
     assert found == {**DEFAULTS, "Warnings": None}
     assert json.dumps(found)
 
 
-def test_one_engine_is_as_it_says_but_for_what_is_the_clusters():
+def test_one_engine_is_as_it_says_but_for_what_is_the_clusters() -> None:
     found = merge([("n1", ENGINE)])
     own = ("ID", "Name", "Swarm", "Labels")
     assert {key: found[key] for key in ENGINE if key not in own} == {k: v for k, v in ENGINE.items() if k not in own}
     assert not set(own) & set(found)
 
 
-def test_sums_unions_and_what_most_say():
+def test_sums_unions_and_what_most_say() -> None:
     other = {
         **ENGINE,
         "NFd": 5,
@@ -75,14 +78,14 @@ def test_sums_unions_and_what_most_say():
     assert found["Warnings"] == ["n2: WARNING: No swap limit support"]
 
 
-def test_a_field_newer_than_this_program_is_passed_on_when_most_have_it():
+def test_a_field_newer_than_this_program_is_passed_on_when_most_have_it() -> None:
     newer = {**ENGINE, "Quantum": {"Bits": 3}}
     assert merge([("n1", newer), ("n2", newer), ("n3", ENGINE)])["Quantum"] == {"Bits": 3}
     assert "Quantum" not in merge([("n1", newer), ("n2", ENGINE), ("n3", ENGINE)])
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "x", [1], {"a": 1}, [["one cell"]], True])
-def test_what_has_another_type_than_clients_expect_is_left_out(wrong):
+def test_what_has_another_type_than_clients_expect_is_left_out(wrong: Any) -> None:
     bad = dict.fromkeys([*DEFAULTS, "Warnings"], wrong)
     found = merge([("n1", bad)])
     for key, default in DEFAULTS.items():
@@ -91,11 +94,11 @@ def test_what_has_another_type_than_clients_expect_is_left_out(wrong):
     assert all(len(row) == 2 for row in found["DriverStatus"])
 
 
-def test_the_first_of_as_many():
+def test_the_first_of_as_many() -> None:
     assert most_common([["a"], ["b"], ["b"], ["a"]]) == ["a"]
 
 
-def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch):
+def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch: pytest.MonkeyPatch) -> None:
     spelt = []
     monkeypatch.setattr(merged_info, "_canonical_key", lambda value: spelt.append(value) or (json.dumps(value),))
     merge([("n1", ENGINE)])
@@ -109,7 +112,7 @@ def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch):
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0, False), ("1", 1), (None, ""), ([], {})])
-def test_infos_that_only_look_equal_are_kept_apart(one, other):
+def test_infos_that_only_look_equal_are_kept_apart(one: Any, other: Any) -> None:
     first, second = EngineInfo.of({**ENGINE, "X": [one]}), EngineInfo.of({**ENGINE, "X": [other]})
     assert first.common is not second.common
     assert (type(first.common.fields["X"][0]), type(second.common.fields["X"][0])) == (type(one), type(other))
@@ -124,14 +127,14 @@ def test_infos_that_only_look_equal_are_kept_apart(one, other):
         ({"Quantum": 1}, True),
     ],
 )
-def test_infos_are_united_again_when_one_says_something_else(change, again):
+def test_infos_are_united_again_when_one_says_something_else(change: dict[str, Any], again: bool) -> None:
     version = {"ApiVersion": "1.44"}
     before = facts_of(version, ENGINE)
     now = facts_of(version, {**ENGINE, **change}).after(before)
     assert (now.info is not before.info) is again
 
 
-def test_as_many_engines_as_say_it_count_for_a_value_and_the_first_of_equals():
+def test_as_many_engines_as_say_it_count_for_a_value_and_the_first_of_equals() -> None:
     a, b, c = ({**ENGINE, "Driver": driver} for driver in "abc")
     assert merge([("1", a), ("2", b), ("3", c), ("4", b)])["Driver"] == "b"
     assert merge([("1", c), ("2", b), ("3", b), ("4", c)])["Driver"] == "c"

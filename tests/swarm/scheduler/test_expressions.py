@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import time
 from fnmatch import fnmatchcase
 
@@ -20,7 +22,7 @@ from machine.swarm.scheduler.expressions import BadExpression, Expression, parse
         ("ab===x", "ab", "==", "=x", False),
     ],
 )
-def test_the_parts_of_an_expression(text, key, operator, value, soft):
+def test_the_parts_of_an_expression(text: str, key: str, operator: str, value: str, soft: bool) -> None:
     assert parse(text) == Expression(key, operator, value, soft)
 
 
@@ -28,12 +30,12 @@ def test_the_parts_of_an_expression(text, key, operator, value, soft):
     "text",
     ["", "node", "node=", "node==", "==x", "a==x", "1a==x", "no de==x", "node=x", "node==x@y", "n!=b==c", "x" * 2000],
 )
-def test_what_is_no_expression(text):
+def test_what_is_no_expression(text: str) -> None:
     with pytest.raises(BadExpression):
         parse(text)
 
 
-def test_a_glob_is_anchored_and_only_the_star_is_special():
+def test_a_glob_is_anchored_and_only_the_star_is_special() -> None:
     assert parse("node==web*").matches(["web12"])
     assert not parse("node==web*").matches(["myweb"])
     assert not parse("node==v1.2").matches(["v1x2"])
@@ -42,32 +44,32 @@ def test_a_glob_is_anchored_and_only_the_star_is_special():
     assert not parse("node==web").matches(["web\n"])
 
 
-def test_a_regular_expression_is_not_anchored():
+def test_a_regular_expression_is_not_anchored() -> None:
     assert parse("node==/eb[12]/").matches(["web1"])
     assert not parse("node!=/eb[12]/").matches(["x", "web1"])
     assert parse("node==/(?i)WEB/").matches(["web1"])
 
 
-def test_unequal_means_none_of_them():
+def test_unequal_means_none_of_them() -> None:
     assert parse("node!=x").matches([])
     assert not parse("node==x").matches([])
     assert not parse("node!=x").matches(["y", "x"])
 
 
 @pytest.mark.parametrize("text", ["/(a+)+$/", "/(a*)*b/", "/((a|b)+c*)+/", "/(/", "/[/", "/(?:(?:a+)+)+$/"])
-def test_a_regular_expression_that_may_run_for_ever_is_refused(text):
+def test_a_regular_expression_that_may_run_for_ever_is_refused(text: str) -> None:
     with pytest.raises(BadExpression):
         parse("node==" + text)
 
 
-def test_a_refused_shape_would_have_been_slow_an_accepted_one_is_not():
+def test_a_refused_shape_would_have_been_slow_an_accepted_one_is_not() -> None:
     start = time.monotonic()
     parse("node==/^a+b+c+$/").matches(["a" * 2000 + "!"])
     assert time.monotonic() - start < 1
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_an_expression_or_refused(text):
+def test_any_text_is_an_expression_or_refused(text: str) -> None:
     try:
         expression = parse(text)
     except BadExpression:
@@ -82,7 +84,7 @@ def test_any_text_is_an_expression_or_refused(text):
     st.booleans(),
     st.from_regex(r"\A[a-z0-9:_. ()?+$|\[\]^\\-]{1,12}\Z"),
 )
-def test_a_value_without_a_star_matches_exactly_itself(key, operator, soft, value):
+def test_a_value_without_a_star_matches_exactly_itself(key: str, operator: str, soft: bool, value: str) -> None:
     expression = parse(f"{key}{operator}{'~' if soft else ''}{value}")
     assert expression.soft is soft
     assert expression.matches([value]) is (operator == "==")
@@ -90,11 +92,11 @@ def test_a_value_without_a_star_matches_exactly_itself(key, operator, soft, valu
 
 
 @given(st.text("ab*", min_size=1, max_size=12), st.text("ab", max_size=12))
-def test_globs_match_what_a_shell_would(glob, text):
+def test_globs_match_what_a_shell_would(glob: str, text: str) -> None:
     assert Expression("node", "==", glob).matches([text]) == fnmatchcase(text, glob)
 
 
-def test_a_glob_of_many_stars_takes_no_time():
+def test_a_glob_of_many_stars_takes_no_time() -> None:
     began = time.perf_counter()
     assert not Expression("node", "==", "*a" * 400 + "*b").matches(["a" * 3000])
     assert time.perf_counter() - began < 2
@@ -110,7 +112,7 @@ def test_a_glob_of_many_stars_takes_no_time():
         ("node==x@y", "Value 'x@y' is invalid"),
     ],
 )
-def test_what_is_wrong_is_said_as_classic_swarm_said_it(text, phrase):
+def test_what_is_wrong_is_said_as_classic_swarm_said_it(text: str, phrase: str) -> None:
     with pytest.raises(BadExpression) as error:
         parse(text)
     assert phrase.replace("\\\\", "\\") in str(error.value)

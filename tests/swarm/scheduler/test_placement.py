@@ -1,5 +1,9 @@
 """What draws a container to an engine, what is free for it there, and what is said when nothing fits."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 
 from machine.swarm.scheduler import NoNode, rank
@@ -20,21 +24,30 @@ WEB = Port("", "tcp", 80, 80)
 KEY = "0123456789ab" + "c" * 52
 
 
-def held(key, name="", *, ports=(), ended=False, cpus=0, memory=0, exposed=()):
+def held(
+    key: str,
+    name: str = "",
+    *,
+    ports: Any = (),
+    ended: bool = False,
+    cpus: int = 0,
+    memory: int = 0,
+    exposed: tuple[Any, ...] | frozenset[str] = (),
+) -> Reservation:
     return Reservation(
         key, (name or key,), {}, cpus, memory, tuple(ports), frozenset(exposed), ended=ended
     )  # fmt: skip
 
 
-def node(name, *containers, **more):
+def node(name: str, *containers: Reservation, **more: Any) -> Node:
     return Node(name=name, addr=f"{name}:1", cpus=4, memory=8, containers={c.id: c for c in containers}, **more)
 
 
-def names(nodes):
+def names(nodes: list[Node]) -> list[str]:
     return [n.name for n in nodes]
 
 
-def service(project="p", name="web", number="1", **more):
+def service(project: str = "p", name: str = "web", number: str = "1", **more: str) -> dict[str, str]:
     prefix = "com.docker.compose."
     return {f"{prefix}project": project, f"{prefix}service": name, f"{prefix}container-number": number, **more}
 
@@ -51,7 +64,7 @@ def service(project="p", name="web", number="1", **more):
         (["com.docker.compose.project"], None),
     ],
 )
-def test_a_containers_place_in_its_service(labels, found):
+def test_a_containers_place_in_its_service(labels: Any, found: tuple[str, str, str] | None) -> None:
     assert service_of(labels) == found
 
 
@@ -65,11 +78,11 @@ def test_a_containers_place_in_its_service(labels, found):
         (["web"], "", set()),
     ],
 )
-def test_the_names_that_a_container_had(called, was, found):
+def test_the_names_that_a_container_had(called: list[str], was: str, found: set[str]) -> None:
     assert former_names(KEY, called, was) == found
 
 
-def test_who_has_something_of_a_project():
+def test_who_has_something_of_a_project() -> None:
     mine, other = {"Labels": service()}, {"Labels": service("q")}
     spanning = {"Labels": service(), "Scope": "swarm"}
     assert holders_of_project("p", {"a": [other, mine], "b": [other], "c": [spanning], "d": [{"Labels": None}]}) == {
@@ -78,7 +91,7 @@ def test_who_has_something_of_a_project():
     assert holders_of_project("", {"a": [{"Labels": {}}, {}]}) == set()
 
 
-def test_what_exists_already_holds_and_the_error_says_where_it_is():
+def test_what_exists_already_holds_and_the_error_says_where_it_is() -> None:
     nodes = [node("a"), node("b"), node("c")]
     volume = Located("volume", "data", frozenset({"b:1", "c:1"}))
     network = Located("network", "front", frozenset({"c:1"}))
@@ -97,13 +110,13 @@ def test_what_exists_already_holds_and_the_error_says_where_it_is():
     )
 
 
-def test_what_a_lost_engine_has_is_not_begun_anew_elsewhere():
+def test_what_a_lost_engine_has_is_not_begun_anew_elsewhere() -> None:
     nodes = [node("a", healthy=False), node("b")]
     with pytest.raises(NoNode, match=r"healthy \(not on a\); volume data \(not on b\)"):
         rank(nodes, PlacementRequest(located=(Located("volume", "data", frozenset({"a:1"})),)))
 
 
-def test_a_predecessor_frees_what_it_holds_and_is_followed():
+def test_a_predecessor_frees_what_it_holds_and_is_followed() -> None:
     old = held(KEY, "web", ports=[WEB], cpus=4, memory=8)
     a, b = node("a", old, labels={"containerslots": "1"}), node("b")
     asked = {"ports": (WEB,), "cpus": 4, "memory": 8}
@@ -118,14 +131,14 @@ def test_a_predecessor_frees_what_it_holds_and_is_followed():
         rank([taken], PlacementRequest(ports=(WEB,), replaced=frozenset({KEY})))
 
 
-def test_a_predecessor_in_host_mode_frees_what_it_exposes():
+def test_a_predecessor_in_host_mode_frees_what_it_exposes() -> None:
     exposed = frozenset({"80/tcp"})
     a, b = node("a", held(KEY, exposed=exposed)), node("b")
     asked = PlacementRequest(host_mode=True, exposed=exposed, replaced=frozenset({KEY}))
     assert names(rank([a, b], asked)) == ["a"]
 
 
-def test_a_container_that_has_ended_keeps_its_port_only_where_there_is_a_choice():
+def test_a_container_that_has_ended_keeps_its_port_only_where_there_is_a_choice() -> None:
     ended, runs, made = held("e", ports=[WEB], ended=True), held("r", ports=[WEB]), held("m", ports=[WEB])
     assert names(rank([node("a", ended), node("b")], PlacementRequest(ports=(WEB,)))) == ["b"]
     assert names(rank([node("a", ended), node("b", runs)], PlacementRequest(ports=(WEB,)))) == ["a"]
@@ -135,7 +148,7 @@ def test_a_container_that_has_ended_keeps_its_port_only_where_there_is_a_choice(
     assert names(rank([node("a", ended), node("b")], wish)) == ["b"]  # the wish is dropped first
 
 
-def test_every_filters_reason_is_told():
+def test_every_filters_reason_is_told() -> None:
     a, b = node("a", held("x", "one", ports=[WEB])), node("b", labels={"containerslots": "0"})
     wanted = PlacementRequest(ports=(WEB,), links=("db",), constraints=(parse("node==a"),))
     with pytest.raises(NoNode) as told:
@@ -147,13 +160,13 @@ def test_every_filters_reason_is_told():
     )
 
 
-def test_an_error_names_only_some_of_many_nodes():
+def test_an_error_names_only_some_of_many_nodes() -> None:
     with pytest.raises(NoNode, match=r"node==z \(not on n0, n1, n2, n3, n4 and 5 more\)"):
         rank([node(f"n{n}") for n in range(10)], PlacementRequest(constraints=(parse("node==z"),)))
 
 
 @pytest.mark.parametrize("key", ["NetworkMode", "PidMode", "IpcMode"])
-def test_whoever_shares_a_namespace_is_on_the_same_engine(key):
+def test_whoever_shares_a_namespace_is_on_the_same_engine(key: str) -> None:
     a, b = node("a"), node("b", held("2" * 64, "db"))
     asked = parse_create({"HostConfig": {key: "container:db"}}, {})
     assert names(rank([a, b], asked)) == ["b"]
@@ -166,13 +179,13 @@ def test_whoever_shares_a_namespace_is_on_the_same_engine(key):
     "text",
     [r'["container\!=c1"]', r'["container\\!=c1"]', '["container!=c1"]', r'["container\!=~c1"]'],
 )
-def test_the_backslash_that_a_shell_leaves_before_an_exclamation_mark(text):
+def test_the_backslash_that_a_shell_leaves_before_an_exclamation_mark(text: str) -> None:
     body = {"Labels": {KINDS["affinity"]: text}}
     (expression,) = parse_create(body, extract_expressions(body)).affinities
     assert (expression.key, expression.operator, expression.value) == ("container", "!=", "c1")
 
 
-def test_the_same_backslash_in_the_environment():
+def test_the_same_backslash_in_the_environment() -> None:
     body = {"Env": [r"constraint:node\!=n1", "A=1"]}
     (expression,) = parse_create(body, extract_expressions(body)).constraints
     assert str(expression) == "node!=n1"
@@ -182,7 +195,7 @@ def test_the_same_backslash_in_the_environment():
             parse(wrong)
 
 
-def test_classic_phrases_stand_in_the_errors():
+def test_classic_phrases_stand_in_the_errors() -> None:
     with pytest.raises(BadExpression, match="invalid reschedule policy: false"):
         policies(["false"])
     with pytest.raises(BadExpression, match="invalid reschedule policy"):

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -6,7 +8,7 @@ from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.placement_request import Port, extract_expressions, parse_create, policies, ports_of
 
 
-def test_expressions_move_from_the_environment_to_labels():
+def test_expressions_move_from_the_environment_to_labels() -> None:
     body = {"Image": "x", "Env": ["A=1", "affinity:image==x", "constraint:node==n*", "reschedule:on-node-failure"]}
     found = extract_expressions(body)
     assert body["Env"] == ["A=1"]
@@ -15,7 +17,7 @@ def test_expressions_move_from_the_environment_to_labels():
     assert json.loads(body["Labels"]["com.docker.swarm.reschedule-policies"]) == ["on-node-failure"]
 
 
-def test_lifting_twice_changes_nothing():
+def test_lifting_twice_changes_nothing() -> None:
     body = {"Env": ["affinity:image==x"], "Labels": {"a": "b"}}
     first = extract_expressions(body)
     copy = json.loads(json.dumps(body))
@@ -24,24 +26,24 @@ def test_lifting_twice_changes_nothing():
     assert body["Labels"]["a"] == "b"
 
 
-def test_labels_and_environment_add_up():
+def test_labels_and_environment_add_up() -> None:
     body = {"Env": ["constraint:bb==2"], "Labels": {"com.docker.swarm.constraints": '["aa==1"]'}}
     assert extract_expressions(body)["constraint"] == ["aa==1", "bb==2"]
 
 
 @pytest.mark.parametrize("text", ["x", "{}", "[1]", "[[", "null"])
-def test_a_label_that_holds_something_else(text):
+def test_a_label_that_holds_something_else(text: str) -> None:
     with pytest.raises(BadExpression):
         extract_expressions({"Labels": {"com.docker.swarm.affinities": text}})
 
 
-def test_a_body_without_anything_stays_as_it_is():
+def test_a_body_without_anything_stays_as_it_is() -> None:
     body = {"Image": "x", "Env": None, "Labels": None}
     assert not any(extract_expressions(body).values())
     assert body == {"Image": "x", "Env": None, "Labels": None}
 
 
-def test_what_a_create_asks():
+def test_what_a_create_asks() -> None:
     body = {
         "Image": "busybox",
         "ExposedPorts": {"80/tcp": {}},
@@ -60,13 +62,13 @@ def test_what_a_create_asks():
     assert (asked.volumes_from, asked.links, asked.net_container) == (("data",), ("db",), "web")
 
 
-def test_bindings_that_fix_no_port_are_left_out():
+def test_bindings_that_fix_no_port_are_left_out() -> None:
     assert ports_of({"80/tcp": [{"HostPort": ""}, {"HostPort": "0"}], "81/tcp": None}) == ()
     assert ports_of({"80/tcp": [{"HostPort": "80-82"}]}) == (Port("", "tcp", 80, 82),)
     assert ports_of(None) == ports_of([]) == ()
 
 
-def test_policies():
+def test_policies() -> None:
     assert policies([]) == policies(["off"]) == "off"
     assert policies(["on-node-failure"] * 2) == "on-node-failure"
     for wrong in (["always"], ["off", "on-node-failure"]):

@@ -1,7 +1,11 @@
 """The manager over simulated engines: listing, finding, creating, many at once."""
 
+from __future__ import annotations
+
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -9,14 +13,14 @@ import pytest
 from machine.swarm.manager.routes import TABLE
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.simulator.engine import GIB, SimulatedEngine
-from tests.swarm.fleet import Fleet, engines, swarm
+from tests.swarm.fleet import Fleet, SimulatedHost, engines, swarm
 
 
-def filters(**values):
+def filters(**values: list[str]) -> str:
     return "all=1&filters=" + quote(json.dumps(values))
 
 
-async def test_containers_spread_and_a_port_taken_on_every_engine_is_refused(fleet: Fleet):
+async def test_containers_spread_and_a_port_taken_on_every_engine_is_refused(fleet: Fleet) -> None:
     port = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
     for n in range(3):
         await fleet.create(f"c{n}", start=True, **port)
@@ -26,14 +30,14 @@ async def test_containers_spread_and_a_port_taken_on_every_engine_is_refused(fle
     assert refused.value.status == 500
 
 
-async def test_binpack_fills_one():
+async def test_binpack_fills_one() -> None:
     async with swarm(strategy="binpack") as fleet:
         for n in range(3):
             await fleet.create(f"c{n}", HostConfig={"Memory": GIB})
         assert {name.split("/")[0] for name in await fleet.names()} == {"n1"}
 
 
-async def test_reservations_of_containers_made_before_the_manager_count():
+async def test_reservations_of_containers_made_before_the_manager_count() -> None:
     made = engines(3)
     made[0].answer(
         "POST", "/containers/create", json.dumps({"Image": "busybox", "HostConfig": {"Memory": 5 * GIB}}).encode()
@@ -44,7 +48,7 @@ async def test_reservations_of_containers_made_before_the_manager_count():
         assert sorted(n.split("/")[0] for n in await fleet.names()) == ["n1", "n2", "n3"]
 
 
-async def test_cpus_become_shares_of_the_engine():
+async def test_cpus_become_shares_of_the_engine() -> None:
     async with swarm(1) as fleet:
         key = await fleet.create("c", HostConfig={"CpuShares": 2})
         shown = await fleet.ask("GET", "/containers/c/json")
@@ -52,7 +56,7 @@ async def test_cpus_become_shares_of_the_engine():
         assert fleet.cluster.find(key).cpus == 2
 
 
-async def test_constraints_affinities_and_soft_ones():
+async def test_constraints_affinities_and_soft_ones() -> None:
     async with swarm(made=[*engines(2), SimulatedEngine("n3", labels=("storage=ssd",))]) as fleet:
         await fleet.create("db", Env=["constraint:node==n2", "A=1"])
         await fleet.create("web", Env=["affinity:container==db"])
@@ -70,7 +74,7 @@ async def test_constraints_affinities_and_soft_ones():
         assert refused.value.status == 400
 
 
-async def test_names_are_unique_in_the_cluster(fleet: Fleet):
+async def test_names_are_unique_in_the_cluster(fleet: Fleet) -> None:
     await fleet.create("web")
     other = await fleet.create("other", Env=["constraint:node==n3"])
     for call in (fleet.create("web"), fleet.call("POST", f"/containers/{other}/rename?name=web")):
@@ -84,17 +88,17 @@ async def test_names_are_unique_in_the_cluster(fleet: Fleet):
     await fleet.create("new")
 
 
-async def test_one_name_asked_for_many_times_at_once_is_given_once(fleet: Fleet):
+async def test_one_name_asked_for_many_times_at_once_is_given_once(fleet: Fleet) -> None:
     done = await asyncio.gather(*(fleet.create("web") for _ in range(20)), return_exceptions=True)
     assert sum(isinstance(one, str) for one in done) == 1
     assert await fleet.names() == ["n1/web"] or len(await fleet.names()) == 1
 
 
-async def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once():
+async def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once() -> None:
     async with swarm(10) as fleet:
         gate = asyncio.Semaphore(64)
 
-        async def one(n):
+        async def one(n: int) -> str:
             async with gate:
                 return await fleet.create(f"c{n}")
 
@@ -107,7 +111,7 @@ async def test_64_creates_at_a_time_are_spread_evenly_and_each_is_known_once():
         assert len(await fleet.names()) == 300
 
 
-async def test_finding_by_id_name_node_and_beginning(fleet: Fleet):
+async def test_finding_by_id_name_node_and_beginning(fleet: Fleet) -> None:
     key = await fleet.create("web")
     for text in (key, key[:12], "web", "n1/web", f"n1/{key}"):
         assert (await fleet.ask("GET", f"/v1.41/containers/{text}/json"))["Id"] == key
@@ -117,7 +121,7 @@ async def test_finding_by_id_name_node_and_beginning(fleet: Fleet):
         assert refused.value.status == 404
 
 
-async def test_a_name_on_two_engines_needs_its_node():
+async def test_a_name_on_two_engines_needs_its_node() -> None:
     async with swarm(made=[SimulatedEngine("n1", named=("web",)), SimulatedEngine("n2", named=("web",))]) as fleet:
         with pytest.raises(Refused, match="n1/web, n2/web"):
             await fleet.call("POST", "/containers/web/stop")
@@ -145,7 +149,7 @@ async def test_a_name_on_two_engines_needs_its_node():
         (filters(network=["bridge"], volume=["x"]), []),
     ],
 )
-async def test_lists(query, found):
+async def test_lists(query: str, found: list[str]) -> None:
     async with swarm(made=[SimulatedEngine("n1", named=("a1", "a2")), SimulatedEngine("n2", named=("b1",))]) as fleet:
         await fleet.create("b2", Labels={"k": "v"}, Env=["constraint:node==n2"])
         assert sorted(await fleet.names(query)) == sorted(found)
@@ -158,14 +162,14 @@ async def test_lists(query, found):
     "wrong",
     [filters(nonsense=["x"]), filters(name=["(a+)+$"]), filters(publish=["x"]), "filters=["],
 )
-async def test_filters_that_are_refused(wrong):
+async def test_filters_that_are_refused(wrong: str) -> None:
     async with swarm(1, 1) as fleet:
         with pytest.raises(Refused) as refused:
             await fleet.ask("GET", f"/containers/json?{wrong}")
         assert refused.value.status == 400
 
 
-async def test_a_long_list_in_pieces_is_the_same_list():
+async def test_a_long_list_in_pieces_is_the_same_list() -> None:
     async with swarm(2, 600) as fleet:
         request = Request("GET", "/containers/json?all=1")
         reply = await fleet.call("GET", request.target)
@@ -174,7 +178,7 @@ async def test_a_long_list_in_pieces_is_the_same_list():
         assert len(json.loads(data)) == 1200
 
 
-async def test_what_happens_on_an_engine_behind_our_back_is_seen(fleet: Fleet):
+async def test_what_happens_on_an_engine_behind_our_back_is_seen(fleet: Fleet) -> None:
     engine = fleet.hosts[0].engine
     made = json.loads(engine.answer("POST", "/containers/create?name=back", b'{"Image":"busybox"}').body)["Id"]
     await fleet.until(lambda: "back" in [c.name for c in fleet.cluster.index.newest_first()])
@@ -184,7 +188,7 @@ async def test_what_happens_on_an_engine_behind_our_back_is_seen(fleet: Fleet):
     await fleet.until(lambda: not fleet.cluster.index.named("back"))
 
 
-async def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_manager(fleet: Fleet):
+async def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_manager(fleet: Fleet) -> None:
     await fleet.create("web", start=True, Env=["constraint:node==n2"])
     place = fleet.hosts[1]
     place.asked.clear()
@@ -194,7 +198,7 @@ async def test_exec_goes_where_the_container_is_even_after_a_restart_of_the_mana
     assert any("/logs" in target for _, target in place.asked)
 
 
-def test_every_route_has_a_way_and_a_nonsense_path_has_none():
+def test_every_route_has_a_way_and_a_nonsense_path_has_none() -> None:
     assert len(TABLE.routes) > 60
     for methods, path in TABLE.routes:
         for method in methods:
@@ -204,7 +208,7 @@ def test_every_route_has_a_way_and_a_nonsense_path_has_none():
     assert TABLE.find("POST", "/containers/node/web/start")[1] == "node/web"
 
 
-async def test_swarm_mode_and_unknown_paths_say_what_is_meant():
+async def test_swarm_mode_and_unknown_paths_say_what_is_meant() -> None:
     async with swarm(1) as fleet:
         with pytest.raises(Refused, match="swarm mode"):
             await fleet.call("GET", "/v1.41/services")
@@ -212,7 +216,7 @@ async def test_swarm_mode_and_unknown_paths_say_what_is_meant():
         assert (await fleet.call("PUT", "/info")).status == 405
 
 
-async def test_browsers_of_other_sites_are_only_let_in_when_asked_for():
+async def test_browsers_of_other_sites_are_only_let_in_when_asked_for() -> None:
     async with swarm(1) as fleet:
         assert (await fleet.call("OPTIONS", "/info")).status == 405
         assert not (await fleet.call("GET", "/info")).header(b"access-control-allow-origin")
@@ -222,7 +226,7 @@ async def test_browsers_of_other_sites_are_only_let_in_when_asked_for():
             assert (reply.status, reply.header(b"access-control-allow-origin")) == (200, b"*")
 
 
-async def test_inspect_shows_published_ports_at_the_engines_address():
+async def test_inspect_shows_published_ports_at_the_engines_address() -> None:
     async with swarm(1) as fleet:
         everywhere = [{"HostIp": ip, "HostPort": "80"} for ip in ("0.0.0.0", "::")]
         ports = {"80/tcp": everywhere, "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "81"}], "82/tcp": None}
@@ -244,7 +248,7 @@ async def test_inspect_shows_published_ports_at_the_engines_address():
         {"NetworkingConfig": {"EndpointsConfig": {"n2/bridge": {}}}},
     ],
 )
-async def test_what_is_called_by_its_node_pins_the_container(wanted, fleet: Fleet):
+async def test_what_is_called_by_its_node_pins_the_container(wanted: dict[str, dict[str, Any]], fleet: Fleet) -> None:
     await fleet.create(**wanted)
     assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
     (made,) = fleet.hosts[1].engine.containers.values()
@@ -252,19 +256,19 @@ async def test_what_is_called_by_its_node_pins_the_container(wanted, fleet: Flee
 
 
 @pytest.mark.parametrize("name", ["web/alias", "/web/alias", "n2/web/alias"])
-async def test_a_link_is_removed_on_the_engine_of_the_container_that_has_it(name, fleet: Fleet):
+async def test_a_link_is_removed_on_the_engine_of_the_container_that_has_it(name: str, fleet: Fleet) -> None:
     await fleet.create("web", Env=["constraint:node==n2"])
     asked = []
     for place in fleet.hosts:
-        ask = place._ask
+        ask = place.ask
 
-        async def unlink(request, ask=ask, place=place):
+        async def unlink(request: Request, ask: Callable[..., Any] = ask, place: SimulatedHost = place) -> Reply:
             if request.method == "DELETE":
                 asked.append((place.engine.name, request.path, request.arg("link")))
                 return Reply(204)
             return await ask(request)
 
-        place._ask = unlink
+        place.ask = unlink
     assert (await fleet.call("DELETE", f"/containers/{quote(name)}?link=1")).status == 204
     assert asked == [("n2", "/containers/web/alias", "1")]
     assert await fleet.names() == ["n2/web"]  # the container stays

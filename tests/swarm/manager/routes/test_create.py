@@ -1,27 +1,29 @@
 """What a create does when the engine that was chosen cannot."""
 
+from __future__ import annotations
+
 import pytest
 
 from machine.swarm.pipeline import Refused, Reply, Request
-from tests.swarm.fleet import Fleet, swarm
+from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
 
-def refuse(place, status=500, text="no space left on device"):
+def refuse(place: SimulatedHost, status: int = 500, text: str = "no space left on device") -> None:
     """Let an engine refuse every create."""
-    ask = place._ask
+    ask = place.ask
 
-    async def call(request):
+    async def call(request: Request) -> Reply:
         return Reply.error(status, text) if request.path == "/containers/create" else await ask(request)
 
-    place._ask = call
+    place.ask = call
 
 
-def tried(fleet):
+def tried(fleet: Fleet) -> list[int]:
     """The numbers of the engines that were asked to create, in order of the engines."""
     return [n for n, p in enumerate(fleet.hosts, 1) for _, target in p.asked if "/containers/create" in target]
 
 
-async def test_an_image_that_only_one_engine_has_takes_the_container_there(fleet: Fleet):
+async def test_an_image_that_only_one_engine_has_takes_the_container_there(fleet: Fleet) -> None:
     await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=built&tag=1"))).read()
     await fleet.until(lambda: "built:1" in fleet.cluster.engine("n3").node.images)
     await fleet.create("one", Image="built:1")
@@ -33,7 +35,7 @@ async def test_an_image_that_only_one_engine_has_takes_the_container_there(fleet
     assert await fleet.names() == ["n3/one"]
 
 
-async def test_an_image_is_asked_for_when_those_that_have_it_are_full(fleet: Fleet):
+async def test_an_image_is_asked_for_when_those_that_have_it_are_full(fleet: Fleet) -> None:
     """A host that came after the pull: `docker run` has to hear of the image, so that it pulls and tries again."""
 
     for place in fleet.hosts[:2]:
@@ -50,7 +52,7 @@ async def test_an_image_is_asked_for_when_those_that_have_it_are_full(fleet: Fle
     assert sorted(await fleet.names()) == ["n1/one", "n2/two", "n3/three"]
 
 
-async def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked(fleet: Fleet):
+async def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked(fleet: Fleet) -> None:
     refuse(fleet.hosts[0])
     with pytest.raises(Refused, match="no space left"):
         await fleet.create("web")
@@ -58,7 +60,7 @@ async def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked(fleet: F
     assert fleet.cluster.engine("n1").node.pending == {}
 
 
-async def test_createretry_tries_other_engines():
+async def test_createretry_tries_other_engines() -> None:
     async with swarm(createretry=5) as fleet:
         refuse(fleet.hosts[0])
         await fleet.create("web")
@@ -69,7 +71,7 @@ async def test_createretry_tries_other_engines():
             await fleet.create("other")
 
 
-async def test_createretry_tries_no_more_often_than_it_says():
+async def test_createretry_tries_no_more_often_than_it_says() -> None:
     async with swarm(createretry=1) as fleet:
         for place in fleet.hosts:
             refuse(place)
@@ -78,7 +80,7 @@ async def test_createretry_tries_no_more_often_than_it_says():
         assert len(tried(fleet)) == 2
 
 
-async def test_an_engine_that_died_just_now_is_passed_over(fleet: Fleet):
+async def test_an_engine_that_died_just_now_is_passed_over(fleet: Fleet) -> None:
     fleet.hosts[0].down = True  # its events go on: nobody knows yet
     await fleet.create("web")
     assert await fleet.names() == ["n2/web"]

@@ -1,5 +1,7 @@
 """`ps` with filters, as dockerd answers them."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from urllib.parse import quote
@@ -7,19 +9,19 @@ from urllib.parse import quote
 import pytest
 
 from machine.swarm.manager.routes import list_filters
-from machine.swarm.pipeline import Refused, Reply
-from tests.swarm.fleet import swarm
+from machine.swarm.pipeline import Refused, Reply, Request
+from tests.swarm.fleet import Fleet, swarm
 
 
-def filters(**values):
+def filters(**values: list[str]) -> str:
     return "filters=" + quote(json.dumps({key.replace("_", "-"): value for key, value in values.items()}))
 
 
-async def stop(fleet, name):
+async def stop(fleet: Fleet, name: str) -> None:
     await fleet.call("POST", f"/containers/{name}/stop")
 
 
-async def test_a_filter_by_status_means_all_and_one_by_exit_code_does_not():
+async def test_a_filter_by_status_means_all_and_one_by_exit_code_does_not() -> None:
     async with swarm(2) as fleet:
         await fleet.create("runs", start=True)
         await fleet.create("ended", start=True)
@@ -32,7 +34,7 @@ async def test_a_filter_by_status_means_all_and_one_by_exit_code_does_not():
         assert await fleet.names("all=1&" + filters(since=["runs"])) == ["n2/ended"]
 
 
-async def test_tasks_are_those_with_the_label_of_swarm_mode():
+async def test_tasks_are_those_with_the_label_of_swarm_mode() -> None:
     async with swarm(2) as fleet:
         await fleet.create("task", start=True, Labels={"com.docker.swarm.task": ""})
         await fleet.create("other", start=True, Labels={"com.docker.swarm.id": "x"})
@@ -41,7 +43,7 @@ async def test_tasks_are_those_with_the_label_of_swarm_mode():
         assert await fleet.names(filters(is_task=["false"])) == ["n2/other"]
 
 
-async def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several():
+async def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_several() -> None:
     async with swarm(2) as fleet:
         for n in range(4):
             await fleet.create(f"c{n}", Env=[f"constraint:node==n{n % 2 + 1}"])
@@ -55,7 +57,7 @@ async def test_containers_of_one_second_keep_their_order_on_one_engine_and_on_se
         assert await fleet.names() == ["n2/c3", "n1/c2", "n2/c1", "n1/c0"]
 
 
-async def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
+async def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.swarm.manager.routes.containers.FILTER_SECONDS", 0.2)
 
     async with swarm(2) as fleet:
@@ -77,7 +79,7 @@ async def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch):
         assert await fleet.names(filters(ancestor=["child:2"])) == ["n2/derived"]
 
 
-async def test_a_lost_engines_containers_do_not_run():
+async def test_a_lost_engines_containers_do_not_run() -> None:
     async with swarm(2) as fleet:
         await fleet.create("c", start=True, Env=["constraint:node==n1"])
         fleet.hosts[0].switch(down=True)
@@ -106,14 +108,14 @@ async def test_a_lost_engines_containers_do_not_run():
         "limit=5.0",
     ],
 )
-async def test_what_makes_no_sense_is_refused_even_when_there_is_no_container(query):
+async def test_what_makes_no_sense_is_refused_even_when_there_is_no_container(query: str) -> None:
     async with swarm(1) as fleet:
         with pytest.raises(Refused) as refused:
             await fleet.names(query)
         assert refused.value.status == 400
 
 
-async def test_what_dockerd_takes_is_taken():
+async def test_what_dockerd_takes_is_taken() -> None:
     async with swarm(1) as fleet:
         await fleet.create("c", start=True)
         for query in (
@@ -131,11 +133,13 @@ async def test_what_dockerd_takes_is_taken():
     ("text", "meant"),
     [("80", (80, 80, "tcp")), ("80-90/UDP", (80, 90, "udp")), ("1/sctp", (1, 1, "sctp")), ("0x50", None), ("", None)],
 )
-def test_ports(text, meant):
+def test_ports(text: str, meant: tuple[int, int, str] | None) -> None:
     assert list_filters.ports(text) == meant
 
 
-async def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(monkeypatch):
+async def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("machine.swarm.manager.routes.containers.FILTER_SECONDS", 0.05)
 
     async with swarm(2) as fleet:
@@ -146,7 +150,7 @@ async def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hang
             assert await fleet.names(filters(ancestor=["busybox"])) == ["n1/c"]
 
 
-async def test_who_waits_for_a_container_finds_it_ended_in_the_list():
+async def test_who_waits_for_a_container_finds_it_ended_in_the_list() -> None:
     async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
         key = await fleet.create("c", start=True)
         engine = fleet.cluster.engine("n1")
@@ -159,13 +163,13 @@ async def test_who_waits_for_a_container_finds_it_ended_in_the_list():
         assert await fleet.names(filters(status=["exited"])) == ["n1/c"]
 
 
-async def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_again():
+async def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_again() -> None:
     async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
         key = await fleet.create("c", start=True)
         place = fleet.hosts[0]
-        ask, late = place._ask, []
+        ask, late = place.ask, []
 
-        async def as_docker_20(request):
+        async def as_docker_20(request: Request) -> Reply:
             """Tell that it died first, and list it as ended at the third look."""
             reply = await ask(request)
             if request.path == "/containers/json" and len(late) < 2:
@@ -173,6 +177,6 @@ async def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_a
                 reply = Reply.json([{**entry, "State": "running", "Status": "Up"} for entry in await reply.value()])
             return reply
 
-        place._ask = as_docker_20
+        place.ask = as_docker_20
         place.engine.answer("POST", f"/containers/{key}/kill")
         await fleet.until(lambda: not fleet.cluster.find(key).is_up, 5)

@@ -1,33 +1,37 @@
 """Networks and volumes come back under the names that clients gave them; NODE/NAME is understood everywhere."""
 
+from __future__ import annotations
+
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from machine.swarm.cluster import events
 from machine.swarm.manager.routes import object_filters
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.simulator.engine import SimulatedEngine
-from tests.swarm.fleet import Fleet, swarm
+from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
 PROJECT = "com.docker.compose.project"
 
 
-def query(**filters):
+def query(**filters: list[str]) -> str:
     return "?filters=" + quote(json.dumps(filters))
 
 
-async def networks(fleet, **filters):
+async def networks(fleet: Fleet, **filters: list[str]) -> list[str]:
     return sorted(n["Name"] for n in await fleet.ask("GET", "/networks" + query(type=["custom"], **filters)))
 
 
-async def volumes(fleet, **filters):
+async def volumes(fleet: Fleet, **filters: list[str]) -> list[str]:
     return sorted(v["Name"] for v in (await fleet.ask("GET", "/volumes" + query(**filters)))["Volumes"])
 
 
-def on_engines(fleet, kind):
+def on_engines(fleet: Fleet, kind: str) -> dict[str, list[str]]:
     """Names by engine, as the engines have them."""
     found = {}
     for place in fleet.hosts:
@@ -37,7 +41,9 @@ def on_engines(fleet, kind):
 
 
 @pytest.mark.parametrize(("kind", "listed"), [("networks", networks), ("volumes", volumes)])
-async def test_made_listed_inspected_and_removed_under_one_name(kind, listed, fleet: Fleet):
+async def test_made_listed_inspected_and_removed_under_one_name(
+    kind: str, listed: Callable[..., Any], fleet: Fleet
+) -> None:
     await fleet.ask("POST", f"/{kind}/create", {"Name": "app", "Labels": {"k": "v"}})
     assert await listed(fleet) == await listed(fleet, name=["app"]) == await listed(fleet, label=["k=v"]) == ["app"]
     assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
@@ -52,7 +58,9 @@ async def test_made_listed_inspected_and_removed_under_one_name(kind, listed, fl
 
 
 @pytest.mark.parametrize(("kind", "listed"), [("networks", networks), ("volumes", volumes)])
-async def test_two_of_one_name_are_told_apart_until_one_goes(kind, listed, fleet: Fleet):
+async def test_two_of_one_name_are_told_apart_until_one_goes(
+    kind: str, listed: Callable[..., Any], fleet: Fleet
+) -> None:
     for node in ("n1", "n3"):
         await fleet.ask("POST", f"/{kind}/create", {"Name": f"{node}/app"})
     assert await listed(fleet) == ["n1/app", "n3/app"]
@@ -66,7 +74,7 @@ async def test_two_of_one_name_are_told_apart_until_one_goes(kind, listed, fleet
 
 
 @pytest.mark.parametrize("kind", ["networks", "volumes"])
-async def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind, fleet: Fleet):
+async def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind: str, fleet: Fleet) -> None:
     calls = (fleet.ask("POST", f"/{kind}/create", {"Name": "app"}) for _ in range(20))
     done = await asyncio.gather(*calls, return_exceptions=True)
     assert sorted(filter(None, on_engines(fleet, kind).values())) == [["app"]]
@@ -75,19 +83,19 @@ async def test_one_name_asked_for_many_times_at_once_is_made_on_one_engine(kind,
     assert fleet.context._locks == {}
 
 
-async def test_a_network_that_exists_is_refused_as_an_engine_does(fleet: Fleet):
+async def test_a_network_that_exists_is_refused_as_an_engine_does(fleet: Fleet) -> None:
     await fleet.ask("POST", "/networks/create", {"Name": "n2/app"})
     with pytest.raises(Refused, match="network with name app already exists") as told:
         await fleet.ask("POST", "/networks/create", {"Name": "app"})
     assert told.value.status == 409
 
 
-async def test_the_networks_that_every_engine_has_are_inspected_without_a_node(fleet: Fleet):
+async def test_the_networks_that_every_engine_has_are_inspected_without_a_node(fleet: Fleet) -> None:
     assert (await fleet.ask("GET", "/networks/bridge"))["Name"] == "bridge"
     assert (await fleet.ask("GET", "/networks/n2/host"))["Name"] == "host"
 
 
-async def test_a_network_is_found_by_name_even_if_it_looks_like_a_node(fleet: Fleet):
+async def test_a_network_is_found_by_name_even_if_it_looks_like_a_node(fleet: Fleet) -> None:
     await fleet.ask("POST", "/networks/create", {"Name": "n1"})
     assert (await fleet.ask("GET", "/networks/n1"))["Name"] == "n1"
     assert await networks(fleet, name=["n1"]) == ["n1"]
@@ -107,12 +115,12 @@ async def test_a_network_is_found_by_name_even_if_it_looks_like_a_node(fleet: Fl
         ([], []),
     ],
 )
-def test_names_in_a_filter_as_they_are_on_one_node(names, found):
+def test_names_in_a_filter_as_they_are_on_one_node(names: list[str], found: list[str] | None) -> None:
     asked = object_filters.at_node({"name": names, "label": ["k"]}, "n1", {"n1", "n2"})
     assert asked == (None if found is None else {"name": found, "label": ["k"]})
 
 
-def test_events_of_an_object_are_asked_for_with_its_node_too():
+def test_events_of_an_object_are_asked_for_with_its_node_too() -> None:
     event = {"Type": "volume", "Action": "create", "Actor": {"ID": "data", "Attributes": {"node.name": "n1"}}}
     for value, passes in (("data", True), ("n1/data", True), ("n2/data", False), ("n1/x", False)):
         assert events.passes(event, {"volume": [value]}) is passes
@@ -144,18 +152,18 @@ NETWORK = {"Name": "app_default", "Id": "abc123", "Driver": "bridge", "Scope": "
         ({"name": ["app"], "label": ["missing"]}, False),
     ],
 )
-def test_filters_of_networks_as_an_engine_applies_them(filters, passes):
+def test_filters_of_networks_as_an_engine_applies_them(filters: dict[str, list[str]], passes: bool) -> None:
     assert object_filters.answers(filters, object_filters.NETWORK_FILTERS)
     assert object_filters.network_passes(NETWORK, filters) is passes
     assert object_filters.network_passes({**NETWORK, "Labels": None}, {"label": ["k"]}) is False
 
 
 @pytest.mark.parametrize("filters", [{"dangling": ["true"]}, {"type": ["nonsense"]}, {"nonsense": ["x"]}])
-def test_what_cannot_be_told_from_memory_is_asked_of_the_engines(filters):
+def test_what_cannot_be_told_from_memory_is_asked_of_the_engines(filters: dict[str, list[str]]) -> None:
     assert not object_filters.answers(filters, object_filters.NETWORK_FILTERS)
 
 
-async def test_filtered_lists_do_not_wait_for_an_engine_that_hangs(fleet: Fleet):
+async def test_filtered_lists_do_not_wait_for_an_engine_that_hangs(fleet: Fleet) -> None:
     await fleet.ask("POST", "/networks/create", {"Name": "app"})
     fleet.hosts[1].hangs = True
     async with asyncio.timeout(2):
@@ -163,7 +171,7 @@ async def test_filtered_lists_do_not_wait_for_an_engine_that_hangs(fleet: Fleet)
         assert await volumes(fleet, name=["app"]) == []
 
 
-async def test_the_parts_of_a_compose_project_are_made_on_one_engine(fleet: Fleet):
+async def test_the_parts_of_a_compose_project_are_made_on_one_engine(fleet: Fleet) -> None:
     mine = {PROJECT: "app"}
     for _ in range(2):
         await fleet.create(Env=["constraint:node==n1"])
@@ -176,20 +184,20 @@ async def test_the_parts_of_a_compose_project_are_made_on_one_engine(fleet: Flee
     assert on_engines(fleet, "networks")["n1"] == ["app_one", "app_three", "app_two"]
 
 
-async def test_a_volume_of_a_project_decides_where_its_next_network_is(fleet: Fleet):
+async def test_a_volume_of_a_project_decides_where_its_next_network_is(fleet: Fleet) -> None:
     labels = {PROJECT: "app"}
     await fleet.ask("POST", "/volumes/create", {"Name": "n3/app_data", "Labels": labels})
     await fleet.ask("POST", "/networks/create", {"Name": "app_default", "Labels": labels})
     assert on_engines(fleet, "networks")["n3"] == ["app_default"]
 
 
-async def test_a_volume_that_exists_is_the_one_that_is_meant(fleet: Fleet):
+async def test_a_volume_that_exists_is_the_one_that_is_meant(fleet: Fleet) -> None:
     await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
     assert (await fleet.ask("POST", "/volumes/create", {"Name": "data"}))["Name"] == "data"
     assert on_engines(fleet, "volumes") == {"n1": [], "n2": [], "n3": ["data"]}
 
 
-async def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence(fleet: Fleet):
+async def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence(fleet: Fleet) -> None:
     await fleet.ask("POST", "/volumes/create", {"Name": "n3/data"})
     fleet.hosts[2].switch(down=True)
     await fleet.until(lambda: len(fleet.cluster.healthy()) == 2)
@@ -199,7 +207,7 @@ async def test_a_volume_on_an_engine_that_is_lost_is_not_begun_anew_in_silence(f
         await fleet.create(HostConfig={"Binds": ["data:/d"]})
 
 
-async def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names(fleet: Fleet):
+async def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names(fleet: Fleet) -> None:
     labels = {"com.docker.swarm.whitelists": '["node==n1|n3"]'}
     await fleet.ask("POST", "/volumes/create", {"Name": "data", "Labels": labels})
     assert on_engines(fleet, "volumes") == {"n1": ["data"], "n2": [], "n3": ["data"]}
@@ -208,11 +216,13 @@ async def test_a_whitelist_makes_a_volume_on_every_engine_that_it_names(fleet: F
         await fleet.ask("POST", "/volumes/create", {"Name": "other", "Labels": labels})
 
 
-async def test_connecting_means_the_network_on_the_containers_engine():
+async def test_connecting_means_the_network_on_the_containers_engine() -> None:
     async with swarm(made=[SimulatedEngine("n1"), SimulatedEngine("n2")]) as fleet:
         asked = []
 
-        async def say_yes(request, place=fleet.hosts[1], real=fleet.hosts[1].__call__):
+        async def say_yes(
+            request: Request, place: SimulatedHost = fleet.hosts[1], real: Callable[..., Any] = fleet.hosts[1].__call__
+        ) -> Reply:
             if request.path.endswith("/connect"):
                 asked.append(request.path)
                 return (await real(type(request)("GET", "/_ping"))).__class__(200)
@@ -235,7 +245,9 @@ async def test_connecting_means_the_network_on_the_containers_engine():
 
 
 @pytest.mark.parametrize("name", ["a\nb", "x\x00", "\x1b[2J", "a\u202eb", "\ufeffx"])
-async def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_believed(name, fleet: Fleet):
+async def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_believed(
+    name: str, fleet: Fleet
+) -> None:
     with pytest.raises(Refused, match="unprintable"):
         await fleet.call("POST", "/networks/create", {"Name": name})
     assert not any(method == "POST" for place in fleet.hosts for method, _ in place.asked)
@@ -244,14 +256,14 @@ async def test_a_network_is_not_given_a_name_for_which_its_engine_would_not_be_b
 @pytest.mark.parametrize(
     "host", [{"Mounts": [None]}, {"PortBindings": {"80/tcp": [None]}}, {"Links": 5}, {"Mounts": [{"Type": []}]}]
 )
-async def test_what_is_wrong_with_a_create_is_said_in_words(host, fleet: Fleet):
+async def test_what_is_wrong_with_a_create_is_said_in_words(host: dict[str, Any], fleet: Fleet) -> None:
     with pytest.raises(Refused) as error:
         await fleet.create("x", HostConfig=host)
     assert error.value.status == 400
     assert "NoneType" not in error.value.message
 
 
-async def test_a_volumes_body_is_an_object(fleet: Fleet):
+async def test_a_volumes_body_is_an_object(fleet: Fleet) -> None:
     for body in ([], 5, "x"):
         with pytest.raises(Refused, match="JSON object"):
             await fleet.call("POST", "/volumes/create", body)

@@ -1,6 +1,10 @@
 """The cluster as a whole: ping, version, info, events; images, networks and volumes united."""
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -9,16 +13,16 @@ from machine.swarm.fanout.tee import Tee
 from machine.swarm.manager.routes.info import size
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
-from machine.swarm.pipeline import Refused, Reply
+from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, swarm
 
 
-def rows(info):
+def rows(info: dict[str, Any]) -> list[tuple[str, str]]:
     return [tuple(row) for row in info["SystemStatus"]]
 
 
-async def test_ping_version_and_the_oldest_of_the_newest(fleet: Fleet):
+async def test_ping_version_and_the_oldest_of_the_newest(fleet: Fleet) -> None:
     ping = await fleet.call("HEAD", "/_ping")
     assert ping.header(b"api-version") == b"1.51"
     assert ping.header(b"ostype") == b"linux"
@@ -28,14 +32,14 @@ async def test_ping_version_and_the_oldest_of_the_newest(fleet: Fleet):
     assert version["Version"].startswith("swarm/")
 
 
-async def test_an_old_client_reaches_an_engine_that_is_too_new_for_it():
+async def test_an_old_client_reaches_an_engine_that_is_too_new_for_it() -> None:
     async with swarm(made=[SimulatedEngine("n1", oldest_api="1.44")]) as fleet:
         await fleet.create("web")
         assert (await fleet.ask("GET", "/v1.24/containers/web/json"))["Name"] == "/web"
         assert any(target.startswith("/v1.44/containers/") for _, target in fleet.hosts[0].asked)
 
 
-async def test_info_has_sums_and_a_row_for_each_engine():
+async def test_info_has_sums_and_a_row_for_each_engine() -> None:
     async with swarm(3, 2) as fleet:
         await fleet.create("web", HostConfig={"CpuShares": 1, "Memory": 1 << 30})
         await fleet.until(lambda: all(c.known for c in fleet.cluster.index.newest_first()))
@@ -58,11 +62,11 @@ async def test_info_has_sums_and_a_row_for_each_engine():
         assert (await fleet.ask("GET", "/v1.20/info"))["DriverStatus"] == info["SystemStatus"]
 
 
-def test_sizes_are_worded_as_classic_swarm_does():
+def test_sizes_are_worded_as_classic_swarm_does() -> None:
     assert [size(n) for n in (0, 1023, 1 << 30, int(4.2 * (1 << 30)))] == ["0 B", "1023 B", "1 GiB", "4.2 GiB"]
 
 
-async def test_events_of_all_engines_with_their_node(fleet: Fleet):
+async def test_events_of_all_engines_with_their_node(fleet: Fleet) -> None:
     found, task = await fleet.events('/events?filters={"event":["create"]}')
     await asyncio.sleep(0.05)
     for n in range(3):
@@ -74,7 +78,7 @@ async def test_events_of_all_engines_with_their_node(fleet: Fleet):
     await task
 
 
-async def test_events_end_at_until_and_a_wrong_time_is_refused():
+async def test_events_end_at_until_and_a_wrong_time_is_refused() -> None:
     async with swarm(1) as fleet:
         reply = await fleet.call("GET", "/events?until=1")
         assert await reply.read() == b""
@@ -83,7 +87,7 @@ async def test_events_end_at_until_and_a_wrong_time_is_refused():
 
 
 @pytest.mark.parametrize(("text", "many"), [("", limits.EVENT_UNREAD_COUNT + 1), ("x" * 900_000, 5)])
-async def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text, many):
+async def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text: str, many: int) -> None:
     async with swarm(1) as fleet:
         subscribers = fleet.cluster.subscribers
         stuck, reads = subscribers.listen({}), subscribers.listen({"type": ["image"]})
@@ -99,7 +103,7 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_nobody_else(text, many
         assert await anext(reads) == b'{"n":1,"Type":"image"}\n'
 
 
-def test_images_of_one_id_are_one_with_all_their_tags():
+def test_images_of_one_id_are_one_with_all_their_tags() -> None:
     a = {"Id": "1", "Created": 1, "RepoTags": ["x:1"], "RepoDigests": None}
     b = {"Id": "1", "Created": 1, "RepoTags": ["y:1", "x:1"], "RepoDigests": ["d"]}
     c = {"Id": "2", "Created": 2, "RepoTags": ["<none>:<none>"], "RepoDigests": []}
@@ -109,7 +113,7 @@ def test_images_of_one_id_are_one_with_all_their_tags():
     ]
 
 
-async def test_networks_and_volumes_carry_their_node_where_several_have_their_name():
+async def test_networks_and_volumes_carry_their_node_where_several_have_their_name() -> None:
     async with swarm(2) as fleet:
         await fleet.until(lambda: all(e.networks for e in fleet.cluster.healthy()))
         networks = await fleet.ask("GET", "/networks")
@@ -129,7 +133,7 @@ async def test_networks_and_volumes_carry_their_node_where_several_have_their_na
             await fleet.ask("GET", "/volumes/data")
 
 
-async def test_a_network_pins_its_containers(fleet: Fleet):
+async def test_a_network_pins_its_containers(fleet: Fleet) -> None:
     await fleet.ask("POST", "/networks/create", {"Name": "n2/mine", "Driver": "bridge"})
     for _ in range(2):
         await fleet.create(HostConfig={"NetworkMode": "mine"})
@@ -141,7 +145,7 @@ async def test_a_network_pins_its_containers(fleet: Fleet):
         await fleet.ask("GET", "/networks/mine")
 
 
-async def test_a_pull_goes_to_every_engine():
+async def test_a_pull_goes_to_every_engine() -> None:
     async with swarm(2) as fleet:
         reply = await fleet.call("POST", "/images/create?fromImage=redis&tag=7")
         text = (await reply.read()).decode()
@@ -151,7 +155,7 @@ async def test_a_pull_goes_to_every_engine():
         assert all(any("redis:7" in (i.get("RepoTags") or ()) for i in e.images) for e in fleet.cluster.healthy())
 
 
-async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
+async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left() -> None:
     async with asyncio.timeout(10):
 
         async def source():
@@ -160,7 +164,7 @@ async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
 
         tee = Tee(source(), 3)
 
-        async def read(number, most):
+        async def read(number: int, most: int) -> bytes:
             seen = b""
             async for piece in tee.readers[number]:
                 seen += piece
@@ -175,7 +179,7 @@ async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left():
         assert whole.startswith(got[1])
 
 
-async def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
+async def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts() -> None:
     async with swarm(2) as fleet:
         info = await fleet.ask("GET", "/info")
         assert not {*DEFAULTS, "ID", "Labels", "Swarm", "SystemTime", "Warnings"} - set(info)
@@ -193,7 +197,7 @@ async def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts():
         assert set(await fleet.ask("GET", "/info")) == set(info)
 
 
-async def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected():
+async def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected() -> None:
     async with swarm(2) as fleet:
         found, task = await fleet.events('/events?filters={"type":["swarm"]}')
         await asyncio.sleep(0.05)
@@ -208,19 +212,19 @@ async def test_an_engine_that_the_discovery_lets_go_of_is_told_as_disconnected()
         await task
 
 
-async def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
+async def test_disk_usage_has_each_image_once_and_adds_what_uses_it() -> None:
     async with swarm(3) as fleet:
         for number, place in enumerate(fleet.hosts):
-            ask = place._ask
+            ask = place.ask
 
-            async def used(request, ask=ask, number=number):
+            async def used(request: Request, ask: Callable[..., Any] = ask, number: int = number) -> Reply:
                 if request.path != "/system/df":
                     return await ask(request)
                 image = {"Id": "sha256:1", "RepoTags": [f"t{number}:1"], "Containers": number, "Created": 1}
                 answer = {"LayersSize": 10, "Images": [image], "Containers": [], "Volumes": None, "BuilderSize": 1}
                 return Reply.json(answer)
 
-            place._ask = used
+            place.ask = used
         found = await fleet.ask("GET", "/system/df")
         assert found == {
             "LayersSize": 30,
@@ -231,14 +235,14 @@ async def test_disk_usage_has_each_image_once_and_adds_what_uses_it():
         }
 
 
-async def test_a_registry_is_asked_through_another_engine_when_the_first_has_just_died():
+async def test_a_registry_is_asked_through_another_engine_when_the_first_has_just_died() -> None:
     async with swarm(2, refresh_min=60, refresh_max=61) as fleet:
         for place in fleet.hosts:
-            ask = place._ask
+            ask = place.ask
 
-            async def search(request, ask=ask):
+            async def search(request: Request, ask: Callable[..., Any] = ask) -> Reply:
                 return Reply.json([{"name": "found"}]) if request.path == "/images/search" else await ask(request)
 
-            place._ask = search
+            place.ask = search
         fleet.hosts[0].down = True
         assert await fleet.ask("GET", "/images/search?term=x") == [{"name": "found"}]
