@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,14 @@ class DockerClient:
         check: bool = True,
         text: str | None = None,
         seconds: int = 120,
-        **more: str,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `docker WORDS` against the engine at `url`, in `cwd`; `text` is its stdin, `more` variables."""
+        """Run `docker WORDS` against the engine at `url`, in `cwd`; `text` is its stdin."""
         stdin = {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
         done = subprocess.run(
             [str(self.docker), *words],
-            cwd=cwd, env=self.environ(url, **more), capture_output=True, text=True, timeout=seconds, **stdin,
+            cwd=cwd, env={**self.environ(url), **(variables or {})}, capture_output=True, text=True, timeout=seconds,
+            **stdin,
         )  # fmt: skip
         if check and done.returncode != 0:
             raise AssertionError(f"docker {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")

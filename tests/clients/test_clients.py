@@ -82,7 +82,7 @@ def test_buildx_builds_what_then_runs(found: Targets, tmp_path: Path) -> None:
         context.mkdir()
 
         def docker(*words: str) -> str:
-            return client.run(target.url, *words, cwd=context, **target.environ).stdout.strip()
+            return client.run(target.url, *words, cwd=context, variables=target.environ).stdout.strip()
 
         for version in ("first", "second"):
             (context / "Dockerfile").write_text(

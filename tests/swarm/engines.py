@@ -12,8 +12,9 @@ import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -42,6 +43,7 @@ class RealEngine:
         self.port = free_port()
         self.url = f"tcp://127.0.0.1:{self.port}"
         self.admin = f"unix://{directory}/docker.sock"
+        self.at = f"127.0.0.1:{self.port}"  # as a discovery has it
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "daemon.json").write_text("{}")
@@ -127,9 +129,11 @@ class Engines:
         # a short path outside /tmp: exec-root holds sockets
         self.directory = Path(tempfile.mkdtemp(prefix="machine-engines-", dir="/var/tmp"))
         keep_in_memory(self.directory)
-        self.all = [RealEngine(f"node-{i + 1}", self.directory / str(i + 1), *flags) for i in range(count)]
+        self.all: Sequence[RealEngine] = [
+            RealEngine(f"node-{i + 1}", self.directory / str(i + 1), *flags) for i in range(count)
+        ]
 
-    def __enter__(self) -> list[RealEngine]:
+    def __enter__(self) -> Sequence[RealEngine]:
         try:
             for engine in self.all:
                 engine.start()
@@ -172,10 +176,14 @@ def clients() -> list[Client]:
     return list(found.values())
 
 
+def stdin_of(text: str | None) -> dict[str, Any]:
+    """The arguments of subprocess.run that make `text` the program's stdin; None: nothing."""
+    return {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
+
+
 def docker(url: str, *words: str, check: bool = True, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the docker client against `url`; `text` is its stdin."""
-    stdin = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
-    done = subprocess.run([DOCKER, "-H", url, *words], capture_output=True, text=True, timeout=120, **stdin)
+    done = subprocess.run([DOCKER, "-H", url, *words], capture_output=True, text=True, timeout=120, **stdin_of(text))
     if check and done.returncode != 0:
         raise AssertionError(f"docker {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
     return done

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from machine.swarm.cluster import Cluster, Settings
+from machine.swarm.cluster.engine import Engine
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import Keyring
 from machine.swarm.discovery.base import Discovery
@@ -43,6 +44,7 @@ class SimulatedHost:
         self.asked.append((request.method, request.target))
         reply = await self.ask(request)
         if request.path == "/events":
+            assert isinstance(reply.body, AsyncIterator)
             return Reply(reply.status, reply.headers, self._until_cut(reply.body, self._cut))
         await asyncio.sleep(0)
         return reply
@@ -124,13 +126,19 @@ class Fleet:
         made = await self.ask("POST", f"/containers/create?name={name}", {"Image": "busybox", **body})
         if start:
             await self.call("POST", f"/containers/{made['Id']}/start")
-        return made["Id"]
+        return str(made["Id"])
 
     async def names(self, query: str = "all=1") -> list[str]:
         """NODE/name of the containers listed."""
         listed = await self.ask("GET", f"/containers/json?{query}")
         named = [(c["Names"][0].lstrip("/"), c["Id"]) for c in listed]
         return [name if "/" in name else f"{self.cluster.find(key).engine.name}/{name}" for name, key in named]
+
+    def engine(self, name: str) -> Engine:
+        """What the manager knows of an engine."""
+        found = self.cluster.engine(name)
+        assert found is not None, f"no engine is called {name}"
+        return found
 
     async def until(self, true: Callable[[], object], seconds: float = 10) -> None:
         """Wait for something to become true."""
@@ -141,11 +149,12 @@ class Fleet:
     async def events(self, target: str = "/events") -> tuple[list[dict[str, Any]], asyncio.Task[None]]:
         """A running collection of events: a list that grows, and the task to cancel."""
         found: list[dict[str, Any]] = []
-        reply = await self.call("GET", target)
+        body = (await self.call("GET", target)).body
+        assert isinstance(body, AsyncIterator)
 
         async def read() -> None:
             with contextlib.suppress(asyncio.CancelledError):
-                async for piece in reply.body:
+                async for piece in body:
                     found.extend(json.loads(line) for line in piece.splitlines() if line)
 
         return found, asyncio.ensure_future(read())

@@ -7,11 +7,14 @@ import contextlib
 import json
 import resource
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+
+import pytest
 
 from machine.swarm import limits
 from machine.swarm.cluster import Cluster, Settings
+from machine.swarm.cluster.engine import Engine
 from machine.swarm.http.address import Address, parse
 from machine.swarm.http.client import Client
 from machine.swarm.http.server import Server
@@ -62,7 +65,13 @@ class Manager(Front):
         engine = self.cluster.engines[self.bad.address]
         return {"state": str(engine.health.state), "error": engine.health.error}
 
-    async def until(self, true: Any, seconds: float = 20) -> None:
+    def engine(self, name: str) -> Engine:
+        """What the manager knows of an engine."""
+        found = self.cluster.engine(name)
+        assert found is not None, f"no engine is called {name}"
+        return found
+
+    async def until(self, true: Callable[[], object], seconds: float = 20) -> None:
         """Wait for something to become true."""
         async with asyncio.timeout(seconds):
             while not true():
@@ -98,7 +107,7 @@ async def manager(good: int = 1, *, script: dict[str, Any] | None = None, **sett
 
 
 @contextlib.contextmanager
-def costs_at_most(megabytes: float) -> Any:
+def costs_at_most(megabytes: float) -> Iterator[None]:
     """The process may not grow by more meanwhile."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
@@ -127,7 +136,7 @@ class Pace:
             self.longest = max(self.longest, time.perf_counter() - before)
 
 
-def quick(monkeypatch: Any) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time limits of tenths of a second, so that a test sees them pass."""
     for name, seconds in (("HEAD_SECONDS", 0.4), ("SILENT_SECONDS", 0.3), ("TRANSFER_SECONDS", 0.5)):
         monkeypatch.setattr(limits, f"ENGINE_{name}", seconds)

@@ -11,6 +11,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from tests.swarm.engines import Engines, RealEngine, needs_engines
 
@@ -24,20 +26,19 @@ if shutil.which("ip") is None:
 class Island(RealEngine):
     """A dockerd on 10.98.NET.(10+N):2375, with a bridge, in its own network and UTS namespaces."""
 
-    def __init__(self, name, directory, net, number, *flags) -> None:
+    def __init__(self, name: str, directory: Path, net: int, number: int, *flags: str) -> None:
         super().__init__(name, directory, *flags)
         self.net, self.number = net, number
         self.address = f"10.98.{net}.{10 + number}"
         self.port = 2375
         self.at = f"{self.address}:{self.port}"
         self.url = f"tcp://{self.at}"
-        self.holder = None
+        self.holder: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        if self.holder is None:
-            self._make_network()
+        holder = self.holder or self._make_network()
         argv = [
-            "nsenter", "--net", "--uts", "-t", str(self.holder.pid),
+            "nsenter", "--net", "--uts", "-t", str(holder.pid),
             "dockerd", "--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec"),
             "--pidfile", str(self.directory / "pid"), "--config-file", str(self.directory / "daemon.json"),
             "-H", self.url, "-H", self.admin, "--iptables=false", "--ip6tables=false", "--storage-driver=overlay2",
@@ -46,11 +47,11 @@ class Island(RealEngine):
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
-    def _make_network(self) -> None:
-        self.holder = subprocess.Popen(
+    def _make_network(self) -> subprocess.Popen[bytes]:
+        self.holder = holder = subprocess.Popen(
             ["unshare", "--net", "--uts", "sh", "-c", 'hostname "$0" && exec sleep 100000', self.name]
         )
-        pid = str(self.holder.pid)
+        pid = str(holder.pid)
         deadline = time.monotonic() + 10
         while os.readlink(f"/proc/{pid}/ns/net") == os.readlink("/proc/self/ns/net"):
             assert time.monotonic() < deadline
@@ -65,18 +66,20 @@ class Island(RealEngine):
             ("link", "set", "eth0", "up"),
         ):
             subprocess.run([*inside, *words], check=True, capture_output=True)
+        return holder
 
     def kill(self) -> None:
         """As if the host lost power: dockerd and all its children, at once."""
         for pid in self._members():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        if self.process is not None:
+            self.process.wait(10)
         (self.directory / "pid").unlink(missing_ok=True)
         # A host that comes back has an empty /run; here a dead containerd that nobody has reaped would count as alive.
         (self.directory / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
-    def hang(self, on) -> None:
+    def hang(self, on: bool) -> None:
         """Stop (or let go on) dockerd without ending it: connections stay open and nobody answers."""
         os.kill(int((self.directory / "pid").read_text()), signal.SIGSTOP if on else signal.SIGCONT)
 
@@ -90,7 +93,7 @@ class Island(RealEngine):
             self.holder.wait(10)
             self.holder = None
 
-    def _members(self):
+    def _members(self) -> list[int]:
         """Every process in this island's network or started for its directory, except its holder."""
         if self.holder is None:
             return []
@@ -110,28 +113,31 @@ class Island(RealEngine):
 class Islands(Engines):
     """`count` islands named node-1, node-2, ... on one bridge."""
 
-    def __init__(self, count, *flags) -> None:
+    all: Sequence[Island]
+
+    def __init__(self, count: int, *flags: str) -> None:
         super().__init__(count, *flags)
         self.net = os.getpid() % 250 + 1
         self.all = [Island(f"node-{n + 1}", self.directory / str(n + 1), self.net, n + 1, *flags) for n in range(count)]
 
-    def __enter__(self):
+    def __enter__(self) -> Sequence[Island]:
         name = bridge_of(self.net)
         ip("link", "add", name, "type", "bridge")
         ip("addr", "add", f"10.98.{self.net}.1/24", "dev", name)
         ip("link", "set", name, "up")
-        return super().__enter__()
+        super().__enter__()
+        return self.all
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         ip("link", "delete", bridge_of(self.net), check=False)
 
 
-def bridge_of(net):
+def bridge_of(net: int) -> str:
     """The bridge's name."""
     return f"swbr{net}"
 
 
-def ip(*words, check: bool = True) -> None:
+def ip(*words: str, check: bool = True) -> None:
     """Run ip."""
     subprocess.run(["ip", *words], check=check, capture_output=True)

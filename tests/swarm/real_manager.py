@@ -7,25 +7,27 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.sshd import free_port
-from tests.swarm.engines import docker
+from tests.swarm.engines import RealEngine, docker
 
 
 class Manager:
     """`machine swarm manage` as a program; `docker(...)` is the docker client pointed at it."""
 
-    def __init__(self, islands, tmp_path: Path, *flags) -> None:
+    def __init__(self, engines: Sequence[RealEngine], tmp_path: Path, *flags: str) -> None:
         self.port = free_port()
         self.url = f"tcp://127.0.0.1:{self.port}"
-        nodes = "nodes://" + ",".join(island.at for island in islands)
+        nodes = "nodes://" + ",".join(engine.at for engine in engines)
         self.argv = [sys.executable, "-m", "machine", "swarm", "manage", "-H", self.url, *flags, nodes]
         self.env = {**os.environ, "HOME": str(tmp_path), "MACHINE_STORAGE_PATH": str(tmp_path / "store")}
         self.log = tmp_path / "manager.log"
-        self.healthy = len(islands)
+        self.healthy = len(engines)
+        self.engines = engines
 
-    def __enter__(self):
+    def __enter__(self) -> Manager:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.argv, env=self.env, stdout=log, stderr=log)
         self.until(lambda: self.docker("info").count("Status: Healthy") == self.healthy)
@@ -35,15 +37,15 @@ class Manager:
         self.process.terminate()
         self.process.wait(20)
 
-    def docker(self, *words, **more):
-        return docker(self.url, *words, **more).stdout.strip()
+    def docker(self, *words: str, text: str | None = None, check: bool = True) -> str:
+        return docker(self.url, *words, text=text, check=check).stdout.strip()
 
-    def refused(self, *words):
+    def refused(self, *words: str) -> str:
         done = docker(self.url, *words, check=False)
         assert done.returncode != 0
         return done.stderr
 
-    def names(self, *words):
+    def names(self, *words: str) -> list[str]:
         """NODE/NAME of what `docker ps` lists."""
         ids = self.docker("ps", "-q", *words).split()
         return self.docker("inspect", "-f", "{{.Node.Name}}{{.Name}}", *ids).split() if ids else []
@@ -53,7 +55,7 @@ class Manager:
         if keys:
             self.docker("rm", "-f", *keys)
 
-    def until(self, true, seconds: int = 60) -> None:
+    def until(self, true: Callable[[], object], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while True:
             with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):

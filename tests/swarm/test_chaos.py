@@ -18,7 +18,8 @@ MOVES = {"Env": ["reschedule:on-node-failure"]}
 
 async def chaos(fleet: Fleet, dice: Random, seconds: float) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """Break and mend engines, and use the swarm meanwhile; the names of what must be there afterwards."""
-    movable, fixed = set(), set()
+    movable: set[tuple[str, str]] = set()
+    fixed: set[tuple[str, str]] = set()
     number = 0
     end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end:
@@ -39,7 +40,8 @@ async def chaos(fleet: Fleet, dice: Random, seconds: float) -> tuple[set[tuple[s
 
 def state(fleet: Fleet) -> tuple[dict[str, list[str]], set[str]]:
     """Every container of every engine: name -> states, and all ids."""
-    found, ids = {}, set()
+    found: dict[str, list[str]] = {}
+    ids = set()
     for place in fleet.hosts:
         for key, container in place.engine.containers.items():
             found.setdefault(container.name, []).append(container.state)

@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,12 +40,12 @@ from tests.sshd import free_port
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> tuple[CliContext, list[Any]]:
-    said = []
+def context(tmp_path: Path) -> tuple[CliContext, list[str]]:
+    said: list[str] = []
     return CliContext({"HOME": str(tmp_path)}, said.append, said.append, registry=str(tmp_path / "r.db")), said
 
 
-def test_create_and_list_with_a_registry_here(context: tuple[CliContext, list[Any]]) -> None:
+def test_create_and_list_with_a_registry_here(context: tuple[CliContext, list[str]]) -> None:
     cli, said = context
     assert run(["-l", "debug", "-experimental", "c"], cli) == 0
     token = said.pop()
@@ -56,7 +55,7 @@ def test_create_and_list_with_a_registry_here(context: tuple[CliContext, list[An
     assert said == ["10.0.0.1:2376", "a:1", "a:2"]
 
 
-def test_the_discovery_may_come_from_a_variable(context: tuple[CliContext, list[Any]]) -> None:
+def test_the_discovery_may_come_from_a_variable(context: tuple[CliContext, list[str]]) -> None:
     cli, said = context
     assert run(["list"], cli._replace(environ={"SWARM_DISCOVERY": "a:1"})) == 0
     assert said == ["a:1"]
@@ -74,12 +73,12 @@ def test_the_discovery_may_come_from_a_variable(context: tuple[CliContext, list[
         ["manage", "-H", "tcp://0.0.0.0:0", "a:1"], ["manage", "--engine-refresh-min-interval=90s", "a:1"],
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_said(context: tuple[CliContext, list[Any]], words: list[str]) -> None:
+def test_what_makes_no_sense_is_said(context: tuple[CliContext, list[str]], words: list[str]) -> None:
     with pytest.raises(MachineError):
         run(words, context[0])
 
 
-def test_help_and_version(context: tuple[CliContext, list[Any]]) -> None:
+def test_help_and_version(context: tuple[CliContext, list[str]]) -> None:
     cli, said = context
     for words in ([], ["--help"], ["help"], ["manage", "--help"], ["help", "join"], ["--version"]):
         assert run(words, cli) == 0
@@ -91,7 +90,7 @@ def test_help_and_version(context: tuple[CliContext, list[Any]]) -> None:
 @pytest.mark.parametrize("command", ["create", "list", "join", "manage", "discovery"])
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--discovery-opt", "k=v", "-help"], ["token://T", "-h"]])
 def test_help_is_shown_wherever_it_is_asked_for(
-    context: tuple[CliContext, list[Any]], command: str, words: list[str]
+    context: tuple[CliContext, list[str]], command: str, words: list[str]
 ) -> None:
     cli, said = context
     if command == "discovery":
@@ -101,7 +100,7 @@ def test_help_is_shown_wherever_it_is_asked_for(
     assert len(said) == 1
 
 
-def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(context: tuple[CliContext, list[Any]]) -> None:
+def test_help_is_none_where_it_is_a_value_or_where_there_is_no_help(context: tuple[CliContext, list[str]]) -> None:
     with pytest.raises(MachineError, match="'-h'"):
         run(["list", "--timeout", "-h", "a:1"], context[0])
     with pytest.raises(UsageError, match="no flag --help"):  # a manager that is started by others must not just end
@@ -151,7 +150,7 @@ def test_the_flags_of_manage_mean_what_they_meant() -> None:
         (["manage", "--strategie=spread"], "did you mean --strategy?"),
     ],
 )
-def test_a_slip_of_the_pen_is_corrected(context: tuple[CliContext, list[Any]], words: list[str], advice: str) -> None:
+def test_a_slip_of_the_pen_is_corrected(context: tuple[CliContext, list[str]], words: list[str], advice: str) -> None:
     with pytest.raises(UsageError) as caught:
         run(words, context[0])
     assert caught.value.resolution == advice
@@ -159,7 +158,7 @@ def test_a_slip_of_the_pen_is_corrected(context: tuple[CliContext, list[Any]], w
 
 @pytest.mark.parametrize("columns", [60, 80, 132])
 def test_the_help_is_as_wide_as_the_terminal(
-    context: tuple[CliContext, list[Any]], monkeypatch: pytest.MonkeyPatch, columns: int
+    context: tuple[CliContext, list[str]], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     run(["manage", "--help"], context[0])
@@ -260,7 +259,9 @@ def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(t
     store = Store(str(tmp_path))
 
     def start(*words: str) -> TlsConfig:
-        return store_integration.complete(store, gather("manage", words, MANAGE, {}), None, {})[1]
+        found = store_integration.complete(store, gather("manage", words, MANAGE, {}), None, {})[1]
+        assert found is not None
+        return found
 
     front = start("-H", "tcp://0.0.0.0:3376")
     first = files.read(front.cert)
@@ -353,6 +354,7 @@ def test_the_manager_needs_nothing_but_h11(tmp_path: Path) -> None:
 def running(argv: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A program that goes on until the block ends."""
     process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
     try:
         yield process
         assert process.poll() is None, process.stderr.read().decode()
@@ -362,7 +364,7 @@ def running(argv: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[b
         process.stderr.close()
 
 
-def until(true: Callable[..., Any], seconds: int = 20) -> None:
+def until(true: Callable[[], object], seconds: int = 20) -> None:
     """Wait for something to become true; errors on the way do not count."""
     end = time.monotonic() + seconds
     while True:

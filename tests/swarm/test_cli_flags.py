@@ -86,7 +86,8 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "registry.db")
 
     async def managed(token: str) -> list[str]:
-        from machine.swarm.cli import _registering, plan_of
+        from machine.swarm.backends.swarm import plan_of
+        from machine.swarm.cli import _registering
         from machine.swarm.cli_flags import MANAGE, gather
 
         said: list[str] = []

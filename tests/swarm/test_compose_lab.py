@@ -6,13 +6,14 @@ Counts are checked on the engines themselves.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.clients.fixtures import compose1, trixie
-from tests.swarm.network_namespaces import Islands, needs_islands
+from tests.clients.fixtures import Compose1, DockerClient, compose1, trixie
+from tests.swarm.network_namespaces import Island, Islands, needs_islands
 from tests.swarm.real_manager import Manager
 
 __all__ = ["compose1", "trixie"]
@@ -57,24 +58,24 @@ volumes: {data: {}}
 
 
 @pytest.fixture(scope="module")
-def islands() -> Iterator[None]:
+def islands() -> Iterator[Sequence[Island]]:
     with Islands(2) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def manager(islands, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def manager(islands: Sequence[Island], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
     with Manager(islands, tmp_path_factory.mktemp("manager")) as one:
         yield one
 
 
 @pytest.fixture
-def project(trixie, manager, islands, tmp_path: Path) -> Iterator[None]:
+def project(trixie: DockerClient, manager: Manager, islands: Sequence[Island], tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "app").mkdir()
     made = Project(trixie, manager, islands, tmp_path / "app")
     (made.place / "compose.yaml").write_text(APP)
     yield made
-    made("down", "-v", "-t", "0", check=False)
+    trixie.run(manager.url, "compose", "down", "-v", "-t", "0", cwd=made.place, check=False)
     manager.clear()
     manager.docker("network", "prune", "-f")
     for engine in islands:
@@ -86,30 +87,30 @@ def project(trixie, manager, islands, tmp_path: Path) -> Iterator[None]:
 class Project:
     """`project("up", "-d")` runs Compose in the application's directory, through the manager."""
 
-    def __init__(self, client, manager, islands, place) -> None:
+    def __init__(self, client: DockerClient, manager: Manager, islands: Sequence[Island], place: Path) -> None:
         self.client, self.manager, self.islands, self.place = client, manager, islands, place
 
-    def __call__(self, *words, check: bool = True, **environ):
+    def __call__(self, *words: str, **environ: str) -> str:
         argv = ["compose", "--progress", "plain", *words]
-        done = self.client.run(self.manager.url, *argv, cwd=self.place, check=check, **environ)
-        return done if not check else (done.stdout + done.stderr).strip()
+        done = self.client.run(self.manager.url, *argv, cwd=self.place, variables=environ)
+        return (done.stdout + done.stderr).strip()
 
-    def on_engines(self, *words):
+    def on_engines(self, *words: str) -> list[list[str]]:
         """What each engine itself prints, as lists of lines, fullest first."""
         return sorted((e.docker(*words).stdout.split() for e in self.islands), key=len, reverse=True)
 
-    def containers(self):
+    def containers(self) -> list[str]:
         """Names on the one engine that has them all; nothing on the other."""
         here, there = self.on_engines("ps", "-a", "--format", "{{.Names}}")
         assert there == []
         return sorted(here)
 
-    def listed(self, service):
+    def listed(self, service: str) -> list[dict[str, Any]]:
         """Entries of `compose ps` of one service."""
         return [json.loads(line) for line in self("ps", "-a", "--format", "json", service).splitlines()]
 
 
-def test_up_again_exec_logs_recreate_scale_run_and_down(project) -> None:
+def test_up_again_exec_logs_recreate_scale_run_and_down(project: Project) -> None:
     project("up", "-d")
     assert project.containers() == ["app-db-1", "app-side-1", "app-web-1"]
     before = project.on_engines("ps", "-aq")
@@ -147,7 +148,7 @@ def test_up_again_exec_logs_recreate_scale_run_and_down(project) -> None:
     assert project.on_engines("volume", "ls", "-q", "--filter", "name=app_data") == [[], []]
 
 
-def test_data_that_stayed_draws_the_project_back(project) -> None:
+def test_data_that_stayed_draws_the_project_back(project: Project) -> None:
     project("up", "-d", "db")
     (engine,) = [e for e in project.islands if e.docker("ps", "-q").stdout]
     project("exec", "-T", "db", "sh", "-c", "echo kept > /data/f")
@@ -158,7 +159,7 @@ def test_data_that_stayed_draws_the_project_back(project) -> None:
     assert project("exec", "-T", "db", "cat", "/data/f") == "kept"
 
 
-def test_a_volume_and_a_network_made_apart_meet(project) -> None:
+def test_a_volume_and_a_network_made_apart_meet(project: Project) -> None:
     """A volume that was written to stays where it is; a network that nobody is in goes there."""
     manager = project.manager
     manager.docker("run", "--rm", "-v", "node-2/cache:/c", "busybox", "sh", "-c", "echo kept > /c/f")
@@ -172,12 +173,12 @@ def test_a_volume_and_a_network_made_apart_meet(project) -> None:
     assert project.on_engines("volume", "ls", "-q", "--filter", "name=cache") == [["cache"], []]
 
 
-def test_the_older_compose_recreates_a_service_with_a_host_port(project, compose1) -> None:
+def test_the_older_compose_recreates_a_service_with_a_host_port(project: Project, compose1: Compose1) -> None:
     """It stops the old container and renames it, makes the new one, and removes the old one."""
     (project.place / "docker-compose.yml").write_text(OLDER)
     (project.place / "compose.yaml").unlink()
 
-    def compose(*words, **environ):
+    def compose(*words: str, **environ: str) -> str:
         return compose1.run(project.manager.url, *words, cwd=project.place, **environ)
 
     compose("up", "-d")
@@ -195,7 +196,7 @@ def test_the_older_compose_recreates_a_service_with_a_host_port(project, compose
     assert project.on_engines("volume", "ls", "-q", "--filter", "name=app_data") == [[], []]
 
 
-def test_two_projects_with_a_volume_of_one_name_on_two_engines_are_told_apart(project) -> None:
+def test_two_projects_with_a_volume_of_one_name_on_two_engines_are_told_apart(project: Project) -> None:
     manager = project.manager
     for node in ("node-1", "node-2"):
         manager.docker("volume", "create", f"{node}/twin")

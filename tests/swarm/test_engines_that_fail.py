@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from machine.swarm.manager.rescheduling import Watchdog
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from machine.swarm.scheduler.placement_request import KINDS
 from machine.swarm.simulator.container import Container
 from machine.swarm.simulator.engine import SimulatedEngine
 from machine.swarm.simulator.responses import Response
 from tests.swarm.fleet import Fleet, engines, swarm
 
-MOVES = {"Env": ["reschedule:on-node-failure"]}
+MOVES: dict[str, Any] = {"Env": ["reschedule:on-node-failure"]}
 
 
-def state(fleet, n):
+def state(fleet: Fleet, n: int) -> str:
     return str(fleet.cluster.engines[f"10.0.0.{n}:2375"].health.state)
 
 
@@ -83,7 +83,7 @@ class Starts:
         for place in fleet.hosts[1:]:
             place.ask = self.before(place.ask)
 
-    def before(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+    def before(self, ask: CallNext) -> Callable[..., Any]:
         async def call(request: Request) -> Reply:
             if request.path.endswith("/start"):
                 self.asked.set()
@@ -136,7 +136,7 @@ async def test_an_engine_that_returns_while_its_container_moves_keeps_it_until_t
 
 async def test_an_engine_that_fails_twice_in_a_row_has_its_containers_moved_once(fleet: Fleet) -> None:
     _, starts = await fails(fleet)
-    engine = fleet.cluster.engine("n1")
+    engine = fleet.engine("n1")
     for watcher in fleet.cluster.watchers * 3:
         watcher(engine, "engine_disconnect")
     await asyncio.sleep(0.2)
@@ -218,7 +218,7 @@ async def test_a_create_on_an_engine_that_hangs_ends_with_an_error_and_the_next_
         with pytest.raises(Refused, match=r"n1 has stopped answering: .* did not answer") as refused:
             await fleet.create()
         assert refused.value.status == 504
-        assert fleet.cluster.engine("n1").node.pending == {}
+        assert fleet.engine("n1").node.pending == {}
         await fleet.create()
         assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
 
@@ -342,12 +342,13 @@ async def test_nonsense_from_one_engine_is_its_own_trouble() -> None:
             said = super().answer(method, target, body)
             return said._replace(body=b"[1,2") if self.mad and not said.events else said
 
-    async with swarm(made=[Mad("n1"), SimulatedEngine("n2")]) as fleet:
-        fleet.hosts[0].engine.mad = True
+    mad = Mad("n1")
+    async with swarm(made=[mad, SimulatedEngine("n2")]) as fleet:
+        mad.mad = True
         await settled(fleet, 1)
         await fleet.create("web")
         assert await fleet.names() == ["n2/web"]
-        fleet.hosts[0].engine.mad = False
+        mad.mad = False
         await settled(fleet, 2)
 
 

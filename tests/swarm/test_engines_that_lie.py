@@ -125,8 +125,8 @@ async def test_more_ports_than_there_are_do_not_keep_anybody_waiting() -> None:
         ranges = [{"HostPort": "1-65535"}] * 5000
         inspect = {"Id": "x", "HostConfig": {"PortBindings": {"80/tcp": ranges}}, "Config": {}}
         found.bad.answers["~^/containers/.*/json"] = json_answer(inspect)
-        for container in found.cluster.engine("bad").containers.values():
-            await found.cluster.engine("bad").inspect(container)
+        for container in found.engine("bad").containers.values():
+            await found.engine("bad").inspect(container)
         body = {"Image": "busybox", "HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
         assert (await found.ask("POST", "/containers/create?name=web", body, seconds=5)).status == 201
         assert found.cluster.find("web").engine.name == "good-1"
@@ -165,7 +165,7 @@ async def test_more_events_of_new_containers_than_can_be_looked_at_one_by_one(mo
         ]
         found.bad.send_event("\n".join(lines).encode() + b"\n")
         await asyncio.sleep(0.5)
-        assert len(found.cluster.engine("bad")._due) <= 1001
+        assert len(found.engine("bad")._due) <= 1001
         assert max(len(r.target) for r in found.bad.requests) < 200_000
         await check_the_others(found)
 

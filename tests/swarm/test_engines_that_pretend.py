@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ async def test_an_id_that_is_the_name_of_anothers_network_is_not_called_by_it() 
     async with manager() as found:
         await found.value("POST", "/networks/create", {"Name": "good-1/mine"})
         found.bad.answers["/networks"] = json_answer([network("mine", "other")])
-        await found.until(lambda: [n["Id"] for n in found.cluster.engine("bad").networks] == ["mine"])
+        await found.until(lambda: [n["Id"] for n in found.engine("bad").networks] == ["mine"])
         assert (await found.ask("DELETE", "/networks/mine")).status == 204
         assert of_bad(found, "/networks/mine") == []
 
@@ -129,6 +130,7 @@ async def test_events_of_the_cluster_and_of_others_containers_are_not_told_by_an
         past = await found.ask("GET", "/events?since=1&until=2")
         assert b"engine_disconnect" not in await past.read()
         assert b"x node:good-1" in await past.read()
+        assert isinstance(listening, AsyncGenerator)
         await listening.aclose()
 
 
@@ -210,7 +212,7 @@ async def test_a_network_joined_later_goes_by_the_name_that_a_client_gave_it() -
         await found.value("POST", "/containers/create?name=web", {"Image": "busybox", "Env": env})
         made = await found.value("POST", "/networks/create", {"Name": "bad/mine"})
         found.bad.answers["/networks"] = json_answer([network(made["Id"], "production")])
-        await found.until(lambda: len(found.cluster.engine("bad").networks) == 1)
+        await found.until(lambda: len(found.engine("bad").networks) == 1)
         await found.value("POST", f"/networks/{made['Id']}/connect", {"Container": "web"})
         assert list(found.cluster.ledger.networks(found.cluster.find("web").swarm_id)) == ["mine"]
 
@@ -237,10 +239,10 @@ async def test_a_constraint_may_name_an_address(expression: str, fits: set[str],
 @pytest.mark.parametrize("taken", ["id", "name"])
 async def test_a_short_id_of_anothers_container_is_not_taken(taken: str) -> None:
     async with manager() as found:
-        key = next(iter(found.cluster.engine("good-1").containers))
+        key = next(iter(found.engine("good-1").containers))
         listed = container(key[:12], "x") if taken == "id" else container("f" * 64, key[:12])
         found.bad.answers["/containers/json"] = json_answer([listed])
-        await found.until(lambda: listed["Id"] in found.cluster.engine("bad").containers)
+        await found.until(lambda: listed["Id"] in found.engine("bad").containers)
         found.good[0].answers["~/stop$"] = raw(b"HTTP/1.1 204 X\r\n\r\n")
         reply = await found.ask("POST", f"/containers/{key[:12]}/stop")
         assert of_bad(found, "/stop") == []

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker as dockerpy
@@ -22,18 +22,14 @@ RUN = ("run", "--rm", "--network=none")
 
 
 @pytest.fixture(scope="module")
-def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with Engines(2) as made:
-        for engine in made:
-            engine.at = f"127.0.0.1:{engine.port}"
-        with Manager(made, tmp_path_factory.mktemp("manager"), "--engine-refresh-min-interval", "300s",
-                     "--engine-refresh-max-interval", "301s") as one:  # fmt: skip
-            one.engines = made
-            yield one
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    flags = ("--engine-refresh-min-interval", "300s", "--engine-refresh-max-interval", "301s")
+    with Engines(2) as made, Manager(made, tmp_path_factory.mktemp("manager"), *flags) as one:
+        yield one
 
 
 @pytest.fixture(params=["the builder of the engine", "buildx"])
-def build(request: pytest.FixtureRequest, manager, tmp_path: Path):
+def build(request: pytest.FixtureRequest, manager: Manager, tmp_path: Path) -> Callable[..., str]:
     """Build what prints `says`; what `docker build -q` prints."""
     environ = {**os.environ, "DOCKER_HOST": manager.url, "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(tmp_path)}
     if request.param == "buildx":
@@ -42,7 +38,7 @@ def build(request: pytest.FixtureRequest, manager, tmp_path: Path):
         (tmp_path / "cli-plugins" / "docker-buildx").symlink_to(plugin)
         environ["DOCKER_BUILDKIT"] = "1"
 
-    def make(says, *words):
+    def make(says: str, *words: str) -> str:
         context = tmp_path / "context"
         context.mkdir(exist_ok=True)
         (context / "Dockerfile").write_text(f'FROM busybox\nLABEL says="{says}"\nCMD ["echo", "{says}"]\n')
@@ -55,7 +51,9 @@ def build(request: pytest.FixtureRequest, manager, tmp_path: Path):
     return make
 
 
-def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(manager, build) -> None:
+def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(
+    manager: Manager, build: Callable[..., str]
+) -> None:
     tag = f"tagged-{os.urandom(4).hex()}"  # the two builders may be on two engines
     build("by tag", "-t", tag)
     (holder,) = [e.name for e in manager.engines if e.docker("inspect", tag, check=False).returncode == 0]
@@ -72,7 +70,7 @@ def test_what_was_built_runs_at_once_by_tag_by_id_and_by_its_beginning(manager, 
         manager.clear()
 
 
-def test_a_tag_is_its_newest_build(manager, build) -> None:
+def test_a_tag_is_its_newest_build(manager: Manager, build: Callable[..., str]) -> None:
     """By what builds by itself, wherever that is."""
     for says in ("v1", "v2", "v1"):
         build(says, "-t", "app")
@@ -81,7 +79,7 @@ def test_a_tag_is_its_newest_build(manager, build) -> None:
     assert manager.docker("images", "-q", "app").count("\n") == 0
 
 
-def test_a_tag_is_its_newest_build_on_whatever_engine(manager, tmp_path: Path) -> None:
+def test_a_tag_is_its_newest_build_on_whatever_engine(manager: Manager, tmp_path: Path) -> None:
     context = tmp_path / "context"
     context.mkdir()
     client = dockerpy.DockerClient(base_url=manager.url)
@@ -92,7 +90,7 @@ def test_a_tag_is_its_newest_build_on_whatever_engine(manager, tmp_path: Path) -
     client.close()
 
 
-def test_an_import_and_a_load_print_one_id_as_an_engine_does(manager, tmp_path: Path) -> None:
+def test_an_import_and_a_load_print_one_id_as_an_engine_does(manager: Manager, tmp_path: Path) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         entry = tarfile.TarInfo("hello")
@@ -115,7 +113,7 @@ def test_an_import_and_a_load_print_one_id_as_an_engine_does(manager, tmp_path: 
     client.close()
 
 
-def test_ancestors_order_and_ends_as_an_engine_lists_them(manager) -> None:
+def test_ancestors_order_and_ends_as_an_engine_lists_them(manager: Manager) -> None:
     client = dockerpy.DockerClient(base_url=manager.url)
     client.images.build(fileobj=io.BytesIO(b'FROM busybox\nLABEL derived="yes"\n'), tag="derived")
     client.close()
@@ -124,7 +122,7 @@ def test_ancestors_order_and_ends_as_an_engine_lists_them(manager) -> None:
             manager.docker("run", "-d", "--network=none", "--name", name, image, "true")
             manager.docker("wait", name)
 
-        def names(*words):
+        def names(*words: str) -> list[str]:
             return [name.rpartition("/")[2] for name in manager.names(*words)]
 
         assert names("-f", "status=exited", "-f", "since=plain") == ["third", "child"]
@@ -136,7 +134,7 @@ def test_ancestors_order_and_ends_as_an_engine_lists_them(manager) -> None:
         manager.clear()
 
 
-def test_clients_with_types_read_info(manager) -> None:
+def test_clients_with_types_read_info(manager: Manager) -> None:
     shown = json.loads(manager.docker("info", "--format", "{{json .}}"))
     assert all(len(row) == 2 and all(isinstance(cell, str) for cell in row) for row in shown["SystemStatus"])
     assert all(shown[key] for key in ("CgroupDriver", "DefaultRuntime", "DockerRootDir", "LoggingDriver", "Driver"))

@@ -26,6 +26,7 @@ from tests.swarm.engines import Engines, needs_engines
 pytestmark = needs_engines
 
 API = "/v1.41"
+Answer = tuple[int, list[Any]]  # status, and the JSON values of the body
 
 
 class Call(NamedTuple):
@@ -181,22 +182,22 @@ class Difference(NamedTuple):
     """One that is allowed: why, and what makes the manager's answer (status, values) as the engine's would be."""
 
     reason: str
-    adjust: Any
+    adjust: Callable[[Answer, Answer], Answer]
     always: bool = True  # False: newer engines answer as the manager does
 
 
-def status(of_manager: int, of_engine: int) -> Callable[..., Any]:
+def status(of_manager: int, of_engine: int) -> Callable[[Answer, Answer], Answer]:
     """Another status of an error."""
     return lambda answer, _: (of_engine, answer[1]) if answer[0] == of_manager else answer
 
 
-def only_keys_of_the_engine(answer, engine):
+def only_keys_of_the_engine(answer: Answer, engine: Answer) -> Answer:
     """Without what the engine does not have."""
     (mine,), (theirs,) = answer[1], engine[1]
     return answer[0], [{key: value for key, value in mine.items() if key in theirs}]
 
 
-def without_marks(answer, engine):
+def without_marks(answer: Answer, engine: Answer) -> Answer:
     """Without the node, and the labels by which the swarm knows its containers."""
     status, ((mine,), (theirs,)) = answer[0], (answer[1], engine[1])
     left = {key: value for key, value in mine.items() if key != "Node"}
@@ -204,7 +205,7 @@ def without_marks(answer, engine):
     return status, [{**left, "Config": {**mine["Config"], "Labels": labels or theirs["Config"]["Labels"]}}]
 
 
-def one_component(answer, engine):
+def one_component(answer: Answer, engine: Answer) -> Answer:
     """The components below the engine are not told."""
     (mine,), (theirs,) = answer[1], engine[1]
     return answer[0], [{**mine, "Components": mine["Components"] + theirs["Components"][1:]}]
@@ -235,17 +236,17 @@ ALLOWED = {
 class Side:
     """Who is asked, and the names and ids that stand for {p} and the like."""
 
-    def __init__(self, port, prefix) -> None:
+    def __init__(self, port: int, prefix: str) -> None:
         self.port = port
         self.names = {"p": prefix}
 
-    def fill(self, text):
+    def fill(self, text: str) -> str:
         for name, value in self.names.items():
             for place in (f"{{{name}}}", f"%7B{name}%7D"):
                 text = text.replace(place, value)
         return text
 
-    def ask(self, call):
+    def ask(self, call: Call) -> Answer:
         """The status and what is in the answer."""
         time.sleep(call.pause)
         body, kind = call.body, "application/x-tar"
@@ -263,7 +264,7 @@ class Side:
         return answer.status, found
 
 
-def values(data):
+def values(data: bytes) -> list[Any]:
     """The JSON values of an answer, one after the other; its text when it is no JSON."""
     text, found, decoder = data.decode("utf-8", "replace").strip(), [], json.JSONDecoder()
     try:
@@ -276,7 +277,7 @@ def values(data):
     return found
 
 
-def shape(value):
+def shape(value: Any) -> Any:
     """Keys and types at every depth; a list is the shapes of its items, each once. Keys that are ids are one key."""
     if isinstance(value, dict):
         keys = {key: "*" if len(key) == 64 else key for key in value}
@@ -304,7 +305,7 @@ def test_what_clients_see_of_one_engine_is_the_same_through_a_manager(tmp_path: 
     assert not told, "\n".join(f"{name}: {why}\n  engine  {a}\n  manager {b}" for name, (why, a, b) in told.items())
 
 
-def differences(direct, through):
+def differences(direct: Side, through: Side) -> dict[str, tuple[str, str, str]]:
     """The calls whose answers differ more than is allowed, or less; why that is wrong, and both answers."""
     told = {}
     for number, call in enumerate(CALLS):
@@ -323,7 +324,7 @@ def differences(direct, through):
     return told
 
 
-def places(one, other, path: str = ""):
+def places(one: Any, other: Any, path: str = "") -> list[str]:
     """Where two shapes differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         keys = sorted({*one, *other})
@@ -333,11 +334,11 @@ def places(one, other, path: str = ""):
     return [] if one == other else [path or "the whole"]
 
 
-def _shape(answer):
+def _shape(answer: Answer) -> tuple[int, Any]:
     return answer[0], shape(answer[1])
 
 
-def _until(true, seconds: int = 30) -> None:
+def _until(true: Callable[[], object], seconds: int = 30) -> None:
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError):

@@ -6,33 +6,33 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker as dockerpy
 import pytest
 
-from tests.swarm.engines import clients, docker
-from tests.swarm.network_namespaces import Islands, needs_islands
+from tests.swarm.engines import Client, clients, docker, stdin_of
+from tests.swarm.network_namespaces import Island, Islands, needs_islands
 from tests.swarm.real_manager import Manager
 
 pytestmark = needs_islands
 
 
 @pytest.fixture(scope="module")
-def islands() -> Iterator[None]:
+def islands() -> Iterator[Sequence[Island]]:
     with Islands(3) as made:
         yield made
 
 
 @pytest.fixture
-def manager(islands, tmp_path: Path) -> Iterator[None]:
+def manager(islands: Sequence[Island], tmp_path: Path) -> Iterator[Manager]:
     with Manager(islands, tmp_path) as one:
         yield one
         one.clear()
 
 
-def test_three_containers_on_port_80_land_on_three_engines(manager) -> None:
+def test_three_containers_on_port_80_land_on_three_engines(manager: Manager) -> None:
     for _ in range(3):
         manager.docker("run", "-d", "-p", "80:80", "busybox", "sleep", "1000")
     assert sorted(name.split("/")[0] for name in manager.names()) == ["node-1", "node-2", "node-3"]
@@ -45,7 +45,7 @@ def test_three_containers_on_port_80_land_on_three_engines(manager) -> None:
     assert "Containers: 1 (1 Running, 0 Paused, 0 Stopped)" in info
 
 
-def test_what_one_does_with_a_container(manager, tmp_path: Path) -> None:
+def test_what_one_does_with_a_container(manager: Manager, tmp_path: Path) -> None:
     manager.docker("run", "-d", "--name", "web", "busybox", "sh", "-c", "echo out; while true; do sleep 1; done")
     manager.until(lambda: manager.docker("logs", "web") == "out")
     assert manager.docker("exec", "web", "echo", "inside") == "inside"
@@ -77,7 +77,7 @@ def test_what_one_does_with_a_container(manager, tmp_path: Path) -> None:
     manager.docker("rmi", "-f", "mine")
 
 
-def test_build_save_load_and_events(manager, tmp_path: Path) -> None:
+def test_build_save_load_and_events(manager: Manager, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo built > /built\nCMD cat /built\n")
     began = str(int(time.time()) - 1)
     env = {**os.environ, "DOCKER_BUILDKIT": "0", "DOCKER_HOST": manager.url}
@@ -100,15 +100,20 @@ def test_build_save_load_and_events(manager, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("client", clients(), ids=lambda client: client.version)
-def test_every_docker_client_on_this_host(manager, client, tmp_path: Path) -> None:
-    def say(*words, text: None = None, **env):
+def test_every_docker_client_on_this_host(manager: Manager, client: Client, tmp_path: Path) -> None:
+    def say(*words: str, text: str | None = None, **env: str) -> str:
         argv = [client.path, "-H", manager.url, *words]
-        more = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
         done = subprocess.run(
-            argv, env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False, **more
+            argv,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **stdin_of(text),
         )
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-        return done.stdout.strip()
+        return str(done.stdout).strip()
 
     say("run", "-d", "--name", "web", "-e", "constraint:node==node-3", "busybox", "sh", "-c", "echo out; sleep 1000")
     assert say("ps", "--format", "{{.Names}}", "--filter", "node=node-3") == "web"
@@ -133,7 +138,7 @@ def test_every_docker_client_on_this_host(manager, client, tmp_path: Path) -> No
     say("rm", "-f", "web")
 
 
-def test_networks_and_volumes(manager, islands) -> None:
+def test_networks_and_volumes(manager: Manager, islands: Sequence[Island]) -> None:
     manager.docker("network", "create", "front")
     assert "front" in manager.docker("network", "ls", "--format", "{{.Name}}").split()
     (holder,) = [i.name for i in islands if i.docker("network", "ls", "-q", "--filter", "name=front").stdout.strip()]
@@ -148,7 +153,7 @@ def test_networks_and_volumes(manager, islands) -> None:
     manager.docker("volume", "rm", "data")
 
 
-def test_binpack_fills_one_engine(islands, tmp_path: Path) -> None:
+def test_binpack_fills_one_engine(islands: Sequence[Island], tmp_path: Path) -> None:
     with Manager(islands, tmp_path, "--strategy", "binpack") as manager:
         for _ in range(4):
             manager.docker("run", "-d", "-m", "64m", "busybox", "sleep", "1000")
@@ -156,7 +161,7 @@ def test_binpack_fills_one_engine(islands, tmp_path: Path) -> None:
         manager.clear()
 
 
-def test_docker_py(manager) -> None:
+def test_docker_py(manager: Manager) -> None:
     client = dockerpy.DockerClient(base_url=manager.url, timeout=30)
     assert client.ping()
     assert client.info()["SystemStatus"][3] == ["Nodes", "3"]
@@ -175,7 +180,9 @@ def test_docker_py(manager) -> None:
     client.close()
 
 
-def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(islands, tmp_path: Path) -> None:
+def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(
+    islands: Sequence[Island], tmp_path: Path
+) -> None:
     with Manager(islands, tmp_path) as manager:
         moves = ["-e", "reschedule:on-node-failure", "-e", "constraint:node!=node-3"]
         manager.docker("run", "-d", "--name", "mover", *moves, "-p", "81:80", "-v", "kept:/k", "busybox", "sleep", "99")
@@ -198,7 +205,7 @@ def test_a_killed_engine_reschedules_and_its_return_starts_nothing_twice(islands
         manager.clear()
 
 
-def test_an_engine_that_hangs_stalls_nobody(manager, islands) -> None:
+def test_an_engine_that_hangs_stalls_nobody(manager: Manager, islands: Sequence[Island]) -> None:
     islands[0].hang(True)
     try:
         for _ in range(3):
@@ -208,7 +215,7 @@ def test_an_engine_that_hangs_stalls_nobody(manager, islands) -> None:
         islands[0].hang(False)
 
 
-def test_a_manager_killed_and_started_again_has_the_same_state(islands, tmp_path: Path) -> None:
+def test_a_manager_killed_and_started_again_has_the_same_state(islands: Sequence[Island], tmp_path: Path) -> None:
     with Manager(islands, tmp_path) as manager:
         for n in range(4):
             manager.docker("run", "-d", "--name", f"c{n}", "-m", "32m", "busybox", "sleep", "1000")

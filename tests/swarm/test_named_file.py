@@ -15,7 +15,7 @@ import pytest
 
 import certs
 from machine.errors import CertificateError, UsageError
-from machine.swarm import named_file
+from machine.swarm import limits, named_file
 from machine.swarm.cluster.ledger import Ledger
 from machine.swarm.cluster.signing import load_key
 from machine.swarm.discovery import DiscoveryError, from_url, tls_of
@@ -27,7 +27,7 @@ SWARM = (sys.executable, "-m", "machine", "swarm")
 @pytest.fixture
 def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A pipe that nobody writes to, and little patience."""
-    monkeypatch.setattr(named_file.read, "__defaults__", (named_file.read.__defaults__[0], 0.2))
+    monkeypatch.setattr(named_file.read, "__defaults__", (limits.FILE, 0.2))
     path = tmp_path / "pipe"
     os.mkfifo(path)
     return str(path)
@@ -75,7 +75,8 @@ def test_certificates_that_come_through_pipes_are_good_for_both_sides_of_a_manag
         paths.append(str(tmp_path / name))
         os.mkfifo(paths[-1])
         _write(paths[-1], content)
-    trust = TlsConfig(*paths)
+    ca, cert, key = paths
+    trust = TlsConfig(ca, cert, key)
     assert trust.for_client().cert_store_stats()["x509"] == 1
     assert trust.for_server().cert_store_stats()["x509"] == 1
     assert tls_of({"kv.cacertfile": paths[0], "kv.certfile": paths[1], "kv.keyfile": paths[2]}) is not None
@@ -100,7 +101,7 @@ def test_a_key_comes_through_a_pipe(pipe: str) -> None:
 
 
 def test_what_was_removed_is_kept_in_memory_where_its_file_is_a_pipe(pipe: str) -> None:
-    said = []
+    said: list[str] = []
     ledger = Ledger(pipe, said.append)
     ledger.saw("id", 0, "key")
     assert ledger.knows("id")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from machine.swarm.http.address import TlsConfig
 from tests.sshd import free_port
 from tests.swarm.engines import DOCKER, Engines, RealEngine, docker, needs_engines
 from tests.swarm.http.recording import Keys, keys
@@ -127,7 +128,7 @@ def test_events_stream_while_things_happen(url: str) -> None:
     time.sleep(1)
     docker(url, "run", "--rm", "--name=seen", "--network=none", "busybox", "true")
     assert process.stdout is not None
-    seen = []
+    seen: list[str] = []
     while not seen or not seen[-1].startswith("destroy"):
         seen.append(process.stdout.readline().strip())
         assert seen[-1], seen
@@ -217,9 +218,8 @@ def test_tls_on_both_sides_with_half_close(trust: Keys) -> None:
     """docker --tlsverify -> dockerserver --tlsverify -> dockerclient --tlsverify -> dockerd --tlsverify."""
     server, client = trust.server, trust.client
 
-    def flags(of: object) -> list[str]:
-        ca, cert, key, _ = of  # type: ignore[misc]
-        return ["--tlsverify", f"--tlscacert={ca}", f"--tlscert={cert}", f"--tlskey={key}"]
+    def flags(of: TlsConfig) -> list[str]:
+        return ["--tlsverify", f"--tlscacert={of.ca}", f"--tlscert={of.cert}", f"--tlskey={of.key}"]
 
     with Engines(1, *flags(server)) as (engine,):
         address = f"tcp://127.0.0.1:{free_port()}"

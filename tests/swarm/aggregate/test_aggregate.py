@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -87,7 +87,7 @@ async def test_lists_are_the_union() -> None:
     assert len(await world.get("/containers/json?limit=4")) == 4
 
 
-async def test_callers_at_the_same_time_give_an_engine_one_name() -> None:
+async def test_callers_at_the_same_time_give_an_engine_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     inner = world.all.members.all[0].ask
 
@@ -95,7 +95,7 @@ async def test_callers_at_the_same_time_give_an_engine_one_name() -> None:
         await asyncio.sleep(0.01)
         return await inner(request)
 
-    world.all.members.all[0].ask = slowly
+    monkeypatch.setattr(world.all.members.all[0], "ask", slowly)
     for answer in await asyncio.gather(*(world.get("/containers/json") for _ in range(3))):
         assert {name for each in answer for name in each["Names"] if "/" in name[1:]} == {
             f"/{n}/{n}-{i}" for n in "abc" for i in (1, 2)
@@ -235,7 +235,7 @@ async def lines(reply: Reply) -> list[Any]:
     return [json.loads(line) for line in (await reply.read()).splitlines()]
 
 
-async def test_a_load_is_one_stream_for_all_even_if_one_breaks() -> None:
+async def test_a_load_is_one_stream_for_all_even_if_one_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     await world.get("/info")
     sizes = {}
@@ -253,7 +253,7 @@ async def test_a_load_is_one_stream_for_all_even_if_one_breaks() -> None:
         return ask
 
     for member, engine in zip(world.all.members.all, world.engines, strict=True):
-        member.ask = asker(engine)
+        monkeypatch.setattr(member, "ask", asker(engine))
 
     async def tar() -> AsyncIterator[bytes]:
         for _ in range(300):
@@ -284,6 +284,7 @@ async def test_events_of_all_come_with_the_node_and_come_back_with_the_engine(mo
     await asyncio.sleep(0.5)
     world.engines[0].answer("POST", "/containers/a-1/kill")
     assert json.loads(await stream.__anext__())["node"]["Name"] == "a"
+    assert isinstance(stream, AsyncGenerator)
     await stream.aclose()
     assert [len(engine.listeners) for engine in world.engines] == [0, 0, 0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
@@ -19,10 +20,18 @@ from tests.swarm.hostile import Front, quick, showable
 LISTS = ("/containers/json?all=1", "/images/json", "/networks", "/volumes", "/info", "/version", "/_ping", "/system/df")
 
 
+class AggregateFront(Front):
+    """`bad` is the scripted member, `good` a sound one; both are real servers."""
+
+    bad: ScriptedEngine
+    good: ScriptedEngine
+    members: list[Member]
+
+
 @contextlib.asynccontextmanager
-async def aggregate(script: dict[str, Answer]):
+async def aggregate(script: Mapping[str, Answer]) -> AsyncIterator[AggregateFront]:
     """An aggregate of the engines bad, with this script, and good, behind a listener."""
-    lines = []
+    lines: list[str] = []
     with ScriptedEngine("bad", 1) as bad, ScriptedEngine("good", 1) as good:
         bad.answers.update(script)
         df = {"Images": [], "Containers": [], "Volumes": [], "BuildCache": [], "LayersSize": 5}
@@ -30,14 +39,14 @@ async def aggregate(script: dict[str, Answer]):
         members = [Member(Client(parse(engine.url)), engine.address) for engine in (bad, good)]
         server = Server(Aggregate(Members(members, lines.append)), log=lines.append)
         try:
-            front = Front(await server.listen(parse("tcp://127.0.0.1:0")), lines)
+            front = AggregateFront(await server.listen(parse("tcp://127.0.0.1:0")), lines)
             front.bad, front.good, front.members = bad, good, members
             yield front
         finally:
             await server.close()
 
 
-async def has_an_answer(front: Front, target: str) -> None:
+async def has_an_answer(front: AggregateFront, target: str) -> None:
     """A list is given and can be shown, whatever the bad member says."""
     reply = await front.ask("GET", target, seconds=6)
     body = await reply.read()

@@ -8,8 +8,7 @@ import pytest
 
 from tests.scripted_answers import body_answer, json_answer
 from tests.scripted_engine import ScriptedEngine
-from tests.swarm.aggregate.test_members_that_lie import aggregate
-from tests.swarm.hostile import Front
+from tests.swarm.aggregate.test_members_that_lie import AggregateFront, aggregate
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -22,9 +21,9 @@ def deleted(engine: ScriptedEngine) -> list[str]:
     return [r.target for r in engine.requests if r.method == "DELETE"]
 
 
-async def own(front: Front, name: str = "good-1") -> str:
+async def own(front: AggregateFront, name: str = "good-1") -> str:
     """The id of the good engine's container, which the aggregate was asked for."""
-    return (await front.value("GET", f"/containers/{name}/json"))["Id"]
+    return str((await front.value("GET", f"/containers/{name}/json"))["Id"])
 
 
 @pytest.mark.parametrize("asked", ["temporary", KEY, KEY[:12]])

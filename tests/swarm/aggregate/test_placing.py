@@ -72,7 +72,7 @@ async def test_containers_of_one_network_stay_together() -> None:
     world = World(containers=0)
     await world.post("/networks/create", {"Name": "net"})
     first = await world.create("db", **using(network="net"))
-    endpoints = {"NetworkingConfig": {"EndpointsConfig": {"net": {}}}}
+    endpoints: dict[str, Any] = {"NetworkingConfig": {"EndpointsConfig": {"net": {}}}}
     assert [await world.create(f"web{i}", **endpoints) for i in range(4)] == [first] * 4
     others = {engine.name for engine in world.engines} - {first}
     assert {await world.create(f"lone{i}") for i in range(2)} == others
@@ -147,7 +147,7 @@ async def test_one_that_is_away_does_not_stop_the_others_and_catches_up() -> Non
     assert any("b is back and now has network net" in line for line in world.said)
 
 
-async def test_a_network_is_on_all_or_on_none() -> None:
+async def test_a_network_is_on_all_or_on_none(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(containers=0)
     await world.get("/info")
     inner = world.all.members.all[2].ask
@@ -157,7 +157,7 @@ async def test_a_network_is_on_all_or_on_none() -> None:
             raise Refused(403, "pool overlaps")
         return await inner(request)
 
-    world.all.members.all[2].ask = refuse
+    monkeypatch.setattr(world.all.members.all[2], "ask", refuse)
     with pytest.raises(Refused, match="c: pool overlaps"):
         await world.post("/networks/create", {"Name": "net"})
     assert not any("net" in {net["Name"] for net in engine.networks.values()} for engine in world.engines)
@@ -184,7 +184,7 @@ async def test_a_push_looks_at_the_tag() -> None:
         await world.post("/images/repo/app/push?tag=v3")
 
 
-async def test_a_load_and_an_import_are_told_once() -> None:
+async def test_a_load_and_an_import_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     await world.get("/info")
     words = {"load": b'{"stream":"Loaded image: x:1\\n"}\n', "create": b'{"status":"sha256:%s"}\n'}
@@ -197,7 +197,7 @@ async def test_a_load_and_an_import_are_told_once() -> None:
         return ask
 
     for number, member in enumerate(world.all.members.all):
-        member.ask = asker(number)
+        monkeypatch.setattr(member, "ask", asker(number))
     loaded = await lines(await world.all(Request("POST", "/images/load")))
     assert [line for line in loaded if "stream" in line] == loaded[-1:] == [{"stream": "Loaded image: x:1\n"}]
     imported = await lines(await world.all(Request("POST", "/images/create?fromSrc=-")))

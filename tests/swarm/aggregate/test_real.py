@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from tests.clients.fixtures import DockerClient, trixie
 from tests.sshd import free_port
 from tests.swarm.engines import docker, needs_engines
-from tests.swarm.network_namespaces import Islands, needs_islands
+from tests.swarm.network_namespaces import Island, Islands, needs_islands
 from tests.swarm.test_swarmd import swarmd
 
 __all__ = ["trixie"]
@@ -35,13 +35,13 @@ volumes:
 
 
 @pytest.fixture(scope="module")
-def islands() -> Iterator[Islands]:
+def islands() -> Iterator[Sequence[Island]]:
     with Islands(2) as made:
         yield made
 
 
 @pytest.fixture
-def url(islands: Islands) -> Iterator[str]:
+def url(islands: Sequence[Island]) -> Iterator[str]:
     """An aggregate of both engines."""
     address = f"tcp://127.0.0.1:{free_port()}"
     joined = " ".join(f'"dockerclient {engine.url}"' for engine in islands)
@@ -54,7 +54,7 @@ def engine_of(url: str, name: str) -> str:
     return docker(url, "inspect", "-f", "{{.Node.Name}}", name).stdout.strip()
 
 
-def test_data_is_where_the_next_container_finds_it(url: str, islands: Islands) -> None:
+def test_data_is_where_the_next_container_finds_it(url: str, islands: Sequence[Island]) -> None:
     """A job runner's order: a volume is made, a container fills it and goes, others count on it."""
     docker(url, "volume", "create", "cache")
     docker(url, "run", "--rm", "-v", "cache:/c", "busybox", "sh", "-c", "echo kept > /c/file")
@@ -67,7 +67,7 @@ def test_data_is_where_the_next_container_finds_it(url: str, islands: Islands) -
     docker(url, "volume", "rm", "cache")
 
 
-def test_containers_of_a_network_reach_each_other_by_name(url: str, islands: Islands) -> None:
+def test_containers_of_a_network_reach_each_other_by_name(url: str, islands: Sequence[Island]) -> None:
     docker(url, "network", "create", "net")
     docker(url, "run", "-d", "--name", "one", "--network", "net", "busybox", "sleep", "1000")
     docker(url, "run", "-d", "--name", "lone", "busybox", "sleep", "1000")
@@ -93,7 +93,7 @@ def test_a_compose_project_lives_on_one_engine(url: str, trixie: DockerClient, t
     docker(url, "run", "-d", "--name", "other", "busybox", "sleep", "1000")
 
     def compose(*words: str) -> str:
-        return trixie.run(url, "compose", *words, cwd=place, DOCKER_BUILDKIT="0").stdout
+        return trixie.run(url, "compose", *words, cwd=place, variables={"DOCKER_BUILDKIT": "0"}).stdout
 
     compose("up", "-d", "--build")
     compose("up", "-d", "--scale", "web=3")
@@ -113,7 +113,7 @@ def test_a_compose_project_lives_on_one_engine(url: str, trixie: DockerClient, t
     docker(url, "rm", "-f", "other")
 
 
-def test_an_engine_that_is_away_stops_nobody_and_catches_up(url: str, islands: Islands) -> None:
+def test_an_engine_that_is_away_stops_nobody_and_catches_up(url: str, islands: Sequence[Island]) -> None:
     docker(url, "info")
     *_, second = islands
     second.hang(True)

@@ -263,7 +263,7 @@ async def test_create_makes_a_machine_on_first_use_and_removes_it_at_the_end(tmp
     pair = authority.issue_server("made", ["127.0.0.1"])
     for name, data in (("ca", authority.ca), ("cert", pair.cert), ("key", pair.key)):
         (tmp_path / name).write_bytes(data)
-    trust = TlsConfig(*(str(tmp_path / name) for name in ("ca", "cert", "key")))
+    trust = TlsConfig(str(tmp_path / "ca"), str(tmp_path / "cert"), str(tmp_path / "key"))
 
     async with front(lambda _: _value(), trust) as address:
         log: list[str] = []

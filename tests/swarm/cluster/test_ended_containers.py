@@ -7,6 +7,7 @@ import pytest
 from machine.swarm.cluster import ended_containers
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.events import Effect
+from tests.swarm.cluster.test_pure import Host
 
 
 async def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(
@@ -14,9 +15,10 @@ async def test_a_container_that_ended_is_looked_at_until_its_engine_lists_it_so(
 ) -> None:
     monkeypatch.setattr(ended_containers, "PAUSES", (0.0, 0.0, 0.0))
 
-    container = ContainerRecord(None)
+    container = ContainerRecord(Host("n1"))
     container.state = "running"
-    looks, found = [], ended_containers.EndedContainers()
+    looks: list[str] = []
+    found = ended_containers.EndedContainers()
     found.refresh_later(["c"], {"c": container}, looks.append)
     await asyncio.sleep(0.01)
     assert looks == []  # nobody said that it ended

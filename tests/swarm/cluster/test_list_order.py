@@ -20,7 +20,7 @@ class DelayedList:
         self.begun = asyncio.Event()
         get = engine.get
 
-        async def slow(path: str, query: dict[str, list[str]] | None = None, **more) -> list[dict[str, Any]]:
+        async def slow(path: str, query: dict[str, list[str]] | None = None, **more: Any) -> Any:
             answer = await get(path, query, **more)
             if path == "/containers/json" and "filters" not in (query or {}) and not self.begun.is_set():
                 self.begun.set()
@@ -38,7 +38,7 @@ class DelayedList:
 
 async def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
-        delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
+        delayed = DelayedList(fleet.engine("n1"), monkeypatch)
         await delayed.begun.wait()
         key = await fleet.create("web", Env=["reschedule:on-node-failure", "constraint:node==n1"])
         await delayed.come_in()
@@ -49,7 +49,7 @@ async def test_an_older_list_does_not_take_away_what_was_made_meanwhile(monkeypa
 async def test_an_older_list_does_not_bring_back_what_was_removed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         await fleet.create("web")
-        delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
+        delayed = DelayedList(fleet.engine("n1"), monkeypatch)
         await delayed.begun.wait()
         await fleet.call("DELETE", "/containers/web")
         await asyncio.sleep(0.05)  # its event has been heard
@@ -64,7 +64,7 @@ async def test_an_older_list_does_not_undo_what_was_changed_meanwhile(
 ) -> None:
     async with swarm(1, refresh_min=1000, refresh_max=1000) as fleet:
         key = await fleet.create("web")
-        delayed = DelayedList(fleet.cluster.engine("n1"), monkeypatch)
+        delayed = DelayedList(fleet.engine("n1"), monkeypatch)
         await delayed.begun.wait()
         await fleet.call("POST", f"/containers/{key}/{verb}")
         await delayed.come_in()

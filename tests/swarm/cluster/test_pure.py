@@ -27,7 +27,7 @@ def entry(key: str = "a" * 64, *names: str, **more: Any) -> dict[str, Any]:
             "Status": "Up 5 minutes", **more}  # fmt: skip
 
 
-def container(host: Host, key: str = "a" * 64, *names: str, **more: Any) -> ContainerRecord:
+def container(host: Host, key: str = "a" * 64, *names: str, **more: Any) -> ContainerRecord[Host]:
     made = ContainerRecord(host)
     made.take(entry(key, *names, **more), host.name, "10.0.0.9", 1000.0)
     return made
@@ -82,7 +82,8 @@ def test_only_what_a_manager_signed_may_move_and_the_signature_is_not_listed() -
 
 
 def test_found_by_id_name_node_and_beginning() -> None:
-    index, n1, n2 = Index(), Host("n1"), Host("n2")
+    index: Index[ContainerRecord[Host]] = Index()
+    n1, n2 = Host("n1"), Host("n2")
     web1 = container(n1, "ab" * 32, "web", Created=1)
     web2 = container(n2, "ac" * 32, "web", Created=2)
     one = container(n1, "ff" * 32, "one", Created=3, Labels={"com.docker.swarm.id": "sid"})
@@ -144,12 +145,13 @@ def test_facts() -> None:
         facts_of(version, {})
 
 
-def names(*containers: ContainerRecord) -> list[str]:
+def names(*containers: ContainerRecord[Host]) -> list[str]:
     return [c.value()["Names"][0] for c in containers]
 
 
 def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_nothing() -> None:
-    index, hosts = Index(), [Host("n1"), Host("n2"), Host("n3")]
+    index: Index[ContainerRecord[Host]] = Index()
+    hosts = [Host("n1"), Host("n2"), Host("n3")]
     a, b, c = (container(host, key * 64, "web") for host, key in zip(hosts, "abc", strict=True))
     index.add(a)
     assert names(a) == ["/web"]
@@ -163,7 +165,7 @@ def test_a_name_is_shown_plain_and_with_its_node_only_while_it_alone_would_mean_
 
 
 def test_a_rename_settles_the_names_on_both_sides() -> None:
-    index = Index()
+    index: Index[ContainerRecord[Host]] = Index()
     a, b = container(Host("n1"), "a" * 64, "web"), container(Host("n2"), "b" * 64, "web", "other/web")
     index.add(a)
     index.add(b)
@@ -175,7 +177,8 @@ def test_a_rename_settles_the_names_on_both_sides() -> None:
 
 
 def test_of_two_the_one_whose_engine_answers_has_the_name() -> None:
-    index, lost = Index(), Host("n1")
+    index: Index[ContainerRecord[Host]] = Index()
+    lost = Host("n1")
     a, b = container(lost, "a" * 64, "web"), container(Host("n2"), "b" * 64, "web")
     lost.reachable = False
     index.add(a)
@@ -188,7 +191,8 @@ def test_of_two_the_one_whose_engine_answers_has_the_name() -> None:
 
 
 def test_a_part_of_a_name_finds_the_same_as_a_look_at_each_one_after_every_change() -> None:
-    index, host = Index(lambda: 0.0), Host("n1")
+    index: Index[ContainerRecord[Host]] = Index(lambda: 0.0)
+    host = Host("n1")
     known = [container(host, f"{n:064x}", f"/web-{n}", f"/alias-{n % 3}", Created=n % 7) for n in range(60)]
     nameless = container(host, "f" * 64)
 

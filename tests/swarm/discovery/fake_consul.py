@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import time
+from typing import Any
 
 from machine.swarm.http.address import Address
 from machine.swarm.http.server import Server
@@ -21,8 +22,8 @@ class FakeConsul:
     """`keys` are {key: [value, session, modify index]}; `sessions` {id: [ttl, deadline]}."""
 
     def __init__(self) -> None:
-        self.keys = {}
-        self.sessions = {}
+        self.keys: dict[str, list[Any]] = {}
+        self.sessions: dict[str, list[float]] = {}
         self.index = 1
         self.ids = itertools.count(1)
         self.changed = asyncio.Condition()

@@ -10,12 +10,15 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from machine.swarm.discovery import DiscoveryError, from_url
+from machine.swarm.discovery.candidate import Candidate
+from machine.swarm.discovery.consul import Consul
+from machine.swarm.discovery.etcd import Etcd
 from machine.swarm.discovery.keys import parse_key_path
 from machine.swarm.manager.election import Election
 from tests.swarm.discovery.fake_consul import FakeConsul
@@ -24,7 +27,7 @@ from tests.swarm.discovery.fake_consul import FakeConsul
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("no etcd: apt-get install etcd-server")
     client, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     where = tmp_path_factory.mktemp("etcd")
-    args = ["--data-dir", where / "data", "--listen-client-urls", client, "--advertise-client-urls", client]
+    args = ["--data-dir", str(where / "data"), "--listen-client-urls", client, "--advertise-client-urls", client]
     args += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
     with open(where / "log", "wb") as log:
         process = subprocess.Popen(["etcd", *args], stdout=log, stderr=log)
@@ -48,6 +51,13 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def candidate(url: str, address: str, ttl: int) -> Candidate:
+    """Who stands for election in the store at `url` as `address`."""
+    store = from_url(url)
+    assert isinstance(store, (Consul, Etcd))
+    return store.candidate(address, ttl)
 
 
 async def until(stream: AsyncIterator[Any], wanted: list[str]) -> None:
@@ -83,11 +93,12 @@ async def join_and_leave(url: str) -> None:
     await from_url(url).register("b:1", 30)  # the same node, after a restart that forgot its lease
     await there.withdraw("b:1")
     await until(stream, ["a:1"])
+    assert isinstance(stream, AsyncGenerator)
     await stream.aclose()
 
 
 async def elect(url: str) -> None:
-    first, second = (Election(from_url(url).candidate(a, 2)) for a in ("m:1", "m:2"))
+    first, second = (Election(candidate(url, a, 2)) for a in ("m:1", "m:2"))
     one = asyncio.create_task(first.run())
     await primary(first, "m:1")
     two = asyncio.create_task(second.run())
@@ -101,7 +112,7 @@ async def elect(url: str) -> None:
     await primary(second, "m:2")
     two.cancel()
     await asyncio.gather(two, return_exceptions=True)
-    assert await from_url(url).candidate("x:1", 2).leader() == ""
+    assert await candidate(url, "x:1", 2).leader() == ""
 
 
 async def test_etcd_join_and_leave(etcd: str) -> None:
@@ -122,9 +133,9 @@ async def test_etcd_election(etcd: str) -> None:
 
 async def test_etcd_a_leader_that_dies_is_followed(etcd: str) -> None:
     url = f"etcd://{etcd}/dies"
-    dead = from_url(url).candidate("m:1", 2)
+    dead = candidate(url, "m:1", 2)
     assert await dead.campaign()
-    heir = Election(from_url(url).candidate("m:2", 2))
+    heir = Election(candidate(url, "m:2", 2))
     task = asyncio.create_task(heir.run())
     await primary(heir, "m:1")
     await primary(heir, "m:2")

@@ -460,16 +460,21 @@ async def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch:
 
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    task: asyncio.Future[object]
-    shake = address.Stream.handshake
+    task: asyncio.Future[Stream]
+    shake = Stream.handshake
 
     async def cancelled_meanwhile(stream: Stream) -> None:
         await shake(stream)
         task.cancel()
 
-    monkeypatch.setattr(address.Stream, "handshake", cancelled_meanwhile)
+    monkeypatch.setattr(Stream, "handshake", cancelled_meanwhile)
     task = asyncio.ensure_future(address.dial(address.Address("127.0.0.1", port), None, timeout=5))
-    task.add_done_callback(lambda done: done.cancelled() or done.result().close())
+
+    def close(done: asyncio.Future[Stream]) -> None:
+        if not done.cancelled():
+            done.result().close()
+
+    task.add_done_callback(close)
     await asyncio.wait((task,))
     server.close()
     assert task.cancelled()

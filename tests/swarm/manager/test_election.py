@@ -26,7 +26,7 @@ class Loser(Candidate):
     async def campaign(self) -> bool:
         return False
 
-    async def renew(self):
+    async def renew(self) -> bool:
         return False
 
     async def resign(self) -> None:
@@ -37,7 +37,7 @@ class Loser(Candidate):
 
 
 async def primary_when_told(text: str) -> tuple[str, list[str]]:
-    lines = []
+    lines: list[str] = []
     election = Election(Loser(text), log=lines.append)
     running = asyncio.ensure_future(election.run())
     await asyncio.sleep(0.05)

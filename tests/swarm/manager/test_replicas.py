@@ -17,7 +17,7 @@ from machine.swarm.pipeline import Refused, Request, compose
 from machine.swarm.simulator.backend import simulated
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.sshd import free_port
-from tests.swarm.discovery.test_stores import etcd
+from tests.swarm.discovery.test_stores import candidate, etcd
 
 __all__ = ["etcd"]
 
@@ -97,7 +97,7 @@ async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_die
     engine = Server(simulated(SimulatedEngine("n1")))
     at = await engine.listen(Address("127.0.0.1", 0))
     await from_url(url).register(f"127.0.0.1:{at.port}", 60)
-    dead = from_url(url).candidate(f"127.0.0.1:{free_port()}", 2)  # nobody listens there, or renews its lease
+    dead = candidate(url, f"127.0.0.1:{free_port()}", 2)  # nobody listens there, or renews its lease
     assert await dead.campaign()
     async with Manager(url) as second:
 
@@ -113,7 +113,7 @@ async def test_a_call_waits_until_another_has_taken_over_from_a_primary_that_die
 
 async def test_a_primary_that_stays_away_is_said(etcd: str) -> None:
     url = f"etcd://{etcd}/away"
-    away = from_url(url).candidate(f"127.0.0.1:{free_port()}", 60)
+    away = candidate(url, f"127.0.0.1:{free_port()}", 60)
     assert await away.campaign()
     async with Manager(url) as second:
         with pytest.raises(Refused, match=f"the primary manager, {away.address}, is not there: cannot connect"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import inspect
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,19 +24,21 @@ from machine.swarm.manager.manager import ManagerConfig, manager
 from machine.swarm.scheduler.placement_request import ID, KINDS
 from tests.swarm.fleet import Fleet, SimulatedHost, engines, swarm
 
-MOVES = {"Env": ["reschedule:on-node-failure"]}
+MOVES: dict[str, Any] = {"Env": ["reschedule:on-node-failure"]}
 POLICY = {KINDS["reschedule"]: '["on-node-failure"]'}
 EVIL = {"Privileged": True, "Binds": ["/:/host"]}
 CREATE = SignedCreate({"Image": "x", "HostConfig": {"Memory": 5}}, "s1", "web", "id1", "n1", 2, True, 5.5)
 
 
-def put(place: SimulatedHost, name: str, labels: dict[str, str], host: None = None, **more) -> str:
+def put(
+    place: SimulatedHost, name: str, labels: dict[str, str], host: dict[str, Any] | None = None, **more: Any
+) -> str:
     """Have an engine list a container that nobody made through the manager; its id."""
     body = {"Image": "busybox", "Labels": labels, "HostConfig": host or EVIL, **more}
     said = place.engine.answer("POST", f"/containers/create?name={name}", json.dumps(body).encode())
     made = json.loads(said.body)["Id"]
     place.engine.answer("POST", f"/containers/{made}/start")
-    return made
+    return str(made)
 
 
 async def lost(fleet: Fleet, place: SimulatedHost) -> None:
@@ -181,7 +185,7 @@ async def test_a_create_that_copies_the_labels_of_another_is_a_container_of_its_
 
 
 async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[str] = []
 
     async with swarm() as fleet:
         await fleet.create("web", start=True, **MOVES)
@@ -190,7 +194,9 @@ async def test_a_network_that_was_joined_later_is_joined_again(monkeypatch: pyte
         fleet.cluster.ledger.connected(container.swarm_id, "left", {})
         fleet.cluster.ledger.connected(container.swarm_id, "left", None)
         await lost(fleet, fleet.hosts[0])
-        await fleet.until(lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine is not container)
+        await fleet.until(
+            lambda: fleet.cluster.find("web").is_up and fleet.cluster.find("web").engine is not container.engine
+        )
         asked.extend(t for place in fleet.hosts[1:] for m, t in place.asked if t.endswith("/connect"))
     assert [target.partition("/networks/")[2] for target in asked] == ["wide/connect"]
 
@@ -208,10 +214,10 @@ def test_every_change_of_what_is_signed_breaks_the_signature() -> None:
         sign = "A" if label[place] != "A" else "B"
         read = ring.read(label[:place] + sign + label[place + 1 :])
         assert read is None or read == CREATE  # the last bits of base64 may mean nothing
-    seals = {
-        ring.sign(dataclasses.replace(CREATE, **change)).partition(".")[2]
-        for change in ({}, {"name": "x"}, {"engine_id": "x"}, {"engine_name": "x"}, {"generation": 9}, {"body": {}})
-    }
+    changes: list[dict[str, Any]] = [
+        {}, {"name": "x"}, {"engine_id": "x"}, {"engine_name": "x"}, {"generation": 9}, {"body": {}},
+    ]  # fmt: skip
+    seals = {ring.sign(dataclasses.replace(CREATE, **change)).partition(".")[2] for change in changes}
     assert len(seals) == 6
 
 
@@ -270,7 +276,7 @@ def test_a_ledger_is_read_again_and_a_torn_line_is_left_out(tmp_path: Path) -> N
 
 
 def test_a_ledger_that_cannot_be_written_says_so_once(tmp_path: Path) -> None:
-    said = []
+    said: list[str] = []
     ledger = Ledger(str(tmp_path / "no" / "log"), said.append)
     ledger.saw("s", 0, "a")
     ledger.saw("t", 0, "b")
@@ -305,7 +311,7 @@ def test_where_a_manager_keeps_its_key(tmp_path: Path) -> None:
 
 async def test_a_manager_without_a_place_for_its_key_runs_and_says_what_that_means(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    said = []
+    said: list[str] = []
 
     async def start(named: bool) -> None:
         plan = ManagerConfig(Nodes("127.0.0.1:1"), Settings(), key_file=str(tmp_path / "file" / "key"), key_named=named)
@@ -358,7 +364,7 @@ async def test_a_manager_that_is_given_the_clusters_key_goes_on_accepting_its_ow
     found = []
     for words in ([], ["--cluster-opt", f"swarm.key={tmp_path / 'given'}"]):
         async with manager(plan(*words)) as backend:
-            found.append(backend.__closure__[0].cell_contents.cluster.keyring)
+            found.append(inspect.getclosurevars(backend).nonlocals["context"].cluster.keyring)
     alone, given = found
     assert given.read(alone.sign(CREATE)) == CREATE
     assert alone.read(given.sign(CREATE)) is None

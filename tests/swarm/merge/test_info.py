@@ -100,7 +100,12 @@ def test_the_first_of_as_many() -> None:
 
 def test_what_engines_say_alike_is_kept_once_and_united_once(monkeypatch: pytest.MonkeyPatch) -> None:
     spelt = []
-    monkeypatch.setattr(merged_info, "_canonical_key", lambda value: spelt.append(value) or (json.dumps(value),))
+
+    def note(value: object) -> tuple[str]:
+        spelt.append(value)
+        return (json.dumps(value),)
+
+    monkeypatch.setattr(merged_info, "_canonical_key", note)
     merge([("n1", ENGINE)])
     once = len(spelt)
     infos = [(f"n{n}", {**ENGINE, "ID": str(n), "Name": f"n{n}", "NFd": n, "Labels": [f"n={n}"]}) for n in range(50)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -119,13 +120,12 @@ def test_what_a_lost_engine_has_is_not_begun_anew_elsewhere() -> None:
 def test_a_predecessor_frees_what_it_holds_and_is_followed() -> None:
     old = held(KEY, "web", ports=[WEB], cpus=4, memory=8)
     a, b = node("a", old, labels={"containerslots": "1"}), node("b")
-    asked = {"ports": (WEB,), "cpus": 4, "memory": 8}
-    assert names(rank([a, b], PlacementRequest(**asked))) == ["b"]
-    assert names(rank([a, b], PlacementRequest(**asked, replaced=frozenset({KEY})))) == ["a"]
+    asked = PlacementRequest(ports=(WEB,), cpus=4, memory=8)
+    replacing = dataclasses.replace(asked, replaced=frozenset({KEY}))
+    assert names(rank([a, b], asked)) == ["b"]
+    assert names(rank([a, b], replacing)) == ["a"]
     assert names(rank([a, b], PlacementRequest(replaced=frozenset({KEY})))) == ["a"]  # also without a port
-    assert names(rank([node("a", old, healthy=False), b], PlacementRequest(**asked, replaced=frozenset({KEY})))) == [
-        "b"
-    ]
+    assert names(rank([node("a", old, healthy=False), b], replacing)) == ["b"]
     taken = node("a", old, held("other", ports=[WEB]))
     with pytest.raises(NoNode, match=r"port 80/tcp free \(not on a: other has it\)"):
         rank([taken], PlacementRequest(ports=(WEB,), replaced=frozenset({KEY})))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,10 @@ from machine.swarm.scheduler.placement_request import Port, extract_expressions,
 
 
 def test_expressions_move_from_the_environment_to_labels() -> None:
-    body = {"Image": "x", "Env": ["A=1", "affinity:image==x", "constraint:node==n*", "reschedule:on-node-failure"]}
+    body: dict[str, Any] = {
+        "Image": "x",
+        "Env": ["A=1", "affinity:image==x", "constraint:node==n*", "reschedule:on-node-failure"],
+    }
     found = extract_expressions(body)
     assert body["Env"] == ["A=1"]
     assert found["affinity"] == ["image==x"]
@@ -18,7 +22,7 @@ def test_expressions_move_from_the_environment_to_labels() -> None:
 
 
 def test_lifting_twice_changes_nothing() -> None:
-    body = {"Env": ["affinity:image==x"], "Labels": {"a": "b"}}
+    body: dict[str, Any] = {"Env": ["affinity:image==x"], "Labels": {"a": "b"}}
     first = extract_expressions(body)
     copy = json.loads(json.dumps(body))
     assert extract_expressions(body) == first

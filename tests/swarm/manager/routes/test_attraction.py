@@ -126,7 +126,7 @@ async def test_a_network_with_a_container_or_one_that_somebody_else_made_stays(f
     await fleet.ask("POST", "/networks/create", {"Name": "used"})
     await fleet.create("one", HostConfig={"NetworkMode": "used"})
     fleet.hosts[0].engine.answer("POST", "/networks/create", b'{"Name": "foreign"}')
-    await fleet.cluster.engine("n1").refresh_kinds("network")
+    await fleet.engine("n1").refresh_kinds("network")
     for network in ("used", "foreign"):
         with pytest.raises(Refused, match=f"volume cache .*network {network}"):
             await fleet.create("job", HostConfig={"Binds": ["cache:/c"], "NetworkMode": network})
@@ -189,9 +189,9 @@ async def test_a_predecessor_is_known_after_the_manager_was_started_again() -> N
     engine._end(old, 0)
     engine._rename(old, f"{old.id[:12]}_web")
     async with swarm(made=[SimulatedEngine("n1"), engine]) as fleet:
-        (old,) = fleet.cluster.index.newest_first()
+        (known,) = fleet.cluster.index.newest_first()
         await fleet.create("web", HostConfig=PORT)
-        assert where(fleet, "web") == [old.engine.name] == ["n2"]
+        assert where(fleet, "web") == [known.engine.name] == ["n2"]
 
 
 @pytest.mark.parametrize("given", ["db", "/db", "short", "id"])

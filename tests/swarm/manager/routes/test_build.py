@@ -8,13 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.api.responses import EngineReply
 from machine.swarm.manager.routes import answer, build
-from machine.swarm.pipeline import Refused, Request
+from machine.swarm.pipeline import Refused, Reply, Request
 from tests.swarm.fleet import Fleet, swarm
 
 
-async def session(fleet: Fleet, key: str) -> EngineReply:
+async def session(fleet: Fleet, key: str) -> Reply:
     """Open a session, as a client does beside its build; the engine may refuse it, we look at where it went."""
     return await answer(fleet.context, Request("POST", "/session", ((build.SESSION, key.encode()),)))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from machine.swarm.manager.routes import TABLE
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from machine.swarm.simulator.engine import GIB, SimulatedEngine
 from tests.swarm.fleet import Fleet, SimulatedHost, engines, swarm
 
@@ -21,7 +20,7 @@ def filters(**values: list[str]) -> str:
 
 
 async def test_containers_spread_and_a_port_taken_on_every_engine_is_refused(fleet: Fleet) -> None:
-    port = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
+    port: dict[str, Any] = {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}}
     for n in range(3):
         await fleet.create(f"c{n}", start=True, **port)
     assert sorted(await fleet.names()) == ["n1/c0", "n2/c1", "n3/c2"]
@@ -205,7 +204,9 @@ def test_every_route_has_a_way_and_a_nonsense_path_has_none() -> None:
             assert TABLE.find(method, path.replace("{name}", "node/some thing")) is not None
     assert TABLE.find("GET", "/nonsense") is None
     assert TABLE.find("GET", "") is None
-    assert TABLE.find("POST", "/containers/node/web/start")[1] == "node/web"
+    found = TABLE.find("POST", "/containers/node/web/start")
+    assert found is not None
+    assert found[1] == "node/web"
 
 
 async def test_swarm_mode_and_unknown_paths_say_what_is_meant() -> None:
@@ -248,7 +249,7 @@ async def test_inspect_shows_published_ports_at_the_engines_address() -> None:
         {"NetworkingConfig": {"EndpointsConfig": {"n2/bridge": {}}}},
     ],
 )
-async def test_what_is_called_by_its_node_pins_the_container(wanted: dict[str, dict[str, Any]], fleet: Fleet) -> None:
+async def test_what_is_called_by_its_node_pins_the_container(wanted: dict[str, Any], fleet: Fleet) -> None:
     await fleet.create(**wanted)
     assert [name.split("/")[0] for name in await fleet.names()] == ["n2"]
     (made,) = fleet.hosts[1].engine.containers.values()
@@ -262,7 +263,7 @@ async def test_a_link_is_removed_on_the_engine_of_the_container_that_has_it(name
     for place in fleet.hosts:
         ask = place.ask
 
-        async def unlink(request: Request, ask: Callable[..., Any] = ask, place: SimulatedHost = place) -> Reply:
+        async def unlink(request: Request, ask: CallNext = ask, place: SimulatedHost = place) -> Reply:
             if request.method == "DELETE":
                 asked.append((place.engine.name, request.path, request.arg("link")))
                 return Reply(204)

@@ -25,7 +25,7 @@ def tried(fleet: Fleet) -> list[int]:
 
 async def test_an_image_that_only_one_engine_has_takes_the_container_there(fleet: Fleet) -> None:
     await (await fleet.hosts[2](Request("POST", "/images/create?fromImage=built&tag=1"))).read()
-    await fleet.until(lambda: "built:1" in fleet.cluster.engine("n3").node.images)
+    await fleet.until(lambda: "built:1" in fleet.engine("n3").node.images)
     await fleet.create("one", Image="built:1")
     assert await fleet.names() == ["n3/one"]
     assert tried(fleet) == [1, 3]
@@ -40,7 +40,7 @@ async def test_an_image_is_asked_for_when_those_that_have_it_are_full(fleet: Fle
 
     for place in fleet.hosts[:2]:
         await (await place(Request("POST", "/images/create?fromImage=web&tag=latest"))).read()
-    await fleet.until(lambda: all("web" in fleet.cluster.engine(n).node.images for n in ("n1", "n2")))
+    await fleet.until(lambda: all("web" in fleet.engine(n).node.images for n in ("n1", "n2")))
     ports = {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}
     for name in ("one", "two"):
         await fleet.create(name, Image="web", HostConfig=ports)
@@ -57,7 +57,7 @@ async def test_a_create_that_failed_is_not_tried_elsewhere_unless_asked(fleet: F
     with pytest.raises(Refused, match="no space left"):
         await fleet.create("web")
     assert tried(fleet) == [1]
-    assert fleet.cluster.engine("n1").node.pending == {}
+    assert fleet.engine("n1").node.pending == {}
 
 
 async def test_createretry_tries_other_engines() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from machine.swarm.manager.routes import answer
-from machine.swarm.pipeline import Hijack, Refused, Reply, Request
+from machine.swarm.pipeline import CallNext, Hijack, Refused, Reply, Request
 from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
 
@@ -22,12 +21,12 @@ def on(number: int) -> str:
 async def build(fleet: Fleet, number: int, what: str, tag: str = "") -> str:
     """Build on engine `number`; the image's id."""
     text = await (await fleet.call("POST", f"/build?remote={what}&t={tag}&{on(number)}")).read()
-    return json.loads(text.splitlines()[0])["aux"]["ID"]
+    return str(json.loads(text.splitlines()[0])["aux"]["ID"])
 
 
-async def where(fleet: Fleet, image: str, **body) -> tuple[str, str]:
+async def where(fleet: Fleet, image: str, **body: Any) -> tuple[str, ...]:
     """The engine on which a container of that image is made, and the image's id there."""
-    key = await fleet.create(**{"Image": image, **body})
+    key = await fleet.create(Image=image, **body)
     engine = fleet.cluster.find(key).engine
     return engine.name, *engine.image_table.find(image)
 
@@ -40,10 +39,10 @@ async def listed(fleet: Fleet, query: str = "") -> dict[str, list[str]]:
 class Raw(Hijack):
     """The connection of a client that speaks to the engine in a way that nobody here reads."""
 
-    async def read(self, limit: int = 65536):
+    async def read(self, limit: int = 65536) -> bytes:
         return b""
 
-    async def write(self, data) -> None:
+    async def write(self, data: bytes) -> None:
         pass
 
     async def end(self) -> None:
@@ -86,7 +85,7 @@ async def test_an_image_that_no_list_shows_is_found_by_asking() -> None:
     async with swarm(refresh_min=60, refresh_max=61) as fleet:
         identity = await build(fleet, 3, "one")
         fleet.hosts[2].engine.hidden.add(identity)  # another image was made from it
-        await fleet.cluster.engine("n3").refresh_kinds("image")
+        await fleet.engine("n3").refresh_kinds("image")
         assert (await fleet.ask("GET", f"/images/{identity[7:19]}/json"))["Id"] == identity
         key = await fleet.create(Image=identity[7:19])
         assert fleet.cluster.find(key).engine.name == "n3"
@@ -118,7 +117,7 @@ async def test_a_commit_is_known_at_once() -> None:
 
 async def test_an_older_list_that_comes_late_does_not_undo_a_newer_one() -> None:
     async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
-        engine, place = fleet.cluster.engine("n1"), fleet.hosts[0]
+        engine, place = fleet.engine("n1"), fleet.hosts[0]
         ask, held = place.ask, asyncio.Event()
 
         async def slow(request: Request) -> Reply:
@@ -285,7 +284,7 @@ async def test_what_every_engine_refuses_has_their_status_and_words(path: str, f
     for place in fleet.hosts:
         ask = place.ask
 
-        async def denied(request: Request, ask: Callable[..., Any] = ask) -> Reply:
+        async def denied(request: Request, ask: CallNext = ask) -> Reply:
             return Reply.error(404, "pull access denied") if request.method == "POST" else await ask(request)
 
         place.ask = denied

@@ -65,7 +65,7 @@ async def test_ancestor_by_name_tag_id_and_what_was_built_from_it(monkeypatch: p
         engine = fleet.hosts[1].engine
         engine.answer("POST", "/build?remote=x&t=child:2")
         engine.parents[engine.images["child:2"]] = base
-        await fleet.cluster.engine("n2").refresh_kinds("image")
+        await fleet.engine("n2").refresh_kinds("image")
         await fleet.create("plain", start=True)
         await fleet.create("derived", start=True, Image="child:2")
         both = ["n2/derived", "n1/plain"]
@@ -150,11 +150,11 @@ async def test_a_filter_that_engines_know_better_does_not_wait_for_one_that_hang
             assert await fleet.names(filters(ancestor=["busybox"])) == ["n1/c"]
 
 
-async def test_who_waits_for_a_container_finds_it_ended_in_the_list() -> None:
+async def test_who_waits_for_a_container_finds_it_ended_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
         key = await fleet.create("c", start=True)
-        engine = fleet.cluster.engine("n1")
-        engine._apply = lambda _: None  # no event comes
+        engine = fleet.engine("n1")
+        monkeypatch.setattr(engine, "_apply", lambda _: None)  # no event comes
         reply = await fleet.call("POST", f"/containers/{key}/wait")
         reading = asyncio.ensure_future(reply.read())
         await asyncio.sleep(0)
@@ -167,7 +167,8 @@ async def test_a_container_that_ended_while_the_list_said_it_runs_is_looked_at_a
     async with swarm(1, refresh_min=60, refresh_max=61) as fleet:
         key = await fleet.create("c", start=True)
         place = fleet.hosts[0]
-        ask, late = place.ask, []
+        ask = place.ask
+        late: list[int] = []
 
         async def as_docker_20(request: Request) -> Reply:
             """Tell that it died first, and list it as ended at the third look."""

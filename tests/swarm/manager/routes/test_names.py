@@ -12,7 +12,7 @@ import pytest
 
 from machine.swarm.cluster import events
 from machine.swarm.manager.routes import object_filters
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, SimulatedHost, swarm
 
@@ -221,7 +221,7 @@ async def test_connecting_means_the_network_on_the_containers_engine() -> None:
         asked = []
 
         async def say_yes(
-            request: Request, place: SimulatedHost = fleet.hosts[1], real: Callable[..., Any] = fleet.hosts[1].__call__
+            request: Request, place: SimulatedHost = fleet.hosts[1], real: CallNext = fleet.hosts[1].__call__
         ) -> Reply:
             if request.path.endswith("/connect"):
                 asked.append(request.path)
@@ -232,7 +232,7 @@ async def test_connecting_means_the_network_on_the_containers_engine() -> None:
             await fleet.ask("POST", "/networks/create", {"Name": f"{node}/app"})
         await fleet.create("web", Env=["constraint:node==n2"])
         await fleet.create("other", Env=["constraint:node==n1"], HostConfig={"NetworkMode": "app"})
-        fleet.cluster.engine("n2").client = say_yes
+        fleet.engine("n2").client = say_yes
         await fleet.call("POST", "/networks/app/connect", {"Container": "web"})
         (mine,) = [key for key, n in fleet.hosts[1].engine.networks.items() if n["Name"] == "app"]
         assert asked == [f"/networks/{mine}/connect"]
@@ -264,6 +264,7 @@ async def test_what_is_wrong_with_a_create_is_said_in_words(host: dict[str, Any]
 
 
 async def test_a_volumes_body_is_an_object(fleet: Fleet) -> None:
+    body: object
     for body in ([], 5, "x"):
         with pytest.raises(Refused, match="JSON object"):
             await fleet.call("POST", "/volumes/create", body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from machine.swarm.fanout.tee import Tee
 from machine.swarm.manager.routes.info import size
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
-from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from machine.swarm.simulator.engine import SimulatedEngine
 from tests.swarm.fleet import Fleet, swarm
 
@@ -158,7 +158,7 @@ async def test_a_pull_goes_to_every_engine() -> None:
 async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left() -> None:
     async with asyncio.timeout(10):
 
-        async def source():
+        async def source() -> AsyncIterator[bytes]:
             for n in range(100):
                 yield b"%d," % n
 
@@ -217,7 +217,7 @@ async def test_disk_usage_has_each_image_once_and_adds_what_uses_it() -> None:
         for number, place in enumerate(fleet.hosts):
             ask = place.ask
 
-            async def used(request: Request, ask: Callable[..., Any] = ask, number: int = number) -> Reply:
+            async def used(request: Request, ask: CallNext = ask, number: int = number) -> Reply:
                 if request.path != "/system/df":
                     return await ask(request)
                 image = {"Id": "sha256:1", "RepoTags": [f"t{number}:1"], "Containers": number, "Created": 1}
@@ -240,7 +240,7 @@ async def test_a_registry_is_asked_through_another_engine_when_the_first_has_jus
         for place in fleet.hosts:
             ask = place.ask
 
-            async def search(request: Request, ask: Callable[..., Any] = ask) -> Reply:
+            async def search(request: Request, ask: CallNext = ask) -> Reply:
                 return Reply.json([{"name": "found"}]) if request.path == "/images/search" else await ask(request)
 
             place.ask = search
