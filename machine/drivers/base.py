@@ -134,7 +134,10 @@ class Driver(ABC):
         """How to reach it, None while not known yet. One question, which changes nothing."""
 
     def power(self, verb: Verb) -> None:
-        """START STOP KILL RESTART: ask and return; already there is success. `state` tells when it is done."""
+        """START STOP KILL RESTART: ask and return; already there is success. `state` tells when it is done.
+
+        InProgress when a START has to wait until something has ended: it is called again.
+        """
         raise NotSupported(
             f"the driver {self.traits.name} cannot {verb} a machine",
             resolution=f"{verb} {self.ctx.name} by its own means",

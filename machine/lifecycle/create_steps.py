@@ -12,7 +12,7 @@ from machine.lifecycle import disk_growth, provision, ssh_keys, waiting
 from machine.lifecycle.account import without_secret_env
 from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_driver_state, save_endpoint
-from machine.model import Endpoint, State, Verb
+from machine.model import Endpoint, State
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 
@@ -78,7 +78,7 @@ def create_machine(creation: Creation) -> None:
 def start_machine(creation: Creation) -> None:
     """Switch a machine on that was made before and is off."""
     if creation.driver.state() is State.STOPPED:
-        creation.driver.power(Verb.START)
+        waiting.switch_on(creation.session, creation.driver)
 
 
 def find_address(creation: Creation) -> None:

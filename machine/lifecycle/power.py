@@ -44,7 +44,7 @@ def power(session: Session, name: str, verb: Verb) -> None:
 def start(session: Session, record: Record, driver: Driver) -> None:
     """Power on, wait for the engine; a new address means a new certificate."""
     session.console.step("Starting the machine")
-    driver.power(Verb.START)
+    waiting.switch_on(session, driver)
     wait_until_ready(session, record, driver)
     session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 
@@ -98,7 +98,7 @@ def restart(session: Session, record: Record, driver: Driver) -> None:
         if state is not State.STOPPED:
             stop(session, driver, Verb.STOP)
         session.console.step("Starting the machine")
-        driver.power(Verb.START)
+        waiting.switch_on(session, driver)
     wait_until_ready(session, record, driver)
     session.console.done(f"{record.name} is running at {record.url()}", url=record.url(), ip=record.address())
 

@@ -14,7 +14,7 @@ from machine.errors import (
     MachineError,
     ShellError,
 )
-from machine.model import Endpoint, State
+from machine.model import Endpoint, State, Verb
 from machine.session import Session
 from machine.ssh import client
 from machine.ssh.client import SshShell
@@ -40,6 +40,25 @@ def wait_for_state(session: Session, driver: Driver, wanted: State, seconds: flo
         what=f"{driver.ctx.name} to be {wanted}",
         seconds=seconds,
         clock=session.clock,
+        resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
+    )
+
+
+def switch_on(session: Session, driver: Driver) -> None:
+    """Ask the platform to switch the machine on, again while something there has to end first. WaitTimeout."""
+
+    def attempt() -> None:
+        try:
+            driver.power(Verb.START)
+        except InProgress as error:
+            raise NotYet.because(error) from error
+
+    until(
+        attempt,
+        what=f"the platform to switch {driver.ctx.name} on",
+        seconds=driver.boot_timeout,
+        clock=session.clock,
+        every=0.1,
         resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
     )
 

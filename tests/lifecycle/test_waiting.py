@@ -10,12 +10,14 @@ import pytest
 
 from machine.console import Console
 from machine.drivers import registry
-from machine.errors import DriverError, LoginRefused, WaitTimeout
+from machine.errors import DriverError, InProgress, LoginRefused, WaitTimeout
 from machine.lifecycle.driver_record import context
-from machine.lifecycle.waiting import diagnostics, strip_ansi, wait_for_shell
-from machine.model import Endpoint
+from machine.lifecycle.waiting import diagnostics, strip_ansi, switch_on, wait_for_shell
+from machine.model import Endpoint, Verb
 from machine.session import Session
 from machine.store import Record, Store
+from tests.drivers import contexts
+from tests.lifecycle.test_remove import Cloud
 from tests.sshd import Sshd, keygen
 
 
@@ -84,3 +86,32 @@ class Silent:
 
 def test_what_is_wrong_is_said_last_and_without_a_console_too() -> None:
     assert diagnostics(Silent()) == "(no more is known: there is no console)\nits door is shut"  # type: ignore[arg-type]
+
+
+class Busy(Cloud):
+    """A machine whose platform has to end something, some times, before it starts."""
+
+    def __init__(self, directory: Path, times: int) -> None:
+        super().__init__(contexts.real(directory, "dev"), {})
+        self.times, self.calls = times, 0
+
+    def power(self, verb: Verb) -> None:
+        self.calls += 1
+        if self.calls <= self.times:
+            raise InProgress("the ports of dev are not free yet")
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_start_is_asked_for_until_the_platform_takes_it(tmp_path: Path, times: int) -> None:
+    session = Session(Store(str(tmp_path)), Console(io.StringIO()), clock=LeapingClock())
+    driver = Busy(tmp_path, times)
+    switch_on(session, driver)
+    assert driver.calls == times + 1
+
+
+def test_a_start_that_never_comes_is_given_up(tmp_path: Path) -> None:
+    session = Session(Store(str(tmp_path)), Console(io.StringIO()), clock=LeapingClock())
+    with pytest.raises(WaitTimeout) as caught:
+        switch_on(session, Busy(tmp_path, 1000))
+    assert "not free yet" in caught.value.details
+    assert caught.value.resolution

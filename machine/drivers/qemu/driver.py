@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import uuid
@@ -14,12 +15,10 @@ from machine.drivers.images import cache, console, disks, nat, seed, uses
 from machine.drivers.images.cache import Cache, Image
 from machine.drivers.qemu import accel, argv, config, net, paths, preflight, process, vm
 from machine.drivers.qemu.options import OPTIONS
-from machine.errors import DriverError, MachineError, WaitTimeout
+from machine.errors import DriverError, InProgress, MachineError
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
-from machine.wait import NotYet, until
 
-GONE_SECONDS = 10.0  # for a killed process to leave the list of processes
 PORTS_SECONDS = 2.0  # for a process that ended to let go of its ports
 _NAMESPACE = uuid.UUID("5c1f9e0e-8f2b-4c7e-9d0a-7a84f1272376")  # of the uuids made from machine ids
 QMP_STATES = {
@@ -51,6 +50,8 @@ class QemuDriver(Driver):
         self.data = data  # what was found out: addresses, ports, base image; and keys of a newer version
         self.boot_timeout = float(wanted.boot_timeout)
         self.host_key = ("", "")
+        self._last_pid = 0  # of the machine's qemu, when this process last saw it
+        self._ports_taken_since = math.inf  # when a start first found a port taken
         self.uuid = str(uuid.uuid5(_NAMESPACE, ctx.machine_id))
         self.sockets = paths.runtime(ctx.directory, ctx.machine_id)
 
@@ -91,6 +92,8 @@ class QemuDriver(Driver):
     def state(self) -> State:
         """Running only while this machine's own qemu lives; what qemu itself says decides the rest."""
         if not self._pid():
+            if self._is_ending():
+                return State.STOPPING
             return State.STOPPED if os.path.exists(self._file(paths.DISK)) else State.MISSING
         status = vm.status(self._socket(paths.QMP))
         return QMP_STATES.get(status, State.ERROR) if status else State.RUNNING
@@ -122,8 +125,13 @@ class QemuDriver(Driver):
             self._kill()
 
     def remove(self) -> None:
-        """The process first; then the files, the disk last, so that a repeated call still knows what to look for."""
+        """The process first; then the files, the disk last, so that a repeated call still knows what to look for.
+
+        InProgress while the process is ending.
+        """
         self._kill()
+        if self._is_ending():
+            raise InProgress(f"the qemu of {self.ctx.name} is ending")
         uses.forget(self._cache().directory, self.ctx.directory)
         for name in (*paths.SOCKETS, *paths.FILES):
             for directory in {self.ctx.directory, self.sockets}:
@@ -185,42 +193,28 @@ class QemuDriver(Driver):
             vm.command(self._socket(paths.QMP), "cont")
 
     def _kill(self) -> None:
-        """Cut the power, and return when the machine's ports are free again."""
-        pid = self._pid()
-        if not pid:
-            return
-        process.end(pid)
+        """Cut the power; `_is_ending` until the machine's ports are free again."""
+        if pid := self._pid():
+            process.end(pid)
 
-        def probe() -> None:
-            if not process.gone(pid):
-                raise NotYet
-
-        until(
-            probe,
-            what=f"the qemu of {self.ctx.name} to end",
-            seconds=GONE_SECONDS,
-            clock=self.ctx.clock,
-            every=0.02,
-        )
+    def _is_ending(self) -> bool:
+        """Whether the process that this driver saw last still holds something, such as ports, though it has ended."""
+        return bool(self._last_pid) and not process.gone(self._last_pid)
 
     def _check_ports(self) -> None:
-        """A qemu that has just ended by itself may hold its ports for a moment longer than its pid file."""
-        place = self._place()
+        """DriverError when another program has a port of the machine.
 
-        def probe() -> None:
-            if preflight.taken_port(place, self.settings.publish) is not None:
-                raise NotYet
-
-        try:
-            until(
-                probe,
-                what=f"the ports of {self.ctx.name}",
-                seconds=PORTS_SECONDS,
-                clock=self.ctx.clock,
-                every=0.05,
-            )
-        except WaitTimeout:
-            preflight.check_ports(place, self.settings.publish)
+        InProgress at first: a qemu that has just ended by itself may hold them a moment longer than its pid file.
+        """
+        place, now = self._place(), self.ctx.clock.now()
+        port = preflight.taken_port(place, self.settings.publish)
+        if port is None:
+            self._ports_taken_since = math.inf
+            return
+        self._ports_taken_since = min(self._ports_taken_since, now)
+        if now - self._ports_taken_since < PORTS_SECONDS:
+            raise InProgress(f"port {port} of {self.ctx.name} is not free yet")
+        preflight.check_ports(place, self.settings.publish)
 
     def _image(self) -> Image:
         """The base image, written down so that it is never removed under this machine."""
@@ -354,7 +348,10 @@ class QemuDriver(Driver):
         return Cache(self.ctx.store, run=self.ctx.run, log=self.ctx.log, machine=self.ctx.directory)
 
     def _pid(self) -> int:
-        return process.find(self.ctx.directory, self.uuid, self.ctx.run)
+        """The pid of the machine's qemu, 0 when it does not run."""
+        pid = process.find(self.ctx.directory, self.uuid, self.ctx.run)
+        self._last_pid = pid or self._last_pid
+        return pid
 
     def _file(self, name: str) -> str:
         return os.path.join(self.ctx.directory, name)

@@ -18,12 +18,13 @@ import pytest
 
 from machine.drivers.qemu import paths, process
 from machine.drivers.qemu.driver import QemuDriver
-from machine.errors import DriverError
+from machine.errors import DriverError, InProgress
 from machine.model import Endpoint, State, Verb
 from machine.options import resolve
 from machine.ssh import keys
 from machine.wait import NotYet, SystemClock, until
 from tests.drivers import contexts
+from tests.drivers.qemu.test_driver import remove
 from tests.drivers.qemu.test_forward import watchers
 
 NEEDED = ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "ssh")
@@ -97,6 +98,18 @@ class Machine:
         return lambda: self.driver.state() is state
 
 
+def start(driver: QemuDriver) -> None:
+    """Switch it on, as soon as nothing of its last run has the ports any more."""
+
+    def attempt() -> None:
+        try:
+            driver.power(Verb.START)
+        except InProgress as error:
+            raise NotYet.because(error) from error
+
+    until(attempt, what="a start", seconds=30, clock=SystemClock())
+
+
 def _says(address: str, port: int) -> bytes:
     try:
         with socket.create_connection((address, port), 2) as connection:
@@ -120,7 +133,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     try:
         yield made
     finally:
-        made.driver.remove()
+        remove(made.driver)
 
 
 def test_the_life_of_a_real_machine(machine: Machine) -> None:
@@ -158,7 +171,7 @@ def test_the_life_of_a_real_machine(machine: Machine) -> None:
     assert not watchers(f"{machine.ctx.directory}/{paths.GUEST}"), "the watcher ends with qemu"
 
     again = QemuDriver.load(machine.ctx, machine.saved[-1])
-    again.power(Verb.START)
+    start(again)
     machine.wait("ssh after a start", machine.answers_ssh)
     assert machine.ssh("hostname") == "vm-test"
     again.power(Verb.KILL)
@@ -178,11 +191,11 @@ def test_a_lost_pid_file_and_a_taken_port(machine: Machine) -> None:
         squatter.bind((machine.endpoint.address, machine.endpoint.engine_port))
         squatter.listen(1)
         with pytest.raises(DriverError, match="taken"):
-            driver.power(Verb.START)
-    driver.power(Verb.START)
+            start(driver)
+    start(driver)
     os.unlink(Path(machine.ctx.directory, paths.PID))
     pid = process.find(machine.ctx.directory, driver.uuid, machine.ctx.run)
-    driver.remove()
+    remove(driver)
     assert driver.state() is State.MISSING
     assert not process.command_line(pid, machine.ctx.run)
     left = set(os.listdir(machine.ctx.directory))
