@@ -386,7 +386,7 @@ class CloudContract:
         driver.ctx.save(driver)
         cloud.door.on(cloud.making, lost)
         with pytest.raises(DriverError) as caught:
-            driver.create()
+            created(driver)
         assert caught.value.resolution
         assert cloud.machines() >= 1
         cloud.door.clear()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Self
 
 from machine import names
+from machine.drivers.azure import client, firewall, requests, shared
 from machine.drivers.azure import config as settings
-from machine.drivers.azure import firewall, requests, shared
-from machine.drivers.azure.client import Api
+from machine.drivers.azure.client import Api, provisioning_state
 from machine.drivers.azure.errors import ERRORS
 from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.preflight import preflight
 from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
 from machine.drivers.cloud import errors, user_data
-from machine.errors import DriverError, InProgress
+from machine.errors import DriverError
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
 
@@ -32,6 +33,17 @@ KINDS = {  # ARM's types -> a kind of requests.names
     "microsoft.network/networksecuritygroups": "nsg",
     "microsoft.compute/disks": "disk",
 }
+RESOURCES = {  # the same kinds -> what the client calls them
+    "vm": client.MACHINE,
+    "nic": client.INTERFACE,
+    "ip": client.ADDRESS,
+    "nsg": client.SECURITY_GROUP,
+    "disk": client.DISK,
+}
+PASSING_CODES = (  # refusals of what refers to something that Azure is still at, even if it has said that it is done
+    *("AnotherOperationInProgress", "ReferencedResourceNotProvisioned"),
+    *("RetryableError", "RetryableErrorDueToAnotherOperation"),
+)
 DEPENDENTS = (("vm",), ("nic",), ("ip", "nsg", "disk"))  # what has to be gone before the next can go
 
 
@@ -54,6 +66,7 @@ class AzureDriver(Driver):
         self.api = Api(data, ctx)
         self._host_key = ("", "")
         self._gone: set[str] = set()  # names that this process has seen removed
+        self._looked_at = -math.inf  # when this process last asked how far Azure is with what `create` needs
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -94,44 +107,67 @@ class AzureDriver(Driver):
     # create
 
     def create(self) -> None:
-        """Every name is known and saved beforehand, and repeating a PUT makes nothing twice."""
+        """Every name is known and saved beforehand, and asking again makes nothing twice.
+
+        InProgress while Azure is at what the interface needs, and then at the interface, which the machine needs.
+        """
         self.data["Removed"] = False
         self._gone.clear()
+        interval = 2 if self.data.get("PollingInterval") is None else int(self.data["PollingInterval"])
+        if self.ctx.clock.now() - self._looked_at < interval:
+            raise shared.in_progress(self.ctx, "making", [f"it is asked every {interval} s"])
         if self.data.get("Asked") and self._adopt():
             return
         if not self.data.get("Surveyed"):
             preflight(self.api, self.data)
         self.ctx.save(self)
-        shared.ensure(self.api, self.data, self.ctx, self._save)
-        self._make_network()
-        self._make_machine()
+        try:
+            going_on = shared.ensure(self.api, self.data, self.ctx, self._save) + self._ensure_front()
+            going_on = going_on or self._ensure_interface()
+            if not going_on:
+                self._make_machine()
+        except errors.WrongState as error:
+            if error.code not in PASSING_CODES:
+                raise
+            going_on = [error.details]
+        if going_on:
+            self._looked_at = self.ctx.clock.now()
+            raise shared.in_progress(self.ctx, "making", going_on)
 
     def _adopt(self) -> bool:
         """Whether an earlier try made the machine already; it is ours then, and running."""
         machine = self._machine()
-        if machine is None or (_provisioning(machine) == "Failed" and not _power(machine)):
+        if machine is None or (provisioning_state(machine) == "Failed" and not _power(machine)):
             return False
         self._keep(machine)
         if STATES.get(_power(machine)) is State.STOPPED:
             self.power(Verb.START)
         return True
 
-    def _make_network(self) -> None:
-        """Firewall, address and interface."""
+    def _ensure_front(self) -> list[str]:
+        """Ask for the machine's own security group and address; return a line for each that Azure is still at."""
         group, own, carried = self._group, self._names, self._tags()
+        asked = []
         if not self.data.get("NSG"):
             wanted = firewall.openings(22, self._engine_port, self.ctx.swarm_ports, self.data.get("OpenPorts") or [])
             rules = firewall.rules(wanted, self.data.get("AllowFrom") or [])
             body = requests.security_group(self.data, carried, rules)
-            self.data["NSGID"] = self.api.put_security_group(group, own["nsg"], body)["id"]
-            self._save()
+            asked.append(self.api.ensure(client.SECURITY_GROUP, group, own["nsg"], body=body))
+            self.data["NSGID"] = asked[-1]["id"]
         if not self.data.get("NoPublicIP"):
-            made = self.api.put_address(group, own["ip"], requests.address(self.data, carried))
-            self.data["PublicIPID"] = made["id"]
-            self._save()
-        made = self.api.put_interface(group, own["nic"], requests.interface(self.data, carried))
-        self.data["NICID"], self.data["PrivateIPAddress"] = made["id"], _inner_address(made)
+            body = requests.address(self.data, carried)
+            asked.append(self.api.ensure(client.ADDRESS, group, own["ip"], body=body))
+            self.data["PublicIPID"] = asked[-1]["id"]
         self._save()
+        return client.in_progress(*asked)
+
+    def _ensure_interface(self) -> list[str]:
+        """Ask for the network interface; return a line while Azure is still at it."""
+        body = requests.interface(self.data, self._tags())
+        found = self.api.ensure(client.INTERFACE, self._group, self._names["nic"], body=body)
+        self.data["NICID"], self.data["PrivateIPAddress"] = found["id"], _inner_address(found)
+        self._save()
+        return client.in_progress(found)
 
     def _make_machine(self) -> None:
         if not self.ctx.public_key:
@@ -147,7 +183,7 @@ class AzureDriver(Driver):
             key=self.ctx.public_key.strip(),
             user_data=self._user_data(),
         )
-        self._keep(self.api.put_machine(self._group, own["vm"], body))
+        self._keep(self.api.put(client.MACHINE, self._group, own["vm"], body=body))
 
     def _keep(self, machine: dict[str, Any]) -> None:
         self.data["VMID"] = machine["id"]
@@ -162,7 +198,7 @@ class AzureDriver(Driver):
         machine = self._machine()
         if machine is None:
             return State.MISSING
-        doing, power = _provisioning(machine), _power(machine)
+        doing, power = provisioning_state(machine), _power(machine)
         if doing == "Deleting":
             return State.STOPPING
         if doing == "Failed" and not power:
@@ -171,12 +207,12 @@ class AzureDriver(Driver):
 
     def endpoint(self) -> Endpoint | None:
         own = self._names
-        interface = self.api.interface(self._group, own["nic"])
+        interface = self.api.get(client.INTERFACE, self._group, own["nic"])
         if interface is None:
             return None
         private = address = _inner_address(interface)
         if not (self.data.get("UsePrivateIP") or self.data.get("NoPublicIP")):
-            found = self.api.address(self._group, own["ip"])
+            found = self.api.get(client.ADDRESS, self._group, own["ip"])
             address = str(((found or {}).get("properties") or {}).get("ipAddress") or "")
         if not address:
             return None
@@ -192,7 +228,7 @@ class AzureDriver(Driver):
     def power(self, verb: Verb) -> None:
         """STOP also ends what a machine costs by the hour (Azure calls it deallocated), KILL alone does not."""
         machine = self._machine()
-        if machine is None or _provisioning(machine) == "Deleting":
+        if machine is None or provisioning_state(machine) == "Deleting":
             raise errors.MachineGone(
                 f"Azure has no machine for {self.ctx.name} any more",
                 resolution=f"machine rm {self.ctx.name} removes its record",
@@ -215,7 +251,7 @@ class AzureDriver(Driver):
         machine = self._machine()
         if machine is None:
             return ""
-        if _provisioning(machine) == "Failed":
+        if provisioning_state(machine) == "Failed":
             return f"Azure says: {_reason(machine)}"
         return self._explain_firewall() if _power(machine) == "running" else ""
 
@@ -224,7 +260,7 @@ class AzureDriver(Driver):
         if not nsg:
             return ""
         group, name = nsg.split("/")[4], nsg.rpartition("/")[2]
-        found = self.api.security_group(group, name)
+        found = self.api.get(client.SECURITY_GROUP, group, name)
         allowed = firewall.sources(((found or {}).get("properties") or {}).get("securityRules") or [], 22)
         if not allowed:
             return f"no rule of its security group {name} lets port 22 in"
@@ -248,15 +284,16 @@ class AzureDriver(Driver):
             if disk and disk != own["disk"]:  # a machine of docker-machine's: Azure chose the name of its disk
                 self._keep(machine)
                 own = self._names
-            if _provisioning(machine) == "Deleting":
-                raise self._in_progress(f"the machine {own['vm']} is being deleted")
+            if provisioning_state(machine) == "Deleting":
+                raise shared.in_progress(self.ctx, "removing", [f"the machine {own['vm']} is being deleted"])
         for kinds in DEPENDENTS:
             self._delete([(kind, own[kind]) for kind in kinds])
         found = [(KINDS.get(str(thing.get("type")).lower(), ""), str(thing["name"])) for thing in self._tagged()]
         for kinds in DEPENDENTS:
             self._delete([(kind, name) for kind, name in found if kind in kinds])
         gone = {name.lower() for name in (*own.values(), *(name for _, name in found))}
-        shared.delete_unused(self.api, self.data, self.ctx, self._save, gone)
+        if going_on := shared.delete_unused(self.api, self.data, self.ctx, self._save, gone):
+            raise shared.in_progress(self.ctx, "removing", going_on)
 
     def _delete(self, things: list[tuple[str, str]]) -> None:
         left = []
@@ -264,14 +301,14 @@ class AzureDriver(Driver):
             if name in self._gone:
                 continue
             try:
-                if self.api.delete(kind, self._group, name):
+                if self.api.delete(RESOURCES[kind], self._group, name):
                     self._gone.add(name)
                 else:
                     left.append(f"{name} is being deleted")
             except errors.InUse as error:
                 left.append(error.details)
         if left:
-            raise self._in_progress("\n".join(left))
+            raise shared.in_progress(self.ctx, "removing", left)
 
     def _tagged(self) -> list[dict[str, Any]]:
         """More of this machine's, whatever its name."""
@@ -279,17 +316,10 @@ class AzureDriver(Driver):
         found = self.api.contents(self._group, self.ctx.machine_id) if self.ctx.machine_id else []
         return [thing for thing in found if str(thing.get("name")).lower() not in own]
 
-    def _in_progress(self, details: str) -> InProgress:
-        return InProgress(
-            f"Azure is still removing {self.ctx.name}",
-            details=details,
-            resolution=f"machine rm {self.ctx.name} again removes the rest too",
-        )
-
     # questions
 
     def _machine(self) -> dict[str, Any] | None:
-        return self.api.machine(self._group, self._names["vm"])
+        return self.api.get(client.MACHINE, self._group, self._names["vm"])
 
     def _save(self) -> None:
         self.ctx.save(self)
@@ -319,10 +349,6 @@ def _of(machine: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 def _statuses(machine: dict[str, Any]) -> list[dict[str, Any]]:
     return list(_of(machine, "instanceView").get("statuses") or [])
-
-
-def _provisioning(machine: dict[str, Any]) -> str:
-    return str(_of(machine).get("provisioningState") or "")
 
 
 def _power(machine: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from machine.drivers.azure import client
 from machine.drivers.azure.client import Api
 from machine.errors import PreflightFailed
 
@@ -19,7 +20,7 @@ def published(api: Api, data: Mapping[str, Any], urn: str) -> dict[str, Any]:
     if version == "latest":
         versions = api.image_versions(publisher, offer, sku)
         version = max(versions, key=_version, default="")
-    found = api.image(publisher, offer, sku, version) if version else None
+    found = api.get(client.PUBLISHED_IMAGE, data["Location"], publisher, offer, sku, version) if version else None
     if found is None:
         raise PreflightFailed(
             f"there is no image {urn} in {data['Location']}",
@@ -38,13 +39,13 @@ def named(api: Api, data: Mapping[str, Any], image_id: str) -> dict[str, Any]:
     by_kind = {kind.lower(): name for kind, name in zip(parts[::2], parts[1::2], strict=False)}
     group, name = by_kind.get("resourcegroups", ""), by_kind.get("images", "")
     if "communitygalleries" in by_kind:
-        found = api.community_image(by_kind["communitygalleries"], name)
+        found = api.get(client.COMMUNITY_IMAGE, data["Location"], by_kind["communitygalleries"], name)
     elif "sharedgalleries" in by_kind:
-        found = api.shared_image(by_kind["sharedgalleries"], name)
+        found = api.get(client.SHARED_IMAGE, data["Location"], by_kind["sharedgalleries"], name)
     elif by_kind.get("subscriptions", "").lower() != str(data["SubscriptionID"]).lower():
         return {}
     elif "galleries" in by_kind:
-        found = api.gallery_image(group, by_kind["galleries"], name)
+        found = api.get(client.GALLERY_IMAGE, group, by_kind["galleries"], name)
     else:
         found = _own(api, data, group, name)
     if found is None:
@@ -56,7 +57,7 @@ def named(api: Api, data: Mapping[str, Any], image_id: str) -> dict[str, Any]:
 
 def _own(api: Api, data: Mapping[str, Any], group: str, name: str) -> dict[str, Any] | None:
     """An own image goes with machines of its region only; galleries copy theirs to many."""
-    found = api.own_image(group, name)
+    found = api.get(client.OWN_IMAGE, group, name)
     place = str((found or {}).get("location") or "").replace(" ", "").lower()
     if place and place != data["Location"]:
         raise PreflightFailed(

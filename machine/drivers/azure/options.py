@@ -66,7 +66,7 @@ OPTIONS = (
         "azure-polling-interval",
         "int",
         default=2,
-        help="seconds between questions about what is being made, where Azure names none",
+        help="least seconds between questions about what is being made",
     ),
     Option(
         "azure-subscription-cert",

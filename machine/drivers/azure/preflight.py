@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import config, images
+from machine.drivers.azure import client, config, images
 from machine.drivers.azure.client import Api
 from machine.errors import PreflightFailed
 
@@ -107,7 +107,7 @@ def _set(api: Api, data: Mapping[str, Any]) -> None:
     https://learn.microsoft.com/azure/virtual-machines/availability-set-overview
     """
     name = config.availability_set(data)
-    found = api.availability_set(data["ResourceGroup"], name) if name else None
+    found = api.get(client.AVAILABILITY_SET, data["ResourceGroup"], name) if name else None
     if found is None:
         return
     advice = "give another --azure-availability-set, or --azure-availability-set none"
@@ -189,7 +189,7 @@ def _quota(api: Api, data: Mapping[str, Any], size: Mapping[str, Any]) -> None:
 
 def _group(api: Api, data: Mapping[str, Any]) -> bool:
     """Whether it is there."""
-    found = api.group(data["ResourceGroup"])
+    found = api.get(client.GROUP, data["ResourceGroup"])
     if found and (found.get("properties") or {}).get("provisioningState") == "Deleting":
         raise PreflightFailed(
             f"the resource group {data['ResourceGroup']} is being deleted",
@@ -200,7 +200,7 @@ def _group(api: Api, data: Mapping[str, Any]) -> bool:
 
 def _network(api: Api, data: dict[str, Any]) -> None:
     group, name, must_exist = config.network_place(data)
-    found = api.network(group, name)
+    found = api.get(client.NETWORK, group, name)
     if found is None:
         if must_exist:
             raise PreflightFailed(
@@ -214,7 +214,7 @@ def _network(api: Api, data: dict[str, Any]) -> None:
             resolution="give another --azure-vnet, --azure-resource-group or --azure-location",
         )
     inner = found.get("properties") or {}
-    subnet = next((s for s in inner.get("subnets") or [] if s.get("name") == data["SubnetName"]), None)
+    subnet = client.find_subnet(found, data["SubnetName"])
     if subnet is None:
         if must_exist:
             raise PreflightFailed(
@@ -249,7 +249,7 @@ def _firewall(api: Api, data: dict[str, Any]) -> None:
         return
     parts = wanted.strip("/").split("/")
     group, name = (parts[3], parts[-1]) if len(parts) > 7 else (str(data["ResourceGroup"]), wanted)
-    found = api.security_group(group, name)
+    found = api.get(client.SECURITY_GROUP, group, name)
     if found is None:
         raise PreflightFailed(
             f"there is no network security group {name} in the resource group {group}",

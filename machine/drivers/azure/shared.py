@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from machine.drivers.azure import config, requests
+from machine.drivers.azure import client, config, requests
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.errors import ERRORS
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
+from machine.errors import InProgress
 
 
 def lock_name(data: Mapping[str, Any]) -> str:
@@ -22,96 +23,118 @@ def lock_name(data: Mapping[str, Any]) -> str:
     return f"azure-{str(data['ResourceGroup']).lower()}"
 
 
-def ensure(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None]) -> None:
-    """All of it exists; `save` writes each id down as soon as it is known."""
+def in_progress(ctx: DriverContext, doing: str, lines: list[str]) -> InProgress:
+    """The error for a create or removal that has to wait; `doing` is "making" or "removing"."""
+    return InProgress(
+        f"Azure is still {doing} {ctx.name}",
+        details="\n".join(lines),
+        resolution=f"machine rm {ctx.name} again removes the rest too" if doing == "removing" else "",
+    )
+
+
+def ensure(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None]) -> list[str]:
+    """Ask for what is not there; return a line for each thing that Azure is still at.
+
+    `save` writes each id down as soon as it is known.
+    """
     group = str(data["ResourceGroup"])
     with ctx.lock(lock_name(data)):
-        if api.group(group) is None:
-            api.put_group(group, requests.group(data))
+        found = api.get(client.GROUP, group) or api.put(client.GROUP, group, body=requests.group(data))
+        if client.provisioning_state(found) == "Deleting":  # a new one can be made after that
+            raise in_progress(ctx, "making", client.in_progress(found))
         name = config.availability_set(data)
         if name:
-            there = api.availability_set(group, name)
-            there = there or api.put_availability_set(group, name, requests.availability_set(data))
-            data["AvailabilitySetID"] = there["id"]
+            found = api.ensure(client.AVAILABILITY_SET, group, name, body=requests.availability_set(data))
+            data["AvailabilitySetID"] = found["id"]
             save()
-        data["SubnetID"] = _subnet(api, data, ctx, save)
-        save()
+        return _ensure_subnet(api, data, ctx, save)
 
 
-def _subnet(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None]) -> str:
-    """The id of the subnet, made if need be, with its network if need be."""
+def _ensure_subnet(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None]) -> list[str]:
+    """Ask for the subnet, and for its network, if they are not there. SubnetID is set once both can be used."""
     group, name, must_exist = config.network_place(data)
-    network = api.network(group, name)
+    network = api.get(client.NETWORK, group, name)
     if network is None and not must_exist:
-        network = api.put_network(group, name, requests.network(data))
-    subnets = ((network or {}).get("properties") or {}).get("subnets") or []
-    found = next((subnet for subnet in subnets if subnet.get("name") == data["SubnetName"]), None)
-    if found is not None:
-        data["MadeSubnet"] = any(other.get("MadeSubnet") for other in _same_network(data, _others(data, ctx)))
-        return str(found["id"])
-    if must_exist:
+        network = api.put(client.NETWORK, group, name, body=requests.network(data))
+    network = network or {}
+    api.raise_failure(client.NETWORK, group, name, found=network)
+    subnet = client.find_subnet(network, str(data["SubnetName"]))
+    if subnet is None and must_exist:
         raise ERRORS.error(errors.BadNetwork, f"there is no subnet {data['SubnetName']} in the network {name}")
-    data["MadeSubnet"] = True  # in a network that is not ours
-    save()
-    return str(api.put_subnet(group, name, data["SubnetName"], requests.subnet(data))["id"])
+    going_on = [] if must_exist else client.in_progress(network) or client.in_progress(subnet or {})
+    if subnet is None and not going_on:
+        data["MadeSubnet"] = True  # in a network that is not ours
+        save()
+        subnet = api.put(client.SUBNET, group, name, str(data["SubnetName"]), body=requests.subnet(data))
+        going_on = client.in_progress(subnet)
+    if subnet is not None and not going_on:
+        made_by_machine = [data, *_same_network(data, _others(data, ctx))]
+        data["MadeSubnet"] = any(one.get("MadeSubnet") for one in made_by_machine)
+        data["SubnetID"] = subnet["id"]
+        save()
+    return going_on
 
 
-def delete_unused(api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None], own: set[str]) -> None:
-    """Remove what no machine uses any more. `own` are names, in small letters, of the machine's things that are gone.
+def delete_unused(
+    api: Api, data: dict[str, Any], ctx: DriverContext, save: Callable[[], None], own: set[str]
+) -> list[str]:
+    """Remove what no machine uses any more; return a line for each thing that Azure is still at.
 
-    The machine is marked as removed before the others are looked at: of two that go at once, the second cleans up.
+    `own` are names, in small letters, of the machine's things that are gone. The machine is marked as removed before
+    the others are looked at: of two that go at once, the second cleans up.
     """
     group = str(data["ResourceGroup"])
     with ctx.lock(lock_name(data)):
         data["Removed"] = True
         save()
         others = _others(data, ctx)
-        gone = set(own)
-        if not _same_network(data, others):
-            gone |= _tidy_network(api, data)
+        going_on = [] if _same_network(data, others) else _delete_network(api, data)
+        gone = {*own, config.network_place(data)[1].lower()}
         name = config.availability_set(data)
-        if name and not any(config.availability_set(other) == name for other in others):
-            gone |= _tidy_set(api, group, name)
-        if not others:
-            _tidy_group(api, group, gone)
+        used = any(config.availability_set(other) == name for other in others)
+        if name and not used and _delete_set(api, group, name):
+            gone.add(name.lower())
+        return going_on if others or going_on else _delete_group(api, group, gone)
 
 
-def _tidy_network(api: Api, data: Mapping[str, Any]) -> set[str]:
+def _delete_network(api: Api, data: Mapping[str, Any]) -> list[str]:
+    """Delete the network if it is ours, or else our subnet in it; what somebody of another store uses stays."""
     group, name, must_exist = config.network_place(data)
-    network = None if must_exist else api.network(group, name)
+    network = None if must_exist else api.get(client.NETWORK, group, name)
     if network is None:
-        return {name.lower()}
+        return []
+    subnet = str(data["SubnetName"])
     try:
         if _ours(network):
-            api.delete_network(group, name)
-            return {name.lower()}
-        if data.get("MadeSubnet"):
-            api.delete_subnet(group, name, str(data["SubnetName"]))
+            return [] if api.delete(client.NETWORK, group, name) else [f"{name} is being deleted"]
+        if data.get("MadeSubnet") and client.find_subnet(network, subnet):
+            return [] if api.delete(client.SUBNET, group, name, subnet) else [f"{subnet} is being deleted"]
     except errors.InUse:
         pass  # by somebody of another store, or by hand
-    return set()
+    return []
 
 
-def _tidy_set(api: Api, group: str, name: str) -> set[str]:
-    found = api.availability_set(group, name)
+def _delete_set(api: Api, group: str, name: str) -> bool:
+    """Delete the availability set if it is ours and nobody uses it; return whether there is none any more."""
+    found = api.get(client.AVAILABILITY_SET, group, name)
     try:
-        if found is not None and _ours(found):
-            api.delete_availability_set(group, name)
+        return found is None or (_ours(found) and api.delete(client.AVAILABILITY_SET, group, name))
     except errors.InUse:
-        return set()
-    return {name.lower()} if found is None or _ours(found) else set()
+        return False
 
 
-def _tidy_group(api: Api, group: str, gone: set[str]) -> None:
-    """Deleting a group deletes what is in it: only an empty one of ours. ARM's index may still show what just went."""
-    found = api.group(group)
-    if found is None or not _ours(found) or (found.get("properties") or {}).get("provisioningState") == "Deleting":
-        return
+def _delete_group(api: Api, group: str, gone: set[str]) -> list[str]:
+    """Delete the group if it is ours and empty: what is in it would go too. ARM's index may show what is `gone`."""
+    found = api.get(client.GROUP, group)
+    if found is None or not _ours(found):
+        return []
+    if client.provisioning_state(found) == "Deleting":
+        return client.in_progress(found)
     if any(str(thing.get("name")).lower() not in gone for thing in api.contents(group)):
-        return
-    if api.networks(group) or api.machines(group):  # those who make them know more than the index
-        return
-    api.delete_group(group)
+        return []
+    if api.list_all(client.NETWORK, group) or api.list_all(client.MACHINE, group):  # they know more than the index
+        return []
+    return [] if api.delete(client.GROUP, group) else [f"{group} is being deleted"]
 
 
 def _ours(thing: Mapping[str, Any]) -> bool:

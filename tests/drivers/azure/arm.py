@@ -1,7 +1,8 @@
 """A Resource Manager on loopback, plain http: state, long-running operations, tokens. A door puts TLS before it.
 
-What takes time takes a number of questions instead: an operation succeeds at its first poll, a machine runs from the
-second look on; one that is being deleted is gone at the second question, everything else at the first.
+What takes time takes a number of questions instead: a resource is made at the second look, a machine runs from the
+second look on; one that is being deleted is gone at the second question, everything else at the first. Whatever refers
+to a resource that is not made yet is refused. Nothing happens because an operation is polled: a driver does not wait.
 """
 
 from __future__ import annotations
@@ -70,9 +71,10 @@ class Arm:
         """A subscription with nothing in it."""
         self.account = Account(SUBSCRIPTION)
         self.directory = Directory()
-        self.operations: dict[str, str] = {}  # operation -> id of what goes when it ends, or ""
+        self.operations: dict[str, Thing] = {}  # operation -> what its URL answers
         self.unregistered: set[str] = set()  # namespaces that the subscription has never used
         self.refusals: dict[str, Refused] = {}  # kind -> what its next PUT is told
+        self.failures: dict[str, Refused] = {}  # kind -> why the next one fails after its PUT was accepted
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -117,8 +119,8 @@ class Arm:
         rest = parts[2:]
         for namespace in self.unregistered.intersection(rest):
             raise Refused(409, "MissingSubscriptionRegistration", UNREGISTERED.format(namespace))
-        if "operations" in rest or "operationresults" in rest:
-            return self._polled(rest[-1], rest)
+        if "operations" in rest:
+            return self._polled(rest[-1])
         if rest[:1] == ["providers"]:
             return self._offered(rest[1:], asked)
         if rest[0].lower() != "resourcegroups":
@@ -142,19 +144,26 @@ class Arm:
     def _group(self, method: str, path: str, body: Thing, base: str) -> Answered:
         name = path.rpartition("/")[2]
         group_id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
+        old = self.account.things.get(group_id.lower())
         if method == "PUT":
-            new = group_id.lower() not in self.account.things
+            if old is not None and "deleting" in old:
+                raise Refused(409, "ResourceGroupBeingDeleted", f"The resource group '{name}' is being deleted.")
             made = recorded.body("rg_create_201")
             made |= {"id": group_id, "name": name, "location": body["location"], "tags": body.get("tags", {})}
             made["type"] = "Microsoft.Resources/resourceGroups"
             self.account.things[group_id.lower()] = made
-            return 201 if new else 200, made, {}
+            return 200 if old else 201, made, {}
+        if old is not None:
+            self._later(old)
         found = self._find(group_id, "ResourceGroupNotFound", f"Resource group '{name}'")
         if method == "GET":
-            return 200, found, {}
-        number = self._operation(group_id)
-        location = f"{base}/subscriptions/{SUBSCRIPTION}/operationresults/{number}?api-version=2021-04-01"
-        return 202, "", {"Location": location, "Retry-After": "0"}
+            return 200, _shown(found), {}
+        if self.quick:
+            self.account.drop(found)
+            return 200, "", {}
+        found["properties"]["provisioningState"] = "Deleting"
+        found.setdefault("deleting", 1)
+        return 202, "", {"Location": f"{base}/subscriptions/{SUBSCRIPTION}/operationresults/none", "Retry-After": "0"}
 
     def _contents(self, group_id: str, asked: dict[str, str]) -> Answered:
         inside = [t for t in self.account.things.values() if str(t["id"]).lower().startswith(group_id.lower() + "/")]
@@ -198,10 +207,21 @@ class Arm:
         self.account.things[thing_id.lower()] = made
         if kind in AT_ONCE:
             return 200, made, {}
-        said = _shown(made)
-        if kind != "virtualMachines":
-            said["properties"]["provisioningState"] = "Updating"
-        return 201 if new else 200, said, self._long(base, thing_id)
+        headers = self._long(base, thing_id)
+        if kind in self.failures:
+            failure = self.failures.pop(kind)
+            made["properties"]["provisioningState"] = "Failed"
+            number = headers["Azure-AsyncOperation"].rpartition("/")[2].partition("?")[0]
+            self.operations[number] = {"status": "Failed", **failure.body}
+        elif kind != "virtualMachines" and not self.quick:
+            self._updating(made)
+        return 201 if new else 200, _shown(made), headers
+
+    def _updating(self, thing: Thing) -> None:
+        """It is being made, or changed: with what is inside it, until the second look."""
+        thing["making"] = 1
+        for one in (thing, *thing["properties"].get("subnets", [])):
+            one["properties"]["provisioningState"] = "Updating"
 
     def _delete(self, thing_id: str, base: str) -> Answered:
         found = self.account.things.get(thing_id.lower())
@@ -217,7 +237,6 @@ class Arm:
         found["deleting"] = found.get("deleting", looks) - 1
         found["properties"]["provisioningState"] = "Deleting"
         headers = self._long(base, thing_id)
-        self.operations[headers["Azure-AsyncOperation"].rpartition("/")[2].partition("?")[0]] = thing_id
         return 202, "", {**headers, "Location": headers["Azure-AsyncOperation"] + "&monitor=true"}
 
     def _subnet(self, method: str, network: Thing, subnet_id: str, body: Thing, base: str) -> Answered:
@@ -230,6 +249,8 @@ class Arm:
             strict.check(model("subnets"), body)
             space = [ipaddress.ip_network(text) for text in network["properties"]["addressSpace"]["addressPrefixes"]]
             subnets.append(self.account.subnet(subnet_id, body, space))
+            if not self.quick:
+                self._updating(network)
             return 201, subnets[-1], self._long(base, subnet_id)
         if found is None:
             raise Refused(404, "NotFound", f"Resource {subnet_id} not found.")
@@ -254,6 +275,13 @@ class Arm:
             if thing["deleting"] == 0:
                 self.account.drop(thing)
             thing["deleting"] -= 1
+        elif "making" in thing:
+            if thing["making"] == 0:
+                del thing["making"]
+                for one in (thing, *thing["properties"].get("subnets", [])):
+                    one["properties"]["provisioningState"] = "Succeeded"
+            else:
+                thing["making"] -= 1
         elif thing.get("way"):
             thing["power"] = thing["way"].pop(0)
         elif thing["properties"].get("provisioningState") == "Creating":
@@ -261,30 +289,19 @@ class Arm:
                 thing["properties"]["provisioningState"] = "Succeeded"
             thing["power"] = "running" if thing["power"] else "starting"
 
-    def _operation(self, thing_id: str = "") -> str:
-        number = str(uuid.uuid4())
-        self.operations[number] = thing_id
-        return number
-
     def _long(self, base: str, thing_id: str) -> dict[str, str]:
         provider = thing_id.partition("/providers/")[2].partition("/")[0]
         place = f"{base}/subscriptions/{SUBSCRIPTION}/providers/{provider}/locations/{catalogue.LOCATION}/operations"
         signed = "&t=638900000000000000&c=" + "MII" * 200 + "&s=signature"
-        return {
-            "Azure-AsyncOperation": f"{place}/{self._operation()}?api-version=2026-03-01{signed}",
-            "Retry-After": "0",
-        }
+        number = str(uuid.uuid4())
+        name = "compute" if provider == "Microsoft.Compute" else "network"
+        self.operations[number] = recorded.load(f"{name}_operation_succeeded")["body"]
+        return {"Azure-AsyncOperation": f"{place}/{number}?api-version=2026-03-01{signed}", "Retry-After": "0"}
 
-    def _polled(self, number: str, rest: list[str]) -> Answered:
+    def _polled(self, number: str) -> Answered:
         if number not in self.operations:
             raise Refused(404, "NotFound", f"The operation {number} was not found.")
-        gone = self.account.things.get(self.operations[number].lower())
-        if gone is not None and not str(gone["type"]).endswith("virtualMachines"):
-            self.account.drop(gone)
-        if "operationresults" in rest:
-            return 200, "", {}
-        name = "compute" if "Microsoft.Compute" in rest else "network"
-        return 200, {**recorded.load(f"{name}_operation_succeeded")["body"], "name": number}, {}
+        return 200, {**self.operations[number], "name": number}, {}
 
     # the catalogue
 
@@ -320,7 +337,9 @@ class Arm:
 
 def _shown(thing: Thing, expand: str = "") -> Thing:
     """Without what only the fake knows."""
-    found: Thing = json.loads(json.dumps({k: v for k, v in thing.items() if k not in ("power", "way", "deleting")}))
+    found: Thing = json.loads(
+        json.dumps({k: v for k, v in thing.items() if k not in ("power", "way", "deleting", "making")})
+    )
     found.pop("customData", None)
     if expand.lower() == "instanceview":
         view = recorded.load("vm_get_expand_instanceView_200")["body"]["properties"]["instanceView"]

@@ -33,6 +33,11 @@ ELSEWHERE = (
     "Resource {} referenced by resource {} was not found. Please make sure that the referenced resource exists, and "
     "that both resources are in the same region."
 )
+# https://github.com/hashicorp/terraform-provider-azurerm/issues/30197
+NOT_PROVISIONED = (
+    "Cannot proceed with operation because resource {} used by resource {} is not in Succeeded state. Resource is in "
+    "Updating state and the last operation that updated/is updating the resource is PutSubnetOperation."
+)
 ABOUT_IMAGES = ("id", "sharedGalleryImageId", "communityGalleryImageId")
 
 
@@ -70,15 +75,16 @@ class Account:
         ]
 
     def find(self, thing_id: str) -> Thing:
-        """By id; InvalidResourceReference."""
+        """What another resource refers to, by id; InvalidResourceReference, ReferencedResourceNotProvisioned."""
         found = self.things.get(thing_id.lower())
         if found is None and "/subnets/" in thing_id.lower():
             network = self.things.get(thing_id.lower().partition("/subnets/")[0])
-            for subnet in (network or {}).get("properties", {}).get("subnets", []):
-                if subnet["id"].lower() == thing_id.lower():
-                    return dict(subnet)
+            subnets = (network or {}).get("properties", {}).get("subnets", [])
+            found = next((dict(subnet) for subnet in subnets if subnet["id"].lower() == thing_id.lower()), None)
         if found is None:
             raise Refused(400, "InvalidResourceReference", f"Resource {thing_id} referenced was not found.")
+        if found["properties"].get("provisioningState") == "Updating":
+            raise Refused(409, "ReferencedResourceNotProvisioned", NOT_PROVISIONED.format(thing_id, "another"))
         return found
 
     def number(self) -> int:

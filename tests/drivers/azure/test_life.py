@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import json
 import sys
+import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,14 +25,14 @@ from machine.drivers.azure.errors import (
     translate,
 )
 from machine.drivers.cloud import errors
-from machine.errors import DriverError, MachineError, PreflightFailed
+from machine.errors import DriverError, InProgress, MachineError, PreflightFailed
 from machine.model import State, Verb
 from tests.drivers import contexts
 from tests.drivers.azure import recorded
 from tests.drivers.azure.arm import CONSOLE, SUBSCRIPTION
 from tests.drivers.azure.cloud import Azure, refusal
-from tests.drivers.azure.resources import NO_PREMIUM, UNMANAGED_SET, Refused
-from tests.drivers.cloud_contract import again, make, new, settled, unmake
+from tests.drivers.azure.resources import NO_PREMIUM, NOT_PROVISIONED, UNMANAGED_SET, Refused
+from tests.drivers.cloud_contract import again, created, make, new, settled, unmake
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
 CLASSES = {  # recorded or quoted code -> class
@@ -247,8 +249,107 @@ def test_stop_after_kill_ends_what_it_costs(cloud: Azure, tmp_path: Path) -> Non
     assert [name for name in cloud.door.names() if name.startswith("POST")] == [
         "Login token", "POST powerOff", "POST deallocate",
     ][1:]  # fmt: skip
-    again(driver).create()
+    created(again(driver))
     settled(driver, State.RUNNING)
+    unmake(driver)
+
+
+def test_nothing_is_waited_for(cloud: Azure, tmp_path: Path) -> None:
+    """Each call of `create` returns while Azure is at it; no operation is polled, and nothing is asked for twice."""
+    driver = new(cloud, tmp_path)
+    driver.check()
+    cloud.door.clear()
+    reasons = []
+    for _ in range(20):
+        try:
+            driver.create()
+            break
+        except InProgress as error:
+            assert error.brief == "Azure is still making contract"
+            reasons += error.details.splitlines()
+    assert {line.rpartition(" is ")[2] for line in reasons} == {"Updating"}
+    assert {line.partition(" is ")[0].rpartition("-")[2] for line in reasons} == {"vnet", "firewall", "ip", "nic"}
+    asked = [name for name in cloud.door.names() if name.startswith("PUT ")]
+    assert len(asked) == len(set(asked)) == 7
+    settled(driver, State.RUNNING)
+    unmake(driver)
+    assert "Poll" not in cloud.door.names()
+
+
+def test_what_azure_begins_and_cannot_make(cloud: Azure, tmp_path: Path) -> None:
+    """It took the request and failed later: the operation says why, and a second create asks once more."""
+    before = cloud.listing()
+    cloud.arm.failures["publicIPAddresses"] = Refused(400, "PublicIPCountLimitReached", "Cannot create more than 10.")
+    driver = new(cloud, tmp_path)
+    driver.check()
+    with pytest.raises(errors.QuotaExceeded) as caught:
+        created(driver)
+    assert "Cannot create more than 10." in caught.value.details
+    assert caught.value.resolution
+    make(again(driver))
+    assert cloud.machines() == 1
+    unmake(again(driver))
+    assert cloud.listing() == before
+
+
+def test_a_refusal_that_passes_is_waited_out(cloud: Azure, tmp_path: Path) -> None:
+    """Azure has said that a subnet is made, and refuses what refers to it all the same."""
+    said = refusal(409, "ReferencedResourceNotProvisioned", NOT_PROVISIONED.format("subnet", "interface"))
+    for call in ("PUT networkInterfaces", "PUT virtualMachines"):
+        cloud.door.on(call, lambda door, call: said, times=1)
+    driver = make(new(cloud, tmp_path))
+    assert cloud.door.names().count("PUT networkInterfaces") == 2
+    unmake(driver)
+
+
+def test_a_group_that_is_going_is_waited_for(cloud: Azure, tmp_path: Path) -> None:
+    """The last machine of another store went just then, and took the group with it."""
+    driver = new(cloud, tmp_path)
+    driver.check()
+    make(other := new(cloud, tmp_path / "other"))
+    while cloud.arm.account.things[GROUP.lower()]["properties"]["provisioningState"] != "Deleting":
+        with contextlib.suppress(InProgress):
+            other.remove()
+    with pytest.raises(InProgress) as caught:
+        driver.create()
+    assert "docker-machine is Deleting" in caught.value.details
+    created(driver)
+    unmake(other)
+    assert cloud.machines() == 1
+    unmake(driver)
+    assert cloud.listing() == {}
+
+
+def test_a_subnet_of_a_create_that_was_cut_short_goes(cloud: Azure, tmp_path: Path) -> None:
+    """In a network that somebody else made: the next create finds the subnet, and knows that it is ours."""
+    make(probe := new(cloud, tmp_path / "probe"))
+    for thing in cloud.arm.account.things.values():
+        thing["tags"] = {"made-by": "ada"}
+    network = cloud.arm.account.of("virtualNetworks")[0]
+    network["properties"]["addressSpace"]["addressPrefixes"].append("10.0.0.0/8")
+    driver = new(cloud, tmp_path, **flags(subnet="another", subnet_prefix="10.1.0.0/16", availability_set="none"))
+    driver.check()
+    with pytest.raises(InProgress):
+        driver.create()
+    assert len(network["properties"]["subnets"]) == 2
+    driver = make(again(driver))
+    unmake(again(driver))
+    assert [subnet["name"] for subnet in network["properties"]["subnets"]] == ["docker-machine"]
+    unmake(probe)
+
+
+def test_azure_is_not_asked_more_often_than_the_interval_says(cloud: Azure, tmp_path: Path) -> None:
+    driver = new(cloud, tmp_path, **flags(polling_interval=5))
+    now = [100.0]
+    clock = types.SimpleNamespace(now=lambda: now[0], sleep=None)
+    driver.ctx = dataclasses.replace(driver.ctx, clock=clock)
+    driver.check()
+    for passed, looks in ((0.0, True), (4.9, False), (0.2, True)):
+        now[0] += passed
+        cloud.door.clear()
+        with pytest.raises(InProgress):
+            driver.create()
+        assert bool(cloud.door.calls) is looks
     unmake(driver)
 
 
@@ -261,7 +362,7 @@ def test_a_machine_that_failed(cloud: Azure, tmp_path: Path) -> None:
     assert driver.state() is State.ERROR
     assert "sufficient capacity" in driver.explain()  # type: ignore[attr-defined]
     cloud.door.clear()
-    again(driver).create()
+    created(again(driver))
     assert cloud.door.names().count("PUT virtualMachines") == 1
     assert cloud.machines() == 1
     unmake(driver)
@@ -311,7 +412,7 @@ def test_each_recorded_refusal_is_of_its_class(cloud: Azure, tmp_path: Path, cod
     refused.body = said
     cloud.arm.refusals["virtualMachines"] = refused
     with pytest.raises(DriverError) as caught:
-        driver.create()
+        created(driver)
     assert type(caught.value) is cls
     assert code in caught.value.details
     assert caught.value.resolution

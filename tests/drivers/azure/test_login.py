@@ -15,6 +15,7 @@ import pytest
 from machine.drivers.azure import login
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.driver import AzureDriver
+from machine.drivers.azure.sdk import Sdk
 from machine.errors import DriverError, PreflightFailed
 from tests.drivers import contexts
 from tests.drivers.azure.cloud import Azure
@@ -76,7 +77,7 @@ def test_a_device_code_is_asked_for_once(cloud: Azure) -> None:
     api, said = asked(cloud, **given)
     assert [line for line in said if "ABCD1234" in line]
     assert "refresh" not in api.data["AuthenticationRecord"]
-    again = Api(api.data, dataclasses.replace(api.ctx, store=api.ctx.store + "-moved"))
+    again = Api(api.data, dataclasses.replace(api.sdk.ctx, store=api.sdk.ctx.store + "-moved"))
     assert again.sizes()
     assert len(said) == 1, "the SDK's cache answers"
 
@@ -111,7 +112,7 @@ def test_a_sibling_knows_who_logged_in(cloud: Azure, tmp_path: Path) -> None:
     known.write_text("spoilt")
     for other, prompts in (({}, 1), ({"azure-client-id": CLIENT}, 2), ({"azure-tenant-id": CLIENT}, 3)):
         second = person(cloud, tmp_path, "second", **other)
-        second.api.ctx = dataclasses.replace(second.ctx, siblings=lambda: [{}, first.dump()])
+        second.api.sdk.ctx = dataclasses.replace(second.ctx, siblings=lambda: [{}, first.dump()])
         assert second.api.sizes()
         assert cloud.arm.directory.prompts == prompts
 
@@ -269,6 +270,6 @@ def test_which_credential(data: dict[str, Any], cls: str, monkeypatch: pytest.Mo
     pytest.importorskip("azure.identity", reason="needs the SDK: pip install '.[azure]'")
     for name, value in (("TENANT_ID", TENANT), ("CLIENT_ID", CLIENT), ("FEDERATED_TOKEN_FILE", str(tmp_path / "t"))):
         monkeypatch.setenv(f"AZURE_{name}", value)
-    api = Api({"SubscriptionID": "s", "TenantID": TENANT, **data}, contexts.forbidding())
-    found = login.credential(api.data, api._transport(), api.ctx)
+    sdk = Sdk({"SubscriptionID": "s", "TenantID": TENANT, **data}, contexts.forbidding())
+    found = login.credential(sdk.data, sdk.transport(), sdk.ctx)
     assert type(found).__name__ == cls
