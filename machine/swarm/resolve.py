@@ -122,20 +122,23 @@ class EngineObject(NamedTuple, Generic[E]):
 class EngineObjects(Generic[E]):
     """A Source of the networks, or the volumes, of many engines."""
 
-    def __init__(self, lists: Iterable[tuple[E, Iterable[Mapping[str, Any]]]]) -> None:
-        self._pairs = [(engine, value) for engine, values in lists for value in values]
+    def __init__(self, lists: Iterable[tuple[E, Sequence[Mapping[str, Any]]]]) -> None:
+        self._lists = list(lists)
 
     def with_id(self, key: str) -> list[EngineObject[E]]:
         """See Source."""
-        return [EngineObject(engine, value) for engine, value in self._pairs if value.get("Id") == key]
+        return [EngineObject(*pair) for pair in self._pairs() if pair[1].get("Id") == key]
 
     def named(self, name: str) -> list[EngineObject[E]]:
         """See Source."""
-        return [EngineObject(engine, value) for engine, value in self._pairs if value.get("Name") == name]
+        return [EngineObject(*pair) for pair in self._pairs() if pair[1].get("Name") == name]
 
     def with_prefix(self, start: str) -> list[EngineObject[E]]:
         """See Source."""
-        return [EngineObject(engine, value) for engine, value in self._pairs if str(value.get("Id")).startswith(start)]
+        return [EngineObject(*pair) for pair in self._pairs() if str(pair[1].get("Id")).startswith(start)]
+
+    def _pairs(self) -> Iterator[tuple[E, Mapping[str, Any]]]:
+        return ((engine, value) for engine, values in self._lists for value in values)
 
 
 def split_node(text: str, is_node: Callable[[str], object]) -> tuple[str, str]:

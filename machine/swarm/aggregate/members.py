@@ -10,6 +10,7 @@ from machine.swarm.api.responses import EngineReply, one_line, send_checked
 from machine.swarm.fanout.broadcast import broadcast, successful
 from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
+from machine.swarm.scheduler.node import ScheduledContainer
 
 MISSED = 1000  # networks that an engine gets when it is back; more than that are a mistake, or an attack
 SLOW = 5.0  # seconds without an answer after which we look whether the engine still answers anything
@@ -25,7 +26,7 @@ class Member:
         self.known = False
         self.doubtful = False  # its calls end by themselves, see PATIENCE
         self.why = ""  # why it did not answer the last time; "" = it did
-        self.creating = 0  # containers that are being created there
+        self.pending: dict[str, ScheduledContainer] = {}  # containers that are being created there
         self.missed: dict[str, Request] = {}  # networks by name whose create it has not heard
 
     @property

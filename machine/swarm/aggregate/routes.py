@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -13,9 +14,9 @@ from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.info import info
 from machine.swarm.aggregate.lookup import Lookup, matching
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.aggregate.pins import listed, neighbours
-from machine.swarm.aggregate.placing import aggregate_state, choose, choose_for_volume
+from machine.swarm.aggregate.placing import choose, choose_for_volume
 from machine.swarm.aggregate.shared import create_network
+from machine.swarm.aggregate.snapshot import Snapshot
 from machine.swarm.api.swarm_mode import refuse_swarm_mode
 from machine.swarm.fanout.broadcast import first_answer
 from machine.swarm.fanout.image_transfer import transfer_image
@@ -27,7 +28,11 @@ from machine.swarm.merge.version import merge_version
 from machine.swarm.parsing.request_json import write
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
+from machine.swarm.placing.locate import joined_by
+from machine.swarm.placing.name_reservations import NameReservations, conflict
 from machine.swarm.resolve import split_node
+from machine.swarm.scheduler.node import PlainContainer
+from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
 
 _VERBS = (
@@ -43,7 +48,7 @@ class Aggregate:
         self.members = members
         self.lookup = Lookup(members)
         self._placing = asyncio.Lock()
-        self._naming: set[str] = set()  # names of containers that are being created
+        self._names = NameReservations()
 
     async def __call__(self, request: Request) -> Reply:
         """Answer a call. Refused, Unreachable."""
@@ -127,7 +132,7 @@ class Aggregate:
         else:  # steps of the build may look for containers there
             config = {"HostConfig": {"NetworkMode": network}}
             await self._use_local_names(config)
-            self.members.builder = await choose(self.members, self.lookup, config)
+            self.members.builder = (await choose(self.members, self.lookup, config)).member
             request = request.at(request.path, {**request.query, "networkmode": [config["HostConfig"]["NetworkMode"]]})
         return await self.members.builder.ask(request)
 
@@ -148,24 +153,27 @@ class Aggregate:
             raise Refused(400, "the body is not a container's configuration")
         await self._use_local_names(config)
         request = request.replace(body=write(config))  # the engine reads what decided here, and nothing else
-        node, _, name = request.arg("name").rpartition("/")
-        async with self._placing:  # one look at the engines at a time, so that each sees where the last one went
-            await self._must_be_free(name)
-            member = await choose(self.members, self.lookup, config, node)
-            member.creating += 1
-            self._naming.add(name)
-        if node:
-            request = request.at(request.path, {**request.query, "name": [name]})
-        try:
-            reply = await member.ask(request)
-            if reply.ok:
-                if not self.lookup.remember(str((await reply.value()).get("Id")), member):
-                    raise reply.wrong("the id that it gives is that of a container on another engine")
-                for volume in references(config).volumes:
-                    self.lookup.remember_volume(volume, [member.name])
-        finally:
-            member.creating -= 1
-            self._naming.discard(name)
+        node, _, name = request.arg("name").strip("/").rpartition("/")
+        with self._names.reserve(name):
+            async with self._placing:  # one look at the engines at a time, so that each sees where the last one went
+                await self._must_be_free(name)
+                member, asked = await choose(self.members, self.lookup, config, node, name)
+                key = secrets.token_hex(32)
+                member.pending[key] = PlainContainer.in_creation(key, asked, config.get("Labels") or {})
+            try:
+                if node:
+                    request = request.at(request.path, {**request.query, "name": [name]})
+                return await self._create_on(member, request, asked.volumes)
+            finally:
+                del member.pending[key]
+
+    async def _create_on(self, member: Member, request: Request, volumes: Iterable[str]) -> Reply:
+        reply = await member.ask(request)
+        if reply.ok:
+            if not self.lookup.remember(str((await reply.value()).get("Id")), member):
+                raise reply.wrong("the id that it gives is that of a container on another engine")
+            for volume in volumes:
+                self.lookup.remember_volume(volume, [member.name])
         return reply
 
     async def _use_local_names(self, config: dict[str, Any]) -> None:
@@ -186,12 +194,9 @@ class Aggregate:
                 rename_container(config, container, (await self.lookup.owner(container))[1])
 
     async def _must_be_free(self, name: str) -> None:
-        if name in self._naming and name:
-            raise Refused(409, f'Conflict. The container name "/{name}" is being given to another container.')
         place = await self.lookup.taken(name) if name else None
         if place:
-            where = f'container "{place.id}" on {place.member.name}'
-            raise Refused(409, f'Conflict. The container name "/{name}" is already in use by {where}.')
+            raise conflict(name, f"container {place.id} on {place.member.name}")
 
     async def container(self, request: Request, x: str, verb: str = "") -> Reply:
         """Everything about one container, by the engine that has it. DELETE with `link=1` takes NAME/ALIAS."""
@@ -201,13 +206,19 @@ class Aggregate:
             named = await member.value(Request("GET", build("", f"/containers/{there}/json")))
             return await member.ask(request.at(f"/containers{named.get('Name')}/{alias}"))
         if verb == "rename":
-            await self._must_be_free(request.arg("name"))
+            return await self._rename(member, there, request)
         reply = await member.ask(request.at(f"/containers/{there}" + (f"/{verb}" if verb else "")))
         if verb == "exec" and reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
             raise reply.wrong("the id that it gives is that of an exec on another engine")
         if verb == "json" and reply.ok:
             return Reply.json(inspected(member.node_info, await reply.value()))
         return reply
+
+    async def _rename(self, member: Member, there: str, request: Request) -> Reply:
+        wanted = request.arg("name").strip("/")
+        with self._names.reserve(wanted):
+            await self._must_be_free(wanted)
+            return await member.ask(request.at(f"/containers/{there}/rename"))
 
     async def exec(self, request: Request, x: str) -> Reply:
         """/exec/X/..."""
@@ -328,14 +339,16 @@ class Aggregate:
 
     async def _check_same_host_network(self, member: Member, network: str) -> None:
         """Refused(409) when all other containers of a network that does not span engines are on other engines."""
-        path = build("", f"/networks/{network}")
-        holders = {other.name: said for other, said in await self.members.ask(Request("GET", path))}
-        there = neighbours(network, holders, (await aggregate_state(self.members)).entries)
-        if there and member.name not in there and not any(said.get("Scope") != "local" for said in holders.values()):
+        found = await Snapshot.of(self.members)
+        await found.load((), [network])
+        engines = list(found.engines.values())
+        there = sorted(engine.name for engine in joined_by(engines, network))
+        if there and member.name not in there and not any(is_spanning(n) for e in engines for n in e.networks):
+            where = ", ".join(there)
             raise Refused(
                 409,
-                f"network {network} has its containers on {listed(there)}, which one on {member.name} could not reach;"
-                f" make it on {listed(there)}, or name it {member.name}/NAME to connect it anyway",
+                f"network {network} has its containers on {where}, which one on {member.name} could not reach;"
+                f" make it on {where}, or name it {member.name}/NAME to connect it anyway",
             )
 
     async def _things(self, kind: str, x: str) -> list[tuple[Member, str]]:

@@ -9,13 +9,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from machine.swarm.cluster import status
 from machine.swarm.cluster.signing import LABEL, SignedCreate
-from machine.swarm.scheduler.node import ANY_ADDRESS
-from machine.swarm.scheduler.placement_request import ID, KINDS, Port, ports_of
-from machine.swarm.scheduler.references import BUILT_IN
+from machine.swarm.scheduler.node import ANY_ADDRESS, ENDED
+from machine.swarm.scheduler.placement_request import ID, KINDS, Port, listed_port, ports_of
+from machine.swarm.scheduler.references import joined_networks, mounted_volumes
 
 NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))
-ENDED = frozenset(("exited", "dead"))
 HOST_DOWN = "Host Down"
 POLICY = KINDS["reschedule"]
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -98,9 +97,7 @@ class ContainerRecord(Generic[E]):
     @property
     def networks(self) -> tuple[str, ...]:
         """Names and ids of the networks that it is in, without those that every engine has; read in the entry."""
-        joined = (self.value().get("NetworkSettings") or {}).get("Networks") or {}
-        ids = [str((settings or {}).get("NetworkID") or "") for settings in joined.values()]
-        return tuple(name for name in (self.mode, *joined, *ids) if name not in BUILT_IN)
+        return joined_networks(self.value())
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -133,7 +130,7 @@ class ContainerRecord(Generic[E]):
         self.seal = str(labels.pop(LABEL, "")) if labels else ""  # long, and nobody's business but ours
         self.labels = {str(k): str(v) for k, v in labels.items()} if labels else NO_LABELS
         self.mode = intern(str((entry.get("HostConfig") or {}).get("NetworkMode") or ""))
-        self.volumes = _volumes(entry.get("Mounts"))
+        self.volumes = mounted_volumes(entry.get("Mounts"))
         self._listed, self._node = (self.names if len(self.names) == len(names) else tuple(names)), node
         entry.pop("Names", None)
         entry["Ports"], self.public = _ports(entry.get("Ports") or (), ip)
@@ -188,22 +185,14 @@ def shares(cpus: int, total: int) -> int:
     return -(-cpus * 1024 // max(total, 1))
 
 
-def _volumes(mounts: Any) -> tuple[str, ...]:
-    """The names of the volumes among an entry's mounts."""
-    if not mounts:
-        return ()
-    return tuple(intern(str(m["Name"])) for m in mounts if m.get("Type") == "volume" and m.get("Name"))
-
-
 def _ports(ports: Any, ip: str) -> tuple[list[dict[str, Any]], tuple[Port, ...]]:
     """The entry's ports with the engine's address for "all addresses", and what they take on the host."""
     shown, taken = [], []
     for port in ports:
-        public = port.get("PublicPort")
+        public = listed_port(port)
         if public:
-            where = str(port.get("IP") or "")
-            taken.append(Port(where, str(port.get("Type") or "tcp"), int(public), int(public)))
-            if where in ANY_ADDRESS:
+            taken.append(public)
+            if public.ip in ANY_ADDRESS:
                 port["IP"] = ip
         if port not in shown:  # 0.0.0.0 and :: are one address now
             shown.append(port)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from machine.swarm import limits
-from machine.swarm.scheduler.placement_request import PlacementRequest, Port
+from machine.swarm.scheduler.placement_request import PlacementRequest, Port, listed_port
+from machine.swarm.scheduler.references import joined_networks, mounted_volumes
 
 ANY_ADDRESS = ("", "0.0.0.0", "::")
+ENDED = frozenset(("exited", "dead"))  # states of a container that ran and does not any more
 NOBODY: frozenset[str] = frozenset()
 LABELS = ("storagedriver", "kernelversion", "operatingsystem", "ostype")  # given to every node, lower case values not
 
@@ -59,8 +61,8 @@ class ScheduledContainer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """A container that is being made: it counts, so that a second create at the same moment goes elsewhere."""
+class PlainContainer:
+    """A container as plain values: one that is being made, which counts already, or one out of an engine's list."""
 
     id: str
     names: tuple[str, ...]
@@ -75,20 +77,32 @@ class Reservation:
     networks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, key: str, placement: PlacementRequest, labels: Mapping[str, str]) -> Reservation:
-        """What `placement` will take, under the key `key`."""
-        names = (placement.name,) if placement.name else ()
-        exposed = placement.exposed if placement.host_mode else frozenset()
+    def in_creation(cls, key: str, placement: PlacementRequest, labels: Mapping[str, str]) -> PlainContainer:
+        """Return what `placement` will take, under the key `key`."""
         return cls(
             key,
-            names,
+            (placement.name,) if placement.name else (),
             labels,
             placement.cpus,
             placement.memory,
             placement.ports,
-            exposed,
+            placement.exposed if placement.host_mode else frozenset(),
             volumes=placement.volumes,
             networks=placement.networks,
+        )
+
+    @classmethod
+    def listed(cls, entry: Mapping[str, Any]) -> PlainContainer:
+        """Return a container of GET /containers/json; the list says nothing of reservations."""
+        labels = entry.get("Labels") or {}
+        return cls(
+            str(entry.get("Id") or ""),
+            tuple(str(name).lstrip("/") for name in entry.get("Names") or ()),
+            {str(key): str(value) for key, value in labels.items()},
+            ports=tuple(port for port in map(listed_port, entry.get("Ports") or ()) if port),
+            ended=entry.get("State") in ENDED,
+            volumes=mounted_volumes(entry.get("Mounts")),
+            networks=joined_networks(entry),
         )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from machine.swarm.scheduler.references import PROJECT, project_of
 
+N = TypeVar("N")
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
@@ -45,7 +46,7 @@ def is_spanning(thing: Mapping[str, Any]) -> bool:
     return thing.get("Scope") in ("global", "swarm")
 
 
-def holders_of_project(project: str, things: Mapping[str, Iterable[Mapping[str, Any]]]) -> set[str]:
+def holders_of_project(project: str, things: Mapping[N, Iterable[Mapping[str, Any]]]) -> set[N]:
     """The nodes that have a thing of one engine labelled with the project; `things` are networks or volumes by node."""
     return {
         node

@@ -155,16 +155,29 @@ def policies(texts: list[str]) -> str:
 
 
 def ports_of(bindings: Any) -> tuple[Port, ...]:
-    """The host's ports that a HostConfig.PortBindings fixes; a binding without a port takes any and is left out."""
+    """The host's ports that a HostConfig.PortBindings fixes; a binding without a port takes any and is left out.
+
+    ValueError for a binding that is no object.
+    """
     ports = []
     for inner, hosts in (bindings or {}).items() if isinstance(bindings, dict) else ():
         protocol = str(inner).partition("/")[2] or "tcp"
         for host in hosts or ():
+            if not isinstance(host, dict):
+                raise ValueError(f"a binding of port {inner} is not an object")  # noqa: TRY004 (a client's text)
             first, _, last = str(host.get("HostPort") or "").partition("-")
             low, high = _port(first), _port(last or first)
             if low and high:
                 ports.append(Port(str(host.get("HostIp") or ""), protocol, low, high))
     return tuple(ports)
+
+
+def listed_port(port: Mapping[str, Any]) -> Port | None:
+    """The host's port that an entry of a listed container's Ports stands for; None if it is not published."""
+    public = port.get("PublicPort")
+    if not public:
+        return None
+    return Port(str(port.get("IP") or ""), str(port.get("Type") or "tcp"), int(public), int(public))
 
 
 def _port(text: str) -> int:

@@ -7,6 +7,7 @@ here, for the engine refuses it in its own words.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any, NamedTuple
 
 PROJECT = "com.docker.compose.project"  # the label that compose gives to all that it makes
@@ -38,15 +39,20 @@ def project_of(labelled: Mapping[str, Any]) -> str:
     return str(_object(labelled.get("Labels")).get(PROJECT) or "")
 
 
-def host_ports(body: Mapping[str, Any]) -> set[int]:
-    """Return the host's ports that a create call fixes; a binding without a port takes any and is left out."""
-    found = set()
-    for bindings in _object(_object(body.get("HostConfig")).get("PortBindings")).values():
-        for binding in _list(bindings):
-            text = str(_object(binding).get("HostPort") or "")
-            if text.isascii() and text.isdigit():
-                found.add(int(text[:6]))
-    return found
+def mounted_volumes(mounts: Any) -> tuple[str, ...]:
+    """Return the names of the volumes among the Mounts of a container, as an engine lists it."""
+    if not mounts:
+        return ()
+    found = [m for m in _list(mounts) if isinstance(m, dict) and m.get("Type") == "volume" and m.get("Name")]
+    return tuple([intern(str(mount["Name"])) for mount in found])
+
+
+def joined_networks(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return names and ids of the networks that a listed container is in, without those that every engine has."""
+    joined = _object(_object(entry.get("NetworkSettings")).get("Networks"))
+    mode = str(_object(entry.get("HostConfig")).get("NetworkMode") or "")
+    ids = [str(_object(settings).get("NetworkID") or "") for settings in joined.values()]
+    return tuple(name for name in (mode, *joined, *ids) if name not in BUILT_IN)
 
 
 def rename_container(body: dict[str, Any], before: str, after: str) -> None:

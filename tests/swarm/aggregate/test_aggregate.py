@@ -126,10 +126,10 @@ async def test_creates_at_once_are_spread_and_names_are_unique_across_engines() 
     assert all(9 <= nodes.count(node) <= 11 for node in "abc")
     same = await asyncio.gather(*(world.create("one") for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(each, Refused) for each in same) == 4
-    with pytest.raises(Refused, match="already in use") as refused:
+    with pytest.raises(Refused, match="already assigned") as refused:
         await world.create("n3")
     assert refused.value.status == 409
-    with pytest.raises(Refused, match="already in use"):
+    with pytest.raises(Refused, match="already assigned"):
         await world.post("/containers/n1/rename?name=n2")
     await world.post("/containers/n1/rename?name=free")
     assert (await world.get("/containers/free/json"))["Name"] == "/free"

@@ -9,7 +9,7 @@ import pytest
 
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import BadExpression, parse
-from machine.swarm.scheduler.node import Node, Reservation
+from machine.swarm.scheduler.node import Node, PlainContainer
 from machine.swarm.scheduler.placement import former_names, holders_of_project, service_of
 from machine.swarm.scheduler.placement_request import (
     KINDS,
@@ -34,13 +34,13 @@ def held(
     cpus: int = 0,
     memory: int = 0,
     exposed: tuple[Any, ...] | frozenset[str] = (),
-) -> Reservation:
-    return Reservation(
+) -> PlainContainer:
+    return PlainContainer(
         key, (name or key,), {}, cpus, memory, tuple(ports), frozenset(exposed), ended=ended
     )  # fmt: skip
 
 
-def node(name: str, *containers: Reservation, **more: Any) -> Node:
+def node(name: str, *containers: PlainContainer, **more: Any) -> Node:
     return Node(name=name, addr=f"{name}:1", cpus=4, memory=8, containers={c.id: c for c in containers}, **more)
 
 

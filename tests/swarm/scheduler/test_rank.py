@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import parse
-from machine.swarm.scheduler.node import Node, Reservation
+from machine.swarm.scheduler.node import Node, PlainContainer
 from machine.swarm.scheduler.placement_request import PlacementRequest, Port
 from machine.swarm.scheduler.strategy import weight
 
@@ -24,11 +24,11 @@ def held(
     ports: Any = (),
     labels: dict[str, str] | None = None,
     exposed: Any = (),
-) -> Reservation:
-    return Reservation(key, (name,) if name else (), labels or {}, cpus, memory, tuple(ports), frozenset(exposed))
+) -> PlainContainer:
+    return PlainContainer(key, (name,) if name else (), labels or {}, cpus, memory, tuple(ports), frozenset(exposed))
 
 
-def node(name: str, *containers: Reservation, cpus: int = 4, memory: int = 4 * GIB, **more: Any) -> Node:
+def node(name: str, *containers: PlainContainer, cpus: int = 4, memory: int = 4 * GIB, **more: Any) -> Node:
     return Node(name=name, id=f"id-{name}", cpus=cpus, memory=memory, containers={c.id: c for c in containers}, **more)
 
 

@@ -12,7 +12,7 @@ from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Container, Engine
 from machine.swarm.manager.routes import list_filters, listing
 from machine.swarm.manager.routes.context import ManagerContext, drop_headers
-from machine.swarm.manager.routes.create import check_name, conflict
+from machine.swarm.manager.routes.create import check_name
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.containers import inspected
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
@@ -148,17 +148,12 @@ async def rename(context: ManagerContext, request: Request, name: str) -> Reply:
     wanted = request.arg("name").strip("/")
     check_name(wanted)
     others = [c for c in context.cluster.index.named(wanted) if c is not container]
-    if others or wanted in context.names_in_creation:
-        raise Refused(409, conflict(wanted))
-    context.names_in_creation.add(wanted)
-    try:
+    with context.names.reserve(wanted, taken=bool(others)):
         reply = await _forward(container, request, "rename")
         if reply.ok:
             if container.moves:
                 context.cluster.ledger.renamed(container.swarm_id, wanted)
             await _refresh(container)
-    finally:
-        context.names_in_creation.discard(wanted)
     return reply
 
 

@@ -14,6 +14,7 @@ from machine.swarm.cluster.facts import Facts
 from machine.swarm.fanout.broadcast import broadcast, successful
 from machine.swarm.manager.routes.image_changes import ImageChanges
 from machine.swarm.pipeline import Headers, Refused, Request
+from machine.swarm.placing.name_reservations import NameReservations
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.placement_request import PlacementRequest
@@ -39,7 +40,7 @@ class ManagerContext:
         self.role = role
         self.primary = ""  # the primary's address, while we are a replica
         self.debug = debug
-        self.names_in_creation: set[str] = set()  # names of containers that are on their way
+        self.names = NameReservations()
         self.moved: OrderedDict[str, str] = OrderedDict()  # id of a network that was made again elsewhere -> its new id
         self.network_bodies: OrderedDict[str, dict[str, Any]] = OrderedDict()  # id -> what a client made it from
         self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,8 +20,9 @@ from machine.swarm.manager.routes.locate import locate, replaced_by
 from machine.swarm.manager.routes.references import colocated, strip_node_prefixes
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.pipeline import JSON, NotConnected, Refused, Reply, Request
+from machine.swarm.placing.relocate import fit_or_leave
 from machine.swarm.scheduler.expressions import BadExpression, Expression
-from machine.swarm.scheduler.node import Reservation
+from machine.swarm.scheduler.node import PlainContainer
 from machine.swarm.scheduler.placement_request import (
     ID,
     KINDS,
@@ -44,7 +45,7 @@ async def create(context: ManagerContext, request: Request, name: str) -> Reply:
         raise Refused(400, "the body of a create is a JSON object")
     wanted = request.arg("name").strip("/")
     check_name(wanted)
-    with reserve_name(context, wanted):
+    with context.names.reserve(wanted, taken=bool(context.cluster.index.named(wanted))):
         return await make(context, request, body, wanted)
 
 
@@ -53,26 +54,6 @@ def check_name(name: str) -> None:
     if HEX_ID.match(name):
         text = f"invalid container name ({name}), cannot specify 64-byte hexadecimal strings: they are ids"
         raise Refused(400, text)
-
-
-def conflict(name: str) -> str:
-    """What classic Swarm says of a name that somebody has."""
-    return (
-        f"Conflict: The name {name} is already assigned. You have to delete (or rename) that container to be able to "
-        f"assign {name} to a container again."
-    )
-
-
-@contextmanager
-def reserve_name(context: ManagerContext, name: str) -> Iterator[None]:
-    """Have the name while a container of it is made; Refused(409) if somebody has it."""
-    if name and (context.cluster.index.named(name) or name in context.names_in_creation):
-        raise Refused(409, conflict(name))
-    context.names_in_creation.add(name)
-    try:
-        yield
-    finally:
-        context.names_in_creation.discard(name)
 
 
 class Rescheduled(NamedTuple):
@@ -200,29 +181,18 @@ async def _choose(
     context: ManagerContext, asked: PlacementRequest, body: dict[str, Any], avoid: frozenset[str]
 ) -> Engine:
     """The best engine, with what the container needs on it; what is empty or unused may have been moved there."""
-    try:
-        return await _fit(context, asked, avoid)
-    except Refused:
-        movable = await relocate.movable(context, asked.located)
-        if not movable:
-            raise
-        for leaving in _choices(movable):
-            left = replace(asked, located=tuple(each for each in asked.located if each not in leaving))
-            with suppress(Refused):
-                engine = await _fit(context, left, avoid)
-                break
-        else:
-            raise
+
+    async def fit(wanted: PlacementRequest) -> Engine:
+        return await _fit(context, wanted, avoid)
+
+    async def movable(located: Sequence[Located]) -> list[Located]:
+        return await relocate.movable(context, located)
+
+    engine, leaving = await fit_or_leave(fit, asked, movable)
     for each in leaving:
         for before, after in (await relocate.move(context, each, engine)).items():
             rename_network(body, before, after)
     return engine
-
-
-def _choices(movable: list[Located]) -> list[list[Located]]:
-    """What to move, the least first: only networks, only volumes, or both."""
-    kinds = [[each for each in movable if each.kind == kind] for kind in ("network", "volume")]
-    return [chosen for chosen in (*kinds, movable) if chosen]
 
 
 async def _fit(context: ManagerContext, asked: PlacementRequest, avoid: frozenset[str]) -> Engine:
@@ -258,7 +228,7 @@ async def _best(
 
 async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked: PlacementRequest) -> Reply:
     key = body["Labels"][ID]
-    engine.node.pending[key] = Reservation.of(key, asked, body["Labels"])
+    engine.node.pending[key] = PlainContainer.in_creation(key, asked, body["Labels"])
     engine.node.invalidate()
     try:
         host = body.get("HostConfig") or {}

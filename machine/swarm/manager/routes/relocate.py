@@ -8,9 +8,9 @@ from typing import Any
 
 from machine.swarm.cluster import Engine
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.locate import volume_size
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request
+from machine.swarm.placing.relocate import is_empty, move_volume
 from machine.swarm.resolve import EngineObjects, pick_network
 from machine.swarm.scheduler.placement_request import Located
 
@@ -18,16 +18,19 @@ from machine.swarm.scheduler.placement_request import Located
 async def movable(context: ManagerContext, located: Sequence[Located]) -> list[Located]:
     """Those that can be made again on another engine without anybody losing anything.
 
-    A volume: of the driver local, without options, mounted by no container, and empty as its engine says. A network:
-    made through this manager, which knows how, and joined by no container.
+    A volume that is empty, and a network that was made through this manager, which knows how, and that no container
+    has joined.
     """
     found = []
     for each in located:
-        engine = _only_holder(context, each)
-        if engine is None:
+        engines = _holders(context, each)
+        if not all(engine.reachable for engine in engines):
             continue
-        test = _is_empty if each.kind == "volume" else _is_unused
-        if await test(context, engine, each.name):
+        if each.kind == "volume":
+            moves = await is_empty(engines, each.name)
+        else:
+            moves = len(engines) == 1 and await _is_unused(context, engines[0], each.name)
+        if moves:
             found.append(each)
     return found
 
@@ -38,28 +41,27 @@ async def move(context: ManagerContext, located: Located, target: Engine) -> dic
     It is looked at once more, for several may want it on different engines; what somebody began to use just now is
     not removed, for the engine refuses that: then both stay.
     """
-    source = _only_holder(context, located)
-    if source is None or source is target:
+    sources = _holders(context, located)
+    if not sources or target in sources:
         return {}
     async with context.one_at_a_time(located.kind, located.name):
         if not await movable(context, [located]):
             text = f"{located.kind} {located.name} is used or was moved by somebody else just now: try again"
             raise Refused(409, text)
-        if located.kind == "volume":
-            await _move_volume(context, source, target, located.name)
-            return {}
-        return await _move_network(context, source, target, located.name)
+        if located.kind == "network":
+            return await _move_network(context, sources[0], target, located.name)
+        await move_volume(sources, target, located.name, context.cluster.api())
+        for engine in (*sources, target):
+            with suppress(Refused):
+                await engine.refresh_kinds("volume")
+        names = ", ".join(engine.name for engine in sources)
+        context.cluster.log(f"the empty volume {located.name} was moved from {names} to {target.name}")
+        return {}
 
 
-def _only_holder(context: ManagerContext, located: Located) -> Engine | None:
-    engine = context.cluster.engines.get(next(iter(located.nodes))) if len(located.nodes) == 1 else None
-    return engine if engine is not None and engine.reachable else None
-
-
-async def _is_empty(context: ManagerContext, engine: Engine, name: str) -> bool:  # noqa: ARG001
-    volume: dict[str, Any] = next((v for v in engine.volumes if v.get("Name") == name), {})
-    plain = volume.get("Driver") == "local" and not volume.get("Options")
-    return plain and not any(name in c.volumes for c in engine.node.held()) and await volume_size(engine, name) == 0
+def _holders(context: ManagerContext, located: Located) -> list[Engine]:
+    found = (context.cluster.engines.get(address) for address in sorted(located.nodes))
+    return [engine for engine in found if engine is not None]
 
 
 async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool:
@@ -73,17 +75,6 @@ async def _is_unused(context: ManagerContext, engine: Engine, name: str) -> bool
         value = await engine.get(f"/networks/{key}")
         return isinstance(value, dict) and not value.get("Containers")
     return False
-
-
-async def _move_volume(context: ManagerContext, source: Engine, target: Engine, name: str) -> None:
-    record = next(v for v in source.volumes if v.get("Name") == name)
-    body = {"Name": name, "Driver": "local", "Labels": record.get("Labels") or {}}
-    await _post(context, target, "/volumes/create", body)
-    await _delete(context, source, f"/volumes/{name}")
-    for engine in (source, target):
-        with suppress(Refused):
-            await engine.refresh_kinds("volume")
-    context.cluster.log(f"the empty volume {name} was moved from {source.name} to {target.name}")
 
 
 async def _move_network(context: ManagerContext, source: Engine, target: Engine, name: str) -> dict[str, str]:

@@ -1,0 +1,79 @@
+"""On which engines the volumes and networks are that a create needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TypeVar
+
+from machine.swarm.pipeline import Refused
+from machine.swarm.placing.engine_view import EngineView
+from machine.swarm.resolve import EngineObjects, pick_network, pick_volume
+from machine.swarm.scheduler.placement import is_spanning
+from machine.swarm.scheduler.placement_request import Located, PlacementRequest
+
+V = TypeVar("V", bound=EngineView)
+
+
+async def locate(
+    engines: Sequence[V], asked: PlacementRequest, *, skipped: Collection[str] = (), one_per_name: bool = False
+) -> tuple[Located, ...]:
+    """Return what exists already of the volumes and networks that a create names, and on which engines.
+
+    Engines that do not answer count, for what they have is not to be begun anew on another one. Names in `skipped`
+    were given with their node and are left out. With `one_per_name` the engines' networks of one name stand for one
+    network, as an aggregate makes it on every engine: it is where its containers are.
+    """
+    of_network = _home if one_per_name else network_holders
+    found = [
+        *[("volume", name, await volume_holders(engines, name)) for name in asked.volumes if name not in skipped],
+        *[("network", name, of_network(engines, name)) for name in asked.networks if name not in skipped],
+    ]
+    return tuple(Located(kind, name, frozenset(e.address for e in having)) for kind, name, having in found if having)
+
+
+def network_holders(engines: Sequence[V], text: str) -> list[V]:
+    """Return the engines that have the network of that id, name, or beginning of an id."""
+    return [each.engine for each in pick_network(text, EngineObjects((e, e.networks) for e in engines))]
+
+
+def joined_by(engines: Sequence[V], text: str) -> list[V]:
+    """Return the engines that have containers on the network `text`, running or not."""
+    found = pick_network(text, EngineObjects((e, e.networks) for e in engines))
+    names = {name for each in found for name in (each.id, *each.names)}
+    return [each.engine for each in found if any(not names.isdisjoint(c.networks) for c in each.engine.node.held())]
+
+
+def _home(engines: Sequence[V], text: str) -> list[V]:
+    """Return the engines that have containers of a network, else those that have it, where others lack it."""
+    found = pick_network(text, EngineObjects((e, e.networks) for e in engines))
+    if any(is_spanning(network) for _, network in found):
+        return []
+    return joined_by(engines, text) or ([e for e, _ in found] if len(found) < len(engines) else [])
+
+
+async def volume_holders(engines: Sequence[V], name: str) -> list[V]:
+    """Return the engines on which a volume is; of several those where it is in use, else those where it has data."""
+    named = pick_volume(name, EngineObjects((e, e.volumes) for e in engines))
+    having = [engine for engine, volume in named if not is_spanning(volume)]
+    if len(having) == 1:
+        return having
+    users = [e for e in having or engines if any(name in c.volumes for c in e.node.held())]
+    if having and not users:
+        sizes = [(e, await volume_size(e, name)) for e in having if e.reachable]
+        users = [e for e, size in sizes if size]
+    return users or having
+
+
+async def volume_size(engine: EngineView, name: str) -> int | None:
+    """Return the bytes in a volume, as its engine counts them; None if it does not say."""
+    try:
+        usage = await engine.get("/system/df", {"type": ["volume"]})
+    except Refused:
+        return None
+    volumes = usage.get("Volumes") if isinstance(usage, dict) else None
+    for volume in volumes if isinstance(volumes, list) else ():
+        if isinstance(volume, dict) and volume.get("Name") == name:
+            data = volume.get("UsageData")
+            size = data.get("Size") if isinstance(data, dict) else None
+            return size if isinstance(size, int) and size >= 0 else None
+    return None

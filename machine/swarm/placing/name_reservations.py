@@ -1,0 +1,36 @@
+"""Names of containers that are being given: names are unique over all engines, and a create takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from machine.swarm.pipeline import Refused
+
+
+def conflict(name: str, owner: str = "") -> Refused:
+    """Return the refusal of a name that somebody has, in classic Swarm's words; `owner` says who, if that is known."""
+    assigned = f"assigned to {owner}" if owner else "assigned"
+    text = (
+        f"Conflict: The name {name} is already {assigned}. You have to delete (or rename) that container to be able to "
+        f"assign {name} to a container again."
+    )
+    return Refused(409, text)
+
+
+class NameReservations:
+    """The names that are being given to containers just now."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    @contextmanager
+    def reserve(self, name: str, *, taken: bool = False) -> Iterator[None]:
+        """Have the name within the block; "" is no name. Refused(409) if it is `taken`, or being given already."""
+        if name and (taken or name in self._names):
+            raise conflict(name)
+        self._names.add(name)
+        try:
+            yield
+        finally:
+            self._names.discard(name)
