@@ -1,8 +1,8 @@
 """The manager and the agent as one file that any python3 (3.11 or newer) runs: `python3 machine-swarm.pyz manage ...`.
 
-A zipapp with the package machine.swarm (but for its simulator) and with machine.errors and h11, which is all that the
-package imports: https://docs.python.org/3/library/zipapp.html . The same sources give the same bytes, so that a host
-that has the file need not get it again.
+A zipapp with the package machine.swarm, but for what only swarmd and tests run, and with machine.errors and h11, which
+is all that the package imports: https://docs.python.org/3/library/zipapp.html . The same sources give the same bytes,
+so that a host that has the file need not get it again.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from functools import cache
 
 NAME = "machine-swarm.pyz"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can say
-_NOT_PACKED = "simulator"  # the engines made up for tests and benches: no machine runs them
+_NOT_PACKED = ("aggregate/", "backends/aggregate.py", "simulator/", "swarmd.py")  # no machine runs these
 _MAIN = b"import sys\nfrom machine.swarm.cli import main\nsys.exit(main())\n"
 
 
 @cache
 def bundle() -> bytes:
-    """The file's content, about 290 kB."""
+    """The file's content, about 280 kB."""
     out = io.BytesIO()
     out.write(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -42,11 +42,9 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     for name in ("__init__.py", "errors.py"):
         yield os.path.join("machine", name), _read(os.path.join(package, name))
     swarm = os.path.join(package, "swarm")
-    simulator = os.path.join(swarm, _NOT_PACKED, "")
     for path in _python(swarm):
-        if path.startswith(simulator):
-            continue
-        yield os.path.join("machine", os.path.relpath(path, package)), _read(path)
+        if not os.path.relpath(path, swarm).replace(os.sep, "/").startswith(_NOT_PACKED):
+            yield os.path.join("machine", os.path.relpath(path, package)), _read(path)
     home = os.path.dirname(os.path.abspath(h11.__file__))
     for path in _python(home):
         yield os.path.join("h11", os.path.relpath(path, home)), _read(path)
