@@ -108,7 +108,11 @@ def run(args: Namespace, app: App) -> int:
 
     make = create.create_if_missing if args.if_missing else create.create
     status = on_each(
-        app, args.names, lambda session, name: make(session, name, request), load=False, after=after_interrupt
+        app,
+        args.names,
+        lambda session, name: make(session, name, request),
+        load=False,
+        interrupt_advice=after_interrupt,
     )
     if status == 0:
         app.console.info(f'To point docker at it: eval "$({_env_command(app, args.names[-1])})"')
@@ -129,7 +133,7 @@ def _resume(args: Namespace, app: App) -> int:
         app,
         args.names,
         lambda session, name: create.resume(session, name, not args.no_context, install_url),
-        after=lambda unfinished: resume_hint(app.store, unfinished),
+        interrupt_advice=lambda unfinished: resume_hint(app.store, unfinished),
     )
 
 

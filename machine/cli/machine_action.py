@@ -21,15 +21,15 @@ def add_names(parser: Parser) -> None:
 def on_each(
     app: App,
     names: Sequence[str],
-    act: Callable[[Session, str], None],
+    action: Callable[[Session, str], None],
     *,
     load: bool = True,
-    after: Callable[[Sequence[str]], str] = lambda _: "",
+    interrupt_advice: Callable[[Sequence[str]], str] = lambda _: "",
 ) -> int:
-    """Do `act` on all names in parallel and report each failure; the exit status, as `status_of` has it.
+    """Do `action` on all names in parallel, report each failure, and return the exit status (`status_of`).
 
-    With `load` every record must be readable before anything is done, as docker-machine has it. `after` has the
-    advice for those of several that were cut short by Ctrl-C, SIGTERM or SIGHUP.
+    With `load` every record must be readable before anything is done, as docker-machine has it. `interrupt_advice`
+    returns what to type for the machines whose action was interrupted by Ctrl-C, SIGTERM or SIGHUP.
     """
     from machine.cli.signals import interrupt_on_termination
     from machine.lifecycle import parallel
@@ -40,7 +40,7 @@ def on_each(
             app.store.load(name)
     with interrupt_on_termination():
         try:
-            failures = parallel.run(app.open_session(), names, act, after)
+            failures = parallel.run(app.open_session(), names, action, interrupt_advice)
         finally:
             app.console.close()
         for error in failures.values():

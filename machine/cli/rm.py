@@ -69,4 +69,4 @@ def _remove(session: Session, name: str, names: list[str], *, force: bool = Fals
 
     if not session.store.exists(name):
         session.store.load(name)  # raises the error that names what there is
-    remove(session, name, force=force, together=names)
+    remove(session, name, force=force, also_removed=names)

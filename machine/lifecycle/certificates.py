@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def authority_of(session: Session) -> Authority:
-    """The store's CA and client pair, made on first use; what had to be mended is said."""
+    """Return the store's CA and client pair, made on first use. What had to be repaired is a warning."""
     from machine import authority  # cryptography
 
     found = authority.ensure(
@@ -37,20 +37,20 @@ def authority_of(session: Session) -> Authority:
 
 
 def renew_client(session: Session) -> None:
-    """A new client pair now (`regenerate-certs --client-certs`), and a new CA where that is about to end."""
+    """Make a new client pair (`regenerate-certs --client-certs`), and a new CA where that is about to end."""
     issuer = authority_of(session)
     issuer.updated.clear()
     issuer.renew_client()
     propagate(session, issuer.updated)
 
 
-def propagate(session: Session, delivered: Sequence[str]) -> None:
-    """The machines `delivered` have a new client pair in their directories: tell their contexts and records.
+def propagate(session: Session, names: Sequence[str]) -> None:
+    """Update the docker contexts and the records of the machines `names`, which have a new client pair.
 
-    A machine that another command works on is passed over; its record is brought up to date by the next one.
+    A machine that another command works on is left out; its record is brought up to date by the next command.
     """
     refresh_contexts(session)
-    for name in delivered:
+    for name in names:
         try:
             with session.store.lock(f"machine-{name}", seconds=0, what=f"note the certificates of {name}"):
                 record_expiry(session, session.store.load(name))
@@ -59,7 +59,7 @@ def propagate(session: Session, delivered: Sequence[str]) -> None:
 
 
 def refresh_contexts(session: Session, cert_dir: str = "") -> None:
-    """Give renewed certificates to the docker contexts, or to that of one machine. What docker keeps is not vital."""
+    """Copy renewed certificates to the docker contexts, or to that of one machine. A failure is only a warning."""
     try:
         docker_context.refresh(session.environ, cert_dir=cert_dir)
     except MachineError as error:
@@ -77,7 +77,7 @@ def record_expiry(session: Session, record: Record) -> None:
 
 
 def _end(record: Record, name: str) -> datetime | None:
-    """When a certificate of the machine ends, None where there is none that can be read."""
+    """Return when a certificate of the machine ends, None where there is none that can be read."""
     import certs
 
     try:

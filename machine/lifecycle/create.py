@@ -42,14 +42,14 @@ CREATE = (
 CREATE_URL = (RECORDED, Step("ready", create_steps.point_at_url, "record the URL"))  # where there is no host
 
 
-def create(session: Session, name: str, wanted: CreateRequest) -> None:
+def create(session: Session, name: str, request: CreateRequest) -> None:
     """Make machine `name`. PreflightFailed (exit 3) when nothing was made; MachineExists when the name is taken."""
     try:
-        record, driver = plan(session, name, wanted)
+        record, driver = plan(session, name, request)
         warn_about_clusters(session, record)
         check(session, record, driver)
         with session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
-            run_steps(Creation(session, record, driver, wanted.docker_context), steps_of(driver))
+            run_steps(Creation(session, record, driver, request.docker_context), steps_of(driver))
     except KeyboardInterrupt:  # before there was anything, or just about then
         advice = resume_hint(session.store, [name])
         result = f"{name} is incomplete" if advice else f"nothing was made of {name}"
@@ -65,14 +65,14 @@ def check(session: Session, record: Record, driver: Driver) -> None:
         extension.check(session, record, driver)
 
 
-def create_if_missing(session: Session, name: str, wanted: CreateRequest) -> None:
+def create_if_missing(session: Session, name: str, request: CreateRequest) -> None:
     """Make machine `name` unless it is there; if another command is making it now, wait for that one's end.
 
     MachineExists when it is incomplete, or is a machine of another driver.
     """
     if not session.store.exists(name):
         try:
-            create(session, name, wanted)
+            create(session, name, request)
         except MachineExists:  # somebody else was faster
             pass
         else:
@@ -81,7 +81,7 @@ def create_if_missing(session: Session, name: str, wanted: CreateRequest) -> Non
         record = session.store.load(name)
     if not record.reached("ready"):
         raise already_exists_error(session, name)
-    if record.driver_name != wanted.driver_name:
+    if record.driver_name != request.driver_name:
         raise MachineExists(
             f'Docker machine "{name}" already exists, with the driver {record.driver_name}',
             resolution=f"choose another name, or add -d {record.driver_name}",
@@ -108,12 +108,12 @@ def resume(session: Session, name: str, docker_context: bool = True, install_url
 
 
 def steps_of(driver: Driver) -> tuple[Step, ...]:
-    """Return the steps to a machine of this driver."""
+    """Return the steps of `create` for a machine of this driver."""
     return CREATE if driver.traits.provisions else CREATE_URL
 
 
 def run_steps(creation: Creation, steps: Sequence[Step]) -> None:
-    """Take the steps, and record each that is done. Once there is a record, errors and Ctrl-C say how to go on."""
+    """Run the steps, and record each that is done. Once there is a record, errors and Ctrl-C say how to resume."""
     record = creation.record
     try:
         for step in steps:
@@ -134,6 +134,7 @@ def run_steps(creation: Creation, steps: Sequence[Step]) -> None:
 
 
 def _add_resume_hint(error: MachineError, name: str) -> None:
+    """Add to the error's resolution how to continue the creation, unless it says that already."""
     if f"--resume {name}" in error.resolution:
         return
     hint = incomplete_hint(name)

@@ -37,9 +37,8 @@ class Step:
     name: str  # the phase that the record has afterwards
     run: Callable[[Creation], None]
     description: str  # what --dry-run says of it
-    skip_if_reached: str = (
-        ""  # the phase from which on a resumed create skips it; "": never, for what it sees may change
-    )
+    # The phase from which on a resumed create skips the step; "": it is never skipped, for what it sees may change.
+    skip_if_reached: str = ""
     on_skip: Callable[[Creation], None] | None = None  # what is done where it is skipped
 
 
@@ -66,7 +65,7 @@ def create_machine(creation: Creation) -> None:
     """Have the platform make the machine, with its keys."""
     session, record, driver = creation.session, creation.record, creation.driver
     if not record.reached("created"):  # later ones have their keys, maybe docker-machine's or a colleague's
-        driver = creation.driver = ssh_keys.provide(session, record, driver)
+        driver = creation.driver = ssh_keys.ensure_keys(session, record, driver)
     session.console.step(
         f"Taking over the host at {record.address()}"
         if driver.traits.existing_host

@@ -17,8 +17,8 @@ from machine.store import Record
 _NOT_IN_SSH = " \"'/$`;|&<>()"  # signs that neither an address nor a user has
 
 
-def context(session: Session, record: Record, public_key: str = "") -> DriverContext:
-    """What the driver of `record` may touch. `save` writes the record, secrets apart."""
+def driver_context(session: Session, record: Record, public_key: str = "") -> DriverContext:
+    """Return what the driver of `record` may use of the program. Its `save` writes the record, secrets apart."""
 
     def save(driver: Driver) -> None:
         save_driver_state(session, record, driver)
@@ -47,7 +47,7 @@ def context(session: Session, record: Record, public_key: str = "") -> DriverCon
 
 
 def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
-    """Write what the driver knows to disk: ids to config.json, secrets to where secrets live."""
+    """Write the driver's state to disk: ids to config.json, secrets to where secrets are kept."""
     dump = driver.dump()
     clean, hidden = secrets.split(dump, driver.secret_options(dump))
     directory = session.store.directory(record.name)
@@ -60,7 +60,7 @@ def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
 
 
 def open_driver(session: Session, record: Record) -> Driver:
-    """The driver of a stored machine, with its secrets. RecordBroken when what is recorded makes no sense to it."""
+    """Return the driver of a stored machine, with its secrets. RecordBroken when the driver cannot read its config."""
     cls = registry.find(record.driver_name)
     options = cls.secret_options(record.driver)
     _hide_settings(session, record.engine_options())
@@ -69,7 +69,7 @@ def open_driver(session: Session, record: Record) -> Driver:
         if option.secret and isinstance(data.get(option.key), str):
             session.console.hide(data[option.key])
     try:
-        driver = cls.load(context(session, record), data)
+        driver = cls.load(driver_context(session, record), data)
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise RecordBroken(
             f"the record of machine {record.name} is broken",
@@ -85,7 +85,7 @@ def open_driver(session: Session, record: Record) -> Driver:
 
 
 def _hide_settings(session: Session, options: EngineOptions) -> None:
-    """Have the console mask what is secret in the engine's settings: values behind "=", passwords before "@"."""
+    """Have the console mask the secrets in the engine's settings: values behind "=", passwords before "@"."""
     lists = (options.env, options.flags, options.labels, options.registry_mirrors, options.insecure_registries)
     if not any("=" in item or "@" in item for items in (*lists, (options.install_url,)) for item in items):
         return
@@ -102,7 +102,7 @@ def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
     arguments and files: clouds, plugins and hypervisors are asked, and may answer anything.
     """
     _validate_endpoint(record, endpoint)
-    known = {
+    fields = {
         "SSHUser": endpoint.ssh_user,
         "SSHPort": endpoint.ssh_port,
         "EnginePort": endpoint.engine_port,
@@ -110,35 +110,38 @@ def save_endpoint(session: Session, record: Record, endpoint: Endpoint) -> None:
         "ListenPort": endpoint.listen_port,
     }
     if not record.is_only_url():  # there it is host:port, as docker-machine writes it
-        known["IPAddress"] = endpoint.address
-    if any(record.driver.get(key) != value for key, value in known.items()):
-        before = record.url()
-        record.driver.update(known)
-        _update_docker_context(session, record, before)
+        fields["IPAddress"] = endpoint.address
+    if any(record.driver.get(key) != value for key, value in fields.items()):
+        old_url = record.url()
+        record.driver.update(fields)
+        _update_docker_context(session, record, old_url)
         session.store.save(record)
 
 
 def _validate_endpoint(record: Record, endpoint: Endpoint) -> None:
+    """Raise DriverError for an address or user that ssh would take for an option, or for several arguments."""
     texts = {"address": endpoint.address, "peer address": endpoint.peer_address, "user": endpoint.ssh_user}
-    for what, text in texts.items():
+    for label, text in texts.items():
         if text.startswith("-") or not text.isprintable() or any(sign in text for sign in _NOT_IN_SSH):
             raise DriverError(
-                f"the driver {record.driver_name} reports {text!r:.200} as the {what} of"
+                f"the driver {record.driver_name} reports {text!r:.200} as the {label} of"
                 f" {record.name}, which is not valid",
                 resolution=f"see what the platform shows for {record.name} and correct it there",
             )
 
 
-def _update_docker_context(session: Session, record: Record, before: str) -> None:
-    """Ahead of the record, so that a kill between the two does not leave the context behind for good."""
+def _update_docker_context(session: Session, record: Record, old_url: str) -> None:
+    """Give the machine's docker context its new URL. Called before the record is saved, so that a kill between the two
+    does not leave the context behind for good.
+    """
     from machine import docker_context
 
-    if before in ("", record.url()):
+    if old_url in ("", record.url()):
         return
     try:
-        docker_context.moved(record.name, before, record.url(), record.cert_dir(), environ=session.environ)
+        docker_context.moved(record.name, old_url, record.url(), record.cert_dir(), environ=session.environ)
     except MachineError as error:
-        session.console.warn(f"the docker context of {record.name} still points to {before}: {error.brief}")
+        session.console.warn(f"the docker context of {record.name} still points to {old_url}: {error.brief}")
 
 
 def _stored_public_key(record: Record) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine import names, paths, redaction
-from machine import provision as steps
+from machine import provision as provisioning
 from machine.clusters import table as clusters
 from machine.console import MASK
 from machine.drivers.base import Driver
@@ -14,11 +14,11 @@ from machine.session import Session
 from machine.store import Record
 
 
-def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool = False) -> list[str]:
+def describe(session: Session, name: str, request: CreateRequest, *, script: bool = False) -> list[str]:
     """Return the driver's options and the steps of `create`; with `script` also what would run on the machine."""
-    record, driver = plan(session, name, wanted)
+    record, driver = plan(session, name, request)
     warn_about_clusters(session, record)
-    lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, wanted)]
+    lines = [f"machine {name}, driver {driver.traits.name}", *_options(driver, request)]
     extensions = clusters.extensions_of(record)
     lines += [f"  {line}" for extension in extensions for line in extension.plan_lines(record)]
     if not driver.traits.provisions:
@@ -26,42 +26,42 @@ def describe(session: Session, name: str, wanted: CreateRequest, *, script: bool
     details = {
         "driver": driver.traits.name,
         "record": f"{session.store.directory(name)}/{paths.CONFIG}",
-        "install_url": redaction.shown(wanted.engine, MASK).install_url,
+        "install_url": redaction.shown(request.engine, MASK).install_url,
     }
     lines.append(f"1. check, with nothing made: what the driver {driver.traits.name} needs")
     lines += [f"{number}. {step.description.format(**details)}" for number, step in enumerate(CREATE, 2)]
     lines += [line for extension in extensions for line in extension.join_lines(record)]
-    if wanted.docker_context:
+    if request.docker_context:
         lines.append(f"{len(CREATE) + 2}. make the docker context {name}")
-    return [*lines, *_script_lines(record, wanted)] if script else lines
+    return [*lines, *_script_lines(record, request)] if script else lines
 
 
-def _options(driver: Driver, wanted: CreateRequest) -> list[str]:
+def _options(driver: Driver, request: CreateRequest) -> list[str]:
     lines = []
     for option in driver.traits.options:
-        value = wanted.values[option.name]
+        value = request.values[option.name]
         if value not in ("", 0, False, []):
             lines.append(f"  --{option.name} {MASK if option.secret else value}")
     return lines
 
 
-def _script_lines(record: Record, wanted: CreateRequest) -> list[str]:
+def _script_lines(record: Record, request: CreateRequest) -> list[str]:
     number = 2 + [step.name for step in CREATE].index("provisioned")
     return [
         "",
         f"# step {number} as it would be on a fresh Debian that has Docker; what is found decides:",
-        *script_of(record, wanted),
+        *script_of(record, request),
     ]
 
 
-def script_of(record: Record, wanted: CreateRequest) -> list[str]:
+def script_of(record: Record, request: CreateRequest) -> list[str]:
     """Return what would run on a fresh Debian with Docker installed, by line; certificates are not made for it."""
-    spec = steps.Spec(
+    spec = provisioning.Spec(
         hostname="" if record.keeps_hostname else names.hostname(record.name),
-        driver_name=wanted.driver_name,
-        engine=redaction.shown(wanted.engine, MASK),
+        driver_name=request.driver_name,
+        engine=redaction.shown(request.engine, MASK),
         ca=b"(certificate of the CA)\n",
         server_cert=b"(certificate of the machine)\n",
         server_key=b"",
     )
-    return steps.render(steps.plan(sample_facts.debian(), spec)).splitlines()
+    return provisioning.render(provisioning.plan(sample_facts.debian(), spec)).splitlines()

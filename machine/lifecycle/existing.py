@@ -1,4 +1,4 @@
-"""What to say of a machine that is there already, or is incomplete."""
+"""The errors and hints about a machine that exists already, or is incomplete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from machine.store import Store
 
 
 def already_exists_error(session: Session, name: str) -> MachineError:
-    """Return why `name` cannot be made again, with what the user probably wants instead."""
+    """Return the error for a `create` of a name that is taken, with what the user probably wants instead."""
     holder = session.store.holder(f"machine-{name}")
     try:
         record = session.store.load(name)
@@ -49,9 +49,7 @@ def incomplete_hint(name: str) -> str:
 
 def resume_hint(store: Store, names: Sequence[str]) -> str:
     """Return what to type after the creation of machines was cut short, for those that are in the store; else ""."""
-    there = " ".join(name for name in names if store.exists(name))
-    return (
-        f"machine create --resume {there} continues from here; machine rm {there} removes what there is"
-        if there
-        else ""
-    )
+    existing = " ".join(name for name in names if store.exists(name))
+    if not existing:
+        return ""
+    return f"machine create --resume {existing} continues from here; machine rm {existing} removes what there is"

@@ -1,4 +1,4 @@
-"""Starting a machine's helper again that was ended: by the out-of-memory killer, by hand, by a crash."""
+"""Restart of a machine's host agent that has ended: by the out-of-memory killer, by hand, by a crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from machine.store import Record
 
 
 def restart(session: Session, record: Record) -> None:
-    """Start it again and say so. Never raises: the command that noticed has other work to do."""
+    """Start the machine's host agent again and say so. Never raises: the command that noticed has other work to do."""
     try:
         driver = open_driver(session, record)
         if isinstance(driver, HasHostAgent) and driver.restart_host_agent():

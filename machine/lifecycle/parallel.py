@@ -1,4 +1,4 @@
-"""The same act on several machines at once; one failing does not stop the others."""
+"""One action on several machines at once; one failing does not stop the others."""
 
 from __future__ import annotations
 
@@ -10,30 +10,36 @@ from machine.errors import Interrupted, MachineError
 from machine.names import natural_key
 from machine.session import InterruptibleClock, Session
 
-Act = Callable[[Session, str], None]
+Action = Callable[[Session, str], None]
 GRACE_SECONDS = 5.0  # after Ctrl-C, for threads to come to the end of what they are in
 POLL_SECONDS = 0.2  # a blocking wait would keep Ctrl-C from the main thread on some systems
 
 
 def run(
-    session: Session, names: Sequence[str], act: Act, after: Callable[[Sequence[str]], str] = lambda _: ""
+    session: Session,
+    names: Sequence[str],
+    action: Action,
+    interrupt_advice: Callable[[Sequence[str]], str] = lambda _: "",
 ) -> dict[str, BaseException]:
-    """Run `act(session about NAME, NAME)` for every name, each in a thread; the failures by name, secrets masked.
+    """Run `action(session, NAME)` for every name, each in a thread, and return the failures by name, secrets masked.
 
-    One name runs in this thread. After Ctrl-C the session's clock wakes all sleepers and Interrupted is
-    raised here, naming those that had not ended, with the advice `after` has for them; threads that are inside
-    a system call end with the program. If all come to a good end meanwhile, that is the result.
+    The session of an action prefixes what it prints with the name. One name runs in this thread. After Ctrl-C the
+    session's clock wakes all sleepers and Interrupted is raised here, naming the machines whose action had not ended,
+    with the advice of `interrupt_advice` for them; threads that are inside a system call end with the program. If all
+    actions succeed meanwhile, that is the result.
     """
     if len(names) == 1:
-        failure = _attempt(session.for_machine(names[0]), names[0], act)
+        failure = _attempt(session.for_machine(names[0]), names[0], action)
         return {names[0]: failure} if failure else {}
     results: queue.Queue[tuple[str, BaseException | None]] = queue.Queue()
 
     def work(name: str) -> None:
-        about = session.for_machine(name)
-        failure = _attempt(about, name, act)
+        machine_session = session.for_machine(name)
+        failure = _attempt(machine_session, name, action)
         if failure is not None and not isinstance(failure, Interrupted):
-            about.console.failed(about.console.mask(str(failure)))  # all of it is told when the others have ended
+            machine_session.console.failed(
+                machine_session.console.mask(str(failure))
+            )  # all of it is told when the others have ended
         results.put((name, failure))
 
     threads = [threading.Thread(target=work, args=(name,), daemon=True, name=name) for name in names]
@@ -52,35 +58,40 @@ def run(
                 failures[name] = failure
     except KeyboardInterrupt:
         _stop(session, threads)
-        cut = sorted(waiting - _drain_successes(results), key=natural_key)
-        if cut or failures:
-            what = f"interrupted while working on {', '.join(cut)}" if cut else "interrupted"
-            raise Interrupted(what, details=_failed_before(failures), resolution=after(cut)) from None
+        unfinished = sorted(waiting - _drain_successes(results), key=natural_key)
+        if unfinished or failures:
+            brief = f"interrupted while working on {', '.join(unfinished)}" if unfinished else "interrupted"
+            raise Interrupted(
+                brief, details=_failed_before(failures), resolution=interrupt_advice(unfinished)
+            ) from None
     return failures
 
 
 def _failed_before(failures: Mapping[str, BaseException]) -> str:
-    """What had failed before Ctrl-C came, each with its own advice: nobody else will show it."""
+    """Return what had failed before Ctrl-C, each with its own advice: nobody else will show it."""
     lines = []
     for name in sorted(failures, key=natural_key):
         lines.append(f"{name} had failed: {failures[name]}")
-        lines += [f"    {cure}" for cure in [getattr(failures[name], "resolution", "")] if cure]
+        resolution = getattr(failures[name], "resolution", "")
+        if resolution:
+            lines.append(f"    {resolution}")
     return "\n".join(lines)
 
 
 def _drain_successes(results: queue.Queue[tuple[str, BaseException | None]]) -> set[str]:
-    """The names that came to their end without a failure since results were last looked at."""
-    found = set()
+    """Return the names whose action succeeded since the results were last read."""
+    succeeded = set()
     while not results.empty():
         name, failure = results.get()
         if failure is None:
-            found.add(name)
-    return found
+            succeeded.add(name)
+    return succeeded
 
 
-def _attempt(session: Session, name: str, act: Act) -> BaseException | None:
+def _attempt(session: Session, name: str, action: Action) -> BaseException | None:
+    """Do `action` on one machine and return its failure, secrets masked; None if it succeeded."""
     try:
-        act(session, name)
+        action(session, name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # handed to the caller, who prints it
@@ -95,6 +106,7 @@ def _attempt(session: Session, name: str, act: Act) -> BaseException | None:
 
 
 def _stop(session: Session, threads: Sequence[threading.Thread]) -> None:
+    """Wake the threads that wait for something, and give all of them GRACE_SECONDS to end."""
     if isinstance(session.clock, InterruptibleClock):
         session.clock.stop()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""What a `create` command line asks for, and the record and the driver that come of it; nothing is touched."""
+"""What a `create` command line asks for, and the record and the driver made of it in memory; nothing is touched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from machine.clusters.extension import MembershipRequest, PlannedMachine
 from machine.drivers import registry
 from machine.drivers.base import Driver
 from machine.errors import RecordBroken, UsageError
-from machine.lifecycle.driver_record import context
+from machine.lifecycle.driver_record import driver_context
 from machine.lifecycle.existing import already_exists_error
 from machine.model import EngineOptions, SwarmOptions
 from machine.session import Session
@@ -33,45 +33,50 @@ class CreateRequest:
     keep_hostname: bool = False  # the host keeps its name instead of getting the machine's
 
 
-def plan(session: Session, name: str, wanted: CreateRequest) -> tuple[Record, Driver]:
+def plan(session: Session, name: str, request: CreateRequest) -> tuple[Record, Driver]:
     """Return the record and the driver as they would be. UsageError for what cannot be recorded, MachineExists."""
     names.check(name)
     if session.store.exists(name):
         raise already_exists_error(session, name)
-    if wanted.sans:
+    if request.sans:
         from machine import authority  # cryptography
 
-        authority.check_names(wanted.sans)
-    cls = registry.find(wanted.driver_name)
+        authority.check_names(request.sans)
+    cls = registry.find(request.driver_name)
     planned = PlannedMachine(
-        wanted.driver_name, cls.traits.provisions, wanted.values, wanted.engine.flags, wanted.swarm, wanted.swarm_mode
+        request.driver_name,
+        cls.traits.provisions,
+        request.values,
+        request.engine.flags,
+        request.swarm,
+        request.swarm_mode,
     )
     extensions = clusters.requested(planned)
     for extension in extensions:
         planned = extension.configure(planned, session.environ)
     record = Record.new(
-        session.store.root, name, wanted.driver_name, {}, wanted.engine, planned.swarm, wanted.sans, tls=session.tls
+        session.store.root, name, request.driver_name, {}, request.engine, planned.swarm, request.sans, tls=session.tls
     )
-    if wanted.keep_hostname:
+    if request.keep_hostname:
         if not cls.traits.provisions:
             raise UsageError(
-                f"--no-hostname has no effect with the driver {wanted.driver_name}, which has no host",
+                f"--no-hostname has no effect with the driver {request.driver_name}, which has no host",
                 resolution="leave it out",
             )
         record.keep_hostname()
     for extension in extensions:
         extension.write_record(planned, record)
-    hide_secrets(session, cls.traits.options, wanted.values)
-    for value in redaction.secret_values(wanted.engine):
+    hide_secrets(session, cls.traits.options, request.values)
+    for value in redaction.secret_values(request.engine):
         session.console.hide(value)
-    driver = cls.configure(context(session, record), wanted.values)
+    driver = cls.configure(driver_context(session, record), request.values)
     try:
-        Record.new(session.store.root, name, wanted.driver_name, driver.dump())
+        Record.new(session.store.root, name, request.driver_name, driver.dump())
     except RecordBroken as error:  # an address with a blank in it and the like: nobody could read it back
         raise UsageError(
             f"{name} cannot be recorded like this",
             details=error.details,
-            resolution=f"correct that option; machine create -d {wanted.driver_name} --help explains all",
+            resolution=f"correct that option; machine create -d {request.driver_name} --help explains all",
         ) from error
     return record, driver
 

@@ -1,4 +1,4 @@
-"""Start, stop, kill and restart. Drivers ask and return; the waiting is done here, with one deadline each."""
+"""Start, stop, kill and restart. Drivers do not wait: that is done here, with one deadline for each."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from machine.ssh.client import Shell
 from machine.store import Record
 from machine.wait import NotYet, until
 
-STOP_SECONDS = 90.0  # for an orderly end; then the power is cut
+STOP_SECONDS = 90.0  # for a shutdown; then the power is cut
 OFF_SECONDS = 20.0
 REBOOT_SECONDS = 300.0
 REBOOT_ASK_SECONDS = 30.0
-SETTLED = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
+TARGET_STATE = {Verb.START: State.RUNNING, Verb.STOP: State.STOPPED, Verb.KILL: State.STOPPED}
 
 
 def power(session: Session, name: str, verb: Verb) -> None:
-    """Bring machine `name` where `verb` says; one that is there already is told so and left alone."""
+    """Do `verb` with machine `name`; one that is in the state it leads to already is left alone."""
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"{verb} {name}"):
         record = session.store.load(name)
         driver = open_driver(session, record)
@@ -30,11 +30,11 @@ def power(session: Session, name: str, verb: Verb) -> None:
             restart(session, record, driver)
             return
         state = driver.state()
-        if state is SETTLED[verb]:
+        if state is TARGET_STATE[verb]:
             session.console.done(f"{name} is already {state.lower()}")
             return
         if state is State.MISSING:
-            raise missing(record)
+            raise missing_error(record)
         if verb is Verb.START:
             start(session, record, driver)
         else:
@@ -42,7 +42,7 @@ def power(session: Session, name: str, verb: Verb) -> None:
 
 
 def start(session: Session, record: Record, driver: Driver) -> None:
-    """Power on, wait for the engine; a new address means a new certificate."""
+    """Power the machine on and wait for its engine; a new address means a new certificate."""
     session.console.step("Starting the machine")
     waiting.switch_on(session, driver)
     wait_until_ready(session, record, driver)
@@ -50,14 +50,14 @@ def start(session: Session, record: Record, driver: Driver) -> None:
 
 
 def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
-    """After a boot: until the engine answers, repairing its certificate when the address has changed."""
-    before = record.endpoint()
+    """Wait after a boot until the engine answers; where the address has changed, give it a new certificate."""
+    old_endpoint = record.endpoint()
     endpoint = waiting.wait_for_endpoint(session, record, driver)
     save_endpoint(session, record, endpoint)
     if not driver.traits.provisions:
         return
     session.console.step("Waiting for the engine")
-    if before is not None and before.addresses == endpoint.addresses and record.reached("provisioned"):
+    if old_endpoint is not None and old_endpoint.addresses == endpoint.addresses and record.reached("provisioned"):
         try:
             waiting.wait_for_engine(session, record, endpoint, driver.boot_timeout)
             for extension in clusters.extensions_of(record):
@@ -72,7 +72,7 @@ def wait_until_ready(session: Session, record: Record, driver: Driver) -> None:
 
 
 def stop(session: Session, driver: Driver, verb: Verb) -> None:
-    """Ask for an orderly end and wait; cut the power when it does not come, and say so."""
+    """Shut the machine down, or switch it off for Verb.KILL; one that does not shut down is switched off, too."""
     name = driver.ctx.name
     session.console.step("Stopping the machine" if verb is Verb.STOP else "Switching the machine off at once")
     driver.power(verb)
@@ -88,13 +88,13 @@ def stop(session: Session, driver: Driver, verb: Verb) -> None:
 
 
 def restart(session: Session, record: Record, driver: Driver) -> None:
-    """Off and on again; a host that only ssh reaches is asked to reboot itself."""
+    """Switch the machine off and on again; a host that only ssh reaches is asked to reboot itself."""
     if driver.traits.restart_over_ssh:
         _reboot(session, record)
     else:
         state = driver.state()
         if state is State.MISSING:
-            raise missing(record)
+            raise missing_error(record)
         if state is not State.STOPPED:
             stop(session, driver, Verb.STOP)
         session.console.step("Starting the machine")
@@ -104,22 +104,23 @@ def restart(session: Session, record: Record, driver: Driver) -> None:
 
 
 def _reboot(session: Session, record: Record) -> None:
+    """Have a host reboot itself over ssh and wait until it answers with another boot id. WaitTimeout."""
     endpoint, shell = provision.log_in(session, record)
     boot = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime"
     with shell:
-        before = shell.run(boot, timeout=REBOOT_ASK_SECONDS).stdout
+        old_boot_id = shell.run(boot, timeout=REBOOT_ASK_SECONDS).stdout
         session.console.step("Rebooting the host")
         ask_to_reboot(shell, record.name)
 
     def probe() -> None:
         try:
-            with clients.connect(record, endpoint) as again:
-                boot_id = again.run(boot, timeout=REBOOT_ASK_SECONDS).stdout
+            with clients.connect(record, endpoint) as shell_again:
+                boot_id = shell_again.run(boot, timeout=REBOOT_ASK_SECONDS).stdout
         except HostKeyMismatch:
             raise
         except ShellError as error:
             raise NotYet.because(error) from error
-        if boot_id == before:
+        if boot_id == old_boot_id:
             raise NotYet("it answers, and has not rebooted yet")
 
     until(
@@ -133,25 +134,28 @@ def _reboot(session: Session, record: Record) -> None:
 
 
 def ask_to_reboot(shell: Shell, name: str) -> None:
-    """Have the host reboot itself; NotSupported with its words when it does not want to.
+    """Have the host reboot itself; NotSupported with its output when it refuses.
 
     A connection that breaks, and a shell that a signal ends (status 255), are what a reboot looks like.
     """
     command = 'if [ "$(id -u)" = 0 ]; then S=; else S="sudo -n"; fi; $S shutdown -r now || $S reboot'
     try:
-        asked = shell.run(command, timeout=REBOOT_ASK_SECONDS)
+        result = shell.run(command, timeout=REBOOT_ASK_SECONDS)
     except ShellError:
         return
-    if asked.status not in (0, 255):
+    if result.status not in (0, 255):
         raise NotSupported(
             f"{name} refused to reboot",
-            details=asked.output,
+            details=result.output,
             resolution="let its ssh user run shutdown as root (sudo without a password), or reboot it by other means",
         )
 
 
-def missing(record: Record) -> MachineError:
-    """The platform has lost the machine, another store's owner keeps it, or create has never asked for it."""
+def missing_error(record: Record) -> MachineError:
+    """Return the error for a machine that its platform does not have.
+
+    It is gone, or it was imported from another store, or `create` has not come to the point of making it.
+    """
     if record.imported():
         return DriverError(
             f"machine {record.name} was imported, and its platform ({record.driver_name}) cannot be"

@@ -1,4 +1,4 @@
-"""Importing while waiting: what the next step needs is loaded in a thread while a machine is asked something."""
+"""Imports in a thread: the modules that the next step needs are loaded while a machine is asked something."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PLANS = "machine.provision.planner"
 
 
 def load(*modules: str) -> None:
-    """Begin to import `modules`; nobody has to wait for it, an `import` of one of them does that by itself."""
+    """Begin to import `modules` in a thread; an `import` of one of them waits for that by itself."""
     threading.Thread(target=_load, args=(modules,), name="imports").start()
 
 

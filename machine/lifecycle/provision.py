@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machine import files, paths
-from machine import provision as steps
+from machine import provision as provisioning
 from machine.clusters import table as clusters
 from machine.drivers import registry
 from machine.drivers.base import Driver
@@ -18,7 +18,7 @@ from machine.lifecycle.certificates import authority_of
 from machine.lifecycle.driver_record import open_driver, save_endpoint
 from machine.model import Endpoint, State
 from machine.names import hostname
-from machine.provision.host_files import CLOSE
+from machine.provision.host_files import CLOSE_ENGINE_PORT
 from machine.session import LOCK_SECONDS, Session
 from machine.ssh.client import SshShell
 from machine.store import Record
@@ -45,15 +45,15 @@ def provision(session: Session, name: str) -> None:
 
 
 def upgrade(session: Session, name: str) -> None:
-    """Move the engine to the newest that its package source has; running containers go on."""
+    """Upgrade the engine to the newest version that its package source has; running containers go on."""
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"upgrade {name}"):
         record = session.store.load(name)
         endpoint, shell = log_in(session, record)
         with shell:
             session.console.step("Upgrading Docker")
-            with steps.naming(name, endpoint.ssh_user, endpoint.address):
-                facts = steps.gather(shell, session.console.debug)
-                result = steps.upgrade_engine(facts, shell, session.console.info, record.engine_options().env)
+            with provisioning.names_in_errors(name, endpoint.ssh_user, endpoint.address):
+                facts = provisioning.gather(shell, session.console.debug)
+                result = provisioning.upgrade_engine(facts, shell, session.console.info, record.engine_options().env)
         for note in result.notes:
             session.console.warn(note)
         waiting.wait_for_engine(session, record, endpoint)
@@ -66,7 +66,7 @@ def upgrade(session: Session, name: str) -> None:
 
 
 def regenerate(session: Session, name: str) -> None:
-    """A new server certificate, and a copy of the client pair as it is now; running containers go on."""
+    """Give a machine a new server certificate and a copy of the client pair; running containers go on."""
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"regenerate the certificates of {name}"):
         record = session.store.load(name)
         endpoint, shell = log_in(session, record)
@@ -77,7 +77,7 @@ def regenerate(session: Session, name: str) -> None:
 
 
 def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
-    """The endpoint as the platform has it now, and a shell there; NotSupported where there is nothing to log in to."""
+    """Return the endpoint as the platform has it now, and a shell there. NotSupported for a machine without a host."""
     driver = open_driver(session, record)
     if not driver.traits.provisions:
         raise NotSupported(
@@ -91,7 +91,7 @@ def log_in(session: Session, record: Record) -> tuple[Endpoint, SshShell]:
 
 
 def _check_running(record: Record, driver: Driver) -> None:
-    """DriverError for a machine that is off and that `start` can switch on; hosts of others are only waited for."""
+    """Raise DriverError for a machine that is off and that `start` can switch on; other hosts are only waited for."""
     if not driver.traits.can_power or not record.reached("ready"):
         return
     state = driver.state()
@@ -103,24 +103,24 @@ def _check_running(record: Record, driver: Driver) -> None:
 
 def apply_plan(
     session: Session, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool = False
-) -> steps.Outcome:
-    """Facts, plan, action: Docker installed, configured and listening behind TLS."""
-    with steps.naming(record.name, endpoint.ssh_user, endpoint.address):
+) -> provisioning.Outcome:
+    """Gather facts and apply a plan made of them: Docker is installed and listens behind TLS. ProvisionError."""
+    with provisioning.names_in_errors(record.name, endpoint.ssh_user, endpoint.address):
         return _apply_plan(session, record, endpoint, shell, new_certificate=new_certificate)
 
 
 def _apply_plan(
     session: Session, record: Record, endpoint: Endpoint, shell: SshShell, *, new_certificate: bool
-) -> steps.Outcome:
+) -> provisioning.Outcome:
     session.console.step("Gathering facts about the machine")
     preload.load(preload.CERTIFICATES, preload.PLANS)
-    facts = steps.gather(shell, session.console.debug)
+    facts = provisioning.gather(shell, session.console.debug)
     extensions = clusters.extensions_of(record)
     for extension in extensions:
         extension.check_host(session, record, facts)
-    pair = server_pair(session, record, endpoint, fresh=new_certificate)
+    pair = server_pair(session, record, endpoint, renew=new_certificate)
     ca = files.read(os.path.join(record.cert_dir(), paths.CA))
-    spec = steps.Spec(
+    spec = provisioning.Spec(
         hostname="" if record.keeps_hostname else hostname(record.name),
         driver_name=record.driver_name,
         engine=record.engine_options(),
@@ -133,15 +133,17 @@ def _apply_plan(
     for extension in extensions:
         spec = extension.provision(session, record, endpoint, spec)
     session.console.step(f"Setting up Docker on {facts.distro}")
-    outcome = steps.apply_steps(steps.plan(facts, spec), shell, session.console.debug)
+    outcome = provisioning.apply_steps(provisioning.plan(facts, spec), shell, session.console.debug)
     for note in outcome.notes:
         session.console.warn(note)
     session.console.log("info", "changed: " + (", ".join(outcome.changed) or "nothing"))
     return outcome
 
 
-def host_gateway(driver_name: str, facts: steps.Facts) -> str:
-    """Where a container finds the computer that its machine runs on; "" where there is none, or the engine is too old.
+def host_gateway(driver_name: str, facts: provisioning.Facts) -> str:
+    """Return the address by which containers reach the computer that the machine runs on.
+
+    "" where there is none, or the engine is too old.
 
     An engine that is not installed yet will be new enough.
     """
@@ -155,8 +157,8 @@ def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
     try:
         waiting.wait_for_engine(session, record, endpoint)
     except WaitTimeout as error:
-        stands = f"{_remaining_changes(record, endpoint)}\nto undo that: {_undo(record, endpoint)}"
-        error.details = f"{error.details}\n{stands}".strip()  # the resolution says how to go on
+        remaining = f"{_remaining_changes(record, endpoint)}\nto undo that: {_undo_commands(record, endpoint)}"
+        error.details = f"{error.details}\n{remaining}".strip()  # the resolution says how to go on
         raise
     join_clusters(session, record, endpoint)
     certificates.refresh_contexts(session, record.cert_dir())
@@ -171,23 +173,24 @@ def join_clusters(session: Session, record: Record, endpoint: Endpoint) -> None:
 
 
 def _remaining_changes(record: Record, endpoint: Endpoint) -> str:
+    """Return what provisioning has changed on a host whose engine does not answer from here."""
     return (
         f"nothing was rolled back, for on {record.name} itself everything went well: its dockerd listens on port"
         f" {endpoint.listen_port} of every address, and serves only who has a client certificate of this store"
     )
 
 
-def _undo(record: Record, endpoint: Endpoint) -> str:
-    """How to be rid of what was made; a host that was there before stays when its machine is removed."""
+def _undo_commands(record: Record, endpoint: Endpoint) -> str:
+    """Return the commands that undo a `create`; a host that was there before stays when its machine is removed."""
     remove = f"machine rm {record.name}"
     if not registry.find(record.driver_name).traits.existing_host:
         return remove
-    close = CLOSE if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE)}"
+    close = CLOSE_ENGINE_PORT if endpoint.ssh_user == "root" else f"sudo sh -c {shlex.quote(CLOSE_ENGINE_PORT)}"
     return f"machine ssh {record.name} {shlex.quote(close)} closes that port, then {remove} (docs/provisioning.md)"
 
 
-def server_pair(session: Session, record: Record, endpoint: Endpoint, *, fresh: bool = False) -> certs.Pair:
-    """The machine's server certificate, issued anew when it is missing, wrong, near its end, or `fresh`.
+def server_pair(session: Session, record: Record, endpoint: Endpoint, *, renew: bool = False) -> certs.Pair:
+    """Return the machine's server certificate and key, issued anew when missing, wrong, near the end, or with `renew`.
 
     Written to the machine's directory, together with copies of the CA and the client pair, before the
     machine sees it. A machine whose certificates are of another CA than this store's (a colleague's, imported
@@ -196,15 +199,15 @@ def server_pair(session: Session, record: Record, endpoint: Endpoint, *, fresh: 
     import certs
     from machine import authority
 
-    where = record.cert_dir()
-    own_ca = files.read(os.path.join(where, paths.CA))
+    directory = record.cert_dir()
+    own_ca = files.read(os.path.join(directory, paths.CA))
     old = certs.Pair(
-        files.read(os.path.join(where, paths.SERVER_CERT)), files.read(os.path.join(where, paths.SERVER_KEY))
+        files.read(os.path.join(directory, paths.SERVER_CERT)), files.read(os.path.join(directory, paths.SERVER_KEY))
     )
     names = server_names(record, endpoint)
     issuer = authority_of(session)
     now = datetime.now(UTC)
-    reason = "asked for" if fresh else authority.needs_renewal(old.cert, names, own_ca or issuer.ca, now)
+    reason = "asked for" if renew else authority.needs_renewal(old.cert, names, own_ca or issuer.ca, now)
     if not reason and not certs.belongs_together(old.cert, old.key):  # killed between the two files
         reason = "its key belongs to another certificate"
     if not reason:
@@ -221,21 +224,21 @@ def server_pair(session: Session, record: Record, endpoint: Endpoint, *, fresh: 
     pair = issuer.issue_server(record.name, names, swarm_master=record.swarm_options().master)
     for note in issuer.notes:
         session.console.warn(note)
-    files.write(os.path.join(where, paths.SERVER_KEY), pair.key)
-    files.write(os.path.join(where, paths.SERVER_CERT), pair.cert, files.PUBLIC)
+    files.write(os.path.join(directory, paths.SERVER_KEY), pair.key)
+    files.write(os.path.join(directory, paths.SERVER_CERT), pair.cert, files.PUBLIC)
     copy_client(record, issuer)
     certificates.record_expiry(session, record)
     return pair
 
 
 def server_names(record: Record, endpoint: Endpoint) -> list[str]:
-    """What the certificate is for: --tls-san first as docker-machine has it, then every address and name."""
-    wanted = [*record.sans, *endpoint.addresses, record.name, "localhost", "127.0.0.1"]
-    return list(dict.fromkeys(wanted))
+    """Return the names in the server's certificate: --tls-san first as docker-machine has it, then all addresses."""
+    names = [*record.sans, *endpoint.addresses, record.name, "localhost", "127.0.0.1"]
+    return list(dict.fromkeys(names))
 
 
 def copy_client(record: Record, issuer: Authority) -> None:
-    """What docker clients use is in the machine's own directory (GitLab Runner reads it there)."""
+    """Copy the CA and the client pair to the machine's directory, where docker clients read them."""
     copies = (
         (paths.CA, issuer.ca, files.PUBLIC),
         (paths.CERT, issuer.client.cert, files.PUBLIC),

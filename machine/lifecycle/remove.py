@@ -1,4 +1,4 @@
-"""Away with a machine, whatever is left of it: on the platform first, here last."""
+"""Removal of a machine, whatever is left of it: on the platform first, here last."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from machine.wait import NotYet, until
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
 
 
-def remove(session: Session, name: str, *, force: bool = False, together: Collection[str] = ()) -> None:
+def remove(session: Session, name: str, *, force: bool = False, also_removed: Collection[str] = ()) -> None:
     """Remove all that `create` made. With `force` the record goes even when the platform does not answer.
 
-    `together` are the names that the same command removes. Repeating it finishes what an interrupted one began:
+    `also_removed` are the names that this command removes. Repeating it finishes what an interrupted removal began:
     absent is success for every part.
     """
     store = session.store
@@ -35,17 +35,17 @@ def remove(session: Session, name: str, *, force: bool = False, together: Collec
             driver = open_driver(session, record)
             if not force:
                 check_account(session, record, driver)
-            removal = Removal(keep_host=driver.traits.existing_host, force=force, also_removed=together)
+            removal = Removal(keep_host=driver.traits.existing_host, force=force, also_removed=also_removed)
             for extension in clusters.extensions_of(record):
                 extension.leave(session, record, removal)
             _remove_all(session, driver)
             _forget_secrets(session, record, driver)
         except MachineError as error:
-            if not store.exists(name) or not (force or barely_begun(store.directory(name))):
+            if not store.exists(name) or not (force or is_without_record(store.directory(name))):
                 raise
             if record is not None:
                 for extension in clusters.extensions_of(record):
-                    extension.forget(session, record, Removal(force=force, also_removed=together))
+                    extension.forget(session, record, Removal(force=force, also_removed=also_removed))
             if record is not None and driver is not None:
                 with contextlib.suppress(MachineError):  # the keyring may be what failed
                     _forget_secrets(session, record, driver)
@@ -88,6 +88,6 @@ def _remove_all(session: Session, driver: Driver) -> None:
     )
 
 
-def barely_begun(directory: str) -> bool:
-    """Whether a create was killed before its record was written: then nothing was asked of any platform."""
+def is_without_record(directory: str) -> bool:
+    """Return whether a create was killed before its record was written: then nothing was asked of any platform."""
     return all(entry == paths.LOG or files.leftover(entry) for entry in os.listdir(directory))

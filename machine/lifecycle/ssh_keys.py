@@ -1,4 +1,4 @@
-"""The ssh key that a user brings for a machine: seen to be usable before anything is made, and copied."""
+"""The ssh keys of a machine: a key of the user's own is checked before anything is made and copied, others are made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from machine.store import Record
 
 
 def check(driver: Driver) -> None:
-    """PreflightFailed when the key needs the ssh-agent and the agent does not have it. Read-only.
+    """Raise PreflightFailed when the user's key needs the ssh-agent and the agent does not have it. Read-only.
 
     A machine made with such a key would let nobody in. The driver's own `check` has seen that the file is a key.
     """
@@ -38,8 +38,8 @@ def check(driver: Driver) -> None:
         raise PreflightFailed(f"the key {path} cannot be used: {error}") from None
 
 
-def bring(record: Record, source: str, target: str) -> str:
-    """Copy the user's own key into the machine's directory, once, in a form that every ssh reads; where it is now."""
+def copy_user_key(record: Record, source: str, target: str) -> str:
+    """Copy the user's own key to `target`, once, in a form that every ssh reads, and return `target`. StoreError."""
     if os.path.exists(target):
         return target
     try:
@@ -62,7 +62,7 @@ def bring(record: Record, source: str, target: str) -> str:
     return target
 
 
-def provide(session: Session, record: Record, driver: Driver) -> Driver:
+def ensure_keys(session: Session, record: Record, driver: Driver) -> Driver:
     """Copy or make the keys that belong to the machine, and return the driver opened again so that it knows them."""
     directory = session.store.directory(record.name)
     source = driver.key_path() if isinstance(driver, ProvidesSshKey) else None
@@ -70,9 +70,9 @@ def provide(session: Session, record: Record, driver: Driver) -> Driver:
         session.console.step("Making the keys")
         path = os.path.join(directory, paths.SSH_KEY)
         keys.ensure(path, f"machine-{record.name}")
-        _keep_key(session, record, path)
+        _record_key_path(session, record, path)
     elif source:
-        _keep_key(session, record, bring(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
+        _record_key_path(session, record, copy_user_key(record, source, os.path.join(directory, paths.OLD_SSH_KEY)))
     if isinstance(driver, AcceptsHostKey):
         pair = keys.ensure(os.path.join(directory, paths.HOST_KEY), record.name)
         if driver.give_host_key(*pair) is not False:
@@ -81,7 +81,7 @@ def provide(session: Session, record: Record, driver: Driver) -> Driver:
     return open_driver(session, record)
 
 
-def _keep_key(session: Session, record: Record, path: str) -> None:
+def _record_key_path(session: Session, record: Record, path: str) -> None:
     if record.driver.get("SSHKeyPath") != path:
         record.driver["SSHKeyPath"] = path
         session.store.save(record)

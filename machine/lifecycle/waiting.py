@@ -23,21 +23,21 @@ from machine.wait import NotYet, until
 
 CONSOLE_LINES = 15  # of the boot log, shown when a machine does not come up
 ENGINE_SECONDS = 60.0
-ENGINE_ASK_SECONDS = 5.0  # for one reply
+ENGINE_REPLY_SECONDS = 5.0  # for one reply
 LOGIN_SECONDS = 60.0  # for a login to be accepted where it was before
 
 
-def wait_for_state(session: Session, driver: Driver, wanted: State, seconds: float) -> None:
-    """Wait until the platform says `wanted`. WaitTimeout has the last state."""
+def wait_for_state(session: Session, driver: Driver, target: State, seconds: float) -> None:
+    """Wait until the platform says `target`. WaitTimeout has the last state."""
 
     def probe() -> None:
         state = driver.state()
-        if state is not wanted:
+        if state is not target:
             raise _last_state(state)
 
     until(
         probe,
-        what=f"{driver.ctx.name} to be {wanted}",
+        what=f"{driver.ctx.name} to be {target}",
         seconds=seconds,
         clock=session.clock,
         resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
@@ -80,7 +80,7 @@ def wait_for_created(session: Session, record: Record, driver: Driver) -> float:
         attempt()
     except NotYet:
         in_progress = True
-    began = session.clock.now()
+    started_at = session.clock.now()
     if in_progress:
         until(
             attempt,
@@ -90,7 +90,7 @@ def wait_for_created(session: Session, record: Record, driver: Driver) -> float:
             diagnose=lambda: diagnostics(driver),
             resolution=_resolution_for(record, driver),
         )
-    return max(driver.boot_timeout - (session.clock.now() - began), 0.0)
+    return max(driver.boot_timeout - (session.clock.now() - started_at), 0.0)
 
 
 def wait_for_endpoint(session: Session, record: Record, driver: Driver, seconds: float | None = None) -> Endpoint:
@@ -131,24 +131,24 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
 
     A machine that is being made may refuse the login for a while, until its first boot has put our key
     there; one that was ready once is given a minute, for sshd refuses users while a system comes up; a host
-    that was there before is given no time. Where an sshd has answered before, none is
-    looked for: that would be one more connection, which a newer sshd counts against us.
+    that was there before is given no time. Where an sshd has answered before, its port is not tried first: that would
+    be one more connection, which a newer sshd counts against us.
     """
     patience = float("inf")  # seconds for which a refused login is tried again
     if driver.traits.existing_host:
         patience = 0.0
     elif record.reached("ready"):
         patience = LOGIN_SECONDS
-    began = session.clock.now()
-    seen_before = driver.traits.existing_host or record.reached("ready")
+    started_at = session.clock.now()
+    answered_before = driver.traits.existing_host or record.reached("ready")
 
     def probe() -> SshShell:
-        if not seen_before and not client.reachable(endpoint.address, endpoint.ssh_port, 3.0):
+        if not answered_before and not client.reachable(endpoint.address, endpoint.ssh_port, 3.0):
             raise NotYet("nothing answered on that port")
         try:
             return clients.connect(record, endpoint)
         except LoginRefused as error:
-            if session.clock.now() - began >= patience:
+            if session.clock.now() - started_at >= patience:
                 raise
             raise NotYet.because(error) from error
         except HostKeyMismatch:
@@ -169,11 +169,11 @@ def wait_for_shell(session: Session, record: Record, driver: Driver, endpoint: E
 
 def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, seconds: float = ENGINE_SECONDS) -> str:
     """Return the engine's API version once it answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
-    client_of_engine = clients.engine_at(record, endpoint.address, endpoint.engine_port, ENGINE_ASK_SECONDS)
+    engine = clients.engine_at(record, endpoint.address, endpoint.engine_port, ENGINE_REPLY_SECONDS)
 
     def probe() -> str:
         try:
-            return client_of_engine.ping()
+            return engine.ping()
         except EngineUntrusted:
             raise
         except EngineError as error:
@@ -190,7 +190,7 @@ def wait_for_engine(session: Session, record: Record, endpoint: Endpoint, second
 
 
 def strip_ansi(text: str) -> str:
-    """What a terminal would have shown of it, line by line: without sequences that move, colour and ask (ECMA-48)."""
+    """Return the text as a terminal would show it line by line, without control sequences (ECMA-48)."""
     import re
 
     plain = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])", "", text)
@@ -199,7 +199,7 @@ def strip_ansi(text: str) -> str:
 
 
 def diagnostics(driver: Driver) -> str:
-    """What the platform can tell about a machine that does not come up: its console, and last what is wrong."""
+    """Return what the platform can tell about a machine that does not come up: its console, and last what is wrong."""
     found, explanation = [], ""
     try:
         if isinstance(driver, Diagnosable):
@@ -216,7 +216,7 @@ def diagnostics(driver: Driver) -> str:
 
 
 def _resolution_for(record: Record, driver: Driver, state: State = State.NONE) -> str:
-    """What to type next. A machine that was ready once is not to be thrown away because it is off."""
+    """Return what to type next. A machine that was ready once is not to be removed because it is off."""
     name = record.name
     if not record.reached("ready"):
         return f"machine create --resume {name} continues from here; machine rm {name} removes it"

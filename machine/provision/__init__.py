@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from machine.provision.apply import Outcome, apply_steps
 from machine.provision.deferred import plan, upgrade_engine
+from machine.provision.error_names import names_in_errors
 from machine.provision.facts import Facts, gather
-from machine.provision.naming import naming
 from machine.provision.script import render
 from machine.provision.spec import Spec
 from machine.provision.steps import Plan, Result, Run, WriteFile
@@ -29,7 +29,7 @@ __all__ = [
     "WriteFile",
     "apply_steps",
     "gather",
-    "naming",
+    "names_in_errors",
     "plan",
     "render",
     "upgrade_engine",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from machine import paths
 
 DROP_IN = "/etc/systemd/system/docker.service.d/10-machine.conf"  # docker-machine's name: each replaces the other's
-CLOSE = f"rm {DROP_IN}; systemctl daemon-reload; systemctl restart docker"  # as docs/provisioning.md explains it
+CLOSE_ENGINE_PORT = (
+    f"rm {DROP_IN}; systemctl daemon-reload; systemctl restart docker"  # as docs/provisioning.md explains it
+)
 DAEMON_JSON = "/etc/docker/daemon.json"
 CONF_D = "/etc/conf.d/docker"
 BOOT2DOCKER = "/var/lib/boot2docker"

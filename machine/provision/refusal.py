@@ -1,6 +1,6 @@
 """Why a machine did not run the provisioning script at all: found in what it printed, and by one more question. Pure.
 
-Advice says NAME and USER where it means the machine and its login; machine.provision.naming puts the real ones in.
+Advice says NAME and USER where it means the machine and its login; machine.provision.error_names puts the real ones in.
 """
 
 from __future__ import annotations

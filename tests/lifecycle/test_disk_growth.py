@@ -33,7 +33,7 @@ class Host:
 
     def run(self, command: str, *, stdin: bytes = b"", timeout: float | None = None) -> Completed:
         assert timeout, "a machine may hang"
-        if command == disk_growth.LOG:
+        if command == disk_growth.LOG_COMMAND:
             return Completed(0, "resize2fs: the device is too large\n")
         size = self.sizes[min(self.asked, len(self.sizes) - 1)]
         self.asked += 1
@@ -86,4 +86,4 @@ def test_machines_without_a_disk_of_ours_are_not_asked() -> None:
 
 @pytest.mark.parametrize("line", ["", "x", "a b c d e", "/dev/root " + "9" * 400 + " 1 1 1% /", "\x00"])
 def test_nonsense_of_df(line: str) -> None:
-    assert disk_growth.size(line) == 0
+    assert disk_growth.megabytes_of(line) == 0

@@ -13,7 +13,7 @@ import pytest
 from machine import lock, paths
 from machine.console import Console
 from machine.errors import DriverError
-from machine.lifecycle.driver_record import context, save_endpoint
+from machine.lifecycle.driver_record import driver_context, save_endpoint
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record, Store
@@ -31,7 +31,7 @@ def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeyp
     monkeypatch.setattr(lock, "PATIENCE", 0.1)
     store, said = Store(str(tmp_path / "store")), io.StringIO()
     store.add("dev")
-    given = context(Session(store, Console(said)), Record.new(store.root, "dev", "none", {}))
+    given = driver_context(Session(store, Console(said)), Record.new(store.root, "dev", "none", {}))
     path = paths.lock(store.root, "image-debian-13")
     with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

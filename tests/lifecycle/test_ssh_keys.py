@@ -41,7 +41,7 @@ def test_the_systems_ssh_logs_in_with_what_was_kept(sshd: Sshd, tmp_path: Path, 
         Path(f"{source}.pub").write_bytes(Path(f"{keygen(tmp_path / 'other')}.pub").read_bytes())
     driver(tmp_path, str(source), sshd.port).check()
     record = Record.new(str(tmp_path), "dev", "generic", {})
-    assert ssh_keys.bring(record, str(source), str(target)) == str(target)
+    assert ssh_keys.copy_user_key(record, str(source), str(target)) == str(target)
     (tmp_path / "known").write_text(sshd.host_line("dev"))
     login = arguments.Login("dev", sshd.address, sshd.port, sshd.user, str(target), str(tmp_path / "known"), True)
     argv = arguments.ssh(login, ["-F", "none", "-o", "BatchMode=yes"], ["echo", "in"])
@@ -65,8 +65,8 @@ def test_a_locked_key_without_an_agent_is_refused_before_anything(
 def test_a_key_that_went_away_or_bad_since_is_named(tmp_path: Path) -> None:
     record = Record.new(str(tmp_path), "dev", "generic", {})
     with pytest.raises(StoreError, match="is gone"):
-        ssh_keys.bring(record, str(tmp_path / "none"), str(tmp_path / "id_rsa"))
+        ssh_keys.copy_user_key(record, str(tmp_path / "none"), str(tmp_path / "id_rsa"))
     (tmp_path / "bad").write_text("x")
     with pytest.raises(StoreError, match="is not an ssh private key"):
-        ssh_keys.bring(record, str(tmp_path / "bad"), str(tmp_path / "id_rsa"))
+        ssh_keys.copy_user_key(record, str(tmp_path / "bad"), str(tmp_path / "id_rsa"))
     assert not (tmp_path / "id_rsa").exists()

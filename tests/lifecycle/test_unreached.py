@@ -12,7 +12,7 @@ from machine.console import Console
 from machine.errors import WaitTimeout
 from machine.lifecycle.provision import finish
 from machine.model import Endpoint
-from machine.provision.host_files import CLOSE
+from machine.provision.host_files import CLOSE_ENGINE_PORT
 from machine.session import Session
 from machine.store import Record, Store
 from tests.lifecycle.test_waiting import LeapingClock
@@ -22,7 +22,7 @@ from tests.sshd import free_port
 @pytest.mark.parametrize(
     ("driver", "user", "undo"),
     [
-        ("generic", "root", f"machine ssh m '{CLOSE}' closes that port, then machine rm m"),
+        ("generic", "root", f"machine ssh m '{CLOSE_ENGINE_PORT}' closes that port, then machine rm m"),
         ("generic", "ops", "sudo sh -c "),
         ("digitalocean", "root", "to undo that: machine rm m"),
     ],
@@ -46,4 +46,4 @@ def test_what_stands_open_is_said(tmp_path: Path, driver: str, user: str, undo: 
 
 def test_the_page_has_the_same_command() -> None:
     page = Path(__file__).parents[2] / "docs" / "provisioning.md"
-    assert f"\n    {CLOSE}\n" in page.read_text(encoding="utf-8")
+    assert f"\n    {CLOSE_ENGINE_PORT}\n" in page.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from machine.console import Console
 from machine.drivers import registry
 from machine.errors import DriverError, InProgress, LoginRefused, WaitTimeout
-from machine.lifecycle.driver_record import context
+from machine.lifecycle.driver_record import driver_context
 from machine.lifecycle.waiting import diagnostics, strip_ansi, switch_on, wait_for_shell
 from machine.model import Endpoint, Verb
 from machine.session import Session
@@ -60,7 +60,7 @@ def test_a_refused_login_is_not_tried_for_as_long_as_a_first_boot(
     record = Record.new(world.store.root, "dev", driver, data)
     record.phase = phase
     world.store.save(record)
-    opened = registry.find(driver).load(context(world, record), record.driver)
+    opened = registry.find(driver).load(driver_context(world, record), record.driver)
     with pytest.raises(error):
         wait_for_shell(world, record, opened, Endpoint(sshd.address, sshd.user, sshd.port), 300.0)
     assert world.clock.now() == passed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from machine.errors import ProvisionError
-from machine.provision import gather, naming
+from machine.provision import gather, names_in_errors
 from machine.provision.gather_script import GATHER_SCRIPT
 from tests.labs.image import USER
 from tests.labs.nspawn import Host, Lab
@@ -59,7 +59,7 @@ def restored(host: Host) -> Iterator[Host]:
 def test_the_cause_and_its_cure_are_named(restored: Host, case: str) -> None:
     change, brief, cure = CASES[case]
     restored.run(change)
-    named = naming("dev", USER, restored.address)
+    named = names_in_errors("dev", USER, restored.address)
     with pytest.raises(ProvisionError) as caught, shell(restored, USER) as connection, named:
         gather(connection, lambda _: None)
     error = caught.value

@@ -17,7 +17,7 @@ import pytest
 
 from machine.errors import MachineError, ProvisionError
 from machine.provision import apply_steps, engine_api, gather, plan
-from machine.provision.host_files import CLOSE, TRANSACTION
+from machine.provision.host_files import CLOSE_ENGINE_PORT, TRANSACTION
 from tests.labs.nspawn import Host, Lab
 from tests.provision.hosts import provision, settled, shell, wishes
 
@@ -298,6 +298,6 @@ def test_what_the_page_says_closes_the_port_of_a_host_that_is_given_up(lab: Lab)
         undo.callback(lab.drop, host)
         provision(host, wishes(host))
         assert ":2376" in host.run("ss -ltn")
-        host.run(CLOSE)
+        host.run(CLOSE_ENGINE_PORT)
         assert ":2376" not in host.run("ss -ltn")
         assert host.run("docker version -f '{{.Server.Version}}'").strip()

@@ -7,7 +7,7 @@ import pytest
 from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import refusal
-from machine.provision.naming import naming, put_in
+from machine.provision.error_names import fill_in, names_in_errors
 
 SCRIPT = "main() {\n    mark=@0123456789abcdef\n    printf 'DB_PASS=hush-hush for the engine' >/x\n}\nmain\n"
 
@@ -60,9 +60,9 @@ def test_output_has_bounds() -> None:
 
 
 def test_advice_gets_the_real_names() -> None:
-    assert put_in("machine ssh NAME; ssh USER@ADDRESS; $NAMES", "dev", "bob", "192.0.2.1") == (
+    assert fill_in("machine ssh NAME; ssh USER@ADDRESS; $NAMES", "dev", "bob", "192.0.2.1") == (
         "machine ssh dev; ssh bob@192.0.2.1; $NAMES"
     )
-    with pytest.raises(ProvisionError) as caught, naming("dev", "bob", "192.0.2.1"):
+    with pytest.raises(ProvisionError) as caught, names_in_errors("dev", "bob", "192.0.2.1"):
         raise ProvisionError("the account USER is off", resolution="machine provision NAME")
     assert (str(caught.value), caught.value.resolution) == ("the account bob is off", "machine provision dev")

@@ -15,7 +15,7 @@ from machine.console import Console
 from machine.drivers import registry
 from machine.drivers.base import Traits
 from machine.errors import PreflightFailed
-from machine.lifecycle.driver_record import context
+from machine.lifecycle.driver_record import driver_context
 from machine.model import SwarmOptions
 from machine.options import resolve
 from machine.session import Session
@@ -51,7 +51,7 @@ def check(world: Session, driver: str, wish: Membership, name: str = "new") -> N
     membership.set_membership(record, wish)
     cls = registry.find(driver)
     values = resolve(cls.traits.options, {"url": "tcp://192.0.2.1:2376"}, {})
-    join.check(world, record, cls.configure(context(world, record), values))
+    join.check(world, record, cls.configure(driver_context(world, record), values))
 
 
 def test_a_worker_needs_a_manager_of_its_cluster(world: Session) -> None:
@@ -97,8 +97,8 @@ def test_two_clouds_may_try(world: Session) -> None:
 
 def test_firewalls_are_told_of_the_ports(world: Session) -> None:
     plain = Record.new(world.store.root, "plain", "cloud", {})
-    assert context(world, plain).swarm_ports == ()
+    assert driver_context(world, plain).swarm_ports == ()
     membership.set_membership(plain, Membership("worker"))
-    assert context(world, plain).swarm_ports == (2377, 7946, 4789)
+    assert driver_context(world, plain).swarm_ports == (2377, 7946, 4789)
     classic = Record.new(world.store.root, "head", "cloud", {}, swarm=SwarmOptions(is_swarm=True, master=True))
-    assert context(world, classic).swarm_ports == (3376,)
+    assert driver_context(world, classic).swarm_ports == (3376,)

@@ -116,7 +116,7 @@ def test_a_manager_that_goes_by_the_same_command_is_not_missed(world: Session, m
     m1 = make("m1", "manager")
     make("w1", "worker")
     m1.dies_at = "GET /nodes"
-    remove(world, "w1", together=["m1", "w1"])
+    remove(world, "w1", also_removed=["m1", "w1"])
     assert not world.store.exists("w1")
 
 

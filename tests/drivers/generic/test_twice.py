@@ -12,7 +12,7 @@ import pytest
 from machine.console import Console
 from machine.drivers.generic.driver import GenericDriver
 from machine.errors import PreflightFailed
-from machine.lifecycle.driver_record import context
+from machine.lifecycle.driver_record import driver_context
 from machine.options import resolve
 from machine.session import Session
 from machine.store import Record, Store
@@ -62,7 +62,7 @@ def test_the_record_of_the_store_says_so(tmp_path: Path) -> None:
     store.save(record)
     world = Session(store, Console(io.StringIO()), environ={"HOME": str(tmp_path)})
     for name, refused in (("dup", True), ("worker", False)):
-        ctx = context(world, Record.new(store.root, name, "generic", {}))
+        ctx = driver_context(world, Record.new(store.root, name, "generic", {}))
         given = {"generic-ip-address": "127.0.0.1", "generic-ssh-port": port}
         found = GenericDriver.configure(ctx, resolve(GenericDriver.traits.options, given, {}))
         with pytest.raises(PreflightFailed) as caught:
