@@ -42,7 +42,9 @@ def run(args: argparse.Namespace, app: App) -> int:
         say=say,
         log=app.console.info,
         registry=store_integration.registry(app.store),
-        complete_from_store=lambda given, plan: store_integration.complete(app.store, given, plan, dict(app.environ)),
+        complete_from_store=lambda given, plan: store_integration.manager_config(
+            app.store, given, plan, dict(app.environ)
+        ),
         prog=f"{app.prog} swarm",
     )
     return act(args.rest, context)

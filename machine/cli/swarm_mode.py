@@ -50,7 +50,10 @@ def run(args: Namespace, app: App) -> int:
     if args.verb == "leave":
         names = list(dict.fromkeys(args.words))
         return on_each(
-            app, names, lambda session, name: commands.leave(session, name, force=args.force, together=names), load=True
+            app,
+            names,
+            lambda session, name: commands.leave(session, name, force=args.force, also_removed=names),
+            load=True,
         )
     if args.verb == "demote":
         return on_each(app, args.words, lambda session, name: commands.demote(session, name, force=args.force))
@@ -64,9 +67,9 @@ def _ls(args: Namespace, app: App) -> int:
     there = commands.clusters(session)
     for name in args.words:
         _known(name, there)
-    rows = [row for cluster in args.words or there for row in commands.look(session, cluster)]
+    rows = [row for cluster in args.words or there for row in commands.list_nodes(session, cluster)]
     if args.json:
-        app.say_json([row.shown() for row in rows])
+        app.say_json([row.as_dict() for row in rows])
         return 0
     from machine.cli.text_table import print_table
 
@@ -76,7 +79,7 @@ def _ls(args: Namespace, app: App) -> int:
 
 
 def _cells(row: Row) -> list[str]:
-    found = row.shown()
+    found = row.as_dict()
     found["machine"] = row.machine or f"({row.hostname})"
     found["node"] = row.node[:12]
     return [found[column] for column in COLUMNS]

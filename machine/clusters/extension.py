@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 
 
 class MembershipRequest(Protocol):
-    """What `create --swarm-mode` was given, as an object of config.json."""
+    """The membership that `create --swarm-mode` asks for."""
 
-    def dump(self) -> dict[str, Any]: ...
+    def dump(self) -> dict[str, Any]:
+        """Return the object for config.json."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedMachine:
-    """What `create` was asked, as far as clusters are concerned; there is no record of the machine yet."""
+    """The part of a `CreateRequest` that clusters need; there is no record of the machine yet."""
 
     driver_name: str
     provisions: bool  # whether the driver's machines are hosts, and not only URLs

@@ -259,7 +259,7 @@ def test_a_second_manager_on_this_computer_leaves_the_firsts_certificate_alone(t
     store = Store(str(tmp_path))
 
     def start(*words: str) -> TlsConfig:
-        found = store_integration.complete(store, gather("manage", words, MANAGE, {}), None, {})[1]
+        found = store_integration.manager_config(store, gather("manage", words, MANAGE, {}), None, {})[1]
         assert found is not None
         return found
 

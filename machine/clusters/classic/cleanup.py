@@ -1,4 +1,4 @@
-"""A host that goes on living when its machine is removed: what classic swarm has put on it goes."""
+"""Removal of what classic swarm has put on a host that goes on when its machine is removed."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def remove_services(session: Session, record: Record) -> None:
             with clients.connect(record, endpoint) as shell:
                 apply_steps(removal(), shell, session.console.debug)
         else:
-            _containers(session, record, endpoint)
+            _remove_containers(session, record, endpoint)
     except MachineError as error:
         session.console.warn(f"what classic swarm has put on {endpoint.address} stays there ({error.brief})")
 
 
-def _containers(session: Session, record: Record, endpoint: Endpoint) -> None:
-    asked = containers.engine_of(record, endpoint)
+def _remove_containers(session: Session, record: Record, endpoint: Endpoint) -> None:
+    engine = containers.engine_of(record, endpoint)
     for name in (containers.MASTER, containers.AGENT):
         try:
-            asked.delete(f"/containers/{name}?force=1")
+            engine.delete(f"/containers/{name}?force=1")
         except EngineRefused as refused:
             if refused.status != 404:
                 raise

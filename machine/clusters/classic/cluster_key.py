@@ -1,7 +1,7 @@
 """The key that all managers of one classic swarm sign with: kept with each of its masters in the store.
 
 A new swarm's is derived from the store's own key and the discovery, so masters that are made side by side have the
-same one, and two swarms of one store have not. A master that came from another store brought its swarm's along.
+same one, and two swarms of one store have not. A master that was imported has brought its swarm's key along.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from machine.swarm.cluster import signing
 
 
 def ensure(store: Store, record: Record) -> bytes:
-    """The text of the key's file for a master, which keeps it from now on. UsageError if the file cannot be used.
+    """Return the key that a master signs with, as the text of a file; it is kept in the master's directory.
 
-    b"" for a machine that came from another store without its keys: what is on it is right, and not known here.
+    UsageError if its file cannot be used. b"" for a machine that was imported without its keys: it has the right one.
     """
-    mine = _file(store, record.name)
-    if os.path.exists(mine):
-        return signing.key_text(signing.load_key(mine))
+    path = _key_file(store, record.name)
+    if os.path.exists(path):
+        return signing.key_text(signing.load_key(path))
     discovery = record.swarm_options().discovery
-    shared = of_masters(store, discovery)
+    shared = key_file_of_masters(store, discovery)
     if shared:
         key = signing.load_key(shared)
     elif record.raw.get("Machine", {}).get("Imported"):
         return b""
     else:
-        own = paths.swarm(store.root, signing.KEY_FILE)
-        key = signing.derived(signing.load_key(own), discovery)
-    files.write(mine, signing.key_text(key))
+        store_key = paths.swarm(store.root, signing.KEY_FILE)
+        key = signing.derived(signing.load_key(store_key), discovery)
+    files.write(path, signing.key_text(key))
     return signing.key_text(key)
 
 
-def of_masters(store: Store, discovery: str) -> str:
-    """The file of the key that the swarm's masters in this store have; "" if none has one."""
+def key_file_of_masters(store: Store, discovery: str) -> str:
+    """Return the path of the key that a master of the swarm in this store has; "" if none has one."""
     for name in store.names():
         try:
             options = store.load(name).swarm_options()
         except MachineError:
             continue  # another machine whose record is broken is none of this command's business
-        if options.master and options.discovery == discovery and os.path.exists(_file(store, name)):
-            return _file(store, name)
+        if options.master and options.discovery == discovery and os.path.exists(_key_file(store, name)):
+            return _key_file(store, name)
     return ""
 
 
-def _file(store: Store, name: str) -> str:
+def _key_file(store: Store, name: str) -> str:
     return os.path.join(store.directory(name), paths.SWARM_KEY)

@@ -17,14 +17,19 @@ PULL_SECONDS = 600.0
 _ALWAYS = {"Name": "always", "MaximumRetryCount": 0}
 
 
-def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> dict[str, dict[str, Any]]:
-    """The bodies of POST /containers/create, by name. The manager always advertises 3376, as docker-machine has it."""
-    here = settings.client_address(endpoint)
-    found: dict[str, dict[str, Any]] = {}
+def container_bodies(
+    options: SwarmOptions, engine_options: EngineOptions, endpoint: Endpoint
+) -> dict[str, dict[str, Any]]:
+    """Return the bodies of POST /containers/create by the containers' names.
+
+    The manager always advertises port 3376, as docker-machine has it.
+    """
+    address = settings.client_address(endpoint)
+    bodies: dict[str, dict[str, Any]] = {}
     experimental = ["--experimental"] if options.experimental else []
-    common = {"Image": options.image, "Env": list(asked.env)}
+    common = {"Image": options.image, "Env": list(engine_options.env)}
     if options.master:
-        port = f"{settings.manager_at(options).port}/tcp"
+        port = f"{settings.manager_address(options).port}/tcp"
         certificates = settings.CERTIFICATES
         command = [
             *("manage", "--tlsverify", f"--tlscacert={certificates}/{paths.CA}"),
@@ -32,7 +37,7 @@ def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> d
             *(f"--tlskey={certificates}/{paths.SERVER_KEY}", "-H", options.host, "--strategy", options.strategy),
             *("--advertise", hostport.join(endpoint.address, settings.PORT)),
         ]
-        found[MASTER] = {
+        bodies[MASTER] = {
             **common,
             "Cmd": [*experimental, *command, *(f"--{flag}" for flag in options.flags), options.discovery],
             "ExposedPorts": {"2375/tcp": {}, port: {}},
@@ -44,53 +49,53 @@ def wanted(options: SwarmOptions, asked: EngineOptions, endpoint: Endpoint) -> d
         }
     if options.agent:
         flags = [f"--{flag}" for flag in options.join_flags]
-        command = [*experimental, "join", "--advertise", here, *flags, options.discovery]
-        found[AGENT] = {**common, "Cmd": command, "HostConfig": {"RestartPolicy": _ALWAYS}}
-    return found
+        command = [*experimental, "join", "--advertise", address, *flags, options.discovery]
+        bodies[AGENT] = {**common, "Cmd": command, "HostConfig": {"RestartPolicy": _ALWAYS}}
+    return bodies
 
 
 def ensure(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Containers that are as wanted run; others of those names are made anew. EngineError."""
-    todo = wanted(record.swarm_options(), record.engine_options(), endpoint)
-    asked = engine_of(record, endpoint, PULL_SECONDS)
-    for name, body in todo.items():
-        there = _found(asked, f"/containers/{name}/json")
-        if there is not None and not _same(there, body):
-            asked.delete(f"/containers/{name}?force=1")
-            there = None
-        if there is None:
+    """Make and start the machine's containers of classic swarm; one that differs is made anew. EngineError."""
+    bodies = container_bodies(record.swarm_options(), record.engine_options(), endpoint)
+    client = engine_of(record, endpoint, PULL_SECONDS)
+    for name, body in bodies.items():
+        existing = _get_or_none(client, f"/containers/{name}/json")
+        if existing is not None and not _was_made_from(existing, body):
+            client.delete(f"/containers/{name}?force=1")
+            existing = None
+        if existing is None:
             session.console.step(f"Making the container {name} of {body['Image']}")
-            if _found(asked, f"/images/{body['Image']}/json") is None:
-                asked.pull(body["Image"])
-            asked.post(f"/containers/create?name={quote(name)}", body)
-        _start(asked, name)
+            if _get_or_none(client, f"/images/{body['Image']}/json") is None:
+                client.pull(body["Image"])
+            client.post(f"/containers/create?name={quote(name)}", body)
+        _start(client, name)
 
 
 def engine_of(record: Record, endpoint: Endpoint, seconds: float = 10.0) -> engine.Engine:
-    """The machine's own engine, with `seconds` for each answer."""
+    """Return a client of the machine's own engine, with `seconds` for each answer."""
     return clients.engine_at(record, endpoint.address, endpoint.engine_port, seconds)
 
 
-def _start(asked: engine.Engine, name: str) -> None:
+def _start(client: engine.Engine, name: str) -> None:
     try:
-        asked.post(f"/containers/{name}/start")
+        client.post(f"/containers/{name}/start")
     except EngineRefused as refused:
         if refused.status != 304:  # it runs already
             raise
 
 
-def _found(asked: engine.Engine, path: str) -> dict[str, Any] | None:
+def _get_or_none(client: engine.Engine, path: str) -> dict[str, Any] | None:
     try:
-        return dict(asked.get(path))
+        return dict(client.get(path))
     except EngineRefused as refused:
         if refused.status == 404:
             return None
         raise
 
 
-def _same(there: dict[str, Any], body: dict[str, Any]) -> bool:
-    """Whether a container was made from that body."""
-    config, host = there.get("Config") or {}, there.get("HostConfig") or {}
+def _was_made_from(container: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Return whether a container (GET /containers/NAME/json) was made from `body`."""
+    config, host = container.get("Config") or {}, container.get("HostConfig") or {}
     return (
         config.get("Image") == body["Image"]
         and config.get("Cmd") == body["Cmd"]

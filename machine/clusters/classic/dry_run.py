@@ -12,26 +12,28 @@ def plan_lines(record: Record) -> list[str]:
     options = record.swarm_options()
     roles = [name for name, has in (("manager", options.master), ("node", options.agent)) if has]
     lines = [
-        f"classic swarm: {' and '.join(roles)} ({', '.join(_ways(record))})",
-        f"  discovery {settings.shown(options.discovery)}",
+        f"classic swarm: {' and '.join(roles)} ({', '.join(_remarks(record))})",
+        f"  discovery {settings.without_token(options.discovery)}",
     ]
     if options.master:
-        lines.append(f"  the manager listens on port {settings.manager_at(options).port}, strategy {options.strategy}")
+        lines.append(
+            f"  the manager listens on port {settings.manager_address(options).port}, strategy {options.strategy}"
+        )
     return lines
 
 
-def _ways(record: Record) -> list[str]:
+def _remarks(record: Record) -> list[str]:
     """Return what runs on the machine for its swarm, and how it becomes known there, for people."""
     options = record.swarm_options()
     if options.containers and not record.is_only_url():
         return ["docker-machine's containers"]
     route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
-    own_agent = options.agent and route.joins and uses_systemd_services(record)
-    ways = []
+    own_agent = options.agent and route.self_registering and uses_systemd_services(record)
+    remarks = []
     if uses_systemd_services(record) and (options.master or own_agent):
-        ways.append("systemd units, and python3 if it is missing")
+        remarks.append("systemd units, and python3 if it is missing")
     if options.agent and route.token:
-        ways.append("registered from here")
+        remarks.append("registered from here")
     elif options.agent and not own_agent:
-        ways.append("the discovery must list its address")
-    return ways
+        remarks.append("the discovery must list its address")
+    return remarks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.clusters.classic import containers, members, registration, settings
 from machine.clusters.classic.leave import leave
-from machine.clusters.classic.membership import ENTERED, is_registered, uses_systemd_services
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, is_registered, uses_systemd_services
 from machine.model import Endpoint
 from machine.session import Session
 from machine.store import Record
@@ -22,21 +22,21 @@ def join(session: Session, record: Record, endpoint: Endpoint) -> None:
         containers.ensure(session, record, endpoint)
     if options.master and uses_systemd_services(record):
         registration.wait_for_manager(session, record, endpoint)
-    way = settings.resolve_route(options.discovery, session.environ)
-    entered = settings.addresses(options, endpoint) if options.agent and way.token else []
-    before = record.driver.get(ENTERED)
-    if before not in (None, entered):
+    route = settings.resolve_route(options.discovery, session.environ)
+    addresses = settings.addresses(options, endpoint) if options.agent and route.token else []
+    old_addresses = record.driver.get(REGISTERED_ADDRESSES)
+    if old_addresses not in (None, addresses):
         leave(session, record)
-        if before and options.master and uses_systemd_services(record):
-            registration.deregister_on_master(session, record, record, way, before)
-    if before != entered:
-        record.driver[ENTERED] = entered
+        if old_addresses and options.master and uses_systemd_services(record):
+            registration.deregister_on_master(session, record, record, route, old_addresses)
+    if old_addresses != addresses:
+        record.driver[REGISTERED_ADDRESSES] = addresses
         session.store.save(record)
-    if way.joins and options.agent and uses_systemd_services(record):
-        registration.wait_registered(session, record, settings.peer_address(options, endpoint))
-    if not way.token:
+    if route.self_registering and options.agent and uses_systemd_services(record):
+        registration.wait_until_registered(session, record, settings.peer_address(options, endpoint))
+    if not route.token:
         return
-    if entered:
-        registration.register_local(session, record, way, entered[0])
+    if addresses:
+        registration.register_local(session, record, route, addresses[0])
     for master, node in members.master_node_pairs(session, record):
-        registration.register_on_master(session, master, node, way, wait=node.name == record.name)
+        registration.register_on_master(session, master, node, route, wait=node.name == record.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.clusters.classic import store_integration
-from machine.clusters.classic.membership import ENTERED, uses_systemd_services
+from machine.clusters.classic.membership import REGISTERED_ADDRESSES, uses_systemd_services
 from machine.errors import MachineError
 from machine.session import Session, records
 from machine.store import Record
@@ -16,21 +16,27 @@ def master_node_pairs(session: Session, record: Record) -> list[tuple[Record, Re
     options = record.swarm_options()
     found = [(master, record) for master in masters(session, record)] if options.agent else []
     if options.master and uses_systemd_services(record):
-        nodes = [other for other in others(session, record) if other.driver.get(ENTERED)]
+        nodes = [other for other in other_members(session, record) if other.driver.get(REGISTERED_ADDRESSES)]
         found += [(record, node) for node in nodes] + ([(record, record)] if options.agent else [])
     return found
 
 
 def masters(session: Session, record: Record) -> list[Record]:
     """Return the other masters of the machine's swarm whose manager is ours and has answered once."""
-    return [other for other in others(session, record) if other.swarm_options().master and uses_systemd_services(other)]
+    return [
+        other
+        for other in other_members(session, record)
+        if other.swarm_options().master and uses_systemd_services(other)
+    ]
 
 
-def others(session: Session, record: Record) -> list[Record]:
+def other_members(session: Session, record: Record) -> list[Record]:
     """Return the other machines of this store with the same discovery that are registered, or were about to be."""
-    wanted = record.swarm_options().discovery
-    found = [other for other in records(session.store) if other.name != record.name and ENTERED in other.driver]
-    return [other for other in found if _uses(other, wanted)]
+    discovery = record.swarm_options().discovery
+    found = [
+        other for other in records(session.store) if other.name != record.name and REGISTERED_ADDRESSES in other.driver
+    ]
+    return [other for other in found if _has_discovery(other, discovery)]
 
 
 def is_known_token(session: Session, record: Record) -> bool:
@@ -47,10 +53,10 @@ def is_known_token(session: Session, record: Record) -> bool:
             return True
     except DiscoveryError:  # a registry that is broken is told of when it is written to
         return True
-    return any(_uses(other, discovery) for other in records(session.store))
+    return any(_has_discovery(other, discovery) for other in records(session.store))
 
 
-def _uses(record: Record, discovery: str) -> bool:
+def _has_discovery(record: Record, discovery: str) -> bool:
     try:
         return record.swarm_options().discovery == discovery
     except MachineError:

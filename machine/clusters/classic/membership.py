@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from machine.clusters.extension import PlannedMachine
     from machine.store import Record
 
-ENTERED = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
+REGISTERED_ADDRESSES = "SwarmEntered"  # of Driver in config.json: ["host:port" as seen from here, ...as others see it]
 
 
 def is_requested(planned: PlannedMachine) -> bool:

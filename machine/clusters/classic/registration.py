@@ -1,4 +1,4 @@
-"""Entering engines where managers look for them: this store's registry, a service here, the registry of a master."""
+"""Registration of engines where managers find them: this store's registry, a service here, the registry of a master."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from machine.wait import NotYet, until
 
 ASK_SECONDS = 5.0  # for one reply of a manager
 MANAGER_SECONDS = 60.0
-JOIN_SECONDS = 15.0  # for a machine's agent to enter it
-NODE_SECONDS = 20.0  # for a manager to reach an engine that was entered: its look at the registry, and the engine
+JOIN_SECONDS = 15.0  # for a machine's agent to register it
+NODE_SECONDS = 20.0  # for a manager to read its registry and to reach an engine that was registered
 
 
 def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Until a manager answers over TLS from here, not just an engine. WaitTimeout; EngineUntrusted is final."""
+    """Wait until a manager, and not an engine, answers over TLS from here. WaitTimeout; EngineUntrusted is final."""
     port = record.manager_port()
     manager = clients.engine_at(record, endpoint.address, port, ASK_SECONDS)
     session.console.step("Waiting for the swarm's manager")
 
     def probe() -> None:
         try:
-            found = manager.version()
+            version = manager.version()
         except EngineUntrusted:
             raise
         except EngineError as error:
             raise NotYet.because(error) from error
-        if not str(found.get("Version")).startswith("swarm/"):
-            raise NotYet(f"what answers there is not a manager but an engine, {found.get('Version')}")
+        if not str(version.get("Version")).startswith("swarm/"):
+            raise NotYet(f"what answers there is not a manager but an engine, {version.get('Version')}")
 
     until(
         probe,
@@ -53,14 +53,14 @@ def wait_for_manager(session: Session, record: Record, endpoint: Endpoint) -> No
     )
 
 
-def register_local(session: Session, record: Record, way: DiscoveryRoute, address: str) -> None:
-    """Where managers on this computer look: with the service there is, else in this store's registry. MachineError."""
+def register_local(session: Session, record: Record, route: DiscoveryRoute, address: str) -> None:
+    """Register an engine for managers on this computer: with a service, or in this store's registry. MachineError."""
     try:
-        found = _local_discovery(session, record)
-        if isinstance(found, LocalToken):
-            Registry(found.registry.path).register(way.token, address, 0, create=True)
+        discovery = _local_discovery(session, record)
+        if isinstance(discovery, LocalToken):
+            Registry(discovery.registry.path).register(route.token, address, 0, create=True)
         else:  # a service on this computer; it wants an end, and `provision` begins anew
-            asyncio.run(found.register(address, LONGEST_TTL))
+            asyncio.run(discovery.register(address, LONGEST_TTL))
     except DiscoveryError as error:
         raise MachineError(
             f"{record.name} could not be registered with its swarm",
@@ -69,10 +69,10 @@ def register_local(session: Session, record: Record, way: DiscoveryRoute, addres
         ) from error
 
 
-def wait_registered(session: Session, record: Record, address: str) -> None:
-    """Until the machine's agent has entered it; in its place, where that does not come about though it could from here.
+def wait_until_registered(session: Session, record: Record, address: str) -> None:
+    """Wait until the machine's agent has registered it; register it from here when the agent does not.
 
-    A discovery that cannot be asked from here may well be there for the machine: then it is said where to look.
+    A discovery that cannot be asked from here may well answer the machine: then a warning names the agent's log.
     """
 
     def probe() -> None:
@@ -93,8 +93,8 @@ def wait_registered(session: Session, record: Record, address: str) -> None:
             f" its log: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
         )
     except WaitTimeout:
-        failed = f"{record.name} has not registered with its swarm, and cannot be registered from here"
-        if _warn_on_failure(session, failed, lambda: _local_discovery(session, record).register(address, LONGEST_TTL)):
+        brief = f"{record.name} has not registered with its swarm, and cannot be registered from here"
+        if _warn_on_failure(session, brief, lambda: _local_discovery(session, record).register(address, LONGEST_TTL)):
             session.console.warn(
                 f"{record.name} does not reach its swarm's discovery, so {address} was registered from here; its agent"
                 f" keeps trying: machine ssh {record.name} sudo journalctl -u machine-swarm-agent -n 20"
@@ -102,40 +102,40 @@ def wait_registered(session: Session, record: Record, address: str) -> None:
 
 
 def deregister_local(session: Session, record: Record, address: str) -> None:
-    """Out of there; a store's registry that is not there is not made for that."""
+    """Take an engine out of where `register_local` puts it; a registry that does not exist is not made for that."""
 
     async def deregister() -> None:
-        found = _local_discovery(session, record)
-        if not isinstance(found, LocalToken) or os.path.exists(found.registry.path):
-            await found.withdraw(address)
+        discovery = _local_discovery(session, record)
+        if not isinstance(discovery, LocalToken) or os.path.exists(discovery.registry.path):
+            await discovery.withdraw(address)
 
     _warn_on_failure(session, f"{address} stays registered in its swarm's discovery store", deregister)
 
 
 def leave_discovery(session: Session, record: Record, address: str) -> None:
-    """Out of a discovery that the machine entered itself; if it cannot be asked from here, its entry ends in time."""
+    """Take an engine out of the discovery in which its agent registered it. Where that fails, the entry expires."""
     try:
         asyncio.run(_local_discovery(session, record).withdraw(address))
     except (DiscoveryError, MachineError) as error:
         session.console.debug(f"the entry of {address} is left to expire ({error})")
 
 
-def register_on_master(session: Session, master: Record, node: Record, way: DiscoveryRoute, *, wait: bool) -> None:
-    """In the registry of a master. A warning if it does not answer: it is told when it is provisioned.
+def register_on_master(session: Session, master: Record, node: Record, route: DiscoveryRoute, *, wait: bool) -> None:
+    """Register a node in the registry of a master. A warning if it does not answer: its own provisioning repeats it.
 
-    With `wait`, until the master has talked to the node's engine; a warning if it cannot.
+    With `wait`, wait until the master has reached the node's engine; a warning if it cannot.
     """
     endpoint = node.endpoint()
     if endpoint is None:
         return
-    address = _seen_by(master, node, endpoint)
-    failed = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
-    if _warn_on_failure(session, failed, lambda: _master_discovery(master, way).register(address, 0)) and wait:
+    address = _address_seen_by(master, node, endpoint)
+    brief = f"the swarm's manager on {master.name} does not know {node.name} yet; machine provision {master.name}"
+    if _warn_on_failure(session, brief, lambda: _master_discovery(master, route).register(address, 0)) and wait:
         _wait_for_node(session, master, node, address)
 
 
 def _wait_for_node(session: Session, master: Record, node: Record, address: str) -> None:
-    """So that the next command finds it."""
+    """Wait until a manager has reached a node's engine, so that the next command finds it. A warning if it cannot."""
     manager = clients.engine_at(master, master.address(), master.manager_port(), ASK_SECONDS)
 
     def probe() -> None:
@@ -162,27 +162,33 @@ def _wait_for_node(session: Session, master: Record, node: Record, address: str)
 
 
 def deregister_on_master(
-    session: Session, master: Record, node: Record, way: DiscoveryRoute, entered: list[str], *, goes_too: bool = False
+    session: Session,
+    master: Record,
+    node: Record,
+    route: DiscoveryRoute,
+    registered: list[str],
+    *,
+    master_also_removed: bool = False,
 ) -> None:
-    """Out of it; a warning if the master does not answer, unless it `goes_too`."""
+    """Take a node out of the registry of a master. A warning if it does not answer, unless `master_also_removed`."""
     endpoint = node.endpoint()
-    addresses = {*entered, *([_seen_by(master, node, endpoint)] if endpoint else [])}
+    addresses = {*registered, *([_address_seen_by(master, node, endpoint)] if endpoint else [])}
 
     async def withdraw() -> None:
         for address in sorted(addresses):
-            await _master_discovery(master, way).withdraw(address)
+            await _master_discovery(master, route).withdraw(address)
 
     _warn_on_failure(
-        session, f"the swarm's manager on {master.name} still lists {node.name}", withdraw, said=not goes_too
+        session, f"the swarm's manager on {master.name} still lists {node.name}", withdraw, warn=not master_also_removed
     )
 
 
-def _seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
-    return settings.peer_address(node.swarm_options(), endpoint, near=_on_same_network(master, node))
+def _address_seen_by(master: Record, node: Record, endpoint: Endpoint) -> str:
+    return settings.peer_address(node.swarm_options(), endpoint, same_network=_on_same_network(master, node))
 
 
 def _on_same_network(one: Record, other: Record) -> bool:
-    """Whether two machines know each other by their addresses among peers: one driver, one cloud, one network."""
+    """Return whether two machines reach each other by their addresses for peers: one driver, one cloud, one network."""
     alike = all(one.driver.get(key) == other.driver.get(key) for key in one.keys.network)
     return alike and one.driver_name == other.driver_name
 
@@ -193,24 +199,27 @@ def _local_discovery(session: Session, record: Record) -> Discovery:
     files = dict(
         zip((f"{settings.CERTIFICATES}/{name}" for name in names), clients.certificate_paths(record), strict=True)
     )
-    told = settings.discovery_options(options.join_flags, files)
+    discovery_options = settings.discovery_options(options.join_flags, files)
     return from_url(
-        options.discovery, registry=store_integration.registry(session.store), options=told, environ=session.environ
+        options.discovery,
+        registry=store_integration.registry(session.store),
+        options=discovery_options,
+        environ=session.environ,
     )
 
 
-def _master_discovery(master: Record, way: DiscoveryRoute) -> Token:
-    at = hostport.join(master.address(), master.manager_port())
-    return Token(f"https://{at}/v1", way.token, TlsConfig(*clients.certificate_paths(master)).for_client())
+def _master_discovery(master: Record, route: DiscoveryRoute) -> Token:
+    address = hostport.join(master.address(), master.manager_port())
+    return Token(f"https://{address}/v1", route.token, TlsConfig(*clients.certificate_paths(master)).for_client())
 
 
-def _warn_on_failure(session: Session, failed: str, act: Any, *, said: bool = True) -> bool:
-    """Do something of which a failure is only `said`, or not even that; whether it went well."""
+def _warn_on_failure(session: Session, brief: str, change: Any, *, warn: bool = True) -> bool:
+    """Make a change and return whether it succeeded. A failure is a warning, or with `warn` off a line of debugging."""
     try:
-        work: Coroutine[Any, Any, None] = act()
-        asyncio.run(work)
+        request: Coroutine[Any, Any, None] = change()
+        asyncio.run(request)
     except (DiscoveryError, MachineError) as error:
-        say = session.console.warn if said else session.console.debug
-        say(f"{failed} ({error.brief if isinstance(error, MachineError) else error})")
+        report = session.console.warn if warn else session.console.debug
+        report(f"{brief} ({error.brief if isinstance(error, MachineError) else error})")
         return False
     return True

@@ -20,8 +20,8 @@ def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | No
     return Swarm(
         program=bundle(),
         discovery=route.url,
-        manage=settings.manage(options, endpoint, route) if options.master else (),
-        join=settings.join(options, endpoint) if options.agent and route.joins else (),
-        port=settings.manager_at(options).port if options.master else settings.PORT,
+        manage=settings.manager_arguments(options, endpoint, route) if options.master else (),
+        join=settings.agent_arguments(options, endpoint) if options.agent and route.self_registering else (),
+        port=settings.manager_address(options).port if options.master else settings.PORT,
         key=cluster_key.ensure(session.store, record) if options.master and not settings.names_key(options) else b"",
     )

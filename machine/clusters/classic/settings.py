@@ -1,4 +1,4 @@
-"""What the flags of classic swarm mean: how nodes become known, and what a machine has to run for it. Pure."""
+"""The flags of classic swarm: checks, the route by which nodes become known, arguments of its programs. Pure."""
 
 from __future__ import annotations
 
@@ -30,35 +30,33 @@ _STORES = ("etcd", "consul")  # a node can enter itself there
 class DiscoveryRoute:
     """How the nodes of one discovery become known.
 
-    `url` is the discovery as a program on a machine has to be told. Who enters a node: it does so itself (`joins`),
-    or whoever makes it does (`token`, kept by this store's registry or a service on this computer, and by the
-    registry of each master), or nobody, for the list is fixed.
+    A node registers itself, or is registered by the store that makes it, or by nobody where the list is fixed.
     """
 
-    url: str
-    joins: bool = False
-    token: str = ""
+    url: str  # the discovery as a program on a machine must be given it
+    self_registering: bool = False
+    token: str = ""  # where this store registers: in its registry or a service here, and in that of each master
 
 
 def resolve_route(discovery: str, environ: Mapping[str, str]) -> DiscoveryRoute:
-    """What `discovery` means, seen from this computer; $MACHINE_DISCOVERY_URL is where a bare token is kept."""
+    """Return the route of `discovery`, seen from this computer; $MACHINE_DISCOVERY_URL has a bare token's service."""
     scheme, _, rest = discovery.partition("://")
     if scheme in _STORES:
-        return DiscoveryRoute(discovery, joins=True)
+        return DiscoveryRoute(discovery, self_registering=True)
     if scheme != "token":
         return DiscoveryRoute(discovery)
-    place, _, token = rest.rpartition("/")
-    if not place and environ.get("MACHINE_DISCOVERY_URL"):
+    service_address, _, token = rest.rpartition("/")
+    if not service_address and environ.get("MACHINE_DISCOVERY_URL"):
         service = environ["MACHINE_DISCOVERY_URL"]
         parts = urlsplit(service if "://" in service else f"https://{service}")
-        place = f"{parts.netloc}{parts.path.rstrip('/')}"
-    if not place or loopback(split_host(place.partition("/")[0])[0]):
+        service_address = f"{parts.netloc}{parts.path.rstrip('/')}"
+    if not service_address or is_loopback(split_host(service_address.partition("/")[0])[0]):
         return DiscoveryRoute(f"token://{token}", token=token)
-    return DiscoveryRoute(f"token://{place}/{token}", joins=True)
+    return DiscoveryRoute(f"token://{service_address}/{token}", self_registering=True)
 
 
 def resolve_discovery(options: SwarmOptions, environ: Mapping[str, str]) -> SwarmOptions:
-    """The options with a bare token's service written out: a record must mean the same whoever reads it, and when.
+    """Return the options with a bare token's service written out: a record must not depend on the environment.
 
     UsageError if $MACHINE_DISCOVERY_URL is no service's. One with TLS on this computer cannot be written in a URL.
     """
@@ -67,86 +65,86 @@ def resolve_discovery(options: SwarmOptions, environ: Mapping[str, str]) -> Swar
     if not (options.is_swarm and service and scheme == "token" and token and "/" not in token):
         return options
     try:
-        scheme, _, place = base_of(service).partition("://")
+        scheme, _, service_address = base_of(service).partition("://")
     except (DiscoveryError, ValueError) as error:
         raise UsageError(
             f"$MACHINE_DISCOVERY_URL cannot be used: {error}",
             resolution="write it as https://HOST:PORT/v1, or unset it",
         ) from error
-    if scheme == "https" and loopback(split_host(place.partition("/")[0])[0]):
+    if scheme == "https" and is_loopback(split_host(service_address.partition("/")[0])[0]):
         return options
-    return replace(options, discovery=f"token://{place}/{token}")
+    return replace(options, discovery=f"token://{service_address}/{token}")
 
 
-def loopback(host: str) -> bool:
-    """Whether an address or name is only good on the computer that uses it."""
+def is_loopback(host: str) -> bool:
+    """Return whether an address or name is one of loopback, which means another computer to each that uses it."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def manager_at(options: SwarmOptions) -> Address:
-    """Where --swarm-host has the manager listen. UsageError if that is no address."""
+def manager_address(options: SwarmOptions) -> Address:
+    """Return where --swarm-host has the manager listen. UsageError if that is no address."""
     return parse(options.host, default_port=PORT, default_host=ANY_ADDRESS)
 
 
 def client_address(endpoint: Endpoint) -> str:
-    """The engine as this computer reaches it: "host:port"."""
+    """Return "host:port" of the engine as this computer reaches it."""
     return hostport.join(endpoint.address, endpoint.engine_port)
 
 
-def peer_address(options: SwarmOptions, endpoint: Endpoint, *, near: bool = False) -> str:
-    """The engine as other machines reach it: --swarm-addr, else its own address unless that is this computer's.
+def peer_address(options: SwarmOptions, endpoint: Endpoint, *, same_network: bool = False) -> str:
+    """Return "host:port" of the engine as other machines reach it: --swarm-addr, else its address.
 
-    `near` are machines of the same driver, which have the address for peers.
+    With `same_network`, for machines of the same platform and network, that is the address for peers.
     """
     host, port = split_host(options.address)
     if host:
         return hostport.join(host, port or endpoint.listen_port)
-    if endpoint.peer_address and (near or loopback(endpoint.address)):
+    if endpoint.peer_address and (same_network or is_loopback(endpoint.address)):
         return hostport.join(endpoint.peer_address, endpoint.listen_port)
     return client_address(endpoint)
 
 
 def addresses(options: SwarmOptions, endpoint: Endpoint) -> list[str]:
-    """Every address that the engine is entered by, the one from here first."""
-    others = [peer_address(options, endpoint, near=near) for near in (False, True)]
+    """Return every address under which the engine is registered, the one from here first."""
+    others = [peer_address(options, endpoint, same_network=same_network) for same_network in (False, True)]
     return list(dict.fromkeys([client_address(endpoint), *others]))
 
 
-def manage(options: SwarmOptions, endpoint: Endpoint, way: DiscoveryRoute) -> tuple[str, ...]:
-    """The manager's words, `manage` first and the discovery left out: that is a secret and goes by the environment."""
+def manager_arguments(options: SwarmOptions, endpoint: Endpoint, route: DiscoveryRoute) -> tuple[str, ...]:
+    """Return the manager's arguments, `manage` first. The discovery, a secret, is in the environment instead."""
     host, _ = split_host(peer_address(options, endpoint))
     certificates = [
         *("--tlscacert", f"{CERTIFICATES}/{paths.CA}"),
         *("--tlscert", f"{CERTIFICATES}/{paths.SERVER_CERT}"),
         *("--tlskey", f"{CERTIFICATES}/{paths.SERVER_KEY}"),
     ]
-    at = manager_at(options)
-    words = ["manage", "--tlsverify", *certificates, "-H", str(at)]
-    if at.host == ANY_ADDRESS and any(":" in address for address in endpoint.addresses):
-        words += ["-H", str(at._replace(host="::"))]
-    words += ["--strategy", options.strategy, "--advertise", hostport.join(host, at.port)]
-    if way.token:
-        words += ["--registry", REGISTRY]
+    listen = manager_address(options)
+    arguments = ["manage", "--tlsverify", *certificates, "-H", str(listen)]
+    if listen.host == ANY_ADDRESS and any(":" in address for address in endpoint.addresses):
+        arguments += ["-H", str(listen._replace(host="::"))]
+    arguments += ["--strategy", options.strategy, "--advertise", hostport.join(host, listen.port)]
+    if route.token:
+        arguments += ["--registry", REGISTRY]
     if not names_key(options):
-        words += ["--cluster-opt", f"swarm.key={KEY}"]
-    return (*words, *(f"--{flag}" for flag in options.flags))
+        arguments += ["--cluster-opt", f"swarm.key={KEY}"]
+    return (*arguments, *(f"--{flag}" for flag in options.flags))
 
 
 def names_key(options: SwarmOptions) -> bool:
-    """Whether the manager was told to use a key that its user puts there."""
+    """Return whether the flags name a key for the manager that its user puts there."""
     return any(flag.startswith("cluster-opt") and "swarm.key=" in flag for flag in options.flags)
 
 
-def join(options: SwarmOptions, endpoint: Endpoint) -> tuple[str, ...]:
-    """The agent's words, `join` first and the discovery left out."""
+def agent_arguments(options: SwarmOptions, endpoint: Endpoint) -> tuple[str, ...]:
+    """Return the agent's arguments, `join` first and the discovery left out."""
     return ("join", "--advertise", peer_address(options, endpoint), *(f"--{flag}" for flag in options.join_flags))
 
 
 def node_error(status: Sequence[Sequence[str]], address: str) -> str:
-    """What keeps a manager from using the engine at `address`, by SystemStatus of its `info`; "" if nothing does.
+    """Return what keeps a manager from using the engine at `address`, by SystemStatus of its /info; "" if nothing does.
 
     Rows are [" NAME", ADDRESS] and, below it, ["  └ KEY", VALUE].
     """
@@ -166,14 +164,17 @@ def node_error(status: Sequence[Sequence[str]], address: str) -> str:
 
 
 def discovery_options(flags: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
-    """--discovery-opt of an agent's flags, for this computer. `files`: where it has what the machine has elsewhere."""
-    given = [flag.removeprefix("discovery-opt=") for flag in flags if flag.startswith("discovery-opt=")]
-    pairs = [one.partition("=") for one in given]
+    """Return the values of --discovery-opt among an agent's flags, as this computer can use them.
+
+    `files`: the path here of each file that the machine has, by its path there.
+    """
+    values = [flag.removeprefix("discovery-opt=") for flag in flags if flag.startswith("discovery-opt=")]
+    pairs = [one.partition("=") for one in values]
     return {key: files.get(value, value) for key, _, value in pairs}
 
 
 def check(options: SwarmOptions) -> None:
-    """UsageError for what could not work, before anything is made. docker-machine's containers check for themselves."""
+    """Raise UsageError for options that could not work. docker-machine's containers check their flags themselves."""
     if not options.is_swarm:
         return
     if not options.discovery:
@@ -183,18 +184,19 @@ def check(options: SwarmOptions) -> None:
         )
     if options.containers:
         return
-    way = resolve_route(options.discovery, {})
-    _check_discovery(way)
+    route = resolve_route(options.discovery, {})
+    _check_discovery(route)
     placeholder_endpoint = Endpoint("192.0.2.1")
     if options.master:
-        _check_manager(options, placeholder_endpoint, way)
-    lease(gather("--swarm-join-opt: join", join(options, placeholder_endpoint)[1:], JOIN, {}))
+        _check_manager(options, placeholder_endpoint, route)
+    lease(gather("--swarm-join-opt: join", agent_arguments(options, placeholder_endpoint)[1:], JOIN, {}))
 
 
 def check_host(options: SwarmOptions, values: Mapping[str, object], *, provisions: bool) -> None:
-    """UsageError for a manager where nothing can run, or on a port that the host needs. `values`: the driver's options.
+    """Raise UsageError for a manager where nothing can run, or on a port that the host needs.
 
-    A driver that lets these ports be chosen has options for them that end in -ssh-port, -engine-port or -docker-port.
+    `values` are the driver's options. A driver that lets these ports be chosen has options for them that end in
+    -ssh-port, -engine-port or -docker-port.
     """
     if not (options.is_swarm and options.master):
         return
@@ -205,12 +207,14 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
             " machine swarm manage DISCOVERY"
             " runs a manager here",
         )
-    told = {name.rpartition("-")[0].rpartition("-")[2]: port for name, port in values.items() if name.endswith("-port")}
-    taken = {
-        told.get("engine") or told.get("docker") or Endpoint("").engine_port: "the engine",
-        told.get("ssh") or 22: "sshd",
+    chosen_ports = {
+        name.rpartition("-")[0].rpartition("-")[2]: port for name, port in values.items() if name.endswith("-port")
     }
-    port = manager_at(options).port
+    taken = {
+        chosen_ports.get("engine") or chosen_ports.get("docker") or Endpoint("").engine_port: "the engine",
+        chosen_ports.get("ssh") or 22: "sshd",
+    }
+    port = manager_address(options).port
     if port in taken:
         free = next(other for other in (PORT, PORT + 1, PORT + 2) if other not in taken)
         raise UsageError(
@@ -219,32 +223,34 @@ def check_host(options: SwarmOptions, values: Mapping[str, object], *, provision
         )
 
 
-def shown(discovery: str) -> str:
-    """A discovery without its token and without a password in it."""
+def without_token(discovery: str) -> str:
+    """Return a discovery's URL with its token and its password masked."""
     return masked(discovery)
 
 
-def _check_discovery(way: DiscoveryRoute) -> None:
+def _check_discovery(route: DiscoveryRoute) -> None:
     try:
-        from_url(way.url, registry=REGISTRY, environ={})
+        from_url(route.url, registry=REGISTRY, environ={})
     except (DiscoveryError, ValueError) as error:
-        cure = error.resolution if isinstance(error, DiscoveryError) else "--swarm-discovery token://TOKEN"
-        raise UsageError(f"--swarm-discovery: {error}", resolution=cure) from error
-    if way.token and not TOKEN.match(way.token):
+        resolution = error.resolution if isinstance(error, DiscoveryError) else "--swarm-discovery token://TOKEN"
+        raise UsageError(f"--swarm-discovery: {error}", resolution=resolution) from error
+    if route.token and not TOKEN.match(route.token):
         raise UsageError(
             "--swarm-discovery has no token: letters, digits, - and _, at most 64",
             resolution="machine swarm create prints one; then say: --swarm-discovery token://TOKEN",
         )
 
 
-def _check_manager(options: SwarmOptions, somewhere: Endpoint, way: DiscoveryRoute) -> None:
-    if manager_at(options).path:
+def _check_manager(options: SwarmOptions, endpoint: Endpoint, route: DiscoveryRoute) -> None:
+    if manager_address(options).path:
         raise UsageError(
             f"--swarm-host {options.host} is a socket that no other computer reaches",
             resolution="write it as tcp://0.0.0.0:PORT",
         )
-    words = [word for word in manage(options, somewhere, way)[1:] if not word.startswith("--discovery-opt")]
-    plan = plan_of(gather("--swarm-opt: manage", [*words, way.url], MANAGE, {}), {}, REGISTRY)
+    arguments = [
+        word for word in manager_arguments(options, endpoint, route)[1:] if not word.startswith("--discovery-opt")
+    ]
+    plan = plan_of(gather("--swarm-opt: manage", [*arguments, route.url], MANAGE, {}), {}, REGISTRY)
     if plan.replication and not hasattr(plan.discovery, "candidate"):
         raise UsageError(
             "--swarm-opt replication: managers elect their primary through etcd:// or consul:// only",

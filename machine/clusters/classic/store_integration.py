@@ -1,6 +1,6 @@
-"""A manager on the laptop: its engines are the machines of the store, its certificates the store's.
+"""`machine swarm manage` over this store: its engines are the store's machines, its certificates the store's.
 
-machine/swarm knows no store: machine/cli/swarm.py hands this in.
+machine/swarm knows no store: machine/cli/swarm.py passes these functions to it.
 """
 
 from __future__ import annotations
@@ -39,72 +39,72 @@ class Machines(Discovery):
         self._store = store
 
     async def nodes(self) -> list[str]:
-        """As recorded now; machines whose record cannot be read are left out."""
-        return list(engines(self._store))
+        """Return the addresses as recorded now; machines whose record cannot be read are left out."""
+        return list(engine_records(self._store))
 
 
-def engines(store: Store) -> dict[str, Record]:
-    """The machines' engines: address -> record."""
-    found = {}
+def engine_records(store: Store) -> dict[str, Record]:
+    """Return the record of each machine with an address, by the address of its engine."""
+    records = {}
     for name in store.names():
         try:
             record = store.load(name)
         except MachineError:
             continue
         if record.address():
-            found[_address(record)] = record
-    return found
+            records[_address(record)] = record
+    return records
 
 
-def complete(
-    store: Store, given: ParsedArgs, plan: ManagerConfig | None, environ: dict[str, str]
+def manager_config(
+    store: Store, args: ParsedArgs, plan: ManagerConfig | None, environ: dict[str, str]
 ) -> tuple[ManagerConfig, TlsConfig | None]:
-    """The plan with the store's certificates for engines, and the TLS of the front: a certificate for this host.
+    """Return the manager's config with the store's certificates for engines, and the TLS of its listener.
 
-    Without a plan, one over all machines of the store. CertificateError, StoreError.
+    Without a `plan` it is for all machines of the store. CertificateError, StoreError.
     """
     if plan is None:
-        given.words = ["nodes://placeholder:1"]
-        plan = plan_of(given, environ, registry(store))._replace(discovery=Machines(store))
+        args.words = ["nodes://placeholder:1"]
+        plan = plan_of(args, environ, registry(store))._replace(discovery=Machines(store))
     else:
-        shared = cluster_key.of_masters(store, given.one_url(environ.get("SWARM_DISCOVERY", "")))
+        shared = cluster_key.key_file_of_masters(store, args.one_url(environ.get("SWARM_DISCOVERY", "")))
         if shared and not plan.key_named:
             plan = plan._replace(key_file=shared)
-    own = authority.ensure(store.root)
-    front = _front(store, own, (*NAMES, *_hosts(given)))
-    at = store.root
-    client = TlsConfig(paths.certs(at, paths.CA), paths.certs(at, paths.CERT), paths.certs(at, paths.KEY))
+    store_authority = authority.ensure(store.root)
+    server_tls = _server_tls(store, store_authority, (*NAMES, *_hosts(args)))
+    root = store.root
+    client = TlsConfig(paths.certs(root, paths.CA), paths.certs(root, paths.CERT), paths.certs(root, paths.KEY))
     plan = plan._replace(trust=client, trusted=lambda address: trust_for(store, address))
-    return plan, front
+    return plan, server_tls
 
 
-def _front(store: Store, own: authority.Authority, names: Sequence[str]) -> TlsConfig:
-    """This host's certificate and key; made again only if they do not do, for another manager may be reading them."""
+def _server_tls(store: Store, store_authority: authority.Authority, names: Sequence[str]) -> TlsConfig:
+    """Return the listener's certificate and key; made anew only if they are unfit: another manager may read them."""
     directory = paths.swarm(store.root)
     ca, cert, key = (os.path.join(directory, name) for name in (paths.CA, paths.SERVER_CERT, paths.SERVER_KEY))
     with store.lock("swarm-manager", seconds=LOCK_SECONDS, what="make the certificate of the swarm's manager"):
         old = files.read(cert)
         if (
-            files.read(ca) != own.ca
-            or authority.needs_renewal(old, names, own.ca, datetime.now(UTC))
+            files.read(ca) != store_authority.ca
+            or authority.needs_renewal(old, names, store_authority.ca, datetime.now(UTC))
             or not certs.belongs_together(old, files.read(key))
         ):
-            pair = own.issue_server("swarm", names, swarm_master=True)
+            pair = store_authority.issue_server("swarm", names, swarm_master=True)
             files.make_directory(directory)
-            for path, data, mode in ((ca, own.ca, 0o644), (key, pair.key, 0o600), (cert, pair.cert, 0o644)):
+            for path, data, mode in ((ca, store_authority.ca, 0o644), (key, pair.key, 0o600), (cert, pair.cert, 0o644)):
                 files.write(path, data, mode)
     return TlsConfig(ca, cert, key)
 
 
-def _hosts(given: ParsedArgs) -> list[str]:
-    """The names and addresses of this host that the command line tells. UsageError."""
-    told = [*given.all("--host"), *filter(None, [given.text("--advertise")])]
-    return [host for host in (parse(url, default_host="").host for url in told) if host not in ("", "0.0.0.0", "::")]
+def _hosts(args: ParsedArgs) -> list[str]:
+    """Return the names and addresses of this host that the command line has. UsageError."""
+    urls = [*args.all("--host"), *filter(None, [args.text("--advertise")])]
+    return [host for host in (parse(url, default_host="").host for url in urls) if host not in ("", "0.0.0.0", "::")]
 
 
 def trust_for(store: Store, address: str) -> TlsConfig | None:
-    """The certificates of the machine at `address`, which may be another store's; None if they are this store's."""
-    record = engines(store).get(address)
+    """Return the certificates of the machine at `address`, None if the store has no machine there."""
+    record = engine_records(store).get(address)
     if record is None:
         return None
     ca, cert, key = (os.path.join(record.cert_dir(), name) for name in (paths.CA, paths.CERT, paths.KEY))

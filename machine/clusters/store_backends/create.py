@@ -31,50 +31,50 @@ class CreateBackend(BackendFactory):
 
 
 @contextlib.asynccontextmanager
-async def _open_created(store: Store, words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+async def _open_created(store: Store, arguments: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Give the engine of a machine that is made on first use; one of that name that exists already is used.
 
     `--rm` removes, at the end, a machine that was made here. UsageError.
     """
-    requested = _RequestedMachine(store, words, context)
+    requested = _RequestedMachine(store, arguments, context)
     await requested.check()
     async with contextlib.AsyncExitStack() as stack:
-        making: asyncio.Task[Backend] | None = None
+        creation: asyncio.Task[Backend] | None = None
 
         async def begin() -> Backend:
             await requested.make()
             return await stack.enter_async_context(open_machine(store, [requested.name], context))
 
-        async def ask(request: Request, rest: CallNext) -> Reply:
-            nonlocal making
-            if making is None or (making.done() and (making.cancelled() or making.exception())):
-                making = asyncio.ensure_future(begin())
-            backend = await asyncio.shield(making)  # a caller that gives up does not stop it for the others
-            return await backend(request, rest)
+        async def call(request: Request, call_next: CallNext) -> Reply:
+            nonlocal creation
+            if creation is None or (creation.done() and (creation.cancelled() or creation.exception())):
+                creation = asyncio.ensure_future(begin())
+            backend = await asyncio.shield(creation)  # a caller that gives up does not stop it for the others
+            return await backend(request, call_next)
 
         try:
-            yield ask
+            yield call
         finally:
-            if making is not None and not making.done():
-                making.cancel()
-                await asyncio.gather(making, return_exceptions=True)
+            if creation is not None and not creation.done():
+                creation.cancel()
+                await asyncio.gather(creation, return_exceptions=True)
             await requested.unmake()
 
 
 class _RequestedMachine:
-    """The machine that the words after the backend's name ask for."""
+    """The machine that the arguments of the backend ask for."""
 
-    def __init__(self, store: Store, words: Sequence[str], context: BackendContext) -> None:
-        if not words or words[0].startswith("-"):
+    def __init__(self, store: Store, arguments: Sequence[str], context: BackendContext) -> None:
+        if not arguments or arguments[0].startswith("-"):
             raise UsageError("create needs a driver", resolution="'create qemu --name dev --rm'")
-        self.driver = words[0]
+        self.driver = arguments[0]
         self.name = f"swarmd-{self.driver}"
         self.remove = False
         self.made = False
         self.flags: list[str] = []
         self.store = store
         self.context = context
-        rest = list(words[1:])
+        rest = list(arguments[1:])
         while rest:
             word = rest.pop(0)
             if word == "--rm":
@@ -87,49 +87,51 @@ class _RequestedMachine:
                 self.flags.append(word)
 
     async def check(self) -> None:
-        """UsageError if there can be no such machine: told before anybody calls."""
+        """Raise UsageError if there can be no such machine, before any call comes."""
         if self.store.exists(names.check(self.name)):
             return
         status, last = await self._machine("drivers", self.driver, log=lambda _: None)
         if status != 0:
-            brief, _, cure = last.removeprefix("Error: ").partition("Try: ")
-            raise UsageError(f"create: {' '.join(brief.split())}", resolution=cure or "machine drivers lists them")
+            brief, _, resolution = last.removeprefix("Error: ").partition("Try: ")
+            raise UsageError(
+                f"create: {' '.join(brief.split())}", resolution=resolution or "machine drivers lists them"
+            )
 
     async def make(self) -> None:
-        """Create it unless it is there, finish one that is incomplete. Refused(502) with the last words of create."""
-        there = self.store.exists(self.name)
-        if there and self.store.load(self.name).reached("ready"):
+        """Create the machine unless it is there; finish an incomplete one. Refused(502) with the error of create."""
+        exists = self.store.exists(self.name)
+        if exists and self.store.load(self.name).reached("ready"):
             return
-        self.made = self.made or not there
+        self.made = self.made or not exists
         self.context.log(f"creating {self.name} with the driver {self.driver}; calls wait for it")
-        flags = ("--resume",) if there else ("-d", self.driver, *self.flags)
+        flags = ("--resume",) if exists else ("-d", self.driver, *self.flags)
         status, last = await self._machine("create", *flags, self.name)
         if status != 0:
             await self.unmake()
             raise Refused(502, f"{self.name} could not be created: {last}")
 
     async def unmake(self) -> None:
-        """Remove it if it was made here and that was asked for."""
+        """Remove the machine if it was made here and `--rm` was given."""
         if self.made and self.remove:
             self.made = False
             await self._machine("rm", "-f", "-y", self.name)
 
-    async def _machine(self, *words: str, log: Callable[[str], None] | None = None) -> tuple[int, str]:
-        """Run this program once more; its progress goes to `log`. Its status and the lines that tell why."""
+    async def _machine(self, *arguments: str, log: Callable[[str], None] | None = None) -> tuple[int, str]:
+        """Run this program once more, its progress to `log`; return its status and the lines of its error."""
         log = log or self.context.log
-        argv = [sys.executable, "-m", "machine", "--storage-path", self.store.root, *words]
+        argv = [sys.executable, "-m", "machine", "--storage-path", self.store.root, *arguments]
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=none, stdout=none, stderr=pipe, env=dict(self.context.environ), start_new_session=True
         )
-        told: list[str] = []
+        lines: list[str] = []
         try:
             assert process.stderr is not None  # noqa: S101
             async for line in process.stderr:
                 text = line.decode("utf-8", "replace").rstrip()
-                told = [text] if text.startswith("Error:") or not told else [*told, text]
+                lines = [text] if text.startswith("Error:") or not lines else [*lines, text]
                 log(text)
-            return await process.wait(), " ".join(told[:3])
+            return await process.wait(), " ".join(lines[:3])
         finally:
             if process.returncode is None:
                 process.terminate()

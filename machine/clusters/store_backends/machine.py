@@ -35,32 +35,32 @@ class MachineBackend(BackendFactory):
 
 
 @contextlib.asynccontextmanager
-async def open_machine(store: Store, words: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
+async def open_machine(store: Store, arguments: Sequence[str], context: BackendContext) -> AsyncIterator[Backend]:
     """Give a client of the machine's engine, which looks up the address again when the engine cannot be reached.
 
     UsageError for other words than one name; MachineNotFound; EngineError for a machine without a URL.
     """
-    if len(words) != 1:
+    if len(arguments) != 1:
         raise UsageError("the backend machine takes one name", resolution="machine ls -q shows the names")
-    name = words[0]
-    where, trust = address_of(store, name)
-    client = Client(where, trust)
+    name = arguments[0]
+    address, trust = address_of(store, name)
+    client = Client(address, trust)
 
-    async def ask(request: Request, _: CallNext) -> Reply:
-        nonlocal client, where
+    async def call(request: Request, _: CallNext) -> Reply:
+        nonlocal client, address
         try:
             return await client(request)
         except Unreachable as error:
-            moved, trust = address_of(store, name)
-            if moved == where or error.sent or not isinstance(request.body, bytes):
+            new_address, trust = address_of(store, name)
+            if new_address == address or error.sent or not isinstance(request.body, bytes):
                 raise
-            context.log(f"{name} is at {moved} now")
+            context.log(f"{name} is at {new_address} now")
             await client.close()
-            client, where = Client(moved, trust), moved
+            client, address = Client(new_address, trust), new_address
             return await client(request)
 
     try:
-        yield ask
+        yield call
     finally:
         await client.close()
 

@@ -1,4 +1,4 @@
-"""One function for each question to an engine about its cluster.
+"""The engine's API of swarm mode: one function for each call.
 
 https://docs.docker.com/reference/api/engine/, the sections Swarm, Node and Task. Every function raises what
 machine.engine.Engine raises; a node that is no manager refuses (503) all but local, init, join, leave and unlock.
@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from machine import hostport
 from machine.clusters.swarm_mode.membership import Membership, nanoseconds
-from machine.clusters.swarm_mode.nodes import Node, node
+from machine.clusters.swarm_mode.nodes import Node, parse_node
 from machine.engine import Engine
 from machine.errors import EngineRefused
 
-CONTROL = 2377  # a manager's port
+CONTROL_PORT = 2377  # a manager's port
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,18 @@ class LocalNode:
     managers: tuple[str, ...]  # ADDRESS:2377 of all managers
 
 
-def control(address: str) -> str:
-    """ADDRESS:2377, with brackets where it needs them."""
-    return hostport.join(address, CONTROL)
+def control_address(address: str) -> str:
+    """Return ADDRESS:2377, where a manager is reached, with brackets around an IPv6 address."""
+    return hostport.join(address, CONTROL_PORT)
 
 
-def local(engine: Engine) -> LocalNode:
+def local_node(engine: Engine) -> LocalNode:
     """Return what the engine says of its own membership (/info); every node answers that, a worker too."""
-    return local_from(engine.info().get("Swarm"))
+    return parse_local_node(engine.info().get("Swarm"))
 
 
-def local_from(found: object) -> LocalNode:
-    """Return the object Swarm of /info as a Local; what is missing or of a wrong type counts as inactive."""
+def parse_local_node(found: object) -> LocalNode:
+    """Return the object Swarm of /info as a LocalNode; what is missing or of a wrong type counts as inactive."""
     swarm = found if isinstance(found, Mapping) else {}
     cluster, managers = swarm.get("Cluster"), swarm.get("RemoteManagers")
     return LocalNode(
@@ -63,16 +63,16 @@ def local_from(found: object) -> LocalNode:
     )
 
 
-def init(engine: Engine, asked: Membership, advertise: str, pools: Sequence[str]) -> None:
+def init(engine: Engine, membership: Membership, advertise: str, pools: Sequence[str]) -> None:
     """Start a cluster with this engine as its first manager."""
-    spec: dict[str, Any] = {"EncryptionConfig": {"AutoLockManagers": asked.autolock}}
-    if asked.cert_expiry:
-        spec["CAConfig"] = {"NodeCertExpiry": nanoseconds(asked.cert_expiry)}
+    spec: dict[str, Any] = {"EncryptionConfig": {"AutoLockManagers": membership.autolock}}
+    if membership.cert_expiry:
+        spec["CAConfig"] = {"NodeCertExpiry": nanoseconds(membership.cert_expiry)}
     body: dict[str, Any] = {
-        "ListenAddr": control("::" if ":" in advertise else "0.0.0.0"),
+        "ListenAddr": control_address("::" if ":" in advertise else "0.0.0.0"),
         "AdvertiseAddr": advertise,
-        "DataPathAddr": asked.data_path,
-        "Availability": asked.availability,
+        "DataPathAddr": membership.data_path,
+        "Availability": membership.availability,
         "Spec": spec,
     }
     if pools:
@@ -80,13 +80,13 @@ def init(engine: Engine, asked: Membership, advertise: str, pools: Sequence[str]
     engine.post("/swarm/init", body)
 
 
-def join(engine: Engine, asked: Membership, advertise: str, managers: Sequence[str], token: str) -> None:
+def join(engine: Engine, membership: Membership, advertise: str, managers: Sequence[str], token: str) -> None:
     """Ask the engine to join; it keeps trying in the background when it answers that the time is up."""
     body: dict[str, Any] = {
-        "ListenAddr": control("::" if ":" in advertise else "0.0.0.0"),
+        "ListenAddr": control_address("::" if ":" in advertise else "0.0.0.0"),
         "AdvertiseAddr": advertise,
-        "DataPathAddr": asked.data_path,
-        "Availability": asked.availability,
+        "DataPathAddr": membership.data_path,
+        "Availability": membership.availability,
         "RemoteAddrs": list(managers),
         "JoinToken": token,
     }
@@ -98,7 +98,7 @@ def join(engine: Engine, asked: Membership, advertise: str, managers: Sequence[s
 
 
 def leave(engine: Engine) -> None:
-    """Leave, whatever the engine was in the cluster; not to be in one is success."""
+    """Have the engine leave its cluster, as manager or worker; not to be in one is success."""
     try:
         engine.post("/swarm/leave?force=true")
     except EngineRefused as error:
@@ -107,25 +107,25 @@ def leave(engine: Engine) -> None:
 
 
 def cluster(manager: Engine) -> dict[str, Any]:
-    """/swarm: ID, Spec, Version, JoinTokens {Manager, Worker}: secrets, to be hidden and never kept."""
+    """Return /swarm: ID, Spec, Version, JoinTokens {Manager, Worker}, which are secrets that must not be kept."""
     found: dict[str, Any] = manager.get("/swarm")
     return found
 
 
 def token(manager: Engine, role: str) -> str:
-    """What a machine needs to join as `role`."""
+    """Return the token with which a machine joins as `role`."""
     return str(cluster(manager)["JoinTokens"][role.capitalize()])
 
 
 def rotate(manager: Engine, role: str) -> None:
-    """Make the role's token invalid and a new one."""
-    now = cluster(manager)
+    """Replace the role's token by a new one."""
+    current = cluster(manager)
     flag = f"rotate{role.capitalize()}Token=true"
-    manager.post(f"/swarm/update?version={now['Version']['Index']}&{flag}", now["Spec"])
+    manager.post(f"/swarm/update?version={current['Version']['Index']}&{flag}", current["Spec"])
 
 
 def unlock_key(manager: Engine) -> str:
-    """The key that an autolocked manager needs after its engine was restarted; "" where there is none."""
+    """Return the key that an autolocked manager needs after its engine was restarted; "" where there is none."""
     found = manager.get("/swarm/unlockkey")
     return str((found or {}).get("UnlockKey") or "")
 
@@ -136,21 +136,21 @@ def unlock(engine: Engine, key: str) -> None:
 
 
 def nodes(manager: Engine) -> list[Node]:
-    """All nodes of the cluster."""
-    return [node(found) for found in manager.get("/nodes")]
+    """Return all nodes of the cluster."""
+    return [parse_node(found) for found in manager.get("/nodes")]
 
 
 def update(manager: Engine, node_id: str, *, role: str = "", availability: str = "") -> None:
     """Change a node's role or availability; another change at the same time makes it try again."""
     for attempt in range(5):
-        now = node(manager.get(f"/nodes/{node_id}"))
-        spec = dict(now.spec)
+        current = parse_node(manager.get(f"/nodes/{node_id}"))
+        spec = dict(current.spec)
         spec |= {"Role": role} if role else {}
         spec |= {"Availability": availability} if availability else {}
-        if spec == now.spec:
+        if spec == current.spec:
             return
         try:
-            manager.post(f"/nodes/{node_id}/update?version={now.index}", spec)
+            manager.post(f"/nodes/{node_id}/update?version={current.index}", spec)
         except EngineRefused as error:
             if "out of sequence" not in error.details or attempt == 4:
                 raise
@@ -168,7 +168,7 @@ def forget(manager: Engine, node_id: str) -> None:
 
 
 def tasks_left(manager: Engine, node_id: str) -> int:
-    """How many tasks still run on a node."""
+    """Return how many tasks still run on a node."""
     wanted = quote(json.dumps({"node": [node_id]}))
     running = ("running", "starting", "preparing", "ready", "assigned", "accepted")
     return sum(found["Status"]["State"] in running for found in manager.get(f"/tasks?filters={wanted}") or [])

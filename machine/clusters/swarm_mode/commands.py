@@ -1,4 +1,4 @@
-"""What `machine swarm-mode` does: look at clusters, hand out tokens and keys, promote, demote, leave, unlock."""
+"""What `machine swarm-mode` does: list nodes, print tokens and keys, promote, demote, leave, unlock."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ class Row:
     engine: str  # version
     error: str = ""
 
-    def shown(self) -> dict[str, str]:
-        """For JSON."""
+    def as_dict(self) -> dict[str, str]:
+        """Return the row as an object for JSON."""
         return asdict(self)
 
 
 def clusters(session: Session) -> list[str]:
-    """The names of all clusters that machines of this store are in."""
+    """Return the names of all clusters that machines of this store are in."""
     found = []
     for record in records(session.store):
         try:
-            what = members.membership(record)
+            membership = members.membership_of(record)
         except MachineError as error:
             session.console.warn(f"{error.brief}: {error.details}")
             continue
-        found += [what.cluster] if what else []
+        found += [membership.cluster] if membership else []
     return sorted(set(found))
 
 
-def look(session: Session, cluster: str) -> list[Row]:
-    """Every node that a manager of the cluster knows, and every machine that is none (yet); nothing raises."""
+def list_nodes(session: Session, cluster: str) -> list[Row]:
+    """Return every node that a manager of the cluster knows, and every machine that is no node. Never raises."""
     machines = members.members(session, cluster)
     manager = members.find_manager(session, cluster)
     try:
@@ -65,12 +65,12 @@ def look(session: Session, cluster: str) -> list[Row]:
         session.console.warn(f"{error.brief}: {error.details}" if error.details else error.brief)
         manager = None
     if manager is None:
-        return [_unreachable(record, what, "no manager answers") for record, what in machines]
+        return [_unreachable(record, membership, "no manager answers") for record, membership in machines]
     rows, listed = [], {}
-    for record, what in machines:
-        node = members.own_node(record, what, nodes)
+    for record, membership in machines:
+        node = members.own_node(record, membership, nodes)
         if node is None:
-            rows.append(_unreachable(record, what, "not a member"))
+            rows.append(_unreachable(record, membership, "not a member"))
         else:
             listed[node.id] = record.name
     rows += [_row(cluster, listed.get(node.id, ""), node) for node in nodes]
@@ -101,27 +101,36 @@ def _row(cluster: str, machine: str, node: Node) -> Row:
     )
 
 
-def _unreachable(record: Record, what: Membership, why: str) -> Row:
+def _unreachable(record: Record, membership: Membership, error: str) -> Row:
     return Row(
-        what.cluster, record.name, what.node_id, record.name, what.role, "", "", "unknown", record.address(), "", why
+        membership.cluster,
+        record.name,
+        membership.node_id,
+        record.name,
+        membership.role,
+        "",
+        "",
+        "unknown",
+        record.address(),
+        "",
+        error,
     )
 
 
 def token(session: Session, cluster: str, role: str, *, rotate: bool = False) -> str:
-    """What an engine of elsewhere needs to join as `role`; with `rotate` a new one, and the old one is void."""
+    """Return the token with which an engine elsewhere joins as `role`; with `rotate` a new one, the old one is void."""
     manager = members.require_manager(session, cluster)
     if rotate:
         with members.cluster_lock(session, cluster):
             api.rotate(manager.engine, role)
-    asked = f"$(machine swarm-mode token {role} {shlex.quote(cluster)})"  # the token itself goes to stdout only
-    session.console.info(
-        f"for an engine elsewhere: docker -H ENGINE swarm join --token {asked} {api.control(manager.local.address)}"
-    )
+    token_command = f"$(machine swarm-mode token {role} {shlex.quote(cluster)})"  # the token itself goes to stdout only
+    address = api.control_address(manager.local.address)
+    session.console.info(f"for an engine elsewhere: docker -H ENGINE swarm join --token {token_command} {address}")
     return api.token(manager.engine, role)
 
 
 def unlock_key(session: Session, cluster: str) -> str:
-    """The key of an autolocked cluster, from a manager or, when none answers, from this store."""
+    """Return the unlock key of a cluster, from a manager or, when none answers, from this store. SwarmModeError."""
     manager = members.find_manager(session, cluster)
     found = api.unlock_key(manager.engine) if manager else "".join(keys.stored(session, cluster)[:1])
     if not found:
@@ -138,84 +147,86 @@ def unlock(session: Session, name: str) -> None:
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"unlock {name}"):
         record = session.store.load(name)
         members.require_membership(record)
-        done = keys.unlock(session, record, members.engine_of(record))
-        session.console.done(f"{name} is unlocked" if done else f"{name} is not locked")
+        unlocked = keys.unlock(session, record, members.engine_of(record))
+        session.console.done(f"{name} is unlocked" if unlocked else f"{name} is not locked")
 
 
 def promote(session: Session, name: str) -> None:
     """Make a worker a manager, once its port for managers can be reached."""
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"promote {name}"):
         record = session.store.load(name)
-        what = members.require_membership(record)
-        with members.cluster_lock(session, what.cluster):
-            manager = members.require_manager(session, what.cluster)
-            node = _member(record, what, api.nodes(manager.engine))
+        membership = members.require_membership(record)
+        with members.cluster_lock(session, membership.cluster):
+            manager = members.require_manager(session, membership.cluster)
+            node = _member(record, membership, api.nodes(manager.engine))
             if not node.is_manager:
-                _check_ports(session, record, what, manager)
+                _check_ports(session, record, membership, manager)
                 api.update(manager.engine, node.id, role="manager")
                 _wait_until_manager(session, record, manager, node.id)
-            members.save_membership(session, record, replace(what, role="manager"))
+            members.save_membership(session, record, replace(membership, role="manager"))
         keys.keep_key(session, record, manager.engine)
-        session.console.done(f"{name} is a manager of the cluster {what.cluster}")
+        session.console.done(f"{name} is a manager of the cluster {membership.cluster}")
 
 
 def demote(session: Session, name: str, *, force: bool = False) -> None:
     """Make a manager a worker; SwarmModeError when the cluster would lose its quorum, unless `force`."""
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"demote {name}"):
         record = session.store.load(name)
-        what = members.require_membership(record)
-        with members.cluster_lock(session, what.cluster):
-            manager = members.find_manager(session, what.cluster, but=[name]) or members.require_manager(
-                session, what.cluster
+        membership = members.require_membership(record)
+        with members.cluster_lock(session, membership.cluster):
+            manager = members.find_manager(session, membership.cluster, excluding=[name]) or members.require_manager(
+                session, membership.cluster
             )
             nodes = api.nodes(manager.engine)
-            node = _member(record, what, nodes)
+            node = _member(record, membership, nodes)
             reason = quorum_risk(nodes, node) or ("" if len(nodes) > 1 else "it is the only node")
             if node.is_manager and reason and not force:
-                others = members.members(session, what.cluster, but=[name])
+                others = members.members(session, membership.cluster, excluding=[name])
                 workers = [other.name for other, theirs in others if theirs.role == "worker"]
                 another = f"swarm-mode promote {workers[0]}" if workers else "create --swarm-mode manager NAME"
                 raise SwarmModeError(
-                    f"the cluster {what.cluster} would break without the manager {name}",
+                    f"the cluster {membership.cluster} would break without the manager {name}",
                     details=reason,
                     resolution=f"make another manager first: machine {another}",
                 )
             leaving.demote(session, record, manager.engine, node)
-            members.save_membership(session, record, replace(what, role="worker"))
+            members.save_membership(session, record, replace(membership, role="worker"))
             keys.drop_key(session, record)
-        session.console.done(f"{name} is a worker of the cluster {what.cluster}")
+        session.console.done(f"{name} is a worker of the cluster {membership.cluster}")
 
 
-def leave(session: Session, name: str, *, force: bool = False, together: Sequence[str] = ()) -> None:
+def leave(session: Session, name: str, *, force: bool = False, also_removed: Sequence[str] = ()) -> None:
     """Take a machine out of its cluster; the machine stays."""
     with session.store.lock(f"machine-{name}", seconds=LOCK_SECONDS, what=f"take {name} out of its cluster"):
         record = session.store.load(name)
-        what = members.require_membership(record)
-        leaving.leave(session, record, stays=True, force=force, together=together)
+        membership = members.require_membership(record)
+        leaving.leave(session, record, keep_host=True, force=force, also_removed=also_removed)
         members.save_membership(session, record, None)
         keys.drop_key(session, record)
-        session.console.done(f"{name} is in no cluster any more (it was in {what.cluster})")
+        session.console.done(f"{name} is in no cluster any more (it was in {membership.cluster})")
 
 
-def _member(record: Record, what: Membership, nodes: Sequence[Node]) -> Node:
-    node = members.own_node(record, what, nodes)
+def _member(record: Record, membership: Membership, nodes: Sequence[Node]) -> Node:
+    node = members.own_node(record, membership, nodes)
     if node is None:
         raise SwarmModeError(
-            f"the managers of the cluster {what.cluster} do not know {record.name}",
+            f"the managers of the cluster {membership.cluster} do not know {record.name}",
             resolution=f"machine provision {record.name} makes it join",
         )
     return node
 
 
-def _check_ports(session: Session, record: Record, what: Membership, manager: members.Manager) -> None:
+def _check_ports(session: Session, record: Record, membership: Membership, manager: members.Manager) -> None:
     endpoint = record.endpoint()
     if endpoint is None or not registry.find(record.driver_name).traits.provisions:
         return
-    mine, platform = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
-    here = Side(record.name, members.advertised(record, what, endpoint), mine.firewall, manager=True)
-    there = Side(manager.record.name, manager.local.address, platform.firewall, manager=True)
-    border = mine.behind_nat != platform.behind_nat
-    connectivity.check(session, record, here, manager.record, there, behind_nat=border)
+    own_traits, manager_traits = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
+    own_side = Side(
+        record.name, members.advertised_address(record, membership, endpoint), own_traits.firewall, manager=True
+    )
+    manager_side = Side(manager.record.name, manager.local.address, manager_traits.firewall, manager=True)
+    across_nat = own_traits.behind_nat != manager_traits.behind_nat
+    connectivity.check(session, record, own_side, manager.record, manager_side, behind_nat=across_nat)
 
 
 def _wait_until_manager(session: Session, record: Record, manager: members.Manager, node_id: str) -> None:

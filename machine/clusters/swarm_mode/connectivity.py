@@ -1,4 +1,4 @@
-"""Before two nodes are joined: do the ports get through, both ways?"""
+"""Check before two nodes are joined that each reaches the ports of the other."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ CLASSIC = (
 
 
 def check(session: Session, record: Record, here: Side, other: Record, there: Side, *, behind_nat: bool) -> None:
-    """SwarmModeError naming each port that does not get through, and who must let it.
+    """Raise SwarmModeError naming each port that cannot be reached, and which firewall must let it through.
 
-    What cannot be found out (no python3 on a host, say) is a warning: joining tells soon enough. `behind_nat` says that
+    What cannot be found out (no python3 on a host, say) is a warning: joining fails soon enough. `behind_nat` says that
     one of the two is behind this computer's NAT.
     """
     session.console.step(f"Checking the ports between {here.name} and {there.name}")
@@ -39,22 +39,24 @@ def check(session: Session, record: Record, here: Side, other: Record, there: Si
     if isinstance(answers, str):
         session.console.warn(f"the ports between {here.name} and {there.name} were not checked: {answers}")
         return
-    missing = ports.closed(here, there, answers)
+    missing = ports.closed_ports(here, there, answers)
     if not missing:
         return
-    seen, todo = ports.explain(missing)
+    seen, remedy = ports.explain(missing)
     if behind_nat:
-        todo = f"make both with one driver, or {todo}; {CLASSIC}"
-    elif record.driver_name != other.driver_name and _hidden(record, here) + _hidden(other, there):
-        names = " and ".join(_hidden(record, here) + _hidden(other, there))
-        todo += f"; or, as {names} is known by an address of its own cloud only, make it with --swarm-addr public"
-    elif home := ports.at_home(missing):
-        seen += f"\n{home} uses an address of its own network, which nothing outside of it can reach"
-        todo += f"; or, if {home} is behind NAT: {CLASSIC}"
-    raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=todo)
+        remedy = f"make both with one driver, or {remedy}; {CLASSIC}"
+    elif record.driver_name != other.driver_name and _known_by_peer_address(record, here) + _known_by_peer_address(
+        other, there
+    ):
+        names = " and ".join(_known_by_peer_address(record, here) + _known_by_peer_address(other, there))
+        remedy += f"; or, as {names} is known by an address of its own cloud only, make it with --swarm-addr public"
+    elif private := ports.name_in_private_network(missing):
+        seen += f"\n{private} uses an address of its own network, which nothing outside of it can reach"
+        remedy += f"; or, if {private} is behind NAT: {CLASSIC}"
+    raise SwarmModeError(f"{here.name} and {there.name} cannot form a cluster", details=seen, resolution=remedy)
 
 
-def _hidden(record: Record, side: Side) -> list[str]:
-    """The machine's name if it goes by an address that only its neighbours may reach."""
+def _known_by_peer_address(record: Record, side: Side) -> list[str]:
+    """Return [the machine's name] if it advertises an address that only its own network may reach, else []."""
     endpoint = record.endpoint()
     return [side.name] if endpoint is not None and side.address == endpoint.peer_address != endpoint.address else []

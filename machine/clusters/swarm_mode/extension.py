@@ -66,7 +66,9 @@ class SwarmMode(Extension):
 
         SwarmModeError when the cluster would not survive it; with `force` that is only warned of.
         """
-        leave.leave(session, record, stays=removal.keep_host, force=removal.force, together=removal.also_removed)
+        leave.leave(
+            session, record, keep_host=removal.keep_host, force=removal.force, also_removed=removal.also_removed
+        )
 
 
 def check_options(flags: Collection[str]) -> None:

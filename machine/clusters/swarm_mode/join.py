@@ -6,10 +6,10 @@ import ipaddress
 from dataclasses import replace
 
 from machine import clients
-from machine.clusters.swarm_mode import api, connectivity, members, membership, unlock_key
+from machine.clusters.swarm_mode import api, connectivity, members, unlock_key
 from machine.clusters.swarm_mode.members import Manager
-from machine.clusters.swarm_mode.membership import Membership
-from machine.clusters.swarm_mode.nodes import fault_tolerance, pool
+from machine.clusters.swarm_mode.membership import DEFAULT_CLUSTER, Membership, cluster_wide_flags
+from machine.clusters.swarm_mode.nodes import address_pools, fault_tolerance
 from machine.clusters.swarm_mode.ownership import is_own_cluster
 from machine.clusters.swarm_mode.ports import Side
 from machine.drivers import registry
@@ -27,27 +27,27 @@ NETWORKS = "ip -o -4 address show scope global | awk '{print $4}'"
 
 
 def check(session: Session, record: Record, driver: Driver) -> None:
-    """Before the machine is made: PreflightFailed when there is nothing to join, or it could never reach it."""
-    what = members.require_membership(record)
+    """Raise PreflightFailed when a machine that is to be made would have no cluster to join, or could not reach it."""
+    membership = members.require_membership(record)
     if not driver.traits.provisions:
         raise no_host(driver.traits.name)
-    others = members.members(session, what.cluster, but=[record.name])
+    others = members.members(session, membership.cluster, excluding=[record.name])
     managers = [(other, theirs) for other, theirs in others if theirs.role == "manager"]
-    if what.role == "worker" and not managers:
-        known = f" --swarm-discovery {what.cluster}" if what.cluster != membership.DEFAULT_CLUSTER else ""
+    if membership.role == "worker" and not managers:
+        known = f" --swarm-discovery {membership.cluster}" if membership.cluster != DEFAULT_CLUSTER else ""
         raise PreflightFailed(
-            f"the cluster {what.cluster} has no manager that {record.name} could join",
+            f"the cluster {membership.cluster} has no manager that {record.name} could join",
             resolution=f"machine create --swarm-mode manager{known} NAME, then this command again",
         )
     for other, theirs in managers:
-        _check_nat(record, what, driver, other, theirs)
+        _check_nat(record, membership, driver, other, theirs)
     if (
         managers
         and all(other.reached("ready") for other, _ in managers)
-        and not members.find_manager(session, what.cluster)
+        and not members.find_manager(session, membership.cluster)
     ):
         raise PreflightFailed(
-            f"no manager of the cluster {what.cluster} answers, so {record.name} could not join",
+            f"no manager of the cluster {membership.cluster} answers, so {record.name} could not join",
             resolution=f"machine start {' '.join(other.name for other, _ in managers)}; machine ls shows their state",
         )
 
@@ -60,14 +60,14 @@ def no_host(driver_name: str) -> PreflightFailed:
     )
 
 
-def _check_nat(record: Record, what: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
-    """One of the two is behind this computer's NAT and the other does not: neither way would ever work."""
-    platform, far = registry.traits_of(other.driver_name), driver.traits.behind_nat
-    near = platform.behind_nat
-    alike = near == far and (not near or other.driver_name == driver.traits.name)
-    if alike or what.address or theirs.address or driver.traits.existing_host or platform.existing_host:
+def _check_nat(record: Record, membership: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
+    """Raise PreflightFailed when one of two machines is behind this computer's NAT, and the other one is not."""
+    manager_traits, own_behind_nat = registry.traits_of(other.driver_name), driver.traits.behind_nat
+    manager_behind_nat = manager_traits.behind_nat
+    alike = manager_behind_nat == own_behind_nat and (not manager_behind_nat or other.driver_name == driver.traits.name)
+    if alike or membership.address or theirs.address or driver.traits.existing_host or manager_traits.existing_host:
         return
-    inside, outside = (other.name, record.name) if near else (record.name, other.name)
+    inside, outside = (other.name, record.name) if manager_behind_nat else (record.name, other.name)
     raise PreflightFailed(
         f"{record.name} ({record.driver_name}) and the manager {other.name} ({other.driver_name})"
         " cannot form a cluster",
@@ -79,40 +79,40 @@ def _check_nat(record: Record, what: Membership, driver: Driver, other: Record, 
 
 
 def join(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Bring the engine into its cluster, from wherever an earlier try left it."""
-    what = members.require_membership(record)
+    """Make the engine a node of its cluster, from wherever an earlier try ended. SwarmModeError."""
+    membership = members.require_membership(record)
     engine = members.engine_of(record, endpoint)
-    here = _wait_settled(session, record, engine)
-    if here.state == "locked":
+    local = _wait_until_known(session, record, engine)
+    if local.state == "locked":
         unlock_key.unlock(session, record, engine)
-        here = _wait_settled(session, record, engine)
-    if here.state == "active":
-        _confirm(session, record, engine, here)
+        local = _wait_until_known(session, record, engine)
+    if local.state == "active":
+        _save_own_node(session, record, engine, local)
         return
-    if here.state == "error":
-        if what.node_id or what.founder:
-            raise _unhealthy(record, what, here)
-        if not what.cluster_id:
-            raise in_other_cluster(record, what)  # an adopted host's own, out of order
+    if local.state == "error":
+        if membership.node_id or membership.founder:
+            raise _unhealthy(record, membership, local)
+        if not membership.cluster_id:
+            raise in_other_cluster(record, membership)  # an adopted host's own, out of order
         api.leave(engine)  # a join that was refused for good; nothing of it is worth keeping
-    if what.role == "worker":
-        _wait_for_a_manager(session, record, what.cluster)
-    with members.cluster_lock(session, what.cluster):
-        manager = members.find_manager(session, what.cluster, but=[record.name])
+    if membership.role == "worker":
+        _wait_for_a_manager(session, record, membership.cluster)
+    with members.cluster_lock(session, membership.cluster):
+        manager = members.find_manager(session, membership.cluster, excluding=[record.name])
         if manager is not None:
             _join(session, record, endpoint, engine, manager)
         else:
             _init_cluster(session, record, endpoint, engine)
 
 
-def _wait_settled(session: Session, record: Record, engine: Engine) -> api.LocalNode:
+def _wait_until_known(session: Session, record: Record, engine: Engine) -> api.LocalNode:
     """Wait until the engine knows after its start whether it is in a cluster, and return its membership."""
 
     def probe() -> api.LocalNode:
-        here = api.local(engine)
-        if here.state == "pending":
-            raise NotYet(here.error)
-        return here
+        local = api.local_node(engine)
+        if local.state == "pending":
+            raise NotYet(local.error)
+        return local
 
     return until(
         probe,
@@ -124,18 +124,18 @@ def _wait_settled(session: Session, record: Record, engine: Engine) -> api.Local
 
 
 def _wait_for_a_manager(session: Session, record: Record, cluster: str) -> None:
-    """Wait until a manager answers, as long as somebody is making one; joining raises where there is none."""
+    """Wait until a manager answers, as long as one is being made; where there is none, joining raises later."""
 
     def probe() -> None:
-        if members.find_manager(session, cluster, but=[record.name]) is not None:
+        if members.find_manager(session, cluster, excluding=[record.name]) is not None:
             return
-        under_way = [
+        being_made = [
             other.name
-            for other, theirs in members.members(session, cluster, but=[record.name])
+            for other, theirs in members.members(session, cluster, excluding=[record.name])
             if theirs.role == "manager" and not theirs.node_id and session.store.holder(f"machine-{other.name}")
         ]
-        if under_way:
-            raise NotYet(f"being made now: {', '.join(under_way)}")
+        if being_made:
+            raise NotYet(f"being made now: {', '.join(being_made)}")
 
     until(
         probe,
@@ -147,13 +147,15 @@ def _wait_for_a_manager(session: Session, record: Record, cluster: str) -> None:
     )
 
 
-def _confirm(session: Session, record: Record, engine: Engine, here: api.LocalNode) -> None:
-    """The engine is in a cluster: is it the right one? Then note what it is there."""
-    what = members.require_membership(record)
-    cluster_id = _cluster_of(session, record, here)
-    role = "manager" if here.is_manager else "worker"
-    members.save_membership(session, record, replace(what, role=role, node_id=here.node_id, cluster_id=cluster_id))
-    if here.is_manager:
+def _save_own_node(session: Session, record: Record, engine: Engine, local: api.LocalNode) -> None:
+    """Record the node that an engine in its own cluster is. SwarmModeError when it is in another cluster."""
+    membership = members.require_membership(record)
+    cluster_id = _cluster_of(session, record, local)
+    role = "manager" if local.is_manager else "worker"
+    members.save_membership(
+        session, record, replace(membership, role=role, node_id=local.node_id, cluster_id=cluster_id)
+    )
+    if local.is_manager:
         unlock_key.keep_key(session, record, engine)
 
 
@@ -162,102 +164,109 @@ def check_host(session: Session, record: Record, swarm: object) -> None:
 
     `swarm` is the object Swarm of the engine's /info. Raises SwarmModeError.
     """
-    here = api.local_from(swarm)
-    if here.state == "active":
-        _cluster_of(session, record, here)
+    local = api.parse_local_node(swarm)
+    if local.state == "active":
+        _cluster_of(session, record, local)
 
 
-def _cluster_of(session: Session, record: Record, here: api.LocalNode) -> str:
+def _cluster_of(session: Session, record: Record, local: api.LocalNode) -> str:
     """Return the id of the cluster that the engine is in, once it is known to be the machine's own.
 
     Raises SwarmModeError when it is another cluster, or when nobody can tell which one it is.
     """
-    what = members.require_membership(record)
-    others = members.members(session, what.cluster, but=[record.name])
+    membership = members.require_membership(record)
+    others = members.members(session, membership.cluster, excluding=[record.name])
     ids = {theirs.cluster_id for _, theirs in others if theirs.cluster_id}
-    ours = is_own_cluster(what, here, ids)
-    if ours is None:
-        manager = members.find_manager(session, what.cluster, but=[record.name])
+    in_own_cluster = is_own_cluster(membership, local, ids)
+    if in_own_cluster is None:
+        manager = members.find_manager(session, membership.cluster, excluding=[record.name])
         if manager is None:
-            raise _unknown_cluster(record, what, [other.name for other, theirs in others if theirs.role == "manager"])
+            raise _unknown_cluster(
+                record, membership, [other.name for other, theirs in others if theirs.role == "manager"]
+            )
         ids = {manager.local.cluster_id}
-        ours = here.node_id in {node.id for node in api.nodes(manager.engine)}
-    if not ours:
-        raise in_other_cluster(record, what)
-    return here.cluster_id or what.cluster_id or min(ids, default="")
+        in_own_cluster = local.node_id in {node.id for node in api.nodes(manager.engine)}
+    if not in_own_cluster:
+        raise in_other_cluster(record, membership)
+    return local.cluster_id or membership.cluster_id or min(ids, default="")
 
 
-def _unknown_cluster(record: Record, what: Membership, managers: list[str]) -> SwarmModeError:
+def _unknown_cluster(record: Record, membership: Membership, managers: list[str]) -> SwarmModeError:
     if not managers:  # nobody ever could tell: it is none of this store's doing
-        return in_other_cluster(record, what)
+        return in_other_cluster(record, membership)
     return SwarmModeError(
-        f"{record.name} is in a cluster, and no manager of {what.cluster} answers to say in which",
+        f"{record.name} is in a cluster, and no manager of {membership.cluster} answers to say in which",
         resolution=f"machine start {' '.join(managers)}, then machine provision {record.name}",
     )
 
 
-def in_other_cluster(record: Record, what: Membership) -> SwarmModeError:
+def in_other_cluster(record: Record, membership: Membership) -> SwarmModeError:
     """Return the error for an engine that is in a cluster which this program did not bring it into."""
     return SwarmModeError(
-        f"{record.name} is in another cluster already, not in {what.cluster}",
+        f"{record.name} is in another cluster already, not in {membership.cluster}",
         resolution=f"machine ssh {record.name} sudo docker swarm leave --force, if that one can do without it;"
         f" then machine provision {record.name}",
     )
 
 
 def _init_cluster(session: Session, record: Record, endpoint: Endpoint, engine: Engine) -> None:
-    """Start the cluster here, unless it may exist where nobody answers."""
-    what = members.require_membership(record)
-    others = members.members(session, what.cluster, but=[record.name])
-    begun = [
+    """Start the cluster with this engine. SwarmModeError when it may exist, with managers that do not answer."""
+    membership = members.require_membership(record)
+    others = members.members(session, membership.cluster, excluding=[record.name])
+    in_cluster = [
         other.name
         for other, theirs in others
-        if (theirs.node_id or theirs.founder) and ((there := members.ask(other)) is None or there.state != "inactive")
+        if (theirs.node_id or theirs.founder)
+        and ((local := members.ask_local_node(other)) is None or local.state != "inactive")
     ]
     managers = [other.name for other, theirs in others if theirs.role == "manager"]
-    if begun or what.role == "worker":
+    if in_cluster or membership.role == "worker":
         raise SwarmModeError(
-            f"no manager of the cluster {what.cluster} answers, so {record.name} cannot join it",
-            details=f"its other machines: {', '.join(begun)}" if begun else "it has no other machine in this store",
-            resolution=_resolution_for(record, what, [name for name in begun if name in managers], begun),
+            f"no manager of the cluster {membership.cluster} answers, so {record.name} cannot join it",
+            details=f"its other machines: {', '.join(in_cluster)}"
+            if in_cluster
+            else "it has no other machine in this store",
+            resolution=_resolution_for(
+                record, membership, [name for name in in_cluster if name in managers], in_cluster
+            ),
         )
-    session.console.step(f"Starting the cluster {what.cluster}")
-    address = members.advertised(record, what, endpoint)
-    pools = pool(_networks(session, record, endpoint), what.pools)
-    wish = replace(what, founder=True, node_id="", cluster_id="")
-    members.save_membership(session, record, wish)  # before it is so, that no second cluster comes of a kill
+    session.console.step(f"Starting the cluster {membership.cluster}")
+    address = members.advertised_address(record, membership, endpoint)
+    pools = address_pools(_networks(session, record, endpoint), membership.pools)
+    founding = replace(membership, founder=True, node_id="", cluster_id="")
+    members.save_membership(session, record, founding)  # before it is so, that no second cluster comes of a kill
     try:
-        api.init(engine, what, address, pools)
+        api.init(engine, membership, address, pools)
     except EngineRefused as error:
         if "already part of a swarm" in error.details:  # somebody else's command was faster: that cluster is not ours
-            members.save_membership(session, record, what)
+            members.save_membership(session, record, membership)
         raise
-    _confirm(session, record, engine, _wait_settled(session, record, engine))
-    session.console.info(f"{record.name} manages the new cluster {what.cluster} at {address}")
+    _save_own_node(session, record, engine, _wait_until_known(session, record, engine))
+    session.console.info(f"{record.name} manages the new cluster {membership.cluster} at {address}")
 
 
-def _resolution_for(record: Record, what: Membership, managers: list[str], begun: list[str]) -> str:
-    """What brings a cluster that nobody answers for back, or lets go of it."""
+def _resolution_for(record: Record, membership: Membership, managers: list[str], in_cluster: list[str]) -> str:
+    """Return what to type for a cluster none of whose managers answers: start them, or start over."""
     if managers:
         return f"machine start {' '.join(managers)}"
     again = f"machine create --resume {record.name}"
-    if what.role == "worker":
+    if membership.role == "worker":
         return f"machine create --swarm-mode manager NAME, then {again}"
-    left = "; ".join(f"machine ssh {name} sudo docker swarm leave --force" for name in begun)
-    after = "; ".join(f"machine provision {name}" for name in begun)
-    return f"they have lost their managers; to start over with them: {left}; {again}; {after}"
+    leave = "; ".join(f"machine ssh {name} sudo docker swarm leave --force" for name in in_cluster)
+    provision = "; ".join(f"machine provision {name}" for name in in_cluster)
+    return f"they have lost their managers; to start over with them: {leave}; {again}; {provision}"
 
 
 def _networks(session: Session, record: Record, endpoint: Endpoint) -> list[str]:
-    """The host's own networks, as far as it tells."""
+    """Return the host's own networks (CIDR); [] when it cannot be asked."""
     try:
         with clients.connect(record, endpoint) as shell:
-            said = shell.run(NETWORKS, timeout=20).stdout.split()
+            addresses = shell.run(NETWORKS, timeout=20).stdout.split()
     except MachineError as error:
         session.console.debug(f"the networks of {record.name} are not known: {error.brief}")
         return []
     found = []
-    for text in said:
+    for text in addresses:
         try:
             found.append(str(ipaddress.IPv4Interface(text)))
         except ValueError:
@@ -266,50 +275,50 @@ def _networks(session: Session, record: Record, endpoint: Endpoint) -> list[str]
 
 
 def _join(session: Session, record: Record, endpoint: Endpoint, engine: Engine, manager: Manager) -> None:
-    """Join through a living manager, over TLS, with a token that is asked for now and kept nowhere."""
-    what = members.require_membership(record)
-    passed_over = membership.settings(what)
-    if passed_over:
-        session.console.warn(f"the cluster {what.cluster} exists already; not looked at: {passed_over}")
-    address = members.advertised(record, what, endpoint)
-    mine, platform = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
-    here = Side(record.name, address, mine.firewall, what.role == "manager")
-    there = Side(manager.record.name, manager.local.address, platform.firewall, manager=True)
-    border = mine.behind_nat != platform.behind_nat
-    connectivity.check(session, record, here, manager.record, there, behind_nat=border)
-    session.console.step(f"Joining the cluster {what.cluster} as {what.role}")
-    token = api.token(manager.engine, what.role)
+    """Join by a manager that answers, over TLS, with a token that is asked for now and kept nowhere."""
+    membership = members.require_membership(record)
+    ignored_flags = cluster_wide_flags(membership)
+    if ignored_flags:
+        session.console.warn(f"the cluster {membership.cluster} exists already; not looked at: {ignored_flags}")
+    address = members.advertised_address(record, membership, endpoint)
+    own_traits, manager_traits = registry.traits_of(record.driver_name), registry.traits_of(manager.record.driver_name)
+    own_side = Side(record.name, address, own_traits.firewall, membership.role == "manager")
+    manager_side = Side(manager.record.name, manager.local.address, manager_traits.firewall, manager=True)
+    across_nat = own_traits.behind_nat != manager_traits.behind_nat
+    connectivity.check(session, record, own_side, manager.record, manager_side, behind_nat=across_nat)
+    session.console.step(f"Joining the cluster {membership.cluster} as {membership.role}")
+    token = api.token(manager.engine, membership.role)
     session.console.hide(token)
-    members.save_membership(
-        session, record, replace(what, cluster_id=manager.local.cluster_id)
-    )  # what comes now is of our making
-    api.join(engine, what, address, manager.local.managers or (api.control(manager.local.address),), token)
-    here_now = _wait_settled(session, record, engine)
-    if here_now.state != "active":
-        raise _unhealthy(record, what, here_now)
-    known = replace(what, node_id=here_now.node_id, cluster_id=manager.local.cluster_id)
+    # Recorded before the engine is asked: the cluster that it is in from now on is the one that we brought it into.
+    members.save_membership(session, record, replace(membership, cluster_id=manager.local.cluster_id))
+    managers = manager.local.managers or (api.control_address(manager.local.address),)
+    api.join(engine, membership, address, managers, token)
+    local = _wait_until_known(session, record, engine)
+    if local.state != "active":
+        raise _unhealthy(record, membership, local)
+    known = replace(membership, node_id=local.node_id, cluster_id=manager.local.cluster_id)
     members.save_membership(session, record, known)
-    if here_now.is_manager:
+    if local.is_manager:
         unlock_key.keep_key(session, record, engine)
-    _see_ready(session, record, manager)
+    _wait_until_ready(session, record, manager)
 
 
-def _unhealthy(record: Record, what: Membership, here: api.LocalNode) -> SwarmModeError:
-    verb = "is not ready in" if what.node_id else "could not join"
+def _unhealthy(record: Record, membership: Membership, local: api.LocalNode) -> SwarmModeError:
+    verb = "is not ready in" if membership.node_id else "could not join"
     return SwarmModeError(
-        f"{record.name} {verb} the cluster {what.cluster}",
-        details=here.error or f"its engine says {here.state}",
+        f"{record.name} {verb} the cluster {membership.cluster}",
+        details=local.error or f"its engine says {local.state}",
         resolution=f"machine ssh {record.name} sudo journalctl -u docker -n 50",
     )
 
 
-def _see_ready(session: Session, record: Record, manager: Manager) -> None:
+def _wait_until_ready(session: Session, record: Record, manager: Manager) -> None:
     """Wait until the manager lists the new node as ready."""
-    what = members.require_membership(record)
+    membership = members.require_membership(record)
 
     def probe() -> int:
         nodes = api.nodes(manager.engine)
-        node = next((one for one in nodes if one.id == what.node_id), None)
+        node = next((one for one in nodes if one.id == membership.node_id), None)
         if node is None:
             raise NotYet("it is not listed")
         if node.state != "ready":
@@ -318,11 +327,11 @@ def _see_ready(session: Session, record: Record, manager: Manager) -> None:
 
     managers = until(
         probe,
-        what=f"{record.name} to be ready in the cluster {what.cluster}",
+        what=f"{record.name} to be ready in the cluster {membership.cluster}",
         seconds=MEMBER_SECONDS,
         clock=session.clock,
-        resolution=f"machine swarm-mode ls {what.cluster}",
+        resolution=f"machine swarm-mode ls {membership.cluster}",
     )
-    session.console.info(f"{record.name} is a {what.role} of the cluster {what.cluster}")
-    if what.role == "manager" and fault_tolerance(managers):
+    session.console.info(f"{record.name} is a {membership.role} of the cluster {membership.cluster}")
+    if membership.role == "manager" and fault_tolerance(managers):
         session.console.info(fault_tolerance(managers))

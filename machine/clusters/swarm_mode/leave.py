@@ -1,4 +1,4 @@
-"""Out of a cluster in good order: drained, demoted, gone, off the list. Each step may have been done before."""
+"""Leaving a cluster of swarm mode: drained, demoted, left, off the list of nodes. Each step may be repeated."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ DEMOTE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class LeaveOperation:
-    """A machine on its way out of its cluster."""
+    """One machine that leaves its cluster, and how."""
 
     session: Session
     record: Record
-    what: Membership
-    here: api.LocalNode | None  # what its engine says, None if it does not answer
+    membership: Membership
+    local: api.LocalNode | None  # what its engine says, None if it does not answer
     keep_host: bool  # the host goes on after this
     force: bool
     also_removed: Collection[str]  # machines that are removed by the same command
@@ -37,47 +37,56 @@ class LeaveOperation:
     def name(self) -> str:
         return self.record.name
 
-    def ours(self, nodes: Collection[Node] = ()) -> bool:
-        """Whether the engine is where this program brought it: a host that was adopted may be in another's cluster."""
-        there = self.here.node_id if self.here is not None else ""
-        if there and there in {self.what.node_id, *(one.id for one in nodes)}:
+    def in_own_cluster(self, nodes: Collection[Node] = ()) -> bool:
+        """Return whether the engine is in the cluster that this program brought it into.
+
+        A host that was adopted may be in another's cluster.
+        """
+        node_id = self.local.node_id if self.local is not None else ""
+        if node_id and node_id in {self.membership.node_id, *(one.id for one in nodes)}:
             return True
-        begun = self.what.founder or self.what.cluster_id  # kept before the engine is asked to found or to join
-        return bool(self.what.node_id and not there) or bool(begun and not self.what.node_id)
+        asked_to_join = (
+            self.membership.founder or self.membership.cluster_id
+        )  # kept before the engine is asked to found or to join
+        return bool(self.membership.node_id and not node_id) or bool(asked_to_join and not self.membership.node_id)
 
     def leave(self, nodes: Collection[Node] = ()) -> None:
-        """Have the engine itself leave `nodes`, if it is there. One that does not answer is given up, with a word."""
-        if self.here is not None and self.here.state == "inactive":
+        """Have the engine leave the cluster with `nodes`, if it is in it. One that does not answer is warned of."""
+        if self.local is not None and self.local.state == "inactive":
             return
-        if not self.ours(nodes):
-            if self.here is not None:
+        if not self.in_own_cluster(nodes):
+            if self.local is not None:
                 self.session.console.warn(
-                    f"{self.name} is in another cluster than {self.what.cluster}, and stays there"
+                    f"{self.name} is in another cluster than {self.membership.cluster}, and stays there"
                 )
             return
         try:
             api.leave(members.engine_of(self.record))
         except MachineError as error:
-            if self.here is not None or isinstance(error, Interrupted):
+            if self.local is not None or isinstance(error, Interrupted):
                 raise
             self.session.console.warn(f"{self.name} was not told that it is in no cluster any more: {error.brief}")
 
-    def node(self, nodes: Collection[Node]) -> Node | None:
-        """The machine's row: the one its engine names, else the one the record knows."""
-        named = self.here.node_id if self.here is not None else ""
+    def own_node(self, nodes: Collection[Node]) -> Node | None:
+        """Return the machine's node out of `nodes`: the one that its engine names, else the one of its record."""
+        named = self.local.node_id if self.local is not None else ""
         found = next((one for one in nodes if one.id == named), None)
-        return found or members.own_node(self.record, self.what, nodes)
+        return found or members.own_node(self.record, self.membership, nodes)
 
 
-def leave(session: Session, record: Record, *, stays: bool, force: bool, together: Collection[str]) -> None:
-    """Take the machine out; with `force` what cannot be done is only said. `stays`: the host goes on after this."""
+def leave(session: Session, record: Record, *, keep_host: bool, force: bool, also_removed: Collection[str]) -> None:
+    """Take the machine out of its cluster. SwarmModeError when the cluster would break, unless `force`.
+
+    With `force` what cannot be done is only warned of. `keep_host`: the host goes on after this; `also_removed`: the
+    machines that the same command removes.
+    """
     forget = partial(secrets.forget, session.store.directory(record.name), [UNLOCK_KEY], session.environ)
     if not force:
-        _leave_gracefully(session, record, stays=stays, together=together)
+        _leave_gracefully(session, record, keep_host=keep_host, also_removed=also_removed)
         forget()
         return
-    parts = [partial(_leave_gracefully, session, record, stays=stays, force=True, together=together)]
-    if stays:
+    parts = [partial(_leave_gracefully, session, record, keep_host=keep_host, force=True, also_removed=also_removed)]
+    if keep_host:
         parts.append(partial(_leave_anyway, session, record))
     for part in (*parts, forget):
         try:
@@ -89,133 +98,145 @@ def leave(session: Session, record: Record, *, stays: bool, force: bool, togethe
 
 
 def _leave_gracefully(
-    session: Session, record: Record, *, stays: bool, together: Collection[str], force: bool = False
+    session: Session, record: Record, *, keep_host: bool, also_removed: Collection[str], force: bool = False
 ) -> None:
-    what = members.require_membership(record)
-    session.console.step(f"Leaving the cluster {what.cluster}")
-    with members.cluster_lock(session, what.cluster):
-        _leave(LeaveOperation(session, record, what, members.ask(record), stays, force, together))
-
-
-def _leave_anyway(session: Session, record: Record) -> None:
-    """The engine of a host that goes on is in no cluster afterwards, even if the managers would not let it go."""
-    here = members.ask(record)
-    if here is not None:
-        LeaveOperation(
-            session, record, members.require_membership(record), here, keep_host=True, force=True, also_removed=()
-        ).leave()
-
-
-def _leave(going: LeaveOperation) -> None:
-    cluster, everybody = going.what.cluster, {going.name, *going.also_removed}
-    manager = members.find_manager(going.session, cluster, but=everybody)
-    manager = manager or members.find_manager(going.session, cluster, but=[going.name])
-    if manager is not None:
-        try:
-            _with_help(going, manager)
-        except EngineError:
-            if manager.record.name not in going.also_removed:
-                raise  # else it is gone itself by now, by the same command
-        else:
-            return
-    if not going.force:
-        _check_last_manager(going)
-    if going.keep_host:
-        going.leave()
-
-
-def _check_last_manager(going: LeaveOperation) -> None:
-    """No other manager of this store answers: SwarmModeError if somebody would miss this machine."""
-    if going.here is not None and going.here.node_id and not going.ours():
-        return
-    if going.here is not None and going.here.is_manager:
-        try:
-            nodes = api.nodes(members.engine_of(going.record))
-        except EngineRefused as error:  # no leader: too few managers are there for anything to be changed
-            raise _unreachable(going, error.details) from None
-        me = going.node(nodes)
-        if me is not None:
-            _check(going, nodes, me)
-        return
-    others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
-    stay = [other.name for other, theirs in others if theirs.node_id]
-    if going.what.node_id and stay:
-        raise _unreachable(going, f"its other machines: {', '.join(stay)}")
-
-
-def _unreachable(going: LeaveOperation, details: str) -> SwarmModeError:
-    others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
-    names = " ".join(other.name for other, theirs in others if theirs.role == "manager") or "NAME"
-    return SwarmModeError(
-        f"too few managers of the cluster {going.what.cluster} answer for {going.name} to be taken off its list",
-        details=details,
-        resolution=f"machine start {names} for its managers;"
-        f" machine rm -f {going.name} removes it without informing them",
-    )
-
-
-def _with_help(going: LeaveOperation, manager: Manager) -> None:
-    """The whole good order, through a manager that is not this machine."""
-    nodes = api.nodes(manager.engine)
-    me = going.node(nodes)
-    ids = _ids(going, nodes)
-    if me is None:  # its engine is of another cluster, or of none any more
-        if going.keep_host:
-            going.leave(nodes)
-        return
-    ends = not any(node.id != me.id and node.id not in ids for node in nodes)  # all of the cluster goes
-    if not ends:
-        if not going.force:
-            _check(going, nodes, me)
-        _drain(going, manager.engine, me)
-    if me.role == "manager" or me.is_manager:
-        demote(going.session, going.record, manager.engine, me)
-    if going.keep_host or not ends:
-        going.leave(nodes)
-    api.forget(manager.engine, me.id)  # even at the end: those that are removed next would take it for one that stays
-    going.session.console.info(f"{going.name} has left the cluster {going.what.cluster}")
-
-
-def _check(going: LeaveOperation, nodes: list[Node], me: Node) -> None:
-    reason = quorum_risk(nodes, me, _ids(going, nodes))
-    if reason:
-        others = members.members(going.session, going.what.cluster, but=[going.name, *going.also_removed])
-        workers = [other.name for other, theirs in others if theirs.role != "manager"]
-        raise SwarmModeError(
-            f"the cluster {going.what.cluster} would break without {going.name}",
-            details=reason,
-            resolution=f"make another manager first: machine swarm-mode promote {workers[0] if workers else 'NAME'};"
-            f" machine rm -f {going.name} removes it anyway",
+    membership = members.require_membership(record)
+    session.console.step(f"Leaving the cluster {membership.cluster}")
+    with members.cluster_lock(session, membership.cluster):
+        _leave(
+            LeaveOperation(session, record, membership, members.ask_local_node(record), keep_host, force, also_removed)
         )
 
 
-def _drain(going: LeaveOperation, manager: Engine, me: Node) -> None:
-    """No more tasks for it, and those it has go elsewhere; one that does not in time is said."""
-    api.update(manager, me.id, availability="drain")
-    if me.state != "ready":
+def _leave_anyway(session: Session, record: Record) -> None:
+    """Have the engine of a host that goes on leave, even if no manager could be told."""
+    local = members.ask_local_node(record)
+    if local is not None:
+        LeaveOperation(
+            session, record, members.require_membership(record), local, keep_host=True, force=True, also_removed=()
+        ).leave()
+
+
+def _leave(operation: LeaveOperation) -> None:
+    """Leave by a manager that answers, best one that is not removed too; alone where none does."""
+    cluster, leaving = operation.membership.cluster, {operation.name, *operation.also_removed}
+    manager = members.find_manager(operation.session, cluster, excluding=leaving)
+    manager = manager or members.find_manager(operation.session, cluster, excluding=[operation.name])
+    if manager is not None:
+        try:
+            _leave_through(operation, manager)
+        except EngineError:
+            if manager.record.name not in operation.also_removed:
+                raise  # else it is gone itself by now, by the same command
+        else:
+            return
+    if not operation.force:
+        _check_last_manager(operation)
+    if operation.keep_host:
+        operation.leave()
+
+
+def _check_last_manager(operation: LeaveOperation) -> None:
+    """Raise SwarmModeError if the cluster needs this machine. Called where no other manager of this store answers."""
+    if operation.local is not None and operation.local.node_id and not operation.in_own_cluster():
+        return
+    if operation.local is not None and operation.local.is_manager:
+        try:
+            nodes = api.nodes(members.engine_of(operation.record))
+        except EngineRefused as error:  # no leader: too few managers are there for anything to be changed
+            raise _unreachable_error(operation, error.details) from None
+        node = operation.own_node(nodes)
+        if node is not None:
+            _check_quorum(operation, nodes, node)
+        return
+    others = members.members(
+        operation.session, operation.membership.cluster, excluding=[operation.name, *operation.also_removed]
+    )
+    staying = [other.name for other, theirs in others if theirs.node_id]
+    if operation.membership.node_id and staying:
+        raise _unreachable_error(operation, f"its other machines: {', '.join(staying)}")
+
+
+def _unreachable_error(operation: LeaveOperation, details: str) -> SwarmModeError:
+    others = members.members(
+        operation.session, operation.membership.cluster, excluding=[operation.name, *operation.also_removed]
+    )
+    names = " ".join(other.name for other, theirs in others if theirs.role == "manager") or "NAME"
+    return SwarmModeError(
+        f"too few managers of the cluster {operation.membership.cluster} answer for {operation.name} to be taken"
+        " off its list",
+        details=details,
+        resolution=f"machine start {names} for its managers;"
+        f" machine rm -f {operation.name} removes it without informing them",
+    )
+
+
+def _leave_through(operation: LeaveOperation, manager: Manager) -> None:
+    """Drain, demote and remove the machine's node by a manager that is another machine."""
+    nodes = api.nodes(manager.engine)
+    own = operation.own_node(nodes)
+    removed_ids = _ids_of_removed(operation, nodes)
+    if own is None:  # its engine is of another cluster, or of none any more
+        if operation.keep_host:
+            operation.leave(nodes)
+        return
+    cluster_ends = not any(
+        node.id != own.id and node.id not in removed_ids for node in nodes
+    )  # all of the cluster goes
+    if not cluster_ends:
+        if not operation.force:
+            _check_quorum(operation, nodes, own)
+        _drain(operation, manager.engine, own)
+    if own.role == "manager" or own.is_manager:
+        demote(operation.session, operation.record, manager.engine, own)
+    if operation.keep_host or not cluster_ends:
+        operation.leave(nodes)
+    api.forget(manager.engine, own.id)  # even at the end: those that are removed next would take it for one that stays
+    operation.session.console.info(f"{operation.name} has left the cluster {operation.membership.cluster}")
+
+
+def _check_quorum(operation: LeaveOperation, nodes: list[Node], node: Node) -> None:
+    reason = quorum_risk(nodes, node, _ids_of_removed(operation, nodes))
+    if reason:
+        others = members.members(
+            operation.session, operation.membership.cluster, excluding=[operation.name, *operation.also_removed]
+        )
+        workers = [other.name for other, theirs in others if theirs.role != "manager"]
+        raise SwarmModeError(
+            f"the cluster {operation.membership.cluster} would break without {operation.name}",
+            details=reason,
+            resolution=f"make another manager first: machine swarm-mode promote {workers[0] if workers else 'NAME'};"
+            f" machine rm -f {operation.name} removes it anyway",
+        )
+
+
+def _drain(operation: LeaveOperation, manager: Engine, node: Node) -> None:
+    """Have the tasks of the node move to others. What has not moved in time is a warning."""
+    api.update(manager, node.id, availability="drain")
+    if node.state != "ready":
         return
 
     def probe() -> None:
-        if api.tasks_left(manager, me.id):
+        if api.tasks_left(manager, node.id):
             raise NotYet
 
     try:
         until(
             probe,
-            what=f"the tasks of {going.name} to move",
+            what=f"the tasks of {operation.name} to move",
             seconds=DRAIN_SECONDS,
-            clock=going.session.clock,
+            clock=operation.session.clock,
         )
     except WaitTimeout as error:
-        going.session.console.warn(error.brief)
+        operation.session.console.warn(error.brief)
 
 
-def demote(session: Session, record: Record, manager: Engine, me: Node) -> None:
+def demote(session: Session, record: Record, manager: Engine, node: Node) -> None:
     """Make a node a worker and wait until the managers count without it."""
-    api.update(manager, me.id, role="worker")
+    api.update(manager, node.id, role="worker")
 
     def probe() -> None:
-        if any(one.id == me.id and one.is_manager for one in api.nodes(manager)):
+        if any(one.id == node.id and one.is_manager for one in api.nodes(manager)):
             raise NotYet
 
     until(
@@ -227,11 +248,11 @@ def demote(session: Session, record: Record, manager: Engine, me: Node) -> None:
     )
 
 
-def _ids(going: LeaveOperation, nodes: list[Node]) -> set[str]:
-    """The nodes of the machines that go together with this one."""
+def _ids_of_removed(operation: LeaveOperation, nodes: list[Node]) -> set[str]:
+    """Return the ids of the nodes of the machines that the same command removes."""
     found = set()
-    for other, theirs in members.members(going.session, going.what.cluster, but=[going.name]):
-        node = members.own_node(other, theirs, nodes) if other.name in going.also_removed else None
+    for other, theirs in members.members(operation.session, operation.membership.cluster, excluding=[operation.name]):
+        node = members.own_node(other, theirs, nodes) if other.name in operation.also_removed else None
         if node is not None:
             found.add(node.id)
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from machine import clients, engine, names
 from machine.clusters.swarm_mode import api
-from machine.clusters.swarm_mode.membership import KEY, PUBLIC, Membership, read
+from machine.clusters.swarm_mode.membership import KEY, PUBLIC, Membership, parse
 from machine.clusters.swarm_mode.nodes import Node, find_own_node
 from machine.errors import EngineError, MachineError, SwarmModeError
 from machine.model import Endpoint
@@ -33,14 +33,14 @@ class Manager:
     local: api.LocalNode
 
 
-def membership(record: Record) -> Membership | None:
-    """What the record says; RecordBroken when it makes no sense."""
-    return read((record.raw.get("Machine") or {}).get(KEY), record.name)
+def membership_of(record: Record) -> Membership | None:
+    """Return the membership in swarm mode that a record holds, None for none. RecordBroken when it cannot be read."""
+    return parse((record.raw.get("Machine") or {}).get(KEY), record.name)
 
 
 def require_membership(record: Record) -> Membership:
-    """The same for a machine that must be in a cluster; SwarmModeError."""
-    found = membership(record)
+    """Return the membership of a machine. SwarmModeError for one that is in no cluster of swarm mode."""
+    found = membership_of(record)
     if found is None:
         classic = record.swarm_options()
         if classic.is_swarm or classic.agent or classic.master:
@@ -55,62 +55,62 @@ def require_membership(record: Record) -> Membership:
     return found
 
 
-def save_membership(session: Session, record: Record, what: Membership | None) -> None:
-    """Write it down; None: in no cluster any more."""
-    known = record.raw["Machine"]
-    before = known.get(KEY)
-    if what is None:
-        known.pop(KEY, None)
+def save_membership(session: Session, record: Record, membership: Membership | None) -> None:
+    """Write a machine's membership to its record; None: it is in no cluster any more."""
+    own = record.raw["Machine"]
+    old = own.get(KEY)
+    if membership is None:
+        own.pop(KEY, None)
     else:
-        known[KEY] = what.dump()
-    if known.get(KEY) != before:
+        own[KEY] = membership.dump()
+    if own.get(KEY) != old:
         session.store.save(record)
 
 
 def engine_of(record: Record, endpoint: Endpoint | None = None, timeout: float = CHANGE_SECONDS) -> engine.Engine:
-    """The machine's engine, as seen from here. EngineError while its address is not known."""
-    there = endpoint or record.endpoint()
-    if there is None:
+    """Return a client of the machine's engine, as seen from here. EngineError while its address is not known."""
+    reached_at = endpoint or record.endpoint()
+    if reached_at is None:
         raise EngineError(f"{record.name} has no address yet", resolution=f"machine create --resume {record.name}")
-    return clients.engine_at(record, there.address, there.engine_port, timeout)
+    return clients.engine_at(record, reached_at.address, reached_at.engine_port, timeout)
 
 
-def members(session: Session, cluster: str, but: Collection[str] = ()) -> list[tuple[Record, Membership]]:
-    """The machines of a cluster in this store, managers first."""
+def members(session: Session, cluster: str, excluding: Collection[str] = ()) -> list[tuple[Record, Membership]]:
+    """Return the machines of a cluster in this store but for those in `excluding`, managers first."""
     found = []
     for record in records(session.store):
         with contextlib.suppress(MachineError):
-            what = membership(record)
-            if what is not None and what.cluster == cluster and record.name not in but:
-                found.append((record, what))
+            membership = membership_of(record)
+            if membership is not None and membership.cluster == cluster and record.name not in excluding:
+                found.append((record, membership))
     return sorted(found, key=lambda pair: (pair[1].role != "manager", names.natural_key(pair[0].name)))
 
 
-def ask(record: Record) -> api.LocalNode | None:
-    """What the machine's engine says of its cluster; None when it does not answer."""
+def ask_local_node(record: Record) -> api.LocalNode | None:
+    """Return what the machine's engine says of its own membership; None when it does not answer."""
     try:
-        return api.local(engine_of(record, timeout=ASK_SECONDS))
+        return api.local_node(engine_of(record, timeout=ASK_SECONDS))
     except MachineError:
         return None
 
 
-def find_manager(session: Session, cluster: str, but: Collection[str] = ()) -> Manager | None:
-    """The first machine of the cluster whose engine is a manager that can act; None if none answers so."""
-    for record, _ in members(session, cluster, but):
+def find_manager(session: Session, cluster: str, excluding: Collection[str] = ()) -> Manager | None:
+    """Return the first machine of the cluster whose engine is a manager in a cluster with a leader; None if none is."""
+    for record, _ in members(session, cluster, excluding):
         try:
             manager_engine = engine_of(record, timeout=ASK_SECONDS)
-            there = api.local(manager_engine)
-            if there.is_manager:
+            local = api.local_node(manager_engine)
+            if local.is_manager:
                 api.cluster(manager_engine)  # fails without a leader
                 manager_engine.timeout = CHANGE_SECONDS
-                return Manager(record, manager_engine, there)
+                return Manager(record, manager_engine, local)
         except MachineError:
             continue
     return None
 
 
 def require_manager(session: Session, cluster: str) -> Manager:
-    """The same; SwarmModeError when there is none."""
+    """Return a manager of the cluster that answers. SwarmModeError when none does."""
     found = find_manager(session, cluster)
     if found is None:
         names = [record.name for record, _ in members(session, cluster)]
@@ -124,10 +124,10 @@ def require_manager(session: Session, cluster: str) -> Manager:
     return found
 
 
-def advertised(record: Record, what: Membership, endpoint: Endpoint) -> str:
-    """The IP address by which the other nodes shall reach the machine. SwarmModeError when it can be none."""
-    usual = what.address or endpoint.peer_address or endpoint.address
-    name = endpoint.address if what.address == PUBLIC else usual
+def advertised_address(record: Record, membership: Membership, endpoint: Endpoint) -> str:
+    """Return the IP address by which the other nodes shall reach the machine. SwarmModeError when there is none."""
+    usual = membership.address or endpoint.peer_address or endpoint.address
+    name = endpoint.address if membership.address == PUBLIC else usual
     try:
         address = str(socket.getaddrinfo(name, 2377, type=socket.SOCK_STREAM)[0][4][0])
     except (OSError, UnicodeError) as error:
@@ -140,18 +140,18 @@ def advertised(record: Record, what: Membership, endpoint: Endpoint) -> str:
     return address
 
 
-def own_node(record: Record, what: Membership, nodes: Collection[Node]) -> Node | None:
-    """The machine's row in the cluster's list."""
+def own_node(record: Record, membership: Membership, nodes: Collection[Node]) -> Node | None:
+    """Return the node out of `nodes` that the machine is, None if it is none of them."""
     endpoint = record.endpoint()
-    addresses = {what.address, *(endpoint.addresses if endpoint else ())}
-    return find_own_node(nodes, what.node_id, names.hostname(record.name), addresses)
+    addresses = {membership.address, *(endpoint.addresses if endpoint else ())}
+    return find_own_node(nodes, membership.node_id, names.hostname(record.name), addresses)
 
 
 @contextlib.contextmanager
 def cluster_lock(session: Session, cluster: str) -> Iterator[None]:
-    """Be the only command of this store that changes the cluster."""
+    """Hold the lock of a cluster: one command of this store changes it at a time."""
     safe = re.sub(r"[^a-zA-Z0-9.-]", "_", cluster)[:40]
     noun = f"swarm-mode-{safe}-{hashlib.sha256(cluster.encode()).hexdigest()[:8]}"
-    what = f"change the cluster {cluster}"
-    with session.store.lock(noun, seconds=LOCK_SECONDS, what=what, say=session.console.info):
+    purpose = f"change the cluster {cluster}"
+    with session.store.lock(noun, seconds=LOCK_SECONDS, what=purpose, say=session.console.info):
         yield

@@ -46,7 +46,7 @@ class Membership:
     def dump(self) -> dict[str, Any]:
         """The object for config.json."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {_key(name): list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {_json_key(name): list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def is_requested(planned: PlannedMachine) -> bool:
@@ -72,95 +72,99 @@ def open_ports(record: Record) -> tuple[int, ...]:
     return PORTS if is_member(record) else ()
 
 
-def read(found: object, name: str) -> Membership | None:
-    """The object of machine `name` back; None: it is in no cluster. RecordBroken when it makes no sense."""
+def parse(found: object, name: str) -> Membership | None:
+    """Return the membership in an object of the record of machine `name`, None for none. RecordBroken."""
     if not found:
         return None
     if not isinstance(found, Mapping):
         raise _broken(name, "must be an object")
     kinds = {"autolock": bool, "founder": bool, "pools": list}
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for field in fields(Membership):
-        value = found.get(_key(field.name))
+        value = found.get(_json_key(field.name))
         if value is None:
             continue
         if not isinstance(value, kinds.get(field.name, str)):
-            raise _broken(name, f"has no usable {_key(field.name)}")
-        given[field.name] = tuple(map(str, value)) if isinstance(value, list) else value
-    if given.get("role") not in ROLES:
+            raise _broken(name, f"has no usable {_json_key(field.name)}")
+        values[field.name] = tuple(map(str, value)) if isinstance(value, list) else value
+    if values.get("role") not in ROLES:
         raise _broken(name, f"has no Role out of {', '.join(ROLES)}")
-    return Membership(**given)
+    return Membership(**values)
 
 
-def check(given: Membership) -> Membership:
-    """`given` itself; UsageError naming the flag that makes no sense."""
-    if given.role not in ROLES:
-        raise UsageError(f"--swarm-mode must be manager or worker, not {given.role!r}")
-    if given.availability not in AVAILABILITIES:
-        raise UsageError(f"--swarm-availability must be one of {', '.join(AVAILABILITIES)}, not {given.availability!r}")
-    if not re.fullmatch(r"[^\s\x00-\x1f]{1,100}", given.cluster):
+def check(membership: Membership) -> Membership:
+    """Return `membership` itself. UsageError naming the flag whose value cannot be used."""
+    if membership.role not in ROLES:
+        raise UsageError(f"--swarm-mode must be manager or worker, not {membership.role!r}")
+    if membership.availability not in AVAILABILITIES:
         raise UsageError(
-            f"--swarm-discovery {given.cluster!r} cannot be the name of a cluster",
+            f"--swarm-availability must be one of {', '.join(AVAILABILITIES)}, not {membership.availability!r}"
+        )
+    if not re.fullmatch(r"[^\s\x00-\x1f]{1,100}", membership.cluster):
+        raise UsageError(
+            f"--swarm-discovery {membership.cluster!r} cannot be the name of a cluster",
             resolution="with --swarm-mode it is any word that the cluster's machines share, such as shop",
         )
-    if given.address not in ("", PUBLIC):
-        _address("--swarm-addr", given.address, "an IP address of the machine, or public")
-    if given.data_path and not re.fullmatch(r"[a-zA-Z0-9_.-]{1,15}", given.data_path):  # an interface's name is that
-        _address("--swarm-data-path-addr", given.data_path, "an IP address or an interface of the machine")
-    if given.cert_expiry and nanoseconds(given.cert_expiry) < SHORTEST_EXPIRY:
-        raise UsageError(f"--swarm-cert-expiry {given.cert_expiry} is less than an hour, the least there is")
-    for pool in given.pools:
+    if membership.address not in ("", PUBLIC):
+        _check_address("--swarm-addr", membership.address, "an IP address of the machine, or public")
+    if membership.data_path and not re.fullmatch(
+        r"[a-zA-Z0-9_.-]{1,15}", membership.data_path
+    ):  # an interface's name is that
+        _check_address("--swarm-data-path-addr", membership.data_path, "an IP address or an interface of the machine")
+    if membership.cert_expiry and nanoseconds(membership.cert_expiry) < SHORTEST_EXPIRY:
+        raise UsageError(f"--swarm-cert-expiry {membership.cert_expiry} is less than an hour, the least there is")
+    for pool in membership.pools:
         try:
             network = ipaddress.IPv4Network(pool)
         except ValueError as error:
             raise UsageError(f"--swarm-default-addr-pool {pool!r} is not a network: {error}") from None
         if network.prefixlen > 24:
             raise UsageError(f"--swarm-default-addr-pool {pool!r} has no room: every overlay network takes a /24 of it")
-    cluster_wide = [flag for flag, value in _cluster_wide(given).items() if value]
-    if given.role == "worker" and cluster_wide:
+    cluster_wide = [flag for flag, value in _cluster_wide(membership).items() if value]
+    if membership.role == "worker" and cluster_wide:
         raise UsageError(
             f"{' '.join(cluster_wide)} is a setting of the whole cluster", resolution="give it to the first manager"
         )
-    return given
+    return membership
 
 
-def settings(given: Membership) -> str:
-    """The flags in `given` that only the first manager can act upon, as typed."""
-    return " ".join(flag for flag, value in _cluster_wide(given).items() if value)
+def cluster_wide_flags(membership: Membership) -> str:
+    """Return the flags set in `membership` that only the first manager of a cluster can act upon."""
+    return " ".join(flag for flag, value in _cluster_wide(membership).items() if value)
 
 
 def nanoseconds(text: str) -> int:
-    """A duration such as 2160h, 90m or 1h30m, as Go writes them; UsageError on anything else."""
+    """Return a duration such as 2160h, 90m or 1h30m in nanoseconds. UsageError for anything else."""
     parts = re.findall(r"(\d+)([hms])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(f"{text!r} is not a duration", resolution="write it as 2160h (hours), 90m or 1h30m")
     return sum(int(number) * _SECONDS[unit] for number, unit in parts) * 10**9
 
 
-def _cluster_wide(given: Membership) -> dict[str, object]:
+def _cluster_wide(membership: Membership) -> dict[str, object]:
     return {
-        "--swarm-autolock": given.autolock,
-        "--swarm-cert-expiry": given.cert_expiry,
-        "--swarm-default-addr-pool": given.pools,
+        "--swarm-autolock": membership.autolock,
+        "--swarm-cert-expiry": membership.cert_expiry,
+        "--swarm-default-addr-pool": membership.pools,
     }
 
 
-def _address(flag: str, text: str, what: str) -> None:
+def _check_address(flag: str, text: str, expected: str) -> None:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        raise UsageError(f"{flag} must be {what}, not {text!r}") from None
+        raise UsageError(f"{flag} must be {expected}, not {text!r}") from None
 
 
-def _key(name: str) -> str:
-    """node_id as NodeId, in the manner of config.json."""
+def _json_key(name: str) -> str:
+    """Return the key of a field in config.json: NodeId for node_id."""
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def _broken(name: str, what: str) -> RecordBroken:
+def _broken(name: str, problem: str) -> RecordBroken:
     return RecordBroken(
         f"the record of machine {name} is broken",
-        details=f"Machine.SwarmMode in config.json {what}",
+        details=f"Machine.SwarmMode in config.json {problem}",
         resolution=f"repair machines/{name}/config.json, or remove that object: the machine then"
         " counts as in no cluster",
     )

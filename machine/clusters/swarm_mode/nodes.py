@@ -1,4 +1,4 @@
-"""Whose node is whose, may a manager go, which addresses overlay networks may have. Pure.
+"""The nodes of a cluster: which one a machine is, whether a manager may leave, addresses of overlay networks. Pure.
 
 What a node is: https://docs.docker.com/reference/api/engine/, NodeInspect. Raft's arithmetic: a change needs more than
 half of the managers, so losing one of two stops the cluster as much as losing two of three.
@@ -36,8 +36,8 @@ class Node:
     spec: Mapping[str, Any]  # for updates: the whole is sent back
 
 
-def node(found: Mapping[str, Any]) -> Node:
-    """The object of the API, whatever is missing in it."""
+def parse_node(found: Mapping[str, Any]) -> Node:
+    """Return the node in an object of the API; what the object lacks is empty."""
     spec, status = found.get("Spec") or {}, found.get("Status") or {}
     manager, description = found.get("ManagerStatus") or {}, found.get("Description") or {}
     known = (str(status.get("Addr") or ""), hostport.split(str(manager.get("Addr") or ""))[0])
@@ -59,60 +59,61 @@ def node(found: Mapping[str, Any]) -> Node:
 
 
 def find_own_node(nodes: Iterable[Node], node_id: str, hostname: str, addresses: Collection[str]) -> Node | None:
-    """The node that a machine is: by its id if that is known, else by host name and address together.
+    """Return the node that a machine is: by its id if that is known, else by host name and address together.
 
     A machine that joined, left and joined again has left rows of the same name behind: the one that is ready counts,
     else the youngest.
     """
-    there = list(nodes)
+    node_list = list(nodes)
     if node_id:
-        return next((one for one in there if one.id == node_id), None)
-    alike = [one for one in there if one.hostname == hostname and set(one.addresses) & set(addresses)]
-    return max(alike, key=lambda one: (one.state == "ready", one.created), default=None)
+        return next((one for one in node_list if one.id == node_id), None)
+    candidates = [one for one in node_list if one.hostname == hostname and set(one.addresses) & set(addresses)]
+    return max(candidates, key=lambda one: (one.state == "ready", one.created), default=None)
 
 
 def majority(managers: int) -> int:
-    """How many of so many managers must be there for anything to be decided."""
+    """Return how many of so many managers must answer for anything to be decided."""
     return managers // 2 + 1
 
 
-def quorum_risk(nodes: Sequence[Node], going: Node, together: Collection[str] = ()) -> str:
-    """Why the cluster would break if `going` left as manager; "" if it would not.
+def quorum_risk(nodes: Sequence[Node], leaving: Node, also_removed: Collection[str] = ()) -> str:
+    """Return why the cluster would break if the node `leaving` left it; "" if it would not.
 
-    `together` are ids of nodes that are being removed by the same command and need no manager any more.
+    `also_removed` are ids of nodes that are being removed by the same command and need no manager any more.
     """
-    if going.role != "manager" and not going.is_manager:
+    if leaving.role != "manager" and not leaving.is_manager:
         return ""
-    left = [one for one in nodes if one.is_manager and one.id != going.id]
-    stay = [one for one in nodes if one.id != going.id and one.id not in together and one.state != "down"]
-    if not left:
-        names = ", ".join(sorted(one.hostname for one in stay))
-        return f"it is the only manager, and {names} would be left without one" if stay else ""
-    there = sum(one.reachable for one in left)
-    if there < majority(len(left)):
-        return f"of the {_count(len(left), 'manager')} left {there} would answer, and {majority(len(left))} must"
+    remaining = [one for one in nodes if one.is_manager and one.id != leaving.id]
+    staying = [one for one in nodes if one.id != leaving.id and one.id not in also_removed and one.state != "down"]
+    if not remaining:
+        names = ", ".join(sorted(one.hostname for one in staying))
+        return f"it is the only manager, and {names} would be left without one" if staying else ""
+    reachable = sum(one.reachable for one in remaining)
+    if reachable < majority(len(remaining)):
+        managers = _count(len(remaining), "manager")
+        return f"of the {managers} left {reachable} would answer, and {majority(len(remaining))} must"
     return ""
 
 
 def fault_tolerance(managers: int) -> str:
-    """What the number of managers means, in words; "" for the good numbers."""
+    """Return a remark on an even number of managers; "" for an odd one."""
     if managers and managers % 2 == 0:
         return f"{_count(managers, 'manager')} stand the loss of no more than {managers - 1} would; take an odd number"
     return ""
 
 
-def pool(networks: Iterable[str], wanted: Sequence[str] = ()) -> list[str]:
-    """DefaultAddrPool of a new cluster; [] means the engine's own.
+def address_pools(networks: Iterable[str], chosen: Sequence[str] = ()) -> list[str]:
+    """Return DefaultAddrPool for a new cluster; [] means the engine's own.
 
     Swarm mode gives its networks 10.0.0.0/24, 10.0.1.0/24 and so on, without a look at what the hosts use: where the
     hosts' own `networks` (CIDR) are in there, containers could not reach the hosts, nor nodes each other.
     """
-    if wanted:
-        return list(wanted)
-    taken = [ipaddress.IPv4Interface(text).network for text in networks if ":" not in text]
-    taken = [network for network in taken if network.prefixlen < 32]
+    if chosen:
+        return list(chosen)
+    used = [ipaddress.IPv4Interface(text).network for text in networks if ":" not in text]
+    used = [network for network in used if network.prefixlen < 32]
     for candidate in (DEFAULT_POOL, *OTHER_POOLS):
-        if not any(ipaddress.IPv4Network(candidate).overlaps(network) for network in taken):
+        if not any(ipaddress.IPv4Network(candidate).overlaps(network) for network in used):
             return [] if candidate == DEFAULT_POOL else [candidate]
     return []
 

@@ -18,18 +18,18 @@ UNLOCK_SECONDS = 30.0
 
 
 def keep_key(session: Session, record: Record, manager: Engine) -> None:
-    """Keep the cluster's key, if it has one, for this machine, which is a manager."""
+    """Store the cluster's unlock key, if it has one, among the secrets of this machine, which is a manager."""
     key = api.unlock_key(manager)
-    what = members.require_membership(record)
+    membership = members.require_membership(record)
     if key:
         session.console.hide(key)
         secrets.save(session.store.directory(record.name), {UNLOCK_KEY: key}, session.environ)
-    if what.autolock != bool(key):
-        members.save_membership(session, record, replace(what, autolock=bool(key)))
+    if membership.autolock != bool(key):
+        members.save_membership(session, record, replace(membership, autolock=bool(key)))
 
 
 def drop_key(session: Session, record: Record) -> None:
-    """Keep the cluster's key no longer for a machine that stays, and is no manager any more."""
+    """Forget the cluster's unlock key for a machine that is no manager any more."""
     directory = session.store.directory(record.name)
     secrets.forget(directory, [UNLOCK_KEY], session.environ)
     if UNLOCK_KEY in secrets.read(directory):
@@ -37,8 +37,8 @@ def drop_key(session: Session, record: Record) -> None:
 
 
 def stored(session: Session, cluster: str, first: str = "") -> list[str]:
-    """The keys known to this store for a cluster, that of machine `first` before the others."""
-    names = [first, *(record.name for record, _ in members.members(session, cluster, but=[first]))]
+    """Return the unlock keys that this store has for a cluster, that of machine `first` before the others."""
+    names = [first, *(record.name for record, _ in members.members(session, cluster, excluding=[first]))]
     found = [secrets.find(session.store.directory(name), UNLOCK_KEY, session.environ) for name in names if name]
     return list(dict.fromkeys(key for key in found if key))
 
@@ -51,13 +51,13 @@ def unlock_if_locked(session: Session, record: Record, endpoint: Endpoint) -> No
 
 def unlock(session: Session, record: Record, engine: Engine) -> bool:
     """Unlock an engine; False if it was not locked. SwarmModeError when no key is known or none fits."""
-    if api.local(engine).state != "locked":
+    if api.local_node(engine).state != "locked":
         return False
-    what = members.require_membership(record)
-    keys = stored(session, what.cluster, record.name)
+    membership = members.require_membership(record)
+    keys = stored(session, membership.cluster, record.name)
     if not keys:
         raise SwarmModeError(
-            f"{record.name} is locked, and this store has no key for the cluster {what.cluster}",
+            f"{record.name} is locked, and this store has no key for the cluster {membership.cluster}",
             resolution=f"machine ssh {record.name} sudo docker swarm unlock",
         )
     session.console.step(f"Unlocking the manager {record.name}")
@@ -78,15 +78,15 @@ def unlock(session: Session, record: Record, engine: Engine) -> bool:
         )
 
     def probe() -> None:
-        here = api.local(engine)
+        here = api.local_node(engine)
         if here.state != "active":
             raise NotYet(here.error)
 
     until(
         probe,
-        what=f"{record.name} to be back in the cluster {what.cluster}",
+        what=f"{record.name} to be back in the cluster {membership.cluster}",
         seconds=UNLOCK_SECONDS,
         clock=session.clock,
-        resolution=f"machine swarm-mode ls {what.cluster}",
+        resolution=f"machine swarm-mode ls {membership.cluster}",
     )
     return True

@@ -39,14 +39,14 @@ HOME = Endpoint("127.84.0.1", engine_port=12376, peer_address="10.84.0.1")  # a 
         (
             "token://T",
             {"MACHINE_DISCOVERY_URL": "https://d.example/v1/"},
-            DiscoveryRoute("token://d.example/v1/T", joins=True),
+            DiscoveryRoute("token://d.example/v1/T", self_registering=True),
         ),
         ("token://T", {"MACHINE_DISCOVERY_URL": "http://127.0.0.1:8080/v1"}, DiscoveryRoute("token://T", token="T")),
-        ("token://d.example:99/v1/T", {}, DiscoveryRoute("token://d.example:99/v1/T", joins=True)),
+        ("token://d.example:99/v1/T", {}, DiscoveryRoute("token://d.example:99/v1/T", self_registering=True)),
         ("token://localhost:8080/v1/T", {}, DiscoveryRoute("token://T", token="T")),
         ("token://[::1]:8080/v1/T", {}, DiscoveryRoute("token://T", token="T")),
-        ("etcd://10.0.0.9/prod", {}, DiscoveryRoute("etcd://10.0.0.9/prod", joins=True)),
-        ("consul://10.0.0.9", {}, DiscoveryRoute("consul://10.0.0.9", joins=True)),
+        ("etcd://10.0.0.9/prod", {}, DiscoveryRoute("etcd://10.0.0.9/prod", self_registering=True)),
+        ("consul://10.0.0.9", {}, DiscoveryRoute("consul://10.0.0.9", self_registering=True)),
         ("nodes://10.0.0.[1:9]:2376", {}, DiscoveryRoute("nodes://10.0.0.[1:9]:2376")),
         ("file:///etc/nodes", {}, DiscoveryRoute("file:///etc/nodes")),
     ],
@@ -69,7 +69,7 @@ def test_ways_of_becoming_known(discovery: str, environ: dict[str, str], way: Di
 def test_the_address_for_others(address: str, endpoint: Endpoint, far: str, near: str) -> None:
     options = SwarmOptions(address=address)
     assert settings.peer_address(options, endpoint) == far
-    assert settings.peer_address(options, endpoint, near=True) == near
+    assert settings.peer_address(options, endpoint, same_network=True) == near
 
 
 def test_an_agents_discovery_options_on_this_computer() -> None:
@@ -99,14 +99,14 @@ def test_what_a_manager_says_of_a_node() -> None:
 
 def test_the_managers_words() -> None:
     options = SwarmOptions(True, True, True, "token://T", strategy="binpack", flags=("heartbeat=5s", "api-enable-cors"))
-    typed = settings.manage(options, AWAY, settings.resolve_route("token://T", {}))
+    typed = settings.manager_arguments(options, AWAY, settings.resolve_route("token://T", {}))
     assert " ".join(typed) == (
         "manage --tlsverify --tlscacert /etc/docker/ca.pem --tlscert /etc/docker/server.pem"
         " --tlskey /etc/docker/server-key.pem -H tcp://0.0.0.0:3376 --strategy binpack --advertise 192.0.2.1:3376"
         " --registry /var/lib/machine-swarm/registry.db --cluster-opt swarm.key=/var/lib/machine-swarm/swarm.key"
         " --heartbeat=5s --api-enable-cors"
     )
-    assert "--registry" not in settings.manage(options, AWAY, settings.resolve_route("etcd://e", {}))
+    assert "--registry" not in settings.manager_arguments(options, AWAY, settings.resolve_route("etcd://e", {}))
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,16 @@ def test_the_managers_words() -> None:
 )
 def test_where_the_manager_listens_is_where_it_is_looked_for(host: str, at: str) -> None:
     options = SwarmOptions(True, True, True, "token://T", host=host)
-    typed = settings.manage(options, AWAY, DiscoveryRoute("token://T", token="T"))
+    typed = settings.manager_arguments(options, AWAY, DiscoveryRoute("token://T", token="T"))
     assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [at]
     assert typed[typed.index("--advertise") + 1] == f"192.0.2.1:{at.rpartition(':')[2]}"
-    assert Record.new("/s", "m", "generic", {}, swarm=options).manager_port() == settings.manager_at(options).port
+    assert Record.new("/s", "m", "generic", {}, swarm=options).manager_port() == settings.manager_address(options).port
 
 
 def test_a_master_that_has_an_ipv6_address_listens_there_too() -> None:
-    typed = settings.manage(SwarmOptions(True, True), Endpoint("2001:db8::1"), DiscoveryRoute("token://T", token="T"))
+    typed = settings.manager_arguments(
+        SwarmOptions(True, True), Endpoint("2001:db8::1"), DiscoveryRoute("token://T", token="T")
+    )
     assert [typed[number + 1] for number, word in enumerate(typed) if word == "-H"] == [
         "tcp://0.0.0.0:3376",
         "tcp://[::]:3376",
@@ -252,7 +254,7 @@ def test_a_private_address_is_told_in_its_own_network_only(
 ) -> None:
     store = Store(str(tmp_path))
     endpoint = Endpoint("192.0.2.1", peer_address="172.31.0.1")
-    assert registration._seen_by(known(store, "head", master), known(store, "node", node), endpoint) == address
+    assert registration._address_seen_by(known(store, "head", master), known(store, "node", node), endpoint) == address
 
 
 def test_docker_machines_containers() -> None:
@@ -260,7 +262,7 @@ def test_docker_machines_containers() -> None:
     options = SwarmOptions(
         True, True, True, "token://T", image="swarm:1.2.9", flags=("a=b",), join_flags=("ttl=9m",), experimental=True
     )
-    made = containers.wanted(options, EngineOptions(env=("HTTP_PROXY=http://p",)), Endpoint("192.0.2.1"))
+    made = containers.container_bodies(options, EngineOptions(env=("HTTP_PROXY=http://p",)), Endpoint("192.0.2.1"))
     assert list(made) == ["swarm-agent-master", "swarm-agent"]
     assert " ".join(made["swarm-agent-master"].pop("Cmd")) == (
         "--experimental manage --tlsverify --tlscacert=/etc/docker/ca.pem --tlscert=/etc/docker/server.pem"
@@ -382,7 +384,7 @@ def test_a_discovery_that_cannot_be_asked_from_here_is_said(tmp_path: Path) -> N
     world = Session(Store(str(tmp_path)), Console(err), environ={})
     node = known(world.store, "node", {})
     node.raw["HostOptions"]["SwarmOptions"]["Discovery"] = f"etcd://127.0.0.1:{free_port()}/p"
-    registration.wait_registered(world, node, "192.0.2.1:2376")
+    registration.wait_until_registered(world, node, "192.0.2.1:2376")
     assert "whether node has registered with its swarm cannot be checked from here" in err.getvalue()
     assert "machine ssh node sudo journalctl -u machine-swarm-agent -n 20" in err.getvalue()
 

@@ -9,7 +9,7 @@ import pytest
 
 from machine.clusters.classic import cluster_key, settings
 from machine.clusters.classic.services import services
-from machine.clusters.classic.store_integration import complete, registry
+from machine.clusters.classic.store_integration import manager_config, registry
 from machine.console import Console
 from machine.model import Endpoint, SwarmOptions
 from machine.provision.host_files import SWARM_KEY
@@ -97,10 +97,10 @@ def test_a_master_that_came_without_its_key_keeps_what_it_has(tmp_path: Path) ->
 def test_a_manager_on_this_computer_has_it_too(tmp_path: Path, named: list[str]) -> None:
     store = Store(str(tmp_path))
     given = gather("manage", [*named, ONE], MANAGE, {})
-    plan, _ = complete(store, given, plan_of(given, {}, registry(store)), {})
+    plan, _ = manager_config(store, given, plan_of(given, {}, registry(store)), {})
     before = plan.key_file
     key = cluster_key.ensure(store, made(store, "a"))
-    plan, _ = complete(store, given, plan_of(given, {}, registry(store)), {})
+    plan, _ = manager_config(store, given, plan_of(given, {}, registry(store)), {})
     assert (plan.key_file == before) == bool(named)
     assert plan.older_key_file == str(tmp_path / "swarm" / "rescheduling.key")
     assert named or load_key(plan.key_file).hex() == key.decode().strip()

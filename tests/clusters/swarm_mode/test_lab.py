@@ -145,7 +145,7 @@ def test_a_whole_cluster_of_machines_that_end_with_it(alone: list[Host], program
     world = Session(store, Console(io.StringIO()), environ=program.environ())
     names = [host.name for host in alone]
     for name in reversed(names):
-        leave.leave(world, store.load(name), stays=False, force=False, together=names)
+        leave.leave(world, store.load(name), keep_host=False, force=False, also_removed=names)
         store.delete(name)
     assert alone[0].run("docker node ls --format '{{.Hostname}}'").split() == ["m1"]
 

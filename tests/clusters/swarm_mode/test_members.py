@@ -91,7 +91,7 @@ def test_leave_with_force_leaves_even_if_the_managers_do_not_let_it_go(world: Se
     commands.leave(world, "m1", force=True)
     assert "gave up waiting for m1 to be no manager any more" in said(world)
     assert m1.id == "", "its engine is in no cluster, as the last line says"
-    assert members.membership(world.store.load("m1")) is None
+    assert members.membership_of(world.store.load("m1")) is None
 
 
 def test_a_machine_without_certificates_is_removed_by_the_others(world: Session, make: Make) -> None:
@@ -233,4 +233,4 @@ def test_who_waits_for_another_change_of_the_cluster_says_so(world: Session, mak
             time.sleep(0.05)
     waiting.join(20)
     assert "change the cluster default is taken" in said(world)
-    assert members.membership(world.store.load("m1")) is None
+    assert members.membership_of(world.store.load("m1")) is None

@@ -10,11 +10,11 @@ import pytest
 from machine.clusters.swarm_mode.membership import (
     Membership,
     check,
+    cluster_wide_flags,
     nanoseconds,
     open_ports,
-    read,
+    parse,
     set_membership,
-    settings,
 )
 from machine.errors import RecordBroken, UsageError
 from machine.store import Record
@@ -25,17 +25,17 @@ FULL = Membership(
 
 
 def test_the_record_gives_back_what_was_put_in() -> None:
-    assert read(FULL.dump(), "m") == FULL
-    assert read(Membership("worker").dump(), "m") == Membership("worker")
-    assert read(None, "m") is None
-    assert read({}, "m") is None
-    assert read({"Role": "worker", "Later": 1}, "m") == Membership("worker"), "a later version's keys are none of ours"
+    assert parse(FULL.dump(), "m") == FULL
+    assert parse(Membership("worker").dump(), "m") == Membership("worker")
+    assert parse(None, "m") is None
+    assert parse({}, "m") is None
+    assert parse({"Role": "worker", "Later": 1}, "m") == Membership("worker"), "a later version's keys are none of ours"
 
 
 @pytest.mark.parametrize("found", ["x", [1], {"Role": "boss"}, {"Cluster": "a"}, {"Role": "worker", "NodeId": 7}])
 def test_nonsense_in_the_record_is_named(found: Any) -> None:
     with pytest.raises(RecordBroken) as caught:
-        read(found, "dev")
+        parse(found, "dev")
     assert "SwarmMode" in caught.value.details
     assert "machines/dev/config.json" in caught.value.resolution
 
@@ -64,8 +64,8 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any], flag: str) -> No
 def test_what_makes_sense_is_taken() -> None:
     assert check(FULL) is FULL
     check(Membership("worker", "token://7c3b", address="fd00::7", data_path="10.1.2.3"))
-    assert settings(FULL) == "--swarm-autolock --swarm-cert-expiry --swarm-default-addr-pool"
-    assert settings(Membership("manager")) == ""
+    assert cluster_wide_flags(FULL) == "--swarm-autolock --swarm-cert-expiry --swarm-default-addr-pool"
+    assert cluster_wide_flags(Membership("manager")) == ""
 
 
 def test_durations() -> None:

@@ -6,11 +6,11 @@ import pytest
 
 from machine.clusters.swarm_mode.nodes import (
     Node,
+    address_pools,
     fault_tolerance,
     find_own_node,
     majority,
-    node,
-    pool,
+    parse_node,
     quorum_risk,
 )
 
@@ -18,7 +18,7 @@ from machine.clusters.swarm_mode.nodes import (
 def row(name: str, role: str = "worker", *, reachable: bool = True, state: str = "ready", created: str = "1") -> Node:
     """A node as a manager lists it."""
     manager = {"Reachability": "reachable" if reachable else "unreachable", "Addr": f"10.0.0.{name[1:]}:2377"}
-    return node(
+    return parse_node(
         {
             "ID": f"id-{name}-{created}",
             "CreatedAt": created,
@@ -31,9 +31,9 @@ def row(name: str, role: str = "worker", *, reachable: bool = True, state: str =
 
 
 def test_a_row_is_read_whatever_is_missing() -> None:
-    bare = node({"ID": "x"})
+    bare = parse_node({"ID": "x"})
     assert (bare.role, bare.state, bare.addresses, bare.is_manager) == ("worker", "unknown", (), False)
-    first = node({"ID": "y", "Status": {"Addr": "0.0.0.0"}, "ManagerStatus": {"Addr": "[fd00::1]:2377"}})
+    first = parse_node({"ID": "y", "Status": {"Addr": "0.0.0.0"}, "ManagerStatus": {"Addr": "[fd00::1]:2377"}})
     assert first.addresses == ("fd00::1",), "the only manager of a cluster may be listed by no address of its own"
 
 
@@ -79,11 +79,11 @@ def test_workers_may_always_go_and_so_may_all_together() -> None:
     assert quorum_risk(rows, rows[1]) == ""
     assert "w2" in quorum_risk(rows, rows[0])
     assert "w3" not in quorum_risk(rows, rows[0]), "a node that is down misses no manager"
-    assert quorum_risk(rows, rows[0], together=["id-w2-1"]) == ""
+    assert quorum_risk(rows, rows[0], also_removed=["id-w2-1"]) == ""
 
 
 def test_a_manager_that_is_about_to_be_one_counts_as_one() -> None:
-    promoted = node({"ID": "x", "Spec": {"Role": "manager"}, "Status": {"State": "ready"}})
+    promoted = parse_node({"ID": "x", "Spec": {"Role": "manager"}, "Status": {"State": "ready"}})
     assert quorum_risk([promoted, row("w2")], promoted)
 
 
@@ -106,8 +106,8 @@ def test_majorities() -> None:
     ],
 )
 def test_overlay_networks_stay_out_of_the_hosts_own(networks: list[str], pools: list[str]) -> None:
-    assert pool(networks) == pools
+    assert address_pools(networks) == pools
 
 
 def test_a_wanted_pool_is_taken_as_it_is() -> None:
-    assert pool(["10.0.2.15/24"], ["10.0.0.0/16"]) == ["10.0.0.0/16"]
+    assert address_pools(["10.0.2.15/24"], ["10.0.0.0/16"]) == ["10.0.0.0/16"]

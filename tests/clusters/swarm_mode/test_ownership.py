@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.clusters.swarm_mode.api import LocalNode, local_from
+from machine.clusters.swarm_mode.api import LocalNode, parse_local_node
 from machine.clusters.swarm_mode.membership import Membership
 from machine.clusters.swarm_mode.ownership import is_own_cluster
 
@@ -38,4 +38,4 @@ def test_own_cluster(recorded: Membership, here: LocalNode, others: tuple[str, .
     "found", [None, [], "x", {}, {"Cluster": "x"}, {"RemoteManagers": {"a": 1}}, {"RemoteManagers": ["x", {"Addr": 5}]}]
 )
 def test_an_engine_that_answers_anything_is_no_member(found: object) -> None:
-    assert local_from(found).state == "inactive"
+    assert parse_local_node(found).state == "inactive"

@@ -107,7 +107,7 @@ def test_the_missing_rule_is_named_with_its_place() -> None:
         "m1": {"tcp": {"7946": "open"}, "udp": {"7946": "heard", "4789": "silent"}},
         "w1": {"tcp": {"2377": "silent", "7946": "open"}, "udp": {"7946": "heard", "4789": "unknown"}},
     }
-    missing = ports.closed(W1, M1, answers)
+    missing = ports.closed_ports(W1, M1, answers)
     assert missing == [Closed(W1, M1, "tcp", 2377, "silent"), Closed(W1, M1, "udp", 4789, "silent")]
     seen, todo = ports.explain(missing)
     assert seen == "w1 does not reach m1 (10.0.0.1) at 2377/tcp, 4789/udp"
@@ -127,14 +127,14 @@ def test_a_machine_at_home_is_told_from_a_firewall() -> None:
     home, neighbour = (
         Side(name, f"192.168.1.{n}", "the firewall", manager=True) for n, name in enumerate(("m1", "m2"), 5)
     )
-    assert ports.at_home([Closed(home, cloud, "tcp", 7946, "silent")]) == ""
-    assert ports.at_home([Closed(cloud, home, "tcp", 2377, "silent")]) == "m1"
-    assert ports.at_home([Closed(neighbour, home, "tcp", 2377, "silent")]) == ""
+    assert ports.name_in_private_network([Closed(home, cloud, "tcp", 7946, "silent")]) == ""
+    assert ports.name_in_private_network([Closed(cloud, home, "tcp", 2377, "silent")]) == "m1"
+    assert ports.name_in_private_network([Closed(neighbour, home, "tcp", 2377, "silent")]) == ""
     inside, outside = (
         Side("m3", "fe80::5%eth0", "the firewall", manager=True),
         Side("w2", "2600::1", "the network security group", manager=False),
     )
-    assert ports.at_home([Closed(outside, inside, "udp", 4789, "silent")]) == "m3"
+    assert ports.name_in_private_network([Closed(outside, inside, "udp", 4789, "silent")]) == "m3"
 
 
 def test_a_host_without_python_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
