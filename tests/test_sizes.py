@@ -14,6 +14,7 @@ LONG_FUNCTIONS: set[str] = {"machine/swarm/manager/routes/create.py make"}
 LONG_FILES: set[str] = {
     "machine/drivers/azure/client.py",
     "machine/drivers/openstack/driver.py",
+    "machine/swarm/aggregate/routes.py",
     "machine/swarm/cluster/engine.py",
 }
 
