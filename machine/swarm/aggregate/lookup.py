@@ -153,6 +153,25 @@ class Lookup:
                 return member
         raise Refused(404, f"No such exec instance: {identity}")
 
+    async def named_objects(self, kind: str, x: str) -> list[tuple[Member, str]]:
+        """Who has a network or volume `x`, and under which name. Refused(404).
+
+        One engine's word for what an id stands for decides about the networks of all: it has to be what a client was
+        told before, if it was, and what all say that know the id.
+        """
+        node, name = split_node(x, {member.name for member in await self.members.present()}.__contains__)
+        if node:
+            return [(member, there) for member, there in await self.named_objects(kind, name) if member.name == node]
+        found = matching(x, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{x}"))))
+        name = found[0].names[0]
+        if kind == "networks" and name != x:  # an id: the same network has others on the other engines
+            self.check_name(found[0].engine, found[0].id, name)
+            try:
+                found = matching(name, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{name}"))))
+            except Refused as error:
+                self.members.log(error.message)
+        return [(each.engine, each.names[0]) for each in found]
+
     async def _ask(self, x: str, members: list[Member]) -> list[ContainerLocation]:
         if not x or not members:
             return []

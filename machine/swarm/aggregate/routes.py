@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import secrets
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from machine.swarm.aggregate import listing, streams
+from machine.swarm.aggregate.create import Creation
 from machine.swarm.aggregate.info import info
-from machine.swarm.aggregate.lookup import Lookup, matching
+from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
-from machine.swarm.aggregate.placing import choose, choose_for_volume
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.aggregate.snapshot import Snapshot
 from machine.swarm.api.swarm_mode import refuse_swarm_mode
@@ -25,15 +21,11 @@ from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.objects import merge_networks, merge_volumes
 from machine.swarm.merge.usage import merge_disk_usage, merge_plugins, merge_prune
 from machine.swarm.merge.version import merge_version
-from machine.swarm.parsing.request_json import write
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
 from machine.swarm.placing.locate import joined_by
-from machine.swarm.placing.name_reservations import NameReservations, conflict
-from machine.swarm.resolve import split_node
-from machine.swarm.scheduler.node import PlainContainer
 from machine.swarm.scheduler.placement import is_spanning
-from machine.swarm.scheduler.references import BUILT_IN, references, rename_container, rename_network
+from machine.swarm.scheduler.references import BUILT_IN
 
 _VERBS = (
     "archive|attach/ws|attach|changes|checkpoints(?:/.+)?|copy|exec|export|json|kill|logs|pause|rename|resize|restart"
@@ -47,8 +39,7 @@ class Aggregate:
     def __init__(self, members: Members) -> None:
         self.members = members
         self.lookup = Lookup(members)
-        self._placing = asyncio.Lock()
-        self._names = NameReservations()
+        self.creation = Creation(members, self.lookup)
 
     async def __call__(self, request: Request) -> Reply:
         """Answer a call. Refused, Unreachable."""
@@ -130,10 +121,8 @@ class Aggregate:
         if network in BUILT_IN:
             self.members.builder = await self._build_host()
         else:  # steps of the build may look for containers there
-            config = {"HostConfig": {"NetworkMode": network}}
-            await self._use_local_names(config)
-            self.members.builder = (await choose(self.members, self.lookup, config)).member
-            request = request.at(request.path, {**request.query, "networkmode": [config["HostConfig"]["NetworkMode"]]})
+            self.members.builder, name = await self.creation.builder_on(network)
+            request = request.at(request.path, {**request.query, "networkmode": [name]})
         return await self.members.builder.ask(request)
 
     async def _build_host(self) -> Member:
@@ -147,56 +136,7 @@ class Aggregate:
 
     async def create(self, request: Request) -> Reply:
         """POST /containers/create"""
-        request = await request.whole()
-        config = request.value()
-        if not isinstance(config, dict):
-            raise Refused(400, "the body is not a container's configuration")
-        await self._use_local_names(config)
-        request = request.replace(body=write(config))  # the engine reads what decided here, and nothing else
-        node, _, name = request.arg("name").strip("/").rpartition("/")
-        with self._names.reserve(name):
-            async with self._placing:  # one look at the engines at a time, so that each sees where the last one went
-                await self._must_be_free(name)
-                member, asked = await choose(self.members, self.lookup, config, node, name)
-                key = secrets.token_hex(32)
-                member.pending[key] = PlainContainer.in_creation(key, asked, config.get("Labels") or {})
-            try:
-                if node:
-                    request = request.at(request.path, {**request.query, "name": [name]})
-                return await self._create_on(member, request, asked.volumes)
-            finally:
-                del member.pending[key]
-
-    async def _create_on(self, member: Member, request: Request, volumes: Iterable[str]) -> Reply:
-        reply = await member.ask(request)
-        if reply.ok:
-            if not self.lookup.remember(str((await reply.value()).get("Id")), member):
-                raise reply.wrong("the id that it gives is that of a container on another engine")
-            for volume in volumes:
-                self.lookup.remember_volume(volume, [member.name])
-        return reply
-
-    async def _use_local_names(self, config: dict[str, Any]) -> None:
-        """Call networks and containers in a create's body as the engine does that gets it; in place.
-
-        A network has another id on each engine, so it is called by its name; a container loses the node before its
-        name. What nobody has is left for the engine to refuse.
-        """
-        refers = references(config)
-        for network in refers.networks:
-            if _ID.match(network):
-                with suppress(Refused):
-                    name = (await self._things("networks", network))[0][1]
-                    if name not in BUILT_IN and ":" not in name:  # those would let it into the host, or a container
-                        rename_network(config, network, name)
-        for container in refers.containers:
-            if "/" in container:
-                rename_container(config, container, (await self.lookup.owner(container))[1])
-
-    async def _must_be_free(self, name: str) -> None:
-        place = await self.lookup.taken(name) if name else None
-        if place:
-            raise conflict(name, f"container {place.id} on {place.member.name}")
+        return await self.creation.create(request)
 
     async def container(self, request: Request, x: str, verb: str = "") -> Reply:
         """Everything about one container, by the engine that has it. DELETE with `link=1` takes NAME/ALIAS."""
@@ -206,19 +146,13 @@ class Aggregate:
             named = await member.value(Request("GET", build("", f"/containers/{there}/json")))
             return await member.ask(request.at(f"/containers{named.get('Name')}/{alias}"))
         if verb == "rename":
-            return await self._rename(member, there, request)
+            return await self.creation.rename(member, there, request)
         reply = await member.ask(request.at(f"/containers/{there}" + (f"/{verb}" if verb else "")))
         if verb == "exec" and reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
             raise reply.wrong("the id that it gives is that of an exec on another engine")
         if verb == "json" and reply.ok:
             return Reply.json(inspected(member.node_info, await reply.value()))
         return reply
-
-    async def _rename(self, member: Member, there: str, request: Request) -> Reply:
-        wanted = request.arg("name").strip("/")
-        with self._names.reserve(wanted):
-            await self._must_be_free(wanted)
-            return await member.ask(request.at(f"/containers/{there}/rename"))
 
     async def exec(self, request: Request, x: str) -> Reply:
         """/exec/X/..."""
@@ -284,22 +218,12 @@ class Aggregate:
         return reply
 
     async def create_volume(self, request: Request) -> Reply:
-        """POST /volumes/create: on one engine, that of the name if it has one already; NODE/NAME says which."""
-        request = await request.whole()
-        body = request.value() or {}
-        if not isinstance(body, dict):
-            raise Refused(400, "the body is not a volume's configuration")
-        node, _, name = str(body.get("Name") or "").rpartition("/")
-        async with self._placing:
-            member = await choose_for_volume(self.members, self.lookup, {**body, "Name": name}, node)
-            reply = await member.ask(request.replace(body=json.dumps({**body, "Name": name}).encode()))
-            if reply.ok:
-                self.lookup.remember_volume(str((await reply.value()).get("Name")), [member.name])
-        return reply
+        """POST /volumes/create"""
+        return await self.creation.create_volume(request)
 
     async def thing(self, request: Request, kind: str, x: str) -> Reply:
         """GET or DELETE /networks/X, /volumes/X: on those that have one of that name, or on NODE for NODE/X."""
-        found = await self._things(kind, x)
+        found = await self.lookup.named_objects(kind, x)
         if request.method == "DELETE":
             self._forget(kind, found[0][1])
         replies = []
@@ -322,7 +246,7 @@ class Aggregate:
         if not isinstance(body, dict):
             raise Refused(400, "the body of a connect is a JSON object")
         member, there = await self.lookup.owner(str(body.get("Container", "")))
-        mine = [name for other, name in await self._things("networks", x) if other is member]
+        mine = [name for other, name in await self.lookup.named_objects("networks", x) if other is member]
         if not mine:
             raise Refused(404, f"network {x} not found on {member.name}")
         if verb == "connect" and "/" not in str(body.get("Container", "")):
@@ -350,25 +274,6 @@ class Aggregate:
                 f"network {network} has its containers on {where}, which one on {member.name} could not reach;"
                 f" make it on {where}, or name it {member.name}/NAME to connect it anyway",
             )
-
-    async def _things(self, kind: str, x: str) -> list[tuple[Member, str]]:
-        """Who has a network or volume `x`, and under which name. Refused(404).
-
-        One engine's word for what an id stands for decides about the networks of all: it has to be what a client was
-        told before, if it was, and what all say that know the id.
-        """
-        node, name = split_node(x, {member.name for member in await self.members.present()}.__contains__)
-        if node:
-            return [(member, there) for member, there in await self._things(kind, name) if member.name == node]
-        found = matching(x, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{x}"))))
-        name = found[0].names[0]
-        if kind == "networks" and name != x:  # an id: the same network has others on the other engines
-            self.lookup.check_name(found[0].engine, found[0].id, name)
-            try:
-                found = matching(name, kind, await self.members.ask(Request("GET", build("", f"/{kind}/{name}"))))
-            except Refused as error:
-                self.members.log(error.message)
-        return [(each.engine, each.names[0]) for each in found]
 
 
 async def _nothing(_: Member) -> None:
