@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from machine.model import EngineOptions
+from machine.model import EngineOptions, SwarmOptions
 
 # not compiled before it is needed: it takes a while, and most machines have no options to look at
 _CALLED_LIKE_ONE = (
@@ -126,27 +126,41 @@ def _private_option(item: str, *, handed_on: bool) -> str | None:
     return name if re.search(_ACCOUNT, item) else None
 
 
-def shown(options: EngineOptions, mask: str) -> EngineOptions:
-    """`options` to be shown: `mask` stands for each value that may be a secret."""
-
-    def masked(flag: str, items: tuple[str, ...]) -> tuple[str, ...]:
-        names = [_private_name(flag, item) for item in items]
-        return tuple(hidden(name, item) for name, item in zip(names, items, strict=True))
-
-    def hidden(name: str | None, item: str) -> str:
-        if name is None:
-            return item
-        return f"{name}={mask}" if name else mask
-
+def masked_engine(options: EngineOptions, mask: str) -> EngineOptions:
+    """Return the engine's options with `mask` for each value that may be a secret."""
     return replace(
         options,
-        env=masked("engine-env", options.env),
-        flags=masked("engine-opt", options.flags),
-        labels=masked("engine-label", options.labels),
-        registry_mirrors=masked("engine-registry-mirror", options.registry_mirrors),
-        insecure_registries=masked("engine-insecure-registry", options.insecure_registries),
-        install_url=masked("engine-install-url", (options.install_url,))[0],
+        env=_masked("engine-env", options.env, mask),
+        flags=_masked("engine-opt", options.flags, mask),
+        labels=_masked("engine-label", options.labels, mask),
+        registry_mirrors=_masked("engine-registry-mirror", options.registry_mirrors, mask),
+        insecure_registries=_masked("engine-insecure-registry", options.insecure_registries, mask),
+        install_url=_masked("engine-install-url", (options.install_url,), mask)[0],
     )
+
+
+def masked_swarm(options: SwarmOptions, mask: str) -> SwarmOptions:
+    """Return the options of classic swarm with `mask` for each value of a flag that may be a secret.
+
+    The discovery is as it is: who shows it masks its token.
+    """
+    return replace(
+        options,
+        flags=_masked("swarm-opt", options.flags, mask),
+        join_flags=_masked("swarm-join-opt", options.join_flags, mask),
+    )
+
+
+def _masked(flag: str, items: tuple[str, ...], mask: str) -> tuple[str, ...]:
+    """Return the values of one flag of `create`, with `mask` for what may be a secret in them."""
+    masked = []
+    for item in items:
+        name = _private_name(flag, item)
+        if name is None:
+            masked.append(item)
+        else:
+            masked.append(f"{name}={mask}" if name else mask)
+    return tuple(masked)
 
 
 def secret_values(options: EngineOptions) -> list[str]:

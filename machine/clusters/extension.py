@@ -1,6 +1,6 @@
 """What membership in a cluster adds to the life of a machine: the calls that lifecycle makes, in their order.
 
-    create      configure, write_record, warnings, check, plan_lines and join_lines of --dry-run
+    create      configure, write_record, warnings, check; plan_lines, join_lines and script_spec of --dry-run
     provision   check_host, provision, then join once the engine answers
     start       started
     remove      leave; forget, where the platform could not remove the machine and the user insists
@@ -79,6 +79,13 @@ class Extension:
     def join_lines(self, record: Record) -> list[str]:
         """Return what `create --dry-run` says below the step in which the engine answers."""
         return []
+
+    def script_spec(self, record: Record, spec: Spec) -> Spec:
+        """Return the specification that `create --dry-run=script` renders, with what the cluster needs on the host.
+
+        Nothing is made or read for it: what is not known yet has a placeholder.
+        """
+        return spec
 
     def check_host(self, session: Session, record: Record, facts: Facts) -> None:
         """Raise before a host is changed that cannot be the member it is to be."""

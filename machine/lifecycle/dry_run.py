@@ -26,7 +26,7 @@ def describe(session: Session, name: str, request: CreateRequest, *, script: boo
     details = {
         "driver": driver.traits.name,
         "record": f"{session.store.directory(name)}/{paths.CONFIG}",
-        "install_url": redaction.shown(request.engine, MASK).install_url,
+        "install_url": redaction.masked_engine(request.engine, MASK).install_url,
     }
     lines.append(f"1. check, with nothing made: what the driver {driver.traits.name} needs")
     lines += [f"{number}. {step.description.format(**details)}" for number, step in enumerate(CREATE, 2)]
@@ -55,13 +55,22 @@ def _script_lines(record: Record, request: CreateRequest) -> list[str]:
 
 
 def script_of(record: Record, request: CreateRequest) -> list[str]:
-    """Return what would run on a fresh Debian with Docker installed, by line; certificates are not made for it."""
+    """Return what would run on a fresh Debian with Docker installed, by line.
+
+    Nothing is made for it: certificates, the key and the program of a classic swarm, and the machine's address have
+    placeholders.
+    """
     spec = provisioning.Spec(
         hostname="" if record.keeps_hostname else names.hostname(record.name),
         driver_name=request.driver_name,
-        engine=redaction.shown(request.engine, MASK),
+        engine=redaction.masked_engine(request.engine, MASK),
         ca=b"(certificate of the CA)\n",
         server_cert=b"(certificate of the machine)\n",
         server_key=b"",
     )
-    return provisioning.render(provisioning.plan(sample_facts.debian(), spec)).splitlines()
+    for extension in clusters.extensions_of(record):
+        spec = extension.script_spec(record, spec)
+    plan_of_host = provisioning.plan(sample_facts.debian(), spec)
+    script = provisioning.render(plan_of_host, answers=sample_facts.ANSWERS).splitlines()
+    runs_swarm = spec.swarm is not None and spec.swarm.runs
+    return ["# machine-address stands for the address that the machine will have", *script] if runs_swarm else script

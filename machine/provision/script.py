@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from machine.process import Completed
 from machine.provision import script_files
@@ -96,20 +96,26 @@ def as_root(script: str) -> str:
     return script_files.read("as_root", proxies=OF_THE_LOGIN, script=script.rstrip("\n"), end=_delimiter(script))
 
 
-def render(plan: Plan, *, masked: bool = True) -> str:
-    """A plan as one script that a first boot can run as root; `masked`: for people, without secrets and long parts.
+def render(plan: Plan, *, masked: bool = True, answers: Mapping[str, str] | None = None) -> str:
+    """Return a plan as one script that a first boot can run as root.
 
-    A plan that asks is rendered up to its first question, with a remark, for the rest depends on the answer.
+    `masked`: for people, without secrets and long parts. A plan that needs the output of a step is rendered up to that
+    step, with a remark, for the rest depends on it; `answers` has outputs to go on with, by the names of their steps.
     """
     steps: list[Step] = []
     remark = ""
+    answers = answers or {}
     try:
         step = next(plan)
-        while not step.needs_output:
+        while True:
             steps.append(step)
-            step = next(plan)
-        steps.append(step)
-        remark = "# The rest is decided by what the last step finds.\n"
+            if not step.needs_output:
+                step = next(plan)
+            elif step.name in answers:
+                step = plan.send(Completed(0, answers[step.name]))
+            else:
+                remark = "# The rest is decided by what the last step finds.\n"
+                break
     except StopIteration:
         pass
     shown = "".join(f"# {_one_line(step.name)}\n(\nset -eu\n{body(step, masked=masked)}\n)\n" for step in steps)

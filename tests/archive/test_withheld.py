@@ -110,7 +110,7 @@ def test_a_dry_run_and_the_log_show_no_secret() -> None:
         flags=("log-opt=splunk-token=hush-hush", "exec-opt=native.cgroupdriver=systemd"),
         install_url="https://me:hush-hush@x.example/get.sh",
     )
-    shown = redaction.shown(options, "*****")
+    shown = redaction.masked_engine(options, "*****")
     assert shown.env == ("DB_PASS=*****", "TZ=*****")
     assert shown.flags == ("log-opt=splunk-token=*****", "exec-opt=native.cgroupdriver=systemd")
     assert shown.install_url == "*****"

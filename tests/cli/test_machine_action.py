@@ -335,6 +335,29 @@ def test_a_dry_run_promises_units_only_where_there_are_some(store: Path, role: s
     assert f"classic swarm: {said}" in Typed([*host, role, "--swarm-discovery", discovery, "m"]).out
 
 
+def test_the_script_of_a_dry_run_has_the_units_of_the_swarm(store: Path) -> None:
+    host = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run=script"]
+    swarm = ["--swarm", "--swarm-master", "--swarm-discovery", "etcd://e/p"]
+    flags = ["--swarm-opt", "discovery-opt=x.token=secret2", "--swarm-join-opt", "ttl=100s"]
+    made = Typed([*host, *swarm, *flags, "m"])
+    assert made.status == 0, made.err
+    assert "machine-swarm.pyz manage " in made.out
+    assert "machine-swarm.pyz join --advertise machine-address:2376 --ttl=100s" in made.out
+    assert "# start machine-swarm-manager\n" in made.out
+    assert "# machine-address stands for" in made.out
+    assert "what the last step finds" not in made.out
+    assert "secret" not in made.out + made.err
+    assert not store.exists()
+
+
+def test_the_script_of_a_dry_run_has_no_unit_where_none_runs(store: Path) -> None:
+    host = ["create", "-d", "generic", "--generic-ip-address", "192.0.2.1", "--dry-run=script"]
+    made = Typed([*host, "--swarm", "--swarm-discovery", "token://t", "m"])
+    assert made.status == 0, made.err
+    assert "machine-swarm" not in made.out
+    assert "machine-address" not in made.out
+
+
 def test_lists_in_variables_are_split_at_commas(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_REGISTRY_MIRROR", "http://a,http://b")
     none("m", "--engine-opt", "x=1,2")

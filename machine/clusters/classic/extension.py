@@ -44,6 +44,10 @@ class ClassicSwarm(Extension):
         """Return the machine's roles, what they run as, the discovery and the manager's port."""
         return dry_run.plan_lines(record)
 
+    def script_spec(self, record: Record, spec: Spec) -> Spec:
+        """Return the specification with the manager and the agent, for an address that is not known yet."""
+        return replace(spec, swarm=services.placeholder_services(record))
+
     def provision(self, session: Session, record: Record, endpoint: Endpoint, spec: Spec) -> Spec:
         """Return the specification with the manager and the agent that the machine runs."""
         return replace(spec, swarm=services.services(session, record, endpoint))

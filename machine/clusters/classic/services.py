@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from machine import redaction
 from machine.clusters.classic import cluster_key, settings
 from machine.clusters.classic.membership import uses_systemd_services
-from machine.model import Endpoint
+from machine.console import MASK
+from machine.model import Endpoint, SwarmOptions
 from machine.provision.spec import Swarm
 from machine.session import Session
 from machine.store import Record
 from machine.swarm.zipapp_file import bundle
+
+PLACEHOLDER_ADDRESS = "machine-address"  # of a machine that is not made yet
+
+
+def placeholder_services(record: Record) -> Swarm | None:
+    """Return what `services` will, with placeholders for the machine's address, the program and the key."""
+    options = redaction.masked_swarm(record.swarm_options(), MASK)
+    if not uses_systemd_services(record):
+        return None
+    route = settings.resolve_route(options.discovery, {})  # the record names the service of a bare token
+    return _services(options, Endpoint(PLACEHOLDER_ADDRESS), route, program=b"(program)\n", key=b"(key)\n")
 
 
 def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | None:
@@ -17,11 +30,20 @@ def services(session: Session, record: Record, endpoint: Endpoint) -> Swarm | No
     if not uses_systemd_services(record):
         return None
     route = settings.resolve_route(options.discovery, session.environ)
+    needs_key = options.master and not settings.names_key(options)
+    key = cluster_key.ensure(session.store, record) if needs_key else b""
+    return _services(options, endpoint, route, program=bundle(), key=key)
+
+
+def _services(
+    options: SwarmOptions, endpoint: Endpoint, route: settings.DiscoveryRoute, *, program: bytes, key: bytes
+) -> Swarm:
+    """Return the services of a machine with these options, reached at `endpoint`."""
     return Swarm(
-        program=bundle(),
+        program=program,
         discovery=route.url,
         manage=settings.manager_arguments(options, endpoint, route) if options.master else (),
         join=settings.agent_arguments(options, endpoint) if options.agent and route.self_registering else (),
         port=settings.manager_address(options).port if options.master else settings.PORT,
-        key=cluster_key.ensure(session.store, record) if options.master and not settings.names_key(options) else b"",
+        key=key if options.master and not settings.names_key(options) else b"",
     )
