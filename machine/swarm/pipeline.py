@@ -21,8 +21,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, Union
 
 from machine.swarm import limits
-from machine.swarm.parsing import booleans, request_json
+from machine.swarm.parsing import booleans, request_json, routes
 from machine.swarm.parsing import target as targets
+from machine.swarm.parsing.routes import Route
 
 Headers = Sequence["tuple[bytes, bytes]"]  # names in lower case, as h11 gives them
 READ_LIMIT = limits.BODY_WHOLE
@@ -85,7 +86,7 @@ Body = Union[bytes, "AsyncIterator[bytes]"]
 class Request:
     """One API call. Frozen: change it with `replace`. A body that is an iterator can be read once."""
 
-    __slots__ = ("_parts", "body", "client", "headers", "method", "target")
+    __slots__ = ("_parts", "_route", "body", "client", "headers", "method", "target")
 
     method: str  # "GET"
     target: str  # as on the request line: "/v1.43/containers/json?all=1"
@@ -93,6 +94,7 @@ class Request:
     body: Body
     client: str  # the IP address of who asks; "" for a unix socket, and for calls that are made here
     _parts: targets.Target | None
+    _route: tuple[Route | None, str] | None
 
     def __init__(self, method: str, target: str, headers: Headers = (), body: Body = b"", client: str = "") -> None:
         put = object.__setattr__
@@ -102,6 +104,7 @@ class Request:
         put(self, "body", body)
         put(self, "client", client)
         put(self, "_parts", None)
+        put(self, "_route", None)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Request is not changed, it is replaced: replace({name}=...)")
@@ -132,6 +135,29 @@ class Request:
             parts = targets.parse(self.target)
             object.__setattr__(self, "_parts", parts)
         return parts
+
+    @property
+    def route(self) -> Route | None:
+        """The route of the API, None for one that it does not have."""
+        return self._found_route()[0]
+
+    @property
+    def name(self) -> str:
+        """What {name} stands for in the path of its route; "" in a route without it."""
+        return self._found_route()[1]
+
+    def _found_route(self) -> tuple[Route | None, str]:
+        found = self._route
+        if found is None:
+            found = routes.find(self.method, self.path)
+            object.__setattr__(self, "_route", found)
+        return found
+
+    @property
+    def verb(self) -> str:
+        """What follows {name} in the path of its route, "json" or "attach/ws"; "" if nothing does."""
+        route = self.route
+        return route.after[1:] if route else ""
 
     @property
     def path(self) -> str:

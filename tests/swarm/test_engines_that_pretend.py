@@ -15,7 +15,7 @@ from machine.swarm.cluster import events
 from machine.swarm.cluster.facts import facts_of
 from machine.swarm.merge.engine_info import EngineInfo
 from machine.swarm.merge.info import merge_info
-from machine.swarm.pipeline import Refused
+from machine.swarm.pipeline import Refused, Request
 from tests.scripted_answers import json_answer, raw
 from tests.swarm.fleet import Fleet
 from tests.swarm.hostile import Manager, manager
@@ -144,10 +144,10 @@ def test_an_event_says_once_which_node_it_is_from(field: str) -> None:
 def test_a_field_that_go_takes_for_another_is_refused(name: str) -> None:
     entry = container("a" * 64, "x")
     if name == "\u212ailled":
-        shape_of("GET", "/containers/json")([{**entry, name: 5}])  # no field of the API, whatever its letters
+        shape_of(Request("GET", "/containers/json"))([{**entry, name: 5}])  # no field of the API, whatever its letters
         return
     with pytest.raises(WrongShape):
-        shape_of("GET", "/containers/json")([{**entry, name: 5}])
+        shape_of(Request("GET", "/containers/json"))([{**entry, name: 5}])
 
 
 FORGED = "x\nforged-row   good-1\x1b[2J"
@@ -169,7 +169,7 @@ FORGED = "x\nforged-row   good-1\x1b[2J"
 )
 def test_what_docker_prints_in_a_row_is_one_line(path: str, value: Any) -> None:
     with pytest.raises(WrongShape):
-        shape_of("GET", path)(value)
+        shape_of(Request("GET", path))(value)
 
 
 def test_what_docker_info_prints_of_the_engines_is_on_lines_of_its_own() -> None:

@@ -15,7 +15,7 @@ from tests.swarm.hostile import Manager, costs_at_most, manager, quick, showable
 
 STREAMS = ("/events", "/session", "/grpc", "/attach", "/{name}/wait", "/images/create", "/images/load", "/build")
 NAMES = ("bad-1", "good-1-1", "busybox", "bad/bad-1", "nosuch", "a" * 64)
-CALLS = sorted({(method, path) for methods, path in TABLE.routes for method in methods})
+CALLS = sorted((route.method, route.path) for route in TABLE.routes)
 texts = st.sampled_from(["", "x", "bad-1", "/bad-1", "a" * 64, "busybox:latest", NASTY, "\ud800", "running", "local"])
 keys = st.sampled_from(
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 
 from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.create import Creation
@@ -13,8 +12,7 @@ from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.aggregate.snapshot import Snapshot
-from machine.swarm.api.swarm_mode import refuse_swarm_mode
-from machine.swarm.fanout.broadcast import first_answer
+from machine.swarm.fanout.broadcast import ask_each, first_answer, removed
 from machine.swarm.fanout.image_transfer import transfer_image
 from machine.swarm.merge.containers import inspected
 from machine.swarm.merge.images import merge_images
@@ -24,13 +22,12 @@ from machine.swarm.merge.version import merge_version
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
 from machine.swarm.placing.locate import joined_by
+from machine.swarm.routing import Handlers
 from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.references import BUILT_IN
 
-_VERBS = (
-    "archive|attach/ws|attach|changes|checkpoints(?:/.+)?|copy|exec|export|json|kill|logs|pause|rename|resize|restart"
-    "|start|stats|stop|top|unpause|update|wait"
-)
+HANDLERS: Handlers[Aggregate] = Handlers("These are several engines as one, not Docker's swarm mode.")
+_ID = re.compile(r"[0-9a-f]{12,64}\Z")  # of a network, or its beginning
 
 
 class Aggregate:
@@ -43,15 +40,9 @@ class Aggregate:
 
     async def __call__(self, request: Request) -> Reply:
         """Answer a call. Refused, Unreachable."""
-        for methods, pattern, answer in _ROUTES:
-            found = pattern.match(request.path) if request.method in methods else None
-            if found:
-                return await answer(self, request, **found.groupdict())
-        refuse_swarm_mode(request, "These are several engines as one, not Docker's swarm mode.")
-        raise Refused(501, f"an aggregate of engines cannot do {request.method} {request.path}")
+        return await HANDLERS.answer(self, request)
 
-    # for all of them
-
+    @HANDLERS.at("GET HEAD", "/_ping")
     async def ping(self, request: Request) -> Reply:
         """/_ping: alive while one of them is."""
         said = await self.members.ask(Request("GET", "/version"))
@@ -60,10 +51,12 @@ class Aggregate:
         headers = (kind, (b"api-version", api.encode()), (b"ostype", b"linux"), (b"docker-experimental", b"false"))
         return Reply(200, headers, b"" if request.method == "HEAD" else b"OK")
 
+    @HANDLERS.at("GET", "/version")
     async def version(self, request: Request) -> Reply:
         """GET /version"""
         return Reply.json(merge_version(await self.members.nodes(request)))
 
+    @HANDLERS.at("GET", "/info")
     async def info(self, request: Request) -> Reply:
         """GET /info"""
         answers, absent = await self.members.nodes(request), self.members.absent()
@@ -71,14 +64,17 @@ class Aggregate:
         count = len(merge_images(found for _, found in images))  # one that several have is one, as in the list
         return Reply.json(info(answers, absent, count))
 
+    @HANDLERS.at("GET", "/containers/json", "/containers/ps")
     async def containers(self, request: Request) -> Reply:
         """GET /containers/json"""
         return Reply.json(await listing.containers(self.members, self.lookup, request))
 
+    @HANDLERS.at("GET", "/images/json")
     async def images(self, request: Request) -> Reply:
         """GET /images/json"""
         return Reply.json(merge_images(found for _, found in await self.members.ask(request)))
 
+    @HANDLERS.at("GET", "/networks")
     async def networks(self, request: Request) -> Reply:
         """GET /networks"""
         found = merge_networks(await self.members.nodes(request), one_per_name=True)
@@ -86,22 +82,27 @@ class Aggregate:
             self.lookup.remember_network(str(network.get("Id")), str(network.get("Name")))
         return Reply.json(found)
 
+    @HANDLERS.at("GET", "/volumes")
     async def volumes(self, request: Request) -> Reply:
         """GET /volumes"""
         return Reply.json(merge_volumes(await self.members.nodes(request)))
 
+    @HANDLERS.at("GET", "/system/df")
     async def disk(self, request: Request) -> Reply:
         """GET /system/df"""
         return Reply.json(merge_disk_usage(await self.members.nodes(request), always_qualified=True))
 
+    @HANDLERS.at("GET", "/plugins")
     async def plugins(self, request: Request) -> Reply:
         """GET /plugins"""
         return Reply.json(merge_plugins(await self.members.nodes(request)))
 
+    @HANDLERS.at("POST", "/containers/prune", "/images/prune", "/networks/prune", "/volumes/prune", "/build/prune")
     async def prune(self, request: Request) -> Reply:
         """POST /.../prune"""
         return Reply.json(merge_prune(await self.members.nodes(await request.whole())))
 
+    @HANDLERS.at("GET", "/events")
     async def events(self, request: Request) -> Reply:
         """GET /events"""
         log = self.members.log
@@ -109,12 +110,12 @@ class Aggregate:
         sources = [streams.events(member, request, log, self.lookup.is_anothers) for member in present]
         return Reply(200, (JSON,), streams.merged(sources))
 
+    @HANDLERS.rest_of("registry")
     async def any(self, request: Request) -> Reply:
-        """What every engine would answer alike: search, auth, builds."""
-        if isinstance(request.body, bytes):
-            return await first_answer(await self.members.present(), request)
-        return await (await self._build_host()).ask(request)
+        """What a registry is asked through whatever engine."""
+        return await first_answer(await self.members.present(), await request.whole())
 
+    @HANDLERS.rest_of("build")
     async def build(self, request: Request) -> Reply:
         """POST /build, /session, /grpc: always the same engine, because they belong together."""
         network = request.arg("networkmode") if request.path == "/build" else ""
@@ -132,71 +133,98 @@ class Aggregate:
                 return member
         raise Unreachable(502, "none of the engines answers")
 
-    # containers
-
+    @HANDLERS.at("POST", "/containers/create")
     async def create(self, request: Request) -> Reply:
         """POST /containers/create"""
         return await self.creation.create(request)
 
-    async def container(self, request: Request, x: str, verb: str = "") -> Reply:
-        """Everything about one container, by the engine that has it. DELETE with `link=1` takes NAME/ALIAS."""
-        x, slash, alias = x.rpartition("/") if request.method == "DELETE" and request.flag("link") else (x, "", "")
-        member, there = await self.lookup.owner(x)
+    @HANDLERS.rest_of("container")
+    async def container(self, request: Request) -> Reply:
+        """Whatever is done with one container: to the engine that has it."""
+        member, there = await self.lookup.owner(request.name)
+        return await member.ask(request.at(f"/containers/{there}/{request.verb}"))
+
+    @HANDLERS.at("GET", "/containers/{name}/json")
+    async def inspect(self, request: Request) -> Reply:
+        """The engine's answer, which node it is, and published ports at the node's address."""
+        member, there = await self.lookup.owner(request.name)
+        reply = await member.ask(request.at(f"/containers/{there}/json"))
+        return Reply.json(inspected(member.node_info, await reply.value())) if reply.ok else reply
+
+    @HANDLERS.at("POST", "/containers/{name}/rename")
+    async def rename(self, request: Request) -> Reply:
+        """Names are unique over all engines, not only on one."""
+        member, there = await self.lookup.owner(request.name)
+        return await self.creation.rename(member, there, request)
+
+    @HANDLERS.at("DELETE", "/containers/{name}")
+    async def remove(self, request: Request) -> Reply:
+        """From its engine. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
+        container, slash, alias = request.name.rpartition("/") if request.flag("link") else (request.name, "", "")
+        member, there = await self.lookup.owner(container)
         if slash:  # by its name, for the alias is part of a path of names
             named = await member.value(Request("GET", build("", f"/containers/{there}/json")))
             return await member.ask(request.at(f"/containers{named.get('Name')}/{alias}"))
-        if verb == "rename":
-            return await self.creation.rename(member, there, request)
-        reply = await member.ask(request.at(f"/containers/{there}" + (f"/{verb}" if verb else "")))
-        if verb == "exec" and reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
+        return await member.ask(request.at(f"/containers/{there}"))
+
+    @HANDLERS.at("POST", "/containers/{name}/exec")
+    async def exec_create(self, request: Request) -> Reply:
+        """To its engine, and remember which that is."""
+        member, there = await self.lookup.owner(request.name)
+        reply = await member.ask(request.at(f"/containers/{there}/exec"))
+        if reply.ok and not self.lookup.remember(str((await reply.value()).get("Id")), member):
             raise reply.wrong("the id that it gives is that of an exec on another engine")
-        if verb == "json" and reply.ok:
-            return Reply.json(inspected(member.node_info, await reply.value()))
         return reply
 
-    async def exec(self, request: Request, x: str) -> Reply:
-        """/exec/X/..."""
-        return await (await self.lookup.exec_owner(x)).ask(request)
+    @HANDLERS.rest_of("exec")
+    async def exec_use(self, request: Request) -> Reply:
+        """To the engine that has it."""
+        return await (await self.lookup.exec_owner(request.name)).ask(request)
 
+    @HANDLERS.at("POST", "/commit")
     async def commit(self, request: Request) -> Reply:
         """POST /commit"""
         member, there = await self.lookup.owner(request.arg("container"))
         return await member.ask(request.at(request.path, {**request.query, "container": [there]}))
 
-    # images
-
+    @HANDLERS.at("POST", "/images/create", "/images/load")
     async def pull(self, request: Request) -> Reply:
         """POST /images/create, /images/load: on every engine."""
         engines = await self.members.present()
         return await transfer_image(engines, request, details=True, after=_nothing, finish=lambda *_: None)
 
-    async def image(self, request: Request, x: str) -> Reply:
-        """GET /images/X/json and history: by the first engine that has it."""
-        holders = await self._holders([x])
-        return await holders[0].ask(request)
+    @HANDLERS.rest_of("image")
+    async def image(self, request: Request) -> Reply:
+        """To the first engine that has it."""
+        return await (await self._holders([request.name]))[0].ask(request)
 
-    async def image_everywhere(self, request: Request, x: str) -> Reply:
-        """POST /images/X/tag, DELETE /images/X: on every engine that has it; the first answer."""
-        replies = [await holder.ask(request) for holder in await self._holders([x])]
-        for reply in replies:
-            await reply.read()
-        return next((reply for reply in replies if reply.ok), replies[0])
+    @HANDLERS.at("POST", "/images/{name}/tag")
+    async def tag(self, request: Request) -> Reply:
+        """On every engine that has it; an error if one could not."""
+        replies = (await ask_each(await self._holders([request.name]), request, self.members.log)).values()
+        return next((reply for reply in replies if not reply.ok), None) or next(iter(replies))
 
-    async def export(self, request: Request, x: str = "") -> Reply:
-        """GET /images/get, /images/X/get: an engine that has all of them."""
-        holders = await self._holders([x] if x else request.query.get("names", []))
-        return await holders[0].ask(request)
+    @HANDLERS.at("DELETE", "/images/{name}")
+    async def remove_image(self, request: Request) -> Reply:
+        """From every engine that has it; an error only if none could."""
+        return await removed(await ask_each(await self._holders([request.name]), request, self.members.log))
 
-    async def push(self, request: Request, x: str) -> Reply:
-        """POST /images/X/push: by the first engine that has the tag, or any tag of X when all are to be pushed."""
-        tag = request.arg("tag")
+    @HANDLERS.at("GET", "/images/get")
+    async def export(self, request: Request) -> Reply:
+        """From an engine that has all that are asked for."""
+        return await (await self._holders(request.query.get("names", [])))[0].ask(request)
+
+    @HANDLERS.at("POST", "/images/{name}/push")
+    async def push(self, request: Request) -> Reply:
+        """By the first engine that has the tag, or any tag of the image when all are to be pushed."""
+        name, tag = request.name, request.arg("tag")
         if tag:
-            return await (await self._holders([f"{x}:{tag}"]))[0].ask(request)
-        wanted = {"filters": [json.dumps({"reference": [x]})]}
+            return await (await self._holders([f"{name}:{tag}"]))[0].ask(request)
+        wanted = {"filters": [json.dumps({"reference": [name]})]}
         listed_images = await self.members.ask(Request("GET", build("", "/images/json", wanted)))
         holders = [member for member, found in listed_images if found]
         if not holders:
-            raise Refused(404, f"An image does not exist locally with the tag: {x}")
+            raise Refused(404, f"An image does not exist locally with the tag: {name}")
         return await holders[0].ask(request)
 
     async def _holders(self, images: list[str]) -> list[Member]:
@@ -210,6 +238,7 @@ class Aggregate:
 
     # networks and volumes: of the same name on every engine
 
+    @HANDLERS.at("POST", "/networks/create")
     async def create_network(self, request: Request) -> Reply:
         """POST /networks/create: on every engine."""
         reply = await create_network(self.members, await request.whole())
@@ -217,13 +246,16 @@ class Aggregate:
         self.lookup.remember_network(str(made.get("Id")), str((request.value() or {}).get("Name")))
         return reply
 
+    @HANDLERS.at("POST", "/volumes/create")
     async def create_volume(self, request: Request) -> Reply:
         """POST /volumes/create"""
         return await self.creation.create_volume(request)
 
-    async def thing(self, request: Request, kind: str, x: str) -> Reply:
+    @HANDLERS.rest_of("network", "volume")
+    async def thing(self, request: Request) -> Reply:
         """GET or DELETE /networks/X, /volumes/X: on those that have one of that name, or on NODE for NODE/X."""
-        found = await self.lookup.named_objects(kind, x)
+        kind = request.path.split("/")[1]
+        found = await self.lookup.named_objects(kind, request.name)
         if request.method == "DELETE":
             self._forget(kind, found[0][1])
         replies = []
@@ -239,20 +271,21 @@ class Aggregate:
             return Reply.json(values[0][1])
         return Reply.json(merge_networks(((node, [value]) for node, value in values), one_per_name=True)[0])
 
-    async def connect(self, request: Request, x: str, verb: str) -> Reply:
+    @HANDLERS.at("POST", "/networks/{name}/connect", "/networks/{name}/disconnect")
+    async def connect(self, request: Request) -> Reply:
         """POST /networks/X/connect, disconnect: on the engine of the container, with its network of that name."""
         request = await request.whole()
         body = request.value() or {}
         if not isinstance(body, dict):
             raise Refused(400, "the body of a connect is a JSON object")
         member, there = await self.lookup.owner(str(body.get("Container", "")))
-        mine = [name for other, name in await self.lookup.named_objects("networks", x) if other is member]
+        mine = [name for other, name in await self.lookup.named_objects("networks", request.name) if other is member]
         if not mine:
-            raise Refused(404, f"network {x} not found on {member.name}")
-        if verb == "connect" and "/" not in str(body.get("Container", "")):
+            raise Refused(404, f"network {request.name} not found on {member.name}")
+        if request.verb == "connect" and "/" not in str(body.get("Container", "")):
             await self._check_same_host_network(member, mine[0])
         changed = Request.json("POST", request.target, {**body, "Container": there})
-        return await member.ask(changed.at(f"/networks/{mine[0]}/{verb}"))
+        return await member.ask(changed.at(f"/networks/{mine[0]}/{request.verb}"))
 
     def _forget(self, kind: str, name: str) -> None:
         """What is removed now is not made on an engine that comes back, nor looked for there."""
@@ -278,44 +311,3 @@ class Aggregate:
 
 async def _nothing(_: Member) -> None:
     """Nothing is remembered of images."""
-
-
-Answer = Callable[..., Awaitable[Reply]]
-_ID = re.compile(r"[0-9a-f]{12,64}\Z")  # of a network, or its beginning
-_X = r"(?P<x>.+)"
-_ROUTES: tuple[tuple[tuple[str, ...], re.Pattern[str], Answer], ...] = tuple(
-    (tuple(methods.split()), re.compile(pattern + r"\Z"), answer)
-    for methods, pattern, answer in (
-        ("GET HEAD", "/_ping", Aggregate.ping),
-        ("GET", "/version", Aggregate.version),
-        ("GET", "/info", Aggregate.info),
-        ("GET", "/events", Aggregate.events),
-        ("GET", "/system/df", Aggregate.disk),
-        ("POST", "/(containers|images|networks|volumes|build)/prune", Aggregate.prune),
-        ("GET", "/containers/(json|ps)", Aggregate.containers),
-        ("POST", "/containers/create", Aggregate.create),
-        ("GET HEAD POST PUT", rf"/containers/(?P<x>.+?)/(?P<verb>{_VERBS})", Aggregate.container),
-        ("DELETE", f"/containers/{_X}", Aggregate.container),
-        ("GET POST", "/exec/(?P<x>[^/]+)/.+", Aggregate.exec),
-        ("POST", "/commit", Aggregate.commit),
-        ("GET", "/images/json", Aggregate.images),
-        ("GET", "/images/search", Aggregate.any),
-        ("GET", "/images/get", Aggregate.export),
-        ("POST", "/images/(create|load)", Aggregate.pull),
-        ("GET", f"/images/{_X}/get", Aggregate.export),
-        ("GET", f"/images/{_X}/(json|history)", Aggregate.image),
-        ("POST", f"/images/{_X}/push", Aggregate.push),
-        ("POST", f"/images/{_X}/tag", Aggregate.image_everywhere),
-        ("DELETE", f"/images/{_X}", Aggregate.image_everywhere),
-        ("POST", "/(build|session|grpc|build/cancel)", Aggregate.build),
-        ("GET", "/networks", Aggregate.networks),
-        ("GET", "/volumes", Aggregate.volumes),
-        ("POST", "/networks/create", Aggregate.create_network),
-        ("POST", "/volumes/create", Aggregate.create_volume),
-        ("POST", f"/networks/{_X}/(?P<verb>connect|disconnect)", Aggregate.connect),
-        ("GET DELETE", f"/(?P<kind>networks|volumes)/{_X}", Aggregate.thing),
-        ("GET", "/plugins", Aggregate.plugins),
-        ("GET", "/distribution/.+", Aggregate.any),
-        ("POST", "/auth", Aggregate.any),
-    )
-)

@@ -27,6 +27,8 @@ from machine.swarm.api.shapes import (
     record,
     text,
 )  # fmt: skip
+from machine.swarm.parsing.routes import ROUTES, Route
+from machine.swarm.pipeline import Request
 
 OLDEST_API = (1, 24)
 FULL_ID = pattern(re.compile(r"[0-9a-f]{64}\Z"), "the full id of a container or an exec")
@@ -188,53 +190,44 @@ _HIT = record({"name": str, "description": str, "star_count": COUNT, "is_officia
 _HISTORY = record({"Id": str, "Created": COUNT, "CreatedBy": str, "Tags": TEXTS, "Size": SIZE, "Comment": str})
 _TOP = record({"Titles": TEXTS, "Processes": a_list(TEXTS)})
 _OBJECT = mapping(anything)
-_PATHS: dict[tuple[str, str], Check] = {
-    ("GET", "/version"): VERSION,
-    ("GET", "/info"): INFO,
-    ("GET", "/containers/json"): a_list(CONTAINER),
-    ("GET", "/containers/ps"): a_list(CONTAINER),
-    ("GET", "/images/json"): a_list(IMAGE),
-    ("GET", "/images/search"): a_list(_HIT),
-    ("GET", "/networks"): a_list(NETWORK),
-    ("POST", "/networks/create"): MADE_NETWORK,
-    ("POST", "/networks/prune"): PRUNED,
-    ("GET", "/volumes"): VOLUMES,
-    ("POST", "/volumes/create"): VOLUME,
-    ("POST", "/volumes/prune"): PRUNED,
-    ("GET", "/system/df"): DISK,
-    ("GET", "/plugins"): PLUGINS,
-    ("POST", "/containers/create"): MADE,
-    ("POST", "/commit"): record({"Id": IDENTITY}, "Id"),
-    ("POST", "/containers/prune"): PRUNED,
-    ("POST", "/images/prune"): PRUNED,
-    ("POST", "/build/prune"): PRUNED,
-    ("POST", "/auth"): _OBJECT,
-}
-# (method, first part of the path) -> what may follow it; looked at in this order when the whole path is not above
-_PATTERNS: dict[tuple[str, str], tuple[tuple[re.Pattern[str], Check], ...]] = {
-    ("GET", "containers"): (
-        (re.compile(r"/containers/[^/]+/json\Z"), INSPECT),
-        (re.compile(r"/containers/[^/]+/top\Z"), _TOP),
-    ),
-    ("GET", "images"): (
-        (re.compile(r"/images/.+/json\Z"), record({"Id": IDENTITY, "RepoTags": TEXTS, "RepoDigests": TEXTS}, "Id")),
-        (re.compile(r"/images/.+/history\Z"), a_list(_HISTORY)),
-    ),
-    ("DELETE", "images"): ((re.compile(r"/images/.+\Z"), DELETED),),
-    ("GET", "networks"): ((re.compile(r"/networks/.+\Z"), NETWORK),),
-    ("GET", "volumes"): ((re.compile(r"/volumes/.+\Z"), VOLUME),),
-    ("GET", "exec"): ((re.compile(r"/exec/[^/]+/json\Z"), _OBJECT),),
-    ("POST", "containers"): ((re.compile(r"/containers/[^/]+/exec\Z"), MADE),),
-    ("GET", "distribution"): ((re.compile(r"/distribution/.+\Z"), _OBJECT),),
+_SHAPES: dict[Route, Check] = {
+    ROUTES[method, path]: check
+    for method, path, check in (
+        ("GET", "/version", VERSION),
+        ("GET", "/info", INFO),
+        ("GET", "/system/df", DISK),
+        ("GET", "/plugins", PLUGINS),
+        ("POST", "/auth", _OBJECT),
+        ("GET", "/distribution/{name}/json", _OBJECT),
+        ("GET", "/containers/json", a_list(CONTAINER)),
+        ("GET", "/containers/ps", a_list(CONTAINER)),
+        ("POST", "/containers/create", MADE),
+        ("POST", "/containers/prune", PRUNED),
+        ("GET", "/containers/{name}/json", INSPECT),
+        ("GET", "/containers/{name}/top", _TOP),
+        ("POST", "/containers/{name}/exec", MADE),
+        ("GET", "/exec/{name}/json", _OBJECT),
+        ("POST", "/commit", record({"Id": IDENTITY}, "Id")),
+        ("GET", "/images/json", a_list(IMAGE)),
+        ("GET", "/images/search", a_list(_HIT)),
+        ("GET", "/images/{name}/json", record({"Id": IDENTITY, "RepoTags": TEXTS, "RepoDigests": TEXTS}, "Id")),
+        ("GET", "/images/{name}/history", a_list(_HISTORY)),
+        ("DELETE", "/images/{name}", DELETED),
+        ("POST", "/images/prune", PRUNED),
+        ("POST", "/build/prune", PRUNED),
+        ("GET", "/networks", a_list(NETWORK)),
+        ("GET", "/networks/{name}", NETWORK),
+        ("POST", "/networks/create", MADE_NETWORK),
+        ("POST", "/networks/prune", PRUNED),
+        ("GET", "/volumes", VOLUMES),
+        ("GET", "/volumes/{name}", VOLUME),
+        ("POST", "/volumes/create", VOLUME),
+        ("POST", "/volumes/prune", PRUNED),
+    )
 }
 
 
-def shape_of(method: str, path: str) -> Check:
-    """The check of a good answer's JSON; `path` is decoded and has no version. Of other routes anything is good."""
-    shape = _PATHS.get((method, path))
-    if shape is not None:
-        return shape
-    for expression, shape in _PATTERNS.get((method, path[1:].partition("/")[0]), ()):
-        if expression.match(path):
-            return shape
-    return anything
+def shape_of(request: Request) -> Check:
+    """The check of the JSON of a good answer. To other routes anything is good."""
+    route = request.route
+    return _SHAPES.get(route, anything) if route else anything

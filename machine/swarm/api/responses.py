@@ -13,9 +13,10 @@ from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api import bounded_json
-from machine.swarm.api.response_kind import Kind, kind_of
+from machine.swarm.api.response_kind import body_of
 from machine.swarm.api.response_shapes import shape_of
 from machine.swarm.api.shapes import Check, WrongShape, anything
+from machine.swarm.parsing.routes import Body
 from machine.swarm.pipeline import JSON, CallNext, Hijack, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import printable
 
@@ -88,8 +89,8 @@ async def send_checked(client: CallNext, request: Request, source: str) -> Engin
     if reply.status in _REDIRECTS:
         await found.close()
         raise found.wrong("it sends the client to another address")
-    if kind_of(request) is Kind.WHOLE:
-        found.check = shape_of(request.method, request.path)
+    if body_of(request) is Body.WHOLE:
+        found.check = shape_of(request)
         await found.read()  # whole: what breaks off is an error then, and not half an answer
     return found
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeVar
 
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.merge.node_info import Answers, NodeInfo
-from machine.swarm.pipeline import Refused, Request, Unreachable
+from machine.swarm.merge.values import union
+from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from machine.swarm.printable import traceback_of
 
 MAX_CONCURRENT = 64  # engines asked at the same time for one call
@@ -100,6 +101,25 @@ def successful(results: Mapping[E, T | Refused]) -> dict[E, T]:
         reasons = "; ".join(refusal.message for refusal in refusals)
         raise Unreachable(refusals[0].status, f"none of the engines answers: {reasons}")
     return fine
+
+
+async def ask_each(engines: Sequence[E], request: Request, log: Callable[[str], None]) -> dict[E, EngineReply]:
+    """Make a call to every engine; return the answers, read, errors too. Refused when no engine answers."""
+
+    async def ask(engine: E) -> EngineReply:
+        reply = await engine.ask(request)
+        await reply.read()
+        return reply
+
+    return successful(await broadcast(engines, ask, log))
+
+
+async def removed(replies: Mapping[E, EngineReply]) -> Reply:
+    """Return the answers to DELETE /images/X as one; an error only if none of the engines could."""
+    good = [reply for reply in replies.values() if reply.ok]
+    if not good:
+        return next(iter(replies.values()))
+    return Reply.json(union([await reply.value() for reply in good]) or [])
 
 
 async def first_answer(engines: Sequence[E], request: Request) -> EngineReply:

@@ -12,11 +12,12 @@ from typing import Any
 import h11
 
 from machine.swarm import limits, visited
-from machine.swarm.api.response_kind import FOR_EVER, Kind, kind_of, patience_for
+from machine.swarm.api.response_kind import FOR_EVER, body_of, patience_for
 from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.deadline import Block, Deadline
 from machine.swarm.http.headers import forwardable_headers
 from machine.swarm.http.stream import PIECE, Stream
+from machine.swarm.parsing.routes import Body
 from machine.swarm.pipeline import Headers, NotConnected, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import printable
 
@@ -109,7 +110,7 @@ class Client:
         if isinstance(reply.body, _StreamingBody):
             reply.body.finished = self._keep
             reply.body.silent = limits.ENGINE_SILENT_SECONDS if not reply.ok and not self.patient else patience.silent
-            reply.body.most_pieces = limits.ENGINE_CHUNKS if kind_of(request) is Kind.WHOLE else None
+            reply.body.most_pieces = limits.ENGINE_CHUNKS if body_of(request) is Body.WHOLE else None
         elif isinstance(reply.body, bytes):
             self._keep(link)
         return reply

@@ -301,9 +301,9 @@ async def test_removing_an_image_removes_it_from_those_that_have_it() -> None:
 
 
 async def test_what_it_cannot_do_is_said() -> None:
-    with pytest.raises(Refused, match="cannot do GET /nonsense") as refused:
+    with pytest.raises(Refused, match="page not found: GET /nonsense") as refused:
         await World().get("/nonsense")
-    assert refused.value.status == 501
+    assert refused.value.status == 404
 
 
 @pytest.mark.parametrize(

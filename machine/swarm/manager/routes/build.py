@@ -34,7 +34,7 @@ SESSION = b"x-docker-expose-session-uuid"
 
 
 @TABLE.at("POST", "/build")
-async def build(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def build(context: ManagerContext, request: Request) -> Reply:
     """On the session's engine, or on the best of those that fit; expressions come in the build args."""
     query = {k: list(v) for k, v in request.query.items()}
     asked, query["buildargs"] = _parse_build(request.arg("buildargs"), request.arg("networkmode"))
@@ -75,7 +75,7 @@ async def _built(context: ManagerContext, engine: Engine, tags: Sequence[str]) -
 
 
 @TABLE.at("POST", "/session")
-async def session(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def session(context: ManagerContext, request: Request) -> Reply:
     """A raw connection to the engine that builds: the one its build was placed on, else buildx's."""
     key = request.header(SESSION).decode("latin-1")
     engine = await _placed(context, key) if key else None
@@ -87,7 +87,7 @@ async def session(context: ManagerContext, request: Request, name: str) -> Reply
 
 
 @TABLE.at("POST", "/grpc")
-async def grpc(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def grpc(context: ManagerContext, request: Request) -> Reply:
     """buildx's connections, which name no session: all to one engine. What they build is known when it is asked for."""
     engine = _builder(context)
     context.buildx = time.monotonic()
@@ -113,7 +113,7 @@ async def _raw(engine: Engine, request: Request) -> Reply:
 
 
 @TABLE.at("POST", "/build/cancel")
-async def cancel(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def cancel(context: ManagerContext, request: Request) -> Reply:
     """To the engine of that build."""
     engine = _engine_of(context, request.arg("id"))
     if engine is None:

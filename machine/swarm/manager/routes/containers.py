@@ -22,7 +22,7 @@ FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is r
 
 
 @TABLE.at("GET", "/containers/json", "/containers/ps")
-async def ps(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def ps(context: ManagerContext, request: Request) -> Reply:
     """From memory, unless sizes are asked for."""
     filters = request.filters()
     for key in ("before", "since"):  # the older way to say it
@@ -81,9 +81,9 @@ async def _with_sizes(context: ManagerContext, found: list[Container]) -> list[d
 
 
 @TABLE.at("GET", OF + "json")
-async def inspect(context: ManagerContext, request: Request, name: str) -> Reply:
+async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The engine's answer, which node it is, and published ports at the node's address."""
-    container = context.container(name)
+    container = context.container(request.name)
     reply = await _forward(container, request, "json")
     if not reply.ok:
         return reply
@@ -95,18 +95,16 @@ async def inspect(context: ManagerContext, request: Request, name: str) -> Reply
     return Reply.json(inspected(engine.node_info, value))
 
 
-@TABLE.at("GET", OF + "top", OF + "logs", OF + "changes", OF + "stats", OF + "export", OF + "attach/ws")
-@TABLE.at("GET HEAD PUT", OF + "archive")
-@TABLE.at("POST", OF + "attach", OF + "resize", OF + "copy")
-async def pass_on(context: ManagerContext, request: Request, name: str) -> Reply:
+@TABLE.rest_of("container")
+async def pass_on(context: ManagerContext, request: Request) -> Reply:
     """To its engine and back, streams and raw connections too."""
-    return await _forward(context.container(name), request, request.path.rpartition(name + "/")[2])
+    return await _forward(context.container(request.name), request, request.verb)
 
 
 @TABLE.at("POST", OF + "wait")
-async def wait(context: ManagerContext, request: Request, name: str) -> Reply:
+async def wait(context: ManagerContext, request: Request) -> Reply:
     """From its engine; that it has ended is known here before the client hears of it, who asks for the list next."""
-    container = context.container(name)
+    container = context.container(request.name)
     reply = await _forward(container, request, "wait")
     if isinstance(reply.body, AsyncIterator):
         reply.body = _refreshed_at_end(container, reply.body)
@@ -127,10 +125,10 @@ async def _refreshed_at_end(container: Container, body: AsyncIterator[bytes]) ->
 
 
 @TABLE.at("POST", *(OF + verb for verb in ("start", "stop", "restart", "kill", "pause", "unpause", "update")))
-async def change(context: ManagerContext, request: Request, name: str) -> Reply:
+async def change(context: ManagerContext, request: Request) -> Reply:
     """To its engine; what is remembered is true again before the client hears of it."""
-    container = context.container(name)
-    verb = request.path.rpartition("/")[2]
+    container = context.container(request.name)
+    verb = request.verb
     reply = await _forward(container, request, verb)
     if reply.ok:
         await _refresh(container)
@@ -142,9 +140,9 @@ async def change(context: ManagerContext, request: Request, name: str) -> Reply:
 
 
 @TABLE.at("POST", OF + "rename")
-async def rename(context: ManagerContext, request: Request, name: str) -> Reply:
+async def rename(context: ManagerContext, request: Request) -> Reply:
     """Names are unique in the cluster, not only on the engine."""
-    container = context.container(name)
+    container = context.container(request.name)
     wanted = request.arg("name").strip("/")
     check_name(wanted)
     others = [c for c in context.cluster.index.named(wanted) if c is not container]
@@ -158,11 +156,11 @@ async def rename(context: ManagerContext, request: Request, name: str) -> Reply:
 
 
 @TABLE.at("DELETE", "/containers/{name}")
-async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request) -> Reply:
     """To its engine; forgotten at once. With `link=1` only a link goes: NAME/ALIAS is the alias that NAME has."""
     if request.flag("link"):
-        return await _remove_link(context, request, name)
-    container = context.container(name)
+        return await _remove_link(context, request, request.name)
+    container = context.container(request.name)
     reply: Reply = await container.engine.ask(request.at(f"/containers/{container.id}"))
     if reply.ok:
         container.engine.forget(container.id)
@@ -182,9 +180,9 @@ async def _remove_link(context: ManagerContext, request: Request, name: str) -> 
 
 
 @TABLE.at("POST", OF + "exec")
-async def exec_create(context: ManagerContext, request: Request, name: str) -> Reply:
+async def exec_create(context: ManagerContext, request: Request) -> Reply:
     """To its engine, and remember which that is."""
-    container = context.container(name)
+    container = context.container(request.name)
     reply = await _forward(container, request, "exec")
     if not reply.ok:
         return reply
@@ -196,22 +194,21 @@ async def exec_create(context: ManagerContext, request: Request, name: str) -> R
     return Reply(reply.status, drop_headers(reply.headers, b"content-length"), json.dumps(value).encode())
 
 
-@TABLE.at("GET", "/exec/{name}/json")
-@TABLE.at("POST", "/exec/{name}/start", "/exec/{name}/resize")
-async def exec_use(context: ManagerContext, request: Request, name: str) -> Reply:
+@TABLE.rest_of("exec")
+async def exec_use(context: ManagerContext, request: Request) -> Reply:
     """To the engine that has it; if we were restarted since, every engine is asked once."""
-    engine = context.execs.get(name)
+    engine = context.execs.get(request.name)
     if engine is None:
 
         async def ask(one: Engine) -> bool:
-            await one.get(f"/exec/{name}/json")
+            await one.get(f"/exec/{request.name}/json")
             return True
 
         found = [e for e, yes in (await context.broadcast(context.cluster.healthy(), ask)).items() if yes is True]
         if not found:
-            raise Refused(404, f"No such exec instance: {name}")
+            raise Refused(404, f"No such exec instance: {request.name}")
         engine = found[0]
-        context.remember_exec(name, engine)
+        context.remember_exec(request.name, engine)
     return await engine.ask(request)
 
 

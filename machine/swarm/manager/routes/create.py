@@ -37,7 +37,7 @@ HEX_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @TABLE.at("POST", "/containers/create")
-async def create(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def create(context: ManagerContext, request: Request) -> Reply:
     """201 with the id; 409 for a name that is taken anywhere in the cluster."""
     request = await request.whole()
     body = request.value()

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
 from machine.swarm.cluster.images import changed_tags, familiar, is_dangling, without_superseded
-from machine.swarm.fanout.broadcast import successful
+from machine.swarm.fanout.broadcast import ask_each, removed, successful
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import holders
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.images import merge_images
-from machine.swarm.merge.values import union
 from machine.swarm.pipeline import Refused, Reply, Request
 
 OF = "/images/{name}/"
@@ -26,7 +26,7 @@ _BOUNDS = ("before", "since")  # filters that name an image, which not every eng
 
 
 @TABLE.at("GET", "/images/json")
-async def images(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def images(context: ManagerContext, request: Request) -> Reply:
     """One entry per id, its tags and digests united; from memory if nothing but nodes is filtered."""
     filters = request.filters()
     nodes = filters.pop("node", [])
@@ -91,7 +91,7 @@ def _created(engine: Engine, name: str) -> int | None:
 
 
 @TABLE.at("POST", "/images/create", "/images/load")
-async def transfer(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def transfer(context: ManagerContext, request: Request) -> Reply:
     """Pull, import or load on every engine; the tags that it brings mean what they mean there from then on."""
     engines = context.cluster.healthy() or [context.cluster.any_healthy()]
     before = {engine: dict(engine.image_table.tags) for engine in engines}
@@ -109,14 +109,14 @@ async def transfer(context: ManagerContext, request: Request, name: str) -> Repl
 
 @TABLE.at("GET", OF + "json", OF + "history", OF + "get")
 @TABLE.at("POST", OF + "push")
-async def one(context: ManagerContext, request: Request, name: str) -> Reply:
+async def one(context: ManagerContext, request: Request) -> Reply:
     """To the first engine that has it; any engine words the error if none has."""
-    found = await holders(context, name)
+    found = await holders(context, request.name)
     return await (found[0] if found else context.cluster.any_healthy()).ask(request)
 
 
 @TABLE.at("GET", "/images/get")
-async def get(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def get(context: ManagerContext, request: Request) -> Reply:
     """From one engine that has all the names asked for."""
     names = [name for text in request.query.get("names", []) for name in text.split(",") if name]
     having = {name: await holders(context, name) for name in names}
@@ -130,9 +130,9 @@ async def get(context: ManagerContext, request: Request, name: str) -> Reply:  #
 
 
 @TABLE.at("POST", OF + "tag")
-async def tag(context: ManagerContext, request: Request, name: str) -> Reply:
+async def tag(context: ManagerContext, request: Request) -> Reply:
     """On every engine that has it; the tag means this image from now on."""
-    found = await holders(context, name) or [context.cluster.any_healthy()]
+    found = await holders(context, request.name) or [context.cluster.any_healthy()]
     replies = await _on_each(context, found, request)
     wanted = request.arg("repo") + (f":{request.arg('tag')}" if request.arg("tag") else "")
     context.images.note([engine for engine, reply in replies.items() if reply.ok], [wanted])
@@ -140,29 +140,22 @@ async def tag(context: ManagerContext, request: Request, name: str) -> Reply:
 
 
 @TABLE.at("DELETE", "/images/{name}")
-async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request) -> Reply:
     """From every engine that has it, an older image of the same tag too; an error only if none could."""
-    found = await holders(context, name, older=True) or [context.cluster.any_healthy()]
-    replies = await _on_each(context, found, request)
-    fine = [r for r in replies.values() if r.ok]
-    if not fine:
-        return next(iter(replies.values()))
-    return Reply.json(union([await reply.value() for reply in fine]) or [])
+    found = await holders(context, request.name, older=True) or [context.cluster.any_healthy()]
+    return await removed(await _on_each(context, found, request))
 
 
-async def _on_each(context: ManagerContext, engines: list[Engine], request: Request) -> dict[Engine, Reply]:
-    async def ask(engine: Engine) -> Reply:
-        reply = await engine.ask(request)
-        await reply.read()
+async def _on_each(context: ManagerContext, engines: list[Engine], request: Request) -> dict[Engine, EngineReply]:
+    replies = await ask_each(engines, request, context.cluster.log)
+    for engine in engines:
         with suppress(Refused):
             await engine.refresh_kinds("image")
-        return reply
-
-    return successful(await context.broadcast(engines, ask))
+    return replies
 
 
 @TABLE.at("POST", "/commit")
-async def commit(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def commit(context: ManagerContext, request: Request) -> Reply:
     """On the container's engine, where the image is then."""
     container = context.container(request.arg("container"))
     query = {**{k: list(v) for k, v in request.query.items()}, "container": [container.id]}

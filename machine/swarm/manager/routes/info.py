@@ -18,7 +18,7 @@ from machine.swarm.pipeline import JSON, Reply, Request
 
 
 @TABLE.at("GET", "/info")
-async def info(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def info(context: ManagerContext, request: Request) -> Reply:
     """From memory: sums, what most engines say of themselves, and a table of engines in SystemStatus."""
     cluster = context.cluster
     engines = sorted(cluster.engines.values(), key=lambda e: (e.name, e.address))

@@ -25,7 +25,7 @@ Network = dict[str, Any]
 
 
 @TABLE.at("GET", "/networks")
-async def networks(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def networks(context: ManagerContext, request: Request) -> Reply:
     """From memory; engines are asked only for filters that need more than a network's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
@@ -80,9 +80,9 @@ def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tu
 
 
 @TABLE.at("GET", "/networks/{name}")
-async def inspect(context: ManagerContext, request: Request, name: str) -> Reply:
+async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The answer of an engine that has it; of one that spans engines with the containers of all of them."""
-    engine, network = find(context, name)
+    engine, network = find(context, request.name)
     call = request.at(f"/networks/{network['Id']}")
     if not is_spanning(network):
         return await engine.ask(call)
@@ -91,7 +91,7 @@ async def inspect(context: ManagerContext, request: Request, name: str) -> Reply
 
 
 @TABLE.at("POST", "/networks/create")
-async def create(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def create(context: ManagerContext, request: Request) -> Reply:
     """On the node in NODE/NAME; else on the one that has more of its Compose project, else on one that is chosen."""
     request = await request.whole()
     body = request.value()
@@ -125,9 +125,9 @@ def _engine_for(context: ManagerContext, body: dict[str, Any]) -> Engine:
 
 
 @TABLE.at("DELETE", "/networks/{name}")
-async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request) -> Reply:
     """From its engine."""
-    engine, network = find(context, name)
+    engine, network = find(context, request.name)
     reply = await engine.ask(request.at(f"/networks/{network['Id']}"))
     if reply.ok:
         await _refresh(context.cluster.healthy() if is_spanning(network) else [engine])
@@ -135,15 +135,15 @@ async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
 
 
 @TABLE.at("POST", "/networks/{name}/connect", "/networks/{name}/disconnect")
-async def connect(context: ManagerContext, request: Request, name: str) -> Reply:
+async def connect(context: ManagerContext, request: Request) -> Reply:
     """On the container's engine: the network is there, spans engines, or is moved there because nobody is in it."""
     request = await request.whole()
     body = request.value()
     if not isinstance(body, dict):
         raise Refused(400, "the body names a Container")
-    verb = request.path.rpartition("/")[2]
+    verb = request.verb
     container = context.container(str(body.get("Container") or ""))
-    engine, network = find(context, name, container.engine)
+    engine, network = find(context, request.name, container.engine)
     key = str(network["Id"])
     if not is_spanning(network) and container.engine is not engine:
         found = [Located("network", key, frozenset({engine.address}))] if verb == "connect" else []

@@ -16,7 +16,7 @@ _KINDS = {"images": "image", "networks": "network", "volumes": "volume"}
 
 
 @TABLE.at("POST", "/containers/prune", "/images/prune", "/networks/prune", "/volumes/prune", "/build/prune")
-async def prune(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def prune(context: ManagerContext, request: Request) -> Reply:
     """On every engine; what is remembered is true again before the client hears of it."""
     kind = request.path.split("/")[1]
     shared = {"networks": networks.shared_names, "volumes": volumes.shared_names}.get(kind)

@@ -26,7 +26,7 @@ OLDEST_TEXT = f"{OLDEST[0]}.{OLDEST[1]}"
 
 
 @TABLE.at("GET HEAD", "/_ping")
-async def ping(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def ping(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG001
     """Local. The headers tell a client which version to speak and how to build."""
     headers = (
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -41,7 +41,7 @@ async def ping(context: ManagerContext, request: Request, name: str) -> Reply:  
 
 
 @TABLE.at("GET", "/version")
-async def version(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def version(context: ManagerContext, request: Request) -> Reply:  # noqa: ARG001
     """Local."""
     api = context.cluster.api()
     arch = next((e.facts.arch for e in context.cluster.healthy() if e.facts and e.facts.arch), "")
@@ -67,7 +67,7 @@ async def version(context: ManagerContext, request: Request, name: str) -> Reply
 
 
 @TABLE.at("GET", "/events")
-async def watch(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def watch(context: ManagerContext, request: Request) -> Reply:
     """Fan-in of all engines' events, each marked with its node; `since` and `until` as the engine takes them."""
     filters = request.filters()
     now = time.time()
@@ -121,31 +121,24 @@ async def _past(context: ManagerContext, since: float, until: float) -> list[dic
 
 
 @TABLE.at("GET", "/system/df")
-async def disk(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def disk(context: ManagerContext, request: Request) -> Reply:
     """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
     answers = await context.values(context.cluster.healthy(), request)
     shared = volumes.shared_names(context)
     return Reply.json(merge_disk_usage(by_node(answers), shared, always_qualified=False))
 
 
-@TABLE.at("POST", "/auth")
-@TABLE.at("GET", "/images/search", "/distribution/{name}/json")
-async def any_engine(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+@TABLE.rest_of("registry")
+async def any_engine(context: ManagerContext, request: Request) -> Reply:
     """What a registry is asked through whatever engine; another one is asked when that cannot be reached."""
     return await first_answer(context.cluster.healthy() or [context.cluster.any_healthy()], request)
 
 
 @TABLE.at("GET", "/plugins")
-async def plugins(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def plugins(context: ManagerContext, request: Request) -> Reply:
     """The plugins of all engines, each name once."""
     answers = await context.values(context.cluster.healthy(), request)
     return Reply.json(merge_plugins(by_node(answers)))
-
-
-@TABLE.at("GET", "/images/viz")
-async def viz(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
-    """As classic Swarm."""
-    return Reply.error(501, "Not supported in clustering mode.")
 
 
 def _ostype(cluster: Cluster) -> str:

@@ -29,7 +29,7 @@ from machine.swarm.scheduler.placement_request import PlacementRequest, extract_
 
 
 @TABLE.at("GET", "/volumes")
-async def volumes(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def volumes(context: ManagerContext, request: Request) -> Reply:
     """From memory; engines are asked only for filters that need more than a volume's own record."""
     filters = request.filters()
     nodes = set(filters.pop("node", []))
@@ -65,14 +65,14 @@ def holders(context: ManagerContext, text: str) -> tuple[list[Engine], str]:
 
 
 @TABLE.at("GET", "/volumes/{name}")
-async def inspect(context: ManagerContext, request: Request, name: str) -> Reply:
+async def inspect(context: ManagerContext, request: Request) -> Reply:
     """The answer of the first engine that has it."""
-    engines, there = holders(context, name)
+    engines, there = holders(context, request.name)
     return await engines[0].ask(request.at(f"/volumes/{there}"))
 
 
 @TABLE.at("POST", "/volumes/create")
-async def create(context: ManagerContext, request: Request, name: str) -> Reply:  # noqa: ARG001
+async def create(context: ManagerContext, request: Request) -> Reply:
     """On the node in NODE/NAME, on those that its whitelist names, on the one that has it; else on one that is chosen.
 
     Chosen is the engine that has more of its Compose project, else the one that the next container would get.
@@ -121,9 +121,9 @@ def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
 
 
 @TABLE.at("DELETE", "/volumes/{name}")
-async def remove(context: ManagerContext, request: Request, name: str) -> Reply:
+async def remove(context: ManagerContext, request: Request) -> Reply:
     """From every engine that has it; an error only if none could."""
-    engines, there = holders(context, name)
+    engines, there = holders(context, request.name)
     await context.values(engines, request.at(f"/volumes/{there}"))
     await _refresh(engines)
     return Reply(204)
