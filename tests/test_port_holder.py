@@ -49,8 +49,8 @@ def test_a_machine_is_named(tmp_path: Path) -> None:
     words = [str(tmp_path / "qemu-system-x86_64"), "-c", listen, "-name", "guest=web\x1b[31m"]
     os.symlink(sys.executable, words[0])
     process = subprocess.Popen(words, stdout=subprocess.PIPE)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         process.stdout.readline()
         cause, _ = port_holder.why(ADDRESS, 18093)
         assert cause.startswith("qemu of machine web[31m (process "), "nothing that a terminal would obey"

@@ -268,7 +268,7 @@ def test_a_virtual_machines_record_names_no_file_of_this_computer(
     mine: Store, theirs: Store, tmp_path: Path, driver: str
 ) -> None:
     """Its program would be run by `ls`, its image read by a create that goes on."""
-    named = {
+    named: dict[str, object] = {
         "IPAddress": "127.84.1.2",
         "Program": "/tmp/anything",
         "InstallPath": "/tmp",

@@ -11,6 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -323,7 +324,14 @@ def test_a_key_that_others_could_read_is_closed(store: str) -> None:
     assert authority.ensure(store).notes == []
 
 
-def user_files(tmp_path: Path, ca: certs.Pair) -> dict[str, str]:
+class UserFiles(TypedDict):
+    """Paths of a CA of the user's own."""
+
+    ca_cert: str
+    ca_key: str
+
+
+def user_files(tmp_path: Path, ca: certs.Pair) -> UserFiles:
     (tmp_path / "corp.pem").write_bytes(ca.cert)
     (tmp_path / "corp-key.pem").write_bytes(ca.key)
     return {"ca_cert": str(tmp_path / "corp.pem"), "ca_key": str(tmp_path / "corp-key.pem")}

@@ -392,7 +392,7 @@ def test_what_happened_is_kept_in_the_machines_log(store: Path) -> None:
     assert stat.S_IMODE(os.stat(log).st_mode) == 0o600
 
 
-def change(store: Path, driver: str, name: str = "m", **values: object) -> None:
+def change(store: Path, driver: str, name: str = "m", /, **values: object) -> None:
     """Make a machine one of another driver, as if that had made it."""
     config = store / "machines" / name / "config.json"
     record = json.loads(config.read_text())

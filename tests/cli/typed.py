@@ -46,7 +46,7 @@ class StoreWithEngines:
         self.store.add(name)
         record = Record.new(self.store.root, name, "generic", driver)
         for key, value in options.items():
-            record.raw["HostOptions"][key].update(value)  # type: ignore[call-overload]
+            record.raw["HostOptions"][key].update(value)
         record.phase = "ready"
         self.store.save(record)
         client = certs.make_client(self.files.authority, "test")

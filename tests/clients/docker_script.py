@@ -118,7 +118,7 @@ def outcomes(program: str, target: Target, work: Path) -> list[tuple[str, int, s
 
 def differences(
     found: dict[str, list[tuple[str, int, str]]], beside: str = "engine"
-) -> dict[str, list[tuple[object, object]]]:
+) -> dict[str, list[tuple[tuple[str, int, str], tuple[str, int, str]]]]:
     """By endpoint: each step that went otherwise than at `beside`, as that one had it and as it was."""
     right = found[beside]
     other = {name: [(r, s) for r, s in zip(right, seen, strict=True) if r != s] for name, seen in found.items()}

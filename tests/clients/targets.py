@@ -6,15 +6,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import certs
 from tests.clients.images import give_images, make_images
 from tests.sshd import free_port
-from tests.swarm.engines import RealEngine
 from tests.swarm.network_namespaces import Island, Islands
 from tests.swarm.real_manager import Manager
 from tests.swarm.test_swarmd import swarmd
@@ -37,12 +37,13 @@ class Target(NamedTuple):
         return self.environ["DOCKER_HOST"]
 
 
-class Targets(NamedTuple):
+@dataclass(frozen=True)
+class Targets:
     """All endpoints, by name, the store in which the machine is, and the engines behind them."""
 
     all: dict[str, Target]
     store: Path
-    engines: list[RealEngine]
+    engines: Sequence[Island]
     images: bytes
 
     def __getitem__(self, name: str) -> Target:

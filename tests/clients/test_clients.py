@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_buildx_builds_what_then_runs(found: Targets, tmp_path: Path) -> None:
 def test_dockerode(found: Targets, tmp_path: Path) -> None:
     modules = trees.node_tree("dockerode@5.0.1") / "node_modules"
 
-    def story(target: Target) -> object:
+    def story(target: Target) -> Any:
         environ = environ_of(target, tmp_path / target.name, NODE_PATH=str(modules))
         return json.loads(printed(["node", str(PROGRAMS / "dockerode.js"), "shop"], tmp_path, environ))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.clients import packages
-from tests.clients.fixtures import trixie
+from tests.clients.fixtures import DockerClient, trixie
 
 __all__ = ["trixie"]
 
@@ -57,7 +58,7 @@ def test_what_is_not_to_be_had_says_why_and_leaves_nothing(tmp_path: Path, monke
     (tools / "apt-get").write_text("#!/bin/sh\necho 'no route' >&2\nexit 100\n")
     (tools / "apt-get").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    if not packages.shutil.which("dpkg"):
+    if not shutil.which("dpkg"):
         pytest.skip("needs dpkg")
     with pytest.raises(packages.Unavailable, match="no route"):
         packages.unpacked("docker-compose")
@@ -65,7 +66,7 @@ def test_what_is_not_to_be_had_says_why_and_leaves_nothing(tmp_path: Path, monke
 
 
 @pytest.mark.lab
-def test_the_client_of_another_release_runs_with_its_plugins(trixie) -> None:
+def test_the_client_of_another_release_runs_with_its_plugins(trixie: DockerClient) -> None:
     compose = trixie.run("tcp://127.0.0.1:1", "compose", "version", "--short").stdout.strip()
     assert compose.startswith("2.")
     assert "buildx" in trixie.run("tcp://127.0.0.1:1", "buildx", "version").stdout

@@ -20,7 +20,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -35,7 +35,7 @@ from machine.store import Record, Store
 from machine.wait import NotYet, SystemClock, until
 from tests.drivers import contexts
 from tests.drivers.commands import calls_of_create, kill_at, line
-from tests.drivers.fault_proxy import Answer, Door, answer, late, lost, silent
+from tests.drivers.fault_proxy import Answer, Call, Door, answer, instead, late, lost, silent
 from tests.drivers.pauses import written_down
 from tests.program import Program
 from tests.test_imports import loaded
@@ -48,14 +48,25 @@ class Cloud(Protocol):
     """One account on a stand-in, behind a door."""
 
     driver: str  # its name
-    door: Door
     making: str  # the name of the call that makes the machine
-    secrets: tuple[str, ...]  # texts that nobody may see
-    sdk: tuple[str, ...]  # modules that only a command which talks to the cloud may load
     pausing: str  # the module of the SDK that sleeps before a call is repeated
-    impatient: Mapping[str, Any]  # option values that make it give up early
     throttled: Answer
     broken: Answer
+
+    @property
+    def door(self) -> Door: ...
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that nobody may see."""
+
+    @property
+    def sdk(self) -> tuple[str, ...]:
+        """Modules that only a command which talks to the cloud may load."""
+
+    @property
+    def impatient(self) -> Mapping[str, Any]:
+        """Option values that make it give up early."""
 
     def options(self) -> dict[str, Any]:
         """Option values of a machine that can be made, without the secret ones."""
@@ -79,7 +90,7 @@ class Cloud(Protocol):
         """Lose everything that was made, behind the driver's back."""
 
 
-def new(cloud: Cloud, place: Path, name: str = "contract", **more: Any) -> Driver:
+def new(cloud: Cloud, place: Path, name: str = "contract", /, **more: Any) -> Driver:
     """The driver of a machine that is not made yet, in a context that really saves; `driver.saved` is what it saved."""
     cls = registry.find(cloud.driver)
     saved: list[dict[str, Any]] = []
@@ -89,6 +100,17 @@ def new(cloud: Cloud, place: Path, name: str = "contract", **more: Any) -> Drive
     driver = cls.configure(ctx, values)
     driver.saved = saved  # type: ignore[attr-defined]
     return driver
+
+
+def first_of_each_name(once: set[str]) -> Callable[[Call], bool]:
+    """A function that tells whether a call is the first of its name; the names are added to `once`."""
+
+    def first(call: Call) -> bool:
+        known = call.name in once
+        once.add(call.name)
+        return not known
+
+    return first
 
 
 def again(driver: Driver) -> Driver:
@@ -344,10 +366,7 @@ class CloudContract:
             cloud.door.clear()
             pauses.asked.clear()
             once: set[str] = set()
-            cloud.door.on(
-                lambda call, once=once: call.name not in once and not once.add(call.name),  # type: ignore[misc,func-returns-value]
-                lambda door, call, spoilt=spoilt: spoilt,  # type: ignore[misc]
-            )
+            cloud.door.on(first_of_each_name(once), instead(spoilt))
             driver = make(new(cloud, tmp_path / str(spoilt.status)))
             assert cloud.machines() == 1
             unmake(driver)
@@ -439,7 +458,8 @@ class CloudContract:
     @pytest.mark.slow
     def test_another_account_is_not_believed(self, cloud: Cloud, tmp_path: Path) -> None:
         """Where other credentials see nothing, nothing is forgotten, made or kept; its own ones find all."""
-        if not (strangers := getattr(cloud, "strangers", dict)()):
+        strangers: dict[str, str] = getattr(cloud, "strangers", dict)()
+        if not strangers:
             pytest.skip("this stand-in has one account")
         before = cloud.listing()
         program = Program(tmp_path / "p")

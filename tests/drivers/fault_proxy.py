@@ -69,6 +69,11 @@ def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = N
     return lambda door, call: Answer(status, body, headers or {})
 
 
+def instead(found: Answer) -> Act:
+    """`found` instead of asking over there."""
+    return lambda door, call: found
+
+
 def late(seconds: float) -> Act:
     """The real answer, later."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,8 @@ def test_a_query_runs_nothing_that_changes(name: str, tmp_path: Path) -> None:
     with ARRANGEMENTS[name](tmp_path / "platform") as given:
         ctx = replace(contexts.real(tmp_path, saved=saved), run=noted)
         driver = cls.configure(ctx, resolve(cls.traits.options, given, {}))
-        for step in (lambda: None, driver.check, driver.create, driver.remove):
+        steps: list[Callable[[], object]] = [lambda: None, driver.check, driver.create, driver.remove]
+        for step in steps:
             step()
             started.clear()
             before = len(saved)

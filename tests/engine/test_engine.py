@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -88,13 +90,13 @@ def test_the_deadline_is_over_the_whole_exchange(files: Files, where: str) -> No
 
     mute = raw(lambda peer: time.sleep(3))
     context = server_context(files.server, files.ca)
-    server = {
+    servers: dict[str, Callable[[], AbstractContextManager[int]]] = {
         "connect": blackhole,
         "handshake": lambda: serving(None, mute),
         "answer": lambda: serving(context, mute),
         "drip": lambda: serving(context, drip),
-    }[where]()
-    with server as port:
+    }
+    with servers[where]() as port:
         started = time.monotonic()
         with pytest.raises(EngineTimeout, match=r"did not answer within 0\.5 s") as caught:
             Engine("127.0.0.1", port, files.tls, timeout=0.5).ping()

@@ -40,6 +40,12 @@ def ready(world: Session, name: str) -> Record:
     return record
 
 
+def said(world: Session) -> str:
+    """What the console has said."""
+    assert isinstance(world.console.err, io.StringIO)
+    return world.console.err.getvalue()
+
+
 def held(world: Session) -> dict[str, bytes]:
     """What the docker client has in its contexts, by file name; of one machine."""
     return {path.name: path.read_bytes() for path in Path(world.environ["DOCKER_CONFIG"]).rglob("*.pem")}
@@ -57,17 +63,17 @@ def test_a_key_whose_certificate_was_not_written_any_more_is_not_given_to_the_en
 
 def test_a_machine_that_changes_its_ca_is_warned_of(world: Session) -> None:
     record = ready(world, "dev")
-    assert "instead of the CA" not in world.console.err.getvalue()
+    assert "instead of the CA" not in said(world)
     theirs = certs.make_ca("them")
     Path(record.cert_dir(), "ca.pem").write_bytes(theirs.cert)
     server = certs.make_server(theirs, "them", provision.server_names(record, HERE))
     Path(record.cert_dir(), "server.pem").write_bytes(server.cert)
     Path(record.cert_dir(), "server-key.pem").write_bytes(server.key)
     assert provision.server_pair(world, record, HERE) == server, "good, so it is kept"
-    assert "instead of the CA" not in world.console.err.getvalue()
+    assert "instead of the CA" not in said(world)
     moved = provision.server_pair(world, record, Endpoint("192.0.2.99"))
     assert certs.issued_by(moved.cert, authority_of(world).ca)
-    assert "instead of the CA it was made with (does not carry 192.0.2.99)" in world.console.err.getvalue()
+    assert "instead of the CA it was made with (does not carry 192.0.2.99)" in said(world)
 
 
 def test_a_new_client_pair_reaches_contexts_and_records_of_machines_that_were_not_named(world: Session) -> None:
@@ -87,7 +93,7 @@ def test_contexts_that_cannot_be_written_stop_nothing(world: Session) -> None:
         path.unlink()
         path.mkdir()
     certificates.renew_client(world)
-    assert "docker contexts keep their old certificates" in world.console.err.getvalue()
+    assert "docker contexts keep their old certificates" in said(world)
     assert Path(record.cert_dir(), "cert.pem").read_bytes() == authority_of(world).client.cert
 
 

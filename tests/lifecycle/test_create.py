@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,16 @@ def noting(done: list[str], fails: BaseException | None = None, at: str = "") ->
         if fails is not None and text == at:
             raise fails
 
+    def noted(text: str) -> Callable[[Creation], None]:
+        return lambda _: note(text)
+
     return [
         Step(
             step.name,
-            lambda _, name=step.name: note(name),
+            noted(step.name),
             step.description,
             step.skip_if_reached,
-            (lambda _, name=step.name: note(f"instead of {name}")) if step.on_skip else None,
+            noted(f"instead of {step.name}") if step.on_skip else None,
         )
         for step in CREATE[1:]
     ]

@@ -6,6 +6,7 @@ import _thread
 import io
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,13 @@ def test_a_failure_before_ctrl_c_is_told_with_it(world: Session) -> None:
 
     threading.Thread(target=interrupt, daemon=True).start()
     asked: list[list[str]] = []
+
+    def advice(cut: Sequence[str]) -> str:
+        asked.append(list(cut))
+        return "go on"
+
     with pytest.raises(Interrupted) as caught:
-        parallel.run(world, ["broken", "slow"], act, lambda cut: asked.append(list(cut)) or "go on")
+        parallel.run(world, ["broken", "slow"], act, advice)
     assert caught.value.brief == "interrupted while working on slow"
     assert "broken had failed: no quota is left" in caught.value.details
     assert "ask for more" in caught.value.details

@@ -105,5 +105,5 @@ def test_force_empties_the_keyring_too(store: Store, monkeypatch: pytest.MonkeyP
 class Stubborn(set[str]):
     """An account that removes nothing."""
 
-    def discard(self, element: str) -> None:
+    def discard(self, element: object) -> None:
         raise DriverError(f"{element} is locked")

@@ -81,12 +81,13 @@ def drain(todo: Plan, look: list[str]) -> tuple[list[Step], Result]:
 def facts(values: dict[str, Any]) -> Facts:
     if "recorded" in values:
         return parse(Completed(0, (HERE / "recorded" / values["recorded"]).read_text()))
-    texts = {
+    texts: dict[str, str] = {
         key: "\n".join(values[key]) + "\n" for key in ("daemon_json", "drop_in", "conf_d", "profile") if key in values
     }
     lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     files = {path: _file(entry) for path, entry in values.get("files", {}).items()}
-    return Facts(**{**values, **lists, **texts, "files": files})
+    everything: dict[str, Any] = {**values, **lists, **texts, "files": files}
+    return Facts(**everything)
 
 
 def _file(entry: dict[str, Any]) -> File:
@@ -95,12 +96,13 @@ def _file(entry: dict[str, Any]) -> File:
 
 
 def spec(values: dict[str, Any]) -> Spec:
-    options = {
+    options: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.get("engine", {}).items()
     }
     plain = {key: value for key, value in values.items() if key != "engine"}
     pems = {"ca": b"CA\n", "server_cert": b"CERT\n", "server_key": b"KEY\n"}
-    return Spec(**{"hostname": "dev", "driver_name": "generic", **pems, "engine": EngineOptions(**options), **plain})
+    everything: dict[str, Any] = {"hostname": "dev", "driver_name": "generic", **pems, **plain}
+    return Spec(**{"engine": EngineOptions(**options), **everything})
 
 
 def shown(step: Step) -> dict[str, Any]:

@@ -198,7 +198,8 @@ def test_secrets_are_on_no_command_line(boot: Boot) -> None:
     host = boot("discreet", engine="off")
     spec = wishes(host, env=("TOKEN=hunter2hunter2",))
     secret = [spec.server_key.decode().splitlines()[1].encode(), b"hunter2hunter2"]
-    seen, looks, done = [], [0], threading.Event()
+    seen: list[bytes] = []
+    looks, done = [0], threading.Event()
 
     def watch() -> None:
         while not done.is_set():

@@ -104,7 +104,7 @@ def test_one_of_many_takers_gets_the_name(tmp_path: Path) -> None:
 def test_readers_see_whole_records_while_two_processes_save(store: Store) -> None:
     savers = [start(SAVER, store.root, mark) for mark in "ab"]
     try:
-        seen = set()
+        seen: set[str] = set()
         deadline = time.monotonic() + 20
         while not {"a", "b"} <= seen and time.monotonic() < deadline:
             for _ in range(20):

@@ -77,7 +77,7 @@ def replace(raw: dict[str, Any], chance: random.Random) -> None:
     elif act < 0.8:
         del holder[key]
     else:
-        holder[key.swapcase()] = holder.pop(key)
+        holder[str(key).swapcase()] = holder.pop(key)
 
 
 def test_a_thousand_damaged_files_in_one_store(tmp_path: Path) -> None:

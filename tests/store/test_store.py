@@ -104,13 +104,17 @@ def test_a_directory_without_a_record_is_broken_with_advice(store: Store) -> Non
 
 
 def test_a_config_that_is_no_readable_file_is_broken(store: Store) -> None:
+    def huge(path: str) -> None:
+        Path(path).touch()
+        os.truncate(path, 2**30)
+
     for name, make in {
         "directory": os.mkdir,
         "nowhere": lambda path: os.symlink("/nonexistent/config.json", path),
         "circle": lambda path: os.symlink(path, path),
         "pipe": os.mkfifo,
         "endless": lambda path: os.symlink("/dev/zero", path),
-        "huge": lambda path: (Path(path).touch(), os.truncate(path, 2**30)),
+        "huge": huge,
     }.items():
         store.add(name)
         make(os.path.join(store.directory(name), "config.json"))

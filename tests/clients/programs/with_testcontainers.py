@@ -18,7 +18,7 @@ SERVER = "sh -c 'mkdir /www && echo hello > /www/index.html && echo ready && exe
 def fetched(host: str, port: int) -> str:
     """What the web server says."""
     with urllib.request.urlopen(f"http://{host}:{port}/index.html", timeout=30) as answer:
-        return answer.read().decode().strip()
+        return str(answer.read().decode()).strip()
 
 
 def use(labels: dict[str, str], place: str) -> dict[str, object]:

@@ -17,6 +17,7 @@ from machine.clusters.swarm_mode import commands, join, members, membership
 from machine.clusters.swarm_mode.membership import UNLOCK_KEY, Membership
 from machine.console import Console
 from machine.drivers import registry
+from machine.errors import SwarmModeError
 from machine.lifecycle.remove import remove
 from machine.session import Session
 from machine.store import Record, Store
@@ -152,7 +153,7 @@ def test_an_engine_that_founded_another_cluster_is_not_ours(world: Session, make
     record = world.store.load("m1")
     endpoint = record.endpoint()
     assert endpoint is not None
-    with pytest.raises(join.SwarmModeError, match="another cluster"):
+    with pytest.raises(SwarmModeError, match="another cluster"):
         join.join(world, record, endpoint)
 
 
@@ -164,7 +165,7 @@ def test_a_cluster_that_nobody_contradicts_is_not_taken_for_ours(world: Session,
     members.save_membership(world, record, Membership("manager"))
     endpoint = record.endpoint()
     assert endpoint is not None
-    with pytest.raises(join.SwarmModeError, match="m1 is in another cluster already"):
+    with pytest.raises(SwarmModeError, match="m1 is in another cluster already"):
         join.join(world, record, endpoint)
     remove(world, "m1")
     assert m1.id, "the host stays where it was"
@@ -176,7 +177,7 @@ def test_a_host_of_another_cluster_is_refused_before_it_is_changed(world: Sessio
     said_by_engine = m1.answer("GET", "/info", {})[1]["Swarm"]
     join.check_host(world, record, said_by_engine)
     members.save_membership(world, record, Membership("manager"))
-    with pytest.raises(join.SwarmModeError, match="m1 is in another cluster already"):
+    with pytest.raises(SwarmModeError, match="m1 is in another cluster already"):
         join.check_host(world, record, said_by_engine)
 
 
@@ -218,7 +219,7 @@ def test_machines_without_any_manager_are_told_how_to_begin_anew(world: Session,
     record = world.store.load("m1")
     endpoint = record.endpoint()
     assert endpoint is not None
-    with pytest.raises(join.SwarmModeError) as caught:
+    with pytest.raises(SwarmModeError) as caught:
         join.join(world, record, endpoint)
     assert "machine ssh w1 sudo docker swarm leave --force; machine create --resume m1" in caught.value.resolution
 

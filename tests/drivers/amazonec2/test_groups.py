@@ -17,7 +17,7 @@ from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.cloud_contract import make, new, unmake
 
 OFFICE = "203.0.113.0/24"
-ONLY_OFFICE = {"amazonec2-allow-from": [OFFICE]}
+ONLY_OFFICE: dict[str, Any] = {"amazonec2-allow-from": [OFFICE]}
 MINE = {"amazonec2-security-group": ["mine"]}
 
 

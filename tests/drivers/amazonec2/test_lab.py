@@ -73,8 +73,16 @@ def typed(cloud: Ec2, host: Host, *more: str) -> list[str]:
 
 def test_from_nothing_to_a_container_and_back(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:
     more = ("--amazonec2-open-port=80",)
-    told = {"user_data": "amazonec2-userdata", "user": "ubuntu", "more": more}
-    machine_life.whole(cloud, lab.host("ec2", engine="running"), tmp_path, typed=typed, boots=boots, **told)
+    machine_life.whole(
+        cloud,
+        lab.host("ec2", engine="running"),
+        tmp_path,
+        typed=typed,
+        boots=boots,
+        user_data="amazonec2-userdata",
+        user="ubuntu",
+        more=more,
+    )
 
 
 def test_a_key_of_the_users_own(cloud: Ec2, lab: Lab, tmp_path: Path) -> None:

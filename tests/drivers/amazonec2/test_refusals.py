@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def test_a_refusal_at_the_last_moment(cloud: Ec2, tmp_path: Path, code: str, cls
 def test_the_next_zone_when_one_is_full(cloud: Ec2, tmp_path: Path) -> None:
     said: list[str] = []
     driver = new(cloud, tmp_path)
-    object.__setattr__(driver.ctx, "log", said.append)
+    driver.ctx = replace(driver.ctx, log=said.append)
     cloud.door.on("RunInstances", lambda door, call: refusal("InsufficientInstanceCapacity", status=500), times=2)
     make(driver)
     tried = [call.body.count(b"ClientToken") for call in cloud.door.calls if call.name == "RunInstances"]

@@ -87,7 +87,13 @@ class Directory:
                 return _refused("invalid_client", "AADSTS7000215: Invalid client secret provided.", 401)
             return 200, self._given({})
         if kind.endswith("device_code") and form.get("device_code") == "device":
-            mine = {"aud": form.get("client_id"), "oid": "u", "sub": "u", "tid": TENANT, "preferred_username": "ada"}
+            mine: dict[str, object] = {
+                "aud": form.get("client_id"),
+                "oid": "u",
+                "sub": "u",
+                "tid": TENANT,
+                "preferred_username": "ada",
+            }
             mine |= {"iss": f"{base}/{TENANT}/v2.0", "iat": 1, "exp": 4102444800}
             account = base64.urlsafe_b64encode(json.dumps({"uid": "u", "utid": TENANT}).encode()).decode()
             scope = {"scope": form["scope"]} if "scope" in form else {}

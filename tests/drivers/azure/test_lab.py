@@ -48,5 +48,12 @@ def typed(cloud: Azure, host: Host, *more: str) -> list[str]:
 
 
 def test_from_nothing_to_a_container_and_back(cloud: Azure, lab: Lab, tmp_path: Path) -> None:
-    told = {"user_data": "azure-custom-data", "user": "ubuntu"}
-    machine_life.whole(cloud, lab.host("azure", engine="running"), tmp_path, typed=typed, boots=boots, **told)
+    machine_life.whole(
+        cloud,
+        lab.host("azure", engine="running"),
+        tmp_path,
+        typed=typed,
+        boots=boots,
+        user_data="azure-custom-data",
+        user="ubuntu",
+    )

@@ -47,6 +47,16 @@ def _droplets(account: Account, query: dict[str, str]) -> list[Any]:
     return [d for d in account.droplets.values() if "tag_name" not in query or query["tag_name"] in d["tags"]]
 
 
+def _done(act: Callable[[Account, tuple[str, ...], dict[str, Any]], None]) -> Route:
+    """Do it; there is nothing to answer."""
+
+    def route(account: Account, words: tuple[str, ...], query: dict[str, str], body: dict[str, Any]) -> Found:
+        act(account, words, body)
+        return 204, None
+
+    return route
+
+
 def _delete(what: str) -> Route:
     def route(account: Account, words: tuple[str, ...], query: dict[str, str], body: dict[str, Any]) -> Found:
         things = getattr(account, what)
@@ -71,15 +81,15 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("POST", "account/keys", lambda a, w, q, b: (201, {"ssh_key": a.make_key(b)})),
     ("DELETE", "account/keys/([0-9]+)", _delete("keys")),
     ("POST", "tags", lambda a, w, q, b: (201, {"tag": a.make_tag(b)})),
-    ("DELETE", "tags/([^/]+)", lambda a, w, q, b: (204, a.delete_tag(w[0]))),
+    ("DELETE", "tags/([^/]+)", _done(lambda a, w, b: a.delete_tag(w[0]))),
     ("GET", "firewalls", _page("firewalls", lambda a, q: list(a.firewalls.values()))),
     ("POST", "firewalls", lambda a, w, q, b: (202, {"firewall": a.make_firewall(b)})),
     ("DELETE", "firewalls/([^/]+)", _delete("firewalls")),
-    ("POST", "firewalls/([^/]+)/tags", lambda a, w, q, b: (204, a.tag_firewall(w[0], b["tags"], True))),
-    ("DELETE", "firewalls/([^/]+)/tags", lambda a, w, q, b: (204, a.tag_firewall(w[0], b["tags"], False))),
+    ("POST", "firewalls/([^/]+)/tags", _done(lambda a, w, b: a.tag_firewall(w[0], b["tags"], True))),
+    ("DELETE", "firewalls/([^/]+)/tags", _done(lambda a, w, b: a.tag_firewall(w[0], b["tags"], False))),
     ("GET", "volumes", _page("volumes", _volumes)),
     ("POST", "volumes", lambda a, w, q, b: (201, {"volume": a.make_volume(b)})),
-    ("DELETE", "volumes/([^/]+)", lambda a, w, q, b: (204, a.delete_volume(w[0]))),
+    ("DELETE", "volumes/([^/]+)", _done(lambda a, w, b: a.delete_volume(w[0]))),
     ("GET", "reserved_ips", _page("reserved_ips", lambda a, q: list(a.reserved.values()))),
     ("GET", "reserved_ips/([^/]+)", lambda a, w, q, b: (200, {"reserved_ip": a._one(a.reserved, w[0])})),
     ("POST", "reserved_ips", lambda a, w, q, b: (202, {"reserved_ip": a.make_reserved(b)})),
@@ -88,7 +98,7 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("GET", "droplets", _page("droplets", _droplets)),
     ("POST", "droplets", lambda a, w, q, b: (202, {"droplet": a.make_droplet(b), "links": {"actions": []}})),
     ("GET", "droplets/([0-9]+)", lambda a, w, q, b: (200, {"droplet": a.droplet(int(w[0]))})),
-    ("DELETE", "droplets/([0-9]+)", lambda a, w, q, b: (204, a.delete_droplet(int(w[0])))),
+    ("DELETE", "droplets/([0-9]+)", _done(lambda a, w, b: a.delete_droplet(int(w[0])))),
     ("POST", "droplets/([0-9]+)/actions", lambda a, w, q, b: (201, {"action": a.act(int(w[0]), b["type"])})),
     ("GET", "droplets/([0-9]+)/firewalls", _page("firewalls", lambda a, q: a.walls_of(a.droplet(int(q["droplet"]))))),
 ]

@@ -170,7 +170,7 @@ def test_a_narrowed_firewall_lets_in_the_networks_and_the_vpc() -> None:
 
 
 def test_from_where_a_port_can_be_reached() -> None:
-    walls = [
+    walls: list[dict[str, Any]] = [
         {"inbound_rules": [{"protocol": "tcp", "ports": "20-25", "sources": {"addresses": ["10.0.0.0/8"]}}]},
         {"inbound_rules": [{"protocol": "tcp", "ports": "0", "sources": {"tags": ["bastion"]}}]},
         {"inbound_rules": [{"protocol": "udp", "ports": "22", "sources": {"addresses": ["0.0.0.0/0"]}}]},

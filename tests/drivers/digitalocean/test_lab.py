@@ -54,8 +54,16 @@ def typed(cloud: Ocean, host: Host, *more: str) -> list[str]:
 
 def test_from_nothing_to_a_container_and_back(cloud: Ocean, lab: Lab, tmp_path: Path) -> None:
     more = ("--digitalocean-open-port=80", "--digitalocean-volume-size=10")
-    told = {"user_data": "digitalocean-userdata", "user": "root", "more": more}
-    machine_life.whole(cloud, lab.host("ocean", engine="running"), tmp_path, typed=typed, boots=boots, **told)
+    machine_life.whole(
+        cloud,
+        lab.host("ocean", engine="running"),
+        tmp_path,
+        typed=typed,
+        boots=boots,
+        user_data="digitalocean-userdata",
+        user="root",
+        more=more,
+    )
 
 
 def test_resume_after_a_kill_makes_no_second_droplet(cloud: Ocean, lab: Lab, tmp_path: Path) -> None:

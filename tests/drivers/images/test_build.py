@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine import process
-from machine.drivers.images import build, image_spec
+from machine.drivers.images import apt_sources, build, image_spec
 from machine.errors import CommandFailed, DriverError
 from machine.process import Completed
 
@@ -43,7 +43,7 @@ def test_without_root_a_user_namespace() -> None:
 
 
 def test_a_mirror_that_was_asked_for_is_the_only_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build.apt_sources, "lines", lambda suite, arch: ["deb http://host.example/debian x main"])
+    monkeypatch.setattr(apt_sources, "lines", lambda suite, arch: ["deb http://host.example/debian x main"])
     mirror = f"file://{tmp_path}/debian"
     plain = [f"deb {mirror} trixie main", f"deb {mirror} trixie-updates main"]
     assert build.sources("debian-13", "amd64", mirror) == plain

@@ -108,7 +108,7 @@ BAD = {
 @pytest.mark.parametrize("name", sorted(BAD))
 def test_no_machine_stands_on_it(tmp_path: Path, name: str) -> None:
     make, said = BAD[name]
-    image = make(tmp_path)  # type: ignore[operator]
+    image = make(tmp_path)
     with pytest.raises(DriverError) as caught:
         cache.disk_format(str(image))
     assert said in f"{caught.value.brief} {caught.value.details} {caught.value.resolution}"
@@ -117,7 +117,7 @@ def test_no_machine_stands_on_it(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["data file", "vmdk of extents", "an exabyte"])
 def test_a_download_of_it_leaves_nothing(tmp_path: Path, name: str) -> None:
-    image = BAD[name][0](tmp_path)  # type: ignore[operator]
+    image = BAD[name][0](tmp_path)
     own = Cache(str(tmp_path / "s"), run=process.run, log=lambda _: None)
     with Site() as site:
         site.files["/a.qcow2"] = image.read_bytes()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import email.message
 import errno
 import hashlib
 import http.client
+import io
 import json
 import os
 import shutil
@@ -189,7 +191,11 @@ def test_a_network_that_breaks_is_no_full_disk_and_what_has_come_stays(
 def test_a_redirection_is_judged_by_the_url_and_not_by_the_proxy(proxy: str, place: str, followed: bool) -> None:
     asked = urllib.request.Request("http://site/x")
     asked.set_proxy("proxy:8080", proxy)
-    redirected = lambda: fetch._Redirects().redirect_request(asked, None, 302, "", {}, f"{place}://site/y")  # noqa: E731
+
+    def redirected() -> urllib.request.Request | None:
+        headers = email.message.Message()
+        return fetch._Redirects().redirect_request(asked, io.BytesIO(), 302, "", headers, f"{place}://site/y")
+
     if followed:
         assert redirected() is not None
     else:

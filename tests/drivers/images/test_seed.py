@@ -7,6 +7,7 @@ import json
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pycdlib
 
@@ -26,7 +27,7 @@ PLAIN = seed.Seed(
 )
 
 
-def config(wanted: seed.Seed) -> dict[str, object]:
+def config(wanted: seed.Seed) -> dict[str, Any]:
     text = seed.documents(wanted)["user-data"]
     assert text.startswith("#cloud-config\n")
     found = json.loads(text.partition("\n")[2])
@@ -35,7 +36,7 @@ def config(wanted: seed.Seed) -> dict[str, object]:
 
 
 def test_the_user_its_key_and_sudo() -> None:
-    (user,) = config(PLAIN)["users"]  # type: ignore[misc, attr-defined]
+    (user,) = config(PLAIN)["users"]
     assert user["name"] == "machine"
     assert user["ssh_authorized_keys"] == ["ssh-ed25519 AAAA machine-dev"]
     assert "NOPASSWD" in user["sudo"]
@@ -52,7 +53,7 @@ def test_the_host_key_is_given_and_others_are_dropped() -> None:
 def test_an_image_that_does_not_know_the_watcher_is_taught() -> None:
     assert "write_files" not in config(PLAIN)
     found = config(replace(PLAIN, install_port_agent=True))
-    assert [entry["path"] for entry in found["write_files"]] == [path for path, _, _ in guest.FILES]  # type: ignore[attr-defined, index]
+    assert [entry["path"] for entry in found["write_files"]] == [path for path, _, _ in guest.FILES]
     assert found["runcmd"] == [["systemctl", "enable", "--now", "machine-ports.service"]]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.drivers.images import build, cache, guest, uses
+from machine.drivers.images import build, cache, fetch, guest, uses
 from machine.drivers.images.build import Built
 from machine.drivers.images.cache import Cache
 from machine.errors import DriverError
@@ -115,7 +115,7 @@ def test_two_computers_do_not_continue_one_download(tmp_path: Path, monkeypatch:
         parts.append(target)
         raise DriverError("enough")
 
-    monkeypatch.setattr(cache.fetch, "download", note)
+    monkeypatch.setattr(fetch, "download", note)
     for tag in ("aaaaaa", "bbbbbb"):
         monkeypatch.setattr(uses, "host_tag", lambda tag=tag: tag)
         with pytest.raises(DriverError, match="enough"):

@@ -48,6 +48,7 @@ class Real:
     making = "POST compute/v2.1/servers"
     secrets = (settings.PASSWORD,)
     sdk = ("openstack", "keystoneauth1", "requests")
+    pausing = "keystoneauth1.session"
     impatient: Mapping[str, Any] = {"openstack-retries": 0, "openstack-api-timeout": 1}
     throttled = refusal(429, "overLimit", "This request was rate-limited.")
     broken = refusal(500, "computeFault", "Unexpected API Error.")

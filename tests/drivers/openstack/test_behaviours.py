@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from tests.drivers.cloud_contract import again, created, make, new, refused, settled, unmake
 from tests.drivers.commands import line, running
-from tests.drivers.fault_proxy import Answer, Call, Door, after
+from tests.drivers.fault_proxy import Answer, Call, Door, after, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import PROJECT
 from tests.program import Program
@@ -29,7 +30,7 @@ from tests.program import Program
 def test_what_security_groups_say(cloud: Stack, tmp_path: Path) -> None:
     said: list[str] = []
     driver = new(cloud, tmp_path, **{"openstack-sec-groups": "default"})
-    object.__setattr__(driver.ctx, "log", said.append)
+    driver.ctx = replace(driver.ctx, log=said.append)
     make(driver)
     assert [line for line in said if "lets port 22 in" in line]
     assert isinstance(driver, OpenStackDriver)
@@ -228,7 +229,8 @@ def test_a_root_volume_without_its_mark(cloud: Stack, tmp_path: Path) -> None:
 
 def test_a_network_without_port_security(cloud: Stack, tmp_path: Path) -> None:
     """Nova refuses groups there, so that none is asked for, and that is said; nobody loses groups unasked."""
-    before, said = cloud.listing(), []
+    before = cloud.listing()
+    said: list[str] = []
     (network,) = [one for one in cloud.project.networks if one["name"] == "private"]
     network["port_security_enabled"] = False
     for flags in ({"sec_groups": "default"}, {"allow_from": ["203.0.113.0/24"]}):
@@ -236,7 +238,7 @@ def test_a_network_without_port_security(cloud: Stack, tmp_path: Path) -> None:
         assert isinstance(error, errors.BadNetwork)
         assert "--openstack-sec-groups" in error.resolution
     driver = new(cloud, tmp_path)
-    object.__setattr__(driver.ctx, "log", said.append)
+    driver.ctx = replace(driver.ctx, log=said.append)
     make(driver)
     (line,) = said
     assert "the network private has no port security" in line
@@ -249,19 +251,19 @@ def test_an_answer_without_the_network_leaves_its_groups(cloud: Stack, tmp_path:
     """What cannot be asked is no reason to do without groups; nonsense is one to stop."""
     for status in (403, 404):
         no = refusal(status, "forbidden", "No.")
-        cloud.door.on("GET network/v2.0/networks/ID", lambda door, call, no=no: no, times=1)
+        cloud.door.on("GET network/v2.0/networks/ID", instead(no), times=1)
         driver = new(cloud, tmp_path)
         driver.check()
         assert driver.dump()["SecurityGroups"] == ["docker-machine"]
     for broken in (cloud.broken, Answer(502, b"<html>", {"Content-Type": "text/html"}), Answer(200, b"<html>", {})):
-        cloud.door.on("GET network/v2.0/networks/ID", lambda door, call, broken=broken: broken, times=1)
+        cloud.door.on("GET network/v2.0/networks/ID", instead(broken), times=1)
         assert isinstance(refused(cloud, tmp_path, retries=0), errors.ServiceBroken)
 
 
 def test_zones_of_volumes_that_nobody_tells(cloud: Stack, tmp_path: Path) -> None:
     for status in (403, 404):
         no = refusal(status, "forbidden", "No.")
-        cloud.door.on("GET volume/v3/ID/os-availability-zone", lambda door, call, no=no: no, times=1)
+        cloud.door.on("GET volume/v3/ID/os-availability-zone", instead(no), times=1)
         driver = new(cloud, tmp_path, **{"openstack-availability-zone": "nova", "openstack-volume-size": 20})
         driver.check()
         assert not driver.dump().get("VolumeZone")
@@ -317,7 +319,7 @@ def test_a_restricted_machine_of_an_earlier_version_is_not_opened(cloud: Stack, 
     del record["OwnGroup"]
     for flags, refusal_said in (({}, True), ({"openstack-allow-from": ["203.0.113.0/24"]}, False)):
         plain = new(cloud, tmp_path, "plain", **flags)
-        object.__setattr__(plain.ctx, "siblings", lambda: [record])
+        plain.ctx = replace(plain.ctx, siblings=lambda: [record])
         if refusal_said:
             with pytest.raises(errors.BadFirewall, match="docker-machine has a machine of an earlier version"):
                 plain.check()
@@ -329,16 +331,16 @@ def test_a_restricted_machine_of_an_earlier_version_is_not_opened(cloud: Stack, 
 def test_ports_of_a_swarm_that_the_users_groups_keep_out_are_named(cloud: Stack, tmp_path: Path) -> None:
     said: list[str] = []
     driver = new(cloud, tmp_path, **{"openstack-sec-groups": "default"})
-    object.__setattr__(driver.ctx, "log", said.append)
-    object.__setattr__(driver.ctx, "swarm_ports", (2377, 7946))
+    driver.ctx = replace(driver.ctx, log=said.append)
+    driver.ctx = replace(driver.ctx, swarm_ports=(2377, 7946))
     (default,) = cloud.project.groups.values()
     driver.check()
     named = "no rule of the security groups default lets port {} in: the swarm needs it"
     assert not [line for line in said if "swarm" in line], "its members reach each other"
     default["security_group_rules"] = []
     driver = new(cloud, tmp_path, "other", **{"openstack-sec-groups": "default"})
-    object.__setattr__(driver.ctx, "log", said.append)
-    object.__setattr__(driver.ctx, "swarm_ports", (2377, 7946))
+    driver.ctx = replace(driver.ctx, log=said.append)
+    driver.ctx = replace(driver.ctx, swarm_ports=(2377, 7946))
     driver.check()
     assert [line for line in said if "swarm" in line] == [named.format(p) for p in ("2377/tcp", "7946/tcp", "7946/udp")]
 

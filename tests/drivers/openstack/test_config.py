@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ URL = "https://keystone.example:5000/v3"
 LEAST = {"auth-url": URL, "username": "u", "password": "p", "tenant-name": "t", "flavor-name": "f", "image-name": "i"}
 
 
-def configured(environ: dict[str, str] | None = None, **given: Any) -> dict[str, Any]:
+def configured(environ: dict[str, str] | None = None, /, **given: Any) -> dict[str, Any]:
     """The Driver object of these flags (None: left out) over the least that is needed; nothing is touched for it."""
     flags = {**LEAST, **{name.replace("_", "-"): value for name, value in given.items()}}
     values = {f"openstack-{name}": value for name, value in flags.items() if value is not None}
@@ -182,7 +183,15 @@ def test_what_version_documents_say() -> None:
     assert login.offers_v3(both)
     assert login.offers_v3({"version": {"id": "v3.8"}})
     assert login.offers_v3({"versions": [{"id": "v3.8"}]})
-    for other in ({"versions": {"values": [{"id": "v2.0"}]}}, {}, {"versions": "v3"}, [], None, {"version": None}):
+    others: list[Any] = [
+        {"versions": {"values": [{"id": "v2.0"}]}},
+        {},
+        {"versions": "v3"},
+        [],
+        None,
+        {"version": None},
+    ]
+    for other in others:
         assert not login.offers_v3(other)
 
 
@@ -215,7 +224,7 @@ def test_a_cloud_of_clouds_yaml(cloud: Stack, tmp_path: Path) -> None:
     assert driver.dump()["Profile"] == "openstack"
     said: list[str] = []
     driver = new(cloud, tmp_path, **{**flags, "openstack-username": "mallory"})
-    object.__setattr__(driver.ctx, "log", said.append)
+    driver.ctx = replace(driver.ctx, log=said.append)
     driver.check()
     assert said == ["not used, as the cloud mine has a login: --openstack-username (or their variables)"]
     conohas = {"openstack-auth-url": conoha.AUTH_URL, "openstack-floatingip-pool": "public"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_user_data_that_conoha_does_not_take(cloud: Conoha, text: str, tmp_path:
 def test_who_does_not_open_a_port_is_told(cloud: Conoha, tmp_path: Path) -> None:
     said: list[str] = []
     driver = new(cloud, tmp_path, **{"openstack-sec-groups": "default,IPv4v6-SSH"})
-    object.__setattr__(driver.ctx, "log", said.append)
+    driver.ctx = replace(driver.ctx, log=said.append)
     driver.check()
     assert [line for line in said if "port 2376" in line and "default, IPv4v6-SSH" in line]
     assert not [line for line in said if "port 22 " in line]

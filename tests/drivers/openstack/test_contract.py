@@ -21,9 +21,9 @@ class TestOpenStack(CloudContract):
     }
 
     # these take long, and below they have more calls to look at
-    test_kill_9_after_every_call_leaves_nothing = None
-    test_every_answer_may_be_lost_once = None
-    test_throttled_and_broken_answers_are_repeated = None
+    test_kill_9_after_every_call_leaves_nothing = None  # type: ignore[assignment]  # not collected
+    test_every_answer_may_be_lost_once = None  # type: ignore[assignment]  # not collected
+    test_throttled_and_broken_answers_are_repeated = None  # type: ignore[assignment]  # not collected
 
 
 class WithMore(Stack):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from machine.drivers.openstack.errors import (
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
 from tests.drivers.cloud_contract import again, created, make, new, refused, settled, unmake
-from tests.drivers.fault_proxy import Answer, Door, answer
+from tests.drivers.fault_proxy import Answer, Door, answer, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import Cloud
 from tests.engine.servers import Files
@@ -216,9 +217,9 @@ def test_a_cloud_that_does_not_tell_its_limits(cloud: Stack, tmp_path: Path) -> 
     said: list[str] = []
     for status in (403, 404):
         driver = new(cloud, tmp_path)
-        object.__setattr__(driver.ctx, "log", said.append)
+        driver.ctx = replace(driver.ctx, log=said.append)
         said_no = refusal(status, "error", "No.")
-        cloud.door.on("GET compute/v2.1/limits", lambda door, call, no=said_no: no, times=1)
+        cloud.door.on("GET compute/v2.1/limits", instead(said_no), times=1)
         driver.check()
         assert f"limits of the project are not checked: {status}: No." in said.pop()
 

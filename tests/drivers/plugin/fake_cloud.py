@@ -85,14 +85,14 @@ class Cloud:
                 self.boot(server)
                 server.state = "running"
             return 201, self.shown(server)
-        server = self.servers.get(int(words[1]))
-        if server is None:
+        found = self.servers.get(int(words[1]))
+        if found is None:
             return 404, {}
         if command == "DELETE":
-            del self.servers[server.id]
+            del self.servers[found.id]
         elif command == "POST":
-            server.state = {"start": "running", "stop": "stopped"}[words[2]]
-        return 200, self.shown(server)
+            found.state = {"start": "running", "stop": "stopped"}[words[2]]
+        return 200, self.shown(found)
 
     def shown(self, server: Server) -> dict[str, Any]:
         """What the plugin gets to know."""

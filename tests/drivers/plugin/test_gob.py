@@ -58,7 +58,8 @@ WRITTEN = [
 
 def decoded(data: bytes, piece: int = 0) -> list[Any]:
     """All values of a stream, fed whole or in pieces of a size."""
-    decoder, found = gob.Decoder(), []
+    decoder = gob.Decoder()
+    found: list[Any] = []
     step = piece or len(data) or 1
     for at in range(0, len(data), step):
         decoder.feed(data[at : at + step])

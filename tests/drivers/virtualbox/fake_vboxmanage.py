@@ -32,7 +32,7 @@ LOCKED = (
     "VBoxManage: error: The machine '{}' is already locked for a session (or being unlocked)\nVBoxManage: error: "
     "Details: code VBOX_E_INVALID_OBJECT_STATE (0x80bb0007), component MachineWrap, interface IMachine\n"
 )
-SPACE = {"vms": {}, "media": [], "interfaces": {}, "dhcp": {}, "leases": {}, "calls": []}
+SPACE: dict[str, Any] = {"vms": {}, "media": [], "interfaces": {}, "dhcp": {}, "leases": {}, "calls": []}
 OF_INTERFACE = "HostInterfaceNetworking-"  # with an interface's name: the network that a DHCP server serves
 ARGUMENTS = {"--uart1": 2, "--uartmode1": 2}
 NET = """Name:            {name}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from machine.drivers.base import Driver
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.options import resolve
 from machine.process import Completed
@@ -25,11 +26,15 @@ def driver(directory: Path, run: Callable[..., Completed], name: str = "dev", **
     """A driver whose every saved dump is the file `saved.json` beside the store."""
     directory.mkdir(parents=True, exist_ok=True)
     saved = directory / f"{name}.json"
+
+    def save(made: Driver) -> None:
+        saved.write_text(json.dumps(made.dump()))
+
     ctx = replace(
         contexts.real(directory, name),
         machine_id=f"id-of-{name}",
         run=run,
-        save=lambda made: saved.write_text(json.dumps(made.dump())) and None,
+        save=save,
     )
     if saved.exists() and not given:
         return VirtualBoxDriver.load(ctx, json.loads(saved.read_text()))

@@ -114,7 +114,7 @@ def check_dhcp_servers(each: Transcript) -> None:
     assert [block["NetworkName"] for block in found] == lines(each, "NetworkName") != []
     for block in found:
         server, lower, upper = (
-            ipaddress.ip_address(block[key]) for key in ("Dhcpd IP", "LowerIPAddress", "UpperIPAddress")
+            ipaddress.IPv4Address(block[key]) for key in ("Dhcpd IP", "LowerIPAddress", "UpperIPAddress")
         )
         assert server < lower < upper
         assert (block["NetworkMask"], block["Enabled"] in ("Yes", "No")) == ("255.255.255.0", True)
@@ -312,7 +312,7 @@ def test_every_failure_is_a_class_with_its_words_and_a_cure(each: Transcript) ->
         (("modifyvm", "*", "--memory"), 1, "Invalid RAM size", errors.Refused),
     ],
 )
-def test_which_failure_is_which(words: tuple[str, ...], rc: int, text: str, kind: type[errors.DriverError]) -> None:
+def test_which_failure_is_which(words: tuple[str, ...], rc: int, text: str, kind: type[DriverError]) -> None:
     known = transcripts.first(*words, rc=rc, text=text)
     assert type(errors.failure(words[0], known.stderr, "dev")) is kind
 

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -120,7 +121,7 @@ class OpenStack:
         api = Api()
         seed.wait("workers and agents are not all alive", lambda: seed.beating(api, began) >= seed.HEARTBEATS)
         for service in settings.ENDPOINTS:
-            seed.wait(f"{service} does not answer", lambda name=service: seed.answering(name))
+            seed.wait(f"{service} does not answer", partial(seed.answering, service))
         self.seconds["start"] = time.time() - began
         self._undo.callback(_ready().unlink, missing_ok=True)
         _ready().write_text(f"{os.getpid()} {cleanup.started(os.getpid())} {box.leader}\n")

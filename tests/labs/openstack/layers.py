@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.labs import image
@@ -123,7 +124,7 @@ def _first_start(box: Box, files: dict[str, Path]) -> None:
     seed.identity(api)
     api = Api()  # a token's catalogue is that of its making
     for service in settings.ENDPOINTS:
-        seed.wait(f"{service} does not answer", lambda name=service: seed.answering(name))
+        seed.wait(f"{service} does not answer", partial(seed.answering, service))
     box.run(f"systemctl start {' '.join(SERVICES)}")
     seed.wait("workers and agents are not all alive", lambda: seed.beating(api, began - 1) >= seed.HEARTBEATS)
     box.run("runuser -u nova -- nova-manage cell_v2 discover_hosts")

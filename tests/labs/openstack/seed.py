@@ -115,11 +115,11 @@ def contents(api: Api, files: dict[str, Path]) -> None:
     kernel = _image(api, f"{guest.NAME}-kernel", files["kernel"], "aki", {})
     initrd = _image(api, f"{guest.NAME}-initrd", files["initrd"], "ari", {})
     boot = {"kernel_id": kernel, "ramdisk_id": initrd, "os_command_line": guest.COMMAND_LINE, "min_disk": 3}
-    disk = _image(api, guest.NAME, files["disk"], "qcow2", boot)
+    bootable = _image(api, guest.NAME, files["disk"], "qcow2", boot)
     place = api.post("compute", "/os-aggregates", {"aggregate": {"name": "all", "availability_zone": None}})
     number = place["aggregate"]["id"]
     api.post("compute", f"/os-aggregates/{number}/action", {"add_host": {"host": settings.NAME}})
-    api.post("compute", f"/os-aggregates/{number}/images", {"cache": [{"id": disk}]})
+    api.post("compute", f"/os-aggregates/{number}/images", {"cache": [{"id": bootable}]})
 
 
 def _networks(api: Api) -> None:
