@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from machine.swarm import events
 from machine.swarm.api.response_shapes import shape_of
 from machine.swarm.api.shapes import WrongShape
-from machine.swarm.cluster import events
 from machine.swarm.cluster.facts import facts_of
 from machine.swarm.merge.engine_info import EngineInfo
 from machine.swarm.merge.info import merge_info

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from machine.swarm.aggregate.members import Member
 from machine.swarm.api.responses import one_line
-from machine.swarm.cluster.events import CLUSTER_EVENT, Lines, encode, read_events, subjects
+from machine.swarm.events import CLUSTER_EVENT, Lines, encode, read_events, subjects
 from machine.swarm.fanout.image_transfer import pieces_of
 from machine.swarm.merge.events import mark_event
 from machine.swarm.pipeline import Refused, Request

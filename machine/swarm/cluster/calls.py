@@ -7,10 +7,10 @@ from typing import Any
 
 from machine.swarm import limits
 from machine.swarm.api.responses import EngineReply, WrongAnswer, one_line, send_checked
-from machine.swarm.cluster.events import Lines, read_events
 from machine.swarm.cluster.facts import Facts, negotiate_version
 from machine.swarm.cluster.health import HealthTracker
 from machine.swarm.cluster.pending import PendingCalls
+from machine.swarm.events import Lines, read_events
 from machine.swarm.http.deadline import Block, Deadline
 from machine.swarm.pipeline import CallNext, Request, Unreachable
 

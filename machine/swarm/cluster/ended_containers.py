@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from machine.swarm.cluster.container import ContainerRecord
-from machine.swarm.cluster.events import Effect
+from machine.swarm.events import Effect
 
 PAUSES = (0.1, 0.2, 0.3, 0.5, 0.5, 1.0, 1.0, 2.0, 4.0)  # seconds between attempts; after them it was started again
 

@@ -22,11 +22,11 @@ from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import ContainerRecord
 from machine.swarm.cluster.ended_containers import EndedContainers
 from machine.swarm.cluster.engine_context import EngineContext
-from machine.swarm.cluster.events import Effect, Lines, effect, read_events
 from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
 from machine.swarm.cluster.health import Health, HealthTracker
 from machine.swarm.cluster.images import ImageTable
 from machine.swarm.cluster.list_order import ListOrder
+from machine.swarm.events import Effect, Lines, effect, read_events
 from machine.swarm.http import hostport
 from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.parsing.target import build

@@ -12,28 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from machine.swarm.merge.images import NO_DIGEST, NO_TAG
+from machine.swarm.parsing.image_name import familiar, without_tag
 
 MAX_REMEMBERED_TAGS = 100_000  # tags of which the newest image is remembered; more are not in use at one time
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{2,64})\Z")  # an id, or its beginning; one letter would mean far too many
-_DEFAULT_DOMAINS = ("docker.io/", "index.docker.io/")
-
-
-def familiar(name: str) -> str:
-    """An image's name as engines list it: without the default registry, with `:latest` if it says neither tag nor
-    digest. An id stays as it is, but for a `:latest` that does no harm: `ImageTable.find` looks for both."""
-    for domain in _DEFAULT_DOMAINS:
-        name = name.removeprefix(domain)
-    name = name.removeprefix("library/")
-    if "@" in name:
-        repository, _, digest = name.partition("@")
-        return f"{without_tag(repository)}@{digest}"
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
-
-
-def without_tag(name: str) -> str:
-    """The repository of a name: `registry:5000/app` of `registry:5000/app:1`."""
-    head, slash, last = name.rpartition("/")
-    return head + slash + last.partition(":")[0]
 
 
 class ImageTable:

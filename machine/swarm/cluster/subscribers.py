@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from machine.swarm import limits
-from machine.swarm.cluster import events
+from machine.swarm import events, limits
 
 Filters = Mapping[str, Sequence[str]]
 

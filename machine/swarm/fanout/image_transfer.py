@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Generic, NamedTuple
 
+from machine.swarm import events
 from machine.swarm.api.responses import one_line
-from machine.swarm.cluster import events
 from machine.swarm.fanout.broadcast import E
 from machine.swarm.fanout.tee import Tee
 from machine.swarm.pipeline import JSON, Body, Refused, Reply, Request

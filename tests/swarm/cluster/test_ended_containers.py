@@ -6,7 +6,7 @@ import pytest
 
 from machine.swarm.cluster import ended_containers
 from machine.swarm.cluster.container import ContainerRecord
-from machine.swarm.cluster.events import Effect
+from machine.swarm.events import Effect
 from tests.swarm.cluster.test_pure import Host
 
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from machine.swarm.cluster.images import ImageTable, NewestTags, familiar, without_superseded
+from machine.swarm.cluster.images import ImageTable, NewestTags, without_superseded
 from machine.swarm.merge.images import merge_images
+from machine.swarm.parsing.image_name import familiar
 
 A, B = "sha256:" + "a1" * 32, "sha256:" + "a2" * 32
 DIGEST = "app@sha256:" + "c" * 64

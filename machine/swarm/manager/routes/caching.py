@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from machine.swarm.cluster import Engine
-from machine.swarm.cluster.images import familiar, without_tag
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import cached_holders
+from machine.swarm.parsing.image_name import familiar, without_tag
 from machine.swarm.pipeline import Refused, Request
 
 MAX_REMEMBERED_BUILDS = 10_000  # repositories and contexts of which the engine that built them is remembered

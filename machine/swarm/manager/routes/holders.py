@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from machine.swarm.cluster import Engine
-from machine.swarm.cluster.images import familiar
 from machine.swarm.manager.routes.context import ManagerContext
+from machine.swarm.parsing.image_name import familiar
 from machine.swarm.pipeline import Refused, Request, Unreachable
 
 ANSWER_SECONDS = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it

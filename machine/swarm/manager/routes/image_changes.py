@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machine.swarm.cluster.images import ImageTable, NewestTags, changed_tags, familiar
+from machine.swarm.cluster.images import ImageTable, NewestTags, changed_tags
+from machine.swarm.parsing.image_name import familiar
 from machine.swarm.pipeline import Hijack, Refused
 
 if TYPE_CHECKING:

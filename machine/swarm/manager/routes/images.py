@@ -10,13 +10,14 @@ from typing import Any
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Engine
 from machine.swarm.cluster.facts import api_of
-from machine.swarm.cluster.images import changed_tags, familiar, is_dangling, without_superseded
+from machine.swarm.cluster.images import changed_tags, is_dangling, without_superseded
 from machine.swarm.fanout.broadcast import ask_each, removed, successful
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.holders import holders
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.images import merge_images
+from machine.swarm.parsing.image_name import familiar
 from machine.swarm.pipeline import Refused, Reply, Request
 
 OF = "/images/{name}/"

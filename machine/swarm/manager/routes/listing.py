@@ -9,10 +9,10 @@ from typing import Any
 
 from machine.swarm.cluster import Container
 from machine.swarm.cluster.container import UP
-from machine.swarm.cluster.images import familiar
 from machine.swarm.cluster.index import Index
 from machine.swarm.manager.routes import list_filters
 from machine.swarm.parsing.booleans import FILTER_TRUE
+from machine.swarm.parsing.image_name import familiar
 from machine.swarm.pipeline import JSON, Refused, Reply
 from machine.swarm.resolve import Ambiguous
 from machine.swarm.scheduler.expressions import BadExpression, pattern

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from machine import __version__
-from machine.swarm import limits
-from machine.swarm.cluster import Cluster, Engine, events
+from machine.swarm import events, limits
+from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.facts import OLDEST, api_of
 from machine.swarm.fanout.broadcast import by_node, first_answer
 from machine.swarm.manager.routes import volumes

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from machine.swarm.cluster import events
+from machine.swarm import events
 from machine.swarm.manager.routes import object_filters
 from machine.swarm.pipeline import CallNext, Refused, Reply, Request
 from machine.swarm.simulator.engine import SimulatedEngine

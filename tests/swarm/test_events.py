@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.cluster.events import Effect, Lines, effect, encode, own, passes
+from machine.swarm.events import Effect, Lines, effect, encode, own, passes
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.node_info import NodeInfo
 

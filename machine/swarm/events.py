@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from machine.swarm import limits
 from machine.swarm.api import bounded_json
 from machine.swarm.api.shapes import COUNT, anything, mapping, record
-from machine.swarm.cluster.images import without_tag
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.node_info import NodeInfo
+from machine.swarm.parsing.image_name import without_tag
 
 CLUSTER_EVENT = "swarm"  # the type of events of the cluster itself, which no engine tells
 WITHOUT_END = 16 << 10  # bytes of an object that is looked for without a line end, as old engines send them
