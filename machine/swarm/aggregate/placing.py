@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.snapshot import EngineSnapshot, Snapshot
+from machine.swarm.api.scope import is_spanning
 from machine.swarm.merge.values import object_of, objects
 from machine.swarm.pipeline import Refused
 from machine.swarm.placing.locate import locate
 from machine.swarm.placing.project import engines_with_containers
 from machine.swarm.placing.relocate import fit_or_leave, move_volume
 from machine.swarm.scheduler import NoNode, rank
-from machine.swarm.scheduler.placement import holders_of_project, is_spanning
+from machine.swarm.scheduler.placement import holders_of_project
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest, ports_of
 from machine.swarm.scheduler.references import References, project_of, references
 

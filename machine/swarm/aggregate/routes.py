@@ -12,6 +12,7 @@ from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.shared import create_network
 from machine.swarm.aggregate.snapshot import Snapshot
+from machine.swarm.api.scope import is_spanning
 from machine.swarm.fanout.broadcast import ask_each, first_answer, removed
 from machine.swarm.fanout.image_transfer import transfer_image
 from machine.swarm.merge.containers import inspected
@@ -23,7 +24,6 @@ from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import JSON, Refused, Reply, Request, Unreachable
 from machine.swarm.placing.locate import joined_by
 from machine.swarm.routing import Handlers
-from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.references import BUILT_IN
 
 HANDLERS: Handlers[Aggregate] = Handlers("These are several engines as one, not Docker's swarm mode.")

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any, Generic, Protocol, TypeVar
 
+from machine.swarm.api.scope import ANY_ADDRESS
 from machine.swarm.cluster import status
 from machine.swarm.cluster.signing import LABEL, SignedCreate
-from machine.swarm.scheduler.node import ANY_ADDRESS, ENDED
+from machine.swarm.scheduler.node import ENDED
 from machine.swarm.scheduler.placement_request import ID, KINDS, Port, listed_port, ports_of
 from machine.swarm.scheduler.references import joined_networks, mounted_volumes
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from machine.swarm.api.scope import ANY_ADDRESS
 from machine.swarm.merge.node_info import Answers, Json, NodeInfo
 from machine.swarm.merge.values import list_of, number, objects
-from machine.swarm.scheduler.node import ANY_ADDRESS
 
 
 def merge_containers(answers: Answers, *, always_qualified: bool, limit: int = 0) -> list[Json]:

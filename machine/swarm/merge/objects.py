@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from machine.swarm.api.scope import is_spanning
 from machine.swarm.merge.names import display_name
 from machine.swarm.merge.node_info import Answers, Json, NodeInfo
 from machine.swarm.merge.values import list_of, object_of, objects
-from machine.swarm.scheduler.placement import is_spanning
 
 NOBODY: Collection[str] = ()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeVar
 
+from machine.swarm.api.scope import is_spanning
 from machine.swarm.pipeline import Refused
 from machine.swarm.placing.engine_view import EngineView
 from machine.swarm.resolve import EngineObjects, pick_network, pick_volume
-from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 
 V = TypeVar("V", bound=EngineView)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from machine.swarm import limits
+from machine.swarm.api.scope import ANY_ADDRESS
 from machine.swarm.scheduler.placement_request import PlacementRequest, Port, listed_port
 from machine.swarm.scheduler.references import joined_networks, mounted_volumes
 
-ANY_ADDRESS = ("", "0.0.0.0", "::")
 ENDED = frozenset(("exited", "dead"))  # states of a container that ran and does not any more
 NOBODY: frozenset[str] = frozenset()
 LABELS = ("storagedriver", "kernelversion", "operatingsystem", "ostype")  # given to every node, lower case values not

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
+from machine.swarm.api.scope import is_spanning
 from machine.swarm.scheduler.references import PROJECT, project_of
 
 N = TypeVar("N")
@@ -39,11 +40,6 @@ def former_names(key: str, names: Collection[str], was: str = "") -> Collection[
         return NO_NAMES  # nearly always
     renamed = [found for found in map(_RENAMED.match, names) if found and key.startswith(found[1])]
     return {found[2] for found in renamed} | ({was} if was else set())
-
-
-def is_spanning(thing: Mapping[str, Any]) -> bool:
-    """Whether a network or a volume is the same one on several engines."""
-    return thing.get("Scope") in ("global", "swarm")
 
 
 def holders_of_project(project: str, things: Mapping[N, Iterable[Mapping[str, Any]]]) -> set[N]:

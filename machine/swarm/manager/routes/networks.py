@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from machine.swarm.api.scope import is_spanning
 from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters, relocate
@@ -18,7 +19,6 @@ from machine.swarm.merge.objects import merge_networks
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.resolve import Ambiguous, EngineObjects, only, pick_network, split_node
-from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
 
 Network = dict[str, Any]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from machine.swarm.api.scope import is_spanning
 from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters
@@ -24,7 +25,6 @@ from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.resolve import EngineObjects, pick_volume, split_node
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist
-from machine.swarm.scheduler.placement import is_spanning
 from machine.swarm.scheduler.placement_request import PlacementRequest, extract_expressions, parse_create
 
 
