@@ -7,8 +7,10 @@ JSON, a field may be missing, and null stands for nothing; fields that nobody he
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
+from types import NoneType
 from typing import Any
 
 from machine.swarm import limits
@@ -24,6 +26,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.+/-]{0,64}\Z")
 _CONTAINERS = (dict, list)
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _USUAL = 64  # letters of a name that is worth remembering
+_MANY = 8  # entries of a list that are looked at column by column: for fewer it is not worth it
 _KIND = {str: "text", bool: "true or false", dict: "an object", list: "a list", int: "a whole number"}
 
 
@@ -89,72 +92,132 @@ SIZE = integer(-1, 1 << 56)  # bytes; small enough that the sum over a hundred e
 PORT = integer(0, 65535)
 
 
-def a_list(item: Field, most: int = limits.ENGINE_ITEMS) -> Check:
-    """A list, each entry of which passes; null, as Go writes an empty one. An entry is never null."""
-    test = _check_of(item)
+class Composite:
+    """The check of a list or an object. It looks at one value, or at many at once, which costs less for each."""
 
-    def check(value: Any) -> None:
+    __slots__ = ()
+    kind: type  # list or dict
+
+    def __call__(self, value: Any) -> None:
+        """WrongShape if the value does not pass; the text says where."""
+        raise NotImplementedError
+
+    def all_pass(self, values: Sequence[Any]) -> bool:
+        """Whether all of these values, each of type `kind`, pass. False, or WrongShape, may also mean: look at each.
+
+        What this says yes to, `__call__` has to let through.
+        """
+        raise NotImplementedError
+
+
+def _column_passes(field: Field, column: Sequence[Any]) -> bool:
+    """Whether the values that many objects have in one field pass, or are null: see Composite.all_pass."""
+    kinds = set(map(type, column))
+    if NoneType in kinds:
+        kinds.remove(NoneType)
+        column = [value for value in column if value is not None]
+    if not kinds:
+        return True
+    if len(kinds) > 1:
+        return False
+    kind = kinds.pop()
+    if kind is field:
+        return kind is not int or (min(column) >= _LOWEST and max(column) <= _HIGHEST)
+    if isinstance(field, Composite):
+        return kind is field.kind and field.all_pass(column)
+    if isinstance(field, type):
+        return False
+    for value in column if kind in _CONTAINERS else set(column):  # many objects often say the same
+        field(value)
+    return True
+
+
+class _List(Composite):
+    __slots__ = ("_is_text", "_item", "_most", "_test")
+    kind = list
+
+    def __init__(self, item: Field, most: int) -> None:
+        self._item = item
+        self._test = _check_of(item)
+        self._is_text = item is str
+        self._most = most
+
+    def __call__(self, value: Any) -> None:
         if value is None:
             return
         if type(value) is not list:
             raise WrongShape(" is not a list")
-        if len(value) > most:
-            raise WrongShape(f" has more than {most} entries")
-        if not value or (item is str and _all_texts(value)):
+        if len(value) > self._most:
+            raise WrongShape(f" has more than {self._most} entries")
+        if not value or (self._is_text and _all_texts(value)) or (len(value) >= _MANY and self._entries_pass(value)):
             return
         for number, entry in enumerate(value):
             try:
-                test(entry)
+                self._test(entry)
             except WrongShape as error:
                 raise WrongShape(f"[{number}]{error}") from None
 
-    return check
-
-
-def _all_texts(values: Iterable[Any]) -> bool:
-    for value in values:  # noqa: SIM110 (a generator in `all` costs twice as much)
-        if type(value) is not str:
+    def _entries_pass(self, entries: Sequence[Any]) -> bool:
+        """Whether all entries pass, looked at together; where one does not, who asks finds it one by one."""
+        try:
+            return None not in entries and _column_passes(self._item, entries)
+        except WrongShape:
             return False
-    return True
+
+    def all_pass(self, values: Sequence[Any]) -> bool:
+        if max(map(len, values)) > self._most:
+            return False
+        entries = list(chain.from_iterable(values))
+        return None not in entries and _column_passes(self._item, entries)
 
 
-def mapping(item: Field, key_check: Check | None = None) -> Check:
-    """An object, each value of which passes or is null, and each key, if there is a check for them."""
-    test = _check_of(item)
+class _Mapping(Composite):
+    __slots__ = ("_is_text", "_item", "_key_check", "_test")
+    kind = dict
 
-    def check(value: Any) -> None:
+    def __init__(self, item: Field, key_check: Check | None) -> None:
+        self._item = item
+        self._test = _check_of(item)
+        self._is_text = item is str
+        self._key_check = key_check
+
+    def __call__(self, value: Any) -> None:
         if type(value) is not dict:
             raise WrongShape(" is not an object")
-        if not value or (item is str and _all_texts(value.values())):
+        if not value or (self._is_text and _all_texts(value.values())):
             return
         for key, entry in value.items():
             try:
-                if key_check is not None:
-                    key_check(key)
+                if self._key_check is not None:
+                    self._key_check(key)
                 if entry is not None:
-                    test(entry)
+                    self._test(entry)
             except WrongShape as error:
                 raise WrongShape(f"[{printable(key[:80])}]{error}") from None
 
-    return check
+    def all_pass(self, values: Sequence[Any]) -> bool:
+        if self._key_check is not None:
+            for key in set(chain.from_iterable(values)):
+                self._key_check(key)
+        return _column_passes(self._item, [entry for value in values for entry in value.values()])
 
 
-def record(fields: Mapping[str, Field], *needed: str) -> Check:
-    """An object whose known fields pass; those in `needed` must be there.
+class _Record(Composite):
+    __slots__ = ("_fields", "_folded", "_needed")
+    kind = dict
 
-    A field that differs from a known one in capitals only, as Go folds them, is wrong: clients written in Go take it
-    for that one.
-    """
-    known: dict[str, Any] = dict(fields)
-    known_field = known.get
-    folded = {normalize_key_case(name) for name in fields}
+    def __init__(self, fields: Mapping[str, Field], needed: Sequence[str]) -> None:
+        self._fields: dict[str, Any] = dict(fields)
+        self._folded = {normalize_key_case(name) for name in fields}
+        self._needed = needed
 
-    def check(value: Any) -> None:
+    def __call__(self, value: Any) -> None:
         if type(value) is not dict:
             raise WrongShape(" is not an object")
-        for name in needed:
+        for name in self._needed:
             if value.get(name) is None:
                 raise WrongShape(f".{name} is missing")
+        known_field = self._fields.get
         for name, entry in value.items():
             field: Any = known_field(name, anything)
             kind = type(entry)
@@ -163,8 +226,7 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
                     raise WrongShape(f".{name} is not {_KIND[int]}")
                 continue
             if field is anything:
-                if name not in known and _folded(name) in folded:
-                    raise WrongShape(f".{printable(name[:80])} is not a field of the API")
+                self._check_unknown(name)
                 if kind not in _CONTAINERS:
                     continue
             elif entry is None:
@@ -176,7 +238,57 @@ def record(fields: Mapping[str, Field], *needed: str) -> Check:
             except WrongShape as error:
                 raise WrongShape(f".{printable(name[:80])}{error}") from None
 
-    return check
+    def _check_unknown(self, name: str) -> None:
+        if name not in self._fields and _folded(name) in self._folded:
+            raise WrongShape(f".{printable(name[:80])} is not a field of the API")
+
+    def all_pass(self, values: Sequence[Any]) -> bool:
+        forms = set(map(tuple, values))  # their fields, in order: nearly always all alike
+        if len(forms) == 1:
+            return self._columns_pass(forms.pop(), values)
+        if len(forms) > _MANY:
+            return False
+        return all(self._columns_pass(form, [each for each in values if tuple(each) == form]) for form in forms)
+
+    def _columns_pass(self, names: Sequence[str], values: Sequence[dict[str, Any]]) -> bool:
+        """Whether objects that all have these fields, in this order, pass."""
+        columns = dict(zip(names, zip(*map(dict.values, values), strict=True), strict=True))
+        for name in self._needed:
+            if None in columns.get(name, (None,)):
+                return False
+        for name, column in columns.items():
+            field: Any = self._fields.get(name, anything)
+            if field is anything:
+                self._check_unknown(name)
+            if not _column_passes(field, column):
+                return False
+        return True
+
+
+def a_list(item: Field, most: int = limits.ENGINE_ITEMS) -> Check:
+    """A list, each entry of which passes; null, as Go writes an empty one. An entry is never null."""
+    return _List(item, most)
+
+
+def mapping(item: Field, key_check: Check | None = None) -> Check:
+    """An object, each value of which passes or is null, and each key, if there is a check for them."""
+    return _Mapping(item, key_check)
+
+
+def record(fields: Mapping[str, Field], *needed: str) -> Check:
+    """An object whose known fields pass; those in `needed` must be there.
+
+    A field that differs from a known one in capitals only, as Go folds them, is wrong: clients written in Go take it
+    for that one.
+    """
+    return _Record(fields, needed)
+
+
+def _all_texts(values: Iterable[Any]) -> bool:
+    for value in values:  # noqa: SIM110 (a generator in `all` costs twice as much)
+        if type(value) is not str:
+            return False
+    return True
 
 
 def _folded(name: str) -> str:
