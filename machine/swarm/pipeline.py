@@ -125,7 +125,10 @@ class Request:
     def replace(self, **changes: Any) -> Request:
         """This request with other method, target, headers or body."""
         mine = {"method": self.method, "target": self.target, "headers": self.headers, "body": self.body}
-        return Request(**{**mine, "client": self.client, **changes})
+        request = Request(**{**mine, "client": self.client, **changes})
+        if "target" not in changes:
+            object.__setattr__(request, "_parts", self._parts)
+        return request
 
     @property
     def parts(self) -> targets.Target:

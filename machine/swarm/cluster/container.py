@@ -18,7 +18,7 @@ NO_LABELS: Mapping[str, str] = {}
 UP = frozenset(("running", "paused", "restarting"))
 HOST_DOWN = "Host Down"
 POLICY = KINDS["reschedule"]
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)  # it was JSON before
 _quoted = json.encoder.encode_basestring_ascii
 
 

@@ -174,7 +174,10 @@ class _PooledConnection:
         self.stream.abort()
 
     def reusable(self) -> bool:
+        """Whether the last answer is over, with nothing behind it; the connection is ready for the next call then."""
         if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE or not self.stream.idle:
+            return False
+        if self.http.trailing_data[0]:  # bytes that nobody asked for would pass for the next answer
             return False
         self.http.start_next_cycle()
         self.pieces = 0
@@ -220,6 +223,7 @@ class _PooledConnection:
     async def _response(self, sender: asyncio.Future[None] | None) -> h11.Response | h11.InformationalResponse:
         """The head of the answer. An error of `sender` ends the waiting, but not that the engine stopped reading."""
         informational = 0
+        await self._more(sender)  # nothing is here yet: `reusable` sees to it
         while True:
             event = self.http.next_event()
             if event is h11.NEED_DATA:

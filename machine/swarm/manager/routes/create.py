@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
@@ -156,8 +157,10 @@ def _signed(
     context: ManagerContext, engine: Engine, body: dict[str, Any], asked: PlacementRequest, moved: Rescheduled
 ) -> dict[str, Any]:
     """The body with our signature on it, if it asks to move; what a client sent in its place is left out."""
-    labels = {key: value for key, value in body["Labels"].items() if key != LABEL}
-    body = {**body, "Labels": labels}
+    labels = body["Labels"]
+    if LABEL in labels:
+        labels = {key: value for key, value in labels.items() if key != LABEL}
+        body = {**body, "Labels": labels}
     if not moves(body) or engine.facts is None:
         return body
     create = SignedCreate(
@@ -238,9 +241,10 @@ async def _make_on(engine: Engine, request: Request, body: dict[str, Any], asked
         query = {k: list(v) for k, v in request.query.items() if k != "name"}
         if asked.name:
             query["name"] = [asked.name]
-        call = Request.json("POST", request.at("/containers/create", query).target, told)
-        reply = await engine.ask(call.replace(headers=[JSON, *_registry(request)]))
-        await reply.read()
+        call = request.at("/containers/create", query).replace(
+            headers=[JSON, *_registry(request)], body=json.dumps(told).encode(), client=""
+        )
+        reply = await engine.ask(call)
         if reply.ok:
             made = str((await reply.value()).get("Id"))
             if not engine.cluster.is_new(engine, made):
