@@ -5,6 +5,8 @@ options.py   the flags                      config.py    their values, checked, 
 preflight.py the read-only look before a create: login, size, image, network, names, quota
 shared.py    what machines share: made once, removed with the last of them
 requests.py  the bodies of all PUT requests, pure     firewall.py  ports and rules, pure
-login.py     which credential is used       client.py    one function per call to the SDK
+resources.py kinds of resources and what is said of them, pure
+client.py    the calls                      sdk.py       the SDK's clients, their login, their errors as ours
+login.py     which credential is used       device_code.py a person who logs in by a code
 errors.py    what its answers mean, and what to do about each kind of error
 """

@@ -7,54 +7,36 @@ the `provisioningState` how far it is. https://learn.microsoft.com/azure/azure-r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS, translate
+from machine.drivers.azure.resources import (
+    AVAILABILITY_SET,
+    GROUP,
+    MACHINE,
+    PUBLISHED_IMAGE,
+    Json,
+    Kind,
+    has_failed,
+    provisioning_state,
+)
 from machine.drivers.azure.sdk import Sdk, translated
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 
-Json = dict[str, Any]
 GONE = (200, 204)  # a DELETE's answer when there is nothing more to wait for
-ENDED = ("", "Succeeded", "Failed", "Canceled")  # provisioningState of what nothing is going on with
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of resource, as the SDK has it."""
-
-    label: str  # what messages call it
-    client: str  # of sdk.CLIENTS
-    operations: str  # the client's attribute
-    key: str = "id"  # what every answer has
-
-
-GROUP = Kind("resource group", "resources", "resource_groups")
-AVAILABILITY_SET = Kind("availability set", "compute", "availability_sets")
-NETWORK = Kind("network", "network", "virtual_networks")
-SUBNET = Kind("subnet", "network", "subnets")
-SECURITY_GROUP = Kind("security group", "network", "network_security_groups")
-ADDRESS = Kind("public address", "network", "public_ip_addresses")
-INTERFACE = Kind("network interface", "network", "network_interfaces")
-MACHINE = Kind("machine", "compute", "virtual_machines")
-DISK = Kind("disk", "compute", "disks")
-PUBLISHED_IMAGE = Kind("image", "compute", "virtual_machine_images")
-OWN_IMAGE = Kind("image", "compute", "images")
-GALLERY_IMAGE = Kind("gallery image", "compute", "gallery_images")
-SHARED_IMAGE = Kind("shared image", "compute", "shared_gallery_images", key="name")
-COMMUNITY_IMAGE = Kind("community image", "compute", "community_gallery_images", key="name")
 
 
 class Api:
-    """Azure as one subscription sees it; `data` is a Driver object, read at the first call. `ctx` is for logging in.
+    """Azure as one subscription sees it; `config` is read at the first call. `ctx` is for logging in.
 
     A `path` is what the REST API's URL has after the kind's provider: resource group and name, for most kinds.
     """
 
-    def __init__(self, data: dict[str, Any], ctx: DriverContext) -> None:
-        self.data = data
-        self.sdk = Sdk(data, ctx)
+    def __init__(self, config: Config, ctx: DriverContext) -> None:
+        self.config = config
+        self.sdk = Sdk(config, ctx)
         self._begun: dict[tuple[str, ...], str] = {}  # path -> URL of the operation that makes it, of this process
 
     # resources
@@ -134,12 +116,12 @@ class Api:
 
     def sizes(self) -> list[Json]:
         """ResourceSkus of the region: VM sizes, disks, availability sets. Thousands, in one long answer."""
-        wanted = f"location eq '{self.data['Location']}'"
+        wanted = f"location eq '{self.config.location}'"
         return self._list("list sizes", lambda: self.sdk.client("compute").resource_skus.list(filter=wanted))
 
     def usages(self) -> list[Json]:
         """Limits of the subscription in the region: processors, and addresses."""
-        place = self.data["Location"]
+        place = self.config.location
         return [
             *self._list("list compute quotas", lambda: self.sdk.client("compute").usage.list(place)),
             *self._list("list network quotas", lambda: self.sdk.client("network").usages.list(place)),
@@ -147,7 +129,7 @@ class Api:
 
     def image_versions(self, publisher: str, offer: str, sku: str) -> list[str]:
         """Names of a published image's versions, [] if there is no such image."""
-        path = (self.data["Location"], publisher, offer, sku)
+        path = (self.config.location, publisher, offer, sku)
         try:
             found = self._list("list images", lambda: self._of(PUBLISHED_IMAGE).list(*path))
         except (errors.NotFound, errors.BadImage):
@@ -167,7 +149,7 @@ class Api:
         """Whether a DNS label can be had in the region."""
         with translated("check the DNS label"):
             network = self.sdk.client("network")
-            found = network.check_dns_name_availability(self.data["Location"], domain_name_label=label)
+            found = network.check_dns_name_availability(self.config.location, domain_name_label=label)
             return bool(found.as_dict().get("available"))
 
     def console(self, group: str, name: str) -> str:
@@ -197,28 +179,6 @@ def _checked(found: Json, doing: str, key: str) -> Json:
     if not found.get(key):
         raise ERRORS.error(errors.ServiceBroken, f"the answer to {doing} makes no sense", f"it has no {key}")
     return found
-
-
-def provisioning_state(thing: Mapping[str, Any]) -> str:
-    """How far Azure is with a resource: Succeeded, Failed, Updating, Deleting, ...; "" where it does not tell."""
-    return str((thing.get("properties") or {}).get("provisioningState") or "")
-
-
-def has_failed(thing: Mapping[str, Any]) -> bool:
-    """Whether Azure has given up making or changing a resource."""
-    return provisioning_state(thing) in ("Failed", "Canceled")
-
-
-def find_subnet(network: Mapping[str, Any], name: str) -> Json | None:
-    """Return the subnet of that name in a network, None if there is none."""
-    subnets = (network.get("properties") or {}).get("subnets") or []
-    return next((subnet for subnet in subnets if subnet.get("name") == name), None)
-
-
-def in_progress(*things: Mapping[str, Any]) -> list[str]:
-    """Return a line for each resource that Azure is still at."""
-    states = [(thing.get("name"), provisioning_state(thing)) for thing in things]
-    return [f"{name} is {state}" for name, state in states if state not in ENDED]
 
 
 def _status(pipeline: Any, *_: object) -> int:

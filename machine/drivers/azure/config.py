@@ -1,63 +1,20 @@
-"""What a machine of driver azure shall be: option values, checked, as the Driver object of config.json.
-
-The keys are docker-machine's where it has them, then those of its forks, then ours.
-"""
+"""What a machine of driver azure shall be, and what is known of it: the Driver object of config.json, typed."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Self
 
-from machine.drivers.azure.options import LOGINS
-from machine.drivers.cloud.flags import Flags, absolute
-from machine.drivers.gaps import MissingOption, check_complete
+from machine.drivers.azure.options import ENVIRONMENT, LOGINS
+from machine.drivers.cloud.config import CloudConfig, number, path, switch, text, words
+from machine.drivers.cloud.flags import Flags
+from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
 
 FLAGS = Flags("azure")
-
-PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
-    "subscription-id": "SubscriptionID",
-    "tenant-id": "TenantID",
-    "client-id": "ClientID",
-    "client-secret": "ClientSecret",
-    "client-certificate-password": "ClientCertificatePassword",
-    "environment": "Environment",
-    "endpoint": "Endpoint",
-    "authority-host": "AuthorityHost",
-    "audience": "Audience",
-    "retries": "RetryCount",
-    "api-timeout": "ApiTimeout",
-    "polling-interval": "PollingInterval",
-    "resource-group": "ResourceGroup",
-    "size": "Size",
-    "image": "Image",
-    "plan": "Plan",
-    "ssh-user": "SSHUser",
-    "docker-port": "DockerPort",
-    "tags": "Tags",
-    "identity": "Identities",
-    "spot": "Spot",
-    "spot-max-price": "SpotMaxPrice",
-    "availability-zone": "AvailabilityZone",
-    "availability-set": "AvailabilitySet",
-    "fault-domain-count": "FaultCount",
-    "update-domain-count": "UpdateCount",
-    "disk-size": "DiskSize",
-    "storage-type": "StorageType",
-    "vnet": "VirtualNetwork",
-    "subnet": "SubnetName",
-    "subnet-prefix": "SubnetPrefix",
-    "private-ip-address": "PrivateIPAddr",
-    "use-private-ip": "UsePrivateIP",
-    "no-public-ip": "NoPublicIP",
-    "dns": "DNSLabel",
-    "accelerated-networking": "AcceleratedNetworking",
-    "nsg": "NSG",
-    "open-port": "OpenPorts",
-}
 CLOUDS = {  # environment -> (ARM, where logins happen)
     "azurepubliccloud": ("https://management.azure.com", "https://login.microsoftonline.com"),
     "azurechinacloud": ("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
@@ -66,133 +23,221 @@ CLOUDS = {  # environment -> (ARM, where logins happen)
 AUDIENCES = {  # where it differs from ARM's address
     "azureusgovernmentcloud": "https://management.core.usgovcloudapi.net",
 }
-NO_LOGINS = {"root", "admin", "administrator", "user", "guest", "test", "owner", "console", "sys", "backup"}
+NO_LOGINS = ("root", "admin", "administrator", "user", "guest", "test", "owner", "console", "sys", "backup")
 OWN_TAGS = ("machine-id", "machine-name", "made-by")
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_GROUP = re.compile(r"[\w.()-]{1,89}[\w()-]")
-_LABEL = re.compile(r"[a-z][a-z0-9-]{1,61}[a-z0-9]")
+ALWAYS_SO = {"ManagedDisks": True, "StaticPublicIP": True, "EnablePublicIPStandardSKU": True, "SSHPort": 22}
+HTTPS = "a URL that begins with https:// (tokens are sent nowhere else)"
 _IDENTITY = re.compile(r"(?i)system|/subscriptions/.+/userAssignedIdentities/.+")
-SPANS = {  # flag -> the least and the most
-    "docker-port": (1, 65535),
-    "disk-size": (1, 4095),
-    "retries": (0, 100),
-    "api-timeout": (1, 3600),
-    "polling-interval": (0, 600),
-    "fault-domain-count": (1, 3),
-    "update-domain-count": (1, 20),
-}
 
 
-def from_values(values: Values) -> dict[str, Any]:
-    """The Driver object that option values ask for; UsageError names the flag that makes no sense."""
-
-    def value(flag: str) -> Any:
-        return values[f"azure-{flag}"]
-
-    data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
-    check_complete("azure", _gaps(data, values))
-    _check_login(data, values)
-    FLAGS.check_spans(values, SPANS)
-    data["Location"] = value("location").replace(" ", "").lower()  # "West US" and westus are the same
-    data["SSHPort"] = 22
-    data["Login"] = value("login")
-    data["ClientCertificate"] = absolute(value("client-certificate"))
-    data["CaCert"] = absolute(value("ca-cert"))
-    data["CustomDataFile"] = absolute(value("custom-data"))
-    data["ManagedDisks"] = data["StaticPublicIP"] = data["EnablePublicIPStandardSKU"] = True
-    for text in data["OpenPorts"]:
-        FLAGS.port(text)
-    data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
-    tags(data["Tags"])
-    _check_machine(data)
-    _check_network(data)
-    return data
+def _identity(flags: Flags, text: str) -> str:
+    if not _IDENTITY.fullmatch(text):
+        raise flags.wrong("identity", text, "the id of a user-assigned identity (az identity list), or system")
+    return text
 
 
-def tags(text: str) -> dict[str, str]:
-    """`key,value,key,value` as a mapping; UsageError on an odd number of words and on keys that cannot be."""
-    found = FLAGS.pairs("tags", text)
-    for key in found:
-        if not key or key in OWN_TAGS or len(key) > 512 or any(c in "<>%&\\?/" for c in key):
+@dataclass(repr=False)
+class Config(CloudConfig):
+    """The keys are docker-machine's where it has them, then those of its forks, then ours."""
+
+    flags = FLAGS
+
+    # credentials and where to ask
+    subscription_id: str = text(
+        "SubscriptionID",
+        flag="subscription-id",
+        pattern=r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        wanted="an id such as 00000000-0000-0000-0000-000000000000",
+    )
+    account: str = text("SubscriptionID")  # as all clouds call it
+    tenant_id: str = text("TenantID", flag="tenant-id")
+    client_id: str = text("ClientID", flag="client-id")
+    client_secret: str = text("ClientSecret", flag="client-secret")
+    client_certificate: str = path("ClientCertificate", flag="client-certificate")
+    client_certificate_password: str = text("ClientCertificatePassword", flag="client-certificate-password")
+    login: str = text("Login", "auto", flag="login", one_of=LOGINS)
+    environment: str = text(
+        "Environment",
+        ENVIRONMENT,
+        flag="environment",
+        required=True,
+        pattern=f"(?i){'|'.join(CLOUDS)}",
+        wanted="AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud",
+    )
+    endpoint: str = text("Endpoint", flag="endpoint", pattern="https://.*", wanted=HTTPS)  # "": the environment's
+    authority_host: str = text("AuthorityHost", flag="authority-host", pattern="https://.*", wanted=HTTPS)  # likewise
+    audience: str = text("Audience", flag="audience")  # likewise
+    ca_cert: str = path("CaCert", flag="ca-cert")
+    retries: int = number("RetryCount", 5, flag="retries", span=(0, 100))
+    api_timeout: int = number("ApiTimeout", 60, flag="api-timeout", span=(1, 3600))
+    polling_interval: int = number("PollingInterval", 2, flag="polling-interval", span=(0, 600))
+    # the machine
+    location: str = text("Location", flag="location")
+    resource_group: str = text(
+        "ResourceGroup",
+        flag="resource-group",
+        required=True,
+        pattern=r"[\w.()-]{1,89}[\w()-]",
+        wanted="at most 90 letters, digits and .()_-",
+    )
+    size: str = text("Size", flag="size")
+    image: str = text(
+        "Image",
+        flag="image",
+        pattern="/.*|[^:]*(:[^:]*){3}",
+        wanted="publisher:offer:sku:version, or the id of an image (/subscriptions/...)",
+    )
+    plan: str = text("Plan", flag="plan", pattern="[^:]*(:[^:]*){2}", wanted="publisher:product:plan")
+    ssh_user: str = text(
+        "SSHUser",
+        "docker-user",
+        flag="ssh-user",
+        required=True,
+        pattern=f"(?!({'|'.join(NO_LOGINS)})$)[a-z_][a-z0-9_-]{{0,31}}",
+        wanted="a login that Azure allows (root, admin and the like it does not)",
+    )
+    ssh_port: int = number("SSHPort", 22)
+    docker_port: int = number("DockerPort", 2376, flag="docker-port", span=(1, 65535))
+    user_data_file: str = path("CustomDataFile", flag="custom-data")
+    tags: str = text("Tags", flag="tags")
+    identities: list[str] = words("Identities", flag="identity", each=_identity)
+    spot: bool = switch("Spot", flag="spot")
+    spot_max_price: str = text(
+        "SpotMaxPrice", flag="spot-max-price", pattern=r"\d*\.?\d+", wanted="dollars an hour, such as 0.05"
+    )
+    availability_zone: str = text("AvailabilityZone", flag="availability-zone")
+    availability_set: str = text("AvailabilitySet", flag="availability-set")
+    fault_domains: int = number("FaultCount", 2, flag="fault-domain-count", span=(1, 3))
+    update_domains: int = number("UpdateCount", 5, flag="update-domain-count", span=(1, 20))
+    disk_size: int = number("DiskSize", 30, flag="disk-size", span=(1, 4095))  # GB
+    storage_type: str = text("StorageType", flag="storage-type")
+    # its network
+    vnet: str = text("VirtualNetwork", flag="vnet")  # NAME, or GROUP:NAME for one that is not ours
+    subnet: str = text("SubnetName", flag="subnet")
+    subnet_prefix: str = text("SubnetPrefix", flag="subnet-prefix")
+    fixed_private_ip: str = text("PrivateIPAddr", flag="private-ip-address")
+    use_private_ip: bool = switch("UsePrivateIP", flag="use-private-ip")
+    no_public_ip: bool = switch("NoPublicIP", flag="no-public-ip")
+    dns_label: str = text(
+        "DNSLabel",
+        flag="dns",
+        pattern="[a-z][a-z0-9-]{1,61}[a-z0-9]",
+        wanted="3 to 63 small letters, digits and dashes",
+    )
+    accelerated_networking: bool = switch("AcceleratedNetworking", flag="accelerated-networking")
+    nsg: str = text("NSG", flag="nsg")
+    open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
+    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
+    # what was looked up
+    looked_up: bool = switch("Surveyed")
+    authentication_record: str = text("AuthenticationRecord")  # of who logged in by device code: no secret
+    # what was made
+    resource_name: str = text("ResourceName")
+    availability_set_id: str = text("AvailabilitySetID")
+    made_subnet: bool = switch("MadeSubnet")  # in a network that is not ours
+    subnet_id: str = text("SubnetID")
+    nsg_id: str = text("NSGID")
+    public_ip_id: str = text("PublicIPID")
+    nic_id: str = text("NICID")
+    private_ip: str = text("PrivateIPAddress")
+    asked: bool = switch("Asked")  # for the machine
+    vm_id: str = text("VMID")
+    disk_name: str = text("DiskName")
+    removed: bool = switch("Removed")
+
+    @property
+    def engine_port(self) -> int:
+        return self.docker_port
+
+    @property
+    def arm_url(self) -> str:
+        """The address of the Resource Manager (ARM)."""
+        return (self.endpoint or CLOUDS[self.environment.lower()][0]).rstrip("/")
+
+    @property
+    def authority(self) -> str:
+        """The address where logins happen."""
+        return (self.authority_host or CLOUDS[self.environment.lower()][1]).rstrip("/")
+
+    @property
+    def token_scope(self) -> str:
+        """What tokens are asked for."""
+        audience = self.audience
+        if not audience and not self.endpoint:
+            audience = AUDIENCES.get(self.environment.lower(), "")
+        return f"{(audience or self.arm_url).rstrip('/')}/.default"
+
+    @property
+    def network_must_exist(self) -> bool:
+        """Whether the network is not ours to make."""
+        return ":" in self.vnet
+
+    @property
+    def network_path(self) -> tuple[str, str]:
+        """The resource group and the name of the network."""
+        group, colon, name = self.vnet.partition(":")
+        return (group, name) if colon else (self.resource_group, self.vnet)
+
+    @property
+    def own_set(self) -> str:
+        """The availability set's name, "" for none: neither zones nor spot machines go together with one."""
+        no_set = self.availability_set == "none" or self.availability_zone or self.spot
+        return "" if no_set else self.availability_set
+
+    @property
+    def tags_by_key(self) -> dict[str, str]:
+        """The user's tags; UsageError on an odd number of words and on keys that cannot be."""
+        return FLAGS.tags(self.tags, OWN_TAGS, refused=r"^$|[<>%&\\?/]|.{513}")
+
+    @classmethod
+    def from_values(cls, values: Values) -> Self:
+        if not values["azure-client-id"] and values["azure-login"] == "auto":
+            _refuse_management_certificates(values)
+        config = super().from_values(values)
+        config.record |= ALWAYS_SO
+        return config
+
+    def missing_options(self) -> list[MissingOption]:
+        gaps = []
+        if not self.subscription_id:
+            brief = "the driver azure needs to know which subscription pays"
+            way = "add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)"
+            gaps.append((brief, way))
+        if (self.client_secret or self.client_certificate) and not self.client_id:
+            brief = "a service principal has an id and a secret, and only the secret is given"
+            gaps.append((brief, "add --azure-client-id ID, or set AZURE_CLIENT_ID"))
+        for word, credential in (("secret", self.client_secret), ("certificate", self.client_certificate)):
+            if self.login == word and not credential:
+                gaps.append((f"--azure-login {word} needs --azure-client-{word}", f"add --azure-client-{word}"))
+        return [MissingOption(brief, way, credential=True) for brief, way in gaps]
+
+    def validate(self) -> None:
+        self.location = self.location.replace(" ", "").lower()  # "West US" and westus are the same
+        _ = self.tags_by_key
+        if self.spot_max_price and not self.spot:
+            raise UsageError("--azure-spot-max-price goes together with --azure-spot", resolution="add --azure-spot")
+        if self.dns_label and self.no_public_ip:
             raise UsageError(
-                f"--azure-tags cannot set {key!r}", resolution=f"choose another key; {', '.join(OWN_TAGS)} are set"
+                "--azure-dns names a public address, and --azure-no-public-ip wants none", resolution="leave one out"
             )
-    return found
+        subnet = FLAGS.network(self.subnet_prefix, "subnet-prefix")
+        if self.fixed_private_ip:
+            _check_private_ip(self.fixed_private_ip, "" if self.network_must_exist else subnet)
 
 
-def endpoint(data: Mapping[str, Any]) -> str:
-    """ARM's address."""
-    return str(data.get("Endpoint") or cloud(data)[0]).rstrip("/")
+def _check_private_ip(address: str, subnet: str) -> None:
+    """UsageError for what is no address, or none of the subnet ("": its network is not looked at here)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        raise FLAGS.wrong("private-ip-address", address, "an address of the subnet") from None
+    if subnet and parsed not in ipaddress.ip_network(subnet):
+        raise FLAGS.wrong("private-ip-address", address, f"an address in {subnet} (--azure-subnet-prefix)")
 
 
-def authority(data: Mapping[str, Any]) -> str:
-    """Where logins happen."""
-    return str(data.get("AuthorityHost") or cloud(data)[1]).rstrip("/")
-
-
-def scope(data: Mapping[str, Any]) -> str:
-    """What tokens are asked for."""
-    word = str(data.get("Environment") or "AzurePublicCloud").lower()
-    audience = data.get("Audience") or (None if data.get("Endpoint") else AUDIENCES.get(word)) or endpoint(data)
-    return str(audience).rstrip("/") + "/.default"
-
-
-def cloud(data: Mapping[str, Any]) -> tuple[str, str]:
-    """(ARM, logins) of the record's environment."""
-    return CLOUDS[str(data.get("Environment") or "AzurePublicCloud").lower()]
-
-
-def network_place(data: Mapping[str, Any]) -> tuple[str, str, bool]:
-    """(resource group, network, whether it must exist): GROUP:NAME names one that is not ours."""
-    group, colon, name = str(data["VirtualNetwork"]).partition(":")
-    return (group, name, True) if colon else (str(data["ResourceGroup"]), group, False)
-
-
-def availability_set(data: Mapping[str, Any]) -> str:
-    """The set's name, "" where there is none: neither zones nor spot machines go together with one."""
-    wanted = str(data.get("AvailabilitySet") or "")
-    return "" if wanted == "none" or data.get("AvailabilityZone") or data.get("Spot") else wanted
-
-
-def _gaps(data: Mapping[str, Any], values: Values) -> list[MissingOption]:
-    """What is missing to log in."""
-    certificate, login = values["azure-client-certificate"], values["azure-login"]
-    gaps = []
-    if not data["SubscriptionID"]:
-        gaps.append(
-            MissingOption(
-                "the driver azure needs to know which subscription pays",
-                "add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)",
-                credential=True,
-            )
-        )
-    if (data["ClientSecret"] or certificate) and not data["ClientID"]:
-        gaps.append(
-            MissingOption(
-                "a service principal has an id and a secret, and only the secret is given",
-                "add --azure-client-id ID, or set AZURE_CLIENT_ID",
-                credential=True,
-            )
-        )
-    for word, given, flag in (
-        ("secret", data["ClientSecret"], "client-secret"),
-        ("certificate", certificate, "client-certificate"),
-    ):
-        if login == word and not given:
-            gaps.append(
-                MissingOption(f"--azure-login {word} needs --azure-{flag}", f"add --azure-{flag}", credential=True)
-            )
-    return gaps
-
-
-def _check_login(data: Mapping[str, Any], values: Values) -> None:
-    if str(data["Environment"]).lower() not in CLOUDS:
-        raise FLAGS.wrong(
-            "environment", data["Environment"], "AzurePublicCloud, AzureChinaCloud or AzureUSGovernmentCloud"
-        )
-    login = values["azure-login"]
+def _refuse_management_certificates(values: Values) -> None:
     for flag in ("subscription-cert", "publish-settings-file"):
-        if values[f"azure-{flag}"] and not (data["ClientID"] or login != "auto"):
+        if values[f"azure-{flag}"]:
             raise UsageError(
                 f"--azure-{flag} (${'AZURE_' + flag.replace('-', '_').upper()}) is of no use any more: Azure has ended "
                 "its classic deployment model and the management certificates with it",
@@ -200,53 +245,3 @@ def _check_login(data: Mapping[str, Any], values: Values) -> None:
                 resolution="az ad sp create-for-rbac --role Contributor --scopes /subscriptions/ID prints its appId, "
                 "password and tenant: give them as --azure-client-id, --azure-client-secret and --azure-tenant-id",
             )
-    if not _GUID.fullmatch(data["SubscriptionID"]):
-        raise FLAGS.wrong(
-            "subscription-id", data["SubscriptionID"], "an id such as 00000000-0000-0000-0000-000000000000"
-        )
-    if login not in LOGINS:
-        raise FLAGS.wrong("login", login, "one of " + ", ".join(LOGINS))
-    for flag in ("endpoint", "authority-host"):
-        address = values[f"azure-{flag}"]
-        if address and not address.startswith("https://"):
-            raise FLAGS.wrong(flag, address, "a URL that begins with https:// (tokens are sent nowhere else)")
-
-
-def _check_machine(data: Mapping[str, Any]) -> None:
-    if not _GROUP.fullmatch(data["ResourceGroup"]):
-        raise FLAGS.wrong("resource-group", data["ResourceGroup"], "at most 90 letters, digits and .()_-")
-    image = str(data["Image"])
-    if image and not image.startswith("/") and len(image.split(":")) != 4:
-        raise FLAGS.wrong("image", image, "publisher:offer:sku:version, or the id of an image (/subscriptions/...)")
-    if data["Plan"] and len(data["Plan"].split(":")) != 3:
-        raise FLAGS.wrong("plan", data["Plan"], "publisher:product:plan")
-    if data["SSHUser"].lower() in NO_LOGINS or not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", data["SSHUser"]):
-        raise FLAGS.wrong(
-            "ssh-user", data["SSHUser"], "a login that Azure allows (root, admin and the like it does not)"
-        )
-    for identity in data["Identities"]:
-        if not _IDENTITY.fullmatch(identity):
-            raise FLAGS.wrong("identity", identity, "the id of a user-assigned identity (az identity list), or system")
-    if data["SpotMaxPrice"] and not data["Spot"]:
-        raise UsageError("--azure-spot-max-price goes together with --azure-spot", resolution="add --azure-spot")
-    if data["SpotMaxPrice"] and not re.fullmatch(r"\d*\.?\d+", data["SpotMaxPrice"]):
-        raise FLAGS.wrong("spot-max-price", data["SpotMaxPrice"], "dollars an hour, such as 0.05")
-
-
-def _check_network(data: Mapping[str, Any]) -> None:
-    subnet = FLAGS.network(data["SubnetPrefix"], "subnet-prefix")
-    if data["PrivateIPAddr"]:
-        try:
-            inside = ipaddress.ip_address(data["PrivateIPAddr"]) in ipaddress.ip_network(subnet)
-        except ValueError:
-            raise FLAGS.wrong("private-ip-address", data["PrivateIPAddr"], "an address of the subnet") from None
-        if not inside and not network_place(data)[2]:
-            raise FLAGS.wrong(
-                "private-ip-address", data["PrivateIPAddr"], f"an address in {subnet} (--azure-subnet-prefix)"
-            )
-    if data["DNSLabel"] and not _LABEL.fullmatch(data["DNSLabel"]):
-        raise FLAGS.wrong("dns", data["DNSLabel"], "3 to 63 small letters, digits and dashes")
-    if data["DNSLabel"] and data["NoPublicIP"]:
-        raise UsageError(
-            "--azure-dns names a public address, and --azure-no-public-ip wants none", resolution="leave one out"
-        )

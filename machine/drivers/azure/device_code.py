@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from machine import files, paths
+from machine.drivers.azure.config import Config
 from machine.drivers.base import DriverContext
 
 SIGNED_IN_AS = "machine"  # the name under which the SDK keeps the tokens
-RECORD = "AuthenticationRecord"
 CACHE = "azure-users.json"  # in the store's cache: whose login (_key) -> AuthenticationRecord
 LOCK = "login-azure"  # not azure-...: those are locks of resource groups
 
@@ -27,15 +27,15 @@ class DeviceCodeCredential:
     done; and the SDK reads its cache without a lock, so that somebody's half written one would look like none.
     """
 
-    def __init__(self, identity: Any, data: dict[str, Any], where: Mapping[str, Any], ctx: DriverContext) -> None:
+    def __init__(self, identity: Any, config: Config, where: Mapping[str, Any], ctx: DriverContext) -> None:
         self._identity = identity
-        self._data = data
+        self._config = config
         self._where = where
         self._ctx = ctx
         self._found: Any = None
 
     def get_token(self, *scopes: str, **how: Any) -> Any:
-        """An AccessToken. Who logged in is noted in `data`, and in the store for machines to come."""
+        """An AccessToken. Who logged in is noted in `config`, and in the store for machines to come."""
         with self._ctx.lock(LOCK):
             for found in self._quiet():
                 try:
@@ -52,8 +52,8 @@ class DeviceCodeCredential:
         """Credentials that may go without a question, the likeliest first."""
         if self._found is not None:
             yield self._found
-        for known in _known(self._identity, self._data, self._ctx):
-            self._data[RECORD] = known.serialize()
+        for known in _known(self._identity, self._config, self._ctx):
+            self._config.authentication_record = known.serialize()
             yield self._made(known)
 
     def _made(self, known: Any) -> Any:
@@ -70,27 +70,28 @@ class DeviceCodeCredential:
         )
 
     def _note(self, record: Any) -> None:
-        self._data[RECORD] = record.serialize()
-        known = {**_cached(self._ctx), _key(self._data): self._data[RECORD]}
+        self._config.authentication_record = record.serialize()
+        known = {**_cached(self._ctx), _key(self._config): self._config.authentication_record}
         files.write(paths.cache(self._ctx.store, CACHE), json.dumps(known, indent=1).encode())
 
 
-def _known(identity: Any, data: Mapping[str, Any], ctx: DriverContext) -> Iterator[Any]:
+def _known(identity: Any, config: Config, ctx: DriverContext) -> Iterator[Any]:
     """Records of who logged in for this tenant, application and authority, each once: own, the store's, siblings'."""
-    wanted = _key(data)
-    texts = [data.get(RECORD), _cached(ctx).get(wanted)]
-    texts += [other.get(RECORD) for other in ctx.siblings() if _key(other) == wanted]
-    for text in dict.fromkeys(str(text) for text in texts if text):
+    wanted = _key(config)
+    texts = [config.authentication_record, str(_cached(ctx).get(wanted) or "")]
+    siblings = [Config.from_record(other) for other in ctx.siblings()]
+    texts += [other.authentication_record for other in siblings if _key(other) == wanted]
+    for text in dict.fromkeys(text for text in texts if text):
         try:
             yield identity.AuthenticationRecord.deserialize(text)
         except (ValueError, LookupError, TypeError):  # of a later SDK, or spoilt
             continue
 
 
-def _key(data: Mapping[str, Any]) -> str:
+def _key(config: Config) -> str:
     """Whose login it is: where, of which directory, by which application."""
-    keys = ("Environment", "AuthorityHost", "TenantID", "ClientID")
-    return " ".join(str(data.get(key) or "-").rstrip("/").lower() for key in keys)
+    parts = (config.environment, config.authority_host, config.tenant_id, config.client_id)
+    return " ".join((part or "-").rstrip("/").lower() for part in parts)
 
 
 def _cached(ctx: DriverContext) -> dict[str, Any]:

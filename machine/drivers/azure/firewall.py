@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.cloud.ports import Opening, network, openings, parse
-
-__all__ = ["ANYWHERE", "Opening", "network", "openings", "parse", "rules", "sources"]
+from machine.drivers.cloud.ports import Opening
 
 FIRST_PRIORITY = 100  # the least that a user's rule may have
 ANYWHERE = {"*", "0.0.0.0/0", "::/0", "internet", "any"}
@@ -19,31 +17,26 @@ ANYWHERE = {"*", "0.0.0.0/0", "::/0", "internet", "any"}
 
 def rules(wanted: Sequence[Opening], networks: Sequence[str]) -> list[dict[str, Any]]:
     """One securityRule per opening, and per family of addresses where only some networks get in."""
-    families = [[net for net in networks if (":" in net) is six] for six in (False, True)]
+    families = [[network for network in networks if (":" in network) is is_v6] for is_v6 in (False, True)]
     sources = [family for family in families if family] or [["*"]]
     found: list[dict[str, Any]] = []
     for opening in wanted:
         for number, source in enumerate(sources):
             suffix = f"-{number + 1}" if len(sources) > 1 else ""
-            found.append(
-                {
-                    "name": f"{opening.protocol}-{opening.ports}{suffix}",
-                    "properties": {
-                        "priority": FIRST_PRIORITY + len(found),
-                        "direction": "Inbound",
-                        "access": "Allow",
-                        "protocol": opening.protocol.capitalize(),
-                        "sourcePortRange": "*",
-                        "destinationPortRange": opening.ports,
-                        "destinationAddressPrefix": "*",
-                        **(
-                            {"sourceAddressPrefix": source[0]}
-                            if len(source) == 1
-                            else {"sourceAddressPrefixes": source}
-                        ),
-                    },
-                }
-            )
+            properties: dict[str, Any] = {
+                "priority": FIRST_PRIORITY + len(found),
+                "direction": "Inbound",
+                "access": "Allow",
+                "protocol": opening.protocol.capitalize(),
+                "sourcePortRange": "*",
+                "destinationPortRange": opening.ports,
+                "destinationAddressPrefix": "*",
+            }
+            if len(source) == 1:
+                properties["sourceAddressPrefix"] = source[0]
+            else:
+                properties["sourceAddressPrefixes"] = source
+            found.append({"name": f"{opening.protocol}-{opening.ports}{suffix}", "properties": properties})
     return found
 
 

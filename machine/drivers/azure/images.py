@@ -9,60 +9,65 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import client
+from machine.drivers.azure import resources
 from machine.drivers.azure.client import Api
+from machine.drivers.azure.config import Config
+from machine.drivers.azure.resources import Json
 from machine.errors import PreflightFailed
 
 
-def published(api: Api, data: Mapping[str, Any], urn: str) -> dict[str, Any]:
-    """The VirtualMachineImage of a URN; PreflightFailed if there is none in the region."""
+def find(api: Api, config: Config, wanted: str) -> Json:
+    """The properties of an image, by URN or id; PreflightFailed if there is none in the region.
+
+    {} for one of another subscription, which only the create itself can judge.
+    """
+    image = _by_id(api, config, wanted) if wanted.startswith("/") else _published(api, config, wanted)
+    return dict(image.get("properties") or {})
+
+
+def check_location(what: str, thing: Mapping[str, Any], config: Config, advice: str) -> None:
+    """PreflightFailed when a thing is not in the machine's region; `West US` and `westus` are the same."""
+    place = str(thing.get("location"))
+    if place.replace(" ", "").lower() != config.location:
+        raise PreflightFailed(f"{what} is in {place}, the machine shall be in {config.location}", resolution=advice)
+
+
+def _published(api: Api, config: Config, urn: str) -> Json:
     publisher, offer, sku, version = urn.split(":")
     if version == "latest":
-        versions = api.image_versions(publisher, offer, sku)
-        version = max(versions, key=_version, default="")
-    found = api.get(client.PUBLISHED_IMAGE, data["Location"], publisher, offer, sku, version) if version else None
+        version = max(api.image_versions(publisher, offer, sku), key=_version, default="")
+    path = (config.location, publisher, offer, sku, version)
+    found = api.get(resources.PUBLISHED_IMAGE, *path) if version else None
     if found is None:
         raise PreflightFailed(
-            f"there is no image {urn} in {data['Location']}",
-            resolution=f"check --azure-image (az vm image list --all --location {data['Location']} "
+            f"there is no image {urn} in {config.location}",
+            resolution=f"check --azure-image (az vm image list --all --location {config.location} "
             f"--publisher {publisher}), or leave it out",
         )
     return found
 
 
-def named(api: Api, data: Mapping[str, Any], image_id: str) -> dict[str, Any]:
-    """An image, or a gallery's definition of one, by id: own, of a gallery, shared with us, or of a community.
-
-    {} for those of other subscriptions, which only the create itself can judge. PreflightFailed if there is none.
-    """
+def _by_id(api: Api, config: Config, image_id: str) -> Json:
+    """An image, or a gallery's definition of one: own, of a gallery, shared with us, or of a community."""
     parts = image_id.strip("/").split("/")
     by_kind = {kind.lower(): name for kind, name in zip(parts[::2], parts[1::2], strict=False)}
     group, name = by_kind.get("resourcegroups", ""), by_kind.get("images", "")
     if "communitygalleries" in by_kind:
-        found = api.get(client.COMMUNITY_IMAGE, data["Location"], by_kind["communitygalleries"], name)
+        found = api.get(resources.COMMUNITY_IMAGE, config.location, by_kind["communitygalleries"], name)
     elif "sharedgalleries" in by_kind:
-        found = api.get(client.SHARED_IMAGE, data["Location"], by_kind["sharedgalleries"], name)
-    elif by_kind.get("subscriptions", "").lower() != str(data["SubscriptionID"]).lower():
+        found = api.get(resources.SHARED_IMAGE, config.location, by_kind["sharedgalleries"], name)
+    elif by_kind.get("subscriptions", "").lower() != config.subscription_id.lower():
         return {}
     elif "galleries" in by_kind:
-        found = api.get(client.GALLERY_IMAGE, group, by_kind["galleries"], name)
+        found = api.get(resources.GALLERY_IMAGE, group, by_kind["galleries"], name)
     else:
-        found = _own(api, data, group, name)
+        found = api.get(resources.OWN_IMAGE, group, name)
+        if found and found.get("location"):  # goes with machines of its region only; galleries copy theirs to many
+            advice = "give another --azure-image or --azure-location, or put the image into a gallery"
+            check_location(f"the image {name}", found, config, advice)
     if found is None:
         raise PreflightFailed(
             f"there is no image {image_id}", resolution="check --azure-image (az image list, az sig image-definition)"
-        )
-    return found
-
-
-def _own(api: Api, data: Mapping[str, Any], group: str, name: str) -> dict[str, Any] | None:
-    """An own image goes with machines of its region only; galleries copy theirs to many."""
-    found = api.get(client.OWN_IMAGE, group, name)
-    place = str((found or {}).get("location") or "").replace(" ", "").lower()
-    if place and place != data["Location"]:
-        raise PreflightFailed(
-            f"the image {name} is in {place}, the machine shall be in {data['Location']}",
-            resolution="give another --azure-image or --azure-location, or put the image into a gallery",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Which credential is used: one class of azure-identity, chosen by the Driver object.
+"""Which credential is used: one class of azure-identity, chosen by the config.
 
 https://learn.microsoft.com/python/api/overview/azure/identity-readme. Called by client.py only, inside its translation
 of errors; the SDK is imported here when somebody really logs in.
@@ -9,44 +9,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import config, device_code
+from machine.drivers.azure import device_code
+from machine.drivers.azure.config import Config
 from machine.drivers.base import DriverContext
 
 
-def kind(data: Mapping[str, Any]) -> str:
+def kind(config: Config) -> str:
     """secret, certificate, ..., or "auto" where the SDK looks for itself."""
-    wanted = str(data.get("Login") or "auto")
-    if wanted != "auto" or not data.get("ClientID"):
-        return wanted
-    return "secret" if data.get("ClientSecret") else "certificate" if data.get("ClientCertificate") else "auto"
+    if config.login != "auto" or not config.client_id:
+        return config.login
+    if config.client_secret:
+        return "secret"
+    return "certificate" if config.client_certificate else "auto"
 
 
-def needs_tenant(data: Mapping[str, Any]) -> bool:
+def needs_tenant(config: Config) -> bool:
     """Whether the directory must be known before anything can be asked for."""
-    return not data.get("TenantID") and kind(data) in ("secret", "certificate")
+    return not config.tenant_id and kind(config) in ("secret", "certificate")
 
 
-def credential(data: dict[str, Any], transport: Mapping[str, Any], ctx: DriverContext) -> Any:
+def credential(config: Config, transport: Mapping[str, Any], ctx: DriverContext) -> Any:
     """A TokenCredential; `transport` are arguments of the SDK's HTTP pipeline.
 
-    Who logged in by device code is noted in `data` (names and ids, no secret), so that it need not be asked again.
+    Who logged in by device code is noted in `config` (names and ids, no secret), so that it need not be asked again.
     """
     from azure import identity
 
-    client = str(data.get("ClientID") or "")
-    where: dict[str, Any] = {"authority": config.authority(data), **transport}
-    if data.get("AuthorityHost"):
+    where: dict[str, Any] = {"authority": config.authority, **transport}
+    if config.authority_host:
         where["disable_instance_discovery"] = True  # the public cloud knows nothing of that host
-    tenant = {"tenant_id": data["TenantID"]} if data.get("TenantID") else {}
-    named: dict[str, Any] = {"client_id": client} if client else {}
+    principal = (config.tenant_id, config.client_id)
+    tenant: dict[str, Any] = {"tenant_id": config.tenant_id} if config.tenant_id else {}
+    named: dict[str, Any] = {"client_id": config.client_id} if config.client_id else {}
     found: Any
-    match kind(data):
+    match kind(config):
         case "secret":
-            found = identity.ClientSecretCredential(str(data["TenantID"]), client, str(data["ClientSecret"]), **where)
+            found = identity.ClientSecretCredential(*principal, config.client_secret, **where)
         case "certificate":
-            password = data.get("ClientCertificatePassword") or None
-            path = str(data["ClientCertificate"])
-            found = identity.CertificateCredential(str(data["TenantID"]), client, path, password=password, **where)
+            password = config.client_certificate_password or None
+            found = identity.CertificateCredential(*principal, config.client_certificate, password=password, **where)
         case "managed-identity":
             found = identity.ManagedIdentityCredential(**named, **transport)
         case "workload-identity":
@@ -54,7 +55,7 @@ def credential(data: dict[str, Any], transport: Mapping[str, Any], ctx: DriverCo
         case "cli":
             found = identity.AzureCliCredential(**tenant)
         case "device-code":
-            found = device_code.DeviceCodeCredential(identity, data, {**named, **tenant, **where}, ctx)
+            found = device_code.DeviceCodeCredential(identity, config, {**named, **tenant, **where}, ctx)
         case _:
             found = _unattended(identity, named, tenant, where)
     return found
@@ -65,25 +66,19 @@ def _unattended(identity: Any, named: Mapping[str, Any], tenant: Mapping[str, An
 
     Its chain gives neither authority nor tenant to two of its members: they are made anew, with both.
     """
-    excluded = {
-        f"exclude_{name}_credential": True
-        for name in (
-            "powershell",
-            "developer_cli",
-            "interactive_browser",
-            "visual_studio_code",
-            "shared_token_cache",
-            "broker",
-        )
-    }
+    interactive = ("interactive_browser", "visual_studio_code", "broker")
+    others = ("powershell", "developer_cli", "shared_token_cache")
+    excluded = {f"exclude_{name}_credential": True for name in (*interactive, *others)}
     mine = {f"managed_identity_{key}": value for key, value in named.items()}
     mine |= {f"workload_identity_{key}": value for key, value in tenant.items()}
     chain = identity.DefaultAzureCredential(**excluded, **mine, **where)
 
-    def told(one: Any) -> Any:
+    def remade(one: Any) -> Any:
         if isinstance(one, identity.WorkloadIdentityCredential):
             return identity.WorkloadIdentityCredential(**named, **tenant, **where)
-        return identity.AzureCliCredential(**tenant) if isinstance(one, identity.AzureCliCredential) else one
+        if isinstance(one, identity.AzureCliCredential):
+            return identity.AzureCliCredential(**tenant)
+        return one
 
-    chain.credentials = tuple(told(one) for one in chain.credentials)
+    chain.credentials = tuple(remade(one) for one in chain.credentials)
     return chain

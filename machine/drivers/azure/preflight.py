@@ -1,7 +1,7 @@
 """The read-only look before a create: does what was asked for exist, and which of it is meant.
 
-What is found (image, plan, fault domains, ids of what exists) is written into the Driver object, so that create need
-not ask again. Every refusal names the flag.
+What is found (image, plan, fault domains, ids of what exists) is written into the config, so that create need not ask
+again. Every refusal names the flag.
 """
 
 from __future__ import annotations
@@ -10,31 +10,36 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.azure import client, config, images
+from machine.drivers.azure import images, resources
 from machine.drivers.azure.client import Api
+from machine.drivers.azure.config import Config
+from machine.drivers.azure.resources import Json
 from machine.errors import PreflightFailed
 
 UBUNTU = "Canonical:ubuntu-24_04-lts:{}:latest"
 BY_PROCESSOR = {"x64": UBUNTU.format("server"), "Arm64": UBUNTU.format("server-arm64")}
 ADDRESSES = ("standardskupublicipaddresses", "ipv4standardskupublicipaddresses", "publicipaddresses")
+SET_ADVICE = "give another --azure-availability-set, or --azure-availability-set none"
 
 
-def preflight(api: Api, data: dict[str, Any]) -> None:
-    """Ask, and settle in `data` what was left open; PreflightFailed or a CloudError."""
+def preflight(api: Api, config: Config) -> None:
+    """Ask, and settle in `config` what was left open; PreflightFailed or a CloudError."""
     sizes = api.sizes()  # the first call: credentials and subscription are good when it answers
-    size = _size(sizes, data)
-    _domains(sizes, data)
-    _image(api, data, size)
-    _quota(api, data, size)
-    if _group(api, data):
-        _set(api, data)
-    _network(api, data)
-    _firewall(api, data)
-    if data.get("DNSLabel") and not api.label_is_free(data["DNSLabel"]):
+    size = _size(sizes, config)
+    _check_zone(size, config)
+    _check_abilities(size, config)
+    _limit_fault_domains(sizes, config)
+    _image(api, config, size)
+    _check_quota(api, config, size)
+    if _group_exists(api, config):
+        _check_set(api, config)
+    _check_network(api, config)
+    _security_group(api, config)
+    if config.dns_label and not api.label_is_free(config.dns_label):
         raise PreflightFailed(
-            f"the DNS label {data['DNSLabel']} is taken in {data['Location']}", resolution="choose another --azure-dns"
+            f"the DNS label {config.dns_label} is taken in {config.location}", resolution="choose another --azure-dns"
         )
-    data["Surveyed"] = True
+    config.looked_up = True
 
 
 def capability(sku: Mapping[str, Any], name: str) -> str:
@@ -42,99 +47,95 @@ def capability(sku: Mapping[str, Any], name: str) -> str:
     return next((str(c.get("value")) for c in sku.get("capabilities") or [] if c.get("name") == name), "")
 
 
-def _size(sizes: list[dict[str, Any]], data: dict[str, Any]) -> dict[str, Any]:
-    place, wanted = data["Location"], str(data["Size"])
+def _size(sizes: list[Json], config: Config) -> Json:
+    """The ResourceSku of the machine's size, whose name is written as Azure writes it."""
+    place = config.location
     if not sizes:
         raise PreflightFailed(
             f"Azure offers nothing in {place}", resolution="check --azure-location (az account list-locations)"
         )
-    machines = [sku for sku in sizes if sku.get("resourceType") == "virtualMachines"]
-    size = next((sku for sku in machines if str(sku.get("name")).lower() == wanted.lower()), None)
-    if size is None:
-        raise PreflightFailed(
-            f"there is no size {wanted} in {place}",
-            resolution=f"choose another --azure-size (az vm list-sizes --location {place}) or --azure-location",
-        )
-    data["Size"] = size["name"]
-    zone = str(data.get("AvailabilityZone") or "")
+    for sku in sizes:
+        if sku.get("resourceType") == "virtualMachines" and str(sku.get("name")).lower() == config.size.lower():
+            config.size = str(sku["name"])
+            return sku
+    raise PreflightFailed(
+        f"there is no size {config.size} in {place}",
+        resolution=f"choose another --azure-size (az vm list-sizes --location {place}) or --azure-location",
+    )
+
+
+def _check_zone(size: Mapping[str, Any], config: Config) -> None:
+    """The size can be had in the region, and in the zone if one is given."""
+    place, zone = f"the size {config.size} cannot be had in {config.location}", config.availability_zone
     for restriction in size.get("restrictions") or []:
-        closed = [str(z) for z in (restriction.get("restrictionInfo") or {}).get("zones") or []]
+        closed = [str(one) for one in (restriction.get("restrictionInfo") or {}).get("zones") or []]
         if restriction.get("type") == "Location" or (zone and zone in closed):
             raise PreflightFailed(
-                f"the size {size['name']} cannot be had in {place}" + (f", zone {zone}" if zone in closed else ""),
+                f"{place}, zone {zone}" if zone in closed else place,
                 details=f"Azure's reason: {restriction.get('reasonCode')}",
                 resolution="choose another --azure-size, --azure-location or --azure-availability-zone",
             )
-    zones = sorted(str(z) for info in size.get("locationInfo") or [] for z in info.get("zones") or [])
+    zones = sorted(str(one) for info in size.get("locationInfo") or [] for one in info.get("zones") or [])
     if zone and zone not in zones:
+        choice = ", ".join(zones) or "none"
         raise PreflightFailed(
-            f"the size {size['name']} cannot be had in {place}, zone {zone}",
-            resolution=f"give --azure-availability-zone one of {', '.join(zones) or 'none'}, or leave it out",
+            f"{place}, zone {zone}", resolution=f"give --azure-availability-zone one of {choice}, or leave it out"
         )
-    for flag, key, name in (
-        ("spot", "Spot", "LowPriorityCapable"),
-        ("accelerated-networking", "AcceleratedNetworking", "AcceleratedNetworkingEnabled"),
+
+
+def _check_abilities(size: Mapping[str, Any], config: Config) -> None:
+    """The size goes with a spot machine, accelerated networking and the kind of disk, where they are wanted."""
+    for flag, wanted, name in (
+        ("spot", config.spot, "LowPriorityCapable"),
+        ("accelerated-networking", config.accelerated_networking, "AcceleratedNetworkingEnabled"),
     ):
-        if data.get(key) and capability(size, name) == "False":
+        if wanted and capability(size, name) == "False":
             raise PreflightFailed(
-                f"the size {size['name']} cannot go with --azure-{flag}",
+                f"the size {config.size} cannot go with --azure-{flag}",
                 resolution=f"leave out --azure-{flag}, or choose another --azure-size",
             )
-    kind = str(data.get("StorageType") or "")
-    if kind.lower().startswith("premium") and capability(size, "PremiumIO") == "False":
+    if config.storage_type.lower().startswith("premium") and capability(size, "PremiumIO") == "False":
         raise PreflightFailed(
-            f"the size {size['name']} takes no disk of the kind {kind}",
+            f"the size {config.size} takes no disk of the kind {config.storage_type}",
             resolution="choose another --azure-storage-type (StandardSSD_LRS), or a size with an s in its name for "
             "--azure-size",
         )
-    return size
 
 
-def _domains(sizes: list[dict[str, Any]], data: dict[str, Any]) -> None:
+def _limit_fault_domains(sizes: list[Json], config: Config) -> None:
     """No more fault domains than the region has."""
-    most = [
-        int(capability(sku, "MaximumPlatformFaultDomainCount") or 0)
-        for sku in sizes
-        if sku.get("resourceType") == "availabilitySets" and sku.get("name") == "Aligned"
-    ]
-    if most and most[0]:
-        data["FaultCount"] = min(int(data.get("FaultCount") or 2), most[0])
+    for sku in sizes:
+        if sku.get("resourceType") == "availabilitySets" and sku.get("name") == "Aligned":
+            most = int(capability(sku, "MaximumPlatformFaultDomainCount") or 0)
+            config.fault_domains = min(config.fault_domains, most or config.fault_domains)
+            return
 
 
-def _set(api: Api, data: Mapping[str, Any]) -> None:
+def _check_set(api: Api, config: Config) -> None:
     """A set that is there already must take this machine: docker-machine's own, for disks in storage accounts, do not.
 
     https://learn.microsoft.com/azure/virtual-machines/availability-set-overview
     """
-    name = config.availability_set(data)
-    found = api.get(client.AVAILABILITY_SET, data["ResourceGroup"], name) if name else None
+    name = config.own_set
+    found = api.get(resources.AVAILABILITY_SET, config.resource_group, name) if name else None
     if found is None:
         return
-    advice = "give another --azure-availability-set, or --azure-availability-set none"
     sku = str((found.get("sku") or {}).get("name") or "Classic")  # as Azure takes one without
     if sku.lower() != "aligned":
         raise PreflightFailed(
             f"the availability set {name} takes no machines with managed disks, and Azure has no others any more",
             details=f"its sku is {sku}, as docker-machine made them; Aligned is needed",
-            resolution=advice,
+            resolution=SET_ADVICE,
         )
-    if not _here(found, data):
-        raise PreflightFailed(
-            f"the availability set {name} is in {found.get('location')}, the machine shall be in {data['Location']}",
-            resolution=f"{advice}; or another --azure-resource-group or --azure-location",
-        )
+    advice = f"{SET_ADVICE}; or another --azure-resource-group or --azure-location"
+    images.check_location(f"the availability set {name}", found, config, advice)
 
 
-def _here(thing: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
-    """Whether it is in the machine's region; `West US` and `westus` are the same."""
-    return bool(str(thing.get("location")).replace(" ", "").lower() == data["Location"])
-
-
-def _image(api: Api, data: dict[str, Any], size: Mapping[str, Any]) -> None:
+def _image(api: Api, config: Config, size: Mapping[str, Any]) -> None:
+    """The image exists, and goes with the size and the disk; its name and its plan are written down."""
     processor = capability(size, "CpuArchitectureType") or "x64"
-    wanted = str(data.get("Image") or BY_PROCESSOR.get(processor, BY_PROCESSOR["x64"]))
-    image = images.named(api, data, wanted) if wanted.startswith("/") else images.published(api, data, wanted)
-    found = dict(image.get("properties") or {})
+    wanted = config.image or BY_PROCESSOR.get(processor, BY_PROCESSOR["x64"])
+    found = images.find(api, config, wanted)
     disk = (found.get("storageProfile") or {}).get("osDisk") or {}  # of an own image
     if "windows" in (str(word).lower() for word in (found.get("osType"), disk.get("osType"))):
         raise PreflightFailed(f"the image {wanted} is Windows", resolution="give --azure-image one with Linux")
@@ -145,34 +146,33 @@ def _image(api: Api, data: dict[str, Any], size: Mapping[str, Any]) -> None:
         )
     if found.get("architecture") and found["architecture"] != processor:
         raise PreflightFailed(
-            f"the image {wanted} is for {found['architecture']}, the size {size['name']} for {processor}",
+            f"the image {wanted} is for {found['architecture']}, the size {config.size} for {processor}",
             resolution="choose another --azure-size, or leave --azure-image out",
         )
-    generation = str(found.get("hyperVGeneration") or "")
-    possible = capability(size, "HyperVGenerations")
+    generation, possible = str(found.get("hyperVGeneration") or ""), capability(size, "HyperVGenerations")
     if generation and possible and generation not in possible.split(","):
         raise PreflightFailed(
-            f"the image {wanted} needs a machine of generation {generation}, {size['name']} is {possible}",
+            f"the image {wanted} needs a machine of generation {generation}, {config.size} is {possible}",
             resolution="choose another --azure-size, or an image of its generation (often ...-gen1 or ...-gen2)",
         )
     least = int((found.get("osDiskImage") or {}).get("sizeInGb") or disk.get("diskSizeGB") or 0)
-    if least > int(data["DiskSize"]):
+    if least > config.disk_size:
         raise PreflightFailed(
             f"the image {wanted} needs a disk of {least} GB", resolution=f"give --azure-disk-size {least} or more"
         )
-    plan = found.get("plan") or found.get("purchasePlan") or {}  # published ones have the first, galleries' the second
-    if plan and not data.get("Plan"):
-        data["Plan"] = f"{plan.get('publisher')}:{plan.get('product')}:{plan.get('name')}"
-    data["Image"] = wanted
+    plan = found.get("plan") or found.get("purchasePlan")  # published ones have the first, galleries' the second
+    if plan and not config.plan:
+        config.plan = f"{plan.get('publisher')}:{plan.get('product')}:{plan.get('name')}"
+    config.image = wanted
 
 
-def _quota(api: Api, data: Mapping[str, Any], size: Mapping[str, Any]) -> None:
+def _check_quota(api: Api, config: Config, size: Mapping[str, Any]) -> None:
     """Refuse when processors or addresses are used up."""
-    usages = {str((u.get("name") or {}).get("value")).lower(): u for u in api.usages()}
+    usages = {str((usage.get("name") or {}).get("value")).lower(): usage for usage in api.usages()}
     needed = int(capability(size, "vCPUs") or 0)
-    of_size = ["lowprioritycores"] if data.get("Spot") else ["cores", str(size.get("family")).lower()]
+    of_size = ["lowprioritycores"] if config.spot else ["cores", str(size.get("family")).lower()]
     wanted = [(name, needed, "processors", "a smaller --azure-size") for name in of_size]
-    if not data.get("NoPublicIP"):
+    if not config.no_public_ip:
         wanted += [(name, 1, "public addresses", "--azure-no-public-ip") for name in ADDRESSES]
     for name, count, what, way in wanted:
         usage = usages.get(name)
@@ -182,83 +182,74 @@ def _quota(api: Api, data: Mapping[str, Any], size: Mapping[str, Any]) -> None:
         if used + count > limit:
             raise PreflightFailed(
                 f"the machine needs {count} of the {limit} {what} of the subscription, and {used} are in use",
-                details=f"quota {(usage.get('name') or {}).get('localizedValue') or name} in {data['Location']}",
+                details=f"quota {(usage.get('name') or {}).get('localizedValue') or name} in {config.location}",
                 resolution=f"choose {way} or another --azure-location, or ask for more in the portal under Quotas",
             )
 
 
-def _group(api: Api, data: Mapping[str, Any]) -> bool:
-    """Whether it is there."""
-    found = api.get(client.GROUP, data["ResourceGroup"])
-    if found and (found.get("properties") or {}).get("provisioningState") == "Deleting":
+def _group_exists(api: Api, config: Config) -> bool:
+    found = api.get(resources.GROUP, config.resource_group)
+    if found and resources.provisioning_state(found) == "Deleting":
         raise PreflightFailed(
-            f"the resource group {data['ResourceGroup']} is being deleted",
+            f"the resource group {config.resource_group} is being deleted",
             resolution="wait until it is gone, or give another --azure-resource-group",
         )
     return found is not None
 
 
-def _network(api: Api, data: dict[str, Any]) -> None:
-    group, name, must_exist = config.network_place(data)
-    found = api.get(client.NETWORK, group, name)
+def _check_network(api: Api, config: Config) -> None:
+    """A network that is there has the subnet, or room for it."""
+    group, name = config.network_path
+    found = api.get(resources.NETWORK, group, name)
     if found is None:
-        if must_exist:
+        if config.network_must_exist:
             raise PreflightFailed(
                 f"there is no network {name} in the resource group {group}",
                 resolution="check --azure-vnet; without GROUP: it is made",
             )
         return
-    if not _here(found, data):
-        raise PreflightFailed(
-            f"the network {name} is in {found.get('location')}, the machine shall be in {data['Location']}",
-            resolution="give another --azure-vnet, --azure-resource-group or --azure-location",
-        )
-    inner = found.get("properties") or {}
-    subnet = client.find_subnet(found, data["SubnetName"])
+    advice = "give another --azure-vnet, --azure-resource-group or --azure-location"
+    images.check_location(f"the network {name}", found, config, advice)
+    subnet = resources.find_subnet(found, config.subnet)
     if subnet is None:
-        if must_exist:
+        if config.network_must_exist:
             raise PreflightFailed(
-                f"the network {name} has no subnet {data['SubnetName']}", resolution="check --azure-subnet"
+                f"the network {name} has no subnet {config.subnet}", resolution="check --azure-subnet"
             )
-        _fits(data, inner)
+        _check_room(config, found.get("properties") or {})
         return
-    prefix = str((subnet.get("properties") or {}).get("addressPrefix") or "")
-    fixed = data.get("PrivateIPAddr")
+    prefix, fixed = str((subnet.get("properties") or {}).get("addressPrefix") or ""), config.fixed_private_ip
     if fixed and prefix and ipaddress.ip_address(fixed) not in ipaddress.ip_network(prefix):
         raise PreflightFailed(
-            f"the subnet {data['SubnetName']} ({prefix}) does not hold the address {fixed}",
+            f"the subnet {config.subnet} ({prefix}) does not hold the address {fixed}",
             resolution="check --azure-private-ip-address and --azure-subnet",
         )
 
 
-def _fits(data: Mapping[str, Any], network: Mapping[str, Any]) -> None:
-    wanted = ipaddress.ip_network(data["SubnetPrefix"])
+def _check_room(config: Config, network: Mapping[str, Any]) -> None:
+    wanted = ipaddress.ip_network(config.subnet_prefix)
     space = [ipaddress.ip_network(text) for text in (network.get("addressSpace") or {}).get("addressPrefixes") or []]
     if any(whole.version == wanted.version and wanted.subnet_of(whole) for whole in space):  # type: ignore[arg-type]
         return
     raise PreflightFailed(
-        f"the network {data['VirtualNetwork']} has no room for the subnet {wanted}",
+        f"the network {config.vnet} has no room for the subnet {wanted}",
         details="it has " + ", ".join(map(str, space)),
         resolution="give --azure-subnet-prefix a part of that, or --azure-subnet one that exists",
     )
 
 
-def _firewall(api: Api, data: dict[str, Any]) -> None:
-    wanted = str(data.get("NSG") or "")
-    if not wanted:
+def _security_group(api: Api, config: Config) -> None:
+    """The id of the security group that was named, by name or id."""
+    if not config.nsg:
         return
-    parts = wanted.strip("/").split("/")
-    group, name = (parts[3], parts[-1]) if len(parts) > 7 else (str(data["ResourceGroup"]), wanted)
-    found = api.get(client.SECURITY_GROUP, group, name)
+    parts = config.nsg.strip("/").split("/")
+    group, name = (parts[3], parts[-1]) if len(parts) > 7 else (config.resource_group, config.nsg)
+    found = api.get(resources.SECURITY_GROUP, group, name)
     if found is None:
         raise PreflightFailed(
             f"there is no network security group {name} in the resource group {group}",
             resolution="check --azure-nsg; without it the machine gets one of its own",
         )
-    if not _here(found, data):
-        raise PreflightFailed(
-            f"the network security group {name} is in {found.get('location')}, the machine shall be in "
-            f"{data['Location']}",
-            resolution="give another --azure-nsg or none: the machine then gets one of its own; or --azure-location",
-        )
-    data["NSGID"] = found["id"]
+    advice = "give another --azure-nsg or none: the machine then gets one of its own; or --azure-location"
+    images.check_location(f"the network security group {name}", found, config, advice)
+    config.nsg_id = str(found["id"])

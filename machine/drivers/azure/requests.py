@@ -1,4 +1,4 @@
-"""The bodies of what is made, as ARM's REST API takes them. Pure: the Driver object in, the request out.
+"""The bodies of what is made, as ARM's REST API takes them. Pure: the config in, the request out.
 
 https://learn.microsoft.com/rest/api/compute/virtual-machines/create-or-update and its neighbours.
 """
@@ -9,163 +9,164 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers.azure import config
+from machine.drivers.azure.config import Config
+from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, Kind
 from machine.drivers.cloud.user_data import Rules
 
 USER_DATA = Rules("Azure", "--azure-custom-data", 65535)  # before base64
 MADE_BY = {"made-by": "machine"}  # on what machines share
 
+Tags = Mapping[str, str]
 
-def names(data: Mapping[str, Any], machine: str) -> dict[str, str]:
-    """Kind -> name of everything that is one machine's own. docker-machine named them after the machine alone."""
-    base = str(data.get("ResourceName") or machine)
+
+def names(config: Config, machine: str) -> dict[Kind, str]:
+    """The names of everything that is one machine's own. docker-machine named them after the machine alone."""
+    base = config.resource_name or machine
     return {
-        "vm": base,
-        "nic": f"{base}-nic",
-        "ip": f"{base}-ip",
-        "nsg": f"{base}-firewall",
-        "disk": str(data.get("DiskName") or f"{base}-os"),
+        MACHINE: base,
+        INTERFACE: f"{base}-nic",
+        ADDRESS: f"{base}-ip",
+        SECURITY_GROUP: f"{base}-firewall",
+        DISK: config.disk_name or f"{base}-os",
     }
 
 
-def tags(data: Mapping[str, Any], machine: str, machine_id: str) -> dict[str, str]:
+def tags(config: Config, machine: str, machine_id: str) -> dict[str, str]:
     """What every object of one machine carries."""
-    return {**config.tags(str(data.get("Tags") or "")), **MADE_BY, "machine-id": machine_id, "machine-name": machine}
+    return {**config.tags_by_key, **MADE_BY, "machine-id": machine_id, "machine-name": machine}
 
 
-def group(data: Mapping[str, Any]) -> dict[str, Any]:
+def group(config: Config) -> Json:
     """The resource group."""
-    return {"location": data["Location"], "tags": dict(MADE_BY)}
+    return {"location": config.location, "tags": dict(MADE_BY)}
 
 
-def availability_set(data: Mapping[str, Any]) -> dict[str, Any]:
+def availability_set(config: Config) -> Json:
     """A set for machines with managed disks."""
-    return {
-        "location": data["Location"],
-        "tags": dict(MADE_BY),
-        "sku": {"name": "Aligned"},
-        "properties": {
-            "platformFaultDomainCount": int(data.get("FaultCount") or 2),
-            "platformUpdateDomainCount": int(data.get("UpdateCount") or 5),
-        },
+    counts = {
+        "platformFaultDomainCount": config.fault_domains,
+        "platformUpdateDomainCount": config.update_domains,
     }
+    return _resource(config, MADE_BY, counts, sku={"name": "Aligned"})
 
 
-def subnet(data: Mapping[str, Any]) -> dict[str, Any]:
+def subnet(config: Config) -> Json:
     """A subnet out of which machines without a public address reach the world, as they used to."""
     return {
-        "name": data["SubnetName"],
-        "properties": {"addressPrefix": data["SubnetPrefix"], "defaultOutboundAccess": True},
+        "name": config.subnet,
+        "properties": {"addressPrefix": config.subnet_prefix, "defaultOutboundAccess": True},
     }
 
 
-def network(data: Mapping[str, Any]) -> dict[str, Any]:
+def network(config: Config) -> Json:
     """A virtual network with that subnet."""
-    return {
-        "location": data["Location"],
-        "tags": dict(MADE_BY),
-        "properties": {"addressSpace": {"addressPrefixes": [data["SubnetPrefix"]]}, "subnets": [subnet(data)]},
-    }
+    space = {"addressPrefixes": [config.subnet_prefix]}
+    return _resource(config, MADE_BY, {"addressSpace": space, "subnets": [subnet(config)]})
 
 
-def security_group(data: Mapping[str, Any], carried: Mapping[str, str], rules: Sequence[Any]) -> dict[str, Any]:
+def security_group(config: Config, carried: Tags, rules: Sequence[Any]) -> Json:
     """The machine's firewall."""
-    return {"location": data["Location"], "tags": dict(carried), "properties": {"securityRules": list(rules)}}
+    return _resource(config, carried, {"securityRules": list(rules)})
 
 
-def address(data: Mapping[str, Any], carried: Mapping[str, str]) -> dict[str, Any]:
+def address(config: Config, carried: Tags) -> Json:
     """A Standard public address: static, and closed but for what the security group opens."""
-    found: dict[str, Any] = {
-        "location": data["Location"],
-        "tags": dict(carried),
-        "sku": {"name": "Standard"},
-        "properties": {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"},
+    properties: Json = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
+    if config.dns_label:
+        properties["dnsSettings"] = {"domainNameLabel": config.dns_label}
+    return _resource(config, carried, properties, sku={"name": "Standard"}, **_zones(config))
+
+
+def interface(config: Config, carried: Tags) -> Json:
+    """The network interface, in the subnet, behind the firewall, with the address."""
+    inner: Json = {"subnet": {"id": config.subnet_id}, "privateIPAllocationMethod": "Dynamic"}
+    if config.fixed_private_ip:
+        inner |= {"privateIPAllocationMethod": "Static", "privateIPAddress": config.fixed_private_ip}
+    if config.public_ip_id:
+        inner["publicIPAddress"] = {"id": config.public_ip_id}
+    properties = {
+        "enableAcceleratedNetworking": config.accelerated_networking,
+        "networkSecurityGroup": {"id": config.nsg_id},
+        "ipConfigurations": [{"name": "primary", "properties": inner}],
     }
-    if data.get("DNSLabel"):
-        found["properties"]["dnsSettings"] = {"domainNameLabel": data["DNSLabel"]}
-    if data.get("AvailabilityZone"):
-        found["zones"] = [str(data["AvailabilityZone"])]
+    return _resource(config, carried, properties)
+
+
+def machine(config: Config, carried: Tags, *, disk: str, hostname: str, key: str, user_data: str) -> Json:
+    """The virtual machine. Its disk goes with it."""
+    properties: Json = {
+        "hardwareProfile": {"vmSize": config.size},
+        "storageProfile": {"imageReference": _image(config.image), "osDisk": _disk(config, disk)},
+        "osProfile": _system(config.ssh_user, hostname, key, user_data),
+        "networkProfile": {"networkInterfaces": [{"id": config.nic_id, "properties": {"primary": True}}]},
+        "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
+    }
+    if config.availability_set_id:
+        properties["availabilitySet"] = {"id": config.availability_set_id}
+    if config.spot:
+        price = float(config.spot_max_price or -1)  # -1: up to the ordinary price
+        properties |= {"priority": "Spot", "evictionPolicy": "Deallocate", "billingProfile": {"maxPrice": price}}
+    found = _resource(config, carried, properties, **_zones(config))
+    if config.plan:
+        publisher, product, plan = config.plan.split(":")
+        found["plan"] = {"publisher": publisher, "product": product, "name": plan}
+    if config.identities:
+        found["identity"] = _identity(config.identities)
     return found
 
 
-def interface(data: Mapping[str, Any], carried: Mapping[str, str]) -> dict[str, Any]:
-    """The network interface, in the subnet, behind the firewall, with the address."""
-    inner: dict[str, Any] = {"subnet": {"id": data["SubnetID"]}, "privateIPAllocationMethod": "Dynamic"}
-    if data.get("PrivateIPAddr"):
-        inner |= {"privateIPAllocationMethod": "Static", "privateIPAddress": data["PrivateIPAddr"]}
-    if data.get("PublicIPID"):
-        inner["publicIPAddress"] = {"id": data["PublicIPID"]}
-    return {
-        "location": data["Location"],
-        "tags": dict(carried),
-        "properties": {
-            "enableAcceleratedNetworking": bool(data.get("AcceleratedNetworking")),
-            "networkSecurityGroup": {"id": data["NSGID"]},
-            "ipConfigurations": [{"name": "primary", "properties": inner}],
-        },
-    }
+def _resource(config: Config, carried: Tags, properties: Json, **more: Any) -> Json:
+    return {"location": config.location, "tags": dict(carried), "properties": properties, **more}
 
 
-def image(data: Mapping[str, Any]) -> dict[str, str]:
-    """An imageReference."""
-    text = str(data["Image"])
+def _zones(config: Config) -> Json:
+    return {"zones": [config.availability_zone]} if config.availability_zone else {}
+
+
+def _image(text: str) -> dict[str, str]:
+    """An imageReference: publisher:offer:sku:version, or an id under the key for its kind."""
+    lower = text.lower()
+    if lower.startswith("/communitygalleries/"):
+        return {"communityGalleryImageId": text}
+    if lower.startswith("/sharedgalleries/"):
+        return {"sharedGalleryImageId": text}
     if text.startswith("/"):
-        lower = text.lower()
-        if lower.startswith("/communitygalleries/"):
-            return {"communityGalleryImageId": text}
-        return {"sharedGalleryImageId": text} if lower.startswith("/sharedgalleries/") else {"id": text}
+        return {"id": text}
     publisher, offer, sku, version = text.split(":")
     return {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
 
 
-def machine(
-    data: Mapping[str, Any], carried: Mapping[str, str], *, disk: str, hostname: str, key: str, user_data: str
-) -> dict[str, Any]:
-    """The virtual machine. Its disk goes with it."""
-    user = str(data["SSHUser"])
+def _disk(config: Config, name: str) -> Json:
+    return {
+        "name": name,
+        "createOption": "FromImage",
+        "caching": "ReadWrite",
+        "deleteOption": "Delete",
+        "diskSizeGB": config.disk_size,
+        "managedDisk": {"storageAccountType": config.storage_type},
+    }
+
+
+def _system(user: str, hostname: str, key: str, user_data: str) -> Json:
+    """An osProfile: who may log in with which key, and what cloud-init is told."""
     keys = [{"path": f"/home/{user}/.ssh/authorized_keys", "keyData": key}]
-    system: dict[str, Any] = {
+    found: Json = {
         "computerName": hostname,
         "adminUsername": user,
         "linuxConfiguration": {"disablePasswordAuthentication": True, "ssh": {"publicKeys": keys}},
     }
     if user_data:
-        system["customData"] = base64.b64encode(user_data.encode()).decode()
-    properties: dict[str, Any] = {
-        "hardwareProfile": {"vmSize": data["Size"]},
-        "storageProfile": {
-            "imageReference": image(data),
-            "osDisk": {
-                "name": disk,
-                "createOption": "FromImage",
-                "caching": "ReadWrite",
-                "deleteOption": "Delete",
-                "diskSizeGB": int(data["DiskSize"]),
-                "managedDisk": {"storageAccountType": data["StorageType"]},
-            },
-        },
-        "osProfile": system,
-        "networkProfile": {"networkInterfaces": [{"id": data["NICID"], "properties": {"primary": True}}]},
-        "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
-    }
-    if data.get("AvailabilitySetID"):
-        properties["availabilitySet"] = {"id": data["AvailabilitySetID"]}
-    if data.get("Spot"):
-        price = float(data.get("SpotMaxPrice") or -1)
-        properties |= {"priority": "Spot", "evictionPolicy": "Deallocate", "billingProfile": {"maxPrice": price}}
-    found: dict[str, Any] = {"location": data["Location"], "tags": dict(carried), "properties": properties}
-    if data.get("AvailabilityZone"):
-        found["zones"] = [str(data["AvailabilityZone"])]
-    if data.get("Plan"):
-        publisher, product, plan = str(data["Plan"]).split(":")
-        found["plan"] = {"publisher": publisher, "product": product, "name": plan}
-    if data.get("Identities"):
-        found["identity"] = _identity([str(identity) for identity in data["Identities"]])
+        found["customData"] = base64.b64encode(user_data.encode()).decode()
     return found
 
 
-def _identity(wanted: Sequence[str]) -> dict[str, Any]:
-    assigned: dict[str, Any] = {identity: {} for identity in wanted if identity.lower() != "system"}
-    kinds = ["SystemAssigned"] * (len(assigned) < len(wanted)) + ["UserAssigned"] * bool(assigned)
-    found: dict[str, Any] = {"type": ", ".join(kinds)}
-    return {**found, "userAssignedIdentities": assigned} if assigned else found
+def _identity(wanted: Sequence[str]) -> Json:
+    """A machine's identity: the system's own, if that is wanted, and those that users have made."""
+    assigned: Json = {identity: {} for identity in wanted if identity.lower() != "system"}
+    kinds = []
+    if len(assigned) < len(wanted):
+        kinds.append("SystemAssigned")
+    if not assigned:
+        return {"type": ", ".join(kinds)}
+    kinds.append("UserAssigned")
+    return {"type": ", ".join(kinds), "userAssignedIdentities": assigned}

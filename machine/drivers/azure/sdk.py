@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
-from machine.drivers.azure import config, login
+from machine.drivers.azure import login
+from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS, translate
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
@@ -28,10 +29,10 @@ WRAPPING_CODES = ("", "DeploymentFailed", "BadRequest", "ResourceOperationFailur
 
 
 class Sdk:
-    """The SDK's clients for one subscription; `data` is a Driver object, read at the first call to each client."""
+    """The SDK's clients for one subscription; `config` is read at the first call to each client."""
 
-    def __init__(self, data: dict[str, Any], ctx: DriverContext) -> None:
-        self.data = data
+    def __init__(self, config: Config, ctx: DriverContext) -> None:
+        self.config = config
         self.ctx = ctx
         self._credential: Any = None
         self._clients: dict[str, Any] = {}
@@ -44,9 +45,9 @@ class Sdk:
             with translated("log in"):
                 self._clients[name] = build(
                     self._account(),
-                    str(self.data["SubscriptionID"]),
-                    base_url=config.endpoint(self.data),
-                    credential_scopes=[config.scope(self.data)],
+                    self.config.subscription_id,
+                    base_url=self.config.arm_url,
+                    credential_scopes=[self.config.token_scope],
                     **self.transport(),
                 )
         return self._clients[name]
@@ -66,31 +67,30 @@ class Sdk:
 
     def transport(self) -> dict[str, Any]:
         """Return the arguments of the SDK's HTTP pipeline: deadlines, repetitions, CA certificates."""
-        data = self.data
-        repeats = 5 if data.get("RetryCount") is None else int(data["RetryCount"])
-        seconds = int(data.get("ApiTimeout") or 60)
-        options: dict[str, Any] = {f"retry_{kind}": repeats for kind in ("total", "connect", "read", "status")}
+        options: dict[str, Any] = {
+            f"retry_{kind}": self.config.retries for kind in ("total", "connect", "read", "status")
+        }
         options |= {
             "retry_backoff_factor": 0.8,
-            "connection_timeout": min(CONNECT_SECONDS, seconds),
-            "read_timeout": seconds,
+            "connection_timeout": min(CONNECT_SECONDS, self.config.api_timeout),
+            "read_timeout": self.config.api_timeout,
             "user_agent": "machine",
         }
-        if data.get("CaCert"):
-            options["connection_verify"] = data["CaCert"]
+        if self.config.ca_cert:
+            options["connection_verify"] = self.config.ca_cert
         return options
 
     def _account(self) -> Any:
         if self._credential is None:
             load("azure.identity")
-            if login.needs_tenant(self.data):
-                self.data["TenantID"] = self._tenant()
-            self._credential = login.credential(self.data, self.transport(), self.ctx)
+            if login.needs_tenant(self.config):
+                self.config.tenant_id = self._tenant()
+            self._credential = login.credential(self.config, self.transport(), self.ctx)
         return self._credential
 
     def _tenant(self) -> str:
         """The subscription's directory: ARM names it to whoever asks without a token."""
-        address = f"{config.endpoint(self.data)}/subscriptions/{self.data['SubscriptionID']}?api-version=2022-12-01"
+        address = f"{self.config.arm_url}/subscriptions/{self.config.subscription_id}?api-version=2022-12-01"
         answer = self._plain(address)
         found = str(answer.headers.get("WWW-Authenticate") or "")
         _, _, rest = found.partition("authorization_uri=")

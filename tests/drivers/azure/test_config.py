@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.azure import config, firewall, options, requests
+from machine.drivers.azure import firewall, options, requests
+from machine.drivers.azure.config import Config
 from machine.drivers.azure.driver import AzureDriver
+from machine.drivers.azure.resources import MACHINE
+from machine.drivers.cloud import ports
 from machine.errors import UsageError
 from machine.options import resolve
 from tests.drivers import contexts
@@ -51,10 +54,10 @@ OLD = {  # docker-machine 0.16: flag -> its variable
 }
 
 
-def data(**given: Any) -> dict[str, Any]:
-    """The Driver object of these flags (with _ for -)."""
+def data(**given: Any) -> Config:
+    """The config of these flags (with _ for -)."""
     named = {f"azure-{key.replace('_', '-')}": value for key, value in given.items()}
-    return config.from_values(resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION, **named}, {}))
+    return Config.from_values(resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION, **named}, {}))
 
 
 @pytest.mark.parametrize("flag", sorted(OLD))
@@ -65,11 +68,11 @@ def test_every_old_flag_is_there_under_its_variable(flag: str) -> None:
 
 def test_the_defaults_are_docker_machines_where_those_still_work() -> None:
     found = data()
-    assert (found["ResourceGroup"], found["Location"], found["SSHUser"]) == ("docker-machine", "westus", "docker-user")
-    assert (found["VirtualNetwork"], found["SubnetName"]) == ("docker-machine-vnet", "docker-machine")
-    assert (found["SubnetPrefix"], found["AvailabilitySet"]) == ("192.168.0.0/16", "docker-machine")
-    assert found["DockerPort"] == 2376
-    assert data(location="West US 2")["Location"] == "westus2"
+    assert (found.resource_group, found.location, found.ssh_user) == ("docker-machine", "westus", "docker-user")
+    assert (found.vnet, found.subnet) == ("docker-machine-vnet", "docker-machine")
+    assert (found.subnet_prefix, found.availability_set) == ("192.168.0.0/16", "docker-machine")
+    assert found.docker_port == 2376
+    assert data(location="West US 2").location == "westus2"
 
 
 @pytest.mark.parametrize(
@@ -122,29 +125,35 @@ def test_two_machines_of_one_name_share_no_name() -> None:
     one = AzureDriver.configure(
         contexts.forbidding(), resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION}, {})
     ).dump()
-    assert requests.names(one, "pure")["vm"] == "pure-01234567"
-    assert requests.names({}, "dev") == {  # of docker-machine's record
-        "vm": "dev", "nic": "dev-nic", "ip": "dev-ip", "nsg": "dev-firewall", "disk": "dev-os",
-    }  # fmt: skip
+    assert requests.names(Config.from_record(one), "pure")[MACHINE] == "pure-01234567"
+    found = requests.names(Config(), "dev")  # of docker-machine's record
+    assert list(found.values()) == ["dev", "dev-nic", "dev-ip", "dev-firewall", "dev-os"]
+    assert [kind.arm_type for kind in found] == [
+        "microsoft.compute/virtualmachines",
+        "microsoft.network/networkinterfaces",
+        "microsoft.network/publicipaddresses",
+        "microsoft.network/networksecuritygroups",
+        "microsoft.compute/disks",
+    ]
 
 
 def test_the_clouds() -> None:
-    assert config.endpoint(data()) == "https://management.azure.com"
+    assert data().arm_url == "https://management.azure.com"
     government = data(environment="AzureUSGovernmentCloud")
-    assert config.scope(government) == "https://management.core.usgovcloudapi.net/.default"
-    assert config.authority(data(environment="azurechinacloud")) == "https://login.chinacloudapi.cn"
-    assert config.scope(data(endpoint="https://arm.local/")) == "https://arm.local/.default"
+    assert government.token_scope == "https://management.core.usgovcloudapi.net/.default"
+    assert data(environment="azurechinacloud").authority == "https://login.chinacloudapi.cn"
+    assert data(endpoint="https://arm.local/").token_scope == "https://arm.local/.default"
 
 
 def test_zones_and_spot_machines_are_in_no_set() -> None:
-    assert config.availability_set(data()) == "docker-machine"
-    assert config.availability_set(data(availability_zone="1")) == ""
-    assert config.availability_set(data(spot=True)) == ""
-    assert config.availability_set(data(availability_set="none")) == ""
+    assert data().own_set == "docker-machine"
+    assert data(availability_zone="1").own_set == ""
+    assert data(spot=True).own_set == ""
+    assert data(availability_set="none").own_set == ""
 
 
 def test_rules() -> None:
-    wanted = firewall.openings(22, 2376, (3376, 7946), ["80", "8000-8100/udp"])
+    wanted = ports.openings(22, 2376, (3376, 7946), ["80", "8000-8100/udp"])
     found = firewall.rules(wanted, ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"])
     inner = [rule["properties"] for rule in found]
     assert len({p["priority"] for p in inner}) == len(inner) == 2 * 7

@@ -14,6 +14,7 @@ import pytest
 
 from machine.drivers.azure import login
 from machine.drivers.azure.client import Api
+from machine.drivers.azure.config import Config
 from machine.drivers.azure.driver import AzureDriver
 from machine.drivers.azure.sdk import Sdk
 from machine.errors import DriverError, PreflightFailed
@@ -29,7 +30,7 @@ def asked(cloud: Azure, **given: Any) -> tuple[Api, list[str]]:
     """An Api that has listed sizes, and what it said to the user."""
     said: list[str] = []
     driver = new(cloud, Path(cloud.ca).parent / f"driver-{os.urandom(4).hex()}", **given)
-    api = Api(driver.dump(), dataclasses.replace(driver.ctx, log=said.append))
+    api = Api(Config.from_record(driver.dump()), dataclasses.replace(driver.ctx, log=said.append))
     assert api.sizes()
     return api, said
 
@@ -67,7 +68,7 @@ def test_a_certificate(cloud: Azure, tmp_path: Path) -> None:
 
 def test_the_directory_is_found_when_it_is_not_named(cloud: Azure) -> None:
     api, _ = asked(cloud, **{"azure-tenant-id": ""})
-    assert api.data["TenantID"] == TENANT
+    assert api.config.tenant_id == TENANT
     assert cloud.door.names()[0] == "GET subscriptions"
 
 
@@ -76,8 +77,8 @@ def test_a_device_code_is_asked_for_once(cloud: Azure) -> None:
     given = {"azure-login": "device-code", "azure-client-id": ""}
     api, said = asked(cloud, **given)
     assert [line for line in said if "ABCD1234" in line]
-    assert "refresh" not in api.data["AuthenticationRecord"]
-    again = Api(api.data, dataclasses.replace(api.sdk.ctx, store=api.sdk.ctx.store + "-moved"))
+    assert "refresh" not in api.config.authentication_record
+    again = Api(api.config, dataclasses.replace(api.sdk.ctx, store=api.sdk.ctx.store + "-moved"))
     assert again.sizes()
     assert len(said) == 1, "the SDK's cache answers"
 
@@ -124,7 +125,7 @@ def test_a_person_whom_the_cache_does_not_know_any_more_is_asked(
     first.check()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "elsewhere"))
-    assert Api(first.dump(), first.ctx).sizes()
+    assert Api(first.config, first.ctx).sizes()
     person(cloud, tmp_path, "second").check()
     assert cloud.arm.directory.prompts == 2
 
@@ -270,6 +271,6 @@ def test_which_credential(data: dict[str, Any], cls: str, monkeypatch: pytest.Mo
     pytest.importorskip("azure.identity", reason="needs the SDK: pip install '.[azure]'")
     for name, value in (("TENANT_ID", TENANT), ("CLIENT_ID", CLIENT), ("FEDERATED_TOKEN_FILE", str(tmp_path / "t"))):
         monkeypatch.setenv(f"AZURE_{name}", value)
-    sdk = Sdk({"SubscriptionID": "s", "TenantID": TENANT, **data}, contexts.forbidding())
-    found = login.credential(sdk.data, sdk.transport(), sdk.ctx)
+    sdk = Sdk(Config.from_record({"SubscriptionID": "s", "TenantID": TENANT, **data}), contexts.forbidding())
+    found = login.credential(sdk.config, sdk.transport(), sdk.ctx)
     assert type(found).__name__ == cls

@@ -88,7 +88,7 @@ def test_a_premium_disk_for_a_size_without(cloud: Azure, tmp_path: Path) -> None
         unmake(make(new(cloud, tmp_path, **flags(size=size, storage_type=kind))))
     driver = new(cloud, tmp_path, **flags(size="Standard_D2_v5"))
     driver.check()
-    driver.data["StorageType"] = "Premium_ZRS"  # type: ignore[attr-defined]
+    driver.config.storage_type = "Premium_ZRS"  # type: ignore[attr-defined]
     with pytest.raises(errors.BadSize):
         created(driver)
     unmake(driver)
