@@ -72,7 +72,7 @@ ADVICE: dict[errors.Kind, str] = {
     errors.Protected: "have the lock removed: az lock list --resource-group GROUP",
     ForbiddenByPolicy: "the message names the policy; change the flags to fit it, or ask whoever made it",
 }
-CODES: dict[errors.Kind, str] = {
+CODES: dict[errors.Kind, str] = {  # beside those that `classify` knows by their ends
     errors.BadCredentials: (
         "AuthenticationFailed InvalidAuthenticationToken InvalidAuthenticationTokenTenant ExpiredAuthenticationToken "
         "InvalidAuthenticationTokenSubscription AuthenticationFailedMissingToken InvalidAuthenticationInfo"
@@ -87,12 +87,7 @@ CODES: dict[errors.Kind, str] = {
         "SkuNotAvailable AllocationFailed ZonalAllocationFailed OverconstrainedAllocationRequest "
         "OverconstrainedZonalAllocationRequest NoZonesAvailable SpotEvicted"
     ),
-    errors.QuotaExceeded: (
-        "QuotaExceeded PublicIPCountLimitReached PublicIpAddressCountLimitReached IPv4StandardSkuPublicIpCountLimit"
-        "Reached NetworkSecurityGroupCountLimitReached NetworkInterfaceCountLimitReached ResourceQuotaExceeded "
-        "ResourceGroupQuotaExceeded ResourceCountExceedsLimitDueToTemplate "
-        "AvailabilitySetCountLimitReached SubscriptionRequestsThrottledQuota VirtualNetworkCountLimitReached"
-    ),
+    errors.QuotaExceeded: "ResourceCountExceedsLimitDueToTemplate SubscriptionRequestsThrottledQuota",
     errors.BadImage: (
         "PlatformImageNotFound ImageNotFound InvalidImage GalleryImageNotFound ArtifactNotFound ImageVersionDeprecated"
     ),
@@ -124,10 +119,8 @@ CODES: dict[errors.Kind, str] = {
     ),
     errors.NotFound: ("ResourceNotFound NotFound ResourceGroupNotFound ParentResourceNotFound DeploymentNotFound"),
     errors.InUse: (
-        "InUseSubnetCannotBeDeleted InUseRouteTableCannotBeDeleted PublicIPAddressCannotBeDeleted NicInUse "
-        "NetworkSecurityGroupInUseByNetworkInterface InUseNetworkSecurityGroupCannotBeDeleted "
-        "NicReservedForAnotherVm NicInUseWithPrivateEndpoint PublicIPAddressInUse "
-        "InUseVirtualNetworkCannotBeDeleted CannotDeleteAvailabilitySet DiskInUse"
+        "NetworkSecurityGroupInUseByNetworkInterface NicReservedForAnotherVm NicInUseWithPrivateEndpoint "
+        "CannotDeleteAvailabilitySet"
     ),
     errors.WrongState: (
         "AnotherOperationInProgress Conflict RetryableError RetryableErrorDueToAnotherOperation "
