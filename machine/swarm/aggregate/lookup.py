@@ -123,7 +123,7 @@ class Lookup:
     async def find(self, x: str) -> ContainerLocation:
         """The container that `x` means (machine.swarm.resolve). Refused(404) if nobody, or more than one, has it."""
         members = await self.members.present()
-        node, name = split_node(x, {member.name for member in members}.__contains__)
+        node, name = split_node(x.lstrip("/"), {member.name for member in members}.__contains__)
         places = Listed(await self._ask(name, [member for member in members if not node or member.name == node]))
         for place in candidates(name, places):
             self.remember(place.id, place.member)

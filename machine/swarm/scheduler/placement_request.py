@@ -58,23 +58,13 @@ class PlacementRequest:
     ports: tuple[Port, ...] = ()
     exposed: frozenset[str] = frozenset()  # "80/tcp", only looked at in host mode
     host_mode: bool = False
-    volumes_from: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-    net_container: str = ""
-    pid_container: str = ""
-    ipc_container: str = ""
+    beside: tuple[str, ...] = ()  # containers that have to be on the same engine
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     located: tuple[Located, ...] = ()  # volumes and networks that exist already, on some engines only
     replaced: frozenset[str] = (
         frozenset()
     )  # ids of containers whose place this one takes: what they hold is free for it
-
-    @property
-    def beside(self) -> tuple[str, ...]:
-        """The containers that have to be on the same engine."""
-        shared = (self.net_container, self.pid_container, self.ipc_container)
-        return tuple(dict.fromkeys((*self.volumes_from, *self.links, *filter(None, shared))))
 
     @property
     def has_soft(self) -> bool:
@@ -128,20 +118,10 @@ def parse_create(body: Mapping[str, Any], found: Mapping[str, list[str]], name: 
         ports=ports_of(host.get("PortBindings")),
         exposed=frozenset(body.get("ExposedPorts") or ()),
         host_mode=mode == "host",
-        volumes_from=tuple(str(v).split(":")[0] for v in host.get("VolumesFrom") or ()),
-        links=tuple(str(v).split(":")[0] for v in host.get("Links") or ()),
-        net_container=_container_of(mode),
-        pid_container=_container_of(host.get("PidMode")),
-        ipc_container=_container_of(host.get("IpcMode")),
+        beside=refers.containers,
         volumes=refers.volumes,
         networks=refers.networks,
     )
-
-
-def _container_of(mode: Any) -> str:
-    """The container whose namespace is shared (mode "container:X"); "" if none is."""
-    kind, _, other = str(mode or "").partition(":")
-    return other if kind == "container" else ""
 
 
 def policies(texts: list[str]) -> str:

@@ -109,7 +109,7 @@ async def test_create_goes_where_the_fewest_are_and_the_rest_finds_it() -> None:
     for i in range(3):
         found = await world.get(f"/containers/n{i}/json")
         owner = found["Node"]["Name"]
-        for x in (found["Id"], found["Id"][:12], f"{owner}/n{i}"):
+        for x in (found["Id"], found["Id"][:12], f"{owner}/n{i}", f"/n{i}"):
             assert (await world.get(f"/containers/{x}/json"))["Id"] == found["Id"]
         world.seen.clear()
         await world.post(f"/containers/{found['Id']}/stop")

@@ -150,7 +150,7 @@ def test_a_container_that_has_ended_keeps_its_port_only_where_there_is_a_choice(
 
 def test_every_filters_reason_is_told() -> None:
     a, b = node("a", held("x", "one", ports=[WEB])), node("b", labels={"containerslots": "0"})
-    wanted = PlacementRequest(ports=(WEB,), links=("db",), constraints=(parse("node==a"),))
+    wanted = PlacementRequest(ports=(WEB,), beside=("db",), constraints=(parse("node==a"),))
     with pytest.raises(NoNode) as told:
         rank([a, b], wanted)
     assert str(told.value) == (

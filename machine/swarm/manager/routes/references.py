@@ -38,14 +38,7 @@ def colocated(context: ManagerContext, asked: PlacementRequest) -> PlacementRequ
     """The placement with its references to containers as full ids, as far as they are known."""
     if not asked.beside:
         return asked
-    return replace(
-        asked,
-        volumes_from=tuple(_id(context, name) for name in asked.volumes_from),
-        links=tuple(_id(context, name) for name in asked.links),
-        net_container=_id(context, asked.net_container),
-        pid_container=_id(context, asked.pid_container),
-        ipc_container=_id(context, asked.ipc_container),
-    )
+    return replace(asked, beside=tuple(_id(context, name) for name in asked.beside))
 
 
 def _modes(context: ManagerContext, host: dict[str, Any]) -> list[Pin]:
