@@ -14,7 +14,7 @@ NAME = "aggregate"
 _SUMS = ("Containers", "ContainersRunning", "ContainersPaused", "ContainersStopped", "NCPU", "MemTotal")
 
 
-def info(answers: Answers, absent: Iterable[tuple[str, str]], images: int) -> Json:
+def aggregate_info(answers: Answers, absent: Iterable[tuple[str, str]], images: int) -> Json:
     """Return the engines' infos as one; `absent` are nodes that do not answer, and why; `images` is their number.
 
     The nodes are told in SystemStatus, as classic Swarm did, and in the labels, which every client shows.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 
 from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.create import Creation
-from machine.swarm.aggregate.info import info
+from machine.swarm.aggregate.info import aggregate_info
 from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.shared import create_network
@@ -27,7 +26,6 @@ from machine.swarm.routing import Handlers
 from machine.swarm.scheduler.references import BUILT_IN
 
 HANDLERS: Handlers[Aggregate] = Handlers("These are several engines as one, not Docker's swarm mode.")
-_ID = re.compile(r"[0-9a-f]{12,64}\Z")  # of a network, or its beginning
 
 
 class Aggregate:
@@ -62,7 +60,7 @@ class Aggregate:
         answers, absent = await self.members.nodes(request), self.members.absent()
         images = await self.members.ask(Request("GET", "/images/json?all=1"))
         count = len(merge_images(found for _, found in images))  # one that several have is one, as in the list
-        return Reply.json(info(answers, absent, count))
+        return Reply.json(aggregate_info(answers, absent, count))
 
     @HANDLERS.at("GET", "/containers/json", "/containers/ps")
     async def containers(self, request: Request) -> Reply:

@@ -21,11 +21,11 @@ from machine.swarm.http.open_files import raise_limit
 from machine.swarm.manager.election import Election
 from machine.swarm.manager.rescheduling import Watchdog
 from machine.swarm.manager.routes import ManagerContext, answer
+from machine.swarm.parsing.routes import Answerer
 from machine.swarm.pipeline import Backend, CallNext, Refused, Reply, Request, Unreachable
 from machine.swarm.printable import cleaned
 
 GC_THRESHOLDS = (50_000, 20, 100)  # collections: what is remembered here lives long, and there is much of it
-REPLICA_ANSWERS = ("/_ping", "/info", "/version", "/debug")  # what a replica answers itself
 
 
 REPLICA_HEADER = b"x-machine-swarm-replica"  # a call that a replica has passed on
@@ -144,7 +144,8 @@ class Replicas:
 
     async def __call__(self, request: Request, rest: CallNext) -> Reply:
         """One call; waits while there is no primary."""
-        if request.path in REPLICA_ANSWERS or request.path.startswith("/debug/"):
+        own = request.route is not None and request.route.answerer is Answerer.ITSELF
+        if own or request.path == "/debug" or request.path.startswith("/debug/"):
             return await answer(self._context, request, rest)
         end = time.monotonic() + self._patience
         while True:

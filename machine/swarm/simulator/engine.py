@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
+from machine.swarm.parsing import routes
 from machine.swarm.parsing import target as targets
+from machine.swarm.parsing.routes import ROUTES, Route
 from machine.swarm.pipeline import Refused
 from machine.swarm.simulator.container import Container, now
 from machine.swarm.simulator.resources import Things
@@ -67,13 +69,13 @@ class SimulatedEngine(Things):
             text = f"client version {parts.version} is too old. Minimum supported API version is {self.oldest_api}, "
             raise Refused(400, text + "please upgrade your client to a newer version")
         query = {key: values[0] for key, values in parts.query.items()}
-        for verb, pattern, answer in _ROUTES:
-            found = pattern.match(parts.path) if method in verb else None
-            if found:
-                raw = parts.path in _NOT_JSON
-                said: Response = answer(self, query, body if raw else value_of(body), **found.groupdict())
-                return said
-        raise Refused(404, f"page not found: {parts.path}")
+        route, name = routes.find(method, parts.path)
+        answer = _ANSWERS.get(route) if route else None
+        if route is None or answer is None:
+            raise Refused(404, f"page not found: {parts.path}")
+        verb = [route.after[1:]] if answer is SimulatedEngine.act else []
+        value = body if parts.path in _NOT_JSON else value_of(body)
+        return answer(self, query, value, *([name] if name else []), *verb)
 
     # the whole engine
 
@@ -284,46 +286,49 @@ class SimulatedEngine(Things):
             listener(line)
 
 
-_X = r"(?P<x>.+)"
 _NOT_JSON = ("/build", "/images/load", "/images/create")  # what is sent there are archives
-_ROUTES = tuple(
-    (verbs, re.compile(pattern + r"\Z"), answer)
-    for verbs, pattern, answer in (
-        (("GET", "HEAD"), "/_ping", SimulatedEngine.ping),
-        (("GET",), "/version", SimulatedEngine.version),
-        (("GET",), "/info", SimulatedEngine.info),
-        (("GET",), "/events", SimulatedEngine.events),
-        (("GET",), "/containers/json", SimulatedEngine.list),
-        (("POST",), "/containers/create", SimulatedEngine.create),
-        (("GET",), f"/containers/{_X}/json", SimulatedEngine.inspect),
-        (("GET",), f"/containers/{_X}/logs", SimulatedEngine.logs),
-        (("GET",), f"/containers/{_X}/top", SimulatedEngine.top),
-        (
-            ("POST",),
-            f"/containers/{_X}/(?P<verb>start|stop|kill|restart|pause|unpause|rename|wait)",
-            SimulatedEngine.act,
-        ),
-        (("DELETE",), f"/containers/{_X}", SimulatedEngine.remove),
-        (("GET",), "/images/json", SimulatedEngine.image_list),
-        (("POST",), "/images/create", SimulatedEngine.image_create),
-        (("POST",), "/images/load", SimulatedEngine.image_load),
-        (("POST",), "/build", SimulatedEngine.image_build),
-        (("GET",), "/images/get", SimulatedEngine.image_save),
-        (("POST",), f"/images/{_X}/tag", SimulatedEngine.image_tag),
-        (("POST",), "/commit", SimulatedEngine.commit),
-        (("GET",), f"/images/{_X}/json", SimulatedEngine.image_inspect),
-        (("DELETE",), f"/images/{_X}", SimulatedEngine.image_remove),
-        (("GET",), "/networks", SimulatedEngine.network_list),
-        (("POST",), "/networks/create", SimulatedEngine.network_create),
-        (("GET",), f"/networks/{_X}", SimulatedEngine.network),
-        (("DELETE",), f"/networks/{_X}", SimulatedEngine.network_remove),
-        (("GET",), "/system/df", SimulatedEngine.disk),
-        (("GET",), "/volumes", SimulatedEngine.volume_list),
-        (("POST",), "/volumes/create", SimulatedEngine.volume_create),
-        (("GET",), f"/volumes/{_X}", SimulatedEngine.volume),
-        (("DELETE",), f"/volumes/{_X}", SimulatedEngine.volume_remove),
+_ANSWERS: dict[Route, Callable[..., Response]] = {
+    ROUTES[method, path]: answer
+    for method, path, answer in (
+        ("GET", "/_ping", SimulatedEngine.ping),
+        ("HEAD", "/_ping", SimulatedEngine.ping),
+        ("GET", "/version", SimulatedEngine.version),
+        ("GET", "/info", SimulatedEngine.info),
+        ("GET", "/events", SimulatedEngine.events),
+        ("GET", "/containers/json", SimulatedEngine.list),
+        ("POST", "/containers/create", SimulatedEngine.create),
+        ("GET", "/containers/{name}/json", SimulatedEngine.inspect),
+        ("GET", "/containers/{name}/logs", SimulatedEngine.logs),
+        ("GET", "/containers/{name}/top", SimulatedEngine.top),
+        ("POST", "/containers/{name}/start", SimulatedEngine.act),
+        ("POST", "/containers/{name}/stop", SimulatedEngine.act),
+        ("POST", "/containers/{name}/kill", SimulatedEngine.act),
+        ("POST", "/containers/{name}/restart", SimulatedEngine.act),
+        ("POST", "/containers/{name}/pause", SimulatedEngine.act),
+        ("POST", "/containers/{name}/unpause", SimulatedEngine.act),
+        ("POST", "/containers/{name}/rename", SimulatedEngine.act),
+        ("POST", "/containers/{name}/wait", SimulatedEngine.act),
+        ("DELETE", "/containers/{name}", SimulatedEngine.remove),
+        ("GET", "/images/json", SimulatedEngine.image_list),
+        ("POST", "/images/create", SimulatedEngine.image_create),
+        ("POST", "/images/load", SimulatedEngine.image_load),
+        ("POST", "/build", SimulatedEngine.image_build),
+        ("GET", "/images/get", SimulatedEngine.image_save),
+        ("POST", "/images/{name}/tag", SimulatedEngine.image_tag),
+        ("POST", "/commit", SimulatedEngine.commit),
+        ("GET", "/images/{name}/json", SimulatedEngine.image_inspect),
+        ("DELETE", "/images/{name}", SimulatedEngine.image_remove),
+        ("GET", "/networks", SimulatedEngine.network_list),
+        ("POST", "/networks/create", SimulatedEngine.network_create),
+        ("GET", "/networks/{name}", SimulatedEngine.network),
+        ("DELETE", "/networks/{name}", SimulatedEngine.network_remove),
+        ("GET", "/system/df", SimulatedEngine.disk),
+        ("GET", "/volumes", SimulatedEngine.volume_list),
+        ("POST", "/volumes/create", SimulatedEngine.volume_create),
+        ("GET", "/volumes/{name}", SimulatedEngine.volume),
+        ("DELETE", "/volumes/{name}", SimulatedEngine.volume_remove),
     )
-)
+}
 
 
 def _matches(each: Container, wanted: Mapping[str, Any]) -> bool:

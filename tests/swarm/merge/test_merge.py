@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.aggregate.info import info
+from machine.swarm.aggregate.info import aggregate_info
 from machine.swarm.merge.containers import inspected, merge_containers
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.images import merge_images
@@ -129,7 +129,7 @@ def test_info_adds_numbers_joins_differences_and_names_who_is_away() -> None:
         "ServerVersion": "29.0",
         "Warnings": None,
     }
-    found = info([(A, one), (B, two)], [("c", "refused")], 7)
+    found = aggregate_info([(A, one), (B, two)], [("c", "refused")], 7)
     assert (found["NCPU"], found["MemTotal"], found["Containers"], found["Images"]) == (6, 30, 4, 7)
     assert found["ServerVersion"] == "20.10, 29.0"
     assert found["Warnings"] == ["a: w"]
