@@ -61,7 +61,7 @@ def test_locks_helpers_registries_and_reports(tmp_path: Path, umask: int) -> Non
     with lock.hold(str(new / "locks" / "a.lock"), what="test"):
         host_agent.expect(str(new / "helper.lock"))
     Registry(str(new / "deep" / "down" / "registry.db")).create()
-    report.bug(RuntimeError("x"), str(new / "other" / "store"))
+    report.bug_error(RuntimeError("x"), str(new / "other" / "store"))
     assert open_to_others(new) == []
 
 

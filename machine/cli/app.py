@@ -1,4 +1,4 @@
-"""What a command gets from its surroundings: the store, the console, the environment, stdout, the global flags."""
+"""`App`, what every command gets: the store, the console, the environment, stdout, the global flags."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_NAME = "default"  # the machine that is meant when no name is given
 
 
 class App:
-    """One per call of `main`. The store and the console are made when first asked for."""
+    """One call of this program. The store and the console are opened when first used."""
 
     def __init__(
         self, flags: Flags, environ: Mapping[str, str], stdout: TextIO, stderr: TextIO, prog: str = "machine"
@@ -47,7 +47,7 @@ class App:
         return self._store
 
     def _ensure_host_agent(self, record: Record) -> None:
-        """Start the helper of a machine again if it was ended: any command that looks at the machine notices."""
+        """Start a machine's host agent again if it has ended; called whenever a record is loaded."""
         import os
 
         from machine import paths
@@ -83,18 +83,18 @@ class App:
         }
         return Session(store=self.store, console=self.console, environ=self.environ, tls=tls)
 
-    def say(self, text: str) -> None:
-        """Data on stdout, a line or several; what a terminal would obey in it is escaped (machine.printable)."""
+    def print_text(self, text: str) -> None:
+        """Print data on stdout, a line or several; control characters in it are escaped (machine.printable)."""
         from machine.printable import in_text
 
         self.stdout.write(in_text(text) + "\n")
 
-    def say_exactly(self, text: str) -> None:
-        """Data for a shell or another program, which has quoted what needs it: not a character is changed."""
+    def print_raw(self, text: str) -> None:
+        """Print data for a shell or another program, already quoted for it, without a change."""
         self.stdout.write(text + "\n")
 
-    def say_json(self, value: object, *, indent: int | None = 4) -> None:
-        """A JSON document on stdout: with `indent`, or in one line for None."""
+    def print_json(self, value: object, *, indent: int | None = 4) -> None:
+        """Print a JSON document on stdout: with `indent`, or in one line for None."""
         import json
 
         from machine.printable import in_json
@@ -103,10 +103,10 @@ class App:
         document = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
         self.stdout.write(in_json(document) + "\n")
 
-    def names(self, given: Sequence[str]) -> list[str]:
-        """The names typed; none typed = the machine called "default". MachineNotFound if there is none."""
-        if given:
-            return list(given)
+    def names(self, typed: Sequence[str]) -> list[str]:
+        """Return the names typed, or that of the machine "default" if there are none. MachineNotFound without one."""
+        if typed:
+            return list(typed)
         if self.store.exists(DEFAULT_NAME):
             return [DEFAULT_NAME]
         raise MachineNotFound(
@@ -114,7 +114,7 @@ class App:
             resolution="name one of: " + " ".join(self.store.names()) if self.store.names() else "machine create dev",
         )
 
-    def name(self, given: str | None) -> str:
-        """The one name typed, or "default"."""
-        self.machine = self.names([given] if given else [])[0]
+    def name(self, typed: str | None) -> str:
+        """Return the name typed, or that of the machine "default". MachineNotFound without one."""
+        self.machine = self.names([typed] if typed else [])[0]
         return self.machine

@@ -43,16 +43,16 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace, app: App) -> int:
     """The script on stdout."""
-    facts = Facts(app.environ)
-    app.stdout.write(fish(facts) if args.shell == "fish" else posix(facts, args.shell))
+    vocabulary = Vocabulary(app.environ)
+    app.stdout.write(fish(vocabulary) if args.shell == "fish" else posix(vocabulary, args.shell))
     return 0
 
 
-class Facts:
-    """All that can be typed: from the parsers, so that a new flag needs nothing here."""
+class Vocabulary:
+    """All words that can be completed: from the parsers, so that a new flag needs nothing here."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """Loads every command and driver; a driver of a third party that does not load has no flags."""
+        """Load every command and driver; a driver of a third party that cannot be loaded has no flags."""
         from machine.drivers.registry import names
 
         self.drivers = names()
@@ -61,7 +61,7 @@ class Facts:
         self.flags: dict[str, dict[str, Argument]] = {}
         for command in COMMANDS:
             parser = parser_of(command, load(command), [], environ)
-            self.words[command] = _words(command, parser)
+            self.words[command] = _completions_of(command, parser)
             self.flags[command] = parser.flags()
         self.words["help"] = list(COMMANDS)
         self.words["swarm"] = _swarm_commands()
@@ -93,10 +93,10 @@ def _create_flags(driver: str, environ: Mapping[str, str]) -> dict[str, Argument
         return {}  # a third party's driver that does not load is no reason to complete nothing
 
 
-def _words(command: str, parser: Parser) -> list[str]:
-    """What a command takes besides flags."""
+def _completions_of(command: str, parser: Parser) -> list[str]:
+    """Return what is completed for a command's arguments other than flags."""
     found: list[str] = []
-    for place in parser.places():
+    for place in parser.positionals():
         metavar = str(place.options.get("metavar", ""))
         found += place.options.get("choices") or []
         if command in ("scp", "mount"):
@@ -106,8 +106,8 @@ def _words(command: str, parser: Parser) -> list[str]:
     return found
 
 
-def posix(facts: Facts, shell: str) -> str:
-    """The script for bash or zsh: one function that finds the command typed, the same words for both."""
+def posix(vocabulary: Vocabulary, shell: str) -> str:
+    """Return the script for bash or zsh: one function that finds the command typed, with the same words for both."""
     takes_value = "|".join(
         part for flag, short, follows, *_ in TABLE if follows == VALUE for part in (flag, short) if part
     )
@@ -115,15 +115,17 @@ def posix(facts: Facts, shell: str) -> str:
     lines += [_FIND.replace("@TAKES_VALUE", takes_value), '    case "$command" in']
     everywhere = " ".join(AFTER_COMMAND)
     for command in COMMANDS:
-        flags = " ".join(sorted(facts.flags[command]))
-        lines.append(f'    {command}) flags="{flags}"; choices="{" ".join(facts.words[command])}" ;;')
+        flags = " ".join(sorted(vocabulary.flags[command]))
+        lines.append(f'    {command}) flags="{flags}"; choices="{" ".join(vocabulary.words[command])}" ;;')
     both = " ".join(sorted(part for flag, short, *_ in TABLE for part in (flag, short) if part))
     lines += [f'    "") flags="{both}"; choices="{" ".join(COMMANDS)}" ;;', "    esac"]
     lines.append(f'    [ -n "$command" ] && flags="$flags {everywhere}"')
     lines += ['    [ "$command" = create ] && case "$driver" in']
-    lines += [f'    {name}) flags="$flags {" ".join(sorted(flags))}" ;;' for name, flags in facts.of_driver.items()]
+    lines += [
+        f'    {name}) flags="$flags {" ".join(sorted(flags))}" ;;' for name, flags in vocabulary.of_driver.items()
+    ]
     lines += ["    esac", '    case "$command $previous" in']
-    drivers = " ".join(facts.drivers)
+    drivers = " ".join(vocabulary.drivers)
     lines.append(f'    "create -d"|"create --driver"|"help -d"|"help --driver") only="{drivers}" ;;')
     lines += [f'    *" {flag}") only="{values}" ;;' for flag, values in _VALUES.items()]
     lines += ["    esac", _CHOOSE, *(_BASH_TAIL if shell == "bash" else _ZSH_TAIL)]
@@ -183,8 +185,8 @@ _ZSH_TAIL = (
 )
 
 
-def fish(facts: Facts) -> str:
-    """The script for fish: one line for each thing that can be typed."""
+def fish(vocabulary: Vocabulary) -> str:
+    """Return the script for fish: one line for each word that can be completed."""
     lines = [
         "complete -c machine -f",
         "complete -c docker-machine -w machine",
@@ -213,18 +215,18 @@ def fish(facts: Facts) -> str:
         if short:
             lines.append(f"complete -c machine -n '{no_command}' -s {short[1:]}{rest}")
     for command in COMMANDS:
-        seen = f"__fish_seen_subcommand_from {command}"
-        for word in facts.words[command]:
-            asked = {MACHINE: "(machine ls -q 2>/dev/null)", REMOTE: "(__machine_remote)"}.get(word, word)
+        condition = f"__fish_seen_subcommand_from {command}"
+        for word in vocabulary.words[command]:
+            completions = {MACHINE: "(machine ls -q 2>/dev/null)", REMOTE: "(__machine_remote)"}.get(word, word)
             files = " -F" if word == REMOTE else ""
-            lines.append(f"complete -c machine -n '{seen}'{files} -a '{asked}'")
-        lines += _fish_flags(seen, facts.flags[command], facts.drivers)
-    for driver, flags in facts.of_driver.items():
+            lines.append(f"complete -c machine -n '{condition}'{files} -a '{completions}'")
+        lines += _fish_flags(condition, vocabulary.flags[command], vocabulary.drivers)
+    for driver, flags in vocabulary.of_driver.items():
         lines += _fish_flags(f"__fish_seen_subcommand_from create; and __machine_driver {driver}", flags, [])
     return "\n".join(lines) + "\n"
 
 
-def _fish_flags(when: str, flags: Mapping[str, Argument], drivers: list[str]) -> list[str]:
+def _fish_flags(condition: str, flags: Mapping[str, Argument], drivers: list[str]) -> list[str]:
     lines = []
     for argument in dict.fromkeys(flags.values()):
         names = " ".join(f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in argument.flags)
@@ -233,7 +235,7 @@ def _fish_flags(when: str, flags: Mapping[str, Argument], drivers: list[str]) ->
         if values:
             value = f" -x -a '{values}'"
         text = str(argument.options.get("help", "")).replace("%%", "%")
-        lines.append(f"complete -c machine -n '{when}' {names}{value} -d {_quote(text)}")
+        lines.append(f"complete -c machine -n '{condition}' {names}{value} -d {_quote(text)}")
     return lines
 
 

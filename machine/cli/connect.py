@@ -1,4 +1,4 @@
-"""How the docker client reaches a machine: URL and certificates from the record, and one look if it answers."""
+"""How the docker client reaches a machine: URL and certificates from the record, and a check that it answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE_SECONDS = 1.0  # for its platform to say more; together with the start of 
 
 
 def url_of(record: Record, *, swarm: bool = False) -> str:
-    """DOCKER_HOST for a machine, or for the swarm it is master of. MachineError while the address is unknown."""
+    """Return DOCKER_HOST for a machine, or for the swarm it is master of. MachineError while there is no address."""
     url = record.url()
     if not url:
         raise MachineError(
@@ -30,7 +30,7 @@ def url_of(record: Record, *, swarm: bool = False) -> str:
 
 
 def swarm_url(record: Record, url: str) -> str:
-    """`url` with the port of the swarm manager. UsageError if the machine is not a master."""
+    """Return `url` with the port of the swarm's manager. UsageError if the machine is not a master."""
     options = record.raw["HostOptions"]["SwarmOptions"]
     if not options["Master"]:
         raise UsageError(
@@ -41,26 +41,26 @@ def swarm_url(record: Record, url: str) -> str:
 
 
 def certificates(record: Record) -> tuple[str, str, str] | None:
-    """Paths of ca.pem, cert.pem and key.pem; None for an engine that is spoken to without TLS (driver none only).
+    """Return the paths of ca.pem, cert.pem and key.pem; None for an engine without TLS (driver none only).
 
     CertificateError if one is missing.
     """
     directory = record.cert_dir()
-    found = tuple(os.path.join(directory, name) for name in (paths.CA, paths.CERT, paths.KEY))
-    missing = [path for path in found if not os.path.exists(path)]
+    files = tuple(os.path.join(directory, name) for name in (paths.CA, paths.CERT, paths.KEY))
+    missing = [path for path in files if not os.path.exists(path)]
     if not missing:
-        return found[0], found[1], found[2]
-    if record.is_only_url() and len(missing) == len(found):
+        return files[0], files[1], files[2]
+    if record.is_only_url() and len(missing) == len(files):
         return None
     raise CertificateError(
         f"{record.name} has no {os.path.basename(missing[0])}",
         details=f"{missing[0]} is missing",
-        resolution=_how_to_get_keys(record),
+        resolution=_missing_keys_resolution(record),
     )
 
 
-def _how_to_get_keys(record: Record) -> str:
-    """What to do about certificates that are missing."""
+def _missing_keys_resolution(record: Record) -> str:
+    """Return what to do about certificates that are missing."""
     name = record.name
     if record.imported():
         return (
@@ -73,9 +73,9 @@ def _how_to_get_keys(record: Record) -> str:
 
 
 def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
-    """The engine of a machine; `url` if it is another one than the record's (a swarm's).
+    """Return a client of a machine's engine; `url` if it is another one than the record's (a swarm's).
 
-    `seconds` is the time for each question, 0 for ENGINE_SECONDS.
+    `seconds` is the time for each call, 0 for ENGINE_SECONDS.
     """
     from machine.engine import Engine, Tls
 
@@ -92,7 +92,7 @@ def engine_of(record: Record, url: str = "", *, seconds: float = 0.0) -> Engine:
 
 
 def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -> None:
-    """Make sure that the engine at `url` answers and trusts us, over TLS where there are certificates.
+    """Check that the engine at `url` answers and accepts our certificate, over TLS where there are certificates.
 
     EngineUntrusted, CertificateError; EngineError, which says so if the platform knows that the machine is off, or if
     it is its swarm's `manager` that was asked. Takes 5 seconds at most.
@@ -102,11 +102,13 @@ def check_engine(app: App, record: Record, url: str, *, manager: bool = False) -
     except EngineUntrusted:
         raise
     except EngineError as error:
-        found = why_silent(app, record, error)
-        raise _of_manager(record, url, error) if manager and not isinstance(found, _MachineOff) else found from None
+        explained = silent_engine_error(app, record, error)
+        raise (
+            _manager_error(record, url, error) if manager and not isinstance(explained, _MachineOff) else explained
+        ) from None
 
 
-def _of_manager(record: Record, url: str, error: EngineError) -> EngineError:
+def _manager_error(record: Record, url: str, error: EngineError) -> EngineError:
     name = record.name
     return EngineError(
         f"the swarm's manager on {name} does not answer at {url}",
@@ -120,18 +122,21 @@ class _MachineOff(EngineError):
     """There is no engine because the machine does not run."""
 
 
-def why_silent(app: App, record: Record, error: EngineError) -> EngineError:
-    """`error`, or a better one with what the platform says of the machine, if it says it in STATE_SECONDS."""
+def silent_engine_error(app: App, record: Record, error: EngineError) -> EngineError:
+    """Return the error for an engine that does not answer: with its machine's state if that is known in STATE_SECONDS.
+
+    Otherwise `error` itself.
+    """
     import threading
 
-    found: list[EngineError] = []
-    asking = threading.Thread(target=lambda: found.append(_explained(app, record, error)), daemon=True)
-    asking.start()
-    asking.join(STATE_SECONDS)
-    return found[0] if found else error
+    errors: list[EngineError] = []
+    thread = threading.Thread(target=lambda: errors.append(_error_with_state(app, record, error)), daemon=True)
+    thread.start()
+    thread.join(STATE_SECONDS)
+    return errors[0] if errors else error
 
 
-def _explained(app: App, record: Record, error: EngineError) -> EngineError:
+def _error_with_state(app: App, record: Record, error: EngineError) -> EngineError:
     from machine.lifecycle.driver_record import open_driver
     from machine.model import State
 

@@ -45,7 +45,7 @@ def _create(app: App, names: list[str]) -> int:
     for record in records:
         certificates(record)  # before the first is written: a context without them would lead docker to no TLS
     for record in records:
-        app.say(docker_context.write(record.name, record.url(), record.cert_dir(), environ=app.environ))
+        app.print_text(docker_context.write(record.name, record.url(), record.cert_dir(), environ=app.environ))
     return 0
 
 
@@ -73,7 +73,7 @@ def _remove(app: App, names: list[str]) -> int:
                 f"there is no docker context {docker_context.called(name)} that machine made for {name}",
                 resolution="machine context ls shows those that there are",
             )
-        app.say(docker_context.called(name))
+        app.print_text(docker_context.called(name))
     return 0
 
 

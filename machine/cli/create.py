@@ -76,7 +76,7 @@ def _driver(parser: Parser, name: str) -> type[Driver]:
     try:
         return find_driver(name)
     except UsageError as error:
-        if name == parser.environ.get("MACHINE_DRIVER") and name not in parser.typed:
+        if name == parser.environ.get("MACHINE_DRIVER") and name not in parser.argv:
             error.resolution = f"unset MACHINE_DRIVER, which says {name!r}, or choose another driver with -d"
         raise
 
@@ -185,5 +185,5 @@ def _dry_run(args: Namespace, app: App, request: CreateRequest) -> int:
     from machine.lifecycle.dry_run import describe
 
     for name in args.names:
-        app.say("\n".join(describe(app.open_session(), name, request, script=args.dry_run == "script")))
+        app.print_text("\n".join(describe(app.open_session(), name, request, script=args.dry_run == "script")))
     return 0

@@ -1,4 +1,4 @@
-"""What the docker client would talk to now: $DOCKER_HOST, else a docker context, else its default."""
+"""The engine that the docker client talks to now: by $DOCKER_HOST, else a docker context, else its default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def docker_host(environ: Mapping[str, str]) -> str:
     """
     if environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]
-    if not environ.get("DOCKER_CONTEXT") and not _has_configuration(environ):
+    if not environ.get("DOCKER_CONTEXT") and not _names_a_context(environ):
         return ""
     from machine import docker_context
 
@@ -26,15 +26,15 @@ def docker_host(environ: Mapping[str, str]) -> str:
     return docker_context.host_of(name, environ) if name not in ("", "default") else ""
 
 
-def described(environ: Mapping[str, str]) -> str:
-    """How the user has chosen what docker talks to, for errors."""
+def describe_target(environ: Mapping[str, str]) -> str:
+    """Return for errors what selects the engine that docker talks to: a variable or docker's context."""
     if environ.get("DOCKER_HOST"):
         return f"$DOCKER_HOST, {environ['DOCKER_HOST']},"
     return f"$DOCKER_CONTEXT, {environ['DOCKER_CONTEXT']}," if environ.get("DOCKER_CONTEXT") else "docker's context"
 
 
-def _has_configuration(environ: Mapping[str, str]) -> bool:
-    """Whether the docker client's configuration names a context: a look at its bytes, which costs no import."""
+def _names_a_context(environ: Mapping[str, str]) -> bool:
+    """Return whether the docker client's configuration names a context, by a search in its bytes."""
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
     path = os.path.join(environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker"), "config.json")
     try:

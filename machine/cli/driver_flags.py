@@ -1,4 +1,4 @@
-"""A driver's options as flags of `create`: which driver is meant, its flags in the parser, their values out again."""
+"""A driver's options as flags of `create`: the driver that is meant, its flags for the parser, their typed values."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _METAVARS = {"string": "TEXT", "int": "NUMBER", "bool": "true|false", "list": "I
 
 
 def driver_from_argv(parser: Parser) -> str:
-    """The driver's name: the last -d or --driver typed, else $MACHINE_DRIVER, else the default one.
+    """Return the driver's name: that of the last -d or --driver, else $MACHINE_DRIVER, else the default one.
 
-    The driver's own flags are not known yet, so any other flag may take the next word for its value.
+    The driver's own flags are not known yet, so the argument after any other flag may be its value.
     """
     name = parser.environ.get("MACHINE_DRIVER") or DEFAULT
-    typed = parser.typed
-    for at, text in enumerate(typed):
+    argv = parser.argv
+    for index, text in enumerate(argv):
         if text == "--":
             break
         flag, equals, value = text.partition("=")
         if flag in ("-d", "--d", "--driver", "-driver"):
             if equals:
                 name = value
-            elif at + 1 < len(typed):
-                name = typed[at + 1]
+            elif index + 1 < len(argv):
+                name = argv[index + 1]
         elif text[:2] == "-d" and text[2:] in TABLE:
             name = text[2:]
     return name
@@ -58,9 +58,9 @@ def add_options(parser: Parser, driver: str, options: Sequence[Option]) -> None:
 
 
 def typed_values(args: Namespace) -> dict[str, Any]:
-    """Only what was typed, option name -> value of its kind: the `given` of machine.options.resolve."""
-    found = {name[len(_DEST) :]: value for name, value in vars(args).items() if name.startswith(_DEST)}
-    return {name: value for name, value in found.items() if value is not None}
+    """Return the values of the options that were typed, by the options' names."""
+    attributes = {name[len(_DEST) :]: value for name, value in vars(args).items() if name.startswith(_DEST)}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _kind(option: Option) -> Any:
@@ -86,7 +86,7 @@ def _explain(option: Option) -> str:
 
 
 def hint_for_other_driver(flag: str, chosen_name: str) -> str:
-    """Advice for a flag that the driver `chosen_name` has not and another one of this program has; "" if none has."""
+    """Return advice for a flag that is not of driver `chosen_name` but of another one; "" if no driver has it."""
     from machine.drivers.registry import find
 
     word = flag.lstrip("-").partition("=")[0]
@@ -95,5 +95,9 @@ def hint_for_other_driver(flag: str, chosen_name: str) -> str:
             return (
                 f"-d {name} is missing: --{word} is a flag of the driver {name}, and this is a create of {chosen_name}"
             )
-    near = next((name for name in TABLE if name != chosen_name and word.startswith(f"{name}-")), "")
-    return f"machine drivers {near} shows the flags of that driver; add -d {near} for them to be known" if near else ""
+    similar = next((name for name in TABLE if name != chosen_name and word.startswith(f"{name}-")), "")
+    return (
+        f"machine drivers {similar} shows the flags of that driver; add -d {similar} for them to be known"
+        if similar
+        else ""
+    )

@@ -32,15 +32,15 @@ def run(args: Namespace, app: App) -> int:
     if not args.names:
         rows = [_row(name) for name in registry.names()]
         if args.json:
-            app.say_json([dict(zip(("Name", "Machine", "Needs"), row, strict=True)) for row in rows])
+            app.print_json([dict(zip(("Name", "Machine", "Needs"), row, strict=True)) for row in rows])
             return 0
-        app.say("\n".join(line for row in rows for line in _lines(*row)))
+        app.print_text("\n".join(line for row in rows for line in _lines(*row)))
         return 0
     found = [(name, find_driver(name)) for name in args.names]
     if args.json:
-        app.say_json([_facts(name, driver) for name, driver in found])
+        app.print_json([_as_json(name, driver) for name, driver in found])
     else:
-        app.say("\n\n".join(_page(app, name, driver) for name, driver in found))
+        app.print_text("\n\n".join(_page(app, name, driver) for name, driver in found))
     return 0
 
 
@@ -59,7 +59,7 @@ def _lines(name: str, summary: str, needs: str) -> list[str]:
 
 
 def _row(name: str) -> list[str]:
-    """A driver's line; one that cannot be loaded says so and spoils no list."""
+    """Return a driver's row; for one that cannot be loaded it has the error."""
     from machine.drivers import registry
 
     try:
@@ -70,7 +70,7 @@ def _row(name: str) -> list[str]:
     return [name, f"{driver.traits.summary}{default}", driver.traits.needs]
 
 
-def _facts(name: str, driver: type[Driver]) -> dict[str, Any]:
+def _as_json(name: str, driver: type[Driver]) -> dict[str, Any]:
     options = [
         {
             "Flag": f"--{option.name}",

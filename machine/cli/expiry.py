@@ -1,4 +1,4 @@
-"""A word of warning, in good time, about certificates that end: by the date in the record, nothing is read for it."""
+"""The warning of certificates that end soon, by the date in the record: no certificate is read for it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DAYS = 30  # before the end, as in certs.SOON
 
 
 def warn(app: App, records: Iterable[Record]) -> None:
-    """A warning for each machine one of whose certificates has ended, or ends within DAYS."""
+    """Warn of each machine one of whose certificates has ended, or ends within DAYS."""
     now, soon = _stamp(time.time()), _stamp(time.time() + DAYS * 86400)
     for record in records:
         end = record.certificates_end
         if end and end < soon:
-            word = "ended" if end < now else "end"
+            verb = "ended" if end < now else "end"
             app.console.warn(
-                f"the certificates of {record.name} {word} on {end[:10]};"
+                f"the certificates of {record.name} {verb} on {end[:10]};"
                 f" renew them: machine regenerate-certs --client-certs {record.name}"
             )
 

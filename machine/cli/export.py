@@ -42,13 +42,13 @@ def run(args: Namespace, app: App) -> int:
     if target == "-" and (raw is None or app.stdout.isatty()):
         raise UsageError("the file is not text for a terminal", resolution=f"machine export {name} -o FILE")
     path = "" if target == "-" else target
-    done = archive.export(app.store, name, path, args.with_keys, with_values=args.with_value, replace=args.force)
+    exported = archive.export(app.store, name, path, args.with_keys, with_values=args.with_value, replace=args.force)
     if raw is not None and target == "-":
-        raw.write(done.data)
+        raw.write(exported.data)
         raw.flush()
     else:
-        app.say(target)
-    for note in done.notes:
+        app.print_text(target)
+    for note in exported.notes:
         app.console.warn(note)
     if not args.with_keys:
         app.console.info("no keys are in the file; --with-keys puts them in")

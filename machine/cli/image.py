@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace, app: App) -> int:
-    """What was made or removed on stdout, progress on stderr. DriverError when one cannot be had."""
+    """List, build, fetch or remove images; their names are on stdout. DriverError when one cannot be had."""
     from machine.drivers.qemu import accel
 
     if args.verb == "ls" and args.images:
@@ -50,12 +50,12 @@ def run(args: Namespace, app: App) -> int:
     if not args.images:
         raise UsageError(f"which image shall I {args.verb}?", resolution=f"machine image {args.verb} debian-13")
     mirror = args.qemu_image_mirror or app.environ.get("QEMU_IMAGE_MIRROR")
-    act: Callable[[str], object] = lambda word: cache.pull(word, arch)  # noqa: E731
+    action: Callable[[str], object] = lambda image: cache.pull(image, arch)  # noqa: E731
     if args.verb == "build":
-        act = lambda word: cache.build(word, arch, (mirror or "").rstrip("/"))  # noqa: E731
-    for word in args.images:
-        act(word)
-        app.say(word)
+        action = lambda image: cache.build(image, arch, (mirror or "").rstrip("/"))  # noqa: E731
+    for image in args.images:
+        action(image)
+        app.print_text(image)
     return 0
 
 
@@ -86,7 +86,7 @@ def _remove(app: App, cache: Cache, arch: str, names: list[str]) -> int:
     used = [disk for _, disk in _users(app)]
     for name in names:
         cache.remove(name, arch, used)
-        app.say(name)
+        app.print_text(name)
     for file in cache.sweep(used):
         app.console.info(f"removed {file}, which nothing needed any more")
     return 0

@@ -40,11 +40,11 @@ def run(args: Namespace, app: App) -> int:
     if args.file == "-":
         import sys
 
-        done = archive.unpack(app.store, sys.stdin.buffer.read(archive.LARGEST + 1), "stdin", args.name, values)
+        imported = archive.unpack(app.store, sys.stdin.buffer.read(archive.LARGEST + 1), "stdin", args.name, values)
     else:
-        done = archive.import_(app.store, args.file, args.name, values)
-    app.say(done.name)
-    for note in done.notes:
+        imported = archive.import_(app.store, args.file, args.name, values)
+    app.print_text(imported.name)
+    for note in imported.notes:
         app.console.warn(note)
     return 0
 

@@ -59,7 +59,7 @@ def _stream(channel: paramiko.Channel) -> None:
 
 
 def _send(channel: paramiko.Channel) -> None:
-    """Our stdin to the other side, to its end; left behind, blocked in a read, when the command ends first."""
+    """Copy our stdin to the other side until it ends. The thread stays blocked in a read if the command ends first."""
     with contextlib.suppress(OSError, EOFError):
         while data := os.read(0, _CHUNK):
             channel.sendall(data)
@@ -75,7 +75,7 @@ def _copy(receive: Callable[[int], bytes], handle: int) -> None:
 
 @contextlib.contextmanager
 def _raw_terminal(channel: paramiko.Channel) -> Iterator[None]:
-    """Our terminal raw, its size followed; put back as it was at the end, whatever happens."""
+    """Set our terminal to raw mode and pass on changes of its size; restore it at the end, whatever happens."""
     import termios
     import tty
 
@@ -83,11 +83,11 @@ def _raw_terminal(channel: paramiko.Channel) -> Iterator[None]:
         with contextlib.suppress(Exception):  # the channel may be closing
             channel.resize_pty(*os.get_terminal_size(0))
 
-    before = termios.tcgetattr(0)
-    handler = signal.signal(signal.SIGWINCH, resized)
+    old_attributes = termios.tcgetattr(0)
+    old_handler = signal.signal(signal.SIGWINCH, resized)
     try:
         tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead stays
         yield
     finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGWINCH, handler)
+        termios.tcsetattr(0, termios.TCSADRAIN, old_attributes)
+        signal.signal(signal.SIGWINCH, old_handler)

@@ -1,4 +1,4 @@
-"""The rows of `ls`: what the records say, which filters they pass, what a template may show of them."""
+"""The rows of `ls`: read from the records, filtered, and as the fields of templates and --json."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KEYS = ("swarm", "driver", "state", "name", "label")
 
 
 class Row:
-    """One machine: its record (None if broken), and what asking it brought."""
+    """One machine in the list: its record (None if broken), and what its engine and driver have answered."""
 
     __slots__ = ("error", "name", "record", "seconds", "state", "version")
 
@@ -50,14 +50,14 @@ class Row:
         self.version = "" if record else "Unknown"  # "v1.2.3" once known
         self.seconds = 0.0  # until the engine answered
 
-    def options(self, which: str) -> dict[str, Any]:
-        """HostOptions.SwarmOptions or .EngineOptions of the record; empty if broken."""
-        found: dict[str, Any] = self.record.raw["HostOptions"][which] if self.record else {}
+    def options(self, key: str) -> dict[str, Any]:
+        """Return HostOptions.SwarmOptions or .EngineOptions of the record; empty if it is broken."""
+        found: dict[str, Any] = self.record.raw["HostOptions"][key] if self.record else {}
         return found
 
 
 def read_rows(store: Store, names: Iterable[str]) -> list[Row]:
-    """A row for every name; one that cannot be read carries its error."""
+    """Return a row for every name; one whose record cannot be read has the error."""
     rows = []
     for name in names:
         try:
@@ -68,17 +68,17 @@ def read_rows(store: Store, names: Iterable[str]) -> list[Row]:
 
 
 def one_line(error: MachineError) -> str:
-    """An error as a cell of the table."""
+    """Return an error as one line, for a cell of the table."""
     return " ".join(error.brief.split())
 
 
 class Filters:
     """--filter: values of one key are alternatives, different keys must all fit."""
 
-    def __init__(self, typed: Sequence[str]) -> None:
-        """UsageError on anything that is not KEY=VALUE with a known key and a sound regular expression."""
+    def __init__(self, filters: Sequence[str]) -> None:
+        """Parse the filters. UsageError for anything but KEY=VALUE with a known key and a valid regular expression."""
         self.values: dict[str, list[str]] = {}
-        for text in typed:
+        for text in filters:
             key, equals, value = text.partition("=")
             key = key.strip().lower()
             if not equals or key not in KEYS:
@@ -87,31 +87,31 @@ class Filters:
                 )
             self.values.setdefault(key, []).append(value)
         self.names = [_expression(value) for value in self.values.get("name", [])]
-        self.of_state = "state" in self.values
+        self.filters_state = "state" in self.values
 
-    def doubt(self) -> str:
-        """A word about a state that no machine is ever in, "" if there is none: such a filter lets nothing pass."""
+    def unknown_state_warning(self) -> str:
+        """Return a warning of a state that no machine is ever in, so that nothing passes; "" if there is none."""
         for value in self.values.get("state", ()):
             if value and value.lower() not in STATES:
                 return f"no machine is ever in the state {value!r}; states: {' '.join(STATES)}"
         return ""
 
     def fit_record(self, row: Row, rows: Sequence[Row]) -> bool:
-        """All filters but state's; `rows` are all there are, for the masters of swarms."""
+        """Return whether a row passes all filters but state's; `rows` are all there are, for the masters of swarms."""
         return (
-            self._fits("driver", lambda value: row.record is not None and row.record.driver_name == value)
-            and self._fits("swarm", lambda value: master_name(row, rows) == value)
-            and self._fits("label", lambda value: _has_label(row, value))
+            self._any_value_fits("driver", lambda value: row.record is not None and row.record.driver_name == value)
+            and self._any_value_fits("swarm", lambda value: master_name(row, rows) == value)
+            and self._any_value_fits("label", lambda value: _has_label(row, value))
             and (not self.names or any(expression.search(row.name) for expression in self.names))
         )
 
-    def _fits(self, key: str, one: Callable[[str], bool]) -> bool:
+    def _any_value_fits(self, key: str, one: Callable[[str], bool]) -> bool:
         return key not in self.values or any(one(value) for value in self.values[key])
 
     def fit_state(self, row: Row) -> bool:
-        """State's filter, upper and lower case alike."""
-        wanted = self.values.get("state")
-        return wanted is None or row.state.lower() in [value.lower() for value in wanted]
+        """Return whether a row passes the filter of states, upper and lower case alike."""
+        states = self.values.get("state")
+        return states is None or row.state.lower() in [value.lower() for value in states]
 
 
 def _expression(text: str) -> re.Pattern[str]:
@@ -129,9 +129,9 @@ def _has_label(row: Row, value: str) -> bool:
 
 
 def master_name(row: Row, rows: Sequence[Row]) -> str:
-    """The master of the machine's swarm, known by its discovery URL; "" if there is none among `rows`."""
-    asked = row.options("SwarmOptions")
-    discovery = asked.get("Discovery") if asked.get("IsSwarm") or asked.get("Master") else ""
+    """Return the master of the machine's swarm, which has the same discovery; "" if there is none among `rows`."""
+    own = row.options("SwarmOptions")
+    discovery = own.get("Discovery") if own.get("IsSwarm") or own.get("Master") else ""
     if not discovery:
         return ""
     for other in rows:
@@ -141,33 +141,35 @@ def master_name(row: Row, rows: Sequence[Row]) -> str:
     return ""
 
 
-def _cluster(row: Row) -> str:
-    """The machine's place in a cluster of swarm mode, as its record has it; "" if it is in none."""
-    found = (row.record.raw.get("Machine") or {}).get("SwarmMode") if row.record else None
-    return f"{found.get('Cluster')} ({found.get('Role')})" if isinstance(found, dict) and found else ""
+def _swarm_mode_cluster(row: Row) -> str:
+    """Return "CLUSTER (ROLE)" for a machine in swarm mode, as its record has it; "" if it is in no cluster."""
+    membership = (row.record.raw.get("Machine") or {}).get("SwarmMode") if row.record else None
+    return (
+        f"{membership.get('Cluster')} ({membership.get('Role')})" if isinstance(membership, dict) and membership else ""
+    )
 
 
 def fields(rows: Sequence[Row], environ: Mapping[str, str]) -> list[Struct]:
-    """What a template, the table and --json may show of each row; the keys are HEADERS'."""
+    """Return the fields of each row, for templates, the table and --json; the keys are those of HEADERS."""
     current = docker_host(environ)
     return [_fields(row, rows, current) for row in rows]
 
 
 def error_of(row: Row) -> str:
-    """The row's error, after a word about a creation that has not come to its end; "" if all is well."""
-    half = incomplete_hint(row.record) if row.record else ""
-    return ": ".join(text for text in (half, row.error) if text)
+    """Return the row's error, after a hint at an incomplete creation; "" if all is well."""
+    incomplete = incomplete_hint(row.record) if row.record else ""
+    return ": ".join(text for text in (incomplete, row.error) if text)
 
 
 def incomplete_hint(record: Record) -> str:
-    """That a machine is incomplete, how far it has come, and what to type; "" if it is whole."""
+    """Return that a machine is incomplete, its phase, and what to type; "" if it is ready."""
     if record.reached("ready"):
         return ""
     return f"incomplete (as far as: {record.phase}), machine create --resume {record.name}"
 
 
 def power_hint(record: Record, state: str) -> str:
-    """The command that helps a machine which should run and is in `state`."""
+    """Return the command for a machine that should run and is in `state`."""
     if state == "Missing":
         if record.imported():
             return f"switch it on where it was made; machine rm {record.name} only forgets it here"
@@ -198,7 +200,7 @@ def _fields(row: Row, rows: Sequence[Row], current: str) -> Struct:
         State=row.state,
         URL=url,
         SwarmOptions=Struct(swarm) if swarm else None,
-        Swarm=f"{row.name} (master)" if swarm.get("Master") else master or _cluster(row),
+        Swarm=f"{row.name} (master)" if swarm.get("Master") else master or _swarm_mode_cluster(row),
         EngineOptions=Struct(row.options("EngineOptions")) if row.record else None,
         Error=error_of(row),
         DockerVersion=row.version,

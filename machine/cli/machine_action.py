@@ -63,13 +63,13 @@ def report(app: App, name: str, error: BaseException) -> None:
     """Show one machine's error among several, with its name."""
     import re
 
-    from machine.cli.report import show
+    from machine.cli.report import print_error
 
     if isinstance(error, MachineError):
         named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.brief)
         error.brief = error.brief if named else f"{name}: {error.brief}"
         error.machine = error.machine or name
-        show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
+        print_error(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
 
 
 def confirm(app: App, question: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""Where a command line starts and where its errors end.
+"""The entry point: a command line is parsed and run here, and its errors are printed.
 
 stdout carries data only, so that `eval "$(machine env dev)"` is safe when it fails.
 """
@@ -28,18 +28,18 @@ def main(
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
 ) -> int:
-    """Run one command line (without the program's name) and return its exit status. Lets no exception out."""
+    """Run one command line (without the program's name) and return its exit status. Never raises."""
     from machine.cli import std_streams
     from machine.cli.global_flags import Flags
 
     std_streams.ensure_std_streams()
-    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     environ = os.environ if environ is None else environ
     out, err = stdout or std_streams.stdout(), stderr or sys.stderr
     flags: Flags | None = None
     try:
         flags = Flags(environ)
-        status = _run(words, flags, environ, out, err)
+        status = _run(arguments, flags, environ, out, err)
         out.flush()
     except BrokenPipeError:
         _close_quietly(out)
@@ -53,47 +53,47 @@ def main(
         return error.exit_code
     except Exception as error:
         _flush(out)
-        _show(_unexpected(error, flags, environ), flags, err, environ)
+        _show(_unexpected_error(error, flags, environ), flags, err, environ)
         return 1
     return status
 
 
-def _run(words: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+def _run(argv: list[str], flags: Flags, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     from machine.cli.app import App
     from machine.cli.global_flags import leading
 
-    if "docker-cli-plugin-metadata" in words[:1] or "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND" in environ:
-        from machine.cli.plugin import metadata, without_docker
+    if "docker-cli-plugin-metadata" in argv[:1] or "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND" in environ:
+        from machine.cli.plugin import metadata, without_docker_flags
 
-        if words[:1] == ["docker-cli-plugin-metadata"]:
+        if argv[:1] == ["docker-cli-plugin-metadata"]:
             out.write(metadata() + "\n")
             return 0
-        words = without_docker(words)
-    command, rest = leading(words, flags)
+        argv = without_docker_flags(argv)
+    command, arguments = leading(argv, flags)
     prog = "docker-machine" if os.path.basename(sys.argv[0]).startswith("docker-machine") else "machine"
     app = App(flags, environ, out, err, prog)
     try:
-        return _run_command(app, command, rest)
+        return _run_command(app, command, arguments)
     except MachineError as error:
         error.machine = error.machine or app.machine
         error.resolution = error.resolution or _usage_hint(error, command)
         raise
 
 
-def _run_command(app: App, command: str, rest: list[str]) -> int:
-    """Read the command's own words and run it, or print its help."""
+def _run_command(app: App, command: str, arguments: list[str]) -> int:
+    """Parse the command's arguments and run it, or print its help; return its exit status."""
     flags = app.flags
     if flags.version:
-        command, rest = "version", []
+        command, arguments = "version", []
     elif flags.help or not command:
-        command, rest = "help", [command] if command else []
+        command, arguments = "help", [command] if command else []
     module = load(command)
-    if getattr(module, "RAW", False) and rest[:1] not in (["--help"], ["-h"]):
+    if getattr(module, "RAW", False) and arguments[:1] not in (["--help"], ["-h"]):
         from machine.cli.parser import Values
 
-        return _status(module.run(Values(rest=rest), app))
-    parser = parser_of(command, module, rest, app.environ)
-    args = parser.read(rest, flags)
+        return _status(module.run(Values(rest=arguments), app))
+    parser = parser_of(command, module, arguments, app.environ)
+    args = parser.read(arguments, flags)
     if args.help:
         app.stdout.write(parser.format_help())
         return 0
@@ -101,7 +101,7 @@ def _run_command(app: App, command: str, rest: list[str]) -> int:
 
 
 def _usage_hint(error: MachineError, command: str) -> str:
-    """What helps with a command line that makes no sense, where the error has no better word."""
+    """Return the resolution of an error in the command line that has none of its own."""
     from machine.errors import TemplateError
 
     if isinstance(error, TemplateError):
@@ -112,31 +112,31 @@ def _usage_hint(error: MachineError, command: str) -> str:
 
 
 def load(command: str) -> ModuleType:
-    """A command's module; UsageError with the nearest name if there is no such command."""
+    """Return a command's module. UsageError with the nearest name if there is no such command."""
     from machine.cli.commands import COMMANDS
 
     if command in COMMANDS:
         name = COMMANDS[command][0]
         __import__(name)  # importlib is half a millisecond away
         return sys.modules[name]
-    from machine.cli.suggest import MEANT, suggestion
+    from machine.cli.suggest import ALIASES, suggestion
 
-    meant = MEANT.get(command.lower().lstrip("-"), "")
-    advice = f"machine {meant}, or " if meant else suggestion(command, COMMANDS, "machine {}, or ")
+    alias = ALIASES.get(command.lower().lstrip("-"), "")
+    advice = f"machine {alias}, or " if alias else suggestion(command, COMMANDS, "machine {}, or ")
     raise UsageError(f"there is no command {command!r}", resolution=f"{advice}machine help for the list")
 
 
-def parser_of(command: str, module: ModuleType, typed: Sequence[str], environ: Mapping[str, str]) -> Parser:
-    """The parser of one command, its flags declared."""
+def parser_of(command: str, module: ModuleType, argv: Sequence[str], environ: Mapping[str, str]) -> Parser:
+    """Return the parser of one command, with its flags."""
     from machine.cli.parser import Parser
 
-    parser = Parser(command, module.HELP, typed=typed, environ=environ)
+    parser = Parser(command, module.HELP, argv=argv, environ=environ)
     module.add_arguments(parser)
     return parser
 
 
-def _unexpected(error: Exception, flags: Flags | None, environ: Mapping[str, str]) -> MachineError:
-    """An exception that is none of ours: a full disk behind `> file`, or a bug."""
+def _unexpected_error(error: Exception, flags: Flags | None, environ: Mapping[str, str]) -> MachineError:
+    """Return the error for an exception that is none of ours: a full disk behind `> file`, or a bug."""
     import errno
 
     if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO):
@@ -144,7 +144,7 @@ def _unexpected(error: Exception, flags: Flags | None, environ: Mapping[str, str
             f"the output cannot be written: {error.strerror}",
             resolution="make room where stdout goes, or send it elsewhere",
         )
-    if isinstance(error, FileNotFoundError) and error.filename is None and not _somewhere():
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_directory():
         return MachineError("the working directory does not exist any more", resolution="cd to one that does")
     if foreign := _foreign_certs():
         from machine.build import DISTRIBUTION
@@ -155,22 +155,22 @@ def _unexpected(error: Exception, flags: Flags | None, environ: Mapping[str, str
             resolution=f"give the program an environment of its own: pipx install {DISTRIBUTION};"
             " or remove the other package: pip uninstall certs, and install this one again",
         )
-    from machine.cli.report import bug
+    from machine.cli.report import bug_error
     from machine.paths import default_store
 
-    return bug(error, (flags.storage_path if flags else "") or default_store(dict(environ)))
+    return bug_error(error, (flags.storage_path if flags else "") or default_store(dict(environ)))
 
 
 def _foreign_certs() -> str:
-    """The path of a module `certs` that is none of ours, if such a one was imported, else ""."""
-    found = sys.modules.get("certs")
-    if found is None or hasattr(found, "make_ca"):
+    """Return the path of a module `certs` that is none of ours, if such a one was imported, else ""."""
+    module = sys.modules.get("certs")
+    if module is None or hasattr(module, "make_ca"):
         return ""
-    return str(getattr(found, "__file__", None) or list(getattr(found, "__path__", [])))
+    return str(getattr(module, "__file__", None) or list(getattr(module, "__path__", [])))
 
 
-def _somewhere() -> bool:
-    """Whether there is a working directory, for relative paths to mean something."""
+def _has_working_directory() -> bool:
+    """Return whether the working directory exists still, so that relative paths can be resolved."""
     try:
         return bool(os.getcwd())
     except FileNotFoundError:
@@ -182,7 +182,7 @@ def _status(result: object) -> int:
 
 
 def _show(error: MachineError, flags: Flags | None, err: TextIO, environ: Mapping[str, str]) -> None:
-    from machine.cli.report import show
+    from machine.cli.report import print_error
 
     as_json = flags.log_format == "json" if flags else environ.get("MACHINE_LOG_FORMAT") == "json"
     try:
@@ -190,7 +190,7 @@ def _show(error: MachineError, flags: Flags | None, err: TextIO, environ: Mappin
             import traceback
 
             traceback.print_exc(file=err)
-        show(error, err, as_json=as_json, store=flags.typed_store() if flags else "")
+        print_error(error, err, as_json=as_json, store=flags.typed_store() if flags else "")
         err.flush()
     except (OSError, ValueError):
         pass  # nobody is listening; the exit status still tells

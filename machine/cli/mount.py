@@ -29,20 +29,20 @@ def run(args: argparse.Namespace, app: App) -> int:
     """The exit status of sshfs, fusermount or umount."""
     if len(args.paths) not in (1, 2):
         raise UsageError("mount needs a source and a directory", resolution="machine mount NAME:PATH DIRECTORY")
-    source = arguments.place(args.paths[0])
+    source = arguments.parse_remote_path(args.paths[0])
     target = args.paths[1] if len(args.paths) == 2 else source.path
     if not target:
         raise UsageError("mount needs the directory to mount on", resolution=f"machine mount {args.paths[0]} DIRECTORY")
     if target.startswith("-"):
         target = f"./{target}"
     if args.unmount:
-        return ssh_login.attached(app, [*_unmounter(), target], [], "fuse3", again=False)
+        return ssh_login.run_attached(app, [*_unmounter(), target], [], "fuse3", retry=False)
     if not os.path.isdir(target):
         raise CommandFailed(f"there is no directory {target} to mount on", resolution=f"mkdir -p {target}")
     name = source.machine or app.name(None)
     source = arguments.RemotePath(name, source.user, source.path)
     argv = arguments.sshfs(ssh_login.login_of(app, name), source, target)
-    return ssh_login.attached(app, argv, [name], "sshfs", again=False)  # sshfs goes on in the background
+    return ssh_login.run_attached(app, argv, [name], "sshfs", retry=False)  # sshfs goes on in the background
 
 
 def _unmounter() -> list[str]:

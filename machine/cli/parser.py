@@ -1,7 +1,7 @@
 """The parser of one command. Declared in argparse's terms; argparse itself is imported only to print help.
 
 argparse takes no names between flags, no `-driver x`, no `--swarm=false`, and costs a third of the time of
-`machine ip`. So the words are cut by machine.cli.tokenize and put in their places here.
+`machine ip`. So machine.cli.tokenize splits the command line, and the values are assigned here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ _KNOWN = {"action", "nargs", "const", "default", "type", "choices", "metavar", "
 _KINDS = {"int": "a whole number", "float": "a number", "seconds": "a number of seconds, 86400 at most"}
 _ACTIONS = ("store", "store_true", "append")
 
-MOST_IN_USAGE = 12  # flags that the line of usage spells out; with more, such as those of create, it fills a screen
+MAX_FLAGS_IN_USAGE = (
+    12  # flags that the line of usage spells out; with more, such as those of create, it fills a screen
+)
 
 
 class Values:
@@ -34,12 +36,12 @@ class Values:
 
 
 class Argument:
-    """One flag or place for names: the arguments of `add_argument`, kept as they were given."""
+    """One flag or positional argument, as `add_argument` declares it."""
 
     __slots__ = ("action", "default", "dest", "flags", "nargs", "of_driver", "options")
 
     def __init__(self, flags: tuple[str, ...], options: dict[str, Any]) -> None:
-        """ValueError on something of argparse's that is not done here."""
+        """ValueError for something of argparse's that this parser does not have."""
         self.options = options
         self.of_driver = False  # whether it is an option of the chosen driver
         self.flags = flags if flags[0].startswith("-") else ()
@@ -52,18 +54,18 @@ class Argument:
         self.default = options.get("default", False if self.action == "store_true" else None)
 
     @property
-    def shown(self) -> str:
-        """How errors call it."""
+    def display_name(self) -> str:
+        """The name by which errors refer to it."""
         return self.flags[0] if self.flags else str(self.options.get("metavar") or self.dest)
 
     @property
     def needs_one(self) -> bool:
-        """Whether it is a place for names that may not stay empty."""
+        """Whether it is a positional argument that needs a value."""
         return self.nargs in (None, "+")
 
     @property
     def is_verb(self) -> bool:
-        """Whether it is the place of a command's own commands (`ls` in `machine context ls`)."""
+        """Whether it is the positional argument for a command's own commands (`ls` in `machine context ls`)."""
         return not self.flags and self.dest == "verb" and self.nargs is None
 
     @property
@@ -74,15 +76,15 @@ class Argument:
         return OPTIONAL if self.nargs == "?" else VALUE
 
     def convert(self, text: str) -> Any:
-        """The value that `text` stands for. UsageError if it is none."""
+        """Return the value of `text`. UsageError if it has none of the argument's type."""
         try:
             value = self.options.get("type", str)(text)
         except (ValueError, TypeError):
             kind = _KINDS.get(self.options["type"].__name__, "something else")
-            raise UsageError(f"{self.shown} must be {kind}, not {text!r}") from None
+            raise UsageError(f"{self.display_name} must be {kind}, not {text!r}") from None
         choices = self.options.get("choices")
         if choices and value not in choices:
-            raise UsageError(f"{self.shown} must be one of {', '.join(choices)}, not {text!r}")
+            raise UsageError(f"{self.display_name} must be one of {', '.join(choices)}, not {text!r}")
         return value
 
 
@@ -94,41 +96,41 @@ class Group:
         self.arguments: list[Argument] = []
 
     def add_argument(self, *flags: str, **options: Any) -> Argument:
-        """As argparse's, with `action` store, store_true or append; `default` may be any value."""
+        """Declare a flag or a positional argument as argparse does, with `action` store, store_true or append."""
         self.arguments.append(Argument(flags, options))
         return self.arguments[-1]
 
 
 class Parser(Group):
-    """`typed` and `environ` are for commands whose flags depend on others (create's on -d)."""
+    """The parser of one command; `argv` and `environ` are for flags that depend on others (create's on -d)."""
 
     def __init__(
-        self, command: str, description: str, *, typed: Sequence[str] = (), environ: Mapping[str, str] | None = None
+        self, command: str, description: str, *, argv: Sequence[str] = (), environ: Mapping[str, str] | None = None
     ) -> None:
         super().__init__("")
         self.prog = f"machine {command}"
         self.description = description
-        self.typed = list(typed)
+        self.argv = list(argv)
         self.environ = dict(environ or {})
         self.groups: list[Group] = [self]
         self.explain_unknown: list[Callable[[str], str]] = []  # flag -> advice, "" for none, asked before any other
         self.add_argument("--help", "-h", action="store_true", help="Show this text")
 
     def add_argument_group(self, title: str) -> Group:
-        """A heading; flags are added to what this returns."""
+        """Return a new group of flags with a heading of its own in the help."""
         self.groups.append(Group(title))
         return self.groups[-1]
 
     def flags(self) -> dict[str, Argument]:
-        """Every flag of this command, short and long."""
+        """Return the arguments of this command by their flags, short and long."""
         return {flag: argument for group in self.groups for argument in group.arguments for flag in argument.flags}
 
-    def places(self) -> list[Argument]:
-        """What takes names, in order."""
+    def positionals(self) -> list[Argument]:
+        """Return the positional arguments in their order."""
         return [argument for group in self.groups for argument in group.arguments if not argument.flags]
 
     def read(self, argv: Sequence[str], globals_: Flags) -> Namespace:
-        """The values of `argv`; global flags go to `globals_`. UsageError on whatever does not fit."""
+        """Return the values of `argv`; global flags go to `globals_`. UsageError for whatever does not fit."""
         from machine.cli.global_flags import AFTER_COMMAND
 
         own = self.flags()
@@ -136,9 +138,9 @@ class Parser(Group):
         def follows(flag: str) -> str:
             return own[flag].follows if flag in own else AFTER_COMMAND.get(flag, "")
 
-        found = {a.dest: a.default for a in [*own.values(), *self.places()]}
+        values = {a.dest: a.default for a in [*own.values(), *self.positionals()]}
         names: list[str] = []
-        for word in tokenize(argv, follows, self._unknown):
+        for word in tokenize(argv, follows, self._unknown_flag):
             if not word.flag:
                 names.append(word.value)
             elif word.flag not in own:
@@ -146,58 +148,58 @@ class Parser(Group):
             else:
                 argument = own[word.flag]
                 if argument.action == "store_true":
-                    found[argument.dest] = word.value == "true"
+                    values[argument.dest] = word.value == "true"
                 elif argument.follows == OPTIONAL and not word.value:
-                    found[argument.dest] = argument.options.get("const")
+                    values[argument.dest] = argument.options.get("const")
                 elif argument.action == "append":
-                    found[argument.dest] = [*(found[argument.dest] or []), argument.convert(word.value)]
+                    values[argument.dest] = [*(values[argument.dest] or []), argument.convert(word.value)]
                 else:
-                    found[argument.dest] = argument.convert(word.value)
-        if not names and any(place.is_verb for place in self.places()):
-            found["help"] = True  # nothing is asked: tell what there is, as `machine` and `machine swarm` do
-        if not found["help"]:
-            self._place(names, found)
-        return Values(**found)  # type: ignore[return-value]
+                    values[argument.dest] = argument.convert(word.value)
+        if not names and any(place.is_verb for place in self.positionals()):
+            values["help"] = True  # no verb: show which there are, as `machine` and `machine swarm` do
+        if not values["help"]:
+            self._assign_positionals(names, values)
+        return Values(**values)  # type: ignore[return-value]
 
-    def _place(self, names: list[str], found: dict[str, Any]) -> None:
-        """Give each place its names: one if it needs one, the rest to those that take more."""
-        places = self.places()
-        later = sum(place.needs_one for place in places)  # names that this place and those after it need
-        for place in places:
+    def _assign_positionals(self, names: list[str], values_by_dest: dict[str, Any]) -> None:
+        """Give each positional argument its values: one if it needs one, the rest to those that take more."""
+        positionals = self.positionals()
+        needed_later = sum(place.needs_one for place in positionals)  # names that this place and those after it need
+        for place in positionals:
             if place.needs_one:
-                later -= 1
-            free = len(names) - later
+                needed_later -= 1
+            free = len(names) - needed_later
             if free < 1 and place.needs_one:
-                raise UsageError(f"{self.prog} needs a {place.shown}", resolution=f"see {self.prog} --help")
+                raise UsageError(f"{self.prog} needs a {place.display_name}", resolution=f"see {self.prog} --help")
             count = max(0, free if place.nargs in ("*", "+") else min(free, 1))
             taken, names = names[:count], names[count:]
             if place.is_verb:
-                self._know(taken, place.options["choices"])
+                self._check_verb(taken, place.options["choices"])
             values = [place.convert(name) for name in taken]
             if place.nargs in ("*", "+"):
-                found[place.dest] = values or place.default or []
+                values_by_dest[place.dest] = values or place.default or []
             elif values:
-                found[place.dest] = values[0]
+                values_by_dest[place.dest] = values[0]
         if names:
             raise UsageError(
                 f"{self.prog} takes no more arguments than that: {' '.join(names)}",
                 resolution=f"see {self.prog} --help",
             )
 
-    def _know(self, typed: Sequence[str], verbs: Sequence[str]) -> None:
-        """UsageError if what is typed is none of the command's verbs."""
+    def _check_verb(self, names: Sequence[str], verbs: Sequence[str]) -> None:
+        """Raise UsageError for a name that is none of the command's verbs."""
         from machine.cli.suggest import suggestion
 
-        for name in typed:
+        for name in names:
             if name not in verbs:
                 raise UsageError(
                     f"there is no command {name!r} of {self.prog}",
                     resolution=suggestion(name, verbs, "did you mean {}?") or f"use one of: {' '.join(verbs)}",
                 )
 
-    def _unknown(self, flag: str) -> UsageError:
-        for elsewhere in self.explain_unknown:
-            if advice := elsewhere(flag):
+    def _unknown_flag(self, flag: str) -> UsageError:
+        for explain in self.explain_unknown:
+            if advice := explain(flag):
                 return UsageError(f"{self.prog} has no flag {flag}", resolution=advice)
         from machine.cli.global_flags import AFTER_COMMAND
         from machine.cli.suggest import suggestion
@@ -209,11 +211,11 @@ class Parser(Group):
         )
 
     def format_help(self) -> str:
-        """Usage, the description, and every flag and name."""
+        """Return the help: usage, the description, and every flag and positional argument."""
         import argparse
 
-        names = " ".join(f"[{argument.options.get('metavar') or argument.dest} ...]" for argument in self.places())
-        many = sum(bool(argument.flags) for group in self.groups for argument in group.arguments) > MOST_IN_USAGE
+        names = " ".join(f"[{argument.options.get('metavar') or argument.dest} ...]" for argument in self.positionals())
+        many = sum(bool(argument.flags) for group in self.groups for argument in group.arguments) > MAX_FLAGS_IN_USAGE
         parser = argparse.ArgumentParser(
             prog=self.prog,
             usage=f"{self.prog} [FLAGS] {names}" if many else None,
@@ -231,7 +233,7 @@ class Parser(Group):
 
 
 def _fitted(text: str, width: int) -> str:
-    """Lines no longer than `width`: prose, and the right column of a list. Examples of what to type stay whole.
+    """Return the text in lines no longer than `width`: prose, and the right column of a list, but not examples.
 
     Lines of prose that follow each other are one paragraph, filled anew.
     """
@@ -252,10 +254,10 @@ def _fitted(text: str, width: int) -> str:
 
 
 def columns() -> int:
-    """The width for help: $COLUMNS, else that of the terminal, which may be behind a pager, else 80."""
-    typed = os.environ.get("COLUMNS", "")
-    if typed.isascii() and typed.isdigit() and int(typed) > 0:
-        return max(int(typed), 40)
+    """Return the width for help: $COLUMNS, else that of the terminal, which may be behind a pager, else 80."""
+    variable = os.environ.get("COLUMNS", "")
+    if variable.isascii() and variable.isdigit() and int(variable) > 0:
+        return max(int(variable), 40)
     for stream in (1, 2, 0):
         try:
             return max(os.get_terminal_size(stream).columns, 40)

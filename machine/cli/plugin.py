@@ -37,13 +37,13 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace, app: App) -> int:
     """Print the plugin's path. StoreError if the place is taken or cannot be written."""
-    path = place(app.environ)
+    path = plugin_path(app.environ)
     if args.verb == "install":
         install(path)
-        app.say(path)
+        app.print_text(path)
         app.console.info("`docker machine ls` works now")
     elif uninstall(path):
-        app.say(path)
+        app.print_text(path)
         app.console.info("removed")
     else:
         app.console.info(f"there is no plugin at {path}")
@@ -56,25 +56,25 @@ def metadata() -> str:
 
     from machine import __version__
 
-    facts = {
+    fields = {
         "SchemaVersion": "0.1.0",
         "Vendor": "machine",
         "Version": f"v{__version__}",
         "ShortDescription": "Docker hosts anywhere, and many of them as one cluster",
     }
-    return json.dumps(facts)
+    return json.dumps(fields)
 
 
-def without_docker(argv: Sequence[str]) -> list[str]:
-    """The words after `machine` when the docker client ran us: its own flags and the plugin's name come first."""
-    at = 0
-    while at < len(argv) and argv[at].startswith("-"):
-        at += 2 if argv[at] in _DOCKER_FLAGS_WITH_VALUE else 1
-    return list(argv[at + 1 :]) if argv[at : at + 1] == ["machine"] else list(argv)
+def without_docker_flags(argv: Sequence[str]) -> list[str]:
+    """Return the arguments after `machine` when the docker client ran us: its own flags come first."""
+    index = 0
+    while index < len(argv) and argv[index].startswith("-"):
+        index += 2 if argv[index] in _DOCKER_FLAGS_WITH_VALUE else 1
+    return list(argv[index + 1 :]) if argv[index : index + 1] == ["machine"] else list(argv)
 
 
-def place(environ: Mapping[str, str]) -> str:
-    """Where the docker client finds a user's plugins."""
+def plugin_path(environ: Mapping[str, str]) -> str:
+    """Return the path at which the docker client finds our plugin in the user's directory."""
     home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
     config = environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
     return os.path.join(config, "cli-plugins", "docker-machine")
@@ -87,7 +87,7 @@ def install(path: str) -> None:
             "on Windows the plugin is installed by hand",
             resolution=f"copy docker-machine.exe from beside {sys.executable} to {os.path.dirname(path)}",
         )
-    if os.path.lexists(path) and not _ours(path):
+    if os.path.lexists(path) and not _was_written_by_us(path):
         raise StoreError(
             f"{path} exists and was not written by machine", resolution=f"rm {path}, then machine plugin install"
         )
@@ -101,7 +101,7 @@ def uninstall(path: str) -> bool:
     """Remove the plugin; whether there was one. StoreError if it is not ours or cannot be removed."""
     if not os.path.lexists(path):
         return False
-    if not _ours(path):
+    if not _was_written_by_us(path):
         raise StoreError(f"{path} was not written by machine plugin install", resolution=f"rm {path}")
     try:
         os.remove(path)
@@ -110,7 +110,7 @@ def uninstall(path: str) -> bool:
     return True
 
 
-def _ours(path: str) -> bool:
+def _was_written_by_us(path: str) -> bool:
     try:
         with open(path, "rb") as file:
             return _MARK.encode() in file.read(4096)

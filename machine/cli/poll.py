@@ -1,4 +1,4 @@
-"""Asking all machines at once, with one deadline: the engines first, drivers only about those that do not answer."""
+"""The states of all machines for `ls`, asked at once with one deadline: engines first, then drivers of silent ones."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ if TYPE_CHECKING:
     from machine.cli.ls_rows import Row
     from machine.engine import Answer, Engine
 
-_PATIENCE = 1 / 3  # of the timeout, after which a silent engine's driver is asked as well
+_SILENT_FRACTION = 1 / 3  # of the timeout, after which a silent engine's driver is asked as well
 
 
-def ask(app: App, rows: Sequence[Row], seconds: float) -> None:
-    """Fill in state, version, error and seconds of all rows that have a record, within `seconds` (0: not asked).
+def fill_in_states(app: App, rows: Sequence[Row], seconds: float) -> None:
+    """Fill in state, version, error and seconds of all rows that have a record, within `seconds` (0: none is asked).
 
-    An engine that answers runs: its driver is not even imported. The others' drivers are asked for the state, each in
-    a thread of its own, from the moment their engine failed or has been silent for a third of the time.
+    A machine whose engine answers is running: its driver is not even imported. The drivers of the others are asked,
+    each in a thread of its own, once their engine has failed or has been silent for a third of the time.
     """
-    asked = [row for row in rows if row.record is not None]
-    for row in asked:
+    readable = [row for row in rows if row.record is not None]
+    for row in readable:
         row.state, row.version = "Timeout", "Unknown"
-    if seconds <= 0 or not asked:
+    if seconds <= 0 or not readable:
         return
     from machine.engine import ask_many
 
-    states = _States(app, time.monotonic() + seconds)
+    states = _DriverStates(app, time.monotonic() + seconds)
     waiting: dict[Engine, Row] = {}
-    for row in asked:
+    for row in readable:
         try:
             waiting[engine_of(row.record, seconds=seconds)] = row  # type: ignore[arg-type]
         except MachineError as error:
             row.error = one_line(error)
             states.begin(row)
 
-    def impatient() -> None:
+    def ask_drivers_of_silent() -> None:
         for row in list(waiting.values()):
             states.begin(row)
 
-    timer = threading.Timer(seconds * _PATIENCE, impatient)
+    timer = threading.Timer(seconds * _SILENT_FRACTION, ask_drivers_of_silent)
     timer.daemon = True
     timer.start()
-    ask_many(list(waiting), lambda answer: _ended(waiting.pop(answer.engine), answer, states))
+    ask_many(list(waiting), lambda answer: _take_answer(waiting.pop(answer.engine), answer, states))
     timer.cancel()
     states.finish()
 
 
-def _ended(row: Row, answer: Answer, states: _States) -> None:
-    """Take an engine's answer; its driver is asked if that was none."""
+def _take_answer(row: Row, answer: Answer, states: _DriverStates) -> None:
+    """Fill in a row from its engine's answer; ask the driver if the engine failed."""
     row.seconds = answer.seconds
     if answer.version is not None:
         row.state, row.version, row.error = "Running", f"v{answer.version.get('Version', '')}", ""
@@ -65,8 +65,8 @@ def _ended(row: Row, answer: Answer, states: _States) -> None:
         states.begin(row)
 
 
-class _States:
-    """The drivers' answers, gathered by threads that are left behind at the deadline."""
+class _DriverStates:
+    """The states that drivers report, each asked in a thread that is abandoned at the deadline."""
 
     def __init__(self, app: App, deadline: float) -> None:
         self.app = app
@@ -87,9 +87,9 @@ class _States:
             thread.start()
 
     def finish(self) -> None:
-        """Wait for the drivers until the deadline and fill in what they said."""
+        """Wait for the drivers until the deadline and fill in their states."""
         with self._lock:
-            self._closed = True  # the impatient timer may still be at work
+            self._closed = True  # the timer may still be at work
         for name, (row, thread) in self._threads.items():
             thread.join(max(0.0, self.deadline - time.monotonic()))
             if name in self.answered or name not in self._found:
@@ -104,9 +104,9 @@ class _States:
         from machine.lifecycle.driver_record import open_driver
 
         try:
-            found = str(open_driver(self.app.open_session(), row.record).state()), ""  # type: ignore[arg-type]
+            result = str(open_driver(self.app.open_session(), row.record).state()), ""  # type: ignore[arg-type]
         except MachineError as error:
-            found = "Error", one_line(error)
+            result = "Error", one_line(error)
         except Exception as error:
-            found = "Error", f"bug in the driver: {type(error).__name__}: {error}"
-        self._found[row.name] = found
+            result = "Error", f"bug in the driver: {type(error).__name__}: {error}"
+        self._found[row.name] = result

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _STORELESS = frozenset(("completion", "drivers", "help", "plugin", "version"))
 
 
-def show(error: MachineError, stream: TextIO, *, as_json: bool = False, store: str = "") -> None:
+def print_error(error: MachineError, stream: TextIO, *, as_json: bool = False, store: str = "") -> None:
     """Write one error: text, or a JSON line {time, level, message, error, details, resolution, code, machine}.
 
     `store` is the one that was named on the command line, "" if none was.
@@ -45,7 +45,7 @@ def show(error: MachineError, stream: TextIO, *, as_json: bool = False, store: s
 
 
 def in_store(advice: str, store: str) -> str:
-    """`advice` whose commands name the store `store`: without it, `machine rm dev` would remove another machine."""
+    """Return `advice` with the store in its commands: without it, `machine rm dev` would remove another machine."""
     if not store or "machine " not in advice:
         return advice
     import re
@@ -54,21 +54,21 @@ def in_store(advice: str, store: str) -> str:
     from machine.cli.commands import COMMANDS
 
     names = "|".join(sorted(COMMANDS.keys() - _STORELESS, key=len, reverse=True))
-    where = shlex.quote(store)
-    return re.sub(rf"(?<![\w-])machine (?=(?:{names})(?![\w-]))", lambda _: f"machine -s {where} ", advice)
+    option_value = shlex.quote(store)
+    return re.sub(rf"(?<![\w-])machine (?=(?:{names})(?![\w-]))", lambda _: f"machine -s {option_value} ", advice)
 
 
 def _indented(text: str) -> str:
-    """`text` with nothing in it that a terminal obeys; lines after the first are indented, so none is forged."""
+    """Return `text` with control characters escaped; lines after the first are indented, so that none is forged."""
     from machine.printable import in_text
 
     return in_text(text).strip("\n").replace("\n", "\n    ")
 
 
-def bug(error: BaseException, root: str) -> MachineError:
-    """An exception that no layer translated is a fault of this program: say so, and where its traceback went.
+def bug_error(error: BaseException, root: str) -> MachineError:
+    """Return the error for an exception that no layer translated, which is a bug of this program.
 
-    `root` is the store; the traceback is appended to `bug.log` in it (mode 0600), or shown if that cannot be written.
+    The traceback is appended to `bug.log` (mode 0600) in the store `root`, or shown if that cannot be written.
     """
     import os
     import traceback

@@ -25,10 +25,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace, app: App) -> int:
-    """0 when all are gone, when the answer was no, and with --force unless it was interrupted.
+    """Remove the machines and return the exit status.
 
-    Names that no machine has are errors, and the machines of the other names go all the same. MachineError when a
-    question cannot be answered because stdin has ended.
+    It is 0 when all are removed, when the answer was no, and with --force unless it was interrupted. A name that no
+    machine has is an error, and the other machines are removed all the same. MachineError when stdin has ended.
     """
     from machine.cli.machine_action import on_each, report
 
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace, app: App) -> int:
         raise UsageError("rm needs the name of a machine", resolution="machine ls shows them")
     names = list(dict.fromkeys(args.names))
     if not args.force:
-        there = [name for name in names if app.store.exists(name)]
-        if not args.yes and there and not _agreed(app, there):
+        existing = [name for name in names if app.store.exists(name)]
+        if not args.yes and existing and not _confirm_removal(app, existing):
             return 0
         return on_each(app, names, lambda session, name: _remove(session, name, names), load=False)
     try:
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     return 0
 
 
-def _agreed(app: App, names: list[str]) -> bool:
-    """Whether the user wants these machines removed. MachineError if nobody answers."""
+def _confirm_removal(app: App, names: list[str]) -> bool:
+    """Ask the user and return whether these machines are to be removed. MachineError if nobody answers."""
     from machine.cli.machine_action import confirm
 
     answer = confirm(app, f"Remove {', '.join(names)}? What was made on a platform is lost with it.")

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace, app: App) -> int:
     """The exit status of scp or rsync."""
     if len(args.paths) < 2:
         raise UsageError("scp needs a source and a target", resolution="machine scp FILE NAME:PATH")
-    places = [arguments.place(path) for path in args.paths]
-    names = list(dict.fromkeys(one.machine for one in places if one.machine))
+    remote_paths = [arguments.parse_remote_path(path) for path in args.paths]
+    names = list(dict.fromkeys(one.machine for one in remote_paths if one.machine))
     if not names:
         raise UsageError(
             "neither side is on a machine", resolution="write NAME:PATH for a path on a machine, or use cp"
@@ -45,18 +45,20 @@ def run(args: argparse.Namespace, app: App) -> int:
     login = [ssh_login.login_of(app, name) for name in names]
     style = {"recursive": args.recursive, "quiet": args.quiet}
     if args.delta:
-        if len(names) > 1 or not any(one.machine == "" for one in places):
+        if len(names) > 1 or not any(one.machine == "" for one in remote_paths):
             raise UsageError("rsync cannot copy from machine to machine", resolution="leave --delta out")
-        return ssh_login.attached(app, arguments.rsync(login[0], places, **style), names, "rsync")
+        return ssh_login.run_attached(app, arguments.rsync(login[0], remote_paths, **style), names, "rsync")
     if len(names) == 1:
-        return ssh_login.attached(app, arguments.scp(login, places, **style), names, "openssh-client")
+        return ssh_login.run_attached(app, arguments.scp(login, remote_paths, **style), names, "openssh-client")
     with _configuration(app, login) as path:
-        return ssh_login.attached(app, arguments.scp(login, places, config=path, **style), names, "openssh-client")
+        return ssh_login.run_attached(
+            app, arguments.scp(login, remote_paths, config=path, **style), names, "openssh-client"
+        )
 
 
 @contextmanager
 def _configuration(app: App, login: Sequence[Login]) -> Iterator[str]:
-    """The path of an ssh_config for these machines, there as long as the context; in the first one's directory."""
+    """Give the path of an ssh_config for these machines; the file, in the first one's directory, is removed after."""
     import tempfile
 
     handle, path = tempfile.mkstemp(".ssh_config", ".scp-", app.store.directory(login[0].name))  # born 0600

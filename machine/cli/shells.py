@@ -62,17 +62,17 @@ def unset_line(shell: str, key: str) -> str:
     }.get(shell, f"unset {key}")
 
 
-def hint(shell: str, words: Sequence[str]) -> str:
-    """Two comment lines that tell how to run `words` so that this shell takes its output."""
-    command = " ".join(_word(word) for word in words)
-    say = "Run this command to configure your shell:"
+def hint(shell: str, argv: Sequence[str]) -> str:
+    """Two comment lines that tell how to run `argv` so that this shell takes its output."""
+    command = " ".join(_comment_word(word) for word in argv)
+    text = "Run this command to configure your shell:"
     return {
-        "fish": f"# {say}\n# {command} | source",
-        "tcsh": f": '{say}';\n: 'eval \"`{command}`\"';".replace("!", "\\!"),
-        "powershell": f"# {say}\n# & {command} | Invoke-Expression",
-        "cmd": f"REM {say}\nREM @FOR /f \"tokens=*\" %i IN ('{command}') DO @%i",
-        "emacs": f";; {say}\n;; (with-temp-buffer (shell-command {_lisp(command)} (current-buffer)) (eval-buffer))",
-    }.get(shell, f'# {say}\n# eval "$({command})"')
+        "fish": f"# {text}\n# {command} | source",
+        "tcsh": f": '{text}';\n: 'eval \"`{command}`\"';".replace("!", "\\!"),
+        "powershell": f"# {text}\n# & {command} | Invoke-Expression",
+        "cmd": f"REM {text}\nREM @FOR /f \"tokens=*\" %i IN ('{command}') DO @%i",
+        "emacs": f";; {text}\n;; (with-temp-buffer (shell-command {_lisp(command)} (current-buffer)) (eval-buffer))",
+    }.get(shell, f'# {text}\n# eval "$({command})"')
 
 
 def _escape(value: str, sign: str, signs: str) -> str:
@@ -87,7 +87,7 @@ def _tcsh(value: str) -> str:
     return "'" + value.replace("'", "'\\''").replace("!", "\\!") + "'"
 
 
-def _word(word: str) -> str:
+def _comment_word(word: str) -> str:
     """A word of the command in a comment: one line whatever it holds."""
     if word and re.fullmatch(r"[\w@%+=:,./~-]+", word, re.ASCII):
         return word

@@ -1,4 +1,4 @@
-"""Being asked to end: SIGTERM and SIGHUP end an act as Ctrl-C does, so that it can say what exists."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does, so that it can say what exists."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def interrupt_on_termination() -> Iterator[None]:
         caught.append(number)
         raise KeyboardInterrupt
 
-    before = {}
+    old_handlers = {}
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)  # Windows has no SIGHUP
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                before[number] = signal.signal(number, stop)
+                old_handlers[number] = signal.signal(number, stop)
     try:
         yield
     except KeyboardInterrupt:
@@ -39,7 +39,7 @@ def interrupt_on_termination() -> Iterator[None]:
     except Interrupted as error:
         raise _status(error, caught) from None
     finally:
-        for number, handler in before.items():
+        for number, handler in old_handlers.items():
             signal.signal(number, handler)
 
 

@@ -23,7 +23,7 @@ RAW = True  # what follows is ssh's; see machine.cli.commands
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """For the help only: the words are cut by `Call`."""
+    """Declare the flags for the help only: `SshCommandLine` parses them."""
     parser.add_argument("rest", nargs="*", metavar="[USER@]NAME [OPTION...] [COMMAND...]", help="as for ssh itself")
     parser.add_argument("--native-ssh", action="store_true", help="Use the built-in ssh client")
     parser.add_argument(
@@ -33,20 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class Call:
-    """The words after `machine ssh`, cut: options may stand before or after the name; long ones are ours."""
+class SshCommandLine:
+    """The arguments of `machine ssh`: ssh's options may stand before or after the name; long flags are ours."""
 
-    def __init__(self, words: Sequence[str], app: App) -> None:
+    def __init__(self, argv: Sequence[str], app: App) -> None:
         self.target = ""
         self.options: list[str] = []
-        self.forget = False
-        rest = list(words)
+        self.forget_host_key = False
+        rest = list(argv)
         while rest:
             if rest[0] == "--":
                 del rest[0]
                 break
             if rest[0].startswith("--"):
-                self._ours(rest, app)
+                self._take_long_flag(rest, app)
             elif length := arguments.option_length(rest):
                 self.options += rest[:length]
                 del rest[:length]
@@ -56,14 +56,14 @@ class Call:
                 break
         self.command = rest
 
-    def _ours(self, rest: list[str], app: App) -> None:
-        """Take one long flag off `rest`: one of this command's, or a global one."""
+    def _take_long_flag(self, rest: list[str], app: App) -> None:
+        """Take one long flag from `rest`: one of this command's, or a global one."""
         from machine.cli.global_flags import AFTER_COMMAND
         from machine.cli.tokenize import SWITCH
 
         flag, equals, value = rest.pop(0).partition("=")
         if flag == "--forget-host-key":
-            self.forget = True
+            self.forget_host_key = True
         elif flag not in AFTER_COMMAND:
             raise UsageError(
                 f"machine ssh has no flag {flag}", resolution="ssh's own options have one letter; machine ssh --help"
@@ -80,42 +80,46 @@ def run(args: argparse.Namespace, app: App) -> int:
     """The exit status of ssh: the remote command's, 255 when the connection failed."""
     import shutil
 
-    call = Call(args.rest, app)
-    user, _, name = call.target.rpartition("@")
+    command_line = SshCommandLine(args.rest, app)
+    user, _, name = command_line.target.rpartition("@")
     name = app.name(name or None)
-    if call.forget:
-        return _forget(app, name)
+    if command_line.forget_host_key:
+        return _forget_host_key(app, name)
     login = ssh_login.login_of(app, name, user)
     if app.flags.native_ssh or not shutil.which("ssh"):
-        return _native(app, login, call)
-    own_log = any(option.startswith("-E") for option in call.options)  # then what ssh says is not to be seen here
-    argv = arguments.ssh(login, call.options, call.command)
-    return ssh_login.attached(app, argv, [name], "openssh-client", again=not own_log)
+        return _run_native(app, login, command_line)
+    own_log = any(
+        option.startswith("-E") for option in command_line.options
+    )  # then what ssh says is not to be seen here
+    argv = arguments.ssh(login, command_line.options, command_line.command)
+    return ssh_login.run_attached(app, argv, [name], "openssh-client", retry=not own_log)
 
 
-def _forget(app: App, name: str) -> int:
+def _forget_host_key(app: App, name: str) -> int:
     from machine.ssh import known_hosts
 
     path = ssh_login.known_hosts(app.store.load(name))
-    gone = known_hosts.forget(path, name)
-    app.console.info(f"{gone} host key(s) of {name} removed from {path}; the next login writes down the new one")
+    count = known_hosts.forget(path, name)
+    app.console.info(f"{count} host key(s) of {name} removed from {path}; the next login writes down the new one")
     return 0
 
 
-def _native(app: App, login: Login, call: Call) -> int:
+def _run_native(app: App, login: Login, command_line: SshCommandLine) -> int:
     from machine.cli import ssh_run
     from machine.cli.interactive import run_interactive
-    from machine.cli.report import show
+    from machine.cli.report import print_error
     from machine.errors import ShellError
     from machine.ssh.client import SshShell
 
-    strange = [option for option in call.options if option not in ("-t", "-tt", "-T", "-q")]
-    if strange:
+    unsupported = [option for option in command_line.options if option not in ("-t", "-tt", "-T", "-q")]
+    if unsupported:
         raise UsageError(
-            f"the built-in ssh client has no option {strange[0]}",
+            f"the built-in ssh client has no option {unsupported[0]}",
             resolution="install ssh (package openssh-client) and leave --native-ssh out",
         )
-    terminal = "-T" not in call.options and (not call.command or "-t" in call.options or "-tt" in call.options)
+    terminal = "-T" not in command_line.options and (
+        not command_line.command or "-t" in command_line.options or "-tt" in command_line.options
+    )
     app.stdout.flush()
 
     def connect() -> SshShell:
@@ -131,9 +135,9 @@ def _native(app: App, login: Login, call: Call) -> int:
         )
 
     try:
-        with ssh_run.again(connect, login.name) as shell:
-            return run_interactive(shell, " ".join(call.command), terminal=terminal)
+        with ssh_run.retry(connect, login.name) as shell:
+            return run_interactive(shell, " ".join(command_line.command), terminal=terminal)
     except ShellError as error:
-        show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
+        print_error(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
         ssh_login.explain(app, [login.name])
         return ssh_login.NO_CONNECTION

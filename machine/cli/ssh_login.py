@@ -1,4 +1,4 @@
-"""What ssh, scp and mount share: how to log in to a machine, and what its driver says once that has failed."""
+"""What ssh, scp and mount share: the login of a machine, and its driver's explanation once that has failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_CONNECTION = 255  # ssh's exit status when it is ssh that failed; also what w
 
 
 def login_of(app: App, name: str, user: str = "") -> Login:
-    """The login of machine `name` as the record has it; nothing is contacted. NotSupported for a URL only."""
+    """Return the login of machine `name` as its record has it. NotSupported for a machine that is only a URL."""
     record = app.store.load(name)
     if record.is_only_url():
         raise NotSupported(
@@ -34,7 +34,7 @@ def login_of(app: App, name: str, user: str = "") -> Login:
             f"the address of {name} is not known", resolution=f"machine status {name}"
         )
     key = record.ssh_key_path()
-    known = known_hosts(record)
+    known_hosts_path = known_hosts(record)
     if key and os.path.dirname(key) == record.cert_dir():
         private_key.repair(key)
     return Login(
@@ -43,34 +43,33 @@ def login_of(app: App, name: str, user: str = "") -> Login:
         port=endpoint.ssh_port,
         user=user or endpoint.ssh_user,
         key_path=key if key and os.path.exists(key) else "",
-        known_hosts=known,
-        key_on_record=any(not entry.revoked for entry in knownhosts.entries(known, name)),
+        known_hosts=known_hosts_path,
+        key_on_record=any(not entry.revoked for entry in knownhosts.entries(known_hosts_path, name)),
     )
 
 
 def known_hosts(record: Record) -> str:
-    """The machine's own known_hosts file."""
+    """Return the path of the machine's own known_hosts file."""
     return os.path.join(record.cert_dir(), paths.KNOWN_HOSTS)
 
 
-def attached(app: App, argv: Sequence[str], names: Sequence[str], package: str, *, again: bool = True) -> int:
-    """Run ssh or scp on our terminal; after a failed connection say which of the machines is not running.
+def run_attached(app: App, argv: Sequence[str], names: Sequence[str], package: str, *, retry: bool = True) -> int:
+    """Run ssh, scp or sshfs on our terminal and return its status; explain a failed connection.
 
-    `again`: a connection that sshd drops before any login is tried again a few times.
-
-    The driver is asked only then: while all is well nobody waits for a cloud's library.
+    `retry`: a connection that sshd drops before any login is tried again a few times. The drivers are asked for the
+    machines' states after a failure only, for a cloud's library is slow to import.
     """
     from machine import process
     from machine.cli import ssh_run
-    from machine.cli.report import show
+    from machine.cli.report import print_error
     from machine.errors import ShellError
 
     app.stdout.flush()
     app.console.debug(" ".join(argv))
     try:
-        status = ssh_run.run(argv, names[0]) if again and hasattr(os, "mkfifo") else process.foreground(argv)
+        status = ssh_run.run(argv, names[0]) if retry and hasattr(os, "mkfifo") else process.foreground(argv)
     except ShellError as error:
-        show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
+        print_error(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
         return NO_CONNECTION
     except CommandFailed as error:
         raise CommandFailed(error.brief, resolution=f"install it (package {package})") from None
@@ -80,18 +79,18 @@ def attached(app: App, argv: Sequence[str], names: Sequence[str], package: str, 
 
 
 def explain(app: App, names: Sequence[str]) -> None:
-    """Show what is wrong with the machines: not running, says the driver; or another host key than the one known."""
-    from machine.cli.report import show
+    """Show what is wrong with the machines: not running, by their drivers, or another host key than the known one."""
+    from machine.cli.report import print_error
 
     for name in names:
         record = app.store.load(name)
-        error = _state_error(app, record) or _key_error(record)
+        error = _state_error(app, record) or _host_key_error(record)
         if error is not None:
-            show(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
+            print_error(error, app.stderr, as_json=app.flags.log_format == "json", store=app.flags.typed_store())
 
 
-def _key_error(record: Record) -> MachineError | None:
-    """HostKeyMismatch, with the cure that ssh does not know, if that is why it refused."""
+def _host_key_error(record: Record) -> MachineError | None:
+    """Return HostKeyMismatch, with a resolution that ssh's own message lacks, if that is why ssh failed; else None."""
     from machine.errors import HostKeyMismatch, ShellError, TooManyKeys
     from machine.ssh.client import SshShell
 

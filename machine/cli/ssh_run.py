@@ -1,8 +1,8 @@
-"""ssh and scp on our terminal, tried again where sshd drops a connection before anybody could log in.
+"""ssh and scp on our terminal, tried again where sshd drops a connection before a login.
 
 An sshd that has many connections without a login drops new ones at random (MaxStartups in sshd_config(5)). ssh then
-says so with one line, before it has sent who it is: nothing can have run on the machine, and the same command may be
-given again. Anything else that ssh says is passed on as it comes.
+prints one line, before it has sent who it is: nothing can have run on the machine, and the same command may be run
+again. Any other message of ssh is passed on as it comes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 class Relay:
-    """Passes on what a program says in a pipe, and holds it back when it begins with one of DROPPED."""
+    """Passes on what a program writes to a pipe, and holds it back when it begins with one of DROPPED."""
 
     def __init__(self, source: int, target: int = 2) -> None:
         self._source, self._target = source, target
@@ -39,7 +39,7 @@ class Relay:
 
     @property
     def dropped(self) -> bool:
-        """Whether the first that was said is that sshd dropped the connection."""
+        """Whether the first line of the output is that sshd dropped the connection."""
         return not self._passing and self._held.startswith(DROPPED)
 
     def _read(self) -> None:
@@ -63,59 +63,63 @@ class Relay:
         self._thread.join(5)
 
     def show(self) -> None:
-        """Pass on what was held back."""
+        """Pass on the output that was held back."""
         if self._held:
             os.write(self._target, self._held)
             self._held = b""
 
 
 def run(argv: Sequence[str], name: str, *, pause: Callable[[float], None] = time.sleep) -> int:
-    """Run ssh, scp or rsync as process.foreground does; its status. `name` is the machine, for errors.
+    """Run ssh, scp or rsync as process.foreground does, and return its status. `name` is the machine, for errors.
 
     ShellError when sshd still drops the connection after TRIES.
     """
     relays: list[Relay] = []
 
-    def once() -> int:
-        status, relay = _once(argv)
+    def attempt() -> int:
+        status, relay = run_once(argv)
         relays[:] = [relay]
         if status and relay.dropped:
             raise ConnectionDropped("")
         return status
 
     try:
-        return again(once, name, pause=pause)
+        return retry(attempt, name, pause=pause)
     finally:
         for relay in relays:
             relay.show()
 
 
-def again(once: Callable[[], _T], name: str, *, pause: Callable[[float], None] = time.sleep) -> _T:
-    """What `once` returns, called again a few times where sshd of the machine `name` drops it (ConnectionDropped).
+def retry(attempt: Callable[[], _T], name: str, *, pause: Callable[[float], None] = time.sleep) -> _T:
+    """Return what `attempt` returns; it is called again while sshd of the machine `name` drops it (ConnectionDropped).
 
-    ShellError, which says why, when sshd still drops the connection after TRIES.
+    ShellError when sshd still drops the connection after TRIES.
     """
-    longest = FIRST_PAUSE
-    began = time.monotonic()
+    longest_pause = FIRST_PAUSE
+    started_at = time.monotonic()
     for number in range(1, TRIES + 1):
         try:
-            return once()
+            return attempt()
         except ConnectionDropped:
             if number < TRIES:
-                pause(random.uniform(longest / 4, longest))  # noqa: S311 (so that clients do not come together again)
-                longest = min(longest * 1.5, LONGEST_PAUSE)
+                pause(random.uniform(longest_pause / 4, longest_pause))  # noqa: S311 (so that clients do not come together again)
+                longest_pause = min(longest_pause * 1.5, LONGEST_PAUSE)
+    seconds = time.monotonic() - started_at
     raise ShellError(
-        f"sshd of {name} dropped the connection {TRIES} times in {time.monotonic() - began:.0f} s, before any login",
+        f"sshd of {name} dropped the connection {TRIES} times in {seconds:.0f} s, before any login",
         details="Nothing was run there. An sshd with many connections at once does so (MaxStartups in its sshd_config);"
         " so does one that was told to refuse this computer.",
         resolution="start fewer at the same time, or raise MaxStartups in /etc/ssh/sshd_config of the machine",
     )
 
 
-def _once(argv: Sequence[str]) -> tuple[int, Relay]:
-    """One run. ssh keeps its own messages apart from the remote command's by -E; scp and rsync have stderr for both."""
+def run_once(argv: Sequence[str]) -> tuple[int, Relay]:
+    """Run the program once; return its status and the relay of its messages.
+
+    ssh keeps its own messages apart from the remote command's by -E; scp and rsync have stderr for both.
+    """
     if argv[0] == "ssh":
-        return _with_log(argv)
+        return _run_with_log(argv)
     flags = argv[: argv.index("--")] if "--" in argv else []
     quiet = argv[0] == "scp" and "-q" in flags
     if quiet:  # it would keep ssh quiet about errors too; all that scp has for stdout is its progress
@@ -127,12 +131,12 @@ def _once(argv: Sequence[str]) -> tuple[int, Relay]:
         with open(os.devnull, "wb") as nowhere:
             status = process.foreground(argv, stderr=writer, stdout=nowhere.fileno() if quiet else None)
     finally:
-        _end(relay, source, writer)
+        _finish_relay(relay, source, writer)
     return status, relay
 
 
-def _with_log(argv: Sequence[str]) -> tuple[int, Relay]:
-    """ssh closes what it inherits, so its log is a named pipe."""
+def _run_with_log(argv: Sequence[str]) -> tuple[int, Relay]:
+    """Run ssh once with its log in a named pipe, for it closes the files that it inherits."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="machine-ssh-") as directory:
@@ -145,11 +149,11 @@ def _with_log(argv: Sequence[str]) -> tuple[int, Relay]:
         try:
             status = process.foreground([argv[0], "-E", path, *argv[1:]])
         finally:
-            _end(relay, source, writer)
+            _finish_relay(relay, source, writer)
     return status, relay
 
 
-def _end(relay: Relay, source: int, writer: int) -> None:
+def _finish_relay(relay: Relay, source: int, writer: int) -> None:
     try:
         os.write(writer, END)
     finally:

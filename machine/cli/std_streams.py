@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-class Closed:
-    """Stands for a stdout that is closed: a command with nothing to say works, the others fail with a word."""
+class ClosedStdout:
+    """Stands for a stdout that is closed: a command that prints nothing works, the others fail with MachineError."""
 
     encoding = "utf-8"
 
@@ -57,16 +57,16 @@ def ensure_std_streams() -> None:
 def stdout() -> TextIO:
     """sys.stdout, which can print any text: bytes of odd file names as they are, what it has no letter for escaped."""
     if sys.stdout is None:
-        return Closed()  # type: ignore[return-value]
+        return ClosedStdout()  # type: ignore[return-value]
     import codecs
 
-    def instead(error: UnicodeError) -> tuple[str | bytes, int]:
+    def replacement(error: UnicodeError) -> tuple[str | bytes, int]:
         try:
             return codecs.lookup_error("surrogateescape")(error)
         except UnicodeError:
             return codecs.lookup_error("backslashreplace")(error)
 
-    codecs.register_error("machine", instead)
+    codecs.register_error("machine", replacement)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="machine")
     return sys.stdout

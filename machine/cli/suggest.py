@@ -1,4 +1,4 @@
-"""What to say to a mistyped word. Imported only when something was mistyped."""
+"""Suggestions for a mistyped command or flag. Imported only when something was mistyped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 # what other programs call the things that these commands do
-MEANT = {
+ALIASES = {
     "shell": "ssh",
     "login": "ssh",
     "connect": "ssh",

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     from machine.swarm.cli import run as act
 
     def say(text: str) -> None:
-        app.say(text)
+        app.print_text(text)
         app.stdout.flush()
 
     context = CliContext(

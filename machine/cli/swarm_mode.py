@@ -64,12 +64,12 @@ def _ls(args: Namespace, app: App) -> int:
     from machine.clusters.swarm_mode import commands
 
     session = app.open_session()
-    there = commands.clusters(session)
+    clusters = commands.clusters(session)
     for name in args.words:
-        _known(name, there)
-    rows = [row for cluster in args.words or there for row in commands.list_nodes(session, cluster)]
+        _check_cluster(name, clusters)
+    rows = [row for cluster in args.words or clusters for row in commands.list_nodes(session, cluster)]
     if args.json:
-        app.say_json([row.as_dict() for row in rows])
+        app.print_json([row.as_dict() for row in rows])
         return 0
     from machine.cli.text_table import print_table
 
@@ -79,10 +79,10 @@ def _ls(args: Namespace, app: App) -> int:
 
 
 def _cells(row: Row) -> list[str]:
-    found = row.as_dict()
-    found["machine"] = row.machine or f"({row.hostname})"
-    found["node"] = row.node[:12]
-    return [found[column] for column in COLUMNS]
+    values = row.as_dict()
+    values["machine"] = row.machine or f"({row.hostname})"
+    values["node"] = row.node[:12]
+    return [values[column] for column in COLUMNS]
 
 
 def _print(args: Namespace, app: App) -> int:
@@ -90,29 +90,29 @@ def _print(args: Namespace, app: App) -> int:
     from machine.clusters.swarm_mode import commands
     from machine.clusters.swarm_mode.membership import ROLES
 
-    words = list(args.words)
-    role = words.pop(0) if args.verb == "token" and words and words[0] in ROLES else ""
+    arguments = list(args.words)
+    role = arguments.pop(0) if args.verb == "token" and arguments and arguments[0] in ROLES else ""
     if args.verb == "token" and not role:
         raise UsageError("token of which role?", resolution="machine swarm-mode token worker, or manager")
     session = app.open_session()
-    there = commands.clusters(session)
-    if len(words) > 1 or (not words and len(there) != 1):
+    clusters = commands.clusters(session)
+    if len(arguments) > 1 or (not arguments and len(clusters) != 1):
         raise UsageError(
-            f"{args.verb} of which cluster?" if there else "no machine of this store is in a cluster",
-            resolution=f"name one of: {' '.join(there)}" if there else "machine create --swarm-mode manager NAME",
+            f"{args.verb} of which cluster?" if clusters else "no machine of this store is in a cluster",
+            resolution=f"name one of: {' '.join(clusters)}" if clusters else "machine create --swarm-mode manager NAME",
         )
-    cluster = words[0] if words else there[0]
-    _known(cluster, there)
+    cluster = arguments[0] if arguments else clusters[0]
+    _check_cluster(cluster, clusters)
     if role:
-        app.say(commands.token(session, cluster, role, rotate=args.rotate))
+        app.print_text(commands.token(session, cluster, role, rotate=args.rotate))
     else:
-        app.say(commands.unlock_key(session, cluster))
+        app.print_text(commands.unlock_key(session, cluster))
     return 0
 
 
-def _known(cluster: str, there: list[str]) -> None:
-    if cluster not in there:
+def _check_cluster(cluster: str, clusters: list[str]) -> None:
+    if cluster not in clusters:
         raise UsageError(
             f"there is no cluster {cluster}",
-            resolution=f"name one of: {' '.join(there)}" if there else "machine create --swarm-mode manager NAME",
+            resolution=f"name one of: {' '.join(clusters)}" if clusters else "machine create --swarm-mode manager NAME",
         )

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, app: App) -> int:
     if args.rest in (["--version"], ["-v"]):
         from machine import __version__
 
-        app.say(f"swarmd version {__version__}")
+        app.print_text(f"swarmd version {__version__}")
         return 0
     if "--help" in args.rest or "-h" in args.rest:  # after a backend too, where the command line is not looked at
         import sys
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, app: App) -> int:
         lines = names(store_backends(app.store))
         width = max(len(name) for name in lines) + 2
         for name, line in lines.items():
-            app.say(f"{name:{width}}{line}")
+            app.print_text(f"{name:{width}}{line}")
         return 0
     import asyncio
 

@@ -18,7 +18,7 @@ CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 def print_table(app: App, rows: Sequence[Sequence[str]]) -> None:
     """Rows of cells on stdout, the first row being the header; cells may hold anything."""
-    app.say("\n".join(aligned([[in_line(cell) for cell in row] for row in rows], terminal_width(app))))
+    app.print_text("\n".join(aligned([[in_line(cell) for cell in row] for row in rows], terminal_width(app))))
 
 
 def terminal_width(app: App) -> int:
@@ -26,34 +26,34 @@ def terminal_width(app: App) -> int:
     return columns() if app.stdout.isatty() else 0
 
 
-def without_empty(table: Sequence[Sequence[str]], wide: int) -> list[list[str]]:
-    """The table without the columns that say nothing, if it is too wide with them for a line of `wide` characters."""
+def without_empty(table: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Return the table without its empty columns, if it is too wide with them for a line of `width` characters."""
     rows = [list(row) for row in table]
-    if not wide or len(rows) < 2 or sum(_widths(rows)) + len(rows[0]) - 1 <= wide:
+    if not width or len(rows) < 2 or sum(_widths(rows)) + len(rows[0]) - 1 <= width:
         return rows
-    said = [at for at in range(len(rows[0])) if any("".join(row[at : at + 1]) for row in rows[1:])]
-    return [[row[at] for at in said if at < len(row)] for row in rows]
+    filled = [at for at in range(len(rows[0])) if any("".join(row[at : at + 1]) for row in rows[1:])]
+    return [[row[at] for at in filled if at < len(row)] for row in rows]
 
 
-def aligned(table: Sequence[Sequence[str]], wide: int = 0, keep: Collection[str] = ()) -> list[str]:
+def aligned(table: Sequence[Sequence[str]], width: int = 0, keep: Collection[str] = ()) -> list[str]:
     """The rows of `table` as lines, their cells under each other; a row may have fewer cells than the first.
 
-    `wide`: characters on a line of the terminal, 0 for any number. Where it is too narrow the gaps give way, down to
+    `width`: characters on a line of the terminal, 0 for any number. Where it is too narrow the gaps give way, down to
     one space, then the last column, then the widest ones, those with a header in `keep` after all others; what is cut
     ends in an ellipsis.
     """
     widths = _widths(table)
     gap = _GAP
-    if wide and table:
+    if width and table:
         floors = [max(_FLOOR, len(cell)) for cell in table[0]]
-        gap = _fitting_gap(widths, len(table[0][-1]), wide)
+        gap = _fitting_gap(widths, len(table[0][-1]), width)
         kept = {at for at, header in enumerate(table[0]) if header in keep}
-        widths = _narrowed(widths, floors, wide - gap * (len(widths) - 1), kept)
+        widths = _narrowed(widths, floors, width - gap * (len(widths) - 1), kept)
     lines = []
     for row in table:
         cells = [_cut(cell, widths[column]) for column, cell in enumerate(row)]
         line = "".join(cell.ljust(widths[column] + gap) for column, cell in enumerate(cells)).rstrip()
-        lines.append(line[:wide] if wide else line)
+        lines.append(line[:width] if width else line)
     return lines
 
 
@@ -66,30 +66,30 @@ def _widths(table: Sequence[Sequence[str]]) -> list[int]:
     return widths
 
 
-def _fitting_gap(widths: Sequence[int], last: int, wide: int) -> int:
+def _fitting_gap(widths: Sequence[int], last: int, width: int) -> int:
     """The widest gap, 3 to 1, with which all columns fit in; else all but the last, and `last` characters of that."""
     for gap in range(_GAP, 0, -1):
-        if sum(widths) + (len(widths) - 1) * gap <= wide:
+        if sum(widths) + (len(widths) - 1) * gap <= width:
             return gap
     gap = _GAP
-    while gap > 1 and sum(widths[:-1]) + (len(widths) - 1) * gap + last > wide:
+    while gap > 1 and sum(widths[:-1]) + (len(widths) - 1) * gap + last > width:
         gap -= 1
     return gap
 
 
 def _narrowed(widths: Sequence[int], floors: Sequence[int], room: int, kept: Collection[int]) -> list[int]:
     """`widths` taken down to `room` characters in all: the last column first, then the widest, `kept` last."""
-    found = list(widths)
-    least = [min(width, floors[at] if at < len(floors) else _FLOOR) for at, width in enumerate(found)]
-    if sum(found) > room:
-        found[-1] = max(least[-1], room - sum(found[:-1]))
-    while sum(found) > room:
-        able = [at for at, width in enumerate(found) if width > least[at]]
-        if not able:
+    narrowed = list(widths)
+    floor_widths = [min(width, floors[at] if at < len(floors) else _FLOOR) for at, width in enumerate(narrowed)]
+    if sum(narrowed) > room:
+        narrowed[-1] = max(floor_widths[-1], room - sum(narrowed[:-1]))
+    while sum(narrowed) > room:
+        candidates = [at for at, width in enumerate(narrowed) if width > floor_widths[at]]
+        if not candidates:
             break
-        able = [at for at in able if at not in kept] or able
-        found[max(able, key=lambda at: found[at])] -= 1
-    return found
+        candidates = [at for at in candidates if at not in kept] or candidates
+        narrowed[max(candidates, key=lambda at: narrowed[at])] -= 1
+    return narrowed
 
 
 def _cut(cell: str, width: int) -> str:

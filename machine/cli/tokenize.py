@@ -1,4 +1,4 @@
-"""A command line cut into flags and names. Pure; knows no command.
+"""A command line split into flags and names. Pure; knows no command.
 
 What docker-machine accepted is accepted (Go's flag package, https://pkg.go.dev/flag): one dash or two before a
 long flag, `--flag value` and `--flag=value`, `--bool=false`; and more: flags and names in any order, short flags
@@ -42,28 +42,28 @@ def seconds(text: str) -> float:
 def tokenize(
     argv: Sequence[str], follows: Callable[[str], str], unknown: Callable[[str], UsageError]
 ) -> Iterator[Token]:
-    """The words of `argv` in order.
+    """Yield the flags and names of `argv` in order.
 
     `follows(flag)` is SWITCH, VALUE, OPTIONAL or "" for a flag that does not exist; `unknown` makes its error.
     After `--` everything is a name.
     """
-    at = 0
-    while at < len(argv):
-        text = argv[at]
-        at += 1
+    index = 0
+    while index < len(argv):
+        text = argv[index]
+        index += 1
         if text == "--":
-            for rest in range(at, len(argv)):
+            for rest in range(index, len(argv)):
                 yield Token("", argv[rest], rest + 1)
             return
         if len(text) < 2 or text[0] != "-":
-            yield Token("", text, at)
+            yield Token("", text, index)
             continue
         for flag, value in _flags(text, follows, unknown):
             if value is None:
-                if at >= len(argv):
+                if index >= len(argv):
                     raise UsageError(f"{flag} needs a value", resolution=f"write {flag} VALUE or {flag}=VALUE")
-                value, at = argv[at], at + 1  # noqa: PLW2901
-            yield Token(flag, value, at)
+                value, index = argv[index], index + 1  # noqa: PLW2901
+            yield Token(flag, value, index)
 
 
 def _flags(

@@ -27,30 +27,30 @@ def run(args: Namespace, app: App) -> int:
     JSON has Version and Build; of a machine Name, Version and ApiVersion.
     """
     if args.names:
-        from machine.cli.facts import print_facts
+        from machine.cli.print_values import print_values
 
-        print_facts(app, [_of_engine(app, name) for name in args.names], "Version", as_json=args.json)
+        print_values(app, [_engine_version(app, name) for name in args.names], "Version", as_json=args.json)
         return 0
     from machine import __version__
     from machine.build import commit
 
     if args.json:
-        app.say_json({"Version": __version__, "Build": commit()})
+        app.print_json({"Version": __version__, "Build": commit()})
     else:
-        app.say(f"{app.prog} version {__version__}, build {commit()}")
+        app.print_text(f"{app.prog} version {__version__}, build {commit()}")
     return 0
 
 
-def _of_engine(app: App, name: str) -> dict[str, Any]:
-    """What a machine's engine says of itself; EngineError, which says so if the platform knows that it is off."""
-    from machine.cli.connect import engine_of, why_silent
+def _engine_version(app: App, name: str) -> dict[str, Any]:
+    """Return the version of a machine's engine, for JSON. EngineError, which names the state if the machine is off."""
+    from machine.cli.connect import engine_of, silent_engine_error
 
     app.machine = name
     record = app.store.load(name)
     try:
-        found = engine_of(record).version()
+        version = engine_of(record).version()
     except EngineUntrusted:
         raise
     except EngineError as error:
-        raise why_silent(app, record, error) from None
-    return {"Name": name, "Version": found["Version"], "ApiVersion": found["ApiVersion"]}
+        raise silent_engine_error(app, record, error) from None
+    return {"Name": name, "Version": version["Version"], "ApiVersion": version["ApiVersion"]}

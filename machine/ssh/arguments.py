@@ -42,7 +42,7 @@ class RemotePath:
     path: str
 
 
-def place(text: str) -> RemotePath:
+def parse_remote_path(text: str) -> RemotePath:
     """`[[user@]machine:]path`. What has a slash before its first colon is a path here; so is localhost:path."""
     before, colon, path = text.partition(":")
     if not colon or "/" in before or not before:

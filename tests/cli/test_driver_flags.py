@@ -37,7 +37,7 @@ OPTIONS = (
     ],
 )
 def test_which_driver_is_meant(typed: list[str], environ: dict[str, str], driver: str) -> None:
-    assert driver_from_argv(Parser("create", "", typed=typed, environ=environ)) == driver
+    assert driver_from_argv(Parser("create", "", argv=typed, environ=environ)) == driver
 
 
 def typed(*argv: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from machine.cli import connect
 from machine.cli.app import App
 from machine.cli.global_flags import Flags
-from machine.cli.report import show
+from machine.cli.report import print_error
 from machine.cli.text_table import aligned, print_table
 from machine.console import Console
 from machine.errors import MachineError
@@ -122,7 +122,7 @@ def test_errors_and_progress_are_lines_that_a_terminal_shows(log_format: str) ->
     console = Console(out, log_format=log_format).for_machine("dev")
     for say in (console.step, console.info, console.warn, console.failed, console.done):
         say(f"a\nError: b {NASTY}")
-    show(MachineError(NASTY, details=f"x\n{NASTY}", resolution=NASTY), out, as_json=log_format == "json")
+    print_error(MachineError(NASTY, details=f"x\n{NASTY}", resolution=NASTY), out, as_json=log_format == "json")
     lines = out.getvalue().splitlines()
     assert all(line.isprintable() for line in lines)
     assert all(line.startswith(("(dev) ", "    ", "Error: ", "Try: ", "{")) for line in lines)

@@ -270,7 +270,7 @@ def test_words_of_other_programs_are_told_the_command_that_does_it(
 
 
 def test_every_word_of_other_programs_names_a_command_and_is_none(world: StoreWithEngines) -> None:
-    from machine.cli.suggest import MEANT
+    from machine.cli.suggest import ALIASES
 
-    assert not set(MEANT) & set(COMMANDS)
-    assert all(meant.split()[0].rstrip(",") in COMMANDS for meant in MEANT.values())
+    assert not set(ALIASES) & set(COMMANDS)
+    assert all(meant.split()[0].rstrip(",") in COMMANDS for meant in ALIASES.values())

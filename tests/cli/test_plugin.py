@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from machine import __version__
-from machine.cli.plugin import without_docker
+from machine.cli.plugin import without_docker_flags
 from tests.cli.typed import StoreWithEngines
 
 DOCKER = shutil.which("docker")
@@ -87,7 +87,7 @@ def test_the_home_directory_is_the_default_place(world: StoreWithEngines) -> Non
 
 
 def test_dockers_own_words_are_taken_off() -> None:
-    assert without_docker(["machine", "ls"]) == ["ls"]
-    assert without_docker(["-c", "x", "--tlsverify", "machine", "ssh", "a", "machine"]) == ["ssh", "a", "machine"]
-    assert without_docker(["--config=x", "machine"]) == []
-    assert without_docker(["ls", "-q"]) == ["ls", "-q"]
+    assert without_docker_flags(["machine", "ls"]) == ["ls"]
+    assert without_docker_flags(["-c", "x", "--tlsverify", "machine", "ssh", "a", "machine"]) == ["ssh", "a", "machine"]
+    assert without_docker_flags(["--config=x", "machine"]) == []
+    assert without_docker_flags(["ls", "-q"]) == ["ls", "-q"]

@@ -58,7 +58,7 @@ def test_a_machine_without_a_host_key_on_record_gets_one_at_the_first_login() ->
     ],
 )
 def test_places(text: str, expected: RemotePath) -> None:
-    assert arguments.place(text) == expected
+    assert arguments.parse_remote_path(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_option_length(words: list[str], length: int) -> None:
 
 
 def test_scp_of_one_machine_needs_no_file() -> None:
-    places = [arguments.place(text) for text in ("-odd", "a:b/c", "dev:/tmp")]
+    places = [arguments.parse_remote_path(text) for text in ("-odd", "a:b/c", "dev:/tmp")]
     assert places[1].machine == "a"  # a colon first makes it remote, as with scp itself
     argv = arguments.scp([DEV], [places[0], places[2]], recursive=True, quiet=False)
     assert argv == ["scp", "-r", *SETTINGS, "--", "./-odd", "docker@192.0.2.7:/tmp"]

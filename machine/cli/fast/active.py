@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.facts import print_facts
+from machine.cli.print_values import print_values
 from machine.cli.tokenize import seconds
 from machine.errors import FAILED, MachineError, MachineNotFound
 
@@ -28,41 +28,41 @@ def run(args: Namespace, app: App) -> int:
     Only a machine whose record has that URL (or whose swarm has it) is asked.
     """
     from machine.cli.connect import swarm_url
-    from machine.cli.docker_target import described, docker_host
+    from machine.cli.docker_target import describe_target, docker_host
     from machine.cli.ls_rows import power_hint, read_rows
-    from machine.cli.poll import ask
+    from machine.cli.poll import fill_in_states
 
     current = docker_host(app.environ)
     if not current:
-        return _none(app, "neither $DOCKER_HOST nor a docker context is set")
-    found = []
+        return _no_active_machine(app, "neither $DOCKER_HOST nor a docker context is set")
+    active = []
     for row in read_rows(app.store, app.store.names()):
         url = row.record.url() if row.record else ""
         if row.record and (
             url == current or (row.options("SwarmOptions").get("Master") and swarm_url(row.record, url) == current)
         ):
-            found.append(row)
-    if not found:
-        return _none(app, f"{described(app.environ)} belongs to no machine")
-    ask(app, found, args.timeout)
-    for row in found:
+            active.append(row)
+    if not active:
+        return _no_active_machine(app, f"{describe_target(app.environ)} belongs to no machine")
+    fill_in_states(app, active, args.timeout)
+    for row in active:
         if row.state == "Running":
-            print_facts(app, [{"Name": row.name, "URL": current}], "Name", as_json=args.json)
+            print_values(app, [{"Name": row.name, "URL": current}], "Name", as_json=args.json)
             return 0
-    chosen, row = described(app.environ).rstrip(","), found[0]
+    target, row = describe_target(app.environ).rstrip(","), active[0]
     raise MachineError(
-        f"{chosen} points to {row.name}, which is {row.state or 'in no known state'}",
+        f"{target} points to {row.name}, which is {row.state or 'in no known state'}",
         details=row.error,
         resolution=power_hint(row.record, row.state) if row.record else f"machine start {row.name}",
     )
 
 
-def _none(app: App, why: str) -> int:
-    """MachineNotFound; under docker-machine's name its own words and status, which its wrappers compare."""
+def _no_active_machine(app: App, reason: str) -> int:
+    """Raise MachineNotFound; as docker-machine print its message and return its status, which wrappers compare."""
     if app.prog == "docker-machine" and app.flags.log_format == "text":
         app.stderr.write("No active host found\n")
         return FAILED
     raise MachineNotFound(
-        f"No active host found: {why}",
+        f"No active host found: {reason}",
         resolution='eval "$(machine env NAME)" makes a machine the active one, or: machine context use NAME',
     )

@@ -40,5 +40,5 @@ def run(args: Namespace, app: App) -> int:
         quote = "" if args.plain else '"'
         for flag, path in (("--tlscacert", ca), ("--tlscert", cert), ("--tlskey", key)):
             lines.append(f"{flag}={quote}{path}{quote}")
-    app.say_exactly("\n".join([*lines, f"-H={url}"]))
+    app.print_raw("\n".join([*lines, f"-H={url}"]))
     return 0

@@ -49,7 +49,7 @@ def run(args: Namespace, app: App) -> int:
     lines = [
         shells.unset_line(shell, key) if value is None else shells.set_line(shell, key, value) for key, value in values
     ]
-    app.say_exactly("\n".join([*lines, shells.hint(shell, _typed_command(args, app))]))
+    app.print_raw("\n".join([*lines, shells.hint(shell, _typed_command(args, app))]))
     return 0
 
 
@@ -93,7 +93,7 @@ def _values(args: Namespace, app: App, *, windows: bool) -> list[tuple[str, str 
     values = set_values(url, record.cert_dir() if secure else "", record.name, windows=windows)
     if args.no_proxy:
         key = proxy_variable(app.environ)
-        values.append((key, proxied(app.environ.get(key, ""), record.address())))
+        values.append((key, with_address(app.environ.get(key, ""), record.address())))
     return values
 
 
@@ -102,9 +102,9 @@ def proxy_variable(environ: Mapping[str, str]) -> str:
     return "no_proxy" if environ.get("no_proxy") else "NO_PROXY"
 
 
-def proxied(old: str, address: str) -> str:
-    """The list `old` with `address` in it once."""
-    addresses = old.split(",") if old else []
+def with_address(no_proxy: str, address: str) -> str:
+    """Return the list `no_proxy`, separated by commas, with `address` in it once."""
+    addresses = no_proxy.split(",") if no_proxy else []
     if address and address not in addresses:
         addresses.append(address)
     return ",".join(addresses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.facts import add_names
+from machine.cli.print_values import add_names
 from machine.errors import UsageError
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ def run(args: Namespace, app: App) -> int:
     if args.format:
         from machine.template import render
 
-        app.say("\n".join(render(args.format, shown) for shown in found))
+        app.print_text("\n".join(render(args.format, shown) for shown in found))
         return 0
-    app.say_json(found[0] if len(found) == 1 else found, indent=None if args.json else 4)
+    app.print_json(found[0] if len(found) == 1 else found, indent=None if args.json else 4)
     return 0

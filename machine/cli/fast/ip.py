@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.facts import add_json, add_names, print_facts
+from machine.cli.print_values import add_json, add_names, print_values
 from machine.errors import MachineError
 
 TYPE_CHECKING = False
@@ -34,5 +34,5 @@ def run(args: Namespace, app: App) -> int:
                 machine=name,
             )
         found.append({"Name": name, "IP": record.address()})
-    print_facts(app, found, "IP", as_json=args.json)
+    print_values(app, found, "IP", as_json=args.json)
     return 0

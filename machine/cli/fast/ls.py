@@ -65,15 +65,15 @@ def _rows(app: App, names: Sequence[str], args: Namespace) -> list[Row]:
     from machine.cli.ls_rows import Filters, read_rows
 
     filters = Filters(args.filter)
-    if doubt := filters.doubt():
-        app.console.warn(doubt)
+    if warning := filters.unknown_state_warning():
+        app.console.warn(warning)
     everything = read_rows(app.store, names)
     rows = [row for row in everything if filters.fit_record(row, everything)]
-    if args.quiet and not filters.of_state:
+    if args.quiet and not filters.filters_state:
         return rows
-    from machine.cli.poll import ask
+    from machine.cli.poll import fill_in_states
 
-    ask(app, rows, args.timeout)
+    fill_in_states(app, rows, args.timeout)
     return [row for row in rows if filters.fit_state(row)]
 
 
@@ -82,7 +82,7 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
 
     items = fields(rows, app.environ)
     if args.json or args.format == "json":
-        app.say_json(items)
+        app.print_json(items)
         return
     from machine.printable import in_values
     from machine.template import Template
@@ -93,19 +93,19 @@ def _print(app: App, rows: Sequence[Row], args: Namespace) -> None:
     lines = [template.render(in_values(item)) for item in items]
     if as_table:
         cells = [line.split("\t") for text in _header(template) + lines for line in text.split("\n")]
-        lines = _fitted(app, cells)
+        lines = _table_lines(app, cells)
     if lines:
-        app.say("\n".join(lines))
+        app.print_text("\n".join(lines))
     if as_table and "{{.Error}}" in form:
         _print_truncated_errors(app, items, lines)
 
 
-def _fitted(app: App, cells: list[list[str]]) -> list[str]:
+def _table_lines(app: App, cells: list[list[str]]) -> list[str]:
     """The table's lines, for the terminal if there is one: half a name or URL is of no use, so they are cut last."""
     from machine.cli.text_table import aligned, terminal_width, without_empty
 
-    wide = terminal_width(app)
-    return aligned(without_empty(cells, wide), wide, NEVER_CUT)
+    width = terminal_width(app)
+    return aligned(without_empty(cells, width), width, NEVER_CUT)
 
 
 def _print_truncated_errors(app: App, items: Sequence[Struct], lines: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.facts import add_json, add_names, print_facts
+from machine.cli.print_values import add_json, add_names, print_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,5 +32,5 @@ def run(args: Namespace, app: App) -> int:
         app.machine = record.name
         state = str(open_driver(app.open_session(), record).state())
         found.append({"Name": record.name, "State": state, "Phase": record.phase})
-    print_facts(app, found, "State", as_json=args.json)
+    print_values(app, found, "State", as_json=args.json)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.cli.facts import add_json, add_names, print_facts
+from machine.cli.print_values import add_json, add_names, print_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,5 +25,5 @@ def run(args: Namespace, app: App) -> int:
     from machine.cli.connect import url_of
 
     found = [{"Name": name, "URL": url_of(app.store.load(name))} for name in app.names(args.names)]
-    print_facts(app, found, "URL", as_json=args.json)
+    print_values(app, found, "URL", as_json=args.json)
     return 0

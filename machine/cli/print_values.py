@@ -1,4 +1,4 @@
-"""What the reading commands print: one fact of each machine, a line for each, or all that is known as JSON."""
+"""The output of commands that print one value of each machine: a line for each, or all values as JSON."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def add_names(parser: Parser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help='Machines; without any, the one called "default"')
 
 
-def print_facts(app: App, facts: Sequence[dict[str, Any]], shown: str, *, as_json: bool) -> None:
-    """The value under `shown` of each, a line for each; or JSON, an object if there is one and a list if not."""
+def print_values(app: App, objects: Sequence[dict[str, Any]], key: str, *, as_json: bool) -> None:
+    """Print the value under `key` of each object, a line for each; or JSON, a list for several objects."""
     if as_json:
-        app.say_json(facts[0] if len(facts) == 1 else list(facts))
+        app.print_json(objects[0] if len(objects) == 1 else list(objects))
     else:
-        app.say("\n".join(str(fact[shown]) for fact in facts))
+        app.print_text("\n".join(str(fact[key]) for fact in objects))
