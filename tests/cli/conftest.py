@@ -15,3 +15,11 @@ def world(tmp_path: Path) -> Iterator[StoreWithEngines]:
     """An empty store; machines and engines are added by the test."""
     with new_world(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store."""
+    root = tmp_path / "store"
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(root))
+    return root

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_machine_action import Typed, none
+from tests.cli.lines import Typed, none
 
 needs_docker = pytest.mark.skipif(shutil.which("docker") is None, reason="the docker client is not installed")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.drivers.plugin.build import installed
+from tests.drivers.plugin.driver import programs, until
 from tests.drivers.plugin.fake_cloud import TOKEN, Cloud, Server
-from tests.drivers.plugin.test_plugin import programs, until
 from tests.labs.nspawn import Host, Lab
 from tests.program import Ended, Program
 

@@ -13,11 +13,10 @@ import pytest
 from machine.drivers.plugin import session
 from machine.drivers.plugin.driver import PluginDriver
 from machine.model import State, Verb
+from tests.drivers.plugin.driver import configured
 from tests.drivers.plugin.fake_cloud import Cloud
-from tests.drivers.plugin.test_plugin import cloud, cls, configured
 from tests.drivers.recording import Effects, effects
 
-__all__ = ["cloud", "cls"]  # fixtures
 pytestmark = pytest.mark.slow
 
 ASKING = {"GetState", "GetURL", "GetSSHHostname", "GetSSHPort", "GetSSHUsername", "GetIP", "GetMachineName"}

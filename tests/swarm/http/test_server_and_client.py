@@ -6,17 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from machine.errors import CertificateError, UsageError
-from machine.swarm.http.address import Address, TlsConfig, dial, parse, tls_from_flags
+from machine.swarm.http.address import Address, TlsConfig, dial
 from machine.swarm.http.headers import forwardable_headers
-from machine.swarm.http.server import Limits, Server
-from machine.swarm.http.stream import Stream
+from machine.swarm.http.server import Limits
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 from tests.swarm.http.recording import client, front, keys, raw_server
 
@@ -298,65 +295,6 @@ async def test_an_engine_that_talks_nonsense_is_unreachable(answer: bytes) -> No
             await (await ask(Request("GET", "/info"))).read()
 
 
-async def test_nobody_listening_is_unreachable_and_says_where() -> None:
-    async with front(echo) as address:
-        pass
-    async with client(address) as ask:
-        with pytest.raises(Unreachable, match=f"127.0.0.1:{address.port}.*refused"):
-            await ask(Request("GET", "/info"))
-
-
-async def test_tls_demands_a_certificate_of_our_ca(tmp_path: Path) -> None:
-    trust = keys(tmp_path)
-
-    async with front(echo, trust.server) as address:
-        async with client(address, trust.client) as ask:
-            assert (await ask(Request("GET", "/x"))).ok
-        for wrong in (trust.stranger, TlsConfig(trust.client.ca)):
-            async with client(address, wrong) as ask:
-                with pytest.raises(Unreachable):
-                    await ask(Request("GET", "/x"))
-        async with client(address) as ask:
-            with pytest.raises(Unreachable):
-                await ask(Request("GET", "/plain"))
-
-
-async def test_a_server_of_another_ca_or_name_is_not_trusted(tmp_path: Path) -> None:
-    for name in ("ours", "theirs"):
-        (tmp_path / name).mkdir()
-    ours, theirs = keys(tmp_path / "ours"), keys(tmp_path / "theirs")
-
-    async with front(echo, theirs.server) as address:
-        async with client(address, ours.client) as ask:
-            with pytest.raises(Unreachable, match="not accepted"):
-                await ask(Request("GET", "/x"))
-        async with client(address._replace(host="127.0.0.2"), theirs.client) as ask:
-            with pytest.raises(Unreachable):
-                await ask(Request("GET", "/x"))
-
-
-async def test_a_unix_socket_is_made_private_taken_over_when_stale_and_removed(tmp_path: Path) -> None:
-    path = str(tmp_path / "docker.sock")
-
-    first, second = Server(echo), Server(echo)
-    await first.listen(Address(path=path))
-    assert os.stat(path).st_mode & 0o777 == 0o660
-    async with client(Address(path=path)) as ask:
-        assert (await ask(Request("GET", "/x"))).ok
-    with pytest.raises(UsageError, match="taken"):
-        await second.listen(Address(path=path))
-    first._listeners[0].close()  # as after a kill -9: the file is still there
-    await second.listen(Address(path=path))
-    async with client(Address(path=path)) as ask:
-        assert (await ask(Request("GET", "/x"))).ok
-    await second.close()
-    assert not os.path.exists(path)
-    await first.close()
-    Path(path).write_text("not a socket")
-    with pytest.raises(UsageError, match="not a socket"):
-        await second.listen(Address(path=path))
-
-
 async def test_headers_of_one_hop_stay_there() -> None:
     given = (
         (b"connection", b"close, X-Mine"),
@@ -392,43 +330,6 @@ async def test_a_client_that_waits_for_100_gets_it_before_its_body_is_read() -> 
         stream.close()
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("tcp://a:1", Address("a", 1)),
-        ("tcp://:2375", Address("localhost", 2375)),
-        ("tcp://", Address("localhost", 2375)),
-        ("a:1", Address("a", 1)),
-        ("tcp://[::1]:5", Address("::1", 5)),
-        ("tcp://[::1]", Address("::1", 2375)),
-        ("http://a:1/", Address("a", 1)),
-        ("unix:///x/y", Address(path="/x/y")),
-    ],
-)
-def test_addresses(text: str, address: Address) -> None:
-    assert parse(text) == address
-
-
-@pytest.mark.parametrize("text", ["npipe:////./pipe/x", "tcp://a:b", "tcp://a:99999", "unix://"])
-def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse(text)
-
-
-def test_tls_flags_mean_what_they_mean_to_docker(tmp_path: Path) -> None:
-    environ = {"DOCKER_CERT_PATH": "/c"}
-    assert tls_from_flags({}, environ) is None
-    assert tls_from_flags({"--tlsverify": "true"}, environ) == TlsConfig("/c/ca.pem", "", "", True)
-    assert tls_from_flags({"--tlsverify": "true", "--tlscert": "/a", "--tlskey": "/b"}, environ) == TlsConfig(
-        "/c/ca.pem", "/a", "/b"
-    )
-    assert tls_from_flags({"--tls": "true", "--tlscert": "/a"}, environ) == TlsConfig(
-        "/c/ca.pem", "/a", "/c/key.pem", False
-    )
-    with pytest.raises(CertificateError, match="CA"):
-        TlsConfig(str(tmp_path / "none.pem")).for_client()
-
-
 def test_json_of_the_request_is_checked() -> None:
     assert Request.json("POST", "/x", {"a": 1}).value() == {"a": 1}
     with pytest.raises(Refused, match="not JSON"):
@@ -436,45 +337,3 @@ def test_json_of_the_request_is_checked() -> None:
     with pytest.raises(Refused, match="not JSON"):
         Request("POST", "/x", (), b"[" * 100_000).value()
     assert json.loads(Reply.error(404, "x").body) == {"message": "x"}  # type: ignore[arg-type]
-
-
-@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="this system has no such options")
-async def test_a_host_that_vanishes_is_found_out_within_a_minute() -> None:
-    async def nothing(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(5)
-
-    async with raw_server(nothing) as address:
-        stream = await dial(address, None, timeout=5)
-        sock = stream.transport.get_extra_info("socket")
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        idle, pause, probes = (
-            sock.getsockopt(socket.IPPROTO_TCP, option)
-            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-        )
-        assert idle + pause * probes <= 60
-        stream.abort()
-
-
-async def test_a_dial_that_is_cancelled_as_it_succeeds_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    from machine.swarm.http import address
-
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    task: asyncio.Future[Stream]
-    shake = Stream.handshake
-
-    async def cancelled_meanwhile(stream: Stream) -> None:
-        await shake(stream)
-        task.cancel()
-
-    monkeypatch.setattr(Stream, "handshake", cancelled_meanwhile)
-    task = asyncio.ensure_future(address.dial(address.Address("127.0.0.1", port), None, timeout=5))
-
-    def close(done: asyncio.Future[Stream]) -> None:
-        if not done.cancelled():
-            done.result().close()
-
-    task.add_done_callback(close)
-    await asyncio.wait((task,))
-    server.close()
-    assert task.cancelled()
