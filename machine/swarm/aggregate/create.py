@@ -85,6 +85,7 @@ class Creation:
             raise conflict(name, f"container {place.id} on {place.member.name}")
 
     async def rename(self, member: Member, there: str, request: Request) -> Reply:
+        """POST /containers/X/rename, where X is called `there` on its engine: names are unique over all engines."""
         wanted = request.arg("name").strip("/")
         with self._names.reserve(wanted):
             await self._must_be_free(wanted)

@@ -154,7 +154,7 @@ class Lookup:
         raise Refused(404, f"No such exec instance: {identity}")
 
     async def named_objects(self, kind: str, x: str) -> list[tuple[Member, str]]:
-        """Who has a network or volume `x`, and under which name. Refused(404).
+        """Return who has a network or volume `x` and under which name; `kind` = networks or volumes. Refused(404).
 
         One engine's word for what an id stands for decides about the networks of all: it has to be what a client was
         told before, if it was, and what all say that know the id.

@@ -13,7 +13,7 @@ from machine.swarm.merge.values import object_of, objects
 from machine.swarm.parsing.target import build
 from machine.swarm.pipeline import Refused, Request
 from machine.swarm.placing.relocate import is_empty
-from machine.swarm.scheduler.node import Node, PlainContainer
+from machine.swarm.scheduler.node import ListedContainer, Node
 from machine.swarm.scheduler.placement_request import Located
 from machine.swarm.scheduler.references import PROJECT
 
@@ -62,7 +62,7 @@ class Snapshot:
         await asyncio.gather(*(member.catch_up(members.log) for member, _ in answers))
         engines = []
         for member, entries in answers:
-            containers = {found.id: found for found in map(PlainContainer.listed, objects(entries))}
+            containers = {found.id: found for found in map(ListedContainer, objects(entries))}
             node = Node(member.name, addr=member.name, containers=containers, pending=pending[member])
             node.owner = EngineSnapshot(member, node)
             engines.append(node.owner)

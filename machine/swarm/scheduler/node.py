@@ -62,7 +62,7 @@ class ScheduledContainer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlainContainer:
-    """A container as plain values: one that is being made, which counts already, or one out of an engine's list."""
+    """A container as plain values: one that is being made, which counts already."""
 
     id: str
     names: tuple[str, ...]
@@ -91,19 +91,48 @@ class PlainContainer:
             networks=placement.networks,
         )
 
-    @classmethod
-    def listed(cls, entry: Mapping[str, Any]) -> PlainContainer:
-        """Return a container of GET /containers/json; the list says nothing of reservations."""
-        labels = entry.get("Labels") or {}
-        return cls(
-            str(entry.get("Id") or ""),
-            tuple(str(name).lstrip("/") for name in entry.get("Names") or ()),
-            {str(key): str(value) for key, value in labels.items()},
-            ports=tuple(port for port in map(listed_port, entry.get("Ports") or ()) if port),
-            ended=entry.get("State") in ENDED,
-            volumes=mounted_volumes(entry.get("Mounts")),
-            networks=joined_networks(entry),
-        )
+
+class ListedContainer:
+    """A container of GET /containers/json, which says nothing of reservations; what it says is read when asked for."""
+
+    __slots__ = ("_entry", "id")
+    cpus = memory = 0
+    exposed = NOBODY
+    known = True
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self._entry = entry
+        self.id = str(entry.get("Id") or "")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See ScheduledContainer."""
+        return tuple(str(name).lstrip("/") for name in self._entry.get("Names") or ())
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """See ScheduledContainer."""
+        return self._entry.get("Labels") or {}
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """See ScheduledContainer."""
+        return tuple(port for port in map(listed_port, self._entry.get("Ports") or ()) if port)
+
+    @property
+    def ended(self) -> bool:
+        """See ScheduledContainer."""
+        return self._entry.get("State") in ENDED
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """See ScheduledContainer."""
+        return mounted_volumes(self._entry.get("Mounts"))
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """See ScheduledContainer."""
+        return joined_networks(self._entry)
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machine.swarm.scheduler.node import PlainContainer
+from machine.swarm.scheduler.node import ListedContainer
 from machine.swarm.scheduler.placement_request import Port
 from machine.swarm.scheduler.references import References, joined_networks, mounted_volumes, project_of, references
 
@@ -64,8 +64,8 @@ def test_a_listed_container_is_what_the_scheduler_sees() -> None:
         "HostConfig": {"NetworkMode": "net"},
         "NetworkSettings": {"Networks": {"net": {"NetworkID": "b" * 64}, "bridge": None}},
     }
-    found = PlainContainer.listed(entry)
+    found = ListedContainer(entry)
     assert (found.id, found.names, found.labels, found.ended) == ("a" * 64, ("web", "db/alias"), {"k": "v"}, True)
     assert found.ports == (Port("::", "tcp", 8080, 8080), Port("", "udp", 53, 53))
     assert (found.volumes, found.networks) == (("data",), ("net", "net", "b" * 64))
-    assert PlainContainer.listed({}).names == ()
+    assert ListedContainer({}).names == ()
