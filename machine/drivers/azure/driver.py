@@ -55,6 +55,7 @@ class AzureDriver(CloudDriver[Config]):
         super().__init__(ctx, config)
         self.api = Api(config, ctx)
         self._gone: set[str] = set()  # names that this process has seen removed
+        self._stage = 0  # of `prepare`, as far as this process has come
         self._looked_at = -math.inf  # when this process last asked how far Azure is with what `create` needs
 
     @classmethod
@@ -90,14 +91,13 @@ class AzureDriver(CloudDriver[Config]):
 
     def prepare(self) -> None:
         self.save()
-        with self._waiting_out_refusals():
-            going_on = shared.ensure_group(self.api, self.config, self.ctx)
-            if not going_on:
-                going_on = shared.ensure(self.api, self.config, self.ctx, self.save) + self._ensure_front()
-            if not going_on:
-                going_on = self._ensure_interface()
-        if going_on:
-            raise self._making(going_on)
+        stages = (self._ensure_group, self._ensure_front, self._ensure_interface)
+        while self._stage < len(stages):
+            with self._waiting_out_refusals():
+                going_on = stages[self._stage]()
+            if going_on:
+                raise self._making(going_on)
+            self._stage += 1
 
     @contextmanager
     def _waiting_out_refusals(self) -> Iterator[None]:
@@ -113,8 +113,13 @@ class AzureDriver(CloudDriver[Config]):
         self._looked_at = self.ctx.clock.now()
         return self.in_progress("\n".join(lines))
 
+    def _ensure_group(self) -> list[str]:
+        """Ask for the resource group, which all else is in; return a line while an earlier one is being deleted."""
+        return shared.ensure_group(self.api, self.config, self.ctx)
+
     def _ensure_front(self) -> list[str]:
-        """Ask for the machine's own security group and address; return a line for each that Azure is still at."""
+        """Ask for all that the interface needs, together; return a line for each thing that Azure is still at."""
+        going_on = shared.ensure(self.api, self.config, self.ctx, self.save)
         config, asked = self.config, []
         if not config.nsg:
             rules = firewall.rules(config.openings(self.ctx.swarm_ports), config.allow_from)
@@ -124,7 +129,7 @@ class AzureDriver(CloudDriver[Config]):
             asked.append(self._ensure(ADDRESS, requests.address(config, self._tags())))
             config.public_ip_id = asked[-1]["id"]
         self.save()
-        return resources.in_progress(*asked)
+        return going_on + resources.in_progress(*asked)
 
     def _ensure_interface(self) -> list[str]:
         """Ask for the network interface; return a line while Azure is still at it."""
@@ -222,13 +227,15 @@ class AzureDriver(CloudDriver[Config]):
 
         InProgress while Azure is still at one of them: the next depends on it.
         """
+        self._stage = 0
         vm = self._names[MACHINE]
         machine = None if vm in self._gone else self.find_machine()
         if machine is None:
             self._gone.add(vm)
         else:
             if _disk_name(machine) not in ("", self._names[DISK]):  # of docker-machine's: Azure chose its name
-                self.save_machine(machine)
+                self.config.disk_name = _disk_name(machine)
+                self.save()
             if self.is_ending(machine):
                 raise self._removing([f"the machine {vm} is being deleted"])
         things = [*self._names.items(), *self._tagged()]

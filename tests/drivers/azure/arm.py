@@ -1,6 +1,6 @@
 """A Resource Manager on loopback, plain http: state, long-running operations, tokens. A door puts TLS before it.
 
-What takes time takes a number of questions instead: a resource is made at the second look, a machine runs from the
+What takes time takes a number of questions instead: a resource is made at the first look, a machine runs from the
 second look on; one that is being deleted is gone at the second question, everything else at the first. Whatever refers
 to a resource that is not made yet is refused. Nothing happens because an operation is polled: a driver does not wait.
 """
@@ -218,8 +218,8 @@ class Arm:
         return 201 if new else 200, _shown(made), headers
 
     def _updating(self, thing: Thing) -> None:
-        """It is being made, or changed: with what is inside it, until the second look."""
-        thing["making"] = 1
+        """It is being made, or changed: with what is inside it, until somebody looks."""
+        thing["making"] = True
         for one in (thing, *thing["properties"].get("subnets", [])):
             one["properties"]["provisioningState"] = "Updating"
 
@@ -275,13 +275,9 @@ class Arm:
             if thing["deleting"] == 0:
                 self.account.drop(thing)
             thing["deleting"] -= 1
-        elif "making" in thing:
-            if thing["making"] == 0:
-                del thing["making"]
-                for one in (thing, *thing["properties"].get("subnets", [])):
-                    one["properties"]["provisioningState"] = "Succeeded"
-            else:
-                thing["making"] -= 1
+        elif thing.pop("making", False):
+            for one in (thing, *thing["properties"].get("subnets", [])):
+                one["properties"]["provisioningState"] = "Succeeded"
         elif thing.get("way"):
             thing["power"] = thing["way"].pop(0)
         elif thing["properties"].get("provisioningState") == "Creating":
