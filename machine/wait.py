@@ -1,4 +1,4 @@
-"""Waiting with one deadline and an injected clock: what lifecycle, clusters and drivers of this computer wait with."""
+"""Waiting with one deadline and an injected clock: what lifecycle and clusters wait with. Drivers do not wait."""
 
 from __future__ import annotations
 

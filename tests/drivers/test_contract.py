@@ -89,6 +89,8 @@ def test_its_source_keeps_the_rules(cls: type[Driver]) -> None:
                 assert node.func.id not in FORBIDDEN_CALLS or _own_process(path), f"{where} calls {node.func.id}"
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 assert (node.value.id, node.attr) not in FORBIDDEN_NAMES or _own_process(path), where
+            if isinstance(node, ast.ImportFrom) and node.module == "machine.wait":
+                assert [alias.name for alias in node.names] == ["Clock"], f"{where} waits: raise InProgress instead"
             if isinstance(node, ast.keyword) and node.arg == "shell":
                 raise AssertionError(f"{where} runs a shell string")
 
