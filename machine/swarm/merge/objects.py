@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 
 from machine.swarm.api.scope import is_spanning
-from machine.swarm.merge.names import display_name
 from machine.swarm.merge.node_info import Answers, Json, NodeInfo
 from machine.swarm.merge.values import list_of, object_of, objects
 
 NOBODY: Collection[str] = ()
+
+
+def shared_names(lists: Iterable[Iterable[Json]]) -> frozenset[str]:
+    """Return the names that mean a network or a volume of its own on several engines; a list has those of one."""
+    count = Counter(name for things in lists for name in {str(t.get("Name")) for t in things if not is_spanning(t)})
+    return frozenset(name for name, times in count.items() if times > 1)
 
 
 def merge_networks(answers: Answers, shared: Collection[str] = NOBODY, *, one_per_name: bool = False) -> list[Json]:
@@ -18,14 +24,14 @@ def merge_networks(answers: Answers, shared: Collection[str] = NOBODY, *, one_pe
     Those of one engine whose names are in `shared` are called NODE/NAME. With `one_per_name` the engines' networks of
     one name stand for one network, as an aggregate makes it on every engine: its containers are those of all.
     """
-    found: dict[tuple[str, bool], Json] = {}
+    found: dict[str, Json] = {}
     for node, items in answers:
         for network in objects(items):
-            by_name = one_per_name and not is_spanning(network)
-            key = (str(network.get("Name" if by_name else "Id")), by_name)
+            spanning = is_spanning(network)
+            key = f"/{network.get('Name')}" if one_per_name and not spanning else str(network.get("Id"))
             known = found.get(key)
             if known is None:
-                found[key] = display_form(network, node, shared)
+                found[key] = network if spanning else display_form(network, node, shared)
             elif isinstance(network.get("Containers"), dict):
                 found[key] = {**known, "Containers": {**object_of(known.get("Containers")), **network["Containers"]}}
     return list(found.values())
@@ -40,14 +46,18 @@ def merge_volumes(answers: Answers, shared: Collection[str] = NOBODY) -> Json:
     warnings: list[str] = []
     for node, answer in answers:
         for volume in objects(object_of(answer).get("Volumes")):
-            entry = display_form(volume, node, shared)
+            entry = volume if is_spanning(volume) else display_form(volume, node, shared)
             found.setdefault(str(entry.get("Name")), entry)
         warnings += [f"{node.name}: {text}" for text in list_of(object_of(answer).get("Warnings"))]
     return {"Volumes": list(found.values()), "Warnings": warnings or None}
 
 
 def display_form(thing: Json, node: NodeInfo, shared: Collection[str]) -> Json:
-    """Return a network or a volume under the name that lists show."""
+    """Return a network or a volume of one engine under the name that lists show."""
     name = str(thing.get("Name"))
-    shown = name if not shared or is_spanning(thing) else display_name(node.name, name, shared)
-    return thing if shown == name else {**thing, "Name": shown}
+    return {**thing, "Name": display_name(node, name, shared)} if name in shared else thing
+
+
+def display_name(node: NodeInfo, name: str, shared: Collection[str]) -> str:
+    """Return NODE/NAME for a name that several engines have, else NAME."""
+    return f"{node.name}/{name}" if name in shared else name

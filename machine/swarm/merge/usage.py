@@ -6,9 +6,8 @@ from collections.abc import Collection
 
 from machine.swarm.merge.containers import merge_containers
 from machine.swarm.merge.images import merge_used_images
-from machine.swarm.merge.names import display_names
 from machine.swarm.merge.node_info import Answers, Json, NodeInfo
-from machine.swarm.merge.objects import NOBODY, merge_volumes
+from machine.swarm.merge.objects import NOBODY, display_name, merge_volumes
 from machine.swarm.merge.values import object_of, objects, total
 
 _LISTS = ("Images", "Containers", "Volumes")  # of a disk usage
@@ -43,7 +42,8 @@ def merge_prune(answers: Answers, shared: Collection[str] = NOBODY) -> Json:
 
 
 def _named(node: NodeInfo, answer: Json, shared: Collection[str]) -> Json:
-    return {**answer, **{key: display_names(node.name, answer[key], shared) for key in _NAMES if answer.get(key)}}
+    lists = {key: answer[key] for key in _NAMES if isinstance(answer.get(key), list)}
+    return {**answer, **{key: [display_name(node, str(name), shared) for name in lists[key]] for key in lists}}
 
 
 def merge_plugins(answers: Answers) -> list[Json]:

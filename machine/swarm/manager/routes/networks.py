@@ -14,8 +14,7 @@ from machine.swarm.manager.routes import object_filters, relocate
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.merge.names import repeated
-from machine.swarm.merge.objects import merge_networks
+from machine.swarm.merge.objects import merge_networks, shared_names
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.resolve import Ambiguous, EngineObjects, only, pick_network, split_node
@@ -39,7 +38,8 @@ async def networks(context: ManagerContext, request: Request) -> Reply:
         found = successful(await context.broadcast(list(asked), ask))
     else:
         found = {e: [n for n in e.networks if object_filters.network_passes(n, mine)] for e, mine in asked.items()}
-    return Reply.json(merge_networks(by_node(found), shared_names(context)))
+    shared = shared_names(engine.networks for engine in context.cluster.healthy())
+    return Reply.json(merge_networks(by_node(found), shared))
 
 
 def filters_of(
@@ -50,12 +50,6 @@ def filters_of(
     names = {e.name for e in context.cluster.engines.values()}
     found = {e: object_filters.at_node(filters, e.name, names) for e in engines}
     return {engine: mine for engine, mine in found.items() if mine is not None}
-
-
-def shared_names(context: ManagerContext) -> frozenset[str]:
-    """Names that mean a network of its own on several engines."""
-    own = ((str(n.get("Name")) for n in e.networks if not is_spanning(n)) for e in context.cluster.healthy())
-    return repeated(own)
 
 
 def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:

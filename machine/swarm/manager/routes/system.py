@@ -12,11 +12,11 @@ from machine.swarm import events, limits
 from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.facts import OLDEST, api_of
 from machine.swarm.fanout.broadcast import by_node, first_answer
-from machine.swarm.manager.routes import volumes
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.events import mark_event
 from machine.swarm.merge.info import most_common
+from machine.swarm.merge.objects import shared_names
 from machine.swarm.merge.usage import merge_disk_usage, merge_plugins
 from machine.swarm.pipeline import JSON, Refused, Reply, Request
 
@@ -124,7 +124,7 @@ async def _past(context: ManagerContext, since: float, until: float) -> list[dic
 async def disk(context: ManagerContext, request: Request) -> Reply:
     """The engines' disk usage in one: sizes added up, what they have listed as in the other lists."""
     answers = await context.values(context.cluster.healthy(), request)
-    shared = volumes.shared_names(context)
+    shared = shared_names(engine.volumes for engine in context.cluster.healthy())
     return Reply.json(merge_disk_usage(by_node(answers), shared, always_qualified=False))
 
 

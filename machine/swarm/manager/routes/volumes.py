@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from machine.swarm.api.scope import is_spanning
 from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters
@@ -19,8 +18,7 @@ from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.networks import filters_of
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
-from machine.swarm.merge.names import repeated
-from machine.swarm.merge.objects import merge_volumes
+from machine.swarm.merge.objects import merge_volumes, shared_names
 from machine.swarm.pipeline import Refused, Reply, Request
 from machine.swarm.resolve import EngineObjects, pick_volume, split_node
 from machine.swarm.scheduler.expressions import BadExpression
@@ -45,13 +43,8 @@ async def volumes(context: ManagerContext, request: Request) -> Reply:
         found = {
             e: {"Volumes": [v for v in e.volumes if object_filters.volume_passes(v, mine)]} for e, mine in asked.items()
         }
-    return Reply.json(merge_volumes(by_node(found), shared_names(context)))
-
-
-def shared_names(context: ManagerContext) -> frozenset[str]:
-    """Names that mean a volume of its own on several engines."""
-    own = ((str(v.get("Name")) for v in e.volumes if not is_spanning(v)) for e in context.cluster.healthy())
-    return repeated(own)
+    shared = shared_names(engine.volumes for engine in context.cluster.healthy())
+    return Reply.json(merge_volumes(by_node(found), shared))
 
 
 def holders(context: ManagerContext, text: str) -> tuple[list[Engine], str]:
