@@ -33,8 +33,11 @@ class Handlers(Generic[S]):
         return [route for route in ROUTES.values() if self._handler(route)]
 
     def at(self, methods: str, *paths: str) -> Callable[[Handler[S]], Handler[S]]:
-        """Declare a function for these methods ("GET HEAD") and paths of the table. KeyError for one that it lacks."""
-        found = [ROUTES[method, path] for path in paths for method in methods.split()]
+        """Declare a function for these methods ("GET HEAD") and paths of the table, with | as there.
+
+        KeyError for one that it lacks.
+        """
+        found = [ROUTES[m, path] for text in paths for path in routes.paths_of(text) for m in methods.split()]
 
         def declare(handler: Handler[S]) -> Handler[S]:
             self._handlers.update(dict.fromkeys(found, handler))

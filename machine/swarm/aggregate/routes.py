@@ -62,7 +62,7 @@ class Aggregate:
         count = len(merge_images(found for _, found in images))  # one that several have is one, as in the list
         return Reply.json(aggregate_info(answers, absent, count))
 
-    @HANDLERS.at("GET", "/containers/json", "/containers/ps")
+    @HANDLERS.at("GET", "/containers/json|ps")
     async def containers(self, request: Request) -> Reply:
         """GET /containers/json"""
         return Reply.json(await listing.containers(self.members, self.lookup, request))
@@ -95,7 +95,7 @@ class Aggregate:
         """GET /plugins"""
         return Reply.json(merge_plugins(await self.members.nodes(request)))
 
-    @HANDLERS.at("POST", "/containers/prune", "/images/prune", "/networks/prune", "/volumes/prune", "/build/prune")
+    @HANDLERS.at("POST", "/containers|images|networks|volumes|build/prune")
     async def prune(self, request: Request) -> Reply:
         """POST /.../prune"""
         return Reply.json(merge_prune(await self.members.nodes(await request.whole())))
@@ -185,7 +185,7 @@ class Aggregate:
         member, there = await self.lookup.owner(request.arg("container"))
         return await member.ask(request.at(request.path, {**request.query, "container": [there]}))
 
-    @HANDLERS.at("POST", "/images/create", "/images/load")
+    @HANDLERS.at("POST", "/images/create|load")
     async def pull(self, request: Request) -> Reply:
         """POST /images/create, /images/load: on every engine."""
         engines = await self.members.present()
@@ -269,7 +269,7 @@ class Aggregate:
             return Reply.json(values[0][1])
         return Reply.json(merge_networks(((node, [value]) for node, value in values), one_per_name=True)[0])
 
-    @HANDLERS.at("POST", "/networks/{name}/connect", "/networks/{name}/disconnect")
+    @HANDLERS.at("POST", "/networks/{name}/connect|disconnect")
     async def connect(self, request: Request) -> Reply:
         """POST /networks/X/connect, disconnect: on the engine of the container, with its network of that name."""
         request = await request.whole()

@@ -27,7 +27,7 @@ from machine.swarm.api.shapes import (
     record,
     text,
 )  # fmt: skip
-from machine.swarm.parsing.routes import ROUTES, Route
+from machine.swarm.parsing.routes import ROUTES, Route, paths_of
 from machine.swarm.pipeline import Request
 
 OLDEST_API = (1, 24)
@@ -192,17 +192,16 @@ _TOP = record({"Titles": TEXTS, "Processes": a_list(TEXTS)})
 _OBJECT = mapping(anything)
 _SHAPES: dict[Route, Check] = {
     ROUTES[method, path]: check
-    for method, path, check in (
+    for method, text, check in (
         ("GET", "/version", VERSION),
         ("GET", "/info", INFO),
         ("GET", "/system/df", DISK),
         ("GET", "/plugins", PLUGINS),
         ("POST", "/auth", _OBJECT),
         ("GET", "/distribution/{name}/json", _OBJECT),
-        ("GET", "/containers/json", a_list(CONTAINER)),
-        ("GET", "/containers/ps", a_list(CONTAINER)),
+        ("GET", "/containers/json|ps", a_list(CONTAINER)),
         ("POST", "/containers/create", MADE),
-        ("POST", "/containers/prune", PRUNED),
+        ("POST", "/containers|images|networks|volumes|build/prune", PRUNED),
         ("GET", "/containers/{name}/json", INSPECT),
         ("GET", "/containers/{name}/top", _TOP),
         ("POST", "/containers/{name}/exec", MADE),
@@ -213,17 +212,14 @@ _SHAPES: dict[Route, Check] = {
         ("GET", "/images/{name}/json", record({"Id": IDENTITY, "RepoTags": TEXTS, "RepoDigests": TEXTS}, "Id")),
         ("GET", "/images/{name}/history", a_list(_HISTORY)),
         ("DELETE", "/images/{name}", DELETED),
-        ("POST", "/images/prune", PRUNED),
-        ("POST", "/build/prune", PRUNED),
         ("GET", "/networks", a_list(NETWORK)),
         ("GET", "/networks/{name}", NETWORK),
         ("POST", "/networks/create", MADE_NETWORK),
-        ("POST", "/networks/prune", PRUNED),
         ("GET", "/volumes", VOLUMES),
         ("GET", "/volumes/{name}", VOLUME),
         ("POST", "/volumes/create", VOLUME),
-        ("POST", "/volumes/prune", PRUNED),
     )
+    for path in paths_of(text)
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 
 
 class Answerer(Enum):
@@ -30,100 +31,68 @@ class Body(Enum):
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
-SWARM_MODE = "swarm-mode"  # the kind of routes of Docker's swarm mode; * stands for every method there
+SWARM_MODE = "swarm-mode"  # the kind of routes of Docker's swarm mode
+# methods (* = all), path (see paths_of), kind, Answerer, Body
 _TABLE = """
-GET,HEAD      /_ping                            system      itself   whole
-GET           /version                          system      itself   whole
-GET           /info                             system      itself   whole
-GET           /events                           system      all      open
-GET           /system/df                        system      all      whole
-POST          /auth                             registry    any      whole
-GET           /images/search                    registry    any      whole
-GET           /distribution/{name}/json         registry    any      whole
-GET           /containers/json                  container   all      whole
-GET           /containers/ps                    container   all      whole
-POST          /containers/prune                 container   all      whole
-POST          /containers/create                container   chosen   whole
-GET           /containers/{name}/json           container   owner    whole
-GET           /containers/{name}/top            container   owner    whole
-GET           /containers/{name}/changes        container   owner    whole
-GET           /containers/{name}/logs           container   owner    open
-GET           /containers/{name}/stats          container   owner    open
-GET           /containers/{name}/attach/ws      container   owner    open
-GET           /containers/{name}/export         container   owner    transfer
-GET           /containers/{name}/archive        container   owner    transfer
-HEAD,PUT      /containers/{name}/archive        container   owner    whole
-GET,POST      /containers/{name}/checkpoints    container   owner    whole
-POST          /containers/{name}/attach         container   owner    open
-POST          /containers/{name}/copy           container   owner    open
-POST          /containers/{name}/wait           container   owner    open
-POST          /containers/{name}/start          container   owner    whole
-POST          /containers/{name}/stop           container   owner    whole
-POST          /containers/{name}/restart        container   owner    whole
-POST          /containers/{name}/kill           container   owner    whole
-POST          /containers/{name}/pause          container   owner    whole
-POST          /containers/{name}/unpause        container   owner    whole
-POST          /containers/{name}/resize         container   owner    whole
-POST          /containers/{name}/update         container   owner    whole
-POST          /containers/{name}/rename         container   owner    whole
-POST          /containers/{name}/exec           container   owner    whole
-DELETE        /containers/{name}                container   owner    whole
-POST          /commit                           container   owner    whole
-GET           /exec/{name}/json                 exec        owner    whole
-POST          /exec/{name}/resize               exec        owner    whole
-POST          /exec/{name}/start                exec        owner    open
-GET           /images/json                      image       all      whole
-POST          /images/prune                     image       all      whole
-POST          /images/create                    image       all      open
-POST          /images/load                      image       all      open
-GET           /images/get                       image       owner    transfer
-GET           /images/{name}/get                image       owner    transfer
-GET           /images/{name}/json               image       owner    whole
-GET           /images/{name}/history            image       owner    whole
-POST          /images/{name}/push               image       owner    open
-POST          /images/{name}/tag                image       owner    whole
-DELETE        /images/{name}                    image       owner    whole
-GET           /images/viz                       image       refused  whole
-POST          /build                            build       chosen   open
-POST          /session                          build       chosen   open
-POST          /grpc                             build       chosen   open
-POST          /build/cancel                     build       owner    whole
-POST          /build/prune                      build       all      whole
-GET           /networks                         network     all      whole
-POST          /networks/prune                   network     all      whole
-POST          /networks/create                  network     chosen   whole
-GET,DELETE    /networks/{name}                  network     owner    whole
-POST          /networks/{name}/connect          network     owner    whole
-POST          /networks/{name}/disconnect       network     owner    whole
-GET           /volumes                          volume      all      whole
-POST          /volumes/prune                    volume      all      whole
-POST          /volumes/create                   volume      chosen   whole
-GET,DELETE    /volumes/{name}                   volume      owner    whole
-GET           /plugins                          plugin      all      whole
-GET           /plugins/privileges               plugin      refused  whole
-GET           /plugins/{name}/json              plugin      refused  whole
-DELETE        /plugins/{name}                   plugin      refused  whole
-POST          /plugins/pull                     plugin      refused  open
-POST          /plugins/create                   plugin      refused  open
-POST          /plugins/{name}/push              plugin      refused  open
-POST          /plugins/{name}/upgrade           plugin      refused  open
-POST          /plugins/{name}/enable            plugin      refused  whole
-POST          /plugins/{name}/disable           plugin      refused  whole
-POST          /plugins/{name}/set               plugin      refused  whole
-GET           /services/{name}/logs             swarm-mode  refused  open
-GET           /tasks/{name}/logs                swarm-mode  refused  open
-*             /swarm                            swarm-mode  refused  whole
-*             /swarm/{name}                     swarm-mode  refused  whole
-*             /nodes                            swarm-mode  refused  whole
-*             /nodes/{name}                     swarm-mode  refused  whole
-*             /services                         swarm-mode  refused  whole
-*             /services/{name}                  swarm-mode  refused  whole
-*             /tasks                            swarm-mode  refused  whole
-*             /tasks/{name}                     swarm-mode  refused  whole
-*             /secrets                          swarm-mode  refused  whole
-*             /secrets/{name}                   swarm-mode  refused  whole
-*             /configs                          swarm-mode  refused  whole
-*             /configs/{name}                   swarm-mode  refused  whole
+GET,HEAD    /_ping                                         system      itself   whole
+GET         /version                                       system      itself   whole
+GET         /info                                          system      itself   whole
+GET         /events                                        system      all      open
+GET         /system/df                                     system      all      whole
+POST        /auth                                          registry    any      whole
+GET         /images/search                                 registry    any      whole
+GET         /distribution/{name}/json                      registry    any      whole
+GET         /containers/json|ps                            container   all      whole
+POST        /containers/prune                              container   all      whole
+POST        /containers/create                             container   chosen   whole
+GET         /containers/{name}/json|top|changes            container   owner    whole
+GET         /containers/{name}/logs|stats                  container   owner    open
+GET         /containers/{name}/attach/ws                   container   owner    open
+GET         /containers/{name}/export|archive              container   owner    transfer
+HEAD,PUT    /containers/{name}/archive                     container   owner    whole
+GET,POST    /containers/{name}/checkpoints                 container   owner    whole
+POST        /containers/{name}/attach|copy|wait            container   owner    open
+POST        /containers/{name}/start|stop|restart|kill     container   owner    whole
+POST        /containers/{name}/pause|unpause|resize        container   owner    whole
+POST        /containers/{name}/update|rename|exec          container   owner    whole
+DELETE      /containers/{name}                             container   owner    whole
+POST        /commit                                        container   owner    whole
+GET         /exec/{name}/json                              exec        owner    whole
+POST        /exec/{name}/resize                            exec        owner    whole
+POST        /exec/{name}/start                             exec        owner    open
+GET         /images/json                                   image       all      whole
+POST        /images/prune                                  image       all      whole
+POST        /images/create|load                            image       all      open
+GET         /images/get                                    image       owner    transfer
+GET         /images/{name}/get                             image       owner    transfer
+GET         /images/{name}/json|history                    image       owner    whole
+POST        /images/{name}/push                            image       owner    open
+POST        /images/{name}/tag                             image       owner    whole
+DELETE      /images/{name}                                 image       owner    whole
+GET         /images/viz                                    image       refused  whole
+POST        /build|session|grpc                            build       chosen   open
+POST        /build/cancel                                  build       owner    whole
+POST        /build/prune                                   build       all      whole
+GET         /networks                                      network     all      whole
+POST        /networks/prune                                network     all      whole
+POST        /networks/create                               network     chosen   whole
+GET,DELETE  /networks/{name}                               network     owner    whole
+POST        /networks/{name}/connect|disconnect            network     owner    whole
+GET         /volumes                                       volume      all      whole
+POST        /volumes/prune                                 volume      all      whole
+POST        /volumes/create                                volume      chosen   whole
+GET,DELETE  /volumes/{name}                                volume      owner    whole
+GET         /plugins                                       plugin      all      whole
+GET         /plugins/privileges                            plugin      refused  whole
+GET         /plugins/{name}/json                           plugin      refused  whole
+DELETE      /plugins/{name}                                plugin      refused  whole
+POST        /plugins/pull|create                           plugin      refused  open
+POST        /plugins/{name}/push|upgrade                   plugin      refused  open
+POST        /plugins/{name}/enable|disable|set             plugin      refused  whole
+GET         /services|tasks/{name}/logs                    swarm-mode  refused  open
+*           /swarm|nodes|services|tasks|secrets|configs    swarm-mode  refused  whole
+*           /swarm|nodes|services|tasks/{name}             swarm-mode  refused  whole
+*           /secrets|configs/{name}                        swarm-mode  refused  whole
 """
 
 
@@ -145,12 +114,17 @@ class Route:
         return self.method, words[1], "" if words[-1] == "{name}" else words[-1]
 
 
+def paths_of(text: str) -> list[str]:
+    """Return the paths that a text stands for, in which words of a path are joined by |."""
+    return ["/".join(words) for words in product(*(word.split("|") for word in text.split("/")))]
+
+
 def _read(table: str) -> dict[tuple[str, str], Route]:
     found = {}
     for line in filter(None, table.splitlines()):
         methods, path, kind, answerer, body = line.split()
-        for method in METHODS if methods == "*" else methods.split(","):
-            found[method, path] = Route(method, path, kind, Answerer(answerer), Body(body), path.partition("{name}")[2])
+        for method, each in product(METHODS if methods == "*" else methods.split(","), paths_of(path)):
+            found[method, each] = Route(method, each, kind, Answerer(answerer), Body(body), each.partition("{name}")[2])
     return found
 
 

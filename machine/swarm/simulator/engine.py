@@ -289,7 +289,7 @@ class SimulatedEngine(Things):
 _NOT_JSON = ("/build", "/images/load", "/images/create")  # what is sent there are archives
 _ANSWERS: dict[Route, Callable[..., Response]] = {
     ROUTES[method, path]: answer
-    for method, path, answer in (
+    for method, text, answer in (
         ("GET", "/_ping", SimulatedEngine.ping),
         ("HEAD", "/_ping", SimulatedEngine.ping),
         ("GET", "/version", SimulatedEngine.version),
@@ -300,14 +300,7 @@ _ANSWERS: dict[Route, Callable[..., Response]] = {
         ("GET", "/containers/{name}/json", SimulatedEngine.inspect),
         ("GET", "/containers/{name}/logs", SimulatedEngine.logs),
         ("GET", "/containers/{name}/top", SimulatedEngine.top),
-        ("POST", "/containers/{name}/start", SimulatedEngine.act),
-        ("POST", "/containers/{name}/stop", SimulatedEngine.act),
-        ("POST", "/containers/{name}/kill", SimulatedEngine.act),
-        ("POST", "/containers/{name}/restart", SimulatedEngine.act),
-        ("POST", "/containers/{name}/pause", SimulatedEngine.act),
-        ("POST", "/containers/{name}/unpause", SimulatedEngine.act),
-        ("POST", "/containers/{name}/rename", SimulatedEngine.act),
-        ("POST", "/containers/{name}/wait", SimulatedEngine.act),
+        ("POST", "/containers/{name}/start|stop|kill|restart|pause|unpause|rename|wait", SimulatedEngine.act),
         ("DELETE", "/containers/{name}", SimulatedEngine.remove),
         ("GET", "/images/json", SimulatedEngine.image_list),
         ("POST", "/images/create", SimulatedEngine.image_create),
@@ -328,6 +321,7 @@ _ANSWERS: dict[Route, Callable[..., Response]] = {
         ("GET", "/volumes/{name}", SimulatedEngine.volume),
         ("DELETE", "/volumes/{name}", SimulatedEngine.volume_remove),
     )
+    for path in routes.paths_of(text)
 }
 
 

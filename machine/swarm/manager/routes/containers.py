@@ -21,7 +21,7 @@ OF = "/containers/{name}/"
 FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is remembered has to do
 
 
-@TABLE.at("GET", "/containers/json", "/containers/ps")
+@TABLE.at("GET", "/containers/json|ps")
 async def ps(context: ManagerContext, request: Request) -> Reply:
     """From memory, unless sizes are asked for."""
     filters = request.filters()
@@ -124,7 +124,7 @@ async def _refreshed_at_end(container: Container, body: AsyncIterator[bytes]) ->
             await close()
 
 
-@TABLE.at("POST", *(OF + verb for verb in ("start", "stop", "restart", "kill", "pause", "unpause", "update")))
+@TABLE.at("POST", OF + "start|stop|restart|kill|pause|unpause|update")
 async def change(context: ManagerContext, request: Request) -> Reply:
     """To its engine; what is remembered is true again before the client hears of it."""
     container = context.container(request.name)

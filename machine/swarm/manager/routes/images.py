@@ -91,7 +91,7 @@ def _created(engine: Engine, name: str) -> int | None:
     return next((int(image.get("Created") or 0) for image in engine.images if image.get("Id") in ids), None)
 
 
-@TABLE.at("POST", "/images/create", "/images/load")
+@TABLE.at("POST", "/images/create|load")
 async def transfer(context: ManagerContext, request: Request) -> Reply:
     """Pull, import or load on every engine; the tags that it brings mean what they mean there from then on."""
     engines = context.cluster.healthy() or [context.cluster.any_healthy()]
@@ -108,8 +108,7 @@ async def transfer(context: ManagerContext, request: Request) -> Reply:
     return await transfer_image(engines, request, details=False, after=refresh, finish=finish)
 
 
-@TABLE.at("GET", OF + "json", OF + "history", OF + "get")
-@TABLE.at("POST", OF + "push")
+@TABLE.rest_of("image")
 async def one(context: ManagerContext, request: Request) -> Reply:
     """To the first engine that has it; any engine words the error if none has."""
     found = await holders(context, request.name)

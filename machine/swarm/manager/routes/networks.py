@@ -128,7 +128,7 @@ async def remove(context: ManagerContext, request: Request) -> Reply:
     return reply
 
 
-@TABLE.at("POST", "/networks/{name}/connect", "/networks/{name}/disconnect")
+@TABLE.at("POST", "/networks/{name}/connect|disconnect")
 async def connect(context: ManagerContext, request: Request) -> Reply:
     """On the container's engine: the network is there, spans engines, or is moved there because nobody is in it."""
     request = await request.whole()

@@ -15,7 +15,7 @@ from machine.swarm.pipeline import Refused, Reply, Request
 _KINDS = {"images": "image", "networks": "network", "volumes": "volume"}
 
 
-@TABLE.at("POST", "/containers/prune", "/images/prune", "/networks/prune", "/volumes/prune", "/build/prune")
+@TABLE.at("POST", "/containers|images|networks|volumes|build/prune")
 async def prune(context: ManagerContext, request: Request) -> Reply:
     """On every engine; what is remembered is true again before the client hears of it."""
     kind = request.path.split("/")[1]
