@@ -6,20 +6,18 @@ An extension brings asyncio, the manager and more, so that it is imported for me
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machine.clusters.classic import membership as classic
-from machine.clusters.swarm_mode import membership as swarm_mode
+from machine.clusters.swarm_mode import detection as swarm_mode
 
 if TYPE_CHECKING:
     from machine.clusters.extension import Extension, PlannedMachine
     from machine.store import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One kind of cluster: the module whose EXTENSION serves it, and how its members are told."""
 
     extension: str

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from machine import clients, engine, names
 from machine.clusters.swarm_mode import api
-from machine.clusters.swarm_mode.membership import KEY, PUBLIC, Membership, parse
+from machine.clusters.swarm_mode.detection import KEY
+from machine.clusters.swarm_mode.membership import PUBLIC, Membership, parse
 from machine.clusters.swarm_mode.nodes import Node, find_own_node
 from machine.errors import EngineError, MachineError, SwarmModeError
 from machine.model import Endpoint

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from machine.clusters.swarm_mode.detection import KEY
 from machine.errors import RecordBroken, UsageError
 
 if TYPE_CHECKING:
-    from machine.clusters.extension import MembershipRequest, PlannedMachine
+    from machine.clusters.extension import MembershipRequest
     from machine.store import Record
 
-KEY = "SwarmMode"  # of Machine in config.json
-PORTS = (2377, 7946, 4789)  # control (tcp), gossip (tcp and udp), overlay networks (udp)
 ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
 PUBLIC = "public"  # as --swarm-addr: the address by which this computer reaches the machine
@@ -49,27 +48,9 @@ class Membership:
         return {_json_key(name): list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def is_requested(planned: PlannedMachine) -> bool:
-    """Return whether `create` was asked for a machine in a cluster of swarm mode."""
-    return planned.swarm_mode is not None
-
-
-def is_member(record: Record) -> bool:
-    """Return whether the machine is, or is to be, in a cluster of swarm mode."""
-    return bool((record.raw.get("Machine") or {}).get(KEY))
-
-
 def set_membership(record: Record, request: MembershipRequest) -> None:
     """Put what `create` was asked into a new record."""
     record.raw["Machine"][KEY] = request.dump()
-
-
-def open_ports(record: Record) -> tuple[int, ...]:
-    """Return what a platform's firewall has to let in for the machine: PORTS, or nothing.
-
-    Workers get the managers' port too, for they may be promoted.
-    """
-    return PORTS if is_member(record) else ()
 
 
 def parse(found: object, name: str) -> Membership | None:

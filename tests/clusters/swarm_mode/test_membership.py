@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from machine.clusters.swarm_mode.detection import open_ports
 from machine.clusters.swarm_mode.membership import (
     Membership,
     check,
     cluster_wide_flags,
     nanoseconds,
-    open_ports,
     parse,
     set_membership,
 )
