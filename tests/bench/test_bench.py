@@ -23,7 +23,8 @@ from tests.bench.stores import PORT, Fleet
 from tests.bench.subject import PEER, Subject, timed
 from tests.bench.vboxmanage import OnPath
 from tests.drivers.openstack.fake_openstack import Stack
-from tests.drivers.openstack.server import PASSWORD, USER
+from tests.drivers.openstack.project import USER
+from tests.drivers.openstack.server import PASSWORD
 from tests.drivers.virtualbox import transcripts
 from tests.labs.nspawn import Lab
 

@@ -10,8 +10,9 @@ import re
 from typing import Any
 
 from tests.drivers.openstack.fake_openstack import Stack
-from tests.drivers.openstack.project import Json, Project, bad
-from tests.drivers.openstack.server import PASSWORD, PROJECT, USER, Cloud
+from tests.drivers.openstack.project import USER, Project
+from tests.drivers.openstack.refusals import Json, bad
+from tests.drivers.openstack.server import PASSWORD, PROJECT, Cloud
 
 AUTH_URL = "http://identity.c3j1.conoha.io/v3"
 BEGINNINGS = ("#!", "#include-once", "#include", "#cloud-config", "#cloud-boothook")

@@ -8,8 +8,8 @@ import urllib.parse
 from typing import Any
 
 from tests.drivers.fault_proxy import Answer, Call, Door
-from tests.drivers.openstack.project import Project
-from tests.drivers.openstack.server import PASSWORD, PROJECT, USER, Cloud
+from tests.drivers.openstack.project import USER, Project
+from tests.drivers.openstack.server import PASSWORD, PROJECT, Cloud
 
 IDS = re.compile(r"/(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f-]{27})(?=/|$)|(?<=/os-keypairs)/[^/]+")
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
 import time
 import uuid
 from typing import Any
 
-Json = dict[str, Any]
+from tests.drivers.openstack.neutron import Neutron
+from tests.drivers.openstack.refusals import Json, Refusal, bad, new_id
+
+USER = "alice"
 SERVER_KEYS = {
     *("name", "flavorRef", "imageRef", "key_name", "security_groups", "metadata", "networks", "user_data"),
     *("config_drive", "availability_zone", "adminPass", "block_device_mapping_v2"),
@@ -22,23 +24,7 @@ SERVER_KEYS = {
 VOLUME_KEYS = {"name", "size", "imageRef", "metadata", "description", "volume_type", "availability_zone"}
 
 
-class Refusal(Exception):
-    """An answer that is none of success; `kind` is what its body calls it."""
-
-    def __init__(self, status: int, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.kind, self.message = status, kind, message
-
-
-def new_id() -> str:
-    return str(uuid.uuid4())
-
-
-def bad(message: str) -> Refusal:
-    return Refusal(400, "badRequest", message)
-
-
-class Project:
+class Project(Neutron):
     """Everything in it. `build`, `power` and `end` are seconds."""
 
     def __init__(self, *, build: float = 0.1, power: float = 0.1, end: float = 0.1) -> None:
@@ -67,7 +53,7 @@ class Project:
         self.fault = ""  # of the next server
         default = self.make_group({"name": "default", "description": "Default security group"})
         for family in ("IPv4", "IPv6"):
-            self._rule({"ethertype": family, "security_group_id": default["id"], "remote_group_id": default["id"]})
+            self.make_rule({"ethertype": family, "security_group_id": default["id"], "remote_group_id": default["id"]})
         self._fixed = {id(thing) for thing in self.groups.values()}
 
     # what there is from the start
@@ -88,24 +74,6 @@ class Project:
             "disk_format": "qcow2",
             **more,
         }
-
-    def network(self, name: str, prefix: str, *, external: bool = False, project: str | None = None) -> Json:
-        found = {
-            "id": new_id(),
-            "name": name,
-            "status": "ACTIVE",
-            "admin_state_up": True,
-            "subnets": [new_id()],
-            "shared": False,
-            "router:external": external,
-            "prefix": prefix,
-            "project_id": project or ("admin" if external else self.id),
-        }
-        found["tenant_id"] = found["project_id"]
-        self.networks.append(found)
-        return found
-
-    # time
 
     def settle(self) -> None:
         """What is over by now is over."""
@@ -186,7 +154,7 @@ class Project:
         disks = self._disks(body, flavor)
         network = self._network_of(body)
         server_id = new_id()
-        address = self.addresses.pop(0) if self.addresses else self._free(network)
+        address = self.addresses.pop(0) if self.addresses else self.free_address(network)
         port = {
             "id": new_id(),
             "device_id": server_id,
@@ -291,12 +259,6 @@ class Project:
             raise bad(f"Network {wanted[0]['uuid']} could not be found.")
         return found
 
-    def _free(self, network: Json) -> str:
-        taken = {fixed["ip_address"] for port in self.ports.values() for fixed in port["fixed_ips"]}
-        taken |= {address["floating_ip_address"] for address in self.floating.values()}
-        hosts = ipaddress.ip_network(f"{network['prefix']}.0/24").hosts()
-        return next(str(host) for host in hosts if str(host) not in taken)
-
     def listed(self) -> list[Json]:
         """Nova's list leaves those out that it keeps for a while after their removal."""
         return [server for server in self.servers.values() if server["status"] != "SOFT_DELETED"]
@@ -339,76 +301,6 @@ class Project:
         server["OS-EXT-STS:task_state"] = "soft-deleting" if keeps else "deleting"
         how = ("is", {"status": "SOFT_DELETED", "OS-EXT-STS:task_state": None}) if keeps else ("gone", {})
         server["_then"] = (time.monotonic() + self.end, *how)
-
-    # Neutron
-
-    def make_group(self, body: Json) -> Json:
-        group = {
-            "id": new_id(),
-            "name": body["name"],
-            "description": body.get("description", ""),
-            "stateful": True,
-            "project_id": self.id,
-            "tenant_id": self.id,
-            "security_group_rules": [],
-        }
-        self.groups[group["id"]] = group
-        for family in ("IPv4", "IPv6"):
-            self._rule({"ethertype": family, "security_group_id": group["id"], "direction": "egress"})
-        return group
-
-    def _rule(self, body: Json) -> Json:
-        keys = ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
-        rule = {"direction": "ingress", "ethertype": "IPv4", **dict.fromkeys(keys), **body}
-        group = self.groups.get(rule["security_group_id"])
-        if group is None:
-            raise Refusal(404, "NeutronError", f"Security group {rule['security_group_id']} does not exist")
-        for other in group["security_group_rules"]:
-            if all(other[key] == rule[key] for key in (*keys, "direction", "ethertype")):
-                raise Refusal(409, "NeutronError", f"Security group rule already exists. Rule id is {other['id']}.")
-        rule.update(id=new_id(), project_id=self.id)
-        group["security_group_rules"].append(rule)
-        return rule
-
-    def make_rules(self, bodies: list[Json]) -> list[Json]:
-        made: list[Json] = []
-        try:
-            for body in bodies:
-                made.append(self._rule(body))  # noqa: PERF401
-        except Refusal:
-            for rule in made:
-                self.groups[rule["security_group_id"]]["security_group_rules"].remove(rule)
-            raise
-        return made
-
-    def delete_group(self, group_id: str) -> None:
-        if group_id not in self.groups:
-            raise Refusal(404, "NeutronError", f"Security group {group_id} does not exist")
-        if any(group_id in port["security_groups"] for port in self.ports.values()):
-            raise Refusal(409, "NeutronError", f"Security Group {group_id} in use.")
-        del self.groups[group_id]
-
-    def make_floating(self, body: Json) -> Json:
-        pool = next((network for network in self.networks if network["id"] == body["floating_network_id"]), None)
-        port = self.ports.get(body["port_id"])
-        if pool is None or port is None:
-            raise Refusal(404, "NeutronError", f"Port {body['port_id']} could not be found.")
-        address = {
-            "id": new_id(),
-            "floating_ip_address": self._free(pool),
-            "port_id": port["id"],
-            "status": "ACTIVE",
-            "floating_network_id": pool["id"],
-            "description": body.get("description", ""),
-            "project_id": self.id,
-        }
-        self.floating[address["id"]] = address
-        return address
-
-    def delete_floating(self, address_id: str) -> None:
-        if address_id not in self.floating:
-            raise Refusal(404, "NeutronError", f"Floating IP {address_id} could not be found")
-        del self.floating[address_id]
 
     # Cinder
 

@@ -20,7 +20,8 @@ from machine.options import resolve
 from tests.drivers import contexts
 from tests.drivers.cloud_contract import again, new, unmake
 from tests.drivers.openstack.fake_openstack import Stack
-from tests.drivers.openstack.server import CREDENTIAL, CREDENTIAL_SECRET, PASSWORD, PROJECT, USER
+from tests.drivers.openstack.project import USER
+from tests.drivers.openstack.server import CREDENTIAL, CREDENTIAL_SECRET, PASSWORD, PROJECT
 
 URL = "https://keystone.example:5000/v3"
 LEAST = {"auth-url": URL, "username": "u", "password": "p", "tenant-name": "t", "flavor-name": "f", "image-name": "i"}

@@ -20,7 +20,8 @@ from machine.options import resolve
 from tests.drivers import contexts, firstboot
 from tests.drivers.cloud_contract import CloudContract, again, make, new, unmake
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
-from tests.drivers.openstack.server import PASSWORD, PROJECT, USER
+from tests.drivers.openstack.project import USER
+from tests.drivers.openstack.server import PASSWORD, PROJECT
 
 
 @pytest.fixture

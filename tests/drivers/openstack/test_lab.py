@@ -19,7 +19,8 @@ from tests.drivers import firstboot, machine_life
 from tests.drivers.fault_proxy import Answer, Call, Door, through
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
 from tests.drivers.openstack.fake_openstack import Stack
-from tests.drivers.openstack.server import PASSWORD, PROJECT, USER
+from tests.drivers.openstack.project import USER
+from tests.drivers.openstack.server import PASSWORD, PROJECT
 from tests.labs.nspawn import Host, Lab
 from tests.program import Program
 

@@ -23,37 +23,27 @@ from pathlib import Path
 from typing import Any
 
 from machine.process import Completed
-from tests.drivers.virtualbox import transcripts
+from tests.drivers.virtualbox.answers import (
+    LOCKED,
+    NET,
+    PROGRESS,
+    Vm,
+    dhcp_block,
+    found,
+    info,
+    known_options,
+    missing,
+    replaced,
+    said,
+)
+from tests.drivers.virtualbox.networks import OF_INTERFACE, HostNetworks
 from tests.drivers.virtualbox.transcripts import first
 
-Vm = dict[str, Any]
-PROGRESS = "0%...10%...20%...30%...40%...50%...60%...70%...80%...90%...100%\n"
-LOCKED = (
-    "VBoxManage: error: The machine '{}' is already locked for a session (or being unlocked)\nVBoxManage: error: "
-    "Details: code VBOX_E_INVALID_OBJECT_STATE (0x80bb0007), component MachineWrap, interface IMachine\n"
-)
 SPACE: dict[str, Any] = {"vms": {}, "media": [], "interfaces": {}, "dhcp": {}, "leases": {}, "calls": []}
-OF_INTERFACE = "HostInterfaceNetworking-"  # with an interface's name: the network that a DHCP server serves
 ARGUMENTS = {"--uart1": 2, "--uartmode1": 2}
-NET = """Name:            {name}
-GUID:            {guid}
-
-State:           {state}
-NetworkMask:     {mask}
-LowerIP:         {lower}
-UpperIP:         {upper}
-VBoxNetworkName: hostonly-{name}
-
-"""  # as macOS prints it (VBoxManageList.cpp), the empty line included
 
 
-def known_options() -> set[str]:
-    """The options of modifyvm that were recorded as taken."""
-    taken = (each.words[2:] for each in transcripts.every() if each.words[:1] == ("modifyvm",) and not each.rc)
-    return {word for words in taken for word in words if word.startswith("--")}
-
-
-class Fake:
+class Fake(HostNetworks):
     """VirtualBox on one host. `boot` and `cut` start and end what is behind a machine; without them nothing is."""
 
     def __init__(
@@ -343,127 +333,6 @@ class Fake:
         shutil.rmtree(vm["folder"])
         del space["vms"][vm["uuid"]]
         return said("unregistervm", "*", "--delete")
-
-    def do_hostonlyif(self, space: dict[str, Any], words: list[str]) -> Completed:
-        there = space["interfaces"]
-        if words[0] == "create":
-            number = next(number for number in range(99) if f"vboxnet{number}" not in there)
-            there[f"vboxnet{number}"] = [f"192.168.{70 + number}.1", "255.255.255.0"]
-            return Completed(0, f"Interface 'vboxnet{number}' was successfully created\n", PROGRESS)
-        if words[1] not in there:
-            return said("hostonlyif", "remove", rc=1, text="could not be found", swap={"vboxnet0": words[1]})
-        if words[0] == "remove":
-            del there[words[1]]
-            return Completed(0, "", PROGRESS)
-        given = dict(zip(words[2::2], words[3::2], strict=True))
-        second, third = map(int, given["--ip"].split(".")[1:3])
-        if second != 168 or not 56 <= third <= 63:
-            return said("hostonlyif", "ipconfig", rc=1, text="E_ACCESSDENIED")
-        there[words[1]] = [given["--ip"], given["--netmask"]]
-        return said("hostonlyif", "ipconfig")
-
-    def do_hostonlynet(self, space: dict[str, Any], words: list[str]) -> Completed:
-        """macOS has them; elsewhere the command is unknown, as was recorded."""
-        if not self.nets:
-            return said("hostonlynet", rc=2)
-        there = space.setdefault("nets", {})
-        flags = [word for word in words[1:] if word in ("--enable", "--disable")]
-        rest = [word for word in words[1:] if word not in flags]
-        given = dict(zip(rest[::2], rest[1::2], strict=True))
-        name = given["--name"]
-        if words[0] == "modify" and name in there:
-            there[name]["state"] = "Enabled" if flags == ["--enable"] else "Disabled"
-        elif words[0] == "add" and name not in there:
-            span = {"mask": given["--netmask"], "lower": given["--lower-ip"], "upper": given["--upper-ip"]}
-            there[name] = {"guid": str(uuid.uuid4()), "state": "Enabled" if flags else "Disabled", **span}
-        else:
-            return Completed(1, "", f"VBoxManage: error: hostonlynet {words[0]}: {name}\n")
-        return Completed(0)
-
-    def do_dhcpserver(self, space: dict[str, Any], words: list[str]) -> Completed:
-        if words[0] == "findlease":
-            return self._lease(space, **dict(word.lstrip("-").replace("-", "_").split("=") for word in words[1:]))
-        given = dict(zip(words[1:-1:2], words[2::2], strict=False))
-        name = given.pop("--netname")
-        if words[0] == "add" and name in space["dhcp"]:
-            return said("dhcpserver", "add", rc=2)
-        space["dhcp"][name] = given
-        return Completed(0)
-
-    def _lease(self, space: dict[str, Any], interface: str, mac_address: str) -> Completed:
-        """By MAC, with or without colons; the server writes down what it gives, and that file is read."""
-        network, card = OF_INTERFACE + interface, mac_address.replace(":", "").lower()
-        colons = ":".join(card[at : at + 2] for at in range(0, 12, 2))
-        leases = {key: lease for key, lease in space["leases"].items() if lease["network"] == network}
-        find = ("dhcpserver", "findlease")
-        if interface not in space["interfaces"]:
-            return said(*find, rc=1, text="vboxnet7", swap={"vboxnet7": interface})
-        if network not in space["dhcp"]:
-            return said("dhcpserver", "remove", rc=1, swap={OF_INTERFACE + "vboxnet0": network})
-        if not leases:
-            return said(*find, rc=1, text="VERR_FILE_NOT_FOUND", swap={OF_INTERFACE + "vboxnet0": network})
-        if card not in leases:
-            return said(*find, rc=1, text="Could not find a lease", swap={"08:00:27:aa:bb:cd": colons})
-        known = first(*find, text=leases[card]["state"])
-        old = dict(line.replace(" ", "").split(":", 1) for line in known.stdout.splitlines())
-        swap = {old["IPAddress"]: leases[card]["address"], old["MACAddress"]: colons}
-        return said(*find, text=leases[card]["state"], swap=swap)
-
-
-def found(space: dict[str, Any], word: str) -> Vm | None:
-    """By UUID, else by name."""
-    if word in space["vms"]:
-        vm: Vm = space["vms"][word]
-        return vm
-    return next((vm for vm in space["vms"].values() if vm["name"] == word), None)
-
-
-def said(*words: str, rc: int = 0, text: str = "", swap: dict[str, str] | None = None) -> Completed:
-    """A recorded answer, with names and paths put in the place of the recorded ones."""
-    known = first(*words, rc=rc, text=text)
-    out, err = known.stdout, known.stderr
-    for old, new in (swap or {}).items():
-        out, err = out.replace(old, new), err.replace(old, new)
-    return Completed(rc, out, err)
-
-
-def missing(command: str, word: str) -> Completed:
-    """That there is no such machine; by name or by UUID."""
-    by_uuid = len(word) == 36 and word.count("-") == 4
-    known = first("showvminfo", rc=1, text="with UUID" if by_uuid else "named 'm1'")
-    old = known.stderr.partition("{")[2].partition("}")[0] if by_uuid else "m1"
-    return Completed(1, "", known.stderr.replace(old, word))
-
-
-def info(vm: Vm) -> str:
-    """showvminfo --machinereadable of a machine that was just made, with what was changed since."""
-    lines = first("showvminfo", "*", "--machinereadable", text='name="dev"').stdout.splitlines()
-    changed = {"name": vm["name"], "UUID": vm["uuid"], "VMState": vm["state"]}
-    changed |= {option.lstrip("-"): value for option, value in vm["set"].items()}
-    kept = [line for line in lines if line.partition("=")[0] not in changed]
-    more = [f'{key}="{value}"' for key, value in changed.items()]
-    for number, name in enumerate(vm["controllers"]):
-        more.append(f'storagecontrollername{number}="{name}"')
-        more += [f'"{name}-{port}-0"="{medium}"' for port, medium in vm["disks"].items()]
-    more += [f'Forwarding({number})="{name},{rule}"' for number, (name, rule) in enumerate(sorted(vm["nat"].items()))]
-    for number, (name, path) in enumerate(vm["shares"].items(), 1):
-        more += [
-            f'SharedFolderNameMachineMapping{number}="{name}"',
-            f'SharedFolderPathMachineMapping{number}="{path}"',
-        ]
-    return "\n".join([*kept, *more]) + "\n"
-
-
-def replaced(text: str, name: str, address: str, mask: str) -> str:
-    """A block of `list hostonlyifs` for another interface."""
-    return text.replace("vboxnet0", name).replace("192.168.56.1", address).replace("255.255.255.0", mask)
-
-
-def dhcp_block(name: str, values: dict[str, str]) -> str:
-    """A block of `list dhcpservers`."""
-    text = first("list", "dhcpservers", text="192.168.56.100").stdout
-    text = text.replace("HostInterfaceNetworking-vboxnet0", name).replace("192.168.56.100", values["--ip"])
-    return text.replace("192.168.56.101", values["--lowerip"]).replace("192.168.56.254", values["--upperip"])
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from machine.drivers.virtualbox.client import VBox
 from machine.errors import DriverError
 from machine.process import Completed
 from tests.drivers.virtualbox import transcripts
-from tests.drivers.virtualbox.fake_vboxmanage import NET
+from tests.drivers.virtualbox.answers import NET
 from tests.drivers.virtualbox.transcripts import Transcript, every, first
 
 FAILED = [each for each in every() if errors.MARK in each.stderr]
