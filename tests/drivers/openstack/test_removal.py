@@ -43,6 +43,7 @@ def test_a_kept_server_is_ended_with_all_it_holds(cloud: Stack, volume: int, bef
 def test_rm_cut_short_after_the_first_request_knows_the_server_again(cloud: Stack, tmp_path: Path) -> None:
     before = cloud.listing()
     cloud.project.reclaim = True
+    cloud.project.end = 1.0  # seconds, for the state in between to be seen
     driver = again(make(new(cloud, tmp_path)))
     driver.data["MachineId"] = ""  # type: ignore[attr-defined]
     driver.ctx.save(driver)
