@@ -101,6 +101,8 @@ async def test_a_container_that_was_removed_does_not_come_back_by_its_old_signat
     place = fleet.hosts[0]
     kept = place.engine.containers[key]
     await fleet.call("DELETE", f"/containers/{key}?force=1")
+    place.engine.answer("POST", "/containers/create?name=later", b'{"Image":"busybox"}')
+    await fleet.until(lambda: fleet.cluster.index.named("later"))  # and the removal before it is known
     if not same_id:
         kept.id = "b" * 64
     place.engine.containers[kept.id], place.engine.names["web"] = kept, kept.id
