@@ -10,14 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from machine.swarm.cluster import Cluster, Engine
 from machine.swarm.cluster.images import ImageTable, NewestTags, changed_tags
 from machine.swarm.parsing.image_name import familiar
 from machine.swarm.pipeline import Hijack, Refused
-
-if TYPE_CHECKING:
-    from machine.swarm.cluster import Cluster, Engine
 
 
 class _Change:
