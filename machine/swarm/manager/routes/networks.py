@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters, relocate
 from machine.swarm.manager.routes.context import ManagerContext
+from machine.swarm.manager.routes.object_filters import Filters
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.objects import merge_networks, shared_names
@@ -25,31 +26,38 @@ Network = dict[str, Any]
 
 @TABLE.at("GET", "/networks")
 async def networks(context: ManagerContext, request: Request) -> Reply:
-    """From memory; engines are asked only for filters that need more than a network's own record."""
-    filters = request.filters()
-    nodes = set(filters.pop("node", []))
-    asked = filters_of(context, filters, nodes)
-    if asked and not object_filters.answers(filters, object_filters.NETWORK_FILTERS):
+    """Every network once."""
 
-        async def ask(engine: Engine) -> list[Network]:
-            call = request.at("/networks", {"filters": [json.dumps(asked[engine])]})
-            return await (await engine.ask(call)).value() or []
+    def remembered(engine: Engine, filters: Filters) -> list[Network]:
+        return [network for network in engine.networks if object_filters.network_passes(network, filters)]
 
-        found = successful(await context.broadcast(list(asked), ask))
-    else:
-        found = {e: [n for n in e.networks if object_filters.network_passes(n, mine)] for e, mine in asked.items()}
+    found = await listed(context, request, object_filters.NETWORK_FILTERS, remembered)
     shared = shared_names(engine.networks for engine in context.cluster.healthy())
     return Reply.json(merge_networks(by_node(found), shared))
 
 
-def filters_of(
-    context: ManagerContext, filters: object_filters.Filters, nodes: set[str]
-) -> dict[Engine, object_filters.Filters]:
-    """The filters for each healthy engine that may have what is asked for; `nodes` = names or ids, empty = all."""
+async def listed(
+    context: ManagerContext, request: Request, known: frozenset[str], remembered: Callable[[Engine, Filters], Any]
+) -> dict[Engine, Any]:
+    """What each engine has for a list of networks or volumes, as far as it may have what the filters ask for.
+
+    `remembered` says it from memory; engines are asked for filters beyond the `known` ones, which need more than an
+    object's own record.
+    """
+    filters = request.filters()
+    nodes = set(filters.pop("node", []))  # names or ids; empty = all
     engines = [e for e in context.cluster.healthy() if not nodes or e.name in nodes or e.id in nodes]
     names = {e.name for e in context.cluster.engines.values()}
-    found = {e: object_filters.at_node(filters, e.name, names) for e in engines}
-    return {engine: mine for engine, mine in found.items() if mine is not None}
+    each = {e: object_filters.at_node(filters, e.name, names) for e in engines}
+    asked = {engine: mine for engine, mine in each.items() if mine is not None}
+    if not asked or object_filters.answers(filters, known):
+        return {engine: remembered(engine, mine) for engine, mine in asked.items()}
+
+    async def ask(engine: Engine) -> Any:
+        call = request.at(request.path, {"filters": [json.dumps(asked[engine])]})
+        return await (await engine.ask(call)).value()
+
+    return successful(await context.broadcast(list(asked), ask))
 
 
 def find(context: ManagerContext, text: str, engine: Engine | None = None) -> tuple[Engine, Network]:

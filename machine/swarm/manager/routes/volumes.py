@@ -5,7 +5,6 @@ A volume is made on one engine, and what mounts it goes there; with a whitelist,
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +14,8 @@ from machine.swarm.cluster import Engine
 from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters
 from machine.swarm.manager.routes.context import ManagerContext
-from machine.swarm.manager.routes.networks import filters_of
+from machine.swarm.manager.routes.networks import listed
+from machine.swarm.manager.routes.object_filters import Filters
 from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.objects import merge_volumes, shared_names
@@ -28,21 +28,12 @@ from machine.swarm.scheduler.placement_request import PlacementRequest, extract_
 
 @TABLE.at("GET", "/volumes")
 async def volumes(context: ManagerContext, request: Request) -> Reply:
-    """From memory; engines are asked only for filters that need more than a volume's own record."""
-    filters = request.filters()
-    nodes = set(filters.pop("node", []))
-    asked = filters_of(context, filters, nodes)
-    if asked and not object_filters.answers(filters, object_filters.VOLUME_FILTERS):
+    """Every volume once."""
 
-        async def ask(engine: Engine) -> Any:
-            call = request.at("/volumes", {"filters": [json.dumps(asked[engine])]})
-            return await (await engine.ask(call)).value()
+    def remembered(engine: Engine, filters: Filters) -> dict[str, Any]:
+        return {"Volumes": [volume for volume in engine.volumes if object_filters.volume_passes(volume, filters)]}
 
-        found = successful(await context.broadcast(list(asked), ask))
-    else:
-        found = {
-            e: {"Volumes": [v for v in e.volumes if object_filters.volume_passes(v, mine)]} for e, mine in asked.items()
-        }
+    found = await listed(context, request, object_filters.VOLUME_FILTERS, remembered)
     shared = shared_names(engine.volumes for engine in context.cluster.healthy())
     return Reply.json(merge_volumes(by_node(found), shared))
 
