@@ -71,6 +71,6 @@ def script_of(record: Record, request: CreateRequest) -> list[str]:
     for extension in clusters.extensions_of(record):
         spec = extension.script_spec(record, spec)
     plan_of_host = provisioning.plan(sample_facts.debian(), spec)
-    script = provisioning.render(plan_of_host, answers=sample_facts.ANSWERS).splitlines()
+    script = provisioning.render(plan_of_host, answers=sample_facts.OUTPUTS).splitlines()
     runs_swarm = spec.swarm is not None and spec.swarm.runs
     return ["# machine-address stands for the address that the machine will have", *script] if runs_swarm else script

@@ -1,4 +1,4 @@
-"""The one place where a plan meets a machine: steps in batches over a shell, one exec a batch."""
+"""The executor of plans: steps are run on a machine in batches over a shell, one exec for each batch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TAIL = 30  # lines of a failed step's output that an error shows
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a plan: its own `Result`, and what was played."""
+    """The result of a plan, and the steps that were run."""
 
     result: Result
     executed: tuple[str, ...]  # names of all steps
@@ -49,63 +49,63 @@ class Outcome:
 
 
 def apply_steps(plan: Plan, shell: Shell, log: Log) -> Outcome:
-    """Carry out a plan. ProvisionError names the step that failed, with the end of its output."""
-    waiting: list[Step] = []
-    played: list[str] = []
+    """Run the steps of a plan. ProvisionError names the step that failed, with the end of its output."""
+    pending: list[Step] = []
+    names: list[str] = []
     round_trips = 0
     try:
         step = next(plan)
         while True:
-            waiting.append(step)
-            played.append(step.name)
+            pending.append(step)
+            names.append(step.name)
             log(step.name)
             if not step.needs_output:
                 step = next(plan)
                 continue
-            answer = send(waiting, shell, alone=True)[-1]
+            answer = run_batch(pending, shell, alone=True)[-1]
             round_trips += 1
-            waiting = []
+            pending = []
             step = plan.send(answer)
     except StopIteration as end:
         result: Result = end.value
-    if waiting:
-        send(waiting, shell, alone=True)
+    if pending:
+        run_batch(pending, shell, alone=True)
         round_trips += 1
-    return Outcome(result, tuple(played), round_trips)
+    return Outcome(result, tuple(names), round_trips)
 
 
-def send(steps: Sequence[Step], shell: Shell, *, alone: bool = False) -> list[Completed]:
-    """Run steps as root in one exec; their answers. ProvisionError for the first that failed.
+def run_batch(steps: Sequence[Step], shell: Shell, *, alone: bool = False) -> list[Completed]:
+    """Run steps as root in one exec and return their results. ProvisionError for the first that failed.
 
-    With `alone` another `send` that changes the machine, from wherever it comes, is waited for first.
+    With `alone` the script first waits for another one that changes the machine, whichever computer it comes from.
     """
     mark = f"@{secrets.token_hex(8)}"
     text = script.as_root(script.batch(steps, mark, alone=alone))
     seconds = sum(step.seconds for step in steps) + (script.ALONE_SECONDS if alone else 0)
-    done = shell.run(script.INTERPRETER, stdin=text.encode(), timeout=seconds)
-    answers = script.split(steps, mark, done)
+    result = shell.run(script.INTERPRETER, stdin=text.encode(), timeout=seconds)
+    answers = script.split_output(steps, mark, result)
     if not answers:
-        raise _busy() if done.status == script.BUSY else _refused(shell, done, text)
+        raise _busy_error() if result.status == script.BUSY else _refused_error(shell, result, text)
     failed = next((number for number, answer in enumerate(answers) if answer.status != 0), None)
     if failed is not None:
-        raise _failed(steps[failed], answers[failed])
+        raise _step_error(steps[failed], answers[failed])
     if len(answers) < len(steps):
-        raise _failed(steps[len(answers)], Completed(-1))
+        raise _step_error(steps[len(answers)], Completed(-1))
     return answers
 
 
-def _failed(step: Step, answer: Completed) -> ProvisionError:
-    seen = refusal.shortened(answer.output[-refusal.LARGEST :], _TAIL)
+def _step_error(step: Step, answer: Completed) -> ProvisionError:
+    output = refusal.shortened(answer.output[-refusal.LARGEST :], _TAIL)
     if answer.status < 0:
-        seen = f"{seen}\nthe machine stopped in the middle of it".strip()
+        output = f"{output}\nthe machine stopped in the middle of it".strip()
     return ProvisionError(
         f"failed to {step.name}",
-        details=seen,
+        details=output,
         resolution=resolutions.resolution_for(answer.output[-refusal.LARGEST :]) or step.advice,
     )
 
 
-def _busy() -> ProvisionError:
+def _busy_error() -> ProvisionError:
     return ProvisionError(
         f"another process has been provisioning the machine for more than {script.ALONE_SECONDS} s",
         details="/run/machine-provision.lock is held there",
@@ -113,13 +113,16 @@ def _busy() -> ProvisionError:
     )
 
 
-def _refused(shell: Shell, done: Completed, text: str) -> ProvisionError:
-    """Nothing began: no shell, or no way to become root. Asks the machine once more where its answer says nothing."""
-    found = refusal.known(done, text)
-    if found is not None:
-        return found
+def _refused_error(shell: Shell, result: Completed, text: str) -> ProvisionError:
+    """Return the error for a script of which no step began: no shell, or no way to become root.
+
+    Where the output does not show why, a probe is run on the machine.
+    """
+    refusal_error = refusal.known_refusal(result, text)
+    if refusal_error is not None:
+        return refusal_error
     try:
         probe = shell.run(refusal.PROBE_COMMAND, stdin=refusal.PROBE_STDIN, timeout=refusal.PROBE_SECONDS)
     except ShellError:
         probe = Completed(-1)
-    return refusal.known(probe, text) or refusal.unknown(done, text, probe)
+    return refusal.known_refusal(probe, text) or refusal.unknown_refusal(result, text, probe)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from machine import paths
 from machine.booleans import GO_TRUE
 from machine.provision.dockerd_flags import KEYS, SHORT, SWITCHES, keys_of
-from machine.provision.units import argument, resolve, words
-from machine.provision.variables import expand, used
+from machine.provision.units import quote_argument, resolve_specifiers, split_words
+from machine.provision.variables import expand, variable_names
 
 _LISTS = ("label", "insecure-registry", "registry-mirror")
 PREFIXES = "@-:+!|"  # which systemd takes before the program in ExecStart
@@ -26,56 +26,60 @@ TLS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")  # all that decide 
 
 @dataclass
 class Command:
-    """A dockerd command line taken apart."""
+    """A command line of dockerd, parsed."""
 
     program: str = ""  # with systemd's prefix characters, and with what it is started by (env K=V), as written
     hosts: list[str] = field(default_factory=list)
     moved: dict[str, list[str]] = field(default_factory=dict)  # list flags that go to daemon.json
     kept: list[str] = field(default_factory=list)  # all other words, as written
     live_restore: bool | None = None  # a flag too that goes to daemon.json, where a reload can change it
-    took: bool = False  # whether any flag was taken out of the words
+    took_flags: bool = False  # whether any flag was taken out of the words
     unknown: tuple[str, ...] = ()  # words that were taken, and hold a specifier of systemd that we do not know
-    opened: tuple[str, ...] = ()  # the variables of which something was taken, so that the rest stands as words
+    expanded_variables: tuple[
+        str, ...
+    ] = ()  # the variables of which something was taken, so that the rest stands as words
 
 
-def read(
+def parse(
     text: str,
     *,
     drop: tuple[str, ...] = (),
     variables: Mapping[str, str] | None = None,
     specifiers: Mapping[str, str] | None = None,
 ) -> Command:
-    """Take a command line apart; TLS flags and those named in `drop` are left out, for we set them.
+    """Parse a command line; TLS flags and those named in `drop` are left out, for we set them.
 
     `variables` and `specifiers` are those of the unit: what they hold counts as if it were written. One that holds
     nothing of ours is kept as it is written, of another variable the rest is kept as words. Without `specifiers`
     "%" means nothing, as outside systemd.
     """
     command = Command()
-    rest = words(text)
-    start = _first_flag(rest)
-    command.program = " ".join(written for written, _ in rest[:start])
-    del rest[:start]
+    remaining = split_words(text)
+    start = _first_flag(remaining)
+    command.program = " ".join(written for written, _ in remaining[:start])
+    del remaining[:start]
     tokens = [
         _Token(number, written, part)
-        for number, (written, meant) in enumerate(rest)
-        for part in (expand(resolve(meant, specifiers), variables or {}) or [""])
+        for number, (written, meant) in enumerate(remaining)
+        for part in (expand(resolve_specifiers(meant, specifiers), variables or {}) or [""])
     ]
-    taken = _take(command, tokens, drop)
-    touched = {token.word for token in taken}
-    command.took = bool(taken)
+    taken = _take_flags(command, tokens, drop)
+    touched_words = {token.word for token in taken}
+    command.took_flags = bool(taken)
     if specifiers is not None:
         command.unknown = tuple(
-            token.written for token in taken if not used(token.written) and "%" in resolve(token.written, specifiers)
+            token.written
+            for token in taken
+            if not variable_names(token.written) and "%" in resolve_specifiers(token.written, specifiers)
         )
-    command.opened = tuple(dict.fromkeys(name for token in taken for name in used(token.written)))
+    command.expanded_variables = tuple(dict.fromkeys(name for token in taken for name in variable_names(token.written)))
     seen = set()
     for token in tokens:
-        if token.word not in touched:
+        if token.word not in touched_words:
             command.kept += [token.written] if token.word not in seen else []
             seen.add(token.word)
         elif token not in taken and token.meant:
-            command.kept.append(argument(token.meant))
+            command.kept.append(quote_argument(token.meant))
     return command
 
 
@@ -88,20 +92,20 @@ class _Token:
     meant: str
 
 
-def _take(command: Command, tokens: list[_Token], drop: tuple[str, ...]) -> list[_Token]:
-    """Move the flags that are ours to set from `tokens` to `command`; those that were taken."""
+def _take_flags(command: Command, tokens: list[_Token], drop: tuple[str, ...]) -> list[_Token]:
+    """Move the flags that we set from `tokens` to `command`, and return their tokens."""
     taken: list[_Token] = []
-    waiting = list(tokens)
-    while waiting:
-        token = waiting.pop(0)
+    remaining = list(tokens)
+    while remaining:
+        token = remaining.pop(0)
         name, value = flag_of(token.meant)
         if name not in ("host", "live-restore", *_LISTS, *TLS, *drop):
             continue
         taken.append(token)
         if value is None:
             value = ""
-            if name not in SWITCHES and waiting:
-                taken.append(waiting.pop(0))
+            if name not in SWITCHES and remaining:
+                taken.append(remaining.pop(0))
                 value = taken[-1].meant
         if name == "host":
             command.hosts.append(value)
@@ -113,7 +117,7 @@ def _take(command: Command, tokens: list[_Token], drop: tuple[str, ...]) -> list
 
 
 def flag_of(word: str) -> tuple[str, str | None]:
-    """The long name of the flag that a word is, "" for none, and its value if that stands in the word too."""
+    """Return the long name of the flag in a word, "" for none, and its value if the word has that too, else None."""
     if word.startswith("--"):
         name, equals, value = word[2:].partition("=")
         return name, value if equals else None
@@ -126,13 +130,17 @@ def flag_of(word: str) -> tuple[str, str | None]:
 
 
 def arguments(text: str, variables: Mapping[str, str], specifiers: Mapping[str, str] | None = None) -> list[str]:
-    """The words that dockerd gets from a command line, variables expanded, the program left out."""
-    found = words(text)
-    return [part for _, meant in found[_first_flag(found) :] for part in expand(resolve(meant, specifiers), variables)]
+    """Return the arguments that dockerd gets from a command line, variables expanded, the program left out."""
+    found = split_words(text)
+    return [
+        part
+        for _, meant in found[_first_flag(found) :]
+        for part in expand(resolve_specifiers(meant, specifiers), variables)
+    ]
 
 
 def _first_flag(command: list[tuple[str, str]]) -> int:
-    """Where dockerd's arguments begin in a command's words; after "@" the word behind the program is its name."""
+    """Return the index of dockerd's first argument in a command's words; after "@" the word behind it is its name."""
     for at, (_, meant) in enumerate(command):
         if _is_dockerd(meant):
             named = at == 0 and "@" in meant[: len(meant) - len(meant.lstrip(PREFIXES))]
@@ -141,12 +149,12 @@ def _first_flag(command: list[tuple[str, str]]) -> int:
 
 
 def is_understood(text: str) -> bool:
-    """Whether a command line starts dockerd itself, so that flags can be added at its end."""
-    return any(_is_dockerd(meant) for _, meant in words(text))
+    """Return whether a command line starts dockerd itself, so that flags can be added at its end."""
+    return any(_is_dockerd(meant) for _, meant in split_words(text))
 
 
-def mentions_ours(text: str) -> bool:
-    """Whether a shell file that cannot be read names a flag that is ours to set or to move, comments left out."""
+def mentions_own_flags(text: str) -> bool:
+    """Return whether a shell file that cannot be parsed names a flag that we set or move, comments left out."""
     lines = (line.partition("#")[0] for line in text.splitlines())
     flags = "|".join(["--host", "-H", *(f"--{name}" for name in (*_LISTS, *TLS))])
     return any(re.search(rf"(?<![\w-])(?:{flags})(?![\w-])", line) for line in lines)
@@ -156,32 +164,32 @@ def _is_dockerd(word: str) -> bool:
     return word.lstrip(PREFIXES).rpartition("/")[2] == "dockerd"
 
 
-def settings_file(given: list[str], options: tuple[str, ...]) -> str:
-    """The file that dockerd's arguments `given` or --engine-opt name by --config-file, "" if neither does."""
-    every = [*given, *option_flags(options)]
+def settings_file(arguments: list[str], options: tuple[str, ...]) -> str:
+    """The file that dockerd's arguments `arguments` or --engine-opt name by --config-file, "" if neither does."""
+    all_arguments = [*arguments, *option_flags(options)]
     found = ""
-    for word, after in zip(every, [*every[1:], ""], strict=False):
+    for word, next_argument in zip(all_arguments, [*all_arguments[1:], ""], strict=False):
         name, value = flag_of(word)
         if name == "config-file":
-            found = after if value is None else value
+            found = next_argument if value is None else value
     return found
 
 
 def option_flags(options: tuple[str, ...]) -> list[str]:
-    """--engine-opt "k=v" or "k" as dockerd flags."""
+    """Return the values of --engine-opt, "k=v" or "k", as flags of dockerd."""
     return ["--" + option.lstrip("-") for option in options]
 
 
 def tls_flags(directory: str, options: tuple[str, ...]) -> list[str]:
-    """The flags that let in nobody without a certificate of our CA; those that --engine-opt sets are left to it."""
-    ours = {
+    """Return the flags that admit nobody without a certificate of our CA, but for those that --engine-opt sets."""
+    own_flags = {
         "tlsverify": "--tlsverify",
         "tlscacert": f"--tlscacert={directory}/{paths.CA}",
         "tlscert": f"--tlscert={directory}/{paths.SERVER_CERT}",
         "tlskey": f"--tlskey={directory}/{paths.SERVER_KEY}",
     }
-    given = {option.lstrip("-").partition("=")[0] for option in options}
-    return [flag for name, flag in ours.items() if name not in given]
+    chosen = {option.lstrip("-").partition("=")[0] for option in options}
+    return [flag for name, flag in own_flags.items() if name not in chosen]
 
 
 def switches_tls_off(options: tuple[str, ...]) -> str:
@@ -194,20 +202,20 @@ def switches_tls_off(options: tuple[str, ...]) -> str:
 
 
 def option_keys(options: tuple[str, ...]) -> list[str]:
-    """The daemon.json keys that --engine-opt takes the place of."""
+    """Return the keys of daemon.json that are replaced by flags of --engine-opt."""
     return [key for option in options for key in keys_of(option.lstrip("-").partition("=")[0])]
 
 
-def hosts(command: Command, also: list[str], ours: str, *, socket_unit: bool) -> list[str]:
-    """All addresses to listen on: the shipped ones and daemon.json's, a local socket, and ours."""
-    port = ours.rsplit(":", 1)[-1]
-    found = list(dict.fromkeys([*command.hosts, *also]))
+def hosts(command: Command, from_daemon_json: list[str], own_host: str, *, socket_unit: bool) -> list[str]:
+    """Return all addresses to listen on: the shipped ones and daemon.json's, a local socket, and our own."""
+    port = own_host.rsplit(":", 1)[-1]
+    found = list(dict.fromkeys([*command.hosts, *from_daemon_json]))
     found = [host for host in found if tcp_port(host) != port]
     if not socket_unit:
         found = ["unix:///var/run/docker.sock" if host.startswith("fd://") else host for host in found]
     if not any(host.startswith(("fd://", "unix://")) for host in found):
         found.insert(0, "unix:///var/run/docker.sock")
-    return [*found, ours]
+    return [*found, own_host]
 
 
 def tcp_port(host: str) -> str:
@@ -219,9 +227,15 @@ def tcp_port(host: str) -> str:
     return port if colon and port.isdigit() else TLS_PORT
 
 
-def write(command: Command, listen: list[str], options: tuple[str, ...], dockerd: str, tls: list[str]) -> list[str]:
-    """The words of the new command line, quoted for systemd."""
+def render(command: Command, listen: list[str], options: tuple[str, ...], dockerd: str, tls: list[str]) -> list[str]:
+    """Return the words of the new command line, quoted for systemd."""
     program = command.program or dockerd
-    flags = [word for host in listen for word in ("-H", argument(host))]
+    flags = [word for host in listen for word in ("-H", quote_argument(host))]
     # After what was there: of a flag that is given twice the last one counts, and a variable may hold one.
-    return [program, *flags, *command.kept, *map(argument, tls), *(argument(flag) for flag in option_flags(options))]
+    return [
+        program,
+        *flags,
+        *command.kept,
+        *map(quote_argument, tls),
+        *(quote_argument(flag) for flag in option_flags(options)),
+    ]

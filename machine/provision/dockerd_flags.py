@@ -58,7 +58,7 @@ LISTS = frozenset(
 )
 
 
-def misfit(settings: dict[str, Any]) -> str:
+def type_problem(settings: dict[str, Any]) -> str:
     """Why dockerd would not take daemon.json's `settings`, as far as their kinds tell; "" if they do not."""
     for key, value in settings.items():
         if key in SWITCHES and not isinstance(value, bool | None):
@@ -78,20 +78,20 @@ def keys_of(flag: str) -> tuple[str, ...]:
 
 def remove_flags(settings: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """A copy of daemon.json's `settings` that names none of `keys`, at its top or in an object that dockerd opens."""
-    gone = set(keys)
-    left: dict[str, Any] = {}
+    removed = set(keys)
+    remaining: dict[str, Any] = {}
     for key, value in settings.items():
-        if key in gone:
+        if key in removed:
             continue
-        if isinstance(value, dict) and key not in _WHOLE and gone & value.keys():
-            value = remove_flags(value, gone)  # noqa: PLW2901 (an object that is left empty goes too)
+        if isinstance(value, dict) and key not in _WHOLE and removed & value.keys():
+            value = remove_flags(value, removed)  # noqa: PLW2901 (an object that is left empty goes too)
             if not value:
                 continue
-        left[key] = value
-    return left
+        remaining[key] = value
+    return remaining
 
 
-def names(settings: dict[str, Any]) -> set[str]:
+def all_keys(settings: dict[str, Any]) -> set[str]:
     """All keys that dockerd sees in daemon.json's `settings`."""
     found = set(settings)
     for key, value in settings.items():

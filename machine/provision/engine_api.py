@@ -18,13 +18,13 @@ ASK_SECONDS = 10
 
 UP_SECONDS = 30  # from the start of an engine to its first answer; one with many containers loads them first
 
-UNSEEN_SECONDS = 5  # from a start to the first sight of the process, whatever the program has to do before
+START_SEEN_SECONDS = 5  # from a start to the first sight of the process, whatever the program has to do before
 
 # limited, engine_info and engine_answers: shell functions.
 FUNCTIONS = script_files.read("engine_api", ask_seconds=ASK_SECONDS)
 
 # OpenRC calls an engine started that ended at once, and its supervise-daemon starts one anew a few times.
-PROCESS = script_files.read("engine_process", most_unseen=UNSEEN_SECONDS * 5)
+PROCESS_FUNCTIONS = script_files.read("engine_process", most_unseen=START_SEEN_SECONDS * 5)
 
 
 def wait_until_up(socket: str, alive: str = "true") -> str:

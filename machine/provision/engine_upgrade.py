@@ -1,4 +1,4 @@
-"""Docker to the newest that the machine's package source has, with its containers going on."""
+"""Upgrade of Docker to the newest version that the machine's package source has; containers go on."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _COMPANIONS = (
 
 
 _REPORT = f"{TRANSACTION}/report"  # of the packages, for the steps after them
-_IF_MOVED = f"""\
+_IF_UPGRADED = f"""\
 [ "$(sed -n 's/^before //p' {_REPORT})" != "$(sed -n 's/^after //p' {_REPORT})" ] || exit 0
 """
 
 
 def upgrade_engine(facts: Facts, shell: Shell, log: Callable[[str], None], env: Sequence[str] = ()) -> Outcome:
-    """Play `upgrade_plan`, by the proxies in `env` ("K=V").
+    """Run `upgrade_plan`, with the proxies in `env` ("K=V"), and return what was done.
 
     In the outcome `before` and `after` are versions of the engine's package.
     """
@@ -44,37 +44,37 @@ def upgrade_engine(facts: Facts, shell: Shell, log: Callable[[str], None], env: 
 
 
 def upgrade_plan(facts: Facts, env: Sequence[str] = ()) -> Plan:
-    """Move the packages, restart the engine only if they moved; one script, so that a failure is taken back in it."""
-    move = _move(facts)
-    move = replace(move, script=proxy.preamble(env) + move.script)
-    gently = live_restore.needed(facts)
+    """Yield the steps: upgrade the packages and restart the engine if that changed them; one script, for a rollback."""
+    upgrade = _upgrade_packages(facts)
+    upgrade = replace(upgrade, script=proxy.preamble(env) + upgrade.script)
+    keep_containers = live_restore.needed(facts)
     yield rollback.begin(facts, [DAEMON_JSON])
-    if gently:
+    if keep_containers:
         yield from live_restore.switch_on(facts)
-    yield move
+    yield upgrade
     restart = services.restart(facts)
-    yield replace(restart, name="restart the engine if it is a newer one", script=_IF_MOVED + restart.script)
-    if gently:
-        yield from live_restore.restore(facts, _as_it_was(facts), settings.existing(facts), ())
-    forget = rollback.commit([DAEMON_JSON])
-    said = (yield replace(forget, script=f"cat {_REPORT}\n{forget.script}", needs_output=True)).stdout
-    before, after = _versions(said)
-    moved = before != after
-    changed = (f"upgrade Docker from {before} to {after}",) if moved else ()
-    notes = live_restore.warnings(facts) if moved else []
-    if "stale yes" in said.splitlines():
+    yield replace(restart, name="restart the engine if it is a newer one", script=_IF_UPGRADED + restart.script)
+    if keep_containers:
+        yield from live_restore.restore(facts, _original_daemon_json(facts), settings.existing(facts), ())
+    commit = rollback.commit([DAEMON_JSON])
+    output = (yield replace(commit, script=f"cat {_REPORT}\n{commit.script}", needs_output=True)).stdout
+    before, after = _versions(output)
+    upgraded = before != after
+    changed = (f"upgrade Docker from {before} to {after}",) if upgraded else ()
+    notes = live_restore.warnings(facts) if upgraded else []
+    if "stale yes" in output.splitlines():
         notes.append("not every package list could be fetched, so there may be a newer Docker than these know of")
-    return Result(changed, tuple(notes), restarted=moved, before=before, after=after)
+    return Result(changed, tuple(notes), restarted=upgraded, before=before, after=after)
 
 
-def _as_it_was(facts: Facts) -> WriteFile:
-    """daemon.json with the bytes that the user had; an empty object if there was none."""
-    there = facts.files.get(DAEMON_JSON)
-    return WriteFile(DAEMON_JSON, (facts.daemon_json or "{}\n").encode(), there.mode if there else 0o644)
+def _original_daemon_json(facts: Facts) -> WriteFile:
+    """Return daemon.json with the user's own bytes; an empty object if there was none."""
+    existing = facts.files.get(DAEMON_JSON)
+    return WriteFile(DAEMON_JSON, (facts.daemon_json or "{}\n").encode(), existing.mode if existing else 0o644)
 
 
-def _move(facts: Facts) -> Run:
-    """Upgrade the package that dockerd came in and those beside it; prints the versions before and after."""
+def _upgrade_packages(facts: Facts) -> Run:
+    """Return the step that upgrades dockerd's package and its companions, and records the versions before and after."""
     distro = find(facts)
     manager = packages.MANAGERS.get(facts.packages)
     if not facts.dockerd:
@@ -102,6 +102,6 @@ def _move(facts: Facts) -> Run:
 
 
 def _versions(text: str) -> tuple[str, str]:
-    """The two versions from the output of `_move`: "before NAME VERSION" and "after NAME VERSION"."""
+    """Return both versions from the report of the packages: "before NAME VERSION" and "after NAME VERSION"."""
     found = {words[0]: words[-1] for words in map(str.split, text.splitlines()) if words}
     return found.get("before", ""), found.get("after", "")

@@ -1,4 +1,4 @@
-"""What is known of a machine before its plan is made: plain values, parsed from the one look at it."""
+"""The facts of a machine, from which its plan is made: plain values, parsed from the output of the gather script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from machine.errors import ProvisionError
 from machine.process import Completed
 from machine.provision import engine_api, variables
-from machine.provision.apply import send
+from machine.provision.apply import run_batch
 from machine.provision.gather_script import GATHER_SCRIPT
 from machine.provision.units import exec_start, specifiers
 
@@ -99,13 +99,13 @@ class Facts:
 
 
 def gather(shell: Shell, log: Callable[[str], None]) -> Facts:
-    """Look at a machine: one exec, nothing changed, no socket-activated engine woken. Needs root or sudo there."""
+    """Gather the facts of a machine: one exec, nothing changed, no socket-activated engine started. ProvisionError."""
     log(GATHER_SCRIPT.name)
-    return parse(send([GATHER_SCRIPT], shell)[-1])
+    return parse(run_batch([GATHER_SCRIPT], shell)[-1])
 
 
 def parse(answer: Completed) -> Facts:
-    """Facts from the output of gather.GATHER_SCRIPT; ProvisionError if it is not whole or makes no sense."""
+    """Return the facts in the output of GATHER_SCRIPT. ProvisionError if it is incomplete or cannot be parsed."""
     try:
         return _parsed(answer)
     except (KeyError, IndexError, ValueError, RecursionError) as error:
@@ -141,12 +141,12 @@ def _parsed(answer: Completed) -> Facts:
         )
     values = {key: lines[-1].strip() for key, lines in texts.items()}
     system = _os(texts, values)
-    known = specifiers(system["hostname"], system["os_id"], system["os_version"])
+    unit_specifiers = specifiers(system["hostname"], system["os_id"], system["os_version"])
     return Facts(
         **system,
         **_files(texts),
         **_units(texts, units, values),
-        **_variables(units, variable_texts, known),
+        **_variables(units, variable_texts, unit_specifiers),
         **_engine(texts, values),
     )
 
@@ -156,7 +156,7 @@ def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
     for line in texts.get("os", []):
         key, equals, value = line.partition("=")
         if equals and not key.startswith("#"):
-            os_release[key.strip()] = "".join(shlex.split(value)[:1]) if _balanced(value) else value
+            os_release[key.strip()] = "".join(shlex.split(value)[:1]) if _has_balanced_quotes(value) else value
     names = [name for line in texts.get("hosts", []) for name in line.split("#")[0].split()[1:]]
     boot2docker = "boot2docker" in values or os_release.get("ID") == "boot2docker"
     return {
@@ -179,7 +179,7 @@ def _os(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _balanced(value: str) -> bool:
+def _has_balanced_quotes(value: str) -> bool:
     try:
         shlex.split(value)
     except ValueError:
@@ -219,15 +219,17 @@ def _units(texts: dict[str, list[str]], units: dict[str, list[str]], values: dic
     }
 
 
-def _variables(units: dict[str, list[str]], texts: dict[str, list[str]], known: Mapping[str, str]) -> dict[str, Any]:
+def _variables(
+    units: dict[str, list[str]], texts: dict[str, list[str]], unit_specifiers: Mapping[str, str]
+) -> dict[str, Any]:
     """The variables of docker.service, those of files over those of Environment= lines, as systemd has it."""
-    files = {path: variables.of_file("\n".join(lines) + "\n") for path, lines in texts.items()}
-    found = variables.of_units(((path, "\n".join(lines)) for path, lines in units.items()), known)
-    places: dict[str, str] = {}
+    files = {path: variables.from_file("\n".join(lines) + "\n") for path, lines in texts.items()}
+    found = variables.from_units(((path, "\n".join(lines)) for path, lines in units.items()), unit_specifiers)
+    file_of_variable: dict[str, str] = {}
     for path, content in files.items():
         found.update(content)
-        places.update(dict.fromkeys(content, path))
-    return {"variables": found, "variable_files": places}
+        file_of_variable.update(dict.fromkeys(content, path))
+    return {"variables": found, "variable_files": file_of_variable}
 
 
 def _state(unit: dict[str, str]) -> str:
@@ -265,13 +267,13 @@ def _engine(texts: dict[str, list[str]], values: dict[str, str]) -> dict[str, An
 
 
 def _info(text: str) -> dict[str, Any]:
-    """The engine's /info; {} where it did not answer, and what was printed are the client's own words about that."""
+    """Return the engine's /info; {} where the engine did not answer, so that the text is an error of the client."""
     try:
         info = json.loads(text or "{}")
     except (ValueError, RecursionError):
         return {}
-    known = isinstance(info, dict) and isinstance(info.get("ServerVersion"), str) and info["ServerVersion"]
-    return info if known else {}
+    is_info = isinstance(info, dict) and isinstance(info.get("ServerVersion"), str) and info["ServerVersion"]
+    return info if is_info else {}
 
 
 def _count(info: dict[str, Any], key: str) -> int:
@@ -280,6 +282,6 @@ def _count(info: dict[str, Any], key: str) -> int:
 
 
 def _current_first(drivers: list[str], daemon_json: str) -> list[str]:
-    """The storage drivers that have images on disk; first the one that daemon.json names, which is the current one."""
+    """Return the storage drivers with images on disk, the one that daemon.json names first: it is the current one."""
     named = re.search(r'"storage-driver"\s*:\s*"([^"]*)"', daemon_json)
     return sorted(dict.fromkeys(drivers), key=lambda driver: named is None or driver != named[1])

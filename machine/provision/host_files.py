@@ -29,7 +29,9 @@ SWARM_KEY = "/var/lib/machine-swarm/swarm.key"
 SWARM_UNITS = {name: f"/etc/systemd/system/machine-swarm-{name}.service" for name in ("manager", "agent")}
 SWARM_FILES = (SWARM_PROGRAM, SWARM_ENVIRONMENT, SWARM_KEY)
 WATCHED = (*MANAGED, *SWARM_FILES, *SWARM_UNITS.values())  # the last ones are not the engine's
-KEPT = ".machine-old"  # the configuration before ours, kept while the engine restarts
-LIVE = ".machine-live"  # the same daemon.json with live-restore on, to fall back on without losing containers
-NO_LIVE = ".machine-no-live"  # and with it off: a reload changes only what the file names
+KEPT_SUFFIX = ".machine-old"  # the configuration before ours, kept while the engine restarts
+LIVE_RESTORE_SUFFIX = (
+    ".machine-live"  # the same daemon.json with live-restore on, to fall back on without losing containers
+)
+NO_LIVE_RESTORE_SUFFIX = ".machine-no-live"  # and with it off: a reload changes only what the file names
 TRANSACTION = "/run/machine-provision"  # what is needed to take back the changes that are being made (rollback.py)

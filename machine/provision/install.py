@@ -1,4 +1,4 @@
-"""Docker onto a machine that has none: by a script from the net, from the distribution's packages, or not at all."""
+"""Installation of Docker: by a script from the net or from the distribution's packages."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from machine.provision.steps import Run, Step
 
 DEFAULT_URL = EngineOptions().install_url
 INSTALL_SECONDS = 1800.0
-_PLACE = "/run/machine-install"
-_FETCHED = f"{_PLACE}/install-docker.sh"
+_DIRECTORY = "/run/machine-install"
+_SCRIPT_PATH = f"{_DIRECTORY}/install-docker.sh"
 
 # `cloud-init status --wait` says 2 for "done, with recoverable errors".
 WAIT_FOR_CLOUD_INIT = Run(
@@ -34,7 +34,7 @@ esac
 
 
 def steps(facts: Facts, url: str) -> list[Step]:
-    """What installs Docker; ProvisionError if it may not or cannot be done."""
+    """Return the steps that install Docker. ProvisionError if that is not allowed or not possible."""
     distro = supported(facts)
     if url == "none":
         raise ProvisionError(
@@ -52,7 +52,7 @@ def steps(facts: Facts, url: str) -> list[Step]:
 
 
 def _manager(facts: Facts, distro: Distro) -> str:
-    """The manager that is there (an old RHEL has yum only), else the one that should be."""
+    """Return the package manager that the machine has (an old RHEL has yum only), else the distribution's."""
     return facts.packages if facts.packages in ("dnf", "yum") and distro.manager == "dnf" else distro.manager
 
 
@@ -76,33 +76,35 @@ def _repository(facts: Facts, distro: Distro) -> list[Step]:
 
 
 def _from_script(facts: Facts, distro: Distro, url: str) -> list[Step]:
-    """Fetch the whole script first: a page that ends half-way, or an error page, must never be run."""
+    """Return the steps for a script from the net, fetched whole before it is run: half of one must never be."""
     manager = _manager(facts, distro)
-    before: list[Step] = []
+    install_fetcher: list[Step] = []
     if not facts.fetcher:
-        before = [Run("install curl", packages.install(manager, ["curl", "ca-certificates"]), seconds=INSTALL_SECONDS)]
-    fetch = f"rm -rf {_PLACE}\nmkdir -m 0700 {_PLACE}\n{_fetch(facts, url, _FETCHED)}\n"
-    fetch += f'[ -s {_FETCHED} ] || {{ echo "{_quiet(masked(url))} is empty" >&2; exit 1; }}\n'
+        install_fetcher = [
+            Run("install curl", packages.install(manager, ["curl", "ca-certificates"]), seconds=INSTALL_SECONDS)
+        ]
+    fetch = f"rm -rf {_DIRECTORY}\nmkdir -m 0700 {_DIRECTORY}\n{_fetch(facts, url, _SCRIPT_PATH)}\n"
+    fetch += f'[ -s {_SCRIPT_PATH} ] || {{ echo "{_without_quotes(masked(url))} is empty" >&2; exit 1; }}\n'
     advice = "let the machine reach it, or take the distribution's own packages: --engine-install-url distro"
     run = f"""\
-{packages.PATIENTLY}conf={_FETCHED}.apt
+{packages.WAIT_FOR_LOCK}conf={_SCRIPT_PATH}.apt
 printf 'DPkg::Lock::Timeout "{packages.LOCK_SECONDS}";\\n' >"$conf"
 status=0
 export APT_CONFIG="$conf" DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-patiently sh {_FETCHED} || status=1
+patiently sh {_SCRIPT_PATH} || status=1
 printf '%s\\n' "$said"
-rm -rf {_PLACE}
+rm -rf {_DIRECTORY}
 exit "$status"
 """
     return [
-        *before,
+        *install_fetcher,
         Run(f"fetch {masked(url)}", fetch, seconds=120.0, advice=advice),
         Run("install Docker", run, seconds=INSTALL_SECONDS, advice=f"{advice} (the output above is the script's)"),
     ]
 
 
 def _fetch(facts: Facts, url: str, target: str) -> str:
-    """One command: status other than 0 for an HTTP error, its reason on stderr. A secret URL is in no argument list."""
+    """Return a command that fetches a file and fails for an HTTP error. A URL with a secret is in no argument list."""
     wget = facts.fetcher == "wget"
     limits = "wget -q -T 20 -O" if wget else "curl -fsSL --retry 2 --connect-timeout 20 --max-time 100 -o"
     plain = f"{limits} {target} {shlex.quote(url)}"
@@ -115,6 +117,6 @@ def _fetch(facts: Facts, url: str, target: str) -> str:
     return f"printf 'url = \"%s\"\\n' {shlex.quote(escaped)} | {limits} {target} -K -"
 
 
-def _quiet(text: str) -> str:
-    """Text for inside double quotes."""
+def _without_quotes(text: str) -> str:
+    """Return text for double quotes of a shell, without the characters that are special there."""
     return "".join(char for char in text if char not in '"$`\\')

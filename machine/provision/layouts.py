@@ -1,6 +1,6 @@
 """Where the engine's configuration lives, by what starts it: systemd, OpenRC or boot2docker's init script.
 
-Each function is pure: facts and wishes in, files out. What the files say is decided in
+Each function is pure: facts and specification in, files out. The content of the files is decided in
 dockerd_command.py and settings.py.
 """
 
@@ -25,7 +25,7 @@ _KEPT = "# machine: hosts from daemon.json:"
 
 
 def certificates(facts: Facts, spec: Spec) -> list[WriteFile]:
-    """The CA, the server's certificate, and its key that only root may read."""
+    """Return the files of the CA, the server's certificate, and its key, which only root may read."""
     directory = BOOT2DOCKER if facts.init == "boot2docker" else CERTIFICATES
     return [
         WriteFile(f"{directory}/{paths.CA}", spec.ca),
@@ -35,43 +35,44 @@ def certificates(facts: Facts, spec: Spec) -> list[WriteFile]:
 
 
 def configuration(facts: Facts, spec: Spec) -> list[WriteFile]:
-    """The files that make the engine listen behind TLS with the wanted options."""
+    """Return the files that make the engine listen behind TLS with the options of `spec`. ProvisionError."""
     if facts.init == "boot2docker":
         return [_profile(spec)]
     if facts.init == "openrc":
-        parts = _of_conf_d(facts, spec)
-        return [_daemon_json(facts, spec, parts), _conf_d(facts, spec, parts)]
+        command = _conf_d_command(facts, spec)
+        return [_daemon_json(facts, spec, command), _conf_d(facts, spec, command)]
     _check_command(facts)
-    parts = of_unit(facts, _moved_flags(spec))
-    if parts.unknown:
+    command = unit_command(facts, _moved_flags(spec))
+    if command.unknown:
         raise ProvisionError(
-            f"docker.service on the machine has {parts.unknown[0]} in the command, which machine has to set or to move",
+            f"docker.service on the machine has {command.unknown[0]} in the command, which machine has to set or to"
+            " move",
             details="It cannot tell what systemd puts in for the % there.",
             resolution="write the value itself there: systemctl edit docker.service on the machine",
         )
-    return [_daemon_json(facts, spec, parts), _drop_in(facts, spec, parts)]
+    return [_daemon_json(facts, spec, command), _drop_in(facts, spec, command)]
 
 
 def notes(facts: Facts, spec: Spec) -> list[str]:
-    """What the user should know of settings that were taken over from files of the host."""
+    """Return notes for the user on settings that were taken over from files of the host."""
     if facts.init != "systemd":
         return []
-    parts = of_unit(facts, _moved_flags(spec))
+    command = unit_command(facts, _moved_flags(spec))
     return [
         f"the flags in {name} of {facts.variable_files[name]} were taken over into docker.service.d/{units.OURS};"
         " what is changed there later counts after the next machine provision"
-        for name in parts.opened
+        for name in command.expanded_variables
         if name in facts.variable_files
     ]
 
 
-def of_unit(facts: Facts, drop: tuple[str, ...] = ()) -> dockerd_command.Command:
-    """The command of docker.service, taken apart; flags named in `drop` are left out."""
-    return dockerd_command.read(facts.exec_start, drop=drop, variables=facts.variables, specifiers=facts.specifiers)
+def unit_command(facts: Facts, drop: tuple[str, ...] = ()) -> dockerd_command.Command:
+    """Return the parsed command of docker.service; flags named in `drop` are left out."""
+    return dockerd_command.parse(facts.exec_start, drop=drop, variables=facts.variables, specifiers=facts.specifiers)
 
 
 def _check_command(facts: Facts) -> None:
-    """ProvisionError where dockerd is not started by its own command, so that no flag could be given to it."""
+    """Raise ProvisionError where dockerd is not started by its own command, so that no flag can be given to it."""
     if facts.exec_start and not dockerd_command.is_understood(facts.exec_start):
         raise ProvisionError(
             "docker.service on the machine does not start dockerd itself, so machine cannot give it its flags",
@@ -80,13 +81,13 @@ def _check_command(facts: Facts) -> None:
         )
 
 
-def _of_conf_d(facts: Facts, spec: Spec) -> dockerd_command.Command:
-    """The flags that /etc/conf.d/docker has in DOCKER_OPTS, our own block apart."""
+def _conf_d_command(facts: Facts, spec: Spec) -> dockerd_command.Command:
+    """Return the parsed flags of DOCKER_OPTS in /etc/conf.d/docker, without our own block. ProvisionError."""
     text = _BLOCK.sub("", facts.conf_d or "")
-    value = variables.of_shell(text, "DOCKER_OPTS")
+    value = variables.from_shell(text, "DOCKER_OPTS")
     if value is not None:
-        return dockerd_command.read(f"dockerd {value}", drop=_moved_flags(spec))
-    if dockerd_command.mentions_ours(text):
+        return dockerd_command.parse(f"dockerd {value}", drop=_moved_flags(spec))
+    if dockerd_command.mentions_own_flags(text):
         raise ProvisionError(
             f"{CONF_D} on the machine sets DOCKER_OPTS in a way that cannot be read without running it",
             details="It has flags that machine has to set or to move: hosts, TLS, labels or registries.",
@@ -95,87 +96,92 @@ def _of_conf_d(facts: Facts, spec: Spec) -> dockerd_command.Command:
     return dockerd_command.Command()
 
 
-def is_current(facts: Facts, put: WriteFile) -> bool:
-    """Whether a file on the machine is already as wanted, mode included."""
-    there = facts.files.get(put.path)
-    return there is not None and there.sha256 == hashlib.sha256(put.content).hexdigest() and there.mode == put.mode
+def is_current(facts: Facts, file: WriteFile) -> bool:
+    """Return whether a file on the machine has this content and mode already."""
+    existing = facts.files.get(file.path)
+    return (
+        existing is not None
+        and existing.sha256 == hashlib.sha256(file.content).hexdigest()
+        and existing.mode == file.mode
+    )
 
 
 def _moved_flags(spec: Spec) -> tuple[str, ...]:
-    """Flags of the shipped command that one of ours takes the place of."""
+    """Return the names of flags that are left out of the shipped command, for our own replace them."""
     named = tuple(option.lstrip("-").partition("=")[0] for option in spec.engine.flags)
     scalars = tuple(name for name in named if name not in (*dockerd_flags.KEYS, "add-runtime"))
     return (*scalars, "storage-driver") if spec.engine.storage_driver else scalars
 
 
-def _daemon_json(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> WriteFile:
-    """daemon.json merged; the very bytes that are there when nothing in them changes."""
+def _daemon_json(facts: Facts, spec: Spec, command: dockerd_command.Command) -> WriteFile:
+    """Return daemon.json merged with our settings; with its own bytes when nothing in them changes."""
     found = settings.existing(facts)
-    merged = settings.merge(found, parts, spec)
-    there = facts.files.get(DAEMON_JSON)
+    merged = settings.merge(found, command, spec)
+    existing = facts.files.get(DAEMON_JSON)
     content = settings.text(merged)
-    marked = (facts.daemon_json or "").startswith(settings.BYTE_ORDER_MARK) and facts.release < VALIDATE
-    if merged == found and facts.daemon_json is not None and not marked:
+    has_byte_order_mark = (facts.daemon_json or "").startswith(settings.BYTE_ORDER_MARK) and facts.release < VALIDATE
+    if merged == found and facts.daemon_json is not None and not has_byte_order_mark:
         content = facts.daemon_json.encode()
-    plain = settings.plain(merged) and not spec.engine.labels
-    checked = facts.release >= VALIDATE and not plain  # a start of dockerd, seconds on a slow machine
+    is_plain = settings.is_plain(merged) and not spec.engine.labels
+    checked = facts.release >= VALIDATE and not is_plain  # a start of dockerd, seconds on a slow machine
     check = f'{shlex.quote(facts.dockerd)} --validate --config-file "$1"' if checked else ""
     return WriteFile(
         DAEMON_JSON,
         content,
-        there.mode if there else 0o644,
+        existing.mode if existing else 0o644,
         check=check,
         advice=f"the engine refuses the settings: see --engine-opt, and {DAEMON_JSON} on the machine",
     )
 
 
-def _drop_in(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> WriteFile:
+def _drop_in(facts: Facts, spec: Spec, command: dockerd_command.Command) -> WriteFile:
     if facts.overriding:
-        late = facts.overriding[0]
+        overriding = facts.overriding[0]
         raise ProvisionError(
-            f"{late} on the machine sets dockerd's command after {units.OURS} would",
+            f"{overriding} on the machine sets dockerd's command after {units.OURS} would",
             details="systemd reads drop-ins in the order of their names, and the last ExecStart wins.",
-            resolution=f"rename it, so that it comes first: mv {late} {late.rsplit('/', 1)[0]}/05-override.conf",
+            resolution="rename it, so that it comes first:"
+            f" mv {overriding} {overriding.rsplit('/', 1)[0]}/05-override.conf",
         )
     foreign = _foreign_hosts(facts, facts.drop_in, "X-MachineHosts=")
     socket_unit = facts.socket not in ("", "masked")
-    listen = dockerd_command.hosts(parts, foreign, spec.host, socket_unit=socket_unit)
+    listen = dockerd_command.hosts(command, foreign, spec.host, socket_unit=socket_unit)
     flags = spec.engine.flags
     tls = dockerd_command.tls_flags(CERTIFICATES, flags)
-    text = units.drop_in(dockerd_command.write(parts, listen, flags, facts.dockerd, tls), spec.engine.env)
+    text = units.drop_in(dockerd_command.render(command, listen, flags, facts.dockerd, tls), spec.engine.env)
     if foreign:
         text += f"# what daemon.json had as hosts\nX-MachineHosts={' '.join(foreign)}\n"
-    private = spec.engine.env or parts.opened  # what a file of variables holds may be a secret
-    return WriteFile(DROP_IN, text.encode(), 0o600 if private else 0o644)
+    is_private = spec.engine.env or command.expanded_variables  # what a file of variables holds may be a secret
+    return WriteFile(DROP_IN, text.encode(), 0o600 if is_private else 0o644)
 
 
-def _foreign_hosts(facts: Facts, ours: str | None, start: str) -> list[str]:
-    """daemon.json's hosts, and those that an earlier run took out of it and wrote down in our file."""
-    lines = [line for line in (ours or "").splitlines() if line.startswith(start)]
-    kept = lines[0].removeprefix(start).split() if lines else []
+def _foreign_hosts(facts: Facts, own_text: str | None, prefix: str) -> list[str]:
+    """Return daemon.json's hosts, and those that an earlier run has moved from there to our file."""
+    lines = [line for line in (own_text or "").splitlines() if line.startswith(prefix)]
+    kept = lines[0].removeprefix(prefix).split() if lines else []
     value = settings.existing(facts).get("hosts", [])
     return list(dict.fromkeys([*kept, *(str(item) for item in value if isinstance(value, list))]))
 
 
-def _conf_d(facts: Facts, spec: Spec, parts: dockerd_command.Command) -> WriteFile:
-    """OpenRC: a marked block at the end of /etc/conf.d/docker, which the init script reads as shell."""
+def _conf_d(facts: Facts, spec: Spec, command: dockerd_command.Command) -> WriteFile:
+    """Return /etc/conf.d/docker of OpenRC with our marked block at its end; the init script reads it as shell."""
     foreign = _foreign_hosts(facts, facts.conf_d, _KEPT)
-    listen = dockerd_command.hosts(parts, foreign, spec.host, socket_unit=False)
+    listen = dockerd_command.hosts(command, foreign, spec.host, socket_unit=False)
     flags = [word for host in listen for word in ("-H", host)]
     flags += dockerd_command.tls_flags(CERTIFICATES, spec.engine.flags) + dockerd_command.option_flags(
         spec.engine.flags
     )
-    before = _BLOCK.sub("", facts.conf_d or "")
-    theirs = shlex.quote(" ".join([*parts.kept, ""])) if parts.took else '"${DOCKER_OPTS:-} "'
+    others_text = _BLOCK.sub("", facts.conf_d or "")
+    other_flags = shlex.quote(" ".join([*command.kept, ""])) if command.took_flags else '"${DOCKER_OPTS:-} "'
     block = [_BEGIN, *([f"{_KEPT} {' '.join(foreign)}"] if foreign else [])]
     block += [f"export {_assignment(pair)}" for pair in spec.engine.env]
-    block += [f"DOCKER_OPTS={theirs}{shlex.quote(shlex.join(flags))}", _END]
-    text = before + ("\n" if before and not before.endswith("\n") else "") + "\n".join(block) + "\n"
+    block += [f"DOCKER_OPTS={other_flags}{shlex.quote(shlex.join(flags))}", _END]
+    text = others_text + ("\n" if others_text and not others_text.endswith("\n") else "") + "\n".join(block) + "\n"
     return WriteFile(CONF_D, text.encode(), 0o600 if spec.engine.env else 0o644)
 
 
 def _profile(spec: Spec) -> WriteFile:
-    """boot2docker: its init script reads this file as shell and has variables of its own."""
+    """Return the file that boot2docker's init script reads as shell, with variables of its own."""
     engine = spec.engine
     flags = [f"--label={label}" for label in spec.labels]
     flags += [f"--insecure-registry={name}" for name in engine.insecure_registries]

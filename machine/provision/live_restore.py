@@ -13,7 +13,7 @@ from typing import Any
 
 from machine.provision import engine_api, script_files, settings
 from machine.provision.facts import Facts
-from machine.provision.host_files import DAEMON_JSON, LIVE, NO_LIVE
+from machine.provision.host_files import DAEMON_JSON, LIVE_RESTORE_SUFFIX, NO_LIVE_RESTORE_SUFFIX
 from machine.provision.steps import Run, Step, WriteFile
 
 KEY = "live-restore"
@@ -39,27 +39,27 @@ def warnings(facts: Facts) -> list[str]:
 
 def switch_on(facts: Facts) -> list[Step]:
     """For the engine as it runs now, with the settings that it has now."""
-    present = _file(facts, {**settings.existing(facts), KEY: True})
+    on = _file(facts, {**settings.existing(facts), KEY: True})
     off = _file(facts, {**settings.existing(facts), KEY: False})
     fallback = [
-        WriteFile(DAEMON_JSON + NO_LIVE, off.content, off.mode),
-        WriteFile(DAEMON_JSON + LIVE, present.content, present.mode),
+        WriteFile(DAEMON_JSON + NO_LIVE_RESTORE_SUFFIX, off.content, off.mode),
+        WriteFile(DAEMON_JSON + LIVE_RESTORE_SUFFIX, on.content, on.mode),
     ]
     if facts.live_restore:
         return [*fallback]
-    return [*fallback, present, Run("keep containers running without the engine", _reload(facts, "true"))]
+    return [*fallback, on, Run("keep containers running without the engine", _reload(facts, "true"))]
 
 
 def temporary_settings(final: dict[str, Any], flags: tuple[str, ...]) -> dict[str, Any]:
     """The new settings with live-restore on, unless --engine-opt sets it: dockerd takes it from one place only."""
-    return final if _by_flag(flags) else {**final, KEY: True}
+    return final if _is_set_by_flag(flags) else {**final, KEY: True}
 
 
-def restore(facts: Facts, final: WriteFile, wanted: dict[str, Any], flags: tuple[str, ...]) -> list[Step]:
-    """What is `wanted`: off, or not named at all. The file ends older than the engine, for it is in force."""
-    if _by_flag(flags) or wanted.get(KEY):
+def restore(facts: Facts, final: WriteFile, settings_wanted: dict[str, Any], flags: tuple[str, ...]) -> list[Step]:
+    """What is `settings_wanted`: off, or not named at all. The file ends older than the engine, for it is in force."""
+    if _is_set_by_flag(flags) or settings_wanted.get(KEY):
         return []
-    off = _file(facts, {**wanted, KEY: False})
+    off = _file(facts, {**settings_wanted, KEY: False})
     settle = Run("mark the settings as in force", f"touch -r {shlex.quote(facts.pid_file)} {DAEMON_JSON}")
     return [off, Run("put live-restore back", _reload(facts, "false")), final, settle]
 
@@ -83,10 +83,10 @@ def _reload(facts: Facts, value: str) -> str:
     )
 
 
-def _by_flag(flags: tuple[str, ...]) -> bool:
+def _is_set_by_flag(flags: tuple[str, ...]) -> bool:
     return any(flag.lstrip("-").partition("=")[0] == KEY for flag in flags)
 
 
 def _file(facts: Facts, content: dict[str, Any]) -> WriteFile:
-    there = facts.files.get(DAEMON_JSON)
-    return WriteFile(DAEMON_JSON, settings.text(content), there.mode if there else 0o644)
+    existing = facts.files.get(DAEMON_JSON)
+    return WriteFile(DAEMON_JSON, settings.text(content), existing.mode if existing else 0o644)

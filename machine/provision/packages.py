@@ -14,15 +14,15 @@ from machine.provision import script_files
 LOCK_SECONDS = 300
 
 # apt waits by itself for dpkg's lock (DPkg::Lock::Timeout), not for that of its lists; scripts from the net for none.
-PATIENTLY = script_files.read("wait_for_lock", lock_seconds=LOCK_SECONDS)
-_APT = script_files.read("apt", wait_for_lock=PATIENTLY, lock_seconds=LOCK_SECONDS)
+WAIT_FOR_LOCK = script_files.read("wait_for_lock", lock_seconds=LOCK_SECONDS)
+_APT = script_files.read("apt", wait_for_lock=WAIT_FOR_LOCK, lock_seconds=LOCK_SECONDS)
 _PACMAN = script_files.read("pacman", lock_seconds=LOCK_SECONDS)
 _ZYPPER = f"export ZYPP_LOCK_TIMEOUT={LOCK_SECONDS}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """One package manager's words."""
+    """The shell commands of one package manager."""
 
     prepare: str  # functions, and a fresh list of packages; stale=yes where it goes on with the old one
     exists: str  # a command that tells whether the mirror has "$name"
@@ -88,9 +88,11 @@ MANAGERS = {
 
 
 def install(manager: str, packages: Sequence[str], optional: Sequence[str] = ()) -> str:
-    """A script that installs packages, and those of `optional` that there are."""
-    words = MANAGERS[manager]
-    script = f"{words.prepare}set -- {shlex.join(packages)}\n"
+    """Return a script that installs packages, and those of `optional` that exist."""
+    commands = MANAGERS[manager]
+    script = f"{commands.prepare}set -- {shlex.join(packages)}\n"
     if optional:
-        script += f'for name in {shlex.join(optional)}; do\n    if {words.exists}; then set -- "$@" "$name"; fi\ndone\n'
-    return script + words.install + "\n"
+        script += (
+            f'for name in {shlex.join(optional)}; do\n    if {commands.exists}; then set -- "$@" "$name"; fi\ndone\n'
+        )
+    return script + commands.install + "\n"

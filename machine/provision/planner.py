@@ -1,4 +1,4 @@
-"""The plan: from the facts of a machine and what is wished for it to the steps that are missing.
+"""The plan: from the facts of a machine and its specification to the steps that it lacks.
 
 Docker is installed if there is none; files are written if they differ; the engine is restarted if one of them
 did, or if it runs with older ones; everything else is left alone. On a machine that is as it should be the plan
@@ -32,7 +32,7 @@ from machine.provision.steps import Plan, Result, Run, Step, Steps, WriteFile
 
 
 def plan(facts: Facts, spec: Spec) -> Plan:
-    """Steps that make a machine a Docker host behind TLS. ProvisionError for what cannot or must not be done."""
+    """Yield the steps that make a machine a Docker host behind TLS. ProvisionError where it cannot be one."""
     names: list[str] = []
     notes: list[str] = []
     supported(facts)
@@ -61,14 +61,16 @@ def plan(facts: Facts, spec: Spec) -> Plan:
     ]
     if restart:
         notes += [*live_restore.warnings(facts), *layouts.notes(facts, spec)]
-    notes += settings.hidden(facts, spec)
-    gone = settings.replaced(settings.existing(facts), spec)
-    notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in gone]
+    notes += settings.hidden_images_notes(facts, spec)
+    replaced_keys = settings.replaced(settings.existing(facts), spec)
+    notes += [f"--engine-opt took the place of {key!r} in {DAEMON_JSON}" for key in replaced_keys]
     return Result(tuple(dict.fromkeys(names)), tuple(notes), restarted=restart)
 
 
 def hostname(facts: Facts, name: str) -> list[Run]:
-    """The host name, now and after a reboot, and its line in /etc/hosts (first, or sudo waits for a name server).
+    """Return the steps for the host name, now and after a reboot, and for its line in /etc/hosts.
+
+    That line is written first, or sudo waits for a name server.
 
     `name` "": the host keeps the one that it has. Other names that the host's own line in /etc/hosts has stay, after
     ours: services and users of an adopted host may know it by them.
@@ -79,13 +81,13 @@ def hostname(facts: Facts, name: str) -> list[Run]:
     if not name:
         return []
     runs = []
-    word = shlex.quote(name)
+    quoted = shlex.quote(name)
     if name not in facts.hosts:
         runs.append(
             Run(
                 f"name the machine {name} in /etc/hosts",
                 f"""\
-name={word}
+name={quoted}
 if grep -q '^127\\.0\\.1\\.1[[:space:]]' /etc/hosts 2>/dev/null; then
     sed -e '/^127\\.0\\.1\\.1[[:space:]]/{{' -e "s/^127\\.0\\.1\\.1[[:space:]]*/&$name /" \\
         -e ':rest' -e n -e 'b rest' -e '}}' /etc/hosts >/etc/hosts.machine-new
@@ -99,20 +101,20 @@ rm -f /etc/hosts.machine-new
             )
         )
     if name not in (facts.hostname,) or name != facts.static_hostname:
-        also = BOOT2DOCKER + "/etc/hostname" if facts.init == "boot2docker" else ""
-        keep = f"mkdir -p {BOOT2DOCKER}/etc\nprintf '%s\\n' {word} >{also}\n" if also else ""
-        script = f"printf '%s\\n' {word} >/etc/hostname\n{keep}hostname {word} 2>/dev/null || printf '%s' {word}"
+        boot2docker_file = BOOT2DOCKER + "/etc/hostname" if facts.init == "boot2docker" else ""
+        keep = f"mkdir -p {BOOT2DOCKER}/etc\nprintf '%s\\n' {quoted} >{boot2docker_file}\n" if boot2docker_file else ""
+        script = f"printf '%s\\n' {quoted} >/etc/hostname\n{keep}hostname {quoted} 2>/dev/null || printf '%s' {quoted}"
         runs.append(Run(f"call the machine {name}", f"{script} >/proc/sys/kernel/hostname"))
     return runs
 
 
 def _installed(facts: Facts, spec: Spec) -> Steps[Facts]:
-    """Install Docker, then look again: where it went and how it starts is only known now."""
+    """Yield the steps that install Docker; return the facts gathered again: its path and its start are known now."""
     if facts.cloud_init == "running":
         yield install.WAIT_FOR_CLOUD_INIT
         facts = looking.parse((yield GATHER_SCRIPT))
     if not facts.dockerd:
-        yield from proxy.through(install.steps(facts, spec.engine.install_url), spec.engine.env)
+        yield from proxy.with_proxies(install.steps(facts, spec.engine.install_url), spec.engine.env)
         facts = looking.parse((yield GATHER_SCRIPT))
     if not facts.dockerd:
         raise ProvisionError("Docker was installed, and yet there is no dockerd on the machine's PATH")
@@ -125,8 +127,8 @@ def _check(facts: Facts, spec: Spec) -> None:
     settings.check_storage(facts, spec)
     classic_swarm.check(facts, spec)
     _check_swarm_mode(facts, spec)
-    given = dockerd_command.arguments(facts.exec_start, facts.variables, facts.specifiers)
-    elsewhere = dockerd_command.settings_file(given, spec.engine.flags)
+    arguments = dockerd_command.arguments(facts.exec_start, facts.variables, facts.specifiers)
+    settings_file = dockerd_command.settings_file(arguments, spec.engine.flags)
     unsafe = dockerd_command.switches_tls_off(spec.engine.flags)
     if unsafe:
         raise ProvisionError(
@@ -134,9 +136,10 @@ def _check(facts: Facts, spec: Spec) -> None:
             details="machine's engines listen on the network, and only behind TLS with client certificates.",
             resolution="leave that option out",
         )
-    if elsewhere not in ("", DAEMON_JSON):  # labels and registries would be written where it never reads
+    if settings_file not in ("", DAEMON_JSON):  # labels and registries would be written where it never reads
         raise ProvisionError(
-            f"dockerd on the machine is configured to read {elsewhere} instead of {DAEMON_JSON}, where its labels go",
+            f"dockerd on the machine is configured to read {settings_file} instead of {DAEMON_JSON}, where its labels"
+            " go",
             resolution=f"move its settings to {DAEMON_JSON}, take --config-file out of the command of docker.service"
             " (or out of --engine-opt), then: machine provision NAME",
         )
@@ -146,9 +149,9 @@ def _check(facts: Facts, spec: Spec) -> None:
             details="systemd, OpenRC and boot2docker are known.",
         )
     if facts.service == "masked":
-        raise _masked("docker.service")
+        raise _masked_error("docker.service")
     if facts.socket == "masked" and facts.needs_socket:
-        raise _masked("docker.socket")
+        raise _masked_error("docker.socket")
     if facts.silent and facts.only_tcp:
         raise ProvisionError(
             "the engine on the machine listens at TCP only, and machine asks it over a socket of the machine",
@@ -171,14 +174,14 @@ def _check(facts: Facts, spec: Spec) -> None:
 
 
 def _check_writable(facts: Facts, spec: Spec) -> None:
-    """ProvisionError where the machine could not be set up, before it is renamed or anything is installed."""
-    passed_over = () if spec.hostname else ("/etc/hosts", "/etc/hostname")
-    places = [place for place in facts.unwritable if place not in passed_over]
-    if places:
+    """Raise ProvisionError where a file that is to be written cannot be."""
+    not_written = () if spec.hostname else ("/etc/hosts", "/etc/hostname")
+    paths = [place for place in facts.unwritable if place not in not_written]
+    if paths:
         raise ProvisionError(
-            f"{' and '.join(places)} on the machine cannot be written",
+            f"{' and '.join(paths)} on the machine cannot be written",
             details="mounted read-only, or made immutable",
-            resolution="see why (machine ssh NAME findmnt -T " + places[0] + "), mount it writable,"
+            resolution="see why (machine ssh NAME findmnt -T " + paths[0] + "), mount it writable,"
             " then: machine provision NAME",
         )
     if facts.irregular:
@@ -190,7 +193,7 @@ def _check_writable(facts: Facts, spec: Spec) -> None:
 
 
 def _check_port(facts: Facts, spec: Spec) -> None:
-    """ProvisionError where another program has the port at which the engine is to listen."""
+    """Raise ProvisionError where another program has the port at which the engine is to listen."""
     port = spec.listen_port
     if port in facts.listening:
         raise ProvisionError(
@@ -202,9 +205,9 @@ def _check_port(facts: Facts, spec: Spec) -> None:
 
 
 def _check_swarm_mode(facts: Facts, spec: Spec) -> None:
-    """ProvisionError where the engine has live-restore and is to join a cluster: it would refuse to."""
-    parts = layouts.of_unit(facts)
-    if spec.swarm_mode and settings.live_restore(settings.existing(facts), parts, spec):
+    """Raise ProvisionError where the engine has live-restore and is to join a cluster, which it would refuse."""
+    command = layouts.unit_command(facts)
+    if spec.swarm_mode and settings.live_restore(settings.existing(facts), command, spec):
         raise ProvisionError(
             "the engine on the machine has live-restore on, and Docker refuses that in swarm mode",
             resolution=f'take "live-restore" out of {DAEMON_JSON} or of the command of docker.service on the machine'
@@ -212,7 +215,7 @@ def _check_swarm_mode(facts: Facts, spec: Spec) -> None:
         )
 
 
-def _masked(unit: str) -> ProvisionError:
+def _masked_error(unit: str) -> ProvisionError:
     return ProvisionError(
         f"{unit} is masked on the machine",
         resolution=f"machine ssh NAME sudo systemctl unmask {unit}; then: machine provision NAME",
@@ -220,9 +223,9 @@ def _masked(unit: str) -> ProvisionError:
 
 
 def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], bool]:
-    """The host's name, certificates, configuration, restart: only what is missing, and all of it or none.
+    """Return the steps for the host's name, certificates, configuration and restart, and whether it is restarted.
 
-    Second: whether the engine is restarted.
+    Only what is missing, and all of it or none.
     """
     configuration = _daemon_json_last(layouts.configuration(facts, spec))
     certificates = layouts.certificates(facts, spec)
@@ -230,28 +233,30 @@ def _engine(facts: Facts, spec: Spec, renaming: list[Run]) -> tuple[list[Step], 
     if all(layouts.is_current(facts, put) for put in certificates):
         certificates = []  # all or none: since we looked another's key may have come there
     pending = [put for put in configuration if not layouts.is_current(facts, put)]
-    stale = bool(facts.unapplied) or facts.interrupted or facts.service != "active"
-    restarting = bool(certificates or pending or stale)
-    wanted = not facts.enabled if facts.init == "systemd" else facts.init == "openrc" and bool(pending or stale)
-    enable = [services.enable(facts, restarting=restarting)] if wanted else []
+    is_stale = bool(facts.unapplied) or facts.interrupted or facts.service != "active"
+    restarting = bool(certificates or pending or is_stale)
+    is_to_be_enabled = (
+        not facts.enabled if facts.init == "systemd" else facts.init == "openrc" and bool(pending or is_stale)
+    )
+    enable = [services.enable(facts, restarting=restarting)] if is_to_be_enabled else []
     if not restarting:
         return [*renaming, *enable], False
     if live_restore.needed(facts):
-        middle = _with_live_restore(facts, spec, configuration, certificates)
+        changes = _with_live_restore(facts, spec, configuration, certificates)
     else:
-        middle = [*certificates, *_reload_between(facts, pending), services.restart(facts)]
+        changes = [*certificates, *_reload_between(facts, pending), services.restart(facts)]
     return [
         *_present_settings(facts),
         rollback.begin(facts, paths),
         *renaming,
         *enable,
-        *middle,
+        *changes,
         rollback.commit(paths),
     ], True
 
 
 def _present_settings(facts: Facts) -> list[Step]:
-    """Whether the engine starts again with a daemon.json that changed after its start, should this be taken back."""
+    """Return the step that checks a daemon.json changed after the engine's start, which a rollback would start with."""
     if DAEMON_JSON not in facts.unapplied or facts.interrupted or facts.release < layouts.VALIDATE:
         return []
     return [
@@ -267,30 +272,33 @@ def _present_settings(facts: Facts) -> list[Step]:
 def _with_live_restore(
     facts: Facts, spec: Spec, configuration: list[WriteFile], certificates: list[WriteFile]
 ) -> list[Step]:
-    """Configuration and restart for an engine whose containers are to go on."""
+    """Return the steps of configuration and restart for an engine whose containers are to go on."""
     final = next(put for put in configuration if put.path == DAEMON_JSON)
-    wanted = json.loads(final.content)
+    settings_wanted = json.loads(final.content)
     flags = spec.engine.flags
-    held = WriteFile(
-        final.path, settings.text(live_restore.temporary_settings(wanted, flags)), final.mode, check=final.check
+    temporary = WriteFile(
+        final.path,
+        settings.text(live_restore.temporary_settings(settings_wanted, flags)),
+        final.mode,
+        check=final.check,
     )
     return [
         *live_restore.switch_on(facts),
         *certificates,
-        *_reload_between(facts, [held if put is final else put for put in configuration]),
+        *_reload_between(facts, [temporary if put is final else put for put in configuration]),
         services.restart(facts),
-        *live_restore.restore(facts, final, wanted, flags),
+        *live_restore.restore(facts, final, settings_wanted, flags),
     ]
 
 
 def _daemon_json_last(configuration: list[WriteFile]) -> list[WriteFile]:
-    """daemon.json last: TLS may go out of it only where the command has it already."""
+    """Return the files with daemon.json last: TLS may be removed there only when the command has it."""
     return sorted(configuration, key=lambda put: put.path == DAEMON_JSON)
 
 
-def _reload_between(facts: Facts, puts: list[WriteFile]) -> list[Step]:
-    """The files; where TLS stood in daemon.json, systemd has read the command with TLS before it goes out of there."""
-    if facts.init != "systemd" or len(puts) < 2 or not settings.has_tls(settings.existing(facts)):
-        return [*puts]
+def _reload_between(facts: Facts, files: list[WriteFile]) -> list[Step]:
+    """Return the files; where TLS is in daemon.json, systemd reads the command with TLS before it is removed there."""
+    if facts.init != "systemd" or len(files) < 2 or not settings.has_tls(settings.existing(facts)):
+        return [*files]
     reload = Run("have systemd read the engine's command", "systemctl daemon-reload")
-    return [*puts[:-1], reload, puts[-1]]
+    return [*files[:-1], reload, files[-1]]

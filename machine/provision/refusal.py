@@ -1,4 +1,4 @@
-"""Why a machine did not run the provisioning script at all: found in what it printed, and by one more question. Pure.
+"""The errors of a machine that did not run the provisioning script at all, by its output and that of a probe. Pure.
 
 Advice says NAME and USER where it means the machine and its login; machine.provision.error_names puts the real ones in.
 """
@@ -86,50 +86,50 @@ _CAUSES = (
 )
 
 
-def known(done: Completed, script: str) -> ProvisionError | None:
-    """The error for an answer to `script` that says itself why nothing began; None if it does not."""
-    seen = without_script(done.output[-LARGEST:], script)
+def known_refusal(result: Completed, script: str) -> ProvisionError | None:
+    """Return the error for a result of `script` whose output shows why nothing began; None if it does not."""
+    output = without_script(result.output[-LARGEST:], script)
     for cause in _CAUSES:
-        if re.search(cause.pattern, seen, re.IGNORECASE):
-            return ProvisionError(cause.brief, details=shortened(seen), resolution=cause.resolution)
+        if re.search(cause.pattern, output, re.IGNORECASE):
+            return ProvisionError(cause.brief, details=shortened(output), resolution=cause.resolution)
     return None
 
 
-def unknown(done: Completed, script: str, probe: Completed) -> ProvisionError:
-    """The error for an answer that says nothing of use; `probe` answered PROBE_COMMAND with PROBE_STDIN."""
-    seen = shortened(without_script(done.output[-LARGEST:], script))
+def unknown_refusal(result: Completed, script: str, probe: Completed) -> ProvisionError:
+    """Return the error for a result whose output does not; `probe` is the result of PROBE_COMMAND with PROBE_STDIN."""
+    output = shortened(without_script(result.output[-LARGEST:], script))
     if f"{PROBE_MARK}-command" in probe.output:
         return ProvisionError(
             _NOT_RUN,
-            details=f"status {done.status}\n{seen}".strip(),
+            details=f"status {result.status}\n{output}".strip(),
             resolution="see that its sh works and that its disk has room: machine ssh NAME 'sh -c id; df -h'",
         )
     if f"{PROBE_MARK}-stdin" in probe.output:
-        return ProvisionError(_LOGIN_EXECS[0], details=seen, resolution=_LOGIN_EXECS[1])
+        return ProvisionError(_LOGIN_EXECS[0], details=output, resolution=_LOGIN_EXECS[1])
     return ProvisionError(
         f"{_NOT_RUN}: it runs a command of its own at each login of USER",
-        details=f"it printed:\n{seen}" if seen else "it printed nothing",
+        details=f"it printed:\n{output}" if output else "it printed nothing",
         resolution="take command=... from the key in ~USER/.ssh/authorized_keys, or ForceCommand out of sshd's settings"
         " (an exec in ~USER/.bashrc does the same); or name another key or user",
     )
 
 
 def without_script(output: str, script: str) -> str:
-    """`output` without lines of our own script, which may hold secrets and tells a user nothing."""
-    ours = {line.strip() for line in script.splitlines()}
+    """Return `output` without the lines of our own script, which may hold secrets."""
+    script_lines = {line.strip() for line in script.splitlines()}
     parts = "|".join(
-        re.escape(line) for line in sorted(ours, key=len, reverse=True) if len(line) > _MIN_IDENTIFYING_LENGTH
+        re.escape(line) for line in sorted(script_lines, key=len, reverse=True) if len(line) > _MIN_IDENTIFYING_LENGTH
     )
-    kept = [line for line in output.splitlines() if line.strip() not in ours]
+    lines = [line for line in output.splitlines() if line.strip() not in script_lines]
     hidden = re.compile(parts) if parts else None
-    kept = [line for line in kept if line.strip() and "unable to resolve host" not in line]  # sudo's, and harmless
-    return "\n".join(line for line in kept if not (hidden and hidden.search(line)))
+    lines = [line for line in lines if line.strip() and "unable to resolve host" not in line]  # sudo's, and harmless
+    return "\n".join(line for line in lines if not (hidden and hidden.search(line)))
 
 
 _MIN_IDENTIFYING_LENGTH = 20  # characters; a shorter line of ours may be part of somebody else's words
 
 
 def shortened(text: str, last: int = SHOWN_LINES) -> str:
-    """The `last` lines of what a machine printed, each of a length that can be read."""
+    """Return the `last` lines of what a machine printed, long ones cut."""
     lines = [line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..." for line in text.splitlines()]
     return "\n".join(lines[-last:])

@@ -1,4 +1,4 @@
-"""What to do about a failed step, read from what the machine's own programs said: each cause has its cure. Pure."""
+"""The resolutions of failed steps, by patterns in the output of the machine's programs. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _CURES: tuple[tuple[str, str], ...] = (
 
 
 def resolution_for(output: str) -> str:
-    """What to type for the first cause that `output` of a step names; "" if it names none that is known."""
+    """Return what to type for the first known cause in the `output` of a step; "" if there is none."""
     for pattern, advice in _CURES:
         found = re.search(pattern, output)
         if found:

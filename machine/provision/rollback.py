@@ -1,12 +1,12 @@
-"""Changes of the engine's configuration are all made or none: what is needed to take them back is on the machine first.
+"""Rollback: changes of the engine's configuration are all made or none; what undoes them is on the machine first.
 
-    begin      the files, the state of the services and the host's name are written down; a guard is started
-    ...        steps; one that fails has the changes taken back before the script ends (script.py)
-    commit     what was written down is thrown away
+    begin      the files, the state of the services and the host's name are saved; a guard is started
+    ...        steps; one that fails has the changes rolled back before the script ends (script.py)
+    commit     what was saved is removed
 
 The guard is a process of its own that waits for the end of the script. If the script is killed, or dies because the
-connection broke, the guard takes the changes back. Taking back restores what the init system has loaded, not only
-files: what did not run before is stopped, units are read anew, and what ran is started again.
+connection broke, the guard rolls the changes back. That restores what the init system has loaded, not only files: what
+did not run before is stopped, units are read anew, and what ran is started again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from dataclasses import dataclass
 
 from machine.provision import engine_api, script_files
 from machine.provision.facts import Facts
-from machine.provision.host_files import DAEMON_JSON, KEPT, LIVE, NO_LIVE, TRANSACTION
+from machine.provision.host_files import (
+    DAEMON_JSON,
+    KEPT_SUFFIX,
+    LIVE_RESTORE_SUFFIX,
+    NO_LIVE_RESTORE_SUFFIX,
+    TRANSACTION,
+)
 from machine.provision.steps import Run
 
 # How long the guard waits for a step that outlives its script: package managers must not be disturbed.
@@ -55,9 +61,9 @@ _INIT_SCRIPTS = {
 
 
 def begin(facts: Facts, paths: Iterable[str]) -> Run:
-    """Write down what the files at `paths` and the services are now; an empty copy means that there was no file.
+    """Return the step that saves the files at `paths` and the state of the services, and starts the guard.
 
-    What an interrupted run wrote down is not touched: it is the older truth.
+    An empty copy means that there was no file. What an interrupted run has saved is not touched: it is older.
     """
     files = list(paths)
     directories = sorted({path.rpartition("/")[0] for path in files}, key=lambda path: (-path.count("/"), path))
@@ -69,19 +75,23 @@ def begin(facts: Facts, paths: Iterable[str]) -> Run:
         guard=script_files.read("rollback_guard", directory=TRANSACTION, step_seconds=STEP_SECONDS),
         files=shlex.join(files),
         directories=shlex.join(directories),
-        kept=KEPT,
+        kept=KEPT_SUFFIX,
     )
     shown = (
-        f"# As they are now: each file that is written below, as FILE{KEPT}; how Docker's services stand, and the\n"
-        f"# host's name, in {TRANSACTION}. If a step fails, or the script is killed, a guard puts all of it back."
+        f"# As they are now: each file that is written below, as FILE{KEPT_SUFFIX}; how Docker's services stand, and"
+        f" the\n# host's name, in {TRANSACTION}. If a step fails, or the script is killed, a guard puts all of it back."
     )
     return Run("keep the present configuration", script, shown=shown)
 
 
 def commit(paths: Sequence[str]) -> Run:
-    """The changes stay: what was written down is out of the guard's sight at once, and then thrown away."""
-    gone = f"{TRANSACTION}.done"
-    script = f"[ ! -e {gone} ] || rm -rf {gone}\nmv {TRANSACTION} {gone}\nrm -rf {_leftovers(paths)} {gone}"
+    """Return the step that keeps the changes: what was saved is moved, so that the guard ends, and then removed."""
+    done_directory = f"{TRANSACTION}.done"
+    script = (
+        f"[ ! -e {done_directory} ] || rm -rf {done_directory}\n"
+        f"mv {TRANSACTION} {done_directory}\n"
+        f"rm -rf {_leftovers(paths)} {done_directory}"
+    )
     return Run("forget the kept configuration", script)
 
 
@@ -110,7 +120,7 @@ def _functions_to_restore(facts: Facts) -> str:
     if facts.init != "openrc":
         return restore
     start = script_files.read("openrc_start", socket=shlex.quote(facts.engine_socket), up_seconds=engine_api.UP_SECONDS)
-    return engine_api.PROCESS + start + restore
+    return engine_api.PROCESS_FUNCTIONS + start + restore
 
 
 def _undo(facts: Facts, files: list[str]) -> str:
@@ -130,9 +140,9 @@ def _undo(facts: Facts, files: list[str]) -> str:
         files=shlex.join(ordered),
         leftovers=_leftovers(files),
         daemon_json=DAEMON_JSON,
-        kept=KEPT,
-        live=LIVE,
-        no_live=NO_LIVE,
+        kept=KEPT_SUFFIX,
+        live=LIVE_RESTORE_SUFFIX,
+        no_live=NO_LIVE_RESTORE_SUFFIX,
         socket=shlex.quote(facts.engine_socket),
         pid_file=shlex.quote(facts.pid_file),
         wait_until_up=wait_until_up,
@@ -141,5 +151,5 @@ def _undo(facts: Facts, files: list[str]) -> str:
 
 
 def _leftovers(paths: Iterable[str]) -> str:
-    copies = [path + suffix for path in paths for suffix in (KEPT, f"{KEPT}.new", ".machine-new")]
-    return shlex.join([*copies, DAEMON_JSON + LIVE, DAEMON_JSON + NO_LIVE])
+    copies = [path + suffix for path in paths for suffix in (KEPT_SUFFIX, f"{KEPT_SUFFIX}.new", ".machine-new")]
+    return shlex.join([*copies, DAEMON_JSON + LIVE_RESTORE_SUFFIX, DAEMON_JSON + NO_LIVE_RESTORE_SUFFIX])

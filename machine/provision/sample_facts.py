@@ -1,20 +1,20 @@
-"""Machines whose facts are known without a look: fresh images of a distribution with its own Docker.
+"""Facts of machines that do not exist yet: fresh images of a distribution with its own Docker.
 
-A plan made from these asks nothing, so it renders to one script: for `create --dry-run`, and for platforms that
-run user data at the first boot.
+A plan made from these, with OUTPUTS, renders to one script: for `create --dry-run`, and for platforms that run user
+data at the first boot.
 """
 
 from __future__ import annotations
 
-from machine.provision.classic_swarm import LOOK
+from machine.provision.classic_swarm import LOOK_AT_SERVICES
 from machine.provision.facts import Facts
 
 # The outputs of steps on such a machine, by the steps' names: it has python3 and no service of a classic swarm.
-ANSWERS = {LOOK.name: "python|/usr/bin/python3\n"}
+OUTPUTS = {LOOK_AT_SERVICES.name: "python|/usr/bin/python3\n"}
 
 
 def debian(version: str = "13") -> Facts:
-    """A fresh Debian with docker.io, asleep behind its socket."""
+    """Return the facts of a fresh Debian with docker.io, whose engine is started by its socket."""
     return Facts(
         os_id="debian",
         os_version=version,

@@ -1,4 +1,4 @@
-"""Steps as one POSIX script, and its output taken apart again.
+"""Steps as one POSIX script, and the parser of its output.
 
 Everything stands in functions, so that a shell which reads its script from a pipe has read all of it before the
 first command runs. Each step runs in a subshell of its own with `set -eu` and no standard input; the first that
@@ -49,7 +49,7 @@ _PUT = script_files.read("put")
 # not get it, or a daemon that one of them starts would hold the lock for good.
 ALONE_SECONDS = 300
 BUSY = 75  # EX_TEMPFAIL of sysexits.h: the script's status when the lock was not to be had
-_ALONE = f"""\
+_LOCK = f"""\
 if [ -w /run ] && command -v flock >/dev/null 2>&1; then
     exec 9>/run/machine-provision.lock
     flock -w {ALONE_SECONDS} 9 || exit {BUSY}
@@ -58,10 +58,10 @@ fi
 
 
 def batch(steps: Sequence[Step], mark: str, *, alone: bool = False) -> str:
-    """One script for all `steps`, for root; `split` reads its output. `alone`: no other such script runs meanwhile."""
+    """Return one script for all `steps`, for root; `split_output` parses its output. `alone`: under the host's lock."""
     parts = [f"mark={mark}\n{_SETTINGS}{_FRAMES}{_PUT}main() {{\n"]
     if alone:
-        parts.append(_ALONE)
+        parts.append(_LOCK)
     streams = "</dev/null 9>&-" if alone else "</dev/null"
     for number, step in enumerate(steps, 1):
         parts.append(
@@ -72,27 +72,27 @@ def batch(steps: Sequence[Step], mark: str, *, alone: bool = False) -> str:
 
 
 def body(step: Step, *, masked: bool = False) -> str:
-    """The commands of one step; `masked`: a secret file's size for its content, a remark for what is long."""
+    """Return the commands of one step; `masked`: a secret file's size for its content, a remark for what is long."""
     if not isinstance(step, WriteFile):
         return (step.shown if masked and step.shown else step.script).strip("\n")
-    words = [step.path, f"{step.mode:04o}", *([step.check] if step.check else [])]
+    arguments = [step.path, f"{step.mode:04o}", *([step.check] if step.check else [])]
     text, encoded = _text(step)
     if masked and step.secret:
         text, encoded = f"({len(step.content)} bytes, not shown)\n", False
-    end = _delimiter(text)
-    return f"{'encoded=yes ' if encoded else ''}put {shlex.join(words)} <<'{end}'\n{text}{end}"
+    delimiter = _delimiter(text)
+    return f"{'encoded=yes ' if encoded else ''}put {shlex.join(arguments)} <<'{delimiter}'\n{text}{delimiter}"
 
 
-def split(steps: Sequence[Step], mark: str, done: Completed) -> list[Completed]:
-    """The answer of each step that began, in order; the last one's status is -1 when the script broke off inside."""
-    out, status = _sections(done.stdout, mark)
-    err, _ = _sections(done.stderr, mark)
+def split_output(steps: Sequence[Step], mark: str, result: Completed) -> list[Completed]:
+    """Return the result of each step that began; the status of the last is -1 when the script ended within it."""
+    out, status = _sections(result.stdout, mark)
+    err, _ = _sections(result.stderr, mark)
     numbers = [number for number in range(1, len(steps) + 1) if number in out or number in err]
     return [Completed(status.get(number, -1), out.get(number, ""), err.get(number, "")) for number in numbers]
 
 
 def as_root(script: str) -> str:
-    """A script for INTERPRETER that runs `script` as root: directly, or by sudo or doas without a password."""
+    """Return a script for INTERPRETER that runs `script` as root: directly, or by sudo or doas without a password."""
     return script_files.read("as_root", proxies=OF_THE_LOGIN, script=script.rstrip("\n"), end=_delimiter(script))
 
 
@@ -118,12 +118,12 @@ def render(plan: Plan, *, masked: bool = True, answers: Mapping[str, str] | None
                 break
     except StopIteration:
         pass
-    shown = "".join(f"# {_one_line(step.name)}\n(\nset -eu\n{body(step, masked=masked)}\n)\n" for step in steps)
-    return f"#!/bin/sh\nset -eu\n{_SETTINGS}{_PUT}main() {{\n{shown}:\n}}\nmain </dev/null\n{remark}"
+    parts = "".join(f"# {_one_line(step.name)}\n(\nset -eu\n{body(step, masked=masked)}\n)\n" for step in steps)
+    return f"#!/bin/sh\nset -eu\n{_SETTINGS}{_PUT}main() {{\n{parts}:\n}}\nmain </dev/null\n{remark}"
 
 
 def _sections(text: str, mark: str) -> tuple[dict[int, str], dict[int, int]]:
-    """One stream's text by step number, and the statuses that it carries."""
+    """Return one stream's text by step number, and the steps' statuses in it."""
     sections: dict[int, list[str]] = {}
     status: dict[int, int] = {}
     current: list[str] | None = None
@@ -139,7 +139,7 @@ def _sections(text: str, mark: str) -> tuple[dict[int, str], dict[int, int]]:
 
 
 def _text(step: WriteFile) -> tuple[str, bool]:
-    """The content as lines for a here-document, and whether it had to be encoded."""
+    """Return the content as lines for a here-document, and whether they are base64."""
     try:
         text = step.content.decode("ascii")
     except UnicodeDecodeError:
@@ -150,7 +150,7 @@ def _text(step: WriteFile) -> tuple[str, bool]:
 
 
 def _delimiter(text: str) -> str:
-    """A line that does not occur in `text`; the same for the same text, so that scripts can be compared."""
+    """Return a line that does not occur in `text`, made of its hash so that scripts can be compared."""
     return "END_" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

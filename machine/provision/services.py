@@ -51,7 +51,7 @@ SERVICES = {
 }
 
 # The log may have another place, and there is none before the engine has said something.
-_OPENRC = engine_api.PROCESS + script_files.read("openrc_log", conf_d=CONF_D)
+_OPENRC = engine_api.PROCESS_FUNCTIONS + script_files.read("openrc_log", conf_d=CONF_D)
 
 # A socket unit does not start while its service runs, so it goes first.
 _SOCKET_FIRST = "limited 60 systemctl stop docker.service\nsystemctl start docker.socket\n"
@@ -62,21 +62,21 @@ _PID = "$(systemctl show docker.service -p MainPID)"
 
 
 def restart(facts: Facts) -> Run:
-    """Restart the engine and see that it answers; a failure has everything taken back (rollback.py)."""
+    """Return the step that restarts the engine and waits until it answers; its failure is rolled back (rollback.py)."""
     service = SERVICES[facts.init]
-    wanted = service.restart
+    restart_command = service.restart
     if facts.init == "systemd" and facts.service == "active" and facts.socket in ("inactive", "failed"):
-        wanted = wanted.replace(
+        restart_command = restart_command.replace(
             f"limited {START_SECONDS} systemctl restart", f"{_SOCKET_FIRST}limited {START_SECONDS} systemctl restart"
         )
     alive = service.alive
     if facts.init == "systemd":
-        wanted += f"\nstarted={_PID}"
+        restart_command += f"\nstarted={_PID}"
         alive = f'[ "{_PID}" = "$started" ]'
     script = script_files.read(
         "restart_engine",
         functions=engine_api.FUNCTIONS + (_OPENRC if facts.init == "openrc" else ""),
-        restart=wanted,
+        restart=restart_command,
         wait_until_up=engine_api.wait_until_up(facts.engine_socket, alive),
         transaction=TRANSACTION,
         log=service.log,
@@ -89,7 +89,7 @@ def restart(facts: Facts) -> Run:
 
 
 def enable(facts: Facts, *, restarting: bool) -> Run:
-    """Have the engine start at boot; `restarting`: its restart comes next, and has systemd read its units anew."""
+    """Return the step that enables the engine at boot; `restarting`: its restart is next, and has systemd reload."""
     script = SERVICES[facts.init].enable
     return Run(
         "have the engine start at boot",

@@ -8,7 +8,7 @@ from typing import Any
 from machine.booleans import GO_TRUE
 from machine.errors import ProvisionError
 from machine.provision.dockerd_command import TLS, Command, option_keys
-from machine.provision.dockerd_flags import keys_of, misfit, names, remove_flags
+from machine.provision.dockerd_flags import all_keys, keys_of, remove_flags, type_problem
 from machine.provision.facts import Facts
 from machine.provision.host_files import DAEMON_JSON
 from machine.provision.spec import Spec
@@ -20,7 +20,7 @@ BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # which editors on Windows wr
 
 
 def existing(facts: Facts) -> dict[str, Any]:
-    """daemon.json as it is; {} when there is none. ProvisionError when it is no JSON object."""
+    """Return the settings in daemon.json; {} when there is none. ProvisionError when it is no JSON object."""
     if facts.daemon_json is None or not facts.daemon_json.strip(BYTE_ORDER_MARK + " \n\r\t"):
         return {}
     try:
@@ -40,17 +40,17 @@ def existing(facts: Facts) -> dict[str, Any]:
 
 
 def check(facts: Facts) -> None:
-    """ProvisionError for a daemon.json that its engine would refuse: taken back, that would not start again either."""
-    why = misfit(existing(facts))
-    if why:
+    """Raise ProvisionError for a daemon.json that its engine would refuse: a rollback could not start it either."""
+    problem = type_problem(existing(facts))
+    if problem:
         raise ProvisionError(
-            f"{DAEMON_JSON} on the machine is not as dockerd takes it: {why}",
+            f"{DAEMON_JSON} on the machine is not as dockerd takes it: {problem}",
             resolution="correct it by hand (machine ssh NAME), then: machine provision NAME",
         )
 
 
 def merge(found: dict[str, Any], command: Command, spec: Spec) -> dict[str, Any]:
-    """`found` with our settings. Its `hosts` and TLS are left out: they are flags, as ours are."""
+    """Return the settings `found` with ours. Its `hosts` and TLS are left out: they become flags, as ours are."""
     merged = remove_flags(found, ("hosts", *TLS))
     engine = spec.engine
     merged["labels"] = _labels([*_list(merged, "labels"), *command.moved.get("labels", []), *spec.labels])
@@ -77,17 +77,19 @@ def has_tls(found: dict[str, Any]) -> bool:
 
 def _has_gateway(merged: dict[str, Any], command: Command) -> bool:
     """Whether the machine has a gateway of its own already, in daemon.json or as a flag."""
-    return any(key in names(merged) for key in keys_of(GATEWAY)) or any(f"--{GATEWAY}" in word for word in command.kept)
+    return any(key in all_keys(merged) for key in keys_of(GATEWAY)) or any(
+        f"--{GATEWAY}" in word for word in command.kept
+    )
 
 
-def plain(merged: dict[str, Any]) -> bool:
+def is_plain(merged: dict[str, Any]) -> bool:
     """Whether there is nothing in it but what every machine gets."""
     return merged.keys() <= {"labels", GATEWAY}
 
 
 def replaced(found: dict[str, Any], spec: Spec) -> list[str]:
     """The machine's own keys that --engine-opt takes the place of."""
-    return [key for key in option_keys(spec.engine.flags) if key in names(found)]
+    return [key for key in option_keys(spec.engine.flags) if key in all_keys(found)]
 
 
 def text(settings: dict[str, Any]) -> bytes:
@@ -97,11 +99,11 @@ def text(settings: dict[str, Any]) -> bytes:
 def check_storage(facts: Facts, spec: Spec) -> None:
     """ProvisionError if the wanted storage driver would hide images that are there, or is gone from this engine."""
     wanted = spec.engine.storage_driver
-    gone = _REMOVED.get(wanted)
-    if gone and facts.release >= (gone, 0):
+    removed_in = _REMOVED.get(wanted)
+    if removed_in and facts.release >= (removed_in, 0):
         raise ProvisionError(
             f"Docker {facts.version} has no storage driver {wanted!r} any more",
-            details=f"It was removed in release {gone}.",
+            details=f"It was removed in release {removed_in}.",
             resolution="leave --engine-storage-driver out: the engine chooses a good one",
         )
     if wanted and facts.data_root_unknown:
@@ -118,8 +120,8 @@ def check_storage(facts: Facts, spec: Spec) -> None:
         )
 
 
-def hidden(facts: Facts, spec: Spec) -> list[str]:
-    """What to say of each --engine-opt that gives the engine another place than the one where its images are now."""
+def hidden_images_notes(facts: Facts, spec: Spec) -> list[str]:
+    """Return a note on each --engine-opt that gives the engine another directory than that of its images now."""
     if not facts.images:
         return []
     known = f"{facts.exec_start} {facts.drop_in or ''}"

@@ -1,4 +1,4 @@
-"""What the machine is to become: the user's wishes and the certificates."""
+"""The specification of a host: the user's options and the certificates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from machine.model import EngineOptions
 
 @dataclass(frozen=True, slots=True)
 class Swarm:
-    """What the machine runs for a classic swarm: words of machine-swarm's command line, () for what it does not run."""
+    """What the machine runs for a classic swarm: arguments of machine-swarm, () for what it does not run."""
 
     program: bytes = field(repr=False)  # a zipapp for python3
     discovery: str = field(repr=False)  # a token in it is a secret
@@ -20,13 +20,13 @@ class Swarm:
 
     @property
     def runs(self) -> bool:
-        """Whether it is anything at all."""
+        """Whether the machine runs a manager or an agent."""
         return bool(self.manage or self.join)
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Everything the plan is told besides the facts. The three certificates are PEM."""
+    """What a plan is made of besides the facts. The two certificates and the key are PEM."""
 
     hostname: str
     driver_name: str

@@ -1,8 +1,7 @@
-"""What a plan is made of: `Run` and `WriteFile`, yielded by a generator that never touches the world.
+"""The steps of plans, `Run` and `WriteFile`: a plan is a generator that yields them and has no side effects.
 
-A plan yields steps. Only a step with `needs_output=True` is answered with a `Completed`; after any other the plan is
-simply resumed, so that apply.py may put many of them into one script. A plan asks seldom: each question costs one
-round trip.
+Only for a step with `needs_output=True` is the plan sent a `Completed`; after any other it is simply resumed, so that
+apply.py may put many of them into one script. Steps that need output are few: each costs one round trip.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ Steps = Generator[Step, Completed, T]  # a part of a plan, for `yield from`
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a plan did, as it says itself at its end."""
+    """What a plan has done: the value that the generator returns."""
 
     changed: tuple[str, ...] = ()  # the names of the steps that changed the machine
     notes: tuple[str, ...] = ()  # what the user should know: warnings, in whole sentences

@@ -1,4 +1,4 @@
-"""systemd unit files as text (systemd.service(5), systemd.syntax(7)): reading ExecStart, quoting, our drop-in."""
+"""systemd's unit files as text (systemd.service(5), systemd.syntax(7)): parsing ExecStart, quoting, our drop-in."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ def exec_start(files: Iterable[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
     Our own drop-in is left out, so that what was shipped can be read again under it. Second, the paths of
     drop-ins that set the command and are read after ours: systemd orders them by file name.
     """
-    command, late = "", []
+    command, later = "", []
     for number, (path, text) in enumerate(files):
         name = path.rsplit("/", 1)[-1]
         if name == OURS:
             continue
-        values = settings(text, "ExecStart")
+        values = values_of(text, "ExecStart")
         if values:
             command = values[-1]
             if number and name > OURS:
-                late.append(path)
-    return command, tuple(late)
+                later.append(path)
+    return command, tuple(later)
 
 
-def settings(text: str, key: str) -> list[str]:
+def values_of(text: str, key: str) -> list[str]:
     """The values of `key` in a unit file, in order, with continued lines joined."""
     joined = re.sub(r"\\\n(?:[#;].*\n)*", " ", text)
     pairs = (line.partition("=") for line in joined.splitlines() if not line.lstrip().startswith(("#", ";")))
     return [value.strip() for name, equals, value in pairs if equals and name.strip() == key]
 
 
-def words(command: str) -> list[tuple[str, str]]:
-    """A command line's words, each as it is written and as it is meant without its quotes."""
+def split_words(command: str) -> list[tuple[str, str]]:
+    """Return a command line's words, each as it is written and without its quotes."""
     return [(word, _QUOTED.sub(_unquote, word)) for word in _WORD.findall(command)]
 
 
@@ -51,7 +51,7 @@ def _unquote(match: re.Match[str]) -> str:
 def specifiers(hostname: str, os_id: str, os_version: str) -> dict[str, str]:
     """What systemd's specifiers stand for in docker.service (systemd.unit(5)), as far as that is known."""
     names = dict.fromkeys("pPN", "docker") | {"n": "docker.service", "i": "", "I": ""}
-    places = {
+    directories = {
         "t": "/run",
         "S": "/var/lib",
         "C": "/var/cache",
@@ -62,21 +62,21 @@ def specifiers(hostname: str, os_id: str, os_version: str) -> dict[str, str]:
     }
     root = {"u": "root", "U": "0", "g": "root", "G": "0", "h": "/root"}
     system = {"H": hostname, "l": hostname.partition(".")[0], "o": os_id, "w": os_version}
-    return {"%": "%", **names, **places, **root, **system}
+    return {"%": "%", **names, **directories, **root, **system}
 
 
-def resolve(text: str, known: Mapping[str, str] | None) -> str:
-    """`text` with its specifiers put in; those that are not `known` stay. None: there are none."""
-    return text if known is None else re.sub("%(.)", lambda found: known.get(found[1], found[0]), text)
+def resolve_specifiers(text: str, specifiers: Mapping[str, str] | None) -> str:
+    """`text` with its specifiers put in; those that are not `specifiers` stay. None: there are none."""
+    return text if specifiers is None else re.sub("%(.)", lambda found: specifiers.get(found[1], found[0]), text)
 
 
-def argument(value: str) -> str:
-    """One word of an ExecStart line that means exactly `value`: no specifier, no variable, no split."""
+def quote_argument(value: str) -> str:
+    """Return the word of an ExecStart line that stands for `value`: no specifier, no variable, one word."""
     text = value.replace("%", "%%").replace("$", "$$")
     return text if text and not re.search(r"""[\s"'\\;]""", text) else _quoted(text)
 
 
-def environment(pair: str) -> str:
+def environment_line(pair: str) -> str:
     """The line that sets one "K=V" exactly; only specifiers and quotes are special there, `$` is not."""
     return f"Environment={_quoted(pair.replace('%', '%%'))}"
 
@@ -87,7 +87,7 @@ def _quoted(text: str) -> str:
 
 
 def drop_in(command: Sequence[str], env: Sequence[str]) -> str:
-    """Our drop-in: `command` are words as they are to be written, `env` are "K=V"."""
+    """Return the text of our drop-in: `command` are words quoted for systemd, `env` are "K=V"."""
     lines = ["# Written by machine; changes are overwritten by: machine provision", "[Service]", "ExecStart="]
-    lines += ["ExecStart=" + " ".join(command), *(environment(pair) for pair in env)]
+    lines += ["ExecStart=" + " ".join(command), *(environment_line(pair) for pair in env)]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from machine.provision.units import OURS, resolve, settings, words
+from machine.provision.units import OURS, resolve_specifiers, split_words, values_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -20,120 +20,120 @@ _SHELL_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?-)?\}|([A-Za-z_]\w*))")
 _NEEDS_ESCAPE = '"\\`$'  # in double quotes of an environment file a backslash before another character is kept
 
 
-def of_units(files: Iterable[tuple[str, str]], specifiers: Mapping[str, str]) -> dict[str, str]:
+def from_units(files: Iterable[tuple[str, str]], specifiers: Mapping[str, str]) -> dict[str, str]:
     """What Environment= lines set, from a unit's files (path, text) in systemd's order. Our own drop-in is left out."""
     found: dict[str, str] = {}
     for path, text in files:
         if path.rsplit("/", 1)[-1] == OURS:
             continue
-        for value in settings(text, "Environment"):
+        for value in values_of(text, "Environment"):
             if not value:
                 found.clear()
-            for _, meant in words(value):
+            for _, meant in split_words(value):
                 name, equals, content = meant.partition("=")
                 if equals and _NAME.fullmatch(name):
-                    found[name] = resolve(content, specifiers)
+                    found[name] = resolve_specifiers(content, specifiers)
     return found
 
 
-def of_file(text: str) -> dict[str, str]:
+def from_file(text: str) -> dict[str, str]:
     """What an EnvironmentFile= sets. Lines that are no assignment are passed over, as systemd does."""
     found: dict[str, str] = {}
-    at = 0
-    while at < len(text):
-        while at < len(text) and text[at] in " \t\n\r":
-            at += 1
-        if text[at : at + 1] in ("#", ";"):
-            at = _line_end(text, at)
+    position = 0
+    while position < len(text):
+        while position < len(text) and text[position] in " \t\n\r":
+            position += 1
+        if text[position : position + 1] in ("#", ";"):
+            position = _line_end(text, position)
             continue
-        equals, end = text.find("=", at), _line_end(text, at)
+        equals, end = text.find("=", position), _line_end(text, position)
         if equals < 0 or equals > end:
-            at = end + 1
+            position = end + 1
             continue
-        name = text[at:equals].strip()
-        value, at = _file_value(text, equals + 1)
+        name = text[position:equals].strip()
+        value, position = _file_value(text, equals + 1)
         if _NAME.fullmatch(name):
             found[name] = value
     return found
 
 
-def _line_end(text: str, at: int) -> int:
-    """Where the line ends that `at` is in; a backslash before the end goes on with the next one."""
-    while at < len(text) and text[at] != "\n":
-        at += 2 if text[at] == "\\" else 1
-    return min(at, len(text))
+def _line_end(text: str, position: int) -> int:
+    """Where the line ends that `position` is in; a backslash before the end goes on with the next one."""
+    while position < len(text) and text[position] != "\n":
+        position += 2 if text[position] == "\\" else 1
+    return min(position, len(text))
 
 
-def _file_value(text: str, at: int) -> tuple[str, int]:
-    """The value that begins at `at`, and where the text goes on after its line."""
-    value, kept = "", 0  # `kept`: how much of the value is not blank at its end, or was quoted
-    while text[at : at + 1] in (" ", "\t"):
-        at += 1
+def _file_value(text: str, position: int) -> tuple[str, int]:
+    """The value that begins at `position`, and where the text goes on after its line."""
+    value, kept_length = "", 0  # `kept`: how much of the value is not blank at its end, or was quoted
+    while text[position : position + 1] in (" ", "\t"):
+        position += 1
     plain = False  # quotes count at the start and after other quotes only
-    while at < len(text) and text[at] != "\n":
-        char = text[at]
+    while position < len(text) and text[position] != "\n":
+        char = text[position]
         if char in "'\"" and not plain:
-            quoted, at = _quoted(text, at)
+            quoted, position = _quoted(text, position)
             value += quoted
-            kept = len(value)
+            kept_length = len(value)
             continue
         if char == "\\":
-            at += 1
-            char = text[at : at + 1]
+            position += 1
+            char = text[position : position + 1]
             if char not in ("\n", ""):
                 value += char
-                kept = len(value)
+                kept_length = len(value)
         elif plain or char not in " \t\r":  # blanks between quotes do not count
             value += char
             if char not in " \t\r":
-                kept, plain = len(value), True
-        at += 1
-    return value[:kept], at
+                kept_length, plain = len(value), True
+        position += 1
+    return value[:kept_length], position
 
 
-def _quoted(text: str, at: int) -> tuple[str, int]:
-    """The content of the quotes that open at `at`, and where the text goes on after them."""
-    quote, value = text[at], ""
-    at += 1
-    while at < len(text) and text[at] != quote:
-        if quote == '"' and text[at] == "\\" and at + 1 < len(text):
-            at += 1
-            if text[at] not in _NEEDS_ESCAPE and text[at] != "\n":
+def _quoted(text: str, position: int) -> tuple[str, int]:
+    """The content of the quotes that open at `position`, and where the text goes on after them."""
+    quote, value = text[position], ""
+    position += 1
+    while position < len(text) and text[position] != quote:
+        if quote == '"' and text[position] == "\\" and position + 1 < len(text):
+            position += 1
+            if text[position] not in _NEEDS_ESCAPE and text[position] != "\n":
                 value += "\\"
-            if text[at] == "\n":
-                at += 1
+            if text[position] == "\n":
+                position += 1
                 continue
-        value += text[at]
-        at += 1
-    return value, at + 1
+        value += text[position]
+        position += 1
+    return value, position + 1
 
 
 def expand(meant: str, variables: Mapping[str, str]) -> list[str]:
     """The words that one word of a command stands for: `$NAME` alone may be none or many, `${NAME}` is put in."""
     if meant.startswith("$") and meant[1:2] not in ("$", "{", ""):
-        return [word for _, word in words(variables.get(meant[1:], ""))]
+        return [word for _, word in split_words(variables.get(meant[1:], ""))]
     return [_BRACED.sub(lambda found: variables.get(found[1], "") if found[1] else "$", meant)]
 
 
-def used(written: str) -> list[str]:
+def variable_names(written: str) -> list[str]:
     """The names of the variables in one word of a command."""
     if written.strip("\"'").startswith("$") and not written.strip("\"'").startswith(("$$", "${")):
         return [written.strip("\"'")[1:]]
     return [name for name in _BRACED.findall(written) if name]
 
 
-def of_shell(text: str, name: str) -> str | None:
+def from_shell(text: str, name: str) -> str | None:
     """What the plain assignments of a shell file leave in variable `name`, "" if nothing sets it.
 
     None when that cannot be told without running the file: a substitution, a condition, any other command.
     """
     found: dict[str, str] = {}
-    at = 0
-    while at < len(text):
-        match = _SHELL.match(text, at)
+    position = 0
+    while position < len(text):
+        match = _SHELL.match(text, position)
         if match is None:
             return None
-        at, word = match.end(), match["word"]
+        position, word = match.end(), match["word"]
         if word is None or word == "export":
             continue
         key, equals, value = word.partition("=")
@@ -147,25 +147,29 @@ def of_shell(text: str, name: str) -> str | None:
 
 def _shell_value(value: str, found: Mapping[str, str]) -> str | None:
     """A word of shell without its quotes, variables that were set before put in; None if something would be run."""
-    result, at, quote = "", 0, ""
-    while at < len(value):
-        char = value[at]
+    result, position, quote = "", 0, ""
+    while position < len(value):
+        char = value[position]
         if quote == "'" and char != "'":
             result += char
         elif char in "'\"" and quote in ("", char):
             quote = "" if quote else char
         elif char == "\\":
-            at += 1
-            result += value[at : at + 1] if not quote or value[at : at + 1] in '"\\$`' else "\\" + value[at : at + 1]
+            position += 1
+            result += (
+                value[position : position + 1]
+                if not quote or value[position : position + 1] in '"\\$`'
+                else "\\" + value[position : position + 1]
+            )
         elif char == "`":
             return None
         elif char == "$":
-            match = _SHELL_VARIABLE.match(value, at)
+            match = _SHELL_VARIABLE.match(value, position)
             if match is None:
                 return None
             result += found.get(match[1] or match[2], "")
-            at = match.end() - 1
+            position = match.end() - 1
         else:
             result += char
-        at += 1
+        position += 1
     return None if quote else result

@@ -71,8 +71,8 @@ def test_keys_inside_objects_that_dockerd_opens_go_too() -> None:
         "builder": {"gc": 1},
     }
     assert dockerd_flags.remove_flags({"proxies": {"http-proxy": "x"}}, ["http-proxy"]) == {}
-    assert "http-proxy" in dockerd_flags.names({"proxies": {"http-proxy": "x"}})
-    assert "max-size" not in dockerd_flags.names({"log-opts": {"max-size": "1m"}})
+    assert "http-proxy" in dockerd_flags.all_keys({"proxies": {"http-proxy": "x"}})
+    assert "max-size" not in dockerd_flags.all_keys({"log-opts": {"max-size": "1m"}})
 
 
 @pytest.mark.parametrize(
@@ -87,5 +87,5 @@ def test_keys_inside_objects_that_dockerd_opens_go_too() -> None:
     ],
 )
 def test_a_value_of_another_kind_than_dockerd_takes_is_named(found: dict[str, object], why: str) -> None:
-    assert dockerd_flags.misfit(found).startswith(why)
-    assert why or not dockerd_flags.misfit(found)
+    assert dockerd_flags.type_problem(found).startswith(why)
+    assert why or not dockerd_flags.type_problem(found)

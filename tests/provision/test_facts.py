@@ -74,7 +74,7 @@ def test_the_look_only_reads(tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-s"], input=script.batch([GATHER_SCRIPT], "@m"), capture_output=True, text=True, timeout=60
     )
-    answer = script.split([GATHER_SCRIPT], "@m", Completed(done.returncode, done.stdout, done.stderr))[0]
+    answer = script.split_output([GATHER_SCRIPT], "@m", Completed(done.returncode, done.stdout, done.stderr))[0]
     assert answer.status == 0, answer.stderr
     kernel = Path("/proc/sys/kernel/hostname").read_text().strip()
     assert parse(answer).hostname == kernel

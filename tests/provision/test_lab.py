@@ -9,8 +9,8 @@ import pytest
 
 from machine.errors import ProvisionError
 from machine.provision import apply_steps, gather, plan, render, sample_facts
-from machine.provision.apply import send
-from machine.provision.host_files import DAEMON_JSON, DROP_IN, KEPT
+from machine.provision.apply import run_batch
+from machine.provision.host_files import DAEMON_JSON, DROP_IN, KEPT_SUFFIX
 from machine.provision.steps import Run, Step
 from tests.labs.image import USER
 from tests.labs.nspawn import ENGINES
@@ -65,7 +65,7 @@ def test_containers_outlive_new_certificates(boot: Boot, tmp_path: Path) -> None
         assert host.run("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' stays") == started
         assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
         assert "live-restore" not in host.run(f"cat {DAEMON_JSON}")
-        assert host.run(f"ls {DAEMON_JSON}{KEPT} {DROP_IN}{KEPT}", check=False) == ""
+        assert host.run(f"ls {DAEMON_JSON}{KEPT_SUFFIX} {DROP_IN}{KEPT_SUFFIX}", check=False) == ""
         assert provision(host, spec).executed == ()
     assert host.run("docker exec stays echo alive") == "alive\n"
 
@@ -168,7 +168,7 @@ def test_an_interrupted_run_is_finished_by_the_next(boot: Boot, tmp_path: Path) 
         facts = gather(connection, lambda _: None)
         steps: list[Step] = list(plan(facts, spec))
         cut = next(number for number, step in enumerate(steps) if step.name == "restart the engine")
-        send(steps[:cut], connection)
+        run_batch(steps[:cut], connection)
     assert provision(host, spec).restarted
     assert ask(host, tmp_path, "/info")["LiveRestoreEnabled"] is False
     assert host.run("docker inspect -f '{{.State.StartedAt}}' stays") == started
@@ -244,7 +244,7 @@ def test_a_failing_step_is_named_with_its_output(boot: Boot) -> None:
         Run("go on", "touch /x"),
     ]
     with shell(host, USER) as connection, pytest.raises(ProvisionError) as caught:
-        send(steps, connection)
+        run_batch(steps, connection)
     assert (caught.value.brief, caught.value.details) == ("failed to stumble", "three")
     assert host.run("ls /x", check=False) == ""
 

@@ -42,7 +42,7 @@ def test_systemd_expands_as_is_expected_here(boot: Boot) -> None:
         f'ExecStart=/bin/sh -c \'printf "<%%s>" "$@" >/run/odd.out\' odd {" ".join(WORDS)} $I\n'
     )
     host.run("cat >/etc/systemd/system/odd.service && systemctl daemon-reload && systemctl start odd", stdin=unit)
-    found = variables.of_units([("/x", unit)], units.specifiers("odd", "", "")) | variables.of_file(ODD)
+    found = variables.from_units([("/x", unit)], units.specifiers("odd", "", "")) | variables.from_file(ODD)
     meant = [word.strip("\"'") for word in (*WORDS, "$I")]
     ours = [part for word in meant for part in variables.expand(word, found)]
     assert host.run("cat /run/odd.out") == "".join(f"<{part}>" for part in ours)

@@ -29,7 +29,7 @@ MARK = "@mark"
 def run(steps: list[Step], shell: list[str]) -> list[Completed]:
     text = script.batch(steps, MARK)
     done = subprocess.run([*shell, "-s"], input=text, capture_output=True, text=True, timeout=30)
-    return script.split(steps, MARK, Completed(done.returncode, done.stdout, done.stderr))
+    return script.split_output(steps, MARK, Completed(done.returncode, done.stdout, done.stderr))
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])

@@ -104,7 +104,7 @@ def test_the_key_of_the_swarm_is_for_the_manager_alone() -> None:
 def test_a_second_time_nothing_is_left_to_do(wanted: Swarm) -> None:
     first, _ = plan(DEBIAN, spec(wanted), PYTHON + IDLE)
     facts, seen = after(first)
-    assert plan(facts, spec(wanted), seen) == ([classic_swarm.LOOK], [])
+    assert plan(facts, spec(wanted), seen) == ([classic_swarm.LOOK_AT_SERVICES], [])
 
 
 def test_a_new_certificate_restarts_the_manager_alone() -> None:
@@ -163,7 +163,7 @@ def test_a_manager_is_up_when_it_holds_its_port_itself(host: str) -> None:
 
         def holds(pid: int, port: int) -> bool:
             done = subprocess.run(
-                [sys.executable, "-c", classic_swarm._HOLDS, str(pid), str(port)], capture_output=True
+                [sys.executable, "-c", classic_swarm._LISTENS_PROGRAM, str(pid), str(port)], capture_output=True
             )
             return done.returncode == 0
 

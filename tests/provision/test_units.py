@@ -17,13 +17,13 @@ TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
 @given(st.lists(TEXT, min_size=1, max_size=5))
 def test_an_argument_is_read_back_as_it_was(values: list[str]) -> None:
-    line = " ".join(units.argument(value) for value in values)
-    back = [meant.replace("%%", "%").replace("$$", "$") for _, meant in units.words(line)]
+    line = " ".join(units.quote_argument(value) for value in values)
+    back = [meant.replace("%%", "%").replace("$$", "$") for _, meant in units.split_words(line)]
     assert back == values
 
 
 def test_words_keep_their_spelling() -> None:
-    assert units.words("""-/bin/x --a="b c" 'd e' f\\ g""") == [
+    assert units.split_words("""-/bin/x --a="b c" 'd e' f\\ g""") == [
         ("-/bin/x", "-/bin/x"),
         ('--a="b c"', "--a=b c"),
         ("'d e'", "d e"),
@@ -50,7 +50,7 @@ def test_systemd_accepts_what_we_write(tmp_path: Path) -> None:
     unit = tmp_path / "docker.service"
     unit.write_text("[Service]\nType=exec\nExecStart=/bin/true\n")
     (tmp_path / "docker.service.d").mkdir()
-    words = ["/bin/true", *map(units.argument, ["a b", "50%", "$HOME", 'say "hi"', "back\\slash", ";", ""])]
+    words = ["/bin/true", *map(units.quote_argument, ["a b", "50%", "$HOME", 'say "hi"', "back\\slash", ";", ""])]
     text = units.drop_in(words, ['A=b c "d" 100% $x \\ end']) + "X-MachineHosts=fd://\n"
     (tmp_path / "docker.service.d/10-machine.conf").write_text(text)
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
@@ -60,5 +60,5 @@ def test_systemd_accepts_what_we_write(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", ["-/usr/bin/dockerd", "/usr/bin/env PATH=${BIN}:${PATH} ${BIN}/dockerd"])
 def test_what_starts_dockerd_stays_before_its_flags(start: str) -> None:
-    parts = dockerd_command.read(f"{start} --host=fd:// --debug $OPTS")
-    assert dockerd_command.write(parts, parts.hosts, (), "x", []) == [start, "-H", "fd://", "--debug", "$OPTS"]
+    parts = dockerd_command.parse(f"{start} --host=fd:// --debug $OPTS")
+    assert dockerd_command.render(parts, parts.hosts, (), "x", []) == [start, "-H", "fd://", "--debug", "$OPTS"]

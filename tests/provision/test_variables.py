@@ -20,7 +20,7 @@ MIXED=x"y" z\\
 
 
 def test_a_file_is_read_as_systemd_does() -> None:
-    found = variables.of_file(DEBIAN)
+    found = variables.from_file(DEBIAN)
     assert found["DOCKER_OPTS"].split() == ["--label", "env=prod", "--insecure-registry", "reg.example:5000"]
     assert found["SINGLE"] == 'a "b" $cd e'
     assert found["SPACED"] == "padded"
@@ -32,8 +32,8 @@ def test_environment_lines_are_read_in_order() -> None:
     shipped = ("/lib/systemd/system/docker.service", '[Service]\nEnvironment="A=b c" D=e\nEnvironment=P=50%%\n')
     reset = ("/etc/systemd/system/docker.service.d/05.conf", "[Service]\nEnvironment=\nEnvironment=D=f\n")
     ours = ("/etc/systemd/system/docker.service.d/10-machine.conf", '[Service]\nEnvironment="D=ours"\n')
-    assert variables.of_units([shipped], units.specifiers("", "", "")) == {"A": "b c", "D": "e", "P": "50%"}
-    assert variables.of_units([shipped, reset, ours], {}) == {"D": "f"}
+    assert variables.from_units([shipped], units.specifiers("", "", "")) == {"A": "b c", "D": "e", "P": "50%"}
+    assert variables.from_units([shipped, reset, ours], {}) == {"D": "f"}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_word_is_expanded_as_systemd_does(word: str, meant: list[str]) -> None
 
 
 def read(text: str, **more: str) -> dockerd_command.Command:
-    return dockerd_command.read(text, variables=more)
+    return dockerd_command.parse(text, variables=more)
 
 
 def test_flags_of_a_variable_count_as_if_they_were_written() -> None:
@@ -64,14 +64,14 @@ def test_flags_of_a_variable_count_as_if_they_were_written() -> None:
     assert parts.moved == {"labels": ["env=prod"], "insecure-registries": ["r:5000"]}
     assert parts.hosts == ["fd://", "tcp://:2375"]
     assert parts.kept == ["--dns", "8.8.8.8"]
-    assert parts.opened == ("DOCKER_OPTS",)
+    assert parts.expanded_variables == ("DOCKER_OPTS",)
 
 
 def test_a_variable_with_nothing_of_ours_stays_a_variable() -> None:
     line = "/usr/bin/dockerd -H fd:// $OPTIONS $DOCKER_STORAGE_OPTIONS ${DOCKER_ADD_RUNTIMES}"
     parts = read(line, OPTIONS="--default-ulimit nofile=32768:65536 --selinux-enabled", DOCKER_STORAGE_OPTIONS="")
     assert parts.kept == ["$OPTIONS", "$DOCKER_STORAGE_OPTIONS", "${DOCKER_ADD_RUNTIMES}"]
-    assert parts.opened == ()
+    assert parts.expanded_variables == ()
 
 
 def test_a_value_may_come_from_a_variable_and_stays_exact() -> None:
@@ -84,17 +84,17 @@ def test_a_value_may_come_from_a_variable_and_stays_exact() -> None:
 
 def test_specifiers_are_put_in_where_a_word_is_taken_and_only_there() -> None:
     known = units.specifiers("web01.example", "debian", "12")
-    found = variables.of_units(
+    found = variables.from_units(
         [("/x", "[Service]\nEnvironment=O='--label a=%l --data-root=%S/docker --tag 5%%'\n")], known
     )
-    parts = dockerd_command.read(
+    parts = dockerd_command.parse(
         "dockerd -H unix://%t/x --label h=%H $O $F --pidfile=%t/p", variables={**found, "F": "%H"}, specifiers=known
     )
     assert parts.hosts == ["unix:///run/x"]
     assert parts.moved == {"labels": ["h=web01.example", "a=web01"]}
     assert parts.kept == ["--data-root=/var/lib/docker", "--tag", "5%%", "$F", "--pidfile=%t/p"]
     assert parts.unknown == ()
-    assert dockerd_command.read("dockerd --label b=%b", specifiers=known).unknown == ("b=%b",)
+    assert dockerd_command.parse("dockerd --label b=%b", specifiers=known).unknown == ("b=%b",)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_host_is_seen_however_it_is_written(word: str) -> None:
 
 
 def test_a_switch_takes_no_word_after_it() -> None:
-    assert dockerd_command.read("dockerd --icc -H fd:// --ipv6", drop=("icc", "ipv6")).hosts == ["fd://"]
+    assert dockerd_command.parse("dockerd --icc -H fd:// --ipv6", drop=("icc", "ipv6")).hosts == ["fd://"]
 
 
 def test_live_restore_as_a_flag_goes_to_the_file() -> None:
@@ -147,4 +147,4 @@ def test_a_file_named_in_a_variable_is_found() -> None:
     ],
 )
 def test_a_shell_file_is_understood_or_not_but_never_run(text: str, value: str | None) -> None:
-    assert variables.of_shell(text, "DOCKER_OPTS") == value
+    assert variables.from_shell(text, "DOCKER_OPTS") == value
