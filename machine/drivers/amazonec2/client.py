@@ -7,16 +7,18 @@ https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
+from machine.drivers.amazonec2.config import Config
 from machine.drivers.amazonec2.errors import ERRORS, classify, translate
 from machine.drivers.amazonec2.options import REGION
 from machine.drivers.cloud import errors
-from machine.errors import PreflightFailed
 
+Json = dict[str, Any]
 CONNECT_SECONDS = 10
 OPTIONAL = ("sts", "ssm", "service-quotas")  # a private network may have no way to them: not asked for long
 MOST_PAGES = 200  # of one list, up to 1000 entries each
@@ -26,16 +28,16 @@ MADE_BY = "machine"
 
 
 class Api:
-    """EC2 as one account sees it in one region; `data` is a Driver object, read at the first call."""
+    """EC2 as one account sees it in one region; `config` is read at the first call."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data = data
+    def __init__(self, config: Config) -> None:
+        self.config = config
         self._session: Any = None
-        self._clients: dict[str, Any] = {}
+        self._clients: Json = {}
 
     def region(self) -> str:
         """The region that is asked: the record's, else the profile's, else docker-machine's default."""
-        return str(self.data.get("Region") or self._account().region_name or REGION)
+        return str(self.config.region or self._account().region_name or REGION)
 
     # what there is
 
@@ -48,89 +50,77 @@ class Api:
 
     def zones(self) -> list[str]:
         """Names of the region's zones that are in service."""
-        found = self._ask("describe_availability_zones", "AvailabilityZones", Filters=[_is("state", "available")])
-        return [str(zone["ZoneName"]) for zone in found]
+        return [str(zone["ZoneName"]) for zone in self._list("availability_zones", {"state": ["available"]})]
 
-    def instance_type(self, name: str) -> dict[str, Any]:
+    def instance_type(self, name: str) -> Json:
         """InstanceTypeInfo; BadSize."""
-        return _first(self._ask("describe_instance_types", "InstanceTypes", InstanceTypes=[name]))
+        return _first(self._list("instance_types", InstanceTypes=[name]))
 
     def zones_offering(self, instance_type: str) -> list[str]:
         """Names of the zones where the type exists."""
-        found = self._ask(
-            "describe_instance_type_offerings",
-            "InstanceTypeOfferings",
-            LocationType="availability-zone",
-            Filters=[_is("instance-type", instance_type)],
-        )
+        where = {"instance-type": [instance_type]}
+        found = self._list("instance_type_offerings", where, LocationType="availability-zone")
         return [str(offer["Location"]) for offer in found]
 
     def parameter(self, name: str) -> str:
         """The value of a public SSM parameter; CloudError."""
         return str(self._ask("get_parameter", "Parameter", service="ssm", Name=name)["Value"])
 
-    def image(self, image_id: str) -> dict[str, Any]:
+    def image(self, image_id: str) -> Json:
         """Image; BadImage."""
-        return _first(self._ask("describe_images", "Images", ImageIds=[image_id]))
+        return _first(self._list("images", ImageIds=[image_id]))
 
-    def images(self, owners: Sequence[str], pattern: str) -> list[dict[str, Any]]:
+    def images(self, owners: Sequence[str], pattern: str) -> list[Json]:
         """Images of these accounts whose name fits."""
-        return list(self._ask("describe_images", "Images", Owners=list(owners), Filters=[_is("name", pattern)]))
+        return self._list("images", {"name": [pattern]}, Owners=list(owners))
 
-    def vpc(self, vpc_id: str) -> dict[str, Any]:
+    def vpc(self, vpc_id: str) -> Json:
         """Vpc; BadNetwork."""
-        return _first(self._ask("describe_vpcs", "Vpcs", VpcIds=[vpc_id]))
+        return _first(self._list("vpcs", VpcIds=[vpc_id]))
 
-    def default_vpc(self) -> dict[str, Any]:
+    def default_vpc(self) -> Json:
         """The region's default Vpc, {} if there is none."""
-        return _first(self._ask("describe_vpcs", "Vpcs", Filters=[_is("is-default", "true")]))
+        return _first(self._list("vpcs", {"is-default": ["true"]}))
 
-    def subnet(self, subnet_id: str) -> dict[str, Any]:
+    def subnet(self, subnet_id: str) -> Json:
         """Subnet; BadNetwork."""
-        return _first(self._ask("describe_subnets", "Subnets", SubnetIds=[subnet_id]))
+        return _first(self._list("subnets", SubnetIds=[subnet_id]))
 
-    def subnets(self, vpc_id: str) -> list[dict[str, Any]]:
+    def subnets(self, vpc_id: str) -> list[Json]:
         """The VPC's subnets that are in service."""
-        wanted = [_is("vpc-id", vpc_id), _is("state", "available")]
-        return list(self._ask("describe_subnets", "Subnets", Filters=wanted))
+        return self._list("subnets", {"vpc-id": [vpc_id], "state": ["available"]})
 
-    def groups(self, names: Sequence[str], vpc_id: str) -> list[dict[str, Any]]:
+    def groups(self, names: Sequence[str], vpc_id: str) -> list[Json]:
         """SecurityGroups among `names` (names or ids) that exist in the VPC."""
-        found: list[dict[str, Any]] = []
-        for key, wanted in (
-            ("group-name", [name for name in names if not name.startswith("sg-")]),
-            ("group-id", [name for name in names if name.startswith("sg-")]),
-        ):
+        ids = [name for name in names if name.startswith("sg-")]
+        found: list[Json] = []
+        for key, wanted in (("group-name", [name for name in names if name not in ids]), ("group-id", ids)):
             if wanted:
-                found += self._ask(
-                    "describe_security_groups", "SecurityGroups", Filters=[_is(key, *wanted), _is("vpc-id", vpc_id)]
-                )
+                found += self._list("security_groups", {key: wanted, "vpc-id": [vpc_id]})
         return found
 
-    def key_pairs(self, *, name: str = "", machine_id: str = "") -> list[dict[str, Any]]:
+    def key_pairs(self, *, name: str = "", machine_id: str = "") -> list[Json]:
         """KeyPairInfos, by name or by tag."""
-        wanted = _is("key-name", name) if name else _is(f"tag:{ID_TAG}", machine_id)
-        return list(self._ask("describe_key_pairs", "KeyPairs", Filters=[wanted]))
+        return self._list("key_pairs", {"key-name": [name]} if name else {f"tag:{ID_TAG}": [machine_id]})
 
     def quota(self, code: str) -> float:
         """The value of a quota of EC2; CloudError."""
         found = self._ask("get_service_quota", "Quota", service="service-quotas", ServiceCode="ec2", QuotaCode=code)
         return float(found["Value"])
 
-    def instances(self, *, instance_id: str = "", machine_id: str = "") -> list[dict[str, Any]]:
+    def instances(self, *, instance_id: str = "", machine_id: str = "") -> list[Json]:
         """Instances by id or by tag, terminated ones too as long as EC2 remembers them; [] if there is none."""
-        wanted = _is("instance-id", instance_id) if instance_id else _is(f"tag:{ID_TAG}", machine_id)
-        return _instances(self._ask("describe_instances", "Reservations", Filters=[wanted]))
+        wanted = {"instance-id": [instance_id]} if instance_id else {f"tag:{ID_TAG}": [machine_id]}
+        return _instances(self._ask("describe_instances", "Reservations", Filters=_filters(wanted)))
 
-    def running(self) -> list[dict[str, Any]]:
+    def running(self) -> list[Json]:
         """Every instance of the account in this region that counts against its quota."""
-        return self._pages(
-            "describe_instances", "Reservations", Filters=[_is("instance-state-name", "pending", "running")]
-        )
+        counted = {"instance-state-name": ["pending", "running"]}
+        return self._pages("describe_instances", "Reservations", Filters=_filters(counted))
 
-    def interfaces(self, group_id: str) -> list[dict[str, Any]]:
+    def interfaces(self, group_id: str) -> list[Json]:
         """NetworkInterfaces that have the group."""
-        return list(self._ask("describe_network_interfaces", "NetworkInterfaces", Filters=[_is("group-id", group_id)]))
+        return self._list("network_interfaces", {"group-id": [group_id]})
 
     def console(self, instance_id: str) -> str:
         """What the instance wrote to its console, as far as EC2 has fetched it."""
@@ -151,21 +141,19 @@ class Api:
     def create_group(self, name: str, vpc_id: str) -> str:
         """The id of a new security group that machines share; NameTaken."""
         shared = [{"Key": "Name", "Value": name}, {"Key": MADE_TAG, "Value": MADE_BY}]
-        made = self._ask(
-            "create_security_group",
-            "GroupId",
-            GroupName=name,
-            Description="Docker hosts: ssh and the engine behind TLS",
-            VpcId=vpc_id,
-            TagSpecifications=[{"ResourceType": "security-group", "Tags": shared}],
-        )
-        return str(made)
+        request: Json = {
+            "GroupName": name,
+            "Description": "Docker hosts: ssh and the engine behind TLS",
+            "VpcId": vpc_id,
+            "TagSpecifications": [{"ResourceType": "security-group", "Tags": shared}],
+        }
+        return str(self._ask("create_security_group", "GroupId", **request))
 
     def authorize(self, group_id: str, rules: Sequence[Mapping[str, Any]]) -> None:
         """Add rules to a group; NameTaken when one is there already."""
         self._call("authorize_security_group_ingress", GroupId=group_id, IpPermissions=list(rules))
 
-    def run_instance(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def run_instance(self, request: Mapping[str, Any]) -> Json:
         """The new Instance, its reservation's id under ReservationId; DryRun if the request says so and would do."""
         made = self._call("run_instances", **request)
         if not made.get("Instances"):
@@ -189,41 +177,34 @@ class Api:
     def terminate(self, instance_ids: Sequence[str]) -> None:
         """End instances; those that are unknown or ended already do not matter."""
         for instance_id in instance_ids:
-            try:
+            with contextlib.suppress(errors.MachineGone):
                 self._call("terminate_instances", InstanceIds=[instance_id])
-            except errors.MachineGone:
-                continue
 
     def delete_key_pair(self, name: str) -> None:
         """Delete it; EC2 does not mind if it is unknown."""
-        try:
+        with contextlib.suppress(errors.BadKey):
             self._call("delete_key_pair", KeyName=name)
-        except errors.BadKey:
-            return
 
     def delete_group(self, group_id: str) -> None:
         """Delete it; absent is success, InUse when something has it."""
-        try:
+        with contextlib.suppress(errors.BadFirewall):
             self._call("delete_security_group", GroupId=group_id)
-        except errors.BadFirewall:
-            return
 
     # how it is asked
 
     def _account(self) -> Any:
         if self._session is None:
-            boto3 = _sdk()
-            data = self.data
-            token = str(data.get("SessionToken") or "")
-            if str(data.get("AccessKey") or "").startswith("AKIA"):
-                token = ""  # keys that last have none: this one is left over from other keys
+            with errors.sdk_needed("amazonec2", "boto3", ERRORS):
+                import boto3
+            config = self.config
+            lasting = config.access_key.startswith("AKIA")  # such keys have no token: one is left over from others
             with _translated("the credentials"):
                 self._session = boto3.Session(
                     botocore_session=_knowing_models(),
-                    aws_access_key_id=data.get("AccessKey") or None,
-                    aws_secret_access_key=data.get("SecretKey") or None,
-                    aws_session_token=token or None,
-                    profile_name=None if data.get("AccessKey") else data.get("Profile") or None,
+                    aws_access_key_id=config.access_key or None,
+                    aws_secret_access_key=config.secret_key or None,
+                    aws_session_token=None if lasting else config.session_token or None,
+                    profile_name=None if config.access_key else config.profile or None,
                 )
         return self._session
 
@@ -231,31 +212,30 @@ class Api:
         if service not in self._clients:
             import botocore.config
 
-            data = self.data
-            repeats = 5 if data.get("RetryCount") is None else int(data["RetryCount"])
-            patience = CONNECT_SECONDS
-            if service in OPTIONAL:
-                repeats, patience = min(repeats, 2), 3
+            config = self.config
+            repeats, patience = (
+                (min(config.retries, 2), 3) if service in OPTIONAL else (config.retries, CONNECT_SECONDS)
+            )
             with _translated("the credentials"):
                 self._clients[service] = self._account().client(
                     service,
                     region_name=self.region(),
-                    endpoint_url=_endpoint(data) or None,
-                    use_ssl=not data.get("DisableSSL"),
+                    endpoint_url=_endpoint(config) or None,
+                    use_ssl=not config.insecure,
                     config=botocore.config.Config(
                         retries={"mode": "standard", "total_max_attempts": max(repeats, 0) + 1},
                         connect_timeout=patience,
-                        read_timeout=int(data.get("ApiTimeout") or 30),
+                        read_timeout=config.api_timeout,
                         user_agent_extra="machine",
                     ),
                 )
             self._clients[service].meta.events.register_first("needs-retry.ec2.RunInstances", _no_room_is_final)
         return self._clients[service]
 
-    def _call(self, operation: str, *, service: str = "ec2", **request: Any) -> dict[str, Any]:
+    def _call(self, operation: str, *, service: str = "ec2", **request: Any) -> Json:
         client = getattr(self._client(service), operation)
         with _translated(operation.replace("_", " ")):
-            answer: dict[str, Any] = client(**request)
+            answer: Json = client(**request)
         return answer
 
     def _ask(self, operation: str, key: str, *, service: str = "ec2", **request: Any) -> Any:
@@ -269,7 +249,14 @@ class Api:
             )
         return answer[key]
 
-    def _pages(self, operation: str, key: str, **request: Any) -> list[dict[str, Any]]:
+    def _list(self, what: str, where: Mapping[str, Sequence[str]] | None = None, **request: Any) -> list[Json]:
+        """The answer to describe_WHAT, of all that `where` (filter -> its values) leaves."""
+        key = "".join(word.capitalize() for word in what.split("_"))
+        if where:
+            request["Filters"] = _filters(where)
+        return list(self._ask(f"describe_{what}", key, **request))
+
+    def _pages(self, operation: str, key: str, **request: Any) -> list[Json]:
         pages = self._client("ec2").get_paginator(operation)
         with _translated(operation.replace("_", " ")):
             found = []
@@ -318,18 +305,6 @@ def _no_room_is_final(response: Any, **_: Any) -> None:
             response[0].status_code = 400
 
 
-def _sdk() -> Any:
-    try:
-        import boto3
-    except ImportError:
-        raise PreflightFailed(
-            "the driver amazonec2 needs the package boto3",
-            resolution="pip install '.[amazonec2]' in the source's directory;"
-            " with pipx: pipx inject container-hosts boto3",
-        ) from None
-    return boto3
-
-
 def _knowing_models() -> Any:
     """A session with what others of this process have read of the SDK's descriptions: that is most of its start."""
     import botocore.session
@@ -346,22 +321,21 @@ def _models() -> Any:
     return botocore.session.get_session().get_component("data_loader")
 
 
-def _endpoint(data: Mapping[str, Any]) -> str:
-    endpoint = str(data.get("Endpoint") or "")
-    if not endpoint or "://" in endpoint:
-        return endpoint
-    return f"{'http' if data.get('DisableSSL') else 'https'}://{endpoint}"
+def _endpoint(config: Config) -> str:
+    if not config.endpoint or "://" in config.endpoint:
+        return config.endpoint
+    return f"{'http' if config.insecure else 'https'}://{config.endpoint}"
 
 
-def _is(name: str, *values: str) -> dict[str, Any]:
-    return {"Name": name, "Values": list(values)}
+def _filters(where: Mapping[str, Sequence[str]]) -> list[Json]:
+    return [{"Name": name, "Values": list(values)} for name, values in where.items()]
 
 
-def _first(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _first(found: Sequence[Json]) -> Json:
     return found[0] if found else {}
 
 
-def _instances(reservations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _instances(reservations: Sequence[Mapping[str, Any]]) -> list[Json]:
     return [
         {**instance, "ReservationId": reservation.get("ReservationId", "")}
         for reservation in reservations

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from machine.drivers.amazonec2 import config, firewall, requests
-from machine.drivers.amazonec2.client import MADE_BY, MADE_TAG, Api
+from machine.drivers.amazonec2 import firewall, requests
+from machine.drivers.amazonec2.client import MADE_BY, MADE_TAG, Api, Json
+from machine.drivers.amazonec2.config import Config
 from machine.drivers.amazonec2.errors import ERRORS
-from machine.drivers.amazonec2.firewall import ENGINE_PORT
 from machine.drivers.amazonec2.options import OPTIONS
 from machine.drivers.amazonec2.preflight import preflight
-from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
-from machine.drivers.cloud import errors, ssh_key
-from machine.drivers.cloud import user_data as userdata
-from machine.drivers.cloud.adopt import add_rules, create_or_find, own_name
-from machine.errors import DriverError, InProgress, NotSupported
+from machine.drivers.base import DriverContext, Traits
+from machine.drivers.cloud import errors, groups
+from machine.drivers.cloud.driver import CloudDriver, Provider
+from machine.drivers.cloud.firewall import beyond, explain
+from machine.errors import NotSupported
 from machine.model import Endpoint, State, Verb
-from machine.options import Values
 
-APPEARING_SECONDS = 60.0  # EC2 may deny for a while what it has just made
 GONE = ("terminated",)
 ENDING = ("terminated", "shutting-down")
 STATES = {
@@ -31,8 +29,8 @@ STATES = {
 }
 
 
-class AmazonDriver(Driver):
-    """A machine that is one instance. `data` is its Driver object; unknown keys stay in it."""
+class AmazonDriver(CloudDriver[Config]):
+    """A machine that is one instance."""
 
     traits: ClassVar[Traits] = Traits(
         name="amazonec2",
@@ -42,218 +40,149 @@ class AmazonDriver(Driver):
         can_power=True,
         firewall="the security group",
     )
+    config_class = Config
+    provider = Provider(
+        "EC2",
+        "instance",
+        ERRORS,
+        requests.USER_DATA,
+        key_flag="--amazonec2-ssh-keypath",
+        key_otherwise="name its key pair in EC2 with --amazonec2-keypair-name",
+        ignored={
+            "block_duration_minutes": "--amazonec2-block-duration-minutes is ignored: EC2 ended spot blocks in 2022"
+        },
+    )
 
-    def __init__(self, ctx: DriverContext, data: dict[str, Any]) -> None:
-        super().__init__(ctx)
-        self.data = data
-        self.api = Api(data)
-        self._host_key = ("", "")
-        self._asked_at: float | None = None  # when this process asked for the instance
-        self._seen: dict[str, Any] | None = None  # the instance, from a question that endpoint need not repeat
-
-    @classmethod
-    def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, config.from_values(values))
-
-    @classmethod
-    def load(cls, ctx: DriverContext, data: dict[str, Any]) -> Self:
-        return cls(ctx, dict(data))
-
-    def dump(self) -> dict[str, Any]:
-        return dict(self.data)
-
-    def key_path(self) -> str | None:
-        """The user's own key, None to have one made."""
-        return str(self.data.get("SSHPrivateKeyPath") or "") or None
-
-    def give_host_key(self, private: str, public: str) -> None:
-        self._host_key = (private, public)
-
-    def account_recorded(self) -> str:
-        return str(self.data.get("AccountID") or "")
+    def __init__(self, ctx: DriverContext, config: Config) -> None:
+        super().__init__(ctx, config)
+        self.api = Api(config)
 
     def account_asked(self) -> str:
         return self.api.account()
 
-    # before
-
-    def check(self) -> None:
-        with preflight_errors():
-            if self.data.get("BlockDurationMinutes"):
-                self.ctx.log("--amazonec2-block-duration-minutes is ignored: EC2 ended spot blocks in 2022")
-            self._check_files()
-            preflight(self.api, self.data, self.ctx)
-
-    def _check_files(self) -> None:
-        self._user_data()
-        ssh_key.check(
-            self.key_path() or "",
-            "--amazonec2-ssh-keypath",
-            sent=not self.data.get("ExistingKey"),
-            otherwise="name its key pair in EC2 with --amazonec2-keypair-name",
-        )
-
-    def _user_data(self) -> str:
-        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
-        path = str(self.data.get("UserDataFile") or "")
-        return userdata.for_create(path, self._host_key, self.ctx.user_data, requests.USER_DATA, ERRORS)
+    def preflight(self) -> None:
+        preflight(self.api, self.config, self.ctx)
 
     # create
 
-    def create(self) -> None:
-        if self.data.get("ClientToken") and self._adopt():
-            return
-        if not self.data.get("Subnets"):
-            preflight(self.api, self.data, self.ctx)
-            self.ctx.save(self)
-        self._ensure_key_pair()
-        self._ensure_groups()
-        self._run()
+    def adopt(self) -> bool:
+        if super().adopt():
+            return True
+        if self.config.instance_id:
+            self._next_token()
+        return False
 
-    def _adopt(self) -> bool:
-        """Whether an earlier try made the instance already; it is ours then, and running."""
-        alive = [instance for instance in self._instances() if _state(instance) not in ENDING]
-        if not alive:
-            if self.data.get("InstanceId"):
-                self._next_token()
-            return False
-        self._keep(alive[0])
-        if _state(alive[0]) == "stopped":
-            self.power(Verb.START)
-        return True
+    def prepare(self) -> None:
+        self._ensure_key_pair()
+        vpc = self.config.vpc_id
+        with self.ctx.lock(f"amazonec2-{vpc}"):
+            found = self.api.groups(self.config.groups, vpc)
+            present = {group[key]: group for group in found for key in ("GroupId", "GroupName")}
+            for group in groups.ensure(self, self.config.groups, present.get, self._make_group, "GroupId"):
+                if not self.config.security_group_readonly:
+                    self._open_ports(group)
 
     def _ensure_key_pair(self) -> None:
-        if self.data.get("ExistingKey") or self.data.get("KeyPairId"):
+        if self.config.existing_key or self.config.key_pair_id:
             return
-        if not self.ctx.public_key:
-            raise DriverError("there is no public key to send to EC2", resolution="check --amazonec2-ssh-keypath")
-        name = self.data["KeyName"] = own_name(self.ctx.name, self.ctx.machine_id)
-        self.ctx.save(self)
-        made = create_or_find(
-            lambda: self.api.import_key_pair(name, self.ctx.public_key, self._tags()),
-            lambda: self._key_pair_id(name),
-            doubtful=(errors.NameTaken,),
-        )
-        self.data["KeyPairId"] = made or name
-        self.ctx.save(self)
+        public_key = self.public_key()
+        name = self.config.key_name = self.own_name()
+        self.save()
 
-    def _key_pair_id(self, name: str) -> str | None:
-        """The id of the key pair that an earlier try made, "" if it has none, None if there is none of that name."""
-        pairs = self.api.key_pairs(machine_id=self.ctx.machine_id)
-        return next((str(pair.get("KeyPairId") or "") for pair in pairs if pair.get("KeyName") == name), None)
+        def found() -> str | None:
+            """The id of the key pair that an earlier try made, "" if it has none, None if there is none."""
+            pairs = self.api.key_pairs(machine_id=self.ctx.machine_id)
+            return next((str(pair.get("KeyPairId") or "") for pair in pairs if pair.get("KeyName") == name), None)
 
-    def _ensure_groups(self) -> None:
-        """Every wanted group exists and lets in what must come in. One process of this store at a time."""
-        names, vpc = config.group_names(self.data), str(self.data["VpcId"])
-        with self.ctx.lock(f"amazonec2-{vpc}"):
-            present = {
-                key: group for group in self.api.groups(names, vpc) for key in (group["GroupId"], group["GroupName"])
-            }
-            ids = []
-            for name in names:
-                group = present.get(name) or self._make_group(name, vpc)
-                ids.append(str(group["GroupId"]))
-                self.data["SecurityGroupIds"] = ids
-                self.ctx.save(self)
-                if not self.data.get("SecurityGroupReadOnly"):
-                    self._open(group)
+        made = self.make_named(lambda: self.api.import_key_pair(name, public_key, self._tags()), found)
+        self.config.key_pair_id = made or name
+        self.save()
 
-    def _make_group(self, name: str, vpc: str) -> dict[str, Any]:
-        if self.data.get("SecurityGroupReadOnly") or name.startswith("sg-"):
-            raise ERRORS.error(errors.BadFirewall, f"there is no security group {name} in {vpc}")
-        return create_or_find(  # found if another computer made it a moment ago
+    def _make_group(self, name: str) -> Json | None:
+        if self.config.security_group_readonly or name.startswith("sg-"):
+            return None
+        vpc = self.config.vpc_id
+        return self.make_named(  # found if another computer made it a moment ago
             lambda: {"GroupId": self.api.create_group(name, vpc), "IpPermissions": []},
             lambda: next(iter(self.api.groups([name], vpc)), None),
-            doubtful=(errors.NameTaken,),
         )
 
-    def _open(self, group: dict[str, Any]) -> None:
-        wanted, allowed = firewall.wanted(self.data, self.ctx.swarm_ports), self.data.get("AllowFrom") or []
-        present = group.get("IpPermissions", [])
-        if allowed and (wider := firewall.beyond(present, wanted, allowed)):  # since the check, or in older records
-            name = group.get("GroupName") or group["GroupId"]
+    def _open_ports(self, group: Json) -> None:
+        group_id, present = str(group["GroupId"]), firewall.rules([group])
+        allowed = self.config.allow_from
+        wider = beyond(present, self.config.openings(self.ctx.swarm_ports), allowed) if allowed else []
+        if wider:  # since the check, or in older records
+            name = group.get("GroupName") or group_id
             self.ctx.log(f"the security group {name} lets in {', '.join(wider)} too, beyond --amazonec2-allow-from")
-        rules = firewall.rules(wanted, allowed, group["GroupId"])
-        add_rules(lambda missing: self.api.authorize(group["GroupId"], missing), firewall.missing(rules, present))
+        groups.open_ports(
+            self, lambda rules: self.api.authorize(group_id, list(map(firewall.request, rules))), present, group_id
+        )
 
-    def _run(self) -> None:
+    def make_machine(self) -> None:
         """Ask for the instance, in the next subnet when one has no room. A repeated request makes no second one."""
-        if not self.data.get("ClientToken"):
+        if not self.config.client_token:
             self._next_token()
-        user_data = self._user_data()
-        subnets = list(self.data["Subnets"])
-        for number, subnet in enumerate(subnets):
-            self.data["SubnetId"] = subnet
-            self.ctx.save(self)
-            self._asked_at = self.ctx.clock.now()
+        user_data, subnets = self.user_data(), list(self.config.subnets)
+        for subnet, following in zip(subnets, [*subnets[1:], ""], strict=True):
+            self.config.subnet_id = subnet
+            self.save()
+            self.asked_at = self.ctx.clock.now()
             try:
-                made = self.api.run_instance(requests.request(self.data, self._tags(), user_data=user_data))
+                made = self.api.run_instance(requests.request(self.config, self._tags(), user_data=user_data))
             except errors.NoCapacity as error:
                 self._next_token()
-                if number == len(subnets) - 1:
+                if not following:
                     raise
-                self.ctx.log(f"no room in {subnet} ({error.code}), trying {subnets[number + 1]}")
+                self.ctx.log(f"no room in {subnet} ({error.code}), trying {following}")
                 continue
-            self._keep(made)
+            self.save_machine(made)
             return
 
-    def _keep(self, instance: dict[str, Any]) -> None:
-        self.data["InstanceId"] = instance["InstanceId"]
-        self.data["ReservationId"] = instance.get("ReservationId", "")
-        self.data["PrivateIPAddress"] = instance.get("PrivateIpAddress", "")
-        self.data["SubnetId"] = instance.get("SubnetId") or self.data.get("SubnetId", "")
-        self.ctx.save(self)
+    def save_machine(self, machine: Json) -> None:
+        self.config.instance_id = machine["InstanceId"]
+        self.config.reservation_id = machine.get("ReservationId", "")
+        self.config.private_ip = machine.get("PrivateIpAddress", "")
+        self.config.subnet_id = machine.get("SubnetId") or self.config.subnet_id
+        self.there = True
+        self.save()
 
     def _next_token(self) -> None:
         """A token that EC2 has not seen: the one before got an answer that ends its use."""
-        self.data["Launches"] = int(self.data.get("Launches") or 0) + 1
-        self.data["ClientToken"] = f"{self.ctx.machine_id}-{self.data['Launches']}"[:64]
-        self.data["InstanceId"] = ""
-        self.ctx.save(self)
+        self.config.launches += 1
+        self.config.client_token = f"{self.ctx.machine_id}-{self.config.launches}"[:64]
+        self.config.instance_id = ""
+        self.save()
 
     def _tags(self) -> list[dict[str, str]]:
-        return requests.tags(self.data, self.ctx.name, self.ctx.machine_id)
+        return requests.tags(self.config, self.ctx.name, self.ctx.machine_id)
 
     # life
 
-    def state(self) -> State:
-        instance = self._instance()
-        if instance is None:
-            just_asked = self._asked_at is not None and self.ctx.clock.now() - self._asked_at < APPEARING_SECONDS
-            return State.STARTING if just_asked else State.MISSING
-        self._seen = instance
-        return STATES.get(_state(instance), State.ERROR)
+    def find_machine(self) -> Json | None:
+        found = self.api.instances(instance_id=self.config.instance_id) if self.config.instance_id else []
+        found = found or self._tagged()
+        alive = [instance for instance in found if not self.is_ending(instance)]
+        return next(iter([*alive, *found]), None)
 
-    def endpoint(self) -> Endpoint | None:
-        instance, self._seen = self._seen or self._instance(), None
-        if instance is None:
-            return None
-        private = str(instance.get("PrivateIpAddress") or "")
-        if self.data.get("Ipv6AddressOnly"):
-            address = _ipv6(instance)
-        elif self.data.get("PrivateIPOnly") or self.data.get("UsePrivateIP"):
-            address = private
-        else:
-            address = str(instance.get("PublicIpAddress") or "")
-        if not address:
-            return None
-        return Endpoint(
-            address=address,
-            ssh_user=str(self.data.get("SSHUser") or "ubuntu"),
-            ssh_port=int(self.data.get("SSHPort") or 22),
-            engine_port=ENGINE_PORT,
-            peer_address=private,
-            listen_port=ENGINE_PORT,
-        )
+    def _tagged(self) -> list[Json]:
+        return self.api.instances(machine_id=self.ctx.machine_id) if self.config.asked else []
 
-    def power(self, verb: Verb) -> None:
-        instance = self._instance()
-        if instance is None or _state(instance) in ENDING:
-            raise errors.MachineGone(
-                f"EC2 has no instance for {self.ctx.name} any more",
-                resolution=f"machine rm {self.ctx.name} removes its record",
-            )
-        instance_id, state = str(instance["InstanceId"]), _state(instance)
+    def is_ending(self, machine: Json) -> bool:
+        return _state(machine) in ENDING
+
+    def state_of(self, machine: Json) -> State:
+        return STATES.get(_state(machine), State.ERROR)
+
+    def endpoint_of(self, machine: Json) -> Endpoint | None:
+        private = str(machine.get("PrivateIpAddress") or "")
+        if self.config.ipv6_only:
+            return self.endpoint_at(_ipv6(machine), private)
+        if self.config.private_only or self.config.use_private_ip:
+            return self.endpoint_at(private, private)
+        return self.endpoint_at(str(machine.get("PublicIpAddress") or ""), private)
+
+    def power_machine(self, machine: Json, verb: Verb) -> None:
+        instance_id, state = str(machine["InstanceId"]), _state(machine)
         try:
             if verb in (Verb.START, Verb.RESTART) and state not in ("running", "pending"):
                 self.api.start(instance_id)
@@ -264,7 +193,7 @@ class AmazonDriver(Driver):
             elif verb is Verb.RESTART:
                 self.api.reboot(instance_id)
         except errors.WrongState as error:
-            if instance.get("InstanceLifecycle") == "spot":
+            if machine.get("InstanceLifecycle") == "spot":
                 raise NotSupported(
                     f"{self.ctx.name} is a spot instance: it can only run or be removed",
                     details=error.details,
@@ -273,114 +202,68 @@ class AmazonDriver(Driver):
             raise
 
     def console_log(self) -> str:
-        return self.api.console(self.data["InstanceId"]) if self.data.get("InstanceId") else ""
+        return self.api.console(self.config.instance_id) if self.config.instance_id else ""
 
     def explain(self) -> str:
         """Why it may not come up or not be reachable, as far as EC2 can tell."""
-        instance = self._instance()
+        instance = self.find_machine()
         if instance is None:
             return ""
         reason = str(instance.get("StateReason", {}).get("Message") or "")
         if _state(instance) != "running":
             return f"EC2 says: {reason}" if reason else ""
-        if self.endpoint() is None:
+        if self.endpoint_of(instance) is None:
             return "it has no address of the wanted kind: look at its subnet, or --amazonec2-use-private-address"
-        port = int(self.data.get("SSHPort") or 22)
         holders = [instance, *instance.get("NetworkInterfaces", [])]
         ids = sorted({str(g["GroupId"]) for h in holders for g in (h.get("SecurityGroups") or h.get("Groups") or [])})
-        present = [
-            rule for group in self.api.groups(ids, str(instance.get("VpcId"))) for rule in group["IpPermissions"]
-        ]
-        allowed = firewall.sources(present, port)
-        if not allowed:
-            return f"no rule of its security groups ({', '.join(ids)}) lets port {port} in"
-        if set(allowed).isdisjoint(firewall.EVERYBODY):
-            return f"its security groups let port {port} in from {', '.join(allowed)} only"
-        return ""
+        present = firewall.rules(self.api.groups(ids, str(instance.get("VpcId"))))
+        return explain(present, self.config.ssh_port, f"its security groups ({', '.join(ids)})")
 
     # the end
 
-    def remove(self) -> None:
+    def remove_all(self) -> None:
         """Instance, key pair, and the groups that no machine uses. InProgress while EC2 still ends the instance."""
-        instances = self._all_instances()
-        self.api.terminate([instance["InstanceId"] for instance in instances if _state(instance) not in ENDING])
-        self._remove_key_pairs()
-        ending = [str(instance["InstanceId"]) for instance in instances if _state(instance) not in GONE]
-        self._remove_groups(ending)
-
-    def _remove_key_pairs(self) -> None:
-        if self.data.get("ExistingKey") or not self.data.get("KeyName"):
-            return
-        self.api.delete_key_pair(str(self.data["KeyName"]))
-
-    def _remove_groups(self, ending: list[str]) -> None:
-        if not self.data.get("KeyName") or not self.data.get("VpcId"):
+        recorded = self.api.instances(instance_id=self.config.instance_id) if self.config.instance_id else []
+        found = [*recorded, *self._tagged()]  # more than one, where a request was made twice after all
+        instances = {str(instance["InstanceId"]): instance for instance in found}
+        self.api.terminate([key for key, instance in instances.items() if not self.is_ending(instance)])
+        if not self.config.key_name:
             return  # create did not get as far as groups
-        names, vpc = config.group_names(self.data), str(self.data["VpcId"])
+        if not self.config.existing_key:
+            self.api.delete_key_pair(self.config.key_name)
+        if self.config.vpc_id:
+            self._remove_groups({key for key, instance in instances.items() if _state(instance) not in GONE})
+
+    def _remove_groups(self, ending: set[str]) -> None:
+        vpc = self.config.vpc_id
         with self.ctx.lock(f"amazonec2-{vpc}"):
             taken = {group for other in self.ctx.siblings() for group in other.get("SecurityGroupIds") or []}
-            for group in self.api.groups(names, vpc):
+            for group in self.api.groups(self.config.groups, vpc):
                 ours = any(tag["Key"] == MADE_TAG and tag["Value"] == MADE_BY for tag in group.get("Tags", []))
                 if ours and group["GroupId"] not in taken:
-                    self._remove_group(group, ending)
+                    self._remove_group(group["GroupId"], ending)
 
-    def _remove_group(self, group: dict[str, Any], ending: list[str]) -> None:
-        users = {
-            str(interface.get("Attachment", {}).get("InstanceId") or "another")
-            for interface in self.api.interfaces(group["GroupId"])
-        }
-        if users - set(ending):
+    def _remove_group(self, group_id: str, ending: set[str]) -> None:
+        """Remove a group that no machine of the store has, unless something else than ours has it."""
+        interfaces = self.api.interfaces(group_id)
+        users = {str(interface.get("Attachment", {}).get("InstanceId") or "another") for interface in interfaces}
+        if users - ending:
             return
-        if not users:
-            try:
-                self.api.delete_group(group["GroupId"])
-            except errors.InUse as error:
-                if not ending:
-                    return  # something else refers to it: it is not only ours
-                raise self._in_progress(error.details) from None
-            return
-        raise self._in_progress(f"{', '.join(sorted(users))} still has the security group {group['GroupId']}")
-
-    def _in_progress(self, details: str) -> InProgress:
-        return InProgress(
-            f"EC2 is still ending the instance of {self.ctx.name}",
-            details=details,
-            resolution=f"machine rm {self.ctx.name} again removes its security group too",
-        )
-
-    # questions
-
-    def _instance(self) -> dict[str, Any] | None:
-        """The machine's instance, None if EC2 knows of none."""
-        found = self._instances()
-        alive = [instance for instance in found if _state(instance) not in ENDING]
-        return next(iter([*alive, *found]), None)
-
-    def _instances(self) -> list[dict[str, Any]]:
-        """By the recorded id; when that is missing or unknown, by tag."""
-        recorded = str(self.data.get("InstanceId") or "")
-        found = self.api.instances(instance_id=recorded) if recorded else []
-        if not found and self.data.get("ClientToken"):
-            found = self.api.instances(machine_id=self.ctx.machine_id)
-        return found
-
-    def _all_instances(self) -> list[dict[str, Any]]:
-        """By the recorded id and by tag: more than one, where a request was made twice after all."""
-        recorded = str(self.data.get("InstanceId") or "")
-        found = self.api.instances(instance_id=recorded) if recorded else []
-        if self.data.get("ClientToken"):
-            found += self.api.instances(machine_id=self.ctx.machine_id)
-        return list({instance["InstanceId"]: instance for instance in found}.values())
+        if users:
+            details = f"{', '.join(sorted(users))} still has the security group {group_id}"
+            raise self.still_ending(details, "its security group too")
+        try:
+            self.api.delete_group(group_id)
+        except errors.InUse as error:
+            if ending:  # else something refers to it that is not ours
+                raise self.still_ending(error.details, "its security group too") from None
 
 
-def _state(instance: dict[str, Any]) -> str:
+def _state(instance: Json) -> str:
     return str(instance.get("State", {}).get("Name", ""))
 
 
-def _ipv6(instance: dict[str, Any]) -> str:
-    if instance.get("Ipv6Address"):
-        return str(instance["Ipv6Address"])
-    for interface in instance.get("NetworkInterfaces", []):
-        for address in interface.get("Ipv6Addresses", []):
-            return str(address["Ipv6Address"])
-    return ""
+def _ipv6(instance: Json) -> str:
+    interfaces = instance.get("NetworkInterfaces", [])
+    found = [address["Ipv6Address"] for one in interfaces for address in one.get("Ipv6Addresses", [])]
+    return str(instance.get("Ipv6Address") or next(iter(found), ""))

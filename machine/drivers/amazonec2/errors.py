@@ -28,7 +28,10 @@ ADVICE: dict[errors.Kind, str] = {
         "let the account do that (an IAM policy that allows the action), or use another with --amazonec2-profile"
     ),
     errors.NoCapacity: "try another --amazonec2-zone or --amazonec2-instance-type, or later",
-    errors.QuotaExceeded: "remove what is not needed, or ask for more in the console under Service Quotas, Amazon EC2",
+    errors.QuotaExceeded: (
+        "choose a smaller --amazonec2-instance-type, remove what is not needed, or ask for more in the console under "
+        "Service Quotas, Amazon EC2"
+    ),
     errors.BadImage: "give an image of this region with --amazonec2-ami, or leave that out",
     errors.BadSize: "choose another --amazonec2-instance-type (the region's types: aws ec2 describe-instance-types)",
     errors.BadNetwork: (

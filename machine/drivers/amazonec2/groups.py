@@ -8,74 +8,48 @@ them only while an older machine keeps its promise in everybody's group.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from machine.drivers.amazonec2 import config, firewall
-from machine.drivers.amazonec2.client import Api
+from machine.drivers.amazonec2 import firewall
+from machine.drivers.amazonec2.client import Api, Json
+from machine.drivers.amazonec2.config import Config
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
+from machine.drivers.cloud.firewall import beyond, closed, missing, rules
+from machine.drivers.cloud.ports import Opening
 from machine.errors import PreflightFailed
 
 
-def check_groups(api: Api, data: Mapping[str, Any], ctx: DriverContext) -> None:
+def check_groups(api: Api, config: Config, ctx: DriverContext) -> None:
     """Ask for the wanted groups, where there is something to be said of them; PreflightFailed, BadFirewall.
 
     A port that no rule of groups which we may not change lets in is a line in the log.
     """
-    names, readonly = config.group_names(data), bool(data.get("SecurityGroupReadOnly"))
+    names, readonly = config.groups, config.security_group_readonly
     must_exist = [name for name in names if readonly or name.startswith("sg-")]
     keepers = [other for other in ctx.siblings() if other.get("AllowFrom")]
-    if not (must_exist or keepers or data.get("AllowFrom")):
+    if not (must_exist or keepers or config.allow_from):
         return
-    found = api.groups(names, data["VpcId"])
-    _all_there(found, must_exist, data)
-    wanted = firewall.wanted(data, ctx.swarm_ports)
+    found = api.groups(names, config.vpc_id)
+    have = {str(group[key]) for group in found for key in ("GroupId", "GroupName")}
+    if absent := [name for name in must_exist if name not in have]:
+        raise PreflightFailed(
+            f"there is no security group {', '.join(absent)} in {config.vpc_id}",
+            resolution="check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made",
+        )
+    openings = config.openings(ctx.swarm_ports)
     for group in found:
-        _no_wider(group, wanted, data)
+        _no_wider(group, openings, config)
         if not readonly:
-            _widens_no_other(group, wanted, data, keepers)
+            _widens_no_other(group, openings, config, keepers)
     if readonly:
-        for line in closed(found, wanted, data):
+        for line in closed(firewall.rules(found), config, ctx.swarm_ports, f"the security groups {', '.join(names)}"):
             ctx.log(line)
 
 
-def closed(
-    groups: Iterable[Mapping[str, Any]], wanted: Sequence[firewall.Opening], data: Mapping[str, Any]
-) -> list[str]:
-    """A sentence for every opening that no rule of all these groups allows from anywhere."""
-    present = [rule for group in groups for rule in group.get("IpPermissions", [])]
-    purposes = {("tcp", int(data.get("SSHPort") or 22)): "ssh", ("tcp", firewall.ENGINE_PORT): "Docker"}
-    own = {firewall.parse(text) for text in data.get("OpenPorts") or []}
-    lines = []
-    for opening in wanted:
-        if firewall.sources(present, opening.first, opening.last, opening.protocol):
-            continue
-        port = opening.ports + ("/udp" if opening.protocol == "udp" else "")
-        purpose = purposes.get((opening.protocol, opening.first))
-        purpose = purpose or ("--amazonec2-open-port" if opening in own else "the swarm")
-        lines.append(
-            f"no rule of the security groups {', '.join(config.group_names(data))} lets port {port} in: "
-            f"{purpose} needs it"
-        )
-    return lines
-
-
-def _all_there(found: Sequence[Mapping[str, Any]], must_exist: Sequence[str], data: Mapping[str, Any]) -> None:
-    have = {str(group[key]) for group in found for key in ("GroupId", "GroupName")}
-    absent = [name for name in must_exist if name not in have]
-    if absent:
-        raise PreflightFailed(
-            f"there is no security group {', '.join(absent)} in {data['VpcId']}",
-            resolution="check --amazonec2-security-group, or drop --amazonec2-security-group-readonly to have it made",
-        )
-
-
-def _no_wider(group: Mapping[str, Any], wanted: Sequence[firewall.Opening], data: Mapping[str, Any]) -> None:
+def _no_wider(group: Json, openings: Sequence[Opening], config: Config) -> None:
     """The group lets nobody in to our ports but the networks of --amazonec2-allow-from."""
-    if not data.get("AllowFrom"):
-        return
-    wider = firewall.beyond(group.get("IpPermissions", []), wanted, data["AllowFrom"])
+    wider = beyond(firewall.rules([group]), openings, config.allow_from) if config.allow_from else []
     if wider:
         raise errors.BadFirewall(
             f"the security group {group['GroupName']} lets in {', '.join(wider)}, beyond --amazonec2-allow-from",
@@ -84,19 +58,13 @@ def _no_wider(group: Mapping[str, Any], wanted: Sequence[firewall.Opening], data
         )
 
 
-def _widens_no_other(
-    group: Mapping[str, Any],
-    wanted: Sequence[firewall.Opening],
-    data: Mapping[str, Any],
-    keepers: Sequence[Mapping[str, Any]],
-) -> None:
+def _widens_no_other(group: Json, openings: Sequence[Opening], config: Config, keepers: Sequence[Json]) -> None:
     """What we would add to the group is within the promises made for the machines that have it."""
-    rules = firewall.rules(wanted, data.get("AllowFrom") or [], group["GroupId"])
-    adding = firewall.missing(rules, group.get("IpPermissions", []))
+    adding = missing(rules(openings, config.allow_from, group["GroupId"]), firewall.rules([group]))
     for other in keepers:
         if group["GroupId"] not in (other.get("SecurityGroupIds") or []):
             continue
-        wider = firewall.beyond(adding, wanted, other["AllowFrom"])
+        wider = beyond(adding, openings, other["AllowFrom"])
         if wider:
             raise errors.BadFirewall(
                 f"the security group {group['GroupName']} has a machine that only {', '.join(other['AllowFrom'])} may "

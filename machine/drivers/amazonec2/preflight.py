@@ -1,18 +1,22 @@
 """The read-only look before a create: does what was asked for exist, and which of it is meant.
 
-What is found (region, image, device, VPC, subnets) is written into the Driver object, so that create need not ask
+What is found (region, image, device, VPC, subnets) is written into the config, so that create need not ask
 again. Every refusal names the flag.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from collections.abc import Callable
 
-from machine.drivers.amazonec2 import config, firewall, groups, images, requests
-from machine.drivers.amazonec2.client import Api
-from machine.drivers.amazonec2.errors import DryRun
+from machine.drivers.amazonec2 import groups, images, requests
+from machine.drivers.amazonec2.client import Api, Json
+from machine.drivers.amazonec2.config import Config
+from machine.drivers.amazonec2.errors import ERRORS, DryRun
 from machine.drivers.base import DriverContext
-from machine.drivers.cloud import errors
+from machine.drivers.cloud import errors, quota
+from machine.drivers.cloud.firewall import reaches
+from machine.drivers.cloud.quota import Quota
 from machine.errors import PreflightFailed
 
 ON_DEMAND = {  # first letters of an instance type -> quota of running on-demand vCPUs
@@ -27,172 +31,163 @@ SPOT = {
 }
 
 
-def preflight(api: Api, data: dict[str, Any], ctx: DriverContext) -> None:
-    """Ask, and settle in `data` what was left open; PreflightFailed or a CloudError."""
-    data["Region"] = api.region()
+def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
+    """Ask, and settle in the config what was left open; PreflightFailed or a CloudError."""
+    config.region = api.region()
     zones = api.zones()  # the first call: credentials and region are good when it answers
-    data["AccountID"] = api.account()
-    if config.zone(data) and config.zone(data) not in zones:
+    config.account = api.account()
+    if config.zone and config.zone not in zones:
         raise PreflightFailed(
-            f"there is no zone {config.zone(data)} in service in {data['Region']}",
+            f"there is no zone {config.zone} in service in {config.region}",
             resolution=f"give --amazonec2-zone one of {', '.join(zones)}, or leave it out",
         )
-    size = _size(api, data)
-    _image(api, data, size)
-    _network(api, data)
-    groups.check_groups(api, data, ctx)
-    _key(api, data)
-    _quota(api, data, size)
-    _dry_run(api, data, ctx.name)
+    size = _size(api, config)
+    _image(api, config, size)
+    _network(api, config)
+    groups.check_groups(api, config, ctx)
+    _key(api, config)
+    _quota(api, config, size)
+    _dry_run(api, config, ctx.name)
 
 
-def _size(api: Api, data: dict[str, Any]) -> dict[str, Any]:
-    size = api.instance_type(data["InstanceType"])
-    data["Architecture"] = (
-        "arm64" if "arm64" in size.get("ProcessorInfo", {}).get("SupportedArchitectures", []) else ("x86_64")
-    )
+def _size(api: Api, config: Config) -> Json:
+    size = api.instance_type(config.instance_type)
+    config.architecture = "arm64" if "arm64" in _processors(size) else "x86_64"
     return size
 
 
-def _image(api: Api, data: dict[str, Any], size: dict[str, Any]) -> None:
-    image = api.image(data["AMI"]) if data.get("AMI") else _newest(api, data)
+def _processors(size: Json) -> list[str]:
+    return list(size.get("ProcessorInfo", {}).get("SupportedArchitectures", []))
+
+
+def _image(api: Api, config: Config, size: Json) -> None:
+    image = api.image(config.ami) if config.ami else _newest(api, config)
     if not image:
         raise PreflightFailed(
-            f"there is no image {data.get('AMI') or data['Distribution']} in {data['Region']}",
+            f"there is no image {config.ami or config.distribution} in {config.region}",
             resolution="give an image of this region with --amazonec2-ami",
         )
-    supported = size.get("ProcessorInfo", {}).get("SupportedArchitectures", [])
+    supported = _processors(size)
     if supported and image.get("Architecture", supported[0]) not in supported:
         raise PreflightFailed(
-            f"the image {image['ImageId']} is for {image['Architecture']}, the instance type {data['InstanceType']} "
+            f"the image {image['ImageId']} is for {image['Architecture']}, the instance type {config.instance_type} "
             f"for {', '.join(supported)}",
             resolution="choose another --amazonec2-instance-type, or leave --amazonec2-ami out",
         )
     least = images.root_size(image)
-    if least > data["RootSize"]:
+    if least > config.root_size:
         raise PreflightFailed(
             f"the image {image['ImageId']} needs a root disk of {least} GB",
             resolution=f"give --amazonec2-root-size {least} or more",
         )
-    data["AMI"] = image["ImageId"]
-    data["DeviceName"] = data.get("DeviceName") or image.get("RootDeviceName") or "/dev/sda1"
+    config.ami = image["ImageId"]
+    config.device_name = config.device_name or image.get("RootDeviceName") or "/dev/sda1"
 
 
-def _newest(api: Api, data: dict[str, Any]) -> dict[str, Any] | None:
-    wanted = images.DISTRIBUTIONS[data["Distribution"]]
-    architecture = data["Architecture"]
+def _newest(api: Api, config: Config) -> Json | None:
+    wanted = images.DISTRIBUTIONS[config.distribution]
+    architecture = config.architecture
     try:
         return api.image(api.parameter(wanted.parameter_for(architecture)))
     except errors.CloudError:  # not every account may read parameters, not every cloud has them
-        return images.newest(
-            [
-                image
-                for image in api.images(wanted.owners, wanted.pattern_for(architecture))
-                if image.get("Architecture") == architecture
-            ]
-        )
+        found = api.images(wanted.owners, wanted.pattern_for(architecture))
+        return images.newest([image for image in found if image.get("Architecture") == architecture])
 
 
-def _network(api: Api, data: dict[str, Any]) -> None:
+def _network(api: Api, config: Config) -> None:
     """Settle VpcId and Subnets, the subnets to be tried in turn."""
-    if data.get("SubnetId"):
-        subnet = api.subnet(data["SubnetId"])
+    if config.subnet_id:
+        subnet = api.subnet(config.subnet_id)
         if not subnet:
             raise PreflightFailed(
-                f"there is no subnet {data['SubnetId']} in {data['Region']}", resolution="check --amazonec2-subnet-id"
+                f"there is no subnet {config.subnet_id} in {config.region}", resolution="check --amazonec2-subnet-id"
             )
-        if data.get("VpcId") and subnet["VpcId"] != data["VpcId"]:
+        if config.vpc_id and subnet["VpcId"] != config.vpc_id:
             raise PreflightFailed(
-                f"the subnet {subnet['SubnetId']} is in the VPC {subnet['VpcId']}, not in {data['VpcId']}",
+                f"the subnet {subnet['SubnetId']} is in the VPC {subnet['VpcId']}, not in {config.vpc_id}",
                 resolution="make --amazonec2-vpc-id and --amazonec2-subnet-id agree, or leave the VPC out",
             )
         found = [subnet]
-        data["VpcId"] = subnet["VpcId"]
+        config.vpc_id = subnet["VpcId"]
     else:
-        vpc = api.vpc(data["VpcId"]) if data.get("VpcId") else api.default_vpc()
+        vpc = api.vpc(config.vpc_id) if config.vpc_id else api.default_vpc()
         if not vpc:
             raise PreflightFailed(
-                f"{data['Region']} has no default VPC" if not data.get("VpcId") else f"there is no VPC {data['VpcId']}",
+                f"{config.region} has no default VPC" if not config.vpc_id else f"there is no VPC {config.vpc_id}",
                 resolution="give --amazonec2-vpc-id or --amazonec2-subnet-id (`aws ec2 create-default-vpc` makes one)",
             )
-        data["VpcId"] = vpc["VpcId"]
+        config.vpc_id = vpc["VpcId"]
         found = sorted(api.subnets(vpc["VpcId"]), key=lambda s: (not s.get("DefaultForAz"), s["AvailabilityZone"]))
-    data["Subnets"] = _suitable(api, data, found)
+    config.subnets = _suitable(api, config, found)
 
 
-def _suitable(api: Api, data: dict[str, Any], subnets: list[dict[str, Any]]) -> list[str]:
-    zone = config.zone(data)
-    in_zone = [subnet for subnet in subnets if zone in ("", subnet["AvailabilityZone"])]
-    if not in_zone:
-        raise PreflightFailed(
-            f"the VPC {data['VpcId']} has no subnet" + (f" in {zone}" if zone else ""),
-            resolution="give --amazonec2-subnet-id, or another --amazonec2-zone",
-        )
-    fixed = data.get("FixedPrivateIP")
-    if fixed:
-        in_zone = [one for one in in_zone if one.get("CidrBlock") and firewall.inside(fixed, one["CidrBlock"])]
-    if not in_zone:
-        raise PreflightFailed(
-            f"no subnet of the VPC {data['VpcId']} holds the address {fixed}",
-            resolution="check --amazonec2-private-ip-address and --amazonec2-subnet-id",
-        )
-    in_zone = _of_family(data, in_zone)
-    offered = api.zones_offering(data["InstanceType"])
-    good = [subnet for subnet in in_zone if subnet["AvailabilityZone"] in offered]
-    if not good:
-        raise PreflightFailed(
-            f"the instance type {data['InstanceType']} is not offered in "
-            + ", ".join(sorted({subnet["AvailabilityZone"] for subnet in in_zone})),
-            details="it is offered in " + (", ".join(sorted(offered)) or "no zone of this region"),
-            resolution="choose another --amazonec2-instance-type, --amazonec2-zone or --amazonec2-subnet-id",
-        )
-    roomy = [one for one in good if one.get("Ipv6Native") or one.get("AvailableIpAddressCount", 1) > 0]
-    if not roomy:
-        raise PreflightFailed(
-            "no address is free in " + ", ".join(subnet["SubnetId"] for subnet in good),
-            resolution="give another --amazonec2-subnet-id or --amazonec2-zone",
-        )
-    return [str(subnet["SubnetId"]) for subnet in roomy]
+def _suitable(api: Api, config: Config, subnets: list[Json]) -> list[str]:
+    """The ids of the subnets in which the instance can be; PreflightFailed names the flag that leaves none."""
+    zone, fixed, kind = config.zone, config.fixed_private_ip, config.instance_type
+    offered = api.zones_offering(kind)
+
+    def keep(fits: Callable[[Json], object], brief: str, resolution: str, details: str = "") -> None:
+        """Go on with those that fit. In `brief`, `IDS` and `ZONES` stand for those of the ones that do not."""
+        nonlocal subnets
+        ids = ", ".join(str(subnet["SubnetId"]) for subnet in subnets)
+        zones = ", ".join(sorted({str(subnet["AvailabilityZone"]) for subnet in subnets}))
+        subnets = [subnet for subnet in subnets if fits(subnet)]
+        if not subnets:
+            brief = brief.replace("IDS", ids).replace("ZONES", zones)
+            raise PreflightFailed(brief, details=details, resolution=resolution)
+
+    keep(
+        lambda one: zone in ("", one["AvailabilityZone"]),
+        f"the VPC {config.vpc_id} has no subnet" + (f" in {zone}" if zone else ""),
+        "give --amazonec2-subnet-id, or another --amazonec2-zone",
+    )
+    keep(
+        lambda one: not fixed or (one.get("CidrBlock") and reaches(fixed, [one["CidrBlock"]])),
+        f"no subnet of the VPC {config.vpc_id} holds the address {fixed}",
+        "check --amazonec2-private-ip-address and --amazonec2-subnet-id",
+    )
+    keep(
+        lambda one: not config.ipv6_address_count or _has_ipv6(one),
+        "there are no IPv6 addresses in IDS: no IPv6 block is associated",
+        "leave --amazonec2-ipv6-address-count out, or give a subnet that has one with "
+        "--amazonec2-subnet-id (`aws ec2 associate-subnet-cidr-block --ipv6-cidr-block` adds one)",
+    )
+    keep(
+        lambda one: not one.get("Ipv6Native") or config.ipv6_only,
+        "there are no IPv4 addresses in IDS",
+        "give another --amazonec2-subnet-id, or --amazonec2-ipv6-address-only with --amazonec2-ipv6-address-count 1",
+    )
+    keep(
+        lambda one: one["AvailabilityZone"] in offered,
+        f"the instance type {kind} is not offered in ZONES",
+        "choose another --amazonec2-instance-type, --amazonec2-zone or --amazonec2-subnet-id",
+        "it is offered in " + (", ".join(sorted(offered)) or "no zone of this region"),
+    )
+    keep(
+        lambda one: one.get("Ipv6Native") or one.get("AvailableIpAddressCount", 1) > 0,
+        "no address is free in IDS",
+        "give another --amazonec2-subnet-id or --amazonec2-zone",
+    )
+    return [str(subnet["SubnetId"]) for subnet in subnets]
 
 
-def _of_family(data: dict[str, Any], subnets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that can give the addresses that are wanted: of IPv6, of IPv4, or of both."""
-    count = int(data.get("Ipv6AddressCount") or 0)
-    good = [subnet for subnet in subnets if not count or _has_ipv6(subnet)]
-    if not good:
-        ids = ", ".join(subnet["SubnetId"] for subnet in subnets)
-        raise PreflightFailed(
-            f"there are no IPv6 addresses in {ids}: no IPv6 block is associated",
-            resolution="leave --amazonec2-ipv6-address-count out, or give a subnet that has one with "
-            "--amazonec2-subnet-id (`aws ec2 associate-subnet-cidr-block --ipv6-cidr-block` adds one)",
-        )
-    found = [subnet for subnet in good if not subnet.get("Ipv6Native") or data.get("Ipv6AddressOnly")]
-    if not found:
-        raise PreflightFailed(
-            "there are no IPv4 addresses in " + ", ".join(subnet["SubnetId"] for subnet in good),
-            resolution="give another --amazonec2-subnet-id, or --amazonec2-ipv6-address-only with "
-            "--amazonec2-ipv6-address-count 1",
-        )
-    return found
-
-
-def _has_ipv6(subnet: dict[str, Any]) -> bool:
+def _has_ipv6(subnet: Json) -> bool:
     blocks = subnet.get("Ipv6CidrBlockAssociationSet") or []
     return any(block.get("Ipv6CidrBlockState", {}).get("State") in ("associated", "associating") for block in blocks)
 
 
-def _key(api: Api, data: dict[str, Any]) -> None:
-    if data.get("ExistingKey") and not api.key_pairs(name=data["KeyName"]):
+def _key(api: Api, config: Config) -> None:
+    if config.existing_key and not api.key_pairs(name=config.key_name):
         raise PreflightFailed(
-            f"EC2 has no key pair {data['KeyName']} in {data['Region']}",
+            f"EC2 has no key pair {config.key_name} in {config.region}",
             resolution="check --amazonec2-keypair-name, or leave it out: the key of --amazonec2-ssh-keypath is sent",
         )
 
 
-def _quota(api: Api, data: dict[str, Any], size: dict[str, Any]) -> None:
+def _quota(api: Api, config: Config, size: Json) -> None:
     """Refuse when the account's vCPUs are used up; an account that may not read its quotas learns it from EC2."""
-    table = SPOT if data.get("RequestSpotInstance") else ON_DEMAND
-    code = table.get(family(data["InstanceType"]))
+    table = SPOT if config.spot else ON_DEMAND
+    code = table.get(family(config.instance_type))
     needed = int(size.get("VCpuInfo", {}).get("DefaultVCpus") or 0)
     if not code or not needed:
         return
@@ -205,16 +200,12 @@ def _quota(api: Api, data: dict[str, Any], size: dict[str, Any]) -> None:
             * int(instance.get("CpuOptions", {}).get("ThreadsPerCore") or 1)
             for instance in api.running()
             if table.get(family(str(instance.get("InstanceType")))) == code
-            and (instance.get("InstanceLifecycle") == "spot") == bool(data.get("RequestSpotInstance"))
+            and (instance.get("InstanceLifecycle") == "spot") == config.spot
         )
     except errors.CloudError:
         return
-    if used + needed > limit:
-        raise PreflightFailed(
-            f"{data['InstanceType']} needs {needed} vCPUs, and {used} of the account's {limit:g} are in use",
-            details=f"quota {code} of EC2 in {data['Region']}",
-            resolution="choose a smaller --amazonec2-instance-type, or ask for more under Service Quotas",
-        )
+    vcpus = Quota("vCPUs", used, int(limit), needed)
+    quota.check(ERRORS, "the account", [vcpus], config.instance_type, f"quota {code} of EC2 in {config.region}")
 
 
 def family(instance_type: str) -> str:
@@ -224,10 +215,10 @@ def family(instance_type: str) -> str:
     return letters[:digits]
 
 
-def _dry_run(api: Api, data: dict[str, Any], name: str) -> None:
+def _dry_run(api: Api, config: Config, name: str) -> None:
     """Let EC2 itself judge the request, without making anything: permissions, profile, disk, addresses."""
-    wanted = {**data, "SubnetId": data["Subnets"][0], "SecurityGroupIds": []}
+    wanted = dataclasses.replace(config, subnet_id=config.subnets[0], security_group_ids=[])
     try:
-        api.run_instance(requests.request(wanted, requests.tags(data, name, "dry-run"), dry=True))
+        api.run_instance(requests.request(wanted, requests.tags(config, name, "dry-run"), dry=True))
     except DryRun:
         return

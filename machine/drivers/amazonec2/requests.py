@@ -1,4 +1,4 @@
-"""The body of RunInstances. Pure: the Driver object in, the request out.
+"""The body of RunInstances. Pure: the config in, the request out.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
 """
@@ -8,101 +8,86 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from machine.drivers.amazonec2 import config
+from machine.drivers.amazonec2.config import Config, split_tags
+from machine.drivers.cloud.requests import filled
 from machine.drivers.cloud.user_data import Rules
 
 USER_DATA = Rules("EC2", "--amazonec2-userdata", 16 * 1024)  # before base64
 
 
-def tags(data: Mapping[str, Any], name: str, machine_id: str) -> list[dict[str, str]]:
+def tags(config: Config, name: str, machine_id: str) -> list[dict[str, str]]:
     """What every object of one machine carries: its name, its id, and the user's own."""
     own = {"Name": name, "machine-id": machine_id}
-    return [{"Key": key, "Value": value} for key, value in {**config.tags(str(data.get("Tags") or "")), **own}.items()]
+    return [{"Key": key, "Value": value} for key, value in {**split_tags(config.tags), **own}.items()]
 
 
 def request(
-    data: Mapping[str, Any], carried: Sequence[Mapping[str, str]], *, user_data: str = "", dry: bool = False
+    config: Config, carried: Sequence[Mapping[str, str]], *, user_data: str = "", dry: bool = False
 ) -> dict[str, Any]:
-    """One instance as `data` has it, at its SubnetId, under its ClientToken; `carried` are its tags."""
-    kinds = ["instance", "volume", "network-interface"]
-    found: dict[str, Any] = {
-        "ImageId": data["AMI"],
-        "InstanceType": data["InstanceType"],
+    """One instance as the config has it, at its subnet, under its token; `carried` are its tags."""
+    kinds = ["instance", "volume", "network-interface", *(["spot-instances-request"] if config.spot else [])]
+    profile = config.iam_instance_profile
+    optional = {
+        "EbsOptimized": config.ebs_optimized,
+        "IamInstanceProfile": {"Arn" if profile.startswith("arn:") else "Name": profile} if profile else {},
+        "InstanceMarketOptions": _spot(config) if config.spot else {},
+        "DryRun": dry,
+        "ClientToken": "" if dry else config.client_token,
+        "KeyName": config.key_name if config.existing_key or not dry else "",
+        "UserData": user_data,
+    }
+    return {
+        "ImageId": config.ami,
+        "InstanceType": config.instance_type,
         "MinCount": 1,
         "MaxCount": 1,
-        "NetworkInterfaces": [_interface(data)],
-        "BlockDeviceMappings": [_disk(data)],
-        "MetadataOptions": _metadata(data),
-        "Monitoring": {"Enabled": bool(data.get("Monitoring"))},
+        "NetworkInterfaces": [_interface(config)],
+        "BlockDeviceMappings": [_disk(config)],
+        "MetadataOptions": _metadata(config),
+        "Monitoring": {"Enabled": config.monitoring},
+        "TagSpecifications": [{"ResourceType": kind, "Tags": list(carried)} for kind in kinds],
+        **filled(optional),
     }
-    if data.get("UseEbsOptimizedInstance"):
-        found["EbsOptimized"] = True
-    if data.get("IamInstanceProfile"):
-        profile = str(data["IamInstanceProfile"])
-        found["IamInstanceProfile"] = {"Arn" if profile.startswith("arn:") else "Name": profile}
-    if data.get("RequestSpotInstance"):
-        kinds.append("spot-instances-request")
-        found["InstanceMarketOptions"] = _spot(data)
-    if dry:
-        found["DryRun"] = True
-    else:
-        found["ClientToken"] = data["ClientToken"]
-    if data.get("KeyName") and (not dry or data.get("ExistingKey")):
-        found["KeyName"] = data["KeyName"]
-    if user_data:
-        found["UserData"] = user_data
-    found["TagSpecifications"] = [{"ResourceType": kind, "Tags": list(carried)} for kind in kinds]
-    return found
 
 
-def _interface(data: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _interface(config: Config) -> dict[str, Any]:
+    optional = {
+        "Groups": list(config.security_group_ids),
+        "PrivateIpAddress": config.fixed_private_ip,
+        "Ipv6AddressCount": config.ipv6_address_count,
+        "PrimaryIpv6": config.primary_ipv6,
+    }
+    return {
         "DeviceIndex": 0,
-        "SubnetId": data["SubnetId"],
+        "SubnetId": config.subnet_id,
         "DeleteOnTermination": True,
-        "AssociatePublicIpAddress": not (data.get("PrivateIPOnly") or data.get("Ipv6AddressOnly")),
+        "AssociatePublicIpAddress": not (config.private_only or config.ipv6_only),
+        **filled(optional),
     }
-    if data.get("SecurityGroupIds"):
-        found["Groups"] = list(data["SecurityGroupIds"])
-    if data.get("FixedPrivateIP"):
-        found["PrivateIpAddress"] = data["FixedPrivateIP"]
-    if data.get("Ipv6AddressCount"):
-        found["Ipv6AddressCount"] = int(data["Ipv6AddressCount"])
-    if data.get("EnablePrimaryIpv6"):
-        found["PrimaryIpv6"] = True
-    return found
 
 
-def _disk(data: Mapping[str, Any]) -> dict[str, Any]:
-    ebs: dict[str, Any] = {
-        "VolumeSize": int(data["RootSize"]),
-        "VolumeType": data["VolumeType"],
-        "DeleteOnTermination": True,
+def _disk(config: Config) -> dict[str, Any]:
+    optional = {
+        "Iops": config.volume_iops,
+        "Throughput": config.volume_throughput,
+        "Encrypted": config.encrypted,
+        "KmsKeyId": config.kms_key,
     }
-    if data.get("VolumeIops"):
-        ebs["Iops"] = int(data["VolumeIops"])
-    if data.get("VolumeThroughput"):
-        ebs["Throughput"] = int(data["VolumeThroughput"])
-    if config.encrypted(data):
-        ebs["Encrypted"] = True
-    if data.get("VolumeKmsKeyId"):
-        ebs["KmsKeyId"] = data["VolumeKmsKeyId"]
-    return {"DeviceName": data["DeviceName"], "Ebs": ebs}
+    ebs = {"VolumeSize": config.root_size, "VolumeType": config.volume_type, "DeleteOnTermination": True}
+    return {"DeviceName": config.device_name, "Ebs": {**ebs, **filled(optional)}}
 
 
-def _metadata(data: Mapping[str, Any]) -> dict[str, Any]:
-    if data.get("HttpEndpoint") == "disabled":
+def _metadata(config: Config) -> dict[str, Any]:
+    if config.http_endpoint == "disabled":
         return {"HttpEndpoint": "disabled"}
     return {
         "HttpEndpoint": "enabled",
-        "HttpTokens": data.get("HttpTokens") or "required",
-        "HttpPutResponseHopLimit": int(data.get("MetadataTokenResponseHopLimit") or 2),
-        "HttpProtocolIpv6": data.get("HttpProtocolIpv6") or "disabled",
+        "HttpTokens": config.http_tokens,
+        "HttpPutResponseHopLimit": config.http_hop_limit,
+        "HttpProtocolIpv6": config.http_protocol_ipv6,
     }
 
 
-def _spot(data: Mapping[str, Any]) -> dict[str, Any]:
+def _spot(config: Config) -> dict[str, Any]:
     options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
-    if data.get("SpotPrice"):
-        options["MaxPrice"] = str(data["SpotPrice"])
-    return {"MarketType": "spot", "SpotOptions": options}
+    return {"MarketType": "spot", "SpotOptions": {**options, **filled({"MaxPrice": config.spot_price})}}

@@ -12,7 +12,7 @@ A line is a field, its kind, its key in the record (docker-machine's, where it h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -54,10 +54,10 @@ class Key:
 
     def given(self, flags: Flags, values: Values) -> Any:
         """What is recorded of the flag's value; UsageError names a flag that is empty or makes no sense."""
+        given = values[f"{flags.driver}-{self.flag}"]
         if self.alias:
-            given: Any = flags.same(values, self.flag, self.alias)
-        else:
-            given = values[f"{flags.driver}-{self.flag}"]
+            other = values[f"{flags.driver}-{self.alias}"]
+            given = flags.same(values, self.flag, self.alias) if isinstance(given, str) else given or other
         if self.required and not given.strip():
             raise flags.wrong(self.flag, given, "a value, or leave the flag out")
         if self.span:
@@ -99,9 +99,9 @@ def number(key: str, default: int = 0, *, flag: str = "", span: tuple[int, int] 
     return field(default=default, metadata={"key": Key(key, int, default, flag, span=span)})
 
 
-def switch(key: str, *, flag: str = "") -> bool:
+def switch(key: str, *, flag: str = "", alias: str = "") -> bool:
     """A field that is True or False, False by default; a flag of text makes it True when there is any."""
-    made = Key(key, bool, False, flag, parse=lambda _flags, _flag, given: bool(given))
+    made = Key(key, bool, False, flag, alias, parse=lambda _flags, _flag, given: bool(given))
     return field(default=False, metadata={"key": made})
 
 
@@ -170,12 +170,14 @@ class CloudConfig(RecordConfig):
     """The base of every cloud's Config, a dataclass that has at least these fields."""
 
     flags: ClassVar[Flags]
+    default_user: ClassVar[str] = "root"  # the login where none is known
 
     ssh_user: str
     ssh_port: int
     user_data_file: str  # path, "" for none
     account: str  # the one that `create` asked with
     open_ports: list[str]
+    security_group_ids: list[str]  # of clouds whose machines share such groups
     allow_from: list[str]  # networks that alone get in, none: everybody does
 
     @property
@@ -216,13 +218,13 @@ class CloudConfig(RecordConfig):
     def from_values(cls, values: Values) -> Self:
         """The config that option values ask for; UsageError names the flag that makes no sense, or is missing."""
         config = cls.from_flags(cls.flags, values)
-        check_complete(cls.flags.driver, config.missing_options())
+        check_complete(cls.flags.driver, list(config.missing_options()))
         config.validate()
         return config
 
-    def missing_options(self) -> list[MissingOption]:
+    def missing_options(self) -> Iterable[MissingOption]:
         """What the driver cannot do without and was not given."""
-        return []
+        return ()
 
     def validate(self) -> None:
         """Check what flags say together, and fill in what follows from them. Pure; UsageError."""

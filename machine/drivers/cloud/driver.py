@@ -60,7 +60,7 @@ class CloudDriver(Driver, Generic[C]):
         self.host_key: HostKey = ("", "")
         self.prepared = False  # this process has made what the machine needs
         self.there = False  # this process has asked for the machine, or found the one of an earlier try
-        self.asked_at: float | None = None  # when this process asked for it, until it has been seen
+        self.asked_at: float | None = None  # when this process asked for it
 
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
@@ -204,7 +204,6 @@ class CloudDriver(Driver, Generic[C]):
         machine = self.find_machine()
         if machine is None:
             return State.STARTING if self.within(self.asked_at, APPEARING_SECONDS) else State.MISSING
-        self.asked_at = None  # it has appeared: from now on unknown means gone
         return self.state_of(machine)
 
     def within(self, moment: float | None, seconds: float) -> bool:
@@ -226,7 +225,7 @@ class CloudDriver(Driver, Generic[C]):
         config = self.config
         return Endpoint(
             address=address,
-            ssh_user=config.ssh_user or "root",
+            ssh_user=config.ssh_user or config.default_user,
             ssh_port=config.ssh_port,
             engine_port=config.engine_port,
             peer_address=peer_address,

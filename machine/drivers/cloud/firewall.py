@@ -133,7 +133,7 @@ def explain(present: Iterable[Rule], port: int, guards: str) -> str:
     if not allowed:
         return f"no rule of {guards} lets port {port} in"
     if set(allowed).isdisjoint(EVERYBODY):
-        return f"{guards} let port {port} in only from {', '.join(allowed)}"
+        return f"{guards} let port {port} in from {', '.join(allowed)} only"
     return ""
 
 

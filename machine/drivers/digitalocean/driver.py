@@ -176,7 +176,10 @@ class DigitalOceanDriver(CloudDriver[Config]):
         droplet = self.api.find(DROPLET, self.config.droplet_id) if self.config.droplet_id else None
         if droplet is None and self.config.tag:
             droplet = self._tagged()
-        return None if droplet is None or droplet.get("status") == "archive" else droplet
+        if droplet is None or droplet.get("status") == "archive":
+            return None
+        self.asked_at = None  # it has appeared: from now on unknown means gone
+        return droplet
 
     def _tagged(self) -> Json | None:
         return next(iter(self.api.list_all(DROPLET, tag_name=self.config.tag)), None)

@@ -6,11 +6,11 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from machine.drivers.cloud.firewall import networks, reaches, sources
+from machine.drivers.cloud.ports import Opening
 from machine.drivers.openstack import firewall
-from machine.drivers.openstack.client import Api
+from machine.drivers.openstack.client import GROUP, PORT, Api, Json
 from machine.model import Endpoint
-
-Json = dict[str, Any]
 
 
 def addresses(server: Mapping[str, Any], family: int, network: str) -> tuple[str, str]:
@@ -25,32 +25,32 @@ def addresses(server: Mapping[str, Any], family: int, network: str) -> tuple[str
 
 def ingress_problem(api: Api, server: Mapping[str, Any], endpoint: Endpoint) -> str:
     """Why its security groups keep a login from here out, "" if they do not."""
-    ports = api.ports(str(server["id"]))
+    ports = api.list_all(PORT, device_id=str(server["id"]))
     if any(not port.get("security_group_ids") and not port.get("is_port_security_enabled") for port in ports):
         return ""  # nothing guards that port; one that is guarded and in no group lets nothing in
     ids = {str(one) for port in ports for one in port.get("security_group_ids") or []}
-    groups = [group for group in api.groups() if group.get("id") in ids]
-    names = ", ".join(sorted(str(group.get("name")) for group in groups))
-    rules = [rule for group in groups for rule in group.get("security_group_rules") or []]
-    family = "IPv6" if ":" in endpoint.address else "IPv4"
-    allowed = firewall.sources(rules, endpoint.ssh_port, family)
-    networks = [one for one in allowed if not one.startswith("group ")]
-    if not networks:
-        said = f"no rule of its security groups ({names}) lets port {endpoint.ssh_port} in from here"
-        first = min((str(group.get("name")) for group in groups), default="GROUP")
-        engine = firewall.sources(rules, endpoint.engine_port, family)
+    groups = [group for group in api.list_all(GROUP) if group.get("id") in ids]
+    names = sorted(str(group.get("name")) for group in groups)
+    rules, family = firewall.rules(groups), 6 if ":" in endpoint.address else 4
+
+    def allowed(port: int) -> list[str]:
+        return networks(sources(rules, Opening("tcp", port, port), family))
+
+    if not allowed(endpoint.ssh_port):
+        said = f"no rule of its security groups ({', '.join(names)}) lets port {endpoint.ssh_port} in from here"
         closed = [endpoint.ssh_port]
-        if all(one.startswith("group ") for one in engine):
+        if not allowed(endpoint.engine_port):
             said, closed = f"{said}, nor {endpoint.engine_port}", [*closed, endpoint.engine_port]
-        return f"{said}; {' and '.join(_opening(port, family, first) for port in closed)} would"
+        return f"{said}; {' and '.join(_opening(port, family, min(names, default='GROUP')) for port in closed)} would"
     here = _our_address(endpoint.address)
-    if here and not firewall.reaches(here, networks):
-        return f"its security groups ({names}) let port {endpoint.ssh_port} in from {', '.join(networks)} only"
+    if here and not reaches(here, allowed(endpoint.ssh_port)):
+        only = ", ".join(allowed(endpoint.ssh_port))
+        return f"its security groups ({', '.join(names)}) let port {endpoint.ssh_port} in from {only} only"
     return ""
 
 
-def _opening(port: int, family: str, group: str) -> str:
-    ethertype = " --ethertype IPv6" if family == "IPv6" else ""
+def _opening(port: int, family: int, group: str) -> str:
+    ethertype = " --ethertype IPv6" if family == 6 else ""
     return f"`openstack security group rule create --protocol tcp --dst-port {port}{ethertype} {group}`"
 
 

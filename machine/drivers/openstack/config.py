@@ -1,194 +1,201 @@
-"""What a machine of driver openstack shall be: option values, checked, as the Driver object of config.json.
-
-The keys are docker-machine's where it has them, then those of its fork, then ours.
-"""
+"""What a machine of driver openstack shall be, and what is known of it: the Driver object of config.json, typed."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
-from machine.drivers.cloud import ports
-from machine.drivers.cloud.flags import Flags, absolute
-from machine.drivers.gaps import MissingOption, check_complete
+from machine.drivers.cloud.config import CloudConfig, number, path, switch, text, words
+from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.ports import group_name
+from machine.drivers.gaps import MissingOption
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.options import GROUP, PROFILES, RETRIES
 from machine.errors import UsageError
-from machine.options import Values
 
 FLAGS = Flags("openstack")
-
-PLAIN = {  # option (without its prefix) -> key, where the value is kept as it is
-    "auth-url": "AuthUrl",
-    "cloud": "Cloud",
-    "insecure": "Insecure",
-    "username": "Username",
-    "user-id": "UserId",
-    "password": "Password",
-    "token": "Token",
-    "application-credential-id": "ApplicationCredentialId",
-    "application-credential-name": "ApplicationCredentialName",
-    "application-credential-secret": "ApplicationCredentialSecret",
-    "domain-name": "DomainName",
-    "domain-id": "DomainID",
-    "user-domain-name": "UserDomainName",
-    "user-domain-id": "UserDomainId",
-    "region": "Region",
-    "api-timeout": "ApiTimeout",
-    "retries": "Retries",
-    "availability-zone": "AvailabilityZone",
-    "server-group-name": "ServerGroupName",
-    "server-group-id": "ServerGroupId",
-    "ssh-user": "SSHUser",
-    "ssh-port": "SSHPort",
-    "keypair-name": "KeyPairName",
-    "admin-password": "AdminPass",
-    "config-drive": "ConfigDrive",
-    "metadata": "Metadata",
-    "active-timeout": "ActiveTimeout",
-    "volume-size": "VolumeSize",
-    "volume-type": "VolumeType",
-    "volume-name": "VolumeName",
-    "volume-id": "VolumeId",
-    "volume-device-path": "VolumeDevicePath",
-    "net-name": "NetworkName",
-    "net-id": "NetworkId",
-    "nova-network": "ComputeNetwork",
-    "floatingip-pool": "FloatingIpPool",
-    "ip-version": "IpVersion",
-    "flavor-name": "FlavorName",
-    "flavor-id": "FlavorId",
-    "image-name": "ImageName",
-    "image-id": "ImageId",
-}
-OLD_AND_NEW = {  # key -> the same thing under two names
-    "TenantName": ("project-name", "tenant-name"),
-    "TenantId": ("project-id", "tenant-id"),
-    "TenantDomainName": ("project-domain-name", "tenant-domain-name"),
-    "TenantDomainId": ("project-domain-id", "tenant-domain-id"),
-}
-BY_NAME_OR_ID = ("flavor", "image", "net", "server-group")
 KEYS_OF_OTHERS = {"DomainId": "DomainID"}  # docker-machine's forks spell some keys otherwise
 CONFIG_KINDS = ("yaml", "yml", "json")
 INTERFACES = ("public", "internal", "admin")
 SERVICES = ("block-storage", "compute", "identity", "image", "network", "volume", "volumev3")  # that are asked
-LOGIN = {  # key -> option: what a cloud of clouds.yaml says itself
-    "AuthUrl": "auth-url",
-    "Username": "username",
-    "UserId": "user-id",
-    "Password": "password",
-    "Token": "token",
-    "ApplicationCredentialId": "application-credential-id",
-    "ApplicationCredentialName": "application-credential-name",
-    "ApplicationCredentialSecret": "application-credential-secret",
-    "TenantName": "project-name",
-    "TenantId": "project-id",
-    "DomainName": "domain-name",
-    "DomainId": "domain-id",
-    "UserDomainName": "user-domain-name",
-    "UserDomainId": "user-domain-id",
-    "TenantDomainName": "project-domain-name",
-    "TenantDomainId": "project-domain-id",
-}
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
-SPANS = {  # flag -> the least and the most
-    "ssh-port": (1, 65535),
-    "api-timeout": (1, 3600),
-    "retries": (0, 100),
-    "active-timeout": (1, 86400),
-    "volume-size": (0, 65536),
-}
 
 
-def from_values(values: Values) -> dict[str, Any]:
-    """The Driver object that option values ask for; UsageError names the flag that makes no sense."""
+def _endpoint(flags: Flags, given: str) -> str:
+    """SERVICE=URL as it is; UsageError."""
+    service, _, url = given.partition("=")
+    if not _URL.fullmatch(url):
+        raise flags.wrong("endpoint", given, "SERVICE=URL, such as compute=https://HOST:8774/v2.1")
+    if service not in SERVICES:
+        raise flags.wrong("endpoint", given, "the URL of one of " + ", ".join(SERVICES))
+    return given
 
-    def value(flag: str) -> Any:
-        return values[f"openstack-{flag}"]
 
-    data: dict[str, Any] = {key: value(flag) for flag, key in PLAIN.items()}
-    for key, (new, old) in OLD_AND_NEW.items():
-        data[key] = _same(new, old, values)
-    data["AuthUrl"] = str(value("auth-url")).strip()
-    data["Profile"] = _profile(value("profile"), data["AuthUrl"], data["Cloud"])
-    key = str(value("private-key-file"))
-    check_complete("openstack", [*_login_gaps(data), *_machine_gaps(data), *_key_gaps(data, key)])
-    _check_login(data)
-    _check_machine(data)
-    FLAGS.check_spans(values, SPANS)
-    if value("ip-version") not in (4, 6):
-        raise FLAGS.wrong("ip-version", value("ip-version"), "4 or 6")
-    if value("ip-version") == 6 and data["FloatingIpPool"]:
-        raise UsageError(
-            "floating addresses are of IPv4, and --openstack-ip-version is 6",
-            resolution="leave --openstack-floatingip-pool out ($OS_FLOATINGIP_POOL counts too), or the version",
+@dataclass(repr=False)
+class Config(CloudConfig):
+    """The keys are docker-machine's where it has them, then those of its fork, then ours."""
+
+    flags = FLAGS
+
+    # where to ask
+    auth_url: str = text("AuthUrl", flag="auth-url")
+    cloud: str = text("Cloud", flag="cloud")  # of a clouds.yaml
+    client_config_file: str = path("ClientConfigFile", flag="client-config-file")
+    profile: str = text("Profile", flag="profile")  # openstack or conoha; "" when only the clouds.yaml can tell
+    insecure: bool = switch("Insecure", flag="insecure")
+    ca_cert: str = path("CaCert", flag="cacert")
+    region: str = text("Region", flag="region")
+    endpoint_type: str = text("EndpointType", flag="endpoint-type")
+    endpoints: list[str] = words("Endpoints", flag="endpoint", each=_endpoint)  # SERVICE=URL
+    api_timeout: int = number("ApiTimeout", 60, flag="api-timeout", span=(1, 3600))
+    retries: int = number("Retries", RETRIES, flag="retries", span=(0, 100))
+    # credentials
+    username: str = text("Username", flag="username")
+    user_id: str = text("UserId", flag="user-id")
+    password: str = text("Password", flag="password")
+    token: str = text("Token", flag="token")
+    credential_id: str = text("ApplicationCredentialId", flag="application-credential-id")
+    credential_name: str = text("ApplicationCredentialName", flag="application-credential-name")
+    credential_secret: str = text("ApplicationCredentialSecret", flag="application-credential-secret")
+    tenant_name: str = text("TenantName", flag="project-name", alias="tenant-name")
+    tenant_id: str = text("TenantId", flag="project-id", alias="tenant-id")
+    domain_name: str = text("DomainName", flag="domain-name")
+    domain_id: str = text("DomainID", flag="domain-id")
+    user_domain_name: str = text("UserDomainName", flag="user-domain-name")
+    user_domain_id: str = text("UserDomainId", flag="user-domain-id")
+    tenant_domain_name: str = text("TenantDomainName", flag="project-domain-name", alias="tenant-domain-name")
+    tenant_domain_id: str = text("TenantDomainId", flag="project-domain-id", alias="tenant-domain-id")
+    # the machine
+    availability_zone: str = text("AvailabilityZone", flag="availability-zone")
+    server_group_name: str = text("ServerGroupName", flag="server-group-name")
+    server_group_id: str = text("ServerGroupId", flag="server-group-id")
+    flavor_name: str = text("FlavorName", flag="flavor-name")
+    flavor_id: str = text("FlavorId", flag="flavor-id")
+    image_name: str = text("ImageName", flag="image-name")
+    image_id: str = text("ImageId", flag="image-id")
+    ssh_user: str = text("SSHUser", flag="ssh-user")
+    ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
+    key_pair: str = text("KeyPairName", flag="keypair-name")
+    existing_key: bool = switch("ExistingKey", flag="keypair-name")
+    ssh_key: str = path("PrivateKeyFile", flag="private-key-file")
+    admin_password: str = text("AdminPass", flag="admin-password")
+    user_data_file: str = path("UserDataFile", flag="user-data-file")
+    config_drive: bool = switch("ConfigDrive", flag="config-drive")
+    metadata: str = text("Metadata", flag="metadata")
+    active_timeout: int = number("ActiveTimeout", 300, flag="active-timeout", span=(1, 86400))
+    # its disk
+    boot_from_volume: bool = switch("BootFromVolume", flag="boot-from-volume")
+    volume_size: int = number("VolumeSize", flag="volume-size", span=(0, 65536))
+    volume_type: str = text("VolumeType", flag="volume-type")
+    volume_name: str = text("VolumeName", flag="volume-name")
+    volume_id: str = text("VolumeId", flag="volume-id")
+    volume_device_path: str = text("VolumeDevicePath", flag="volume-device-path")
+    # its network
+    network_name: str = text("NetworkName", flag="net-name")
+    network_id: str = text("NetworkId", flag="net-id")
+    nova_network: bool = switch("ComputeNetwork", flag="nova-network")
+    floating_ip_pool: str = text("FloatingIpPool", flag="floatingip-pool")
+    ip_version: int = number("IpVersion", 4, flag="ip-version")
+    security_groups: list[str] = words("SecurityGroups", flag="sec-groups")
+    open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
+    allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
+    own_group_name: str = text("OwnGroup")
+    # what was looked up
+    account: str = text("ProjectId")
+    looked_up: bool = switch("Surveyed")
+    floating_ip_pool_id: str = text("FloatingIpPoolId")
+    own_volume_size: int = number("OwnVolumeSize")  # GB
+    volume_zone: str = text("VolumeZone")
+    # what was made
+    asked: bool = switch("Asked")
+    server_id: str = text("MachineId")
+    security_group_ids: list[str] = words("SecurityGroupIds")
+    own_volume_name: str = text("OwnVolumeName")
+    own_volume_id: str = text("OwnVolumeId")
+    floating_ip: str = text("FloatingIp")
+    floating_ip_id: str = text("FloatingIpId")
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return super().from_record({KEYS_OF_OTHERS.get(key, key): value for key, value in record.items()})
+
+    @property
+    def is_conoha(self) -> bool:
+        """Whether the cloud is ConoHa. Records of docker-machine have no profile: their URL tells."""
+        return (self.profile or _profile("auto", self.auth_url, self.cloud)) == conoha.NAME
+
+    @property
+    def repeats(self) -> bool:
+        return self.retries > 0
+
+    @property
+    def own_group(self) -> str:
+        """The name of the group that machines make and share; records of before there were several have none."""
+        return self.own_group_name or GROUP
+
+    @property
+    def has_own_group(self) -> bool:
+        """Whether the machine is in that group."""
+        return self.own_group in self.security_groups
+
+    @property
+    def wants_floating_ip(self) -> bool:
+        """Whether the machine is reached at a floating address, which its `create` makes."""
+        return bool(self.floating_ip_pool) and self.asked and self.ip_version == 4
+
+    def clouds_file(self) -> str:
+        """The clouds.yaml of the directory we are in, where the SDK looks first and later commands may not be; ""."""
+        if not self.cloud or self.client_config_file:
+            return ""
+        files = (f"clouds.{kind}" for kind in CONFIG_KINDS)
+        return next((os.path.abspath(file) for file in files if os.path.exists(file)), "")
+
+    def unused_options(self) -> list[str]:
+        """The flags that are given and not used, since the clouds.yaml has what they say."""
+        login = ("username", "user_id", "password", "token", "credential_", "tenant_", "domain_", "user_domain_")
+        given = (
+            key.flag
+            for name, key in self.record_keys()
+            if name.startswith(("auth_url", *login)) and getattr(self, name)
         )
-    data["EndpointType"] = _interface(value("endpoint-type"))
-    data["Endpoints"] = [_endpoint(text) for text in value("endpoint")]
-    data["CaCert"] = absolute(value("cacert"))
-    data["ClientConfigFile"] = absolute(value("client-config-file"))
-    data["UserDataFile"] = absolute(value("user-data-file"))
-    _check_key(data, value("private-key-file"))
-    metadata(data["Metadata"])
-    _check_groups(data, value)
-    volume = ("VolumeSize", "VolumeType", "VolumeName", "VolumeId", "VolumeDevicePath")
-    data["BootFromVolume"] = bool(value("boot-from-volume") or any(data[key] for key in volume))
-    return data
+        return [f"--openstack-{flag}" for flag in given] if self.cloud else []
+
+    def detect_profile(self, url: str) -> None:
+        """Settle the profile by the URL in the clouds.yaml, if it is still open; UsageError as `check_conoha`."""
+        if not self.profile:
+            self.profile = _profile("auto", url)
+            check_conoha(self)
+
+    def missing_options(self) -> list[MissingOption]:
+        return [*_missing_login(self), *_missing_machine(self)]
+
+    def validate(self) -> None:
+        self.auth_url = self.auth_url.strip()
+        self.profile = _profile(self.profile, self.auth_url, self.cloud)
+        if self.auth_url and not self.cloud and not _URL.fullmatch(self.auth_url):
+            raise FLAGS.wrong("auth-url", self.auth_url, "a URL such as https://HOST:5000/v3")
+        self.endpoint_type = self.endpoint_type.strip().removesuffix("URL")
+        FLAGS.one_of("endpoint-type", self.endpoint_type, ("", *INTERFACES))
+        tags(self.metadata)
+        _check_names(self)
+        check_conoha(self)
+        _check_address(self)
+        _check_groups(self)
+        more = self.volume_size or self.volume_type or self.volume_name or self.volume_id or self.volume_device_path
+        self.boot_from_volume = bool(self.boot_from_volume or more)
 
 
-def normalized(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored Driver object with the keys that we know it by."""
-    return {KEYS_OF_OTHERS.get(key, key): value for key, value in data.items()}
-
-
-def is_conoha(data: Mapping[str, Any]) -> bool:
-    """Whether the cloud is ConoHa. Records of docker-machine have no profile: their URL tells."""
-    found = data.get("Profile") or _profile("auto", str(data.get("AuthUrl") or ""), str(data.get("Cloud") or ""))
-    return bool(found == conoha.NAME)
-
-
-def clouds_file(data: Mapping[str, Any]) -> str:
-    """The clouds.yaml of the directory we are in, where the SDK looks first and later commands may not be; "": none."""
-    if not data.get("Cloud") or data.get("ClientConfigFile"):
-        return ""
-    return next((os.path.abspath(f"clouds.{kind}") for kind in CONFIG_KINDS if os.path.exists(f"clouds.{kind}")), "")
-
-
-def region(data: Mapping[str, Any]) -> str:
-    """The wanted region, "" for the cloud's first."""
-    wanted = str(data.get("Region") or "")
-    here = is_conoha(data) and not data.get("Cloud")
-    return wanted or (conoha.region(str(data.get("AuthUrl") or "")) if here else "")
-
-
-def retries(data: Mapping[str, Any]) -> int:
-    """How often a call is repeated. Records of docker-machine do not say."""
-    found = data.get("Retries")
-    return RETRIES if found is None else int(found)
-
-
-def metadata(text: str) -> dict[str, str]:
+def tags(metadata: str) -> dict[str, str]:
     """`key,value,key,value` as a mapping; UsageError on an odd number of words, and on the key that is ours."""
-    found = FLAGS.pairs("metadata", text)
-    for key in found:
-        if not key or key == "machine-id" or len(key) > 255:
-            raise FLAGS.wrong("metadata", key, "other keys; machine-id is set")
-    return found
-
-
-def endpoints(data: Mapping[str, Any]) -> dict[str, str]:
-    """Service type -> URL, where it is not to be the cloud's."""
-    pairs = (str(text).partition("=") for text in data.get("Endpoints") or [])
-    return {service: url for service, _, url in pairs}
+    return FLAGS.tags(metadata, ("machine-id",), flag="metadata", refused=".{256}")
 
 
 def _profile(wanted: str, url: str, cloud: str = "") -> str:
     """openstack or conoha; "" when only the clouds.yaml can tell."""
-    word = wanted.strip().lower()
-    if word not in PROFILES:
-        raise FLAGS.wrong("profile", wanted, "one of " + ", ".join(PROFILES))
+    word = FLAGS.one_of("profile", wanted.strip().lower(), PROFILES)
     if word == "auto" and cloud:
         return ""
     if word == "auto":
@@ -196,164 +203,109 @@ def _profile(wanted: str, url: str, cloud: str = "") -> str:
     return word
 
 
-def _login_gaps(data: Mapping[str, Any]) -> list[MissingOption]:
+def _missing_login(config: Config) -> Iterator[MissingOption]:
     """What is missing to log in: clouds.yaml has it all, else a URL and one of the three ways are needed."""
-    if data["Cloud"]:
-        return []
-    gaps = []
-    if not data["AuthUrl"]:
-        gaps.append(
-            MissingOption(
-                "the driver openstack needs to know the cloud",
-                "set $OS_AUTH_URL, add --openstack-auth-url, or name a cloud of clouds.yaml: --openstack-cloud",
-                credential=True,
-            )
-        )
-    named, secret = (data[f"ApplicationCredential{part}"] for part in ("Name", "Secret"))
-    has_user = data["Username"] or data["UserId"]
-    if data["ApplicationCredentialId"] or named:
-        if not secret:
-            gaps.append(_gap("application-credential-secret", "an application credential"))
-        if not data["ApplicationCredentialId"] and not has_user:
-            gaps.append(_gap("username", "an application credential named by its name"))
-        return gaps
-    if not data["Token"] and not has_user:
-        gaps.append(_gap("username", "the driver openstack"))
-    if not data["Token"] and not data["Password"]:
-        gaps.append(_gap("password", "the user"))
-    if not (data["TenantName"] or data["TenantId"]):
-        gaps.append(_gap("project-name", "the token" if data["Token"] else "the user"))
-    return gaps
-
-
-def _machine_gaps(data: Mapping[str, Any]) -> list[MissingOption]:
-    """What is missing to make a server: its size and what it boots from."""
-    return [
-        MissingOption(
-            f"the driver openstack needs to know the {flag}",
-            f"add --openstack-{flag}-name; `openstack {flag} list` shows them",
-        )
-        for flag, key in (("flavor", "Flavor"), ("image", "Image"))
-        if not (data[f"{key}Name"] or data[f"{key}Id"]) and not (key == "Image" and data["VolumeId"])
-    ]
-
-
-def _key_gaps(data: Mapping[str, Any], path: str) -> list[MissingOption]:
-    """The private key of a key pair that exists, if it is missing."""
-    if not data["KeyPairName"] or path:
-        return []
-    return [
-        MissingOption(
-            "--openstack-keypair-name needs the private key that belongs to it",
-            "add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
-        )
-    ]
-
-
-def _check_login(data: Mapping[str, Any]) -> None:
-    """UsageError on a URL that is none."""
-    if data["AuthUrl"] and not data["Cloud"] and not _URL.fullmatch(data["AuthUrl"]):
-        raise FLAGS.wrong("auth-url", data["AuthUrl"], "a URL such as https://HOST:5000/v3")
-
-
-def _check_machine(data: Mapping[str, Any]) -> None:
-    for flag in BY_NAME_OR_ID:
-        key = {"net": "Network", "server-group": "ServerGroup"}.get(flag, flag.capitalize())
-        if data[f"{key}Name"] and data[f"{key}Id"]:
-            raise UsageError(
-                f"--openstack-{flag}-name and --openstack-{flag}-id exclude each other",
-                resolution="give one of the two",
-            )
-    if data["VolumeId"] and (data["VolumeSize"] or data["VolumeType"] or data["VolumeName"]):
-        raise UsageError(
-            "--openstack-volume-id names a volume that exists: it has its size, type and name already",
-            resolution="leave --openstack-volume-size, -type and -name out, or --openstack-volume-id",
-        )
-    check_conoha(data)
-
-
-def detect_profile(data: dict[str, Any], url: str) -> None:
-    """Settle the profile by the URL in the clouds.yaml, if it is still open; UsageError as `check_conoha`."""
-    if not data.get("Profile"):
-        data["Profile"] = _profile("auto", url)
-        check_conoha(data)
-
-
-def unused_options(data: Mapping[str, Any]) -> list[str]:
-    """The flags that are given and not used, since the clouds.yaml has what they say."""
-    return [f"--openstack-{flag}" for key, flag in LOGIN.items() if data.get("Cloud") and data.get(key)]
-
-
-def check_conoha(data: Mapping[str, Any]) -> None:
-    """UsageError for what ConoHa has not, or does not take."""
-    if not is_conoha(data):
+    if config.cloud:
         return
-    if data.get("AdminPass") and not conoha.is_password(data["AdminPass"]):
-        raise UsageError(
-            "ConoHa does not take that --openstack-admin-password",
-            resolution="give 9 to 70 characters with a small and a capital letter, a digit and a symbol",
+    if not config.auth_url.strip():
+        yield MissingOption(
+            "the driver openstack needs to know the cloud",
+            "set $OS_AUTH_URL, add --openstack-auth-url, or name a cloud of clouds.yaml: --openstack-cloud",
+            credential=True,
         )
-    if data.get("FloatingIpPool"):
-        raise UsageError(
-            "ConoHa has no floating addresses: a server's own address is a public one",
-            resolution="leave --openstack-floatingip-pool out",
-        )
+    has_user = config.username or config.user_id
+    if config.credential_id or config.credential_name:
+        if not config.credential_secret:
+            yield _missing("application-credential-secret", "an application credential")
+        if not config.credential_id and not has_user:
+            yield _missing("username", "an application credential named by its name")
+        return
+    if not config.token and not has_user:
+        yield _missing("username", "the driver openstack")
+    if not config.token and not config.password:
+        yield _missing("password", "the user")
+    if not (config.tenant_name or config.tenant_id):
+        yield _missing("project-name", "the token" if config.token else "the user")
 
 
-def _check_key(data: dict[str, Any], path: str) -> None:
-    data["ExistingKey"] = bool(data["KeyPairName"])
-    data["PrivateKeyFile"] = absolute(path)
-
-
-def _check_groups(data: dict[str, Any], value: Any) -> None:
-    data["SecurityGroups"] = [name.strip() for name in value("sec-groups").split(",") if name.strip()] or [GROUP]
-    data["OpenPorts"] = [FLAGS.port(text) for text in value("open-port")]
-    data["AllowFrom"] = [FLAGS.network(text) for text in value("allow-from")]
-    data["OwnGroup"] = ports.group_name(GROUP, data["AllowFrom"])
-    if (data["OpenPorts"] or data["AllowFrom"]) and GROUP not in data["SecurityGroups"]:
-        raise UsageError(
-            f"--openstack-open-port and --openstack-allow-from are for the group {GROUP}",
-            resolution=f"add {GROUP} to --openstack-sec-groups, or change the rules of your own groups instead",
-        )
-
-    data["SecurityGroups"] = [data["OwnGroup"] if name == GROUP else name for name in data["SecurityGroups"]]
-
-
-def own_group(data: Mapping[str, Any]) -> str:
-    """The name of the group that machines make and share; records of before there were several have none."""
-    return str(data.get("OwnGroup") or GROUP)
-
-
-def _interface(text: str) -> str:
-    word = text.strip().removesuffix("URL")
-    if word not in ("", *INTERFACES):
-        raise FLAGS.wrong("endpoint-type", text, "one of " + ", ".join(INTERFACES))
-    return word
-
-
-def _endpoint(text: str) -> str:
-    service, _, url = text.strip().partition("=")
-    if not _URL.fullmatch(url):
-        raise FLAGS.wrong("endpoint", text, "SERVICE=URL, such as compute=https://HOST:8774/v2.1")
-    if service not in SERVICES:
-        raise FLAGS.wrong("endpoint", text, "the URL of one of " + ", ".join(SERVICES))
-    return f"{service}={url}"
-
-
-def _same(flag: str, other: str, values: Values) -> str:
-    first, second = str(values[f"openstack-{flag}"]), str(values[f"openstack-{other}"])
-    if first and second and first != second:
-        raise UsageError(
-            f"--openstack-{flag} and --openstack-{other} differ",
-            resolution="they mean the same: give one (their variables count too)",
-        )
-    return first or second
-
-
-def _gap(flag: str, who: str) -> MissingOption:
+def _missing(flag: str, who: str) -> MissingOption:
     variable = "OS_" + flag.upper().replace("-", "_")
     return MissingOption(
         f"{who} needs --openstack-{flag}",
         f"set ${variable}, add --openstack-{flag}, or name a cloud of clouds.yaml: --openstack-cloud",
         credential=True,
     )
+
+
+def _missing_machine(config: Config) -> Iterator[MissingOption]:
+    """What is missing to make a server: its size, what it boots from, the private key of a key pair that exists."""
+    for flag, given in (
+        ("flavor", config.flavor_name or config.flavor_id),
+        ("image", config.image_name or config.image_id or config.volume_id),
+    ):
+        if not given:
+            yield MissingOption(
+                f"the driver openstack needs to know the {flag}",
+                f"add --openstack-{flag}-name; `openstack {flag} list` shows them",
+            )
+    if config.key_pair and not config.ssh_key:
+        yield MissingOption(
+            "--openstack-keypair-name needs the private key that belongs to it",
+            "add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
+        )
+
+
+def _check_names(config: Config) -> None:
+    for flag, name, key in (
+        ("flavor", config.flavor_name, config.flavor_id),
+        ("image", config.image_name, config.image_id),
+        ("net", config.network_name, config.network_id),
+        ("server-group", config.server_group_name, config.server_group_id),
+    ):
+        if name and key:
+            raise UsageError(
+                f"--openstack-{flag}-name and --openstack-{flag}-id exclude each other",
+                resolution="give one of the two",
+            )
+    if config.volume_id and (config.volume_size or config.volume_type or config.volume_name):
+        raise UsageError(
+            "--openstack-volume-id names a volume that exists: it has its size, type and name already",
+            resolution="leave --openstack-volume-size, -type and -name out, or --openstack-volume-id",
+        )
+
+
+def check_conoha(config: Config) -> None:
+    """UsageError for what ConoHa has not, or does not take."""
+    if not config.is_conoha:
+        return
+    if config.admin_password and not conoha.is_password(config.admin_password):
+        raise UsageError(
+            "ConoHa does not take that --openstack-admin-password",
+            resolution="give 9 to 70 characters with a small and a capital letter, a digit and a symbol",
+        )
+    if config.floating_ip_pool:
+        raise UsageError(
+            "ConoHa has no floating addresses: a server's own address is a public one",
+            resolution="leave --openstack-floatingip-pool out",
+        )
+
+
+def _check_address(config: Config) -> None:
+    if config.ip_version not in (4, 6):
+        raise FLAGS.wrong("ip-version", config.ip_version, "4 or 6")
+    if config.ip_version == 6 and config.floating_ip_pool:
+        raise UsageError(
+            "floating addresses are of IPv4, and --openstack-ip-version is 6",
+            resolution="leave --openstack-floatingip-pool out ($OS_FLOATINGIP_POOL counts too), or the version",
+        )
+
+
+def _check_groups(config: Config) -> None:
+    names = config.security_groups or [GROUP]
+    config.own_group_name = group_name(GROUP, config.allow_from)
+    if (config.open_ports or config.allow_from) and GROUP not in names:
+        raise UsageError(
+            f"--openstack-open-port and --openstack-allow-from are for the group {GROUP}",
+            resolution=f"add {GROUP} to --openstack-sec-groups, or change the rules of your own groups instead",
+        )
+    config.security_groups = [config.own_group if name == GROUP else name for name in names]

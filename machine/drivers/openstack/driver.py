@@ -2,64 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar
 
-from machine.drivers.base import Driver, DriverContext, Traits, preflight_errors
-from machine.drivers.cloud import errors, ports, ssh_key, user_data
-from machine.drivers.cloud.adopt import add_rules, create_or_find
-from machine.drivers.openstack import addresses, config, conoha, firewall, lookup, removal, requests
-from machine.drivers.openstack.client import Api
+from machine.drivers.base import DriverContext, Traits
+from machine.drivers.cloud import errors, groups
+from machine.drivers.cloud.driver import CloudDriver, Json, Provider
+from machine.drivers.cloud.user_data import Rules
+from machine.drivers.openstack import addresses, conoha, firewall, lookup, removal, requests
+from machine.drivers.openstack.client import FLOATING_IP, GROUP, KEY_PAIR, PORT, SERVER, VOLUME, Api
+from machine.drivers.openstack.config import Config
 from machine.drivers.openstack.errors import ERRORS, failure
 from machine.drivers.openstack.options import OPTIONS
 from machine.drivers.openstack.preflight import preflight
-from machine.errors import InProgress
+from machine.drivers.openstack.states import START_ACTIONS, TASKS, state_of
 from machine.model import Endpoint, State, Verb
-from machine.options import Values
 
-Json = dict[str, Any]
-T = TypeVar("T")
-STATES = {  # https://docs.openstack.org/api-guide/compute/server_concepts.html#server-status
-    "ACTIVE": State.RUNNING,
-    "BUILD": State.STARTING,
-    "DELETED": State.MISSING,
-    "HARD_REBOOT": State.STARTING,
-    "MIGRATING": State.RUNNING,
-    "PASSWORD": State.RUNNING,
-    "PAUSED": State.PAUSED,
-    "REBOOT": State.STARTING,
-    "REBUILD": State.STARTING,
-    "RESCUE": State.RUNNING,
-    "RESIZE": State.STARTING,
-    "REVERT_RESIZE": State.STARTING,
-    "SHELVED": State.SAVED,
-    "SHELVED_OFFLOADED": State.SAVED,
-    "SHUTOFF": State.STOPPED,
-    "SOFT_DELETED": State.MISSING,
-    "SUSPENDED": State.SAVED,
-    "VERIFY_RESIZE": State.RUNNING,
-}
-TASKS = {  # what is under way wins over where it comes from
-    "deleting": State.STOPPING,
-    "soft-deleting": State.STOPPING,
-    "powering-off": State.STOPPING,
-    "powering-on": State.STARTING,
-    "resuming": State.STARTING,
-    "unpausing": State.STARTING,
-    "unshelving": State.STARTING,
-}
-START_ACTIONS = {
-    "SHUTOFF": "start",
-    "PAUSED": "unpause",
-    "SUSPENDED": "resume",
-    "SHELVED": "unshelve",
-    "SHELVED_OFFLOADED": "unshelve",
-}
 VOLUME_READY, VOLUME_FAILED = ("available",), ("error", "error_restoring")
 
 
-class OpenStackDriver(Driver):
-    """A machine that is one server. `data` is its Driver object; unknown keys stay in it."""
+class OpenStackDriver(CloudDriver[Config]):
+    """A machine that is one server."""
 
     traits: ClassVar[Traits] = Traits(
         name="openstack",
@@ -69,41 +31,25 @@ class OpenStackDriver(Driver):
         can_power=True,
         firewall="the security groups",
     )
+    config_class = Config
+    provider = Provider(
+        "the cloud",
+        "server",
+        ERRORS,
+        requests.USER_DATA,
+        key_flag="--openstack-private-key-file",
+        key_otherwise="name its key pair in the cloud with --openstack-keypair-name",
+        ignored={"nova_network": "--openstack-nova-network is ignored: OpenStack has only Neutron today"},
+    )
 
-    def __init__(self, ctx: DriverContext, data: Json) -> None:
-        super().__init__(ctx)
-        self.data = data
-        self.api = Api(data)
-        self.boot_timeout = float(data.get("ActiveTimeout") or 300)
-        self._host_key = ("", "")
-        self._prepared = False  # this process has made what the server needs
-        self._there = False  # this process has asked for the server, or found the one of an earlier try
+    def __init__(self, ctx: DriverContext, config: Config) -> None:
+        super().__init__(ctx, config)
+        self.api = Api(config)
+        self.boot_timeout = float(config.active_timeout)
+        self._servers = removal.Servers(self.api, config, ctx.machine_id)
         self._fresh = False  # this process asked for the server
         self._has_volume = False  # this process knows its root volume
-        self._asked: removal.Asked = {}  # what this process told the cloud to end
         self._ending: list[str] = []  # ids of servers that came to nothing, and go before there is another
-        self._seen: Json | None = None  # the server, from a question that endpoint need not repeat
-
-    @classmethod
-    def configure(cls, ctx: DriverContext, values: Values) -> Self:
-        return cls(ctx, config.from_values(values))
-
-    @classmethod
-    def load(cls, ctx: DriverContext, data: Json) -> Self:
-        return cls(ctx, config.normalized(data))
-
-    def dump(self) -> Json:
-        return dict(self.data)
-
-    def key_path(self) -> str | None:
-        """The user's own key, None to have one made."""
-        return str(self.data.get("PrivateKeyFile") or "") or None
-
-    def give_host_key(self, private: str, public: str) -> None:
-        self._host_key = (private, public)
-
-    def account_recorded(self) -> str:
-        return str(self.data.get("ProjectId") or "")
 
     def account_asked(self) -> str:
         return self.api.log_in()
@@ -111,261 +57,186 @@ class OpenStackDriver(Driver):
     # before
 
     def check(self) -> None:
-        with preflight_errors():
-            if self.data.get("ComputeNetwork"):
-                self.ctx.log("--openstack-nova-network is ignored: OpenStack has only Neutron today")
-            self._check_files()
-            self.data["ClientConfigFile"] = self.data.get("ClientConfigFile") or config.clouds_file(self.data)
-            preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
-            self._check_allow_from()
-            if unused := config.unused_options(self.data):
-                which = f"{', '.join(unused)} (or their variables)"
-                self.ctx.log(f"not used, as the cloud {self.data['Cloud']} has a login: {which}")
-            self._user_data()  # by the rules of the profile, which may be known only now
+        self.config.client_config_file = self.config.client_config_file or self.config.clouds_file()
+        super().check()
+        if unused := self.config.unused_options():
+            which = f"{', '.join(unused)} (or their variables)"
+            self.ctx.log(f"not used, as the cloud {self.config.cloud} has a login: {which}")
 
-    def _check_allow_from(self) -> None:
-        """An older machine may have its --openstack-allow-from in everybody's group, which must not be opened then."""
-        own = config.own_group(self.data)
-        for other in self.ctx.siblings():
-            mine = own in (self.data.get("SecurityGroups") or []) and own in (other.get("SecurityGroups") or [])
-            same = other.get("ProjectId") == self.data["ProjectId"]
-            if mine and same and other.get("AllowFrom") and not other.get("OwnGroup"):
-                raise errors.BadFirewall(
-                    f"the security group {own} has a machine of an earlier version that only "
-                    f"{', '.join(other['AllowFrom'])} may reach, and this one would open it",
-                    resolution="give --openstack-sec-groups of your own, or --openstack-allow-from; or make that "
-                    "machine anew, which then gets a group of its own",
-                )
+    def preflight(self) -> None:
+        preflight(self.api, self.config, self.ctx)
+        self.user_data()  # by the rules of the profile, which may be known only now
 
-    def _check_files(self) -> None:
-        self._user_data()
-        ssh_key.check(
-            self.key_path() or "",
-            "--openstack-private-key-file",
-            sent=not self.data.get("ExistingKey"),
-            otherwise="name its key pair in the cloud with --openstack-keypair-name",
-        )
-
-    def _user_data(self) -> str:
-        """All that cloud-init is told; BadUserData when the user's file cannot be used."""
-        path = str(self.data.get("UserDataFile") or "")
-        rules = conoha.USER_DATA if config.is_conoha(self.data) else requests.USER_DATA
-        return user_data.for_create(path, self._host_key, self.ctx.user_data, rules, ERRORS)
+    def user_data_rules(self) -> Rules:
+        return conoha.USER_DATA if self.config.is_conoha else self.provider.user_data
 
     # create
 
-    def create(self) -> None:
-        """InProgress while a root volume gets ready, before the server is asked for, and until the server runs if it
-        is to have a floating address."""
-        if not (self._there or self._prepared):
-            self._prepare()
-        if not self._there:
-            self._make_server()
-        self._ensure_address()
-
-    def _prepare(self) -> None:
-        """Find what an earlier try has left; if that is no server, make all that one needs."""
-        if self.data.get("Asked") and self._adopt():
-            return
-        if not self.data.get("Surveyed"):
-            preflight(self.api, self.data, self.ctx.log, self.ctx.swarm_ports)
-        self.data["Asked"] = True
-        self.ctx.save(self)
-        self._ensure_key()
-        self._ensure_groups()
-        self._prepared = True
-
-    def _adopt(self) -> bool:
-        """Whether an earlier try made the server already; it is ours then, and running."""
-        found = removal.remaining(self.api, self.data, self.ctx.machine_id, self._asked)
+    def adopt(self) -> bool:
+        """Whether an earlier try made the server already; what came to nothing is ended."""
+        found = self._servers.remaining()
         there = [server for server in found if not removal.is_absent(server)]
         alive = [server for server in there if server.get("status") != "ERROR" or server.get("launched_at")]
         if not alive:
             self._ending = [str(server["id"]) for server in found]
             for server in found:
-                removal.delete_server(self.api, server, self._asked)
-            removal.addresses(self.api, self.data, self.ctx)  # it would go on leading to the old one
-            self.data |= {"FloatingIp": "", "FloatingIpId": ""}
+                self._servers.delete(server)
+            removal.delete_addresses(self.api, self.config, self.ctx.machine_id)  # else they lead to the old one
+            self.config.floating_ip = self.config.floating_ip_id = ""
             return False
-        self._save_server(alive[0])
+        self.save_machine(alive[0])
         if str(alive[0].get("status")) in START_ACTIONS:
             self.power(Verb.START)
         return True
 
+    def prepare(self) -> None:
+        self.config.asked = True
+        self.save()
+        self._ensure_key()
+        own = self.config.own_group
+        with self.ctx.lock(f"openstack-{self.config.account}"):
+            present = self.api.list_all(GROUP)
+            for group in groups.ensure(
+                self,
+                self.config.security_groups,
+                lambda name: lookup.group(present, name, self.config),
+                lambda name: self._make_group() if name == own else None,
+            ):
+                if group.get("name") == own:
+                    self._open_ports(group)
+
     def _ensure_key(self) -> None:
-        if self.data.get("ExistingKey"):
+        if self.config.existing_key:
             return
-        if not self.ctx.public_key:
-            raise ERRORS.error(errors.BadKey, "there is no public key to send to the cloud")
-        name = self.data["KeyPairName"] = requests.own_name(self.ctx.name, self.ctx.machine_id)
-        self.ctx.save(self)
-        self._create_or_find(
-            lambda: self.api.make_key(name, self.ctx.public_key),
-            lambda: name if self.api.has_key(name) else None,
+        public_key = self.public_key()
+        name = self.config.key_pair = requests.own_name(self.ctx.name, self.ctx.machine_id)
+        self.save()
+        self.make_once(
+            lambda: self.api.make(KEY_PAIR, name=name, public_key=public_key),
+            lambda: self.api.find(KEY_PAIR, name),
             (*errors.AMBIGUOUS_ERRORS, errors.NameTaken),  # the name carries the id: it was an earlier try
         )
 
-    def _ensure_groups(self) -> None:
-        """Every wanted group exists, and ours lets in what must come in. One process of this store at a time."""
-        names, own = [str(name) for name in self.data.get("SecurityGroups") or []], config.own_group(self.data)
-        with self.ctx.lock(f"openstack-{self.data['ProjectId']}"):
-            present, ids = self.api.groups(), []
-            for name in names:
-                group = lookup.group(present, name, self.data)
-                if group is None and name == own:
-                    group = self._make_group()
-                if group is None:
-                    raise ERRORS.error(errors.BadFirewall, f"there is no security group {name}")
-                ids.append(str(group["id"]))
-                self.data["SecurityGroupIds"] = list(ids)
-                self.ctx.save(self)
-                if name == own:
-                    self._open_ports(group)
-
     def _make_group(self) -> Json:
         """Two computers at once would make two of them: the first by id is everybody's."""
-        own = config.own_group(self.data)
-        made = self._create_or_find(
-            lambda: self.api.make_group(own, requests.GROUP_MARK),
-            lambda: lookup.group(self.api.groups(), own, self.data),
+
+        def first() -> Json | None:
+            return lookup.group(self.api.list_all(GROUP), self.config.own_group, self.config)
+
+        made = self.make_once(
+            lambda: self.api.make(GROUP, name=self.config.own_group, description=requests.GROUP_MARK), first
         )
-        first = lookup.group(self.api.groups(), own, self.data) or made
-        if first["id"] != made["id"]:
-            self.api.delete_group(str(made["id"]))
-        return first
+        kept = first() or made
+        if kept["id"] != made["id"]:
+            self.api.delete(GROUP, str(made["id"]))
+        return kept
 
     def _open_ports(self, group: Json) -> None:
-        wanted = ports.openings(
-            int(self.data.get("SSHPort") or 22),
-            requests.ENGINE_PORT,
-            self.ctx.swarm_ports,
-            self.data.get("OpenPorts") or [],
-        )
-        rules = firewall.rules(wanted, self.data.get("AllowFrom") or [], str(group["id"]))
-        add_rules(
-            self.api.make_rules,
-            firewall.missing(rules, group.get("security_group_rules") or []),
-            doubtful=(errors.NameTaken, *errors.AMBIGUOUS_ERRORS),
+        group_id = str(group["id"])
+        groups.open_ports(
+            self,
+            lambda rules: self.api.make_rules([firewall.request(rule, group_id) for rule in rules]),
+            firewall.rules([group]),
+            f"{firewall.GROUP}{group_id}",
+            families=(4, 6),
         )
 
     def _ensure_volume(self) -> None:
-        if not self.data.get("BootFromVolume") or self.data.get("VolumeId") or self._has_volume:
+        config, machine_id = self.config, self.ctx.machine_id
+        if not config.boot_from_volume or config.volume_id or self._has_volume:
             return
-        name = str(self.data.get("VolumeName") or requests.own_name(self.ctx.name, self.ctx.machine_id))
-        self.data["OwnVolumeName"] = name
-        self.ctx.save(self)
+        config.own_volume_name = config.volume_name or requests.own_name(self.ctx.name, machine_id)
+        self.save()
 
         def left() -> Json | None:
-            found = removal.volumes(self.api, self.data, self.ctx.machine_id)
+            found = removal.volumes(self.api, config, machine_id)
             return next((one for one in found if one.get("status") not in ("deleting", *VOLUME_FAILED)), None)
 
-        made = left() or self._create_or_find(
-            lambda: self.api.make_volume(requests.volume(self.data, self.ctx.name, self.ctx.machine_id)), left
+        made = left() or self.make_once(
+            lambda: self.api.make(VOLUME, **requests.volume(config, self.ctx.name, machine_id)), left
         )
-        self.data["OwnVolumeId"] = str(made["id"])
+        config.own_volume_id = str(made["id"])
         self._has_volume = True
-        self.ctx.save(self)
+        self.save()
 
-    def _make_server(self) -> None:
+    def make_machine(self) -> None:
         """Ask for the server as soon as one that came to nothing is gone, and its root volume is ready."""
-        if not all(removal.is_deleted(self.api, server, self._asked) for server in self._ending):
-            raise self._in_progress("the server of an earlier try is still being ended")
+        if not all(map(self._servers.is_deleted, self._ending)):
+            raise self.in_progress("the server of an earlier try is still being ended")
         self._ending = []
         self._ensure_volume()
-        if self.data.get("OwnVolumeId"):
-            volume = self.api.volume(str(self.data["OwnVolumeId"]))
+        if self.config.own_volume_id:
+            volume = self.api.find(VOLUME, self.config.own_volume_id)
             status = str((volume or {}).get("status"))
             if volume is None or status in VOLUME_FAILED or status == "in-use":
                 raise ERRORS.error(errors.BadVolume, f"the root volume of {self.ctx.name} came to nothing", status)
             if status not in VOLUME_READY:
-                raise self._in_progress(f"its root volume is {status}")
-        body = requests.server(self.data, self.ctx.name, self.ctx.machine_id, self._user_data())
+                raise self.in_progress(f"its root volume is {status}")
+        body = requests.server(self.config, self.ctx.name, self.ctx.machine_id, self.user_data())
 
         def found() -> Json | None:
-            return next(iter(removal.find(self.api, self.data, self.ctx.machine_id)), None)
+            return next((one for one in self._servers.remaining() if not removal.is_absent(one)), None)
 
-        self._save_server(self._create_or_find(lambda: self.api.make_server(body), found))
+        self.save_machine(self.make_once(lambda: self.api.make(SERVER, **body), found))
         self._fresh = True
 
-    def _save_server(self, server: Json) -> None:
-        self.data["MachineId"] = str(server["id"])
-        self._there = True
-        self.ctx.save(self)
+    def save_machine(self, machine: Json) -> None:
+        self.config.server_id = str(machine["id"])
+        self.there = True
+        self.save()
 
-    def _ensure_address(self) -> None:
+    def ensure_address(self) -> None:
         """The floating address, where one is wanted. It leads to the server's port, so only once the server runs."""
-        if not self._wants_floating() or self.data.get("FloatingIp"):
+        if not self.config.wants_floating_ip or self.config.floating_ip:
             return
-        state = self.state()
-        if state is State.RUNNING and (server := self._server()) is not None and self._floating(server):
+        server = self.find_machine()
+        state = State.MISSING if server is None else self.state_of(server)
+        if server is not None and state is State.RUNNING and self._make_address(server):
             return
         if state in (State.RUNNING, State.STARTING):
-            raise self._in_progress("it has no floating address yet")
+            raise self.in_progress("it has no floating address yet")
 
-    def _wants_floating(self) -> bool:
-        wanted = self.data.get("FloatingIpPool") and self.data.get("Asked")
-        return bool(wanted) and int(self.data.get("IpVersion") or 4) == 4
+    def _make_address(self, server: Json) -> bool:
+        """Make the server's floating address, or find the one of an earlier try; False while the server has no port."""
+        found = self.api.list_all(PORT, device_id=str(server["id"]))
+        port = next((port for port in found if port.get("network_id") == self.config.network_id), None)
+        if port is None:
+            return False
+        note, pool = requests.mark(self.ctx.machine_id), self.config.floating_ip_pool_id
+        body = {"floating_network_id": pool, "port_id": str(port["id"]), "description": note}
 
-    def _in_progress(self, details: str) -> InProgress:
-        return InProgress(f"the cloud is still making {self.ctx.name}", details=details)
+        def made() -> Json | None:
+            return next(iter(self.api.list_all(FLOATING_IP, description=note)), None)
+
+        address = made() or self.make_once(lambda: self.api.make(FLOATING_IP, **body), made)
+        self.config.floating_ip_id = str(address["id"])
+        self.config.floating_ip = str(address["floating_ip_address"])
+        self.save()
+        return True
 
     # life
 
-    def state(self) -> State:
-        server = self._seen = self._server()
-        if server is None:
-            return State.MISSING
-        status, fault = str(server.get("status")), str((server.get("fault") or {}).get("message") or "")
-        if self._fresh and status == "ERROR" and fault:
+    def find_machine(self) -> Json | None:
+        found = self.api.find(SERVER, self.config.server_id) if self.config.server_id else None
+        if found is None:
+            found = next(iter(self._servers.marked()), None)
+        return None if removal.is_absent(found) else found
+
+    def state_of(self, machine: Json) -> State:
+        fault = _fault(machine)
+        if self._fresh and machine.get("status") == "ERROR" and fault:
             raise failure(self.ctx.name, fault)
-        task = TASKS.get(str(server.get("task_state") or ""))
-        return task or STATES.get(status, State.ERROR)
+        return state_of(machine)
 
-    def endpoint(self) -> Endpoint | None:
-        server, self._seen = self._seen or self._server(), None
-        if server is None:
-            return None
-        family = int(self.data.get("IpVersion") or 4)
-        fixed, floating = addresses.addresses(server, family, str(self.data.get("NetworkName") or ""))
-        address = str(self.data.get("FloatingIp") or "") if self._wants_floating() else floating or fixed
-        if not address:
-            return None
-        return Endpoint(
-            address=address,
-            ssh_user=str(self.data.get("SSHUser") or "root"),
-            ssh_port=int(self.data.get("SSHPort") or 22),
-            engine_port=requests.ENGINE_PORT,
-            peer_address=fixed,
-            listen_port=requests.ENGINE_PORT,
-        )
+    def endpoint_of(self, machine: Json) -> Endpoint | None:
+        fixed, floating = addresses.addresses(machine, self.config.ip_version, self.config.network_name)
+        return self.endpoint_at(self.config.floating_ip if self.config.wants_floating_ip else floating or fixed, fixed)
 
-    def _floating(self, server: Json) -> str:
-        """Make the server's floating address, or find the one of an earlier try; "" while the server has no port."""
-        found = self.api.ports(str(server["id"]))
-        port = next((port for port in found if port.get("network_id") == self.data.get("NetworkId")), None)
-        if port is None:
-            return ""
-        note, pool = requests.mark(self.ctx.machine_id), str(self.data["FloatingIpPoolId"])
-
-        def made() -> Json | None:
-            return next(iter(self.api.addresses(note)), None)
-
-        address = made() or self._create_or_find(lambda: self.api.make_address(pool, str(port["id"]), note), made)
-        self.data["FloatingIpId"] = str(address["id"])
-        self.data["FloatingIp"] = str(address["floating_ip_address"])
-        self.ctx.save(self)
-        return str(self.data["FloatingIp"])
-
-    def power(self, verb: Verb) -> None:
-        server = self._server()
-        if server is None:
-            raise errors.MachineGone(
-                f"the cloud has no server for {self.ctx.name} any more",
-                resolution=f"machine rm {self.ctx.name} removes its record",
-            )
-        server_id, status, task = str(server["id"]), str(server.get("status")), str(server.get("task_state") or "")
+    def power_machine(self, machine: Json, verb: Verb) -> None:
+        server_id, status = str(machine["id"]), str(machine.get("status"))
+        task = TASKS.get(str(machine.get("task_state") or ""))
         if verb in (Verb.START, Verb.RESTART) and status in START_ACTIONS:
-            if TASKS.get(task) is not State.STARTING:
+            if task is not State.STARTING:
                 self.api.act(server_id, START_ACTIONS[status])
         elif verb is Verb.RESTART:
             self.api.act(server_id, "reboot")
@@ -374,50 +245,48 @@ class OpenStackDriver(Driver):
                 f"{self.ctx.name} is {status.lower()}, and cannot be stopped from there",
                 resolution=f"machine start {self.ctx.name} wakes it; then run this command again",
             )
-        elif verb in (Verb.STOP, Verb.KILL) and status not in START_ACTIONS and TASKS.get(task) is not State.STOPPING:
+        elif verb in (Verb.STOP, Verb.KILL) and status not in START_ACTIONS and task is not State.STOPPING:
             self.api.act(server_id, "stop")
 
     def console_log(self) -> str:
-        return self.api.console(str(self.data["MachineId"])) if self.data.get("MachineId") else ""
+        return self.api.console(self.config.server_id) if self.config.server_id else ""
 
     def explain(self) -> str:
         """Why it may not come up or not be reachable, as far as the cloud can tell."""
-        server = self._server()
+        server = self.find_machine()
         if server is None:
             return ""
-        status = str(server.get("status"))
-        fault = str((server.get("fault") or {}).get("message") or "")
-        if fault and status == "ERROR":
-            error = failure(self.ctx.name, fault)
-            return f"its state is {status}: {fault}; {error.resolution}"
+        status, fault = str(server.get("status")), _fault(server)
         said = f"its state is {status}"
+        if fault and status == "ERROR":
+            return f"{said}: {fault}; {failure(self.ctx.name, fault).resolution}"
         if status != "ACTIVE":
             return said
-        address = self.endpoint()
-        if address is None:
-            return f"{said}, but it has no IPv{self.data.get('IpVersion') or 4} address"
-        return f"{said}; {addresses.ingress_problem(self.api, server, address)}".rstrip("; ")
+        endpoint = self.endpoint_of(server)
+        if endpoint is None:
+            return f"{said}, but it has no IPv{self.config.ip_version} address"
+        return f"{said}; {addresses.ingress_problem(self.api, server, endpoint)}".rstrip("; ")
 
-    def remove(self) -> None:
+    def remove_all(self) -> None:
         """The server and all that was made with it. InProgress while the cloud still ends it."""
-        self._there = self._prepared = False
-        removal.remove(self.api, self.data, self.ctx, self._asked, lambda: self.ctx.save(self))
+        api, config, machine_id = self.api, self.config, self.ctx.machine_id
+        servers = self._servers.remaining()
+        unknown = [str(server["id"]) for server in servers if server["id"] != config.server_id]
+        if unknown and len(unknown) == len(servers):  # one that the cloud keeps after its removal is in no list
+            config.server_id = unknown[0]
+            self.save()
+        removal.delete_addresses(api, config, machine_id)
+        for server in servers:
+            self._servers.delete(server)
+        if config.key_pair and not config.existing_key:
+            api.delete(KEY_PAIR, config.key_pair)
+        for server in servers:
+            if not self._servers.is_deleted(str(server["id"])):
+                raise self.still_ending(f"server {server['id']} is still there")
+        for volume in removal.delete_volumes(api, config, machine_id):
+            raise self.still_ending(f"volume {volume['id']} ({volume.get('status')}) is still there", what="volume")
+        removal.delete_group(api, config, self.ctx)
 
-    # questions
 
-    def _create_or_find(
-        self,
-        create: Callable[[], T],
-        find: Callable[[], T | None],
-        doubtful: tuple[errors.Kind, ...] = errors.AMBIGUOUS_ERRORS,
-    ) -> T:
-        return create_or_find(create, find, doubtful=doubtful, repeat=config.retries(self.data) > 0)
-
-    def _server(self) -> Json | None:
-        """By the recorded id; when that is missing or unknown, by mark."""
-        recorded = str(self.data.get("MachineId") or "")
-        found = self.api.server(recorded) if recorded else None
-        if found is None and self.data.get("Asked"):
-            servers = [one for one in self.api.servers() if requests.is_ours(one, self.data, self.ctx.machine_id)]
-            found = next(iter(servers), None)
-        return None if removal.is_absent(found) else found
+def _fault(server: Json) -> str:
+    return str((server.get("fault") or {}).get("message") or "")

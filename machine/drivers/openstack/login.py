@@ -8,37 +8,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from machine.drivers.openstack import config, conoha
+from machine.drivers.openstack import conoha
+from machine.drivers.openstack.config import Config
 
-Data = Mapping[str, Any]
 DEFAULT_DOMAIN = "default"  # the id that every Keystone has
 
 
-def arguments(data: Data) -> dict[str, Any]:
+def arguments(config: Config) -> dict[str, Any]:
     """What the SDK is told over and above a clouds.yaml, or instead of one."""
-    found: dict[str, Any] = {"api_timeout": float(data.get("ApiTimeout") or 60)}
-    if region := config.region(data):
-        found["region_name"] = region
-    if data.get("EndpointType"):
-        found["interface"] = str(data["EndpointType"]).removesuffix("URL")
-    if data.get("CaCert"):
-        found["cacert"] = data["CaCert"]
-    if data.get("Insecure"):
+    found: dict[str, Any] = {"api_timeout": float(config.api_timeout)}
+    region = config.region or (conoha.region(config.auth_url) if config.is_conoha and not config.cloud else "")
+    given = {"region_name": region, "interface": config.endpoint_type.removesuffix("URL"), "cacert": config.ca_cert}
+    found |= {name: value for name, value in given.items() if value}
+    if config.insecure:
         found["verify"] = False
-    for service, url in config.endpoints(data).items():
+    for service, _, url in (endpoint.partition("=") for endpoint in config.endpoints):
         found[f"{service.replace('-', '_')}_endpoint_override"] = url
-    if not data.get("Cloud"):
-        found["auth_type"] = f"v3{kind(data)}"
-        found["auth"] = {"auth_url": data.get("AuthUrl"), **_credential(data)}
+    if not config.cloud:
+        found["auth_type"] = f"v3{kind(config)}"
+        found["auth"] = {"auth_url": config.auth_url, **_credential(config)}
     return found
 
 
-def kind(data: Data) -> str:
+def kind(config: Config) -> str:
     """password, token or applicationcredential."""
-    if data.get("ApplicationCredentialId") or data.get("ApplicationCredentialName"):
+    if config.credential_id or config.credential_name:
         return "applicationcredential"
-    with_password = data.get("Password") and (data.get("Username") or data.get("UserId"))
-    return "token" if data.get("Token") and not with_password else "password"
+    with_password = config.password and (config.username or config.user_id)
+    return "token" if config.token and not with_password else "password"
 
 
 def without_version(url: str) -> tuple[str, str]:
@@ -58,40 +55,46 @@ def offers_v3(document: object) -> bool:
     return any(isinstance(entry, Mapping) and str(entry.get("id")).startswith("v3") for entry in entries)
 
 
-def _credential(data: Data) -> dict[str, Any]:
-    match kind(data):
+def _credential(config: Config) -> dict[str, Any]:
+    match kind(config):
         case "applicationcredential":
-            secret = {"application_credential_secret": data.get("ApplicationCredentialSecret")}
-            if data.get("ApplicationCredentialId"):
-                return {"application_credential_id": data["ApplicationCredentialId"], **secret}
-            return {"application_credential_name": data["ApplicationCredentialName"], **secret, **_user(data)}
+            secret = {"application_credential_secret": config.credential_secret}
+            if config.credential_id:
+                return {"application_credential_id": config.credential_id, **secret}
+            return {"application_credential_name": config.credential_name, **secret, **_user(config)}
         case "token":
-            return {"token": data["Token"], **_project(data)}
+            return {"token": config.token, **_project(config)}
         case _:
-            return {"password": data.get("Password"), **_user(data), **_project(data)}
+            return {"password": config.password, **_user(config), **_project(config)}
 
 
-def _user(data: Data) -> dict[str, Any]:
-    if data.get("UserId"):
-        return {"user_id": data["UserId"]}
-    return {"username": data.get("Username"), **_domain("user", data, ("UserDomain", "Domain"))}
+def _user(config: Config) -> dict[str, Any]:
+    if config.user_id:
+        return {"user_id": config.user_id}
+    domains = ((config.user_domain_id, config.user_domain_name), (config.domain_id, config.domain_name))
+    return {"username": config.username, **_domain("user", config, domains)}
 
 
-def _project(data: Data) -> dict[str, Any]:
-    if data.get("TenantId"):
-        return {"project_id": data["TenantId"]}
-    if not data.get("TenantName"):
+def _project(config: Config) -> dict[str, Any]:
+    if config.tenant_id:
+        return {"project_id": config.tenant_id}
+    if not config.tenant_name:
         return {}
-    return {"project_name": data["TenantName"], **_domain("project", data, ("TenantDomain", "Domain", "UserDomain"))}
+    domains = (
+        (config.tenant_domain_id, config.tenant_domain_name),
+        (config.domain_id, config.domain_name),
+        (config.user_domain_id, config.user_domain_name),
+    )
+    return {"project_name": config.tenant_name, **_domain("project", config, domains)}
 
 
-def _domain(whose: str, data: Data, keys: tuple[str, ...]) -> dict[str, Any]:
-    """The first domain that is given; of ConoHa its own, elsewhere the default one."""
-    for key in keys:
-        if found := data.get(f"{key}Id") or data.get(f"{key}ID"):
-            return {f"{whose}_domain_id": found}
-        if data.get(f"{key}Name"):
-            return {f"{whose}_domain_name": data[f"{key}Name"]}
-    if config.is_conoha(data):
+def _domain(whose: str, config: Config, domains: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """The first domain (id, name) that is given; of ConoHa its own, elsewhere the default one."""
+    for domain_id, name in domains:
+        if domain_id:
+            return {f"{whose}_domain_id": domain_id}
+        if name:
+            return {f"{whose}_domain_name": name}
+    if config.is_conoha:
         return {f"{whose}_domain_name": conoha.DOMAIN}
     return {f"{whose}_domain_id": DEFAULT_DOMAIN}

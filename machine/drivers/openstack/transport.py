@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from keystoneauth1 import session
 from openstack import connection
 from openstack.config import OpenStackConfig, loader
 
-from machine.drivers.openstack import config as settings
 from machine.drivers.openstack import login
+from machine.drivers.openstack.config import CONFIG_KINDS, Config
 
 NOT_TAKEN_ON = [429, 503]  # of a POST: throttled, or no server behind the proxy
 REPEATED = [*NOT_TAKEN_ON, 500, 502, 504]
@@ -47,27 +46,26 @@ class Patient(session.Session):
         return super().request(url, method, **named)
 
 
-def connect(data: Mapping[str, Any]) -> Any:
-    """A connection as the Driver object has it. Wrong when there is no Identity v3; the SDK's errors as they come."""
+def connect(wanted: Config) -> Any:
+    """A connection as the config has it. NotKeystone when there is no Identity v3; the SDK's errors as they come."""
     for name in SILENT:
         logging.getLogger(name).addHandler(logging.NullHandler())
-    make = _sessions(settings.retries(data))
-    cloud = str(data.get("Cloud") or "") or None
-    file = str(data.get("ClientConfigFile") or "")
-    beside = [os.path.join(os.path.dirname(file), f"secure.{kind}") for kind in settings.CONFIG_KINDS]
+    make = _sessions(wanted.retries)
+    file = wanted.client_config_file
+    beside = [os.path.join(os.path.dirname(file), f"secure.{kind}") for kind in CONFIG_KINDS]
     config = OpenStackConfig(
         config_files=[file] if file else None,
         secure_files=[*beside, *loader.SECURE_FILES] if file else None,
-        load_yaml_config=bool(cloud),
+        load_yaml_config=bool(wanted.cloud),
         load_envvars=False,
         session_constructor=make,
         app_name="machine",
     )
-    wanted = login.arguments(data)
-    region = config.get_one(cloud=cloud, **wanted)
+    cloud, more = wanted.cloud or None, login.arguments(wanted)
+    region = config.get_one(cloud=cloud, **more)
     given = str(region.config.get("auth", {}).get("auth_url") or "")
     if (url := _v3(region, make, given)) != given:
-        region = config.get_one(cloud=cloud, **{**wanted, "auth": {**wanted.get("auth", {}), "auth_url": url}})
+        region = config.get_one(cloud=cloud, **{**more, "auth": {**more.get("auth", {}), "auth_url": url}})
     return connection.Connection(config=region)
 
 

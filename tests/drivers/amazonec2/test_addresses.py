@@ -67,7 +67,7 @@ def test_ipv6_beside_a_public_address(cloud: Ec2, tmp_path: Path) -> None:
 
 def test_an_instance_that_has_no_address_of_the_wanted_kind_yet(cloud: Ec2, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
-    driver.data["Ipv6AddressOnly"] = True  # type: ignore[attr-defined]
+    driver.config.ipv6_only = True  # type: ignore[attr-defined]
     assert driver.endpoint() is None
     assert "no address of the wanted kind" in driver.explain()  # type: ignore[attr-defined]
     unmake(driver)

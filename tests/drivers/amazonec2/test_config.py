@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.amazonec2 import config, firewall, images, requests
+from machine.drivers.amazonec2 import firewall, images, requests
+from machine.drivers.amazonec2.config import Config
 from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.drivers.amazonec2.errors import flag_of, translate
+from machine.drivers.cloud import firewall as kit
+from machine.drivers.cloud.firewall import Rule
+from machine.drivers.cloud.ports import Opening, openings
 from machine.errors import UsageError
 from machine.options import resolve
 from tests.drivers import contexts
@@ -130,7 +134,7 @@ def test_the_login_follows_the_image() -> None:
 def request(**given: Any) -> dict[str, Any]:
     """The body of RunInstances for flags."""
     settled = {"AMI": "ami-1", "SubnetId": "subnet-1", "ClientToken": "t", "DeviceName": "/dev/xvda", "KeyName": "k"}
-    found = {**data(**given), **settled, "SecurityGroupIds": ["sg-1"]}
+    found = Config.from_record({**data(**given), **settled, "SecurityGroupIds": ["sg-1"]})
     return requests.request(found, requests.tags(found, "dev", "0123"))
 
 
@@ -204,38 +208,48 @@ def test_what_else_can_be_asked_for() -> None:
 
 
 def test_openings() -> None:
-    found = firewall.openings(22, 2376, (3376, 2377, 7946, 4789), ["80", "53/udp", "8000-8100"])
+    found = openings(22, 2376, (3376, 2377, 7946, 4789), ["80", "53/udp", "8000-8100"])
     assert [(o.protocol, o.first, o.last) for o in found] == [
         *(("tcp", 22, 22), ("tcp", 80, 80), ("tcp", 2376, 2376), ("tcp", 2377, 2377), ("tcp", 3376, 3376)),
         *(("tcp", 7946, 7946), ("tcp", 8000, 8100), ("udp", 53, 53), ("udp", 4789, 4789), ("udp", 7946, 7946)),
     ]
 
 
+SSH = Opening("tcp", 22, 22)
+
+
+def missing(wanted: list[Rule], permissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is added to a group with these permissions."""
+    present = firewall.rules([{"IpPermissions": permissions}])
+    return [firewall.request(rule) for rule in kit.missing(wanted, present)]
+
+
 def test_only_what_is_missing_is_added() -> None:
-    wanted = firewall.rules([firewall.parse("22")], [], "sg-1")
-    assert firewall.missing(wanted, []) == wanted
-    assert firewall.missing(wanted, wanted) == []
+    wanted = kit.rules([SSH], [], "sg-1")
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    four, six = {**ssh, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, {**ssh, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+    assert missing(wanted, []) == [four, six]
+    assert missing(wanted, [four, six]) == []
     everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}]
-    assert firewall.missing(wanted, everything) == []
+    assert missing(wanted, everything) == []
     wide = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 100, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    assert firewall.missing(wanted, wide) == [
-        {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
-    ]
+    assert missing(wanted, wide) == [six]
 
 
 def test_only_the_networks_that_are_named_and_the_machines_themselves_get_in() -> None:
-    (rule,) = firewall.rules(
-        [firewall.parse("2376")], data(allow_from=["203.0.113.9", "2001:db8::/32"])["AllowFrom"], "g"
-    )
-    assert rule["IpRanges"] == [{"CidrIp": "203.0.113.9/32"}]
-    assert rule["Ipv6Ranges"] == [{"CidrIpv6": "2001:db8::/32"}]
-    assert rule["UserIdGroupPairs"] == [{"GroupId": "g"}]
+    config = Config.from_record(data(allow_from=["203.0.113.9", "2001:db8::/32"]))
+    found = missing(kit.rules([SSH], config.allow_from, "g"), [])
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    assert found == [
+        {**ssh, "IpRanges": [{"CidrIp": "203.0.113.9/32"}]},
+        {**ssh, "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/32"}]},
+        {**ssh, "UserIdGroupPairs": [{"GroupId": "g"}]},
+    ]
 
 
 def test_zones_and_images() -> None:
-    assert config.zone({"Region": "eu-west-1", "Zone": "b"}) == "eu-west-1b"
-    assert config.zone({"Region": "eu-west-1", "Zone": "eu-west-1b"}) == "eu-west-1b"
-    assert config.zone({"Region": "eu-west-1"}) == ""
+    for zone, name in (("b", "eu-west-1b"), ("eu-west-1b", "eu-west-1b"), ("", "")):
+        assert Config.from_record({"Region": "eu-west-1", "Zone": zone}).zone == name
     noble = images.DISTRIBUTIONS["ubuntu-24.04"]
     assert noble.parameter_for("arm64") == (
         "/aws/service/canonical/ubuntu/server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id"
@@ -249,13 +263,13 @@ def test_a_provisioned_disk_needs_its_operations_and_gets_them(kind: str) -> Non
     with pytest.raises(UsageError, match=kind) as caught:
         data(volume_type=kind)
     assert "--amazonec2-volume-iops" in caught.value.resolution
-    disk = requests._disk(data(volume_type=kind, volume_iops=4000))["Ebs"]
+    disk = requests._disk(Config.from_record(data(volume_type=kind, volume_iops=4000)))["Ebs"]
     assert (disk["VolumeType"], disk["Iops"]) == (kind, 4000)
     assert "Throughput" not in disk
 
 
 def test_a_gp3_disk_takes_both_and_others_none() -> None:
-    disk = requests._disk(data(volume_iops=6000, volume_throughput=500))["Ebs"]
+    disk = requests._disk(Config.from_record(data(volume_iops=6000, volume_throughput=500)))["Ebs"]
     assert (disk["Iops"], disk["Throughput"]) == (6000, 500)
     for given in ({"volume_type": "gp2", "volume_iops": 1}, {"volume_type": "io2", "volume_throughput": 125}):
         with pytest.raises(UsageError, match="means nothing for a volume of type"):

@@ -11,7 +11,8 @@ import pytest
 from machine.drivers.amazonec2 import firewall
 from machine.drivers.base import Driver
 from machine.drivers.cloud import errors
-from machine.drivers.cloud.ports import group_name
+from machine.drivers.cloud import firewall as kit
+from machine.drivers.cloud.ports import Opening, group_name
 from machine.errors import PreflightFailed
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.cloud_contract import make, new, unmake
@@ -68,7 +69,8 @@ class Fleet:
 
     def reached_from(self, name: str, port: int = 22) -> list[str]:
         """Networks, by the rules of its group."""
-        return [source for source in firewall.sources(self.group(name)["IpPermissions"], port) if "/" in source]
+        present = firewall.rules([self.group(name)])
+        return kit.networks(kit.sources(present, Opening("tcp", port, port)))
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def test_a_record_from_before_the_groups_had_names_of_their_own(cloud: Ec2, flee
     fleet.make("plain")
     old = fleet.machines["old"] = fleet.new("old", **ONLY_OFFICE)
     old.check()
-    old.data["SecurityGroupNames"] = ["docker-machine"]  # type: ignore[attr-defined]
+    old.config.security_group_names = ["docker-machine"]  # type: ignore[attr-defined]
     old.create()
     assert fleet.group("old")["GroupName"] == "docker-machine"
     assert fleet.said == [
@@ -193,10 +195,10 @@ def test_ports_that_a_readonly_group_does_not_let_in_are_named(cloud: Ec2, fleet
     fleet.new("one", swarm_ports=(2377, 7946, 4789), **flags).check()
     silent = f"no rule of the security groups mine, {more} lets port"
     assert fleet.said == [
-        f"{silent} 2376 in: Docker needs it",
-        f"{silent} 8000-8100 in: --amazonec2-open-port needs it",
-        f"{silent} 4789/udp in: the swarm needs it",
+        f"{silent} 2376 in from here: Docker needs it",
+        f"{silent} 8000-8100/tcp in: --amazonec2-open-port needs it",
         f"{silent} 7946/udp in: the swarm needs it",
+        f"{silent} 4789/udp in: the swarm needs it",
     ]
 
 
@@ -211,12 +213,16 @@ def test_nothing_is_said_of_groups_that_let_everything_in_or_are_opened_by_us(cl
 
 
 def test_what_lies_beyond() -> None:
-    ssh = [firewall.parse("22")]
+    ssh = Opening("tcp", 22, 22)
     halves = ["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/33"]
-    assert firewall.beyond([rule(22, "10.0.0.0/8")], ssh, halves) == []
-    assert firewall.beyond([rule(22, "10.0.0.0/7", "10.1.2.3/32")], ssh, halves) == ["10.0.0.0/7"]
+
+    def beyond(*permissions: dict[str, Any]) -> list[str]:
+        return kit.beyond(firewall.rules([{"IpPermissions": list(permissions)}]), [ssh], halves)
+
+    assert beyond(rule(22, "10.0.0.0/8")) == []
+    assert beyond(rule(22, "10.0.0.0/7", "10.1.2.3/32")) == ["10.0.0.0/7"]
     six = {"IpProtocol": "tcp", "FromPort": 20, "ToPort": 30, "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/32"}]}
-    assert firewall.beyond([six], ssh, halves) == ["2001:db8::/32"]
+    assert beyond(six) == ["2001:db8::/32"]
     lists = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": "pl-1"}]}
-    assert firewall.beyond([lists], ssh, halves) == []
-    assert firewall.sources([lists], 22) == ["pl-1"]
+    assert beyond(lists) == []
+    assert kit.sources(firewall.rules([{"IpPermissions": [lists]}]), ssh) == ["pl-1"]

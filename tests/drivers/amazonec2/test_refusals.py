@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -206,7 +207,7 @@ def test_the_quota_is_looked_at_first(cloud: Ec2, tmp_path: Path) -> None:
     )
     cloud.door.clear()
     cloud.door.on("GetServiceQuota", lambda door, call: quota(2))
-    assert "are in use" in check(cloud, tmp_path).brief
+    assert re.search(r"has \d+ vCPUs and may have 2, and t3.small needs 2 more", check(cloud, tmp_path).brief)
     assert used <= 4
     unmake(first)
 

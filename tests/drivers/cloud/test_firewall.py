@@ -101,5 +101,5 @@ def test_every_closed_port_is_named_with_who_needs_it() -> None:
 def test_why_a_login_may_be_kept_out() -> None:
     assert firewall.explain([], 22, "its group g") == "no rule of its group g lets port 22 in"
     present = [Rule(SSH, OFFICE), Rule(SSH, "group")]
-    assert firewall.explain(present, 22, "its groups") == f"its groups let port 22 in only from {OFFICE}, group"
+    assert firewall.explain(present, 22, "its groups") == f"its groups let port 22 in from {OFFICE}, group only"
     assert firewall.explain([*present, Rule(SSH, "::/0")], 22, "its groups") == ""

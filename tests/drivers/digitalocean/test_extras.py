@@ -73,7 +73,7 @@ def test_the_firewall_selects_the_droplet_from_its_first_moment(cloud: Ocean, tm
     assert walls[0]["inbound_rules"][0]["sources"]["addresses"] == ["203.0.113.0/24", "10.100.0.0/20"]
     names = cloud.door.names()
     assert names.index("POST /v2/firewalls") < names.index("POST /v2/droplets")
-    assert "only from 10.100.0.0/20, 203.0.113.0/24" in driver.explain()  # type: ignore[attr-defined]
+    assert "from 10.100.0.0/20, 203.0.113.0/24 only" in driver.explain()  # type: ignore[attr-defined]
 
 
 def test_no_firewall(cloud: Ocean, tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from machine.drivers.cloud import errors
-from machine.drivers.cloud.ports import openings
-from machine.drivers.openstack import addresses, config, conoha, firewall, login, lookup, requests
+from machine.drivers.cloud import firewall as kit
+from machine.drivers.cloud.firewall import Rule
+from machine.drivers.cloud.ports import EVERYBODY, Opening, openings
+from machine.drivers.openstack import addresses, conoha, firewall, login, lookup, requests
+from machine.drivers.openstack.config import Config
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.drivers.openstack.errors import BadCloud
 from machine.errors import UsageError
@@ -34,6 +37,11 @@ def configured(environ: dict[str, str] | None = None, /, **given: Any) -> dict[s
     return OpenStackDriver.configure(
         contexts.forbidding(), resolve(OpenStackDriver.traits.options, values, environ or {})
     ).dump()
+
+
+def arguments(data: dict[str, Any]) -> dict[str, Any]:
+    """What the SDK is told of a Driver object."""
+    return login.arguments(Config.from_record(data))
 
 
 def test_the_keys_of_docker_machine() -> None:
@@ -141,7 +149,7 @@ def test_flags_of_a_volume_ask_for_one(flag: str) -> None:
 )
 def test_ways_to_log_in(flags: dict[str, Any], kind: str, auth: dict[str, str]) -> None:
     data = configured(**flags)
-    found = login.arguments(data)
+    found = arguments(data)
     assert found["auth_type"] == f"v3{kind}"
     given = {key: value for key, value in found["auth"].items() if key not in ("auth_url", "password")}
     assert given == auth
@@ -155,7 +163,7 @@ def test_where_to_ask() -> None:
         cacert="/ca",
         endpoint=["block-storage=https://h:8776/v3"],
     )
-    found = login.arguments(data)
+    found = arguments(data)
     assert (found["region_name"], found["interface"], found["verify"], found["cacert"]) == (
         "R",
         "internal",
@@ -163,7 +171,7 @@ def test_where_to_ask() -> None:
         "/ca",
     )
     assert found["block_storage_endpoint_override"] == "https://h:8776/v3"
-    assert "auth" not in login.arguments(configured(cloud="mine", auth_url=None, username=None))
+    assert "auth" not in arguments(configured(cloud="mine", auth_url=None, username=None))
 
 
 @pytest.mark.parametrize(
@@ -295,13 +303,15 @@ def test_a_record_of_docker_machine(cloud: Stack, tmp_path: Path) -> None:
         ctx.clock.sleep(0.05)
     assert driver.endpoint() == Endpoint("10.89.0.1", peer_address="10.89.0.1")
     assert driver.dump() == record
-    assert config.retries(record) == 5, "as for a new machine"
+    assert Config.from_record(record).retries == 5, "as for a new machine"
     unmake(driver)
     assert project.listing()["keys"] == project.listing()["servers"] == []
 
 
 def test_the_fork_spells_a_key_otherwise() -> None:
-    assert config.normalized({"DomainId": "d", "Other": 1}) == {"DomainID": "d", "Other": 1}
+    config = Config.from_record({"DomainId": "d", "Other": 1})
+    assert config.domain_id == "d"
+    assert config.to_record() == {"DomainID": "d", "Other": 1}
 
 
 def rule(**more: Any) -> dict[str, Any]:
@@ -310,41 +320,63 @@ def rule(**more: Any) -> dict[str, Any]:
     return {"direction": "ingress", "ethertype": "IPv4", **dict.fromkeys(keys), **more}
 
 
+def missing(wanted: list[Rule], present: list[dict[str, Any]]) -> list[Rule]:
+    """What of `wanted` the rules of a group do not let in."""
+    return kit.missing(wanted, firewall.rules([{"security_group_rules": present}]))
+
+
 def test_rules_that_are_missing() -> None:
-    wanted = firewall.rules(openings(22, 2376, (7946,), ()), [], "g")
+    wanted = kit.rules(openings(22, 2376, (7946,), ()), [], "group g", (4, 6))
+    bodies = [firewall.request(one, "g") for one in wanted]
     assert len(wanted) == 8, "three ports, one of them twice, for both families"
-    assert firewall.missing(wanted, []) == wanted
-    assert firewall.missing(wanted, wanted) == []
+    assert missing(wanted, []) == wanted
+    assert missing(wanted, bodies) == []
     everything = [rule(), rule(ethertype="IPv6")]
-    assert firewall.missing(wanted, everything) == []
-    assert firewall.missing(wanted, [rule(direction="egress")]) == wanted
-    left = firewall.missing(wanted, [rule(protocol="tcp", port_range_min=22, port_range_max=2376)])
-    assert {(one["protocol"], one["ethertype"], one["port_range_min"]) for one in left} == {
-        *(("tcp", "IPv6", port) for port in (22, 2376, 7946)),
-        *(("udp", family, 7946) for family in ("IPv4", "IPv6")),
-        ("tcp", "IPv4", 7946),
+    assert missing(wanted, everything) == []
+    assert missing(wanted, [rule(direction="egress")]) == wanted
+    left = missing(wanted, [rule(protocol="tcp", port_range_min=22, port_range_max=2376)])
+    assert {(one.opening.protocol, one.source, one.opening.first) for one in left} == {
+        *(("tcp", "::/0", port) for port in (22, 2376, 7946)),
+        *(("udp", network, 7946) for network in EVERYBODY),
+        ("tcp", "0.0.0.0/0", 7946),
     }
-    narrow = firewall.rules(openings(22, 2376, (), ()), ["203.0.113.0/24"], "g")
-    assert firewall.missing(narrow, [rule(remote_ip_prefix="203.0.0.0/16")]) == [
-        one for one in narrow if one.get("remote_group_id")
-    ]
-    assert firewall.missing(wanted, narrow) == wanted, "a narrower rule does not do"
-    assert firewall.missing(wanted, [rule(remote_address_group_id="a"), rule(remote_ip_prefix="10.0.0.5/24")]) == wanted
+    narrow = kit.rules(openings(22, 2376, (), ()), ["203.0.113.0/24"], "group g", (4, 6))
+    groups = [one for one in narrow if one.source == "group g"]
+    assert missing(narrow, [rule(remote_ip_prefix="203.0.0.0/16")]) == groups
+    assert missing(wanted, [firewall.request(one, "g") for one in narrow]) == wanted, "a narrower rule does not do"
+    assert missing(wanted, [rule(remote_address_group_id="a"), rule(remote_ip_prefix="10.0.0.5/24")]) == wanted
     by_hand = [rule(remote_ip_prefix="203.0.113.9/24"), rule(remote_group_id="g"), rule(ethertype="IPv6")]
-    assert [one for one in firewall.missing(narrow, by_hand) if one.get("remote_ip_prefix")] == []
+    assert [one for one in missing(narrow, by_hand) if one.network] == []
+
+
+def test_the_bodies_of_rules() -> None:
+    ssh = {"direction": "ingress", "security_group_id": "g", "protocol": "tcp", "port_range_min": 22}
+    ssh |= {"port_range_max": 22}
+    wanted = kit.rules([Opening("tcp", 22, 22)], ["203.0.113.0/24", "2001:db8::/32"], "group g", (4, 6))
+    assert [firewall.request(one, "g") for one in wanted] == [
+        {**ssh, "ethertype": "IPv4", "remote_ip_prefix": "203.0.113.0/24"},
+        {**ssh, "ethertype": "IPv6", "remote_ip_prefix": "2001:db8::/32"},
+        {**ssh, "ethertype": "IPv4", "remote_group_id": "g"},
+        {**ssh, "ethertype": "IPv6", "remote_group_id": "g"},
+    ]
+
+
+def sources(present: list[dict[str, Any]], port: int, family: int = 4) -> list[str]:
+    """From where a tcp port is reached by these rules of Neutron's."""
+    return kit.sources(firewall.rules([{"security_group_rules": present}]), Opening("tcp", port, port), family)
 
 
 def test_from_where_a_port_is_reached() -> None:
     ssh = rule(protocol="tcp", port_range_min=22, port_range_max=22)
-    assert firewall.sources([ssh], 22) == ["0.0.0.0/0"]
-    assert firewall.sources([ssh], 23) == firewall.sources([ssh], 22, "IPv6") == []
-    assert firewall.sources([rule(protocol="udp")], 22) == []
-    assert firewall.sources([rule(remote_group_id="g")], 22) == ["group g"]
-    assert firewall.sources([rule(protocol="6", remote_ip_prefix="10.0.0.0/8")], 22) == ["10.0.0.0/8"]
-    assert firewall.sources([rule(remote_address_group_id="a")], 22) == ["group a"]
-    assert firewall.reaches("10.1.1.1", ["group g", "10.0.0.0/8"])
-    assert firewall.reaches("10.1.1.1", ["10.1.1.9/24"]), "as it was written, host and all"
-    assert not firewall.reaches("11.1.1.1", ["group g", "10.0.0.0/8", "::/0"])
+    assert sources([ssh], 22) == ["0.0.0.0/0"]
+    assert sources([ssh], 23) == sources([ssh], 22, 6) == []
+    assert sources([rule(protocol="udp")], 22) == []
+    assert sources([rule(remote_group_id="g")], 22) == ["group g"]
+    assert sources([rule(protocol="6", remote_ip_prefix="10.0.0.0/8")], 22) == ["10.0.0.0/8"]
+    assert sources([rule(remote_address_group_id="a")], 22) == ["group a"]
+    assert kit.reaches("10.1.1.1", ["group g", "10.0.0.0/8"])
+    assert kit.reaches("10.1.1.1", ["10.1.1.9/24"]), "as it was written, host and all"
+    assert not kit.reaches("11.1.1.1", ["group g", "10.0.0.0/8", "::/0"])
 
 
 def test_ours_is_never_another_projects_group() -> None:
@@ -354,18 +386,18 @@ def test_ours_is_never_another_projects_group() -> None:
         {"id": "2", "name": "docker-machine", "project_id": "mine"},
         {"id": "4", "name": "web", "project_id": "theirs"},
     ]
-    data = {"ProjectId": "mine"}
-    assert (lookup.group(present, "docker-machine", data) or {})["id"] == "2"
-    assert (lookup.group(present, "web", data) or {})["id"] == "4"
-    assert lookup.group(present, "docker-machine", {"ProjectId": "third"}) is None
+    config = Config(account="mine")
+    assert (lookup.group(present, "docker-machine", config) or {})["id"] == "2"
+    assert (lookup.group(present, "web", config) or {})["id"] == "4"
+    assert lookup.group(present, "docker-machine", Config(account="third")) is None
 
 
 def test_the_size_of_a_root_volume() -> None:
     small = {"size": 3 * 1024**3, "min_disk": 8}
-    assert requests.volume_size({}, {}, small) == 20
-    assert requests.volume_size({}, {}, {"size": 25 * 1024**3 + 1}) == 26
-    assert requests.volume_size({}, {}, {"size": 2**30, "virtual_size": 40 * 1024**3}) == 40, "it is packed"
-    assert requests.volume_size({"VolumeSize": 9}, {}, small) == 9
+    assert requests.volume_size(Config(), {}, small) == 20
+    assert requests.volume_size(Config(), {}, {"size": 25 * 1024**3 + 1}) == 26
+    assert requests.volume_size(Config(), {}, {"size": 2**30, "virtual_size": 40 * 1024**3}) == 40, "it is packed"
+    assert requests.volume_size(Config(volume_size=9), {}, small) == 9
 
 
 def test_names_that_nova_takes() -> None:
@@ -388,5 +420,5 @@ def test_the_addresses_of_a_server() -> None:
 
 def test_a_region_in_a_url_that_is_not_used() -> None:
     given = {"cloud": "mine", "auth_url": conoha.AUTH_URL, "profile": "conoha"}
-    assert "region_name" not in login.arguments(configured(**given))
-    assert login.arguments(configured(**{**given, "cloud": ""}))["region_name"] == "c3j1"
+    assert "region_name" not in arguments(configured(**given))
+    assert arguments(configured(**{**given, "cloud": ""}))["region_name"] == "c3j1"

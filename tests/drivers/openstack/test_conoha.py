@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from machine.drivers.cloud import errors
-from machine.drivers.openstack import config, conoha
+from machine.drivers.openstack import conoha, login
+from machine.drivers.openstack.config import Config
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.drivers.openstack.errors import BadAuthUrl
 from machine.errors import PreflightFailed, UsageError
@@ -129,14 +130,19 @@ def test_who_does_not_open_a_port_is_told(cloud: Conoha, tmp_path: Path) -> None
     assert not [line for line in said if "port 22 " in line]
 
 
-def configured(**given: Any) -> dict[str, Any]:
-    """The Driver object of these flags, over the least that is needed."""
+def configured(**given: Any) -> Config:
+    """The config of these flags, over the least that is needed."""
     flags = {"auth-url": AUTH_URL, "username": USER, "tenant-name": PROJECT, "flavor-name": "f", "image-name": "i"}
     values = {f"openstack-{name.replace('_', '-')}": value for name, value in {**flags, **given}.items()}
     environ = {"OS_PASSWORD": PASSWORD}
     return OpenStackDriver.configure(
         contexts.forbidding(), resolve(OpenStackDriver.traits.options, values, environ)
-    ).dump()
+    ).config
+
+
+def region(config: Config) -> str:
+    """The region that the SDK is told, "" for none."""
+    return str(login.arguments(config).get("region_name", ""))
 
 
 def test_it_is_known_by_its_url_or_by_its_profile() -> None:
@@ -146,16 +152,16 @@ def test_it_is_known_by_its_url_or_by_its_profile() -> None:
         ("https://conoha.io.example/v3", False),
         ("https://keystone.example/v3", False),
     ):
-        assert config.is_conoha(configured(**{"auth-url": url})) is wanted
-        assert config.is_conoha({"AuthUrl": url}) is wanted
-        assert config.is_conoha(configured(**{"auth-url": url}, profile="openstack")) is False
-        assert config.is_conoha(configured(**{"auth-url": url}, profile="conoha")) is True
+        assert configured(**{"auth-url": url}).is_conoha is wanted
+        assert Config.from_record({"AuthUrl": url}).is_conoha is wanted
+        assert configured(**{"auth-url": url}, profile="openstack").is_conoha is False
+        assert configured(**{"auth-url": url}, profile="conoha").is_conoha is True
 
 
 def test_the_region_is_in_the_url() -> None:
-    assert config.region(configured()) == "c3j1"
-    assert config.region(configured(region="tyo3")) == "tyo3"
-    assert config.region(configured(**{"auth-url": "https://keystone.example/v3"}, profile="conoha")) == ""
+    assert region(configured()) == "c3j1"
+    assert region(configured(region="tyo3")) == "tyo3"
+    assert region(configured(**{"auth-url": "https://keystone.example/v3"}, profile="conoha")) == ""
 
 
 @pytest.mark.parametrize("text", ["short1A_", "no-digits-Here", "NO-SMALL-1", "no-capital-1", "NoSymbol1", "a" * 71])

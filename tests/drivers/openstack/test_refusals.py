@@ -324,7 +324,8 @@ def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['openstack'] = None\n"
         "from machine.drivers.openstack.client import Api\n"
-        "try: Api({}).log_in()\n"
+        "from machine.drivers.openstack.config import Config\n"
+        "try: Api(Config()).log_in()\n"
         "except Exception as error: print(type(error).__name__, error.exit_code, error.resolution)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

@@ -35,7 +35,7 @@ def test_a_kept_server_is_ended_with_all_it_holds(cloud: Stack, volume: int, bef
         lost(cloud, driver)
     later = again(driver)
     if "never" in before_rm:
-        later.data["MachineId"] = ""  # type: ignore[attr-defined]
+        later.config.server_id = ""  # type: ignore[attr-defined]
     unmake(later)
     assert cloud.listing() == before
 
@@ -45,7 +45,7 @@ def test_rm_cut_short_after_the_first_request_knows_the_server_again(cloud: Stac
     cloud.project.reclaim = True
     cloud.project.end = 1.0  # seconds, for the state in between to be seen
     driver = again(make(new(cloud, tmp_path)))
-    driver.data["MachineId"] = ""  # type: ignore[attr-defined]
+    driver.config.server_id = ""  # type: ignore[attr-defined]
     driver.ctx.save(driver)
     with pytest.raises(InProgress):
         driver.remove()
