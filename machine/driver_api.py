@@ -1,6 +1,7 @@
 """The driver contract: all that a driver of another Python package imports from this program (docs/add-a-driver.md).
 
-What is listed in ``__all__`` keeps its name and meaning; every other module may change with any release.
+What is listed in ``__all__`` keeps its name and meaning, and so do the public names of the modules among it
+(``cloud_...``, docs/add-a-cloud.md); every other module may change with any release.
 """
 
 from __future__ import annotations
@@ -17,6 +18,17 @@ from machine.drivers.base import (
     Traits,
     preflight_errors,
 )
+from machine.drivers.cloud import config as cloud_fields
+from machine.drivers.cloud import errors as cloud_errors
+from machine.drivers.cloud import firewall as cloud_firewall
+from machine.drivers.cloud import groups as cloud_groups
+from machine.drivers.cloud import quota as cloud_quota
+from machine.drivers.cloud.config import CloudConfig
+from machine.drivers.cloud.driver import CloudDriver, Provider
+from machine.drivers.cloud.flags import Flags
+from machine.drivers.cloud.ports import Opening
+from machine.drivers.cloud.user_data import Rules as UserDataRules
+from machine.drivers.gaps import MissingOption
 from machine.errors import (
     CommandFailed,
     CommandTimeout,
@@ -36,6 +48,8 @@ __all__ = [
     "AcceptsHostKey",
     "AccountAware",
     "Clock",
+    "CloudConfig",
+    "CloudDriver",
     "CommandFailed",
     "CommandTimeout",
     "Completed",
@@ -45,17 +59,27 @@ __all__ = [
     "DriverContext",
     "DriverError",
     "Endpoint",
+    "Flags",
     "GrowsDisk",
     "InProgress",
+    "MissingOption",
     "MissingOptions",
     "NotSupported",
+    "Opening",
     "Option",
     "PreflightFailed",
+    "Provider",
     "ProvidesSshKey",
     "State",
     "Traits",
     "UsageError",
+    "UserDataRules",
     "Values",
     "Verb",
+    "cloud_errors",
+    "cloud_fields",
+    "cloud_firewall",
+    "cloud_groups",
+    "cloud_quota",
     "preflight_errors",
 ]

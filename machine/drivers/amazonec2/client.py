@@ -115,8 +115,16 @@ class Api:
 
     def running(self) -> list[Json]:
         """Every instance of the account in this region that counts against its quota."""
+        pages = self._client("ec2").get_paginator("describe_instances")
         counted = {"instance-state-name": ["pending", "running"]}
-        return self._pages("describe_instances", "Reservations", Filters=_filters(counted))
+        found: list[Json] = []
+        with _translated("describe instances"):
+            for number, page in enumerate(pages.paginate(Filters=_filters(counted))):
+                if number >= MOST_PAGES:
+                    brief = "EC2's answer to describe instances does not end"
+                    raise ERRORS.error(errors.ServiceBroken, brief, f"more than {MOST_PAGES} pages")
+                found += page.get("Reservations", [])
+        return _instances(found)
 
     def interfaces(self, group_id: str) -> list[Json]:
         """NetworkInterfaces that have the group."""
@@ -255,17 +263,6 @@ class Api:
         if where:
             request["Filters"] = _filters(where)
         return list(self._ask(f"describe_{what}", key, **request))
-
-    def _pages(self, operation: str, key: str, **request: Any) -> list[Json]:
-        pages = self._client("ec2").get_paginator(operation)
-        with _translated(operation.replace("_", " ")):
-            found = []
-            for number, page in enumerate(pages.paginate(**request)):
-                if number >= MOST_PAGES:
-                    brief = f"EC2's answer to {operation.replace('_', ' ')} does not end"
-                    raise ERRORS.error(errors.ServiceBroken, brief, f"more than {MOST_PAGES} pages")
-                found += page.get(key, [])
-        return _instances(found)
 
 
 def _translated(doing: str) -> AbstractContextManager[None]:

@@ -130,10 +130,7 @@ class Config(CloudConfig):
                 credential=True,
             )
         if self.key_name and not self.ssh_key:
-            yield MissingOption(
-                "--amazonec2-keypair-name needs the private key that belongs to it",
-                "add --amazonec2-ssh-keypath PATH, or leave the name out to have a key pair made",
-            )
+            yield FLAGS.missing_private_key("keypair-name", "ssh-keypath")
 
     def validate(self) -> None:
         distribution = DISTRIBUTIONS[self.distribution]

@@ -157,7 +157,7 @@ class CloudDriver(Driver, Generic[C]):
 
     @abstractmethod
     def save_machine(self, machine: Json) -> None:
-        """Keep the machine's id in the config, and save it."""
+        """Keep the machine's id in the config, and save it; `there` is True from now on."""
 
     def ensure_address(self) -> None:
         """Make the address that can only be had once the machine runs. InProgress until then."""

@@ -114,6 +114,13 @@ class MachineGone(CloudError):
 
 Kind = type[CloudError]
 AMBIGUOUS_ERRORS = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
+STATUSES: Mapping[int, Kind] = {  # of HTTP, as most clouds mean them
+    401: BadCredentials,
+    403: NotAllowed,
+    404: NotFound,
+    408: ApiTimeout,
+    429: RateLimited,
+}
 ADVICE: Mapping[Kind, str] = {  # where a cloud has none of its own
     CloudError: "change what the message names; `machine create -d {driver} --help` lists the flags",
     BadRequest: "change what the message names; `machine create -d {driver} --help` lists the flags",

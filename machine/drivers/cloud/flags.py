@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from machine import hostport
 from machine.drivers.cloud import ports
+from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -86,6 +87,13 @@ class Flags:
                 resolution="write key,value,key,value",
             )
         return dict(zip(words[::2], words[1::2], strict=True))
+
+    def missing_private_key(self, key_pair: str, key_path: str) -> MissingOption:
+        """What to say when the flag of a key pair that the cloud has is given, and that of its private key is not."""
+        return MissingOption(
+            f"--{self.driver}-{key_pair} needs the private key that belongs to it",
+            f"add --{self.driver}-{key_path} PATH, or leave the name out to have a key pair made",
+        )
 
     def tags(self, text: str, own: Sequence[str], *, flag: str = "tags", refused: str = "") -> dict[str, str]:
         """`key,value,key,value` of a flag as a mapping. UsageError on keys that the program sets itself (`own`), and on

@@ -4,6 +4,6 @@ driver.py    decisions: what to ask for, in which order, what each state means
 options.py   the flags                      config.py    their values, checked, as the stored Driver object
 preflight.py the read-only look before a create: token, region, size, image, key, network, quota
 requests.py  the bodies of what is made, pure     removal.py  what goes with the machine
-client.py    one function per call          transport.py libcloud's connection, made to measure
+client.py    the calls                      transport.py libcloud's connection, made to measure
 errors.py    what its answers mean, and what to do about each kind of error
 """

@@ -39,12 +39,6 @@ ADVICE: dict[errors.Kind, str] = {
         "try again later (https://status.digitalocean.com tells of known trouble), or check --digitalocean-endpoint"
     ),
 }
-STATUSES: dict[int, errors.Kind] = {
-    401: errors.BadCredentials,
-    403: errors.NotAllowed,
-    404: errors.NotFound,
-    429: errors.RateLimited,
-}
 SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # of 400, 409, 412 and 422; the first that fits
     (r"pending event|already (powered )?(on|off)\b|is (currently )?(on|off)\b|locked", errors.WrongState),
     (r"already in use|already been taken|already exists|duplicate|must be unique", errors.NameTaken),
@@ -60,7 +54,7 @@ SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # of 400, 409, 412 and 422; 
     (r"vpc|reserved|floating", errors.BadNetwork),
     (r"region", errors.BadRegion),
 )
-ERRORS = errors.ErrorTable("digitalocean", advice=ADVICE, statuses=STATUSES, sentences=SENTENCES)
+ERRORS = errors.ErrorTable("digitalocean", advice=ADVICE, statuses=errors.STATUSES, sentences=SENTENCES)
 
 
 def translate(status: int, text: str, doing: str) -> errors.CloudError:

@@ -31,6 +31,10 @@ class Kind:
     noun: str  # in the names of the SDK's methods: get_NOUN, create_NOUN, NOUNs
     words: str  # as messages call one
 
+    def call(self, cloud: Any, method: str, *given: Any, **named: Any) -> Any:
+        """Call the SDK's method of that name, in which `{}` stands for the noun."""
+        return getattr(getattr(cloud, self.service), method.format(self.noun))(*given, **named)
+
 
 FLAVOR = Kind("compute", "flavor", "flavor")
 FLOATING_IP = Kind("network", "ip", "floating address")
@@ -69,21 +73,14 @@ class Api:
 
     def list_all(self, kind: Kind, **where: str) -> list[Json]:
         """Every thing that the project may see and that has these values, also when the cloud overlooks a filter."""
-
-        def ask(cloud: Any) -> list[Json]:
-            return [_plain(one) for one in getattr(getattr(cloud, kind.service), f"{kind.noun}s")(**where)]
-
-        found = self._ask(f"list {kind.words}s", ask)
+        doing = f"list {kind.words}s"
+        found = self._ask(doing, lambda cloud: [_plain(one) for one in kind.call(cloud, "{}s", **where)])
         return [one for one in found if all(one.get(key) == value for key, value in where.items())]
 
     def find(self, kind: Kind, key: str) -> Json | None:
         """A thing by its id (a key pair by its name), None if there is none."""
-
-        def ask(cloud: Any) -> Json:
-            return _plain(getattr(getattr(cloud, kind.service), f"get_{kind.noun}")(key))
-
         try:
-            return dict(self._ask(f"show the {kind.words} {key}", ask))
+            return _plain(self._ask(f"show the {kind.words} {key}", lambda cloud: kind.call(cloud, "get_{}", key)))
         except errors.NotFound:
             return None
 
@@ -101,11 +98,8 @@ class Api:
 
     def limits(self, service: str) -> Json:
         """The project's limits of compute or block_storage: total_cores and total_cores_used, and so on; -1 is none."""
-
-        def ask(cloud: Any) -> Json:
-            return dict(getattr(cloud, service).get_limits().to_dict(computed=False, headers=False))
-
-        return dict(self._ask(f"ask for the limits of {service}", ask).get("absolute") or {})
+        found = self._ask(f"ask for the limits of {service}", lambda cloud: getattr(cloud, service).get_limits())
+        return dict(found.to_dict(computed=False, headers=False).get("absolute") or {})
 
     def network_limits(self, project: str) -> Json:
         """The project's limits of the network: ports and ports_used, and so on; -1 is none."""
@@ -128,11 +122,7 @@ class Api:
 
     def make(self, kind: Kind, **body: Any) -> Json:
         """A new thing. NameTaken for a key pair; of all others there may be a second one of that name."""
-
-        def ask(cloud: Any) -> Json:
-            return _plain(getattr(getattr(cloud, kind.service), f"create_{kind.noun}")(**body))
-
-        return dict(self._do(f"make a {kind.words}", ask))
+        return _plain(self._do(f"make a {kind.words}", lambda cloud: kind.call(cloud, "create_{}", **body)))
 
     def make_rules(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """New rules of a security group, all or none; NameTaken when there is one of them already."""
@@ -149,8 +139,7 @@ class Api:
 
         force=True removes a server also where the cloud keeps such servers a while; absent is NotFound then.
         """
-        delete = f"delete_{kind.noun}"
-        self._do(f"remove the {kind.words}", lambda cloud: getattr(getattr(cloud, kind.service), delete)(key, **how))
+        self._do(f"remove the {kind.words}", lambda cloud: kind.call(cloud, "delete_{}", key, **how))
 
     # how it is asked: `doing` are words for the call, `call` gets the SDK's connection
 

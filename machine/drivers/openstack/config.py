@@ -249,10 +249,7 @@ def _missing_machine(config: Config) -> Iterator[MissingOption]:
                 f"add --openstack-{flag}-name; `openstack {flag} list` shows them",
             )
     if config.key_pair and not config.ssh_key:
-        yield MissingOption(
-            "--openstack-keypair-name needs the private key that belongs to it",
-            "add --openstack-private-key-file PATH, or leave the name out to have a key pair made",
-        )
+        yield FLAGS.missing_private_key("keypair-name", "private-key-file")
 
 
 def _check_names(config: Config) -> None:

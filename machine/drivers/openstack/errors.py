@@ -79,14 +79,7 @@ ADVICE: dict[errors.Kind, str] = {
     errors.ServiceBroken: "try again later, ask those who run the cloud, or check --openstack-auth-url",
     ServerFailed: "try again, or elsewhere: --openstack-availability-zone, --openstack-flavor-name",
 }
-STATUSES: dict[int, errors.Kind] = {
-    401: errors.BadCredentials,
-    403: errors.NotAllowed,
-    404: errors.NotFound,
-    408: errors.ApiTimeout,
-    409: errors.WrongState,
-    429: errors.RateLimited,
-}
+STATUSES: dict[int, errors.Kind] = {**errors.STATUSES, 409: errors.WrongState}
 SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # of 400, 403, 404 (not of a GET), 409, 413; the first wins
     (
         r"policy doesn't allow|(disallowed|not allowed) by policy",

@@ -27,6 +27,14 @@ def named(present: Sequence[Json], wanted: str, project: str) -> Json | None:
     return next(iter([*by_id, *own, *by_name]), None)
 
 
+def required(present: Sequence[Json], wanted: str, project: str, kind: errors.Kind, what: str) -> Json:
+    """As `named`; an error of that kind when there is none."""
+    found = named(present, wanted, project)
+    if found is None:
+        raise missing(kind, f"{what} {wanted}", present)
+    return found
+
+
 def missing(kind: errors.Kind, what: str, present: Sequence[Mapping[str, Any]]) -> errors.CloudError:
     """The error of that kind for `what` ("network x") that is not among those present, some of which it names."""
     return ERRORS.error(kind, f"there is no {what}", names(present))

@@ -11,22 +11,8 @@ from typing import TypeVar
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.firewall import closed
-from machine.drivers.openstack import conoha, firewall, limits, lookup, requests
-from machine.drivers.openstack.client import (
-    FLAVOR,
-    GROUP,
-    IMAGE,
-    KEY_PAIR,
-    NETWORK,
-    SERVER_GROUP,
-    SUBNET,
-    VOLUME,
-    VOLUME_TYPE,
-    VOLUME_ZONE,
-    ZONE,
-    Api,
-    Json,
-)
+from machine.drivers.openstack import client, conoha, firewall, limits, lookup, requests
+from machine.drivers.openstack.client import Api, Json
 from machine.drivers.openstack.config import Config
 from machine.drivers.openstack.errors import ERRORS, BadServerGroup, BadZone
 from machine.errors import PreflightFailed, UsageError
@@ -73,10 +59,10 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
         and _or_default(lambda: api.is_unguarded(config.network_id), False)
     ):
         _drop_security_groups(config, ctx.log)
-    groups = api.list_all(GROUP)
+    groups = api.list_all(client.GROUP)
     limits.network(api, config, groups, ctx.log)
     _check_zones(api, config)
-    if config.existing_key and api.find(KEY_PAIR, config.key_pair) is None:
+    if config.existing_key and api.find(client.KEY_PAIR, config.key_pair) is None:
         raise ERRORS.error(errors.BadKey, f"there is no key pair {config.key_pair}")
     _groups(groups, config, ctx)
     _check_allow_from(config, ctx)
@@ -84,10 +70,8 @@ def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
 
 
 def _flavor(api: Api, config: Config) -> Json:
-    wanted, present = config.flavor_id or config.flavor_name, api.list_all(FLAVOR)
-    flavor = lookup.named(present, wanted, config.account)
-    if flavor is None:
-        raise lookup.missing(errors.BadSize, f"flavor {wanted}", present)
+    wanted, present = config.flavor_id or config.flavor_name, api.list_all(client.FLAVOR)
+    flavor = lookup.required(present, wanted, config.account, errors.BadSize, "flavor")
     config.flavor_id = str(flavor["id"])
     return flavor
 
@@ -97,13 +81,12 @@ def _image(api: Api, config: Config, flavor: Json) -> Json:
     wanted = config.image_id or config.image_name
     if not wanted:
         return {}
-    found = [] if config.image_id else api.list_all(IMAGE, name=wanted)
+    found = [] if config.image_id else api.list_all(client.IMAGE, name=wanted)
     active = [image for image in found if image.get("status") == "active"]
-    image = max(active or found, key=lambda image: str(image.get("created_at")), default=None) or api.find(
-        IMAGE, wanted
-    )
+    newest = max(active or found, key=lambda image: str(image.get("created_at")), default=None)
+    image = newest or api.find(client.IMAGE, wanted)
     if image is None:
-        raise lookup.missing(errors.BadImage, f"image {wanted}", api.list_all(IMAGE))
+        raise lookup.missing(errors.BadImage, f"image {wanted}", api.list_all(client.IMAGE))
     if image.get("status") != "active":
         raise ERRORS.error(errors.BadImage, f"the image {wanted} is {image.get('status')}")
     least, ram = int(image.get("min_ram") or 0), int(flavor.get("ram") or 0)
@@ -134,7 +117,7 @@ def _disk(api: Api, config: Config, flavor: Json, image: Json, log: Callable[[st
         if least > disk:
             raise ERRORS.error(errors.BadSize, f"the image needs {least} GB of disk, and the flavor has {disk} GB")
     elif config.volume_id:
-        volume = api.find(VOLUME, config.volume_id)
+        volume = api.find(client.VOLUME, config.volume_id)
         if volume is None:
             raise ERRORS.error(errors.BadVolume, f"there is no volume {config.volume_id}")
         if volume.get("status") != "available":
@@ -150,11 +133,11 @@ def _disk(api: Api, config: Config, flavor: Json, image: Json, log: Callable[[st
 def _own_volume(api: Api, config: Config) -> None:
     """The zone and the type of the root volume that is to be made."""
     zone = config.availability_zone.partition(":")[0]
-    present = _or_default(lambda: api.list_all(VOLUME_ZONE), list[Json]()) if zone else []
+    present = _or_default(lambda: api.list_all(client.VOLUME_ZONE), list[Json]()) if zone else []
     usable = [one["name"] for one in present if (one.get("state") or {}).get("available", True)]
     if zone in usable:  # where they are others, Cinder's choice fits all
         config.volume_zone = zone
-    types = [str(kind["name"]) for kind in api.list_all(VOLUME_TYPE)]
+    types = [str(kind["name"]) for kind in api.list_all(client.VOLUME_TYPE)]
     if config.volume_type and config.volume_type not in types:
         there = f"there are: {', '.join(types)}"
         raise ERRORS.error(errors.BadVolume, f"there is no volume type {config.volume_type}", there)
@@ -175,10 +158,11 @@ def _network(api: Api, config: Config) -> Json:
     wanted = config.network_id or config.network_name
     if config.is_conoha and not wanted:
         return {}  # ConoHa chooses
-    present = api.list_all(NETWORK)
-    network = lookup.named(present, wanted, config.account) if wanted else _only_network(present, config)
-    if network is None:
-        raise lookup.missing(errors.BadNetwork, f"network {wanted}", present)
+    present = api.list_all(client.NETWORK)
+    if wanted:
+        network = lookup.required(present, wanted, config.account, errors.BadNetwork, "network")
+    else:
+        network = _only_network(present, config)
     config.network_id, config.network_name = str(network["id"]), str(network.get("name") or "")
     if config.ip_version == 6 and not _has_ipv6(api, config.network_id):
         raise errors.BadNetwork(
@@ -197,7 +181,7 @@ def _network(api: Api, config: Config) -> Json:
 
 
 def _has_ipv6(api: Api, network_id: str) -> bool:
-    return any(int(subnet["ip_version"]) == 6 for subnet in api.list_all(SUBNET, network_id=network_id))
+    return any(int(subnet["ip_version"]) == 6 for subnet in api.list_all(client.SUBNET, network_id=network_id))
 
 
 def _only_network(present: Sequence[Json], config: Config) -> Json:
@@ -226,13 +210,12 @@ def _drop_security_groups(config: Config, log: Callable[[str], None]) -> None:
 def _check_zones(api: Api, config: Config) -> None:
     zone, group = config.availability_zone, config.server_group_id or config.server_group_name
     if zone:
-        zones = [str(one.get("name")) for one in api.list_all(ZONE)]
+        zones = [str(one.get("name")) for one in api.list_all(client.ZONE)]
         if zone.partition(":")[0] not in zones:
             raise ERRORS.error(BadZone, f"there is no availability zone {zone}", f"there are: {', '.join(zones)}")
     if group:
-        found = lookup.named(api.list_all(SERVER_GROUP), group, config.account)
-        if found is None:
-            raise ERRORS.error(BadServerGroup, f"there is no server group {group}")
+        present = api.list_all(client.SERVER_GROUP)
+        found = lookup.required(present, group, config.account, BadServerGroup, "server group")
         config.server_group_id = str(found["id"])
 
 
