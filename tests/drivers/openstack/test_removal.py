@@ -101,6 +101,7 @@ def test_resume_where_the_server_is_kept_for_good(cloud: Stack, tmp_path: Path) 
 
 def test_a_removal_that_fails_in_the_cloud_is_asked_for_again(cloud: Stack, tmp_path: Path) -> None:
     before = cloud.listing()
+    cloud.project.end = 1.0
     driver = make(new(cloud, tmp_path))
     with pytest.raises(InProgress):
         driver.remove()
