@@ -93,7 +93,7 @@ E = TypeVar("E", bound=NamedEngine)
 
 
 class EngineObject(NamedTuple, Generic[E]):
-    """A network or a volume, as its engine describes it."""
+    """A container, a network or a volume, as its engine describes it."""
 
     engine: E
     value: Mapping[str, Any]
@@ -105,8 +105,8 @@ class EngineObject(NamedTuple, Generic[E]):
 
     @property
     def names(self) -> tuple[str]:
-        """Its one name."""
-        return (str(self.value.get("Name")),)
+        """Its one name; engines begin a container's with a slash."""
+        return (str(self.value.get("Name")).lstrip("/"),)
 
     @property
     def node_names(self) -> tuple[str]:

@@ -82,7 +82,7 @@ class Creation:
     async def _must_be_free(self, name: str) -> None:
         place = await self.lookup.taken(name) if name else None
         if place:
-            raise conflict(name, f"container {place.id} on {place.member.name}")
+            raise conflict(name, f"container {place.id} on {place.engine.name}")
 
     async def rename(self, member: Member, there: str, request: Request) -> Reply:
         """POST /containers/X/rename, where X is called `there` on its engine: names are unique over all engines."""

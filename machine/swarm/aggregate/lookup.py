@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.parsing.target import build
@@ -25,34 +25,10 @@ from machine.swarm.resolve import (
 REMEMBERED = 10_000  # ids whose engine is remembered
 
 
-class ContainerLocation(NamedTuple):
-    """A container and where it is, as its engine inspects it."""
-
-    member: Member
-    container: Mapping[str, Any]
-
-    @property
-    def id(self) -> str:
-        """Its full id."""
-        return str(self.container.get("Id") or "")
-
-    @property
-    def names(self) -> tuple[str]:
-        """Its one name."""
-        return (str(self.container.get("Name")).lstrip("/"),)
-
-    @property
-    def node_names(self) -> tuple[str]:
-        """What its engine is called in NODE/NAME."""
-        return (self.member.name,)
-
-    @property
-    def reachable(self) -> bool:
-        """Whether its engine answers."""
-        return self.member.reachable
+Found = EngineObject[Member]  # a container as its engine inspects it, a network or a volume
 
 
-def matching(x: str, kind: str, answers: list[tuple[Member, Any]]) -> Sequence[EngineObject[Member]]:
+def matching(x: str, kind: str, answers: list[tuple[Member, Any]]) -> Sequence[Found]:
     """Out of the engines' answers for a network or volume `x` those that `x` means, which all have one name.
 
     `kind` is "networks" or "volumes". Refused(404) if there are none, or if an id stands for several.
@@ -118,15 +94,15 @@ class Lookup:
         if known is not None:
             return known, x
         place = await self.find(x)
-        return place.member, place.id
+        return place.engine, place.id
 
-    async def find(self, x: str) -> ContainerLocation:
+    async def find(self, x: str) -> Found:
         """The container that `x` means (machine.swarm.resolve). Refused(404) if nobody, or more than one, has it."""
         members = await self.members.present()
         node, name = split_node(x.lstrip("/"), {member.name for member in members}.__contains__)
         places = Listed(await self._ask(name, [member for member in members if not node or member.name == node]))
         for place in candidates(name, places):
-            self.remember(place.id, place.member)
+            self.remember(place.id, place.engine)
         try:
             found = pick_container(name, places)
         except Ambiguous as error:
@@ -136,7 +112,7 @@ class Lookup:
             raise Refused(404, f"No such container: {x}{absent}")
         return found
 
-    async def taken(self, name: str) -> ContainerLocation | None:
+    async def taken(self, name: str) -> Found | None:
         """The container of exactly that name, on whichever engine."""
         named = Listed(await self._ask(name, await self.members.present())).named(name)
         return named[0] if named else None
@@ -172,11 +148,11 @@ class Lookup:
                 self.members.log(error.message)
         return [(each.engine, each.names[0]) for each in found]
 
-    async def _ask(self, x: str, members: list[Member]) -> list[ContainerLocation]:
+    async def _ask(self, x: str, members: list[Member]) -> list[Found]:
         if not x or not members:
             return []
         request = Request("GET", build("", f"/containers/{x}/json"))
         try:
-            return [ContainerLocation(member, found) for member, found in await self.members.ask(request, members)]
+            return [EngineObject(member, found) for member, found in await self.members.ask(request, members)]
         except Refused:
             return []

@@ -16,15 +16,15 @@ from machine.swarm.aggregate.lookup import Lookup
 from machine.swarm.aggregate.members import Member, Members
 from machine.swarm.aggregate.snapshot import EngineSnapshot, Snapshot
 from machine.swarm.api.scope import is_spanning
-from machine.swarm.merge.values import object_of, objects
+from machine.swarm.merge.values import objects
 from machine.swarm.pipeline import Refused
 from machine.swarm.placing.locate import locate
 from machine.swarm.placing.project import engines_with_containers
 from machine.swarm.placing.relocate import fit_or_leave, move_volume
 from machine.swarm.scheduler import NoNode, rank
 from machine.swarm.scheduler.placement import holders_of_project
-from machine.swarm.scheduler.placement_request import Located, PlacementRequest, ports_of
-from machine.swarm.scheduler.references import References, project_of, references
+from machine.swarm.scheduler.placement_request import Located, PlacementRequest, parse_create
+from machine.swarm.scheduler.references import project_of
 
 
 class Placement(NamedTuple):
@@ -44,11 +44,11 @@ async def choose(
     """
     found = await Snapshot.of(members)
     engines = _named(found, node)
-    refers = references(config)
-    await found.load(refers.volumes, refers.networks)
-    _refuse_if_absent(lookup, found, refers.volumes)
-    asked = await _parse(found, lookup, config, refers, name=name, named=bool(node))
-    preferred = await _of_project(found, members, refers)
+    asked = _parse(config, name)
+    await found.load(asked.volumes, asked.networks)
+    _refuse_if_absent(lookup, found, asked.volumes)
+    asked = await _located(found, lookup, asked, named=bool(node))
+    preferred = await _of_project(found, members, project_of(config))
     having_image = await found.ask_all(f"/images/{asked.image}/json") if asked.image else {}
     with_image = [engine for engine in engines if engine in having_image]
     group = with_image or engines
@@ -81,7 +81,7 @@ async def choose_for_volume(members: Members, lookup: Lookup, body: Mapping[str,
     await found.load([name] if name else [], ())
     _refuse_if_absent(lookup, found, [name])
     having = [engine for engine in engines if engine.volumes]
-    preferred = set() if having else await _of_project(found, members, References(project=project_of(body)))
+    preferred = set() if having else await _of_project(found, members, project_of(body))
     return _best(having or engines, PlacementRequest(), preferred).member
 
 
@@ -93,28 +93,22 @@ def _named(found: Snapshot, node: str) -> list[EngineSnapshot]:
     return engines
 
 
-async def _parse(
-    found: Snapshot, lookup: Lookup, config: Mapping[str, Any], refers: References, *, name: str, named: bool
-) -> PlacementRequest:
-    """Return what a create wants. Who names an engine need not meet his network's containers. Refused(400, 404)."""
+def _parse(config: Mapping[str, Any], name: str) -> PlacementRequest:
+    """Return what a create wants; expressions, CPUs and memory are the engines' own business here. Refused(400)."""
     try:
-        ports = ports_of(object_of(config.get("HostConfig")).get("PortBindings"))
+        return replace(parse_create(config, {}, name), cpus=0, memory=0)
     except ValueError as error:
         raise Refused(400, f"this create cannot be read: {error}") from error
-    asked = PlacementRequest(
-        image=str(config.get("Image") or ""),
-        name=name,
-        ports=ports,
-        volumes=refers.volumes,
-        networks=refers.networks,
-    )
-    located = await locate(
-        list(found.engines.values()), asked, skipped=refers.networks if named else (), one_per_name=True
-    )
+
+
+async def _located(found: Snapshot, lookup: Lookup, asked: PlacementRequest, *, named: bool) -> PlacementRequest:
+    """Return what is asked with where that is. Who has `named` an engine need not meet his network. Refused(404)."""
+    skipped = asked.networks if named else ()
+    located = await locate(list(found.engines.values()), asked, skipped=skipped, one_per_name=True)
     for each in located:
         if each.kind == "volume":
             lookup.remember_volume(each.name, each.nodes)
-    owners = [(container, (await lookup.owner(container))[0].name) for container in refers.containers]
+    owners = [(container, (await lookup.owner(container))[0].name) for container in asked.beside]
     beside = tuple(Located("container", container, frozenset([owner])) for container, owner in owners)
     return replace(asked, located=(*beside, *located))
 
@@ -137,13 +131,13 @@ def _best(
     return engine
 
 
-async def _of_project(found: Snapshot, members: Members, refers: References) -> Collection[EngineSnapshot]:
+async def _of_project(found: Snapshot, members: Members, project: str) -> Collection[EngineSnapshot]:
     """Return where a Compose project is, or is to begin: with its containers, volumes, images, else where builds are.
 
     Compose calls the images that it builds PROJECT-SERVICE (PROJECT_SERVICE before its version 2). What it builds under
     other names is known only to be where this aggregate had it built. Networks that span engines hold no project.
     """
-    project, engines = refers.project, list(found.engines.values())
+    engines = list(found.engines.values())
     networks = [network for engine in engines for network in engine.networks]
     if not project or (networks and all(map(is_spanning, networks))):
         return ()

@@ -13,13 +13,14 @@ from machine.swarm.fanout.broadcast import by_node, successful
 from machine.swarm.manager.routes import object_filters, relocate
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.object_filters import Filters
-from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.objects import merge_networks, shared_names
 from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.placing.project import engines_of_project
 from machine.swarm.printable import is_printable, printable
 from machine.swarm.resolve import Ambiguous, EngineObjects, only, pick_network, split_node
 from machine.swarm.scheduler.placement_request import Located, PlacementRequest
+from machine.swarm.scheduler.references import project_of
 
 Network = dict[str, Any]
 
@@ -123,7 +124,8 @@ def _engine_for(context: ManagerContext, body: dict[str, Any]) -> Engine:
     taken = any(n.get("Name") == body["Name"] for e in context.cluster.healthy() for n in e.networks)
     if taken and body["Name"] not in object_filters.PREDEFINED:  # of those the engine says what is wrong
         raise Refused(409, f"network with name {body['Name']} already exists")
-    return context.choose(PlacementRequest(), engines_for(context, body.get("Labels")))[0]
+    of_project = engines_of_project(context.cluster.healthy(), project_of(body))
+    return context.choose(PlacementRequest(), of_project or None)[0]
 
 
 @TABLE.at("DELETE", "/networks/{name}")

@@ -16,14 +16,15 @@ from machine.swarm.manager.routes import object_filters
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.manager.routes.networks import listed
 from machine.swarm.manager.routes.object_filters import Filters
-from machine.swarm.manager.routes.project import engines_for
 from machine.swarm.manager.routes.table import TABLE
 from machine.swarm.merge.objects import merge_volumes, shared_names
 from machine.swarm.pipeline import Refused, Reply, Request
+from machine.swarm.placing.project import engines_of_project
 from machine.swarm.resolve import EngineObjects, pick_volume, split_node
 from machine.swarm.scheduler.expressions import BadExpression
 from machine.swarm.scheduler.filters import STRICT, NotMet, whitelist
 from machine.swarm.scheduler.placement_request import PlacementRequest, extract_expressions, parse_create
+from machine.swarm.scheduler.references import project_of
 
 
 @TABLE.at("GET", "/volumes")
@@ -100,7 +101,7 @@ def _engines_for(context: ManagerContext, body: dict[str, Any]) -> list[Engine]:
         other = next(iter(engines.values())).name
         raise Refused(500, f"{text}a new and empty one is made by: docker volume create {other}/{body['Name']}")
     return [e for e in having if e.reachable] or context.choose(
-        PlacementRequest(), engines_for(context, body.get("Labels"))
+        PlacementRequest(), engines_of_project(context.cluster.healthy(), project_of(body)) or None
     )[:1]
 
 
