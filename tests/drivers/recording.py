@@ -5,6 +5,7 @@ Python tells of the first two itself, by its audit events (https://docs.python.o
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import sys
@@ -16,10 +17,11 @@ from typing import Any
 import pytest
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGING = {  # events that change a file, or a process
+CHANGING = {  # events that change a file
     *("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"),
-    *("os.chown", "os.utime", "os.setxattr", "os.kill", "os.killpg"),
+    *("os.chown", "os.utime", "os.setxattr"),
 }
+SIGNALLING = {"os.kill", "os.killpg"}
 STARTING = {"os.posix_spawn", "os.spawn", "os.exec", "os.system", "os.fork", "os.forkpty"}
 
 
@@ -28,12 +30,17 @@ class Effects:
     """What was recorded, in its order."""
 
     programs: list[str] = field(default_factory=list)  # with their arguments
-    files: list[str] = field(default_factory=list)  # event and what it was about
+    files: list[str] = field(default_factory=list)  # event and what it was about; processes that get a signal, too
     sent: list[bytes] = field(default_factory=list)  # on sockets
 
 
 _recording: list[Effects] = []  # the hook cannot be removed, so it looks here
-_hooked: list[bool] = []
+
+
+@functools.cache
+def _install() -> None:
+    """Install the hook, once."""
+    sys.addaudithook(_hook)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -44,23 +51,27 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         effects.programs.append(" ".join(map(os.fsdecode, arguments[1])))
     elif event in STARTING:
         effects.programs.append(f"{event} {arguments!r}")
-    elif event in CHANGING and not (event == "os.kill" and arguments[1] == 0):  # 0 is no signal, but a question
+    elif _changes(event, arguments):
         effects.files.append(f"{event} {arguments!r}")
-    elif event == "open" and _writes(*arguments):
-        effects.files.append(f"open {arguments!r}")
 
 
-def _writes(path: Any, _: object, flags: int | None) -> bool:
-    """Whether a file is opened to be changed; a number is one that is open already, such as a pipe."""
-    return not isinstance(path, int) and path != os.devnull and bool((flags or 0) & WRITING)
+def _changes(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether an event changes a file, opens one to change it, or sends a signal.
+
+    A number in place of a path is a file that is open already, such as a pipe: it was seen when it was opened.
+    """
+    if event in SIGNALLING:
+        return bool(arguments[1] != 0)  # 0 is no signal, but a question
+    if event == "open":
+        path, _, flags = arguments
+        return not isinstance(path, int) and path != os.devnull and bool((flags or 0) & WRITING)
+    return event in CHANGING and not isinstance(arguments[0], int)
 
 
 @contextmanager
 def effects() -> Iterator[Effects]:
     """Inside, every thread of this process is recorded."""
-    if not _hooked:
-        sys.addaudithook(_hook)
-        _hooked.append(True)
+    _install()
     found = Effects()
     with pytest.MonkeyPatch.context() as patch:
         for name in ("send", "sendall", "sendto"):

@@ -31,6 +31,7 @@ from machine.options import resolve
 from machine.process import Completed
 from tests.drivers import contexts
 from tests.drivers.contract_cases import ARRANGEMENTS
+from tests.drivers.recording import effects
 
 KINDS = {"string", "int", "bool", "list"}
 FORBIDDEN_CALLS = {"print", "input", "open_new_tab", "system", "popen", "getenv"}
@@ -122,7 +123,10 @@ def queries(driver: Driver) -> None:
 
 @pytest.mark.parametrize("name", sorted({*ARRANGEMENTS} & {"generic", "none", "virtualbox"}))
 def test_a_query_runs_nothing_that_changes(name: str, tmp_path: Path) -> None:
-    """Of the drivers that call no cloud: every program that they start is noted, and so is every save."""
+    """Of the drivers that call no cloud: every program that they start, every file that they write and every save.
+
+    tests/drivers/qemu/test_driver.py and tests/drivers/plugin/test_queries.py have the others.
+    """
     cls = registry.find(name)
     saved: list[dict[str, Any]] = []
     started: list[str] = []
@@ -139,9 +143,12 @@ def test_a_query_runs_nothing_that_changes(name: str, tmp_path: Path) -> None:
             step()
             started.clear()
             before = len(saved)
-            queries(driver)
-            queries(cls.load(ctx, json.loads(json.dumps(driver.dump()))))
+            with effects() as found:
+                queries(driver)
+                queries(cls.load(ctx, json.loads(json.dumps(driver.dump()))))
             assert [words for words in started if not words.startswith(READS)] == []
+            assert len(found.programs) == len(started), "none is started but by the context"
+            assert [line for line in found.files if "-locks" not in line] == [], "one VBoxManage at a time"
             assert len(saved) == before
 
 
