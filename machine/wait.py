@@ -48,13 +48,14 @@ def until(
     seconds: float,
     clock: Clock,
     every: float = 0.5,
+    longest: float | None = None,
     diagnose: Callable[[], str] = lambda: "",
     resolution: str = "",
 ) -> T:
     """Call `probe` until it does not raise NotYet, and return its result; WaitTimeout after `seconds`.
 
     `what` completes "gave up waiting for ..."; the error's details are the last reason of NotYet, and what `diagnose`
-    finds out then. The pause between two calls grows from `every` to four times that.
+    finds out then. The pause between two calls grows from `every` to `longest`, four times `every` if that is None.
     """
     deadline = clock.now() + seconds
     pause = every
@@ -68,4 +69,4 @@ def until(
             details = f"{reason}\n{diagnose()}".strip()
             raise WaitTimeout(f"gave up waiting for {what} after {seconds:g} s", details=details, resolution=resolution)
         clock.sleep(min(pause, left))
-        pause = min(pause * 1.3, every * 4)
+        pause = min(pause * 1.3, every * 4 if longest is None else longest)

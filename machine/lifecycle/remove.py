@@ -83,7 +83,8 @@ def _remove_all(session: Session, driver: Driver) -> None:
         what=f"the platform to delete {driver.ctx.name}",
         seconds=END_SECONDS,
         clock=session.clock,
-        every=1.0,
+        every=0.1,  # a process of this computer has ended by then
+        longest=4.0,
         resolution=f"machine rm {driver.ctx.name} again removes the rest; machine rm -f {driver.ctx.name} forgets it",
     )
 

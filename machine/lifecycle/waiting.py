@@ -40,6 +40,8 @@ def wait_for_state(session: Session, driver: Driver, target: State, seconds: flo
         what=f"{driver.ctx.name} to be {target}",
         seconds=seconds,
         clock=session.clock,
+        every=0.1,  # a process of this computer has ended by then
+        longest=2.0,
         resolution=f"machine status {driver.ctx.name} shows what it does; then run this command again",
     )
 
