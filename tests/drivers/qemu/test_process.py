@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from machine.drivers.qemu import paths, process
 from machine.process import run
 
-UUID = "1b671a64-40d5-491e-99b0-da01ff1f3341"
+UUID = str(uuid.uuid4())  # of this process alone: other workers run these tests at the same time
 Start = Callable[..., int]
 
 
