@@ -34,7 +34,7 @@ LOG_TEXTS = {
 }  # in the log; the clients' event streams have classic Swarm's words
 DOUBLE = "double"  # what watchers hear when a container turns up that is on another engine already
 EMPTY_LIST_SECONDS = 30.0  # seconds that an empty list has to stand before all engines are let go
-BACKGROUND_PAUSE = 0.004  # seconds between two inspects that nobody waits for
+BACKGROUND_PAUSE = 0.008  # seconds between two inspects that nobody waits for: a twentieth of a processor at most
 
 
 class Cluster:

@@ -116,21 +116,24 @@ class ContainerRecord(Generic[E]):
         return "on-node-failure" in self.labels.get(POLICY, "")
 
     def take(self, entry: dict[str, Any], node: str, ip: str, now: float) -> None:
-        """Remember what an engine's list says of it. `entry` is changed on the way; do not use it afterwards."""
-        names = [str(name).lstrip("/") for name in entry.get("Names") or ()]
+        """Remember what an engine's list says of it. `entry` is changed on the way; do not use it afterwards.
+
+        Its fields are of the types that machine.swarm.api.response_shapes.CONTAINER has, or null.
+        """
+        names = [name.lstrip("/") for name in entry.get("Names") or ()]
         if self.id != entry["Id"]:  # what it was called before stands for what is equal: no second copy stays
-            self.id = str(entry["Id"])
+            self.id = entry["Id"]
         own = tuple([name for name in names if "/" not in name])
         if self.names != own:
             self.names = own
-        self.image = intern(str(entry.get("Image") or ""))
-        self.image_id = intern(str(entry.get("ImageID") or ""))
-        self.created = int(entry.get("Created") or 0)
-        self.state = intern(str(entry.get("State") or ""))
+        self.image = intern(entry.get("Image") or "")
+        self.image_id = intern(entry.get("ImageID") or "")
+        self.created = entry.get("Created") or 0
+        self.state = intern(entry.get("State") or "")
         labels = entry.get("Labels")
         self.seal = str(labels.pop(LABEL, "")) if labels else ""  # long, and nobody's business but ours
         self.labels = {str(k): str(v) for k, v in labels.items()} if labels else NO_LABELS
-        self.mode = intern(str((entry.get("HostConfig") or {}).get("NetworkMode") or ""))
+        self.mode = intern((entry.get("HostConfig") or {}).get("NetworkMode") or "")
         self.volumes = mounted_volumes(entry.get("Mounts"))
         self._listed, self._node = (self.names if len(self.names) == len(names) else tuple(names)), node
         entry.pop("Names", None)

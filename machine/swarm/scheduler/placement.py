@@ -36,8 +36,12 @@ def former_names(key: str, names: Collection[str], was: str = "") -> Collection[
     `was` is the one before the last renaming; a name that begins with the id's first digits and _ is what Compose 1
     makes of the name of a container that is about to go.
     """
-    if not was and not any([name[12:13] == "_" for name in names]):  # noqa: C419 (this is asked of every container)
-        return NO_NAMES  # nearly always
+    if not was:
+        for name in names:  # a loop, because this is asked of every container: it costs half as much as `any`
+            if name[12:13] == "_":
+                break
+        else:
+            return NO_NAMES  # nearly always
     renamed = [found for found in map(_RENAMED.match, names) if found and key.startswith(found[1])]
     return {found[2] for found in renamed} | ({was} if was else set())
 
