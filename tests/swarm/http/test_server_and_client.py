@@ -280,6 +280,26 @@ async def test_a_kept_connection_that_the_engine_dropped_costs_a_get_nothing() -
             await ask(Request("POST", "/x", (), b"not sent twice"))
 
 
+async def test_what_an_engine_sends_behind_an_answer_is_not_taken_for_the_next_one() -> None:
+    connections = 0
+
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"
+            )
+            await writer.drain()
+        writer.close()
+
+    async with raw_server(twice) as engine, client(engine) as ask:
+        for _ in range(3):
+            assert await (await ask(Request("GET", "/x"))).read() == b"ok"
+    assert connections == 3
+
+
 @pytest.mark.parametrize(
     "answer",
     [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", b"\x15\x03\x01\0\x02"],
