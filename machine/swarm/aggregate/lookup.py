@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -121,12 +120,9 @@ class Lookup:
         """The engine that runs an exec. Refused(404)."""
         if identity in self._seen:
             return self._seen[identity]
-        members = await self.members.present()
-        found = await asyncio.gather(*(member.has(build("", f"/exec/{identity}/json")) for member in members))
-        for member, has in zip(members, found):  # noqa: B905 (strict= came with Python 3.10)
-            if has:
-                self.remember(identity, member)
-                return member
+        for member in await self.members.having(f"/exec/{identity}/json"):
+            self.remember(identity, member)
+            return member
         raise Refused(404, f"No such exec instance: {identity}")
 
     async def named_objects(self, kind: str, x: str) -> list[tuple[Member, str]]:

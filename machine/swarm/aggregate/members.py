@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from machine.swarm.api.responses import EngineReply, one_line, send_checked
-from machine.swarm.fanout.broadcast import broadcast, successful
+from machine.swarm.fanout.broadcast import broadcast, having, successful
 from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.pipeline import CallNext, Refused, Request, Unreachable
 from machine.swarm.scheduler.node import ScheduledContainer
@@ -101,14 +101,6 @@ class Member:
                 log(f"{self.name} is back and does not have network {name}: {error.message}")
             self.missed.pop(name, None)
 
-    async def has(self, path: str) -> bool:
-        """Whether GET `path` answers with something."""
-        try:
-            await self.value(Request("GET", path))
-        except Refused:
-            return False
-        return True
-
 
 class Members:
     """All of them. `log` is told when one goes away or comes back."""
@@ -134,6 +126,11 @@ class Members:
             if isinstance(result, Unreachable):
                 self.log(f"{member.name} does not answer {request.method} {request.path}: {result.message}")
         return list(successful(results).items())
+
+    async def having(self, path: str, among: Sequence[Member] | None = None) -> list[Member]:
+        """Those that have what is at a path (decoded)."""
+        members = await self.present() if among is None else among
+        return await having(members, path, self.log, PATIENCE)
 
     async def nodes(self, request: Request) -> list[tuple[NodeInfo, Any]]:
         """The same by node, as machine.swarm.merge takes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from machine.swarm.aggregate import listing, streams
 from machine.swarm.aggregate.create import Creation
@@ -125,9 +126,9 @@ class Aggregate:
         return await self.members.builder.ask(request)
 
     async def _build_host(self) -> Member:
-        present = await self.members.present()
-        for member in present:
-            if await member.has("/version"):
+        for member in await self.members.present():
+            with suppress(Refused):
+                await member.value(Request("GET", "/version"))
                 return member
         raise Unreachable(502, "none of the engines answers")
 
@@ -228,8 +229,7 @@ class Aggregate:
     async def _holders(self, images: list[str]) -> list[Member]:
         holders = await self.members.present()
         for image in images:
-            path = build("", f"/images/{image}/json")
-            holders = [member for member in holders if await member.has(path)]
+            holders = await self.members.having(f"/images/{image}/json", holders)
             if not holders:
                 raise Refused(404, f"No such image: {image}" + (" beside the others" if len(images) > 1 else ""))
         return holders

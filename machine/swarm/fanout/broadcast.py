@@ -114,6 +114,20 @@ async def ask_each(engines: Sequence[E], request: Request, log: Callable[[str], 
     return successful(await broadcast(engines, ask, log))
 
 
+async def having(engines: Sequence[E], path: str, log: Callable[[str], None], seconds: float) -> list[E]:
+    """Return the engines that have what is at a path (decoded), as far as they say so within `seconds`."""
+
+    async def ask(engine: E) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await (await engine.ask(Request.to("GET", path))).value()
+        except TimeoutError:
+            raise Unreachable(504, f"{engine.name} does not say whether it has {path}") from None
+        return True
+
+    return [engine for engine, has in (await broadcast(engines, ask, log)).items() if has is True]
+
+
 async def removed(replies: Mapping[E, EngineReply]) -> Reply:
     """Return the answers to DELETE /images/X as one; an error only if none of the engines could."""
     good = [reply for reply in replies.values() if reply.ok]

@@ -11,7 +11,7 @@ import pytest
 
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.api.shapes import anything
-from machine.swarm.fanout.broadcast import broadcast, first_answer, successful
+from machine.swarm.fanout.broadcast import broadcast, first_answer, having, successful
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
 from machine.swarm.merge.node_info import NodeInfo
 from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
@@ -157,3 +157,15 @@ async def test_nonsense_of_one_engine_is_logged_and_the_others_count() -> None:
     answers = await broadcast(engines, lambda engine: engine.ask(PULL), log.append)
     assert [engine.name for engine in successful(answers)] == ["b"]
     assert "KeyError" in log[0]
+
+
+async def test_who_has_a_thing_says_so_in_time() -> None:
+    engines = [
+        ScriptedClient("a", b"{}"),
+        ScriptedClient("b", Refused(404, "no such")),
+        ScriptedClient("c", b"{}", hangs=True),
+        ScriptedClient("d", b"nonsense"),
+        ScriptedClient("e", b"{}"),
+    ]
+    found = await having(engines, "/images/a b/json", print, 0.1)
+    assert [engine.name for engine in found] == ["a", "e"]

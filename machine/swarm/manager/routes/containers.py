@@ -10,6 +10,7 @@ from typing import Any
 
 from machine.swarm.api.responses import EngineReply
 from machine.swarm.cluster import Container, Engine
+from machine.swarm.fanout.broadcast import having
 from machine.swarm.manager.routes import list_filters, listing
 from machine.swarm.manager.routes.context import ManagerContext, drop_headers
 from machine.swarm.manager.routes.create import check_name
@@ -19,6 +20,7 @@ from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
 
 OF = "/containers/{name}/"
 FILTER_SECONDS = 5.0  # seconds for an engine's word on a filter; then what is remembered has to do
+EXEC_SECONDS = 15.0  # seconds for an engine's word on an exec that nobody remembers
 
 
 @TABLE.at("GET", "/containers/json|ps")
@@ -199,12 +201,8 @@ async def exec_use(context: ManagerContext, request: Request) -> Reply:
     """To the engine that has it; if we were restarted since, every engine is asked once."""
     engine = context.execs.get(request.name)
     if engine is None:
-
-        async def ask(one: Engine) -> bool:
-            await one.get(f"/exec/{request.name}/json")
-            return True
-
-        found = [e for e, yes in (await context.broadcast(context.cluster.healthy(), ask)).items() if yes is True]
+        engines, log = context.cluster.healthy(), context.cluster.log
+        found = await having(engines, f"/exec/{request.name}/json", log, EXEC_SECONDS)
         if not found:
             raise Refused(404, f"No such exec instance: {request.name}")
         engine = found[0]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from machine.swarm.cluster import Engine
+from machine.swarm.fanout.broadcast import having
 from machine.swarm.manager.routes.context import ManagerContext
 from machine.swarm.parsing.image_name import familiar
-from machine.swarm.pipeline import Refused, Request, Unreachable
+from machine.swarm.pipeline import Refused
 
 ANSWER_SECONDS = 5.0  # seconds for an engine's word on an image that nobody remembers; a client waits for it
 
@@ -42,19 +41,10 @@ async def holders(context: ManagerContext, name: str, *, older: bool = False) ->
 
 async def _asked(context: ManagerContext, name: str) -> list[Engine]:
     """The engines that say they have it: lists leave out what other images were made from."""
-
-    async def has(engine: Engine) -> bool:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                reply = await engine.ask(Request("GET", "/images/x/json").at(f"/images/{name}/json"))
-                await reply.read()
-        except TimeoutError:
-            raise Unreachable(504, f"{engine.name} does not say whether it has {name}") from None
-        return reply.ok
-
     if not name.strip("/"):
         return []
-    return [engine for engine, yes in (await context.broadcast(context.cluster.healthy(), has)).items() if yes is True]
+    engines, log = context.cluster.healthy(), context.cluster.log
+    return await having(engines, f"/images/{name}/json", log, ANSWER_SECONDS)
 
 
 async def with_image(context: ManagerContext, name: str, engines: list[Engine] | None) -> list[Engine] | None:
@@ -68,17 +58,17 @@ async def with_image(context: ManagerContext, name: str, engines: list[Engine] |
     if not newest:
         return engines
     tag = familiar(name)
-    having = [e for e in context.cluster.engines.values() if e.image_table.tags.get(tag) in newest]
+    owners = [e for e in context.cluster.engines.values() if e.image_table.tags.get(tag) in newest]
     every = list(context.cluster.engines.values()) if engines is None else engines
     fit = [engine for engine in every if engine.image_table.tags.get(tag) in newest and engine.reachable]
     if not fit:
-        raise Refused(404, missing_message(name, having))
+        raise Refused(404, missing_message(name, owners))
     return fit
 
 
-def missing_message(name: str, having: list[Engine]) -> str:
+def missing_message(name: str, owners: list[Engine]) -> str:
     """Why a container of this image cannot be made where it is wanted; clients pull it then."""
-    where = ", ".join(sorted(engine.name for engine in having)[:5])
+    where = ", ".join(sorted(engine.name for engine in owners)[:5])
     return (
         f"No such image: {name} on the nodes that may be taken: what was built or pulled last under that name is on "
         f"{where or 'none of them'}; push it and pull it, or build it there"
