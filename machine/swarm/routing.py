@@ -46,7 +46,7 @@ class Handlers(Generic[S]):
         return declare
 
     def rest_of(self, *kinds: str) -> Callable[[Handler[S]], Handler[S]]:
-        """Declare a function for all routes of these kinds for which there is no other."""
+        """Declare a function for all routes of these kinds that one engine answers, and that have no other function."""
 
         def declare(handler: Handler[S]) -> Handler[S]:
             self._by_kind.update(dict.fromkeys(kinds, handler))
@@ -62,9 +62,10 @@ class Handlers(Generic[S]):
         return await handler(subject, request)
 
     def _handler(self, route: Route) -> Handler[S] | None:
-        if route.answerer is Answerer.REFUSED:
-            return None
-        return self._handlers.get(route) or self._by_kind.get(route.kind)
+        handler = self._handlers.get(route)
+        if handler is None and route.answerer in (Answerer.OWNER, Answerer.ANY):
+            return self._by_kind.get(route.kind)
+        return handler
 
     def _refusal(self, request: Request) -> Refused:
         if request.route is None:

@@ -63,6 +63,8 @@ async def test_a_function_of_its_own_comes_before_that_of_the_kind() -> None:
         ("/containers/a/logs", b"x rest a logs"),
     ):
         assert (await handlers.answer("x", Request("GET", target))).body == text
+    kept = [route for route in handlers.routes if route.kind != "network"]
+    assert all(route.answerer is Answerer.OWNER for route in kept)  # neither lists nor creates
     assert ROUTES["GET", "/networks"] not in handlers.routes
 
 

@@ -133,7 +133,7 @@ class Members:
         return await having(members, path, self.log, PATIENCE)
 
     async def nodes(self, request: Request) -> list[tuple[NodeInfo, Any]]:
-        """The same by node, as machine.swarm.merge takes it."""
+        """What those say who answer, by node, as machine.swarm.merge takes it."""
         return [(member.node_info, answer) for member, answer in await self.ask(request)]
 
     def absent(self) -> list[tuple[str, str]]:

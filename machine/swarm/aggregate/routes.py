@@ -114,7 +114,7 @@ class Aggregate:
         """What a registry is asked through whatever engine."""
         return await first_answer(await self.members.present(), await request.whole())
 
-    @HANDLERS.rest_of("build")
+    @HANDLERS.at("POST", "/build|session|grpc", "/build/cancel")
     async def build(self, request: Request) -> Reply:
         """POST /build, /session, /grpc: always the same engine, because they belong together."""
         network = request.arg("networkmode") if request.path == "/build" else ""
