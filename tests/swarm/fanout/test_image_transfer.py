@@ -9,32 +9,11 @@ from typing import Any
 
 import pytest
 
-from machine.swarm.api.responses import EngineReply
-from machine.swarm.api.shapes import anything
-from machine.swarm.fanout.broadcast import broadcast, first_answer, having, successful
 from machine.swarm.fanout.image_transfer import image_tag, loaded_images, transfer_image
-from machine.swarm.merge.node_info import NodeInfo
-from machine.swarm.pipeline import Refused, Reply, Request, Unreachable
+from machine.swarm.pipeline import Refused, Request, Unreachable
+from tests.swarm.fanout.scripted_client import ScriptedClient
 
 PULL = Request("POST", "/images/create?fromImage=app&tag=1")
-
-
-class ScriptedClient:
-    """An engine that answers each call with the same bytes, or raises the same error."""
-
-    def __init__(self, name: str, answer: bytes | Exception, *, doubtful: bool = False, hangs: bool = False) -> None:
-        self.name, self.answer, self.doubtful, self.hangs = name, answer, doubtful, hangs
-        self.node_info = NodeInfo(name)
-        self.body = b""
-
-    async def ask(self, request: Request) -> EngineReply:
-        if self.hangs:
-            await asyncio.Event().wait()
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        if not isinstance(request.body, bytes):
-            self.body = b"".join([piece async for piece in request.body])
-        return EngineReply(Reply(200, (), self.answer), self.name, "", anything)
 
 
 async def nothing(_: ScriptedClient) -> None:
@@ -120,52 +99,3 @@ def test_tags(query: str, tag: str) -> None:
 
 def test_what_was_loaded() -> None:
     assert loaded_images([{"stream": "Loaded image: a:1\n"}, {"stream": "Loaded image ID: sha256:1"}, {}]) == ["a:1"]
-
-
-async def test_who_hangs_is_waited_for_unless_that_was_seen_before() -> None:
-    engines = [ScriptedClient("a", b"1"), ScriptedClient("b", b"2", doubtful=True, hangs=True)]
-    log: list[str] = []
-    answers = await asyncio.wait_for(broadcast(engines, lambda engine: engine.ask(PULL), log.append), 5)
-    assert [engine.name for engine in successful(answers)] == ["a"]
-    engines[1].doubtful = False
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(broadcast(engines, lambda engine: engine.ask(PULL), log.append), 0.6)
-    assert not log
-
-
-async def test_an_engines_answer_counts_more_than_that_another_cannot_be_reached() -> None:
-    away = ScriptedClient("a", Unreachable(502, "refused"))
-    for others, status, words in (
-        ([ScriptedClient("b", Refused(404, "no such"))], 404, "no such"),
-        ([ScriptedClient("b", Unreachable(504, "late"))], 502, "none of the engines answers: refused; late"),
-        ([], 502, "refused"),
-    ):
-        results = await broadcast([away, *others], lambda engine: engine.ask(PULL), print)
-        with pytest.raises(Refused) as refused:
-            successful(results)
-        assert (refused.value.status, refused.value.message) == (status, words)
-        if not others:
-            continue
-        with pytest.raises(Refused) as refused:
-            await first_answer([away, *others], PULL)
-        assert refused.value.status == others[0].answer.status  # type: ignore[union-attr]
-
-
-async def test_nonsense_of_one_engine_is_logged_and_the_others_count() -> None:
-    engines = [ScriptedClient("a", KeyError("Id")), ScriptedClient("b", b"2")]
-    log: list[str] = []
-    answers = await broadcast(engines, lambda engine: engine.ask(PULL), log.append)
-    assert [engine.name for engine in successful(answers)] == ["b"]
-    assert "KeyError" in log[0]
-
-
-async def test_who_has_a_thing_says_so_in_time() -> None:
-    engines = [
-        ScriptedClient("a", b"{}"),
-        ScriptedClient("b", Refused(404, "no such")),
-        ScriptedClient("c", b"{}", hangs=True),
-        ScriptedClient("d", b"nonsense"),
-        ScriptedClient("e", b"{}"),
-    ]
-    found = await having(engines, "/images/a b/json", print, 0.1)
-    assert [engine.name for engine in found] == ["a", "e"]

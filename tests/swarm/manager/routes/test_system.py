@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from machine.swarm import limits
-from machine.swarm.fanout.tee import Tee
 from machine.swarm.manager.routes.info import size
 from machine.swarm.merge.images import merge_images
 from machine.swarm.merge.info import DEFAULTS
@@ -153,30 +151,6 @@ async def test_a_pull_goes_to_every_engine() -> None:
             assert f'"id":"{name}","status":"Pulling redis:7... : downloaded"' in text
         assert "errorDetail" not in text
         assert all(any("redis:7" in (i.get("RepoTags") or ()) for i in e.images) for e in fleet.cluster.healthy())
-
-
-async def test_a_tee_gives_everyone_everything_and_does_not_wait_for_who_left() -> None:
-    async with asyncio.timeout(10):
-
-        async def source() -> AsyncIterator[bytes]:
-            for n in range(100):
-                yield b"%d," % n
-
-        tee = Tee(source(), 3)
-
-        async def read(number: int, most: int) -> bytes:
-            seen = b""
-            async for piece in tee.readers[number]:
-                seen += piece
-                if len(seen) > most:
-                    tee.leave(number)
-                    break
-            return seen
-
-        got = await asyncio.gather(read(0, 1 << 20), read(1, 10), read(2, 1 << 20), tee.run())
-        whole = b"".join(b"%d," % n for n in range(100))
-        assert got[0] == got[2] == whole
-        assert whole.startswith(got[1])
 
 
 async def test_info_has_every_field_with_its_type_and_rows_are_pairs_of_texts() -> None:
