@@ -47,6 +47,12 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of connections that were not trusted."""
+
+    def handle_error(self, request: object, client_address: object) -> None: ...
+
+
 @contextmanager
 def fake_engine(directory: Path, server: certs.Pair, client_ca: bytes) -> Iterator[int]:
     """Serve on 127.0.0.1 with `server`'s certificate, to clients of `client_ca` only; yields the port."""
@@ -59,8 +65,7 @@ def fake_engine(directory: Path, server: certs.Pair, client_ca: bytes) -> Iterat
     context.load_cert_chain(cert, key)
     context.load_verify_locations(cadata=client_ca.decode())
     context.verify_mode = ssl.CERT_REQUIRED
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
+    with QuietServer(("127.0.0.1", 0), Handler) as httpd:
         httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

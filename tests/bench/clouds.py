@@ -114,7 +114,7 @@ def amazon_of_peers(cloud: Ec2, host: Host) -> list[str]:
         return dataclasses.replace(call, body=call.body + b"&" + more.encode())
 
     forward = cloud.door.forward
-    cloud.door.forward = lambda call: forward(fixed(call) if call.name == "RunInstances" else call)  # type: ignore[method-assign]
+    cloud.door.forward = lambda call: forward(fixed(call) if call.name == "RunInstances" else call)  # type: ignore[method-assign]  # of this one door
     subnet = amazon_lab.subnet(cloud, host)
     (found,) = cloud.moto.client().describe_subnets(SubnetIds=[subnet])["Subnets"]
     flags = {

@@ -39,7 +39,8 @@ def main(path: str) -> None:
                 for part in held:
                     part.close()
                 return
-            peer, _ = key.fileobj.accept()  # type: ignore[union-attr]
+            assert isinstance(key.fileobj, socket.socket)
+            peer, _ = key.fileobj.accept()
             threading.Thread(target=answer, args=(peer, key.data), daemon=True).start()
 
 

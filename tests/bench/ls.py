@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from tests.bench.figures import Row, interleaved
@@ -28,5 +29,5 @@ def rows(subject: Subject) -> Iterator[Row]:
             if subject.peer:
                 calls[PEER] = partial(subject.theirs, "ls", store=store)
             found = interleaved(subject.runs, calls)
-            beside = {"against": PEER, "theirs": found[PEER]} if subject.peer else {}
-            yield Row(what, found["ours"], aim=aim, **beside)  # type: ignore[arg-type]
+            row = Row(what, found["ours"], aim=aim)
+            yield replace(row, against=PEER, theirs=found[PEER]) if subject.peer else row

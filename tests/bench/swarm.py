@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,10 +61,10 @@ def farm(engines: int, containers: int, place: Path) -> Iterator[Path]:
         process.wait()
 
 
-def until(done: object, process: subprocess.Popen[bytes]) -> float:
+def until(done: Callable[[], object], process: subprocess.Popen[bytes]) -> float:
     """Poll; the seconds it took. RuntimeError if the process ends or PATIENCE does."""
     began = time.perf_counter()
-    while not done():  # type: ignore[operator]
+    while not done():
         if process.poll() is not None:
             raise RuntimeError(f"it ended with status {process.returncode}")
         if time.perf_counter() - began > PATIENCE:

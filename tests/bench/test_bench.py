@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,10 @@ def test_the_same_commands_are_run_with_the_peer(tmp_path: Path, net: str) -> No
     assert found[-1].theirs.failure == f"{PEER} status dev failed: status 3, no status today"
     text = table(found)
     assert "no status today" in text.splitlines()[-1]
-    assert f"{found[3].ours.median / found[3].theirs.median:.2f}" in text.splitlines()[5]  # type: ignore[operator]
+    mine, other = found[3].ours.median, found[3].theirs.median
+    assert mine is not None
+    assert other is not None
+    assert f"{mine / other:.2f}" in text.splitlines()[5]
 
 
 @pytest.mark.lab
@@ -201,7 +205,7 @@ def test_what_is_compared_takes_turns() -> None:
             raise Failed("gone")
         return {"a": 1.0, "b": 2.0}[name]
 
-    found = interleaved(3, {name: lambda name=name: call(name) for name in "abc"})  # type: ignore[misc]
+    found = interleaved(3, {name: partial(call, name) for name in "abc"})
     assert order == ["a", "b", "c", "b", "a", "a", "b"]  # c failed once and was left alone
     assert found["a"].seconds == [1.0, 1.0, 1.0]
     assert found["c"].median is None

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,10 +52,11 @@ def enrol(store: Store, name: str, sshd: Sshd, *, host_key: bool = True) -> Path
     return directory
 
 
-def machine(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+def machine(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "machine", *words]
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 60} | options
-    return subprocess.run(argv, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    done: subprocess.CompletedProcess[str] = subprocess.run(argv, text=True, check=False, **options)
+    return done
 
 
 @BOTH

@@ -98,7 +98,7 @@ def new(cloud: Cloud, place: Path, name: str = "contract", /, **more: Any) -> Dr
     ctx = dataclasses.replace(ctx, machine_id=os.urandom(16).hex())
     values = resolve(cls.traits.options, {**cloud.options(), **more}, cloud.credentials())
     driver = cls.configure(ctx, values)
-    driver.saved = saved  # type: ignore[attr-defined]
+    driver.saved = saved  # type: ignore[attr-defined]  # kept beside it for the test
     return driver
 
 
@@ -115,9 +115,9 @@ def first_of_each_name(once: set[str]) -> Callable[[Call], bool]:
 
 def again(driver: Driver) -> Driver:
     """The same machine as another process opens it, from what was saved last."""
-    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]
+    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]  # kept beside it for the test
     found = type(driver).load(driver.ctx, json.loads(json.dumps(saved[-1])))
-    found.saved = saved  # type: ignore[attr-defined]
+    found.saved = saved  # type: ignore[attr-defined]  # kept beside it for the test
     return found
 
 
@@ -173,7 +173,7 @@ def unmake(driver: Driver) -> None:
 
 def ask_all(cloud: Cloud, driver: Driver) -> None:
     """Every query, by this process and by another one: none makes, changes, removes or saves anything."""
-    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]
+    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]  # kept beside it for the test
     for one in (driver, again(driver)):
         before, known = len(saved), one.dump()
         cloud.door.clear()

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from machine.drivers.images import apt_sources
 
@@ -168,8 +169,8 @@ def overlay(lower: Path, upper: Path, work: Path) -> Iterator[Path]:
         shutil.rmtree(work)
 
 
-def _run(argv: list[str], **more: object) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, **more)  # type: ignore[call-overload]
+def _run(argv: list[str], **more: Any) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, **more)
     if done.returncode != 0:
         raise LabUnavailable(
             f"building the lab's hosts failed at {argv[0]}: {done.stdout[-1000:]}{done.stderr[-2000:]}"

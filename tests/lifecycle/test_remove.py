@@ -89,10 +89,11 @@ def test_one_that_is_gone_is_forgotten_with_its_own_secret(store: Store) -> None
 def test_force_empties_the_keyring_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A platform that refuses the removal is no reason to keep the secret."""
     kept: dict[tuple[str, str], str] = {}
-    ring = types.ModuleType("keyring")
-    ring.set_password = lambda service, user, text: kept.update({(service, user): text})  # type: ignore[attr-defined]
-    ring.get_password = lambda service, user: kept.get((service, user))  # type: ignore[attr-defined]
-    ring.delete_password = lambda service, user: kept.pop((service, user))  # type: ignore[attr-defined]
+    ring = types.SimpleNamespace(
+        set_password=lambda service, user, text: kept.update({(service, user): text}),
+        get_password=lambda service, user: kept.get((service, user)),
+        delete_password=lambda service, user: kept.pop((service, user)),
+    )
     monkeypatch.setitem(sys.modules, "keyring", ring)
     environ = {"MACHINE_SECRETS": "keyring"}
     secrets.save(store.directory("dev"), {"AccessToken": "first"}, environ)

@@ -85,7 +85,7 @@ class Silent:
 
 
 def test_what_is_wrong_is_said_last_and_without_a_console_too() -> None:
-    assert diagnostics(Silent()) == "(no more is known: there is no console)\nits door is shut"  # type: ignore[arg-type]
+    assert diagnostics(Silent()) == "(no more is known: there is no console)\nits door is shut"  # type: ignore[arg-type]  # it has only what is asked
 
 
 class Busy(Cloud):

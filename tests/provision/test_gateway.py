@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
@@ -11,15 +12,17 @@ from machine import provision
 from machine.lifecycle.provision import host_gateway
 from machine.model import EngineOptions
 from machine.provision import Facts, sample_facts
+from machine.provision.steps import WriteFile
 
 
-def planned(facts: Facts, **more: object) -> dict[str, object]:
+def planned(facts: Facts, **more: Any) -> dict[str, object]:
     spec = provision.Spec(
         hostname="dev", driver_name="qemu", ca=b"ca\n", server_cert=b"cert\n", server_key=b"key\n",
-        host_gateway="10.0.2.2", **more,  # type: ignore[arg-type]
+        host_gateway="10.0.2.2", **more,
     )  # fmt: skip
     put = next(step for step in provision.plan(facts, spec) if getattr(step, "path", "") == "/etc/docker/daemon.json")
-    found: dict[str, object] = json.loads(put.content)  # type: ignore[union-attr]
+    assert isinstance(put, WriteFile)
+    found: dict[str, object] = json.loads(put.content)
     return found
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from machine.errors import UsageError
 from machine.swarm.backends.registry import BackendContext, open_pipeline
 from machine.swarm.cli import CliContext, run
 from machine.swarm.discovery.registry import Registry
-from machine.swarm.pipeline import Refused, Request, not_implemented
+from machine.swarm.pipeline import CallNext, Refused, Request, not_implemented
 from tests.swarm.http.recording import front, keys, raw_server
 
 HERE = {"HOME": "/nowhere"}
@@ -104,7 +105,7 @@ async def test_a_token_that_nobody_knows_is_told(tmp_path: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def plain_client(url: str):  # type: ignore[no-untyped-def]
+async def plain_client(url: str) -> AsyncIterator[CallNext]:
     async with contextlib.AsyncExitStack() as stack:
         place = BackendContext(not_implemented, dict(os.environ), print)
         yield await open_pipeline([f"dockerclient {url}"], place, stack)

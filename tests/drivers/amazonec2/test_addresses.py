@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from machine.drivers.amazonec2.driver import AmazonDriver
+from machine.drivers.base import Diagnosable
 from machine.model import State
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.cloud_contract import again, make, new, refused, unmake
@@ -43,7 +45,8 @@ def test_a_machine_that_is_reached_over_ipv6_only(cloud: Ec2, tmp_path: Path) ->
     assert found is not None
     assert six.startswith("2001:db8:1:1:")
     assert (found.address, found.peer_address) == (six, interface["PrivateIpAddress"])
-    assert driver.explain() == ""  # type: ignore[attr-defined]
+    assert isinstance(driver, Diagnosable)
+    assert driver.explain() == ""
     group = cloud.moto.client().describe_security_groups(GroupIds=driver.dump()["SecurityGroupIds"])["SecurityGroups"][
         0
     ]
@@ -67,9 +70,11 @@ def test_ipv6_beside_a_public_address(cloud: Ec2, tmp_path: Path) -> None:
 
 def test_an_instance_that_has_no_address_of_the_wanted_kind_yet(cloud: Ec2, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
-    driver.config.ipv6_only = True  # type: ignore[attr-defined]
+    assert isinstance(driver, AmazonDriver)
+    driver.config.ipv6_only = True
     assert driver.endpoint() is None
-    assert "no address of the wanted kind" in driver.explain()  # type: ignore[attr-defined]
+    assert isinstance(driver, Diagnosable)
+    assert "no address of the wanted kind" in driver.explain()
     unmake(driver)
 
 

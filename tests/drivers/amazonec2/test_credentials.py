@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from machine.drivers.base import AccountAware
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.amazonec2.moto import KEYS
 from tests.drivers.cloud_contract import again, make, new, unmake
@@ -63,7 +64,9 @@ def test_a_role_is_taken_and_its_account_written_down(profiles: Ec2, tmp_path: P
     assert "AssumeRole" in profiles.door.names()
     assert signed_by(profiles, "RunInstances").startswith("ASIA")
     assert driver.dump()["AccountID"] == "333333333333"
-    assert again(driver).account_asked() == "333333333333"  # type: ignore[attr-defined]
+    later = again(driver)
+    assert isinstance(later, AccountAware)
+    assert later.account_asked() == "333333333333"
     assert "ASIA" not in kept(driver)
     unmake(again(driver))
 

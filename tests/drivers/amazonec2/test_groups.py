@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.amazonec2 import firewall
+from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.drivers.base import Driver
 from machine.drivers.cloud import errors
 from machine.drivers.cloud import firewall as kit
@@ -167,7 +168,8 @@ def test_a_record_from_before_the_groups_had_names_of_their_own(cloud: Ec2, flee
     fleet.make("plain")
     old = fleet.machines["old"] = fleet.new("old", **ONLY_OFFICE)
     old.check()
-    old.config.security_group_names = ["docker-machine"]  # type: ignore[attr-defined]
+    assert isinstance(old, AmazonDriver)
+    old.config.security_group_names = ["docker-machine"]
     old.create()
     assert fleet.group("old")["GroupName"] == "docker-machine"
     assert fleet.said == [

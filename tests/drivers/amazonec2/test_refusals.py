@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.amazonec2.errors import CODES, DryRun, classify, translate
+from machine.drivers.base import Diagnosable
 from machine.drivers.cloud import errors
 from machine.errors import DriverError, NotSupported, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
@@ -258,13 +259,14 @@ def explained(cloud: Ec2, driver: Any, mend: Callable[[Any, str], None]) -> str:
 
 def test_why_ssh_does_not_answer(cloud: Ec2, tmp_path: Path) -> None:
     driver = make(new(cloud, tmp_path))
-    assert driver.explain() == ""  # type: ignore[attr-defined]
+    assert isinstance(driver, Diagnosable)
+    assert driver.explain() == ""
     assert "lets port 22 in" in explained(cloud, driver, lambda ec2, group: None)
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}
     cloud.moto.client().authorize_security_group_ingress(
         GroupId=driver.dump()["SecurityGroupIds"][0], IpPermissions=[rule]
     )
-    assert "203.0.113.0/24 only" in driver.explain()  # type: ignore[attr-defined]
+    assert "203.0.113.0/24 only" in driver.explain()
     unmake(driver)
 
 

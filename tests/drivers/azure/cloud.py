@@ -55,6 +55,7 @@ class Azure:
 
     def __init__(self, arm: Arm, pki: Path) -> None:
         self.arm = arm
+        self.secret_variables = {"AZURE_CLIENT_SECRET": SECRET, "AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSWORD}
         arm.reset()
         self.ca = str(pki / "ca.pem")
         self.door = Door(arm.url, naming, (str(pki / "server.pem"), str(pki / "server-key.pem")), at_once=True)
@@ -71,7 +72,7 @@ class Azure:
         }
 
     def credentials(self) -> dict[str, str]:
-        return {"AZURE_CLIENT_SECRET": SECRET, "AZURE_CLIENT_CERTIFICATE_PASSWORD": PASSWORD}
+        return dict(self.secret_variables)
 
     def strangers(self) -> dict[str, str]:
         """A secret of another service principal: Azure lets it see nothing of this subscription."""

@@ -123,8 +123,8 @@ class Account:
             ("virtualNetworks", "subnet", "InUseSubnetCannotBeDeleted"),
             ("subnets", "subnet", "InUseSubnetCannotBeDeleted"),
         ):
-            if kind == other and self.interface_of(key, own):
-                raise Refused(400, code, f"{own} is in use by {self.interface_of(key, own)['id']}.")  # type: ignore[index]
+            if kind == other and (nic := self.interface_of(key, own)):
+                raise Refused(400, code, f"{own} is in use by {nic['id']}.")
         if kind == "availabilitySets" and any(
             m["properties"].get("availabilitySet", {}).get("id", "").lower() == own.lower()
             for m in self.of("virtualMachines")
@@ -174,9 +174,8 @@ class Account:
         priorities = [rule["properties"]["priority"] for rule in body["properties"]["securityRules"]]
         if len(set(priorities)) < len(priorities) or not all(100 <= p <= 4096 for p in priorities):
             raise Refused(400, "SecurityRuleConflict", "Rules have the same priority.")
-        made = {"type": "Microsoft.Network/networkSecurityGroups", "properties": dict(body["properties"])}
-        made["properties"]["provisioningState"] = "Succeeded"  # type: ignore[index]
-        return made
+        properties = {**body["properties"], "provisioningState": "Succeeded"}
+        return {"type": "Microsoft.Network/networkSecurityGroups", "properties": properties}
 
     def _make_publicIPAddresses(self, thing_id: str, name: str, body: Thing, old: Thing | None) -> Thing:
         if body.get("sku", {}).get("name") != "Standard":

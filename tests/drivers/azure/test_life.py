@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from machine.drivers.azure.driver import AzureDriver
+from machine.drivers.base import AcceptsHostKey, ConsoleLog, Diagnosable
 from machine.drivers.cloud import errors
 from machine.errors import DriverError, InProgress, PreflightFailed
 from machine.model import State, Verb
@@ -40,7 +41,8 @@ def flags(**given: Any) -> dict[str, Any]:
 
 def test_what_a_plain_machine_is(cloud: Azure, tmp_path: Path) -> None:
     driver = new(cloud, tmp_path)
-    driver.give_host_key("PRIVATE", "ssh-ed25519 PUBLIC")  # type: ignore[attr-defined]
+    assert isinstance(driver, AcceptsHostKey)
+    driver.give_host_key("PRIVATE", "ssh-ed25519 PUBLIC")
     make(driver)
     asked = body(cloud, "PUT virtualMachines")
     inner = asked["properties"]
@@ -62,7 +64,8 @@ def test_what_a_plain_machine_is(cloud: Azure, tmp_path: Path) -> None:
     assert found is not None
     assert found.address.startswith("20.0.0.")
     assert found.peer_address.startswith("192.168.0.")
-    assert driver.console_log().replace("\r\n", "\n") == CONSOLE.replace("\r\n", "\n")  # type: ignore[attr-defined]
+    assert isinstance(driver, ConsoleLog)
+    assert driver.console_log().replace("\r\n", "\n") == CONSOLE.replace("\r\n", "\n")
     unmake(driver)
 
 
@@ -98,7 +101,8 @@ def test_what_everything_else_becomes(cloud: Azure, tmp_path: Path) -> None:
     found = driver.endpoint()
     assert found is not None
     assert (found.engine_port, found.peer_address) == (2377, "192.168.7.7")
-    assert "203.0.113.9/32 only" in driver.explain()  # type: ignore[attr-defined]
+    assert isinstance(driver, Diagnosable)
+    assert "203.0.113.9/32 only" in driver.explain()
     unmake(driver)
     assert cloud.listing() == {}
 
@@ -335,7 +339,8 @@ def test_a_machine_that_failed(cloud: Azure, tmp_path: Path) -> None:
     machine["properties"]["provisioningState"], machine["power"] = "Failed", ""
     machine["failure"] = "Allocation failed. We do not have sufficient capacity."
     assert driver.state() is State.ERROR
-    assert "sufficient capacity" in driver.explain()  # type: ignore[attr-defined]
+    assert isinstance(driver, Diagnosable)
+    assert "sufficient capacity" in driver.explain()
     cloud.door.clear()
     created(again(driver))
     assert cloud.door.names().count("PUT virtualMachines") == 1

@@ -62,7 +62,7 @@ def test_a_secret(cloud: Azure) -> None:
 def test_a_certificate(cloud: Azure, tmp_path: Path) -> None:
     path, public = certificate(tmp_path)
     cloud.arm.directory.certificate = public
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     asked(cloud, **{"azure-client-certificate": str(path)})
 
 
@@ -73,7 +73,7 @@ def test_the_directory_is_found_when_it_is_not_named(cloud: Azure) -> None:
 
 
 def test_a_device_code_is_asked_for_once(cloud: Azure) -> None:
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     given = {"azure-login": "device-code", "azure-client-id": ""}
     api, said = asked(cloud, **given)
     assert [line for line in said if "ABCD1234" in line]
@@ -88,7 +88,7 @@ DEVICE = {"azure-login": "device-code", "azure-client-id": ""}
 
 def person(cloud: Azure, place: Path, name: str, **more: Any) -> AzureDriver:
     """The driver of a machine for which somebody logs in by device code."""
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     driver = new(cloud, place, name, **{**DEVICE, **more})
     assert isinstance(driver, AzureDriver)
     return driver
@@ -161,7 +161,7 @@ def test_a_workload_identity(
     cloud: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, login: str, flags: bool
 ) -> None:
     """The token of a Kubernetes service account is handed to the authority that was named, not to Microsoft's."""
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     cloud.arm.directory.federated = "of-a-service-account"
     (tmp_path / "token").write_text("of-a-service-account")
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "token"))
@@ -176,7 +176,7 @@ def test_a_workload_identity(
 def test_a_workload_identity_that_is_not_believed(
     cloud: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     (tmp_path / "token").write_text("of-a-service-account")
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "token"))
     with pytest.raises(PreflightFailed) as caught:
@@ -191,7 +191,7 @@ def test_a_workload_identity_that_is_not_believed(
 @pytest.mark.parametrize("client", [CLIENT, ""])
 def test_a_managed_identity(cloud: Azure, monkeypatch: pytest.MonkeyPatch, login: str, client: str) -> None:
     """The metadata service of the VM is asked, for the machine's own identity or the user's that is named."""
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", cloud.arm.url)
     asked(cloud, **{"azure-login": login, "azure-client-id": client})
     questions = cloud.arm.directory.asked
@@ -202,7 +202,7 @@ def test_a_managed_identity(cloud: Azure, monkeypatch: pytest.MonkeyPatch, login
 
 @pytest.mark.usefixtures("offline")
 def test_a_managed_identity_that_there_is_not(cloud: Azure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", cloud.arm.url)
     given = {"azure-login": "managed-identity", "azure-client-id": CLIENT.replace("2", "3")}
     with pytest.raises(PreflightFailed) as caught:
@@ -213,7 +213,7 @@ def test_a_managed_identity_that_there_is_not(cloud: Azure, tmp_path: Path, monk
 
 def test_nobody_is_logged_in(cloud: Azure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     with pytest.raises(PreflightFailed) as caught:
         new(cloud, tmp_path, **{"azure-login": "cli"}).check()
     assert "az login" in caught.value.resolution
@@ -233,13 +233,13 @@ def test_az_login(cloud: Azure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "dev")  # as who has no metadata service to wait for
-    cloud.credentials = dict  # type: ignore[method-assign]
+    cloud.secret_variables = {}
     asked(cloud, **{"azure-login": login, "azure-client-id": ""})
     assert cloud.arm.directory.scopes == []
 
 
 def test_a_wrong_secret(cloud: Azure, tmp_path: Path) -> None:
-    cloud.credentials = lambda: {"AZURE_CLIENT_SECRET": "wrong"}  # type: ignore[method-assign]
+    cloud.secret_variables = {"AZURE_CLIENT_SECRET": "wrong"}
     with pytest.raises(DriverError) as caught:
         new(cloud, tmp_path).check()
     assert type(caught.value).__name__ == "BadCredentials"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from machine.drivers.azure.driver import AzureDriver
 from machine.drivers.azure.errors import BadAvailabilitySet, translate
 from machine.drivers.cloud import errors
 from machine.errors import DriverError, PreflightFailed
@@ -88,7 +89,8 @@ def test_a_premium_disk_for_a_size_without(cloud: Azure, tmp_path: Path) -> None
         unmake(make(new(cloud, tmp_path, **flags(size=size, storage_type=kind))))
     driver = new(cloud, tmp_path, **flags(size="Standard_D2_v5"))
     driver.check()
-    driver.config.storage_type = "Premium_ZRS"  # type: ignore[attr-defined]
+    assert isinstance(driver, AzureDriver)
+    driver.config.storage_type = "Premium_ZRS"
     with pytest.raises(errors.BadSize):
         created(driver)
     unmake(driver)

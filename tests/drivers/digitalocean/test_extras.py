@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from machine.drivers.base import Driver
+from machine.drivers.base import AcceptsHostKey, Diagnosable, Driver, ProvidesSshKey
 from machine.errors import DriverError, InProgress
 from machine.model import State, Verb
 from tests.drivers import firstboot
@@ -73,13 +73,15 @@ def test_the_firewall_selects_the_droplet_from_its_first_moment(cloud: Ocean, tm
     assert walls[0]["inbound_rules"][0]["sources"]["addresses"] == ["203.0.113.0/24", "10.100.0.0/20"]
     names = cloud.door.names()
     assert names.index("POST /v2/firewalls") < names.index("POST /v2/droplets")
-    assert "from 10.100.0.0/20, 203.0.113.0/24 only" in driver.explain()  # type: ignore[attr-defined]
+    assert isinstance(driver, Diagnosable)
+    assert "from 10.100.0.0/20, 203.0.113.0/24 only" in driver.explain()
 
 
 def test_no_firewall(cloud: Ocean, tmp_path: Path) -> None:
     driver = make(machine(cloud, tmp_path, firewall=["none"]))
     assert cloud.account.firewalls == {}
-    assert driver.explain() == ""  # type: ignore[attr-defined]
+    assert isinstance(driver, Diagnosable)
+    assert driver.explain() == ""
     unmake(driver)
 
 
@@ -97,7 +99,8 @@ def test_joining_firewalls_leaves_them_as_they_were(cloud: Ocean, tmp_path: Path
     for droplet in cloud.account.droplets.values():
         assert {wall["id"] for wall in cloud.account.walls_of(droplet)} == {tagged, bare}
     assert len(cloud.account.firewalls) == 2
-    assert "no rule of its firewalls (web, bare) lets port 22 in" in first.explain()  # type: ignore[attr-defined]
+    assert isinstance(first, Diagnosable)
+    assert "no rule of its firewalls (web, bare) lets port 22 in" in first.explain()
     unmake(again(first))
     assert {wall["id"] for wall in cloud.account.walls_of(only(cloud.account.droplets))} == {tagged, bare}
     unmake(again(second))
@@ -180,7 +183,7 @@ def test_a_kill_before_the_address_was_saved(cloud: Ocean, tmp_path: Path) -> No
     before = cloud.listing()
     driver = make(machine(cloud, tmp_path, reserved_ip="new"))
     assert address(driver) in cloud.account.reserved
-    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]
+    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]  # by `new`
     killed = type(driver).load(driver.ctx, [dump for dump in saved if not dump.get("ReservedAddress")][-1])
     assert not killed.dump().get("ReservedAddress")
     unmake(killed)
@@ -225,7 +228,8 @@ def test_a_key_that_the_account_had_stays(cloud: Ocean, tmp_path: Path) -> None:
     known = cloud.account.make_key({"name": "laptop", "public_key": public})
     before = cloud.listing()
     driver = make(machine(cloud, tmp_path, ssh_key_fingerprint=known["fingerprint"], ssh_key_path=str(key)))
-    assert driver.key_path() == str(key)  # type: ignore[attr-defined]
+    assert isinstance(driver, ProvidesSshKey)
+    assert driver.key_path() == str(key)
     unmake(again(driver))
     assert cloud.listing() == before
 
@@ -243,7 +247,8 @@ def test_cloud_init_is_told_the_host_key_and_what_the_user_says(cloud: Ocean, tm
     user_data = tmp_path / "user-data"
     user_data.write_text("#!/bin/sh\ntouch /srv/told\n")
     driver = machine(cloud, tmp_path, userdata=str(user_data))
-    driver.give_host_key("the private half", "ssh-ed25519 AAAA")  # type: ignore[attr-defined]
+    assert isinstance(driver, AcceptsHostKey)
+    driver.give_host_key("the private half", "ssh-ed25519 AAAA")
     make(driver)
     (told,) = cloud.account.user_data.values()
     assert firstboot.config(told)["ssh_keys"] == {
@@ -355,7 +360,7 @@ def test_the_judge_can_say_no(cloud: Ocean) -> None:
         status, _ = cloud.server.answer("POST", "/v2/droplets", headers, json.dumps(bad).encode())
         assert status == 400
         assert len(cloud.server.wrong) == number
-    cloud.account.limit = "many"  # type: ignore[assignment]
+    cloud.account.limit = "many"  # type: ignore[assignment]  # what the description forbids
     cloud.server.answer("GET", "/v2/account", headers, b"")
     assert len(cloud.server.wrong) == 4
     cloud.server.answer("GET", "/v2/nonsense", headers, b"")

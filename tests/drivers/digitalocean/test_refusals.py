@@ -13,6 +13,7 @@ import pytest
 from machine.drivers.cloud import errors
 from machine.drivers.digitalocean import client
 from machine.drivers.digitalocean.config import Config
+from machine.drivers.digitalocean.driver import DigitalOceanDriver
 from machine.drivers.digitalocean.errors import translate
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
@@ -141,7 +142,8 @@ def test_a_token_that_may_not_read_the_account(cloud: Ocean, tmp_path: Path) -> 
 def test_a_wrong_token(cloud: Ocean, tmp_path: Path) -> None:
     for token in ("dop_v1_another", "two words", "line\nbreak"):
         driver = new(cloud, tmp_path)
-        driver.api.config.access_token = token  # type: ignore[attr-defined]
+        assert isinstance(driver, DigitalOceanDriver)
+        driver.api.config.access_token = token
         with pytest.raises(PreflightFailed) as caught:
             driver.check()
         assert type(caught.value).__name__ == "BadCredentials"

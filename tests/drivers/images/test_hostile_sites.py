@@ -173,10 +173,12 @@ def test_a_network_that_breaks_is_no_full_disk_and_what_has_come_stays(
     real = http.client.HTTPResponse.read1
     monkeypatch.setattr(fetch, "CHUNK", 1000)
 
+    begun: set[http.client.HTTPResponse] = set()
+
     def read1(self: http.client.HTTPResponse, count: int = -1) -> bytes:
-        if (tmp_path / "i.part").stat().st_size or getattr(self, "begun", False):
+        if (tmp_path / "i.part").stat().st_size or self in begun:
             raise error
-        self.begun = True  # type: ignore[attr-defined]
+        begun.add(self)
         return real(self, count)
 
     monkeypatch.setattr(http.client.HTTPResponse, "read1", read1)

@@ -161,7 +161,8 @@ def test_a_floating_address_that_nobody_wrote_down(cloud: Stack, tmp_path: Path)
     assert len(cloud.project.floating) == 1
     assert older.endpoint() == driver.endpoint(), "it is taken, not made twice"
     third = again(driver)
-    third.config.floating_ip = third.config.floating_ip_id = ""  # type: ignore[attr-defined]
+    assert isinstance(third, OpenStackDriver)
+    third.config.floating_ip = third.config.floating_ip_id = ""
     unmake(third)
     assert cloud.listing() == before
 

@@ -8,6 +8,7 @@ import pytest
 
 from machine.drivers.base import Driver
 from machine.drivers.cloud import errors
+from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import InProgress
 from machine.model import State
 from tests.drivers.cloud_contract import again, created, make, new, settled, unmake
@@ -35,7 +36,8 @@ def test_a_kept_server_is_ended_with_all_it_holds(cloud: Stack, volume: int, bef
         lost(cloud, driver)
     later = again(driver)
     if "never" in before_rm:
-        later.config.server_id = ""  # type: ignore[attr-defined]
+        assert isinstance(later, OpenStackDriver)
+        later.config.server_id = ""
     unmake(later)
     assert cloud.listing() == before
 
@@ -45,7 +47,8 @@ def test_rm_cut_short_after_the_first_request_knows_the_server_again(cloud: Stac
     cloud.project.reclaim = True
     cloud.project.end = 1.0  # seconds, for the state in between to be seen
     driver = again(make(new(cloud, tmp_path)))
-    driver.config.server_id = ""  # type: ignore[attr-defined]
+    assert isinstance(driver, OpenStackDriver)
+    driver.config.server_id = ""
     driver.ctx.save(driver)
     with pytest.raises(InProgress):
         driver.remove()

@@ -243,7 +243,8 @@ async def test_a_load_is_one_stream_for_all_even_if_one_breaks(monkeypatch: pyte
     def asker(engine: SimulatedEngine) -> Any:
         async def ask(request: Request) -> Reply:
             size = 0
-            async for data in request.body:  # type: ignore[union-attr]
+            assert isinstance(request.body, AsyncIterator)
+            async for data in request.body:
                 size += len(data)
                 if engine.name == "b":
                     raise Unreachable(502, "fell over")
@@ -273,7 +274,8 @@ async def test_events_of_all_come_with_the_node_and_come_back_with_the_engine(mo
     await world.get("/info")
     world.away.add("a")
     reply = await world.all(Request("GET", "/events"))
-    stream = reply.body.__aiter__()  # type: ignore[union-attr]
+    stream = reply.body
+    assert isinstance(stream, AsyncGenerator)
     first = asyncio.ensure_future(stream.__anext__())
     await asyncio.sleep(0.1)
     world.engines[1].answer("POST", "/containers/b-1/stop")
@@ -284,7 +286,6 @@ async def test_events_of_all_come_with_the_node_and_come_back_with_the_engine(mo
     await asyncio.sleep(0.5)
     world.engines[0].answer("POST", "/containers/a-1/kill")
     assert json.loads(await stream.__anext__())["node"]["Name"] == "a"
-    assert isinstance(stream, AsyncGenerator)
     await stream.aclose()
     assert [len(engine.listeners) for engine in world.engines] == [0, 0, 0]
 

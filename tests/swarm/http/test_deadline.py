@@ -15,9 +15,9 @@ def in_time(run: Callable[[Deadline, list[str], Ticks], None]) -> list[str]:
 
     async def main() -> None:
         clock.loop = asyncio.get_running_loop()
-        clock.loop.time = lambda: clock.now  # type: ignore[method-assign]
+        clock.loop.time = lambda: clock.now  # type: ignore[method-assign]  # the clock is set by hand
         run(Deadline(lambda: expired.append("expired")), expired, clock)
-        clock.loop.time = type(clock.loop).time.__get__(clock.loop)  # type: ignore[method-assign]
+        clock.loop.time = type(clock.loop).time.__get__(clock.loop)  # type: ignore[method-assign]  # the clock is set by hand
 
     asyncio.run(main())
     return expired
@@ -32,7 +32,7 @@ class Ticks:
 
     def pass_to(self, now: float) -> None:
         """Run the timers that are due until then, in their order."""
-        timers = self.loop._scheduled  # type: ignore[attr-defined]
+        timers = self.loop._scheduled  # type: ignore[attr-defined]  # asyncio tells its timers in no other way
         while due := [timer for timer in timers if not timer.cancelled() and timer.when() <= now]:
             timer = min(due, key=lambda each: each.when())
             self.now = max(self.now, timer.when())
@@ -42,7 +42,7 @@ class Ticks:
 
     def timers(self) -> int:
         """How many are running."""
-        return sum(not timer.cancelled() for timer in self.loop._scheduled)  # type: ignore[attr-defined]
+        return sum(not timer.cancelled() for timer in self.loop._scheduled)  # type: ignore[attr-defined]  # as above
 
 
 def test_a_block_that_takes_too_long_expires_once() -> None:

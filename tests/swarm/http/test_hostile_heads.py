@@ -9,6 +9,7 @@ import pytest
 from machine.swarm import limits
 from machine.swarm.http.request_head import BadHead, check_framing, origin_form
 from machine.swarm.http.server import Limits
+from machine.swarm.http.stream import Stream
 from machine.swarm.pipeline import Reply, Request
 from tests.swarm.http.raw import echo, say, statuses
 from tests.swarm.http.recording import front
@@ -127,10 +128,10 @@ async def test_who_sends_slowly_is_dropped_in_the_end(pause: float | None) -> No
             assert statuses(await _rest(stream)) in ([], [400])
             stream.abort()
 
-    async def _rest(stream: object) -> bytes:
+    async def _rest(stream: Stream) -> bytes:
         got = b""
         try:
-            while data := await stream.read():  # type: ignore[attr-defined]
+            while data := await stream.read():
                 got += data
         except OSError:
             pass

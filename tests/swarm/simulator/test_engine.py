@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -109,7 +110,8 @@ async def test_a_farm_streams_events_and_waits_to_our_client() -> None:
         waiting = await client(Request("POST", "/containers/sim-0001-1/wait"))
         assert (await client(Request("POST", "/containers/sim-0001-1/stop"))).status == 204
         assert await waiting.value() == {"StatusCode": 0}
-        line = await events.body.__anext__()  # type: ignore[union-attr]
+        assert isinstance(events.body, AsyncIterator)
+        line = await anext(events.body)
         assert json.loads(line.splitlines()[0])["Action"] == "die"
         await events.close()
         await asyncio.sleep(0.05)
