@@ -140,12 +140,13 @@ def find(method: str, path: str) -> tuple[Route | None, str]:
     route = ROUTES.get((method, path))
     if route is not None and "{" not in path:
         return route, ""
-    first = path[1:].partition("/")[0]
-    for last in (path[path.rfind("/") + 1 :], ""):
+    start = path.find("/", 1) + 1  # of the name
+    first = path[1 : start - 1]
+    for last in (path[path.rfind("/") + 1 :], "") if start and path[0] == "/" else ():
         named = _NAMED.get((method, first, last))
-        if named is not None:
-            start, end = len(first) + 2, len(path) - len(named.after)  # of the name
-            if end > start and path.endswith(named.after):
+        if named is not None and path.endswith(named.after):
+            end = len(path) - len(named.after)
+            if end > start:
                 return named, path[start:end]
     return None, ""
 

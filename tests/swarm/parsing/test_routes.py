@@ -38,7 +38,8 @@ def test_a_path_is_found_with_its_name(method: str, path: str, route: str, name:
     [
         ("GET", "/nonsense"), ("GET", ""), ("GET", "/"), ("GET", "info"), ("PUT", "/info"), ("get", "/info"),
         ("GET", "/info/"), ("GET", "/containers//json"), ("GET", "/containers/"), ("DELETE", "/containers/"),
-        ("GET", "/containers/web/nonsense"), ("GET", "/containers/attach/ws"), ("OPTIONS", "/info"),
+        ("GET", "/containers/web/nonsense"), ("GET", "/containers/attach/ws"), ("GET", "xcontainers/web/json"),
+        ("OPTIONS", "/info"),
     ],
 )  # fmt: skip
 def test_what_the_api_does_not_have(method: str, path: str) -> None:
