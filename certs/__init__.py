@@ -9,7 +9,7 @@ is a ValueError. Profile of the certificates: RFC 5280; what TLS clients check o
 """
 
 from certs.errors import CertsError, IssuerUnfit, KeyLocked, NameNotAllowed, NotPem
-from certs.facts import CertFacts, belongs_together, describe, issued_by
+from certs.inspection import CertFacts, belongs_together, describe, issued_by
 from certs.issue import CA_DAYS, LEAF_DAYS, make_ca, make_client, make_server
 from certs.names import is_name
 from certs.pem import Pair

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from certs.errors import IssuerUnfit, NameNotAllowed
-from certs.facts import belongs_together
+from certs.inspection import belongs_together
 from certs.names import general_names, spelled
 from certs.pem import Pair, PrivateKey, key_to_pem, load_cert, load_key, new_key
 

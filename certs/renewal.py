@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from certs.errors import CertsError
-from certs.facts import CertFacts, describe, issued_by
+from certs.inspection import CertFacts, describe, issued_by
 from certs.names import is_name, normal
 
 SOON = timedelta(days=30)  # before the end of a certificate

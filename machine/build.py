@@ -1,4 +1,4 @@
-"""Which source this program was made from: the commit that `machine version` prints beside the version."""
+"""The commit that this program was made from, which `machine version` prints beside the version."""
 
 from __future__ import annotations
 

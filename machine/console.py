@@ -25,7 +25,7 @@ _SHORTEST_SECRET = 4  # masking shorter ones would turn ordinary words into star
 
 
 class Console:
-    """What the program says while it works. `for_machine` gives the same console speaking of one machine."""
+    """The printer of progress and warnings. `for_machine` returns one that names a machine in its lines."""
 
     def __init__(self, err: TextIO | None = None, *, log_format: str = "text", debug: bool = False) -> None:
         self.err = sys.stderr if err is None else err
@@ -38,57 +38,57 @@ class Console:
         self._began = time.monotonic()
 
     def for_machine(self, name: str, log_path: str = "") -> Console:
-        """This console, speaking of machine `name`; lines are also appended to `log_path` once its directory exists."""
+        """Return a console that names machine `name`; lines also go to `log_path`, if its directory exists."""
         other = Console(self.err, debug=self.debugging)
         other.json, other._shared = self.json, self._shared
         other.machine, other._log_path = name, log_path
         return other
 
     def hide(self, secret: str) -> None:
-        """Never show `secret` from now on."""
+        """Mask `secret` in everything that is printed from now on."""
         if len(secret) >= _SHORTEST_SECRET:
             self._shared.secrets.add(secret)
 
     def step(self, text: str) -> None:
-        """The next thing that is being done; replaces the machine's moving line on a terminal."""
-        self._say("step", text)
+        """Print the next thing that is being done; it replaces the machine's moving line on a terminal."""
+        self._emit("step", text)
 
     def info(self, text: str) -> None:
-        """A fact worth a line."""
-        self._say("info", text)
+        """Print a line of information."""
+        self._emit("info", text)
 
     def warn(self, text: str) -> None:
-        """Something the user should look at; not an error."""
-        self._say("warning", text)
+        """Print a warning."""
+        self._emit("warning", text)
 
     def debug(self, text: str) -> None:
-        """Only shown with --debug; always in the machine's log."""
-        self._say("debug", text)
+        """Print a line with --debug only; it is always in the machine's log."""
+        self._emit("debug", text)
 
-    def done(self, text: str, **facts: str) -> None:
-        """The last word on a machine: its moving line ends. `facts` are further keys of the JSON line."""
-        self._say("done", text, facts)
+    def done(self, text: str, **fields: str) -> None:
+        """Print the last line about a machine: its moving line ends. `fields` are further keys of the JSON line."""
+        self._emit("done", text, fields)
 
     def failed(self, text: str) -> None:
-        """The last word on one of several machines that did not come to a good end, while the others go on."""
-        self._say("failed", text)
+        """Print the last line about one of several machines that has failed, while the others go on."""
+        self._emit("failed", text)
 
     def close(self) -> None:
         """End the moving lines, for good: a thread that has not noticed Ctrl-C may still say something."""
         with self._shared.lock:
             self._shared.closed = True
-            if self._shared.board is not None:
-                self._shared.board.stop()
-                self._shared.board = None
+            if self._shared.progress is not None:
+                self._shared.progress.stop()
+                self._shared.progress = None
 
     def mask(self, text: str) -> str:
-        """`text` without any registered secret; the longest go first, for one may be the start of another."""
+        """Return `text` with every registered secret masked; longest first, for one may be the start of another."""
         for secret in sorted(self._shared.secrets, key=len, reverse=True):  # other threads may add some
             text = text.replace(secret, MASK)
         return text
 
     def log(self, level: str, text: str) -> None:
-        """Only to the machine's log file. One that cannot be written stops nothing: `rm` is the cure of a full disk."""
+        """Write to the machine's log file only. A failure is ignored: `rm` has to work on a full disk."""
         if not self._log_path:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -106,33 +106,33 @@ class Console:
         except OSError:
             return  # the directory is not there yet, or the disk is full: the screen still has the line
 
-    def _say(self, level: str, text: str, facts: Mapping[str, str] | None = None) -> None:
+    def _emit(self, level: str, text: str, fields: Mapping[str, str] | None = None) -> None:
         text = in_text(self.mask(text))
         self.log(level, text)
         if level == "debug" and not self.debugging:
             return
         with self._shared.lock:
             if self.json:
-                self._write_json(level, text, facts or {})
+                self._write_json(level, text, fields or {})
             elif level in ("step", "done", "failed") and self.machine and self._on_terminal():
                 self._draw(level, text)
             else:
                 self._write_plain(level, text)
 
-    def _write_json(self, level: str, text: str, facts: Mapping[str, str]) -> None:
+    def _write_json(self, level: str, text: str, fields: Mapping[str, str]) -> None:
         import json
 
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         entry: dict[str, Any] = {"time": stamp, "level": level, "machine": self.machine, "message": text}
         if level in ("done", "failed"):
             entry["seconds"] = round(time.monotonic() - self._began, 1)
-        entry.update(facts)
+        entry.update(fields)
         print(json.dumps({k: v for k, v in entry.items() if v != ""}), file=self.err, flush=True)
 
     def _write_plain(self, level: str, text: str) -> None:
         prefix = f"({self.machine}) " if self.machine else ""
         word = {"warning": "Warning: ", "debug": "debug: ", "failed": "failed: "}.get(level, "")
-        board = self._shared.board
+        board = self._shared.progress
         for line in text.splitlines() or [""]:
             if board is not None:
                 board.console.print(f"{prefix}{word}{line}", markup=False, highlight=False, soft_wrap=True)
@@ -149,19 +149,19 @@ class Console:
 
     def _draw(self, level: str, text: str) -> None:
         shared = self._shared
-        if shared.board is None:
-            shared.board = _new_board(self.err)
-        if self._task is None or self._task not in shared.board.task_ids:
-            self._task = shared.board.add_task(text, machine=self.machine, total=None)
-        shared.board.update(self._task, description=text)
+        if shared.progress is None:
+            shared.progress = _new_progress(self.err)
+        if self._task is None or self._task not in shared.progress.task_ids:
+            self._task = shared.progress.add_task(text, machine=self.machine, total=None)
+        shared.progress.update(self._task, description=text)
         if level in ("done", "failed"):
-            elapsed = shared.board.tasks[shared.board.task_ids.index(self._task)].elapsed or 0.0
-            shared.board.remove_task(self._task)
+            elapsed = shared.progress.tasks[shared.progress.task_ids.index(self._task)].elapsed or 0.0
+            shared.progress.remove_task(self._task)
             self._task = None
             self._write_plain(level, f"{text} ({elapsed:.0f} s)")
-        if not shared.board.task_ids:
-            shared.board.stop()
-            shared.board = None
+        if not shared.progress.task_ids:
+            shared.progress.stop()
+            shared.progress = None
 
 
 def _forget_older_half(path: str) -> None:
@@ -183,17 +183,17 @@ class _Shared:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.secrets: set[str] = set()
-        self.board: Any = None
+        self.progress: Any = None
         self.closed = False
 
 
-def _new_board(err: TextIO) -> Any:
+def _new_progress(err: TextIO) -> Any:
     from rich.console import Console as RichConsole
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
     rest = Column(ratio=1, no_wrap=True)  # where the terminal is narrow this column gives way, never the time
-    board = Progress(
+    progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.fields[machine]}", style="bold", markup=False),
         TextColumn("{task.description}", markup=False, table_column=rest),
@@ -202,5 +202,5 @@ def _new_board(err: TextIO) -> Any:
         transient=True,
         expand=True,
     )
-    board.start()
-    return board
+    progress.start()
+    return progress

@@ -38,8 +38,8 @@ class Context:
     current: bool  # chosen by `docker context use`
 
 
-def called(machine: str) -> str:
-    """The context's name: the machine's, but for names that the docker client does not take (`default`, one letter)."""
+def context_name(machine: str) -> str:
+    """Return the context's name: the machine's, but for names that docker refuses (`default`, one letter)."""
     return f"machine-{machine}" if machine == "default" or len(machine) < 2 else machine
 
 
@@ -50,17 +50,17 @@ def write(machine: str, url: str, cert_dir: str, *, environ: Mapping[str, str] =
     TLS. StoreError if the name is taken by a context that is not this machine's, or nothing can be written;
     CertificateError if one of the three files is missing; MachineNotFound if `url` is empty.
     """
-    name = called(machine)
+    name = context_name(machine)
     if not url:
         raise MachineNotFound(
             f"the address of {machine} is not known yet, so there is nothing a context could point to",
             resolution=f"machine start {machine}, or machine create --resume {machine}",
         )
-    taken = _read(_meta(environ, name))
-    if taken is not None and not _is(taken, machine, cert_dir):
-        raise _not_ours(name, taken)
+    existing = _read(_meta(environ, name))
+    if existing is not None and not _belongs_to(existing, machine, cert_dir):
+        raise _foreign_context_error(name, existing)
     pems = {} if url.startswith(_LOCAL) else _pems(machine, cert_dir)
-    metadata = (taken or {}).get("Metadata") or {"Description": f"machine: {machine}"}
+    metadata = (existing or {}).get("Metadata") or {"Description": f"machine: {machine}"}
     metadata[_MARK] = {"Name": machine, "Directory": os.path.abspath(cert_dir)}
     endpoint = {"Host": url, "SkipTLSVerify": False}
     document = {"Name": name, "Metadata": metadata, "Endpoints": {"docker": endpoint}}
@@ -79,9 +79,9 @@ def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.
 
     If it was the current one, the docker client goes back to its default.
     """
-    name = called(machine)
+    name = context_name(machine)
     found = _read(_meta(environ, name))
-    if found is None or not _is(found, machine, cert_dir):
+    if found is None or not _belongs_to(found, machine, cert_dir):
         return False
     if current(environ) == name:
         _forget_current(environ)
@@ -97,13 +97,13 @@ def remove(machine: str, *, cert_dir: str = "", environ: Mapping[str, str] = os.
     return True
 
 
-def moved(machine: str, before: str, url: str, cert_dir: str, *, environ: Mapping[str, str] = os.environ) -> bool:
-    """Point a machine's context to `url`; False if it has none, or one that does not point to `before`.
+def update_url(machine: str, old_url: str, url: str, cert_dir: str, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """Point a machine's context to `url`; False if it has none, or one that does not point to `old_url`.
 
     The errors of `write`.
     """
-    here = (called(machine), machine, os.path.abspath(cert_dir), before)
-    if not any((one.name, one.machine, one.directory, one.host) == here for one in ours(environ)):
+    expected = (context_name(machine), machine, os.path.abspath(cert_dir), old_url)
+    if not any((one.name, one.machine, one.directory, one.host) == expected for one in own_contexts(environ)):
         return False
     write(machine, url, cert_dir, environ=environ)
     return True
@@ -115,29 +115,29 @@ def refresh(environ: Mapping[str, str] = os.environ, *, cert_dir: str = "") -> l
     A machine that is gone, or whose files are not all there, is passed over. StoreError if nothing can be written.
     """
     changed = []
-    for context in ours(environ):
-        held = os.path.join(_tls(environ, context.name), "docker")
-        if not os.path.isdir(held) or (cert_dir and context.directory != os.path.abspath(cert_dir)):
+    for context in own_contexts(environ):
+        directory = os.path.join(_tls(environ, context.name), "docker")
+        if not os.path.isdir(directory) or (cert_dir and context.directory != os.path.abspath(cert_dir)):
             continue
-        fresh = {file: files.read(os.path.join(context.directory, file)) for file in _PEMS}
-        stale = [file for file, content in fresh.items() if files.read(os.path.join(held, file)) != content]
-        if stale and all(fresh.values()):
-            for file in stale:
-                files.write(os.path.join(held, file), fresh[file])
+        contents = {file: files.read(os.path.join(context.directory, file)) for file in _PEMS}
+        outdated = [file for file, content in contents.items() if files.read(os.path.join(directory, file)) != content]
+        if outdated and all(contents.values()):
+            for file in outdated:
+                files.write(os.path.join(directory, file), contents[file])
             changed.append(context.name)
     return changed
 
 
-def ours(environ: Mapping[str, str] = os.environ) -> list[Context]:
-    """Every context that this program made, by name."""
+def own_contexts(environ: Mapping[str, str] = os.environ) -> list[Context]:
+    """Return every context that this program made, sorted by name."""
     top = os.path.join(config_dir(environ), "contexts", "meta")
     try:
         names = os.listdir(top)
     except OSError:
         return []
-    chosen = current(environ)
+    current_name = current(environ)
     documents = (_read(os.path.join(top, name, "meta.json")) for name in names)
-    found = [_context(document, chosen) for document in documents if document and _mark(document)]
+    found = [_context(document, current_name) for document in documents if document and _mark(document)]
     return sorted(found, key=lambda context: context.name)
 
 
@@ -157,9 +157,9 @@ def use(machine: str, *, cert_dir: str, environ: Mapping[str, str] = os.environ)
 
     MachineNotFound if the machine has no context of ours, StoreError if docker's configuration cannot be written.
     """
-    name = called(machine)
+    name = context_name(machine)
     found = _read(_meta(environ, name))
-    if found is None or not _is(found, machine, cert_dir):
+    if found is None or not _belongs_to(found, machine, cert_dir):
         raise MachineNotFound(
             f"there is no docker context of the machine {machine}",
             resolution=f"machine context create {machine}",
@@ -179,13 +179,13 @@ def config_dir(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
 
 
-def _context(document: dict[str, Any], chosen: str) -> Context:
+def _context(document: dict[str, Any], current_name: str) -> Context:
     mark = _mark(document)
     endpoints = document.get("Endpoints")
     docker = endpoints.get("docker") if isinstance(endpoints, dict) else None
     host = str(docker.get("Host", "")) if isinstance(docker, dict) else ""
     name = str(document.get("Name", ""))
-    return Context(name, str(mark.get("Name", "")), str(mark.get("Directory", "")), host, name == chosen)
+    return Context(name, str(mark.get("Name", "")), str(mark.get("Directory", "")), host, name == current_name)
 
 
 def _read(path: str) -> dict[str, Any] | None:
@@ -206,8 +206,8 @@ def _mark(document: dict[str, Any]) -> dict[str, Any]:
     return mark if isinstance(mark, dict) else {}
 
 
-def _is(document: dict[str, Any], machine: str, cert_dir: str) -> bool:
-    """Whether a context is that machine's. One whose machine is gone may be taken over by a namesake."""
+def _belongs_to(document: dict[str, Any], machine: str, cert_dir: str) -> bool:
+    """Return whether a context is that machine's. One whose machine is gone may be taken over by a namesake."""
     mark = _mark(document)
     if mark.get("Name") != machine:
         return False
@@ -226,8 +226,8 @@ def _pems(machine: str, cert_dir: str) -> dict[str, bytes]:
     return {} if missing else found
 
 
-def _not_ours(name: str, taken: dict[str, Any]) -> StoreError:
-    directory = _mark(taken).get("Directory")
+def _foreign_context_error(name: str, existing: dict[str, Any]) -> StoreError:
+    directory = _mark(existing).get("Directory")
     whose = f"belongs to the machine in {directory}" if directory else "was not made by machine"
     return StoreError(
         f"there is a docker context {name} already, and it {whose}",

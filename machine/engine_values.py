@@ -1,4 +1,4 @@
-"""What is given for an engine at `create`: refused here if no engine could get it as it was meant. Pure."""
+"""Checks of the values given for an engine at `create`: refused if no engine could get them as meant. Pure."""
 
 from __future__ import annotations
 
@@ -39,15 +39,17 @@ def check(engine: EngineOptions) -> None:
 
 def _check_text(flag: str, value: str) -> None:
     name = value.partition("=")[0] if "=" in value else ""
-    which = f"--{flag} {name!r}" if name else f"--{flag}"
+    shown_flag = f"--{flag} {name!r}" if name else f"--{flag}"
     if not value.strip("- "):
         raise UsageError(f"--{flag} is empty", resolution="give it a value, or leave it out")
     if _CONTROL.search(value):
         raise UsageError(
-            f"{which} has a line end or another control character in it",
+            f"{shown_flag} has a line end or another control character in it",
             resolution="leave it out, or keep such a value in a file on the machine",
         )
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"{which} is not UTF-8", resolution="type it in a terminal that is set to UTF-8") from None
+        raise UsageError(
+            f"{shown_flag} is not UTF-8", resolution="type it in a terminal that is set to UTF-8"
+        ) from None

@@ -149,7 +149,7 @@ class InProgress(DriverError):
 
 
 def as_preflight_error(error: DriverError) -> PreflightFailed:
-    """The same error, class name included, as one of the checks before a create: nothing was made."""
+    """Return a PreflightFailed with the texts and the class name of `error`: nothing was made yet."""
     if isinstance(error, PreflightFailed):
         return error
     kind = type(error)

@@ -13,7 +13,7 @@ from machine.errors import StoreError
 PRIVATE = 0o600
 PUBLIC = 0o644
 LARGEST = 16 * 2**20  # bytes of a file that is read whole; certificates, keys and records have some KB
-_WAITS_FOR_NOBODY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
@@ -27,18 +27,18 @@ def write(path: str, data: bytes, mode: int = PRIVATE) -> None:
     temporary = os.path.join(directory, f".{os.path.basename(path)}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         make_directory(directory)
-        _fill(temporary, data, mode)
+        _write_new(temporary, data, mode)
         os.replace(temporary, path)
-        _settle(directory)
+        _sync_directory(directory)
     except OSError as error:
-        _drop(temporary)
+        _unlink_if_there(temporary)
         raise StoreError(
             f"cannot write {path}: {(error.strerror or str(error)).lower()}",
             resolution=in_the_way(path, error)
             or "make room on that disk, or check who owns the directory, then run the command again",
         ) from error
     except BaseException:
-        _drop(temporary)
+        _unlink_if_there(temporary)
         raise
 
 
@@ -62,7 +62,7 @@ def read_plain(path: str, largest: int = LARGEST) -> bytes:
 
     A pipe would be waited for and a device never ends, so both are refused, like what is larger than `largest`.
     """
-    descriptor = os.open(path, _WAITS_FOR_NOBODY)
+    descriptor = os.open(path, _OPEN_FLAGS)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "it is not a plain file", path)
@@ -119,7 +119,7 @@ def leftover(name: str) -> bool:
     return name.startswith(".") and name.endswith(".tmp")
 
 
-def _fill(path: str, data: bytes, mode: int) -> None:
+def _write_new(path: str, data: bytes, mode: int) -> None:
     """Make `path` with its mode and all of `data`, down on the disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & PRIVATE)
     try:
@@ -133,7 +133,7 @@ def _fill(path: str, data: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-def _settle(directory: str) -> None:
+def _sync_directory(directory: str) -> None:
     """Bring a rename down to the disk, where directories can be synced at all."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
@@ -147,7 +147,7 @@ def _settle(directory: str) -> None:
         os.close(descriptor)
 
 
-def _drop(path: str) -> None:
+def _unlink_if_there(path: str) -> None:
     try:
         os.unlink(path)
     except OSError:
@@ -158,7 +158,7 @@ def only_ours(path: str) -> bool:
     """Whether nobody but this user and root can change the file at `path`, or put another one there."""
     if not hasattr(os, "geteuid"):  # Windows: a mode does not tell
         return True
-    *places, file = _way(path)
+    *places, file = _path_components(path)
     return not _writable_by_others(os.stat(file), sticky=False) and not any(
         not os.path.islink(place) and _writable_by_others(os.stat(place), sticky=True) for place in places
     )
@@ -168,14 +168,14 @@ def anybody_changes(path: str) -> bool:
     """Whether every user of this host can change the file at `path`, put another one there, or may have put this."""
     if not hasattr(os, "geteuid"):
         return False
-    *_, file = way = _way(path)
+    *_, file = way = _path_components(path)
     if any(not os.path.islink(place) and _open_to_all(place, is_file=place == file) for place in way):
         return True
     strange = os.lstat(path).st_uid not in (0, os.geteuid())
     return strange and _open_to_all(os.path.dirname(os.path.abspath(path)), sticky=True)
 
 
-def _way(path: str) -> list[str]:
+def _path_components(path: str) -> list[str]:
     """The directories and links through which one comes to the file at `path`, and at last the file."""
     os.stat(path)  # OSError where links go round
     place, way = os.sep, [os.sep]

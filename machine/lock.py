@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-PATIENCE = 2.0  # seconds of waiting that need no word
-_EVERY = 0.05  # seconds between two tries while there is a deadline
+QUIET_SECONDS = 2.0  # seconds of waiting that need no word
+_POLL_SECONDS = 0.05  # seconds between two tries while there is a deadline
 _FAR = 1 << 30  # on Windows the locked byte lies beyond the text, so that others can read who holds it
 
 
@@ -46,14 +46,14 @@ def of_user(noun: str) -> str:
     """
     if os.name == "nt":
         return os.path.join(os.path.expanduser("~"), ".docker", "machine", "locks", noun + ".lock")
-    place = f"/tmp/machine-{os.getuid()}-locks"  # noqa: S108 (made 0700, owner checked)
-    files.make_directory(place)
-    seen = os.lstat(place)
-    if seen.st_uid != os.getuid() or seen.st_mode & 0o077 or not stat.S_ISDIR(seen.st_mode):
+    directory = f"/tmp/machine-{os.getuid()}-locks"  # noqa: S108 (made 0700, owner checked)
+    files.make_directory(directory)
+    status = os.lstat(directory)
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or not stat.S_ISDIR(status.st_mode):
         raise StoreError(
-            f"{place} is not safe for locks: others own it or may enter it", resolution=f"sudo rm -r {place}"
+            f"{directory} is not safe for locks: others own it or may enter it", resolution=f"sudo rm -r {directory}"
         )
-    return os.path.join(place, noun + ".lock")
+    return os.path.join(directory, noun + ".lock")
 
 
 def drop(path: str) -> None:
@@ -92,12 +92,12 @@ class _Hold:
 
     def __enter__(self) -> None:
         deadline = None if self._seconds is None else time.monotonic() + self._seconds
-        self._silent_until = time.monotonic() + PATIENCE
+        self._silent_until = time.monotonic() + QUIET_SECONDS
         while True:
             self._descriptor = _open(self._path)
             try:
                 self._acquire(deadline)
-                if _same(self._descriptor, self._path):
+                if _is_open_file(self._descriptor, self._path):
                     _sign(self._descriptor, f"{os.getpid()} {self._what}\n")
                     return
             except BaseException:
@@ -118,20 +118,20 @@ class _Hold:
         try:
             while not _take(self._descriptor, wait=deadline is None and self._say is None):
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise self._taken()
+                    raise self._held_error()
                 if self._say is not None and time.monotonic() >= self._silent_until:
-                    self._say(self._waiting())
+                    self._say(self._waiting_message())
                     self._say = None
-                time.sleep(_EVERY)
+                time.sleep(_POLL_SECONDS)
         except OSError as error:  # some network file systems cannot lock
-            raise _refused(self._path, error) from error
+            raise _lock_error(self._path, error) from error
 
-    def _waiting(self) -> str:
+    def _waiting_message(self) -> str:
         pid, _, what = _signature(self._path).partition(" ")
         who = "this command, for another machine" if pid == str(os.getpid()) else f"process {pid or 'unknown'}"
         return f"waiting for {who}: {what or 'it'} is taken"
 
-    def _taken(self) -> StoreError:
+    def _held_error(self) -> StoreError:
         pid, _, what = _signature(self._path).partition(" ")
         by = f" by process {pid}" if pid.isdigit() else ""
         return StoreError(
@@ -147,10 +147,10 @@ def _open(path: str) -> int:
         files.make_directory(os.path.dirname(path) or ".")
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _lock_error(path, error) from error
 
 
-def _refused(path: str, error: OSError) -> StoreError:
+def _lock_error(path: str, error: OSError) -> StoreError:
     return StoreError(
         f"cannot lock {path}: {(error.strerror or str(error)).lower()}",
         resolution=files.in_the_way(path, error)
@@ -158,7 +158,7 @@ def _refused(path: str, error: OSError) -> StoreError:
     )
 
 
-def _same(descriptor: int, path: str) -> bool:
+def _is_open_file(descriptor: int, path: str) -> bool:
     """Whether `path` still names the file that is open."""
     try:
         there = os.stat(path)

@@ -8,7 +8,7 @@ from machine.errors import NameInvalid
 
 _ALLOWED = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*")
 LONGEST = 200  # file systems take 255 bytes; a lock's or a removed machine's directory needs some more than the name
-LABEL = 63  # octets of a host name's part, RFC 1035
+LONGEST_LABEL = 63  # octets of a host name's part, RFC 1035
 
 
 def check(name: str) -> str:
@@ -22,18 +22,18 @@ def check(name: str) -> str:
     if len(name) > LONGEST:
         raise NameInvalid(
             f"the name {name[:20]}... is {len(name)} characters long; {LONGEST} is the most",
-            resolution=f"shorten it; {LABEL} or fewer also fit into a host name whole",
+            resolution=f"shorten it; {LONGEST_LABEL} or fewer also fit into a host name whole",
         )
     return name
 
 
 def hostname(name: str) -> str:
     """The host name set on a machine: its name; of one over 63 characters the start and a hash, so that two differ."""
-    if len(name) <= LABEL:
+    if len(name) <= LONGEST_LABEL:
         return name.rstrip("-.")
     from hashlib import sha256
 
-    return f"{name[: LABEL - 9].rstrip('-.')}-{sha256(name.encode()).hexdigest()[:8]}"
+    return f"{name[: LONGEST_LABEL - 9].rstrip('-.')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

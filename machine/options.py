@@ -51,16 +51,16 @@ def parse(option: Option, text: str, source: str) -> Any:
         raise UsageError(f"{source} must be a whole number, not {text!r}") from None
 
 
-def resolve(options: Sequence[Option], given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Values:
+def resolve(options: Sequence[Option], typed: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Values:
     """Value of every option: command line, else environment, else default.
 
-    `given` holds only what was typed. Lists on the command line are taken as they are (commas are not
+    `typed` holds only what was typed. Lists on the command line are taken as they are (commas are not
     split); a list in a variable is split at commas, as docker-machine does both.
     """
     values: dict[str, Any] = {}
     for option in options:
-        if option.name in given and given[option.name] is not None:
-            values[option.name] = given[option.name]
+        if option.name in typed and typed[option.name] is not None:
+            values[option.name] = typed[option.name]
         elif option.env and environ.get(option.env):
             values[option.name] = parse(option, environ[option.env], f"${option.env}")
         else:

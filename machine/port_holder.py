@@ -1,4 +1,4 @@
-"""Why a port of this host cannot be opened: asked of the system, not guessed, with the program that has it.
+"""Why a port of this host cannot be opened, and which program has it.
 
 Needs little more than `os` and `socket`: the watcher of published ports is a small process of its own.
 """
@@ -32,7 +32,7 @@ def why(address: str, port: int, kind: str = "tcp") -> tuple[str, str]:
         _bind(address, port, kind)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _taken(address, port, kind)
+            return _in_use(address, port, kind)
         if error.errno in (errno.EACCES, errno.EPERM):
             return _forbidden(port)
         if error.errno == errno.EADDRNOTAVAIL:
@@ -71,7 +71,7 @@ def _bind(address: str, port: int, kind: str) -> None:
             server.listen(1)
 
 
-def _taken(address: str, port: int, kind: str) -> tuple[str, str]:
+def _in_use(address: str, port: int, kind: str) -> tuple[str, str]:
     pid, name = holder(address, port, kind)
     if not pid:
         look = f"sudo ss -ln{kind[0]}p 'sport = :{port}'"
@@ -88,22 +88,22 @@ def _forbidden(port: int) -> tuple[str, str]:
         pass
     if port >= first:
         return "this user may not open ports here", "see what forbids it (SELinux, a container)"
-    cure = f"sudo sysctl -w net.ipv4.ip_unprivileged_port_start={port} lets everybody"
-    return f"only root may open ports below {first} on this host", cure
+    resolution = f"sudo sysctl -w net.ipv4.ip_unprivileged_port_start={port} lets everybody"
+    return f"only root may open ports below {first} on this host", resolution
 
 
 def _inodes(address: str, port: int, kind: str, proc: str) -> Iterator[str]:
     """The sockets that are in the way of this one."""
-    wanted = socket.inet_aton(address)
-    own = (wanted[::-1] if sys.byteorder == "little" else wanted).hex().upper()
+    packed = socket.inet_aton(address)
+    own = (packed[::-1] if sys.byteorder == "little" else packed).hex().upper()
     for table in _TABLES[kind]:
         try:
             with open(f"{proc}/net/{table}", encoding="ascii", errors="replace") as lines:
                 for line in lines:
                     fields = line.split()
-                    where, _, number = fields[1].partition(":") if len(fields) > 9 else ("", "", "")
-                    meant = number.upper() == f"{port:04X}" and fields[3] == _WAITING[kind]
-                    if meant and (own == _ANY[0] or where in (*_ANY, own, _MAPPED + own)):
+                    local_address, _, number = fields[1].partition(":") if len(fields) > 9 else ("", "", "")
+                    matches = number.upper() == f"{port:04X}" and fields[3] == _WAITING[kind]
+                    if matches and (own == _ANY[0] or local_address in (*_ANY, own, _MAPPED + own)):
                         yield fields[9]
         except OSError:
             continue

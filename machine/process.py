@@ -50,9 +50,9 @@ def run(
     import shlex
     import subprocess
 
-    shown = shlex.join(argv)
+    command_line = shlex.join(argv)
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             argv, input=stdin, capture_output=True, timeout=timeout, cwd=cwd, env=env, umask=umask, check=False
         )
     except FileNotFoundError:
@@ -62,10 +62,14 @@ def run(
     except OSError as error:  # made for another processor, no memory left to fork, ...
         raise CommandFailed(f"the program {argv[0]} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise CommandTimeout(f"{argv[0]} did not end within {timeout:g} s", details=shown) from None
-    result = Completed(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+        raise CommandTimeout(f"{argv[0]} did not end within {timeout:g} s", details=command_line) from None
+    result = Completed(
+        completed.returncode, completed.stdout.decode("utf-8", "replace"), completed.stderr.decode("utf-8", "replace")
+    )
     if check and result.status != 0:
-        raise CommandFailed(f"{argv[0]} ended with status {result.status}", details=f"{shown}\n{result.output}".strip())
+        raise CommandFailed(
+            f"{argv[0]} ended with status {result.status}", details=f"{command_line}\n{result.output}".strip()
+        )
     return result
 
 
@@ -88,19 +92,19 @@ def foreground(argv: Sequence[str], *, stdout: int | None = None, stderr: int | 
         raise CommandFailed(f"the program {argv[0]} may not be executed") from None
     except OSError as error:
         raise CommandFailed(f"the program {argv[0]} cannot be run: {error.strerror}") from None
-    before = {}
+    old_handlers = {}
     for name in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None:
             passed_on = name in ("SIGTERM", "SIGHUP")
-            before[number] = signal.signal(number, _pass_on(child) if passed_on else signal.SIG_IGN)
+            old_handlers[number] = signal.signal(number, _forward_to(child) if passed_on else signal.SIG_IGN)
     try:
         status = child.wait()
     finally:
-        for number, handler in before.items():
+        for number, handler in old_handlers.items():
             signal.signal(number, handler)
     return status if status >= 0 else 128 - status
 
 
-def _pass_on(child: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
+def _forward_to(child: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
     return lambda number, _frame: child.send_signal(number)

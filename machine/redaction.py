@@ -1,4 +1,4 @@
-"""Which settings of engine and swarm may be secrets: they stay at home in an export, and are not shown. Pure.
+"""The settings of engine and swarm that may be secrets: an export leaves them out, and they are not shown. Pure.
 
 A variable for the engine may hold anything, and its name tells nothing reliable, so every value of --engine-env stays;
 so does what dockerd hands on to a plugin (log drivers take access tokens as options). Of the rest stays what is called
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from machine.model import EngineOptions, SwarmOptions
 
 # not compiled before it is needed: it takes a while, and most machines have no options to look at
-_CALLED_LIKE_ONE = (
+_SENSITIVE_NAME = (
     r"(?i)token|secret|passw|passphrase|credential|api_?-?key|access_?-?key|private_?-?key$|sshpass"
     r"|(?:^|[_.=-])(?:key|auth|pat|pwd|pass)(?:$|[_.=-])"
 )
 _ACCOUNT = r"://[^/@\s]+@|://\S*\?\S"
-_HANDED_ON = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # by dockerd, to a plugin
+_PLUGIN_OPTIONS = ("log-opt", "default-network-opt", "cluster-store-opt", "storage-opt")  # by dockerd, to a plugin
 _OPTION_KEY = r"[a-z-]+=[^=\s]+="  # log-opt=key=value
 _IN_ADDRESS = r"://[^/@\s:]*:([^/@\s]+)@"  # the password
 _FLAGS = {  # key of EngineOptions or SwarmOptions -> flag of create
@@ -53,35 +53,35 @@ class Setting(NamedTuple):
 
 
 class _Found(NamedTuple):
-    place: dict[str, Any]
+    container: dict[str, Any]
     key: str
     item: str
     setting: Setting
 
 
-def withhold(raw: dict[str, Any], wanted: Collection[str] = ()) -> list[Setting]:
+def withhold(raw: dict[str, Any], allowed: Collection[str] = ()) -> list[Setting]:
     """Take out of the record's object `raw` what is to stay; what was taken, in the record's order.
 
-    `wanted` are names that are sent all the same: of a variable, an option, or an option's own key.
+    `allowed` are names that are sent all the same: of a variable, an option, or an option's own key.
     """
-    taken = []
+    withheld = []
     for found in list(_private(raw)):
-        if wanted and _names(found.setting, found.item) & set(wanted):
+        if allowed and _names(found.setting, found.item) & set(allowed):
             continue
-        value = found.place[found.key]
-        found.place[found.key] = [one for one in value if one != found.item] if isinstance(value, list) else ""
-        if found.setting not in taken:
-            taken.append(found.setting)
+        value = found.container[found.key]
+        found.container[found.key] = [one for one in value if one != found.item] if isinstance(value, list) else ""
+        if found.setting not in withheld:
+            withheld.append(found.setting)
     driver = raw.get("Driver")
-    if isinstance(driver, dict) and any(setting.flag == "swarm-discovery" for setting in taken):
+    if isinstance(driver, dict) and any(setting.flag == "swarm-discovery" for setting in withheld):
         driver["SwarmDiscovery"] = ""  # the same address once more, where docker-machine's drivers kept it
-    return taken
+    return withheld
 
 
-def unknown_names(raw: dict[str, Any], wanted: Collection[str]) -> list[str]:
-    """Those of `wanted` that name no setting of the record that would stay."""
+def unknown_names(raw: dict[str, Any], names: Collection[str]) -> list[str]:
+    """Those of `names` that name no setting of the record that would stay."""
     there = {name for found in _private(raw) for name in _names(found.setting, found.item)}
-    return [name for name in wanted if name not in there]
+    return [name for name in names if name not in there]
 
 
 def _private(raw: dict[str, Any]) -> Iterator[_Found]:
@@ -98,7 +98,7 @@ def _private(raw: dict[str, Any]) -> Iterator[_Found]:
 
 def is_secret_name(name: str) -> bool:
     """Whether something is called like a secret."""
-    return re.search(_CALLED_LIKE_ONE, name) is not None
+    return re.search(_SENSITIVE_NAME, name) is not None
 
 
 def _private_name(flag: str, item: str) -> str | None:
@@ -107,19 +107,19 @@ def _private_name(flag: str, item: str) -> str | None:
     if flag == "engine-env":
         return name
     if flag.endswith("-opt"):
-        return _private_option(item.lstrip("-"), handed_on=flag == "engine-opt")
+        return _private_option(item.lstrip("-"), for_plugin=flag == "engine-opt")
     named = bool(equals) and "://" not in name
     if (named and is_secret_name(name)) or re.search(_ACCOUNT, item):
         return name if named else ""
     return None
 
 
-def _private_option(item: str, *, handed_on: bool) -> str | None:
+def _private_option(item: str, *, for_plugin: bool) -> str | None:
     """The name of OPTION=VALUE or OPTION=KEY=VALUE if it may be a secret: OPTION, or OPTION=KEY; None if it is not."""
     name, _, value = item.partition("=")
     key, has_key, _ = value.partition("=")
     full = f"{name}={key}" if has_key else name
-    if handed_on and (name.split() or [""])[0] in _HANDED_ON:
+    if for_plugin and (name.split() or [""])[0] in _PLUGIN_OPTIONS:
         return full
     if is_secret_name(full):
         return full

@@ -1,4 +1,4 @@
-"""What every command on machines needs: the store, the console, a clock, the environment."""
+"""`Session`, what every command on machines needs: the store, the console, a clock, the environment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class InterruptibleClock:
 
 @dataclass(frozen=True)
 class Session:
-    """Handed to every function here. `tls` are the --tls-* paths: ca_cert, ca_key, client_cert, client_key."""
+    """What functions on machines are passed. `tls` are the --tls-* paths: ca_cert, ca_key, client_cert, client_key."""
 
     store: Store
     console: Console
@@ -45,13 +45,13 @@ class Session:
     tls: Mapping[str, str] = field(default_factory=dict)
 
     def for_machine(self, name: str) -> Session:
-        """The same session, its console speaking of machine `name` and writing to its log."""
+        """Return a session whose console names machine `name` in its lines and writes them to its log."""
         log = paths.machine(self.store.root, name, paths.LOG)
         return replace(self, console=self.console.for_machine(name, log))
 
 
 def records(store: Store) -> list[Record]:
-    """All records that can be read."""
+    """Return all records of the store that can be read."""
     found = []
     for name in store.names():
         try:

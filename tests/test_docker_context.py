@@ -111,7 +111,7 @@ def test_removing_the_current_context_leaves_a_working_client(environ: dict[str,
     config.write_text(json.dumps({**json.loads(config.read_text()), "detachKeys": "ctrl-ü"}))
     config.chmod(0o600)
     assert docker_context.current(environ) == "dev"
-    assert docker_context.ours(environ)[0].current
+    assert docker_context.own_contexts(environ)[0].current
     assert docker_context.remove("dev", environ=environ) is True
     assert docker(environ, "context", "show") == "default"
     assert json.loads(config.read_text())["detachKeys"] == "ctrl-ü"
@@ -145,7 +145,7 @@ def test_the_same_name_in_another_store_is_not_clobbered(environ: dict[str, str]
     assert docker_context.remove("dev", cert_dir=other, environ=environ) is False
     shutil.rmtree(machine)
     docker_context.write("dev", "tcp://192.0.2.9:2376", other, environ=environ)
-    assert docker_context.ours(environ)[0].host == "tcp://192.0.2.9:2376"
+    assert docker_context.own_contexts(environ)[0].host == "tcp://192.0.2.9:2376"
     assert docker_context.remove("dev", cert_dir=other, environ=environ) is True
 
 
@@ -196,7 +196,7 @@ def test_broken_contexts_of_others_are_skipped_and_not_touched(
     bad.parent.mkdir()
     bad.write_text(content)
     (bad.parent.parent / "stray").mkdir()
-    assert [context.name for context in docker_context.ours(environ)] == ["dev"]
+    assert [context.name for context in docker_context.own_contexts(environ)] == ["dev"]
     assert docker_context.remove("broken", environ=environ) is False
     with pytest.raises(StoreError):
         docker_context.write("broken", URL, machine, environ=environ)
@@ -206,7 +206,7 @@ def test_broken_contexts_of_others_are_skipped_and_not_touched(
 def test_the_place_is_dockers(tmp_path: Path) -> None:
     assert docker_context.config_dir({"HOME": "/home/me"}) == "/home/me/.docker"
     assert docker_context.config_dir({"HOME": "/home/me", "DOCKER_CONFIG": "/etc/x"}) == "/etc/x"
-    assert docker_context.ours({"HOME": str(tmp_path)}) == []
+    assert docker_context.own_contexts({"HOME": str(tmp_path)}) == []
     assert docker_context.current({"HOME": str(tmp_path)}) == ""
 
 

@@ -146,7 +146,7 @@ def test_the_directory_is_private(tmp_path: Path) -> None:
 
 
 def test_whoever_waits_long_is_told_once_for_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "QUIET_SECONDS", 0.2)
     path = tmp_path / "image.lock"
     said: list[str] = []
     with lock.hold(str(path), what="image", say=said.append):

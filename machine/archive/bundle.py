@@ -48,20 +48,20 @@ def unpack(data: bytes, source: str) -> dict[str, bytes]:
     everything that unpacks to more than LARGEST.
     """
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-            plain = packed.read(LARGEST + 1)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as gzip_file:
+            plain = gzip_file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error):
-        raise _bad(source, "it is not a gzip file, or is cut short") from None
+        raise _bad_file_error(source, "it is not a gzip file, or is cut short") from None
     if len(plain) > LARGEST:
-        raise _bad(source, f"it unpacks to more than {LARGEST // 2**20} MiB")
+        raise _bad_file_error(source, f"it unpacks to more than {LARGEST // 2**20} MiB")
     try:
         with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as tar:
             found = _members(tar, source)
     except (tarfile.TarError, ValueError, OverflowError, EOFError):
-        raise _bad(source, "it holds no tar archive, or half of one") from None
+        raise _bad_file_error(source, "it holds no tar archive, or half of one") from None
     missing = [name for name in (MANIFEST, paths.CONFIG) if name not in found]
     if missing:
-        raise _bad(source, f"it holds no {missing[0]}")
+        raise _bad_file_error(source, f"it holds no {missing[0]}")
     return found
 
 
@@ -70,21 +70,21 @@ def _members(tar: tarfile.TarFile, source: str) -> dict[str, bytes]:
     for member in tar:
         folder, _, name = member.name.partition("/")
         if folder != FOLDER or name not in NAMES:
-            raise _bad(source, f"it holds {member.name[:80]!r}, which no export has")
+            raise _bad_file_error(source, f"it holds {member.name[:80]!r}, which no export has")
         if not member.isreg() or member.issparse():
-            raise _bad(source, f"{member.name} in it is not a plain file")
+            raise _bad_file_error(source, f"{member.name} in it is not a plain file")
         if name in found:
-            raise _bad(source, f"{member.name} is in it twice")
+            raise _bad_file_error(source, f"{member.name} is in it twice")
         content = tar.extractfile(member)
         found[name] = content.read() if content is not None else b""
         if len(found[name]) != member.size:
-            raise _bad(source, f"{member.name} in it is cut short")
+            raise _bad_file_error(source, f"{member.name} in it is cut short")
     return found
 
 
-def _bad(source: str, why: str) -> StoreError:
+def _bad_file_error(source: str, reason: str) -> StoreError:
     return StoreError(
         f"{source} is not a file that `machine export` wrote",
-        details=why,
+        details=reason,
         resolution="ask for a new one: machine export --with-keys NAME",
     )

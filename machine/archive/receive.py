@@ -63,7 +63,7 @@ def unpack(
     machine = record.raw.setdefault("Machine", {"Id": "", "Phase": "", "Created": "", "Version": ""})
     machine["Imported"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     contents[paths.KNOWN_HOSTS] = _renamed(contents.get(paths.KNOWN_HOSTS, b""), old, name)
-    missing = _missing(manifest, _added(record, values))
+    missing = _missing(manifest, _add_values(record, values))
     ssh_key = next((file for file in (paths.SSH_KEY, paths.OLD_SSH_KEY) if file in contents), "")
     record.driver["SSHKeyPath"] = paths.machine(store.root, name, ssh_key) if ssh_key else ""
     _forget_files(record)
@@ -77,18 +77,18 @@ def unpack(
     return Imported(name, (*_notes(record, contents, old), *_notes_on_values(name, source, missing)))
 
 
-def _added(record: Record, values: Values) -> set[Setting]:
+def _add_values(record: Record, values: Values) -> set[Setting]:
     """Add `values` to the record's settings of the engine, in place of those of the same names; which these are."""
     engine = record.raw["HostOptions"]["EngineOptions"]
-    given = set()
+    added = set()
     for key, flag, items in (
         ("Env", "engine-env", values.engine_env),
         ("ArbitraryFlags", "engine-opt", values.engine_opt),
     ):
         names = {_setting_name(item) for item in items}
         engine[key] = [*(item for item in engine[key] if _setting_name(item) not in names), *items]
-        given |= {Setting(flag, name) for name in names}
-    return given
+        added |= {Setting(flag, name) for name in names}
+    return added
 
 
 def _setting_name(item: str) -> str:
@@ -98,15 +98,15 @@ def _setting_name(item: str) -> str:
     return f"{name}={inner}" if equals and name.endswith("-opt") else name
 
 
-def _missing(manifest: dict[str, Any], given: set[Setting]) -> list[Setting]:
+def _missing(manifest: dict[str, Any], added: set[Setting]) -> list[Setting]:
     """The settings that the owner kept, as the manifest says, without those given here."""
-    kept = manifest.get("Withheld", [])
+    withheld = manifest.get("Withheld", [])
     found = [
         Setting(*entry)
-        for entry in (kept[:MOST_SETTINGS] if isinstance(kept, list) else [])
+        for entry in (withheld[:MOST_SETTINGS] if isinstance(withheld, list) else [])
         if isinstance(entry, list) and len(entry) == 2 and all(map(_is_plain, entry))
     ]
-    return [setting for setting in found if setting not in given]
+    return [setting for setting in found if setting not in added]
 
 
 def _is_plain(text: object) -> bool:
@@ -116,18 +116,18 @@ def _is_plain(text: object) -> bool:
 def _notes_on_values(name: str, source: str, missing: list[Setting]) -> list[str]:
     if not missing:
         return []
-    give = [
+    flags = [
         f"--{flag} {shlex.quote(name + '=VALUE')}" for flag, name in missing if flag in ("engine-env", "engine-opt")
     ]
-    again = f"machine rm -y {name} && machine import {' '.join(give)} --name {name} {shlex.quote(source)}"
-    cure = (
-        f"get them from its owner and give them (VALUE), before you provision it: {again}"
-        if give and source != "stdin"
+    command = f"machine rm -y {name} && machine import {' '.join(flags)} --name {name} {shlex.quote(source)}"
+    resolution = (
+        f"get them from its owner and give them (VALUE), before you provision it: {command}"
+        if flags and source != "stdin"
         else f"get them from its owner, and write them into HostOptions of machines/{name}/config.json"
     )
     return [
         f"values that its owner kept, without which `machine provision {name}` sets the engine up from here:"
-        f" {', '.join(map(str, missing))}; {cure}"
+        f" {', '.join(map(str, missing))}; {resolution}"
     ]
 
 
@@ -214,19 +214,19 @@ def _renamed(known_hosts: bytes, old: str, new: str) -> bytes:
 
 def _notes(record: Record, contents: dict[str, bytes], old: str) -> list[str]:
     name, address = record.name, record.address() or "(unknown)"
-    found = []
+    notes = []
     if record.keys.local_disk:
-        found.append(
+        notes.append(
             f"the disk of {name} was not in the file: the virtual machine is where it was made;"
             f" it can be used if its address {address} is reachable from here"
         )
     if paths.KEY in contents:
         end = certs.describe(contents[paths.CERT]).not_after
-        found.append(f"{name} is used with its owner's certificate, which ends on {end:%Y-%m-%d}")
-        return found
-    ask = f"machine export --with-keys {old}"
-    found.append(
-        f"no keys came with {name}, so its engine and ssh refuse you: ask its owner for a file made by `{ask}`;"
+        notes.append(f"{name} is used with its owner's certificate, which ends on {end:%Y-%m-%d}")
+        return notes
+    command = f"machine export --with-keys {old}"
+    notes.append(
+        f"no keys came with {name}, so its engine and ssh refuse you: ask its owner for a file made by `{command}`;"
         f" or, if you may log in to {address}, adopt it under your own CA with `machine create -d generic`"
     )
-    return found
+    return notes

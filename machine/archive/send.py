@@ -17,7 +17,7 @@ from machine.ssh import known_hosts
 from machine.store import Record, Store
 
 FORMAT = 1
-_NEUTRAL = "/export"  # stands for the store in the file's paths, so that nobody's home is told
+_PLACEHOLDER_STORE = "/export"  # stands for the store in the file's paths, so that nobody's home is told
 _OWN_FILES = ("CaCertPath", "CaPrivateKeyPath", "ServerCertPath", "ServerKeyPath", "ClientKeyPath", "ClientCertPath")
 
 
@@ -98,39 +98,42 @@ def portable(record: Record, ssh_key: str, with_values: Sequence[str] = ()) -> t
     `ssh_key` names the key file that goes along; `with_values` the settings that may go.
     """
     raw: dict[str, Any] = copy.deepcopy(record.redacted())
-    raw["Driver"] = driver = _blanked(raw["Driver"])
+    raw["Driver"] = driver = _without_secrets(raw["Driver"])
     auth = raw["HostOptions"]["AuthOptions"]
-    stay = redaction.withhold(raw, with_values)
+    withheld = redaction.withhold(raw, with_values)
     driver["SSHKeyPath"] = os.path.join(record.cert_dir(), ssh_key) if ssh_key else ""
     auth.update(dict.fromkeys(_OWN_FILES, ""), CertDir="")
-    return Record.parse(json.dumps(raw).encode(), _NEUTRAL, record.name), stay
+    return Record.parse(json.dumps(raw).encode(), _PLACEHOLDER_STORE, record.name), withheld
 
 
 def _check_values(record: Record, with_values: Sequence[str]) -> None:
-    strange = redaction.unknown_names(record.raw, with_values)
-    if strange:
+    unknown = redaction.unknown_names(record.raw, with_values)
+    if unknown:
         raise UsageError(
-            f"{record.name} has no setting {strange[0]!r} whose value stays here",
+            f"{record.name} has no setting {unknown[0]!r} whose value stays here",
             resolution=f"machine export {record.name} names those that do",
         )
 
 
-def _blanked(value: Any) -> Any:
+def _without_secrets(value: Any) -> Any:
     """`value` with "" for every text under a key that speaks of secrets, at any depth."""
     if isinstance(value, list):
-        return [_blanked(item) for item in value]
+        return [_without_secrets(item) for item in value]
     if not isinstance(value, dict):
         return value
-    gone = {key for key in value if key in KEY_FILES or redaction.is_secret_name(key)}
-    return {key: "" if key in gone and isinstance(found, str) else _blanked(found) for key, found in value.items()}
+    secret_keys = {key for key in value if key in KEY_FILES or redaction.is_secret_name(key)}
+    return {
+        key: "" if key in secret_keys and isinstance(found, str) else _without_secrets(found)
+        for key, found in value.items()
+    }
 
 
 def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
     """The client's and the server's pair and the ssh key, and what is to be said of them."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for name in (paths.CA, paths.CERT, paths.KEY):
-        _add(found, name, files.read(os.path.join(record.cert_dir(), name)))
-        if name not in found:
+        _add(contents, name, files.read(os.path.join(record.cert_dir(), name)))
+        if name not in contents:
             raise CertificateError(
                 f"{record.name} has no {name} to export",
                 details=f"looked in {record.cert_dir()}",
@@ -138,7 +141,7 @@ def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
             )
     # so that a `provision` over there changes nothing:
     for name in (paths.SERVER_CERT, paths.SERVER_KEY, paths.SWARM_KEY):
-        _add(found, name, files.read(os.path.join(record.cert_dir(), name)))
+        _add(contents, name, files.read(os.path.join(record.cert_dir(), name)))
     notes = [
         "the file holds private keys: whoever has it can use this machine,"
         " and every engine whose certificates come from the same CA; send it by a safe way and delete it then"
@@ -147,12 +150,12 @@ def _keys(record: Record) -> tuple[dict[str, bytes], list[str]]:
     key = files.read(path) if path else b""
     if key:
         base = os.path.basename(path)
-        found[base if base in (paths.SSH_KEY, paths.OLD_SSH_KEY) else paths.SSH_KEY] = key
+        contents[base if base in (paths.SSH_KEY, paths.OLD_SSH_KEY) else paths.SSH_KEY] = key
     elif not record.is_only_url():
         notes.append(
             "no ssh key is in the file (the machine has none of its own): `machine ssh` needs the reader's own"
         )
-    return found, notes
+    return contents, notes
 
 
 def _host_keys(record: Record) -> bytes:

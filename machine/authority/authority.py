@@ -29,7 +29,7 @@ class Authority:
     """The CA and the client pair of one store, as they are on disk."""
 
     store: str
-    places: CertPaths
+    cert_paths: CertPaths
     ca: bytes  # the CA's certificate, PEM
     ca_key: bytes = field(repr=False)  # b"" where only the certificate is here: nothing can be issued then
     client: certs.Pair
@@ -43,20 +43,20 @@ class Authority:
 
         Names that no certificate can carry are left out, with a note. CertificateError without a CA key.
         """
-        wanted = [*names, machine_name, "localhost"]
-        for name in wanted:
+        all_names = [*names, machine_name, "localhost"]
+        for name in all_names:
             if not certs.is_name(name) and name != machine_name:
                 self.notes.append(f"{name!r} is neither an address nor a DNS name: not in the certificate")
         try:
             return certs.make_server(
                 certs.Pair(self.ca, self._key()),
                 f"{bootstrap.owner()}.{machine_name}",
-                [name for name in wanted if certs.is_name(name)],
+                [name for name in all_names if certs.is_name(name)],
                 client_too=swarm_master,
                 now=now,
             )
         except certs.CertsError as error:
-            raise bootstrap.cannot_issue(self.places, error) from error
+            raise bootstrap.cannot_issue_error(self.cert_paths, error) from error
 
     def renew_client(self, *, new_ca: bool | None = None, now: datetime | None = None) -> None:
         """Make a new client pair and hand it to the machines of this CA, which go on without a restart.
@@ -66,32 +66,32 @@ class Authority:
         regenerated.
         """
         moment = now or datetime.now(UTC)
-        with _locked(self.store, self.places):
+        with _locked(self.store, self.cert_paths):
             if new_ca is None:
                 new_ca = certs.describe(self.ca).not_after - moment <= certs.SOON
             if new_ca:
-                made = bootstrap.replace_ca(self.places, moment)
-                self.ca, self.ca_key = made.cert, made.key
-            self.client = bootstrap.replace_client(self.places, certs.Pair(self.ca, self._key()), moment)
+                pair = bootstrap.replace_ca(self.cert_paths, moment)
+                self.ca, self.ca_key = pair.cert, pair.key
+            self.client = bootstrap.replace_client(self.cert_paths, certs.Pair(self.ca, self._key()), moment)
             self.updated += copies.deliver(self.store, self.ca, self.client)
 
     def warnings(self, now: datetime | None = None) -> list[str]:
         """One sentence for each of the two certificates that ends within 30 days, saying what to type."""
         moment = now or datetime.now(UTC)
-        found = []
-        for what, pem in (("CA", self.ca), ("client certificate", self.client.cert)):
+        warnings = []
+        for label, pem in (("CA", self.ca), ("client certificate", self.client.cert)):
             end = certs.describe(pem).not_after
             if end - moment <= certs.SOON:
                 days = max((end - moment).days, 0)
                 when = f"ends on {end:%Y-%m-%d}, in {days} days" if end > moment else f"has ended on {end:%Y-%m-%d}"
-                found.append(
-                    f"the {what} of this store {when}: `machine regenerate-certs --client-certs NAME...` renews it"
+                warnings.append(
+                    f"the {label} of this store {when}: `machine regenerate-certs --client-certs NAME...` renews it"
                 )
-        return found
+        return warnings
 
     def _key(self) -> bytes:
         if not self.ca_key:
-            raise bootstrap.no_key(self.places)
+            raise bootstrap.no_key_error(self.cert_paths)
         return self.ca_key
 
 
@@ -109,21 +109,21 @@ def ensure(
     The four paths (--tls-ca-cert and so on) replace those under certs/; what is found there is never overwritten.
     CertificateError when what is on disk does not fit together and is not ours to throw away, StoreError.
     """
-    places = CertPaths.of(store, ca_cert=ca_cert, ca_key=ca_key, client_cert=client_cert, client_key=client_key)
+    cert_paths = CertPaths.of(store, ca_cert=ca_cert, ca_key=ca_key, client_cert=client_cert, client_key=client_key)
     moment = now or datetime.now(UTC)
-    standing = bootstrap.load_valid(places, moment)
-    if standing is not None:
-        ca, client = standing
-        if not copies.outdated(store, ca.cert, bootstrap.previous_client(places)):
-            return Authority(store, places, ca.cert, ca.key, client)
-    with _locked(store, places):
+    valid = bootstrap.load_valid(cert_paths, moment)
+    if valid is not None:
+        ca, client = valid
+        if not copies.outdated(store, ca.cert, bootstrap.previous_client(cert_paths)):
+            return Authority(store, cert_paths, ca.cert, ca.key, client)
+    with _locked(store, cert_paths):
         bootstrap.sweep(store)
         notes: list[str] = []
-        ca = bootstrap.found_ca(store, places, moment, notes)
-        client, changed = bootstrap.found_client(places, ca, moment, notes)
-        late = changed or copies.outdated(store, ca.cert, bootstrap.previous_client(places))
-        delivered = copies.deliver(store, ca.cert, client) if late else []
-    return Authority(store, places, ca.cert, ca.key, client, notes, delivered)
+        ca = bootstrap.ensure_ca(store, cert_paths, moment, notes)
+        client, changed = bootstrap.ensure_client(cert_paths, ca, moment, notes)
+        outdated = changed or copies.outdated(store, ca.cert, bootstrap.previous_client(cert_paths))
+        updated = copies.deliver(store, ca.cert, client) if outdated else []
+    return Authority(store, cert_paths, ca.cert, ca.key, client, notes, updated)
 
 
 def needs_renewal(cert: bytes, names: Iterable[str], ca: bytes, now: datetime) -> str | None:
@@ -144,14 +144,14 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def _locked(store: str, places: CertPaths) -> AbstractContextManager[None]:
+def _locked(store: str, cert_paths: CertPaths) -> AbstractContextManager[None]:
     """Be the only one at work on a CA, of all stores that have it: by a link, or by --tls-ca-key.
 
     The lock is that of the store in which the CA's key really lies, or beside the key where that is no store. Where
     nothing may be written there, nothing is made there either, and the store's own lock does.
     """
     files.need_directory(os.path.join(store, "certs"))
-    real = os.path.realpath(os.path.dirname(places.ca_key) or ".")
+    real = os.path.realpath(os.path.dirname(cert_paths.ca_key) or ".")
     root = os.path.dirname(real)
     path = paths.lock(root, "certs") if os.path.basename(real) == "certs" else os.path.join(real, ".ca.lock")
     writable = root if os.path.basename(real) == "certs" else real

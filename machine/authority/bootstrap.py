@@ -46,98 +46,100 @@ def owner() -> str:
     return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"
 
 
-def load_valid(where: CertPaths, now: datetime) -> tuple[certs.Pair, certs.Pair] | None:
+def load_valid(cert_paths: CertPaths, now: datetime) -> tuple[certs.Pair, certs.Pair] | None:
     """CA and client pair when all is well, None when something is to be made. Takes no lock, writes nothing."""
-    ca, client = _read(where.ca, where.ca_key), _read(where.client_cert, where.client_key)
-    well = certs.belongs_together(ca.cert, ca.key) and _fault(client, ca, now) is None
-    return (ca, client) if well and not _loose(where) else None
+    ca, client = _read(cert_paths.ca, cert_paths.ca_key), _read(cert_paths.client_cert, cert_paths.client_key)
+    valid = certs.belongs_together(ca.cert, ca.key) and _client_problem(client, ca, now) is None
+    return (ca, client) if valid and not _keys_readable_by_others(cert_paths) else None
 
 
-def found_ca(store: str, where: CertPaths, now: datetime, notes: list[str]) -> certs.Pair:
+def ensure_ca(store: str, cert_paths: CertPaths, now: datetime, notes: list[str]) -> certs.Pair:
     """The CA, made or mended where that is safe; its key is b"" when it is elsewhere and the CA in use all the same.
 
     CertificateError for files that are whole and do not fit together, and for the user's own (--tls-ca-*).
     """
-    ca = _read(where.ca, where.ca_key)
-    _tighten(where, notes)
+    ca = _read(cert_paths.ca, cert_paths.ca_key)
+    _restrict_modes(cert_paths, notes)
     if certs.belongs_together(ca.cert, ca.key):
-        return _unless_ended(where, ca, now, notes)
-    if _whole(ca.cert) and _whole(ca.key):
-        raise _misfit(where, ca)
-    if _whole(ca.cert) and _in_use(store, where, ca.cert):
+        return _replace_if_ended(cert_paths, ca, now, notes)
+    if _is_complete(ca.cert) and _is_complete(ca.key):
+        raise _mismatch_error(cert_paths, ca)
+    if _is_complete(ca.cert) and _in_use(store, cert_paths, ca.cert):
         return certs.Pair(ca.cert, b"")
-    if not where.own_ca and (ca.cert or ca.key):
-        raise no_key(where) if _whole(ca.cert) else _unreadable(where.ca)
-    for name, copy in copies.cas(store).items():
+    if not cert_paths.own_ca and (ca.cert or ca.key):
+        raise no_key_error(cert_paths) if _is_complete(ca.cert) else _unreadable_error(cert_paths.ca)
+    for name, copy in copies.ca_copies(store).items():
         if certs.belongs_together(copy, ca.key):
-            files.write(where.ca, copy, files.PUBLIC)
-            notes.append(f"{where.ca} was missing or cut short: restored from the copy of machine {name}")
+            files.write(cert_paths.ca, copy, files.PUBLIC)
+            notes.append(f"{cert_paths.ca} was missing or cut short: restored from the copy of machine {name}")
             return certs.Pair(copy, ca.key)
     if ca.cert or ca.key:
-        notes.append(f"the CA in {os.path.dirname(where.ca)} was only half there and nothing used it: made a new one")
-    elif copies.cas(store):
+        notes.append(
+            f"the CA in {os.path.dirname(cert_paths.ca)} was only half there and nothing used it: made a new one"
+        )
+    elif copies.ca_copies(store):
         notes.append(
             "the CA of this store was gone: made a new one; machines keep working with their copies of the old one"
             " until `machine regenerate-certs NAME...` gives them new certificates"
         )
-    return replace_ca(where, now)
+    return replace_ca(cert_paths, now)
 
 
-def _unless_ended(where: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> certs.Pair:
+def _replace_if_ended(cert_paths: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> certs.Pair:
     """The CA, or a new one in place of one of ours that has ended: no machine can be used with that any more."""
     end = certs.describe(ca.cert).not_after
-    if end > now or not where.own_ca:
+    if end > now or not cert_paths.own_ca:
         return ca
     notes.append(
         f"the CA of this store has ended on {end:%Y-%m-%d}: made a new one;"
         " `machine regenerate-certs NAME...` gives the machines new certificates"
     )
-    return replace_ca(where, now)
+    return replace_ca(cert_paths, now)
 
 
-def replace_ca(where: CertPaths, now: datetime) -> certs.Pair:
+def replace_ca(cert_paths: CertPaths, now: datetime) -> certs.Pair:
     """A new CA in place of what is there, which is kept as *.bak."""
-    for path in (where.ca, where.ca_key):
+    for path in (cert_paths.ca, cert_paths.ca_key):
         if os.path.exists(path):
             os.replace(path, path + ".bak")
-    return _write(certs.make_ca(owner(), now=now), where.ca, where.ca_key)
+    return _write(certs.make_ca(owner(), now=now), cert_paths.ca, cert_paths.ca_key)
 
 
-def found_client(where: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> tuple[certs.Pair, bool]:
+def ensure_client(cert_paths: CertPaths, ca: certs.Pair, now: datetime, notes: list[str]) -> tuple[certs.Pair, bool]:
     """The client pair, and whether it is new. CertificateError when one is needed and cannot or must not be made."""
-    client = _read(where.client_cert, where.client_key)
-    fault = _fault(client, ca, now)
-    if fault is None:
+    client = _read(cert_paths.client_cert, cert_paths.client_key)
+    problem = _client_problem(client, ca, now)
+    if problem is None:
         return client, False
     exists = bool(client.cert or client.key)
-    if exists and (not where.own_client or not ca.key) and certs.belongs_together(client.cert, client.key):
-        notes.append(f"the client certificate {where.client_cert} {fault}")
+    if exists and (not cert_paths.own_client or not ca.key) and certs.belongs_together(client.cert, client.key):
+        notes.append(f"the client certificate {cert_paths.client_cert} {problem}")
         return client, False
-    if exists and not where.own_client:
-        raise _unreadable(where.client_cert, f"the client certificate {fault}")
+    if exists and not cert_paths.own_client:
+        raise _unreadable_error(cert_paths.client_cert, f"the client certificate {problem}")
     if not ca.key:
-        raise no_key(where)
+        raise no_key_error(cert_paths)
     if exists:
-        notes.append(f"the client certificate {fault}: made a new one")
-    return replace_client(where, ca, now), True
+        notes.append(f"the client certificate {problem}: made a new one")
+    return replace_client(cert_paths, ca, now), True
 
 
-def replace_client(where: CertPaths, ca: certs.Pair, now: datetime) -> certs.Pair:
+def replace_client(cert_paths: CertPaths, ca: certs.Pair, now: datetime) -> certs.Pair:
     """A new client pair on disk; the old one is kept as *.bak. CertificateError if the CA cannot issue."""
     try:
-        made = certs.make_client(ca, f"{owner()}.<bootstrap>", name=owner(), now=now)
+        pair = certs.make_client(ca, f"{owner()}.<bootstrap>", name=owner(), now=now)
     except certs.CertsError as error:
-        raise cannot_issue(where, error) from error
-    for path, mode in ((where.client_key, files.PRIVATE), (where.client_cert, files.PUBLIC)):
+        raise cannot_issue_error(cert_paths, error) from error
+    for path, mode in ((cert_paths.client_key, files.PRIVATE), (cert_paths.client_cert, files.PUBLIC)):
         old = files.read(path)
         if old:
             files.write(path + ".bak", old, mode)
-    return _write(made, where.client_cert, where.client_key)
+    return _write(pair, cert_paths.client_cert, cert_paths.client_key)
 
 
-def previous_client(where: CertPaths) -> bytes:
+def previous_client(cert_paths: CertPaths) -> bytes:
     """The client certificate before this one, b"" if there was none."""
-    return files.read(where.client_cert + ".bak")
+    return files.read(cert_paths.client_cert + ".bak")
 
 
 def sweep(store: str) -> None:
@@ -147,21 +149,21 @@ def sweep(store: str) -> None:
             os.unlink(paths.certs(store, name))
 
 
-def no_key(where: CertPaths) -> CertificateError:
+def no_key_error(cert_paths: CertPaths) -> CertificateError:
     """The CA can be used but not issue."""
     return CertificateError(
-        f"the CA's private key {where.ca_key} is not here, so no certificate can be issued",
+        f"the CA's private key {cert_paths.ca_key} is not here, so no certificate can be issued",
         details="Machines that have their certificates can still be used.",
         resolution="ask whoever made the CA for the key, or name it with --tls-ca-key, or use another --storage-path",
     )
 
 
-def cannot_issue(where: CertPaths, error: certs.CertsError) -> CertificateError:
+def cannot_issue_error(cert_paths: CertPaths, error: certs.CertsError) -> CertificateError:
     """`error` of the CA, with what to do about it."""
     return CertificateError(
-        f"the CA {where.ca} cannot issue a certificate: {error}",
+        f"the CA {cert_paths.ca} cannot issue a certificate: {error}",
         resolution="check this computer's clock"
-        if where.own_ca
+        if cert_paths.own_ca
         else "name a CA that can by --tls-ca-cert, --tls-ca-key",
     )
 
@@ -177,56 +179,60 @@ def _read(cert_path: str, key_path: str) -> certs.Pair:
     return certs.Pair(files.read(cert_path), files.read(key_path))
 
 
-def _whole(pem: bytes) -> bool:
+def _is_complete(pem: bytes) -> bool:
     """Whether a file was written to its end, as far as that shows."""
     return b"-----END" in pem
 
 
-def _fault(client: certs.Pair, ca: certs.Pair, now: datetime) -> str | None:
+def _client_problem(client: certs.Pair, ca: certs.Pair, now: datetime) -> str | None:
     if not certs.belongs_together(client.cert, client.key):
         return "and its key are not both there" if not (client.cert and client.key) else "and its key do not fit"
     return certs.needs_renewal(client.cert, (), ca.cert, now, usage="client")
 
 
-def _in_use(store: str, where: CertPaths, ca: bytes) -> bool:
+def _in_use(store: str, cert_paths: CertPaths, ca: bytes) -> bool:
     """Whether a machine or the client pair depends on that CA."""
-    client = _read(where.client_cert, where.client_key)
+    client = _read(cert_paths.client_cert, cert_paths.client_key)
     paired = certs.issued_by(client.cert, ca) and certs.belongs_together(client.cert, client.key)
-    return paired or ca in copies.cas(store).values()
+    return paired or ca in copies.ca_copies(store).values()
 
 
-def _loose(where: CertPaths) -> list[str]:
+def _keys_readable_by_others(cert_paths: CertPaths) -> list[str]:
     """The store's own key files that others may read."""
-    own = [path for path, is_own in ((where.ca_key, where.own_ca), (where.client_key, where.own_client)) if is_own]
+    own = [
+        path
+        for path, is_own in ((cert_paths.ca_key, cert_paths.own_ca), (cert_paths.client_key, cert_paths.own_client))
+        if is_own
+    ]
     return [p for p in own if os.name != "nt" and os.path.exists(p) and os.stat(p).st_mode & 0o077]
 
 
-def _tighten(where: CertPaths, notes: list[str]) -> None:
-    for path in _loose(where):
+def _restrict_modes(cert_paths: CertPaths, notes: list[str]) -> None:
+    for path in _keys_readable_by_others(cert_paths):
         os.chmod(path, files.PRIVATE)
         notes.append(f"{path} was readable by others: its mode is 0600 now")
 
 
-def _misfit(where: CertPaths, ca: certs.Pair) -> CertificateError:
+def _mismatch_error(cert_paths: CertPaths, ca: certs.Pair) -> CertificateError:
     """Why two files that are both whole make no CA."""
-    brief = f"the CA {where.ca} and the key {where.ca_key} cannot be used together"
+    brief = f"the CA {cert_paths.ca} and the key {cert_paths.ca_key} cannot be used together"
     try:
         certs.describe(ca.cert)
         certs.make_client(ca, owner())
     except certs.KeyLocked as error:
-        copy = f"openssl pkey -in {where.ca_key} -out COPY"
+        copy = f"openssl pkey -in {cert_paths.ca_key} -out COPY"
         return CertificateError(brief, details=str(error), resolution=f"`{copy}` writes it without; see --tls-ca-key")
     except certs.CertsError as error:
-        seen = str(error)
+        details = str(error)
     return CertificateError(
         brief,
-        details=seen,
+        details=details,
         resolution="put back the right two files from a backup; or move both away, then run"
         " `machine regenerate-certs NAME...` for every machine",
     )
 
 
-def _unreadable(path: str, seen: str = "") -> CertificateError:
+def _unreadable_error(path: str, details: str = "") -> CertificateError:
     return CertificateError(
-        f"{path} cannot be used", details=seen, resolution="put the right file there, or leave out the --tls-* flags"
+        f"{path} cannot be used", details=details, resolution="put the right file there, or leave out the --tls-* flags"
     )

@@ -11,28 +11,29 @@ from machine.errors import StoreError
 
 def deliver(store: str, ca: bytes, client: certs.Pair) -> list[str]:
     """Give the machines under `ca` the new client pair; returns their names. Machines under another CA keep theirs."""
-    done = []
+    updated = []
     for name in machines(store):
-        here = paths.machine(store, name)
-        theirs = _held(store, name, paths.CERT)
-        if theirs is None or _held(store, name, paths.CA) != ca or theirs == client.cert:
+        directory = paths.machine(store, name)
+        old = _read_copy(store, name, paths.CERT)
+        if old is None or _read_copy(store, name, paths.CA) != ca or old == client.cert:
             continue
-        files.write(os.path.join(here, paths.KEY), client.key)
-        files.write(os.path.join(here, paths.CERT), client.cert, files.PUBLIC)
-        done.append(name)
-    return done
+        files.write(os.path.join(directory, paths.KEY), client.key)
+        files.write(os.path.join(directory, paths.CERT), client.cert, files.PUBLIC)
+        updated.append(name)
+    return updated
 
 
 def outdated(store: str, ca: bytes, previous: bytes) -> bool:
     """Whether a machine under `ca` still has the `previous` client certificate: a delivery was cut short."""
     return bool(previous) and any(
-        _held(store, name, paths.CERT) == previous and _held(store, name, paths.CA) == ca for name in machines(store)
+        _read_copy(store, name, paths.CERT) == previous and _read_copy(store, name, paths.CA) == ca
+        for name in machines(store)
     )
 
 
-def cas(store: str) -> dict[str, bytes]:
+def ca_copies(store: str) -> dict[str, bytes]:
     """Machine's name -> its copy of a CA certificate, for those that have one."""
-    found = {name: _held(store, name, paths.CA) for name in machines(store)}
+    found = {name: _read_copy(store, name, paths.CA) for name in machines(store)}
     return {name: ca for name, ca in found.items() if ca}
 
 
@@ -44,7 +45,7 @@ def machines(store: str) -> list[str]:
         return []
 
 
-def _held(store: str, name: str, file: str) -> bytes | None:
+def _read_copy(store: str, name: str, file: str) -> bytes | None:
     """A machine's copy, b"" if it has none; None if it cannot be read, which is the business of that machine alone."""
     try:
         return files.read(paths.machine(store, name, file))

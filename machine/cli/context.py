@@ -70,17 +70,17 @@ def _remove(app: App, names: list[str]) -> int:
     for name in names:
         if not docker_context.remove(name, cert_dir=app.store.directory(name), environ=app.environ):
             raise MachineNotFound(
-                f"there is no docker context {docker_context.called(name)} that machine made for {name}",
+                f"there is no docker context {docker_context.context_name(name)} that machine made for {name}",
                 resolution="machine context ls shows those that there are",
             )
-        app.print_text(docker_context.called(name))
+        app.print_text(docker_context.context_name(name))
     return 0
 
 
 def _list(app: App, names: list[str]) -> int:
     from machine import docker_context
 
-    found = [context for context in docker_context.ours(app.environ) if not names or context.machine in names]
+    found = [context for context in docker_context.own_contexts(app.environ) if not names or context.machine in names]
     rows = [("NAME", "MACHINE", "CURRENT", "ENDPOINT")]
     rows += [(context.name, context.machine, "*" if context.current else "-", context.host) for context in found]
     from machine.cli.text_table import print_table

@@ -39,8 +39,8 @@ class Engine:
 
     def ping(self) -> str:
         """The engine's newest API version, such as "1.41"; proves that it answers and trusts us."""
-        question = self._ask("/_ping")
-        return question.reply.headers.get("api-version") or self.version()["ApiVersion"]
+        pending_request = self._ask("/_ping")
+        return pending_request.reply.headers.get("api-version") or self.version()["ApiVersion"]
 
     def version(self) -> dict[str, Any]:
         """GET /version: Version, ApiVersion, MinAPIVersion, Os, Arch, ...; the first two are short texts."""
@@ -50,7 +50,7 @@ class Engine:
         """GET /info, in the negotiated version."""
         found = self.get("/info")
         if not isinstance(found, dict):
-            raise self._nonsense("/info", found)
+            raise self._not_an_engine("/info", found)
         return found
 
     def get(self, path: str) -> Any:
@@ -62,45 +62,45 @@ class Engine:
 
         Small requests only, some kilobytes. EngineRefused carries the status and the engine's words.
         """
-        return self._act("POST", path, None if content is None else json.dumps(content).encode())
+        return self._call("POST", path, None if content is None else json.dumps(content).encode())
 
     def delete(self, path: str) -> None:
         """DELETE `path`; EngineRefused with status 404 when there is no such thing."""
-        self._act("DELETE", path, None)
+        self._call("DELETE", path, None)
 
     def pull(self, image: str) -> None:
         """Have the engine fetch an image from its registry, within `timeout`. EngineError if it could not."""
         from urllib.parse import quote
 
         exact = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
-        question = self._send("POST", f"/images/create?fromImage={quote(exact, safe='')}", None)
-        for line in question.reply.body.decode("utf-8", "replace").splitlines():
+        request = self._send("POST", f"/images/create?fromImage={quote(exact, safe='')}", None)
+        for line in request.reply.body.decode("utf-8", "replace").splitlines():
             try:
-                said = json.loads(line)
+                line_object = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(said, dict) and said.get("error"):
+            if isinstance(line_object, dict) and line_object.get("error"):
                 raise EngineError(
                     f"the engine at {self.url} could not pull {image}",
-                    details=str(said["error"])[:LONGEST_MESSAGE],
+                    details=str(line_object["error"])[:LONGEST_MESSAGE],
                     resolution="name an image that its registries have, or load it there first: docker load",
                 )
 
-    def _act(self, method: str, path: str, body: bytes | None) -> Any:
-        question = self._send(method, path, body)
-        return self._json(question) if question.reply.body.strip() else None
+    def _call(self, method: str, path: str, body: bytes | None) -> Any:
+        request = self._send(method, path, body)
+        return self._json(request) if request.reply.body.strip() else None
 
     def _send(self, method: str, path: str, body: bytes | None) -> PendingRequest:
-        question = self.question(self._versioned(path), LARGEST_ANSWER)
-        question.method = method
-        question.body = b"" if body is None and method == "POST" else body
-        run_all([question])
-        self._check(question)
-        return question
+        request = self.question(self._versioned(path), LARGEST_ANSWER)
+        request.method = method
+        request.body = b"" if body is None and method == "POST" else body
+        run_all([request])
+        self._check(request)
+        return request
 
     def _versioned(self, path: str) -> str:
         if not self._api:
-            self._api = _common(self.ping())
+            self._api = _common_version(self.ping())
         return f"/v{self._api}{path}"
 
     def question(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
@@ -111,32 +111,32 @@ class Engine:
         context = None if self.tls is None else context_of(self.tls, self.name)
         return PendingRequest(self.host, self.port, context, path, self.timeout, largest=largest)
 
-    def read_version(self, question: PendingRequest) -> dict[str, Any]:
+    def read_version(self, request: PendingRequest) -> dict[str, Any]:
         """The /version object of an asked question, or the error it means."""
-        self._check(question)
-        return self._version_of(question)
+        self._check(request)
+        return self._version_of(request)
 
-    def _version_of(self, question: PendingRequest) -> dict[str, Any]:
+    def _version_of(self, request: PendingRequest) -> dict[str, Any]:
         """The /version object, its Version and ApiVersion being short texts; EngineError if they are not."""
-        found = self._object(question)
+        found = self._object(request)
         for key in ("Version", "ApiVersion"):
             word = found.get(key)
             if not isinstance(word, str) or not 0 < len(word) <= LONGEST_WORD:
-                raise self._nonsense(f"{key} of {question.path}", word)
+                raise self._not_an_engine(f"{key} of {request.path}", word)
         return found
 
     def _ask(self, path: str, largest: int = LARGEST_BODY) -> PendingRequest:
-        question = self.question(path, largest)
-        run_all([question])
-        self._check(question)
-        return question
+        request = self.question(path, largest)
+        run_all([request])
+        self._check(request)
+        return request
 
-    def _check(self, question: PendingRequest) -> None:
-        if question.failure is not None:
+    def _check(self, request: PendingRequest) -> None:
+        if request.failure is not None:
             raise errors.explain(
-                question.failure, question.phase, url=self.url, name=self.name, timeout=self.timeout
+                request.failure, request.phase, url=self.url, name=self.name, timeout=self.timeout
             ) from None
-        reply = question.reply
+        reply = request.reply
         if 200 <= reply.status < 300:
             return
         text = reply.body.decode("utf-8", "replace").strip()
@@ -146,28 +146,28 @@ class Engine:
                 resolution=f"machine regenerate-certs {self.name or 'NAME'}",
             )
         raise EngineRefused(
-            f"the engine at {self.url} answered {reply.status} to {question.path}",
+            f"the engine at {self.url} answered {reply.status} to {request.path}",
             status=reply.status,
             details=_message(text),
             resolution=f"look at its log: machine ssh {self.name or 'NAME'} sudo journalctl -u docker -n 50",
         )
 
-    def _json(self, question: PendingRequest) -> Any:
+    def _json(self, request: PendingRequest) -> Any:
         try:
-            return json.loads(question.reply.body)
+            return json.loads(request.reply.body)
         except (ValueError, RecursionError):
-            raise self._nonsense(question.path, question.reply.body[:60]) from None
+            raise self._not_an_engine(request.path, request.reply.body[:60]) from None
 
-    def _object(self, question: PendingRequest) -> dict[str, Any]:
-        found = self._json(question)
+    def _object(self, request: PendingRequest) -> dict[str, Any]:
+        found = self._json(request)
         if not isinstance(found, dict):
-            raise self._nonsense(question.path, found)
+            raise self._not_an_engine(request.path, found)
         return found
 
-    def _nonsense(self, path: str, seen: object) -> EngineError:
+    def _not_an_engine(self, path: str, found: object) -> EngineError:
         return EngineError(
             f"what answers at {self.url} is not a Docker Engine",
-            details=f"{path} is {str(seen)[:60]}",
+            details=f"{path} is {str(found)[:60]}",
             resolution=errors.check_address(self.name),
         )
 
@@ -178,17 +178,17 @@ def _message(text: str) -> str:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    said = found.get("message") if isinstance(found, dict) else None
-    return (said if isinstance(said, str) else text)[:LONGEST_MESSAGE]
+    message = found.get("message") if isinstance(found, dict) else None
+    return (message if isinstance(message, str) else text)[:LONGEST_MESSAGE]
 
 
-def _common(theirs: str) -> str:
+def _common_version(engine_version: str) -> str:
     """The newest API version that the engine and this program know."""
-    parts = theirs.split(".")
+    parts = engine_version.split(".")
     known = len(parts) == 2 and all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts)
     if not known or (int(parts[0]), int(parts[1])) < OLDEST:
         raise EngineError(
-            f"the engine names its API version {theirs[:40]!r}",
+            f"the engine names its API version {engine_version[:40]!r}",
             details="versions from {}.{} on are known".format(*OLDEST),
             resolution="see that a Docker Engine of today listens there",
         )

@@ -1,7 +1,7 @@
-"""Many HTTP questions at once, over TLS, in one thread; each has one deadline for everything.
+"""Many HTTP requests at once, over TLS, in one thread; each has one deadline for everything.
 
-`_talk` is one conversation written from top to bottom as a generator: where it would block it yields the socket it
-waits for. `converse` drives any number of them with a selector. (asyncio would do, and costs 39 ms to import.)
+`_exchange` is one request written from top to bottom as a generator: where it would block it yields the socket it
+waits for. `run_all` drives any number of them with a selector. (asyncio would do, and costs 39 ms to import.)
 Nothing here knows Docker; failures stay the socket's own exceptions.
 """
 
@@ -54,9 +54,9 @@ class PendingRequest:
         self.phase = "resolve"  # then connect, handshake, answer
         self.seconds = 0.0  # how long it took
         self.deadline = 0.0
-        self.ended: Callable[[], None] | None = None  # called once it is answered or failed
+        self.on_end: Callable[[], None] | None = None  # called once it is answered or failed
 
-    def request(self) -> bytes:
+    def encode(self) -> bytes:
         host = hostport.join(self.host, self.port)
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", "User-Agent: machine"]
         if self.body is not None:
@@ -64,12 +64,12 @@ class PendingRequest:
         return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + (self.body or b"")
 
 
-def run_all(questions: Iterable[PendingRequest]) -> None:
+def run_all(requests: Iterable[PendingRequest]) -> None:
     """Bring every question to its answer or failure; raises nothing of theirs.
 
     All begin at once (up to MOST_AT_ONCE), so that it takes as long as the slowest, which is at most its timeout.
     """
-    waiting = deque(_Task(question) for question in questions)
+    waiting = deque(_Task(question) for question in requests)
     running: set[_Task] = set()
     with selectors.DefaultSelector() as selector:
         try:
@@ -83,35 +83,35 @@ def run_all(questions: Iterable[PendingRequest]) -> None:
                     key.data.advance(selector)
                 now = time.monotonic()
                 for task in running:
-                    if not task.over and task.until <= now:
+                    if not task.ended and task.until <= now:
                         task.advance(selector, TimeoutError())
-                running = {task for task in running if not task.over}
+                running = {task for task in running if not task.ended}
         finally:
             for task in running:
                 task.conversation.close()
 
 
 class _Task:
-    """A question under way: its conversation, and what that waits for."""
+    """A request in progress: its generator, and the socket and the time that it waits for."""
 
-    def __init__(self, question: PendingRequest) -> None:
-        self.question = question
-        self.conversation = _talk(question)
+    def __init__(self, request: PendingRequest) -> None:
+        self.request = request
+        self.conversation = _exchange(request)
         self.until = 0.0
-        self.over = False
-        self._watched: socket.socket | None = None
+        self.ended = False
+        self._registered: socket.socket | None = None
         self._began = 0.0
 
     def begin(self, selector: selectors.BaseSelector) -> None:
         self._began = time.monotonic()
-        self.question.deadline = self._began + self.question.timeout
+        self.request.deadline = self._began + self.request.timeout
         self.advance(selector)
 
     def advance(self, selector: selectors.BaseSelector, late: TimeoutError | None = None) -> None:
         """Let the conversation go on to where it next waits, or to its end."""
-        if self._watched is not None:
-            selector.unregister(self._watched)
-            self._watched = None
+        if self._registered is not None:
+            selector.unregister(self._registered)
+            self._registered = None
         try:
             sock, events, self.until = self.conversation.throw(late) if late else next(self.conversation)
         except StopIteration:
@@ -120,44 +120,44 @@ class _Task:
             self._end(error)
         else:
             selector.register(sock, events, self)
-            self._watched = sock
+            self._registered = sock
 
     def _end(self, failure: Exception | None) -> None:
-        self.over = True
-        self.question.failure = failure
-        self.question.seconds = time.monotonic() - self._began
-        if self.question.ended is not None:
-            self.question.ended()
+        self.ended = True
+        self.request.failure = failure
+        self.request.seconds = time.monotonic() - self._began
+        if self.request.on_end is not None:
+            self.request.on_end()
 
 
-def _talk(question: PendingRequest) -> Conversation:
+def _exchange(request: PendingRequest) -> Conversation:
     """Resolve, connect, shake hands, ask, read."""
-    addresses = _literal(question.host, question.port)
+    addresses = _literal(request.host, request.port)
     if not addresses:
-        addresses = yield from _resolve(question)
-    question.phase = "connect"
-    sock = yield from _connect(addresses, question.deadline)
+        addresses = yield from _resolve(request)
+    request.phase = "connect"
+    sock = yield from _connect(addresses, request.deadline)
     try:
-        if question.context is not None:
-            question.phase = "handshake"
-            sock = wrapped = question.context.wrap_socket(
-                sock, server_hostname=_plain(question.host.partition("%")[0]), do_handshake_on_connect=False
+        if request.context is not None:
+            request.phase = "handshake"
+            sock = wrapped = request.context.wrap_socket(
+                sock, server_hostname=_without_idna(request.host.partition("%")[0]), do_handshake_on_connect=False
             )
-            yield from _shake_hands(wrapped, question.deadline)
-        question.phase = "answer"
+            yield from _shake_hands(wrapped, request.deadline)
+        request.phase = "answer"
         try:  # noqa: SIM105 - contextlib costs 4 ms to import
-            sock.sendall(question.request())  # far smaller than any socket's buffer: it goes in one piece
+            sock.sendall(request.encode())  # far smaller than any socket's buffer: it goes in one piece
         except OSError:
             pass  # a peer that has hung up said why before (a TLS alert); that is read below
-        while not question.reply.done:
-            if time.monotonic() >= question.deadline:
+        while not request.reply.done:
+            if time.monotonic() >= request.deadline:
                 raise TimeoutError  # bytes without end are never waited for, so the selector does not see it
             try:
                 data = sock.recv(65536)
             except (SSLWantReadError, BlockingIOError):
-                yield sock, READ, question.deadline
+                yield sock, READ, request.deadline
             else:
-                question.reply.feed(data)
+                request.reply.feed(data)
     finally:
         sock.close()
 
@@ -165,36 +165,36 @@ def _talk(question: PendingRequest) -> Conversation:
 def _literal(host: str, port: int) -> list[Address]:
     """The address itself if `host` is one; that needs no lookup."""
     try:
-        found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = socket.getaddrinfo(_without_idna(host), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return []
     return [(row[0], row[4]) for row in found]  # type: ignore[misc]
 
 
-def _plain(host: str) -> str | bytes:
+def _without_idna(host: str) -> str | bytes:
     """`host` as bytes where that is the same: text goes through the codec `idna`, which costs 2 ms to import."""
     return host.encode() if host.isascii() else host
 
 
-def _resolve(question: PendingRequest) -> Generator[Wait, None, list[Address]]:
+def _resolve(request: PendingRequest) -> Generator[Wait, None, list[Address]]:
     """Look a name up in a thread of its own, for getaddrinfo knows no deadline."""
     import threading
 
-    ours, theirs = socket.socketpair()
+    reader, writer = socket.socketpair()
     found: list[Address] = []
     failure: list[OSError] = []
 
     def look_up() -> None:
-        with theirs:
+        with writer:
             try:
-                rows = socket.getaddrinfo(question.host, question.port, type=socket.SOCK_STREAM)
+                rows = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_STREAM)
                 found.extend((row[0], row[4]) for row in rows)  # type: ignore[misc]
             except (OSError, UnicodeError) as error:
                 failure.append(error if isinstance(error, OSError) else OSError(str(error)))
 
-    with ours:
+    with reader:
         threading.Thread(target=look_up, daemon=True).start()
-        yield ours, READ, question.deadline  # closing the other end wakes us
+        yield reader, READ, request.deadline  # closing the other end wakes us
     if failure:
         raise failure[0]
     return found

@@ -48,11 +48,11 @@ class Reply:
         if self._in_body and not self.done:
             self._read_body(ended=not data)
         if not data and not self.done:
-            raise NotHttp(_start(self._raw) or "the connection was closed before the end of the answer")
+            raise NotHttp(_beginning(self._raw) or "the connection was closed before the end of the answer")
 
     def _read_head(self, fresh: int) -> None:
         if not self._raw.startswith(b"HTTP/1."[: len(self._raw)]):
-            raise NotHttp(_start(self._raw))
+            raise NotHttp(_beginning(self._raw))
         end = self._raw.find(b"\r\n\r\n", max(0, len(self._raw) - fresh - 3))
         if end > LARGEST_HEAD or (end < 0 and len(self._raw) > LARGEST_HEAD):
             raise NotHttp(f"its headers have more than {LARGEST_HEAD} bytes")
@@ -104,11 +104,11 @@ class Reply:
             end = self._raw.find(b"\r\n", 0, LONGEST_CHUNK_LINE + 2)
             if end < 0:
                 if len(self._raw) > LONGEST_CHUNK_LINE:
-                    raise NotHttp(_start(self._raw))
+                    raise NotHttp(_beginning(self._raw))
                 return False
             size = self._raw[:end].partition(b";")[0].strip()
             if not _HEX.fullmatch(size):
-                raise NotHttp(_start(self._raw))
+                raise NotHttp(_beginning(self._raw))
             self._wanted = int(size, 16)
             del self._raw[: end + 2]
             self._check_size(len(self._parts) + self._wanted)
@@ -118,7 +118,7 @@ class Reply:
         if len(self._raw) < self._wanted + 2:
             return False
         if self._raw[self._wanted : self._wanted + 2] != b"\r\n":
-            raise NotHttp(_start(self._raw[self._wanted :]))
+            raise NotHttp(_beginning(self._raw[self._wanted :]))
         self._parts += self._raw[: self._wanted]
         del self._raw[: self._wanted + 2]
         self._wanted = None
@@ -134,6 +134,6 @@ class Reply:
         self._parts.clear()
 
 
-def _start(raw: bytearray) -> str:
+def _beginning(raw: bytearray) -> str:
     """The first bytes of an answer, for an error."""
     return repr(bytes(raw[:60]))[1:].strip("'\"") if raw else ""

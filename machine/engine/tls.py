@@ -22,13 +22,13 @@ _contexts: dict[tuple[bytes, bytes, bytes], ssl.SSLContext] = {}
 
 def context_of(tls: Tls, name: str) -> ssl.SSLContext:
     """A TLS context from three files. Machines of one store have equal copies of them and share one context."""
-    cure = f"machine regenerate-certs {name or 'NAME'}"
+    resolution = f"machine regenerate-certs {name or 'NAME'}"
     contents = []
     for path in (tls.ca, tls.cert, tls.key):
         try:
             contents.append(files.read_plain(path))
         except OSError as error:
-            raise CertificateError(f"cannot read {path}: {error.strerror}", resolution=cure) from None
+            raise CertificateError(f"cannot read {path}: {error.strerror}", resolution=resolution) from None
     ca, cert, key = contents
     found = _contexts.get((ca, cert, key))
     if found is None:
@@ -36,12 +36,12 @@ def context_of(tls: Tls, name: str) -> ssl.SSLContext:
         try:
             found.load_verify_locations(cadata=ca.decode("ascii", "backslashreplace"))
         except (ssl.SSLError, ValueError):
-            raise CertificateError(f"{tls.ca} holds no certificate", resolution=cure) from None
+            raise CertificateError(f"{tls.ca} holds no certificate", resolution=resolution) from None
         try:
             found.load_cert_chain(tls.cert, tls.key, password="")
         except (ssl.SSLError, OSError, ValueError) as error:
             raise CertificateError(
-                f"{tls.cert} and {tls.key} are not a usable pair", details=str(error), resolution=cure
+                f"{tls.cert} and {tls.key} are not a usable pair", details=str(error), resolution=resolution
             ) from None
         _contexts[ca, cert, key] = found
     return found

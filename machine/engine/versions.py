@@ -23,35 +23,35 @@ class Answer:
         self.engine, self.version, self.error, self.seconds = engine, version, error, seconds
 
 
-def ask_many(engines: Iterable[Engine], ended: Callable[[Answer], None] | None = None) -> list[Answer]:
+def ask_many(engines: Iterable[Engine], on_answer: Callable[[Answer], None] | None = None) -> list[Answer]:
     """The version of every engine, all asked at once, in the order given; errors are part of the answers.
 
-    `ended` is called with each answer as soon as it is there, in this thread.
+    `on_answer` is called with each answer as soon as it is there, in this thread.
     """
     answers: list[Answer] = []
-    questions: list[PendingRequest] = []
+    requests: list[PendingRequest] = []
     for engine in engines:
         answer = Answer(engine, None, None, 0.0)
         answers.append(answer)
         try:
-            question = engine.question("/version")
+            request = engine.question("/version")
         except MachineError as error:
             answer.error = error
-            if ended is not None:
-                ended(answer)
+            if on_answer is not None:
+                on_answer(answer)
         else:
-            question.ended = partial(_settle, answer, question, ended)
-            questions.append(question)
-    run_all(questions)
+            request.on_end = partial(_take_answer, answer, request, on_answer)
+            requests.append(request)
+    run_all(requests)
     return answers
 
 
-def _settle(answer: Answer, question: PendingRequest, ended: Callable[[Answer], None] | None) -> None:
+def _take_answer(answer: Answer, request: PendingRequest, on_answer: Callable[[Answer], None] | None) -> None:
     """Read what a question brought into its answer."""
-    answer.seconds = question.seconds
+    answer.seconds = request.seconds
     try:
-        answer.version = answer.engine.read_version(question)
+        answer.version = answer.engine.read_version(request)
     except MachineError as error:
         answer.error = error
-    if ended is not None:
-        ended(answer)
+    if on_answer is not None:
+        on_answer(answer)

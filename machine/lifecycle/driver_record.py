@@ -139,7 +139,7 @@ def _update_docker_context(session: Session, record: Record, old_url: str) -> No
     if old_url in ("", record.url()):
         return
     try:
-        docker_context.moved(record.name, old_url, record.url(), record.cert_dir(), environ=session.environ)
+        docker_context.update_url(record.name, old_url, record.url(), record.cert_dir(), environ=session.environ)
     except MachineError as error:
         session.console.warn(f"the docker context of {record.name} still points to {old_url}: {error.brief}")
 

@@ -31,7 +31,7 @@ def check(driver: Driver) -> None:
         else:
             key = private_key.load(path)
             if key.needs_agent:
-                login.check_agent(login.why_agent(path, key), key.public, f"ssh-add {path}")
+                login.check_agent(login.agent_reason(path, key), key.public, f"ssh-add {path}")
     except LoginRefused as error:
         raise PreflightFailed(error.brief, details=error.details, resolution=error.resolution) from None
     except (OSError, private_key.KeyProblem) as error:

@@ -44,18 +44,18 @@ class RemotePath:
 
 def parse_remote_path(text: str) -> RemotePath:
     """`[[user@]machine:]path`. What has a slash before its first colon is a path here; so is localhost:path."""
-    before, colon, path = text.partition(":")
-    if not colon or "/" in before or not before:
+    host, colon, path = text.partition(":")
+    if not colon or "/" in host or not host:
         return RemotePath("", "", text)
-    user, _, machine = before.rpartition("@")
+    user, _, machine = host.rpartition("@")
     return RemotePath("", "", path) if machine == "localhost" else RemotePath(machine, user, path)
 
 
-def option_length(words: Sequence[str]) -> int:
-    """How many words the ssh option at the start of `words` takes, with its value: 0 if there is none, 1 or 2."""
-    if len(words[0]) < 2 or not words[0].startswith("-") or words[0].startswith("--"):
+def option_length(argv: Sequence[str]) -> int:
+    """How many words the ssh option at the start of `argv` takes, with its value: 0 if there is none, 1 or 2."""
+    if len(argv[0]) < 2 or not argv[0].startswith("-") or argv[0].startswith("--"):
         return 0
-    letters = words[0][1:]
+    letters = argv[0][1:]
     for index, letter in enumerate(letters):
         if letter in WITH_VALUE:
             return 2 if index == len(letters) - 1 else 1  # -L 1:a:2, or -L1:a:2 in one word
@@ -88,25 +88,25 @@ def ssh(login: Login, options: Sequence[str] = (), command: Sequence[str] = ()) 
 
 
 def scp(
-    logins: Sequence[Login], places: Sequence[RemotePath], *, recursive: bool, quiet: bool, config: str = ""
+    logins: Sequence[Login], remote_paths: Sequence[RemotePath], *, recursive: bool, quiet: bool, config: str = ""
 ) -> list[str]:
-    """scp between `places`. With more than one login `config` is a file with the text of `configuration`."""
-    remote = sum(1 for one in places if one.machine) > 1
+    """scp between `remote_paths`. With more than one login `config` is a file with the text of `configuration`."""
+    remote = sum(1 for one in remote_paths if one.machine) > 1
     flags = [*(["-3"] if remote else []), *(["-r"] if recursive else []), *(["-q"] if quiet else [])]
     if config:
         hosts = {login.name: login.name for login in logins}
-        return ["scp", *flags, "-F", config, "--", *(_operand(one, logins, hosts) for one in places)]
+        return ["scp", *flags, "-F", config, "--", *(_operand(one, logins, hosts) for one in remote_paths)]
     hosts = {login.name: login.host for login in logins}
-    set_ = [flag for login in logins[:1] for flag in _flags(login)]
-    return ["scp", *flags, *set_, "--", *(_operand(one, logins, hosts) for one in places)]
+    options = [flag for login in logins[:1] for flag in _flags(login)]
+    return ["scp", *flags, *options, "--", *(_operand(one, logins, hosts) for one in remote_paths)]
 
 
-def rsync(login: Login, places: Sequence[RemotePath], *, recursive: bool, quiet: bool) -> list[str]:
+def rsync(login: Login, remote_paths: Sequence[RemotePath], *, recursive: bool, quiet: bool) -> list[str]:
     """rsync between here and one machine; -t lets the next copy pass over what has not changed."""
     flags = ["-t", *(["-r"] if recursive else []), *([] if quiet else ["--progress"])]
     hosts = {login.name: login.host}
     remote_shell = shlex.join(["ssh", *_flags(login)])
-    return ["rsync", *flags, "-e", remote_shell, "--", *(_operand(one, [login], hosts) for one in places)]
+    return ["rsync", *flags, "-e", remote_shell, "--", *(_operand(one, [login], hosts) for one in remote_paths)]
 
 
 def sshfs(login: Login, source: RemotePath, target: str) -> list[str]:
@@ -133,8 +133,8 @@ def _flags(login: Login) -> list[str]:
 def _operand(one: RemotePath, logins: Sequence[Login], hosts: dict[str, str]) -> str:
     if not one.machine:
         # a colon or a dash at the start would make it something else to scp and rsync
-        odd = ":" in one.path or one.path.startswith("-")
-        return f"./{one.path}" if odd and not one.path.startswith(("/", ".")) else one.path
+        ambiguous = ":" in one.path or one.path.startswith("-")
+        return f"./{one.path}" if ambiguous and not one.path.startswith(("/", ".")) else one.path
     login = next(login for login in logins if login.name == one.machine)
     return f"{one.user or login.user}@{hosts[one.machine]}:{one.path}"
 

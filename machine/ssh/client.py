@@ -72,7 +72,7 @@ class SshShell:
         try:
             return self.transport.open_session(timeout=timeout)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise self._lost(f"opening a session failed: {error}") from None
+            raise self._broken_error(f"opening a session failed: {error}") from None
 
     def run(self, command: str, *, stdin: bytes = b"", timeout: float | None = None) -> Completed:
         """Run `command`; ShellError after `timeout` seconds, LARGEST_OUTPUT, or when the connection breaks.
@@ -85,19 +85,19 @@ class SshShell:
         channel = self.open(timeout)
         try:
             channel.exec_command(command)
-            stdout, stderr = _converse(channel, stdin, deadline)
+            stdout, stderr = _communicate(channel, stdin, deadline)
         except TimeoutError:
             raise ShellError(
                 f"a command on {self.where} did not end within {timeout:g} s",
-                details=_shown(command),
+                details=_first_line(command),
                 resolution=f"it may still run there: look with machine ssh {self.alias}, then run this again",
             ) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise self._lost(f"{_shown(command)}\n{error}") from None
+            raise self._broken_error(f"{_first_line(command)}\n{error}") from None
         except OverflowError:
             raise ShellError(
                 f"a command on {self.where} printed more than {LARGEST_OUTPUT >> 20} MiB",
-                details=_shown(command),
+                details=_first_line(command),
                 resolution="a start-up file of its login shell (.bashrc, .profile) may print without end:"
                 f" see what it says with machine ssh {self.alias} true",
             ) from None
@@ -105,7 +105,7 @@ class SshShell:
             channel.close()
         status = channel.exit_status
         if status < 0 and not self.transport.is_active():
-            raise self._lost(_shown(command))
+            raise self._broken_error(_first_line(command))
         texts = (bytes(stream).decode("utf-8", "replace") for stream in (stdout, stderr))
         return Completed(status if status >= 0 else 255, *texts)
 
@@ -115,16 +115,17 @@ class SshShell:
         The new file is born with no more than `mode`; it takes the old one's place only when all its bytes
         have arrived. ShellError with the machine's words if that failed.
         """
-        target, fresh = shlex.quote(path), shlex.quote(f"{path}.machine-new")
+        target, temporary = shlex.quote(path), shlex.quote(f"{path}.machine-new")
         script = (
-            f"umask {0o777 & ~mode:03o} && rm -f {fresh} && cat >{fresh} && chmod {mode:o} {fresh}"
-            f' && [ "$(wc -c <{fresh})" -eq {len(content)} ] && mv -f {fresh} {target} || {{ rm -f {fresh}; exit 1; }}'
+            f"umask {0o777 & ~mode:03o} && rm -f {temporary} && cat >{temporary} && chmod {mode:o} {temporary}"
+            f' && [ "$(wc -c <{temporary})" -eq {len(content)} ]'
+            f" && mv -f {temporary} {target} || {{ rm -f {temporary}; exit 1; }}"
         )
-        done = self.run(script, stdin=content, timeout=30 + len(content) / 100_000)
-        if done.status != 0:
+        result = self.run(script, stdin=content, timeout=30 + len(content) / 100_000)
+        if result.status != 0:
             raise ShellError(
                 f"cannot write {path} on {self.where}",
-                details=done.output,
+                details=result.output,
                 resolution=f"check the place and its disk: machine ssh {self.alias} df -h",
             )
 
@@ -137,7 +138,7 @@ class SshShell:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _lost(self, details: str) -> ShellError:
+    def _broken_error(self, details: str) -> ShellError:
         return ShellError(
             f"the ssh connection to {self.where} broke",
             details=details,
@@ -169,17 +170,17 @@ def reachable(host: str, port: int, timeout: float = 3.0) -> bool:
     return False
 
 
-def _left(deadline: float | None) -> float | None:
+def _seconds_left(deadline: float | None) -> float | None:
     """Seconds until `deadline`; TimeoutError when it has passed."""
     if deadline is None:
         return None
-    left = deadline - time.monotonic()
-    if left <= 0:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
         raise TimeoutError
-    return left
+    return seconds
 
 
-def _converse(channel: paramiko.Channel, stdin: bytes, deadline: float | None) -> tuple[bytearray, bytearray]:
+def _communicate(channel: paramiko.Channel, stdin: bytes, deadline: float | None) -> tuple[bytearray, bytearray]:
     """Feed stdin and read stdout and stderr side by side (they share one window) until the status is there.
 
     OverflowError when one of them has more than LARGEST_OUTPUT.
@@ -192,16 +193,16 @@ def _converse(channel: paramiko.Channel, stdin: bytes, deadline: float | None) -
     else:
         channel.shutdown_write()
     while True:
-        channel.settimeout(_left(deadline))
+        channel.settimeout(_seconds_left(deadline))
         block = channel.recv(_CHUNK * 4)
         if not block:
             break
         stdout += block
         if max(len(stdout), len(stderr)) > LARGEST_OUTPUT:
             raise OverflowError
-    reader.join(_left(deadline))
-    channel.status_event.wait(_left(deadline))
-    _left(deadline)
+    reader.join(_seconds_left(deadline))
+    channel.status_event.wait(_seconds_left(deadline))
+    _seconds_left(deadline)
     if len(stderr) > LARGEST_OUTPUT:
         raise OverflowError
     return stdout, stderr
@@ -235,7 +236,7 @@ def _feed(channel: paramiko.Channel, content: bytes) -> None:
         return
 
 
-def _shown(command: str) -> str:
+def _first_line(command: str) -> str:
     """The start of a command, for an error's details: scripts are long."""
     first = command.strip().split("\n", 1)[0]
     return first if len(first) <= 100 else first[:97] + "..."

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from machine import files
 from machine.errors import StoreError
 
-_CURE = "check who owns that file, and that its disk has room; then run the command again"
+_RESOLUTION = "check who owns that file, and that its disk has room; then run the command again"
 
 
 class Entry(NamedTuple):
@@ -49,17 +49,17 @@ def add(path: str, alias: str, kind: str, key: str) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}", resolution=_CURE) from None
+        raise StoreError(f"cannot write {path}: {error.strerror}", resolution=_RESOLUTION) from None
 
 
 def forget(path: str, alias: str) -> int:
     """Remove every key of `alias` (revocations stay); the number of lines removed."""
-    gone = {entry.line for entry in entries(path, alias) if not entry.revoked}
-    if not gone:
+    removed = {entry.line for entry in entries(path, alias) if not entry.revoked}
+    if not removed:
         return 0
-    kept = [text for number, text in enumerate(_lines(path), 1) if number not in gone]
-    files.write(path, "".join(kept).encode("utf-8", "surrogateescape"))
-    return len(gone)
+    remaining = [text for number, text in enumerate(_lines(path), 1) if number not in removed]
+    files.write(path, "".join(remaining).encode("utf-8", "surrogateescape"))
+    return len(removed)
 
 
 def fingerprint(key: str) -> str:
@@ -81,7 +81,7 @@ def _lines(path: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}", resolution=_CURE) from None
+        raise StoreError(f"cannot read {path}: {error.strerror}", resolution=_RESOLUTION) from None
 
 
 def _names(field: str, alias: str) -> bool:

@@ -78,11 +78,11 @@ def _transport(target: Target, timeout: float) -> paramiko.Transport:
             resolution=f"machine status {target.alias}",
         ) from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _notice_a_dead_peer(sock)
+    _enable_keepalive(sock)
     return paramiko.Transport(sock)
 
 
-def _notice_a_dead_peer(sock: socket.socket) -> None:
+def _enable_keepalive(sock: socket.socket) -> None:
     """Let the kernel end a connection whose other side has been silent for about a minute."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, seconds in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4)):
@@ -97,15 +97,15 @@ def _exchange_keys(transport: paramiko.Transport, target: Target, deadline: floa
     algorithms = [name for kind in kinds for name in _algorithms(kind)]
     offered = tuple(options.key_types)
     options.key_types = tuple(dict.fromkeys([a for a in algorithms if a in offered] + list(offered)))
-    began = time.monotonic()
-    left = max(deadline - began, 0.1)
-    transport.banner_timeout = transport.handshake_timeout = left
+    started_at = time.monotonic()
+    seconds = max(deadline - started_at, 0.1)
+    transport.banner_timeout = transport.handshake_timeout = seconds
     try:
-        transport.start_client(timeout=left)  # returns without a word when the time is up
+        transport.start_client(timeout=seconds)  # returns without a word when the time is up
         transport.get_remote_server_key()
     except (paramiko.SSHException, OSError, EOFError) as error:
         late = time.monotonic() >= deadline
-        if not transport.remote_version and time.monotonic() - began < min(_LINE_SECONDS, left / 2):
+        if not transport.remote_version and time.monotonic() - started_at < min(_LINE_SECONDS, seconds / 2):
             raise ConnectionDropped(
                 f"{target} closed the connection before any login",
                 details=str(error),
@@ -125,8 +125,8 @@ def _algorithms(kind: str) -> list[str]:
 
 
 def _check_host_key(transport: paramiko.Transport, target: Target, trust_new: bool) -> None:
-    shown = transport.get_remote_server_key()
-    kind, key = shown.get_name(), base64.b64encode(shown.asbytes()).decode()
+    host_key = transport.get_remote_server_key()
+    kind, key = host_key.get_name(), base64.b64encode(host_key.asbytes()).decode()
     known = knownhosts.entries(target.known_hosts, target.alias)
     if any(entry.revoked and entry.key == key for entry in known):
         raise HostKeyMismatch(
@@ -157,42 +157,44 @@ def _check_host_key(transport: paramiko.Transport, target: Target, trust_new: bo
 
 def _authenticate(transport: paramiko.Transport, target: Target, key_path: str | None, deadline: float) -> None:
     tried: list[str] = []
-    why = ""
-    offered = _keys(target, key_path)
-    for label, key in offered:
+    reason = ""
+    keys = _keys(target, key_path)
+    for label, key in keys:
         tried.append(f"{label} ({key.get_name()} {knownhosts.fingerprint(key.get_base64())})")
         transport.auth_timeout = max(deadline - time.monotonic(), 0.1)
         try:
             more = transport.auth_publickey(target.user, key)
         except paramiko.BadAuthenticationType as error:
-            why = "sshd accepts only: " + ", ".join(error.allowed_types)
+            reason = "sshd accepts only: " + ", ".join(error.allowed_types)
             break
         except paramiko.AuthenticationException as error:
-            why = "authentication took too long" if "imeout" in str(error) else ""
-            left = 0 if transport.is_active() else sum(1 for _ in offered)
-            if left:
-                raise _too_many(target, tried, left) from None
+            reason = "authentication took too long" if "imeout" in str(error) else ""
+            untried = 0 if transport.is_active() else sum(1 for _ in keys)
+            if untried:
+                raise _too_many_keys_error(target, tried, untried) from None
         except (paramiko.SSHException, OSError, EOFError) as error:
-            why = f"sshd ended the connection: {error or 'no reason given'}"
+            reason = f"sshd ended the connection: {error or 'no reason given'}"
             break
         else:
             if not more:
                 return
-            why = "sshd wants a second proof: " + ", ".join(more)
+            reason = "sshd wants a second proof: " + ", ".join(more)
             break
     raise LoginRefused(
         f"sshd on {target.host}:{target.port} lets {target.user} in with none of our keys",
-        details="\n".join([*(f"tried {row}" for row in tried), *([why] if why else [])]),
+        details="\n".join([*(f"tried {row}" for row in tried), *([reason] if reason else [])]),
         resolution=f"put the public key into ~{target.user}/.ssh/authorized_keys on {target.alias}, "
         "or name another user or key",
     )
 
 
-def _too_many(target: Target, tried: list[str], left: int) -> TooManyKeys:
+def _too_many_keys_error(target: Target, tried: list[str], untried: int) -> TooManyKeys:
     """sshd has had enough of wrong keys while the agent had more."""
     return TooManyKeys(
         f"the ssh-agent has too many keys: sshd on {target.host}:{target.port} lets {target.user} try {len(tried)}",
-        details="\n".join([*(f"tried {row}" for row in tried), f"{left} more not tried (MaxAuthTries of that sshd)"]),
+        details="\n".join(
+            [*(f"tried {row}" for row in tried), f"{untried} more not tried (MaxAuthTries of that sshd)"]
+        ),
         resolution=f"name the one that {target.alias} knows: --generic-ssh-key PATH at create, SSHKeyPath in its"
         " config.json later; or take the others out of the agent: ssh-add -d PATH",
     )
@@ -218,30 +220,32 @@ def _keys(target: Target, key_path: str | None) -> Iterator[tuple[str, paramiko.
         yield key_path, key
         return
     public = file.public or _public_half(key_path)
-    yield from _agent_keys(why_agent(key_path, file), public, f"ssh-add {key_path}")
+    yield from _agent_keys(agent_reason(key_path, file), public, f"ssh-add {key_path}")
 
 
-def why_agent(key_path: str, key: private_key.PrivateKey) -> str:
+def agent_reason(key_path: str, key: private_key.PrivateKey) -> str:
     """Why the key's file alone logs nobody in, for an error."""
     return f"{key_path} has a passphrase" if key.encrypted else f"{key_path} belongs to a hardware token"
 
 
-def check_agent(why: str, public: str = "", advice: str = "ssh-add") -> None:
+def check_agent(reason: str, public: str = "", advice: str = "ssh-add") -> None:
     """LoginRefused unless the running agent has a key: any, or the one with public half `public` ("TYPE BASE64")."""
-    for _ in _agent_keys(why, public, advice):
+    for _ in _agent_keys(reason, public, advice):
         return
 
 
-def _agent_keys(why: str, wanted: str = "", advice: str = "ssh-add") -> Iterator[tuple[str, paramiko.PKey]]:
-    """The running agent's keys, or only the one whose public half is `wanted` ("TYPE BASE64")."""
-    wanted = (wanted.split() or [""])[-1]
+def _agent_keys(reason: str, public: str = "", advice: str = "ssh-add") -> Iterator[tuple[str, paramiko.PKey]]:
+    """The running agent's keys, or only the one whose public half is `public` ("TYPE BASE64")."""
+    public = (public.split() or [""])[-1]
     agent = paramiko.Agent()
     try:
-        keys = [key for key in agent.get_keys() if wanted in ("", base64.b64encode(key.asbytes()).decode())]
+        keys = [key for key in agent.get_keys() if public in ("", base64.b64encode(key.asbytes()).decode())]
         if not keys:
             running = os.environ.get("SSH_AUTH_SOCK", "")
             raise LoginRefused(
-                f"{why}, and the ssh-agent has no key for it" if running else f"{why}, and no ssh-agent is running",
+                f"{reason}, and the ssh-agent has no key for it"
+                if running
+                else f"{reason}, and no ssh-agent is running",
                 details=f"SSH_AUTH_SOCK={running}" if running else "SSH_AUTH_SOCK is not set",
                 resolution=advice if running else f'eval "$(ssh-agent)"; {advice}',
             )

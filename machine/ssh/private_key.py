@@ -27,14 +27,14 @@ _PUBLIC = r"(ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[\w.@-]+ +AAAA|-----BEGIN PUBLIC
 
 
 class KeyProblem(Exception):
-    """A file that is no private key for ssh: `what` completes "PATH ...".
+    """A file that is no private key for ssh: `problem` completes "PATH ...".
 
     `first` is what to do before another file can be given, "" for nothing; `instead` is that one's path, "" if unknown.
     """
 
-    def __init__(self, what: str, first: str = "", instead: str = "") -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, problem: str, first: str = "", instead: str = "") -> None:
+        super().__init__(problem)
+        self.what = problem
         self.first = first
         self.instead = instead
 

@@ -99,7 +99,7 @@ def normalize_key_case(value: dict[str, Any], known: key_names.Schema | dict[str
 
 
 def validate(
-    value: dict[str, Any], schema: key_names.Schema, name: str, where: str, *, fill: bool = True
+    value: dict[str, Any], schema: key_names.Schema, name: str, location: str, *, fill: bool = True
 ) -> dict[str, Any]:
     """`value` with the schema's keys first, folded, null replaced by the kind's zero; RecordBroken on a wrong kind.
 
@@ -110,7 +110,7 @@ def validate(
     for key, kind in schema.items():
         if key in value or fill:
             found = value.get(key)
-            result[key] = _zero(kind) if found is None else _checked(found, kind, name, f"{where}{key}")
+            result[key] = _zero(kind) if found is None else _checked(found, kind, name, f"{location}{key}")
     result.update((key, found) for key, found in value.items() if key not in result)
     return result
 
@@ -119,19 +119,19 @@ def _zero(kind: type) -> Any:
     return 0 if kind is float else kind()  # as Go writes it
 
 
-def _checked(found: Any, kind: type, name: str, where: str) -> Any:
+def _checked(found: Any, kind: type, name: str, location: str) -> Any:
     """`found` if it has the kind (bool is no number, text holds no control characters), else RecordBroken."""
-    good = type(found) is kind or (kind is float and type(found) is int)
-    if good and kind is list:
-        good = all(type(item) is str for item in found)
-    if not good:
-        raise record_error(name, f"{where} in config.json must be {_KIND_NAMES.get(kind, 'a number')}")
+    has_kind = type(found) is kind or (kind is float and type(found) is int)
+    if has_kind and kind is list:
+        has_kind = all(type(item) is str for item in found)
+    if not has_kind:
+        raise record_error(name, f"{location} in config.json must be {_KIND_NAMES.get(kind, 'a number')}")
     if kind in (int, float) and abs(found) >= 2**63:
-        raise record_error(name, f"{where} in config.json is too large a number")
+        raise record_error(name, f"{location} in config.json is too large a number")
     texts = found if kind is list else []
     if kind is str:
         texts = [found]
     for text in texts:
         if not text.isprintable() and any(character < " " or character == "\x7f" for character in text):
-            raise record_error(name, f"{where} in config.json holds control characters")
+            raise record_error(name, f"{location} in config.json holds control characters")
     return found

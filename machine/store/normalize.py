@@ -1,4 +1,4 @@
-"""A record's JSON object put in order: docker-machine's keys first, all of them there, each of its kind."""
+"""Normalization of a record's JSON object: docker-machine's keys first, all of them there, each of its kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from machine import paths
 from machine.drivers import records
 from machine.store import key_names
 from machine.store.document import normalize_key_case, record_error, validate
-from machine.store.relocate_paths import rebase
+from machine.store.relocate_paths import relocate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def normalize(raw: dict[str, Any], root: str, name: str) -> dict[str, Any]:
     driver = raw["Driver"] = validate(driver, key_names.BASE_DRIVER, name, "Driver.")
     driver.update(validate(driver, key_names.ENDPOINT, name, "Driver.", fill=False))
     _check_driver(driver, raw["DriverName"], name)
-    rebase(root, name, driver, options["AuthOptions"])
+    relocate(root, name, driver, options["AuthOptions"])
     for key, (shared, file) in _CERT_FILES.items():
         directory = options["AuthOptions"]["CertDir"] if shared else paths.machine(root, name)
         options["AuthOptions"][key] = options["AuthOptions"][key] or os.path.join(directory, file)

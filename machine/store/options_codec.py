@@ -1,4 +1,4 @@
-"""What the user asked of the engine and of swarm: between config.json's objects and the model's values."""
+"""The options of engine and swarm: config.json's objects to and from the model's values."""
 
 from __future__ import annotations
 
@@ -44,37 +44,37 @@ def swarm(found: Mapping[str, Any]) -> SwarmOptions:
     )
 
 
-def engine_object(given: EngineOptions | None) -> dict[str, Any]:
+def engine_object(options: EngineOptions | None) -> dict[str, Any]:
     """The object for HostOptions.EngineOptions; None: nothing was asked for."""
-    if given is None:
+    if options is None:
         return {"TlsVerify": True, "InstallURL": INSTALL_URL}
     return {
-        "ArbitraryFlags": list(given.flags),
-        "Env": list(given.env),
-        "InsecureRegistry": list(given.insecure_registries),
-        "Labels": list(given.labels),
-        "StorageDriver": given.storage_driver,
+        "ArbitraryFlags": list(options.flags),
+        "Env": list(options.env),
+        "InsecureRegistry": list(options.insecure_registries),
+        "Labels": list(options.labels),
+        "StorageDriver": options.storage_driver,
         "TlsVerify": True,
-        "RegistryMirror": list(given.registry_mirrors),
-        "InstallURL": given.install_url,
+        "RegistryMirror": list(options.registry_mirrors),
+        "InstallURL": options.install_url,
     }
 
 
-def swarm_object(given: SwarmOptions | None) -> dict[str, Any]:
+def swarm_object(options: SwarmOptions | None) -> dict[str, Any]:
     """The object for HostOptions.SwarmOptions; None: nothing was asked for."""
-    if given is None:
+    if options is None:
         return {"Host": "tcp://0.0.0.0:3376", "Image": "swarm:latest", "Strategy": "spread"}
     return {
-        "IsSwarm": given.is_swarm,
-        "Address": given.address,
-        "Discovery": given.discovery,
-        "Agent": given.agent,
-        "Master": given.master,
-        "Host": given.host,
-        "Image": given.image,
-        "Strategy": given.strategy,
-        "ArbitraryFlags": list(given.flags),
-        "ArbitraryJoinFlags": list(given.join_flags),
-        "IsExperimental": given.experimental,
-        **({CONTAINERS: True} if given.containers else {}),
+        "IsSwarm": options.is_swarm,
+        "Address": options.address,
+        "Discovery": options.discovery,
+        "Agent": options.agent,
+        "Master": options.master,
+        "Host": options.host,
+        "Image": options.image,
+        "Strategy": options.strategy,
+        "ArbitraryFlags": list(options.flags),
+        "ArbitraryJoinFlags": list(options.join_flags),
+        "IsExperimental": options.experimental,
+        **({CONTAINERS: True} if options.containers else {}),
     }

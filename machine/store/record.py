@@ -35,7 +35,7 @@ class Record:
         self.root = root
         self.name = name
         self.raw = raw
-        self.before: bytes | None = None  # bytes of an older ConfigVersion, kept as config.json.bak by the next save
+        self.old_bytes: bytes | None = None  # bytes of an older ConfigVersion, kept as config.json.bak by the next save
 
     @classmethod
     def parse(cls, data: bytes, root: str, name: str) -> Record:
@@ -43,7 +43,7 @@ class Record:
         raw = decode(data, name)
         version = upgrade(raw, name)
         record = cls(root, name, normalize(raw, root, name))
-        record.before = data if version < key_names.VERSION else None
+        record.old_bytes = data if version < key_names.VERSION else None
         return record
 
     @classmethod
@@ -67,7 +67,7 @@ class Record:
         """
         from machine.store import options_codec
 
-        given = tls or {}
+        tls_paths = tls or {}
         machine = {
             "Id": machine_id or os.urandom(8).hex(),
             "Phase": PHASES[0],
@@ -75,10 +75,10 @@ class Record:
             "Version": __version__,
         }
         auth = {
-            "CaCertPath": given.get("ca_cert", ""),
-            "CaPrivateKeyPath": given.get("ca_key", ""),
-            "ClientCertPath": given.get("client_cert", ""),
-            "ClientKeyPath": given.get("client_key", ""),
+            "CaCertPath": tls_paths.get("ca_cert", ""),
+            "CaPrivateKeyPath": tls_paths.get("ca_key", ""),
+            "ClientCertPath": tls_paths.get("client_cert", ""),
+            "ClientKeyPath": tls_paths.get("client_key", ""),
             "ServerCertSANs": list(sans),
         }
         options = {
@@ -170,8 +170,8 @@ class Record:
 
     def imported(self) -> bool:
         """Whether the record came from a file of `machine export`: the machine was made from another store."""
-        ours = self.raw.get("Machine")
-        return isinstance(ours, dict) and bool(ours.get("Imported"))
+        own = self.raw.get("Machine")
+        return isinstance(own, dict) and bool(own.get("Imported"))
 
     @property
     def keys(self) -> records.RecordKeys:
@@ -228,12 +228,14 @@ class Record:
         if not address:
             return None
         own = self.driver
-        ours = self.keys.ssh_forwarded_without
-        at_home = bool(ours) and ours not in own  # then SSHPort is a port of 127.0.0.1, and the address another
+        marker_key = self.keys.ssh_forwarded_without
+        forwarded = (
+            bool(marker_key) and marker_key not in own
+        )  # then SSHPort is a port of 127.0.0.1, and the address another
         return Endpoint(
             address=address,
             ssh_user=own["SSHUser"] or "root",
-            ssh_port=22 if at_home else own["SSHPort"] or 22,
+            ssh_port=22 if forwarded else own["SSHPort"] or 22,
             engine_port=self.engine_port(),
             peer_address=self._text("PeerAddress"),
             listen_port=own.get("ListenPort") or self.engine_port(),

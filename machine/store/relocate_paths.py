@@ -1,4 +1,4 @@
-"""Paths in a record that was written for another place are read as paths of this one.
+"""Relocation of the paths in a record that was written in another store's directory.
 
 docker-machine writes absolute paths, so a store that was moved, copied or restored under another home would
 point into the old place. Whatever lay in the old store is looked for in this one; other paths stay.
@@ -17,17 +17,17 @@ _ABSOLUTE = re.compile(r"/|\\\\|[A-Za-z]:[\\/]")  # also a Windows path read on 
 _MACHINE = re.compile(r"[\\/]machines[\\/][^\\/]+[\\/]?$")
 
 
-def rebase(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any]) -> None:
+def relocate(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any]) -> None:
     """Point every path in `driver` and `auth` that lies in the recorded store to the store `root`, machine `name`.
 
     The recorded places are AuthOptions.StorePath (the machine's directory; the store itself in what docker-machine
     migrated from version 1), Driver.StorePath (the store) and AuthOptions.CertDir, which is kept when it is a
     directory of its own that exists. All three are there, "" when they are not known.
     """
-    here, certs = os.path.join(root, "machines", name), os.path.join(root, "certs")
+    directory, certs = os.path.join(root, "machines", name), os.path.join(root, "certs")
     old_machine = auth["StorePath"] if _MACHINE.search(auth["StorePath"]) else ""
     old_root = _store_of(driver["StorePath"]) or _store_of(auth["StorePath"])
-    moves = [(old_machine, here), (old_root, root)]
+    moves = [(old_machine, directory), (old_root, root)]
     old_certs = auth["CertDir"]
     if not _under(old_certs, old_root) and not (_ABSOLUTE.match(old_certs) and os.path.isdir(old_certs)):
         moves.append((old_certs, certs))
@@ -35,7 +35,7 @@ def rebase(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any]) -
     if moves:
         for value in (driver, auth):
             _apply(value, moves)
-    auth["StorePath"] = here
+    auth["StorePath"] = directory
     driver["StorePath"] = root
     auth["CertDir"] = auth["CertDir"] if _ABSOLUTE.match(auth["CertDir"]) else certs
 
@@ -43,12 +43,12 @@ def rebase(root: str, name: str, driver: dict[str, Any], auth: dict[str, Any]) -
 def _apply(value: dict[str, Any], moves: list[tuple[str, str]]) -> None:
     for key, found in value.items():
         if type(found) is str:
-            value[key] = moved(found, moves)
+            value[key] = moved_path(found, moves)
         elif type(found) is list:
-            value[key] = [moved(item, moves) if type(item) is str else item for item in found]
+            value[key] = [moved_path(item, moves) if type(item) is str else item for item in found]
 
 
-def moved(path: str, moves: list[tuple[str, str]]) -> str:
+def moved_path(path: str, moves: list[tuple[str, str]]) -> str:
     """`path` after the first (old directory, new directory) that it lies in; itself if it lies in none."""
     for old, new in moves:
         if _under(path, old):

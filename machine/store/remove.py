@@ -33,8 +33,8 @@ def remove(machines: str, name: str) -> None:
     try:
         os.rename(directory, trash_path)
     except OSError as error:
-        raise _resists(directory, error) from error
-    _clear(trash_path, strict=True)
+        raise _removal_error(directory, error) from error
+    _remove_tree(trash_path, strict=True)
     sweep(machines)
 
 
@@ -42,14 +42,14 @@ def sweep(machines: str) -> None:
     """Remove what deletes that were killed have left; what still resists stays for the next time."""
     try:
         with os.scandir(machines) as entries:
-            graves = [entry.path for entry in entries if entry.name.startswith(".") and MARK in entry.name]
+            directories = [entry.path for entry in entries if entry.name.startswith(".") and MARK in entry.name]
     except OSError:
         return
-    for grave in graves:
-        _clear(grave, strict=False)
+    for directory in directories:
+        _remove_tree(directory, strict=False)
 
 
-def _clear(directory: str, *, strict: bool) -> None:
+def _remove_tree(directory: str, *, strict: bool) -> None:
     """Remove a tree, whatever the modes in it; with `strict` StoreError names the first thing that resists."""
 
     def resist(act: Callable[..., Any], path: str, info: Any) -> None:
@@ -63,27 +63,27 @@ def _clear(directory: str, *, strict: bool) -> None:
             else:
                 return
         if strict and not isinstance(error, FileNotFoundError):  # another sweep may have been faster
-            raise _resists(path, error) from error
+            raise _removal_error(path, error) from error
 
     if not os.path.islink(directory):
-        _open_up(directory)
+        _make_accessible(directory)
         shutil.rmtree(directory, onerror=resist)
 
 
-def _open_up(directory: str) -> None:
+def _make_accessible(directory: str) -> None:
     """Let the owner of a tree into all of its directories, which is what removing needs. Links are not followed."""
-    waiting = [directory]
-    while waiting:
-        path = waiting.pop()
+    pending = [directory]
+    while pending:
+        path = pending.pop()
         try:
             os.chmod(path, stat.S_IMODE(os.lstat(path).st_mode) | stat.S_IRWXU)
             with os.scandir(path) as entries:
-                waiting.extend(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+                pending.extend(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
         except OSError:
             continue  # not ours; the removal that follows says so
 
 
-def _resists(path: str, error: OSError) -> StoreError:
+def _removal_error(path: str, error: OSError) -> StoreError:
     return StoreError(
         f"{path} cannot be removed: {error.strerror or error}",
         resolution=f"find who holds it (lsof {path}), or make it yours (chown), then remove it by hand",

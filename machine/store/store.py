@@ -35,12 +35,12 @@ class Store:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _unreadable(paths.machines(self.root), error) from error
+            raise _unreadable_error(paths.machines(self.root), error) from error
         return sorted((name for name in found if name.isprintable()), key=natural_key)
 
     def exists(self, name: str) -> bool:
         """Whether there is a machine of that name, broken or not."""
-        return _plain(name) and os.path.isdir(self.directory(name))
+        return _is_safe_name(name) and os.path.isdir(self.directory(name))
 
     def directory(self, name: str) -> str:
         """The machine's own directory, whether or not it exists."""
@@ -49,7 +49,7 @@ class Store:
     def load(self, name: str) -> Record:
         """The record of `name`: MachineNotFound, or RecordBroken when its config.json cannot be used."""
         if not self.exists(name):
-            raise self._unknown(name)
+            raise self._not_found_error(name)
         record = Record.parse(self._read(name), self.root, name)
         if self.on_load is not None:
             self.on_load(record)
@@ -65,13 +65,13 @@ class Store:
 
         directory = self.directory(record.name)
         if not self.exists(record.name):
-            raise self._unknown(record.name)
+            raise self._not_found_error(record.name)
         secrets.move(directory, record.keys.secrets, record.driver, together=record.keys.one_secret)
         data = record.encode()
-        if record.before is not None:
-            files.write(os.path.join(directory, paths.CONFIG + ".bak"), record.before)
+        if record.old_bytes is not None:
+            files.write(os.path.join(directory, paths.CONFIG + ".bak"), record.old_bytes)
         files.write(os.path.join(directory, paths.CONFIG), data)
-        record.before = None
+        record.old_bytes = None
 
     def add(self, name: str) -> None:
         """Take the name: make the machine's empty directory, 0700. NameInvalid, MachineExists, StoreError."""
@@ -83,9 +83,9 @@ class Store:
             remove.sweep(paths.machines(self.root))
             os.mkdir(self.directory(name), 0o700)
         except FileExistsError:
-            raise self._taken(name) from None
+            raise self._exists_error(name) from None
         except OSError as error:
-            raise _unreadable(self.directory(name), error) from error
+            raise _unreadable_error(self.directory(name), error) from error
 
     def delete(self, name: str) -> None:
         """Remove the machine's directory with all that is in it. MachineNotFound, StoreError.
@@ -94,8 +94,8 @@ class Store:
         """
         from machine.store import remove
 
-        if not _plain(name) or not os.path.lexists(self.directory(name)):
-            raise self._unknown(name)
+        if not _is_safe_name(name) or not os.path.lexists(self.directory(name)):
+            raise self._not_found_error(name)
         remove.remove(paths.machines(self.root), name)
 
     def lock(
@@ -121,11 +121,11 @@ class Store:
     def _read(self, name: str) -> bytes:
         path = paths.machine(self.root, name, paths.CONFIG)
         try:
-            facts = os.stat(path)
-            if not stat.S_ISREG(facts.st_mode):
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):
                 raise record_error(name, f"{path} is not a file")
-            if facts.st_size > LARGEST:
-                raise record_error(name, f"{path} has {facts.st_size} bytes")
+            if status.st_size > LARGEST:
+                raise record_error(name, f"{path} has {status.st_size} bytes")
             with open(path, "rb") as file:
                 return file.read(LARGEST + 1)
         except FileNotFoundError:
@@ -141,18 +141,18 @@ class Store:
                 name, f"{path} cannot be read: {error.strerror or error}", f"make it yours: chown, chmod u+r {path}"
             ) from error
 
-    def _unknown(self, name: str) -> MachineNotFound:
+    def _not_found_error(self, name: str) -> MachineNotFound:
         from machine.nearest import nearest
 
-        near = nearest(name, self.names())
+        similar = nearest(name, self.names())
         return MachineNotFound(
             f'Docker machine "{name}" does not exist',
             machine=name,
             details="" if self.names() else f"the store {self.root} has no machines",
-            resolution=f"did you mean {near}?" if near else "machine ls shows all; machine create makes one",
+            resolution=f"did you mean {similar}?" if similar else "machine ls shows all; machine create makes one",
         )
 
-    def _taken(self, name: str) -> MachineExists:
+    def _exists_error(self, name: str) -> MachineExists:
         return MachineExists(
             f'Docker machine "{name}" already exists',
             machine=name,
@@ -160,12 +160,12 @@ class Store:
         )
 
 
-def _plain(name: str) -> bool:
+def _is_safe_name(name: str) -> bool:
     """Whether `name` can be a machine's directory at all, and no way out of the store."""
     return bool(name) and not name.startswith(".") and not any(sign in name for sign in ("/", "\\", "\0"))
 
 
-def _unreadable(path: str, error: OSError) -> StoreError:
+def _unreadable_error(path: str, error: OSError) -> StoreError:
     return StoreError(
         f"the store cannot be used: {path}: {error.strerror or error}",
         resolution=files.in_the_way(path, error)

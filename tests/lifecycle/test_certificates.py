@@ -118,7 +118,7 @@ def test_certificates_that_cannot_be_read_are_no_crash(world: Session) -> None:
 def test_a_docker_context_follows_the_address(world: Session) -> None:
     record = ready(world, "dev")
     save_endpoint(world, record, Endpoint("192.0.2.99"))
-    assert [one.host for one in docker_context.ours(world.environ)] == ["tcp://192.0.2.99:2376"]
+    assert [one.host for one in docker_context.own_contexts(world.environ)] == ["tcp://192.0.2.99:2376"]
     assert world.store.load("dev").address() == "192.0.2.99"
 
 
@@ -126,7 +126,7 @@ def test_a_context_that_was_pointed_elsewhere_does_not_follow(world: Session) ->
     record = ready(world, "dev")
     docker_context.write("dev", "tcp://gateway.example:2376", record.cert_dir(), environ=world.environ)
     save_endpoint(world, record, Endpoint("192.0.2.99"))
-    assert [one.host for one in docker_context.ours(world.environ)] == ["tcp://gateway.example:2376"]
+    assert [one.host for one in docker_context.own_contexts(world.environ)] == ["tcp://gateway.example:2376"]
 
 
 def test_resuming_a_machine_of_docker_machine_leaves_its_key_alone(

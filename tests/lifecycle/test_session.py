@@ -28,7 +28,7 @@ with lock.hold(sys.argv[1], what="image-debian-13"):
 
 
 def test_a_driver_that_waits_for_another_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    monkeypatch.setattr(lock, "QUIET_SECONDS", 0.1)
     store, said = Store(str(tmp_path / "store")), io.StringIO()
     store.add("dev")
     given = driver_context(Session(store, Console(said)), Record.new(store.root, "dev", "none", {}))

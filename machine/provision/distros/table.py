@@ -31,7 +31,7 @@ def find(facts: Facts) -> Distro | None:
 
 
 def supported(facts: Facts) -> Distro | None:
-    """As `find`, but an unknown distribution is an error unless it has Docker and systemd to go on with."""
+    """Return the entry for a machine, as `find` does. ProvisionError for an unknown one without Docker and systemd."""
     distro = find(facts)
     if distro is None and not (facts.dockerd and facts.init == "systemd"):
         known = ", ".join(distro.title for distro in TABLE)
