@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Collection
 
@@ -17,6 +18,7 @@ from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
 from machine.wait import NotYet, until
 
+QUIET_SECONDS = 1.0  # that a removal may take without a word of why
 END_SECONDS = 300.0  # for what a platform goes on doing after it was asked to remove a machine
 
 
@@ -66,16 +68,16 @@ def _forget_secrets(session: Session, record: Record, driver: Driver) -> None:
 
 def _remove_all(session: Session, driver: Driver) -> None:
     """Call the driver until it has nothing more to wait for; WaitTimeout with what it was waiting for."""
-    announced = False
+    announce_at = session.clock.now() + QUIET_SECONDS
 
     def attempt() -> None:
-        nonlocal announced
+        nonlocal announce_at
         try:
             driver.remove()
         except InProgress as error:
-            if not announced:
+            if session.clock.now() >= announce_at:
+                announce_at = math.inf  # once
                 session.console.info(f"{error.brief}; what depends on it is removed after that")
-            announced = True
             raise NotYet.because(error) from error
 
     until(

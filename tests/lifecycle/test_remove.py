@@ -6,6 +6,7 @@ import io
 import sys
 import types
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from machine import secrets
 from machine.console import Console
 from machine.drivers import registry
-from machine.errors import DriverError
+from machine.errors import DriverError, InProgress
 from machine.lifecycle.remove import remove
 from machine.model import State
 from machine.session import Session
@@ -108,3 +109,30 @@ class Stubborn(set[str]):
 
     def discard(self, element: object) -> None:
         raise DriverError(f"{element} is locked")
+
+
+class Lingering(Cloud):
+    """A cloud that goes on removing for some seconds of the session's clock."""
+
+    clock: ClassVar[list[float]] = []
+    seconds: ClassVar[float] = 0.0
+
+    def remove(self) -> None:
+        if sum(self.clock) < self.seconds:
+            raise InProgress("the cloud is still removing dev")
+        super().remove()
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0.2, 0), (20.0, 1)])
+def test_a_removal_that_takes_longer_says_so_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seconds: float, lines: int
+) -> None:
+    monkeypatch.setitem(registry.TABLE, "cloud", f"{__name__}:Lingering")
+    pauses: list[float] = []
+    monkeypatch.setattr(Lingering, "clock", pauses)
+    monkeypatch.setattr(Lingering, "seconds", seconds)
+    said = io.StringIO()
+    clock = SimpleNamespace(now=lambda: sum(pauses), sleep=pauses.append)
+    remove(Session(store, Console(said), environ={"HOME": store.root}, clock=clock), "dev")
+    assert said.getvalue().count("the cloud is still removing dev; what depends on it") == lines
+    assert not store.exists("dev")
