@@ -14,92 +14,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import os
 import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import pytest
 
-from machine.drivers import registry
 from machine.drivers.base import ConsoleLog, Diagnosable, Driver
 from machine.errors import DriverError, InProgress, MachineError, PreflightFailed
 from machine.model import State, Verb
-from machine.options import resolve
 from machine.store import Record, Store
 from machine.wait import NotYet, SystemClock, until
-from tests.drivers import contexts
+from tests.drivers.cloud_stand_in import Cloud, again, created, make, new, settled, unmake
 from tests.drivers.commands import calls_of_create, kill_at, line
-from tests.drivers.fault_proxy import Answer, Call, Door, answer, instead, late, lost, silent
+from tests.drivers.fault_proxy import Answer, Call, answer, instead, late, lost, silent
 from tests.drivers.pauses import written_down
 from tests.program import Program
 from tests.test_imports import loaded
 
 READING = ("ls -q", "ip dev", "url dev", "env --shell bash dev")
 SWARM_PORTS = (3376, 2377, 7946, 4789)  # of a master of the classic swarm that is in swarm mode too
-
-
-class Cloud(Protocol):
-    """One account on a stand-in, behind a door."""
-
-    driver: str  # its name
-    making: str  # the name of the call that makes the machine
-    pausing: str  # the module of the SDK that sleeps before a call is repeated
-    throttled: Answer
-    broken: Answer
-
-    @property
-    def door(self) -> Door: ...
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Texts that nobody may see."""
-
-    @property
-    def sdk(self) -> tuple[str, ...]:
-        """Modules that only a command which talks to the cloud may load."""
-
-    @property
-    def impatient(self) -> Mapping[str, Any]:
-        """Option values that make it give up early."""
-
-    def options(self) -> dict[str, Any]:
-        """Option values of a machine that can be made, without the secret ones."""
-
-    def credentials(self) -> dict[str, str]:
-        """The secret ones, as environment variables."""
-
-    def listing(self) -> Any:
-        """Everything in the account, apart from what the cloud itself keeps after a removal."""
-
-    def machines(self) -> int:
-        """How many machines there are."""
-
-    def changes(self, call: str) -> bool:
-        """Whether a call of that name makes, changes or removes something."""
-
-    def ports_open(self) -> set[str]:
-        """What the cloud's own rules let everybody's IPv4 reach of any machine: `22/tcp`, `8000-8100/udp`."""
-
-    def forget(self) -> None:
-        """Lose everything that was made, behind the driver's back."""
-
-
-def new(cloud: Cloud, place: Path, name: str = "contract", /, **more: Any) -> Driver:
-    """The driver of a machine that is not made yet, in a context that really saves; `driver.saved` is what it saved."""
-    cls = registry.find(cloud.driver)
-    saved: list[dict[str, Any]] = []
-    ctx = contexts.real(place, name, saved)
-    ctx = dataclasses.replace(ctx, machine_id=os.urandom(16).hex())
-    values = resolve(cls.traits.options, {**cloud.options(), **more}, cloud.credentials())
-    driver = cls.configure(ctx, values)
-    driver.saved = saved  # type: ignore[attr-defined]  # kept beside it for the test
-    return driver
 
 
 def first_of_each_name(once: set[str]) -> Callable[[Call], bool]:
@@ -111,64 +49,6 @@ def first_of_each_name(once: set[str]) -> Callable[[Call], bool]:
         return not known
 
     return first
-
-
-def again(driver: Driver) -> Driver:
-    """The same machine as another process opens it, from what was saved last."""
-    saved: list[dict[str, Any]] = driver.saved  # type: ignore[attr-defined]  # kept beside it for the test
-    found = type(driver).load(driver.ctx, json.loads(json.dumps(saved[-1])))
-    found.saved = saved  # type: ignore[attr-defined]  # kept beside it for the test
-    return found
-
-
-def make(driver: Driver) -> Driver:
-    """check and create, as far as a driver goes; until it says where the machine is."""
-    driver.check()
-    driver.ctx.save(driver)
-    created(driver)
-    settled(driver, State.RUNNING)
-    return driver
-
-
-def created(driver: Driver) -> None:
-    """create, as often as the driver wants."""
-
-    def attempt() -> None:
-        try:
-            driver.create()
-        except InProgress as error:
-            raise NotYet.because(error) from error
-
-    until(attempt, what="the machine", seconds=60, every=0.05, clock=SystemClock())
-
-
-def settled(driver: Driver, state: State) -> None:
-    """Until the platform says so."""
-
-    def probe() -> None:
-        found = driver.state()
-        if found is not state:
-            raise NotYet(found)
-
-    until(
-        probe,
-        what=f"{state}",
-        seconds=30,
-        every=0.05,
-        clock=SystemClock(),
-    )
-
-
-def unmake(driver: Driver) -> None:
-    """remove, as often as the driver wants."""
-
-    def attempt() -> None:
-        try:
-            driver.remove()
-        except InProgress as error:
-            raise NotYet.because(error) from error
-
-    until(attempt, what="the end", seconds=60, every=0.05, clock=SystemClock())
 
 
 def ask_all(cloud: Cloud, driver: Driver) -> None:
@@ -187,17 +67,6 @@ def ask_all(cloud: Cloud, driver: Driver) -> None:
         assert [call for call in cloud.door.names() if cloud.changes(call)] == []
         assert len(saved) == before
         assert one.dump() == known
-
-
-def refused(cloud: Cloud, place: Path, **given: Any) -> PreflightFailed:
-    """The refusal of a check with these flags (without the driver's name, `_` for `-`); nothing was made."""
-    before = cloud.listing()
-    flags = {f"{cloud.driver}-{name.replace('_', '-')}": value for name, value in given.items()}
-    with pytest.raises(PreflightFailed) as caught:
-        new(cloud, place, **flags).check()
-    assert caught.value.exit_code == 3
-    assert cloud.listing() == before
-    return caught.value
 
 
 class CloudContract:

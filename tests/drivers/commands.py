@@ -15,7 +15,7 @@ from tests.drivers.fault_proxy import Call, after
 from tests.program import Program
 
 if TYPE_CHECKING:
-    from tests.drivers.cloud_contract import Cloud
+    from tests.drivers.cloud_stand_in import Cloud
 
 
 def line(cloud: Cloud, name: str = "dev") -> list[str]:

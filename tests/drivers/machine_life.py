@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.drivers.cloud_contract import Cloud
+from tests.drivers.cloud_stand_in import Cloud
 from tests.labs.nspawn import Host
 from tests.program import Ended, Program
 

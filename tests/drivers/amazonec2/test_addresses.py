@@ -11,7 +11,7 @@ from machine.drivers.amazonec2.driver import AmazonDriver
 from machine.drivers.base import Diagnosable
 from machine.model import State
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.cloud_contract import again, make, new, refused, unmake
+from tests.drivers.cloud_stand_in import again, make, new, refused, unmake
 
 BLOCK = "2001:db8:1:1::/64"
 SIX_ONLY = {"amazonec2-ipv6-address-count": 1, "amazonec2-ipv6-address-only": True}

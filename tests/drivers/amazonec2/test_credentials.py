@@ -12,7 +12,7 @@ import pytest
 from machine.drivers.base import AccountAware
 from tests.drivers.amazonec2.ec2 import Ec2
 from tests.drivers.amazonec2.moto import KEYS
-from tests.drivers.cloud_contract import again, make, new, unmake
+from tests.drivers.cloud_stand_in import again, make, new, unmake
 
 PROCESS = """
 import json

@@ -16,7 +16,7 @@ from machine.drivers.cloud import firewall as kit
 from machine.drivers.cloud.ports import Opening, group_name
 from machine.errors import PreflightFailed
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.cloud_contract import make, new, unmake
+from tests.drivers.cloud_stand_in import make, new, unmake
 
 OFFICE = "203.0.113.0/24"
 ONLY_OFFICE: dict[str, Any] = {"amazonec2-allow-from": [OFFICE]}

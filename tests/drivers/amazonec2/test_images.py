@@ -9,7 +9,7 @@ import pytest
 
 from machine.drivers.amazonec2 import images
 from tests.drivers.amazonec2.ec2 import Ec2
-from tests.drivers.cloud_contract import new
+from tests.drivers.cloud_stand_in import new
 from tests.drivers.fault_proxy import Answer, Call, Door
 
 CANONICAL = "/aws/service/canonical/ubuntu/server"  # https://documentation.ubuntu.com/aws/, "find Ubuntu images"

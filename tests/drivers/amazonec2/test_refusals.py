@@ -18,7 +18,7 @@ from machine.errors import DriverError, NotSupported, PreflightFailed, as_prefli
 from machine.model import State, Verb
 from tests.drivers.amazonec2.ec2 import Ec2, refusal
 from tests.drivers.amazonec2.moto import KEYS, LASTING, REGION
-from tests.drivers.cloud_contract import make, new, unmake
+from tests.drivers.cloud_stand_in import make, new, unmake
 from tests.drivers.fault_proxy import Answer, answer
 from tests.sshd import keygen
 

@@ -24,7 +24,7 @@ from tests.drivers import contexts
 from tests.drivers.azure.arm import CONSOLE, SUBSCRIPTION
 from tests.drivers.azure.cloud import Azure, refusal
 from tests.drivers.azure.resources import NOT_PROVISIONED, Refused
-from tests.drivers.cloud_contract import again, created, make, new, settled, unmake
+from tests.drivers.cloud_stand_in import again, created, make, new, settled, unmake
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/docker-machine"
 

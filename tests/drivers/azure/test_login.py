@@ -21,7 +21,7 @@ from machine.errors import DriverError, PreflightFailed
 from tests.drivers import contexts
 from tests.drivers.azure.cloud import Azure
 from tests.drivers.azure.directory import CLIENT, SECRET, TENANT
-from tests.drivers.cloud_contract import new
+from tests.drivers.cloud_stand_in import new
 from tests.drivers.fault_proxy import answer
 from tests.program import Program
 

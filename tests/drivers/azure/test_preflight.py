@@ -15,7 +15,7 @@ from tests.drivers.azure.arm import SUBSCRIPTION
 from tests.drivers.azure.catalogue import LOCATION, PLAN, definition
 from tests.drivers.azure.cloud import Azure
 from tests.drivers.azure.test_life import GROUP, body, flags
-from tests.drivers.cloud_contract import again, created, make, new, refused, unmake
+from tests.drivers.cloud_stand_in import again, created, make, new, refused, unmake
 
 COMPUTE, NETWORK = f"{GROUP}/providers/Microsoft.Compute", f"{GROUP}/providers/Microsoft.Network"
 

@@ -23,7 +23,7 @@ from tests.drivers.azure.arm import SUBSCRIPTION
 from tests.drivers.azure.cloud import Azure, refusal
 from tests.drivers.azure.resources import NO_PREMIUM, UNMANAGED_SET, Refused
 from tests.drivers.azure.test_life import GROUP, flags
-from tests.drivers.cloud_contract import again, created, make, new, unmake
+from tests.drivers.cloud_stand_in import again, created, make, new, unmake
 
 CLASSES = {  # recorded or quoted code -> class
     "SkuNotAvailable": errors.NoCapacity,

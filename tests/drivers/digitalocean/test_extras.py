@@ -16,7 +16,7 @@ from machine.drivers.base import AcceptsHostKey, Diagnosable, Driver, ProvidesSs
 from machine.errors import DriverError, InProgress
 from machine.model import State, Verb
 from tests.drivers import firstboot
-from tests.drivers.cloud_contract import again, make, new, settled, unmake
+from tests.drivers.cloud_stand_in import again, make, new, settled, unmake
 from tests.drivers.commands import line, running
 from tests.drivers.digitalocean.account import Account
 from tests.drivers.digitalocean.fake_digitalocean import Ocean

@@ -17,7 +17,7 @@ from machine.drivers.digitalocean.driver import DigitalOceanDriver
 from machine.drivers.digitalocean.errors import translate
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State, Verb
-from tests.drivers.cloud_contract import make, new, refused, settled, unmake
+from tests.drivers.cloud_stand_in import make, new, refused, settled, unmake
 from tests.drivers.digitalocean.fake_digitalocean import Ocean, naming, refusal
 from tests.drivers.fault_proxy import Door, answer
 from tests.engine.servers import Files

@@ -19,7 +19,7 @@ from machine.drivers.openstack import addresses
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
-from tests.drivers.cloud_contract import again, created, make, new, refused, settled, unmake
+from tests.drivers.cloud_stand_in import again, created, make, new, refused, settled, unmake
 from tests.drivers.commands import line, running
 from tests.drivers.fault_proxy import Answer, Call, Door, after, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal

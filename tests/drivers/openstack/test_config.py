@@ -21,7 +21,7 @@ from machine.errors import UsageError
 from machine.model import Endpoint, State
 from machine.options import resolve
 from tests.drivers import contexts
-from tests.drivers.cloud_contract import again, new, unmake
+from tests.drivers.cloud_stand_in import again, new, unmake
 from tests.drivers.openstack.fake_openstack import Stack
 from tests.drivers.openstack.project import USER
 from tests.drivers.openstack.server import CREDENTIAL, CREDENTIAL_SECRET, PASSWORD, PROJECT

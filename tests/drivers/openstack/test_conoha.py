@@ -19,7 +19,8 @@ from machine.drivers.openstack.errors import BadAuthUrl
 from machine.errors import PreflightFailed, UsageError
 from machine.options import resolve
 from tests.drivers import contexts, firstboot
-from tests.drivers.cloud_contract import CloudContract, again, make, new, unmake
+from tests.drivers.cloud_contract import CloudContract
+from tests.drivers.cloud_stand_in import again, make, new, unmake
 from tests.drivers.openstack.conoha import AUTH_URL, Conoha
 from tests.drivers.openstack.project import USER
 from tests.drivers.openstack.server import PASSWORD, PROJECT

@@ -17,7 +17,8 @@ import pytest
 
 from machine.drivers.cloud import errors
 from machine.drivers.openstack.driver import OpenStackDriver
-from tests.drivers.cloud_contract import CloudContract, again, make, new, unmake
+from tests.drivers.cloud_contract import CloudContract
+from tests.drivers.cloud_stand_in import again, make, new, unmake
 from tests.drivers.openstack.real import Real
 from tests.labs.openstack.api import Refused
 from tests.labs.openstack.cloud import Cloud

@@ -26,7 +26,7 @@ from machine.drivers.openstack.errors import (
 )
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
 from machine.model import State
-from tests.drivers.cloud_contract import again, created, make, new, refused, settled, unmake
+from tests.drivers.cloud_stand_in import again, created, make, new, refused, settled, unmake
 from tests.drivers.fault_proxy import Answer, Door, answer, instead
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 from tests.drivers.openstack.server import Cloud

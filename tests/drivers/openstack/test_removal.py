@@ -11,7 +11,7 @@ from machine.drivers.cloud import errors
 from machine.drivers.openstack.driver import OpenStackDriver
 from machine.errors import InProgress
 from machine.model import State
-from tests.drivers.cloud_contract import again, created, make, new, settled, unmake
+from tests.drivers.cloud_stand_in import again, created, make, new, settled, unmake
 from tests.drivers.openstack.fake_openstack import Stack, refusal
 
 FORCE = "POST compute/v2.1/servers/ID/action forceDelete"
