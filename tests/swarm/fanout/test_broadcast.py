@@ -39,7 +39,9 @@ async def test_an_engines_answer_counts_more_than_that_another_cannot_be_reached
             continue
         with pytest.raises(Refused) as refused:
             await first_answer([away, *others], PULL)
-        assert refused.value.status == others[0].answer.status  # type: ignore[union-attr]
+        said = others[0].answer
+        assert isinstance(said, Refused)
+        assert refused.value.status == said.status
 
 
 async def test_nonsense_of_one_engine_is_logged_and_the_others_count() -> None:
