@@ -42,6 +42,11 @@ def real(directory: Path, name: str = "contract", saved: list[dict[str, Any]] | 
     )
 
 
+def file_of(driver: Driver, name: str) -> str:
+    """The path of a file that the driver keeps in its machine's directory."""
+    return str(Path(driver.ctx.directory, name))
+
+
 def forbidding() -> DriverContext:
     """A context whose every power fails: what runs in it is pure."""
 

@@ -179,7 +179,7 @@ def test_a_process_that_still_has_its_files_is_ending(made: Made, monkeypatch: p
     assert driver.state() is State.STOPPING
     with pytest.raises(InProgress):
         driver.remove()
-    assert os.path.exists(driver._file(paths.DISK))
+    assert os.path.exists(contexts.file_of(driver, paths.DISK))
     left[0] = True
     assert driver.state() is State.STOPPED
 

@@ -15,6 +15,7 @@ from machine.drivers.virtualbox import media
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import PreflightFailed
 from machine.model import State, Verb
+from tests.drivers import contexts
 from tests.drivers.virtualbox import paths
 from tests.drivers.virtualbox.fake_vboxmanage import Fake
 
@@ -28,12 +29,12 @@ def test_boot2docker(tmp_path: Path, vbox: Fake) -> None:
     made.check()
     made.create()
     (vm,) = vbox.listing()["vms"].values()
-    assert vm["disks"]["0"] == made._file(media.ISO)
+    assert vm["disks"]["0"] == contexts.file_of(made, media.ISO)
     assert vm["set"]["--boot1"] == "dvd"
     assert made.endpoint() is None, "the DHCP server has not seen it yet"
     assert "DHCP" in made.explain()
     raw = tmp_path / "raw"
-    subprocess.run(["qemu-img", "convert", "-O", "raw", made._file(media.DISK), str(raw)], check=True)
+    subprocess.run(["qemu-img", "convert", "-O", "raw", contexts.file_of(made, media.DISK), str(raw)], check=True)
     with tarfile.open(raw) as tar:
         names = tar.getnames()
         assert names[0] == "boot2docker, please format-me"

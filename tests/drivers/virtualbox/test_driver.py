@@ -15,6 +15,7 @@ from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import DriverError, PreflightFailed
 from machine.model import State, Verb
 from machine.process import Completed
+from tests.drivers import contexts
 from tests.drivers.virtualbox import paths
 from tests.drivers.virtualbox.fake_vboxmanage import Fake
 
@@ -29,9 +30,9 @@ def test_a_life(tmp_path: Path, vbox: Fake) -> None:
     made.create()
     (vm,) = vbox.listing()["vms"].values()
     assert vm["state"] == "running"
-    assert vm["disks"] == {"0": made._file(media.SEED), "1": made._file(media.DISK)}
+    assert vm["disks"] == {"0": contexts.file_of(made, media.SEED), "1": contexts.file_of(made, media.DISK)}
     assert vm["shares"] == {"data": str(tmp_path)}
-    assert vm["set"]["--uartmode1"] == f"file,{made._file(media.CONSOLE)}"
+    assert vm["set"]["--uartmode1"] == f"file,{contexts.file_of(made, media.CONSOLE)}"
     assert vm["set"]["--hostonlyadapter2"] == "vboxnet0"
     assert vbox.listing()["interfaces"] == {"vboxnet0": ["192.168.59.1", "255.255.255.0"]}
     endpoint = made.endpoint()
@@ -74,7 +75,7 @@ def test_the_seed_says_what_the_machine_needs(tmp_path: Path, vbox: Fake) -> Non
     made = paths.driver(tmp_path, vbox.run, no_share=False, share_folder=f"{tmp_path}:data")
     made.create()
     disc = pycdlib.PyCdlib()
-    disc.open(made._file(media.SEED))
+    disc.open(contexts.file_of(made, media.SEED))
     try:
         texts = {}
         for name in ("user-data", "network-config"):
@@ -181,7 +182,7 @@ def test_a_qcow2_image_and_a_vdi(tmp_path: Path, vbox: Fake) -> None:
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", kind, raw, str(image)], check=True)
         made = paths.driver(tmp_path / kind, vbox.run, name=kind, image=f"{tmp_path}/./x.{kind}", disk_size=3000)
         made.create()
-        disk = made._file(media.DISK)
+        disk = contexts.file_of(made, media.DISK)
         assert subprocess.run(["qemu-img", "compare", "-q", raw, disk], check=False).returncode == 0
         made.remove()
     assert vbox.listing()["media"] == []
@@ -205,7 +206,7 @@ def test_no_secret_is_stored_or_said(tmp_path: Path, vbox: Fake) -> None:
     made.create()
     assert "PRIVATE" not in (tmp_path / "dev.json").read_text()
     assert "PRIVATE" not in str(vbox.calls())
-    assert os.stat(made._file(media.SEED)).st_mode & 0o077 == 0
+    assert os.stat(contexts.file_of(made, media.SEED)).st_mode & 0o077 == 0
 
 
 def test_lost_by_the_platform(tmp_path: Path, vbox: Fake) -> None:

@@ -13,6 +13,7 @@ from machine.drivers.virtualbox import errors, hostonly, media, network, parse
 from machine.drivers.virtualbox.driver import VirtualBoxDriver
 from machine.errors import DriverError, PreflightFailed
 from machine.model import Endpoint, State
+from tests.drivers import contexts
 from tests.drivers.virtualbox import paths, real
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(real.unusable()), reason=real.unusable() or "there is one")]
@@ -39,15 +40,15 @@ def test_a_life_up_to_the_start(tmp_path: Path) -> None:
                 assert error.resolution
         info = made.vbox.info(made.uuid)
         assert info is not None
-        assert info["SATA-0-0"] == made._file(media.SEED)
-        assert info["SATA-1-0"] == made._file(media.DISK)
+        assert info["SATA-0-0"] == contexts.file_of(made, media.SEED)
+        assert info["SATA-1-0"] == contexts.file_of(made, media.DISK)
         assert info["memory"] == "1024"
         assert info["nic1"] == "nat"
         assert info["nic2"] in ("hostonly", "hostonlynet")
         assert info["macaddress2"] == network.mac(made.ctx.machine_id, 2).replace(":", "").upper()
         assert parse.forwards(info)["ssh"] == f"tcp,127.0.0.1,{made.data['NATPort']},,22"
         assert parse.shares(info) == {"home"}
-        assert made.vbox.capacity(made._file(media.DISK)) == 5000
+        assert made.vbox.capacity(contexts.file_of(made, media.DISK)) == 5000
         assert made.vbox.get_property(made.uuid, "/Machine/Address") == made.data["IPAddress"]
         assert made.state() is (State.RUNNING if started else State.STOPPED)
         unmake(made)

@@ -186,8 +186,8 @@ async def test_one_renamed_that_runs_on_is_nobodys_predecessor(fleet: Fleet) -> 
 async def test_a_predecessor_is_known_after_the_manager_was_started_again() -> None:
     engine = SimulatedEngine("n2", named=("web",))
     (old,) = engine.containers.values()
-    engine._end(old, 0)
-    engine._rename(old, f"{old.id[:12]}_web")
+    engine.answer("POST", f"/containers/{old.id}/stop")
+    engine.answer("POST", f"/containers/{old.id}/rename?name={old.id[:12]}_web")
     async with swarm(made=[SimulatedEngine("n1"), engine]) as fleet:
         (known,) = fleet.cluster.index.newest_first()
         await fleet.create("web", HostConfig=PORT)
