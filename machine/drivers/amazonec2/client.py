@@ -75,12 +75,8 @@ class Api:
         return self._list("images", {"name": [pattern]}, Owners=list(owners))
 
     def vpc(self, vpc_id: str) -> Json:
-        """Vpc; BadNetwork."""
-        return _first(self._list("vpcs", VpcIds=[vpc_id]))
-
-    def default_vpc(self) -> Json:
-        """The region's default Vpc, {} if there is none."""
-        return _first(self._list("vpcs", {"is-default": ["true"]}))
+        """Vpc, for "" the region's default one, {} if there is none; BadNetwork."""
+        return _first(self._list("vpcs", VpcIds=[vpc_id]) if vpc_id else self._list("vpcs", {"is-default": ["true"]}))
 
     def subnet(self, subnet_id: str) -> Json:
         """Subnet; BadNetwork."""

@@ -10,7 +10,7 @@ from machine.drivers.amazonec2.images import DISTRIBUTIONS
 from machine.drivers.amazonec2.options import GROUP
 from machine.drivers.cloud.config import CloudConfig, number, path, switch, text, words
 from machine.drivers.cloud.flags import Flags
-from machine.drivers.cloud.ports import group_name, network
+from machine.drivers.cloud.ports import group_name
 from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
 
@@ -148,10 +148,7 @@ def split_tags(tags: str) -> dict[str, str]:
 
 def _check_addresses(config: Config) -> None:
     if config.fixed_private_ip:
-        try:
-            network(config.fixed_private_ip)
-        except ValueError:
-            raise FLAGS.wrong("private-ip-address", config.fixed_private_ip, "an address of the subnet") from None
+        FLAGS.ip("private-ip-address", config.fixed_private_ip)
     if config.ipv6_only and (config.private_only or config.use_private_ip):
         raise UsageError(
             "--amazonec2-ipv6-address-only and a private address exclude each other",

@@ -17,7 +17,6 @@ from machine.drivers.cloud.firewall import beyond, explain
 from machine.errors import NotSupported
 from machine.model import Endpoint, State, Verb
 
-GONE = ("terminated",)
 ENDING = ("terminated", "shutting-down")
 STATES = {
     "pending": State.STARTING,
@@ -232,7 +231,7 @@ class AmazonDriver(CloudDriver[Config]):
         if not self.config.existing_key:
             self.api.delete_key_pair(self.config.key_name)
         if self.config.vpc_id:
-            self._remove_groups({key for key, instance in instances.items() if _state(instance) not in GONE})
+            self._remove_groups({key for key, instance in instances.items() if _state(instance) != "terminated"})
 
     def _remove_groups(self, ending: set[str]) -> None:
         vpc = self.config.vpc_id

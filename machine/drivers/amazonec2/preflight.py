@@ -6,6 +6,7 @@ again. Every refusal names the flag.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 
@@ -110,7 +111,7 @@ def _network(api: Api, config: Config) -> None:
         found = [subnet]
         config.vpc_id = subnet["VpcId"]
     else:
-        vpc = api.vpc(config.vpc_id) if config.vpc_id else api.default_vpc()
+        vpc = api.vpc(config.vpc_id)
         if not vpc:
             raise PreflightFailed(
                 f"{config.region} has no default VPC" if not config.vpc_id else f"there is no VPC {config.vpc_id}",
@@ -218,7 +219,5 @@ def family(instance_type: str) -> str:
 def _dry_run(api: Api, config: Config, name: str) -> None:
     """Let EC2 itself judge the request, without making anything: permissions, profile, disk, addresses."""
     wanted = dataclasses.replace(config, subnet_id=config.subnets[0], security_group_ids=[])
-    try:
+    with contextlib.suppress(DryRun):
         api.run_instance(requests.request(wanted, requests.tags(config, name, "dry-run"), dry=True))
-    except DryRun:
-        return

@@ -35,6 +35,7 @@ class Key:
     default: object
     flag: str = ""  # without `--DRIVER-`; "": no flag sets it
     alias: str = ""  # another flag that means the same
+    excludes: str = ""  # another flag that cannot be given as well
     required: bool = False  # the flag takes no empty value
     span: tuple[int, int] | None = None  # the least and the most that the flag takes
     parse: Parse | None = None  # what is recorded of a flag's value, if that is not the value itself
@@ -58,6 +59,8 @@ class Key:
         if self.alias:
             other = values[f"{flags.driver}-{self.alias}"]
             given = flags.same(values, self.flag, self.alias) if isinstance(given, str) else given or other
+        if self.excludes:
+            flags.check_exclusive(values, self.flag, self.excludes)
         if self.required and not given.strip():
             raise flags.wrong(self.flag, given, "a value, or leave the flag out")
         if self.span:
@@ -71,6 +74,7 @@ def text(
     *,
     flag: str = "",
     alias: str = "",
+    excludes: str = "",
     required: bool = False,
     one_of: Sequence[str] = (),
     pattern: str = "",
@@ -85,7 +89,9 @@ def text(
             raise flags.wrong(flag, given, wanted)
         return given
 
-    return field(default=default, metadata={"key": Key(key, str, default, flag, alias, required, parse=parse)})
+    return field(
+        default=default, metadata={"key": Key(key, str, default, flag, alias, excludes, required, parse=parse)}
+    )
 
 
 def path(key: str, *, flag: str = "") -> str:
@@ -94,9 +100,17 @@ def path(key: str, *, flag: str = "") -> str:
     return field(default="", metadata={"key": made})
 
 
-def number(key: str, default: int = 0, *, flag: str = "", span: tuple[int, int] | None = None) -> int:
+def number(
+    key: str, default: int = 0, *, flag: str = "", span: tuple[int, int] | None = None, one_of: Sequence[int] = ()
+) -> int:
     """A field of a whole number. 0 in a record, as docker-machine writes it, is the default unless `span` has a 0."""
-    return field(default=default, metadata={"key": Key(key, int, default, flag, span=span)})
+
+    def parse(flags: Flags, flag: str, given: int) -> int:
+        if one_of and given not in one_of:
+            raise flags.wrong(flag, given, " or ".join(map(str, one_of)))
+        return given
+
+    return field(default=default, metadata={"key": Key(key, int, default, flag, span=span, parse=parse)})
 
 
 def switch(key: str, *, flag: str = "", alias: str = "") -> bool:

@@ -113,6 +113,13 @@ class MachineGone(CloudError):
 
 
 Kind = type[CloudError]
+_POOL = re.compile(r"HTTPS?ConnectionPool\(")
+_REASON = re.compile(
+    r"\[Errno -?\d+\] ([^'\")\\]+)"  # the system's own
+    r"|(certificate verify failed: [^('\"\\]*[^ ('\"\\])"
+    r"|((?:Read|Connection to \S+) timed out)"
+    r"|(Remote end closed connection without response)"
+)
 AMBIGUOUS_ERRORS = (Unreachable, ServiceBroken)  # after which nobody knows whether it was done
 STATUSES: Mapping[int, Kind] = {  # of HTTP, as most clouds mean them
     401: BadCredentials,
@@ -215,3 +222,13 @@ def code_in_words(code: str) -> str:
     """A code as words: InsufficientInstanceCapacity is "insufficient instance capacity"."""
     pairs = zip(" " + code, code, strict=False)
     return "".join(f" {char.lower()}" if char.isupper() and not before.isupper() else char for before, char in pairs)
+
+
+def connection_error(text: str) -> str:
+    """What urllib3 says of a connection, without its objects: the URL's part of the sentence, and the reason."""
+    pool = _POOL.search(text)
+    reason = _REASON.search(text)
+    if pool is None or reason is None:
+        return text
+    said = next(group for group in reason.groups() if group)
+    return f"{text[: pool.start()].rstrip(': (')}: {said}".lstrip(": ")

@@ -38,6 +38,22 @@ class Flags:
             raise self.wrong(flag, word, "one of " + ", ".join(words))
         return word
 
+    def ip(self, flag: str, text: str) -> str:
+        """An IP address as it is; UsageError."""
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise self.wrong(flag, text, "an address of the subnet") from None
+        return text
+
+    def check_exclusive(self, values: Values, flag: str, other: str) -> None:
+        """UsageError when both of two flags are given."""
+        if values[f"{self.driver}-{flag}"] and values[f"{self.driver}-{other}"]:
+            raise UsageError(
+                f"--{self.driver}-{flag} and --{self.driver}-{other} exclude each other",
+                resolution="give one of the two",
+            )
+
     def same(self, values: Values, flag: str, other: str) -> str:
         """The text of two flags that mean the same, of which one may be left out; UsageError when they differ."""
         first, second = str(values[f"{self.driver}-{flag}"]), str(values[f"{self.driver}-{other}"])

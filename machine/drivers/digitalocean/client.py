@@ -194,10 +194,11 @@ def _convert(error: Exception, doing: str) -> errors.CloudError | None:
         return translate(error.status, error.text, doing)
     if isinstance(error, RateLimitReachedError):
         return translate(429, "too many requests", doing)
+    said = errors.connection_error(str(error))
     if isinstance(error, requests.exceptions.Timeout):
-        return ERRORS.error(errors.ApiTimeout, f"DigitalOcean did not answer in time (to {doing})", str(error))
+        return ERRORS.error(errors.ApiTimeout, f"DigitalOcean did not answer in time (to {doing})", said)
     if isinstance(error, OSError):  # also the errors of requests, of which one for JSON is a ValueError too
-        return ERRORS.error(errors.Unreachable, f"DigitalOcean cannot be reached (to {doing})", str(error))
+        return ERRORS.error(errors.Unreachable, f"DigitalOcean cannot be reached (to {doing})", said)
     if isinstance(error, LibcloudError | ValueError | TypeError | LookupError | AttributeError):
         return _nonsense(doing, str(error))
     return None

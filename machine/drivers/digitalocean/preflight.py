@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from machine.drivers.cloud import errors
+from machine.drivers.cloud import errors, quota
 from machine.drivers.cloud.firewall import closed
+from machine.drivers.cloud.quota import Quota
 from machine.drivers.digitalocean import requests
 from machine.drivers.digitalocean.client import (
     ACCOUNT,
@@ -84,8 +85,8 @@ def _quota(api: Api, config: Config, log: Callable[[str], None]) -> None:
     if account.get("status") == "locked":
         raise ERRORS.error(errors.NotAllowed, "the account is locked", str(account.get("status_message") or ""))
     limit = int(account.get("droplet_limit") or 0)
-    if limit and (present := api.count_droplets()) >= limit:
-        raise ERRORS.error(errors.QuotaExceeded, f"the account has {present} droplets and may have {limit}")
+    if limit:
+        quota.check(ERRORS, "the account", [Quota("droplets", api.count_droplets(), limit)])
 
 
 def _region(api: Api, config: Config) -> Json:

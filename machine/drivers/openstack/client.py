@@ -14,7 +14,7 @@ from typing import Any
 from machine.drivers.cloud import errors
 from machine.drivers.openstack import conoha
 from machine.drivers.openstack.config import Config
-from machine.drivers.openstack.errors import ERRORS, BadAuthUrl, BadCertificate, BadCloud, connection_error, translate
+from machine.drivers.openstack.errors import ERRORS, BadAuthUrl, BadCertificate, BadCloud, translate
 from machine.errors import MachineError
 
 Json = dict[str, Any]
@@ -107,7 +107,8 @@ class Api:
         def ask(cloud: Any) -> Json:
             found = cloud.network.get_quota(project, details=True).to_dict(computed=False, headers=False)
             details = {key: value for key, value in found.items() if isinstance(value, Mapping)}
-            used = {f"{key}_used": _count(value, "used") + _count(value, "reserved") for key, value in details.items()}
+            counts = {key: [value.get("used"), value.get("reserved")] for key, value in details.items()}
+            used = {f"{key}_used": sum(int(count or 0) for count in both) for key, both in counts.items()}
             return used | {key: int(value["limit"]) for key, value in details.items() if "limit" in value}
 
         return dict(self._ask("ask for the limits of the network", ask))
@@ -173,7 +174,7 @@ def _translated(error: Exception, doing: str, *, asking: bool, config: Config) -
 
     from machine.drivers.openstack.transport import NotKeystone, RetryAfterTooLong
 
-    text = connection_error(str(error))
+    text = errors.connection_error(str(error))
     made = ERRORS.error
     if isinstance(error, NotKeystone):
         return _no_keystone(text, config)
@@ -182,26 +183,19 @@ def _translated(error: Exception, doing: str, *, asking: bool, config: Config) -
         return translate(status, str(error.details or error), doing, asking=asking)
     if isinstance(error, keystone.HttpError):
         return _login_refused(int(error.http_status or 0), text, doing, config)
+    no_service = (sdk.ServiceDisabledException, sdk.NotSupported, sdk.ServiceDiscoveryException)
+    nonsense = (keystone.ClientException, sdk.SDKException, ValueError, TypeError, LookupError, AttributeError)
     table: Iterable[tuple[Any, errors.Kind, str]] = (
         (RetryAfterTooLong, errors.RateLimited, "the cloud has had too many calls"),
         (keystone.SSLError, BadCertificate, "the API's certificate is not accepted"),
         (keystone.ConnectTimeout, errors.ApiTimeout, "the API did not answer in time"),
         (keystone.ConnectionError, errors.Unreachable, "the API cannot be reached"),
         (keystone.CatalogException, errors.BadRegion, "the cloud names no such service"),
-        (
-            (sdk.ServiceDisabledException, sdk.NotSupported, sdk.ServiceDiscoveryException),
-            errors.BadRegion,
-            "the cloud has no such service",
-        ),
+        (no_service, errors.BadRegion, "the cloud has no such service"),
         (keystone.AuthPluginException, BadCloud, "what is given does not do to log in"),
         (sdk.ConfigException, BadCloud, "the cloud's configuration cannot be used"),
         (OSError, errors.Unreachable, "the API cannot be asked"),  # a file of CAs that is none, and the like
-        ((keystone.ClientException, sdk.SDKException), errors.ServiceBroken, "the API's answer makes no sense"),
-        (
-            (ValueError, TypeError, LookupError, AttributeError),
-            errors.ServiceBroken,
-            "the API's answer makes no sense",
-        ),
+        (nonsense, errors.ServiceBroken, "the API's answer makes no sense"),
     )
     for kind, cls, brief in table:
         if isinstance(error, kind):
@@ -238,7 +232,3 @@ def _plain(resource: Any) -> Json:
         brief = "the API's answer makes no sense"
         raise ERRORS.error(errors.ServiceBroken, brief, f"a {type(resource).__name__} without id and name")
     return found
-
-
-def _count(quota: Mapping[str, Any], key: str) -> int:
-    return int(quota.get(key) or 0)

@@ -70,11 +70,11 @@ class Config(CloudConfig):
     tenant_domain_id: str = text("TenantDomainId", flag="project-domain-id", alias="tenant-domain-id")
     # the machine
     availability_zone: str = text("AvailabilityZone", flag="availability-zone")
-    server_group_name: str = text("ServerGroupName", flag="server-group-name")
+    server_group_name: str = text("ServerGroupName", flag="server-group-name", excludes="server-group-id")
     server_group_id: str = text("ServerGroupId", flag="server-group-id")
-    flavor_name: str = text("FlavorName", flag="flavor-name")
+    flavor_name: str = text("FlavorName", flag="flavor-name", excludes="flavor-id")
     flavor_id: str = text("FlavorId", flag="flavor-id")
-    image_name: str = text("ImageName", flag="image-name")
+    image_name: str = text("ImageName", flag="image-name", excludes="image-id")
     image_id: str = text("ImageId", flag="image-id")
     ssh_user: str = text("SSHUser", flag="ssh-user")
     ssh_port: int = number("SSHPort", 22, flag="ssh-port", span=(1, 65535))
@@ -94,11 +94,11 @@ class Config(CloudConfig):
     volume_id: str = text("VolumeId", flag="volume-id")
     volume_device_path: str = text("VolumeDevicePath", flag="volume-device-path")
     # its network
-    network_name: str = text("NetworkName", flag="net-name")
+    network_name: str = text("NetworkName", flag="net-name", excludes="net-id")
     network_id: str = text("NetworkId", flag="net-id")
     nova_network: bool = switch("ComputeNetwork", flag="nova-network")
     floating_ip_pool: str = text("FloatingIpPool", flag="floatingip-pool")
-    ip_version: int = number("IpVersion", 4, flag="ip-version")
+    ip_version: int = number("IpVersion", 4, flag="ip-version", one_of=(4, 6))
     security_groups: list[str] = words("SecurityGroups", flag="sec-groups")
     open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
     allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
@@ -180,7 +180,7 @@ class Config(CloudConfig):
         self.endpoint_type = self.endpoint_type.strip().removesuffix("URL")
         FLAGS.one_of("endpoint-type", self.endpoint_type, ("", *INTERFACES))
         tags(self.metadata)
-        _check_names(self)
+        _check_volume(self)
         check_conoha(self)
         _check_address(self)
         _check_groups(self)
@@ -252,18 +252,7 @@ def _missing_machine(config: Config) -> Iterator[MissingOption]:
         yield FLAGS.missing_private_key("keypair-name", "private-key-file")
 
 
-def _check_names(config: Config) -> None:
-    for flag, name, key in (
-        ("flavor", config.flavor_name, config.flavor_id),
-        ("image", config.image_name, config.image_id),
-        ("net", config.network_name, config.network_id),
-        ("server-group", config.server_group_name, config.server_group_id),
-    ):
-        if name and key:
-            raise UsageError(
-                f"--openstack-{flag}-name and --openstack-{flag}-id exclude each other",
-                resolution="give one of the two",
-            )
+def _check_volume(config: Config) -> None:
     if config.volume_id and (config.volume_size or config.volume_type or config.volume_name):
         raise UsageError(
             "--openstack-volume-id names a volume that exists: it has its size, type and name already",
@@ -288,8 +277,6 @@ def check_conoha(config: Config) -> None:
 
 
 def _check_address(config: Config) -> None:
-    if config.ip_version not in (4, 6):
-        raise FLAGS.wrong("ip-version", config.ip_version, "4 or 6")
     if config.ip_version == 6 and config.floating_ip_pool:
         raise UsageError(
             "floating addresses are of IPv4, and --openstack-ip-version is 6",

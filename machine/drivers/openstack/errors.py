@@ -6,8 +6,6 @@ own (https://docs.openstack.org/api-ref/).
 
 from __future__ import annotations
 
-import re
-
 from machine.drivers.cloud import errors
 
 
@@ -81,10 +79,8 @@ ADVICE: dict[errors.Kind, str] = {
 }
 STATUSES: dict[int, errors.Kind] = {**errors.STATUSES, 409: errors.WrongState}
 SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # of 400, 403, 404 (not of a GET), 409, 413; the first wins
-    (
-        r"policy doesn't allow|(disallowed|not allowed) by policy",
-        errors.NotAllowed,
-    ),  # and which rule, "os-keypairs:create"
+    # of a policy also the rule is named, such as "os-keypairs:create"
+    (r"policy doesn't allow|(disallowed|not allowed) by policy", errors.NotAllowed),
     (r"rate.?limit|too many requests|over.?limit", errors.RateLimited),
     (r"quota|exceeds? (the )?(allowed|limit)|limit exceeded", errors.QuotaExceeded),
     (r"no valid host|not enough hosts|no more ip addresses|out of (host )?capacity|insufficient", errors.NoCapacity),
@@ -123,22 +119,3 @@ def translate(status: int, text: str, doing: str, *, asking: bool = False) -> er
 def failure(name: str, fault: str) -> errors.CloudError:
     """Why a server or volume came to nothing, from what the cloud notes on it."""
     return ERRORS.error(ERRORS.by_sentence(fault) or ServerFailed, f"the cloud gave up making {name}", fault)
-
-
-_POOL = re.compile(r"HTTPS?ConnectionPool\(")
-_REASON = re.compile(
-    r"\[Errno -?\d+\] ([^'\")\\]+)"  # the system's own
-    r"|(certificate verify failed: [^('\"\\]*[^ ('\"\\])"
-    r"|((?:Read|Connection to \S+) timed out)"
-    r"|(Remote end closed connection without response)"
-)
-
-
-def connection_error(text: str) -> str:
-    """What urllib3 says of a connection, without its objects: the URL's part of the sentence, and the reason."""
-    pool = _POOL.search(text)
-    reason = _REASON.search(text)
-    if pool is None or reason is None:
-        return text
-    said = next(group for group in reason.groups() if group)
-    return f"{text[: pool.start()].rstrip(': (')}: {said}".lstrip(": ")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.firewall import closed
+from machine.drivers.cloud.logins import login_of
 from machine.drivers.openstack import client, conoha, firewall, limits, lookup, requests
 from machine.drivers.openstack.client import Api, Json
 from machine.drivers.openstack.config import Config
@@ -18,21 +19,6 @@ from machine.drivers.openstack.errors import ERRORS, BadServerGroup, BadZone
 from machine.errors import PreflightFailed, UsageError
 
 T = TypeVar("T")
-LOGINS = (  # part of an image's distribution or name -> the login that its makers gave it
-    ("ubuntu", "ubuntu"),
-    ("debian", "debian"),
-    ("rocky", "rocky"),
-    ("alma", "almalinux"),
-    ("fedora", "fedora"),
-    ("centos", "centos"),
-    ("rhel", "cloud-user"),
-    ("flatcar", "core"),
-    ("coreos", "core"),
-    ("opensuse", "opensuse"),
-    ("arch", "arch"),
-    ("alpine", "alpine"),
-    ("amazon", "ec2-user"),
-)
 
 
 def preflight(api: Api, config: Config, ctx: DriverContext) -> None:
@@ -102,9 +88,8 @@ def _login(config: Config, image: Json) -> None:
         return
     properties = image.get("properties") or {}
     said = image.get("os_admin_user") or properties.get("os_admin_user")
-    described = f"{image.get('os_distro') or properties.get('os_distro') or ''} {image.get('name') or ''}".lower()
-    known = next((login for word, login in LOGINS if word in described), "root")
-    config.ssh_user = str(said or ("root" if config.is_conoha else known))
+    described = f"{image.get('os_distro') or properties.get('os_distro') or ''} {image.get('name') or ''}"
+    config.ssh_user = str(said or ("root" if config.is_conoha else login_of(described)))
 
 
 def _disk(api: Api, config: Config, flavor: Json, image: Json, log: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from machine.drivers.amazonec2.errors import ERRORS as AMAZON
 from machine.drivers.azure.errors import ERRORS as AZURE
 from machine.drivers.cloud import errors
-from machine.drivers.cloud.errors import ErrorTable, code_in_words
+from machine.drivers.cloud.errors import ErrorTable, code_in_words, connection_error
 from machine.drivers.digitalocean.errors import ERRORS as DIGITALOCEAN
 from machine.drivers.openstack.errors import ERRORS as OPENSTACK
 from machine.errors import PreflightFailed, as_preflight_error
@@ -84,3 +84,34 @@ def test_every_cloud_has_advice_for_what_every_cloud_can_refuse(table: ErrorTabl
 
 def test_a_code_in_words() -> None:
     assert code_in_words("SkuNotAvailable").strip() == "sku not available"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Unable to establish connection to http://k:5000/v3: HTTPConnectionPool(host='k', port=5000): Max retries "
+            "exceeded with url: /v3 (Caused by NewConnectionError('<urllib3.connection.HTTPConnection object at 0x7f>: "
+            "Failed to establish a new connection: [Errno 111] Connection refused'))",
+            "Unable to establish connection to http://k:5000/v3: Connection refused",
+        ),
+        (
+            "SSL exception connecting to https://k: HTTPSConnectionPool(host='k', port=443): Max retries exceeded with "
+            "url: / (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate "
+            "verify failed: self-signed certificate (_ssl.c:992)')))",
+            "SSL exception connecting to https://k: certificate verify failed: self-signed certificate",
+        ),
+        (
+            "HTTPSConnectionPool(host='k', port=443): Max retries exceeded with url: / (Caused by NameResolutionError("
+            "\"<x>: Failed to resolve 'k' ([Errno -2] Name or service not known)\"))",
+            "Name or service not known",
+        ),
+        (
+            "Request to https://k timed out: HTTPSConnectionPool(host='k', port=443): Read timed out. (read timeout=3)",
+            "Request to https://k timed out: Read timed out",
+        ),
+        ("[Errno 2] no pool in it", "[Errno 2] no pool in it"),
+    ],
+)
+def test_the_reason_is_told_without_the_librarys_objects(text: str, said: str) -> None:
+    assert connection_error(text) == said

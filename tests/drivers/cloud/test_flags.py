@@ -91,3 +91,13 @@ def test_tags_that_are_set_already() -> None:
         assert caught.value.resolution == "choose another key; Name and machine-id are set"
     with pytest.raises(UsageError, match="--sky-metadata cannot set"):
         flags.tags("id,x", ("id",), flag="metadata")
+
+
+def test_an_address_and_flags_that_exclude_each_other() -> None:
+    flags = Flags("sky")
+    assert flags.ip("address", "2001:db8::5") == "2001:db8::5"
+    with pytest.raises(UsageError, match=r"--sky-address cannot be '10\.0\.0\.0/8'"):
+        flags.ip("address", "10.0.0.0/8")
+    flags.check_exclusive({"sky-net-name": "a", "sky-net-id": ""}, "net-name", "net-id")
+    with pytest.raises(UsageError, match="--sky-net-name and --sky-net-id exclude each other"):
+        flags.check_exclusive({"sky-net-name": "a", "sky-net-id": "b"}, "net-name", "net-id")

@@ -21,7 +21,6 @@ from machine.drivers.openstack.errors import (
     BadServerGroup,
     BadZone,
     ServerFailed,
-    connection_error,
     translate,
 )
 from machine.errors import DriverError, PreflightFailed, as_preflight_error
@@ -331,34 +330,3 @@ def test_without_the_sdk_it_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     where = "in the source's directory; with pipx: pipx inject container-hosts openstacksdk"
     assert done.stdout == f"PreflightFailed 3 pip install '.[openstack]' {where}\n", done.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            "Unable to establish connection to http://k:5000/v3: HTTPConnectionPool(host='k', port=5000): Max retries "
-            "exceeded with url: /v3 (Caused by NewConnectionError('<urllib3.connection.HTTPConnection object at 0x7f>: "
-            "Failed to establish a new connection: [Errno 111] Connection refused'))",
-            "Unable to establish connection to http://k:5000/v3: Connection refused",
-        ),
-        (
-            "SSL exception connecting to https://k: HTTPSConnectionPool(host='k', port=443): Max retries exceeded with "
-            "url: / (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate "
-            "verify failed: self-signed certificate (_ssl.c:992)')))",
-            "SSL exception connecting to https://k: certificate verify failed: self-signed certificate",
-        ),
-        (
-            "HTTPSConnectionPool(host='k', port=443): Max retries exceeded with url: / (Caused by NameResolutionError("
-            "\"<x>: Failed to resolve 'k' ([Errno -2] Name or service not known)\"))",
-            "Name or service not known",
-        ),
-        (
-            "Request to https://k timed out: HTTPSConnectionPool(host='k', port=443): Read timed out. (read timeout=3)",
-            "Request to https://k timed out: Read timed out",
-        ),
-        ("[Errno 2] no pool in it", "[Errno 2] no pool in it"),
-    ],
-)
-def test_the_reason_is_told_without_the_librarys_objects(text: str, said: str) -> None:
-    assert connection_error(text) == said
