@@ -20,6 +20,7 @@ from machine.swarm.cluster import calls
 from machine.swarm.cluster.authentic import signed_create
 from machine.swarm.cluster.calls import Calls
 from machine.swarm.cluster.container import ContainerRecord
+from machine.swarm.cluster.due import EVERYTHING, DueRefreshes
 from machine.swarm.cluster.ended_containers import EndedContainers
 from machine.swarm.cluster.engine_context import EngineContext
 from machine.swarm.cluster.facts import Facts, facts_of, negotiate_version
@@ -39,7 +40,6 @@ INFO_SECONDS = 300.0  # seconds between two looks at /info
 Container = ContainerRecord["Engine"]
 KINDS = ("image", "network", "volume")
 EVENTS_LAST_SECONDS = 3.0  # seconds of events after which they count as going on
-EVERYTHING = "*"  # stands for all containers among those to look at again
 EVENTS_PAUSE = 0.01  # seconds between two looks because of events
 _LISTS: dict[str, tuple[str, dict[str, list[str]] | None]] = {
     "image": ("/images/json", {"all": ["0"]}),
@@ -65,11 +65,10 @@ class Engine(Calls):
         self.updated = 0.0  # seconds since 1970, of the last look
         self.summary: Any = None  # its part of `info`, worked out when asked for; None after a change
         self.left: list[Container] = []  # what could move, when the discovery let go of it
-        self._due: set[str] = set()  # kinds, and ids of containers, to look at again
+        self._due = DueRefreshes()
         self._short = 0  # how often in a row its events ended at once
         self._list_order = ListOrder()
         self._ended = EndedContainers()
-        self._wake = asyncio.Event()
 
     @property
     def name(self) -> str:
@@ -154,7 +153,7 @@ class Engine(Calls):
                 await self.refresh_kinds(*KINDS)
             if not self._short:
                 self._succeeded()
-            self._due.update(KINDS)
+            self._due.add(*KINDS)
         except BaseException:
             await events.close()
             raise
@@ -239,17 +238,12 @@ class Engine(Calls):
         else:
             if found.id in self.containers:
                 self._ended.note(found)
-            self._schedule_refresh(found.id if found.kind == "container" else found.kind)
-
-    def _schedule_refresh(self, due: str) -> None:
-        enough = len(self._due) >= limits.EVENT_DUE or len(due) > limits.ENGINE_NAME_LETTERS
-        self._due.add(EVERYTHING if enough else due)
-        self._wake.set()
+            self._due.add(found.id if found.kind == "container" else found.kind)
 
     async def _catch_up(self) -> None:
         """Look again at what events named; what comes meanwhile is done together in the next round."""
         while True:
-            due, self._due = self._due, set()
+            due = self._due.take()
             for kind in KINDS:
                 if kind in due:
                     await self._refresh_kind(kind)
@@ -258,13 +252,12 @@ class Engine(Calls):
             ids = due.difference((*KINDS, "daemon", EVERYTHING))
             if ids:
                 await self.refresh(() if EVERYTHING in due else ids)
-                self._ended.refresh_later(ids, self.containers, self._schedule_refresh)
+                self._ended.refresh_later(ids, self.containers, self._due.add)
                 for key in ids:
                     if key in self.containers and not self.containers[key].known:
                         await self.inspect(self.containers[key])
             if not self._due:
-                self._wake.clear()
-                await self._wake.wait()
+                await self._due.wait()
             else:
                 await asyncio.sleep(EVENTS_PAUSE)  # an engine that tells events without end gets no more than its share
 
@@ -290,8 +283,7 @@ class Engine(Calls):
             else:
                 if not self._short:
                     self._succeeded()
-                self._due.update(KINDS)
-                self._wake.set()
+                self._due.add(*KINDS)
 
     async def refresh(self, ids: Iterable[str] = ()) -> None:
         """List its containers again, all or some; Refused."""
