@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from pathlib import Path
@@ -50,23 +49,34 @@ def test_a_token_service_is_open_by_design_but_not_without_tls(pair: Keys) -> No
         check(Address("0.0.0.0", 443), Demands(None, "its tokens", open_to_all=True))
 
 
-@pytest.mark.parametrize("switch", [[], ["--tls"], ["--tls=true", "--tlsverify=false"]])
-def test_every_command_that_listens_refuses_it(pair: Keys, switch: list[str]) -> None:
-    files = ["--tlscert", pair.server.cert, "--tlskey", pair.server.key, *switch]
+SWITCHES = pytest.mark.parametrize("switch", [[], ["--tls"], ["--tls=true", "--tlsverify=false"]])
+
+
+def without_clients(pair: Keys, switch: list[str]) -> list[str]:
+    """Flags of a server that shows a certificate and demands none."""
+    return ["--tlscert", pair.server.cert, "--tlskey", pair.server.key, *switch]
+
+
+@SWITCHES
+def test_a_manager_refuses_it(pair: Keys, switch: list[str]) -> None:
     around = CliContext({"HOME": "/nowhere"}, print, print)
     with pytest.raises(UsageError, match="without TLS of clients"):
-        act(["manage", "-H", "tcp://0.0.0.0:0", *files, "a:1"], around)
+        act(["manage", "-H", "tcp://0.0.0.0:0", *without_clients(pair, switch), "a:1"], around)
 
+
+@SWITCHES
+async def test_swarmd_refuses_it(pair: Keys, switch: list[str]) -> None:
     async def swarmd(url: str) -> None:
         async with contextlib.AsyncExitStack() as stack:
             place = BackendContext(not_implemented, dict(os.environ), print)
-            await open_pipeline([f"dockerserver {' '.join(files)} {url}"], place, stack)
+            words = ["dockerserver", *without_clients(pair, switch), *url.split()]
+            await open_pipeline([" ".join(words)], place, stack)
 
     for url in ("tcp://0.0.0.0:0", "tcp://[::]:0"):
         with pytest.raises(UsageError, match="without TLS of clients"):
-            asyncio.run(swarmd(url))
-    asyncio.run(swarmd("--insecure tcp://0.0.0.0:0"))
-    asyncio.run(swarmd("tcp://127.0.0.1:0"))
+            await swarmd(url)
+    await swarmd("--insecure tcp://0.0.0.0:0")
+    await swarmd("tcp://127.0.0.1:0")
 
 
 def test_a_ca_alone_demands_certificates(pair: Keys) -> None:
