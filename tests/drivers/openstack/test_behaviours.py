@@ -218,6 +218,7 @@ def test_a_cloud_that_overlooks_the_filter(cloud: Stack, tmp_path: Path) -> None
 def test_a_root_volume_without_its_mark(cloud: Stack, tmp_path: Path) -> None:
     """A cloud that keeps no metadata of volumes, or somebody who has renamed it: the record knows it."""
     before = cloud.listing()
+    cloud.project.build = 1.0  # seconds, for the volume to be seen before it is ready
     driver = new(cloud, tmp_path, **{"openstack-volume-size": 20})
     driver.check()
     with pytest.raises(InProgress):
