@@ -66,15 +66,15 @@ def read_plain(path: str, largest: int = LARGEST) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "it is not a plain file", path)
-        pieces, left = [], largest + 1
-        while left > 0 and (piece := os.read(descriptor, left)):
-            pieces.append(piece)
-            left -= len(piece)
+        blocks, remaining = [], largest + 1
+        while remaining > 0 and (piece := os.read(descriptor, remaining)):
+            blocks.append(piece)
+            remaining -= len(piece)
     finally:
         os.close(descriptor)
-    if left <= 0:
+    if remaining <= 0:
         raise OSError(0, f"it has more than {largest} bytes", path)
-    return b"".join(pieces)
+    return b"".join(blocks)
 
 
 def make_directory(path: str) -> None:
@@ -125,9 +125,9 @@ def _write_new(path: str, data: bytes, mode: int) -> None:
     try:
         if hasattr(os, "fchmod"):
             os.fchmod(descriptor, mode)
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[os.write(descriptor, remaining) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -158,9 +158,9 @@ def only_ours(path: str) -> bool:
     """Whether nobody but this user and root can change the file at `path`, or put another one there."""
     if not hasattr(os, "geteuid"):  # Windows: a mode does not tell
         return True
-    *places, file = _path_components(path)
+    *components, file = _path_components(path)
     return not _writable_by_others(os.stat(file), sticky=False) and not any(
-        not os.path.islink(place) and _writable_by_others(os.stat(place), sticky=True) for place in places
+        not os.path.islink(place) and _writable_by_others(os.stat(place), sticky=True) for place in components
     )
 
 
@@ -168,48 +168,48 @@ def anybody_changes(path: str) -> bool:
     """Whether every user of this host can change the file at `path`, put another one there, or may have put this."""
     if not hasattr(os, "geteuid"):
         return False
-    *_, file = way = _path_components(path)
-    if any(not os.path.islink(place) and _open_to_all(place, is_file=place == file) for place in way):
+    *_, file = components = _path_components(path)
+    if any(not os.path.islink(place) and _open_to_all(place, is_file=place == file) for place in components):
         return True
-    strange = os.lstat(path).st_uid not in (0, os.geteuid())
-    return strange and _open_to_all(os.path.dirname(os.path.abspath(path)), sticky=True)
+    foreign_owner = os.lstat(path).st_uid not in (0, os.geteuid())
+    return foreign_owner and _open_to_all(os.path.dirname(os.path.abspath(path)), sticky=True)
 
 
 def _path_components(path: str) -> list[str]:
     """The directories and links through which one comes to the file at `path`, and at last the file."""
     os.stat(path)  # OSError where links go round
-    place, way = os.sep, [os.sep]
-    left = os.path.abspath(path).split(os.sep)[::-1]
-    while left:
-        name = left.pop()
+    directory, way = os.sep, [os.sep]
+    pending = os.path.abspath(path).split(os.sep)[::-1]
+    while pending:
+        name = pending.pop()
         if name in ("", os.curdir):
             continue
-        way.append(os.path.dirname(place) if name == os.pardir else os.path.join(place, name))
+        way.append(os.path.dirname(directory) if name == os.pardir else os.path.join(directory, name))
         if os.path.islink(way[-1]):
             target = os.readlink(way[-1])
-            place = os.sep if os.path.isabs(target) else place
-            left += target.split(os.sep)[::-1]
+            directory = os.sep if os.path.isabs(target) else directory
+            pending += target.split(os.sep)[::-1]
         else:
-            place = way[-1]
+            directory = way[-1]
     return way
 
 
-def _open_to_all(place: str, *, is_file: bool = False, sticky: bool = False) -> bool:
+def _open_to_all(path: str, *, is_file: bool = False, sticky: bool = False) -> bool:
     """Whether everybody may write to a file, or make other files in a directory (`sticky`: also only new ones).
 
     Not so behind a directory that others may not enter.
     """
-    mode = os.stat(place).st_mode
+    mode = os.stat(path).st_mode
     if not mode & stat.S_IWOTH or not (is_file or mode & stat.S_IXOTH) or (mode & stat.S_ISVTX and not sticky):
         return False
-    above = place
+    above = path
     while (above := os.path.dirname(above)) != os.path.dirname(above):
         if not os.stat(above).st_mode & stat.S_IXOTH:
             return False
     return True
 
 
-def _writable_by_others(seen: os.stat_result, *, sticky: bool) -> bool:
+def _writable_by_others(status: os.stat_result, *, sticky: bool) -> bool:
     """With `sticky`, a directory where everybody may make files but nobody may replace another's counts as ours."""
-    shared = seen.st_mode & stat.S_IWOTH or (seen.st_mode & stat.S_IWGRP and seen.st_gid not in (0, os.getegid()))
-    return seen.st_uid not in (0, os.geteuid()) or bool(shared and not (sticky and seen.st_mode & stat.S_ISVTX))
+    shared = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid()))
+    return status.st_uid not in (0, os.geteuid()) or bool(shared and not (sticky and status.st_mode & stat.S_ISVTX))

@@ -28,8 +28,8 @@ def missing(path: str) -> bool:
     if descriptor < 0:
         return False
     try:
-        seen = os.fstat(descriptor)
-        starting = not seen.st_size and time.time() - seen.st_mtime < START_SECONDS
+        status = os.fstat(descriptor)
+        starting = not status.st_size and time.time() - status.st_mtime < START_SECONDS
         return not starting and _lock(descriptor)
     finally:
         os.close(descriptor)

@@ -113,12 +113,12 @@ def _name(directory: str) -> str:
     """What a process is called; a virtual machine by the machine that it is."""
     try:
         with open(f"{directory}/cmdline", "rb") as file:
-            words = file.read(1 << 16).decode("utf-8", "replace").split("\0")
+            arguments = file.read(1 << 16).decode("utf-8", "replace").split("\0")
     except OSError:
-        words = []
-    guest = next((word.removeprefix("guest=") for word in words if word.startswith("guest=")), "")
-    text = os.path.basename(words[0]) if words else ""
-    if guest and "qemu" in words[0]:
+        arguments = []
+    guest = next((word.removeprefix("guest=") for word in arguments if word.startswith("guest=")), "")
+    text = os.path.basename(arguments[0]) if arguments else ""
+    if guest and "qemu" in arguments[0]:
         text = f"qemu of machine {guest}"
     plain = "".join(letter for letter in text if letter.isprintable())[:_NAME_LIMIT]
     return plain or "a program"

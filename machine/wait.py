@@ -64,9 +64,9 @@ def until(
             return probe()
         except NotYet as not_yet:
             reason = not_yet.reason
-        left = deadline - clock.now()
-        if left <= 0:
+        remaining = deadline - clock.now()
+        if remaining <= 0:
             details = f"{reason}\n{diagnose()}".strip()
             raise WaitTimeout(f"gave up waiting for {what} after {seconds:g} s", details=details, resolution=resolution)
-        clock.sleep(min(pause, left))
+        clock.sleep(min(pause, remaining))
         pause = min(pause * 1.3, every * 4 if longest is None else longest)

@@ -62,13 +62,13 @@ def _socket(error: Exception, phase: str, url: str, machine: str) -> EngineError
 def _tls(error: ssl.SSLError, phase: str, url: str, machine: str) -> EngineError:
     renew = f"machine regenerate-certs {machine}"
     if isinstance(error, ssl.SSLCertVerificationError):
-        words = {
+        descriptions = {
             _EXPIRED: "has expired",
             _NOT_YET: "is not valid yet: compare the clocks here and there",
         } | dict.fromkeys(_OTHER_NAME, "is made for other names or addresses")
-        what = words.get(error.verify_code, "is not signed by this store's CA")
+        description = descriptions.get(error.verify_code, "is not signed by this store's CA")
         return EngineUntrusted(
-            f"the certificate of the engine at {url} {what}",
+            f"the certificate of the engine at {url} {description}",
             details=error.verify_message,
             resolution=f"{renew}   (if that engine is yours)",
         )

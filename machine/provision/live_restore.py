@@ -55,11 +55,11 @@ def temporary_settings(final: dict[str, Any], flags: tuple[str, ...]) -> dict[st
     return final if _is_set_by_flag(flags) else {**final, KEY: True}
 
 
-def restore(facts: Facts, final: WriteFile, settings_wanted: dict[str, Any], flags: tuple[str, ...]) -> list[Step]:
-    """What is `settings_wanted`: off, or not named at all. The file ends older than the engine, for it is in force."""
-    if _is_set_by_flag(flags) or settings_wanted.get(KEY):
+def restore(facts: Facts, final: WriteFile, settings_after: dict[str, Any], flags: tuple[str, ...]) -> list[Step]:
+    """What is `settings_after`: off, or not named at all. The file ends older than the engine, for it is in force."""
+    if _is_set_by_flag(flags) or settings_after.get(KEY):
         return []
-    off = _file(facts, {**settings_wanted, KEY: False})
+    off = _file(facts, {**settings_after, KEY: False})
     settle = Run("mark the settings as in force", f"touch -r {shlex.quote(facts.pid_file)} {DAEMON_JSON}")
     return [off, Run("put live-restore back", _reload(facts, "false")), final, settle]
 

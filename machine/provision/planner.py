@@ -274,11 +274,11 @@ def _with_live_restore(
 ) -> list[Step]:
     """Return the steps of configuration and restart for an engine whose containers are to go on."""
     final = next(put for put in configuration if put.path == DAEMON_JSON)
-    settings_wanted = json.loads(final.content)
+    final_settings = json.loads(final.content)
     flags = spec.engine.flags
     temporary = WriteFile(
         final.path,
-        settings.text(live_restore.temporary_settings(settings_wanted, flags)),
+        settings.text(live_restore.temporary_settings(final_settings, flags)),
         final.mode,
         check=final.check,
     )
@@ -287,7 +287,7 @@ def _with_live_restore(
         *certificates,
         *_reload_between(facts, [temporary if put is final else put for put in configuration]),
         services.restart(facts),
-        *live_restore.restore(facts, final, settings_wanted, flags),
+        *live_restore.restore(facts, final, final_settings, flags),
     ]
 
 

@@ -156,12 +156,12 @@ def reachable(host: str, port: int, timeout: float = 3.0) -> bool:
     deadline = time.monotonic() + timeout
     try:
         with dial(host, port, timeout) as sock:
-            seen = b""
-            while len(seen) < _CHUNK:
+            received = b""
+            while len(received) < _CHUNK:
                 sock.settimeout(max(deadline - time.monotonic(), 0.001))
                 block = sock.recv(1024)
-                seen += block
-                if seen.startswith(b"SSH-") or b"\nSSH-" in seen:
+                received += block
+                if received.startswith(b"SSH-") or b"\nSSH-" in received:
                     return True
                 if not block or time.monotonic() >= deadline:
                     return False

@@ -92,8 +92,8 @@ def _names(field: str, alias: str) -> bool:
     import hmac
 
     try:
-        salt, wanted = (base64.b64decode(part) for part in field[3:].split("|"))
+        salt, digest = (base64.b64decode(part) for part in field[3:].split("|"))
     except ValueError:
         return False
     # SHA-1 is the file format's, not a choice: it hides names, it protects nothing here.
-    return hmac.compare_digest(hmac.new(salt, alias.lower().encode(), "sha1").digest(), wanted)
+    return hmac.compare_digest(hmac.new(salt, alias.lower().encode(), "sha1").digest(), digest)

@@ -65,9 +65,9 @@ def encode(raw: dict[str, Any], name: str) -> bytes:
         return json.dumps(raw, indent=4, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:  # a path out of the environment or the command line, as Python holds such bytes
         around = error.object.rfind('"', 0, error.start) + 1, error.object.find('"', error.start)
-        shown = error.object[slice(*around)].encode("utf-8", "backslashreplace").decode()
+        text = error.object[slice(*around)].encode("utf-8", "backslashreplace").decode()
         raise StoreError(
-            f"{shown} has a byte that is no UTF-8, and the record of machine {name} cannot hold it",
+            f"{text} has a byte that is no UTF-8, and the record of machine {name} cannot hold it",
             resolution="rename that file or directory; or, if it is your home, keep the machines elsewhere:"
             " export MACHINE_STORAGE_PATH=/a/plain/path",
         ) from None
@@ -91,8 +91,10 @@ def normalize_key_case(value: dict[str, Any], known: key_names.Schema | dict[str
     missing = [key for key in known if key not in value]
     if not missing:
         return
-    wanted = {key.lower(): key for key in missing}
-    found = {key: wanted[key.lower()] for key in value if key not in known and key.lower() in wanted}
+    missing_by_lower = {key.lower(): key for key in missing}
+    found = {
+        key: missing_by_lower[key.lower()] for key in value if key not in known and key.lower() in missing_by_lower
+    }
     for old, new in found.items():
         if new not in value:
             value[new] = value.pop(old)

@@ -169,6 +169,6 @@ def forget(manager: Engine, node_id: str) -> None:
 
 def tasks_left(manager: Engine, node_id: str) -> int:
     """Return how many tasks still run on a node."""
-    wanted = quote(json.dumps({"node": [node_id]}))
+    filters = quote(json.dumps({"node": [node_id]}))
     running = ("running", "starting", "preparing", "ready", "assigned", "accepted")
-    return sum(found["Status"]["State"] in running for found in manager.get(f"/tasks?filters={wanted}") or [])
+    return sum(found["Status"]["State"] in running for found in manager.get(f"/tasks?filters={filters}") or [])

@@ -182,7 +182,7 @@ def demote(session: Session, name: str, *, force: bool = False) -> None:
             reason = quorum_risk(nodes, node) or ("" if len(nodes) > 1 else "it is the only node")
             if node.is_manager and reason and not force:
                 others = members.members(session, membership.cluster, excluding=[name])
-                workers = [other.name for other, theirs in others if theirs.role == "worker"]
+                workers = [other.name for other, its_membership in others if its_membership.role == "worker"]
                 another = f"swarm-mode promote {workers[0]}" if workers else "create --swarm-mode manager NAME"
                 raise SwarmModeError(
                     f"the cluster {membership.cluster} would break without the manager {name}",

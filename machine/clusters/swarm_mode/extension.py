@@ -41,8 +41,8 @@ class SwarmMode(Extension):
 
     def join_lines(self, record: Record) -> list[str]:
         """Return which cluster the machine joins, and as what."""
-        wanted = members.require_membership(record)
-        return [f"   and add it to the cluster {wanted.cluster} of swarm mode, as {wanted.role}"]
+        its_membership = members.require_membership(record)
+        return [f"   and add it to the cluster {its_membership.cluster} of swarm mode, as {its_membership.role}"]
 
     def check_host(self, session: Session, record: Record, facts: Facts) -> None:
         """Raise SwarmModeError for a host whose running engine is in a cluster that is not the machine's."""

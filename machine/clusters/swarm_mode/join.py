@@ -32,7 +32,7 @@ def check(session: Session, record: Record, driver: Driver) -> None:
     if not driver.traits.provisions:
         raise no_host(driver.traits.name)
     others = members.members(session, membership.cluster, excluding=[record.name])
-    managers = [(other, theirs) for other, theirs in others if theirs.role == "manager"]
+    managers = [(other, its_membership) for other, its_membership in others if its_membership.role == "manager"]
     if membership.role == "worker" and not managers:
         known = f" --swarm-discovery {membership.cluster}" if membership.cluster != DEFAULT_CLUSTER else ""
         raise PreflightFailed(
@@ -60,12 +60,20 @@ def no_host(driver_name: str) -> PreflightFailed:
     )
 
 
-def _check_nat(record: Record, membership: Membership, driver: Driver, other: Record, theirs: Membership) -> None:
+def _check_nat(
+    record: Record, membership: Membership, driver: Driver, other: Record, its_membership: Membership
+) -> None:
     """Raise PreflightFailed when one of two machines is behind this computer's NAT, and the other one is not."""
     manager_traits, own_behind_nat = registry.traits_of(other.driver_name), driver.traits.behind_nat
     manager_behind_nat = manager_traits.behind_nat
     alike = manager_behind_nat == own_behind_nat and (not manager_behind_nat or other.driver_name == driver.traits.name)
-    if alike or membership.address or theirs.address or driver.traits.existing_host or manager_traits.existing_host:
+    if (
+        alike
+        or membership.address
+        or its_membership.address
+        or driver.traits.existing_host
+        or manager_traits.existing_host
+    ):
         return
     inside, outside = (other.name, record.name) if manager_behind_nat else (record.name, other.name)
     raise PreflightFailed(
@@ -131,8 +139,10 @@ def _wait_for_a_manager(session: Session, record: Record, cluster: str) -> None:
             return
         being_made = [
             other.name
-            for other, theirs in members.members(session, cluster, excluding=[record.name])
-            if theirs.role == "manager" and not theirs.node_id and session.store.holder(f"machine-{other.name}")
+            for other, its_membership in members.members(session, cluster, excluding=[record.name])
+            if its_membership.role == "manager"
+            and not its_membership.node_id
+            and session.store.holder(f"machine-{other.name}")
         ]
         if being_made:
             raise NotYet(f"being made now: {', '.join(being_made)}")
@@ -176,7 +186,7 @@ def _cluster_of(session: Session, record: Record, local: api.LocalNode) -> str:
     """
     membership = members.require_membership(record)
     others = members.members(session, membership.cluster, excluding=[record.name])
-    ids = {theirs.cluster_id for _, theirs in others if theirs.cluster_id}
+    ids = {its_membership.cluster_id for _, its_membership in others if its_membership.cluster_id}
     in_own_cluster = is_own_cluster(membership, local, ids)
     if in_own_cluster is None:
         manager = members.find_manager(session, membership.cluster, excluding=[record.name])
@@ -215,8 +225,8 @@ def _init_cluster(session: Session, record: Record, endpoint: Endpoint, engine: 
     others = members.members(session, membership.cluster, excluding=[record.name])
     in_cluster = [
         other.name
-        for other, theirs in others
-        if (theirs.node_id or theirs.founder)
+        for other, its_membership in others
+        if (its_membership.node_id or its_membership.founder)
         and ((local := members.ask_local_node(other)) is None or local.state != "inactive")
     ]
     managers = [other.name for other, theirs in others if theirs.role == "manager"]

@@ -152,7 +152,7 @@ def _check_last_manager(operation: LeaveOperation) -> None:
     others = members.members(
         operation.session, operation.membership.cluster, excluding=[operation.name, *operation.also_removed]
     )
-    staying = [other.name for other, theirs in others if theirs.node_id]
+    staying = [other.name for other, its_membership in others if its_membership.node_id]
     if operation.membership.node_id and staying:
         raise _unreachable_error(operation, f"its other machines: {', '.join(staying)}")
 
@@ -161,7 +161,7 @@ def _unreachable_error(operation: LeaveOperation, details: str) -> SwarmModeErro
     others = members.members(
         operation.session, operation.membership.cluster, excluding=[operation.name, *operation.also_removed]
     )
-    names = " ".join(other.name for other, theirs in others if theirs.role == "manager") or "NAME"
+    names = " ".join(other.name for other, its_membership in others if its_membership.role == "manager") or "NAME"
     return SwarmModeError(
         f"too few managers of the cluster {operation.membership.cluster} answer for {operation.name} to be taken"
         " off its list",
@@ -201,7 +201,7 @@ def _check_quorum(operation: LeaveOperation, nodes: list[Node], node: Node) -> N
         others = members.members(
             operation.session, operation.membership.cluster, excluding=[operation.name, *operation.also_removed]
         )
-        workers = [other.name for other, theirs in others if theirs.role != "manager"]
+        workers = [other.name for other, its_membership in others if its_membership.role != "manager"]
         raise SwarmModeError(
             f"the cluster {operation.membership.cluster} would break without {operation.name}",
             details=reason,
@@ -251,8 +251,10 @@ def demote(session: Session, record: Record, manager: Engine, node: Node) -> Non
 def _ids_of_removed(operation: LeaveOperation, nodes: list[Node]) -> set[str]:
     """Return the ids of the nodes of the machines that the same command removes."""
     found = set()
-    for other, theirs in members.members(operation.session, operation.membership.cluster, excluding=[operation.name]):
-        node = members.own_node(other, theirs, nodes) if other.name in operation.also_removed else None
+    for other, its_membership in members.members(
+        operation.session, operation.membership.cluster, excluding=[operation.name]
+    ):
+        node = members.own_node(other, its_membership, nodes) if other.name in operation.also_removed else None
         if node is not None:
             found.add(node.id)
     return found

@@ -78,9 +78,9 @@ def unlock(session: Session, record: Record, engine: Engine) -> bool:
         )
 
     def probe() -> None:
-        here = api.local_node(engine)
-        if here.state != "active":
-            raise NotYet(here.error)
+        local = api.local_node(engine)
+        if local.state != "active":
+            raise NotYet(local.error)
 
     until(
         probe,
