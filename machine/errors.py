@@ -11,6 +11,7 @@ answer, the end of a log), `resolution` what to type or change next. Only cli/ p
         MachineExists                  5
         StoreError                     1   the store as a whole: lock, permissions, no room
             RecordBroken               1   one machine's config.json cannot be read
+            LockHeld                   1   another command holds the lock, and did not give it back in time
         TemplateError                  2   --format
         CommandFailed                  1   a local program ended with an error
             CommandTimeout             1   ... did not end in its time, and was ended
@@ -104,6 +105,10 @@ class StoreError(MachineError):
 
 class RecordBroken(StoreError):
     """One machine's config.json cannot be read; the other machines are unharmed."""
+
+
+class LockHeld(StoreError):
+    """Another command holds a lock, and did not give it back in the time that there was to wait."""
 
 
 class TemplateError(MachineError):

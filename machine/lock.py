@@ -13,7 +13,7 @@ import sys
 import time
 
 from machine import files
-from machine.errors import StoreError
+from machine.errors import LockHeld, StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def hold(
 
     `seconds` is how long to wait for another holder (None: as long as it takes; 0: one try). `what` says in a
     few words what the lock is for, to be shown to whoever waits. `say`, if given, is told once what is waited for
-    when that takes longer than PATIENCE. StoreError after the deadline, naming the
-    holder, or when the lock file cannot be made; missing directories are made, 0700.
+    when that takes longer than QUIET_SECONDS. LockHeld after the deadline, naming the holder; StoreError
+    when the lock file cannot be made. Missing directories are made, 0700.
     """
     return _Hold(path, seconds, what, say)
 
@@ -131,10 +131,10 @@ class _Hold:
         who = "this command, for another machine" if pid == str(os.getpid()) else f"process {pid or 'unknown'}"
         return f"waiting for {who}: {what or 'it'} is taken"
 
-    def _held_error(self) -> StoreError:
+    def _held_error(self) -> LockHeld:
         pid, _, what = _signature(self._path).partition(" ")
         by = f" by process {pid}" if pid.isdigit() else ""
-        return StoreError(
+        return LockHeld(
             f"cannot {self._what}: the lock {self._path} is held{by}",
             details=f"that process is there to: {what}" if what else "",
             resolution="wait until that command has ended, then run this one again"

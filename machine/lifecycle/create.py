@@ -7,16 +7,17 @@ the same steps again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from machine.clusters import table as clusters
 from machine.drivers.base import Driver
-from machine.errors import Interrupted, MachineError, MachineExists
+from machine.errors import Interrupted, LockHeld, MachineError, MachineExists
 from machine.lifecycle import create_steps, ssh_keys
 from machine.lifecycle.account import check_before_resume
 from machine.lifecycle.create_steps import Creation, Step, location, set_phase
 from machine.lifecycle.driver_record import open_driver
-from machine.lifecycle.existing import already_exists_error, incomplete_hint, resume_hint
+from machine.lifecycle.existing import already_exists_error, creation_in_progress_error, incomplete_hint, resume_hint
 from machine.lifecycle.planning import CreateRequest, plan, warn_about_clusters
 from machine.session import LOCK_SECONDS, Session
 from machine.store import Record
@@ -48,7 +49,7 @@ def create(session: Session, name: str, request: CreateRequest) -> None:
         record, driver = plan(session, name, request)
         warn_about_clusters(session, record)
         check(session, record, driver)
-        with session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"):
+        with _lock_new_machine(session, name):
             run_steps(Creation(session, record, driver, request.docker_context), steps_of(driver))
     except KeyboardInterrupt:  # before there was anything, or just about then
         advice = resume_hint(session.store, [name])
@@ -70,15 +71,15 @@ def create_if_missing(session: Session, name: str, request: CreateRequest) -> No
 
     MachineExists when it is incomplete, or is a machine of another driver.
     """
-    if not session.store.exists(name):
+    while not session.store.exists(name):
         try:
             create(session, name, request)
-        except MachineExists:  # somebody else was faster
-            pass
+        except MachineExists:  # another command was faster; if it ends without a machine, there is none yet
+            _wait_for_other_create(session, name)
         else:
             return
-    with session.store.lock(f"machine-{name}", seconds=None, what=f"wait for {name}", say=session.console.info):
-        record = session.store.load(name)
+    _wait_for_other_create(session, name)
+    record = session.store.load(name)
     if not record.reached("ready"):
         raise already_exists_error(session, name)
     if record.driver_name != request.driver_name:
@@ -87,6 +88,23 @@ def create_if_missing(session: Session, name: str, request: CreateRequest) -> No
             resolution=f"choose another name, or add -d {record.driver_name}",
         )
     session.console.done(f"{name} exists already, at {record.url()}: nothing to do", **location(record))
+
+
+@contextmanager
+def _lock_new_machine(session: Session, name: str) -> Iterator[None]:
+    """Hold the lock of machine `name` while it is made. MachineExists if another command took it since the plan."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(session.store.lock(f"machine-{name}", seconds=1.0, what=f"create {name}"))
+        except LockHeld:
+            raise creation_in_progress_error(session, name) from None
+        yield
+
+
+def _wait_for_other_create(session: Session, name: str) -> None:
+    """Wait until no other command holds the lock of machine `name`, however long that takes."""
+    with session.store.lock(f"machine-{name}", seconds=None, what=f"wait for {name}", say=session.console.info):
+        return
 
 
 def resume(session: Session, name: str, docker_context: bool = True, install_url: str = "") -> None:

@@ -35,9 +35,15 @@ def already_exists_error(session: Session, name: str) -> MachineError:
     )
 
 
+def creation_in_progress_error(session: Session, name: str) -> MachineError:
+    """Return the error for a `create` of a name whose lock another command holds, or held a moment ago."""
+    return _creation_in_progress(name, session.store.holder(f"machine-{name}"))
+
+
 def _creation_in_progress(name: str, holder: str) -> MachineError:
+    maker = f"process {holder}" if holder else "another command"
     return MachineExists(
-        f'Docker machine "{name}" already exists: process {holder} is making it',
+        f'Docker machine "{name}" already exists: {maker} is making it',
         resolution="choose another name, or wait until that command has ended; machine ls shows what came of it",
     )
 

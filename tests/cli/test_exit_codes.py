@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from machine import errors
 from machine.cli import main
-from machine.errors import EXIT_CODES, Interrupted, MachineError, PreflightFailed
+from machine.errors import EXIT_CODES, Interrupted, MachineError, MachineExists, PreflightFailed
 from machine.lifecycle.create import RECORDED
-from tests.cli.typed import StoreWithEngines
+from tests.cli.typed import StoreWithEngines, Typed
 
 NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
 
@@ -139,6 +142,60 @@ def test_create_if_missing_waits_for_whoever_makes_it_now(world: StoreWithEngine
         world.store.save(record)
     waiting.join(20)
     assert ends == [0]
+
+
+@contextmanager
+def create_that_meets_the_lock(
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, *flags: str
+) -> Iterator[tuple[threading.Thread, list[Typed]]]:
+    """A `create` of dev that passed its plan, and finds in its preflight that another command has taken the lock."""
+    in_preflight, go = threading.Event(), threading.Event()
+
+    def check(*_: object) -> None:
+        in_preflight.set()
+        assert go.wait(20)
+
+    monkeypatch.setattr("machine.lifecycle.create.check", check)
+    ends: list[Typed] = []
+    thread = threading.Thread(target=lambda: ends.append(world.type(*NONE, *flags, "dev")))
+    thread.start()
+    assert in_preflight.wait(20)
+    with world.store.lock("machine-dev", what="create dev"):
+        go.set()
+        yield thread, ends
+    thread.join(20)
+
+
+def test_create_if_missing_waits_for_whoever_took_the_lock_during_its_preflight(
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with create_that_meets_the_lock(world, monkeypatch, "--if-missing") as (thread, ends):
+        thread.join(2)  # longer than a plain create waits for the lock
+        assert ends == []
+        world.none("dev", "tcp://127.0.0.1:1")
+    assert [typed.status for typed in ends] == [0]
+    assert "dev exists already" in ends[0].err
+
+
+def test_create_if_missing_makes_what_the_other_command_did_not(
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with create_that_meets_the_lock(world, monkeypatch, "--if-missing") as (thread, ends):
+        thread.join(2)  # the other command ends without a record, as when its checks fail
+    assert [typed.status for typed in ends] == [0]
+    assert world.store.load("dev").reached("ready")
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_create_of_a_name_whose_lock_was_taken_during_its_preflight_has_the_status_of_a_taken_name(
+    world: StoreWithEngines, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    with create_that_meets_the_lock(world, monkeypatch) as (thread, ends):
+        if recorded:
+            world.none("dev", "tcp://127.0.0.1:1", "created")
+        thread.join(20)
+    assert [typed.status for typed in ends] == [MachineExists.exit_code]
+    assert f'"dev" already exists: process {os.getpid()} is making it' in ends[0].err
 
 
 def test_one_host_is_one_machine_however_many_names(world: StoreWithEngines) -> None:
