@@ -11,6 +11,7 @@ from machine.names import natural_key
 from machine.session import InterruptibleClock, Session
 
 Action = Callable[[Session, str], None]
+InterruptAdvice = Callable[[Sequence[str]], str]  # names of machines -> what to type for them after Ctrl-C
 GRACE_SECONDS = 5.0  # after Ctrl-C, for threads to come to the end of what they are in
 POLL_SECONDS = 0.2  # a blocking wait would keep Ctrl-C from the main thread on some systems
 
@@ -19,18 +20,17 @@ def run(
     session: Session,
     names: Sequence[str],
     action: Action,
-    interrupt_advice: Callable[[Sequence[str]], str] = lambda _: "",
+    interrupt_advice: InterruptAdvice = lambda _: "",
 ) -> dict[str, BaseException]:
     """Run `action(session, NAME)` for every name, each in a thread, and return the failures by name, secrets masked.
 
-    The session of an action prefixes what it prints with the name. One name runs in this thread. After Ctrl-C the
-    session's clock wakes all sleepers and Interrupted is raised here, naming the machines whose action had not ended,
-    with the advice of `interrupt_advice` for them; threads that are inside a system call end with the program. If all
-    actions succeed meanwhile, that is the result.
+    The session of an action prefixes what it prints with the name. One name runs in this thread. Ctrl-C raises
+    Interrupted with the advice of `interrupt_advice`, unless the one action raises an error of its own. With several
+    names the session's clock wakes all sleepers, and the error names the machines whose action had not ended; threads
+    that are inside a system call end with the program. If all actions succeed meanwhile, that is the result.
     """
     if len(names) == 1:
-        failure = _attempt(session.for_machine(names[0]), names[0], action)
-        return {names[0]: failure} if failure else {}
+        return _run_here(session, names[0], action, interrupt_advice)
     results: queue.Queue[tuple[str, BaseException | None]] = queue.Queue()
 
     def work(name: str) -> None:
@@ -65,6 +65,17 @@ def run(
                 brief, details=_failed_before(failures), resolution=interrupt_advice(unfinished)
             ) from None
     return failures
+
+
+def _run_here(
+    session: Session, name: str, action: Action, interrupt_advice: InterruptAdvice
+) -> dict[str, BaseException]:
+    """Run the action of a single machine in this thread. Interrupted for a Ctrl-C that the action let through."""
+    try:
+        failure = _attempt(session.for_machine(name), name, action)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted", resolution=interrupt_advice([name])) from None
+    return {name: failure} if failure else {}
 
 
 def _failed_before(failures: Mapping[str, BaseException]) -> str:

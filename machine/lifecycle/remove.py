@@ -92,5 +92,9 @@ def _remove_all(session: Session, driver: Driver) -> None:
 
 
 def is_without_record(directory: str) -> bool:
-    """Return whether a create was killed before its record was written: then nothing was asked of any platform."""
-    return all(entry == paths.LOG or files.leftover(entry) for entry in os.listdir(directory))
+    """Return whether a create was killed before its record was written: then nothing was asked of any platform.
+
+    The driver's secrets are written before the record. What is written after it (an ssh key is the first) shows that
+    there was a record, which got lost.
+    """
+    return all(entry in (paths.LOG, paths.SECRETS) or files.leftover(entry) for entry in os.listdir(directory))

@@ -66,3 +66,22 @@ def test_a_failure_before_ctrl_c_is_told_with_it(world: Session) -> None:
     assert "broken had failed: no quota is left" in caught.value.details
     assert "ask for more" in caught.value.details
     assert asked == [["slow"]], "advice on what was cut short only: the other has its own"
+
+
+def test_one_machine_that_ctrl_c_interrupts_gets_the_advice(world: Session) -> None:
+    def act(_: Session, name: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        parallel.run(world, ["only"], act, lambda names: f"continue {' '.join(names)}")
+    assert (caught.value.brief, caught.value.resolution) == ("interrupted", "continue only")
+
+
+def test_an_interrupted_action_that_has_advice_of_its_own_keeps_it(world: Session) -> None:
+    error = Interrupted("interrupted; nothing was made of only", resolution="begin again")
+
+    def act(_: Session, name: str) -> None:
+        raise error
+
+    assert parallel.run(world, ["only"], act, lambda _: "continue") == {"only": error}
+    assert error.resolution == "begin again"
