@@ -100,10 +100,14 @@ def provision_machine(creation: Creation) -> None:
 
 
 def check_engine(creation: Creation) -> None:
-    """Wait until the engine answers from here, join the machine's clusters, and make the docker context."""
+    """Wait until the engine answers from here, join the machine's clusters, and make the docker context.
+
+    The phase comes last: a machine that is ready on record is not looked at again by `create --if-missing`.
+    """
     session, record = creation.session, creation.record
     provision.finish(session, record, _endpoint_of(creation))
     _make_context(creation)
+    set_phase(session, record, "ready")  # before the last line, which scripts wait for
     session.console.done(f"{record.name} is ready: Docker behind TLS at {record.url()}", **location(record))
 
 
@@ -118,8 +122,8 @@ def point_at_url(creation: Creation) -> None:
         provision.copy_client(record, authority_of(session))
     if endpoint is not None:
         provision.join_clusters(session, record, endpoint)
-    set_phase(session, record, "ready")
     _make_context(creation)
+    set_phase(session, record, "ready")
     session.console.done(f"{record.name} points at {record.url()}", **location(record))
 
 

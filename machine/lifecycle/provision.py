@@ -152,7 +152,10 @@ def host_gateway(driver_name: str, facts: provisioning.Facts) -> str:
 
 
 def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
-    """Wait until the engine answers over TLS from here, join the machine's clusters, and record the phase "ready"."""
+    """Wait until the engine answers over TLS from here, and join the machine's clusters. WaitTimeout.
+
+    After that the machine is ready but for its docker context; the caller records the phase.
+    """
     session.console.step("Checking the engine from here")
     try:
         waiting.wait_for_engine(session, record, endpoint)
@@ -162,8 +165,6 @@ def finish(session: Session, record: Record, endpoint: Endpoint) -> None:
         raise
     join_clusters(session, record, endpoint)
     certificates.refresh_contexts(session, record.cert_dir())
-    record.phase = "ready"
-    session.store.save(record)
 
 
 def join_clusters(session: Session, record: Record, endpoint: Endpoint) -> None:

@@ -13,6 +13,7 @@ from machine.errors import DriverError, Interrupted
 from machine.lifecycle.create import CREATE, CREATE_URL, run_steps
 from machine.lifecycle.create_steps import Creation, Step
 from machine.lifecycle.driver_record import open_driver
+from machine.model import Endpoint
 from machine.session import Session
 from machine.store import PHASES, Record, Store
 
@@ -91,3 +92,36 @@ def test_before_there_is_a_record_nothing_is_to_be_resumed(creation: Creation) -
     with pytest.raises(DriverError) as caught:
         run_steps(creation, noting([], DriverError("taken"), "created"))
     assert not caught.value.resolution
+
+
+class Killed(BaseException):
+    """The end of the process at this moment."""
+
+
+def kill(*_: object, **__: object) -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("step", [CREATE[-1], CREATE_URL[-1]], ids=["host", "url"])
+def test_a_machine_is_ready_only_after_its_docker_context_was_made(
+    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    creation.docker_context = True
+    creation.endpoint = Endpoint("192.0.2.1")
+    monkeypatch.setattr("machine.lifecycle.waiting.wait_for_engine", lambda *_: None)
+    monkeypatch.setattr("machine.docker_context.write", kill)
+    with pytest.raises(Killed):
+        run_steps(creation, [step])
+    assert not creation.session.store.load("m1").reached("ready")
+
+
+@pytest.mark.parametrize("step", [CREATE[-1], CREATE_URL[-1]], ids=["host", "url"])
+def test_a_machine_is_called_ready_only_when_its_record_says_so(
+    creation: Creation, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    creation.endpoint = Endpoint("192.0.2.1")
+    monkeypatch.setattr("machine.lifecycle.waiting.wait_for_engine", lambda *_: None)
+    monkeypatch.setattr(Console, "done", kill)
+    with pytest.raises(Killed):
+        run_steps(creation, [step])
+    assert creation.session.store.load("m1").reached("ready")
