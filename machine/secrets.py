@@ -37,7 +37,7 @@ def split(driver: Mapping[str, Any], options: Iterable[Option]) -> tuple[dict[st
 
 
 def merge(
-    driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str] = os.environ
+    driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str]
 ) -> dict[str, Any]:
     """A copy of the Driver object with its secrets filled in, for Driver.load. StoreError if they cannot be read."""
     options = list(options)
@@ -72,16 +72,14 @@ def _one(option: Option, head: Option | None, kept: Callable[[Option], str], env
     return value or (kept(option) if kept(head) == said else "")
 
 
-def exclude_env(
-    hidden: Mapping[str, str], options: Iterable[Option], environ: Mapping[str, str] = os.environ
-) -> dict[str, str]:
+def exclude_env(hidden: Mapping[str, str], options: Iterable[Option], environ: Mapping[str, str]) -> dict[str, str]:
     """Those of `hidden` that are the machine's own: not what a variable brings along to this one command."""
     brought = {option.key: environ[option.env] for option in options if option.env and environ.get(option.env)}
     return {key: value for key, value in hidden.items() if brought.get(key) != value}
 
 
 def overridden(
-    driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str] = os.environ
+    driver: Mapping[str, Any], directory: str, options: Iterable[Option], environ: Mapping[str, str]
 ) -> list[str]:
     """The variables that hold another secret than the one kept for the machine: new ones, or another account's."""
     options = list(options)
@@ -94,7 +92,7 @@ def overridden(
     ]
 
 
-def save(directory: str, hidden: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> None:
+def save(directory: str, hidden: Mapping[str, str], environ: Mapping[str, str]) -> None:
     """Keep secrets of the machine in `directory`, beside those already kept; "" forgets one. StoreError."""
     if environ.get(CHOICE, "file") == "keyring":
         ring = _keyring()
@@ -128,12 +126,14 @@ def read(directory: str) -> dict[str, str]:
     return found
 
 
-def find(directory: str, key: str, environ: Mapping[str, str] = os.environ) -> str:
+def find(directory: str, key: str, environ: Mapping[str, str]) -> str:
     """One secret that was kept for the machine under `key`, "" if there is none. StoreError if it cannot be read."""
     return read(directory).get(key, "") or _from_keyring(directory, key, environ)
 
 
-def move(directory: str, keys: Iterable[str], driver: dict[str, Any], *, together: bool = False) -> None:
+def move(
+    directory: str, keys: Iterable[str], driver: dict[str, Any], environ: Mapping[str, str], *, together: bool = False
+) -> None:
     """Take the clear text that docker-machine left in `driver` under `keys` out of it and keep it where secrets live.
 
     A secret that is kept already is not replaced, and of those that belong `together` none is if one differs.
@@ -143,12 +143,12 @@ def move(directory: str, keys: Iterable[str], driver: dict[str, Any], *, togethe
     found = {key: value for key, value in found.items() if value}
     if not found:
         return
-    kept = read(directory)
-    fresh = {key: value for key, value in found.items() if key not in kept}
-    if together and any(kept.get(key, value) != value for key, value in found.items()):
+    kept = {key: find(directory, key, environ) for key in found}
+    fresh = {key: value for key, value in found.items() if not kept[key]}
+    if together and any(kept[key] not in ("", value) for key, value in found.items()):
         fresh = {}  # of other keys than those that are kept
     if fresh:
-        save(directory, fresh)
+        save(directory, fresh, environ)
     driver.update(dict.fromkeys(found, ""))
 
 
@@ -157,7 +157,7 @@ def redact(keys: Collection[str], driver: Mapping[str, Any]) -> dict[str, Any]:
     return {key: "" if key in keys and value else value for key, value in driver.items()}
 
 
-def forget(directory: str, keys: Iterable[str], environ: Mapping[str, str] = os.environ) -> None:
+def forget(directory: str, keys: Iterable[str], environ: Mapping[str, str]) -> None:
     """Remove secrets from the keyring when a machine is removed; those in the file go with its directory."""
     if environ.get(CHOICE, "file") != "keyring":
         return

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def place(tmp_path: Path) -> Path:
     """A machine's directory, empty."""
     (tmp_path / "dev").mkdir()
     return tmp_path / "dev"
+
+
+@pytest.fixture
+def ring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
+    """A package `keyring` that keeps the secrets in this dictionary."""
+    kept: dict[tuple[str, str], str] = {}
+    package = types.SimpleNamespace(
+        set_password=lambda service, user, text: kept.update({(service, user): text}),
+        get_password=lambda service, user: kept.get((service, user)),
+    )
+    monkeypatch.setitem(sys.modules, "keyring", package)
+    return kept
 
 
 def test_split_takes_the_secrets_out_and_leaves_their_keys() -> None:
@@ -115,7 +128,7 @@ def test_what_a_variable_brings_is_not_the_machines_own() -> None:
 def test_clear_text_of_other_keys_is_not_mixed_into_kept_ones(place: Path) -> None:
     secrets.save(str(place), {"AccessKey": "id1", "SecretKey": "secret1"}, {})
     driver = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
-    secrets.move(str(place), records.of("amazonec2").secrets, driver, together=True)
+    secrets.move(str(place), records.of("amazonec2").secrets, driver, {}, together=True)
     assert secrets.read(str(place)) == {"AccessKey": "id1", "SecretKey": "secret1"}
     assert set(driver.values()) == {""}
 
@@ -171,7 +184,7 @@ def test_no_secret_ever_stands_in_a_saved_record(place: Path) -> None:
 def test_a_secret_that_is_kept_already_is_not_replaced(place: Path) -> None:
     secrets.save(str(place), {"Password": "new"}, {})
     driver = {"Password": "old"}
-    secrets.move(str(place), records.of("openstack").secrets, driver)
+    secrets.move(str(place), records.of("openstack").secrets, driver, {})
     assert driver == {"Password": ""}
     assert secrets.read(str(place)) == {"Password": "new"}
 
@@ -180,13 +193,13 @@ def test_a_failed_move_loses_nothing(place: Path) -> None:
     (place / "secrets.json").write_text("{")
     driver = {"Password": "old"}
     with pytest.raises(StoreError):
-        secrets.move(str(place), records.of("openstack").secrets, driver)
+        secrets.move(str(place), records.of("openstack").secrets, driver, {})
     assert driver == {"Password": "old"}
 
 
 def test_drivers_that_are_not_known_are_left_as_they_are(place: Path) -> None:
     driver = {"Password": "theirs"}
-    secrets.move(str(place), records.of("vmwarevsphere").secrets, driver)
+    secrets.move(str(place), records.of("vmwarevsphere").secrets, driver, {})
     assert driver == {"Password": "theirs"}
     assert os.listdir(place) == []
 
@@ -219,11 +232,11 @@ options = (Option("t", secret=True, key="AccessToken"),)
 where = sys.argv[1]
 try:
     if "save" in sys.argv:
-        secrets.save(where, {"AccessToken": "tok"})
-    print(secrets.merge({}, where, options).get("AccessToken"))
+        secrets.save(where, {"AccessToken": "tok"}, os.environ)
+    print(secrets.merge({}, where, options, os.environ).get("AccessToken"))
     if "forget" in sys.argv:
-        secrets.forget(where, ["AccessToken", "Other"])
-        print(secrets.merge({}, where, options).get("AccessToken"))
+        secrets.forget(where, ["AccessToken", "Other"], os.environ)
+        print(secrets.merge({}, where, options, os.environ).get("AccessToken"))
 except StoreError as error:
     print(error.brief, "|", error.resolution)
 """
@@ -261,3 +274,44 @@ def test_a_keyring_that_is_missing_or_locked_is_advice(tmp_path: Path) -> None:
     (said,) = with_ring(tmp_path, LOCKED="1", MACHINE_SECRETS="keyring")
     assert "refused" in said
     assert "s3cret" not in said
+
+
+def test_move_leaves_a_secret_alone_that_the_keyring_keeps(place: Path, ring: dict[tuple[str, str], str]) -> None:
+    environ = {"MACHINE_SECRETS": "keyring"}
+    secrets.save(str(place), {"AccessToken": "kept"}, environ)
+    driver = {"AccessToken": "old clear text", "Password": "only clear text"}
+    secrets.move(str(place), ["AccessToken", "Password"], driver, environ)
+    assert driver == {"AccessToken": "", "Password": ""}
+    assert secrets.find(str(place), "AccessToken", environ) == "kept"
+    assert secrets.find(str(place), "Password", environ) == "only clear text"
+
+
+def test_move_does_not_mix_clear_text_with_keys_that_the_keyring_keeps(
+    place: Path, ring: dict[tuple[str, str], str]
+) -> None:
+    environ = {"MACHINE_SECRETS": "keyring"}
+    secrets.save(str(place), {"AccessKey": "id1", "SecretKey": "secret1"}, environ)
+    before = dict(ring)
+    driver = {"AccessKey": "id2", "SecretKey": "secret2", "SessionToken": "session2"}
+    secrets.move(str(place), records.of("amazonec2").secrets, driver, environ, together=True)
+    assert ring == before
+    assert set(driver.values()) == {""}
+
+
+def test_move_asks_no_keyring_that_was_not_chosen(place: Path, ring: dict[tuple[str, str], str]) -> None:
+    secrets.save(str(place), {"AccessToken": "kept"}, {"MACHINE_SECRETS": "keyring"})
+    driver = {"AccessToken": "clear"}
+    secrets.move(str(place), ["AccessToken"], driver, {})
+    assert secrets.read(str(place)) == {"AccessToken": "clear"}
+
+
+@pytest.mark.parametrize("choice", ["keyring", "file"])
+def test_the_environment_of_the_store_chooses_where_old_clear_text_goes(
+    tmp_path: Path, ring: dict[tuple[str, str], str], monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    monkeypatch.setenv("MACHINE_SECRETS", "file" if choice == "keyring" else "keyring")
+    store = Store(str(tmp_path), {"MACHINE_SECRETS": choice})
+    store.add("dev")
+    store.save(Record.new(store.root, "dev", "digitalocean", {"AccessToken": "tok"}))
+    assert bool(ring) == (choice == "keyring")
+    assert os.path.exists(os.path.join(store.directory("dev"), "secrets.json")) == (choice == "file")

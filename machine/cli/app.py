@@ -42,7 +42,7 @@ class App:
             from machine.store import Store
 
             root = self.flags.storage_path or paths.default_store(dict(self.environ))
-            self._store = Store(os.path.abspath(os.path.expanduser(root)))
+            self._store = Store(os.path.abspath(os.path.expanduser(root)), self.environ)
             self._store.on_load = self._ensure_host_agent
         return self._store
 

@@ -54,7 +54,7 @@ def save_driver_state(session: Session, record: Record, driver: Driver) -> None:
     if os.path.exists(os.path.join(directory, paths.CONFIG)):  # then what `create` was given is kept already
         hidden = secrets.exclude_env(hidden, driver.secret_options(dump), session.environ)
     if hidden:
-        secrets.save(directory, hidden)
+        secrets.save(directory, hidden, session.environ)
     record.driver.update(clean)
     session.store.save(record)
 

@@ -13,15 +13,19 @@ from machine.store.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
 
 class Store:
-    """The store at `root`, an absolute path that need not exist yet."""
+    """The store at `root`, an absolute path that need not exist yet.
 
-    def __init__(self, root: str) -> None:
+    `environ` says where secrets are kept (machine/secrets.py).
+    """
+
+    def __init__(self, root: str, environ: Mapping[str, str] = os.environ) -> None:
         self.root = root
+        self._environ = environ
         self.on_load: Callable[[Record], None] | None = None  # told of each record that is read
 
     def names(self) -> list[str]:
@@ -66,7 +70,7 @@ class Store:
         directory = self.directory(record.name)
         if not self.exists(record.name):
             raise self._not_found_error(record.name)
-        secrets.move(directory, record.keys.secrets, record.driver, together=record.keys.one_secret)
+        secrets.move(directory, record.keys.secrets, record.driver, self._environ, together=record.keys.one_secret)
         data = record.encode()
         if record.old_bytes is not None:
             files.write(os.path.join(directory, paths.CONFIG + ".bak"), record.old_bytes)
