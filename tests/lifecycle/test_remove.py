@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import types
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from machine import secrets
 from machine.console import Console
 from machine.drivers import registry
-from machine.errors import DriverError, InProgress
+from machine.errors import DriverError, InProgress, RecordBroken
+from machine.lifecycle.driver_record import driver_context, save_driver_state
 from machine.lifecycle.remove import remove
 from machine.model import State
 from machine.session import Session
@@ -136,3 +138,39 @@ def test_a_removal_that_takes_longer_says_so_once(
     remove(Session(store, Console(said), environ={"HOME": store.root}, clock=clock), "dev")
     assert said.getvalue().count("the cloud is still removing dev; what depends on it") == lines
     assert not store.exists("dev")
+
+
+def test_a_create_that_was_killed_between_its_secrets_and_its_record_is_removed_without_force(store: Store) -> None:
+    os.unlink(os.path.join(store.directory("dev"), "config.json"))
+    assert os.listdir(store.directory("dev")) == ["secrets.json"]
+    remove(world(store), "dev")
+    assert store.names() == []
+
+
+def test_a_machine_that_lost_its_record_is_removed_by_force_only(store: Store) -> None:
+    os.unlink(os.path.join(store.directory("dev"), "config.json"))
+    Path(store.directory("dev"), "id_rsa").write_text("key")  # made after the record, before the platform is asked
+    with pytest.raises(RecordBroken):
+        remove(world(store), "dev")
+    remove(world(store), "dev", force=True)
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("choice", ["keyring", "file"])
+def test_the_environment_of_the_session_chooses_where_secrets_are_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    """Not that of the process: `remove` forgets, and every command reads, what the session's chooses."""
+    kept: dict[tuple[str, str], str] = {}
+    ring = types.SimpleNamespace(
+        set_password=lambda service, user, text: kept.update({(service, user): text}),
+        get_password=lambda service, user: kept.get((service, user)),
+    )
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    monkeypatch.setenv("MACHINE_SECRETS", "file" if choice == "keyring" else "keyring")
+    session = world(store, MACHINE_SECRETS=choice)
+    record = store.load("dev")
+    save_driver_state(session, record, Cloud.load(driver_context(session, record), {"AccessToken": "new"}))
+    assert bool(kept) == (choice == "keyring")
+    expected = {"AccessToken": "first" if choice == "keyring" else "new"}
+    assert secrets.read(store.directory("dev")) == expected
