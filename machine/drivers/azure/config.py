@@ -23,9 +23,9 @@ CLOUDS = {  # environment -> (ARM, where logins happen)
 AUDIENCES = {  # where it differs from ARM's address
     "azureusgovernmentcloud": "https://management.core.usgovcloudapi.net",
 }
-NO_LOGINS = ("root", "admin", "administrator", "user", "guest", "test", "owner", "console", "sys", "backup")
+RESERVED_LOGINS = ("root", "admin", "administrator", "user", "guest", "test", "owner", "console", "sys", "backup")
 OWN_TAGS = ("machine-id", "machine-name", "made-by")
-ALWAYS_SO = {"ManagedDisks": True, "StaticPublicIP": True, "EnablePublicIPStandardSKU": True, "SSHPort": 22}
+FIXED_RECORD_VALUES = {"ManagedDisks": True, "StaticPublicIP": True, "EnablePublicIPStandardSKU": True, "SSHPort": 22}
 HTTPS = "a URL that begins with https:// (tokens are sent nowhere else)"
 _IDENTITY = re.compile(r"(?i)system|/subscriptions/.+/userAssignedIdentities/.+")
 
@@ -93,7 +93,7 @@ class Config(CloudConfig):
         "docker-user",
         flag="ssh-user",
         required=True,
-        pattern=f"(?!({'|'.join(NO_LOGINS)})$)[a-z_][a-z0-9_-]{{0,31}}",
+        pattern=f"(?!({'|'.join(RESERVED_LOGINS)})$)[a-z_][a-z0-9_-]{{0,31}}",
         wanted="a login that Azure allows (root, admin and the like it does not)",
     )
     ssh_port: int = number("SSHPort", 22)
@@ -129,7 +129,7 @@ class Config(CloudConfig):
     open_ports: list[str] = words("OpenPorts", flag="open-port", each=Flags.port)
     allow_from: list[str] = words("AllowFrom", flag="allow-from", each=Flags.network)
     # what was looked up
-    looked_up: bool = switch("Surveyed")
+    looked_up: bool = switch("Surveyed")  # the key of earlier versions, kept for the records that have it
     authentication_record: str = text("AuthenticationRecord")  # of who logged in by device code: no secret
     # what was made
     resource_name: str = text("ResourceName")
@@ -179,7 +179,7 @@ class Config(CloudConfig):
         return (group, name) if colon else (self.resource_group, self.vnet)
 
     @property
-    def own_set(self) -> str:
+    def availability_set_name(self) -> str:
         """The availability set's name, "" for none: neither zones nor spot machines go together with one."""
         no_set = self.availability_set == "none" or self.availability_zone or self.spot
         return "" if no_set else self.availability_set
@@ -194,7 +194,7 @@ class Config(CloudConfig):
         if not values["azure-client-id"] and values["azure-login"] == "auto":
             _refuse_management_certificates(values)
         config = super().from_values(values)
-        config.record |= ALWAYS_SO
+        config.record |= FIXED_RECORD_VALUES
         return config
 
     def missing_options(self) -> list[MissingOption]:

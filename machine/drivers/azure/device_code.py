@@ -15,7 +15,7 @@ from machine import files, paths
 from machine.drivers.azure.config import Config
 from machine.drivers.base import DriverContext
 
-SIGNED_IN_AS = "machine"  # the name under which the SDK keeps the tokens
+TOKEN_CACHE_NAME = "machine"  # noqa: S105 (the name under which the SDK keeps the tokens)
 CACHE = "azure-users.json"  # in the store's cache: whose login (_key) -> AuthenticationRecord
 LOCK = "login-azure"  # not azure-...: those are locks of resource groups
 
@@ -37,26 +37,26 @@ class DeviceCodeCredential:
     def get_token(self, *scopes: str, **how: Any) -> Any:
         """An AccessToken. Who logged in is noted in `config`, and in the store for machines to come."""
         with self._ctx.lock(LOCK):
-            for found in self._quiet():
+            for found in self._cached_credentials():
                 try:
                     token = found.get_token(*scopes, **how)
                 except self._identity.AuthenticationRequiredError:
                     continue
                 self._found = found
                 return token
-            self._found = self._made(None)
+            self._found = self._credential(None)
             self._note(self._found.authenticate(scopes=scopes, **how))
             return self._found.get_token(*scopes, **how)
 
-    def _quiet(self) -> Iterator[Any]:
+    def _cached_credentials(self) -> Iterator[Any]:
         """Credentials that may go without a question, the likeliest first."""
         if self._found is not None:
             yield self._found
         for known in _known(self._identity, self._config, self._ctx):
             self._config.authentication_record = known.serialize()
-            yield self._made(known)
+            yield self._credential(known)
 
-    def _made(self, known: Any) -> Any:
+    def _credential(self, known: Any) -> Any:
         def prompt(address: str, code: str, _: object) -> None:
             self._ctx.log(f"to log in, open {address} in a browser and enter the code {code}")
 
@@ -64,7 +64,7 @@ class DeviceCodeCredential:
         if known is not None:
             options.pop("authority", None)  # the record has it
             options["authentication_record"] = known
-        cache = self._identity.TokenCachePersistenceOptions(name=SIGNED_IN_AS, allow_unencrypted_storage=True)
+        cache = self._identity.TokenCachePersistenceOptions(name=TOKEN_CACHE_NAME, allow_unencrypted_storage=True)
         return self._identity.DeviceCodeCredential(
             prompt_callback=prompt, cache_persistence_options=cache, disable_automatic_authentication=True, **options
         )

@@ -91,16 +91,16 @@ class AzureDriver(CloudDriver[Config]):
 
     def prepare(self) -> None:
         self.save()
-        stages = (self._ensure_group, self._ensure_front, self._ensure_interface)
+        stages = (self._ensure_group, self._ensure_network_resources, self._ensure_interface)
         while self._stage < len(stages):
-            with self._waiting_out_refusals():
-                going_on = stages[self._stage]()
-            if going_on:
-                raise self._making(going_on)
+            with self._transient_as_in_progress():
+                unfinished = stages[self._stage]()
+            if unfinished:
+                raise self._making(unfinished)
             self._stage += 1
 
     @contextmanager
-    def _waiting_out_refusals(self) -> Iterator[None]:
+    def _transient_as_in_progress(self) -> Iterator[None]:
         """A refusal that passes is InProgress."""
         try:
             yield
@@ -117,9 +117,9 @@ class AzureDriver(CloudDriver[Config]):
         """Ask for the resource group, which all else is in; return a line while an earlier one is being deleted."""
         return shared.ensure_group(self.api, self.config, self.ctx)
 
-    def _ensure_front(self) -> list[str]:
+    def _ensure_network_resources(self) -> list[str]:
         """Ask for all that the interface needs, together; return a line for each thing that Azure is still at."""
-        going_on = shared.ensure(self.api, self.config, self.ctx, self.save)
+        unfinished = shared.ensure(self.api, self.config, self.ctx, self.save)
         config, asked = self.config, []
         if not config.nsg:
             rules = firewall.rules(config.openings(self.ctx.swarm_ports), config.allow_from)
@@ -129,7 +129,7 @@ class AzureDriver(CloudDriver[Config]):
             asked.append(self._ensure(ADDRESS, requests.address(config, self._tags())))
             config.public_ip_id = asked[-1]["id"]
         self.save()
-        return going_on + resources.in_progress(*asked)
+        return unfinished + resources.in_progress(*asked)
 
     def _ensure_interface(self) -> list[str]:
         """Ask for the network interface; return a line while Azure is still at it."""
@@ -146,7 +146,7 @@ class AzureDriver(CloudDriver[Config]):
         self.config.asked = True
         self.save()
         hostname = names.hostname(self.ctx.name)
-        with self._waiting_out_refusals():
+        with self._transient_as_in_progress():
             body = requests.machine(
                 self.config, self._tags(), disk=own[DISK], hostname=hostname, key=key, user_data=self.user_data()
             )
@@ -240,13 +240,13 @@ class AzureDriver(CloudDriver[Config]):
                 raise self._removing([f"the machine {vm} is being deleted"])
         things = [*self._names.items(), *self._tagged()]
         for kinds in ((MACHINE,), (INTERFACE,)):  # what is below, and the network, can go when these are gone
-            if going_on := self._delete(things, kinds):
-                raise self._removing(going_on)
-        going_on = self._delete(things, (ADDRESS, SECURITY_GROUP, DISK))
+            if unfinished := self._delete(things, kinds):
+                raise self._removing(unfinished)
+        unfinished = self._delete(things, (ADDRESS, SECURITY_GROUP, DISK))
         gone = {name.lower() for _, name in things}
-        going_on += shared.delete_unused(self.api, self.config, self.ctx, self.save, () if going_on else gone)
-        if going_on:
-            raise self._removing(going_on)
+        unfinished += shared.delete_unused(self.api, self.config, self.ctx, self.save, () if unfinished else gone)
+        if unfinished:
+            raise self._removing(unfinished)
 
     def _removing(self, lines: Sequence[str]) -> InProgress:
         return InProgress(
@@ -257,7 +257,7 @@ class AzureDriver(CloudDriver[Config]):
 
     def _delete(self, things: Iterable[tuple[Kind | None, str]], kinds: Collection[Kind]) -> list[str]:
         """Delete those of the things that are of these kinds; return a line for each that is not gone yet."""
-        going_on = []
+        unfinished = []
         for kind, name in things:
             if kind is None or kind not in kinds or name in self._gone:
                 continue
@@ -265,10 +265,10 @@ class AzureDriver(CloudDriver[Config]):
                 if self.api.delete(kind, self.config.resource_group, name):
                     self._gone.add(name)
                 else:
-                    going_on.append(f"{name} is being deleted")
+                    unfinished.append(f"{name} is being deleted")
             except errors.InUse as error:
-                going_on.append(error.details)
-        return going_on
+                unfinished.append(error.details)
+        return unfinished
 
     def _tagged(self) -> list[tuple[Kind | None, str]]:
         """More of this machine's, whatever its name; None for a kind that the driver does not make."""

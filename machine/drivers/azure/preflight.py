@@ -116,7 +116,7 @@ def _check_set(api: Api, config: Config) -> None:
 
     https://learn.microsoft.com/azure/virtual-machines/availability-set-overview
     """
-    name = config.own_set
+    name = config.availability_set_name
     found = api.get(resources.AVAILABILITY_SET, config.resource_group, name) if name else None
     if found is None:
         return

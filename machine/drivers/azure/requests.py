@@ -64,20 +64,20 @@ def network(config: Config) -> Json:
     return _resource(config, MADE_BY, {"addressSpace": space, "subnets": [subnet(config)]})
 
 
-def security_group(config: Config, carried: Tags, rules: Sequence[Any]) -> Json:
+def security_group(config: Config, tags: Tags, rules: Sequence[Any]) -> Json:
     """The machine's firewall."""
-    return _resource(config, carried, {"securityRules": list(rules)})
+    return _resource(config, tags, {"securityRules": list(rules)})
 
 
-def address(config: Config, carried: Tags) -> Json:
+def address(config: Config, tags: Tags) -> Json:
     """A Standard public address: static, and closed but for what the security group opens."""
     properties: Json = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
     if config.dns_label:
         properties["dnsSettings"] = {"domainNameLabel": config.dns_label}
-    return _resource(config, carried, properties, sku={"name": "Standard"}, **_zones(config))
+    return _resource(config, tags, properties, sku={"name": "Standard"}, **_zones(config))
 
 
-def interface(config: Config, carried: Tags) -> Json:
+def interface(config: Config, tags: Tags) -> Json:
     """The network interface, in the subnet, behind the firewall, with the address."""
     inner: Json = {"subnet": {"id": config.subnet_id}, "privateIPAllocationMethod": "Dynamic"}
     if config.fixed_private_ip:
@@ -89,10 +89,10 @@ def interface(config: Config, carried: Tags) -> Json:
         "networkSecurityGroup": {"id": config.nsg_id},
         "ipConfigurations": [{"name": "primary", "properties": inner}],
     }
-    return _resource(config, carried, properties)
+    return _resource(config, tags, properties)
 
 
-def machine(config: Config, carried: Tags, *, disk: str, hostname: str, key: str, user_data: str) -> Json:
+def machine(config: Config, tags: Tags, *, disk: str, hostname: str, key: str, user_data: str) -> Json:
     """The virtual machine. Its disk goes with it."""
     properties: Json = {
         "hardwareProfile": {"vmSize": config.size},
@@ -106,7 +106,7 @@ def machine(config: Config, carried: Tags, *, disk: str, hostname: str, key: str
     if config.spot:
         price = float(config.spot_max_price or -1)  # -1: up to the ordinary price
         properties |= {"priority": "Spot", "evictionPolicy": "Deallocate", "billingProfile": {"maxPrice": price}}
-    found = _resource(config, carried, properties, **_zones(config))
+    found = _resource(config, tags, properties, **_zones(config))
     if config.plan:
         publisher, product, plan = config.plan.split(":")
         found["plan"] = {"publisher": publisher, "product": product, "name": plan}
@@ -115,8 +115,8 @@ def machine(config: Config, carried: Tags, *, disk: str, hostname: str, key: str
     return found
 
 
-def _resource(config: Config, carried: Tags, properties: Json, **more: Any) -> Json:
-    return {"location": config.location, "tags": dict(carried), "properties": properties, **more}
+def _resource(config: Config, tags: Tags, properties: Json, **more: Any) -> Json:
+    return {"location": config.location, "tags": dict(tags), "properties": properties, **more}
 
 
 def _zones(config: Config) -> Json:

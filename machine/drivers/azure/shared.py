@@ -37,7 +37,7 @@ def ensure(api: Api, config: Config, ctx: DriverContext, save: Callable[[], None
 
     `save` writes each id down as soon as it is known.
     """
-    group, name = config.resource_group, config.own_set
+    group, name = config.resource_group, config.availability_set_name
     with ctx.lock(lock_name(config)):
         if name:
             found = api.ensure(resources.AVAILABILITY_SET, group, name, body=requests.availability_set(config))
@@ -57,17 +57,17 @@ def _ensure_subnet(api: Api, config: Config, ctx: DriverContext, save: Callable[
     subnet = resources.find_subnet(network, config.subnet)
     if subnet is None and must_exist:
         raise ERRORS.error(errors.BadNetwork, f"there is no subnet {config.subnet} in the network {path[1]}")
-    going_on = [] if must_exist else resources.in_progress(network) or resources.in_progress(subnet or {})
-    if subnet is None and not going_on:
+    unfinished = [] if must_exist else resources.in_progress(network) or resources.in_progress(subnet or {})
+    if subnet is None and not unfinished:
         config.made_subnet = True
         save()
         subnet = api.put(resources.SUBNET, *path, config.subnet, body=requests.subnet(config))
-        going_on = resources.in_progress(subnet)
-    if subnet is not None and not going_on:
+        unfinished = resources.in_progress(subnet)
+    if subnet is not None and not unfinished:
         config.made_subnet |= any(other.made_subnet for other in _in_same_network(config, _others(config, ctx)))
         config.subnet_id = subnet["id"]
         save()
-    return going_on
+    return unfinished
 
 
 def delete_unused(
@@ -83,13 +83,13 @@ def delete_unused(
         config.removed = True
         save()
         others = _others(config, ctx)
-        going_on = [] if _in_same_network(config, others) else _delete_network(api, config)
+        unfinished = [] if _in_same_network(config, others) else _delete_network(api, config)
         gone = {*own, config.network_path[1].lower()}
-        name = config.own_set
-        used = any(other.own_set == name for other in others)
+        name = config.availability_set_name
+        used = any(other.availability_set_name == name for other in others)
         if name and not used and _delete_set(api, config.resource_group, name):
             gone.add(name.lower())
-        return going_on if others or going_on or not own else _delete_group(api, config.resource_group, gone)
+        return unfinished if others or unfinished or not own else _delete_group(api, config.resource_group, gone)
 
 
 def _delete_network(api: Api, config: Config) -> list[str]:
@@ -134,8 +134,8 @@ def _delete_group(api: Api, group: str, gone: set[str]) -> list[str]:
 
 
 def _ours(thing: Mapping[str, Any]) -> bool:
-    carried = thing.get("tags") or {}
-    return all(carried.get(key) == value for key, value in requests.MADE_BY.items())
+    tags = thing.get("tags") or {}
+    return all(tags.get(key) == value for key, value in requests.MADE_BY.items())
 
 
 def _others(config: Config, ctx: DriverContext) -> list[Config]:

@@ -146,10 +146,10 @@ def test_the_clouds() -> None:
 
 
 def test_zones_and_spot_machines_are_in_no_set() -> None:
-    assert data().own_set == "docker-machine"
-    assert data(availability_zone="1").own_set == ""
-    assert data(spot=True).own_set == ""
-    assert data(availability_set="none").own_set == ""
+    assert data().availability_set_name == "docker-machine"
+    assert data(availability_zone="1").availability_set_name == ""
+    assert data(spot=True).availability_set_name == ""
+    assert data(availability_set="none").availability_set_name == ""
 
 
 def test_rules() -> None:
