@@ -17,6 +17,9 @@ LOCK_SECONDS = 300
 WAIT_FOR_LOCK = script_files.read("wait_for_lock", lock_seconds=LOCK_SECONDS)
 _APT = script_files.read("apt", wait_for_lock=WAIT_FOR_LOCK, lock_seconds=LOCK_SECONDS)
 _PACMAN = script_files.read("pacman", lock_seconds=LOCK_SECONDS)
+# Arch supports no partial upgrade: whoever refreshes the list of packages upgrades all of them. A package is therefore
+# taken by the list as it is, which fits what is installed, and only if the mirror has nothing of that any more after -u.
+_PACMAN_UPGRADE = 'pacman -Syu --noconfirm --needed "$@"'
 _ZYPPER = f"export ZYPP_LOCK_TIMEOUT={LOCK_SECONDS}\n"
 
 
@@ -27,7 +30,7 @@ class Manager:
     prepare: str  # functions, and a fresh list of packages; stale=yes where it goes on with the old one
     exists: str  # a command that tells whether the mirror has "$name"
     install: str
-    upgrade: str  # of installed packages only
+    upgrade: str  # of installed packages only; pacman's is of all of them
     owner: str  # prints the package that the file "$file" belongs to
     installed: str  # prints "NAME VERSION" for "$name", nothing if it is not installed
 
@@ -71,8 +74,8 @@ MANAGERS = {
     "pacman": Manager(
         prepare=_PACMAN,
         exists='pacman -Si "$name" >/dev/null 2>&1',
-        install='pacman -Sy --noconfirm --needed "$@"',
-        upgrade='pacman -Sy --noconfirm --needed "$@"',
+        install=f'pacman -S --noconfirm --needed "$@" || {_PACMAN_UPGRADE}',
+        upgrade=_PACMAN_UPGRADE,
         owner='pacman -Qoq "$file"',
         installed='pacman -Q "$name" 2>/dev/null',
     ),
