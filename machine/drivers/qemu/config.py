@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from machine.drivers.qemu.options import DEFAULT_IMAGE, DEFAULT_MIRROR, USER
+from machine.drivers.qemu import options
 from machine.errors import UsageError
 from machine.options import Values
 
@@ -86,15 +86,15 @@ def dump(settings: Settings) -> dict[str, Any]:
 def load(data: Mapping[str, Any]) -> Settings:
     """The settings of a stored machine; keys that are missing get their defaults."""
     return Settings(
-        image=str(data.get("Image") or DEFAULT_IMAGE),
-        cpus=int(data.get("CPU") or 1),
-        memory=int(data.get("Memory") or 1024),
-        disk=int(data.get("DiskSize") or 20000),
-        boot_timeout=int(data.get("BootTimeout") or 300),
+        image=str(data.get("Image") or options.DEFAULT_IMAGE),
+        cpus=int(data.get("CPU") or options.DEFAULT_CPUS),
+        memory=int(data.get("Memory") or options.DEFAULT_MEMORY),
+        disk=int(data.get("DiskSize") or options.DEFAULT_DISK),
+        boot_timeout=int(data.get("BootTimeout") or options.DEFAULT_BOOT_TIMEOUT),
         publish=publish(data.get("Publish") or []),
-        user=str(data.get("SSHUser") or USER),
-        accel=str(data.get("Accel") or "auto"),
-        mirror=str(data.get("ImageMirror") or DEFAULT_MIRROR),
+        user=str(data.get("SSHUser") or options.USER),
+        accel=str(data.get("Accel") or options.DEFAULT_ACCEL),
+        mirror=str(data.get("ImageMirror") or options.DEFAULT_MIRROR),
         program=str(data.get("Program") or ""),
     )
 

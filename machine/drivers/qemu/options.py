@@ -5,7 +5,11 @@ from __future__ import annotations
 from machine.options import Option
 
 DEFAULT_IMAGE = "debian-13"
+DEFAULT_CPUS = 2
+DEFAULT_MEMORY = 1024  # MB
 DEFAULT_DISK = 20000  # MB
+DEFAULT_BOOT_TIMEOUT = 300  # seconds
+DEFAULT_ACCEL = "auto"
 DEFAULT_MIRROR = ""  # this host's own package sources
 USER = "machine"
 
@@ -16,8 +20,14 @@ OPTIONS = (
         default=DEFAULT_IMAGE,
         help="name (debian-13, debian-12), URL or path of the disk image",
     ),
-    Option("qemu-cpu-count", "int", env="QEMU_CPU_COUNT", default=2, help="virtual CPUs; -1 for all of this host's"),
-    Option("qemu-memory", "int", env="QEMU_MEMORY", default=1024, help="memory in MB"),
+    Option(
+        "qemu-cpu-count",
+        "int",
+        env="QEMU_CPU_COUNT",
+        default=DEFAULT_CPUS,
+        help="virtual CPUs; -1 for all of this host's",
+    ),
+    Option("qemu-memory", "int", env="QEMU_MEMORY", default=DEFAULT_MEMORY, help="memory in MB"),
     Option(
         "qemu-disk-size",
         "int",
@@ -25,12 +35,20 @@ OPTIONS = (
         default=DEFAULT_DISK,
         help="size of the disk in MB, filled as used",
     ),
-    Option("qemu-boot-timeout", "int", env="QEMU_BOOT_TIMEOUT", default=300, help="seconds a boot may take"),
+    Option(
+        "qemu-boot-timeout",
+        "int",
+        env="QEMU_BOOT_TIMEOUT",
+        default=DEFAULT_BOOT_TIMEOUT,
+        help="seconds a boot may take",
+    ),
     Option(
         "qemu-publish", "list", env="QEMU_PUBLISH", help="HOST:GUEST port, kept open at the machine's address; repeat"
     ),
     Option("qemu-ssh-user", env="QEMU_SSH_USER", default=USER, help="login made on the machine, with sudo rights"),
-    Option("qemu-accel", env="QEMU_ACCEL", default="auto", help="kvm, hvf, tcg (software), or auto: what works here"),
+    Option(
+        "qemu-accel", env="QEMU_ACCEL", default=DEFAULT_ACCEL, help="kvm, hvf, tcg (software), or auto: what works here"
+    ),
     Option(
         "qemu-image-mirror",
         env="QEMU_IMAGE_MIRROR",
