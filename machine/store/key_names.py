@@ -72,6 +72,8 @@ AUTH: Schema = {
 
 MACHINE: Schema = {"Id": str, "Phase": str, "Created": str, "Version": str, "CertificatesEnd": str}  # ours
 
+MACHINE_OPTIONAL: Schema = {"KeepHostname": bool, "SwarmMode": dict, "Imported": str}  # in some machines' "Machine"
+
 BASE_DRIVER: Schema = {  # in every driver's object
     "IPAddress": str,
     "MachineName": str,

@@ -59,6 +59,7 @@ def _machine(found: Any, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise record_error(name, "Machine in config.json must be an object")
     machine = validate(found, key_names.MACHINE, name, "Machine.")
+    machine.update(validate(machine, key_names.MACHINE_OPTIONAL, name, "Machine.", fill=False))
     if machine["Phase"] not in ("", *PHASES):
         raise record_error(
             name, f"Machine.Phase in config.json is {machine['Phase']!r}, not one of {', '.join(PHASES)}"

@@ -1,8 +1,7 @@
 """One machine as config.json describes it: the JSON object, and cheap answers read from it.
 
 The object keeps docker-machine's key names and every key that is not known here, so that both programs can use one
-store. The keys of "Machine" are ours: {"Id", "Phase", "Created", "Version", "CertificatesEnd",
-"KeepHostname"}.
+store. The keys of "Machine" are ours: MACHINE and MACHINE_OPTIONAL of machine/store/key_names.py.
 """
 
 from __future__ import annotations

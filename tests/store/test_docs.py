@@ -19,6 +19,7 @@ ROWS = {
     "`Driver`, every driver": key_names.BASE_DRIVER,
     "`Driver`, read where present": key_names.ENDPOINT,
     "`Machine` (ours)": key_names.MACHINE,
+    "`Machine`, read where present": key_names.MACHINE_OPTIONAL,
 }
 
 
