@@ -18,7 +18,7 @@ WAIT_FOR_LOCK = script_files.read("wait_for_lock", lock_seconds=LOCK_SECONDS)
 _APT = script_files.read("apt", wait_for_lock=WAIT_FOR_LOCK, lock_seconds=LOCK_SECONDS)
 _PACMAN = script_files.read("pacman", lock_seconds=LOCK_SECONDS)
 # Arch supports no partial upgrade: whoever refreshes the list of packages upgrades all of them. A package is therefore
-# taken by the list as it is, which fits what is installed, and only if the mirror has nothing of that any more after -u.
+# taken by the list as it is, which fits what is installed; only if the mirror has no such version any more, after -u.
 _PACMAN_UPGRADE = 'pacman -Syu --noconfirm --needed "$@"'
 _ZYPPER = f"export ZYPP_LOCK_TIMEOUT={LOCK_SECONDS}\n"
 
