@@ -11,7 +11,9 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Protocol
+
+from machine.swarm.scheduler.linear_regex import LinearRegex
 
 _KEY = re.compile(r"[a-z_][a-z0-9\-_.]+\Z", re.IGNORECASE)
 _VALUE = re.compile(r"[=!/]?~?[a-z0-9:\-_\s.*/()?+\[\]\\^$|]+\Z", re.IGNORECASE)
@@ -72,9 +74,19 @@ def _quoted(text: str) -> str:
     return "'" + text.encode("unicode_escape").decode("ascii") + "'"
 
 
+class Matcher(Protocol):
+    """A compiled value: a pattern of `re`, or a LinearRegex."""
+
+    def search(self, string: str, /) -> object:
+        """What is true if the value is found in a string."""
+
+
 @lru_cache(maxsize=4096)
-def pattern(value: str) -> re.Pattern[str]:
-    """What a value looks for, compiled; BadExpression for a regular expression that is wrong or may run away."""
+def pattern(value: str) -> Matcher:
+    """What a value looks for, compiled; BadExpression for a regular expression that is wrong or too big.
+
+    Its search takes time linear in the text, for a glob of `n` stars `n` times that.
+    """
     if len(value) > 1 and value[0] == value[-1] == "/":
         return _regex(value[1:-1])
     first, *middle = (re.escape(part) for part in value.split("*"))
@@ -83,47 +95,11 @@ def pattern(value: str) -> re.Pattern[str]:
     return re.compile("^" + first + "".join(each) + last + r"\Z", re.DOTALL)
 
 
-def _regex(text: str) -> re.Pattern[str]:
+@lru_cache(maxsize=256)  # each may take some hundred KiB
+def _regex(text: str) -> LinearRegex:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            parsed = _parser().parse(text)
-            if _runs_away(parsed):
-                raise BadExpression(f"the regular expression {text!r} repeats a repetition: that may take for ever")
-            return re.compile(text)
+            return LinearRegex(text)
     except (re.error, OverflowError, RecursionError) as error:
         raise BadExpression(f"the regular expression {text!r} cannot be used: {error}") from error
-
-
-def _parser() -> Any:
-    from re import _parser  # type: ignore[attr-defined]  # the standard library's own parser of regular expressions
-
-    return _parser
-
-
-def _runs_away(parsed: Any, *, inside: bool = False) -> bool:
-    """Whether an unbounded repetition holds another one: the shape whose matching time can be exponential."""
-    for operator, argument in parsed:
-        name = str(operator)
-        if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-            _, most, body = argument
-            many = int(most) > 1
-            if (inside and many) or _runs_away(body, inside=inside or many):
-                return True
-        elif any(_runs_away(body, inside=inside) for body in _bodies(name, argument)):
-            return True
-    return False
-
-
-def _bodies(name: str, argument: Any) -> list[Any]:
-    if name == "SUBPATTERN":
-        return [argument[-1]]
-    if name == "BRANCH":
-        return list(argument[1])
-    if name in ("ASSERT", "ASSERT_NOT"):
-        return [argument[1]]
-    if name == "ATOMIC_GROUP":
-        return [argument]
-    if name == "GROUPREF_EXISTS":
-        return [body for body in argument[1:] if body is not None]
-    return []

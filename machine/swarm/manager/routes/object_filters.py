@@ -6,9 +6,10 @@ What needs more than an object's own record (`dangling`) is not known here: `ans
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from machine.swarm.scheduler.expressions import BadExpression, pattern
+from machine.swarm.scheduler.expressions import BadExpression, Matcher, pattern
 
 Object = Mapping[str, Any]
 Filters = Mapping[str, Sequence[str]]
@@ -58,10 +59,17 @@ def _equals(key: str) -> Callable[[Object, Sequence[str]], bool]:
 
 
 def _found(value: str, text: str) -> bool:
+    matcher = _matcher(value)
+    return value in text if matcher is None else bool(matcher.search(text))
+
+
+@lru_cache(maxsize=256)
+def _matcher(value: str) -> Matcher | None:
+    """Return a filter's value as a regular expression; None if it is none, or one that is refused."""
     try:
-        return pattern(f"/{value}/").search(text) is not None
-    except BadExpression:  # one that may run for ever, or is none
-        return value in text
+        return pattern(f"/{value}/")
+    except BadExpression:
+        return None
 
 
 def _labelled(found: Object, values: Sequence[str]) -> bool:
