@@ -55,16 +55,13 @@ class Api:
 
     def put(self, kind: Kind, *path: str, body: Mapping[str, Any]) -> Json:
         """Ask for a resource and return it as it is now: its provisioningState says whether it is made."""
+        doing, operations, request = f"make the {kind.label}", self._of(kind), dict(body)
         if kind in (GROUP, AVAILABILITY_SET):  # they are made when Azure answers
-            return self._resource(f"make the {kind.label}", lambda: self._of(kind).create_or_update(*path, dict(body)))
-
-        def begin() -> Any:
-            return self._of(kind).begin_create_or_update(*path, dict(body), polling=False, cls=_with_operation).result()
-
-        with translated(f"make the {kind.label}"):
-            made, self._begun[path] = begin()
-            found = made.as_dict()
-        return _checked(found, f"make the {kind.label}", kind.key)
+            return self._resource(doing, lambda: operations.create_or_update(*path, request), kind.key)
+        with translated(doing):
+            poller = operations.begin_create_or_update(*path, request, polling=False, cls=_with_operation)
+            made, self._begun[path] = poller.result()
+        return self._resource(doing, lambda: made, kind.key)
 
     def ensure(self, kind: Kind, *path: str, body: Mapping[str, Any]) -> Json:
         """Return a resource, asked for if there is none, or one that failed for an earlier process.
@@ -92,16 +89,12 @@ class Api:
         InUse when something has it.
         """
         how = {"force_deletion": True} if kind is MACHINE else {}
-
-        def begin() -> Any:
-            if kind is AVAILABILITY_SET:  # the one that is gone when Azure answers
-                self._of(kind).delete(*path)
-                return GONE[0]
-            return self._of(kind).begin_delete(*path, polling=False, cls=_status, **how).result()
-
         try:
             with translated(f"delete {path[-1]}"):
-                return begin() in GONE
+                if kind is AVAILABILITY_SET:  # the one that is gone when Azure answers
+                    self._of(kind).delete(*path)
+                    return True
+                return self._of(kind).begin_delete(*path, polling=False, cls=_status, **how).result() in GONE
         except errors.NotFound:
             return True
         except errors.WrongState:
@@ -168,17 +161,13 @@ class Api:
         with translated(doing):
             return [item.as_dict() for item in call()]
 
-    def _resource(self, doing: str, call: Callable[[], Any], key: str = "id") -> Json:
+    def _resource(self, doing: str, call: Callable[[], Any], key: str) -> Json:
+        """A resource; ServiceBroken when an answer is none, as when something else than Azure answered."""
         with translated(doing):
-            found = call().as_dict()
-        return _checked(found, doing, key)
-
-
-def _checked(found: Json, doing: str, key: str) -> Json:
-    """ServiceBroken when an answer is none of a resource, as when something else than Azure answered."""
-    if not found.get(key):
-        raise ERRORS.error(errors.ServiceBroken, f"the answer to {doing} makes no sense", f"it has no {key}")
-    return found
+            found: Json = call().as_dict()
+        if not found.get(key):
+            raise ERRORS.error(errors.ServiceBroken, f"the answer to {doing} makes no sense", f"it has no {key}")
+        return found
 
 
 def _status(pipeline: Any, *_: object) -> int:

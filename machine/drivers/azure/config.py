@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Self
 
 from machine.drivers.azure.options import ENVIRONMENT, LOGINS
 from machine.drivers.cloud.config import CloudConfig, number, path, switch, text, words
+from machine.drivers.cloud.firewall import reaches
 from machine.drivers.cloud.flags import Flags
 from machine.drivers.gaps import MissingOption
 from machine.errors import UsageError
@@ -200,9 +200,8 @@ class Config(CloudConfig):
     def missing_options(self) -> list[MissingOption]:
         gaps = []
         if not self.subscription_id:
-            brief = "the driver azure needs to know which subscription pays"
             way = "add --azure-subscription-id ID, or set AZURE_SUBSCRIPTION_ID (az account list shows them)"
-            gaps.append((brief, way))
+            gaps.append(("the driver azure needs to know which subscription pays", way))
         if (self.client_secret or self.client_certificate) and not self.client_id:
             brief = "a service principal has an id and a secret, and only the secret is given"
             gaps.append((brief, "add --azure-client-id ID, or set AZURE_CLIENT_ID"))
@@ -222,17 +221,9 @@ class Config(CloudConfig):
             )
         subnet = FLAGS.network(self.subnet_prefix, "subnet-prefix")
         if self.fixed_private_ip:
-            _check_private_ip(self.fixed_private_ip, "" if self.network_must_exist else subnet)
-
-
-def _check_private_ip(address: str, subnet: str) -> None:
-    """UsageError for what is no address, or none of the subnet ("": its network is not looked at here)."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        raise FLAGS.wrong("private-ip-address", address, "an address of the subnet") from None
-    if subnet and parsed not in ipaddress.ip_network(subnet):
-        raise FLAGS.wrong("private-ip-address", address, f"an address in {subnet} (--azure-subnet-prefix)")
+            address = FLAGS.ip("private-ip-address", self.fixed_private_ip)
+            if not (self.network_must_exist or reaches(address, [subnet])):
+                raise FLAGS.wrong("private-ip-address", address, f"an address in {subnet} (--azure-subnet-prefix)")
 
 
 def _refuse_management_certificates(values: Values) -> None:

@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from typing import ClassVar, Self
 
 from machine import names
-from machine.drivers.azure import firewall, requests, resources, shared
+from machine.drivers.azure import firewall, requests, resources
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS
 from machine.drivers.azure.options import OPTIONS
 from machine.drivers.azure.preflight import preflight
 from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, Kind
+from machine.drivers.azure.shared import SharedResources
 from machine.drivers.base import DriverContext, Traits
 from machine.drivers.cloud import errors
 from machine.drivers.cloud.driver import CloudDriver, Provider
+from machine.drivers.cloud.firewall import explain
+from machine.drivers.cloud.ports import Opening
 from machine.errors import InProgress
 from machine.model import Endpoint, State, Verb
 from machine.options import Values
@@ -61,7 +64,7 @@ class AzureDriver(CloudDriver[Config]):
     @classmethod
     def configure(cls, ctx: DriverContext, values: Values) -> Self:
         driver = super().configure(ctx, values)
-        driver.config.resource_name = f"{ctx.name[:40]}-{ctx.machine_id[:8]}"  # two of one name do not meet
+        driver.config.resource_name = driver.own_name(40)  # two of one name do not meet
         return driver
 
     def account_asked(self) -> str:
@@ -91,7 +94,7 @@ class AzureDriver(CloudDriver[Config]):
 
     def prepare(self) -> None:
         self.save()
-        stages = (self._ensure_group, self._ensure_network_resources, self._ensure_interface)
+        stages = (self._shared.ensure_group, self._ensure_network_resources, self._ensure_interface)
         while self._stage < len(stages):
             with self._transient_as_in_progress():
                 unfinished = stages[self._stage]()
@@ -113,16 +116,12 @@ class AzureDriver(CloudDriver[Config]):
         self._looked_at = self.ctx.clock.now()
         return self.in_progress("\n".join(lines))
 
-    def _ensure_group(self) -> list[str]:
-        """Ask for the resource group, which all else is in; return a line while an earlier one is being deleted."""
-        return shared.ensure_group(self.api, self.config, self.ctx)
-
     def _ensure_network_resources(self) -> list[str]:
         """Ask for all that the interface needs, together; return a line for each thing that Azure is still at."""
-        unfinished = shared.ensure(self.api, self.config, self.ctx, self.save)
+        unfinished = self._shared.ensure()
         config, asked = self.config, []
         if not config.nsg:
-            rules = firewall.rules(config.openings(self.ctx.swarm_ports), config.allow_from)
+            rules = firewall.security_rules(config.openings(self.ctx.swarm_ports), config.allow_from)
             asked.append(self._ensure(SECURITY_GROUP, requests.security_group(config, self._tags(), rules)))
             config.nsg_id = asked[-1]["id"]
         if not config.no_public_ip:
@@ -212,13 +211,9 @@ class AzureDriver(CloudDriver[Config]):
         if not nsg:
             return ""
         group, name = nsg.split("/")[4], nsg.rpartition("/")[2]
-        found = resources.properties(self.api.get(SECURITY_GROUP, group, name))
-        allowed = firewall.sources(found.get("securityRules") or [], 22)
-        if not allowed:
-            return f"no rule of its security group {name} lets port 22 in"
-        if firewall.ANYWHERE.isdisjoint(source.lower() for source in allowed):
-            return f"its security group {name} lets port 22 in from {', '.join(allowed)} only"
-        return ""
+        present = resources.properties(self.api.get(SECURITY_GROUP, group, name)).get("securityRules") or []
+        port = self.config.ssh_port
+        return explain(firewall.allowed(present, Opening("tcp", port, port)), port, f"its security groups ({name})")
 
     # the end
 
@@ -228,32 +223,20 @@ class AzureDriver(CloudDriver[Config]):
         InProgress while Azure is still at one of them: the next depends on it.
         """
         self._stage = 0
-        vm = self._names[MACHINE]
-        machine = None if vm in self._gone else self.find_machine()
-        if machine is None:
-            self._gone.add(vm)
-        else:
-            if _disk_name(machine) not in ("", self._names[DISK]):  # of docker-machine's: Azure chose its name
-                self.config.disk_name = _disk_name(machine)
-                self.save()
-            if self.is_ending(machine):
-                raise self._removing([f"the machine {vm} is being deleted"])
+        machine = None if self._names[MACHINE] in self._gone else self.find_machine()
+        disk = _disk_name(machine or {})
+        if disk not in ("", self._names[DISK]):  # of docker-machine's: Azure chose its name
+            self.config.disk_name = disk
+            self.save()
         things = [*self._names.items(), *self._tagged()]
         for kinds in ((MACHINE,), (INTERFACE,)):  # what is below, and the network, can go when these are gone
             if unfinished := self._delete(things, kinds):
-                raise self._removing(unfinished)
+                raise self.still_ending("\n".join(unfinished), "the rest too")
         unfinished = self._delete(things, (ADDRESS, SECURITY_GROUP, DISK))
         gone = {name.lower() for _, name in things}
-        unfinished += shared.delete_unused(self.api, self.config, self.ctx, self.save, () if unfinished else gone)
+        unfinished += self._shared.delete_unused(() if unfinished else gone)
         if unfinished:
-            raise self._removing(unfinished)
-
-    def _removing(self, lines: Sequence[str]) -> InProgress:
-        return InProgress(
-            f"Azure is still removing {self.ctx.name}",
-            details="\n".join(lines),
-            resolution=f"machine rm {self.ctx.name} again removes the rest too",
-        )
+            raise self.still_ending("\n".join(unfinished), "the rest too")
 
     def _delete(self, things: Iterable[tuple[Kind | None, str]], kinds: Collection[Kind]) -> list[str]:
         """Delete those of the things that are of these kinds; return a line for each that is not gone yet."""
@@ -284,6 +267,10 @@ class AzureDriver(CloudDriver[Config]):
 
     def _tags(self) -> dict[str, str]:
         return requests.tags(self.config, self.ctx.name, self.ctx.machine_id)
+
+    @property
+    def _shared(self) -> SharedResources:
+        return SharedResources(self.api, self.config, self.ctx, self.save)
 
     @property
     def _names(self) -> dict[Kind, str]:

@@ -51,7 +51,8 @@ ADVICE: dict[errors.Kind, str] = {
     ),
     errors.NoCapacity: "try another --azure-size, --azure-location or --azure-availability-zone, or later",
     errors.QuotaExceeded: (
-        "remove what is not needed, choose another --azure-location, or ask for more in the portal under Quotas"
+        "remove what is not needed, choose a smaller --azure-size, --azure-no-public-ip or another --azure-location, "
+        "or ask for more in the portal under Quotas"
     ),
     errors.BadImage: "check --azure-image (az vm image list --all --location REGION --publisher P), or leave it out",
     PlanNotAccepted: (
@@ -78,7 +79,7 @@ CODES: dict[errors.Kind, str] = {  # beside those that `classify` knows by their
         "InvalidAuthenticationTokenSubscription AuthenticationFailedMissingToken InvalidAuthenticationInfo"
     ),
     errors.NotAllowed: "AuthorizationFailed LinkedAuthorizationFailed Forbidden AuthorizationPermissionMismatch",
-    BadSubscription: ("SubscriptionNotFound InvalidSubscriptionId DisabledSubscription ReadOnlyDisabledSubscription"),
+    BadSubscription: "SubscriptionNotFound InvalidSubscriptionId DisabledSubscription ReadOnlyDisabledSubscription",
     NotRegistered: (
         "SubscriptionNotRegistered MissingSubscriptionRegistration MissingRegistrationForLocation "
         "SubscriptionNotRegisteredForFeature"
@@ -117,7 +118,7 @@ CODES: dict[errors.Kind, str] = {  # beside those that `classify` knows by their
         "InternalServerError InternalExecutionError ServerTimeout GatewayTimeout BadGateway ServiceUnavailable "
         "ResourceReadFailed InternalError 500 502 503 504"
     ),
-    errors.NotFound: ("ResourceNotFound NotFound ResourceGroupNotFound ParentResourceNotFound DeploymentNotFound"),
+    errors.NotFound: "ResourceNotFound NotFound ResourceGroupNotFound ParentResourceNotFound DeploymentNotFound",
     errors.InUse: (
         "NetworkSecurityGroupInUseByNetworkInterface NicReservedForAnotherVm NicInUseWithPrivateEndpoint "
         "CannotDeleteAvailabilitySet"
@@ -136,38 +137,29 @@ CODES: dict[errors.Kind, str] = {  # beside those that `classify` knows by their
     ),
 }
 STATUSES: dict[int, errors.Kind] = {
+    **errors.STATUSES,
     400: errors.BadRequest,
-    401: errors.BadCredentials,
-    403: errors.NotAllowed,
-    404: errors.NotFound,
     408: errors.ServiceBroken,
     409: errors.WrongState,
-    429: errors.RateLimited,
 }
-VAGUE_CODES: tuple[tuple[str, str, errors.Kind], ...] = (  # codes that stand for many things: code, words, class
-    ("OperationNotAllowed", "quota", errors.QuotaExceeded),
-    ("OperationNotAllowed", "availability set cannot be deleted", errors.InUse),
-    ("OperationNotAllowed", "non-managed availability set", BadAvailabilitySet),
-    ("BadRequest", "non-managed availability set", BadAvailabilitySet),
-    ("OperationNotAllowed", "is attached", errors.InUse),
-    ("OperationNotAllowed", "being deleted", errors.WrongState),
-    ("InvalidParameter", "vmsize", errors.BadSize),
-    ("InvalidParameter", "vm size", errors.BadSize),
-    ("InvalidParameter", "imagereference", errors.BadImage),
-    ("InvalidParameter", "disk", errors.BadVolume),
-    ("BadRequest", "not found", errors.NotFound),
+SENTENCES: tuple[tuple[str, errors.Kind], ...] = (  # code and text, for the codes that stand for many things
+    ("^OperationNotAllowed: .*quota", errors.QuotaExceeded),
+    ("^OperationNotAllowed: .*(availability set cannot be deleted|is attached)", errors.InUse),
+    ("^(OperationNotAllowed|BadRequest): .*non-managed availability set", BadAvailabilitySet),
+    ("^OperationNotAllowed: .*being deleted", errors.WrongState),
+    ("^InvalidParameter: .*vm ?size", errors.BadSize),
+    ("^InvalidParameter: .*imagereference", errors.BadImage),
+    ("^InvalidParameter: .*disk", errors.BadVolume),
+    ("^BadRequest: .*not found", errors.NotFound),
 )
-ERRORS = errors.ErrorTable("azure", advice=ADVICE, codes=CODES, statuses=STATUSES, longest=800)
+ERRORS = errors.ErrorTable("azure", advice=ADVICE, codes=CODES, statuses=STATUSES, sentences=SENTENCES, longest=800)
 
 
 def classify(code: str, text: str, status: int) -> errors.Kind:
     """The kind of an answer: by its code, where that is vague by words of its text, else by HTTP's status."""
-    for vague, words, kind in VAGUE_CODES:
-        if code == vague and words in text.lower():
-            return kind
-    by_code = ERRORS.by_code(code)
-    if by_code:
-        return by_code
+    known = ERRORS.by_sentence(f"{code}: {' '.join(text.split())}") or ERRORS.by_code(code)
+    if known:
+        return known
     if code.endswith(("NotFound", "DoesNotExist")) and status == 404:
         return errors.NotFound
     if code.endswith(("LimitReached", "QuotaExceeded", "LimitExceeded")):

@@ -1,4 +1,4 @@
-"""Ports and rules of network security groups. Pure; the shapes are securityRules of the ARM API.
+"""Rules of network security groups, and the kit's rules in them. Pure; the shapes are securityRules of the ARM API.
 
 https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview. Every group lets its own virtual
 network in by a default rule, so that machines reach each other whatever is said here.
@@ -9,58 +9,64 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from machine.drivers.cloud.ports import Opening
+from machine.drivers.azure.resources import Json, properties
+from machine.drivers.cloud import firewall
+from machine.drivers.cloud.firewall import Rule
+from machine.drivers.cloud.ports import EVERYBODY, Opening
 
 FIRST_PRIORITY = 100  # the least that a user's rule may have
-ANYWHERE = {"*", "0.0.0.0/0", "::/0", "internet", "any"}
+ANYWHERE = ("*", "internet", "any")  # Azure's words for every address, in small letters
 
 
-def rules(wanted: Sequence[Opening], networks: Sequence[str]) -> list[dict[str, Any]]:
-    """One securityRule per opening, and per family of addresses where only some networks get in."""
-    families = [[network for network in networks if (":" in network) is is_v6] for is_v6 in (False, True)]
-    sources = [family for family in families if family] or [["*"]]
-    found: list[dict[str, Any]] = []
-    for opening in wanted:
-        for number, source in enumerate(sources):
-            suffix = f"-{number + 1}" if len(sources) > 1 else ""
-            properties: dict[str, Any] = {
-                "priority": FIRST_PRIORITY + len(found),
-                "direction": "Inbound",
-                "access": "Allow",
-                "protocol": opening.protocol.capitalize(),
-                "sourcePortRange": "*",
-                "destinationPortRange": opening.ports,
-                "destinationAddressPrefix": "*",
-            }
-            if len(source) == 1:
-                properties["sourceAddressPrefix"] = source[0]
-            else:
-                properties["sourceAddressPrefixes"] = source
-            found.append({"name": f"{opening.protocol}-{opening.ports}{suffix}", "properties": properties})
+def security_rules(wanted: Iterable[Opening], networks: Sequence[str]) -> list[Json]:
+    """One securityRule per opening and network (CIDR), or per opening alone where everybody gets in."""
+    rules = firewall.rules(wanted, networks or ANYWHERE[:1])
+    return [_security_rule(rule, priority) for priority, rule in enumerate(rules, FIRST_PRIORITY)]
+
+
+def allowed(present: Iterable[Mapping[str, Any]], opening: Opening) -> list[Rule]:
+    """What lets an opening in, by the priority of these securityRules up to the one that keeps everybody out."""
+    found: list[Rule] = []
+    for one in sorted(map(properties, present), key=lambda rule: int(rule.get("priority") or 0)):
+        rules = [rule for rule in _rules(one) if rule.has(opening)]
+        if one.get("access") != "Deny":
+            found += rules
+        elif any(rule.source in EVERYBODY for rule in rules):
+            break
     return found
 
 
-def sources(present: Iterable[Mapping[str, Any]], port: int) -> list[str]:
-    """From where a tcp port is let in by these rules, in the order of their priority up to the first refusal."""
-    found: list[str] = []
-    for rule in sorted((rule.get("properties", {}) for rule in present), key=lambda p: int(p.get("priority", 0))):
-        if not _covers(rule, port):
-            continue
-        named = [*rule.get("sourceAddressPrefixes", []), rule.get("sourceAddressPrefix")]
-        from_where = [str(source) for source in named if source]
-        if rule.get("access") == "Deny":
-            if ANYWHERE.intersection(source.lower() for source in from_where):
-                break
-            continue
-        found += from_where
-    return list(dict.fromkeys(found))
+def _security_rule(rule: Rule, priority: int) -> Json:
+    opening = rule.opening
+    return {
+        "name": f"{opening.protocol}-{opening.ports}-{priority}",
+        "properties": {
+            "priority": priority,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": opening.protocol.capitalize(),
+            "sourceAddressPrefix": rule.source,
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRange": opening.ports,
+        },
+    }
 
 
-def _covers(rule: Mapping[str, Any], port: int) -> bool:
-    if rule.get("direction") != "Inbound" or str(rule.get("protocol", "")).lower() not in ("*", "tcp"):
-        return False
-    for text in [*rule.get("destinationPortRanges", []), rule.get("destinationPortRange")]:
-        first, dash, last = str(text or "").partition("-")
-        if text == "*" or (first.isdigit() and int(first) <= port <= int(last if dash else first)):
-            return True
-    return False
+def _rules(inner: Mapping[str, Any]) -> list[Rule]:
+    """What the properties of one securityRule say of packets that come in, one Rule per source and range of ports."""
+    if inner.get("direction") != "Inbound":
+        return []
+    sources = [str(one) for one in (*inner.get("sourceAddressPrefixes", []), inner.get("sourceAddressPrefix")) if one]
+    ranges = [str(one) for one in (*inner.get("destinationPortRanges", []), inner.get("destinationPortRange")) if one]
+    protocol = str(inner.get("protocol")).lower().replace("*", "")
+    openings = [Opening(protocol, first, last) for first, last in map(_ports, ranges)]
+    everybody = EVERYBODY[0]
+    return [Rule(one, everybody if source.lower() in ANYWHERE else source) for one in openings for source in sources]
+
+
+def _ports(text: str) -> tuple[int, int]:
+    """The first and the last port of *, 80 or 8000-8100; (0, 0), in which no port is, for anything else."""
+    first, dash, last = text.replace("*", "0-65535").partition("-")
+    last = last if dash else first
+    return (int(first), int(last)) if first.isdecimal() and last.isdecimal() else (0, 0)

@@ -1,6 +1,6 @@
 """Which credential is used: one class of azure-identity, chosen by the config.
 
-https://learn.microsoft.com/python/api/overview/azure/identity-readme. Called by client.py only, inside its translation
+https://learn.microsoft.com/python/api/overview/azure/identity-readme. Called by sdk.py only, inside its translation
 of errors; the SDK is imported here when somebody really logs in.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 from machine.drivers.azure import device_code
 from machine.drivers.azure.config import Config
 from machine.drivers.base import DriverContext
+from machine.drivers.cloud.requests import filled
 
 
 def kind(config: Config) -> str:
@@ -39,8 +40,7 @@ def credential(config: Config, transport: Mapping[str, Any], ctx: DriverContext)
     if config.authority_host:
         where["disable_instance_discovery"] = True  # the public cloud knows nothing of that host
     principal = (config.tenant_id, config.client_id)
-    tenant: dict[str, Any] = {"tenant_id": config.tenant_id} if config.tenant_id else {}
-    named: dict[str, Any] = {"client_id": config.client_id} if config.client_id else {}
+    tenant, named = filled({"tenant_id": config.tenant_id}), filled({"client_id": config.client_id})
     found: Any
     match kind(config):
         case "secret":

@@ -6,20 +6,23 @@ again. Every refusal names the flag.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from machine.drivers.azure import images, resources
 from machine.drivers.azure.client import Api
 from machine.drivers.azure.config import Config
+from machine.drivers.azure.errors import ADVICE, ERRORS, BadAvailabilitySet
 from machine.drivers.azure.resources import Json
+from machine.drivers.cloud import ports, quota
+from machine.drivers.cloud.errors import BadRegion
+from machine.drivers.cloud.firewall import ALL, Rule, reaches
+from machine.drivers.cloud.quota import Quota
 from machine.errors import PreflightFailed
 
 UBUNTU = "Canonical:ubuntu-24_04-lts:{}:latest"
 BY_PROCESSOR = {"x64": UBUNTU.format("server"), "Arm64": UBUNTU.format("server-arm64")}
 ADDRESSES = ("standardskupublicipaddresses", "ipv4standardskupublicipaddresses", "publicipaddresses")
-SET_ADVICE = "give another --azure-availability-set, or --azure-availability-set none"
 
 
 def preflight(api: Api, config: Config) -> None:
@@ -51,17 +54,21 @@ def _size(sizes: list[Json], config: Config) -> Json:
     """The ResourceSku of the machine's size, whose name is written as Azure writes it."""
     place = config.location
     if not sizes:
+        raise ERRORS.error(BadRegion, f"Azure offers nothing in {place}")
+    found = _sku(sizes, "virtualMachines", config.size)
+    if found is None:
         raise PreflightFailed(
-            f"Azure offers nothing in {place}", resolution="check --azure-location (az account list-locations)"
+            f"there is no size {config.size} in {place}",
+            resolution=f"choose another --azure-size (az vm list-sizes --location {place}) or --azure-location",
         )
-    for sku in sizes:
-        if sku.get("resourceType") == "virtualMachines" and str(sku.get("name")).lower() == config.size.lower():
-            config.size = str(sku["name"])
-            return sku
-    raise PreflightFailed(
-        f"there is no size {config.size} in {place}",
-        resolution=f"choose another --azure-size (az vm list-sizes --location {place}) or --azure-location",
-    )
+    config.size = str(found["name"])
+    return found
+
+
+def _sku(skus: list[Json], kind: str, name: str) -> Json | None:
+    """The ResourceSku of that kind and name, in whatever letters, None if there is none."""
+    wanted = (kind, name.lower())
+    return next((sku for sku in skus if (sku.get("resourceType"), str(sku.get("name")).lower()) == wanted), None)
 
 
 def _check_zone(size: Mapping[str, Any], config: Config) -> None:
@@ -104,11 +111,8 @@ def _check_abilities(size: Mapping[str, Any], config: Config) -> None:
 
 def _limit_fault_domains(sizes: list[Json], config: Config) -> None:
     """No more fault domains than the region has."""
-    for sku in sizes:
-        if sku.get("resourceType") == "availabilitySets" and sku.get("name") == "Aligned":
-            most = int(capability(sku, "MaximumPlatformFaultDomainCount") or 0)
-            config.fault_domains = min(config.fault_domains, most or config.fault_domains)
-            return
+    most = int(capability(_sku(sizes, "availabilitySets", "Aligned") or {}, "MaximumPlatformFaultDomainCount") or 0)
+    config.fault_domains = min(config.fault_domains, most or config.fault_domains)
 
 
 def _check_set(api: Api, config: Config) -> None:
@@ -122,12 +126,10 @@ def _check_set(api: Api, config: Config) -> None:
         return
     sku = str((found.get("sku") or {}).get("name") or "Classic")  # as Azure takes one without
     if sku.lower() != "aligned":
-        raise PreflightFailed(
-            f"the availability set {name} takes no machines with managed disks, and Azure has no others any more",
-            details=f"its sku is {sku}, as docker-machine made them; Aligned is needed",
-            resolution=SET_ADVICE,
-        )
-    advice = f"{SET_ADVICE}; or another --azure-resource-group or --azure-location"
+        brief = f"the availability set {name} takes no machines with managed disks, and Azure has no others any more"
+        text = f"its sku is {sku}, as docker-machine made them; Aligned is needed"
+        raise ERRORS.error(BadAvailabilitySet, brief, text)
+    advice = f"{ADVICE[BadAvailabilitySet]}; or another --azure-resource-group or --azure-location"
     images.check_location(f"the availability set {name}", found, config, advice)
 
 
@@ -136,55 +138,50 @@ def _image(api: Api, config: Config, size: Mapping[str, Any]) -> None:
     processor = capability(size, "CpuArchitectureType") or "x64"
     wanted = config.image or BY_PROCESSOR.get(processor, BY_PROCESSOR["x64"])
     found = images.find(api, config, wanted)
-    disk = (found.get("storageProfile") or {}).get("osDisk") or {}  # of an own image
-    if "windows" in (str(word).lower() for word in (found.get("osType"), disk.get("osType"))):
-        raise PreflightFailed(f"the image {wanted} is Windows", resolution="give --azure-image one with Linux")
-    if "specialized" in (str(word).lower() for word in (found.get("osState"), disk.get("osState"))):
-        raise PreflightFailed(
-            f"the image {wanted} is specialized: it takes neither a login nor cloud-init's data",
-            resolution="give --azure-image a generalized one",
-        )
-    if found.get("architecture") and found["architecture"] != processor:
-        raise PreflightFailed(
-            f"the image {wanted} is for {found['architecture']}, the size {config.size} for {processor}",
-            resolution="choose another --azure-size, or leave --azure-image out",
-        )
-    generation, possible = str(found.get("hyperVGeneration") or ""), capability(size, "HyperVGenerations")
-    if generation and possible and generation not in possible.split(","):
-        raise PreflightFailed(
-            f"the image {wanted} needs a machine of generation {generation}, {config.size} is {possible}",
-            resolution="choose another --azure-size, or an image of its generation (often ...-gen1 or ...-gen2)",
-        )
-    least = int((found.get("osDiskImage") or {}).get("sizeInGb") or disk.get("diskSizeGB") or 0)
-    if least > config.disk_size:
-        raise PreflightFailed(
-            f"the image {wanted} needs a disk of {least} GB", resolution=f"give --azure-disk-size {least} or more"
-        )
+    for what, advice in _image_problems(found, config, size, processor):
+        raise PreflightFailed(f"the image {wanted} {what}", resolution=advice)
     plan = found.get("plan") or found.get("purchasePlan")  # published ones have the first, galleries' the second
     if plan and not config.plan:
         config.plan = f"{plan.get('publisher')}:{plan.get('product')}:{plan.get('name')}"
     config.image = wanted
 
 
+def _image_problems(
+    found: Mapping[str, Any], config: Config, size: Mapping[str, Any], processor: str
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with an image (its properties) for this machine, and what to do about it."""
+    disk = (found.get("storageProfile") or {}).get("osDisk") or {}  # of an own image
+    if "windows" in (str(word).lower() for word in (found.get("osType"), disk.get("osType"))):
+        yield "is Windows", "give --azure-image one with Linux"
+    if "specialized" in (str(word).lower() for word in (found.get("osState"), disk.get("osState"))):
+        brief = "is specialized: it takes neither a login nor cloud-init's data"
+        yield brief, "give --azure-image a generalized one"
+    architecture = found.get("architecture") or processor
+    if architecture != processor:
+        brief = f"is for {architecture}, the size {config.size} for {processor}"
+        yield brief, "choose another --azure-size, or leave --azure-image out"
+    generation, possible = str(found.get("hyperVGeneration") or ""), capability(size, "HyperVGenerations")
+    if generation and possible and generation not in possible.split(","):
+        brief = f"needs a machine of generation {generation}, {config.size} is {possible}"
+        yield brief, "choose another --azure-size, or an image of its generation (often ...-gen1 or ...-gen2)"
+    least = int((found.get("osDiskImage") or {}).get("sizeInGb") or disk.get("diskSizeGB") or 0)
+    if least > config.disk_size:
+        yield f"needs a disk of {least} GB", f"give --azure-disk-size {least} or more"
+
+
 def _check_quota(api: Api, config: Config, size: Mapping[str, Any]) -> None:
-    """Refuse when processors or addresses are used up."""
-    usages = {str((usage.get("name") or {}).get("value")).lower(): usage for usage in api.usages()}
-    needed = int(capability(size, "vCPUs") or 0)
-    of_size = ["lowprioritycores"] if config.spot else ["cores", str(size.get("family")).lower()]
-    wanted = [(name, needed, "processors", "a smaller --azure-size") for name in of_size]
+    """QuotaExceeded when processors or addresses are used up."""
+    of_size = ("lowprioritycores",) if config.spot else ("cores", str(size.get("family")).lower())
+    needed = dict.fromkeys(of_size, ("processors", int(capability(size, "vCPUs") or 0)))
     if not config.no_public_ip:
-        wanted += [(name, 1, "public addresses", "--azure-no-public-ip") for name in ADDRESSES]
-    for name, count, what, way in wanted:
-        usage = usages.get(name)
-        if usage is None:
-            continue
-        used, limit = int(usage.get("currentValue") or 0), int(usage.get("limit") or 0)
-        if used + count > limit:
-            raise PreflightFailed(
-                f"the machine needs {count} of the {limit} {what} of the subscription, and {used} are in use",
-                details=f"quota {(usage.get('name') or {}).get('localizedValue') or name} in {config.location}",
-                resolution=f"choose {way} or another --azure-location, or ask for more in the portal under Quotas",
-            )
+        needed |= dict.fromkeys(ADDRESSES, ("public addresses", 1))
+    for usage in api.usages():
+        name = usage.get("name") or {}
+        what, count = needed.get(str(name.get("value")).lower(), ("", 0))
+        if what:
+            found = Quota(what, int(usage.get("currentValue") or 0), int(usage.get("limit") or 0), count)
+            text = f"quota {name.get('localizedValue') or name.get('value')} in {config.location}"
+            quota.check(ERRORS, "the subscription", [found], "the machine", text)
 
 
 def _group_exists(api: Api, config: Config) -> bool:
@@ -216,10 +213,10 @@ def _check_network(api: Api, config: Config) -> None:
             raise PreflightFailed(
                 f"the network {name} has no subnet {config.subnet}", resolution="check --azure-subnet"
             )
-        _check_room(config, found.get("properties") or {})
+        _check_room(config, found)
         return
-    prefix, fixed = str((subnet.get("properties") or {}).get("addressPrefix") or ""), config.fixed_private_ip
-    if fixed and prefix and ipaddress.ip_address(fixed) not in ipaddress.ip_network(prefix):
+    prefix, fixed = str(resources.properties(subnet).get("addressPrefix") or ""), config.fixed_private_ip
+    if fixed and prefix and not reaches(fixed, [prefix]):
         raise PreflightFailed(
             f"the subnet {config.subnet} ({prefix}) does not hold the address {fixed}",
             resolution="check --azure-private-ip-address and --azure-subnet",
@@ -227,15 +224,14 @@ def _check_network(api: Api, config: Config) -> None:
 
 
 def _check_room(config: Config, network: Mapping[str, Any]) -> None:
-    wanted = ipaddress.ip_network(config.subnet_prefix)
-    space = [ipaddress.ip_network(text) for text in (network.get("addressSpace") or {}).get("addressPrefixes") or []]
-    if any(whole.version == wanted.version and wanted.subnet_of(whole) for whole in space):  # type: ignore[arg-type]
-        return
-    raise PreflightFailed(
-        f"the network {config.vnet} has no room for the subnet {wanted}",
-        details="it has " + ", ".join(map(str, space)),
-        resolution="give --azure-subnet-prefix a part of that, or --azure-subnet one that exists",
-    )
+    wanted = Rule(ALL, ports.network(config.subnet_prefix))
+    space = [str(text) for text in resources.properties(network, "addressSpace").get("addressPrefixes") or []]
+    if not any(Rule(ALL, whole).covers(wanted) for whole in space):
+        raise PreflightFailed(
+            f"the network {config.vnet} has no room for the subnet {wanted.source}",
+            details="it has " + ", ".join(space),
+            resolution="give --azure-subnet-prefix a part of that, or --azure-subnet one that exists",
+        )
 
 
 def _security_group(api: Api, config: Config) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from machine.drivers.azure.config import Config
 from machine.drivers.azure.resources import ADDRESS, DISK, INTERFACE, MACHINE, SECURITY_GROUP, Json, Kind
+from machine.drivers.cloud.requests import filled
 from machine.drivers.cloud.user_data import Rules
 
 USER_DATA = Rules("Azure", "--azure-custom-data", 65535)  # before base64
@@ -43,19 +44,14 @@ def group(config: Config) -> Json:
 
 def availability_set(config: Config) -> Json:
     """A set for machines with managed disks."""
-    counts = {
-        "platformFaultDomainCount": config.fault_domains,
-        "platformUpdateDomainCount": config.update_domains,
-    }
+    counts = {"platformFaultDomainCount": config.fault_domains, "platformUpdateDomainCount": config.update_domains}
     return _resource(config, MADE_BY, counts, sku={"name": "Aligned"})
 
 
 def subnet(config: Config) -> Json:
     """A subnet out of which machines without a public address reach the world, as they used to."""
-    return {
-        "name": config.subnet,
-        "properties": {"addressPrefix": config.subnet_prefix, "defaultOutboundAccess": True},
-    }
+    properties = {"addressPrefix": config.subnet_prefix, "defaultOutboundAccess": True}
+    return {"name": config.subnet, "properties": properties}
 
 
 def network(config: Config) -> Json:
@@ -74,20 +70,21 @@ def address(config: Config, tags: Tags) -> Json:
     properties: Json = {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"}
     if config.dns_label:
         properties["dnsSettings"] = {"domainNameLabel": config.dns_label}
-    return _resource(config, tags, properties, sku={"name": "Standard"}, **_zones(config))
+    return _resource(config, tags, properties, sku={"name": "Standard"}, zones=_zones(config))
 
 
 def interface(config: Config, tags: Tags) -> Json:
     """The network interface, in the subnet, behind the firewall, with the address."""
-    inner: Json = {"subnet": {"id": config.subnet_id}, "privateIPAllocationMethod": "Dynamic"}
-    if config.fixed_private_ip:
-        inner |= {"privateIPAllocationMethod": "Static", "privateIPAddress": config.fixed_private_ip}
-    if config.public_ip_id:
-        inner["publicIPAddress"] = {"id": config.public_ip_id}
+    inner = {
+        "subnet": {"id": config.subnet_id},
+        "privateIPAllocationMethod": "Static" if config.fixed_private_ip else "Dynamic",
+        "privateIPAddress": config.fixed_private_ip,
+        "publicIPAddress": _reference(config.public_ip_id),
+    }
     properties = {
         "enableAcceleratedNetworking": config.accelerated_networking,
         "networkSecurityGroup": {"id": config.nsg_id},
-        "ipConfigurations": [{"name": "primary", "properties": inner}],
+        "ipConfigurations": [{"name": "primary", "properties": filled(inner)}],
     }
     return _resource(config, tags, properties)
 
@@ -100,40 +97,35 @@ def machine(config: Config, tags: Tags, *, disk: str, hostname: str, key: str, u
         "osProfile": _system(config.ssh_user, hostname, key, user_data),
         "networkProfile": {"networkInterfaces": [{"id": config.nic_id, "properties": {"primary": True}}]},
         "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
+        "availabilitySet": _reference(config.availability_set_id),
     }
-    if config.availability_set_id:
-        properties["availabilitySet"] = {"id": config.availability_set_id}
     if config.spot:
         price = float(config.spot_max_price or -1)  # -1: up to the ordinary price
         properties |= {"priority": "Spot", "evictionPolicy": "Deallocate", "billingProfile": {"maxPrice": price}}
-    found = _resource(config, tags, properties, **_zones(config))
-    if config.plan:
-        publisher, product, plan = config.plan.split(":")
-        found["plan"] = {"publisher": publisher, "product": product, "name": plan}
-    if config.identities:
-        found["identity"] = _identity(config.identities)
-    return found
+    plan = dict(zip(("publisher", "product", "name"), config.plan.split(":"), strict=True)) if config.plan else {}
+    identity = _identity(config.identities)
+    return _resource(config, tags, properties, zones=_zones(config), plan=plan, identity=identity)
 
 
 def _resource(config: Config, tags: Tags, properties: Json, **more: Any) -> Json:
-    return {"location": config.location, "tags": dict(tags), "properties": properties, **more}
+    """A body for PUT; what is empty is left out."""
+    return filled({"location": config.location, "tags": dict(tags), "properties": filled(properties), **more})
 
 
-def _zones(config: Config) -> Json:
-    return {"zones": [config.availability_zone]} if config.availability_zone else {}
+def _reference(resource_id: str) -> Json:
+    return {"id": resource_id} if resource_id else {}
+
+
+def _zones(config: Config) -> list[str]:
+    return [config.availability_zone] if config.availability_zone else []
 
 
 def _image(text: str) -> dict[str, str]:
     """An imageReference: publisher:offer:sku:version, or an id under the key for its kind."""
-    lower = text.lower()
-    if lower.startswith("/communitygalleries/"):
-        return {"communityGalleryImageId": text}
-    if lower.startswith("/sharedgalleries/"):
-        return {"sharedGalleryImageId": text}
-    if text.startswith("/"):
-        return {"id": text}
-    publisher, offer, sku, version = text.split(":")
-    return {"publisher": publisher, "offer": offer, "sku": sku, "version": version}
+    if not text.startswith("/"):
+        return dict(zip(("publisher", "offer", "sku", "version"), text.split(":"), strict=True))
+    keys = {"communitygalleries": "communityGalleryImageId", "sharedgalleries": "sharedGalleryImageId"}
+    return {keys.get(text.split("/")[1].lower(), "id"): text}
 
 
 def _disk(config: Config, name: str) -> Json:
@@ -150,23 +142,18 @@ def _disk(config: Config, name: str) -> Json:
 def _system(user: str, hostname: str, key: str, user_data: str) -> Json:
     """An osProfile: who may log in with which key, and what cloud-init is told."""
     keys = [{"path": f"/home/{user}/.ssh/authorized_keys", "keyData": key}]
-    found: Json = {
+    found = {
         "computerName": hostname,
         "adminUsername": user,
         "linuxConfiguration": {"disablePasswordAuthentication": True, "ssh": {"publicKeys": keys}},
+        "customData": base64.b64encode(user_data.encode()).decode(),
     }
-    if user_data:
-        found["customData"] = base64.b64encode(user_data.encode()).decode()
-    return found
+    return filled(found)
 
 
 def _identity(wanted: Sequence[str]) -> Json:
     """A machine's identity: the system's own, if that is wanted, and those that users have made."""
     assigned: Json = {identity: {} for identity in wanted if identity.lower() != "system"}
-    kinds = []
-    if len(assigned) < len(wanted):
-        kinds.append("SystemAssigned")
-    if not assigned:
-        return {"type": ", ".join(kinds)}
-    kinds.append("UserAssigned")
-    return {"type": ", ".join(kinds), "userAssignedIdentities": assigned}
+    kinds = ["SystemAssigned"] if len(assigned) < len(wanted) else []
+    kinds += ["UserAssigned"] if assigned else []
+    return filled({"type": ", ".join(kinds), "userAssignedIdentities": assigned})

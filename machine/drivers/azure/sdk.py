@@ -17,14 +17,16 @@ from machine.drivers.azure.config import Config
 from machine.drivers.azure.errors import ERRORS, translate
 from machine.drivers.base import DriverContext
 from machine.drivers.cloud import errors
-from machine.errors import PreflightFailed
 
 CONNECT_SECONDS = 10
+PACKAGES = "azure-identity azure-mgmt-compute azure-mgmt-network azure-mgmt-resource"
 CLIENTS = {  # name -> module, class
     "compute": ("azure.mgmt.compute", "ComputeManagementClient"),
     "network": ("azure.mgmt.network", "NetworkManagementClient"),
     "resources": ("azure.mgmt.resource.resources", "ResourceManagementClient"),
 }
+for _chatty in ("azure", "msal"):  # what they warn of comes as an error too, and stderr is ours
+    logging.getLogger(_chatty).addHandler(logging.NullHandler())
 WRAPPING_CODES = ("", "DeploymentFailed", "BadRequest", "ResourceOperationFailure")  # the code inside says more
 
 
@@ -67,10 +69,9 @@ class Sdk:
 
     def transport(self) -> dict[str, Any]:
         """Return the arguments of the SDK's HTTP pipeline: deadlines, repetitions, CA certificates."""
+        repeated = ("retry_total", "retry_connect", "retry_read", "retry_status")
         options: dict[str, Any] = {
-            f"retry_{kind}": self.config.retries for kind in ("total", "connect", "read", "status")
-        }
-        options |= {
+            **dict.fromkeys(repeated, self.config.retries),
             "retry_backoff_factor": 0.8,
             "connection_timeout": min(CONNECT_SECONDS, self.config.api_timeout),
             "read_timeout": self.config.api_timeout,
@@ -121,18 +122,11 @@ def translated(doing: str) -> AbstractContextManager[None]:
 
 def load(name: str) -> Any:
     """Import a module of the SDK; PreflightFailed if it is not installed."""
-    for chatty in ("azure", "msal"):  # what they warn of comes as an error too, and stderr is ours
-        logging.getLogger(chatty).addHandler(logging.NullHandler())
     collecting = gc.isenabled()
     gc.disable()  # thousands of classes, none of them garbage: a fifth of the time would go into looking at them
     try:
-        return import_module(name)
-    except ImportError:
-        raise PreflightFailed(
-            "the driver azure needs the packages azure-identity and azure-mgmt-compute, -network and -resource",
-            resolution="pip install '.[azure]' in the source's directory; with pipx:"
-            " pipx inject container-hosts azure-identity azure-mgmt-compute azure-mgmt-network azure-mgmt-resource",
-        ) from None
+        with errors.sdk_needed("azure", PACKAGES, ERRORS):
+            return import_module(name)
     finally:
         if collecting:
             gc.enable()
@@ -140,24 +134,18 @@ def load(name: str) -> Any:
 
 def _convert(error: Exception, doing: str) -> errors.CloudError | None:
     sdk = load("azure.core.exceptions")
-
     if isinstance(error, sdk.ClientAuthenticationError) and getattr(error, "response", None) is None:
         return _no_login(error)
     if isinstance(error, sdk.HttpResponseError):
         return _refused(error, doing)
     nonsense = (ValueError, LookupError, TypeError, AttributeError)  # how the SDK takes an answer that is none of ARM's
-    table: tuple[tuple[Any, errors.Kind, str], ...] = (
-        (sdk.ServiceRequestTimeoutError, errors.ApiTimeout, f"Azure did not answer in time: {doing}"),
-        (sdk.ServiceResponseTimeoutError, errors.ApiTimeout, f"Azure did not answer in time: {doing}"),
-        (sdk.ServiceRequestError, errors.Unreachable, "Azure cannot be reached"),
-        (sdk.ServiceResponseError, errors.Unreachable, "Azure cannot be reached"),
-        (sdk.AzureError, errors.ServiceBroken, f"Azure failed to {doing}"),
-        (nonsense, errors.ServiceBroken, f"Azure's answer to {doing} makes no sense"),
-    )
-    for kinds, kind, brief in table:
-        if isinstance(error, kinds):
-            return ERRORS.error(kind, brief, str(error))
-    return None
+    if isinstance(error, sdk.ServiceRequestTimeoutError | sdk.ServiceResponseTimeoutError):
+        return ERRORS.error(errors.ApiTimeout, f"Azure did not answer in time: {doing}", str(error))
+    if isinstance(error, sdk.ServiceRequestError | sdk.ServiceResponseError):
+        return ERRORS.error(errors.Unreachable, "Azure cannot be reached", str(error))
+    if isinstance(error, sdk.AzureError):
+        return ERRORS.error(errors.ServiceBroken, f"Azure failed to {doing}", str(error))
+    return _broken_answer(doing, str(error)) if isinstance(error, nonsense) else None
 
 
 def _refused(error: Any, doing: str) -> errors.CloudError:
@@ -168,13 +156,16 @@ def _refused(error: Any, doing: str) -> errors.CloudError:
         if code in WRAPPING_CODES and detail.code:
             code, text = str(detail.code), str(detail.message or text)
     if not code and status in (200, 201, 202):
-        return ERRORS.error(errors.ServiceBroken, f"Azure's answer to {doing} makes no sense", str(error.message))
+        return _broken_answer(doing, str(error.message))
     return translate(code, text or str(error.reason or ""), status, doing)
+
+
+def _broken_answer(doing: str, text: str) -> errors.CloudError:
+    return ERRORS.error(errors.ServiceBroken, f"Azure's answer to {doing} makes no sense", text)
 
 
 def _no_login(error: Any) -> errors.CloudError:
     sdk = load("azure.core.exceptions")
-
     text = str(getattr(error, "message", "") or error)
     cause = error.__cause__ or error.__context__
     if isinstance(cause, sdk.ServiceRequestError | sdk.ServiceResponseError):

@@ -10,6 +10,7 @@ from machine.drivers.azure import firewall, options, requests
 from machine.drivers.azure.config import Config
 from machine.drivers.azure.driver import AzureDriver
 from machine.drivers.azure.resources import MACHINE
+from machine.drivers.cloud import firewall as kit
 from machine.drivers.cloud import ports
 from machine.errors import UsageError
 from machine.options import resolve
@@ -125,7 +126,7 @@ def test_two_machines_of_one_name_share_no_name() -> None:
     one = AzureDriver.configure(
         contexts.forbidding(), resolve(options.OPTIONS, {"azure-subscription-id": SUBSCRIPTION}, {})
     ).dump()
-    assert requests.names(Config.from_record(one), "pure")[MACHINE] == "pure-01234567"
+    assert requests.names(Config.from_record(one), "pure")[MACHINE] == "pure-0123456789ab"
     found = requests.names(Config(), "dev")  # of docker-machine's record
     assert list(found.values()) == ["dev", "dev-nic", "dev-ip", "dev-firewall", "dev-os"]
     assert [kind.arm_type for kind in found] == [
@@ -154,16 +155,50 @@ def test_zones_and_spot_machines_are_in_no_set() -> None:
 
 def test_rules() -> None:
     wanted = ports.openings(22, 2376, (3376, 7946), ["80", "8000-8100/udp"])
-    found = firewall.rules(wanted, ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"])
+    found = firewall.security_rules(wanted, ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"])
     inner = [rule["properties"] for rule in found]
-    assert len({p["priority"] for p in inner}) == len(inner) == 2 * 7
+    assert len({p["priority"] for p in inner}) == len({rule["name"] for rule in found}) == len(inner) == 3 * 7
     assert {(p["protocol"], p["destinationPortRange"]) for p in inner} == {
         ("Tcp", "22"), ("Tcp", "80"), ("Tcp", "2376"), ("Tcp", "3376"), ("Tcp", "7946"), ("Udp", "7946"),
         ("Udp", "8000-8100"),
     }  # fmt: skip
-    assert inner[0]["sourceAddressPrefixes"] == ["203.0.113.0/24", "198.51.100.7/32"]
-    assert inner[1]["sourceAddressPrefix"] == "2001:db8::/32"
-    assert firewall.sources(found, 22) == ["203.0.113.0/24", "198.51.100.7/32", "2001:db8::/32"]
-    assert firewall.sources(found, 443) == []
-    refusing = {"properties": {**inner[0], "access": "Deny", "priority": 1, "sourceAddressPrefixes": ["*"]}}
-    assert firewall.sources([*found, refusing], 22) == []
+    assert [p["sourceAddressPrefix"] for p in inner[:3]] == ["203.0.113.0/24", "2001:db8::/32", "198.51.100.7/32"]
+
+
+SSH, HTTPS, FTP = (ports.Opening("tcp", port, port) for port in (22, 443, 21))
+
+
+def security_rule(priority: int, port: str = "22", source: str = "203.0.113.0/24", **more: Any) -> dict[str, Any]:
+    """A securityRule that lets a tcp port in."""
+    inner = {"priority": priority, "direction": "Inbound", "access": "Allow", "protocol": "TCP"}
+    return {"properties": {**inner, "destinationPortRange": port, "sourceAddressPrefix": source, **more}}
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        ([], []),
+        ([security_rule(100)], ["203.0.113.0/24"]),
+        ([security_rule(100, "443")], []),
+        ([security_rule(100, "20-443")], ["203.0.113.0/24"]),
+        ([security_rule(100, "*", protocol="*")], ["203.0.113.0/24"]),
+        ([security_rule(100, "nonsense")], []),
+        ([security_rule(100, protocol="Udp")], []),
+        ([security_rule(100, direction="Outbound")], []),
+        ([security_rule(100, source="*"), security_rule(101, source="Internet")], ["0.0.0.0/0"]),
+        ([security_rule(100, "", destinationPortRanges=["80", "22"])], ["203.0.113.0/24"]),
+        ([security_rule(100, source="", sourceAddressPrefixes=["10.0.0.0/8", "::/0"])], ["10.0.0.0/8", "::/0"]),
+        ([security_rule(101), security_rule(100, source="*", access="Deny")], []),
+        ([security_rule(99), security_rule(100, source="*", access="Deny")], ["203.0.113.0/24"]),
+        ([security_rule(101), security_rule(100, source="10.0.0.0/8", access="Deny")], ["203.0.113.0/24"]),
+        ([security_rule(101), security_rule(100, "443", source="*", access="Deny")], ["203.0.113.0/24"]),
+    ],
+)
+def test_what_a_security_group_lets_in(present: list[dict[str, Any]], expected: list[str]) -> None:
+    assert kit.sources(firewall.allowed(present, SSH), SSH) == expected
+
+
+def test_our_own_rules_are_read_back() -> None:
+    found = firewall.security_rules([SSH, HTTPS], [])
+    assert kit.sources(firewall.allowed(found, HTTPS), HTTPS) == ["0.0.0.0/0"]
+    assert firewall.allowed(found, FTP) == []
