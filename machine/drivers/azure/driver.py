@@ -207,12 +207,11 @@ class AzureDriver(CloudDriver[Config]):
         return self._explain_firewall() if resources.power_state(machine) == "running" else ""
 
     def _explain_firewall(self) -> str:
-        nsg = self.config.nsg_id
-        if not nsg:
+        parts, port = resources.id_parts(self.config.nsg_id), self.config.ssh_port
+        group, name = parts.get("resourcegroups", ""), parts.get("networksecuritygroups", "")
+        if not (group and name):
             return ""
-        group, name = nsg.split("/")[4], nsg.rpartition("/")[2]
         present = resources.properties(self.api.get(SECURITY_GROUP, group, name)).get("securityRules") or []
-        port = self.config.ssh_port
         return explain(firewall.allowed(present, Opening("tcp", port, port)), port, f"its security groups ({name})")
 
     # the end

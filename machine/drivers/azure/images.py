@@ -49,8 +49,7 @@ def _published(api: Api, config: Config, urn: str) -> Json:
 
 def _by_id(api: Api, config: Config, image_id: str) -> Json:
     """An image, or a gallery's definition of one: own, of a gallery, shared with us, or of a community."""
-    parts = image_id.strip("/").split("/")
-    by_kind = {kind.lower(): name for kind, name in zip(parts[::2], parts[1::2], strict=False)}
+    by_kind = resources.id_parts(image_id)
     group, name = by_kind.get("resourcegroups", ""), by_kind.get("images", "")
     if "communitygalleries" in by_kind:
         found = api.get(resources.COMMUNITY_IMAGE, config.location, by_kind["communitygalleries"], name)

@@ -238,8 +238,9 @@ def _security_group(api: Api, config: Config) -> None:
     """The id of the security group that was named, by name or id."""
     if not config.nsg:
         return
-    parts = config.nsg.strip("/").split("/")
-    group, name = (parts[3], parts[-1]) if len(parts) > 7 else (config.resource_group, config.nsg)
+    parts = resources.id_parts(config.nsg)
+    group = parts.get("resourcegroups", config.resource_group)
+    name = parts.get("networksecuritygroups", config.nsg)
     found = api.get(resources.SECURITY_GROUP, group, name)
     if found is None:
         raise PreflightFailed(

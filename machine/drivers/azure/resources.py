@@ -44,6 +44,12 @@ SHARED_IMAGE = Kind("shared image", "compute", "shared_gallery_images", key="nam
 COMMUNITY_IMAGE = Kind("community image", "compute", "community_gallery_images", key="name")
 
 
+def id_parts(resource_id: str) -> dict[str, str]:
+    """The parts of a resource's id by what they are, in small letters (resourcegroups, images, ...); {} for a name."""
+    parts = resource_id.strip("/").split("/")
+    return {kind.lower(): name for kind, name in zip(parts[::2], parts[1::2], strict=False)}
+
+
 def properties(thing: Mapping[str, Any] | None, *keys: str) -> Json:
     """The properties of a resource, or what is under these keys in them; {} where there is none."""
     found = (thing or {}).get("properties") or {}
