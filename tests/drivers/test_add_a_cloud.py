@@ -153,6 +153,19 @@ def test_a_lost_answer_makes_no_second_server(driver_class: type[CloudDriver[Any
     assert list(sky.servers) == [driver.dump()["ServerID"]]
 
 
+def test_what_a_config_need_not_declare(driver_class: type[CloudDriver[Any]], sky: Sky, tmp_path: Path) -> None:
+    """Sky has no flags for ports and networks; the kit asks its config for them all the same."""
+    config = new(driver_class, sky, tmp_path).config
+    assert [opening.first for opening in config.openings([3376])] == [22, 2376, 3376]
+    assert (list(config.open_ports), list(config.allow_from), list(config.security_group_ids)) == ([], [], [])
+
+
+def test_a_config_without_an_account_is_refused_at_once() -> None:
+    """What `preflight` writes there would be lost, and with it the guard against other accounts."""
+    with pytest.raises(TypeError, match="Config has no field account"):
+        type("Config", (driver_api.CloudConfig,), {"flags": driver_api.Flags("sky")})
+
+
 def test_what_it_refuses(driver_class: type[CloudDriver[Any]], sky: Sky, tmp_path: Path) -> None:
     with pytest.raises(MissingOptions, match="token"):
         new(driver_class, sky, tmp_path, token="")

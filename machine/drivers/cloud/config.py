@@ -181,18 +181,28 @@ class RecordConfig:
 
 
 class CloudConfig(RecordConfig):
-    """The base of every cloud's Config, a dataclass that has at least these fields."""
+    """The base of every cloud's Config, a dataclass with `flags` and the field `account`.
+
+    What has a default here may be a field of it; a value that is not one does not get into the record.
+    """
 
     flags: ClassVar[Flags]
     default_user: ClassVar[str] = "root"  # the login where none is known
 
-    ssh_user: str
-    ssh_port: int
-    user_data_file: str  # path, "" for none
     account: str  # the one that `create` asked with
-    open_ports: list[str]
-    security_group_ids: list[str]  # of clouds whose machines share such groups
-    allow_from: list[str]  # networks that alone get in, none: everybody does
+    ssh_user: str = "root"
+    ssh_port: int = 22
+    user_data_file: str = ""  # path, "" for none
+    open_ports: Sequence[str] = ()
+    security_group_ids: Sequence[str] = ()  # of clouds whose machines share such groups
+    allow_from: Sequence[str] = ()  # networks that alone get in, none: everybody does
+
+    def __init_subclass__(cls) -> None:
+        """Raise TypeError for a Config that lacks what has no default."""
+        super().__init_subclass__()
+        for name in ("flags", "account"):
+            if not hasattr(cls, name):
+                raise TypeError(f"{cls.__name__} has no field {name}")
 
     @property
     def ssh_key(self) -> str:

@@ -111,6 +111,7 @@ class Parsed(CloudConfig):
 
     flags: ClassVar[Flags] = FLAGS
 
+    account: str = text("Account")
     project: str = text("Project", flag="project", alias="tenant")
     mode: str = text("Mode", "on", flag="mode", one_of=("on", "off"))
     price: str = text("Price", flag="price", pattern=r"\d+", wanted="dollars")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from machine.drivers.cloud import firewall
-from machine.drivers.cloud.config import CloudConfig, number, words
+from machine.drivers.cloud.config import CloudConfig, number, text, words
 from machine.drivers.cloud.firewall import ALL, Rule
 from machine.drivers.cloud.flags import Flags
 from machine.drivers.cloud.ports import EVERYBODY, Opening, openings
@@ -23,6 +23,7 @@ class Config(CloudConfig):
 
     flags: ClassVar[Flags] = Flags("sky")
 
+    account: str = text("Account")
     ssh_port: int = number("SSHPort", 22)
     open_ports: list[str] = words("OpenPorts")
 
