@@ -1,4 +1,4 @@
-"""`machine context create|rm|ls [NAME...]`."""
+"""`machine context create|use|update|rm|ls [NAME...]`."""
 
 from __future__ import annotations
 

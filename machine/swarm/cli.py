@@ -46,7 +46,7 @@ COMMANDS = {
 
 
 class CliContext(NamedTuple):
-    """What a command uses of the world. `registry` is a path; `own` completes a manager's plan from the store."""
+    """What a command uses of the world. `registry` is a path; `complete_from_store` completes a manager's plan."""
 
     environ: Mapping[str, str]
     say: Callable[[str], None]  # one line of data
